@@ -1,0 +1,29 @@
+import type { Facts } from './facts.js';
+
+export interface Allow {
+  readonly type: 'allow';
+  readonly facts: Facts;
+}
+
+export interface Deny {
+  readonly type: 'deny';
+  /** The rule that said no; `gateway` when it is one of Sluice's own. */
+  readonly rule: string;
+  /** A sentence for the person who asked. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+  /** The text does not parse. A protocol answers it as its target would. */
+  readonly syntaxError?: { readonly message: string; readonly position?: number };
+}
+
+/** What a protocol is told. A human may have been asked in between: only the gate knows. */
+export type Answer = Allow | Deny;
+
+/** A login that did not succeed. `message` reveals nothing that the caller has not proven to know. */
+export interface Refusal {
+  readonly type: 'refusal';
+  readonly reason: 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';
+  readonly message: string;
+  readonly hint?: string;
+}

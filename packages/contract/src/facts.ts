@@ -1,0 +1,67 @@
+/** What a command would do, the same for every protocol, so that one rule covers them all. */
+export interface Facts {
+  /** Every statement at any nesting, in the order of the text. */
+  readonly actions: readonly Action[];
+  /** exact: wire statement. parsed: by a grammar. observed: from a screen. opaque: cannot be known. */
+  readonly confidence: 'exact' | 'parsed' | 'observed' | 'opaque';
+  /** A sentence, when the gateway itself can never let this through, whatever the policy says. */
+  readonly forbidden?: string;
+  /** The text is not of the language at all. Position counts characters from 1. */
+  readonly syntaxError?: { readonly message: string; readonly position?: number };
+  /** The facts depend on the values of parameters: never reuse them for other values. */
+  readonly parametric?: boolean;
+  /** Top-level statements, in order: what each does to the names and modes of the session. */
+  readonly statements: readonly StatementEffect[];
+}
+
+export interface Action {
+  /** Index of the top-level statement that this belongs to. */
+  readonly statement: number;
+  /** 0 at the top; a CTE that writes, the body of an EXPLAIN or a PREPARE is deeper. */
+  readonly depth: number;
+  /** Lower case in every protocol: 'select', 'drop table', 'rm', 's3:deletebucket'. */
+  readonly verb: string;
+  readonly effects: readonly Effect[];
+  readonly resources: readonly Resource[];
+  /** How well an UPDATE, DELETE or MERGE selects its rows. Absent on other verbs. */
+  readonly filter?: FilterStrength;
+  /** Readable reasons for each `unknown` effect and each weak filter. */
+  readonly reasons: readonly string[];
+}
+
+export const EFFECTS = [
+  'read',
+  'write',
+  'destroy',
+  'define',
+  'grant',
+  'session',
+  'execute',
+  'egress',
+  'secret',
+  'transfer',
+  'unknown',
+] as const;
+export type Effect = (typeof EFFECTS)[number];
+
+export const FILTER_STRENGTHS = ['none', 'weak', 'strong'] as const;
+export type FilterStrength = (typeof FILTER_STRENGTHS)[number];
+
+export interface Resource {
+  readonly type: 'table' | 'function' | 'setting' | 'role' | 'file' | 'schema' | 'database' | 'channel' | 'object';
+  /** As written, folded as the server folds it, schema-qualified where the text is: `public.customers`. */
+  readonly name: string;
+  readonly access: 'read' | 'write' | 'define' | 'destroy' | 'execute';
+}
+
+/** What a top-level statement changes in the session once the target confirms it. */
+export type StatementEffect =
+  | { readonly type: 'none' }
+  | { readonly type: 'prepare'; readonly name: string; readonly text: string }
+  /** Without a name: all of them. */
+  | { readonly type: 'deallocate'; readonly name?: string }
+  | { readonly type: 'declare'; readonly name: string }
+  | { readonly type: 'close'; readonly name?: string }
+  | { readonly type: 'copy'; readonly direction: 'in' | 'out' }
+  /** DISCARD ALL: prepared statements and cursors are gone. */
+  | { readonly type: 'discard' };

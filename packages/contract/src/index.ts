@@ -1,0 +1,6 @@
+/** The shared words of Sluice: what a protocol, a rule and a record mean by a command, its facts and a decision. */
+export * from './command.js';
+export * from './decision.js';
+export * from './facts.js';
+export * from './policy.js';
+export * from './protocol.js';

@@ -1,0 +1,119 @@
+import type { Duplex } from 'node:stream';
+import type { Answer, Refusal } from './decision.js';
+import type { Command, ResponseEvent } from './command.js';
+
+/** The version of this contract. A protocol that names another one stops the start. */
+export const CONTRACT = 1;
+
+/** One wire protocol. Third parties ship one of these in a package of their own. */
+export interface Protocol {
+  readonly name: string;
+  readonly contract: typeof CONTRACT;
+  /**
+   * Serves one accepted client until it is gone. Rejects only on a defect of the protocol itself: whatever a peer does
+   * wrong is answered in the protocol's own words and ends in a resolved promise.
+   */
+  serve(client: Duplex, gate: Gate): Promise<void>;
+}
+
+/** Why a session has to end although neither peer asked for it; the reason of the gate's signals. */
+export interface Ending {
+  readonly type: 'killed' | 'idle' | 'drain' | 'deadline' | 'failure';
+  readonly message: string;
+}
+
+/** Bounds that a protocol keeps. Sizes are bytes, times are milliseconds. */
+export interface Limits {
+  /** The largest client message that is read whole (a statement, a set of bound parameters). */
+  readonly message: number;
+  /** What of one result is recorded; beyond it only counts are. */
+  readonly recorded: number;
+  /** From the target's accepting the connection to its being ready. */
+  readonly upstreamLogin: number;
+}
+
+/** All that a protocol knows of the rest of the system. One per client connection. */
+export interface Gate {
+  /** Aborted when the session must end now; `reason` is an `Ending`. */
+  readonly signal: AbortSignal;
+  /** Aborted when the session should end at its next idle moment; `reason` is an `Ending`. */
+  readonly draining: AbortSignal;
+  readonly limits: Limits;
+  /** Whether TLS can be offered to clients. */
+  readonly tls: boolean;
+  /** Whether a secret may be asked for without TLS (the client is on this machine). */
+  readonly loopback: boolean;
+
+  /**
+   * TLS in the middle of a protocol. As 'client' the gateway is the TLS server; as 'upstream' it is the TLS client and
+   * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS.
+   */
+  secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured>;
+  /** The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. */
+  login(user: string, connection: string): Challenge;
+  /** Call once when the target is ready: the login deadline ends and the session is listed as open. */
+  opened(): void;
+  /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
+  dial(): Promise<Duplex>;
+  /** Judges and records one command. An `Answer` at once when nothing has to wait. */
+  ask(command: Command): Answer | Promise<Answer>;
+  /** Records what the client was given. False: read nothing more from the target until `drained()`. */
+  record(event: ResponseEvent): boolean;
+  drained(): Promise<void>;
+  /** Registers what an out-of-band cancel with this key does. False when the key is taken: choose another. */
+  onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean;
+  /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */
+  cancel(key: Uint8Array): Promise<void>;
+}
+
+export interface Secured {
+  readonly stream: Duplex;
+  /** Hash of the server's certificate, for channel binding by `tls-server-end-point` (RFC 5929 section 4). */
+  readonly endpoint?: Uint8Array;
+  /** The application protocol that ALPN settled on. */
+  readonly alpn?: string;
+}
+
+/** Ways to prove it; a protocol uses those that it can speak. Each ends in an admission or a refusal. */
+export interface Challenge {
+  /** What a SCRAM-SHA-256 exchange needs (RFC 5802); the same shape for a user that does not exist. */
+  scram(): ScramVerifiers;
+  /** A gateway token, in the clear. Only over TLS or loopback. */
+  password(secret: string): Promise<Admission | Refusal>;
+}
+
+export interface ScramVerifiers {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  /** One per token of the principal; they share the salt, so that a proof can be tried against each. */
+  readonly candidates: readonly ScramCandidate[];
+  /** What to say when no candidate fits. Counts the failure. */
+  fail(): Promise<Refusal>;
+}
+
+export interface ScramCandidate {
+  readonly storedKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+  /** The proof matched this candidate: may its owner use the connection? */
+  admit(): Promise<Admission | Refusal>;
+}
+
+/** A proven principal that may use the connection, and what the protocol needs in order to open it. */
+export interface Admission {
+  readonly type: 'admission';
+  readonly principal: string;
+  readonly connection: string;
+  readonly target: Target;
+}
+
+/** How to log in at the target. Never shown to the client, never logged. */
+export interface Target {
+  readonly host: string;
+  readonly user: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly tls: TlsMode;
+}
+
+/** 'require' encrypts without looking at the certificate; 'verify-ca' and 'verify-full' are those of libpq. */
+export type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
