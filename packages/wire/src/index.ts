@@ -1,1 +1,6 @@
-export {};
+/** Byte tools for protocols: bounded reading, and the pump that runs a sans-io conversation over two streams. */
+export * from './conversation.js';
+export * from './errors.js';
+export * from './inbox.js';
+export * from './pump.js';
+export * from './reader.js';

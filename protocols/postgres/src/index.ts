@@ -1,1 +1,167 @@
-export {};
+import { randomBytes } from 'node:crypto';
+import { type Admission, CONTRACT, type Deny, type Ending, type Gate, type Protocol } from '@sluice/contract';
+import { type Conversation, type Wires, pump } from '@sluice/wire';
+import { PostgresConversation } from './conversation.js';
+import { Front } from './front.js';
+import { authenticationOk, login } from './login.js';
+import { B, message } from './messages.js';
+import { fatal, loginRefusal } from './refusal.js';
+import { asStatement, readWishes } from './settings.js';
+import { type Startup, secretLength } from './startup.js';
+import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
+
+export { type DecodedResult, decodeResult } from './results.js';
+
+/**
+ * PostgreSQL, protocol 3.0 and 3.2, as a full endpoint on both sides. A connection goes through four stages, a file each:
+ * first packets (`front.ts`, `startup.ts`), the client's login (`login.ts`), the gateway's own login at the target
+ * (`upstream.ts`), and then the conversation (`conversation.ts`), which the pump runs.
+ */
+export const postgres: Protocol = {
+  name: 'postgres',
+  contract: CONTRACT,
+  async serve(client, gate) {
+    const front = new Front(client, gate);
+    try {
+      const startup = await front.start();
+      if (startup) await open(front, gate, startup);
+    } catch (error) {
+      front.fail(error);
+    }
+  },
+};
+
+async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
+  const wishes = readWishes(startup.parameters);
+  const admitted = await login(front, gate, wishes.login, gate.login(wishes.user, wishes.database));
+  if (admitted.type === 'refusal') return front.close(loginRefusal(admitted));
+  front.write(authenticationOk);
+
+  const refused = await judgeSettings(gate, wishes.settings);
+  if (refused) return front.close(refused);
+  const upstream = await openUpstream(gate, admitted.target, wishes.settings);
+  if (front.stream.destroyed) return void upstream.stream.destroy();
+
+  const session = new Session(gate, admitted, upstream, wishes.settings.size);
+  const key = session.registerCancel(secretLength(startup.version));
+  front.release();
+  front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
+  gate.opened();
+  await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
+}
+
+const READY = message(B.readyForQuery, Buffer.from('I'));
+
+/** Which grammar judges a setting before the target has said its version: SET is the same in all of them. */
+const ANY_MAJOR = 18;
+
+/** Start-up settings are SET statements in another coat: each is judged as one. Returns the refusal, if there is one. */
+async function judgeSettings(gate: Gate, settings: ReadonlyMap<string, string>): Promise<Buffer | undefined> {
+  let id = 0;
+  for (const [name, value] of settings) {
+    const answer = await gate.ask({
+      type: 'sql',
+      id: ++id,
+      phase: 'run',
+      dialect: { name: 'postgres', major: ANY_MAJOR },
+      text: asStatement(name, value),
+    });
+    if (answer.type === 'deny') return fatal('42501', `${name}: ${answer.message}`, answer.hint);
+  }
+  return undefined;
+}
+
+/** Whatever goes wrong while a statement is judged is a no. */
+const UNJUDGED: Deny = { type: 'deny', rule: 'gateway', message: 'This statement could not be judged, so it was not run.' };
+
+/** Ties one conversation to the gate: asynchronous answers, a full record, out-of-band cancels, an end from outside. */
+class Session {
+  readonly #gate: Gate;
+  readonly #admitted: Admission;
+  readonly #upstream: Upstream;
+  readonly #commands: number;
+  #conversation: PostgresConversation | undefined;
+  #recordFull = false;
+
+  constructor(gate: Gate, admitted: Admission, upstream: Upstream, commands: number) {
+    this.#gate = gate;
+    this.#admitted = admitted;
+    this.#upstream = upstream;
+    this.#commands = commands;
+  }
+
+  /** Returns the BackendKeyData for the client: the target's process id, which tools compare, and a secret of ours. */
+  registerCancel(secretBytes: number): Buffer {
+    const process = Buffer.allocUnsafe(4);
+    process.writeInt32BE(this.#upstream.process, 0);
+    for (;;) {
+      const key = Buffer.concat([process, randomBytes(secretBytes)]);
+      if (this.#gate.onCancel(key, () => this.#cancel())) return key;
+    }
+  }
+
+  converse(wires: Wires): Conversation {
+    const gate = this.#gate;
+    const conversation = new PostgresConversation({
+      wires,
+      port: {
+        ask: (command) => {
+          const answer = gate.ask(command);
+          if (!(answer instanceof Promise)) return answer;
+          void answer.then(
+            (late) => conversation.answered(late),
+            () => conversation.answered(UNJUDGED),
+          );
+          return undefined;
+        },
+        record: (event) => {
+          if (!gate.record(event)) this.#waitForRecord(wires);
+        },
+      },
+      major: this.#upstream.major,
+      limits: gate.limits,
+      nowhere: `refused ${randomBytes(12).toString('hex')}`,
+      commands: this.#commands,
+    });
+    this.#conversation = conversation;
+    this.#obey(conversation);
+    return {
+      receive: (from, chunk) => conversation.receive(from, chunk),
+      ended: (side, error) => conversation.ended(side, error),
+      wants: (side) => !(side === 'upstream' && this.#recordFull) && conversation.wants(side),
+    };
+  }
+
+  #waitForRecord(wires: Wires): void {
+    if (this.#recordFull) return;
+    this.#recordFull = true;
+    void this.#gate.drained().then(() => {
+      this.#recordFull = false;
+      wires.wake();
+    });
+  }
+
+  /** A statement that is running when its session is killed must not run on at the target. */
+  #obey(conversation: PostgresConversation): void {
+    const { signal, draining } = this.#gate;
+    const kill = (): void => {
+      if (conversation.busy) void this.#cancel();
+      conversation.stop(signal.reason as Ending, 'now');
+    };
+    const drain = (): void => conversation.stop(draining.reason as Ending, 'idle');
+    for (const [source, act] of [
+      [signal, kill],
+      [draining, drain],
+    ] as const) {
+      if (source.aborted) queueMicrotask(act);
+      else source.addEventListener('abort', act, { once: true });
+    }
+  }
+
+  /** Only while a statement of this client runs: a cancel that comes late must not hit the next one. */
+  async #cancel(): Promise<void> {
+    if (!this.#conversation?.busy) return;
+    // A target that cannot be reached for the cancel: Postgres tells the client nothing about that either.
+    await cancelUpstream(this.#gate, this.#admitted.target, this.#upstream).catch(() => undefined);
+  }
+}

@@ -1,0 +1,23 @@
+export type Side = 'client' | 'upstream';
+
+/**
+ * One live connection between a client and its target: bytes in, bytes out. Same inputs, same outputs: no sockets, clocks
+ * or globals inside. Effects leave through the `Wires` it was made with, during the call, so that a chunk of many
+ * messages becomes one write and a question that can be answered at once costs a function call.
+ */
+export interface Conversation {
+  receive(from: Side, chunk: Buffer): void;
+  /** The side has sent its last byte, or is gone altogether. */
+  ended(side: Side, error?: Error): void;
+  /** Whether more bytes from this side are useful now. The pump reads only while this is true. */
+  wants(side: Side): boolean;
+}
+
+/** Where a conversation's effects go. */
+export interface Wires {
+  send(to: Side, bytes: Uint8Array): void;
+  /** Nothing more will be sent: what was is delivered, then both sides are closed. */
+  finish(): void;
+  /** `wants` may have changed although no bytes came in. */
+  wake(): void;
+}

@@ -1,0 +1,95 @@
+import type { Duplex } from 'node:stream';
+import type { Conversation, Side, Wires } from './conversation.js';
+
+/** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
+const LINGER = 5_000;
+
+/**
+ * Runs a conversation over its two streams until it is finished or both are gone.
+ *
+ * Reading is the only thing that waits (pgbouncer's rule): a side is read while the conversation wants its bytes and
+ * nobody they could end up at is full. Client bytes can come back as a refusal, so they wait for both sides; target bytes
+ * only ever reach the client. The asymmetry matters: a full target must not stop us from reading it, or a client that
+ * pipelines and a busy server wait for each other for ever.
+ */
+export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) => Conversation): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const streams = { client, upstream };
+  const full = { client: false, upstream: false };
+  const paused = { client: true, upstream: true };
+  const gone = { client: false, upstream: false };
+  let finishing = false;
+
+  const wires: Wires = {
+    send(to, bytes) {
+      const stream = streams[to];
+      if (gone[to] || stream.destroyed || stream.writableEnded) return;
+      if (!stream.write(bytes)) full[to] = true;
+    },
+    finish() {
+      if (finishing) return;
+      finishing = true;
+      for (const side of SIDES) if (!gone[side]) streams[side].end();
+      linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER);
+      linger.unref();
+      settle();
+    },
+    wake: () => settle(),
+  };
+  let linger: NodeJS.Timeout | undefined;
+  const conversation = converse(wires);
+
+  const settle = (): void => {
+    if (gone.client && gone.upstream) {
+      clearTimeout(linger);
+      return resolve();
+    }
+    flow('upstream', !full.client && conversation.wants('upstream'));
+    flow('client', !full.client && !full.upstream && conversation.wants('client'));
+  };
+
+  const flow = (side: Side, wanted: boolean): void => {
+    // While finishing, what still arrives is read and dropped: a socket with unread bytes answers its close with a reset.
+    const read = wanted || finishing;
+    if (gone[side] || read !== paused[side]) return;
+    paused[side] = !read;
+    if (read) streams[side].resume();
+    else streams[side].pause();
+  };
+
+  const attach = (side: Side): void => {
+    const stream = streams[side];
+    stream.on('data', (chunk: Buffer) => {
+      if (finishing) return;
+      conversation.receive(side, chunk);
+      settle();
+    });
+    stream.on('drain', () => {
+      full[side] = false;
+      settle();
+    });
+    let over = false;
+    const leave = (error?: Error): void => {
+      if (over) return;
+      over = true;
+      if (!finishing) conversation.ended(side, error);
+      settle();
+    };
+    stream.on('error', leave);
+    stream.on('end', () => leave());
+    stream.on('close', () => {
+      gone[side] = true;
+      full[side] = false;
+      leave();
+      settle();
+    });
+    if (stream.destroyed) queueMicrotask(() => stream.emit('close'));
+    stream.pause();
+  };
+
+  for (const side of SIDES) attach(side);
+  settle();
+  return promise;
+}
+
+const SIDES = ['client', 'upstream'] as const;

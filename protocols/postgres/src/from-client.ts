@@ -1,0 +1,331 @@
+import type { Allow, Answer, StatementEffect } from '@sluice/contract';
+import { malformed, unexpected } from '@sluice/wire';
+import { messageLength, type Shared } from './conversation.js';
+import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
+import { F, HEADER, message } from './messages.js';
+import { type Owed, running } from './pipeline.js';
+import {
+  functionCallRefusal,
+  missingPortal,
+  missingStatement,
+  refusal,
+  type StandIns,
+  standIns,
+  tooLong,
+} from './refusal.js';
+
+/** What becomes of one client message. */
+type Fate = 'forward' | 'drop' | 'wait' | Buffer;
+
+/** Messages that are read whole and are small by nature; a longer one is not what it says. */
+const LONGEST_NAME = 64 * 1024;
+const FLUSH = message(F.flush);
+
+/**
+ * The client's half: takes its messages apart, has each command judged before the target sees a byte of it, and puts a
+ * stand-in where one is refused. Bytes that nobody changes leave as the run they came in.
+ */
+export class FromClient {
+  readonly #shared: Shared;
+  readonly #terminate: () => void;
+  readonly #standIn: StandIns;
+  #chunks: Buffer[] = [];
+  #size = 0;
+  /** Bytes that have to be there before the next step can be taken. */
+  #needed = HEADER;
+  /** Bytes of the current message that are still to come and pass, or are dropped, unseen. */
+  #passing = 0;
+  #dropping = 0;
+  /** Asked, and not yet answered. */
+  #asked = false;
+  #answer: Answer | undefined;
+  /** A Flush of ours: wanted, and sent since the last Sync. */
+  #flushDue = false;
+  #flushed = false;
+  #waiting = false;
+  #id: number;
+
+  constructor(shared: Shared, terminate: () => void) {
+    this.#shared = shared;
+    this.#terminate = terminate;
+    this.#standIn = standIns(shared.nowhere);
+    this.#id = shared.commands;
+  }
+
+  get waitingBytes(): number {
+    return this.#waiting ? this.#size : 0;
+  }
+
+  /** The target has had whole messages only. */
+  get betweenMessages(): boolean {
+    return this.#passing === 0;
+  }
+
+  receive(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (!this.#waiting && this.#size >= this.#needed) this.#run();
+  }
+
+  answered(answer: Answer): void {
+    this.#answer = answer;
+    this.#asked = false;
+    this.#run();
+  }
+
+  /** Takes up again what had to wait for replies. */
+  resume(): void {
+    if (this.#waiting && !this.#asked && this.#size >= this.#needed) this.#run();
+  }
+
+  #run(): void {
+    const chunk = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    const end = chunk.length;
+    let at = 0;
+    let run = 0; // start of the bytes that pass as they came
+    this.#waiting = false;
+    this.#needed = HEADER;
+    const flush = (): void => {
+      if (run < at) this.#shared.wires.send('upstream', run === 0 && at === end ? chunk : chunk.subarray(run, at));
+    };
+
+    while (at < end) {
+      if (this.#passing > 0) {
+        const size = Math.min(this.#passing, end - at);
+        this.#passing -= size;
+        at += size;
+        continue;
+      }
+      if (this.#dropping > 0) {
+        flush();
+        const size = Math.min(this.#dropping, end - at);
+        this.#dropping -= size;
+        run = at += size;
+        continue;
+      }
+      if (end - at < HEADER) break;
+      const tag = chunk[at] as number;
+      const size = 1 + messageLength(chunk, at);
+      const available = Math.min(size, end - at);
+      if (size > available && !this.#streams(tag) && !this.#oversize(tag, size)) {
+        this.#needed = size;
+        break;
+      }
+      const fate = this.#oversize(tag, size)
+        ? this.#refuseUnread(tag)
+        : this.#message(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
+      if (fate === 'wait') {
+        this.#waiting = true;
+        this.#needed = size > available ? HEADER : size;
+        break;
+      }
+      this.#answer = undefined;
+      if (fate === 'forward') {
+        at += available;
+        this.#passing = size - available;
+        continue;
+      }
+      flush();
+      run = at += available;
+      this.#dropping = size - available;
+      if (fate !== 'drop') this.#shared.wires.send('upstream', fate);
+      if (tag === F.terminate) return this.#terminate();
+    }
+    flush();
+    if (this.#flushDue) this.#shared.wires.send('upstream', FLUSH);
+    this.#flushDue = false;
+    const rest = at < end ? chunk.subarray(at) : undefined;
+    this.#chunks = rest ? [rest] : [];
+    this.#size = rest?.length ?? 0;
+  }
+
+  /** COPY data is passed on as it arrives. */
+  #streams(tag: number): boolean {
+    return tag === F.copyData;
+  }
+
+  /** Too long to be read whole before it is judged. */
+  #oversize(tag: number, size: number): boolean {
+    if (tag === F.query || tag === F.parse || tag === F.bind || tag === F.functionCall)
+      return size > this.#shared.limits.message;
+    if (size > LONGEST_NAME && !this.#streams(tag)) throw malformed(`invalid message length: ${size}`);
+    return false;
+  }
+
+  #message(tag: number, bytes: Buffer): Fate {
+    const { copy, skipping, pipeline } = this.#shared;
+    // Whether the target will read COPY data or ordinary messages next is for its reply to say.
+    if (copy === 'due') return 'wait';
+    if (copy === 'in') return this.#copyMessage(tag);
+    if (tag === F.sync) {
+      this.#shared.skipping = false;
+      this.#flushed = false;
+      pipeline.push({ type: 'sync' });
+      return 'forward';
+    }
+    if (tag === F.terminate) return 'drop';
+    // Leftovers of a COPY that has ended: the target ignores them, so it need not see them.
+    if (tag === F.copyData || tag === F.copyDone || tag === F.copyFail) return 'drop';
+    if (skipping) return this.#skip();
+    switch (tag) {
+      case F.query:
+        return this.#query(bytes);
+      case F.parse:
+        return this.#parse(bytes);
+      case F.bind:
+        return this.#bind(bytes);
+      case F.describe:
+        return this.#describe(bytes);
+      case F.execute:
+        return this.#execute(bytes);
+      case F.close:
+        pipeline.push({ type: 'close', ...readNamed(bytes) });
+        return 'forward';
+      case F.flush:
+        return 'forward';
+      case F.functionCall:
+        return this.#refuse({ type: 'query' }, functionCallRefusal(), this.#standIn.query);
+      default:
+        throw unexpected(`invalid frontend message type ${tag}`);
+    }
+  }
+
+  /** The target would pass over it. A command that was let through while its turn was lost is closed in the record. */
+  #skip(): Fate {
+    if (this.#answer?.type === 'allow') {
+      this.#shared.recorder.end(running(this.#id, 'run', []), 'skipped');
+    }
+    return 'drop';
+  }
+
+  /** In COPY the target ignores Flush and Sync (55.2.7), so it is spared them: then every Sync it gets is answered. */
+  #copyMessage(tag: number): Fate {
+    if (tag === F.copyData) return 'forward';
+    if (tag === F.copyDone || tag === F.copyFail) {
+      this.#shared.copy = this.#shared.copiesLeft > 0 ? 'due' : 'none';
+      return 'forward';
+    }
+    if (tag === F.flush || tag === F.sync || tag === F.terminate) return 'drop';
+    throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
+  }
+
+  #query(bytes: Buffer): Fate {
+    const text = readQuery(bytes);
+    const answer = this.#ask('run', text);
+    if (answer === undefined) return 'wait';
+    if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    const command = running(this.#id, 'run', answer.facts.statements);
+    this.#flushed = false;
+    this.#shared.pipeline.push({ type: 'query', command });
+    this.#expectCopies(command.effects);
+    return 'forward';
+  }
+
+  #parse(bytes: Buffer): Fate {
+    const { name, text, types } = readParse(bytes);
+    const answer = this.#ask('prepare', text);
+    if (answer === undefined) return 'wait';
+    if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
+    const command = running(this.#id, 'prepare', answer.facts.statements);
+    this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
+    return 'forward';
+  }
+
+  #bind(bytes: Buffer): Fate {
+    const bind = readBind(bytes);
+    const statement = this.#shared.names.statement(bind.statement);
+    if (statement === 'settle') return this.#settle();
+    if (statement === 'missing') {
+      return this.#refuse({ type: 'bind' }, missingStatement(bind.statement), this.#standIn.bind);
+    }
+    const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
+    if (answer === undefined) return 'wait';
+    if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
+    const command = running(this.#id, 'run', answer.facts.statements, statement);
+    this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
+    return 'forward';
+  }
+
+  #describe(bytes: Buffer): Fate {
+    const { kind, name } = readNamed(bytes);
+    const found = kind === 'statement' ? this.#shared.names.statement(name) : this.#shared.names.portal(name);
+    if (found === 'settle') return this.#settle();
+    if (found === 'missing') {
+      const words = kind === 'statement' ? missingStatement(name) : missingPortal(name);
+      return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
+    }
+    this.#shared.pipeline.push(
+      'text' in found ? { type: 'describe', statement: found } : { type: 'describe', command: found },
+    );
+    return 'forward';
+  }
+
+  #execute(bytes: Buffer): Fate {
+    const name = readExecute(bytes);
+    const command = this.#shared.names.portal(name);
+    if (command === 'settle') return this.#settle();
+    if (command === 'missing') {
+      return this.#refuse({ type: 'execute' }, missingPortal(name), this.#standIn.execute);
+    }
+    this.#shared.pipeline.push({ type: 'execute', command });
+    this.#expectCopies(command.effects);
+    return 'forward';
+  }
+
+  /** Judges a command; undefined while the answer, or a reply that the answer depends on, is still to come. */
+  #ask(phase: 'prepare' | 'run', text: string, parameters?: ReturnType<typeof boundParameters>): Answer | undefined {
+    if (this.#answer) return this.#answer;
+    const { names, port, major } = this.#shared;
+    // SQL-level EXECUTE looks names up, and those have to be what the target will find.
+    if (!names.settled && /execute/i.test(text)) {
+      this.#settle();
+      return undefined;
+    }
+    const id = ++this.#id;
+    const answer = port.ask({
+      type: 'sql',
+      id,
+      phase,
+      dialect: { name: 'postgres', major },
+      text,
+      ...(parameters && { parameters }),
+      prepared: (name) => names.text(name),
+    });
+    this.#asked = answer === undefined;
+    return answer;
+  }
+
+  /** Waits for replies on their way, and makes sure that the target sends them. */
+  #settle(): 'wait' {
+    if (this.#shared.pipeline.open && !this.#flushed) {
+      this.#flushed = true;
+      this.#flushDue = true;
+    }
+    return 'wait';
+  }
+
+  #refuse(owed: Owed, words: Buffer, substitute: { bytes: Buffer; code: string }): Buffer {
+    this.#shared.pipeline.push({ ...owed, refused: { bytes: words, code: substitute.code } });
+    return substitute.bytes;
+  }
+
+  #refuseUnread(tag: number): Fate {
+    const { copy, skipping, limits } = this.#shared;
+    if (copy === 'due') return 'wait';
+    if (copy === 'in') throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
+    if (skipping) return 'drop';
+    const words = tooLong(limits.message);
+    if (tag === F.parse) return this.#refuse({ type: 'parse' }, words, this.#standIn.parse);
+    if (tag === F.bind) return this.#refuse({ type: 'bind' }, words, this.#standIn.bind);
+    return this.#refuse({ type: 'query' }, words, this.#standIn.query);
+  }
+
+  #expectCopies(effects: Allow['facts']['statements']): void {
+    const copies = effects.filter(isCopyIn).length;
+    if (copies === 0) return;
+    this.#shared.copy = 'due';
+    this.#shared.copiesLeft = copies;
+  }
+}
+
+const isCopyIn = (effect: StatementEffect): boolean => effect.type === 'copy' && effect.direction === 'in';

@@ -1,0 +1,90 @@
+import type { Parameter } from '@sluice/contract';
+import { HEADER } from './messages.js';
+import { Reader, malformed } from '@sluice/wire';
+
+/** Decoders for the client messages that a decision or a name hangs on. Each takes one whole message, header included. */
+
+export interface Parse {
+  readonly name: string;
+  readonly text: string;
+  /** Declared parameter types, 0 where the server shall infer. */
+  readonly types: readonly number[];
+}
+
+export interface Bind {
+  readonly portal: string;
+  readonly statement: string;
+  /** Views of the message, valid while it is. */
+  readonly values: readonly (Buffer | null)[];
+  readonly formats: readonly number[];
+}
+
+/** Describe and Close name either kind. */
+export interface Named {
+  readonly kind: 'statement' | 'portal';
+  readonly name: string;
+}
+
+export function readQuery(message: Buffer): string {
+  const body = new Reader(message, HEADER);
+  const text = body.cstring();
+  end(body, 'Query');
+  return text;
+}
+
+export function readParse(message: Buffer): Parse {
+  const body = new Reader(message, HEADER);
+  const name = body.cstring();
+  const text = body.cstring();
+  const types = Array.from({ length: count(body.int16()) }, () => body.int32());
+  end(body, 'Parse');
+  return { name, text, types };
+}
+
+export function readBind(message: Buffer): Bind {
+  const body = new Reader(message, HEADER);
+  const portal = body.cstring();
+  const statement = body.cstring();
+  const formats = Array.from({ length: count(body.int16()) }, () => body.int16());
+  const values = Array.from({ length: count(body.int16()) }, () => {
+    const size = body.int32();
+    return size === -1 ? null : body.bytes(size);
+  });
+  const results = count(body.int16());
+  body.bytes(results * 2);
+  end(body, 'Bind');
+  return { portal, statement, values, formats };
+}
+
+/** Parameters as a rule sees them: one format for all, one each, or none, which means text (55.7, Bind). */
+export function boundParameters(bind: Bind, types: readonly number[]): Parameter[] {
+  return bind.values.map((value, at) => {
+    const format = bind.formats.length === 1 ? bind.formats[0] : bind.formats[at];
+    return { type: types[at] ?? 0, format: format === 1 ? 'binary' : 'text', value };
+  });
+}
+
+export function readExecute(message: Buffer): string {
+  const body = new Reader(message, HEADER);
+  const portal = body.cstring();
+  body.int32();
+  end(body, 'Execute');
+  return portal;
+}
+
+export function readNamed(message: Buffer): Named {
+  const body = new Reader(message, HEADER);
+  const kind = body.byte();
+  const name = body.cstring();
+  end(body, 'Describe or Close');
+  if (kind === 0x53) return { kind: 'statement', name };
+  if (kind === 0x50) return { kind: 'portal', name };
+  throw malformed('Describe and Close name a statement (S) or a portal (P)');
+}
+
+/** Counts are unsigned on the wire: up to 65535 parameters. */
+const count = (signed: number): number => signed & 0xffff;
+
+function end(body: Reader, name: string): void {
+  if (body.left > 0) throw malformed(`invalid message format: ${name} has bytes after its last field`);
+}

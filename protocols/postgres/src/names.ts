@@ -1,0 +1,137 @@
+import type { StatementEffect } from '@sluice/contract';
+import type { Owed, Pipeline, Running, Statement } from './pipeline.js';
+
+/** 'settle': replies on their way decide it, so it has to wait for them. */
+export type Found<T> = T | 'missing' | 'settle';
+
+/**
+ * The session's prepared statements and portals as the target has them. An entry is made when the target confirms it:
+ * a second Parse of a used name fails there and must not change what we believe the name to mean.
+ */
+export class Names {
+  readonly #statements = new Map<string, Statement>();
+  readonly #portals = new Map<string, Running>();
+  /** Cursors of DECLARE. WITH HOLD they outlive their transaction, and the target knows which do. */
+  readonly #cursors = new Map<string, Running>();
+  readonly #pipeline: Pipeline;
+
+  constructor(pipeline: Pipeline) {
+    this.#pipeline = pipeline;
+  }
+
+  /**
+   * What a Bind or Describe sent now would find under this name.
+   *
+   * Since the last Sync the messages share one fate: had the Parse failed, what follows it would be skipped. So a pending
+   * Parse of this stretch counts. Before that Sync they do not, and the answer has to wait.
+   */
+  statement(name: string): Found<Statement> {
+    return this.#find(
+      (owed) =>
+        owed.type === 'parse' && owed.name === name && owed.statement
+          ? owed.statement
+          : owed.type === 'close' && owed.kind === 'statement' && owed.name === name
+            ? 'missing'
+            : changesStatements(owed)
+              ? 'settle'
+              : undefined,
+      this.#statements.get(name),
+    );
+  }
+
+  /** The command behind a portal: the Bind, or the DECLARE of a cursor. */
+  portal(name: string): Found<Running> {
+    return this.#find(
+      (owed) =>
+        owed.type === 'bind' && owed.portal === name && owed.command
+          ? owed.command
+          : owed.type === 'close' && owed.kind === 'portal' && owed.name === name
+            ? 'missing'
+            : changesPortals(owed)
+              ? 'settle'
+              : undefined,
+      this.#portals.get(name) ?? this.#cursors.get(name),
+    );
+  }
+
+  #find<T>(match: (owed: Owed) => Found<T> | undefined, confirmed: T | undefined): Found<T> {
+    let sameStretch = true;
+    for (const owed of this.#pipeline.fromNewest()) {
+      if (owed.type === 'sync' || owed.type === 'query') sameStretch = false;
+      const found = match(owed);
+      if (found !== undefined) return sameStretch ? found : 'settle';
+    }
+    return confirmed ?? 'missing';
+  }
+
+  /** The text behind a name, for SQL-level EXECUTE. Call only when `settled`. */
+  text(name: string): string | undefined {
+    return this.#statements.get(name)?.text;
+  }
+
+  /** Nothing on its way could change what an SQL-level EXECUTE finds. */
+  get settled(): boolean {
+    for (const owed of this.#pipeline.fromNewest()) {
+      if (owed.type === 'parse' && owed.name !== '') return false;
+      if ((owed.type === 'close' && owed.kind === 'statement') || changesStatements(owed)) return false;
+    }
+    return true;
+  }
+
+  parsed(name: string, statement: Statement): void {
+    this.#statements.set(name, statement);
+  }
+
+  bound(portal: string, command: Running): void {
+    this.#portals.set(portal, command);
+  }
+
+  closed(kind: 'statement' | 'portal', name: string): void {
+    if (kind === 'statement') this.#statements.delete(name);
+    else this.#forget(name);
+  }
+
+  /** A statement has completed: what it did to the names is now so. */
+  confirmed(effect: StatementEffect | undefined, command: Running): void {
+    switch (effect?.type) {
+      case 'prepare':
+        this.#statements.set(effect.name, { text: effect.text, types: [] });
+        break;
+      case 'deallocate':
+        if (effect.name === undefined) this.#statements.clear();
+        else this.#statements.delete(effect.name);
+        break;
+      case 'declare':
+        this.#cursors.set(effect.name, command);
+        break;
+      case 'close':
+        this.#forget(effect.name);
+        break;
+      case 'discard':
+        this.#statements.clear();
+        this.#forget();
+        break;
+      default:
+    }
+  }
+
+  /** Outside a transaction block only cursors WITH HOLD live on. */
+  transactionEnded(): void {
+    if (this.#portals.size > 0) this.#portals.clear();
+  }
+
+  #forget(portal?: string): void {
+    for (const names of [this.#portals, this.#cursors]) {
+      if (portal === undefined) names.clear();
+      else names.delete(portal);
+    }
+  }
+}
+
+const changes = (owed: Owed, types: readonly StatementEffect['type'][]): boolean =>
+  owed.command?.phase === 'run' &&
+  (owed.type === 'query' || owed.type === 'execute') &&
+  owed.command.effects.some((effect) => types.includes(effect.type));
+
+const changesStatements = (owed: Owed): boolean => changes(owed, ['prepare', 'deallocate', 'discard']);
+const changesPortals = (owed: Owed): boolean => changes(owed, ['declare', 'close', 'discard']);

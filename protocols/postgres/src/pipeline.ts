@@ -1,0 +1,129 @@
+import type { StatementEffect } from '@sluice/contract';
+
+/** What is known of one command between its being let through and the end of its answer. */
+export interface Running {
+  readonly id: number;
+  /** 'prepare' commands run nothing and close in silence unless they fail. */
+  readonly phase: 'prepare' | 'run';
+  /** What each top-level statement does to the session once the target confirms it. */
+  readonly effects: readonly StatementEffect[];
+  /** What was bound, for its description: the record of an answer holds the names of its columns. */
+  readonly statement: Statement | undefined;
+  described: boolean;
+  rows: number;
+  bytes: number;
+  /** Bytes of the answer that went into the record so far. */
+  kept: number;
+  /** The record has all that it takes of this answer. */
+  full: boolean;
+  /** Completed statements, which is the index of the one that runs now. */
+  completed: number;
+  summary: string;
+  failed: boolean;
+  ended: boolean;
+}
+
+export const running = (
+  id: number,
+  phase: Running['phase'],
+  effects: readonly StatementEffect[],
+  statement?: Statement,
+): Running => ({
+  id,
+  phase,
+  effects,
+  statement,
+  described: false,
+  rows: 0,
+  bytes: 0,
+  kept: 0,
+  full: false,
+  completed: 0,
+  summary: '',
+  failed: false,
+  ended: false,
+});
+
+/** A prepared statement, by protocol or by SQL: they share one name space. */
+export interface Statement {
+  readonly text: string;
+  /** Declared by the client, then as the target describes them. */
+  types: readonly number[];
+  /** The RowDescription that a Describe of it was answered with. */
+  description?: Buffer;
+}
+
+/** A stand-in went to the target in place of a refused message. */
+export interface Refused {
+  /** What the client reads instead of the stand-in's error. */
+  readonly bytes: Buffer;
+  /** The SQLSTATE that the stand-in fails with: any other error is a genuine one, which the client gets. */
+  readonly code: string;
+}
+
+/** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
+export type Owed = { readonly refused?: Refused } & (
+  | { readonly type: 'query'; readonly command?: Running }
+  | { readonly type: 'parse'; readonly command?: Running; readonly name?: string; readonly statement?: Statement }
+  | { readonly type: 'bind'; readonly command?: Running; readonly portal?: string }
+  /** Of a portal, which has a command, or of a statement. */
+  | { readonly type: 'describe'; readonly command?: Running; readonly statement?: Statement }
+  | { readonly type: 'execute'; readonly command?: Running }
+  | {
+      readonly type: 'close';
+      readonly command?: undefined;
+      readonly kind: 'statement' | 'portal';
+      readonly name: string;
+    }
+  | { readonly type: 'sync'; readonly command?: undefined }
+);
+
+/**
+ * What the target still owes, oldest first. Postgres answers in the order of the questions, so this queue alone knows
+ * which statement a row belongs to, and which error is the one that a stand-in provoked.
+ */
+export class Pipeline {
+  readonly #owed: Owed[] = [];
+
+  get head(): Owed | undefined {
+    return this.#owed[0];
+  }
+
+  get idle(): boolean {
+    return this.#owed.length === 0;
+  }
+
+  /** Whether messages were sent since the last Sync or simple query: then the target may be sitting on its replies. */
+  get open(): boolean {
+    const last = this.#owed.at(-1);
+    return last !== undefined && last.type !== 'sync' && last.type !== 'query';
+  }
+
+  push(owed: Owed): void {
+    this.#owed.push(owed);
+  }
+
+  shift(): void {
+    this.#owed.shift();
+  }
+
+  /**
+   * After an error in an extended query the target reads on to the next Sync without a word (55.2.3). Drops what it will
+   * never answer and returns it; `synced` tells whether the Sync is already on its way.
+   */
+  skipToSync(): { skipped: readonly Owed[]; synced: boolean } {
+    const at = this.#owed.findIndex((owed) => owed.type === 'sync');
+    const skipped = this.#owed.splice(0, at < 0 ? this.#owed.length : at);
+    return { skipped, synced: at >= 0 };
+  }
+
+  /** Newest first. */
+  *fromNewest(): Generator<Owed> {
+    for (let at = this.#owed.length - 1; at >= 0; at--) yield this.#owed[at] as Owed;
+  }
+
+  /** Everything that is open, for a session that ends. */
+  drain(): readonly Owed[] {
+    return this.#owed.splice(0);
+  }
+}

@@ -1,0 +1,58 @@
+import type { ResponseEnd, ResponseEvent } from '@sluice/contract';
+import type { Running } from './pipeline.js';
+
+/** Summaries of many statements are cut here; the answer itself is in the record's data. */
+const LONGEST_SUMMARY = 1000;
+
+/**
+ * Collects what the client is given for a command, up to a cap, and hands it to the record before the chunk it is a view
+ * of goes away. Only whole messages count, so a recorded answer can always be decoded.
+ */
+export class Recorder {
+  readonly #cap: number;
+  readonly #record: (event: ResponseEvent) => void;
+  #data: Uint8Array[] = [];
+
+  constructor(cap: number, record: (event: ResponseEvent) => void) {
+    this.#cap = cap;
+    this.#record = record;
+  }
+
+  /** Whether a message of this many bytes still fits. Says no for good once one did not. */
+  fits(command: Running, size: number): boolean {
+    if (command.full) return false;
+    if (command.kept + size <= this.#cap) return true;
+    command.full = true;
+    return false;
+  }
+
+  take(command: Running, bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    command.kept += bytes.length;
+    this.#data.push(bytes);
+  }
+
+  /** The chunk ends here and the answer does not: what was taken of it is recorded now. */
+  flush(command: Running): void {
+    if (this.#data.length === 0) return;
+    this.#record({ type: 'part', command: command.id, data: this.#data });
+    this.#data = [];
+  }
+
+  end(command: Running, outcome: ResponseEnd['outcome']): void {
+    if (command.ended && outcome !== 'ok' && outcome !== 'error') return;
+    command.ended = outcome !== 'suspended';
+    const data = this.#data;
+    this.#data = [];
+    if (command.phase === 'prepare' && outcome !== 'error' && data.length === 0) return;
+    this.#record({
+      type: 'end',
+      command: command.id,
+      outcome,
+      summary: command.summary.slice(0, LONGEST_SUMMARY),
+      rows: command.rows,
+      bytes: command.bytes,
+      data,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import type { Deny, Ending, Refusal } from '@sluice/contract';
+import { errorResponse, F, message } from './messages.js';
+
+/**
+ * How Postgres says no. A refused message is never simply left out: a stand-in that must fail goes to the target in its
+ * place, so that the target rolls back what came before in the pipeline and its own ReadyForQuery is true. When the
+ * stand-in's error comes back, the client reads ours instead (DESIGN: refusal by substitution).
+ */
+
+/** What the client reads in place of the stand-in's error. A text that does not parse fails as the server would fail it. */
+export function refusal(deny: Deny): Buffer {
+  if (deny.syntaxError) {
+    return errorResponse({
+      severity: 'ERROR',
+      code: '42601',
+      message: deny.syntaxError.message,
+      position: deny.syntaxError.position,
+    });
+  }
+  return errorResponse({
+    severity: 'ERROR',
+    code: '42501',
+    message: deny.message,
+    detail: `Refused by rule "${deny.rule}".`,
+    hint: deny.hint,
+  });
+}
+
+/** A message that is too long to be judged. */
+export function tooLong(limit: number): Buffer {
+  return errorResponse({
+    severity: 'ERROR',
+    code: '54000',
+    message: `The message is longer than the ${limit} bytes that the gateway reads before it judges a statement.`,
+    hint: 'Send it in smaller pieces, use COPY, or have limits.message raised.',
+  });
+}
+
+export function functionCallRefusal(): Buffer {
+  return errorResponse({
+    severity: 'ERROR',
+    code: '0A000',
+    message:
+      'The function call protocol does not pass the gateway, because it names no statement that could be judged.',
+    hint: 'Call the function in a SELECT.',
+  });
+}
+
+export function missingStatement(name: string): Buffer {
+  const message =
+    name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;
+  return errorResponse({ severity: 'ERROR', code: '26000', message });
+}
+
+export function missingPortal(name: string): Buffer {
+  return errorResponse({ severity: 'ERROR', code: '34000', message: `portal "${name}" does not exist` });
+}
+
+/** Messages that go to the target in place of refused ones, each with the SQLSTATE that it is sure to fail with. */
+export type StandIns = ReturnType<typeof standIns>;
+
+/** `nowhere`: a name that no statement or portal has, and that the client cannot guess, or it would prepare one. */
+export const standIns = (nowhere: string) => ({
+  query: { bytes: message(F.query, REFUSED), code: '42601' },
+  parse: { bytes: message(F.parse, '', REFUSED, Buffer.alloc(2)), code: '42601' },
+  bind: { bytes: message(F.bind, '', nowhere, Buffer.alloc(6)), code: '26000' },
+  execute: { bytes: message(F.execute, nowhere, 0), code: '34000' },
+  describe: { bytes: message(F.describe, Buffer.from('S'), nowhere), code: '26000' },
+});
+
+/** Not SQL. This much of it is what the log of the target shows. */
+const REFUSED = 'Sluice refused this statement';
+
+/** SQLSTATE and words for a login that failed, as the server itself words them where it has words. */
+export function loginRefusal(refused: Refusal): Buffer {
+  const code = { credentials: '28P01', connection: '3D000', access: '42501', limit: '53300', unavailable: '57P03' }[
+    refused.reason
+  ];
+  return fatal(code, refused.message, refused.hint);
+}
+
+export function ending(reason: Ending): Buffer {
+  const code = { killed: '57P01', drain: '57P01', idle: '57P05', deadline: '57P01', failure: '58000' }[reason.type];
+  return fatal(code, reason.message);
+}
+
+export function fatal(code: string, text: string, hint?: string): Buffer {
+  return errorResponse({ severity: 'FATAL', code, message: text, hint });
+}

@@ -1,0 +1,72 @@
+import { HEADER, B, readErrorFields } from './messages.js';
+import { Reader } from '@sluice/wire';
+
+/** A recorded answer, readable. Cells are text where they are text, `\x...` where the client asked for binary. */
+export interface DecodedResult {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Notices and errors: severity, SQLSTATE, message. */
+  readonly messages: readonly string[];
+  /** COPY data, as text. */
+  readonly copied: readonly string[];
+}
+
+/**
+ * Reads the messages that a record kept of an answer. An answer that was cut at the cap, or whose start is missing, gives
+ * what there is: a replay shows what was recorded and never fails on it.
+ */
+export function decodeResult(data: Uint8Array): DecodedResult {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const columns: string[] = [];
+  const rows: (string | null)[][] = [];
+  const messages: string[] = [];
+  const copied: string[] = [];
+  let formats: number[] = [];
+  for (let at = 0; at + HEADER <= bytes.length; ) {
+    const next = at + 1 + bytes.readInt32BE(at + 1);
+    if (next <= at || next > bytes.length) break;
+    const body = bytes.subarray(at + HEADER, next);
+    switch (bytes[at]) {
+      case B.rowDescription: {
+        const fields = readFields(new Reader(body));
+        columns.splice(0, columns.length, ...fields.map((field) => field.name));
+        formats = fields.map((field) => field.format);
+        break;
+      }
+      case B.dataRow:
+        rows.push(readRow(new Reader(body), formats));
+        break;
+      case B.copyData:
+        copied.push(body.toString('utf8'));
+        break;
+      case B.errorResponse:
+      case B.noticeResponse: {
+        const fields = readErrorFields(body);
+        messages.push(
+          `${fields.get('V') ?? fields.get('S') ?? 'ERROR'} ${fields.get('C') ?? ''}: ${fields.get('M') ?? ''}`,
+        );
+        break;
+      }
+      default:
+    }
+    at = next;
+  }
+  return { columns, rows, messages, copied };
+}
+
+function readFields(body: Reader): { name: string; format: number }[] {
+  return Array.from({ length: body.int16() }, () => {
+    const name = body.cstring();
+    body.bytes(16); // table, attribute, type, type size, type modifier
+    return { name, format: body.int16() };
+  });
+}
+
+function readRow(body: Reader, formats: readonly number[]): (string | null)[] {
+  return Array.from({ length: body.int16() }, (_, column) => {
+    const size = body.int32();
+    if (size < 0) return null;
+    const cell = body.bytes(size);
+    return formats[column] === 1 || cell.includes(0) ? `\\x${cell.toString('hex')}` : cell.toString('utf8');
+  });
+}

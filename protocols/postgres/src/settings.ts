@@ -1,0 +1,88 @@
+import { WireError } from '@sluice/wire';
+
+/**
+ * What a client's start-up packet asks for, sorted into what the gateway answers itself and what the target will be asked
+ * to set. Nothing in here is forwarded as it came: the gateway writes the target's packet from these.
+ */
+export interface Wishes {
+  readonly user: string;
+  /** The connection, which is what a client calls its database. */
+  readonly database: string;
+  readonly login: 'scram' | 'password' | undefined;
+  /** Run-time settings, each to be judged as a SET before it is forwarded. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+/** Both mean that the texts which follow can be read as UTF-8; psql says SQL_ASCII on a terminal without a locale. */
+const ENCODINGS = new Set(['utf8', 'unicode', 'sqlascii']);
+
+/** Throws a `StartupRefusal` for what cannot pass: `replication`, for one, opens a connection that takes SQL unseen. */
+export function readWishes(parameters: ReadonlyMap<string, string>): Wishes {
+  const settings = new Map<string, string>();
+  let login: Wishes['login'];
+  const user = parameters.get('user') ?? '';
+  if (user === '') throw refuse('28000', 'no PostgreSQL user name specified in startup packet');
+
+  const take = (name: string, value: string): void => {
+    const key = name.toLowerCase();
+    if (key === 'sluice.login') {
+      if (value !== 'scram' && value !== 'password')
+        throw refuse('22023', `sluice.login is "scram" or "password", not "${value}"`);
+      login = value;
+    } else if (key === 'client_encoding') {
+      if (!ENCODINGS.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))) {
+        throw refuse('0A000', `client encoding "${value}" does not pass the gateway: set PGCLIENTENCODING=UTF8`);
+      }
+    } else {
+      settings.set(name, value);
+    }
+  };
+
+  for (const [name, value] of parameters) {
+    if (name === 'user' || name === 'database') continue;
+    if (name === 'replication') {
+      if (!/^(false|off|no|0)$/i.test(value)) throw refuse('0A000', 'replication connections do not pass the gateway');
+    } else if (name === 'options') {
+      for (const [option, setting] of readOptions(value)) take(option, setting);
+    } else {
+      take(name, value);
+    }
+  }
+  return { user, database: parameters.get('database') ?? user, login, settings };
+}
+
+/** The `options` text, split as the server splits it: blanks part words, a backslash takes the next character as it is. */
+function readOptions(text: string): [string, string][] {
+  const words = Array.from(text.matchAll(/(?:\\.|[^\s\\])+/gs), ([word]) => word.replaceAll(/\\(.)/gs, '$1'));
+  const settings: [string, string][] = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string;
+    const setting =
+      word === '-c' ? words[++at] : word.startsWith('-c') || word.startsWith('--') ? word.slice(2) : undefined;
+    const split = setting?.indexOf('=') ?? -1;
+    if (setting === undefined || split < 1) {
+      throw refuse('22023', `start-up option "${word}" does not pass the gateway: only "-c name=value" does`);
+    }
+    settings.push([setting.slice(0, split).replaceAll('-', '_'), setting.slice(split + 1)]);
+  }
+  return settings;
+}
+
+/** The statement that would do the same later in the session: this is what the policy judges. */
+export const asStatement = (name: string, value: string): string =>
+  `SET ${name
+    .split('.')
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join('.')} TO '${value.replaceAll("'", "''")}'`;
+
+/** A start-up that cannot go on, with the SQLSTATE to say so. */
+export class StartupRefusal extends WireError {
+  readonly sqlstate: string;
+
+  constructor(sqlstate: string, text: string) {
+    super('WIRE_UNEXPECTED', text);
+    this.sqlstate = sqlstate;
+  }
+}
+
+const refuse = (sqlstate: string, text: string): StartupRefusal => new StartupRefusal(sqlstate, text);
