@@ -33,7 +33,7 @@ export interface Shared extends Setup {
   readonly pipeline: Pipeline;
   readonly names: Names;
   readonly recorder: Recorder;
-  /** The target passes over everything up to the client's next Sync. Set upstream, cleared by that Sync. */
+  /** The target passes over everything up to the client's next Sync. Set by an error or a refusal, cleared by that Sync. */
   skipping: boolean;
   /** COPY FROM STDIN: 'due' from the statement to CopyInResponse, then 'in' until CopyDone, CopyFail or an error. */
   copy: 'none' | 'due' | 'in';

@@ -305,6 +305,8 @@ export class FromClient {
   }
 
   #refuse(owed: Owed, words: Buffer, substitute: { bytes: Buffer; code: string }): Buffer {
+    // What follows a failing message of an extended query is skipped up to the Sync: it need not be asked about, nor sent.
+    if (owed.type !== 'query') this.#shared.skipping = true;
     this.#shared.pipeline.push({ ...owed, refused: { bytes: words, code: substitute.code } });
     return substitute.bytes;
   }

@@ -110,7 +110,15 @@ export class FromUpstream {
       default:
     }
     const head = this.#shared.pipeline.head;
-    if (!head || head.refused) throw this.#outOfPlace(tag);
+    if (!head) throw this.#outOfPlace(tag);
+    if (head.refused) {
+      // The stand-in for a simple query has failed; all that may follow is the status.
+      if (head.type !== 'query' || tag !== B.readyForQuery) throw this.#outOfPlace(tag);
+      this.#from = end;
+      this.#shared.pipeline.shift();
+      this.#readyStatus(chunk, at);
+      return undefined;
+    }
     if (head.command) head.command.bytes += end - at;
     this.#expected(head, tag, chunk, at, end);
     return undefined;

@@ -72,7 +72,11 @@ async function judgeSettings(gate: Gate, settings: ReadonlyMap<string, string>):
 }
 
 /** Whatever goes wrong while a statement is judged is a no. */
-const UNJUDGED: Deny = { type: 'deny', rule: 'gateway', message: 'This statement could not be judged, so it was not run.' };
+const UNJUDGED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This statement could not be judged, so it was not run.',
+};
 
 /** Ties one conversation to the gate: asynchronous answers, a full record, out-of-band cancels, an end from outside. */
 class Session {

@@ -1,0 +1,183 @@
+import type { Answer, Facts, ResponseEvent, SqlCommand, StatementEffect } from '@sluice/contract';
+import { PostgresConversation } from '../src/conversation.js';
+import { B, F, message, readErrorFields } from '../src/messages.js';
+
+/** A little language for conversations: what arrives, and what each side then has got. */
+
+export const query = (text: string): Buffer => message(F.query, text);
+export const parse = (name: string, text: string): Buffer => message(F.parse, name, text, Buffer.alloc(2));
+export const bind = (portal: string, statement: string, ...values: (string | null)[]): Buffer => {
+  const cells = values.flatMap((value) => {
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(value === null ? -1 : Buffer.byteLength(value));
+    return value === null ? [size] : [size, Buffer.from(value)];
+  });
+  return message(F.bind, portal, statement, int16(0), int16(values.length), ...cells, int16(0));
+};
+export const describe = (kind: 'S' | 'P', name: string): Buffer => message(F.describe, Buffer.from(kind), name);
+export const execute = (portal: string, rows = 0): Buffer => message(F.execute, portal, rows);
+export const close = (kind: 'S' | 'P', name: string): Buffer => message(F.close, Buffer.from(kind), name);
+export const sync = message(F.sync);
+export const flush = message(F.flush);
+export const copyData = (text: string): Buffer => message(F.copyData, Buffer.from(text));
+export const copyDone = message(F.copyDone);
+export const copyFail = message(F.copyFail, 'stop');
+export const terminate = message(F.terminate);
+/** One text run at once: unnamed statement, unnamed portal. */
+export const batch = (text: string): Buffer => Buffer.concat([parse('', text), bind('', ''), execute('')]);
+
+export const reply = {
+  parsed: message(B.parseComplete),
+  bound: message(B.bindComplete),
+  closed: message(B.closeComplete),
+  noData: message(B.noData),
+  suspended: message(B.portalSuspended),
+  copyIn: message(B.copyInResponse, Buffer.from([0]), int16(1), int16(0)),
+  copyOut: message(B.copyOutResponse, Buffer.from([0]), int16(1), int16(0)),
+  copyData: (text: string) => message(B.copyData, Buffer.from(text)),
+  copyDone: message(B.copyDone),
+  columns: (...names: string[]) =>
+    message(B.rowDescription, int16(names.length), ...names.flatMap((name) => [name, Buffer.alloc(18)])),
+  row: (...cells: string[]) =>
+    message(B.dataRow, int16(cells.length), ...cells.flatMap((cell) => [Buffer.byteLength(cell), Buffer.from(cell)])),
+  complete: (tag: string) => message(B.commandComplete, tag),
+  empty: message(B.emptyQueryResponse),
+  ready: (status: 'I' | 'T' | 'E') => message(B.readyForQuery, Buffer.from(status)),
+  error: (code: string, severity = 'ERROR') =>
+    message(B.errorResponse, Buffer.from(`S${severity}\0V${severity}\0C${code}\0Mgenuine\0\0`)),
+  status: (name: string, value: string) => message(B.parameterStatus, name, value),
+  notice: message(B.noticeResponse, Buffer.from('SNOTICE\0C00000\0Mhello\0\0')),
+};
+
+export interface Talk {
+  client(...messages: Buffer[]): void;
+  replies(...messages: Buffer[]): void;
+  answer(answer: Answer): void;
+  hangUp(side: 'client' | 'upstream'): void;
+  /** What went to the target since the last look, by name; stand-ins are marked. */
+  upstream(): string[];
+  /** What went to the client since the last look. */
+  toClient(): string[];
+  readonly sent: { client: Buffer[]; upstream: Buffer[] };
+  readonly asked: SqlCommand[];
+  readonly recorded: ResponseEvent[];
+  readonly finished: boolean;
+  readonly conversation: PostgresConversation;
+}
+
+export interface TalkOptions {
+  readonly judge?: (command: SqlCommand) => Answer | undefined;
+  readonly message?: number;
+  readonly recorded?: number;
+}
+
+export function talk(options: TalkOptions = {}): Talk {
+  const judge = options.judge ?? sensible;
+  const sent: Talk['sent'] = { client: [], upstream: [] };
+  const seen = { client: 0, upstream: 0 };
+  const asked: SqlCommand[] = [];
+  const recorded: ResponseEvent[] = [];
+  let finished = false;
+  const conversation = new PostgresConversation({
+    wires: {
+      send: (to, bytes) => void sent[to].push(Buffer.from(bytes)),
+      finish: () => {
+        finished = true;
+      },
+      wake: () => undefined,
+    },
+    port: {
+      ask: (command) => {
+        asked.push(command);
+        return judge(command);
+      },
+      record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
+    },
+    major: 18,
+    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
+    nowhere: 'nowhere',
+    commands: 0,
+  });
+  const look = (side: 'client' | 'upstream'): string[] => {
+    const bytes = Buffer.concat(sent[side]).subarray(seen[side]);
+    seen[side] += bytes.length;
+    return names(bytes, side);
+  };
+  return {
+    client: (...messages) => conversation.receive('client', Buffer.concat(messages)),
+    replies: (...messages) => conversation.receive('upstream', Buffer.concat(messages)),
+    answer: (answer) => conversation.answered(answer),
+    hangUp: (side) => conversation.ended(side),
+    upstream: () => look('upstream'),
+    toClient: () => look('client'),
+    sent,
+    asked,
+    recorded,
+    get finished() {
+      return finished;
+    },
+    conversation,
+  };
+}
+
+export const allow = (...statements: StatementEffect[]): Answer => ({
+  type: 'allow',
+  facts: { actions: [], confidence: 'exact', statements } satisfies Facts,
+});
+export const deny: Answer = { type: 'deny', rule: 'no-destruction', message: 'Ask for approval to drop a table.' };
+
+/** Refuses DROP and knows the few statements that change a session. Stands in for the analysis, which has its own tests. */
+function sensible({ text, prepared }: SqlCommand): Answer {
+  if (/drop/i.test(text)) return deny;
+  const words = text.split(/[\s(]+/);
+  if (/^execute /i.test(text)) return prepared?.(words[1] as string) === undefined ? deny : allow({ type: 'none' });
+  if (/^prepare /i.test(text)) return allow({ type: 'prepare', name: words[1] as string, text });
+  if (/^deallocate all/i.test(text)) return allow({ type: 'deallocate' });
+  if (/^deallocate /i.test(text)) return allow({ type: 'deallocate', name: words[1] as string });
+  if (/^copy .* from stdin/i.test(text)) return allow({ type: 'copy', direction: 'in' });
+  if (/^declare /i.test(text)) return allow({ type: 'declare', name: words[1] as string });
+  return allow({ type: 'none' });
+}
+
+const NAMES: Record<'client' | 'upstream', Readonly<Record<string, string>>> = {
+  upstream: {
+    Q: 'Query',
+    P: 'Parse',
+    B: 'Bind',
+    D: 'Describe',
+    E: 'Execute',
+    C: 'Close',
+    S: 'Sync',
+    H: 'Flush',
+    X: 'Terminate',
+    d: 'CopyData',
+    c: 'CopyDone',
+    f: 'CopyFail',
+  },
+  client: {},
+};
+
+function names(bytes: Buffer, side: 'client' | 'upstream'): string[] {
+  const found: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const tag = String.fromCharCode(bytes[at] as number);
+    const end = at + 1 + bytes.readInt32BE(at + 1);
+    const body = bytes.subarray(at + 5, end);
+    found.push((NAMES[side][tag] ?? tag) + detail(side, tag, body));
+    at = end;
+  }
+  return found;
+}
+
+function detail(side: 'client' | 'upstream', tag: string, body: Buffer): string {
+  if (side === 'upstream') return body.includes('Sluice refused') || body.includes('nowhere') ? ' (stands in)' : '';
+  if (tag === 'E') return ` ${readErrorFields(body).get('C')}`;
+  if (tag === 'Z') return ` ${body.toString()}`;
+  return '';
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+}
