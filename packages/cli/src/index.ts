@@ -1,1 +1,56 @@
-export {};
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { CliError } from './client.js';
+import { connections } from './commands/connections.js';
+import { policy } from './commands/policy.js';
+import { sessions } from './commands/sessions.js';
+import { tokens } from './commands/tokens.js';
+import { contextOf } from './context.js';
+import { note } from './output.js';
+
+export * from './api.js';
+export { ApiClient, BEACON, type Beacon, CliError, readBeacon } from './client.js';
+export { note, oneLine, print, printRows, printable, table } from './output.js';
+
+/** Commands that need no running gateway: the gateway package brings them, since they are made of its parts. */
+export interface LocalCommands {
+  /** Adds its commands; `policy` is the group that `policy explain` is in. */
+  add(program: Command, policy: Command): void;
+}
+
+/**
+ * The `sluice` command.
+ *
+ * @param local commands that run the gateway's own code
+ * @param defaults.data the data folder that is looked in for a running gateway
+ */
+export function sluice(local: LocalCommands, defaults: { data: string; version: string }): Command {
+  const program = new Command('sluice')
+    .description('A wire-level gateway: knows who asks, judges every command, keeps a record that can be proved.')
+    .version(defaults.version)
+    .option('--url <url>', 'control API of the gateway (SLUICE_URL)')
+    .option('--token <token>', 'token to show to it (SLUICE_TOKEN)')
+    .option('--data <folder>', 'data folder of a gateway on this machine', defaults.data)
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
+    .showHelpAfterError('(add --help for the options)');
+  const context = contextOf(program);
+  const policies = program.command('policy').description('what the rules say, before production does');
+  local.add(program, policies);
+  connections(program, context);
+  policy(policies, context);
+  sessions(program, context);
+  tokens(program, context);
+  return program;
+}
+
+/** Runs the command line. Problems that the user can solve are printed as a sentence. */
+export async function main(program: Command, argv: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    note(`${pc.red('error:')} ${error.message}`);
+    if (error.hint) note(`  ${error.hint}`);
+    process.exitCode = 1;
+  }
+}

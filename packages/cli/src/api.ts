@@ -1,0 +1,65 @@
+/** What the control API sends, as the commands read it. The gateway's routes return these types. */
+
+export interface SessionRow {
+  readonly id: string;
+  readonly state: 'open' | 'login' | 'ended';
+  readonly principal: string;
+  readonly connection: string;
+  readonly protocol: string;
+  readonly client: string;
+  /** ISO 8601. */
+  readonly started: string;
+  readonly ended?: string;
+  readonly commands: number;
+  readonly denied: number;
+}
+
+export interface TimelineEntry {
+  /** Milliseconds since the start of the session. */
+  readonly at: number;
+  readonly type: 'opened' | 'command' | 'response' | 'closed' | 'other';
+  readonly command?: number;
+  readonly phase?: 'prepare' | 'run';
+  readonly text?: string;
+  readonly parameters?: readonly unknown[] | { readonly count: number };
+  readonly decision?: 'allow' | 'deny';
+  readonly rule?: string;
+  readonly message?: string;
+  readonly outcome?: string;
+  readonly summary?: string;
+  readonly rows?: number;
+  readonly bytes?: number;
+  readonly result?: {
+    readonly columns: readonly string[];
+    readonly rows: readonly (readonly (string | null)[])[];
+    readonly messages: readonly string[];
+    readonly copied: readonly string[];
+  };
+}
+
+export interface TokenRow {
+  readonly id: string;
+  readonly principal: string;
+  readonly name: string;
+  readonly created: string;
+  readonly expires?: string;
+  readonly lastUsed?: string;
+  readonly revoked?: string;
+  readonly connections?: readonly string[];
+}
+
+export interface ConnectionRow {
+  readonly name: string;
+  readonly protocol: string;
+  /** `host:port` of the gateway's listener. */
+  readonly listener: string;
+  readonly policies: readonly string[];
+}
+
+export interface Explanation {
+  readonly decision: 'allow' | 'deny';
+  readonly rule?: string;
+  readonly message?: string;
+  readonly hint?: string;
+  readonly text: string;
+}

@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import type { Command } from 'commander';
+import type { ConnectionRow } from '../api.js';
+import { CliError } from '../client.js';
+import type { Context } from '../context.js';
+import { print, printRows } from '../output.js';
+import { shell } from '../shell.js';
+
+/** `sluice ls` and `sluice connect`. */
+export function connections(program: Command, context: Context): void {
+  program
+    .command('ls')
+    .description('the connections that you may use')
+    .action(async () => {
+      const rows = await context.api().get<ConnectionRow[]>('/v1/connections');
+      printRows(rows, ['name', 'protocol', 'listener', 'policies'], context.format());
+    });
+
+  program
+    .command('connect <connection>')
+    .description('opens psql, or a small built-in SQL prompt where there is no psql')
+    .option('-u, --user <principal>', 'who you are; default: whom the token belongs to')
+    .option('-c, --command <sql>', 'runs this and ends')
+    .option('--builtin', 'use the built-in prompt although psql is there')
+    .action(async (name: string, options: { user?: string; command?: string; builtin?: boolean }) => {
+      const api = context.api();
+      const rows = await api.get<ConnectionRow[]>('/v1/connections');
+      const row = rows.find((candidate) => candidate.name === name);
+      if (!row) {
+        const known = rows.map((candidate) => candidate.name).join(', ');
+        throw new CliError(`There is no connection "${name}" for you.`, known ? `There are: ${known}.` : undefined);
+      }
+      const { user, token } = await api.post<{ user: string; token: string }>('/v1/login', {
+        connection: name,
+        ...(options.user && { user: options.user }),
+      });
+      const [host = '127.0.0.1', port = ''] = split(row.listener);
+      if (!options.builtin && spawnSync('psql', ['--version'], { stdio: 'ignore' }).status === 0) {
+        const { status } = spawnSync(
+          'psql',
+          [
+            `host=${host} port=${port} user=${user} dbname=${name}`,
+            ...(options.command ? ['-c', options.command] : []),
+          ],
+          {
+            stdio: 'inherit',
+            env: { ...process.env, PGPASSWORD: token },
+          },
+        );
+        process.exitCode = status ?? 1;
+        return;
+      }
+      if (!options.command)
+        print('There is no psql on this machine; this is a small prompt. End a statement with ";", leave with \\q.');
+      process.exitCode = await shell(
+        { host, port: Number(port), user, password: token, database: name },
+        options.command,
+      );
+    });
+}
+
+/** `host:port`, where the host may be an IPv6 address in brackets. */
+const split = (address: string): readonly [string, string] => {
+  const at = address.lastIndexOf(':');
+  return [address.slice(0, at).replaceAll(/^\[|\]$/g, ''), address.slice(at + 1)];
+};

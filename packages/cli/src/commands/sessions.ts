@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import type { SessionRow, TimelineEntry } from '../api.js';
+import type { Context } from '../context.js';
+import { oneLine, print, printRows, printable, table } from '../output.js';
+
+/** `sluice sessions ls|show|replay|export|kill`. */
+export function sessions(program: Command, context: Context): void {
+  const group = program.command('sessions').description('what people and agents did, and are doing');
+
+  group
+    .command('ls')
+    .description('sessions, newest first')
+    .option('--live', 'only those that are open now')
+    .option('-n, --limit <count>', 'at most this many', '50')
+    .action(async (options: { live?: boolean; limit: string }) => {
+      const rows = await context
+        .api()
+        .get<SessionRow[]>(
+          `/v1/sessions?limit=${encodeURIComponent(options.limit)}${options.live ? '&state=open' : ''}`,
+        );
+      const columns = ['id', 'state', 'principal', 'connection', 'started', 'commands', 'denied', 'client'] as const;
+      printRows(rows, [...columns], context.format());
+    });
+
+  group
+    .command('show <id>')
+    .description('every command of a session with its decision and outcome')
+    .action(async (id: string) => {
+      const entries = await timeline(context, id);
+      if (context.format() === 'json') return print(JSON.stringify(entries, null, 2));
+      for (const entry of entries) printEntry(entry, false);
+    });
+
+  group
+    .command('replay <id>')
+    .description('plays a session: commands and answers, in their own time')
+    .option('--speed <factor>', 'faster (2) or slower (0.5); 0: no waiting', '1')
+    .option('--longest <seconds>', 'no pause is longer than this', '2')
+    .action(async (id: string, options: { speed: string; longest: string }) => {
+      const speed = Number(options.speed);
+      let at = 0;
+      for (const entry of await timeline(context, id)) {
+        if (speed > 0) await sleep(Math.min((entry.at - at) / speed, Number(options.longest) * 1000));
+        at = entry.at;
+        if (context.format() === 'json') print(JSON.stringify(entry));
+        else printEntry(entry, true);
+      }
+    });
+
+  group
+    .command('export <id>')
+    .description('one event a line (NDJSON), in the shape of OCSF')
+    .action(async (id: string) => {
+      process.stdout.write(await context.api().text(`/v1/sessions/${encodeURIComponent(id)}/export`));
+    });
+
+  group
+    .command('kill <id>')
+    .description('ends a session now; its running statement is cancelled')
+    .option('--reason <text>', 'told to the client and kept in the record')
+    .action(async (id: string, options: { reason?: string }) => {
+      const reason = options.reason ? `?reason=${encodeURIComponent(options.reason)}` : '';
+      await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}${reason}`);
+      print(`${id} ended`);
+    });
+}
+
+const timeline = (context: Context, id: string): Promise<TimelineEntry[]> =>
+  context.api().get<TimelineEntry[]>(`/v1/sessions/${encodeURIComponent(id)}/timeline`);
+
+function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
+  const time = pc.dim(`${(entry.at / 1000).toFixed(3).padStart(9)}s`);
+  switch (entry.type) {
+    case 'command': {
+      const mark = entry.decision === 'deny' ? pc.red('✗') : entry.phase === 'prepare' ? pc.dim('·') : pc.green('✓');
+      print(
+        `${time}  ${mark} ${withAnswer ? printable(entry.text ?? '') : oneLine(entry.text ?? '')}${parameters(entry)}`,
+      );
+      if (entry.decision === 'deny') print(`${' '.repeat(12)}${pc.red(`refused by ${entry.rule}: ${entry.message}`)}`);
+      break;
+    }
+    case 'response':
+      if (withAnswer && entry.result) printResult(entry.result);
+      if (entry.outcome) print(`${time}    ${outcome(entry)}`);
+      break;
+    default:
+      print(`${time}  ${pc.dim(`${entry.type}${entry.summary ? `: ${entry.summary}` : ''}`)}`);
+  }
+}
+
+function printResult(result: NonNullable<TimelineEntry['result']>): void {
+  if (result.columns.length > 0) {
+    const rows = result.rows.map((row) => row.map((cell) => (cell === null ? pc.dim('NULL') : oneLine(cell, 60))));
+    print(
+      table(
+        result.columns.map((column) => oneLine(column, 60)),
+        rows,
+      ).replaceAll(/^/gm, ' '.repeat(12)),
+    );
+  }
+  for (const text of [...result.copied, ...result.messages]) print(`${' '.repeat(12)}${printable(text.trimEnd())}`);
+}
+
+const outcome = (entry: TimelineEntry): string => {
+  const words = `${entry.summary || entry.outcome}  ${pc.dim(`${entry.rows ?? 0} rows, ${entry.bytes ?? 0} bytes`)}`;
+  return entry.outcome === 'error' ? pc.red(printable(words)) : pc.dim('→ ') + words;
+};
+
+function parameters(entry: TimelineEntry): string {
+  const { parameters: values } = entry;
+  if (!values || (Array.isArray(values) && values.length === 0)) return '';
+  return pc.dim(`  ${oneLine(JSON.stringify(values), 80)}`);
+}
