@@ -1,0 +1,126 @@
+import { hash } from 'node:crypto';
+import type { Command, Parameter, ResponseEvent } from '@sluice/contract';
+
+/** The kinds of record, by their `k`, and what each says. Times are milliseconds since 1970. */
+export type Header =
+  | {
+      readonly k: 'gateway';
+      readonly t: number;
+      readonly event: 'started' | 'stopped' | 'config';
+      readonly version: string;
+      readonly detail?: string;
+    }
+  | {
+      readonly k: 'opened';
+      readonly t: number;
+      readonly s: string;
+      readonly principal: string;
+      readonly connection: string;
+      readonly protocol: string;
+      readonly client: string;
+    }
+  | {
+      readonly k: 'closed';
+      readonly t: number;
+      readonly s: string;
+      readonly reason: string;
+      readonly commands: number;
+      readonly denied: number;
+    }
+  | {
+      readonly k: 'login';
+      readonly t: number;
+      readonly s: string;
+      readonly user: string;
+      readonly connection: string;
+      readonly client: string;
+      readonly refused: string;
+    }
+  | CommandHeader
+  | { readonly k: 'part'; readonly t: number; readonly s: string; readonly id: number }
+  | {
+      readonly k: 'end';
+      readonly t: number;
+      readonly s: string;
+      readonly id: number;
+      readonly outcome: string;
+      readonly summary: string;
+      readonly rows: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly k: 'admin';
+      readonly t: number;
+      readonly actor: string;
+      readonly action: string;
+      readonly detail: string;
+    }
+  | { readonly k: 'journal.recovered'; readonly t: number; readonly segment: string; readonly cut: number }
+  | { readonly k: 'journal.resumed'; readonly t: number; readonly after: string };
+
+export interface CommandHeader {
+  readonly k: 'command';
+  readonly t: number;
+  readonly s: string;
+  readonly id: number;
+  readonly phase: 'prepare' | 'run' | 'custom';
+  readonly text: string;
+  readonly parameters?: readonly RecordedParameter[];
+  readonly confidence: string;
+  readonly actions: readonly unknown[];
+  readonly matched: readonly unknown[];
+  readonly decision: 'allow' | 'deny';
+  readonly rule?: string;
+  readonly message?: string;
+}
+
+export type RecordedParameter =
+  | null
+  | string
+  | { readonly hex: string }
+  /** Too long to keep: its size, its hash, and how it starts. */
+  | { readonly bytes: number; readonly sha256: string; readonly start: string }
+  /** `record.parameters: masked`. */
+  | { readonly type: number; readonly bytes: number };
+
+export type ParameterMode = 'full' | 'masked' | 'none';
+
+/** A bound value longer than this is recorded by its hash. Bytes. */
+const LONGEST_VALUE = 64 * 1024;
+
+/**
+ * The header of a command's record. `judged` is the part that is the same for every use of a text, already serialised:
+ * `"text":...,"actions":...,"decision":...`. Built by concatenation: this runs for every statement.
+ */
+export function commandHeader(
+  session: string,
+  command: Command,
+  judged: string,
+  mode: ParameterMode,
+  now: number,
+): string {
+  const phase = command.type === 'sql' ? command.phase : 'custom';
+  const values =
+    command.type === 'sql' && command.parameters !== undefined && command.parameters.length > 0
+      ? command.parameters
+      : undefined;
+  const parameters =
+    values && mode !== 'none' ? `"parameters":${JSON.stringify(values.map((value) => recorded(value, mode)))},` : '';
+  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${parameters}${judged}}`;
+}
+
+/** The header for what the client was given. The bytes themselves are the record's payload. */
+export function responseHeader(session: string, event: ResponseEvent, now: number): string {
+  if (event.type === 'part') return `{"k":"part","t":${now},"s":"${session}","id":${event.command}}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}}`;
+}
+
+function recorded({ value, format, type }: Parameter, mode: ParameterMode): RecordedParameter {
+  if (value === null) return null;
+  if (mode === 'masked') return { type, bytes: value.length };
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (bytes.length > LONGEST_VALUE) {
+    return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('latin1', 0, 64) };
+  }
+  return format === 'binary' ? { hex: bytes.toString('hex') } : bytes.toString('utf8');
+}
