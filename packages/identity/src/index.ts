@@ -1,1 +1,4 @@
-export {};
+/** Who is there: principals, their tokens, and what they may reach. */
+export { mayUse } from './access.js';
+export { Directory, type IdentityStore, type Proven, type StoredToken } from './directory.js';
+export { ITERATIONS, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';

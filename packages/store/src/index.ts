@@ -1,1 +1,114 @@
-export {};
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import SQLite from 'better-sqlite3';
+import { Kysely, Migrator, type Selectable, SqliteDialect } from 'kysely';
+import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
+
+/** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
+export interface TokenRecord {
+  readonly id: string;
+  readonly principal: string;
+  readonly name: string;
+  readonly storedKey: string;
+  readonly serverKey: string;
+  readonly sha256: string;
+  readonly sha1: string;
+  readonly created: number;
+  readonly expires: number | undefined;
+  readonly lastUsed: number | undefined;
+  readonly revoked: number | undefined;
+  readonly connections: readonly string[] | undefined;
+}
+
+/**
+ * Control state: tokens and settings. Commands are not here but in the journal. SQL is kept to what SQLite and PostgreSQL
+ * both understand, so that several gateways can share one later.
+ */
+export class Store {
+  readonly #db: Kysely<Database>;
+
+  private constructor(db: Kysely<Database>) {
+    this.#db = db;
+  }
+
+  /** Opens, or makes, the SQLite file and brings its tables up to date. For this user only: it holds verifiers. */
+  static async open(file: string): Promise<Store> {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const sqlite = new SQLite(file);
+    chmodSync(file, 0o600);
+    sqlite.pragma('journal_mode = WAL');
+    sqlite.pragma('synchronous = FULL');
+    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
+    const { error } = await new Migrator({
+      db,
+      provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
+    }).migrateToLatest();
+    if (error) {
+      await db.destroy();
+      throw new Error(`The store ${file} cannot be brought up to date.`, { cause: error });
+    }
+    return new Store(db);
+  }
+
+  close(): Promise<void> {
+    return this.#db.destroy();
+  }
+
+  async tokens(): Promise<TokenRecord[]> {
+    return (await this.#db.selectFrom('tokens').selectAll().orderBy('created').execute()).map(fromRow);
+  }
+
+  async addToken(token: TokenRecord): Promise<void> {
+    await this.#db.insertInto('tokens').values(toRow(token)).execute();
+  }
+
+  async revokeToken(id: string, at: number): Promise<void> {
+    await this.#db.updateTable('tokens').set({ revoked: at }).where('id', '=', id).execute();
+  }
+
+  async touchToken(id: string, at: number): Promise<void> {
+    await this.#db.updateTable('tokens').set({ last_used: at }).where('id', '=', id).execute();
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return (await this.#db.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst())?.value;
+  }
+
+  async setSetting(name: string, value: string): Promise<void> {
+    await this.#db
+      .insertInto('settings')
+      .values({ name, value })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+      .execute();
+  }
+}
+
+const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
+  id: row.id,
+  principal: row.principal,
+  name: row.name,
+  storedKey: row.stored_key,
+  serverKey: row.server_key,
+  sha256: row.sha256,
+  sha1: row.sha1,
+  created: row.created,
+  expires: row.expires ?? undefined,
+  lastUsed: row.last_used ?? undefined,
+  revoked: row.revoked ?? undefined,
+  connections: row.connections === null ? undefined : (JSON.parse(row.connections) as string[]),
+});
+
+const toRow = (token: TokenRecord): TokensTable => ({
+  id: token.id,
+  principal: token.principal,
+  name: token.name,
+  stored_key: token.storedKey,
+  server_key: token.serverKey,
+  sha256: token.sha256,
+  sha1: token.sha1,
+  created: token.created,
+  expires: token.expires ?? null,
+  last_used: token.lastUsed ?? null,
+  revoked: token.revoked ?? null,
+  connections: token.connections ? JSON.stringify(token.connections) : null,
+});

@@ -1,0 +1,52 @@
+import { type Kysely, type Migration, sql } from 'kysely';
+
+/** Tables of the control state. Types that SQLite and PostgreSQL share: text, and bigint for milliseconds since 1970. */
+export interface Database {
+  tokens: TokensTable;
+  settings: { name: string; value: string };
+}
+
+export interface TokensTable {
+  id: string;
+  principal: string;
+  name: string;
+  stored_key: string;
+  server_key: string;
+  sha256: string;
+  sha1: string;
+  created: number;
+  expires: number | null;
+  last_used: number | null;
+  revoked: number | null;
+  /** A JSON list of names, or null. */
+  connections: string | null;
+}
+
+/** Applied in the order of their names, each once. A migration that has been released is never changed. */
+export const MIGRATIONS: Record<string, Migration> = {
+  '0001_tokens_and_settings': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('settings')
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('value', 'text', (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createTable('tokens')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('principal', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('stored_key', 'text', (column) => column.notNull())
+        .addColumn('server_key', 'text', (column) => column.notNull())
+        .addColumn('sha256', 'text', (column) => column.notNull())
+        .addColumn('sha1', 'text', (column) => column.notNull())
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('expires', 'bigint')
+        .addColumn('last_used', 'bigint')
+        .addColumn('revoked', 'bigint')
+        .addColumn('connections', 'text')
+        .execute();
+      await sql`create index tokens_principal on tokens (principal)`.execute(db);
+    },
+  },
+};
