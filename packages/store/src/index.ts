@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
-import { Kysely, Migrator, type Selectable, SqliteDialect } from 'kysely';
+import { Kysely, type Selectable, SqliteDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */

@@ -1,4 +1,5 @@
-import { type Kysely, type Migration, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
 
 /** Tables of the control state. Types that SQLite and PostgreSQL share: text, and bigint for milliseconds since 1970. */
 export interface Database {

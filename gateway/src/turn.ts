@@ -1,0 +1,91 @@
+import type { Duplex } from 'node:stream';
+import type { Journal } from '@sluice/recording';
+
+/** How long the record of an answer may stay in memory, in milliseconds. Commands never do: see below. */
+const LAZY = 10;
+
+/**
+ * Audit before forward. Streams to targets hold what is written to them until the end of the event-loop turn; then one
+ * write puts the records of all sessions' commands of this turn into the journal, and only then do the held bytes leave.
+ * If the journal cannot be written they never do: their streams are destroyed.
+ */
+export class Turn {
+  readonly #journal: Journal;
+  readonly #onFailure: (error: Error) => void;
+  #held: ((failure: Error | undefined) => void)[] = [];
+  #scheduled = false;
+  #lazy: NodeJS.Timeout | undefined;
+
+  constructor(journal: Journal, onFailure: (error: Error) => void) {
+    this.#journal = journal;
+    this.#onFailure = onFailure;
+  }
+
+  /** Makes a stream hold its writes. Returns it. */
+  hold<T extends Duplex>(stream: T): T {
+    const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+    const end = stream.end.bind(stream);
+    let pending = false;
+    let ending = false;
+
+    const release = (failure: Error | undefined): void => {
+      pending = false;
+      if (failure) return void stream.destroy(failure);
+      stream.uncork();
+      if (ending) end();
+      else stream.cork();
+    };
+    const schedule = (): void => {
+      if (pending) return;
+      pending = true;
+      this.#held.push(release);
+      this.#schedule();
+    };
+
+    stream.cork();
+    stream.write = ((...args: unknown[]) => {
+      schedule();
+      return write(...args);
+    }) as T['write'];
+    stream.end = ((chunk?: unknown) => {
+      if (chunk !== undefined && typeof chunk !== 'function') stream.write(chunk);
+      ending = true;
+      schedule();
+      return stream;
+    }) as T['end'];
+    return stream;
+  }
+
+  /** Records were appended that no held bytes wait for. */
+  later(): void {
+    if (this.#scheduled || this.#lazy) return;
+    this.#lazy = setTimeout(this.#finish, LAZY);
+  }
+
+  /** Commits now, for what must be on record before it takes effect although it is not sent to a target. */
+  now(): void {
+    this.#finish();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#finish);
+  }
+
+  readonly #finish = (): void => {
+    this.#scheduled = false;
+    if (this.#lazy) clearTimeout(this.#lazy);
+    this.#lazy = undefined;
+    const held = this.#held;
+    this.#held = [];
+    let failure: Error | undefined;
+    try {
+      this.#journal.commit();
+    } catch (error) {
+      failure = error as Error;
+      this.#onFailure(failure);
+    }
+    for (const release of held) release(failure);
+  };
+}
