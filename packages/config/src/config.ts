@@ -1,0 +1,63 @@
+import type { Principal, Rule, TlsMode } from '@sluice/contract';
+import type { Secret } from './values.js';
+
+/** A checked configuration. Paths are absolute, sizes are bytes, times are milliseconds. */
+export interface Config {
+  readonly data: string;
+  readonly listeners: { readonly postgres: ListenerConfig };
+  readonly control: { readonly address: string; readonly port: number };
+  readonly limits: {
+    readonly message: number;
+    readonly recorded: number;
+    readonly handshake: number;
+    readonly upstreamLogin: number;
+    readonly idle: number;
+    readonly sessionsPerPrincipal: number;
+    readonly connections: number;
+    readonly drain: number;
+  };
+  readonly record: {
+    readonly durability: 'process' | 'disk';
+    readonly parameters: 'full' | 'masked' | 'none';
+    readonly segment: number;
+  };
+  readonly principals: ReadonlyMap<string, Principal>;
+  readonly connections: ReadonlyMap<string, ConnectionConfig>;
+}
+
+export interface ListenerConfig {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
+}
+
+export interface ConnectionConfig {
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly target: {
+    readonly host: string;
+    readonly port: number;
+    readonly database: string | undefined;
+    readonly tls: TlsMode;
+    /** PEM of the authority to trust. */
+    readonly ca: string | undefined;
+  };
+  readonly credential: { readonly user: string; readonly password: Secret | undefined };
+  readonly access: readonly string[];
+  /** The names of its policies, and their rules in order. */
+  readonly policies: readonly string[];
+  readonly rules: readonly Rule[];
+  readonly trustedFunctions: readonly string[];
+}
+
+/** A mistake in the configuration, with the place to look at. Line and column count from 1. */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+export const describeProblem = ({ file, line, column, message }: Problem): string =>
+  `${file}:${line}:${column}  ${message}`;
