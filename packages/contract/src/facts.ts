@@ -27,6 +27,8 @@ export interface Action {
   readonly filter?: FilterStrength;
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];
+  /** Present when calling these functions is all that is unknown about it: who trusts them knows the action. */
+  readonly unknownFunctions?: readonly string[];
 }
 
 export const EFFECTS = [

@@ -1,0 +1,159 @@
+import type { Action, Facts, Parameter } from '@sluice/contract';
+import { type Fields, nodeOf, text as textOf } from './ast.js';
+import { type Parse, type Parsed, loadGrammar } from './grammar.js';
+import { type StatementFacts, readStatement } from './statements.js';
+import { Values } from './values.js';
+
+/** What an analysis may depend on besides the text. */
+export interface AnalysisContext {
+  /** Bound values. Without them nothing runs, and parameters are taken for harmless. */
+  readonly parameters?: readonly Parameter[];
+  /** The text that a prepared name stands for in this session. */
+  readonly prepared?: (name: string) => string | undefined;
+}
+
+export interface Analyzer {
+  readonly major: number;
+  /** Never throws: what cannot be understood comes back as `unknown`. */
+  analyze(text: string, context?: AnalysisContext): Facts;
+}
+
+/** The analysis is remembered for texts up to this length, in characters, and for this many of them. */
+const LONGEST_REMEMBERED = 16 * 1024;
+const MOST_REMEMBERED = 2000;
+/** EXECUTE of an EXECUTE of ...: the server allows one level, since PREPARE takes no EXECUTE. */
+const DEEPEST = 4;
+
+const loading = new Map<number, Promise<Analyzer>>();
+
+/** The analyzer for a major version of PostgreSQL; made once and shared. Rejects for a version it has no grammar for. */
+export function loadPostgres(major: number): Promise<Analyzer> {
+  let analyzer = loading.get(major);
+  if (!analyzer) {
+    analyzer = loadGrammar(major).then((parse) => new PostgresAnalyzer(major, parse));
+    loading.set(major, analyzer);
+  }
+  return analyzer;
+}
+
+class PostgresAnalyzer implements Analyzer {
+  readonly major: number;
+  readonly #parse: Parse;
+  readonly #remembered = new Map<string, Facts>();
+
+  constructor(major: number, parse: Parse) {
+    this.major = major;
+    this.#parse = parse;
+  }
+
+  analyze(text: string, context: AnalysisContext = {}): Facts {
+    const known = this.#remembered.get(text);
+    if (known) return known;
+    const analysis = new Analysis(this.#parse, context, 0);
+    const facts = analysis.facts(text);
+    if (!analysis.contextual && text.length <= LONGEST_REMEMBERED) this.#remember(text, facts);
+    return facts;
+  }
+
+  #remember(text: string, facts: Facts): void {
+    if (this.#remembered.size >= MOST_REMEMBERED) {
+      const [oldest] = this.#remembered.keys();
+      if (oldest !== undefined) this.#remembered.delete(oldest);
+    }
+    this.#remembered.set(text, facts);
+  }
+}
+
+/** One analysis of one text. */
+class Analysis {
+  /** The facts depend on more than the text. */
+  contextual = false;
+  readonly #parse: Parse;
+  readonly #context: AnalysisContext;
+  readonly #depth: number;
+
+  constructor(parse: Parse, context: AnalysisContext, depth: number) {
+    this.#parse = parse;
+    this.#context = context;
+    this.#depth = depth;
+  }
+
+  facts(text: string): Facts {
+    if (text.includes('\0')) return opaque('The text contains a NUL character.');
+    let parsed: Parsed;
+    try {
+      parsed = this.#parse(text);
+    } catch {
+      return opaque('The text could not be parsed.');
+    }
+    if (!parsed.ok) {
+      const { message, position } = parsed;
+      return { ...opaque(message), syntaxError: { message, ...(position !== undefined && { position }) } };
+    }
+    try {
+      return this.#read(text, parsed.statements);
+    } catch (error) {
+      // Deep trees exhaust the stack: the text is refused, the process goes on.
+      return opaque(
+        error instanceof RangeError ? 'The statement is nested too deeply.' : 'The statement could not be analysed.',
+      );
+    }
+  }
+
+  #read(text: string, statements: readonly Fields[]): Facts {
+    const { parameters } = this.#context;
+    const values = parameters ? Values.bound(parameters) : Values.unbound();
+    const source = slicer(text);
+    const prepared = new Map<string, string>();
+    const read: StatementFacts[] = statements.map((statement, index) => {
+      const node = nodeOf(statement['stmt']);
+      if (!node) throw new Error('a statement without a body');
+      const slice = source(Number(statement['stmt_location'] ?? 0), Number(statement['stmt_len'] ?? 0));
+      const facts = readStatement(node, index, slice, values, (name, given) => this.#executed(name, given, prepared));
+      if (facts.effect.type === 'prepare') prepared.set(facts.effect.name, facts.effect.text);
+      return facts;
+    });
+    const forbidden = read.find((one) => one.forbidden !== undefined)?.forbidden;
+    const parametric = values.used;
+    this.contextual ||= parametric;
+    return {
+      actions: read.flatMap((one) => one.actions),
+      confidence: 'exact',
+      statements: read.map((one) => one.effect),
+      ...(forbidden !== undefined && { forbidden }),
+      ...(parametric && { parametric }),
+    };
+  }
+
+  /** What EXECUTE would run: looked up among the PREPAREs of this text, then in the session. */
+  #executed(name: string, given: Values, inText: ReadonlyMap<string, string>): readonly Action[] | undefined {
+    const own = inText.get(name);
+    if (own === undefined) this.contextual = true;
+    const text = own ?? this.#context.prepared?.(name);
+    if (text === undefined || this.#depth >= DEEPEST) return undefined;
+    const parsed = this.#parse(text);
+    const [statement] = parsed.ok ? parsed.statements : [];
+    const node = statement && nodeOf(statement['stmt']);
+    if (!node) return undefined;
+    const body = node.kind === 'PrepareStmt' ? nodeOf(node.fields['query']) : node;
+    if (!body || body.kind === 'ExecuteStmt') return undefined;
+    return readStatement(body, 0, textOf(node.fields, 'name'), given, () => undefined).actions;
+  }
+}
+
+function opaque(reason: string): Facts {
+  return {
+    actions: [{ statement: 0, depth: 0, verb: 'unknown', effects: ['unknown'], resources: [], reasons: [reason] }],
+    confidence: 'opaque',
+    statements: [{ type: 'none' }],
+  };
+}
+
+/** The parser gives places in bytes of UTF-8. Only texts that are all ASCII can be cut by them as they are. */
+function slicer(text: string): (location: number, length: number) => string {
+  let bytes: Buffer | undefined;
+  return (location, length) => {
+    bytes ??= Buffer.from(text);
+    return bytes.toString('utf8', location, length === 0 ? undefined : location + length).trim();
+  };
+}

@@ -1,0 +1,58 @@
+import type { Effect } from '@sluice/contract';
+import { TRUSTED_FUNCTIONS } from './trusted-functions.js';
+
+/** What calling a function means. `reason` says why a call is not known to be harmless. */
+export interface CallFacts {
+  readonly effects: readonly Effect[];
+  readonly reason?: string;
+}
+
+const HARMLESS: CallFacts = { effects: [] };
+
+/** Functions of the server that do what no query should do unseen, by what they do. */
+const DANGEROUS: readonly (readonly [RegExp, readonly Effect[], string])[] = [
+  [/^(lo_.*|loread|lowrite)$/, ['transfer'], 'reads or writes large objects, which belong to no table'],
+  [
+    /^(pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_current_logfile)$/,
+    ['transfer', 'secret'],
+    'reaches files of the database host',
+  ],
+  [/^dblink/, ['egress', 'execute'], 'runs statements on another server'],
+  [/^(query|table|schema|database|cursor)_to_xml/, ['read'], 'reads tables that are named in a text'],
+  [
+    /^(ts_stat|ts_rewrite|crosstab.*|connectby|xpath_table)$/,
+    ['read', 'execute'],
+    'runs a query that is given as a text',
+  ],
+  [
+    /^(pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_rotate_logfile.*|pg_promote)$/,
+    ['execute'],
+    'controls other sessions or the server',
+  ],
+  [
+    /^(pg_logical_.*|pg_replication_.*|pg_create_.*|pg_copy_.*|pg_drop_.*|pg_switch_wal|pg_backup_.*|pg_sync_.*|pg_wal_replay_.*|pg_walinspect.*)$/,
+    ['execute'],
+    'belongs to replication and backups',
+  ],
+  [/^(setval|pg_stat_reset.*|pg_restore_.*|pg_clear_.*|pg_import_.*)$/, ['write'], 'changes state that no table shows'],
+];
+
+/**
+ * Judges a call by the identity of its function.
+ *
+ * @param name as written: `[function]` or `[schema, function]`
+ */
+export function callFacts(name: readonly string[]): CallFacts {
+  const plain = name.at(-1) ?? '';
+  const schema = name.length > 1 ? name.at(-2) : undefined;
+  const builtIn = schema === undefined || schema === 'pg_catalog';
+  if (builtIn && TRUSTED_FUNCTIONS.has(plain)) return HARMLESS;
+  for (const [pattern, effects, what] of DANGEROUS) {
+    if (pattern.test(plain))
+      return { effects: [...effects, 'unknown'], reason: `calls ${name.join('.')}, which ${what}` };
+  }
+  return {
+    effects: ['execute', 'unknown'],
+    reason: `calls ${name.join('.')}, which is not on the list of trusted functions`,
+  };
+}

@@ -1,0 +1,49 @@
+import { type Fields, isFields } from './ast.js';
+
+/** PostgreSQL's own parser, one build for each major version, loaded when it is first needed. */
+interface Parser {
+  loadModule(): Promise<void>;
+  parseSync(text: string): unknown;
+}
+
+const PARSERS: Readonly<Record<number, () => Promise<unknown>>> = {
+  15: () => import('libpg-query-15'),
+  16: () => import('libpg-query-16'),
+  17: () => import('libpg-query-17'),
+  18: () => import('libpg-query-18'),
+};
+
+export const MAJORS: readonly number[] = Object.keys(PARSERS).map(Number);
+
+/** What a text parses to, or why it does not. */
+export type Parsed =
+  | { readonly ok: true; readonly statements: readonly Fields[] }
+  | { readonly ok: false; readonly message: string; readonly position?: number };
+
+export type Parse = (text: string) => Parsed;
+
+export async function loadGrammar(major: number): Promise<Parse> {
+  const load = PARSERS[major];
+  if (!load) throw new Error(`There is no grammar for PostgreSQL ${major}; there is one for ${MAJORS.join(', ')}.`);
+  const parser = (await load()) as Parser;
+  await parser.loadModule();
+  return (text) => {
+    try {
+      const tree = parser.parseSync(text);
+      const statements = isFields(tree) && Array.isArray(tree['stmts']) ? tree['stmts'] : [];
+      return { ok: true, statements: statements.filter(isFields) };
+    } catch (error) {
+      return { ok: false, ...problem(error) };
+    }
+  };
+}
+
+/** The parser counts characters from 0; the protocol counts them from 1 (55.8, field P). */
+function problem(error: unknown): { message: string; position?: number } {
+  const { message, sqlDetails } = error as { message?: string; sqlDetails?: { cursorPosition?: number } };
+  const position = sqlDetails?.cursorPosition;
+  return {
+    message: message ?? 'syntax error',
+    ...(position !== undefined && position >= 0 && { position: position + 1 }),
+  };
+}

@@ -1,0 +1,488 @@
+import type { Action, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
+import {
+  type Fields,
+  type Node,
+  constant,
+  isFields,
+  isRelation,
+  isSelect,
+  nodeOf,
+  nodesOf,
+  relationName,
+  strings,
+  text,
+} from './ast.js';
+import { filterStrength } from './filter.js';
+import { callFacts } from './functions.js';
+import { KINDS, PARTS } from './kinds.js';
+import { settingFacts } from './settings.js';
+import { Values } from './values.js';
+
+/** Answers what a prepared name stands for: facts of its statement, with these values. */
+export type Resolve = (name: string, values: Values) => readonly Action[] | undefined;
+
+/** What one top-level statement comes to. */
+export interface StatementFacts {
+  readonly actions: readonly Action[];
+  readonly effect: StatementEffect;
+  readonly forbidden: string | undefined;
+}
+
+const NONE: StatementEffect = { type: 'none' };
+
+/** Reads one top-level statement. Whatever it does not recognise makes the statement `unknown`. */
+export function readStatement(
+  node: Node,
+  index: number,
+  source: string,
+  values: Values,
+  resolve: Resolve,
+): StatementFacts {
+  const reader = new StatementReader(index, values, resolve);
+  reader.statement(node, 0, new Set());
+  return { actions: reader.actions, effect: sessionEffect(node, source), forbidden: reader.forbidden };
+}
+
+/** What a statement changes in the session once it has completed. */
+function sessionEffect({ kind, fields }: Node, source: string): StatementEffect {
+  switch (kind) {
+    case 'PrepareStmt':
+      return { type: 'prepare', name: text(fields, 'name'), text: source };
+    case 'DeallocateStmt':
+      return fields['name'] === undefined ? { type: 'deallocate' } : { type: 'deallocate', name: text(fields, 'name') };
+    case 'DeclareCursorStmt':
+      return { type: 'declare', name: text(fields, 'portalname') };
+    case 'ClosePortalStmt':
+      return fields['portalname'] === undefined
+        ? { type: 'close' }
+        : { type: 'close', name: text(fields, 'portalname') };
+    case 'DiscardStmt':
+      return fields['target'] === 'DISCARD_ALL' ? { type: 'discard' } : NONE;
+    case 'CopyStmt':
+      if (fields['filename'] !== undefined || fields['is_program'] === true) return NONE;
+      return { type: 'copy', direction: fields['is_from'] === true ? 'in' : 'out' };
+    default:
+      return NONE;
+  }
+}
+
+/** An action while it is being read. */
+interface Draft {
+  readonly depth: number;
+  verb: string;
+  readonly effects: Set<Effect>;
+  readonly resources: Map<string, Resource>;
+  filter?: FilterStrength;
+  readonly reasons: string[];
+  readonly unknownFunctions: string[];
+  otherUnknown: boolean;
+}
+
+type Names = ReadonlySet<string>;
+
+class StatementReader {
+  forbidden: string | undefined;
+  readonly #index: number;
+  readonly #values: Values;
+  readonly #resolve: Resolve;
+  readonly #drafts: Draft[] = [];
+  readonly #inherited: Action[] = [];
+
+  constructor(index: number, values: Values, resolve: Resolve) {
+    this.#index = index;
+    this.#values = values;
+    this.#resolve = resolve;
+  }
+
+  get actions(): Action[] {
+    return [...this.#drafts.map((draft) => this.#finished(draft)), ...this.#inherited];
+  }
+
+  /** @param ctes names that WITH has given to sub-queries, which are no tables */
+  statement({ kind, fields }: Node, depth: number, ctes: Names): void {
+    const draft = this.#draft(depth);
+    const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
+    if (read) return read(this, draft, fields, ctes);
+    const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+    if (!known) {
+      draft.verb = kind.replace(/Stmt$/, '').toLowerCase();
+      return this.unknown(draft, `is a kind of statement that is not understood (${kind})`);
+    }
+    draft.verb = known.verb;
+    this.add(draft, ...known.effects);
+    if (known.reason) this.unknown(draft, known.reason);
+    this.inside(draft, fields, ctes, known.effects.includes('define') ? 'define' : 'read');
+  }
+
+  add(draft: Draft, ...effects: Effect[]): void {
+    for (const effect of effects) draft.effects.add(effect);
+  }
+
+  unknown(draft: Draft, reason: string): void {
+    draft.effects.add('unknown');
+    draft.otherUnknown = true;
+    draft.reasons.push(reason);
+  }
+
+  resource(draft: Draft, type: Resource['type'], name: string, access: Resource['access']): void {
+    if (name !== '') draft.resources.set(`${type} ${name} ${access}`, { type, name, access });
+  }
+
+  table(draft: Draft, relation: unknown, access: Resource['access']): void {
+    const fields = nodeOf(relation)?.fields ?? relation;
+    if (isFields(fields)) this.resource(draft, 'table', relationName(fields), access);
+  }
+
+  /** Everything below: sub-queries, tables, calls. Statements inside become actions of their own. */
+  inside(draft: Draft, value: unknown, ctes: Names, access: Resource['access'] = 'read'): void {
+    if (Array.isArray(value)) {
+      for (const item of value) this.inside(draft, item, ctes, access);
+      return;
+    }
+    if (!isFields(value)) return;
+    if (isRelation(value)) return this.#relation(draft, value, ctes, access);
+    if (isSelect(value)) return this.select(draft, value, ctes);
+    const node = nodeOf(value);
+    if (node) return this.#node(draft, node, ctes, access);
+    for (const key in value) this.inside(draft, value[key], ctes, access);
+  }
+
+  select(draft: Draft, fields: Fields, outer: Names): void {
+    const ctes = this.with(draft, fields['withClause'], outer);
+    if (isFields(fields['intoClause'])) this.#into(draft, fields['intoClause']);
+    for (const key in fields) if (key !== 'withClause' && key !== 'intoClause') this.inside(draft, fields[key], ctes);
+  }
+
+  /** Reads WITH and returns the names that are visible behind it. Without RECURSIVE a sub-query sees the earlier ones. */
+  with(draft: Draft, clause: unknown, outer: Names): Names {
+    if (!isFields(clause)) return outer;
+    const expressions = nodesOf(clause['ctes']);
+    const names = new Set(outer);
+    if (clause['recursive'] === true) for (const { fields } of expressions) names.add(text(fields, 'ctename'));
+    for (const { fields } of expressions) {
+      const query = nodeOf(fields['ctequery']);
+      if (query && query.kind !== 'SelectStmt') this.statement(query, draft.depth + 1, new Set(names));
+      else if (query) this.select(draft, query.fields, new Set(names));
+      names.add(text(fields, 'ctename'));
+    }
+    return names;
+  }
+
+  /** UPDATE, DELETE and INSERT share their clauses. */
+  modify(draft: Draft, verb: string, effects: readonly Effect[], fields: Fields, outer: Names): void {
+    draft.verb = verb;
+    this.add(draft, ...effects);
+    this.table(draft, fields['relation'], 'write');
+    const ctes = this.with(draft, fields['withClause'], outer);
+    for (const key in fields) if (key !== 'relation' && key !== 'withClause') this.inside(draft, fields[key], ctes);
+  }
+
+  where(draft: Draft, relation: unknown, where: unknown, joined: boolean): FilterStrength {
+    const fields = isFields(relation) ? relation : {};
+    const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
+    const table = text(fields, 'relname');
+    const strength = filterStrength(where, { names: alias === '' ? [table] : [alias], table, joined }, this.#values);
+    if (strength !== 'strong')
+      draft.reasons.push(
+        strength === 'none'
+          ? 'has no condition that selects rows of the target'
+          : 'has a condition that may match nearly every row',
+      );
+    return strength;
+  }
+
+  setting(draft: Draft, name: string, value: string | undefined): void {
+    const facts = settingFacts(name, value);
+    this.add(draft, ...facts.effects);
+    if (facts.reason) this.unknown(draft, facts.reason);
+    if (facts.forbidden) this.forbidden ??= facts.forbidden;
+    this.resource(draft, 'setting', name.toLowerCase(), 'write');
+  }
+
+  execute(draft: Draft, fields: Fields): void {
+    const name = text(fields, 'name');
+    const values = Values.given(Array.isArray(fields['params']) ? fields['params'] : []);
+    const actions = this.#resolve(name, values);
+    if (!actions) return this.unknown(draft, `executes "${name}", and no such prepared statement is known`);
+    for (const action of actions)
+      this.#inherited.push({ ...action, statement: this.#index, depth: action.depth + draft.depth + 1 });
+    this.inside(draft, fields['params'], new Set());
+  }
+
+  call(draft: Draft, fields: Fields): void {
+    const name = strings(fields['funcname']);
+    const plain = name.at(-1) ?? '';
+    const builtIn = name.length === 1 || name[0] === 'pg_catalog';
+    this.resource(draft, 'function', name.join('.'), 'execute');
+    const args = Array.isArray(fields['args']) ? fields['args'] : [];
+    if (builtIn && plain === 'set_config') {
+      const [setting, value] = args.map(constant);
+      if (typeof setting !== 'string' || typeof value !== 'string') {
+        this.forbidden ??= 'set_config is only let through with a name and a value that stand in the statement.';
+      } else {
+        this.setting(draft, setting, value);
+      }
+      return;
+    }
+    if (builtIn && plain === 'pg_notify') {
+      this.add(draft, 'session', 'egress');
+      if (args.every((argument) => constant(argument) !== undefined)) return;
+      return this.unknown(draft, 'sends what it reads as a notification (pg_notify)');
+    }
+    const { effects, reason } = callFacts(name);
+    this.add(draft, ...effects);
+    if (reason === undefined) return;
+    draft.reasons.push(reason);
+    draft.unknownFunctions.push(name.join('.'));
+  }
+
+  #node(draft: Draft, { kind, fields }: Node, ctes: Names, access: Resource['access']): void {
+    if (kind === 'SelectStmt') return this.select(draft, fields, ctes);
+    if (kind === 'VariableSetStmt') return this.setting(draft, text(fields, 'name'), settingValue(fields));
+    if (Object.hasOwn(READERS, kind) || Object.hasOwn(KINDS, kind))
+      return this.statement({ kind, fields }, draft.depth + 1, ctes);
+    if (kind === 'FuncCall') this.call(draft, fields);
+    else if (!PARTS.has(kind)) this.unknown(draft, `contains something that is not understood (${kind})`);
+    if (kind === 'A_Expr') this.#operator(draft, strings(fields['name']));
+    if (kind === 'RoleSpec') this.resource(draft, 'role', text(fields, 'rolename'), 'write');
+    if (kind === 'RangeVar') return this.#relation(draft, fields, ctes, access);
+    for (const key in fields) this.inside(draft, fields[key], ctes, access);
+  }
+
+  #relation(draft: Draft, fields: Fields, ctes: Names, access: Resource['access']): void {
+    if (text(fields, 'schemaname') === '' && ctes.has(text(fields, 'relname'))) return;
+    this.table(draft, fields, access);
+  }
+
+  /** OPERATOR(schema.+) names an operator that somebody made, and that is a function call. */
+  #operator(draft: Draft, name: readonly string[]): void {
+    if (name.length > 1 && name[0] !== 'pg_catalog')
+      this.unknown(draft, `uses the operator ${name.join('.')}, which is not a built-in one`);
+  }
+
+  #into(draft: Draft, into: Fields): void {
+    this.add(draft, 'write', 'define');
+    this.table(draft, into['rel'], 'define');
+  }
+
+  #draft(depth: number): Draft {
+    const draft: Draft = {
+      depth,
+      verb: '',
+      effects: new Set(),
+      resources: new Map(),
+      reasons: [],
+      unknownFunctions: [],
+      otherUnknown: false,
+    };
+    this.#drafts.push(draft);
+    return draft;
+  }
+
+  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: Draft): Action {
+    return {
+      statement: this.#index,
+      depth,
+      verb,
+      effects: [...effects],
+      resources: [...resources.values()],
+      ...(filter && { filter }),
+      reasons: [...new Set(reasons)],
+      ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
+    };
+  }
+}
+
+type Read = (reader: StatementReader, draft: Draft, fields: Fields, ctes: Names) => void;
+
+/** Reads what has a body or a target; the rest is in `KINDS`. */
+const READERS: Readonly<Record<string, Read>> = {
+  SelectStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'select';
+    reader.add(draft, 'read');
+    reader.select(draft, fields, ctes);
+  },
+  InsertStmt: (reader, draft, fields, ctes) => reader.modify(draft, 'insert', ['write'], fields, ctes),
+  UpdateStmt: (reader, draft, fields, ctes) => {
+    reader.modify(draft, 'update', ['write'], fields, ctes);
+    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['fromClause'] !== undefined);
+  },
+  DeleteStmt: (reader, draft, fields, ctes) => {
+    reader.modify(draft, 'delete', ['write'], fields, ctes);
+    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['usingClause'] !== undefined);
+  },
+  MergeStmt: (reader, draft, fields, ctes) => {
+    reader.modify(draft, 'merge', ['write'], fields, ctes);
+    draft.filter = mergeFilter(reader, draft, fields);
+  },
+  TruncateStmt: (reader, draft, fields) => {
+    draft.verb = 'truncate';
+    reader.add(draft, 'destroy', 'write');
+    for (const relation of nodesOf(fields['relations'])) reader.table(draft, relation.fields, 'destroy');
+  },
+  DropStmt: (reader, draft, fields) => {
+    draft.verb = `drop ${objectType(fields['removeType'])}`;
+    reader.add(draft, 'destroy', 'define');
+    const type =
+      fields['removeType'] === 'OBJECT_TABLE'
+        ? 'table'
+        : fields['removeType'] === 'OBJECT_SCHEMA'
+          ? 'schema'
+          : 'object';
+    for (const name of objectNames(fields['objects'])) reader.resource(draft, type, name, 'destroy');
+  },
+  CreateStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'create table';
+    reader.add(draft, 'define');
+    reader.table(draft, fields['relation'], 'define');
+    for (const key in fields) if (key !== 'relation') reader.inside(draft, fields[key], ctes);
+  },
+  CreateTableAsStmt: (reader, draft, fields, ctes) => {
+    draft.verb = fields['objtype'] === 'OBJECT_MATVIEW' ? 'create materialized view' : 'create table as';
+    reader.add(draft, 'define', 'write', 'read');
+    if (isFields(fields['into'])) reader.table(draft, fields['into']['rel'], 'define');
+    reader.inside(draft, fields['query'], ctes);
+  },
+  ViewStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'create view';
+    reader.add(draft, 'define');
+    reader.table(draft, fields['view'], 'define');
+    reader.inside(draft, fields['query'], ctes);
+  },
+  AlterTableStmt: (reader, draft, fields, ctes) => {
+    draft.verb = `alter ${objectType(fields['objtype'])}`;
+    reader.add(draft, 'define');
+    reader.table(draft, fields['relation'], 'define');
+    for (const { fields: command } of nodesOf(fields['cmds'])) {
+      if (text(command, 'subtype').startsWith('AT_Drop')) reader.add(draft, 'destroy');
+      if (text(command, 'subtype') === 'AT_ChangeOwner') reader.add(draft, 'grant');
+      reader.inside(draft, command, ctes);
+    }
+  },
+  GrantStmt: (reader, draft, fields) => {
+    draft.verb = fields['is_grant'] === true ? 'grant' : 'revoke';
+    reader.add(draft, 'grant');
+    for (const object of nodesOf(fields['objects']))
+      if (object.kind === 'RangeVar') reader.table(draft, object.fields, 'write');
+    reader.inside(draft, fields['grantees'], new Set());
+  },
+  CopyStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'copy';
+    const into = fields['is_from'] === true;
+    reader.add(draft, into ? 'write' : 'read');
+    if (isFields(fields['relation'])) reader.table(draft, fields['relation'], into ? 'write' : 'read');
+    if (fields['is_program'] === true) {
+      reader.add(draft, 'execute', 'egress');
+      reader.unknown(draft, 'runs a program on the database host (COPY PROGRAM)');
+    } else if (fields['filename'] !== undefined) {
+      reader.add(draft, 'transfer');
+      reader.resource(draft, 'file', text(fields, 'filename'), into ? 'read' : 'write');
+      reader.unknown(draft, 'reads or writes a file of the database host (COPY)');
+    }
+    reader.inside(draft, [fields['query'], fields['whereClause']], ctes);
+  },
+  ExplainStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'explain';
+    reader.add(draft, 'read');
+    // Also without ANALYZE: planning runs functions, and a rule about a DELETE is about explaining one too.
+    const query = nodeOf(fields['query']);
+    if (query) reader.statement(query, draft.depth + 1, ctes);
+  },
+  PrepareStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'prepare';
+    reader.add(draft, 'session');
+    const query = nodeOf(fields['query']);
+    if (query) reader.statement(query, draft.depth + 1, ctes);
+  },
+  ExecuteStmt: (reader, draft, fields) => {
+    draft.verb = 'execute';
+    reader.add(draft, 'session');
+    reader.execute(draft, fields);
+  },
+  DeclareCursorStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'declare';
+    reader.add(draft, 'session');
+    const query = nodeOf(fields['query']);
+    if (query) reader.statement(query, draft.depth + 1, ctes);
+  },
+  CallStmt: (reader, draft, fields, ctes) => {
+    draft.verb = 'call';
+    reader.add(draft, 'execute');
+    if (isFields(fields['funccall'])) {
+      reader.call(draft, fields['funccall']);
+      reader.inside(draft, fields['funccall']['args'], ctes);
+    }
+  },
+  TransactionStmt: (reader, draft, fields) => {
+    draft.verb = text(fields, 'kind').replace('TRANS_STMT_', '').toLowerCase().replaceAll('_', ' ');
+    reader.add(draft, 'session');
+  },
+  VariableSetStmt: (reader, draft, fields) => {
+    draft.verb = text(fields, 'kind').startsWith('VAR_RESET') ? 'reset' : 'set';
+    reader.add(draft, 'session');
+    const name = text(fields, 'name');
+    // SET TRANSACTION and SET SESSION CHARACTERISTICS hold nothing but isolation, access mode and a snapshot.
+    if (fields['kind'] === 'VAR_SET_MULTI') return;
+    if (name !== '') reader.setting(draft, name, settingValue(fields));
+  },
+  DeallocateStmt: session('deallocate'),
+  ClosePortalStmt: session('close'),
+  DiscardStmt: session('discard'),
+};
+
+function session(verb: string): Read {
+  return (reader, draft) => {
+    draft.verb = verb;
+    reader.add(draft, 'session');
+  };
+}
+
+/**
+ * MERGE works through its source row by row: joined by an equality it touches what the source names. It is as good as no
+ * filter when the source is the target itself, or when rows that are not in the source are changed.
+ */
+function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields): FilterStrength {
+  const clauses = nodesOf(fields['mergeWhenClauses']).map((clause) => clause.fields);
+  const changing = clauses.filter(
+    (clause) => clause['commandType'] === 'CMD_DELETE' || clause['commandType'] === 'CMD_UPDATE',
+  );
+  if (changing.length === 0) return 'strong';
+  const bySource = changing.some((clause) => clause['matchKind'] === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE');
+  const target = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
+  if (bySource || JSON.stringify(fields['sourceRelation'] ?? null).includes(`"relname":${JSON.stringify(target)}`)) {
+    draft.reasons.push('has no condition that selects rows of the target');
+    return 'none';
+  }
+  const condition = nodeOf(fields['joinCondition']);
+  const joined =
+    condition?.kind === 'A_Expr' &&
+    condition.fields['kind'] === 'AEXPR_OP' &&
+    strings(condition.fields['name']).at(-1) === '=';
+  const sides = joined ? [nodeOf(condition.fields['lexpr']), nodeOf(condition.fields['rexpr'])] : [];
+  const tables = sides.map((side) => (side?.kind === 'ColumnRef' ? strings(side.fields['fields']).at(-2) : undefined));
+  if (tables.length === 2 && tables[0] !== undefined && tables[1] !== undefined && tables[0] !== tables[1])
+    return 'strong';
+  return reader.where(draft, fields['relation'], fields['joinCondition'], true);
+}
+
+const objectType = (type: unknown): string =>
+  typeof type === 'string'
+    ? type.replace('OBJECT_', '').toLowerCase().replaceAll('_', ' ').replace('matview', 'materialized view')
+    : '';
+
+function objectNames(objects: unknown): string[] {
+  return nodesOf(objects).map(({ kind, fields }) => {
+    if (kind === 'List') return strings(fields['items']).join('.');
+    if (kind === 'String') return text(fields, 'sval') || text(fields, 'str');
+    if (kind === 'ObjectWithArgs') return strings(fields['objname']).join('.');
+    if (kind === 'TypeName') return strings(fields['names']).join('.');
+    return '';
+  });
+}
+
+/** The value of a SET as one text; undefined for DEFAULT and RESET. What is not a constant is taken as it may be worst. */
+function settingValue(fields: Fields): string | undefined {
+  if (fields['kind'] !== 'VAR_SET_VALUE') return fields['kind'] === 'VAR_SET_CURRENT' ? '(current)' : undefined;
+  const values = (Array.isArray(fields['args']) ? fields['args'] : []).map(constant);
+  return values.map((value) => (value === undefined ? '(expression)' : String(value))).join(', ');
+}

@@ -1,0 +1,15 @@
+import { parentPort } from 'node:worker_threads';
+import type { Job } from './pool.js';
+import { loadPostgres } from './sql/postgres/analyze.js';
+
+/** A thread of the pool: one text in, its facts out. */
+parentPort?.on('message', ({ major, text, context: { parameters, prepared = {} } }: Job) => {
+  void loadPostgres(major).then((analyzer) =>
+    parentPort?.postMessage(
+      analyzer.analyze(text, {
+        ...(parameters && { parameters }),
+        prepared: (name) => (Object.hasOwn(prepared, name) ? prepared[name] : undefined),
+      }),
+    ),
+  );
+});
