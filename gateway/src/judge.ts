@@ -5,8 +5,8 @@ import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
   readonly answer: Answer;
-  /** `"actions":[...],"matched":[...],"decision":...` ready for the record: it is the same for every use of a text. */
-  readonly fragment: string;
+  /** The part of the record that is the same for every use of a text, serialised: `"text":...,"decision":...`. */
+  readonly record: string;
 }
 
 /** Texts longer than this are not remembered: they rarely come twice. Characters. */
@@ -53,20 +53,28 @@ export class Judge {
   readonly #grammars: Grammars;
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
+  readonly #redact: (text: string) => string;
   readonly #remembered = new Map<string, Judgement>();
 
-  constructor(grammars: Grammars, policy: CompiledPolicy, context: PolicyContext) {
+  /** `redact` takes the passwords out of a text before it is recorded. */
+  constructor(grammars: Grammars, policy: CompiledPolicy, context: PolicyContext, redact: (text: string) => string) {
     this.#grammars = grammars;
     this.#policy = policy;
     this.#context = context;
+    this.#redact = redact;
   }
 
   judge(command: Command): Judgement | Promise<Judgement> {
     const known = this.#remembered.get(command.text);
     if (known) return known;
-    if (command.type !== 'sql') return unjudged(`no analysis for commands of type ${command.type}`);
+    if (command.type !== 'sql')
+      return unjudged(command.text, `there is no analysis for commands of type ${command.type}`);
     const facts = this.#grammars.analyze(command);
-    if (facts instanceof Promise) return facts.then((late) => this.#decide(command.text, late), () => FAILED);
+    if (facts instanceof Promise)
+      return facts.then(
+        (late) => this.#decide(command.text, late),
+        () => unjudged(this.#redact(command.text), 'the analysis failed'),
+      );
     return this.#decide(command.text, facts);
   }
 
@@ -76,9 +84,13 @@ export class Judge {
       decision.type === 'allow'
         ? { type: 'allow', facts }
         : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
-    const judgement = { answer, fragment: fragment(facts, answer, matched) };
+    const judgement = { answer, record: this.#serialise(text, facts, answer, matched) };
     if (text.length <= LONGEST_REMEMBERED && reusable(facts)) this.#remember(text, judgement);
     return judgement;
+  }
+
+  #serialise(text: string, facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
+    return serialise(this.#redact(text), facts, answer, matched);
   }
 
   #remember(text: string, judgement: Judgement): void {
@@ -110,15 +122,25 @@ const copied = <P extends { readonly value: Uint8Array | null }>(parameter: P): 
   value: parameter.value && Buffer.from(parameter.value),
 });
 
-function fragment(facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
-  const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({ verb, effects, resources, filter, depth }));
-  const decision = answer.type === 'allow' ? { decision: 'allow' } : { decision: 'deny', rule: answer.rule, message: answer.message };
-  return JSON.stringify({ confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
+function serialise(text: string, facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
+  const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({
+    verb,
+    effects,
+    resources,
+    filter,
+    depth,
+  }));
+  const decision =
+    answer.type === 'allow' ? { decision: 'allow' } : { decision: 'deny', rule: answer.rule, message: answer.message };
+  return JSON.stringify({ text, confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
 }
 
-function unjudged(why: string): Judgement {
-  const answer = { type: 'deny', rule: 'gateway', message: `This command could not be judged, so it was not run: ${why}.` } as const;
-  return { answer, fragment: fragment({ actions: [], confidence: 'opaque', statements: [] }, answer, []) };
+/** Whatever goes wrong while a command is judged is a no, and on record as one. */
+function unjudged(text: string, why: string): Judgement {
+  const answer: Answer = {
+    type: 'deny',
+    rule: 'gateway',
+    message: `This command could not be judged, so it was not run: ${why}.`,
+  };
+  return { answer, record: serialise(text, { actions: [], confidence: 'opaque', statements: [] }, answer, []) };
 }
-
-const FAILED = unjudged('the analysis failed');

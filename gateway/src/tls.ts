@@ -6,7 +6,12 @@ import { type SecureContext, TLSSocket, connect } from 'node:tls';
 import type { Secured, TlsMode } from '@sluice/contract';
 
 /** TLS as the server, on a stream that may already hold the client's first bytes. */
-export async function secureClient(stream: Duplex, context: SecureContext, certificate: string, alpn: string[]): Promise<Secured> {
+export async function secureClient(
+  stream: Duplex,
+  context: SecureContext,
+  certificate: string,
+  alpn: string[],
+): Promise<Secured> {
   const socket = new TLSSocket(stream, { isServer: true, secureContext: context, ALPNProtocols: alpn });
   await Promise.race([once(socket, 'secure'), closed(socket)]);
   const endpoint = endpointHash(new X509Certificate(certificate));
@@ -48,7 +53,10 @@ async function closed(socket: TLSSocket): Promise<never> {
  * place of MD5 and SHA-1. Undefined where the signature has no single hash (Ed25519): then there is no channel binding.
  */
 export function endpointHash(certificate: X509Certificate): Buffer | undefined {
-  const algorithm = /(md5|sha-?\d+)/i.exec(certificate.signatureAlgorithm ?? '')?.[1]?.toLowerCase().replace('-', '');
+  const algorithm = /(md5|sha-?\d+)/i
+    .exec(certificate.signatureAlgorithm ?? '')?.[1]
+    ?.toLowerCase()
+    .replace('-', '');
   if (!algorithm) return undefined;
   const hash = algorithm === 'md5' || algorithm === 'sha1' ? 'sha256' : algorithm;
   return createHash(hash).update(certificate.raw).digest();

@@ -22,7 +22,7 @@ export class Turn {
   }
 
   /** Makes a stream hold its writes. Returns it. */
-  hold<T extends Duplex>(stream: T): T {
+  hold(stream: Duplex): Duplex {
     const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
     const end = stream.end.bind(stream);
     let pending = false;
@@ -46,13 +46,13 @@ export class Turn {
     stream.write = ((...args: unknown[]) => {
       schedule();
       return write(...args);
-    }) as T['write'];
+    }) as Duplex['write'];
     stream.end = ((chunk?: unknown) => {
       if (chunk !== undefined && typeof chunk !== 'function') stream.write(chunk);
       ending = true;
       schedule();
       return stream;
-    }) as T['end'];
+    }) as Duplex['end'];
     return stream;
   }
 

@@ -1,1 +1,12 @@
-export {};
+/** Rules and facts to a decision. Pure. */
+export { type Explained, explain } from './explain.js';
+export {
+  CompiledPolicy,
+  GATEWAY,
+  type PolicyContext,
+  type PolicyDecision,
+  PolicyError,
+  type PolicyProblem,
+  type Verdict,
+  compilePolicy,
+} from './policy.js';

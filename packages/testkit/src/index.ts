@@ -1,1 +1,6 @@
-export {};
+/** What tests and the demo stand on: real servers, real tools, certificates, and the ways in which TCP cuts. */
+export * from './certificates.js';
+export * from './cuts.js';
+export * from './places.js';
+export * from './servers/postgres.js';
+export * from './tools.js';

@@ -1,0 +1,71 @@
+import 'reflect-metadata';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { createSecureContext, type SecureContext } from 'node:tls';
+
+export interface ServerTls {
+  readonly context: SecureContext;
+  /** PEM of the certificate that clients see. */
+  readonly certificate: string;
+}
+
+/** TLS 1.2 is what the oldest supported drivers speak. */
+export function serverTls(certificate: string, key: string): ServerTls {
+  return { context: createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }), certificate };
+}
+
+const YEARS = 10;
+
+/**
+ * A certificate of the gateway's own, made once and kept, for who has none yet: it encrypts, and a client that is given
+ * the file can verify it. ECDSA with SHA-256, so that SCRAM channel binding works with it.
+ */
+export async function selfSigned(folder: string): Promise<{ certificate: string; key: string; file: string }> {
+  const file = join(folder, 'gateway.crt');
+  const keyFile = join(folder, 'gateway.key');
+  if (!existsSync(file) || !existsSync(keyFile)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const made = await generate();
+    writeFileSync(keyFile, made.key, { mode: 0o600 });
+    chmodSync(keyFile, 0o600);
+    writeFileSync(file, made.certificate);
+  }
+  return { certificate: readFileSync(file, 'utf8'), key: readFileSync(keyFile, 'utf8'), file };
+}
+
+async function generate(): Promise<{ certificate: string; key: string }> {
+  // Loaded on demand: it is only needed at the first start.
+  const x509 = await import('@peculiar/x509');
+  const { subtle } = globalThis.crypto;
+  x509.cryptoProvider.set(globalThis.crypto);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const notBefore = new Date(Date.now() - 60 * 60 * 1000);
+  const notAfter = new Date(notBefore);
+  notAfter.setFullYear(notAfter.getFullYear() + YEARS);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=sluice',
+    notBefore,
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }, ...addresses()]),
+    ],
+  });
+  const key = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+  return {
+    certificate: `${certificate.toString('pem')}\n`,
+    key: `-----BEGIN PRIVATE KEY-----\n${key.replaceAll(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`,
+  };
+}
+
+function addresses(): { type: 'ip'; value: string }[] {
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return [...new Set(['127.0.0.1', '::1', ...own.map((one) => one.address)])]
+    .filter((address) => !address.startsWith('fe80'))
+    .map((value) => ({ type: 'ip', value }));
+}

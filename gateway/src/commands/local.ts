@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createPublicKey } from 'node:crypto';
+import type { Command } from 'commander';
+import { CliError, note, print } from '@sluice/cli';
+import { jsonSchema } from '@sluice/config';
+import { describeReport, verify } from '@sluice/recording';
+import { readConfiguration } from '../configuration.js';
+
+/** Commands that run this package's own code and need no gateway that is running. */
+export function addLocalCommands(program: Command, policy: Command): void {
+  program
+    .command('up')
+    .description('runs a gateway until Ctrl+C')
+    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
+    .option('--pretty', 'log for people instead of JSON')
+    .action(async (options: { config: string; pretty?: boolean }) => {
+      const { up } = await import('./up.js');
+      await up(resolve(options.config), options.pretty ?? process.stderr.isTTY);
+    });
+
+  program
+    .command('check')
+    .description('says what is wrong in a configuration, by line and column')
+    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
+    .action((options: { config: string }) => {
+      const { config, warnings } = readConfiguration(resolve(options.config));
+      for (const warning of warnings) note(`warning: ${warning}`);
+      const rules = [...config.connections.values()].reduce((sum, connection) => sum + connection.rules.length, 0);
+      print(
+        `${options.config} is good: ${config.connections.size} connections, ${rules} rules, ${config.principals.size} principals.`,
+      );
+    });
+
+  program
+    .command('schema')
+    .description('JSON Schema of the configuration, for editors')
+    .action(() => print(JSON.stringify(jsonSchema(), null, 2)));
+
+  policy
+    .command('test <file>')
+    .description('runs the cases of a YAML file against the rules of a configuration')
+    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
+    .action(async (file: string, options: { config: string }) => {
+      const { testPolicy } = await import('./policy-test.js');
+      process.exitCode = await testPolicy(
+        resolve(file),
+        resolve(options.config),
+        program.opts<{ output: 'table' | 'json' }>().output,
+      );
+    });
+
+  const audit = program.command('audit').description('the record and its proof');
+  audit
+    .command('verify')
+    .description('checks every record, seal and signature of a journal; needs nothing but the files')
+    .option('--journal <folder>', 'journal folder; default: that of the data folder')
+    .option('--key <file>', 'public key to trust; default: the one beside the journal')
+    .action((options: { journal?: string; key?: string }) => {
+      const { data, output } = program.opts<{ data: string; output: 'table' | 'json' }>();
+      const folder = options.journal ?? join(data, 'journal');
+      let report: ReturnType<typeof verify>;
+      try {
+        report = verify(folder, options.key === undefined ? undefined : createPublicKey(readFileSync(options.key)));
+      } catch (error) {
+        throw new CliError(`The journal in ${folder} cannot be read: ${(error as Error).message}`);
+      }
+      print(output === 'json' ? JSON.stringify(report, null, 2) : describeReport(report));
+      process.exitCode = report.problems.length === 0 ? 0 : 4;
+    });
+
+  program
+    .command('demo', { hidden: true })
+    .option('--port <number>', 'port of the gateway', '6432')
+    .option('--control-port <number>', 'port of the control API', '7432')
+    .option('--folder <path>', 'where the demo keeps its data')
+    .action(async (options: { port: string; controlPort: string; folder?: string }) => {
+      const { demo } = await import('../demo/demo.js');
+      await demo({ port: Number(options.port), controlPort: Number(options.controlPort), folder: options.folder });
+    });
+
+  program
+    .command('tour')
+    .description('plays the demo by a script: each step, its answer, and whether it held')
+    .action(async () => {
+      const { tour } = await import('../demo/tour.js');
+      process.exitCode = (await tour()) ? 0 : 1;
+    });
+}

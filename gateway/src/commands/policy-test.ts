@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { loadPostgres } from '@sluice/analysis';
+import { CliError, print } from '@sluice/cli';
+import type { Principal } from '@sluice/contract';
+import { compilePolicy } from '@sluice/guardrails';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { readConfiguration } from '../configuration.js';
+
+const Cases = z.strictObject({
+  cases: z.array(
+    z.strictObject({
+      name: z.string().optional(),
+      connection: z.string(),
+      principal: z.string().optional(),
+      sql: z.string(),
+      parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
+      major: z.number().int().min(15).max(18).default(18),
+      expect: z.enum(['allow', 'deny']),
+      rule: z.string().optional(),
+    }),
+  ),
+});
+
+const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
+
+/** Runs policy cases. Returns the exit status: 0 when every case holds. */
+export async function testPolicy(file: string, configuration: string, output: 'table' | 'json'): Promise<number> {
+  const { config } = readConfiguration(configuration);
+  const read = Cases.safeParse(parse(readFileSync(file, 'utf8')));
+  if (!read.success) throw new CliError(`${file} cannot be used:\n${z.prettifyError(read.error)}`);
+  const results = [];
+  for (const one of read.data.cases) {
+    const connection = config.connections.get(one.connection);
+    if (!connection) throw new CliError(`${file}: there is no connection "${one.connection}".`);
+    const principal = one.principal === undefined ? NOBODY : config.principals.get(one.principal);
+    if (!principal) throw new CliError(`${file}: there is no principal "${one.principal}".`);
+    const policy = compilePolicy(connection.rules, { trustedFunctions: connection.trustedFunctions });
+    const values = one.parameters?.map((value) => ({
+      type: 0,
+      format: 'text' as const,
+      value: value === null ? null : Buffer.from(String(value)),
+    }));
+    const facts = (await loadPostgres(one.major)).analyze(one.sql, values ? { parameters: values } : {});
+    const { decision } = policy.judge(facts, one.sql, { principal, connection });
+    const rule = decision.type === 'deny' ? decision.rule : undefined;
+    const held = decision.type === one.expect && (one.rule === undefined || one.rule === rule);
+    results.push({
+      name: one.name ?? one.sql,
+      held,
+      expected: one.rule ? `${one.expect} by ${one.rule}` : one.expect,
+      got: rule ? `deny by ${rule}` : 'allow',
+    });
+  }
+  const failed = results.filter((result) => !result.held);
+  if (output === 'json') print(JSON.stringify(results, null, 2));
+  else
+    for (const { name, held, expected, got } of results)
+      print(held ? `ok    ${name}` : `FAIL  ${name}: expected ${expected}, got ${got}`);
+  if (output === 'table') print(`${results.length - failed.length} held, ${failed.length} did not`);
+  return failed.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,38 @@
+import { CliError, note } from '@sluice/cli';
+import { readConfiguration } from '../configuration.js';
+import { Gateway } from '../gateway.js';
+import { operatorLog } from '../operator-log.js';
+
+/** Runs a gateway until a signal ends it. The first signal drains, the second does not wait. */
+export async function up(file: string, pretty: boolean): Promise<void> {
+  const { config, warnings } = readConfiguration(file);
+  const log = operatorLog(pretty);
+  for (const warning of warnings) log.warn(warning);
+  const gateway = await start(() => Gateway.start(config, log));
+  for (const [protocol, address] of gateway.addresses) log.info(`${protocol} on ${address}`);
+  log.info(`control API on ${gateway.url}, data in ${config.data}`);
+  await untilSignal(() => gateway.stop());
+}
+
+/** What keeps a gateway from starting is the user's to mend: a sentence, not a stack. */
+export async function start(starting: () => Promise<Gateway>): Promise<Gateway> {
+  try {
+    return await starting();
+  } catch (error) {
+    throw new CliError((error as Error).message);
+  }
+}
+
+export async function untilSignal(stop: () => Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let stopping = false;
+  const onSignal = (): void => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    note('Stopping: running statements may finish. Once more to stop at once.');
+    void stop().then(resolve);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  await promise;
+}

@@ -1,0 +1,48 @@
+import { CliError } from '@sluice/cli';
+import { type Config, type Locate, describeProblem, loadConfig } from '@sluice/config';
+import { PolicyError, compilePolicy } from '@sluice/guardrails';
+
+/** A configuration whose rules compile too, and what its author should know about it. */
+export interface Configuration {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** Reads a configuration. Throws a CliError with `file:line:column` of each mistake. */
+export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process.env): Configuration {
+  const loaded = loadConfig(file, env);
+  if (!loaded.ok) throw new CliError(`${file} cannot be used:\n${loaded.problems.map(describeProblem).join('\n')}`);
+  const { config, locate } = loaded;
+  const mistakes = new Set([...config.connections.values()].flatMap(({ rules }) => conditionMistakes(rules, locate)));
+  if (mistakes.size > 0) throw new CliError(`${file} cannot be used:\n${[...mistakes].join('\n')}`);
+  return { config, warnings: warningsOf(config) };
+}
+
+function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: Locate): string[] {
+  try {
+    compilePolicy(rules);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return error.problems.map(({ path, offset, message }) => {
+      const place = locate(path);
+      // Right for the usual rule on one line; in a folded text it points at the line that the condition starts in.
+      return describeProblem({ ...place, column: place.column + offset, path, message: `${path}: ${message}` });
+    });
+  }
+}
+
+function warningsOf(config: Config): string[] {
+  const warnings: string[] = [];
+  for (const { name, access, rules, target } of config.connections.values()) {
+    if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);
+    if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
+    if (target.tls === 'require')
+      warnings.push(`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`);
+    for (const rule of rules) {
+      if (rule.then.type === 'allow' && rule.when === undefined)
+        warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
+    }
+  }
+  return [...new Set(warnings)];
+}

@@ -1,0 +1,53 @@
+import type { ConnectionRow } from '@sluice/cli';
+import { mayUse } from '@sluice/identity';
+import { z } from 'zod';
+import { ControlError, type Routes } from './server.js';
+
+const Login = z.strictObject({ connection: z.string(), user: z.string().optional() });
+
+/** How long the token lives that `sluice connect` logs in with, in milliseconds. It has to last for the login only. */
+const CONNECT = 60_000;
+
+/** What the caller may reach, and a short-lived token to reach it with. */
+export function connectionRoutes({ app, gateway, caller }: Routes): void {
+  app.get('/v1/connections', (request): ConnectionRow[] => {
+    const { principal } = caller(request);
+    const all = principal.roles.includes('admin');
+    return [...gateway.config.connections.values()]
+      .filter((connection) => all || mayUse(principal, connection.access))
+      .map(({ name, protocol, policies }) => ({
+        name,
+        protocol,
+        policies,
+        listener: gateway.addresses.get(protocol) ?? '',
+      }));
+  });
+
+  app.post('/v1/login', async (request): Promise<{ user: string; token: string }> => {
+    const { principal } = caller(request);
+    const wish = Login.safeParse(request.body);
+    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
+    const connection = gateway.config.connections.get(wish.data.connection);
+    if (!connection) throw new ControlError(404, `There is no connection "${wish.data.connection}".`);
+    const user = wish.data.user ?? principal.name;
+    if (user !== principal.name && !principal.roles.includes('admin')) {
+      throw new ControlError(403, `"${principal.name}" cannot log in as "${user}".`);
+    }
+    const other = gateway.identity.principal(user);
+    if (!other || !mayUse(other, connection.access)) {
+      throw new ControlError(
+        403,
+        `"${user}" may not use "${connection.name}".`,
+        `Name somebody who may with --user; access is for: ${connection.access.join(', ')}.`,
+      );
+    }
+    const { token, stored } = await gateway.identity.createToken({
+      principal: user,
+      name: 'sluice connect',
+      connections: [connection.name],
+      expires: Date.now() + CONNECT,
+    });
+    gateway.log.admin(principal.name, 'token.create', `${stored.id} for ${user}, to connect to ${connection.name}`);
+    return { user, token };
+  });
+}

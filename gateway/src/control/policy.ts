@@ -1,0 +1,29 @@
+import type { Explanation } from '@sluice/cli';
+import { z } from 'zod';
+import { explainStatement } from '../explain.js';
+import { ControlError, type Routes } from './server.js';
+
+const Wish = z.strictObject({
+  sql: z.string(),
+  connection: z.string(),
+  principal: z.string().optional(),
+  major: z.number().int().min(15).max(18).default(18),
+});
+
+/** What the rules in force would say. Nothing is sent to a target. */
+export function policyRoutes({ app, gateway, caller }: Routes): void {
+  app.post('/v1/policy/explain', async (request): Promise<Explanation> => {
+    const { principal } = caller(request);
+    const wish = Wish.safeParse(request.body);
+    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
+    const found = gateway.explainer(wish.data.connection);
+    if (!found) throw new ControlError(404, `There is no connection "${wish.data.connection}".`);
+    const subject = wish.data.principal === undefined ? principal : gateway.identity.principal(wish.data.principal);
+    if (!subject) throw new ControlError(404, `There is no principal "${wish.data.principal}".`);
+    const analyzer = await gateway.grammars.load(wish.data.major);
+    return explainStatement(analyzer, found.policy, wish.data.sql, {
+      principal: subject,
+      connection: { name: found.connection.name, protocol: found.connection.protocol },
+    });
+  });
+}

@@ -1,0 +1,117 @@
+import type { SessionRow, TimelineEntry } from '@sluice/cli';
+import { decodeResult } from '@sluice/postgres';
+import { type Entry, type SessionSummary, listSessions, timeline, toOcsf } from '@sluice/recording';
+import { z } from 'zod';
+import type { Gateway } from '../gateway.js';
+import type { Session } from '../session.js';
+import { ControlError, type Routes } from './server.js';
+
+const Query = z.object({
+  state: z.enum(['open']).optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(50),
+});
+
+/** Sessions: those that are open from memory, those that were from the journal. Users see their own. */
+export function sessionRoutes({ app, gateway, caller }: Routes): void {
+  app.get('/v1/sessions', (request): SessionRow[] => {
+    const { principal } = caller(request);
+    const query = Query.safeParse(request.query);
+    if (!query.success) throw new ControlError(400, z.prettifyError(query.error));
+    const all = principal.roles.some((role) => role === 'auditor' || role === 'admin');
+    const open = [...gateway.sessions.values()]
+      .filter((session) => session.principal)
+      .map(liveRow)
+      .reverse();
+    const known = new Set(open.map((row) => row.id));
+    const ended =
+      query.data.state === 'open'
+        ? []
+        : recorded(gateway)
+            .filter((row) => !known.has(row.id))
+            .map(recordedRow);
+    return [...open, ...ended].filter((row) => all || row.principal === principal.name).slice(0, query.data.limit);
+  });
+
+  app.get<{ Params: { id: string } }>('/v1/sessions/:id/timeline', (request): TimelineEntry[] => {
+    const { entries } = read(request.params.id, caller(request).principal);
+    return entries.map(toApi);
+  });
+
+  app.get<{ Params: { id: string } }>('/v1/sessions/:id/export', (request, reply) => {
+    const { session, entries } = read(request.params.id, caller(request).principal);
+    void reply.type('application/x-ndjson');
+    return [...toOcsf(session, entries)].map((line) => `${line}\n`).join('');
+  });
+
+  app.delete<{ Params: { id: string }; Querystring: { reason?: string } }>('/v1/sessions/:id', (request) => {
+    const { principal } = caller(request, 'admin');
+    const session = gateway.sessions.get(request.params.id);
+    if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
+    const reason = request.query.reason ? `: ${request.query.reason}` : '';
+    session.end({ type: 'killed', message: `The session was ended by an administrator${reason}.` });
+    gateway.log.admin(principal.name, 'session.kill', `${session.id}${reason}`);
+    return { ended: session.id };
+  });
+
+  const read = (
+    id: string,
+    principal: { name: string; roles: readonly string[] },
+  ): { session: SessionSummary; entries: Entry[] } => {
+    const session = recorded(gateway).find((one) => one.id === id);
+    const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
+    if (!session || !(all || session.principal === principal.name)) {
+      throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
+    }
+    return { session, entries: timeline(gateway.journal.folder, id) };
+  };
+}
+
+/** The journal as it is on disk, with what is still in memory written first. */
+function recorded(gateway: Gateway): SessionSummary[] {
+  gateway.log.flush();
+  return listSessions(gateway.journal.folder);
+}
+
+const liveRow = (session: Session): SessionRow => ({
+  id: session.id,
+  state: session.state,
+  principal: session.principal?.name ?? '',
+  connection: session.connection?.name ?? '',
+  protocol: session.protocol,
+  client: session.client,
+  started: new Date(session.started).toISOString(),
+  commands: session.commands,
+  denied: session.denied,
+});
+
+const recordedRow = ({ started, ended, reason: _, ...session }: SessionSummary): SessionRow => ({
+  ...session,
+  state: 'ended',
+  started: new Date(started).toISOString(),
+  ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
+});
+
+function toApi(entry: Entry): TimelineEntry {
+  switch (entry.type) {
+    case 'command': {
+      const { type, at, id, phase, text, decision } = entry;
+      return {
+        type,
+        at,
+        command: id,
+        phase: phase === 'prepare' ? 'prepare' : 'run',
+        text,
+        decision,
+        ...(entry.parameters && { parameters: entry.parameters }),
+        ...(entry.rule !== undefined && { rule: entry.rule }),
+        ...(entry.message !== undefined && { message: entry.message }),
+      };
+    }
+    case 'response': {
+      const { type, at, command, outcome, summary, rows, bytes, data } = entry;
+      return { type, at, command, outcome, summary, rows, bytes, result: decodeResult(data) };
+    }
+    default:
+      return { type: entry.type, at: entry.at, summary: entry.summary };
+  }
+}

@@ -1,0 +1,213 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { CliError, note, print } from '@sluice/cli';
+import type { Config, ConnectionConfig } from '@sluice/config';
+import { SUPERUSER, SUPERUSER_PASSWORD, type PostgresServer, reachable, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import pc from 'picocolors';
+import { start, untilSignal } from '../commands/up.js';
+import { readConfiguration } from '../configuration.js';
+import { Gateway } from '../gateway.js';
+import { ListenError } from '../listener.js';
+import { operatorLog } from '../operator-log.js';
+import { ROOT } from '../root.js';
+
+export interface DemoOptions {
+  readonly port: number;
+  readonly controlPort: number;
+  readonly folder?: string | undefined;
+}
+
+/** A running demo: the gateway in front of the sample shop. */
+export interface Demo {
+  readonly gateway: Gateway;
+  readonly shop: PostgresServer;
+  readonly folder: string;
+  /** Tokens of the sample principals. */
+  readonly tokens: { readonly developer: string; readonly assistant: string };
+  stop(): Promise<void>;
+}
+
+const FIXTURES = join(ROOT, 'fixtures', 'shop');
+/** Only for the sample database on loopback, which holds nothing but made-up data. */
+const SHOP_PASSWORD = 'sluice-demo-only';
+
+/** `npm start`: starts the demo, prints what to try, and runs until Ctrl+C. */
+export async function demo(options: DemoOptions): Promise<void> {
+  const running = await startDemo(options, (text) => note(text));
+  print(screen(running));
+  await untilSignal(() => running.stop());
+  note(`Stopped. The data stays in ${running.folder}.`);
+}
+
+/** Starts PostgreSQL 18 with the sample shop, and the gateway in front of it. */
+export async function startDemo(options: DemoOptions, progress: (text: string) => void): Promise<Demo> {
+  const folder = options.folder ?? home();
+  await checkPorts(options);
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  progress('Starting PostgreSQL 18 ...');
+  const shop = await startShop(folder);
+  try {
+    if (await createShop(shop)) progress('Created the sample shop');
+    const { config } = readConfiguration(configurationFile(folder), {
+      ...process.env,
+      SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
+    });
+    progress('Starting the gateway ...');
+    const gateway = await start(() =>
+      Gateway.start(adapted(config, folder, shop.port, options), operatorLog(true, 'warn')),
+    );
+    const tokens = {
+      developer: await tokenFor(gateway, folder, 'developer'),
+      assistant: await tokenFor(gateway, folder, 'assistant'),
+    };
+    return {
+      gateway,
+      shop,
+      folder,
+      tokens,
+      stop: async () => {
+        await gateway.stop();
+        await shop.stop();
+      },
+    };
+  } catch (error) {
+    await shop.stop();
+    throw error;
+  }
+}
+
+/**
+ * The data folder: in the checkout, unless that is under a folder only root may enter. PostgreSQL refuses to run as root,
+ * and the user that it then runs as could not get at its data there.
+ */
+function home(): string {
+  const beside = join(ROOT, '.sluice');
+  return process.getuid?.() === 0 && !reachable(ROOT) ? '/var/lib/sluice' : beside;
+}
+
+async function startShop(folder: string): Promise<PostgresServer> {
+  try {
+    return await startPostgres({ major: 18, folder: join(folder, 'postgres'), auth: 'scram-sha-256' });
+  } catch (error) {
+    throw new CliError(`The sample database does not start: ${(error as Error).message}`);
+  }
+}
+
+/** Makes the sample data unless it is there. The data of an earlier start is kept. */
+async function createShop(shop: PostgresServer): Promise<boolean> {
+  const connect = async (database: string): Promise<pg.Client> => {
+    const client = new pg.Client({
+      host: shop.host,
+      port: shop.port,
+      user: SUPERUSER,
+      password: SUPERUSER_PASSWORD,
+      database,
+    });
+    await client.connect();
+    return client;
+  };
+  const admin = await connect('postgres');
+  try {
+    const { rowCount } = await admin.query("select 1 from pg_database where datname = 'shop'");
+    if (rowCount !== 0) return false;
+    // Built under another name: a start that is interrupted half-way leaves nothing that looks finished.
+    await admin.query('drop database if exists shop_unfinished');
+    await admin.query('drop role if exists sluice_shop');
+    await admin.query('create database shop_unfinished');
+    const client = await connect('shop_unfinished');
+    try {
+      await client.query(
+        readFileSync(join(FIXTURES, 'shop.sql'), 'utf8').replace('on database shop ', 'on database shop_unfinished '),
+      );
+      await client.query('analyze');
+    } finally {
+      await client.end();
+    }
+    await admin.query('alter database shop_unfinished rename to shop');
+    return true;
+  } finally {
+    await admin.end();
+  }
+}
+
+function configurationFile(folder: string): string {
+  const file = join(folder, 'sluice.yaml');
+  if (!existsSync(file)) copyFileSync(join(FIXTURES, 'sluice.yaml'), file);
+  return file;
+}
+
+/** The ports of this start, and the folder, whatever the file says. */
+function adapted(config: Config, folder: string, shopPort: number, { port, controlPort }: DemoOptions): Config {
+  const withPort = (connection: ConnectionConfig): ConnectionConfig =>
+    connection.name === 'shop' ? { ...connection, target: { ...connection.target, port: shopPort } } : connection;
+  return {
+    ...config,
+    data: folder,
+    listeners: { postgres: { ...config.listeners.postgres, port } },
+    control: { ...config.control, port: controlPort },
+    connections: new Map([...config.connections].map(([name, connection]) => [name, withPort(connection)])),
+  };
+}
+
+/** The demo's tokens are kept, so that a line pasted yesterday works today. */
+async function tokenFor(gateway: Gateway, folder: string, principal: string): Promise<string> {
+  const file = join(folder, `${principal}.token`);
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (gateway.identity.bearer(kept)?.principal.name === principal) return kept;
+  const { token } = await gateway.identity.createToken({ principal, name: 'demo' });
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return token;
+}
+
+/** Says at once which port is taken, before a database is started for nothing. */
+async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
+  for (const [path, number] of [
+    ['--port', port],
+    ['--control-port', controlPort],
+  ] as const) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => reject(error));
+    probe.listen(number, '127.0.0.1', () => probe.close(() => resolve()));
+    await promise.catch((error: NodeJS.ErrnoException) => {
+      throw new CliError(
+        new ListenError('listeners', '127.0.0.1', number, error).message,
+        `For another one: npm start -- ${path} ${number + 1000}`,
+      );
+    });
+  }
+}
+
+function screen({ gateway, folder, tokens }: Demo): string {
+  const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
+  const bold = pc.bold;
+  const line = (text: string): string => `    ${pc.cyan(text)}`;
+  const psql = (user: string, token: string): string =>
+    `psql "host=${host} port=${port} user=${user} dbname=shop password=${token}"`;
+  return `
+${bold('Sluice is running')} in front of a sample shop on PostgreSQL 18. ${pc.dim('Ctrl+C stops both.')}
+
+${bold('Connect')} as a developer, with psql or with the built-in prompt:
+${line(psql('developer', tokens.developer))}
+${line('./sluice connect shop --user developer')}
+
+${bold('Try')}
+${line("select name, city from customers where city = 'Oslo' limit 3;")}
+${line('drop table customers;')}                ${pc.dim('refused: rule no-destruction')}
+${line('delete from customers;')}               ${pc.dim('refused: rule unfiltered-writes')}
+${line('delete from customers where id = 300;')} ${pc.dim('one row: passes')}
+
+${bold('As an agent')}, which may only read:
+${line(psql('assistant', tokens.assistant))}
+
+${bold('From a second terminal')}
+${line('./sluice sessions ls')}                 ${pc.dim('who did what')}
+${line('./sluice sessions replay <id>')}        ${pc.dim('plays it, answers included')}
+${line('./sluice policy explain --connection shop "DELETE FROM orders"')}
+${line('./sluice audit verify')}                ${pc.dim('proves that the record is unchanged')}
+
+Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
+`;
+}

@@ -1,0 +1,217 @@
+import { CliError, oneLine, print, readBeacon } from '@sluice/cli';
+import { describeReport, listSessions, timeline, verify } from '@sluice/recording';
+import { freePort, temporaryFolder } from '@sluice/testkit';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import pc from 'picocolors';
+import { type Demo, startDemo } from './demo.js';
+
+/** What a step sent, what came back, and whether that is what was promised. */
+interface Step {
+  readonly title: string;
+  readonly sent: string;
+  readonly got: string;
+  readonly held: boolean;
+}
+
+/** Plays the demo with a real driver, on a database of its own. True: every promise held. */
+export async function tour(): Promise<boolean> {
+  const { path, remove } = temporaryFolder('tour');
+  chmodSync(path, 0o711);
+  try {
+    const demo = await startDemo({ port: await freePort(), controlPort: await freePort(), folder: path }, (text) =>
+      print(pc.dim(text)),
+    );
+    const steps: Step[] = [];
+    const show = (step: Step): void => {
+      steps.push(step);
+      print(
+        `\n${step.held ? pc.green('✓') : pc.red('✗')} ${pc.bold(step.title)}\n  ${pc.cyan(oneLine(step.sent, 110))}\n  ${oneLine(step.got, 140)}`,
+      );
+    };
+    try {
+      await people(demo, show);
+      await refusals(demo, show);
+      await record(demo, show);
+    } finally {
+      await demo.stop();
+    }
+    print(`\n${proof(path, show)}`);
+    const failed = steps.filter((step) => !step.held).length;
+    print(
+      failed === 0
+        ? pc.green(`\nAll ${steps.length} steps held.`)
+        : pc.red(`\n${failed} of ${steps.length} steps did not hold.`),
+    );
+    return failed === 0;
+  } catch (error) {
+    throw error instanceof CliError ? error : new Error('the tour broke off', { cause: error });
+  } finally {
+    remove();
+  }
+}
+
+type Show = (step: Step) => void;
+
+async function people(demo: Demo, show: Show): Promise<void> {
+  const wrong = await refusedLogin(demo, 'developer', 'sluice_aaaaaaaaaa_wrong');
+  show({
+    title: 'A wrong token does not log in',
+    sent: 'password=sluice_aaaaaaaaaa_wrong',
+    got: wrong,
+    held: wrong.startsWith('28P01'),
+  });
+  const client = await connect(demo, 'developer', demo.tokens.developer);
+  await tell(
+    client,
+    show,
+    'A query works as it would without the gateway',
+    'select count(*) as n from customers where city = $1',
+    ['Oslo'],
+    (answer) => answer === '[{"n":"50"}]',
+  );
+  await client.end();
+  const agent = await connect(demo, 'assistant', demo.tokens.assistant);
+  await tell(agent, show, 'An agent reads', 'select name from products order by id limit 1', [], (answer) =>
+    answer.includes('Plain kettle'),
+  );
+  await tell(
+    agent,
+    show,
+    'An agent does not write, whatever it is wrapped in',
+    'with w as (update products set price = 0 where id = 1 returning *) select * from w',
+    [],
+    refusedBy('agents-read-only'),
+  );
+  await agent.end();
+}
+
+async function refusals(demo: Demo, show: Show): Promise<void> {
+  const client = await connect(demo, 'developer', demo.tokens.developer);
+  await tell(
+    client,
+    show,
+    'DROP is refused in the words of the rule',
+    'drop table customers',
+    [],
+    refusedBy('no-destruction'),
+  );
+  await tell(
+    client,
+    show,
+    'A comment does not hide it',
+    'dr/**/op table x; /* select */ drop /* a */ table -- b\n customers',
+    [],
+    (answer) => answer.startsWith('42'),
+  );
+  await tell(client, show, 'DELETE without WHERE is refused', 'delete from orders', [], refusedBy('unfiltered-writes'));
+  await tell(
+    client,
+    show,
+    'So is one whose WHERE is always true',
+    'explain analyze delete from orders where 1 = 1',
+    [],
+    refusedBy('unfiltered-writes'),
+  );
+  await tell(
+    client,
+    show,
+    'A bound value can make it so, too',
+    'delete from orders where status like $1',
+    ['%'],
+    refusedBy('unfiltered-writes'),
+  );
+  await tell(
+    client,
+    show,
+    'DELETE of one row passes',
+    'delete from customers where id = $1',
+    [300],
+    (answer) => answer === 'DELETE 1',
+  );
+  await tell(client, show, 'In a transaction the status stays true', 'begin', [], (answer) => answer === 'BEGIN');
+  await tell(client, show, '  a refused statement fails it', 'truncate orders', [], refusedBy('no-destruction'));
+  await tell(client, show, '  as the server knows', 'select 1', [], (answer) => answer.startsWith('25P02'));
+  await tell(client, show, '  and rollback ends it', 'rollback', [], (answer) => answer === 'ROLLBACK');
+  await client.end();
+}
+
+async function record(demo: Demo, show: Show): Promise<void> {
+  const client = await connect(demo, 'developer', demo.tokens.developer);
+  await client.query('select 42 as answer');
+  await client.end();
+  demo.gateway.log.flush();
+  const folder = demo.gateway.journal.folder;
+  const sessions = listSessions(folder);
+  const [last] = sessions;
+  const entries = last ? timeline(folder, last.id) : [];
+  const answered = entries.some((entry) => entry.type === 'response' && entry.data.includes('42'));
+  show({
+    title: 'Every session is on record, answers included',
+    sent: 'sluice sessions ls',
+    got: `${sessions.length} sessions; the last one has ${entries.length} entries`,
+    held: sessions.length >= 4 && answered,
+  });
+  show({
+    title: 'The command line finds the gateway',
+    sent: join(demo.folder, 'gateway.json'),
+    got: readBeacon(demo.folder)?.url ?? 'nothing',
+    held: readBeacon(demo.folder) !== undefined,
+  });
+}
+
+function proof(folder: string, show: Show): string {
+  const report = verify(join(folder, 'journal'));
+  show({
+    title: 'The record proves itself',
+    sent: 'sluice audit verify',
+    got: describeReport(report).split('\n').at(-1) ?? '',
+    held: report.problems.length === 0 && report.unsealed === 0,
+  });
+  return pc.dim(describeReport(report));
+}
+
+async function connect({ gateway }: Demo, user: string, password: string): Promise<pg.Client> {
+  const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
+  const client = new pg.Client({ ...(host && { host }), port: Number(port), user, password, database: 'shop' });
+  await client.connect();
+  return client;
+}
+
+async function refusedLogin(demo: Demo, user: string, password: string): Promise<string> {
+  try {
+    await (await connect(demo, user, password)).end();
+    return 'logged in';
+  } catch (error) {
+    return inWords(error);
+  }
+}
+
+async function tell(
+  client: pg.Client,
+  show: Show,
+  title: string,
+  sent: string,
+  values: unknown[],
+  holds: (answer: string) => boolean,
+): Promise<void> {
+  let got: string;
+  try {
+    const { command, rowCount, rows } = await client.query(sent, values.length > 0 ? values : undefined);
+    got = rows.length > 0 ? JSON.stringify(rows) : `${command} ${rowCount ?? ''}`.trim();
+  } catch (error) {
+    got = inWords(error);
+  }
+  show({ title, sent: values.length > 0 ? `${sent}  ${JSON.stringify(values)}` : sent, got, held: holds(got) });
+}
+
+const inWords = (error: unknown): string => {
+  const { code = '', message, detail } = error as pg.DatabaseError;
+  return [code, message, detail].filter(Boolean).join('  ');
+};
+
+const refusedBy =
+  (rule: string) =>
+  (answer: string): boolean =>
+    answer.startsWith('42501') && answer.includes(`"${rule}"`);

@@ -1,0 +1,319 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import type { Server, Socket } from 'node:net';
+import { join } from 'node:path';
+import { openPool } from '@sluice/analysis';
+import { BEACON, type Beacon } from '@sluice/cli';
+import type { Config, ListenerConfig } from '@sluice/config';
+import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
+import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
+import { Directory, mayUse } from '@sluice/identity';
+import { postgres } from '@sluice/postgres';
+import { Journal, redactSecrets } from '@sluice/recording';
+import { Store } from '@sluice/store';
+import type { Logger } from 'pino';
+import { type ServerTls, selfSigned, serverTls } from './certificate.js';
+import { type Control, openControl } from './control/server.js';
+import { Grammars, Judge } from './judge.js';
+import { isLoopback, listen } from './listener.js';
+import { Log } from './log.js';
+import { type Connection, type Listener, type Services, drain } from './services.js';
+import { Session } from './session.js';
+import { Turn } from './turn.js';
+import { VERSION } from './version.js';
+
+/** How often idle sessions and a failed journal are looked at, in milliseconds. */
+const SWEEP = 1000;
+const ADMIN_TOKEN = 'admin.token';
+
+/** The running whole: listeners, sessions, journal, store, control API. */
+export class Gateway {
+  readonly config: Config;
+  readonly sessions = new Map<string, Session>();
+  readonly grammars: Grammars;
+  readonly identity: Directory;
+  readonly log: Log;
+  readonly journal: Journal;
+  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  /** `host:port` of each listener, by protocol. */
+  readonly addresses = new Map<string, string>();
+
+  readonly #store: Store;
+  readonly #pool: ReturnType<typeof openPool>;
+  readonly #services: Services;
+  readonly #draining: AbortController;
+  readonly #servers: Server[] = [];
+  readonly #sweep: NodeJS.Timeout;
+  #control: Control | undefined;
+  #sockets = 0;
+  #serial = 0;
+  readonly #run = randomBytes(3).toString('hex');
+
+  private constructor(config: Config, parts: Parts) {
+    this.config = config;
+    this.grammars = parts.grammars;
+    this.identity = parts.identity;
+    this.journal = parts.journal;
+    this.policies = parts.policies;
+    this.log = parts.log;
+    this.#store = parts.store;
+    this.#pool = parts.pool;
+    this.#draining = new AbortController();
+    this.#services = this.#makeServices(parts);
+    this.#sweep = setInterval(() => this.#look(), SWEEP);
+    this.#sweep.unref();
+  }
+
+  /**
+   * Starts a gateway. Rejects with a sentence when it cannot: a port, the store, the journal, a policy.
+   *
+   * @param principals in addition to those of the configuration
+   */
+  static async start(config: Config, operator: Logger): Promise<Gateway> {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+    const policies = new Map(
+      [...config.connections].map(([name, { rules, trustedFunctions }]) => [
+        name,
+        compilePolicy(rules, { trustedFunctions }),
+      ]),
+    );
+    const pool = openPool();
+    const grammars = new Grammars(pool);
+    await grammars.load(NEWEST);
+    const journal = new Journal({
+      folder: join(config.data, 'journal'),
+      durability: config.record.durability,
+      segmentBytes: config.record.segment,
+    });
+    const store = await Store.open(join(config.data, 'control.db'));
+    const identity = await Directory.open(withOperator(config.principals), store);
+    const turn = new Turn(journal, (error) =>
+      operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
+    );
+    const log = new Log(journal, turn, operator, config.record.parameters);
+    const redactionKey = await secretOf(store, 'record.secret');
+    const gateway = new Gateway(config, {
+      pool,
+      grammars,
+      journal,
+      store,
+      identity,
+      turn,
+      log,
+      policies,
+      redactionKey,
+    });
+    try {
+      await gateway.#open();
+    } catch (error) {
+      await gateway.stop();
+      throw error;
+    }
+    return gateway;
+  }
+
+  /** Whether new commands can be let through. */
+  get ready(): { ok: boolean; reason?: string } {
+    if (this.#draining.signal.aborted) return { ok: false, reason: 'the gateway is draining' };
+    if (this.journal.failed) return { ok: false, reason: this.journal.failed.message };
+    return { ok: true };
+  }
+
+  get url(): string {
+    return this.#control?.url ?? '';
+  }
+
+  explainer(connection: string): { policy: CompiledPolicy; connection: Connection } | undefined {
+    const policy = this.policies.get(connection);
+    const config = this.config.connections.get(connection);
+    return policy && config && { policy, connection: config };
+  }
+
+  /** Ends the sessions that were opened with a token. Returns how many there were. */
+  endSessionsBy(tokenId: string, message: string): number {
+    const sessions = [...this.sessions.values()].filter((session) => session.tokenId === tokenId);
+    for (const session of sessions) session.end({ type: 'killed', message });
+    return sessions.length;
+  }
+
+  /** No new sessions; running ones end at their next idle moment, or at the deadline. Then everything is closed. */
+  async stop(reason = 'The gateway is shutting down.'): Promise<void> {
+    if (this.#draining.signal.aborted) return;
+    this.#draining.abort(drain(reason));
+    for (const server of this.#servers) server.close();
+    const deadline = Date.now() + this.config.limits.drain;
+    while (this.sessions.size > 0 && Date.now() < deadline) await pause(20);
+    for (const session of this.sessions.values()) session.end({ type: 'drain', message: reason });
+    for (let i = 0; i < 100 && this.sessions.size > 0; i++) await pause(20);
+    clearInterval(this.#sweep);
+    await this.#control?.close();
+    this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
+    this.journal.close();
+    await this.#pool.close();
+    await this.#store.close();
+    rmSync(join(this.config.data, BEACON), { force: true });
+  }
+
+  async #open(): Promise<void> {
+    this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
+    for (const protocol of [postgres]) await this.#listen(protocol, this.config.listeners.postgres);
+    this.#control = await openControl(this);
+    const beacon: Beacon = {
+      url: this.#control.url,
+      pid: process.pid,
+      tokenFile: await this.#adminToken(),
+      listeners: Object.fromEntries(this.addresses),
+    };
+    writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
+  }
+
+  async #listen(protocol: Protocol, config: ListenerConfig): Promise<void> {
+    if (protocol.contract !== CONTRACT) {
+      throw new Error(
+        `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
+      );
+    }
+    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'] };
+    for (const address of config.addresses) {
+      const { server, address: bound } = await listen(listener, address, config.port, (socket, to) =>
+        this.#accept(socket, to),
+      );
+      this.#servers.push(server);
+      if (!this.addresses.has(protocol.name)) this.addresses.set(protocol.name, bound);
+    }
+  }
+
+  async #tls({ tls }: ListenerConfig): Promise<ServerTls | undefined> {
+    if (tls === 'off') return undefined;
+    if (tls !== 'self-signed') return serverTls(tls.cert, tls.key);
+    const { certificate, key } = await selfSigned(this.config.data);
+    return serverTls(certificate, key);
+  }
+
+  #accept(socket: Socket, listener: Listener): void {
+    // An error nobody listens for ends the process; whoever uses the socket hears of it by its close.
+    socket.on('error', () => undefined);
+    if (this.#sockets >= this.config.limits.connections) return void socket.destroy();
+    this.#sockets++;
+    const id = `${this.#run}-${(++this.#serial).toString(36)}`;
+    const { remoteAddress, remotePort, remoteFamily } = socket;
+    const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
+    const session = new Session(this.#services, listener, id, {
+      address: `${host}:${remotePort}`,
+      loopback: isLoopback(remoteAddress),
+    });
+    this.sessions.set(id, session);
+    listener.protocol
+      .serve(socket, session)
+      .catch((error: unknown) => {
+        this.log.operator.error(
+          { session: id, error: error instanceof Error ? error.stack : String(error) },
+          'a session failed',
+        );
+        socket.destroy();
+      })
+      .finally(() => {
+        // A protocol that is done may still have last words on their way; a peer that does not take them is cut off.
+        const late = setTimeout(() => socket.destroy(), LINGER);
+        const over = (): void => {
+          clearTimeout(late);
+          this.#sockets--;
+          this.sessions.delete(id);
+          session.closed();
+        };
+        if (socket.closed) over();
+        else socket.once('close', over);
+      });
+  }
+
+  #makeServices(parts: Parts): Services {
+    const { limits, connections } = this.config;
+    return {
+      limits: { message: limits.message, recorded: limits.recorded, upstreamLogin: limits.upstreamLogin },
+      handshake: limits.handshake,
+      sessionsPerPrincipal: limits.sessionsPerPrincipal,
+      draining: this.#draining.signal,
+      connections,
+      identity: parts.identity,
+      log: parts.log,
+      turn: parts.turn,
+      cancels: new Map(),
+      judge: (session) =>
+        this.judgeFor(session.connection as Connection, session.principal as Principal, parts.redactionKey),
+      mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
+      sessionsOf: (principal) => {
+        let count = 0;
+        for (const session of this.sessions.values()) if (session.principal?.name === principal) count++;
+        return count;
+      },
+    };
+  }
+
+  judgeFor(connection: Connection, principal: Principal, redactionKey: Uint8Array): Judge {
+    const policy = this.policies.get(connection.name) as CompiledPolicy;
+    const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
+    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey));
+  }
+
+  #look(): void {
+    if (this.journal.failed && hasRoom(this.journal.folder) && this.journal.retry()) {
+      this.log.operator.info('the journal can be written again: commands go on');
+    }
+    const { idle } = this.config.limits;
+    if (idle === 0) return;
+    const since = Date.now() - idle;
+    for (const session of this.sessions.values()) {
+      if (session.state === 'open' && session.lastCommand < since) {
+        session.end({ type: 'idle', message: 'The session was idle for too long.' });
+      }
+    }
+  }
+
+  /** A token for this machine's own command line, renewed at each start. */
+  async #adminToken(): Promise<string> {
+    const file = join(this.config.data, ADMIN_TOKEN);
+    for (const token of this.identity.tokens()) {
+      if (token.principal === OPERATOR && token.revoked === undefined) await this.identity.revokeToken(token.id);
+    }
+    const { token } = await this.identity.createToken({ principal: OPERATOR, name: 'local command line' });
+    writeFileSync(file, `${token}\n`, { mode: 0o600 });
+    return file;
+  }
+}
+
+interface Parts {
+  readonly pool: ReturnType<typeof openPool>;
+  readonly grammars: Grammars;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly identity: Directory;
+  readonly turn: Turn;
+  readonly log: Log;
+  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  readonly redactionKey: Uint8Array;
+}
+
+const NEWEST = 18;
+const LINGER = 5_000;
+/** The principal that the operating system's user stands for, who can read the data folder anyway. */
+const OPERATOR = 'operator';
+
+const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
+  new Map([...principals, [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['admin', 'auditor'] }]]);
+
+async function secretOf(store: Store, name: string): Promise<Buffer> {
+  let secret = await store.setting(name);
+  if (secret === undefined) {
+    secret = randomBytes(32).toString('base64');
+    await store.setSetting(name, secret);
+  }
+  return Buffer.from(secret, 'base64');
+}
+
+/** Room for at least one large batch of records. */
+function hasRoom(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize > 1024 * 1024;
+}
+
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

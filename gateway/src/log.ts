@@ -1,0 +1,80 @@
+import type { Command, ResponseEvent } from '@sluice/contract';
+import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
+import type { Logger } from 'pino';
+import type { Judgement } from './judge.js';
+import type { Session } from './session.js';
+import type { Turn } from './turn.js';
+
+/** Writes what happens into the journal, and what an operator should see into the log. Secrets are in neither. */
+export class Log {
+  readonly operator: Logger;
+  readonly #journal: Journal;
+  readonly #turn: Turn;
+  readonly #parameters: ParameterMode;
+
+  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode) {
+    this.#journal = journal;
+    this.#turn = turn;
+    this.operator = operator;
+    this.#parameters = parameters;
+  }
+
+  /** False: it cannot be recorded, so it must not happen. */
+  command(session: string, command: Command, judgement: Judgement, now: number): boolean {
+    if (this.#journal.failed) return false;
+    this.#journal.append(commandHeader(session, command, judgement.record, this.#parameters, now));
+    this.#turn.later();
+    return true;
+  }
+
+  response(session: string, event: ResponseEvent): void {
+    if (this.#journal.failed) return;
+    this.#journal.append(responseHeader(session, event, Date.now()), event.data);
+    this.#turn.later();
+  }
+
+  sessionOpened(session: Session): void {
+    const { id, principal, connection, protocol, client } = session;
+    this.write({
+      k: 'opened',
+      t: session.started,
+      s: id,
+      principal: principal?.name ?? '',
+      connection: connection?.name ?? '',
+      protocol,
+      client,
+    });
+    this.operator.info(
+      { session: id, principal: principal?.name, connection: connection?.name, client },
+      'session opened',
+    );
+  }
+
+  sessionClosed(session: Session, reason: string): void {
+    const { id, commands, denied } = session;
+    this.write({ k: 'closed', t: Date.now(), s: id, reason, commands, denied });
+    this.operator.info({ session: id, reason, commands, denied }, 'session closed');
+  }
+
+  loginFailed(session: Session, user: string, connection: string, refused: string): void {
+    this.write({ k: 'login', t: Date.now(), s: session.id, user, connection, client: session.client, refused });
+    this.operator.warn({ user, connection, client: session.client, refused }, 'login refused');
+  }
+
+  /** Something that a person did to the gateway itself. */
+  admin(actor: string, action: string, detail: string): void {
+    this.write({ k: 'admin', t: Date.now(), actor, action, detail });
+    this.operator.info({ actor, action, detail }, 'administration');
+  }
+
+  /** Puts what is still in memory on record now, so that readers of the journal see it. */
+  flush(): void {
+    this.#turn.now();
+  }
+
+  write(header: Header): void {
+    if (this.#journal.failed) return;
+    this.#journal.append(JSON.stringify(header));
+    this.#turn.later();
+  }
+}

@@ -1,0 +1,38 @@
+import type { Ending, Limits, Principal, Protocol } from '@sluice/contract';
+import type { ConnectionConfig } from '@sluice/config';
+import type { Directory } from '@sluice/identity';
+import type { ServerTls } from './certificate.js';
+import type { Judge } from './judge.js';
+import type { Log } from './log.js';
+import type { Session } from './session.js';
+import type { Turn } from './turn.js';
+
+export type Connection = ConnectionConfig;
+
+/** A port that clients of one protocol connect to. */
+export interface Listener {
+  readonly protocol: Protocol;
+  readonly tls: ServerTls | undefined;
+  /** Application protocols to settle on by ALPN. */
+  readonly alpn: string[];
+}
+
+/** What a session needs from the process around it. Everything outside comes through here (DESIGN rule 8). */
+export interface Services {
+  readonly limits: Limits;
+  /** Time for the whole login, in milliseconds. */
+  readonly handshake: number;
+  readonly sessionsPerPrincipal: number;
+  readonly draining: AbortSignal;
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly identity: Directory;
+  readonly log: Log;
+  readonly turn: Turn;
+  /** Out-of-band cancels by key. */
+  readonly cancels: Map<string, () => Promise<void>>;
+  judge(session: Session): Judge;
+  mayUse(principal: Principal, connection: Connection): boolean;
+  sessionsOf(principal: string): number;
+}
+
+export const drain = (message: string): Ending => ({ type: 'drain', message });

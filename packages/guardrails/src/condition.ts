@@ -1,0 +1,146 @@
+import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
+import type { Action, Facts } from '@sluice/contract';
+import { RE2JS } from 're2js';
+import type { PolicyContext } from './policy.js';
+
+/** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
+const ATTRIBUTES = {
+  action: {
+    verb: 'string',
+    effects: 'list<string>',
+    tables: 'list<string>',
+    functions: 'list<string>',
+    resources: 'list<map<string, string>>',
+    filter: 'string',
+    depth: 'int',
+    reasons: 'list<string>',
+  },
+  command: { text: 'string', confidence: 'string' },
+  principal: { name: 'string', kind: 'string', groups: 'list<string>', roles: 'list<string>' },
+  connection: { name: 'string', protocol: 'string' },
+} as const;
+
+export class ConditionError extends Error {
+  /** Offset in the expression, in characters from 0. */
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+export type Condition = (action: Action, attributes: Attributes) => boolean;
+/** What is the same for every action of a command, prepared once. */
+export type Attributes = Readonly<Record<'command' | 'principal' | 'connection', unknown>>;
+
+/**
+ * Compiles a CEL condition. `matches` is not the library's, which a hostile text could keep busy for minutes, but runs in
+ * linear time (RE2).
+ *
+ * @throws ConditionError for what does not parse, is not of type bool, or names an attribute that is not there
+ */
+export function compileCondition(source: string): Condition {
+  const original = checked(source);
+  const expression = checked(withLinearMatches(source, original.ast));
+  return (action, attributes) => expression({ ...attributes, action: actionAttributes(action) }) === true;
+}
+
+export const attributesOf = (facts: Facts, text: string, { principal, connection }: PolicyContext): Attributes => ({
+  command: { text, confidence: facts.confidence },
+  principal: { name: principal.name, kind: principal.kind, groups: [...principal.groups], roles: [...principal.roles] },
+  connection: { name: connection.name, protocol: connection.protocol },
+});
+
+function actionAttributes({ verb, effects, resources, filter, depth, reasons }: Action): object {
+  const named = (type: string): string[] =>
+    resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
+  return {
+    verb,
+    effects,
+    tables: named('table'),
+    functions: named('function'),
+    resources,
+    filter: filter ?? '',
+    depth: BigInt(depth),
+    reasons,
+  };
+}
+
+const LINEAR = 'matchesLinear';
+
+const environment = (() => {
+  const made = new Environment()
+    .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
+    .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
+  for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });
+  return made;
+})();
+
+function checked(source: string): ParseResult {
+  let parsed: ParseResult;
+  try {
+    parsed = environment.parse(source);
+  } catch (error) {
+    throw problem(error);
+  }
+  const { valid, type, error } = parsed.check();
+  if (!valid) throw problem(error);
+  if (type !== 'bool') throw new ConditionError(`a condition is true or false, and this is of type ${type}`, 0);
+  return parsed;
+}
+
+function problem(error: unknown): ConditionError {
+  const { message, summary, range } = error as { message?: string; summary?: string; range?: { start: number } };
+  return new ConditionError(summary ?? message?.split('\n')[0] ?? 'not a condition', range?.start ?? 0);
+}
+
+/** Calls of `matches` are renamed where they stand; the library does not let a built-in be replaced. */
+function withLinearMatches(source: string, ast: ASTNode): string {
+  const places: number[] = [];
+  visit(ast, (node) => {
+    const receiver = node.op === 'rcall' && node.args[0] === 'matches' ? node.args[1] : undefined;
+    const called = node.op === 'call' && node.args[0] === 'matches';
+    if (!receiver && !called) return;
+    const from = receiver ? receiver.range.end : node.range.start;
+    const at = source.indexOf('matches', from);
+    if (at < 0) throw new ConditionError('matches cannot be found where it is called', from);
+    places.push(at);
+    const pattern = node.op === 'rcall' ? node.args[2][0] : node.op === 'call' ? node.args[1][1] : undefined;
+    if (pattern?.op === 'value' && typeof pattern.args === 'string') patternOf(pattern.args, pattern.range.start);
+  });
+  return places
+    .sort((a, b) => b - a)
+    .reduce((text, at) => text.slice(0, at) + LINEAR + text.slice(at + 'matches'.length), source);
+}
+
+function visit(node: unknown, see: (node: ASTNode) => void): void {
+  if (Array.isArray(node)) {
+    for (const item of node) visit(item, see);
+  } else if (typeof node === 'object' && node !== null && 'op' in node && 'args' in node) {
+    see(node as ASTNode);
+    visit(node.args, see);
+  }
+}
+
+const MOST_PATTERNS = 500;
+const patterns = new Map<string, RE2JS>();
+
+function patternOf(source: string, offset = 0): RE2JS {
+  const known = patterns.get(source);
+  if (known) return known;
+  let pattern: RE2JS;
+  try {
+    pattern = RE2JS.compile(source);
+  } catch (error) {
+    throw new ConditionError(`not a pattern: ${(error as Error).message}`, offset);
+  }
+  if (patterns.size >= MOST_PATTERNS) patterns.clear();
+  patterns.set(source, pattern);
+  return pattern;
+}
+
+/** CEL: true when the pattern is found anywhere in the text. */
+function matchesLinear(text: string, pattern: string): boolean {
+  return patternOf(pattern).matcher(text).find();
+}

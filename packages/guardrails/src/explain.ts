@@ -1,0 +1,38 @@
+import type { Action, Facts } from '@sluice/contract';
+import type { CompiledPolicy, PolicyContext, RuleOpinion, Verdict } from './policy.js';
+
+/** A decision and how it came about; `text` says it for people. */
+export interface Explained extends Verdict {
+  readonly facts: Facts;
+  readonly text: string;
+}
+
+export function explain(policy: CompiledPolicy, facts: Facts, text: string, context: PolicyContext): Explained {
+  const verdict = policy.judge(facts, text, context);
+  const { decision, matched } = verdict;
+  const lines = [
+    decision.type === 'allow' ? 'ALLOWED' : `REFUSED by rule "${decision.rule}": ${decision.message}`,
+    ...(decision.type === 'deny' && decision.hint !== undefined ? [`  ${decision.hint}`] : []),
+  ];
+  if (facts.syntaxError === undefined) {
+    for (const { action, opinions } of policy.opinions(facts, text, context))
+      lines.push('', ...describe(action, opinions));
+  }
+  const observed = matched.filter((match) => match.observed).map((match) => match.rule);
+  if (observed.length > 0) lines.push('', `Observed only: ${observed.join(', ')}`);
+  return { ...verdict, facts, text: lines.join('\n') };
+}
+
+function describe(action: Action, opinions: readonly RuleOpinion[]): string[] {
+  const indent = '  '.repeat(action.depth);
+  const resources = action.resources.map(({ type, name, access }) => `${access} ${type} ${name}`);
+  return [
+    `${indent}${action.verb}  [${action.effects.join(', ')}]${action.filter ? `  filter: ${action.filter}` : ''}`,
+    ...resources.map((line) => `${indent}  ${line}`),
+    ...action.reasons.map((line) => `${indent}  note: it ${line}`),
+    ...opinions.map(
+      ({ rule, matches }) =>
+        `${indent}  ${matches ? '●' : '○'} ${rule.rule} (${rule.then.type}${rule.mode === 'observe' ? ', observe' : ''})`,
+    ),
+  ];
+}

@@ -1,0 +1,143 @@
+import type { Action, Facts, Principal, Rule, RuleMatch } from '@sluice/contract';
+import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
+
+/** Who asks, and by which connection. */
+export interface PolicyContext {
+  readonly principal: Principal;
+  readonly connection: { readonly name: string; readonly protocol: string };
+}
+
+export type PolicyDecision =
+  | { readonly type: 'allow' }
+  | { readonly type: 'deny'; readonly rule: string; readonly message: string; readonly hint?: string };
+
+export interface Verdict {
+  readonly decision: PolicyDecision;
+  /** Every rule that matched, in order, whether it decided or not. */
+  readonly matched: readonly RuleMatch[];
+}
+
+/** A rule that cannot be used. `path` leads to the field, `offset` into its text. */
+export interface PolicyProblem {
+  readonly path: string;
+  readonly offset: number;
+  readonly message: string;
+}
+
+export class PolicyError extends Error {
+  readonly problems: readonly PolicyProblem[];
+
+  constructor(problems: readonly PolicyProblem[]) {
+    super(problems.map(({ path, message }) => `${path}: ${message}`).join('\n'));
+    this.problems = problems;
+  }
+}
+
+interface CompiledRule {
+  readonly rule: Rule;
+  readonly condition: Condition | undefined;
+}
+
+/** The rule that Sluice's own refusals are attributed to. */
+export const GATEWAY = 'gateway';
+
+/** @throws PolicyError with every mistake in the conditions */
+export function compilePolicy(
+  rules: readonly Rule[],
+  options: { trustedFunctions?: readonly string[] } = {},
+): CompiledPolicy {
+  const problems: PolicyProblem[] = [];
+  const compiled = rules.map((rule): CompiledRule => {
+    try {
+      return { rule, condition: rule.when === undefined ? undefined : compileCondition(rule.when) };
+    } catch (error) {
+      if (!(error instanceof ConditionError)) throw error;
+      problems.push({ path: `${rule.path}.when`, offset: error.offset, message: error.message });
+      return { rule, condition: undefined };
+    }
+  });
+  if (problems.length > 0) throw new PolicyError(problems);
+  return new CompiledPolicy(compiled, new Set(options.trustedFunctions));
+}
+
+/** What one rule had to say about one action. */
+export interface RuleOpinion {
+  readonly rule: Rule;
+  readonly matches: boolean;
+}
+
+/** The only way from rules and facts to a decision. Whatever goes wrong in here is a no. */
+export class CompiledPolicy {
+  readonly #rules: readonly CompiledRule[];
+  readonly #trusted: ReadonlySet<string>;
+
+  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
+    this.#rules = rules;
+    this.#trusted = trusted;
+  }
+
+  /** Never throws. */
+  judge(facts: Facts, text: string, context: PolicyContext): Verdict {
+    try {
+      return this.#judge(facts, attributesOf(facts, text, context));
+    } catch {
+      return { decision: deny('This command could not be checked against the rules, so it was not run.'), matched: [] };
+    }
+  }
+
+  /** What each rule says of each action, for explanations. */
+  opinions(facts: Facts, text: string, context: PolicyContext): { action: Action; opinions: RuleOpinion[] }[] {
+    const attributes = attributesOf(facts, text, context);
+    return facts.actions.map((action) => ({
+      action,
+      opinions: this.#rules.map(({ rule, condition }) => ({ rule, matches: matches(condition, action, attributes) })),
+    }));
+  }
+
+  #judge(facts: Facts, attributes: Attributes): Verdict {
+    if (facts.syntaxError) return { decision: deny(facts.syntaxError.message), matched: [] };
+    if (facts.forbidden !== undefined) return { decision: deny(facts.forbidden), matched: [] };
+    const matched = new Map<string, RuleMatch>();
+    let refused: PolicyDecision | undefined;
+    for (const action of facts.actions) {
+      let allowed = false;
+      for (const { rule, condition } of this.#rules) {
+        if (!matches(condition, action, attributes)) continue;
+        const observed = rule.mode === 'observe';
+        matched.set(rule.rule, { rule: rule.rule, effect: rule.then.type, observed });
+        if (observed) continue;
+        if (rule.then.type === 'allow') allowed = true;
+        // Of two that refuse, the first in the file gives the sentence.
+        else if (refused === undefined || refused.type !== 'deny' || refused.rule === GATEWAY) {
+          refused = { type: 'deny', rule: rule.rule, message: rule.then.message };
+        }
+      }
+      if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
+    }
+    return { decision: refused ?? { type: 'allow' }, matched: [...matched.values()] };
+  }
+
+  #unknown({ effects, unknownFunctions }: Action): boolean {
+    if (!effects.includes('unknown')) return false;
+    return unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name));
+  }
+}
+
+const matches = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
+  condition === undefined || condition(action, attributes);
+
+const deny = (message: string, hint?: string): PolicyDecision => ({
+  type: 'deny',
+  rule: GATEWAY,
+  message,
+  ...(hint !== undefined && { hint }),
+});
+
+function unknownAction({ verb, reasons, unknownFunctions }: Action): PolicyDecision {
+  const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';
+  const hint =
+    unknownFunctions === undefined
+      ? 'An administrator can admit it with an "allow" rule.'
+      : `An administrator who knows what they do can list them under functions.trusted: ${unknownFunctions.join(', ')}.`;
+  return deny(`This ${verb} ${why}.`, hint);
+}

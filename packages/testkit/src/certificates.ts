@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from './places.js';
+import { findTool } from './tools.js';
+
+export interface TestCertificates {
+  /** PEM of the authority, to be trusted. */
+  readonly ca: string;
+  readonly caFile: string;
+  /** Signed by it, for the given names. */
+  readonly certificate: string;
+  readonly key: string;
+  remove(): void;
+}
+
+/** A certificate authority and one server certificate of it, made with the openssl command. */
+export function makeCertificates(names: readonly string[] = ['localhost', '127.0.0.1']): TestCertificates {
+  const openssl = findTool('openssl');
+  if (!openssl) throw new Error('openssl is not installed');
+  const { path, remove } = temporaryFolder('certificates');
+  const file = (name: string): string => join(path, name);
+  const run = (...args: string[]): void => void execFileSync(openssl, args, { cwd: path, stdio: 'pipe' });
+  const request = ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  run(...request, '-x509', '-days', '30', '-subj', '/CN=test authority', '-keyout', 'ca.key', '-out', 'ca.crt');
+  run(...request, '-subj', '/CN=server', '-keyout', 'server.key', '-out', 'server.csr');
+  const alternatives = names.map((name) => (/^[\d.]+$|:/.test(name) ? `IP:${name}` : `DNS:${name}`)).join(',');
+  writeFileSync(file('extensions'), `subjectAltName=${alternatives}\n`);
+  run(
+    'x509',
+    '-req',
+    '-in',
+    'server.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '30',
+    '-sha256',
+    '-extfile',
+    'extensions',
+    '-out',
+    'server.crt',
+  );
+  const read = (name: string): string => readFileSync(file(name), 'utf8');
+  return {
+    ca: read('ca.crt'),
+    caFile: file('ca.crt'),
+    certificate: read('server.crt'),
+    key: read('server.key'),
+    remove,
+  };
+}
