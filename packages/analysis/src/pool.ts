@@ -28,6 +28,12 @@ export interface Job {
   readonly context: PoolContext;
 }
 
+export interface Done {
+  readonly facts: Facts;
+  /** This thread's grammar should not be used again. */
+  readonly exhausted: boolean;
+}
+
 interface Waiting extends Job {
   readonly settle: (facts: Facts) => void;
 }
@@ -51,9 +57,9 @@ export class AnalysisPool {
 
   /** Always resolves: what could not be analysed in time is unknown. */
   analyze(major: number, text: string, context: PoolContext = {}): Promise<Facts> {
-    if (this.#closed) return Promise.resolve(gaveUp('The gateway is shutting down.'));
+    if (this.#closed) return Promise.resolve(gaveUp('came while the gateway was shutting down'));
     if (this.#waiting.length >= this.#longest)
-      return Promise.resolve(gaveUp('Too many long statements are waiting to be analysed.'));
+      return Promise.resolve(gaveUp('came while too many long statements were waiting to be analysed'));
     const { promise, resolve } = Promise.withResolvers<Facts>();
     this.#waiting.push({ id: ++this.#serial, major, text, context, settle: resolve });
     this.#next();
@@ -62,7 +68,7 @@ export class AnalysisPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { settle } of this.#waiting.splice(0)) settle(gaveUp('The gateway is shutting down.'));
+    for (const { settle } of this.#waiting.splice(0)) settle(gaveUp('came while the gateway was shutting down'));
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
   }
 
@@ -76,18 +82,23 @@ export class AnalysisPool {
   }
 
   #run(worker: Worker, { settle, ...job }: Waiting): void {
+    const onMessage = ({ facts, exhausted }: Done): void => finish(facts, !exhausted);
+    const onGone = (): void => finish(gaveUp('could not be analysed'), false);
     const finish = (facts: Facts, keep: boolean): void => {
       clearTimeout(timer);
-      worker.removeAllListeners();
+      worker.off('message', onMessage);
+      worker.off('exit', onGone);
+      // A thread that is given up may still fail; nobody is waiting for it.
+      if (keep) worker.off('error', onGone);
       if (keep) this.#idle.push(worker);
       else this.#dismiss(worker);
       settle(facts);
       this.#next();
     };
-    const timer = setTimeout(() => finish(gaveUp('The statement takes too long to analyse.'), false), this.#timeout);
-    worker.once('message', (facts: Facts) => finish(facts, true));
-    worker.once('error', () => finish(gaveUp('The statement could not be analysed.'), false));
-    worker.once('exit', () => finish(gaveUp('The statement could not be analysed.'), false));
+    worker.on('message', onMessage);
+    worker.on('error', onGone);
+    worker.on('exit', onGone);
+    const timer = setTimeout(() => finish(gaveUp('takes too long to analyse'), false), this.#timeout);
     worker.postMessage(job satisfies Job);
   }
 

@@ -1,15 +1,14 @@
 import { parentPort } from 'node:worker_threads';
-import type { Job } from './pool.js';
+import type { Done, Job } from './pool.js';
 import { loadPostgres } from './sql/postgres/analyze.js';
 
 /** A thread of the pool: one text in, its facts out. */
 parentPort?.on('message', ({ major, text, context: { parameters, prepared = {} } }: Job) => {
-  void loadPostgres(major).then((analyzer) =>
-    parentPort?.postMessage(
-      analyzer.analyze(text, {
-        ...(parameters && { parameters }),
-        prepared: (name) => (Object.hasOwn(prepared, name) ? prepared[name] : undefined),
-      }),
-    ),
-  );
+  void loadPostgres(major).then((analyzer) => {
+    const facts = analyzer.analyze(text, {
+      ...(parameters && { parameters }),
+      prepared: (name) => (Object.hasOwn(prepared, name) ? prepared[name] : undefined),
+    });
+    parentPort?.postMessage({ facts, exhausted: analyzer.exhausted } satisfies Done);
+  });
 });

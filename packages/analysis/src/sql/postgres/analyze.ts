@@ -1,6 +1,6 @@
 import type { Action, Facts, Parameter } from '@sluice/contract';
 import { type Fields, nodeOf, text as textOf } from './ast.js';
-import { type Parse, type Parsed, loadGrammar } from './grammar.js';
+import { type Parse, loadGrammar } from './grammar.js';
 import { type StatementFacts, readStatement } from './statements.js';
 import { Values } from './values.js';
 
@@ -14,6 +14,8 @@ export interface AnalysisContext {
 
 export interface Analyzer {
   readonly major: number;
+  /** The grammar ran out of stack once: whoever can should take a new one. */
+  readonly exhausted: boolean;
   /** Never throws: what cannot be understood comes back as `unknown`. */
   analyze(text: string, context?: AnalysisContext): Facts;
 }
@@ -38,6 +40,7 @@ export function loadPostgres(major: number): Promise<Analyzer> {
 
 class PostgresAnalyzer implements Analyzer {
   readonly major: number;
+  exhausted = false;
   readonly #parse: Parse;
   readonly #remembered = new Map<string, Facts>();
 
@@ -51,6 +54,7 @@ class PostgresAnalyzer implements Analyzer {
     if (known) return known;
     const analysis = new Analysis(this.#parse, context, 0);
     const facts = analysis.facts(text);
+    this.exhausted ||= analysis.exhausted;
     if (!analysis.contextual && text.length <= LONGEST_REMEMBERED) this.#remember(text, facts);
     return facts;
   }
@@ -68,6 +72,7 @@ class PostgresAnalyzer implements Analyzer {
 class Analysis {
   /** The facts depend on more than the text. */
   contextual = false;
+  exhausted = false;
   readonly #parse: Parse;
   readonly #context: AnalysisContext;
   readonly #depth: number;
@@ -79,12 +84,11 @@ class Analysis {
   }
 
   facts(text: string): Facts {
-    if (text.includes('\0')) return opaque('The text contains a NUL character.');
-    let parsed: Parsed;
-    try {
-      parsed = this.#parse(text);
-    } catch {
-      return opaque('The text could not be parsed.');
+    if (text.includes('\0')) return opaque('contains a NUL character');
+    const parsed = this.#parse(text);
+    if ('exhausted' in parsed) {
+      this.exhausted = true;
+      return opaque('is nested too deeply to be analysed');
     }
     if (!parsed.ok) {
       const { message, position } = parsed;
@@ -94,9 +98,7 @@ class Analysis {
       return this.#read(text, parsed.statements);
     } catch (error) {
       // Deep trees exhaust the stack: the text is refused, the process goes on.
-      return opaque(
-        error instanceof RangeError ? 'The statement is nested too deeply.' : 'The statement could not be analysed.',
-      );
+      return opaque(error instanceof RangeError ? 'is nested too deeply to be analysed' : 'could not be analysed');
     }
   }
 

@@ -5,7 +5,6 @@ import {
   constant,
   isFields,
   isRelation,
-  isSelect,
   nodeOf,
   nodesOf,
   strings,
@@ -18,37 +17,64 @@ import type { Values } from './values.js';
  * How well a WHERE clause selects rows of its target.
  *
  *   none    may well be true for every row: no clause, constants, `x = x`, conditions on other tables only
- *   weak    mentions the target, and may still match nearly all: comparisons, NOT, functions, joins
- *   strong  a column of the target equals something from outside the row, or is in a list of such
+ *   weak    mentions the target, and may still match nearly all: comparisons, NOT, expressions, joins
+ *   strong  a column of the target, as it is, equals something from outside the row, or is in a list of such
  *
  * Of conditions joined by AND the strongest counts, of those joined by OR the weakest. Only syntax is looked at: an
- * estimate of rows is another matter.
+ * estimate of rows is another matter. Where there is doubt the weaker answer is given.
  */
 export interface Target {
-  /** The names by which the statement may call the target: its alias, else its name. */
-  readonly names: readonly string[];
+  /** The name by which the statement calls the target: its alias, else its own. */
+  readonly name: string;
   /** The table itself, to notice sub-selects that read it. */
   readonly table: string;
   /** Other tables are joined (USING, FROM), so a plain column name may be one of theirs. */
   readonly joined: boolean;
+  /** Joined row sources that are written out in the statement (VALUES, unnest of values), by alias. */
+  readonly bounded: ReadonlySet<string>;
 }
 
 /** 'never': selects no row at all. */
 type Strength = FilterStrength | 'never';
 
+/** `IN (SELECT ... LIMIT n)` works through a table in batches; beyond this it is no batch any more. Rows. */
+const LARGEST_BATCH = 10_000;
+
+/** Conditions nested deeper than this are not looked into: they count as none. */
+const DEEPEST = 50;
+
 export function filterStrength(where: unknown, target: Target, values: Values): FilterStrength {
   const node = nodeOf(where);
   if (!node) return 'none';
   const judge = new Judge(target, values);
-  const strength = judge.condition(node);
+  const strength = judge.condition(node, 0);
   if (strength === 'never') return 'strong';
   // A join says which rows belong together; with an equality on the other side it selects in earnest.
   return strength === 'weak' && judge.joins && judge.pinsOther ? 'strong' : strength;
 }
 
+/** Row sources of a FROM or USING list that the statement itself spells out. */
+export function boundedSources(from: unknown): ReadonlySet<string> {
+  return new Set(
+    nodesOf(from).flatMap(({ kind, fields }) => {
+      const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
+      const spelled =
+        (kind === 'RangeSubselect' && Array.isArray(nodeOf(fields['subquery'])?.fields['valuesLists'])) ||
+        (kind === 'RangeFunction' &&
+          /"funcname":\[(\{"String":\{"sval":"pg_catalog"\}\},)?\{"String":\{"sval":"unnest"\}\}\]/.test(
+            JSON.stringify(fields['functions']),
+          ));
+      return spelled && alias !== '' && !mentionsColumns(fields) ? [alias] : [];
+    }),
+  );
+}
+
 const RANK = { none: 0, weak: 1, strong: 2, never: 3 } as const;
 const strongest = (all: readonly Strength[]): Strength => all.reduce((a, b) => (RANK[b] > RANK[a] ? b : a), 'none');
 const weakest = (all: readonly Strength[]): Strength => all.reduce((a, b) => (RANK[b] < RANK[a] ? b : a), 'never');
+
+/** Functions that keep different values apart well enough: a condition on their result is one on the column. */
+const FAITHFUL = new Set(['lower', 'upper', 'btrim', 'ltrim', 'rtrim']);
 
 class Judge {
   joins = false;
@@ -61,163 +87,236 @@ class Judge {
     this.#values = values;
   }
 
-  condition(node: Node): Strength {
-    const known = this.#truth(node);
-    if (known !== undefined) return known ? 'none' : 'never';
+  condition(node: Node, depth: number): Strength {
+    if (depth > DEEPEST) return 'none';
     const { kind, fields } = node;
-    // A condition on nothing but values that are still to come: it is judged when they are there.
-    if (this.#dependsOnValuesOnly({ [kind]: fields })) return 'never';
+    if (!mentionsColumns({ [kind]: fields })) return this.#withoutColumns(node, depth);
     switch (kind) {
       case 'BoolExpr':
-        return this.#boolean(fields);
+        return this.#boolean(fields, depth);
       case 'A_Expr':
         return this.#comparison(fields);
       case 'NullTest':
-        return fields['nulltesttype'] === 'IS_NULL' ? this.#mentionedOr(fields['arg'], 'weak') : 'none';
+        return fields['nulltesttype'] === 'IS_NULL' ? this.#weakIfMentioned(fields['arg']) : 'none';
       case 'CurrentOfExpr':
         return 'strong';
       case 'SubLink':
-        return this.#subselect(fields);
+        return this.#member(fields);
       default:
-        return this.#mentionedOr({ [kind]: fields }, 'weak');
+        return this.#weakIfMentioned({ [kind]: fields });
     }
   }
 
-  #boolean(fields: Fields): Strength {
+  /** True, false, or not to be told; with parameters that are still to come it is judged when they are there. */
+  #withoutColumns(node: Node, depth: number): Strength {
+    if (node.kind === 'CurrentOfExpr') return 'strong';
+    const whole = { [node.kind]: node.fields };
+    if (this.#values.anyUnbound(whole)) {
+      this.#values.used = true;
+      return 'never';
+    }
+    const known = this.#truth(node, depth);
+    return known === undefined || known ? 'none' : 'never';
+  }
+
+  #boolean(fields: Fields, depth: number): Strength {
     const parts = nodesOf(fields['args']);
-    if (fields['boolop'] === 'AND_EXPR') return strongest(parts.map((part) => this.condition(part)));
-    if (fields['boolop'] === 'OR_EXPR') return weakest(parts.map((part) => this.condition(part)));
+    const judged = (): Strength[] => parts.map((part) => this.condition(part, depth + 1));
+    if (fields['boolop'] === 'AND_EXPR') return strongest(judged());
+    if (fields['boolop'] === 'OR_EXPR') return weakest(judged());
     const [inner] = parts;
     if (inner?.kind === 'BoolExpr' && inner.fields['boolop'] === 'NOT_EXPR') {
       const [twice] = nodesOf(inner.fields['args']);
-      if (twice) return this.condition(twice);
+      return twice ? this.condition(twice, depth + 2) : 'none';
     }
-    return inner ? this.#mentionedOr({ [inner.kind]: inner.fields }, 'weak') : 'none';
+    if (inner?.kind === 'A_Expr' && inner.fields['kind'] === 'AEXPR_OP' && operatorOf(inner.fields) === '<>') {
+      return this.#equality(inner.fields['lexpr'], inner.fields['rexpr']);
+    }
+    return inner ? this.#weakIfMentioned({ [inner.kind]: inner.fields }) : 'none';
   }
 
   #comparison(fields: Fields): Strength {
-    const operator = strings(fields['name']).at(-1) ?? '';
-    const left = fields['lexpr'];
-    const right = fields['rexpr'];
+    const { lexpr, rexpr } = fields;
+    const equals = operatorOf(fields) === '=';
     switch (fields['kind']) {
       case 'AEXPR_OP':
       case 'AEXPR_NOT_DISTINCT':
-        return operator === '=' ? this.#equality(left, right) : this.#loose(left, right);
-      case 'AEXPR_IN':
-        return operator === '=' ? this.#membership(left, right) : this.#loose(left, right);
       case 'AEXPR_OP_ANY':
-        return operator === '=' ? this.#equality(left, right) : this.#loose(left, right);
+        return equals ? this.#equality(lexpr, rexpr) : this.#loose(fields);
+      case 'AEXPR_IN':
+        return equals ? this.#membership(lexpr, rexpr) : this.#loose(fields);
       case 'AEXPR_LIKE':
       case 'AEXPR_ILIKE':
-        return operator.startsWith('!') ? this.#loose(left, right) : this.#pattern(left, right);
+        return operatorOf(fields).startsWith('!') ? this.#loose(fields) : this.#pattern(fields);
       default:
-        return this.#loose(left, right);
+        return this.#loose(fields);
     }
   }
 
   #equality(left: unknown, right: unknown): Strength {
-    const sides = [this.#columns(left), this.#columns(right)];
-    const [a, b] = sides as [Mentions, Mentions];
-    if (a.target.size > 0 && b.target.size > 0) return overlap(a.target, b.target) ? 'none' : 'weak';
-    if (a.target.size === 0 && b.target.size === 0) {
-      if (a.other !== b.other) this.pinsOther ||= this.#outside(a.other ? right : left);
-      return 'none';
+    const rows = [nodeOf(left), nodeOf(right)].map((side) =>
+      side?.kind === 'RowExpr' ? side.fields['args'] : undefined,
+    );
+    if (Array.isArray(rows[0]) && Array.isArray(rows[1])) {
+      const [ours, theirs] = rows as [unknown[], unknown[]];
+      return strongest(ours.map((cell, at) => this.#equality(cell, theirs[at])));
     }
-    const outside = a.target.size > 0 ? b : a;
-    if (outside.readsTarget) return 'weak';
-    if (outside.other) {
+    const a = this.#column(left);
+    const b = this.#column(right);
+    if (a === undefined && b === undefined) return this.#weakIfMentioned([left, right]);
+    if (a && b) return this.#columns(a, b);
+    const column = (a ?? b) as Column;
+    const outside = a ? right : left;
+    if (!this.#fromOutside(outside))
+      return this.#repeats(column, outside) ? 'none' : this.#weakIfMentioned([left, right]);
+    if (column.owner === 'target') return 'strong';
+    if (column.owner === 'other') this.pinsOther = true;
+    return column.owner === 'unclear' ? 'weak' : 'none';
+  }
+
+  /** Two columns compared: a join, or nothing. */
+  #columns(a: Column, b: Column): Strength {
+    const owners = new Set([a.owner, b.owner]);
+    if (owners.has('target') && (owners.has('other') || owners.has('bounded'))) {
       this.joins = true;
-      return 'weak';
+      return owners.has('bounded') ? 'strong' : 'weak';
     }
-    // `x + 0 * x = 5` and the like: only a column itself, or a cast or function of it, against a value.
-    return 'strong';
+    if (owners.size === 1 && owners.has('target')) return a.name === b.name ? 'none' : 'weak';
+    return owners.has('target') || owners.has('unclear') ? 'weak' : 'none';
   }
 
   #membership(left: unknown, list: unknown): Strength {
     const node = nodeOf(list);
-    const items = node?.kind === 'List' ? (node.fields['items'] as unknown) : list;
-    const members = Array.isArray(items) ? items : [items];
-    return weakest(members.map((member) => this.#equality(left, member)));
+    const items = node?.kind === 'List' ? node.fields['items'] : list;
+    return weakest((Array.isArray(items) ? items : [items]).map((item) => this.#equality(left, item)));
   }
 
-  #pattern(left: unknown, right: unknown): Strength {
-    const pattern = this.#value(right);
-    if (typeof pattern === 'string') {
-      if (/^%*$/.test(pattern) && pattern !== '') return 'none';
-      return /^[^%_\\]/.test(pattern) ? this.#equality(left, right) : this.#loose(left, right);
+  #pattern(fields: Fields): Strength {
+    const { lexpr, rexpr } = fields;
+    if (this.#column(lexpr)?.owner !== 'target') return this.#loose(fields);
+    if (this.#values.isUnbound(nodeOf(rexpr))) {
+      this.#values.used = true;
+      return 'strong';
     }
-    return pattern === undefined && this.#values.isUnbound(nodeOf(right))
-      ? this.#equality(left, right)
-      : this.#loose(left, right);
+    const pattern = this.#value(rexpr);
+    if (typeof pattern !== 'string' && typeof pattern !== 'number') return 'weak';
+    if (/^%+$/.test(String(pattern))) return 'none';
+    return /^[^%_\\]/.test(String(pattern)) ? 'strong' : 'weak';
   }
 
   /** A comparison that may be true of nearly all rows. */
-  #loose(left: unknown, right: unknown): Strength {
-    const a = this.#columns(left);
-    const b = this.#columns(right);
-    if (overlap(a.target, b.target)) return 'none';
-    return a.target.size + b.target.size > 0 ? 'weak' : 'none';
+  #loose(fields: Fields): Strength {
+    const a = this.#column(fields['lexpr']);
+    const b = this.#column(fields['rexpr']);
+    if (a && b && a.owner === b.owner && a.name === b.name) return 'none';
+    return this.#weakIfMentioned([fields['lexpr'], fields['rexpr']]);
   }
 
-  /** `x IN (SELECT ...)` is as good as what the SELECT itself filters by; EXISTS only if it looks at the target's row. */
-  #subselect(fields: Fields): Strength {
-    const inner = this.#columns(fields['subselect']);
-    if (fields['subLinkType'] !== 'ANY_SUBLINK') return inner.target.size > 0 ? 'weak' : 'none';
-    if (fields['operName'] !== undefined && strings(fields['operName']).at(-1) !== '=') return 'weak';
-    if (this.#columns(fields['testexpr']).target.size === 0) return 'none';
-    if (inner.readsTarget) return 'none';
+  /** `x IN (SELECT ...)` is as good as what that SELECT itself filters by, provided that it does not look at our row. */
+  #member(fields: Fields): Strength {
     const select = nodeOf(fields['subselect'])?.fields;
-    const where = select && nodeOf(select['whereClause']);
-    return where && this.#truth(where) === undefined && !inner.qualified ? 'strong' : 'weak';
+    if (fields['subLinkType'] !== 'ANY_SUBLINK' || !select || this.#column(fields['testexpr'])?.owner !== 'target') {
+      return this.#weakIfMentioned(fields);
+    }
+    if (fields['operName'] !== undefined && strings(fields['operName']).join('.') !== '=') return 'weak';
+    const source = this.#standsAlone(select);
+    if (!source) return 'weak';
+    if (this.#limited(select['limitCount'])) return 'strong';
+    const alias = isFields(source['alias']) ? text(source['alias'], 'aliasname') : '';
+    const table = text(source, 'relname');
+    return filterStrength(
+      select['whereClause'],
+      { name: alias || table, table, joined: false, bounded: new Set() },
+      this.#values,
+    );
   }
 
-  #dependsOnValuesOnly(expression: unknown): boolean {
-    const { target, other } = this.#columns(expression);
-    return target.size === 0 && !other && this.#values.anyUnbound(expression);
+  #limited(count: unknown): boolean {
+    if (this.#values.isUnbound(nodeOf(count))) this.#values.used = true;
+    const limit = this.#value(count);
+    return this.#values.isUnbound(nodeOf(count)) || (typeof limit === 'number' && limit <= LARGEST_BATCH);
   }
 
-  #mentionedOr(expression: unknown, strength: Strength): Strength {
-    return this.#columns(expression).target.size > 0 ? strength : 'none';
+  /**
+   * The one table that a sub-select reads, when all its columns are certainly that table's: qualified, or of the target's
+   * own table, which has them. A plain name that the table does not have would silently be the outer row's.
+   */
+  #standsAlone(select: Fields): Fields | undefined {
+    const [from, ...more] = nodesOf(select['fromClause']);
+    if (
+      from?.kind !== 'RangeVar' ||
+      more.length > 0 ||
+      select['op'] !== 'SETOP_NONE' ||
+      select['withClause'] !== undefined
+    )
+      return undefined;
+    const table = text(from.fields, 'relname');
+    const alias = isFields(from.fields['alias']) ? text(from.fields['alias'], 'aliasname') : '';
+    const name = alias || table;
+    const own = table === this.#target.table && text(from.fields, 'schemaname') === '';
+    let alone = true;
+    visit(select, (node) => {
+      if (node.kind === 'SubLink') alone = false;
+      if (node.kind !== 'ColumnRef') return;
+      const path = strings(node.fields['fields']);
+      const qualifier = path.at(-2);
+      if (qualifier === undefined ? !own || path[0] === '*' : qualifier !== name) alone = false;
+    });
+    // Where both go by one name, the inner one is meant; a qualified column is then the inner table's.
+    return alone ? from.fields : undefined;
   }
 
-  #outside(expression: unknown): boolean {
-    const { target, other } = this.#columns(expression);
-    return target.size === 0 && !other;
+  /** A column by itself, or cast, or in a function that keeps it recognisable. */
+  #column(expression: unknown): Column | undefined {
+    const node = nodeOf(expression);
+    if (node?.kind === 'TypeCast') {
+      const type = isFields(node.fields['typeName']) ? strings(node.fields['typeName']['names']).at(-1) : undefined;
+      return type === 'bool' ? undefined : this.#column(node.fields['arg']);
+    }
+    if (node?.kind === 'FuncCall') {
+      const args = Array.isArray(node.fields['args']) ? node.fields['args'] : [];
+      return args.length === 1 && FAITHFUL.has(strings(node.fields['funcname']).at(-1) ?? '')
+        ? this.#column(args[0])
+        : undefined;
+    }
+    if (node?.kind !== 'ColumnRef') return undefined;
+    const path = strings(node.fields['fields']);
+    const name = path.at(-1) ?? '';
+    const table = path.at(-2);
+    if (table === undefined) return { name, owner: this.#target.joined ? 'unclear' : 'target' };
+    return {
+      name,
+      owner: table === this.#target.name ? 'target' : this.#target.bounded.has(table) ? 'bounded' : 'other',
+    };
   }
 
-  /** The columns that an expression mentions, the target's apart from those of other tables. */
-  #columns(expression: unknown): Mentions {
-    const found: Mutable = { target: new Set(), other: false, readsTarget: false, qualified: false };
-    this.#collect(expression, found, false);
+  /** A value that does not depend on any row: constants, parameters, functions of them, a sub-select that stands alone. */
+  #fromOutside(expression: unknown): boolean {
+    const node = nodeOf(expression);
+    if (node?.kind === 'SubLink') {
+      const select = nodeOf(node.fields['subselect'])?.fields;
+      return (
+        node.fields['subLinkType'] === 'EXPR_SUBLINK' && select !== undefined && this.#standsAlone(select) !== undefined
+      );
+    }
+    return !mentionsColumns(expression);
+  }
+
+  #repeats(column: Column, expression: unknown): boolean {
+    let found = false;
+    visit(expression, (node) => {
+      if (node.kind === 'ColumnRef' && strings(node.fields['fields']).at(-1) === column.name) found = true;
+    });
     return found;
   }
 
-  #collect(value: unknown, found: Mutable, inside: boolean): void {
-    if (Array.isArray(value)) {
-      for (const item of value) this.#collect(item, found, inside);
-      return;
-    }
-    if (!isFields(value)) return;
-    if (isRelation(value) && text(value, 'relname') === this.#target.table) found.readsTarget = true;
-    const column = nodeOf(value);
-    if (column?.kind === 'ColumnRef') return this.#column(strings(column.fields['fields']), found, inside);
-    const deeper = inside || isSelect(value);
-    for (const key in value) this.#collect(value[key], found, deeper);
-  }
-
-  #column(name: readonly string[], found: Mutable, inside: boolean): void {
-    const plain = name.at(-1) ?? '';
-    const table = name.at(-2);
-    if (table === undefined) {
-      // Inside a sub-select a plain name belongs, most likely, to what that reads.
-      if (inside) found.other = true;
-      else found.target.add(plain);
-    } else if (this.#target.names.includes(table)) {
-      found.target.add(plain);
-      if (inside) found.qualified = true;
-    } else {
-      found.other = true;
-    }
+  #weakIfMentioned(expression: unknown): Strength {
+    let mentioned = false;
+    visit(expression, (node) => {
+      const owner = node.kind === 'ColumnRef' ? this.#column({ ColumnRef: node.fields })?.owner : undefined;
+      if (owner === 'target' || owner === 'unclear') mentioned = true;
+    });
+    return mentioned ? 'weak' : 'none';
   }
 
   #value(expression: unknown): string | number | boolean | null | undefined {
@@ -225,65 +324,76 @@ class Judge {
     return fixed === undefined ? this.#values.of(nodeOf(expression)) : fixed;
   }
 
-  #fixed(expression: unknown): boolean {
-    return constant(expression) !== undefined || this.#values.isParameter(nodeOf(expression));
-  }
-
   /** The truth value of a condition that does not depend on the row. NULL counts as false: it selects nothing. */
-  #truth(node: Node): boolean | undefined {
+  #truth(node: Node, depth: number): boolean | undefined {
+    if (depth > DEEPEST) return undefined;
     const { kind, fields } = node;
     if (kind === 'BoolExpr') {
-      const parts = nodesOf(fields['args']).map((part) => this.#truth(part));
-      if (fields['boolop'] === 'NOT_EXPR') return parts[0] === undefined ? undefined : !parts[0];
+      const parts = nodesOf(fields['args']).map((part) => this.#truth(part, depth + 1));
+      // NOT NULL is NULL: a negation is only folded where nothing in it can be NULL.
+      if (fields['boolop'] === 'NOT_EXPR')
+        return parts[0] === true ? false : parts[0] === false && !mayBeNull(fields) ? true : undefined;
       const decisive = fields['boolop'] === 'OR_EXPR';
       if (parts.includes(decisive)) return decisive;
       return parts.every((part) => part === !decisive) ? !decisive : undefined;
     }
     if (kind === 'A_Expr' && fields['kind'] === 'AEXPR_OP') return this.#compare(fields);
-    if (kind === 'BooleanTest' || kind === 'NullTest') {
-      const value = this.#value(fields['arg']);
-      if (value === undefined) return undefined;
-      if (kind === 'NullTest') return (value === null) === (fields['nulltesttype'] === 'IS_NULL');
-      return asBoolean(value) === (fields['booltesttype'] === 'IS_TRUE');
-    }
     const value = this.#value({ [kind]: fields });
-    return value === undefined ? undefined : asBoolean(value);
+    if (value === null) return false;
+    return typeof value === 'boolean' ? value : typeof value === 'string' ? truth(value) : undefined;
   }
 
   #compare(fields: Fields): boolean | undefined {
-    // A value is only looked at where it decides something: else every use of the statement would be judged anew.
-    if (!this.#fixed(fields['lexpr']) || !this.#fixed(fields['rexpr'])) return undefined;
     const left = this.#value(fields['lexpr']);
     const right = this.#value(fields['rexpr']);
     if (left === null || right === null) return false;
-    if (left === undefined || right === undefined) return undefined;
-    const operator = strings(fields['name']).at(-1);
-    const same = String(left) === String(right);
-    if (operator === '=') return same;
-    if (operator === '<>') return !same;
-    // Orders of texts depend on the collation: such a comparison of constants may be true.
-    if (typeof left !== 'number' || typeof right !== 'number') return true;
-    return { '<': left < right, '>': left > right, '<=': left <= right, '>=': left >= right }[operator ?? ''] ?? true;
+    if (left === undefined || right === undefined || typeof left !== typeof right) return undefined;
+    const operator = operatorOf(fields);
+    if (operator === '=') return left === right;
+    if (operator === '<>') return left !== right;
+    // Orders of texts depend on the collation.
+    if (typeof left !== 'number' || typeof right !== 'number') return undefined;
+    const orders: Readonly<Record<string, boolean>> = {
+      '<': left < right,
+      '>': left > right,
+      '<=': left <= right,
+      '>=': left >= right,
+    };
+    return Object.hasOwn(orders, operator) ? orders[operator] : undefined;
   }
 }
 
-interface Mentions {
-  readonly target: ReadonlySet<string>;
-  /** Columns of other tables. */
-  readonly other: boolean;
-  /** A sub-select in it reads the target's table. */
-  readonly readsTarget: boolean;
-  /** A sub-select in it looks at the target's row. */
-  readonly qualified: boolean;
+interface Column {
+  readonly name: string;
+  /** 'unclear': a plain name where several tables could have it. */
+  readonly owner: 'target' | 'other' | 'bounded' | 'unclear';
 }
 
-type Mutable = { target: Set<string>; other: boolean; readsTarget: boolean; qualified: boolean };
+/** The operator, when it is one of the server's own. */
+const operatorOf = (fields: Fields): string => {
+  const name = strings(fields['name']);
+  return name.length === 1 || name[0] === 'pg_catalog' ? (name.at(-1) ?? '') : '';
+};
 
-const overlap = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => [...a].some((name) => b.has(name));
+const mayBeNull = (fields: Fields): boolean => /"isnull":true|"ParamRef"/.test(JSON.stringify(fields));
 
-const asBoolean = (value: string | number | boolean | null): boolean =>
-  typeof value === 'boolean'
-    ? value
-    : typeof value === 'string'
-      ? (truth(value) ?? true)
-      : value !== null && value !== 0;
+/** Columns, or sub-selects, which may have some. */
+function mentionsColumns(expression: unknown): boolean {
+  let found = false;
+  visit(expression, ({ kind }) => {
+    if (kind === 'ColumnRef' || kind === 'SubLink') found = true;
+  });
+  return found;
+}
+
+function visit(value: unknown, see: (node: Node) => void): void {
+  if (Array.isArray(value)) {
+    for (const item of value) visit(item, see);
+    return;
+  }
+  if (!isFields(value)) return;
+  const node = nodeOf(value);
+  if (node) see(node);
+  if (isRelation(value)) return;
+  for (const key in value) visit(value[key], see);
+}

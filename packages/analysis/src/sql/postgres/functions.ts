@@ -37,6 +37,18 @@ const DANGEROUS: readonly (readonly [RegExp, readonly Effect[], string])[] = [
   [/^(setval|pg_stat_reset.*|pg_restore_.*|pg_clear_.*|pg_import_.*)$/, ['write'], 'changes state that no table shows'],
 ];
 
+/** Helpers of the information schema, which drivers call to read keys. */
+const INFORMATION_SCHEMA = new Set([
+  '_pg_expandarray',
+  '_pg_index_position',
+  '_pg_truetypid',
+  '_pg_truetypmod',
+  '_pg_char_max_length',
+  '_pg_numeric_precision',
+  '_pg_numeric_scale',
+  '_pg_datetime_precision',
+]);
+
 /**
  * Judges a call by the identity of its function.
  *
@@ -45,6 +57,7 @@ const DANGEROUS: readonly (readonly [RegExp, readonly Effect[], string])[] = [
 export function callFacts(name: readonly string[]): CallFacts {
   const plain = name.at(-1) ?? '';
   const schema = name.length > 1 ? name.at(-2) : undefined;
+  if (schema === 'information_schema' && INFORMATION_SCHEMA.has(plain)) return HARMLESS;
   const builtIn = schema === undefined || schema === 'pg_catalog';
   if (builtIn && TRUSTED_FUNCTIONS.has(plain)) return HARMLESS;
   for (const [pattern, effects, what] of DANGEROUS) {

@@ -18,7 +18,9 @@ export const MAJORS: readonly number[] = Object.keys(PARSERS).map(Number);
 /** What a text parses to, or why it does not. */
 export type Parsed =
   | { readonly ok: true; readonly statements: readonly Fields[] }
-  | { readonly ok: false; readonly message: string; readonly position?: number };
+  | { readonly ok: false; readonly message: string; readonly position?: number }
+  /** It ran out of stack, which it does not recover from: this instance should not be used again. */
+  | { readonly ok: false; readonly exhausted: true };
 
 export type Parse = (text: string) => Parsed;
 
@@ -28,15 +30,19 @@ export async function loadGrammar(major: number): Promise<Parse> {
   const parser = (await load()) as Parser;
   await parser.loadModule();
   return (text) => {
+    // The parser refuses what has no statement in it; the server answers it with EmptyQueryResponse.
+    if (text.trim() === '') return { ok: true, statements: [] };
     try {
       const tree = parser.parseSync(text);
       const statements = isFields(tree) && Array.isArray(tree['stmts']) ? tree['stmts'] : [];
       return { ok: true, statements: statements.filter(isFields) };
     } catch (error) {
-      return { ok: false, ...problem(error) };
+      return !hasDetails(error) ? { ok: false, exhausted: true } : { ok: false, ...problem(error) };
     }
   };
 }
+
+const hasDetails = (error: unknown): boolean => (error as { sqlDetails?: object }).sqlDetails !== undefined;
 
 /** The parser counts characters from 0; the protocol counts them from 1 (55.8, field P). */
 function problem(error: unknown): { message: string; position?: number } {

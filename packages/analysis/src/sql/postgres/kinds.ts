@@ -70,7 +70,7 @@ export const KINDS: Readonly<Record<string, KindFacts>> = {
   AlterOwnerStmt: kind('alter owner', 'grant'),
   CreatePolicyStmt: kind('create policy', 'grant', 'define'),
   AlterPolicyStmt: kind('alter policy', 'grant', 'define'),
-  SecLabelStmt: kind('security label', 'grant'),
+  SecLabelStmt: opaque('security label', 'is read by code that the server has loaded', 'grant'),
   CreateUserMappingStmt: opaque('create user mapping', OUTSIDE, 'grant', 'secret'),
   AlterUserMappingStmt: opaque('alter user mapping', OUTSIDE, 'grant', 'secret'),
   // Session

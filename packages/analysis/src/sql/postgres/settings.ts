@@ -74,3 +74,7 @@ export function settingFacts(name: string, value: Value): SettingFacts {
   const judge = Object.hasOwn(JUDGES, key) ? JUDGES[key] : undefined;
   return judge ? judge(value) : SESSION;
 }
+
+/** Settings for which the value matters; for all others it does not. */
+export const isJudgedSetting = (name: string): boolean =>
+  Object.hasOwn(JUDGES, name.toLowerCase()) || name.toLowerCase().startsWith('debug_');

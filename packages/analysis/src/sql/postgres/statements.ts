@@ -12,10 +12,10 @@ import {
   strings,
   text,
 } from './ast.js';
-import { filterStrength } from './filter.js';
+import { boundedSources, filterStrength } from './filter.js';
 import { callFacts } from './functions.js';
 import { KINDS, PARTS } from './kinds.js';
-import { settingFacts } from './settings.js';
+import { isJudgedSetting, settingFacts } from './settings.js';
 import { Values } from './values.js';
 
 /** Answers what a prepared name stands for: facts of its statement, with these values. */
@@ -130,7 +130,15 @@ class StatementReader {
 
   table(draft: Draft, relation: unknown, access: Resource['access']): void {
     const fields = nodeOf(relation)?.fields ?? relation;
-    if (isFields(fields)) this.resource(draft, 'table', relationName(fields), access);
+    if (!isFields(fields)) return;
+    this.resource(draft, 'table', relationName(fields), access);
+    const schema = text(fields, 'schemaname');
+    if (
+      access !== 'read' &&
+      (schema === 'pg_catalog' || (schema === '' && text(fields, 'relname').startsWith('pg_')))
+    ) {
+      this.unknown(draft, 'changes the system catalog');
+    }
   }
 
   /** Everything below: sub-queries, tables, calls. Statements inside become actions of their own. */
@@ -142,6 +150,7 @@ class StatementReader {
     if (!isFields(value)) return;
     if (isRelation(value)) return this.#relation(draft, value, ctes, access);
     if (isSelect(value)) return this.select(draft, value, ctes);
+    if (isSetting(value)) return this.setting(draft, text(value, 'name'), settingValue(value));
     const node = nodeOf(value);
     if (node) return this.#node(draft, node, ctes, access);
     for (const key in value) this.inside(draft, value[key], ctes, access);
@@ -177,17 +186,19 @@ class StatementReader {
     for (const key in fields) if (key !== 'relation' && key !== 'withClause') this.inside(draft, fields[key], ctes);
   }
 
-  where(draft: Draft, relation: unknown, where: unknown, joined: boolean): FilterStrength {
+  where(draft: Draft, relation: unknown, where: unknown, others: unknown): FilterStrength {
     const fields = isFields(relation) ? relation : {};
     const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
     const table = text(fields, 'relname');
-    const strength = filterStrength(where, { names: alias === '' ? [table] : [alias], table, joined }, this.#values);
-    if (strength !== 'strong')
+    const target = { name: alias || table, table, joined: others !== undefined, bounded: boundedSources(others) };
+    const strength = filterStrength(where, target, this.#values);
+    if (strength !== 'strong') {
       draft.reasons.push(
         strength === 'none'
           ? 'has no condition that selects rows of the target'
           : 'has a condition that may match nearly every row',
       );
+    }
     return strength;
   }
 
@@ -217,10 +228,11 @@ class StatementReader {
     const args = Array.isArray(fields['args']) ? fields['args'] : [];
     if (builtIn && plain === 'set_config') {
       const [setting, value] = args.map(constant);
-      if (typeof setting !== 'string' || typeof value !== 'string') {
-        this.forbidden ??= 'set_config is only let through with a name and a value that stand in the statement.';
+      if (typeof setting !== 'string' || (typeof value !== 'string' && isJudgedSetting(setting))) {
+        this.forbidden ??=
+          'set_config is only let through with a name, and where it matters a value, that stand in the statement.';
       } else {
-        this.setting(draft, setting, value);
+        this.setting(draft, setting, String(value));
       }
       return;
     }
@@ -244,6 +256,11 @@ class StatementReader {
     if (kind === 'FuncCall') this.call(draft, fields);
     else if (!PARTS.has(kind)) this.unknown(draft, `contains something that is not understood (${kind})`);
     if (kind === 'A_Expr') this.#operator(draft, strings(fields['name']));
+    if (kind === 'SubLink') this.#operator(draft, strings(fields['operName']));
+    if (kind === 'SortBy') this.#operator(draft, strings(fields['useOp']));
+    if (kind === 'RangeTableSample' && !SAMPLING.has(strings(fields['method']).join('.'))) {
+      this.unknown(draft, `samples by the method ${strings(fields['method']).join('.')}, which is not a built-in one`);
+    }
     if (kind === 'RoleSpec') this.resource(draft, 'role', text(fields, 'rolename'), 'write');
     if (kind === 'RangeVar') return this.#relation(draft, fields, ctes, access);
     for (const key in fields) this.inside(draft, fields[key], ctes, access);
@@ -305,11 +322,11 @@ const READERS: Readonly<Record<string, Read>> = {
   InsertStmt: (reader, draft, fields, ctes) => reader.modify(draft, 'insert', ['write'], fields, ctes),
   UpdateStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'update', ['write'], fields, ctes);
-    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['fromClause'] !== undefined);
+    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['fromClause']);
   },
   DeleteStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'delete', ['write'], fields, ctes);
-    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['usingClause'] !== undefined);
+    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['usingClause']);
   },
   MergeStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'merge', ['write'], fields, ctes);
@@ -348,6 +365,10 @@ const READERS: Readonly<Record<string, Read>> = {
     reader.add(draft, 'define');
     reader.table(draft, fields['view'], 'define');
     reader.inside(draft, fields['query'], ctes);
+    // An update of pg_settings is a SET, also through a view of it.
+    if ([...draft.resources.values()].some(({ name }) => /^(pg_catalog\.)?pg_settings$/.test(name))) {
+      reader.unknown(draft, 'makes a view of the settings, by which they can be changed');
+    }
   },
   AlterTableStmt: (reader, draft, fields, ctes) => {
     draft.verb = `alter ${objectType(fields['objtype'])}`;
@@ -437,33 +458,24 @@ function session(verb: string): Read {
   };
 }
 
-/**
- * MERGE works through its source row by row: joined by an equality it touches what the source names. It is as good as no
- * filter when the source is the target itself, or when rows that are not in the source are changed.
- */
+/** MERGE selects by its join condition, but rows that are not in the source have none. */
 function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields): FilterStrength {
   const clauses = nodesOf(fields['mergeWhenClauses']).map((clause) => clause.fields);
   const changing = clauses.filter(
     (clause) => clause['commandType'] === 'CMD_DELETE' || clause['commandType'] === 'CMD_UPDATE',
   );
   if (changing.length === 0) return 'strong';
-  const bySource = changing.some((clause) => clause['matchKind'] === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE');
-  const target = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
-  if (bySource || JSON.stringify(fields['sourceRelation'] ?? null).includes(`"relname":${JSON.stringify(target)}`)) {
+  if (changing.some((clause) => clause['matchKind'] === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE')) {
     draft.reasons.push('has no condition that selects rows of the target');
     return 'none';
   }
-  const condition = nodeOf(fields['joinCondition']);
-  const joined =
-    condition?.kind === 'A_Expr' &&
-    condition.fields['kind'] === 'AEXPR_OP' &&
-    strings(condition.fields['name']).at(-1) === '=';
-  const sides = joined ? [nodeOf(condition.fields['lexpr']), nodeOf(condition.fields['rexpr'])] : [];
-  const tables = sides.map((side) => (side?.kind === 'ColumnRef' ? strings(side.fields['fields']).at(-2) : undefined));
-  if (tables.length === 2 && tables[0] !== undefined && tables[1] !== undefined && tables[0] !== tables[1])
-    return 'strong';
-  return reader.where(draft, fields['relation'], fields['joinCondition'], true);
+  return reader.where(draft, fields['relation'], fields['joinCondition'], [fields['sourceRelation']]);
 }
+
+const SAMPLING = new Set(['bernoulli', 'system', 'pg_catalog.bernoulli', 'pg_catalog.system']);
+
+/** A SET by its shape: ALTER ROLE and ALTER DATABASE hold it bare. */
+const isSetting = (fields: Fields): boolean => typeof fields['kind'] === 'string' && fields['kind'].startsWith('VAR_');
 
 const objectType = (type: unknown): string =>
   typeof type === 'string'
