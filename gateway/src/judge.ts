@@ -9,10 +9,6 @@ export interface Judgement {
   readonly record: string;
 }
 
-/** Texts longer than this are not remembered: they rarely come twice. Characters. */
-const LONGEST_REMEMBERED = 8 * 1024;
-const MOST_REMEMBERED = 500;
-
 /** The grammars, shared by every session of the process. */
 export class Grammars {
   readonly #loaded = new Map<number, Analyzer>();
@@ -48,13 +44,13 @@ export class Grammars {
   }
 }
 
-/** Judges the commands of one session: facts, then policy. Remembers by exact text. */
+/** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
 export class Judge {
   readonly #grammars: Grammars;
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #redact: (text: string) => string;
-  readonly #remembered = new Map<string, Judgement>();
+  readonly #remembered = new WeakMap<Facts, Judged>();
 
   /** `redact` takes the passwords out of a text before it is recorded. */
   constructor(grammars: Grammars, policy: CompiledPolicy, context: PolicyContext, redact: (text: string) => string) {
@@ -65,46 +61,46 @@ export class Judge {
   }
 
   judge(command: Command): Judgement | Promise<Judgement> {
-    const known = this.#remembered.get(command.text);
-    if (known) return known;
+    const { text } = command;
     if (command.type !== 'sql')
-      return unjudged(command.text, `there is no analysis for commands of type ${command.type}`);
+      return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     const facts = this.#grammars.analyze(command);
-    if (facts instanceof Promise)
-      return facts.then(
-        (late) => this.#decide(command.text, late),
-        () => unjudged(this.#redact(command.text), 'the analysis failed'),
-      );
-    return this.#decide(command.text, facts);
+    if (!(facts instanceof Promise)) return this.#inWords(text, this.#decide(text, facts));
+    return facts.then(
+      (late) => this.#inWords(text, this.#decide(text, late)),
+      () => this.#inWords(text, unjudged('the analysis failed')),
+    );
   }
 
-  #decide(text: string, facts: Facts): Judgement {
+  #decide(text: string, facts: Facts): Judged {
+    const known = this.#remembered.get(facts);
+    if (known) return known;
     const { decision, matched } = this.#policy.judge(facts, text, this.#context);
     const answer: Answer =
       decision.type === 'allow'
         ? { type: 'allow', facts }
         : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
-    const judgement = { answer, record: this.#serialise(text, facts, answer, matched) };
-    if (text.length <= LONGEST_REMEMBERED && reusable(facts)) this.#remember(text, judgement);
-    return judgement;
+    const judged = { answer, rest: serialise(facts, answer, matched) };
+    if (!this.#policy.readsText) this.#remembered.set(facts, judged);
+    return judged;
   }
 
-  #serialise(text: string, facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
-    return serialise(this.#redact(text), facts, answer, matched);
-  }
-
-  #remember(text: string, judgement: Judgement): void {
-    if (this.#remembered.size >= MOST_REMEMBERED) {
-      const [oldest] = this.#remembered.keys();
-      if (oldest !== undefined) this.#remembered.delete(oldest);
-    }
-    this.#remembered.set(text, judgement);
+  #inWords(text: string, judged: Judged): Judgement {
+    // A prepared statement comes with the same text each time.
+    if (judged.last?.text === text) return judged.last;
+    const record = `"text":${JSON.stringify(this.#redact(text))},${judged.rest}`;
+    judged.last = { text, answer: judged.answer, record };
+    return judged.last;
   }
 }
 
-/** Bound values, or what a name stands for at the moment, went into the facts of the others. */
-const reusable = (facts: Facts): boolean =>
-  facts.parametric !== true && !facts.actions.some((action) => action.verb === 'execute');
+/** A judgement without the text. */
+interface Judged {
+  readonly answer: Answer;
+  readonly rest: string;
+  /** In the words of the text it was last used for. */
+  last?: Judgement & { readonly text: string };
+}
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
 function namesIn(command: SqlCommand): Record<string, string> {
@@ -122,7 +118,7 @@ const copied = <P extends { readonly value: Uint8Array | null }>(parameter: P): 
   value: parameter.value && Buffer.from(parameter.value),
 });
 
-function serialise(text: string, facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
+function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
   const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({
     verb,
     effects,
@@ -132,15 +128,15 @@ function serialise(text: string, facts: Facts, answer: Answer, matched: readonly
   }));
   const decision =
     answer.type === 'allow' ? { decision: 'allow' } : { decision: 'deny', rule: answer.rule, message: answer.message };
-  return JSON.stringify({ text, confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
+  return JSON.stringify({ confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
 }
 
 /** Whatever goes wrong while a command is judged is a no, and on record as one. */
-function unjudged(text: string, why: string): Judgement {
+function unjudged(why: string): Judged {
   const answer: Answer = {
     type: 'deny',
     rule: 'gateway',
     message: `This command could not be judged, so it was not run: ${why}.`,
   };
-  return { answer, record: serialise(text, { actions: [], confidence: 'opaque', statements: [] }, answer, []) };
+  return { answer, rest: serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []) };
 }

@@ -23,32 +23,42 @@ export class Turn {
 
   /** Makes a stream hold its writes. Returns it. */
   hold(stream: Duplex): Duplex {
-    const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+    const write = stream.write.bind(stream) as (chunk: unknown) => boolean;
     const end = stream.end.bind(stream);
-    let pending = false;
+    let held: Uint8Array[] = [];
+    let bytes = 0;
+    let scheduled = false;
+    let refused = false;
     let ending = false;
 
     const release = (failure: Error | undefined): void => {
-      pending = false;
+      scheduled = false;
       if (failure) return void stream.destroy(failure);
-      stream.uncork();
-      if (ending) end();
-      else stream.cork();
+      const chunk = held.length === 1 ? held[0] : Buffer.concat(held);
+      const taken = bytes === 0 || write(chunk);
+      held = [];
+      bytes = 0;
+      if (ending) return void end();
+      // Somebody was told to wait for 'drain', and the stream, having room, would not say it.
+      if (refused && taken) stream.emit('drain');
+      refused = false;
     };
     const schedule = (): void => {
-      if (pending) return;
-      pending = true;
+      if (scheduled) return;
+      scheduled = true;
       this.#held.push(release);
       this.#schedule();
     };
 
-    stream.cork();
-    stream.write = ((...args: unknown[]) => {
+    stream.write = ((chunk: Uint8Array) => {
+      held.push(chunk);
+      bytes += chunk.length;
       schedule();
-      return write(...args);
+      refused = bytes + stream.writableLength >= stream.writableHighWaterMark;
+      return !refused;
     }) as Duplex['write'];
     stream.end = ((chunk?: unknown) => {
-      if (chunk !== undefined && typeof chunk !== 'function') stream.write(chunk);
+      if (chunk instanceof Uint8Array) stream.write(chunk);
       ending = true;
       schedule();
       return stream;

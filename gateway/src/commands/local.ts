@@ -61,7 +61,7 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const folder = options.journal ?? join(data, 'journal');
       let report: ReturnType<typeof verify>;
       try {
-        report = verify(folder, options.key === undefined ? undefined : createPublicKey(readFileSync(options.key)));
+        report = verify(folder, options.key === undefined ? {} : { key: createPublicKey(readFileSync(options.key)) });
       } catch (error) {
         throw new CliError(`The journal in ${folder} cannot be read: ${(error as Error).message}`);
       }

@@ -10,7 +10,7 @@ export interface SqlCommand {
   readonly dialect: Dialect;
   readonly text: string;
   /** Present once values are bound. An empty list is a statement bound without any. */
-  readonly parameters?: readonly Parameter[];
+  readonly parameters?: readonly Parameter[] | undefined;
   /** The text behind a name that SQL-level EXECUTE may use; undefined when the target knows no such name. */
   readonly prepared?: (name: string) => string | undefined;
 }

@@ -30,7 +30,11 @@ export class ConditionError extends Error {
   }
 }
 
-export type Condition = (action: Action, attributes: Attributes) => boolean;
+export interface Condition {
+  (action: Action, attributes: Attributes): boolean;
+  /** It looks at the text of the command, so its answer holds for that text only. */
+  readonly readsText: boolean;
+}
 /** What is the same for every action of a command, prepared once. */
 export type Attributes = Readonly<Record<'command' | 'principal' | 'connection', unknown>>;
 
@@ -43,7 +47,13 @@ export type Attributes = Readonly<Record<'command' | 'principal' | 'connection',
 export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
-  return (action, attributes) => expression({ ...attributes, action: actionAttributes(action) }) === true;
+  const holds = (action: Action, attributes: Attributes): boolean =>
+    expression({ ...attributes, action: actionAttributes(action) }) === true;
+  let readsText = false;
+  visit(original.ast, (node) => {
+    if (node.op === 'id' && node.args === 'command') readsText = true;
+  });
+  return Object.assign(holds, { readsText });
 }
 
 export const attributesOf = (facts: Facts, text: string, { principal, connection }: PolicyContext): Attributes => ({

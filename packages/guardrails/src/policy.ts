@@ -70,10 +70,13 @@ export interface RuleOpinion {
 export class CompiledPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
+  /** Verdicts depend on the text and not on the facts alone. */
+  readonly readsText: boolean;
 
   constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
     this.#rules = rules;
     this.#trusted = trusted;
+    this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 
   /** Never throws. */

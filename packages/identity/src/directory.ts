@@ -76,7 +76,10 @@ export class Directory {
     return this.#principals.get(name);
   }
 
-  /** For a SCRAM exchange with this user: the salt is there whether the user is or not. */
+  /**
+   * For a SCRAM exchange with this user: the salt is there whether the user is or not. A proof that fits a candidate counts
+   * only when `proven` says so at that time.
+   */
   scram(user: string): { salt: Buffer; iterations: number; candidates: readonly ScramCandidateKeys[] } {
     const candidates = this.#of(user).map(({ id, storedKey, serverKey }) => ({
       tokenId: id,
@@ -106,11 +109,13 @@ export class Directory {
     const digest = doubleSha256(secret);
     const id = tokenId(secret);
     const token = id === undefined ? undefined : this.#tokens.get(id);
-    if (!token || !timingSafeEqual(digest, Buffer.from(token.sha256, 'base64'))) return undefined;
-    return this.proven(token.id);
+    return token && same(digest, Buffer.from(token.sha256, 'base64')) ? this.proven(token.id) : undefined;
   }
 
-  /** Makes a token for a principal of the configuration. The token itself is returned here and kept nowhere. */
+  /**
+   * Makes a token for a principal of the configuration. The token itself is returned here and kept nowhere. `expires` is in
+   * milliseconds since 1970. Rejects when there is no such principal, or the store cannot keep it.
+   */
   async createToken(wish: {
     readonly principal: string;
     readonly name: string;
@@ -136,16 +141,20 @@ export class Directory {
     return { token, stored };
   }
 
-  /** Returns the token that is now useless; undefined when there is none of that id. */
+  /**
+   * Returns the token that is now useless; undefined when there is none of that id. When the store cannot keep it, it is useless
+   * all the same until the gateway starts again, and the promise rejects.
+   */
   async revokeToken(id: string): Promise<StoredToken | undefined> {
     const token = this.#tokens.get(id);
     if (!token) return undefined;
     const revoked = { ...token, revoked: token.revoked ?? Date.now() };
-    await this.#store.revokeToken(id, revoked.revoked);
     this.#tokens.set(id, revoked);
+    await this.#store.revokeToken(id, revoked.revoked);
     return revoked;
   }
 
+  /** All of them, those that are of no more use as well. */
   tokens(): StoredToken[] {
     return [...this.#tokens.values()];
   }
@@ -163,6 +172,8 @@ export class Directory {
     this.#store.touchToken(token.id, now).catch(() => undefined);
   }
 }
+
+const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 const usable = (token: StoredToken): boolean =>
   token.revoked === undefined && (token.expires === undefined || token.expires > Date.now());

@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 
 const derive = promisify(pbkdf2);
 
@@ -20,16 +21,33 @@ export interface Verifiers {
   readonly sha1: string;
 }
 
-/** `sluice_<id>_<secret>`: the id may be shown and logged, the secret has 160 random bits. */
+/**
+ * `sluice_<id>_<secret><check>`: the id may be shown and logged, the secret has 160 random bits. The check (CRC-32 of all that
+ * is before it) tells secret scanners and people who mistype that this is, or was meant to be, a token; it protects nothing.
+ */
 export function newToken(): { id: string; token: string } {
   const id = base32(randomBytes(ID_BYTES));
-  return { id, token: `sluice_${id}_${base32(randomBytes(SECRET_BYTES))}` };
+  const text = `sluice_${id}_${base32(randomBytes(SECRET_BYTES))}`;
+  return { id, token: text + check(text) };
 }
 
-export const tokenId = (token: string): string | undefined => /^sluice_([a-z2-7]{10})_[a-z2-7]{32}$/.exec(token)?.[1];
+const TOKEN = /^(sluice_([a-z2-7]{10})_[a-z2-7]{32})([a-z2-7]{7})$/;
 
-export async function verifiersOf(token: string, salt: Uint8Array): Promise<Verifiers> {
-  const salted = await derive(token, salt, ITERATIONS, 32, 'sha256');
+/** The id of a token; undefined for whatever cannot be one. */
+export function tokenId(token: string): string | undefined {
+  const [, text = '', id, written] = TOKEN.exec(token) ?? [];
+  return check(text) === written ? id : undefined;
+}
+
+function check(text: string): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32(text));
+  return base32(bytes);
+}
+
+/** Costs a PBKDF2, off the event loop. `iterations` is for the examples of RFC 7677; tokens all have the same. */
+export async function verifiersOf(token: string, salt: Uint8Array, iterations = ITERATIONS): Promise<Verifiers> {
+  const salted = await derive(token, salt, iterations, 32, 'sha256');
   const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest();
   return {
     storedKey: storedKey.toString('base64'),
@@ -43,8 +61,8 @@ export const doubleSha256 = (token: string): Buffer =>
   createHash('sha256').update(createHash('sha256').update(token).digest()).digest();
 
 /**
- * The salt of a name, whether it exists or not: a keyed hash, so that nobody can tell the two apart, and the same for all
- * tokens of a principal, so that one SCRAM proof can be tried against each.
+ * The salt of a name (16 bytes), whether it exists or not: a keyed hash, so that nobody can tell the two apart, and the same
+ * for all tokens of a principal, so that one SCRAM proof can be tried against each.
  */
 export const saltOf = (name: string, secret: Uint8Array): Buffer => hmac(secret, `salt of ${name}`).subarray(0, 16);
 

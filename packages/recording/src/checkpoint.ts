@@ -5,10 +5,12 @@ import {
   generateKeyPairSync,
   hash,
   sign,
-  verify,
+  verify as verifySignature,
 } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { JournalError } from './errors.js';
+import { type Write, createWhole, writeAll } from './files.js';
 
 /**
  * The checkpoint lists the sealed segments of one process: a line of JSON each, signed with the gateway's Ed25519 key and
@@ -29,77 +31,127 @@ export interface Checkpoint {
 
 const KEY = 'journal.key';
 export const PUBLIC_KEY = 'journal.pub';
+const SUFFIX = '.checkpoint';
 
 /** The signing key of a journal folder, made at first use. The public half lies beside it for auditors. */
 export function openKey(folder: string): KeyObject {
   const file = join(folder, KEY);
   if (!existsSync(file)) {
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
-    writeFileSync(join(folder, PUBLIC_KEY), publicKey.export({ type: 'spki', format: 'pem' }));
+    createWhole(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
   }
-  return createPrivateKey(readFileSync(file));
+  const key = createPrivateKey(readFileSync(file));
+  if (!existsSync(join(folder, PUBLIC_KEY))) {
+    createWhole(join(folder, PUBLIC_KEY), createPublicKey(key).export({ type: 'spki', format: 'pem' }), 0o644);
+  }
+  return key;
 }
 
-export const readPublicKey = (folder: string): KeyObject => createPublicKey(readFileSync(join(folder, PUBLIC_KEY)));
+/** @throws JournalError when there is none. */
+export function readPublicKey(folder: string): KeyObject {
+  try {
+    return createPublicKey(readFileSync(join(folder, PUBLIC_KEY)));
+  } catch (cause) {
+    throw new JournalError(`There is no public key at ${join(folder, PUBLIC_KEY)}.`, { cause });
+  }
+}
 
-export const checkpointFile = (process: string): string => `${process}.checkpoint`;
+export const checkpointFile = (process: string): string => process + SUFFIX;
 
-/** Appends a signed line and makes sure that it is on the disk. */
+/** The process that a checkpoint file belongs to; undefined for files that are none. */
+export const checkpointOwner = (name: string): string | undefined =>
+  name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : undefined;
+
+/**
+ * Appends a signed line and makes sure that it is on the disk. What a kill left of an unfinished line is cut off first,
+ * and so is this line when it cannot be written whole.
+ */
 export function appendCheckpoint(
   folder: string,
   process: string,
   key: KeyObject,
   line: Omit<Checkpoint, 'previous'>,
+  write: Write,
 ): void {
-  const file = join(folder, checkpointFile(process));
-  const last = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) : undefined;
+  const { lines, bytes: size } = readLines(folder, process);
+  const last = lines.at(-1);
   const text = JSON.stringify({ ...line, previous: last ? hash('sha256', last, 'hex') : '' } satisfies Checkpoint);
-  const descriptor = openSync(file, 'a');
+  const bytes = Buffer.from(`${text}\t${sign(null, Buffer.from(text), key).toString('base64')}\n`);
+  const descriptor = openSync(join(folder, checkpointFile(process)), constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    appendFileSync(descriptor, `${text}\t${sign(null, Buffer.from(text), key).toString('base64')}\n`);
-    fdatasyncSync(descriptor);
+    ftruncateSync(descriptor, size);
+    try {
+      writeAll(write, descriptor, bytes, bytes.length, size);
+      fdatasyncSync(descriptor);
+    } catch (error) {
+      ftruncateSync(descriptor, size);
+      throw error;
+    }
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** The lines of a checkpoint, each with what is wrong with it. */
-export function readCheckpoints(
+/** The last line of a checkpoint that can be read. Its signature is a matter for `verify`. */
+export function lastCheckpoint(folder: string, process: string): Checkpoint | undefined {
+  return readLines(folder, process)
+    .lines.map((line) => parse(line.split('\t')[0] ?? ''))
+    .findLast((line) => line !== undefined);
+}
+
+/** The lines of a checkpoint in order: what they say, or what is wrong with them. */
+export function* readCheckpoints(
   folder: string,
   process: string,
   key: KeyObject,
-): { line: Checkpoint; problem?: string }[] {
-  const file = join(folder, checkpointFile(process));
-  if (!existsSync(file)) return [];
+): Generator<{ line: Checkpoint | undefined; text: string; problem?: string }> {
   let previous = '';
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((whole, index) => {
-      const [text = '', signature = ''] = whole.split('\t');
-      const expected = previous;
-      previous = hash('sha256', whole, 'hex');
-      let line: Checkpoint;
-      try {
-        line = JSON.parse(text) as Checkpoint;
-      } catch {
-        return {
-          line: { segment: '', records: 0, bytes: 0, hash: '', sealed: '', previous: '' },
-          problem: `line ${index + 1} cannot be read`,
-        };
-      }
-      if (!verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64'))) {
-        return { line, problem: `line ${index + 1} is not signed by this key` };
-      }
-      return line.previous === expected
-        ? { line }
-        : { line, problem: `line ${index + 1} does not follow the one before it` };
-    });
+  for (const whole of readLines(folder, process).lines) {
+    const [text = '', signature = ''] = whole.split('\t');
+    const line = parse(text);
+    const signed = verifySignature(null, Buffer.from(text), key, Buffer.from(signature, 'base64'));
+    if (!line) yield { line, text: whole, problem: 'cannot be read' };
+    else if (!signed) yield { line, text: whole, problem: 'is not signed by this key' };
+    else if (line.previous !== previous) yield { line, text: whole, problem: 'does not follow the one before it' };
+    else yield { line, text: whole };
+    previous = hash('sha256', whole, 'hex');
+  }
 }
 
-/** Whether a line for this segment exists. Its signature is a matter for `verify`. */
-export function isSealed(folder: string, process: string, segment: string): boolean {
+/** Whole lines only, and how many bytes they take. */
+function readLines(folder: string, process: string): { lines: string[]; bytes: number } {
   const file = join(folder, checkpointFile(process));
-  return existsSync(file) && readFileSync(file, 'utf8').includes(`{"segment":${JSON.stringify(segment)},`);
+  if (!existsSync(file)) return { lines: [], bytes: 0 };
+  const content = readFileSync(file);
+  const bytes = content.lastIndexOf(0x0a) + 1;
+  return {
+    lines: content
+      .toString('utf8', 0, Math.max(0, bytes - 1))
+      .split('\n')
+      .filter((line) => line !== ''),
+    bytes,
+  };
+}
+
+function parse(text: string): Checkpoint | undefined {
+  try {
+    const line: unknown = JSON.parse(text);
+    return isCheckpoint(line) ? line : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const MEMBERS = {
+  segment: 'string',
+  records: 'number',
+  bytes: 'number',
+  hash: 'string',
+  sealed: 'string',
+  previous: 'string',
+};
+
+function isCheckpoint(line: unknown): line is Checkpoint {
+  if (typeof line !== 'object' || line === null) return false;
+  const types = new Map(Object.entries(line).map(([name, value]) => [name, typeof value]));
+  return Object.entries(MEMBERS).every(([name, type]) => types.get(name) === type);
 }

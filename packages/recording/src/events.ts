@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Command, Parameter, ResponseEvent } from '@sluice/contract';
 
@@ -55,8 +56,24 @@ export type Header =
       readonly action: string;
       readonly detail: string;
     }
-  | { readonly k: 'journal.recovered'; readonly t: number; readonly segment: string; readonly cut: number }
-  | { readonly k: 'journal.resumed'; readonly t: number; readonly after: string };
+  | {
+      readonly k: 'journal.recovered';
+      readonly t: number;
+      readonly segment: string;
+      /** Bytes taken off its end and kept in `<segment>.cut`, and their SHA-256 in hex. */
+      readonly cut: number;
+      readonly sha256: string;
+      /** Whole records were among them: no write that was cut short. */
+      readonly damaged: boolean;
+    }
+  | {
+      readonly k: 'journal.resumed';
+      readonly t: number;
+      /** When the failure began, and how many records it cost; what they stood for did not happen. */
+      readonly since: number;
+      readonly lost: number;
+      readonly after: string;
+    };
 
 export interface CommandHeader {
   readonly k: 'command';
@@ -66,6 +83,8 @@ export interface CommandHeader {
   readonly phase: 'prepare' | 'run' | 'custom';
   readonly text: string;
   readonly parameters?: readonly RecordedParameter[];
+  /** `record.parameters: none`: how many there were. */
+  readonly bound?: number;
   readonly confidence: string;
   readonly actions: readonly unknown[];
   readonly matched: readonly unknown[];
@@ -74,11 +93,21 @@ export interface CommandHeader {
   readonly message?: string;
 }
 
+/** A header as it was written. Undefined when it is damaged. */
+export function parseHeader(text: Buffer): Header | undefined {
+  try {
+    const header: Header = JSON.parse(text.toString());
+    return header;
+  } catch {
+    return undefined;
+  }
+}
+
 export type RecordedParameter =
   | null
   | string
   | { readonly hex: string }
-  /** Too long to keep: its size, its hash, and how it starts. */
+  /** Too long to keep: its size, its hash, and how it starts, in hex. */
   | { readonly bytes: number; readonly sha256: string; readonly start: string }
   /** `record.parameters: masked`. */
   | { readonly type: number; readonly bytes: number };
@@ -87,10 +116,12 @@ export type ParameterMode = 'full' | 'masked' | 'none';
 
 /** A bound value longer than this is recorded by its hash. Bytes. */
 const LONGEST_VALUE = 64 * 1024;
+const START = 64;
 
 /**
  * The header of a command's record. `judged` is the part that is the same for every use of a text, already serialised:
- * `"text":...,"actions":...,"decision":...`. Built by concatenation: this runs for every statement.
+ * `"text":...,"actions":...,"decision":...`. `session` is an id of the gateway's own, which needs no escaping. Built by
+ * concatenation: this runs for every statement.
  */
 export function commandHeader(
   session: string,
@@ -100,13 +131,8 @@ export function commandHeader(
   now: number,
 ): string {
   const phase = command.type === 'sql' ? command.phase : 'custom';
-  const values =
-    command.type === 'sql' && command.parameters !== undefined && command.parameters.length > 0
-      ? command.parameters
-      : undefined;
-  const parameters =
-    values && mode !== 'none' ? `"parameters":${JSON.stringify(values.map((value) => recorded(value, mode)))},` : '';
-  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${parameters}${judged}}`;
+  const values = command.type === 'sql' ? command.parameters : undefined;
+  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${values ? bound(values, mode) : ''}${judged}}`;
 }
 
 /** The header for what the client was given. The bytes themselves are the record's payload. */
@@ -115,12 +141,19 @@ export function responseHeader(session: string, event: ResponseEvent, now: numbe
   return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}}`;
 }
 
+function bound(values: readonly Parameter[], mode: ParameterMode): string {
+  if (values.length === 0) return '';
+  if (mode === 'none') return `"bound":${values.length},`;
+  return `"parameters":${JSON.stringify(values.map((value) => recorded(value, mode)))},`;
+}
+
 function recorded({ value, format, type }: Parameter, mode: ParameterMode): RecordedParameter {
   if (value === null) return null;
   if (mode === 'masked') return { type, bytes: value.length };
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes.length > LONGEST_VALUE) {
-    return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('latin1', 0, 64) };
+    return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('hex', 0, START) };
   }
-  return format === 'binary' ? { hex: bytes.toString('hex') } : bytes.toString('utf8');
+  // A record is exact: text that is none is kept as the bytes that it was.
+  return format === 'binary' || !isUtf8(bytes) ? { hex: bytes.toString('hex') } : bytes.toString('utf8');
 }

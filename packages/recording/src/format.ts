@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
  *     uint32  length of what follows
  *     32      SHA-256 of the whole record before this one (zeros before the first)
  *     uint32  length of the header
- *     ...     header: a JSON object in UTF-8; `k` is its kind
+ *     ...     header: a JSON object in UTF-8 whose first member is `k`, its kind
  *     ...     payload: bytes as they were, often empty
  *
  * All integers are big-endian. A segment is a file of records; the chain runs on from one segment into the next.
@@ -14,18 +14,24 @@ import { hash } from 'node:crypto';
 export const LENGTH = 4;
 export const HASH = 32;
 const HEADER_LENGTH = 4;
+/** Where the header starts in a record. */
+export const HEADER = LENGTH + HASH + HEADER_LENGTH;
 export const FIRST = Buffer.alloc(HASH);
+const HEADER_START = Buffer.from('{"k":"');
 
-/** A record longer than this is not one: answers are capped, statements are bounded by limits.message. */
+/** Bytes. A record longer than this is not one: answers are capped, statements are bounded by limits.message. */
 export const LONGEST = 512 * 1024 * 1024;
 
 export const hashOf = (record: Uint8Array): Buffer => hash('sha256', record, 'buffer');
 
 /** Bytes that a record of this header and payload takes at the most. UTF-8 needs up to three bytes for each UTF-16 unit. */
-export const sizeBound = (header: string, payload: readonly Uint8Array[]): number =>
-  LENGTH + HASH + HEADER_LENGTH + header.length * 3 + payload.reduce((sum, part) => sum + part.length, 0);
+export function sizeBound(header: string, payload: readonly Uint8Array[]): number {
+  let size = HEADER + header.length * 3;
+  for (const part of payload) size += part.length;
+  return size;
+}
 
-/** Writes a record into `target` at `at`; returns where it ends. */
+/** Writes a record into `target` at `at`, where `sizeBound` bytes are free; returns where it ends. */
 export function encode(
   target: Buffer,
   at: number,
@@ -33,9 +39,8 @@ export function encode(
   header: string,
   payload: readonly Uint8Array[],
 ): number {
-  const body = at + LENGTH + HASH + HEADER_LENGTH;
-  const headerLength = target.write(header, body, 'utf8');
-  let end = body + headerLength;
+  const headerLength = target.write(header, at + HEADER, 'utf8');
+  let end = at + HEADER + headerLength;
   for (const part of payload) {
     target.set(part, end);
     end += part.length;
@@ -46,21 +51,35 @@ export function encode(
   return end;
 }
 
+/** Views of one record's bytes. */
 export interface RawRecord {
   readonly previous: Buffer;
-  readonly header: string;
+  readonly header: Buffer;
   readonly payload: Buffer;
 }
 
 /** Takes a whole record apart. Undefined when its inner lengths do not fit: it is damaged. */
 export function decode(record: Buffer): RawRecord | undefined {
-  const start = LENGTH + HASH + HEADER_LENGTH;
-  if (record.length < start) return undefined;
-  const headerEnd = start + record.readUInt32BE(LENGTH + HASH);
+  if (record.length < HEADER) return undefined;
+  const headerEnd = HEADER + record.readUInt32BE(LENGTH + HASH);
   if (headerEnd > record.length) return undefined;
   return {
     previous: record.subarray(LENGTH, LENGTH + HASH),
-    header: record.toString('utf8', start, headerEnd),
+    header: record.subarray(HEADER, headerEnd),
     payload: record.subarray(headerEnd),
   };
+}
+
+/**
+ * Whether a whole record starts anywhere in bytes that could not be read as records. A write that was cut short leaves part
+ * of one record and nothing behind it; where a whole one follows, something was damaged that had been written.
+ */
+export function holdsRecord(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(HEADER_START, HEADER); at >= 0; at = bytes.indexOf(HEADER_START, at + 1)) {
+    const start = at - HEADER;
+    const end = start + LENGTH + bytes.readUInt32BE(start);
+    const headerEnd = at + bytes.readUInt32BE(at - HEADER_LENGTH);
+    if (end <= bytes.length && headerEnd <= end && bytes[headerEnd - 1] === 0x7d) return true;
+  }
+  return false;
 }

@@ -1,8 +1,9 @@
 /** The record: a journal that is written before a command takes effect, read back as sessions, and proved unchanged. */
 export { PUBLIC_KEY } from './checkpoint.js';
+export { JournalError } from './errors.js';
 export * from './events.js';
-export { Journal, JournalError, type JournalOptions } from './journal.js';
+export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
 export * from './replay.js';
 export { redactSecrets } from './secrets.js';
-export { type Problem, type Report, describeReport, verify } from './verify.js';
+export { type Head, type Problem, type Report, type Trust, describeReport, verify } from './verify.js';

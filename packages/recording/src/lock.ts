@@ -1,29 +1,65 @@
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { linkSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { JournalError } from './errors.js';
+import { codeOf, createWhole } from './files.js';
+
+/** A claim to a stale lock is held for microseconds; one that is older was left by a kill. Milliseconds. */
+const STALE_CLAIM = 5000;
+const ATTEMPTS = 5;
 
 /**
  * One writer a journal. The lock is a file with the writer's process id and the time that process started, so that a lock
- * left behind by `kill -9` is told from a live one even when the id is in use again.
+ * left behind by `kill -9` is told from a live one even when the id is in use again. It guards against a second process on
+ * this machine: processes in other containers, or on other machines that share the folder, cannot be seen.
+ *
+ * @returns what lets go of it
+ * @throws JournalError when another process has it
  */
 export function lock(folder: string, name: string): () => void {
   const file = join(folder, `${name}.lock`);
   const mine = `${process.pid} ${startOf(process.pid) ?? ''}\n`;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const descriptor = openSync(file, 'wx', 0o600);
-      writeSync(descriptor, mine);
-      closeSync(descriptor);
-      return () => unlinkSync(file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 0) throw error;
-      const [pid = '', start = ''] = readFileSync(file, 'utf8').trim().split(' ');
-      if (alive(Number(pid), start)) {
-        throw new Error(`The journal in ${folder} is being written by process ${pid}. Is another gateway running?`, {
-          cause: error,
-        });
-      }
-      unlinkSync(file);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (createWhole(file, mine)) return () => rmSync(file, { force: true });
+    const owner = read(file);
+    if (owner === undefined) continue;
+    const [pid = '', start = ''] = owner.trim().split(' ');
+    if (alive(Number(pid), start)) {
+      throw new JournalError(
+        `The journal in ${folder} is being written by process ${pid}. Is another gateway running?`,
+      );
     }
+    remove(file, owner);
+  }
+  throw new JournalError(`The journal in ${folder} is being taken over by another process.`);
+}
+
+/**
+ * Removes a dead owner's lock. Two processes may find it at the same time, and the slower one must not remove what the
+ * faster one has put in its place: so whoever removes it first claims exactly that owner's lock by a link of its own name.
+ */
+function remove(file: string, owner: string): void {
+  const claim = `${file}.${createHash('sha256').update(owner).digest('hex').slice(0, 16)}`;
+  try {
+    linkSync(file, claim);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    if (codeOf(error) !== 'EEXIST') throw error;
+    if (Date.now() - (statSync(claim, { throwIfNoEntry: false })?.ctimeMs ?? Infinity) > STALE_CLAIM) {
+      rmSync(claim, { force: true });
+    }
+    return;
+  }
+  if (read(claim) === owner) rmSync(file, { force: true });
+  rmSync(claim, { force: true });
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -32,7 +68,7 @@ function alive(pid: number, start: string): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
   return start === '' || startOf(pid) === start;
 }

@@ -2,61 +2,88 @@ import type { Entry, SessionSummary } from './replay.js';
 
 /**
  * Sessions as events of the Open Cybersecurity Schema Framework, class 6005 "Datastore Activity" (OCSF 1.3): one event a
- * command, with the outcome where it is known. Fields that OCSF has no word for are under `unmapped`.
+ * command, with the outcome where it is known. Whether it was let through is in `action_id` and `disposition_id` of the
+ * profile security_control. Fields that OCSF has no word for are under `unmapped`; answers are not exported.
  */
 const CLASS = 6005;
 const CATEGORY = 6;
 
-/** activity_id of class 6005. */
+/** activity_id of class 6005: 2 Update, 4 Query, 5 Write, 6 Create, 7 Delete, 99 Other. */
 const ACTIVITY: Readonly<Record<string, number>> = {
-  select: 1,
+  select: 4,
+  fetch: 4,
+  show: 4,
   update: 2,
-  connect: 3,
-  query: 4,
-  write: 5,
+  merge: 2,
+  insert: 5,
+  copy: 5,
   create: 6,
   delete: 7,
+  truncate: 7,
+  drop: 7,
 };
+const OTHER = 99;
 
+/** severity_id: 1 Informational, 3 Medium. status_id, action_id and disposition_id: 1 is good, 2 is not. */
+const CALM = 1;
+const MEDIUM = 3;
+const GOOD = 1;
+const BAD = 2;
+
+/** A line of JSON for each command of a session, in the order in which they were asked. */
 export function* toOcsf(session: SessionSummary, entries: readonly Entry[]): Generator<string> {
   const responses = new Map(
     entries.flatMap((entry) => (entry.type === 'response' ? [[entry.command, entry] as const] : [])),
   );
   for (const entry of entries) {
     if (entry.type !== 'command') continue;
-    const response = responses.get(entry.id);
-    const failed = entry.decision === 'deny' || response?.outcome === 'error';
-    const activity = ACTIVITY[verbOf(entry.actions)] ?? 4;
+    const response = entry.decision === 'allow' ? responses.get(entry.id) : undefined;
+    const denied = entry.decision === 'deny';
+    const failed = denied || response?.outcome === 'error' || response?.outcome === 'lost';
+    const activity = ACTIVITY[verbOf(entry.actions)] ?? OTHER;
     yield JSON.stringify({
       class_uid: CLASS,
       class_name: 'Datastore Activity',
       category_uid: CATEGORY,
       activity_id: activity,
+      ...(activity === OTHER && { activity_name: verbOf(entry.actions) || 'unknown' }),
       type_uid: CLASS * 100 + activity,
-      severity_id: entry.decision === 'deny' ? 3 : 1,
+      severity_id: denied ? MEDIUM : CALM,
       time: entry.t,
-      action_id: entry.decision === 'deny' ? 2 : 1,
-      status_id: failed ? 2 : 1,
+      action_id: denied ? BAD : GOOD,
+      disposition_id: denied ? BAD : GOOD,
+      status_id: failed ? BAD : GOOD,
       status_detail: entry.message ?? response?.summary,
       actor: { user: { name: session.principal }, session: { uid: session.id, created_time: session.started } },
       src_endpoint: endpoint(session.client),
+      type_id: 1,
       database: { name: session.connection, type_id: 1 },
       query_info: { query_string: entry.text, uid: `${session.id}/${entry.id}` },
-      ...(response && { query_result_id: response.outcome === 'error' ? 2 : 1, records_affected: response.rows }),
-      metadata: { version: '1.3.0', product: { name: 'Sluice', vendor_name: 'Sluice' }, log_name: 'journal' },
+      metadata: {
+        version: '1.3.0',
+        profiles: ['security_control'],
+        product: { name: 'Sluice', vendor_name: 'Sluice' },
+        log_name: 'journal',
+      },
       unmapped: {
+        protocol: session.protocol,
         phase: entry.phase,
         parameters: entry.parameters,
         rule: entry.rule,
         matched: entry.matched,
         actions: entry.actions,
+        outcome: response?.outcome,
+        rows: response?.rows,
+        bytes: response?.bytes,
       },
     });
   }
 }
 
-const verbOf = (actions: readonly unknown[]): string =>
-  (actions[0] as { verb?: string } | undefined)?.verb?.split(' ')[0] ?? '';
+function verbOf([first]: readonly unknown[]): string {
+  const verb = typeof first === 'object' && first !== null && 'verb' in first ? first.verb : undefined;
+  return typeof verb === 'string' ? (verb.split(' ')[0] ?? '') : '';
+}
 
 function endpoint(address: string): { ip: string; port?: number } {
   const at = address.lastIndexOf(':');

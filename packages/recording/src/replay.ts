@@ -1,25 +1,32 @@
-import type { CommandHeader, Header } from './events.js';
+import { type CommandHeader, type Header, parseHeader } from './events.js';
 import { decode } from './format.js';
 import { listSegments, readSegment } from './segments.js';
 
 export interface JournalRecord {
   readonly header: Header;
   readonly payload: Buffer;
+  readonly segment: string;
+  /** Its place in the segment, from 1. */
+  readonly record: number;
 }
 
 /**
- * The records of a folder in order, process by process. Stops quietly at a record that is still being written.
+ * The records of a folder in order, process by process, with bounded memory. Stops quietly at a record that is still being
+ * written, and passes over one that cannot be read: what is wrong with a journal is for `verify` to say.
  *
- * @param wanted sees the header as text before it is parsed, which is most of the cost of a long journal
+ * @param wanted sees the bytes of each header before they are parsed, which is most of the cost of a long journal
  */
 export function* readJournal(
   folder: string,
-  wanted: (header: string) => boolean = () => true,
+  wanted: (header: Buffer) => boolean = () => true,
 ): Generator<JournalRecord> {
   for (const { name } of listSegments(folder)) {
+    let count = 0;
     for (const { record } of readSegment(folder, name)) {
+      count++;
       const parts = decode(record);
-      if (parts && wanted(parts.header)) yield { header: JSON.parse(parts.header) as Header, payload: parts.payload };
+      const header = parts && wanted(parts.header) ? parseHeader(parts.header) : undefined;
+      if (parts && header) yield { header, payload: parts.payload, segment: name, record: count };
     }
   }
 }
@@ -33,17 +40,29 @@ export interface SessionSummary {
   readonly started: number;
   readonly ended?: number;
   readonly reason?: string;
+  /** Let through, and refused. */
   readonly commands: number;
   readonly denied: number;
 }
 
-/** Every session on record, newest first. Those that are open, or were cut off, have no `ended`. */
+const OPENED = Buffer.from('{"k":"opened"');
+const CLOSED = Buffer.from('{"k":"closed"');
+const COMMAND = Buffer.from('{"k":"command"');
+const SESSION = Buffer.from('"s":"');
+/** In a string of the header its quotes would be escaped, so this is the member itself. */
+const DENIED = Buffer.from('"decision":"deny"');
+
+const starts = (header: Buffer, kind: Buffer): boolean => header.subarray(0, kind.length).equals(kind);
+
+/** Every session on record, newest first. Those that are open, or were cut off, have no `ended`; their commands are counted. */
 export function listSessions(folder: string): SessionSummary[] {
   const sessions = new Map<string, SessionSummary>();
-  for (const { header } of readJournal(
-    folder,
-    (text) => text.startsWith('{"k":"opened"') || text.startsWith('{"k":"closed"'),
-  )) {
+  const counts = new Map<string, { commands: number; denied: number }>();
+  const wanted = (header: Buffer): boolean => {
+    if (starts(header, COMMAND)) tally(counts, header);
+    return starts(header, OPENED) || starts(header, CLOSED);
+  };
+  for (const { header } of readJournal(folder, wanted)) {
     if (header.k === 'opened') {
       const { s: id, t: started, principal, connection, protocol, client } = header;
       sessions.set(id, { id, principal, connection, protocol, client, started, commands: 0, denied: 0 });
@@ -51,9 +70,21 @@ export function listSessions(folder: string): SessionSummary[] {
       const session = sessions.get(header.s);
       const { t: ended, reason, commands, denied } = header;
       if (session) sessions.set(header.s, { ...session, ended, reason, commands, denied });
+      counts.delete(header.s);
     }
   }
-  return [...sessions.values()].reverse();
+  return [...sessions.values()]
+    .map((session) => ({ ...session, ...counts.get(session.id) }))
+    .sort((a, b) => b.started - a.started);
+}
+
+function tally(counts: Map<string, { commands: number; denied: number }>, header: Buffer): void {
+  const from = header.indexOf(SESSION, COMMAND.length) + SESSION.length;
+  const id = header.toString('latin1', from, header.indexOf(0x22, from));
+  let sofar = counts.get(id);
+  if (!sofar) counts.set(id, (sofar = { commands: 0, denied: 0 }));
+  if (header.includes(DENIED)) sofar.denied++;
+  else sofar.commands++;
 }
 
 /** One thing that happened in a session, `at` milliseconds after its start. */
@@ -73,24 +104,25 @@ export type Entry =
       readonly data: Buffer;
     };
 
+/** The session's own member stands within this many bytes of a header's start, in front of all that a client chose. */
+const NEAR = 120;
+
 /** A session from start to end. Empty when there is none of that name. */
 export function timeline(folder: string, session: string): Entry[] {
   const entries: Entry[] = [];
   const parts = new Map<number, Buffer[]>();
   let start: number | undefined;
-  const mine = `"s":${JSON.stringify(session)}`;
-  for (const { header, payload } of readJournal(folder, (text) => text.slice(0, 120).includes(mine))) {
+  const mine = Buffer.from(`"s":${JSON.stringify(session)}`);
+  for (const { header, payload } of readJournal(folder, (text) => text.subarray(0, NEAR).includes(mine))) {
+    if (!('s' in header) || header.s !== session) continue;
     start ??= header.t;
     const at = header.t - start;
     switch (header.k) {
-      case 'opened':
-        entries.push({
-          type: 'opened',
-          at,
-          t: header.t,
-          summary: `${header.principal} on ${header.connection} from ${header.client}`,
-        });
+      case 'opened': {
+        const summary = `${header.principal} on ${header.connection} from ${header.client}`;
+        entries.push({ type: 'opened', at, t: header.t, summary });
         break;
+      }
       case 'closed':
         entries.push({ type: 'closed', at, t: header.t, summary: header.reason });
         break;
@@ -99,9 +131,12 @@ export function timeline(folder: string, session: string): Entry[] {
         entries.push({ type: 'command', at, ...command });
         break;
       }
-      case 'part':
-        parts.set(header.id, [...(parts.get(header.id) ?? []), Buffer.from(payload)]);
+      case 'part': {
+        const sofar = parts.get(header.id);
+        if (sofar) sofar.push(Buffer.from(payload));
+        else parts.set(header.id, [Buffer.from(payload)]);
         break;
+      }
       case 'end': {
         const { t, id, outcome, summary, rows, bytes } = header;
         const data = Buffer.concat([...(parts.get(id) ?? []), payload]);
@@ -109,7 +144,10 @@ export function timeline(folder: string, session: string): Entry[] {
         entries.push({ type: 'response', at, t, command: id, outcome, summary, rows, bytes, data });
         break;
       }
+      case 'login':
+        break;
       default:
+        header satisfies never;
     }
   }
   return entries;

@@ -1,26 +1,76 @@
 import { createHmac } from 'node:crypto';
+import { type Token, tokens } from './tokens.js';
 
-/** A quoted literal in any of the forms that Postgres reads: '...', E'...', U&'...', $tag$...$tag$. */
-const LITERAL = String.raw`(?:(?:E|U&|N)?'(?:[^'\\]|''|\\.)*'|\$(\w*)\$[\s\S]*?\$\1\$)`;
-/** CREATE/ALTER ROLE ... PASSWORD '...', IDENTIFIED BY '...', OPTIONS (password '...'). */
-const AFTER_KEYWORD = new RegExp(String.raw`\b(password|identified\s+by)(\s*=?\s*)${LITERAL}`, 'gi');
-/** Connection strings inside a literal: password=..., postgres://user:...@host. */
-const IN_CONNINFO = /\b(password\s*=\s*)("[^"]*"|\\?'[^']*'|[^\s'"&)]+)/gi;
-const IN_URL = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@'"]+:)([^\s@'"]+)(@)/gi;
-const MAYBE = /password|identified|:\/\//i;
+type Mark = (secret: string) => string;
 
-/** Replaces passwords in a statement before it is recorded. The keyed hash tells whether two of them were the same. */
+/**
+ * Takes passwords out of a statement before it is recorded; the keyed hash in their place tells whether two of them were the
+ * same. The text is read as tokens, because a password may stand behind a comment, in several literals, or in one that
+ * never ends. In doubt it takes too much.
+ *
+ * Found: literals behind PASSWORD, IDENTIFIED BY and `password =`, also in statements within literals; `password=` in
+ * connection strings; `user:secret@` in addresses; gateway tokens. Not found: a secret under another name, one that goes
+ * through a function (`password = crypt('...')`), or one that the server puts together (`format('... password %L', ...)`).
+ */
 export function redactSecrets(text: string, key: Uint8Array): string {
   if (!MAYBE.test(text)) return text;
   const mark = (secret: string): string =>
     `[secret ${createHmac('sha256', key).update(secret).digest('hex').slice(0, 8)}]`;
-  return text
-    .replaceAll(
-      AFTER_KEYWORD,
-      (whole: string, word: string, gap: string) => `${word}${gap}${mark(whole.slice(word.length + gap.length))}`,
-    )
-    .replaceAll(IN_CONNINFO, (whole: string, name: string, secret: string) =>
-      secret.startsWith('[secret') ? whole : name + mark(secret),
-    )
-    .replaceAll(IN_URL, (_, before: string, secret: string, after: string) => before + mark(secret) + after);
+  return redact(text, mark, 0);
 }
+
+const MAYBE = /passw(?:or)?d|identified|:\/\/|sluice_/i;
+/** Literals in literals in literals: a function body that executes a string that has a connection string in it. */
+const DEEPEST = 6;
+
+function redact(text: string, mark: Mark, depth: number): string {
+  let result = '';
+  // 'expected': a password comes next. 'taken': it did, and a literal that follows at once goes on with it.
+  let secret: 'none' | 'expected' | 'taken' = 'none';
+  let word = '';
+  for (const token of tokens(text)) {
+    const source = text.slice(token.start, token.end);
+    if (token.kind === 'gap') result += inside(source, mark);
+    else if (secret !== 'none' && token.kind !== 'word' && token.kind !== 'other') {
+      result += mark(source);
+      secret = 'taken';
+    } else {
+      result +=
+        token.kind === 'word' || token.kind === 'other' ? inside(source, mark) : literal(text, token, mark, depth);
+      if (token.kind !== 'other' && isPassword(word, source)) secret = 'expected';
+      else if (secret !== 'taken' || source.toLowerCase() !== 'uescape') secret = 'none';
+      word = source.toLowerCase();
+    }
+  }
+  return result;
+}
+
+/** `password`, also as the quoted name of an option, and the second word of IDENTIFIED BY. */
+const isPassword = (before: string, word: string): boolean =>
+  /^"?passw(?:or)?d"?$/i.test(word) || (before === 'identified' && /^(?:by|as)$/i.test(word));
+
+/** A literal that is no password itself may be a statement, a connection string or an address that has one. */
+function literal(text: string, token: Token, mark: Mark, depth: number): string {
+  const source = text.slice(token.start, token.end);
+  if (!MAYBE.test(source)) return source;
+  if (depth === DEEPEST) return mark(source);
+  const body = text.slice(token.bodyStart, token.bodyEnd);
+  const plain = token.quote === '' ? body : body.replaceAll(token.quote + token.quote, token.quote);
+  const clean = redact(inside(plain, mark), mark, depth + 1);
+  if (clean === plain) return source;
+  const again = token.quote === '' ? clean : clean.replaceAll(token.quote, token.quote + token.quote);
+  return text.slice(token.start, token.bodyStart) + again + text.slice(token.bodyEnd, token.end);
+}
+
+function inside(text: string, mark: Mark): string {
+  if (!MAYBE.test(text)) return text;
+  return text
+    .replaceAll(CONNINFO, (_, before: string, secret: string) => before + mark(secret))
+    .replaceAll(ADDRESS, (_, before: string, secret: string) => `${before}${mark(secret)}@`)
+    .replaceAll(TOKEN, mark);
+}
+
+/** libpq's `keyword = value`, the value in quotes or up to a space, either with backslash escapes. */
+const CONNINFO = /(\bpassw(?:or)?d\s*=\s*)(\\*'(?:\\[^]|[^'\\]+)*(?:'|$)|(?:\\[^]|[^\s'"\\])(?:\\[^]|[^\s\\]+)*)/gi;
+const ADDRESS = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@'"]*:)([^\s'"]+)@/gi;
+const TOKEN = /\bsluice_[a-z2-7]+_[a-z2-7]+/gi;

@@ -1,19 +1,30 @@
-import type { KeyObject } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { type KeyObject, createPublicKey, hash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Checkpoint, readCheckpoints, readPublicKey } from './checkpoint.js';
-import { FIRST, decode, hashOf } from './format.js';
-import { listSegments, readSegment } from './segments.js';
+import { type Checkpoint, checkpointFile, checkpointOwner, readCheckpoints, readPublicKey } from './checkpoint.js';
+import { parseHeader } from './events.js';
+import { FIRST, decode, hashOf, holdsRecord } from './format.js';
+import { type Segment, listSegments, readSegment, segmentName } from './segments.js';
 
-/** What can be said of a journal. `problems` empty: everything up to the last signed checkpoint is as it was written. */
+/**
+ * What can be said of a journal. `problems` empty: everything up to the last signed checkpoint is as it was written. That
+ * the end was not cut off together with its checkpoint lines can only be told by somebody who kept an earlier `heads`.
+ */
 export interface Report {
   readonly segments: number;
   readonly records: number;
   /** Records that a signed checkpoint vouches for. */
   readonly sealed: number;
-  /** Records after the last checkpoint: chained, and not signed yet. */
+  /** Records that none does: those after the last checkpoint, and those with a problem before them. */
   readonly unsealed: number;
   readonly problems: readonly Problem[];
+  /** The last checkpoint line of each process, by its SHA-256 in hex: what a witness keeps. */
+  readonly heads: readonly Head[];
+}
+
+export interface Head {
+  readonly process: string;
+  readonly line: string;
 }
 
 export interface Problem {
@@ -23,113 +34,175 @@ export interface Problem {
   readonly message: string;
 }
 
-/**
- * Reads the whole journal of a folder and checks every link of the chain, every seal and every signature.
- *
- * @param key the public key to trust; by default the one that lies in the folder, which a forger could have replaced
- */
-export function verify(folder: string, key?: KeyObject): Report {
-  const trusted = key ?? readPublicKey(folder);
-  const problems: Problem[] = [];
-  let records = 0;
-  let sealed = 0;
-  const segments = listSegments(folder);
-  const processes = new Set([...segments.map((one) => one.process), ...checkpointed(folder)]);
-  for (const process of processes) {
-    const chain = new Chain(folder, process, trusted, problems);
-    for (const segment of segments) if (segment.process === process) chain.read(segment.number, segment.name);
-    chain.finish();
-    records += chain.records;
-    sealed += chain.sealed;
-  }
-  return { segments: segments.length, records, sealed, unsealed: records - sealed, problems };
+export interface Trust {
+  /** The public key, as an object or PEM. By default the one in the folder, which a forger could have replaced. */
+  readonly key?: KeyObject | string;
+  /** Heads of an earlier report, kept elsewhere: the checkpoints must still contain them. */
+  readonly heads?: readonly Head[];
 }
 
+/**
+ * Reads the whole journal of a folder and checks every link of the chain, every seal and every signature. It may be in use.
+ *
+ * @throws JournalError when there is no public key to check with; whatever is wrong with the journal is in the report
+ */
+export function verify(folder: string, { key, heads = [] }: Trust = {}): Report {
+  const trusted = key === undefined ? readPublicKey(folder) : typeof key === 'string' ? createPublicKey(key) : key;
+  // Segments first: a checkpoint that is read after them has a line for each segment that has a successor here.
+  const segments = listSegments(folder);
+  const owners = readdirSync(folder).flatMap((name) => checkpointOwner(name) ?? []);
+  const processes = new Set([...segments, ...heads].map((one) => one.process).concat(owners));
+  const chains = [...processes].map((process) => {
+    const chain = new Chain(folder, process, trusted);
+    const mine = segments.filter((segment) => segment.process === process);
+    for (const segment of mine) chain.read(segment, segment === mine.at(-1));
+    chain.finish(heads.filter((head) => head.process === process));
+    return chain;
+  });
+  const sum = (count: (chain: Chain) => number): number => chains.reduce((total, chain) => total + count(chain), 0);
+  const [records, sealed] = [sum((chain) => chain.records), sum((chain) => chain.sealed)];
+  return {
+    segments: segments.length,
+    records,
+    sealed,
+    unsealed: records - sealed,
+    problems: chains.flatMap((chain) => chain.problems),
+    heads: chains.flatMap(({ process, head }) => (head === undefined ? [] : [{ process, line: head }])),
+  };
+}
+
+/** The segments of one process, read in order. */
 class Chain {
+  readonly process: string;
+  readonly problems: Problem[] = [];
   records = 0;
   sealed = 0;
+  head: string | undefined;
   readonly #folder: string;
-  readonly #problems: Problem[];
-  readonly #seals: Map<string, Checkpoint>;
-  readonly #lastSealed: string | undefined;
+  /** Lines that are signed and in order. */
+  readonly #seals = new Map<string, Checkpoint>();
+  readonly #lines = new Set<string>();
+  readonly #seen = new Set<string>();
   #previous: Buffer = FIRST;
   #expected = 1;
 
-  constructor(folder: string, process: string, key: KeyObject, problems: Problem[]) {
+  constructor(folder: string, process: string, key: KeyObject) {
     this.#folder = folder;
-    this.#problems = problems;
-    const lines = readCheckpoints(folder, process, key);
-    for (const { line, problem } of lines) {
-      if (problem)
-        problems.push({ segment: line.segment || `${process}.checkpoint`, message: `checkpoint: ${problem}` });
+    this.process = process;
+    let number = 0;
+    for (const { line, text, problem } of readCheckpoints(folder, process, key)) {
+      number++;
+      this.head = hash('sha256', text, 'hex');
+      this.#lines.add(this.head);
+      if (problem !== undefined) this.#say(checkpointFile(process), `line ${number} ${problem}`);
+      else if (line && this.#seals.has(line.segment)) this.#say(line.segment, 'this segment was sealed twice');
+      else if (line) this.#seals.set(line.segment, line);
     }
-    this.#seals = new Map(lines.map(({ line }) => [line.segment, line]));
-    this.#lastSealed = lines.at(-1)?.line.segment;
   }
 
-  read(number: number, name: string): void {
-    if (number !== this.#expected) {
-      const missing = number - this.#expected;
-      this.#say(
-        name,
-        missing > 0 ? `${missing} segment(s) before this one are missing` : 'this segment is out of order',
-      );
-    }
-    this.#expected = number + 1;
+  read({ name, number }: Segment, last: boolean): void {
+    this.#seen.add(name);
+    this.#place(name, number);
     const seal = this.#seals.get(name);
-    this.#seals.delete(name);
     let count = 0;
     let size = 0;
     for (const { record, end } of readSegment(this.#folder, name)) {
       count++;
       size = end;
-      const parts = decode(record);
-      if (!parts) this.#say(name, 'this record is damaged', count);
-      else if (!parts.previous.equals(this.#previous))
-        this.#say(name, 'this record does not follow the one before it: one of them was changed', count);
+      this.#link(name, record, count);
       this.#previous = hashOf(record);
     }
     this.records += count;
-    if (seal) this.#check(name, seal, count, size);
-    else if (this.#lastSealed !== undefined && name < this.#lastSealed)
-      this.#say(name, 'this segment has no seal although a later one has');
     const rest = statSync(join(this.#folder, name)).size - size;
-    if (rest > 0 && seal) this.#say(name, `${rest} bytes behind the last record of a sealed segment`);
+    if (rest > 0) this.#behind(name, count, size, rest, last && !seal);
+    if (seal) this.#check(name, seal, count, size);
+    else if (!last) this.#say(name, 'this segment has no valid seal although there is a later one');
   }
 
-  /** Segments that were sealed and are not there any more. */
-  finish(): void {
-    for (const name of this.#seals.keys()) this.#say(name, 'this segment was sealed and is missing');
-  }
-
-  #check(name: string, seal: Checkpoint, count: number, size: number): void {
-    this.sealed += Math.min(count, seal.records);
-    if (count !== seal.records || size !== seal.bytes) {
-      this.#say(name, `the seal says ${seal.records} records in ${seal.bytes} bytes, there are ${count} in ${size}`);
-    } else if (count > 0 && this.#previous.toString('hex') !== seal.hash) {
-      this.#say(name, 'the last record is not the one that was sealed', count);
+  /** Segments that were sealed and are not there any more, and checkpoint lines that a witness has seen. */
+  finish(heads: readonly Head[]): void {
+    for (const name of this.#seals.keys()) {
+      if (!this.#seen.has(name) && !existsSync(join(this.#folder, name))) {
+        this.#say(name, 'this segment was sealed and is missing');
+      }
+    }
+    for (const { line } of heads) {
+      if (!this.#lines.has(line)) this.#say(checkpointFile(this.process), `the line ${line} was here and is missing`);
     }
   }
 
+  #place(name: string, number: number): void {
+    const missing = number - this.#expected;
+    if (missing > 0) {
+      this.#say(
+        name,
+        missing === 1 ? 'the segment before this one is missing' : `${missing} segments before this one are missing`,
+      );
+      // Its seal still tells how the missing one ended, so that this one can be checked.
+      const before = this.#seals.get(segmentName(this.process, number - 1));
+      if (before) this.#previous = Buffer.from(before.hash, 'hex');
+    }
+    this.#expected = number + 1;
+  }
+
+  #link(name: string, record: Buffer, count: number): void {
+    const parts = decode(record);
+    if (!parts) return this.#say(name, 'this record is damaged', count);
+    if (!parts.previous.equals(this.#previous)) {
+      this.#say(name, 'this record does not follow the one before it: one of them was changed', count);
+    }
+    if (parts.header.subarray(0, RECOVERED.length).equals(RECOVERED)) this.#recovered(parts.header);
+  }
+
+  /** Damage that a start of the gateway found is not forgotten because it could go on behind it. */
+  #recovered(text: Buffer): void {
+    const header = parseHeader(text);
+    if (header?.k !== 'journal.recovered' || !header.damaged) return;
+    const { segment, cut } = header;
+    this.#say(segment, `${cut} bytes with whole records among them were damaged; a start put them into ${segment}.cut`);
+  }
+
+  /** Bytes behind the last record: no problem in a file that is being written, or was until a kill. */
+  #behind(name: string, count: number, size: number, rest: number, tail: boolean): void {
+    if (tail && !holdsRecord(readEnd(join(this.#folder, name), size, rest))) return;
+    this.#say(name, `no record can be read here; ${rest} bytes follow the one before it`, count + 1);
+  }
+
+  #check(name: string, seal: Checkpoint, count: number, size: number): void {
+    if (count !== seal.records || size !== seal.bytes) {
+      this.#say(name, `the seal says ${seal.records} records in ${seal.bytes} bytes, there are ${count} in ${size}`);
+    } else if (this.#previous.toString('hex') !== seal.hash) {
+      this.#say(name, 'the last record is not the one that was sealed', count);
+    }
+    if (this.problems.length === 0) this.sealed += count;
+  }
+
   #say(segment: string, message: string, record?: number): void {
-    this.#problems.push({ segment, message, ...(record !== undefined && { record }) });
+    this.problems.push({ segment, message, ...(record !== undefined && { record }) });
   }
 }
 
-function checkpointed(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((name) =>
-    name.endsWith('.checkpoint') ? [name.slice(0, -'.checkpoint'.length)] : [],
-  );
+const RECOVERED = Buffer.from('{"k":"journal.recovered"');
+
+function readEnd(path: string, from: number, length: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, from));
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The report in words. */
 export function describeReport(report: Report): string {
-  const lines = report.problems.map(
-    ({ segment, record, message }) => `${segment}${record ? `, record ${record}` : ''}: ${message}`,
+  const { problems, records, segments, sealed, unsealed } = report;
+  const lines = problems.map(
+    ({ segment, record, message }) => `${segment}${record === undefined ? '' : `, record ${record}`}: ${message}`,
   );
-  const counts = `${report.records} records in ${report.segments} segments: ${report.sealed} sealed and signed, ${report.unsealed} not sealed yet`;
-  return [...lines, counts, lines.length === 0 ? 'No change was found.' : `${lines.length} problems were found.`].join(
-    '\n',
-  );
+  const counts = `${counted(records, 'record')} in ${counted(segments, 'segment')}: ${sealed} sealed and signed, ${unsealed} not sealed`;
+  const verdict = problems.length === 0 ? 'No change was found.' : `${counted(problems.length, 'problem')} found.`;
+  return [...lines, counts, verdict].join('\n');
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

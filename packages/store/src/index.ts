@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { Kysely, type Selectable, SqliteDialect } from 'kysely';
@@ -32,23 +32,23 @@ export class Store {
     this.#db = db;
   }
 
-  /** Opens, or makes, the SQLite file and brings its tables up to date. For this user only: it holds verifiers. */
+  /**
+   * Opens, or makes, the SQLite file and brings its tables up to date. For this user only: it holds verifiers. Rejects with a
+   * sentence when it cannot be opened, or was made by a newer version.
+   */
   static async open(file: string): Promise<Store> {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const sqlite = new SQLite(file);
-    chmodSync(file, 0o600);
-    sqlite.pragma('journal_mode = WAL');
-    sqlite.pragma('synchronous = FULL');
-    const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
-    const { error } = await new Migrator({
-      db,
-      provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
-    }).migrateToLatest();
-    if (error) {
-      await db.destroy();
-      throw new Error(`The store ${file} cannot be brought up to date.`, { cause: error });
+    let db: Kysely<Database> | undefined;
+    try {
+      db = new Kysely<Database>({ dialect: new SqliteDialect({ database: openFile(file) }) });
+      const provider = { getMigrations: () => Promise.resolve(MIGRATIONS) };
+      const { error } = await new Migrator({ db, provider }).migrateToLatest();
+      if (error) throw error;
+      return new Store(db);
+    } catch (cause) {
+      await db?.destroy();
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`The store ${file} cannot be opened: ${why}`, { cause });
     }
-    return new Store(db);
   }
 
   close(): Promise<void> {
@@ -84,6 +84,22 @@ export class Store {
   }
 }
 
+/** The mode is set before the first byte is in the file; SQLite gives its journals the same one. */
+function openFile(file: string): SQLite.Database {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  const sqlite = new SQLite(file);
+  try {
+    sqlite.pragma('journal_mode = WAL');
+    sqlite.pragma('synchronous = FULL');
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
+}
+
 const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   id: row.id,
   principal: row.principal,
@@ -96,8 +112,13 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   expires: row.expires ?? undefined,
   lastUsed: row.last_used ?? undefined,
   revoked: row.revoked ?? undefined,
-  connections: row.connections === null ? undefined : (JSON.parse(row.connections) as string[]),
+  connections: row.connections === null ? undefined : namesIn(row.connections),
 });
+
+function namesIn(json: string): readonly string[] {
+  const names: readonly string[] = JSON.parse(json);
+  return names;
+}
 
 const toRow = (token: TokenRecord): TokensTable => ({
   id: token.id,

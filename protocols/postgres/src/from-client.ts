@@ -1,4 +1,4 @@
-import type { Allow, Answer, StatementEffect } from '@sluice/contract';
+import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import { messageLength, type Shared } from './conversation.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
@@ -29,6 +29,8 @@ export class FromClient {
   readonly #shared: Shared;
   readonly #terminate: () => void;
   readonly #standIn: StandIns;
+  readonly #dialect: Dialect;
+  readonly #prepared = (name: string): string | undefined => this.#shared.names.text(name);
   #chunks: Buffer[] = [];
   #size = 0;
   /** Bytes that have to be there before the next step can be taken. */
@@ -49,6 +51,7 @@ export class FromClient {
     this.#shared = shared;
     this.#terminate = terminate;
     this.#standIn = standIns(shared.nowhere);
+    this.#dialect = { name: 'postgres', major: shared.major };
     this.#id = shared.commands;
   }
 
@@ -275,7 +278,7 @@ export class FromClient {
   /** Judges a command; undefined while the answer, or a reply that the answer depends on, is still to come. */
   #ask(phase: 'prepare' | 'run', text: string, parameters?: ReturnType<typeof boundParameters>): Answer | undefined {
     if (this.#answer) return this.#answer;
-    const { names, port, major } = this.#shared;
+    const { names, port } = this.#shared;
     // SQL-level EXECUTE looks names up, and those have to be what the target will find.
     if (!names.settled && /execute/i.test(text)) {
       this.#settle();
@@ -286,10 +289,10 @@ export class FromClient {
       type: 'sql',
       id,
       phase,
-      dialect: { name: 'postgres', major },
+      dialect: this.#dialect,
       text,
-      ...(parameters && { parameters }),
-      prepared: (name) => names.text(name),
+      parameters,
+      prepared: this.#prepared,
     });
     this.#asked = answer === undefined;
     return answer;

@@ -45,11 +45,14 @@ export function readBind(message: Buffer): Bind {
   const body = new Reader(message, HEADER);
   const portal = body.cstring();
   const statement = body.cstring();
-  const formats = Array.from({ length: count(body.int16()) }, () => body.int16());
-  const values = Array.from({ length: count(body.int16()) }, () => {
+  // Plain loops: this runs for every statement that is executed.
+  const formats: number[] = [];
+  for (let left = count(body.int16()); left > 0; left--) formats.push(body.int16());
+  const values: (Buffer | null)[] = [];
+  for (let left = count(body.int16()); left > 0; left--) {
     const size = body.int32();
-    return size === -1 ? null : body.bytes(size);
-  });
+    values.push(size === -1 ? null : body.bytes(size));
+  }
   const results = count(body.int16());
   body.bytes(results * 2);
   end(body, 'Bind');

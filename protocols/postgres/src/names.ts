@@ -56,7 +56,8 @@ export class Names {
 
   #find<T>(match: (owed: Owed) => Found<T> | undefined, confirmed: T | undefined): Found<T> {
     let sameStretch = true;
-    for (const owed of this.#pipeline.fromNewest()) {
+    for (let at = this.#pipeline.length - 1; at >= 0; at--) {
+      const owed = this.#pipeline.at(at);
       if (owed.type === 'sync' || owed.type === 'query') sameStretch = false;
       const found = match(owed);
       if (found !== undefined) return sameStretch ? found : 'settle';
@@ -71,7 +72,8 @@ export class Names {
 
   /** Nothing on its way could change what an SQL-level EXECUTE finds. */
   get settled(): boolean {
-    for (const owed of this.#pipeline.fromNewest()) {
+    for (let at = 0; at < this.#pipeline.length; at++) {
+      const owed = this.#pipeline.at(at);
       if (owed.type === 'parse' && owed.name !== '') return false;
       if ((owed.type === 'close' && owed.kind === 'statement') || changesStatements(owed)) return false;
     }

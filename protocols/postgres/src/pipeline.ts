@@ -117,9 +117,13 @@ export class Pipeline {
     return { skipped, synced: at >= 0 };
   }
 
-  /** Newest first. */
-  *fromNewest(): Generator<Owed> {
-    for (let at = this.#owed.length - 1; at >= 0; at--) yield this.#owed[at] as Owed;
+  get length(): number {
+    return this.#owed.length;
+  }
+
+  /** Oldest at 0. */
+  at(index: number): Owed {
+    return this.#owed[index] as Owed;
   }
 
   /** Everything that is open, for a session that ends. */

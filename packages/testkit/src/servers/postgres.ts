@@ -64,7 +64,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   mkdirSync(folder, { recursive: true });
   if (owner) {
     chownSync(folder, owner.uid, owner.gid);
-    if (!reachable(folder)) throw new Error(`PostgreSQL runs as another user, who cannot get to ${folder}.`);
+    if (!reachable(dirname(folder))) throw new Error(`PostgreSQL runs as another user, who cannot get to ${folder}.`);
   }
   const bin = runnable(installed, folder, owner);
   const fresh = !existsSync(join(data, 'PG_VERSION'));

@@ -1,13 +1,14 @@
 import type { Action, Facts, Parameter } from '@sluice/contract';
-import { type Fields, nodeOf, text as textOf } from './ast.js';
+import { type Fields, looks, nodeOf, text as textOf } from './ast.js';
 import { type Parse, loadGrammar } from './grammar.js';
 import { type StatementFacts, readStatement } from './statements.js';
+import { templateOf } from './template.js';
 import { Values } from './values.js';
 
 /** What an analysis may depend on besides the text. */
 export interface AnalysisContext {
   /** Bound values. Without them nothing runs, and parameters are taken for harmless. */
-  readonly parameters?: readonly Parameter[];
+  readonly parameters?: readonly Parameter[] | undefined;
   /** The text that a prepared name stands for in this session. */
   readonly prepared?: (name: string) => string | undefined;
 }
@@ -43,6 +44,8 @@ class PostgresAnalyzer implements Analyzer {
   exhausted = false;
   readonly #parse: Parse;
   readonly #remembered = new Map<string, Facts>();
+  /** Facts of all texts of a shape, where no constant decided anything. */
+  readonly #templates = new Map<string, Facts>();
 
   constructor(major: number, parse: Parse) {
     this.major = major;
@@ -52,20 +55,30 @@ class PostgresAnalyzer implements Analyzer {
   analyze(text: string, context: AnalysisContext = {}): Facts {
     const known = this.#remembered.get(text);
     if (known) return known;
+    const template = text.length <= LONGEST_REMEMBERED ? templateOf(text) : undefined;
+    const alike = template === undefined ? undefined : this.#templates.get(template);
+    if (alike) return alike;
+    const looksBefore = looks.count;
     const analysis = new Analysis(this.#parse, context, 0);
     const facts = analysis.facts(text);
     this.exhausted ||= analysis.exhausted;
-    if (!analysis.contextual && text.length <= LONGEST_REMEMBERED) this.#remember(text, facts);
+    if (analysis.contextual || text.length > LONGEST_REMEMBERED) return facts;
+    // Only these kinds hold their values in constants and nowhere else.
+    const general = looks.count === looksBefore && facts.actions.every((action) => PLAIN_VERBS.has(action.verb));
+    if (template !== undefined && general) remember(this.#templates, template, facts);
+    else remember(this.#remembered, text, facts);
     return facts;
   }
+}
 
-  #remember(text: string, facts: Facts): void {
-    if (this.#remembered.size >= MOST_REMEMBERED) {
-      const [oldest] = this.#remembered.keys();
-      if (oldest !== undefined) this.#remembered.delete(oldest);
-    }
-    this.#remembered.set(text, facts);
+const PLAIN_VERBS = new Set(['select', 'insert', 'update', 'delete']);
+
+function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
+  if (memory.size >= MOST_REMEMBERED) {
+    const [oldest] = memory.keys();
+    if (oldest !== undefined) memory.delete(oldest);
   }
+  memory.set(key, facts);
 }
 
 /** One analysis of one text. */

@@ -51,6 +51,9 @@ export const isRelation = (fields: Fields): boolean =>
 export const isSelect = (fields: Fields): boolean =>
   typeof fields['op'] === 'string' && fields['op'].startsWith('SETOP_');
 
+/** Counts how often the value of a constant was looked at: where it was not, facts hold for other constants as well. */
+export const looks = { count: 0 };
+
 /** A constant: its text, number or truth value; null for NULL; undefined for anything else. Casts of constants count. */
 export function constant(value: unknown): string | number | boolean | null | undefined {
   const node = nodeOf(value);
@@ -62,6 +65,7 @@ export function constant(value: unknown): string | number | boolean | null | und
     return type === 'bool' && typeof inner === 'string' ? truth(inner) : inner;
   }
   if (kind !== 'A_Const') return undefined;
+  looks.count++;
   if (fields['isnull'] === true) return null;
   // Protobuf leaves out what is zero, false or empty.
   if (isFields(fields['ival'])) return Number(fields['ival']['ival'] ?? 0);

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readBeacon } from '@sluice/cli';
+import { type PostgresServer, findTool, freePort, startPostgres, temporaryFolder } from '@sluice/testkit';
+
+/** A way to the database: what to connect to, and whose CPU time counts. */
+export interface Route {
+  readonly name: 'direct' | 'sluice' | 'pgbouncer';
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  /** Process of the proxy; undefined for the direct route. */
+  readonly pid: number | undefined;
+}
+
+export interface Setting {
+  readonly routes: readonly Route[];
+  readonly server: PostgresServer;
+  stop(): Promise<void>;
+}
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** PostgreSQL 15 with Sluice (everything on) and pgbouncer (session pooling) in front of it. */
+export async function openSetting(upstreamPort?: number): Promise<Setting> {
+  const { path, remove } = temporaryFolder('bench');
+  chmodSync(path, 0o755);
+  const server = await startPostgres({
+    major: 15,
+    settings: {
+      shared_buffers: '1GB',
+      jit: 'off',
+      max_parallel_workers_per_gather: '0',
+      synchronous_commit: 'off',
+      autovacuum: 'off',
+    },
+  });
+  const gateway = await startGateway(join(path, 'gateway'), upstreamPort ?? server.port);
+  const bouncer = upstreamPort === undefined ? await startBouncer(join(path, 'bouncer'), server.port) : undefined;
+  const base = { user: server.user, password: server.password, database: 'postgres' };
+  return {
+    server,
+    routes: [
+      { name: 'direct', port: server.port, pid: undefined, ...base },
+      {
+        name: 'sluice',
+        port: gateway.port,
+        pid: gateway.child.pid,
+        user: 'bench',
+        password: gateway.token,
+        database: 'target',
+      },
+      ...(bouncer ? [{ name: 'pgbouncer' as const, port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
+    ],
+    stop: async () => {
+      await Promise.all([end(gateway.child), bouncer && end(bouncer.child)]);
+      await server.stop();
+      remove();
+    },
+  };
+}
+
+async function startGateway(
+  folder: string,
+  targetPort: number,
+): Promise<{ child: ChildProcess; port: number; token: string }> {
+  const [port, control] = [await freePort(), await freePort()];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'sluice.yaml'),
+    `data: data
+listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed } }
+control: { port: ${control} }
+limits: { sessions_per_principal: 5000, connections: 20000 }
+principals: { bench: { groups: [engineers] } }
+connections:
+  target:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+    credential: { user: postgres }
+    access: ["group:engineers"]
+    policies: [production]
+policies:
+  production:
+    - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
+    - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
+`,
+  );
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'gateway', 'dist', 'main.js'), 'up', '--config', join(folder, 'sluice.yaml')],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, SLUICE_LOG: 'warn' },
+    },
+  );
+  const data = join(folder, 'data');
+  while (!existsSync(join(data, 'gateway.json'))) {
+    if (child.exitCode !== null) throw new Error('the gateway did not start');
+    await sleep(50);
+  }
+  const beacon = readBeacon(data);
+  const { ApiClient } = await import('@sluice/cli');
+  const { token } = await ApiClient.find({ data }).post<{ token: string }>('/v1/tokens', {
+    principal: 'bench',
+    name: 'bench',
+  });
+  if (!beacon) throw new Error('the gateway did not start');
+  return { child, port, token };
+}
+
+async function startBouncer(folder: string, targetPort: number): Promise<{ child: ChildProcess; port: number }> {
+  const program = findTool('pgbouncer');
+  if (!program) throw new Error('pgbouncer is not installed');
+  const port = await freePort();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'pgbouncer.ini'),
+    `[databases]
+* = host=127.0.0.1 port=${targetPort}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+max_client_conn = 2000
+default_pool_size = 150
+ignore_startup_parameters = extra_float_digits
+logfile = /dev/null
+log_connections = 0
+log_disconnections = 0
+`.replace('* = host', '* = user=postgres host'),
+  );
+  chmodSync(folder, 0o755);
+  const child = spawn(
+    program,
+    [...(process.getuid?.() === 0 ? ['-u', 'postgres'] : []), '-q', join(folder, 'pgbouncer.ini')],
+    { stdio: 'ignore' },
+  );
+  await accepting(port);
+  return { child, port };
+}
+
+async function accepting(port: number): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+    const ok = await promise;
+    socket.destroy();
+    if (ok) return;
+    await sleep(50);
+  }
+  throw new Error(`nothing answers on port ${port}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}

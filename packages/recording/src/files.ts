@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
+
+/** `writeSync` with a position; tests stand a failing disk in here. */
+export type Write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
+
+/** Writes all of `bytes` at a position, however few of them the file system takes at a time. Throws when it takes none. */
+export function writeAll(write: Write, file: number, bytes: Uint8Array, length: number, position: number): void {
+  for (let from = 0; from < length; ) {
+    const written = write(file, bytes, from, length - from, position + from);
+    if (written === 0) throw new Error('the file system accepts no more bytes');
+    from += written;
+  }
+}
+
+/** Makes a file with all its content at once, or not at all: a kill leaves no half of it. False: it is there already. */
+export function createWhole(file: string, content: string | Buffer, mode = 0o600): boolean {
+  const draft = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.new`;
+  try {
+    writeFileSync(draft, content, { mode, flag: 'wx', flush: true });
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Makes sure that the names of new files in a folder outlive a loss of power. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);

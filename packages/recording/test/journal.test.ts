@@ -1,0 +1,270 @@
+import { existsSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { decode, encode, sizeBound } from '../src/format.js';
+import { Journal, JournalError, readJournal, verify } from '../src/index.js';
+import { asKilled, bytesOf, emptyFolder, filled, numbers, record } from './folder.js';
+
+const FIRST = 'gateway-00000001.log';
+const SECOND = 'gateway-00000002.log';
+
+test('what was committed is read back in order, header and payload, byte for byte', () => {
+  const folder = emptyFolder();
+  const journal = new Journal({ folder });
+  journal.append('{"k":"admin","t":1,"detail":"ä😀"}', [Buffer.from([0, 255]), Buffer.from([1])]);
+  journal.append('{"k":"admin","t":2}');
+  expect(journal.pending).toBe(2);
+  expect(numbers(folder)).toEqual([]);
+  journal.commit();
+  expect(journal.pending).toBe(0);
+  const [first, second] = readJournal(folder);
+  expect(first).toMatchObject({ header: { t: 1, detail: 'ä😀' }, segment: FIRST, record: 1 });
+  expect(first?.payload).toEqual(Buffer.from([0, 255, 1]));
+  expect(second).toMatchObject({ header: { t: 2 }, record: 2 });
+  expect(journal.position).toMatchObject({ segment: FIRST, records: 2, bytes: statSync(join(folder, FIRST)).size });
+  journal.close();
+});
+
+test('a record means the same after encoding and decoding, whatever it holds', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.array(fc.uint8Array()),
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      (header, payload, previous) => {
+        const buffer = Buffer.alloc(sizeBound(header, payload) + 7);
+        const end = encode(buffer, 7, previous, header, payload);
+        const parts = decode(buffer.subarray(7, end));
+        expect(parts?.header).toEqual(Buffer.from(header));
+        expect(parts?.payload).toEqual(Buffer.concat(payload));
+        expect(parts?.previous).toEqual(Buffer.from(previous));
+      },
+    ),
+  );
+});
+
+test('records larger than every buffer go through', () => {
+  const folder = emptyFolder();
+  const journal = new Journal({ folder });
+  const sizes = [0, 1, 300_000, 5_000_000, 1_048_576, 3];
+  for (const size of sizes) journal.append(record(size), [Buffer.alloc(size, 7)]);
+  journal.commit();
+  expect([...readJournal(folder)].map(({ payload }) => payload.length)).toEqual(sizes);
+  journal.close();
+  expect(verify(folder).problems).toEqual([]);
+});
+
+test('segments follow each other by size and by age, and all are sealed', () => {
+  const folder = emptyFolder();
+  let now = 1_700_000_000_000;
+  const journal = new Journal({ folder, segmentBytes: 1000, segmentAge: 60_000, now: () => now });
+  for (let n = 0; n < 30; n++) {
+    journal.append(record(n));
+    journal.commit();
+  }
+  const bySize = journal.position.segment;
+  expect(Number(bySize.slice(8, 16))).toBeGreaterThan(2);
+  now += 60_000;
+  journal.append(record(30));
+  journal.commit();
+  expect(journal.position.segment).not.toBe(bySize);
+  journal.close();
+  expect(numbers(folder)).toEqual(Array.from({ length: 31 }, (_, n) => n));
+  expect(verify(folder)).toMatchObject({ problems: [], sealed: 31, unsealed: 0 });
+});
+
+test('starts and ends without a record leave the chain whole', () => {
+  const folder = emptyFolder();
+  for (const n of [0, undefined, undefined, 1, undefined]) {
+    const journal = new Journal({ folder });
+    if (n !== undefined) journal.append(record(n));
+    journal.close();
+  }
+  expect(numbers(folder)).toEqual([0, 1]);
+  expect(verify(folder)).toMatchObject({ problems: [], sealed: 2, segments: 3 });
+});
+
+test('a tail torn at any byte of the last record is cut back to the record before it, and said so', () => {
+  const whole = filled(0, 3);
+  const bytes = bytesOf(whole, FIRST);
+  const last = bytes.length - bytes.length / 3;
+  for (let length = last; length < bytes.length; length++) {
+    const folder = asKilled(whole);
+    writeFileSync(join(folder, FIRST), bytes.subarray(0, length));
+    expect(verify(folder)).toMatchObject({ records: 2, problems: [] });
+    const journal = new Journal({ folder });
+    journal.append(record(9));
+    journal.close();
+    expect(numbers(folder)).toEqual([0, 1, 9]);
+    const cut = length - last;
+    const said = [...readJournal(folder)].filter(({ header }) => header.k === 'journal.recovered');
+    expect(said.map(({ header }) => header)).toMatchObject(cut === 0 ? [] : [{ segment: FIRST, cut, damaged: false }]);
+    expect(verify(folder).problems).toEqual([]);
+    if (cut > 0) expect(bytesOf(folder, `${FIRST}.cut`)).toEqual(bytes.subarray(last, length));
+  }
+});
+
+test('damage in the middle of an unsealed segment is kept and reported, not cut away as if it were a torn tail', () => {
+  const whole = filled(0, 4);
+  const bytes = bytesOf(whole, FIRST);
+  // Into the hash, the header and the length of the second record.
+  for (const at of [4 + 5, 60, 2]) {
+    const folder = asKilled(whole);
+    const damaged = Buffer.from(bytes);
+    damaged[bytes.length / 4 + at]! ^= 1;
+    writeFileSync(join(folder, FIRST), damaged);
+    expect(verify(folder).problems).not.toEqual([]);
+    new Journal({ folder }).close();
+    expect(verify(folder).problems).toMatchObject([{ segment: FIRST }]);
+    const kept = Buffer.concat([bytesOf(folder, FIRST), bytesOf(folder, `${FIRST}.cut`)]);
+    expect(kept).toEqual(damaged);
+  }
+});
+
+test('a sealed segment is never touched by a start, whatever became of its file', () => {
+  const folder = filled(1, 3);
+  new Journal({ folder }).close();
+  const bytes = bytesOf(folder, SECOND);
+  writeFileSync(join(folder, SECOND), bytes.subarray(0, 100));
+  new Journal({ folder }).close();
+  const journal = new Journal({ folder });
+  journal.append(record(9));
+  journal.close();
+  expect(bytesOf(folder, SECOND).length).toBe(100);
+  expect(verify(folder).problems.every(({ segment }) => segment === SECOND)).toBe(true);
+  expect(verify(folder).problems).not.toEqual([]);
+});
+
+test('a half-written checkpoint line is cut off by the next start, and its segment sealed again', () => {
+  const folder = filled(2, 3);
+  const line = bytesOf(folder, 'gateway.checkpoint');
+  for (const cut of [1, 10, 200]) {
+    const copy = asKilled(folder);
+    writeFileSync(join(copy, 'gateway.checkpoint'), line.subarray(0, line.length - cut));
+    new Journal({ folder: copy }).close();
+    // The line for the second segment was lost: the segment is there, unsealed, in front of later ones.
+    expect(verify(copy).problems).toMatchObject([{ segment: SECOND }]);
+  }
+  const copy = asKilled(folder);
+  writeFileSync(join(copy, 'gateway.checkpoint'), Buffer.concat([line, Buffer.from('{"segment":"gateway-000')]));
+  new Journal({ folder: copy }).close();
+  expect(verify(copy)).toMatchObject({ problems: [], sealed: 9 });
+});
+
+test('a full disk: nothing half-written stays, nothing more is taken, and it goes on when there is room', () => {
+  for (const durability of ['process', 'disk'] as const) {
+    const folder = emptyFolder();
+    let room = Infinity;
+    const write: typeof writeSync = (file: number, bytes: never, ...rest: never[]) => {
+      const [offset, length, position] = rest as unknown as [number, number, number];
+      const part = Math.min(length, 50, room);
+      if (part === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      room -= part;
+      return writeSync(file, bytes as Uint8Array, offset, part, position);
+    };
+    const journal = new Journal({ folder, durability, write: write as never });
+    journal.append(record(1));
+    journal.commit();
+    const before = journal.position;
+    room = 120;
+    journal.append(record(2));
+    journal.append(record(3));
+    expect(() => journal.commit()).toThrow(JournalError);
+    expect(journal.failed?.message).toContain('ENOSPC');
+    expect(journal.pending).toBe(0);
+    expect(journal.position).toEqual(before);
+    expect(statSync(join(folder, FIRST)).size).toBe(before.bytes);
+    expect(() => journal.append(record(4))).toThrow(JournalError);
+    expect(() => journal.commit()).toThrow(JournalError);
+    expect(journal.retry()).toBe(false);
+    expect(journal.failed).toBeDefined();
+    expect(statSync(join(folder, FIRST)).size).toBe(before.bytes);
+    room = Infinity;
+    expect(journal.retry()).toBe(true);
+    journal.append(record(5));
+    journal.close();
+    expect(numbers(folder)).toEqual([1, 5]);
+    expect([...readJournal(folder)].map(({ header }) => header)).toMatchObject([
+      {},
+      { k: 'journal.resumed', lost: 2 },
+      {},
+    ]);
+    expect(verify(folder)).toMatchObject({ problems: [], sealed: 3 });
+  }
+});
+
+test('a disk that is full when a segment has to be sealed: the seal is made later, and once', () => {
+  const folder = emptyFolder();
+  let full = false;
+  const write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number): number => {
+    if (full && length > 300) {
+      writeSync(file, bytes, offset, 40, position);
+      throw new Error('ENOSPC');
+    }
+    return writeSync(file, bytes, offset, length, position);
+  };
+  const journal = new Journal({ folder, segmentBytes: 200, write });
+  journal.append(record(1));
+  journal.commit();
+  full = true;
+  journal.append(record(2));
+  expect(() => journal.commit()).toThrow(JournalError);
+  expect(journal.retry()).toBe(false);
+  full = false;
+  expect(journal.retry()).toBe(true);
+  journal.append(record(3));
+  journal.close();
+  expect(numbers(folder)).toEqual([1, 2, 3]);
+  const report = verify(folder);
+  expect(report.problems).toEqual([]);
+  expect(report.unsealed).toBe(0);
+});
+
+test('a segment that cannot be opened after a seal: nothing is written to the closed one', () => {
+  const folder = emptyFolder();
+  const journal = new Journal({ folder });
+  journal.append(record(1));
+  // A file is where the next segment has to be.
+  writeFileSync(join(folder, SECOND), '');
+  expect(() => journal.seal()).toThrow(JournalError);
+  expect(journal.retry()).toBe(false);
+  expect(() => journal.append(record(2))).toThrow(JournalError);
+  journal.close();
+  const again = new Journal({ folder });
+  again.append(record(3));
+  again.close();
+  expect(numbers(folder)).toEqual([1, 3]);
+  expect(verify(folder)).toMatchObject({ problems: [], sealed: 2 });
+});
+
+test('a record that no reader would take is refused, and the journal goes on', () => {
+  const folder = emptyFolder();
+  const journal = new Journal({ folder });
+  expect(() => journal.append('{}', [{ length: 600 * 1024 * 1024 } as Uint8Array])).toThrow(JournalError);
+  journal.append(record(1));
+  journal.close();
+  expect(numbers(folder)).toEqual([1]);
+  expect(() => journal.append(record(2))).toThrow('closed');
+  expect(() => journal.commit()).toThrow('closed');
+  journal.close();
+});
+
+test('the key is for this user only, and the name of a process stays in the folder', () => {
+  const folder = filled(1, 1);
+  expect(statSync(join(folder, 'journal.key')).mode & 0o777).toBe(0o600);
+  expect(existsSync(join(folder, 'journal.pub'))).toBe(true);
+  expect(statSync(join(folder, FIRST)).mode & 0o777).toBe(0o600);
+  expect(() => new Journal({ folder, process: '../x' })).toThrow(JournalError);
+});
+
+test('processes that share a folder have a chain each', () => {
+  const folder = emptyFolder();
+  const one = new Journal({ folder, process: 'gateway' });
+  const two = new Journal({ folder, process: 'gateway-2' });
+  for (let n = 0; n < 6; n++) (n % 2 ? two : one).append(record(n));
+  one.close();
+  two.close();
+  expect(numbers(folder)).toEqual([0, 2, 4, 1, 3, 5]);
+  expect(verify(folder)).toMatchObject({ problems: [], sealed: 6, segments: 2 });
+});
