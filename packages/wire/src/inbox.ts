@@ -43,8 +43,10 @@ export class Inbox {
     if (bytes.length > 0) this.#stream.unshift(bytes);
   }
 
-  /** Lets go of the stream, which keeps what was not read. */
+  /** Lets go of the stream, which keeps what was not read. Whoever still waits for bytes is told that none will come. */
   release(): void {
+    this.#error ??= gone();
+    this.#notify();
     this.#stream.off('readable', this.#onReadable);
     this.#stream.off('end', this.#onEnd);
     this.#stream.off('close', this.#onEnd);

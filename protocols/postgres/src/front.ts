@@ -78,10 +78,12 @@ export class Front implements ClientSide {
 
   close(lastWords?: Uint8Array): void {
     if (this.#stream.destroyed) return;
+    this.release();
     if (lastWords) this.#stream.end(lastWords);
     else this.#stream.end();
-    this.#stream.resume();
-    this.release();
+    // What still arrives is read and dropped, so that the peer's own end is noticed. Not at once: a stream that has just
+    // lost its last reader settles first.
+    setImmediate(() => this.#stream.resume());
   }
 
   /** Turns an error of the login into words. What is not one of ours is a defect, and goes up. */

@@ -86,6 +86,8 @@ class StatementReader {
   readonly #values: Values;
   readonly #resolve: Resolve;
   readonly #drafts: Draft[] = [];
+  /** Inside `SELECT ... FROM pg_settings WHERE name = '...'`: the setting that the row is about. */
+  #settingOfRow: string | undefined;
   readonly #inherited: Action[] = [];
 
   constructor(index: number, values: Values, resolve: Resolve) {
@@ -159,7 +161,10 @@ class StatementReader {
   select(draft: Draft, fields: Fields, outer: Names): void {
     const ctes = this.with(draft, fields['withClause'], outer);
     if (isFields(fields['intoClause'])) this.#into(draft, fields['intoClause']);
+    const outerSetting = this.#settingOfRow;
+    this.#settingOfRow = settingOfRow(fields);
     for (const key in fields) if (key !== 'withClause' && key !== 'intoClause') this.inside(draft, fields[key], ctes);
+    this.#settingOfRow = outerSetting;
   }
 
   /** Reads WITH and returns the names that are visible behind it. Without RECURSIVE a sub-query sees the earlier ones. */
@@ -227,7 +232,7 @@ class StatementReader {
     this.resource(draft, 'function', name.join('.'), 'execute');
     const args = Array.isArray(fields['args']) ? fields['args'] : [];
     if (builtIn && plain === 'set_config') {
-      const [setting, value] = args.map(constant);
+      const [setting = this.#settingOfRow, value] = args.map(constant);
       if (typeof setting !== 'string' || (typeof value !== 'string' && isJudgedSetting(setting))) {
         this.forbidden ??=
           'set_config is only let through with a name, and where it matters a value, that stand in the statement.';
@@ -470,6 +475,25 @@ function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields): Fil
     return 'none';
   }
   return reader.where(draft, fields['relation'], fields['joinCondition'], [fields['sourceRelation']]);
+}
+
+/** pg_dump sets what may not be there by `SELECT set_config(name, ...) FROM pg_settings WHERE name = '...'`. */
+function settingOfRow(select: Fields): string | undefined {
+  const [from, ...more] = nodesOf(select['fromClause']);
+  const where = nodeOf(select['whereClause']);
+  if (from?.kind !== 'RangeVar' || more.length > 0 || !/^(pg_catalog\.)?pg_settings$/.test(relationName(from.fields)))
+    return undefined;
+  if (
+    where?.kind !== 'A_Expr' ||
+    where.fields['kind'] !== 'AEXPR_OP' ||
+    strings(where.fields['name']).join('.') !== '='
+  )
+    return undefined;
+  const column = nodeOf(where.fields['lexpr']);
+  const name = constant(where.fields['rexpr']);
+  return column?.kind === 'ColumnRef' && strings(column.fields['fields']).at(-1) === 'name' && typeof name === 'string'
+    ? name
+    : undefined;
 }
 
 const SAMPLING = new Set(['bernoulli', 'system', 'pg_catalog.bernoulli', 'pg_catalog.system']);
