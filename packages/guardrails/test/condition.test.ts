@@ -1,0 +1,107 @@
+import type { Action, Facts, Rule } from '@sluice/contract';
+import { describe, expect, test } from 'vitest';
+import { type CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from '../src/index.js';
+
+const rule = (when: string, path = 'policies.p[0]'): Rule => ({
+  rule: 'asked',
+  when,
+  then: { type: 'deny', message: 'No.' },
+  mode: 'enforce',
+  path,
+});
+const select: Action = { statement: 0, depth: 0, verb: 'select', effects: ['read'], resources: [], reasons: [] };
+const facts: Facts = { actions: [select], confidence: 'exact', statements: [{ type: 'none' }] };
+const context = {
+  principal: { name: 'ada', kind: 'person', groups: [], roles: [] },
+  connection: { name: 'shop', protocol: 'postgres' },
+} as const;
+const refuses = (policy: CompiledPolicy, text: string): boolean =>
+  policy.judge(facts, text, context).decision.type === 'deny';
+
+function problems(...rules: Rule[]): readonly PolicyProblem[] {
+  try {
+    compilePolicy(rules);
+  } catch (error) {
+    if (error instanceof PolicyError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('a condition that cannot be used is found before it is', () => {
+  test.each([
+    ['action.verb ==', 'does not parse'],
+    ['action.verb = "x"', 'does not parse'],
+    ['action.verbb == "x"', 'names what is not there'],
+    ['acton.verb == "x"', 'names what is not there'],
+    ['action.verb == 1', 'compares what cannot be compared'],
+    ['action.verb in "x"', 'compares what cannot be compared'],
+    ['action.verb', 'is a text'],
+    ['1 + 1', 'is a number'],
+    ['', 'is empty'],
+    ['command.text.nothing()', 'calls what is not there'],
+    ['command.text.matches("(")', 'has a pattern that is none'],
+    ['command.text.matches("(?=x)")', 'has a pattern that is not linear'],
+  ])('%s: %s', (when) => {
+    const [problem] = problems(rule(when));
+    expect(problem).toMatchObject({ path: 'policies.p[0].when' });
+    expect(problem?.message).not.toBe('');
+  });
+
+  test('with the place in it', () => {
+    const when = 'action.verb == "x" && action.effects == 1';
+    const [problem] = problems(rule(when));
+    expect(problem?.offset).toBeGreaterThanOrEqual(when.indexOf('action.effects'));
+    expect(problem?.offset).toBeLessThan(when.length);
+  });
+
+  test('the place of a bad pattern is the pattern', () => {
+    const when = 'action.verb == "x" || command.text.matches("(")';
+    expect(problems(rule(when))[0]?.offset).toBe(when.indexOf('"("'));
+  });
+
+  test('all of them at once', () => {
+    const found = problems(rule('1', 'policies.p[0]'), rule('true', 'policies.p[1]'), rule('nobody', 'policies.p[2]'));
+    expect(found.map(({ path }) => path)).toEqual(['policies.p[0].when', 'policies.p[2].when']);
+  });
+
+  test('and said in one message', () => {
+    expect(() => compilePolicy([rule('1')])).toThrow(/policies\.p\[0\]\.when: .*bool|true or false/);
+  });
+});
+
+describe('matches', () => {
+  test.each([
+    ['command.text.matches("(a+)+$")', 'a'.repeat(200_000) + '!'],
+    ['command.text.matches("(a|a)*b")', 'a'.repeat(200_000)],
+    ['command.text.matches("^(\\\\w+\\\\s?)*$")', 'word '.repeat(40_000) + '!'],
+    ['command.text.matches("(.*)(.*)(.*)(.*)x$")', 'y'.repeat(50_000)],
+  ])('takes time in proportion to the text: %s', (when, text) => {
+    const policy = compilePolicy([rule(when)]);
+    const start = performance.now();
+    expect(refuses(policy, text)).toBe(false);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
+  test('with a pattern that only the facts have', () => {
+    const policy = compilePolicy([rule('command.text.matches("(" + action.verb + "+)+$")')]);
+    const start = performance.now();
+    expect(refuses(policy, `${'select'.repeat(30_000)}!`)).toBe(false);
+    expect(refuses(policy, 'selectt')).toBe(true);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
+  test.each([
+    ['command.text.matches("matches")', 'it matches', true],
+    ['"matches" != "" && command.text.matches("a") && command.text.matches("b")', 'ab', true],
+    ['command.text.matches("a") && command.text.matches("b")', 'a', false],
+    ['[command.text].exists(text, text.matches("^a") || text.matches("z$"))', 'xyz', true],
+    ['command.text.matches("a".matches("b") ? "c" : "d")', 'd', true],
+    ['!command.text . matches ("x")', 'y', true],
+    ['command.text.matches("(?i)DROP")', 'drop', true],
+    ['command.text.matches("^$")', '', true],
+    ['command.text.matches("\\\\p{L}")', 'é', true],
+  ])('finds its calls where they stand: %s of "%s"', (when, text, expected) => {
+    expect(refuses(compilePolicy([rule(when)]), text)).toBe(expected);
+  });
+});

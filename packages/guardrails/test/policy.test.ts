@@ -1,0 +1,236 @@
+import type { Action, Facts, Principal, Rule } from '@sluice/contract';
+import { describe, expect, test } from 'vitest';
+import { GATEWAY, type PolicyContext, type Verdict, compilePolicy } from '../src/index.js';
+
+const person: Principal = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['user'] };
+const agent: Principal = { name: 'bot', kind: 'agent', groups: ['agents'], roles: [] };
+const context: PolicyContext = { principal: person, connection: { name: 'shop', protocol: 'postgres' } };
+
+const action = (changes: Partial<Action> = {}): Action => ({
+  statement: 0,
+  depth: 0,
+  verb: 'select',
+  effects: ['read'],
+  resources: [],
+  reasons: [],
+  ...changes,
+});
+const facts = (actions: readonly Action[], changes: Partial<Facts> = {}): Facts => ({
+  actions,
+  confidence: 'exact',
+  statements: actions.map(() => ({ type: 'none' })),
+  ...changes,
+});
+const deny = (rule: string, when?: string, changes: Partial<Rule> = {}): Rule => ({
+  rule,
+  ...(when !== undefined && { when }),
+  then: { type: 'deny', message: `No: ${rule}.` },
+  mode: 'enforce',
+  path: `policies.test[${rule}]`,
+  ...changes,
+});
+const allow = (rule: string, when?: string): Rule => deny(rule, when, { then: { type: 'allow' } });
+const judge = (
+  rules: readonly Rule[],
+  of: Facts,
+  { text = '', trusted = [] as string[], as = context } = {},
+): Verdict => compilePolicy(rules, { trustedFunctions: trusted }).judge(of, text, as);
+
+const drop = action({ verb: 'drop table', effects: ['destroy', 'define'] });
+const unknown = action({
+  verb: 'do',
+  effects: ['execute', 'unknown'],
+  reasons: ['brings code that runs later, unseen'],
+});
+const calling = action({
+  effects: ['read', 'unknown'],
+  reasons: ['calls f, which is not on the list of trusted functions'],
+  unknownFunctions: ['f', 's.g'],
+});
+const watched = (rule: Rule): Rule => ({ ...rule, mode: 'observe' });
+
+describe('without rules', () => {
+  test('what is known passes', () => {
+    expect(judge([], facts([action(), drop]))).toEqual({ decision: { type: 'allow' }, matched: [] });
+  });
+
+  test('what is unknown does not, and the sentence says why', () => {
+    expect(judge([], facts([action(), unknown])).decision).toMatchObject({
+      type: 'deny',
+      rule: GATEWAY,
+      message: 'This do brings code that runs later, unseen.',
+    });
+  });
+
+  test('no action at all is nothing to refuse', () => {
+    expect(judge([deny('all')], facts([])).decision.type).toBe('allow');
+  });
+});
+
+describe('several rules and several actions', () => {
+  const destroys = deny('destroys', '"destroy" in action.effects');
+
+  test('one action that is refused refuses the command', () => {
+    expect(judge([destroys], facts([action(), drop, action()])).decision).toMatchObject({ rule: 'destroys' });
+  });
+
+  test('a refusal is stronger than an allow, in either order', () => {
+    for (const rules of [
+      [allow('open'), destroys],
+      [destroys, allow('open')],
+    ])
+      expect(judge(rules, facts([drop])).decision).toMatchObject({ type: 'deny', rule: 'destroys' });
+  });
+
+  test('of two that refuse an action the first gives the sentence, and both are on record', () => {
+    const verdict = judge([deny('one'), deny('two')], facts([drop]));
+    expect(verdict.decision).toMatchObject({ rule: 'one', message: 'No: one.' });
+    expect(verdict.matched.map(({ rule }) => rule)).toEqual(['one', 'two']);
+  });
+
+  test('a rule gives the sentence rather than the gateway', () => {
+    expect(judge([destroys], facts([unknown, drop])).decision).toMatchObject({ rule: 'destroys' });
+    expect(judge([destroys], facts([drop, unknown])).decision).toMatchObject({ rule: 'destroys' });
+  });
+
+  test('a rule that matches twice is on record once', () => {
+    expect(judge([destroys], facts([drop, drop])).matched).toEqual([
+      { rule: 'destroys', effect: 'deny', observed: false },
+    ]);
+  });
+
+  test('a rule without a condition is about everything', () => {
+    expect(judge([deny('all')], facts([action()])).decision).toMatchObject({ rule: 'all' });
+  });
+});
+
+describe('observe', () => {
+  test('records and does not refuse', () => {
+    expect(judge([watched(deny('all'))], facts([drop]))).toEqual({
+      decision: { type: 'allow' },
+      matched: [{ rule: 'all', effect: 'deny', observed: true }],
+    });
+  });
+
+  test('does not admit what is unknown either', () => {
+    expect(judge([watched(allow('open'))], facts([unknown])).decision).toMatchObject({ type: 'deny', rule: GATEWAY });
+  });
+});
+
+describe('what is unknown', () => {
+  test('is admitted by an allow rule, for the actions that it matches only', () => {
+    const open = allow('open', 'action.verb == "do"');
+    expect(judge([open], facts([unknown])).decision.type).toBe('allow');
+    expect(judge([open], facts([unknown, calling])).decision).toMatchObject({ type: 'deny', rule: GATEWAY });
+    expect(judge([open], facts([calling, unknown])).decision).toMatchObject({ type: 'deny', rule: GATEWAY });
+  });
+
+  test('is admitted when every function in it is trusted', () => {
+    expect(judge([], facts([calling]), { trusted: ['f', 's.g'] }).decision.type).toBe('allow');
+    expect(judge([], facts([calling]), { trusted: ['f', 'g'] }).decision.type).toBe('deny');
+    expect(judge([], facts([calling]), { trusted: ['F', 'S.G'] }).decision.type).toBe('deny');
+    expect(judge([], facts([unknown]), { trusted: ['do'] }).decision.type).toBe('deny');
+  });
+
+  test('is explained with what an administrator can do', () => {
+    expect(judge([], facts([calling])).decision).toMatchObject({
+      hint: expect.stringContaining('functions.trusted: f, s.g'),
+    });
+    expect(judge([], facts([unknown])).decision).toMatchObject({ hint: expect.stringContaining('"allow" rule') });
+  });
+
+  test('trust does not stand against a rule', () => {
+    expect(judge([deny('all')], facts([calling]), { trusted: ['f', 's.g'] }).decision).toMatchObject({ rule: 'all' });
+  });
+});
+
+describe('what no rule can allow', () => {
+  test('a setting that the gateway depends on', () => {
+    const of = facts([action()], { forbidden: 'That setting cannot change.' });
+    expect(judge([allow('open')], of)).toEqual({
+      decision: { type: 'deny', rule: GATEWAY, message: 'That setting cannot change.' },
+      matched: [],
+    });
+  });
+
+  test('a text that is not of the language', () => {
+    const of = facts([unknown], { confidence: 'opaque', syntaxError: { message: 'syntax error at or near "x"' } });
+    expect(judge([allow('open')], of).decision).toMatchObject({
+      rule: GATEWAY,
+      message: 'syntax error at or near "x"',
+    });
+  });
+});
+
+describe('what a condition can ask about', () => {
+  const table = action({
+    verb: 'delete',
+    effects: ['write'],
+    filter: 'weak',
+    depth: 1,
+    reasons: ['x'],
+    resources: [
+      { type: 'table', name: 'public.customers', access: 'write' },
+      { type: 'function', name: 'lower', access: 'execute' },
+    ],
+  });
+
+  test.each([
+    'action.verb == "delete"',
+    'action.effects.exists(e, e in ["write", "define"])',
+    '"public.customers" in action.tables',
+    'action.functions == ["lower"]',
+    'action.resources.exists(r, r.type == "table" && r.access == "write")',
+    'action.filter != "strong"',
+    'action.depth > 0',
+    'size(action.reasons) == 1',
+    'command.text.startsWith("DELETE")',
+    'command.text.contains("customers")',
+    'command.text.matches("(?i)from\\\\s+customers")',
+    'command.confidence == "exact"',
+    'principal.name == "ada" && principal.kind == "person"',
+    '"engineers" in principal.groups && "user" in principal.roles',
+    'connection.name == "shop" && connection.protocol == "postgres"',
+  ])('%s', (when) => {
+    expect(judge([deny('asked', when)], facts([table]), { text: 'DELETE FROM customers' }).decision.type).toBe('deny');
+    expect(judge([deny('asked', `!(${when})`)], facts([table]), { text: 'DELETE FROM customers' }).decision.type).toBe(
+      'allow',
+    );
+  });
+
+  test('a verb without a filter has an empty one', () => {
+    expect(judge([deny('asked', 'action.filter == ""')], facts([action()])).decision.type).toBe('deny');
+  });
+
+  test('who asks', () => {
+    const rules = [deny('agents', 'principal.kind == "agent"')];
+    expect(judge(rules, facts([action()])).decision.type).toBe('allow');
+    expect(judge(rules, facts([action()]), { as: { ...context, principal: agent } }).decision.type).toBe('deny');
+  });
+});
+
+describe('judge never throws', () => {
+  test.each([
+    'action.tables[0] == "x"',
+    'action.resources[3].name == "x"',
+    '1 / size(action.tables) == 1',
+    'command.text.matches(action.verb + "(")',
+    'int(command.text) == 1',
+    'action.resources.exists(r, r.nothing == "x")',
+  ])('what cannot be answered is a no: %s', (when) => {
+    const verdict = judge(
+      [allow('open'), deny('asked', when)],
+      facts([action({ resources: [{ type: 'role', name: 'r', access: 'read' }] })]),
+      { text: 'x' },
+    );
+    expect(verdict.decision.type).toBe('deny');
+  });
+
+  test('facts that are not what they should be', () => {
+    for (const broken of [{}, { actions: null }, { actions: [null] }, { actions: [{}] }, null])
+      expect(judge([deny('asked', 'action.verb == "x"')], broken as unknown as Facts).decision).toMatchObject({
+        type: 'deny',
+        rule: GATEWAY,
+      });
+  });
+});
