@@ -1,5 +1,4 @@
 import { execFile, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { connect as dial, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -84,7 +84,7 @@ const liveRow = (session: Session): SessionRow => ({
   denied: session.denied,
 });
 
-const recordedRow = ({ started, ended, reason: _, ...session }: SessionSummary): SessionRow => ({
+const recordedRow = ({ started, ended, ...session }: SessionSummary): SessionRow => ({
   ...session,
   state: 'ended',
   started: new Date(started).toISOString(),

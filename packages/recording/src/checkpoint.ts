@@ -108,7 +108,7 @@ export function* readCheckpoints(
   for (const whole of readLines(folder, process).lines) {
     const [text = '', signature = ''] = whole.split('\t');
     const line = parse(text);
-    const signed = verifySignature(null, Buffer.from(text), key, Buffer.from(signature, 'base64'));
+    const signed = verifySignature(null, Buffer.from(text), key, canonical(signature));
     if (!line) yield { line, text: whole, problem: 'cannot be read' };
     else if (!signed) yield { line, text: whole, problem: 'is not signed by this key' };
     else if (line.previous !== previous) yield { line, text: whole, problem: 'does not follow the one before it' };
@@ -154,4 +154,10 @@ function isCheckpoint(line: unknown): line is Checkpoint {
   if (typeof line !== 'object' || line === null) return false;
   const types = new Map(Object.entries(line).map(([name, value]) => [name, typeof value]));
   return Object.entries(MEMBERS).every(([name, type]) => types.get(name) === type);
+}
+
+/** A signature in the one way that it is written: base64 has spare bits, and a change of those is a change as well. */
+function canonical(signature: string): Buffer {
+  const bytes = Buffer.from(signature, 'base64');
+  return bytes.toString('base64') === signature ? bytes : Buffer.alloc(0);
 }

@@ -122,20 +122,6 @@ test('damage in the middle of an unsealed segment is kept and reported, not cut 
   }
 });
 
-test('a sealed segment is never touched by a start, whatever became of its file', () => {
-  const folder = filled(1, 3);
-  new Journal({ folder }).close();
-  const bytes = bytesOf(folder, SECOND);
-  writeFileSync(join(folder, SECOND), bytes.subarray(0, 100));
-  new Journal({ folder }).close();
-  const journal = new Journal({ folder });
-  journal.append(record(9));
-  journal.close();
-  expect(bytesOf(folder, SECOND).length).toBe(100);
-  expect(verify(folder).problems.every(({ segment }) => segment === SECOND)).toBe(true);
-  expect(verify(folder).problems).not.toEqual([]);
-});
-
 test('a half-written checkpoint line is cut off by the next start, and its segment sealed again', () => {
   const folder = filled(2, 3);
   const line = bytesOf(folder, 'gateway.checkpoint');
@@ -192,33 +178,6 @@ test('a full disk: nothing half-written stays, nothing more is taken, and it goe
     ]);
     expect(verify(folder)).toMatchObject({ problems: [], sealed: 3 });
   }
-});
-
-test('a disk that is full when a segment has to be sealed: the seal is made later, and once', () => {
-  const folder = emptyFolder();
-  let full = false;
-  const write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number): number => {
-    if (full && length > 300) {
-      writeSync(file, bytes, offset, 40, position);
-      throw new Error('ENOSPC');
-    }
-    return writeSync(file, bytes, offset, length, position);
-  };
-  const journal = new Journal({ folder, segmentBytes: 200, write });
-  journal.append(record(1));
-  journal.commit();
-  full = true;
-  journal.append(record(2));
-  expect(() => journal.commit()).toThrow(JournalError);
-  expect(journal.retry()).toBe(false);
-  full = false;
-  expect(journal.retry()).toBe(true);
-  journal.append(record(3));
-  journal.close();
-  expect(numbers(folder)).toEqual([1, 2, 3]);
-  const report = verify(folder);
-  expect(report.problems).toEqual([]);
-  expect(report.unsealed).toBe(0);
 });
 
 test('a segment that cannot be opened after a seal: nothing is written to the closed one', () => {

@@ -72,7 +72,6 @@ export function constant(value: unknown): string | number | boolean | null | und
   if (isFields(fields['fval'])) return Number(fields['fval']['fval'] ?? 0);
   if (isFields(fields['boolval'])) return fields['boolval']['boolval'] === true;
   if (isFields(fields['sval'])) return text(fields['sval'], 'sval');
-  if (isFields(fields['bsval'])) return text(fields['bsval'], 'bsval');
   return undefined;
 }
 

@@ -32,6 +32,10 @@ export interface Target {
   readonly joined: boolean;
   /** Joined row sources that are written out in the statement (VALUES, unnest of values), by alias. */
   readonly bounded: ReadonlySet<string>;
+  /** Joined tables, by the names that the statement calls them. */
+  readonly tables: ReadonlySet<string>;
+  /** Names of WITH: what they stand for may hold anything. */
+  readonly ctes: ReadonlySet<string>;
 }
 
 /** 'never': selects no row at all. */
@@ -50,7 +54,7 @@ export function filterStrength(where: unknown, target: Target, values: Values): 
   const strength = judge.condition(node, 0);
   if (strength === 'never') return 'strong';
   // A join says which rows belong together; with an equality on the other side it selects in earnest.
-  return strength === 'weak' && judge.joins && judge.pinsOther ? 'strong' : strength;
+  return strength === 'weak' && [...judge.joins].some((table) => judge.pinned.has(table)) ? 'strong' : strength;
 }
 
 /** Row sources of a FROM or USING list that the statement itself spells out. */
@@ -69,6 +73,7 @@ export function boundedSources(from: unknown): ReadonlySet<string> {
   );
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
 const RANK = { none: 0, weak: 1, strong: 2, never: 3 } as const;
 const strongest = (all: readonly Strength[]): Strength => all.reduce((a, b) => (RANK[b] > RANK[a] ? b : a), 'none');
 const weakest = (all: readonly Strength[]): Strength => all.reduce((a, b) => (RANK[b] < RANK[a] ? b : a), 'never');
@@ -76,9 +81,14 @@ const weakest = (all: readonly Strength[]): Strength => all.reduce((a, b) => (RA
 /** Functions that keep different values apart well enough: a condition on their result is one on the column. */
 const FAITHFUL = new Set(['lower', 'upper', 'btrim', 'ltrim', 'rtrim']);
 
+/** System columns that have one value in all rows, or nearly all. */
+const SHARED = new Set(['tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);
+
 class Judge {
-  joins = false;
-  pinsOther = false;
+  /** Tables that a column of the target equals one of. */
+  readonly joins = new Set<string>();
+  /** Joined tables of which a column equals a value. */
+  readonly pinned = new Set<string>();
   readonly #target: Target;
   readonly #values: Values;
 
@@ -153,7 +163,7 @@ class Judge {
     }
   }
 
-  #equality(left: unknown, right: unknown): Strength {
+  #equality(left: unknown, right: unknown, inList = false): Strength {
     const rows = [nodeOf(left), nodeOf(right)].map((side) =>
       side?.kind === 'RowExpr' ? side.fields['args'] : undefined,
     );
@@ -169,8 +179,8 @@ class Judge {
     const outside = a ? right : left;
     if (!this.#fromOutside(outside))
       return this.#repeats(column, outside) ? 'none' : this.#weakIfMentioned([left, right]);
-    if (column.owner === 'target') return 'strong';
-    if (column.owner === 'other') this.pinsOther = true;
+    if (column.owner === 'target') return this.#tells(column, outside) ? 'strong' : 'weak';
+    if (column.owner === 'other' && !inList && this.#target.tables.has(column.table)) this.pinned.add(column.table);
     return column.owner === 'unclear' ? 'weak' : 'none';
   }
 
@@ -178,7 +188,7 @@ class Judge {
   #columns(a: Column, b: Column): Strength {
     const owners = new Set([a.owner, b.owner]);
     if (owners.has('target') && (owners.has('other') || owners.has('bounded'))) {
-      this.joins = true;
+      for (const { owner, table } of [a, b]) if (owner === 'other') this.joins.add(table);
       return owners.has('bounded') ? 'strong' : 'weak';
     }
     if (owners.size === 1 && owners.has('target')) return a.name === b.name ? 'none' : 'weak';
@@ -188,7 +198,7 @@ class Judge {
   #membership(left: unknown, list: unknown): Strength {
     const node = nodeOf(list);
     const items = node?.kind === 'List' ? node.fields['items'] : list;
-    return weakest((Array.isArray(items) ? items : [items]).map((item) => this.#equality(left, item)));
+    return weakest((Array.isArray(items) ? items : [items]).map((item) => this.#equality(left, item, true)));
   }
 
   #pattern(fields: Fields): Strength {
@@ -226,7 +236,7 @@ class Judge {
     const table = text(source, 'relname');
     return filterStrength(
       select['whereClause'],
-      { name: alias || table, table, joined: false, bounded: new Set() },
+      { ...this.#target, name: alias || table, table, joined: false, bounded: NOTHING, tables: NOTHING },
       this.#values,
     );
   }
@@ -251,6 +261,7 @@ class Judge {
     )
       return undefined;
     const table = text(from.fields, 'relname');
+    if (this.#target.ctes.has(table)) return undefined;
     const alias = isFields(from.fields['alias']) ? text(from.fields['alias'], 'aliasname') : '';
     const name = alias || table;
     const own = table === this.#target.table && text(from.fields, 'schemaname') === '';
@@ -283,9 +294,10 @@ class Judge {
     const path = strings(node.fields['fields']);
     const name = path.at(-1) ?? '';
     const table = path.at(-2);
-    if (table === undefined) return { name, owner: this.#target.joined ? 'unclear' : 'target' };
+    if (table === undefined) return { name, table: '', owner: this.#target.joined ? 'unclear' : 'target' };
     return {
       name,
+      table,
       owner: table === this.#target.name ? 'target' : this.#target.bounded.has(table) ? 'bounded' : 'other',
     };
   }
@@ -300,6 +312,22 @@ class Judge {
       );
     }
     return !mentionsColumns(expression);
+  }
+
+  /** Whether the value tells rows apart: one of two truth values, or a value that all rows share, does not. */
+  #tells({ name }: Column, outside: unknown): boolean {
+    if (SHARED.has(name) || typeof constant(outside) === 'boolean') return false;
+    const node = nodeOf(outside);
+    if (node?.kind === 'FuncCall' && strings(node.fields['funcname']).at(-1) === 'enum_range') return false;
+    const list = constant(outside);
+    return !(
+      typeof list === 'string' &&
+      list.startsWith('{') &&
+      list
+        .slice(1, -1)
+        .split(',')
+        .every((item) => truth(item.trim()) !== undefined)
+    );
   }
 
   #repeats(column: Column, expression: unknown): boolean {
@@ -344,9 +372,12 @@ class Judge {
   }
 
   #compare(fields: Fields): boolean | undefined {
+    // What is equal in a type need not be so in its spelling: only plain constants and bound values are compared.
+    if (isCast(fields['lexpr']) || isCast(fields['rexpr'])) return undefined;
     const left = this.#value(fields['lexpr']);
     const right = this.#value(fields['rexpr']);
     if (left === null || right === null) return false;
+    if (unsafe(left) || unsafe(right)) return undefined;
     if (left === undefined || right === undefined || typeof left !== typeof right) return undefined;
     const operator = operatorOf(fields);
     if (operator === '=') return left === right;
@@ -365,6 +396,8 @@ class Judge {
 
 interface Column {
   readonly name: string;
+  /** As qualified; empty for a plain name. */
+  readonly table: string;
   /** 'unclear': a plain name where several tables could have it. */
   readonly owner: 'target' | 'other' | 'bounded' | 'unclear';
 }
@@ -397,3 +430,8 @@ function visit(value: unknown, see: (node: Node) => void): void {
   if (isRelation(value)) return;
   for (const key in value) visit(value[key], see);
 }
+
+const isCast = (expression: unknown): boolean =>
+  nodeOf(expression)?.kind === 'TypeCast' && typeof constant(expression) !== 'boolean';
+
+const unsafe = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;

@@ -113,6 +113,8 @@ class StatementReader {
     draft.verb = known.verb;
     this.add(draft, ...known.effects);
     if (known.reason) this.unknown(draft, known.reason);
+    // X: DROP CONSTRAINT (AlterDomainStmt in parsenodes.h).
+    if (kind === 'AlterDomainStmt' && /^X$|DropConstraint/.test(text(fields, 'subtype'))) this.add(draft, 'destroy');
     this.inside(draft, fields, ctes, known.effects.includes('define') ? 'define' : 'read');
   }
 
@@ -191,11 +193,18 @@ class StatementReader {
     for (const key in fields) if (key !== 'relation' && key !== 'withClause') this.inside(draft, fields[key], ctes);
   }
 
-  where(draft: Draft, relation: unknown, where: unknown, others: unknown): FilterStrength {
+  where(draft: Draft, relation: unknown, where: unknown, others: unknown, ctes: Names): FilterStrength {
     const fields = isFields(relation) ? relation : {};
     const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
     const table = text(fields, 'relname');
-    const target = { name: alias || table, table, joined: others !== undefined, bounded: boundedSources(others) };
+    const target = {
+      name: alias || table,
+      table,
+      joined: others !== undefined,
+      bounded: boundedSources(others),
+      tables: tablesOf(others, ctes),
+      ctes,
+    };
     const strength = filterStrength(where, target, this.#values);
     if (strength !== 'strong') {
       draft.reasons.push(
@@ -327,15 +336,27 @@ const READERS: Readonly<Record<string, Read>> = {
   InsertStmt: (reader, draft, fields, ctes) => reader.modify(draft, 'insert', ['write'], fields, ctes),
   UpdateStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'update', ['write'], fields, ctes);
-    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['fromClause']);
+    draft.filter = reader.where(
+      draft,
+      fields['relation'],
+      fields['whereClause'],
+      fields['fromClause'],
+      cteNames(fields, ctes),
+    );
   },
   DeleteStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'delete', ['write'], fields, ctes);
-    draft.filter = reader.where(draft, fields['relation'], fields['whereClause'], fields['usingClause']);
+    draft.filter = reader.where(
+      draft,
+      fields['relation'],
+      fields['whereClause'],
+      fields['usingClause'],
+      cteNames(fields, ctes),
+    );
   },
   MergeStmt: (reader, draft, fields, ctes) => {
     reader.modify(draft, 'merge', ['write'], fields, ctes);
-    draft.filter = mergeFilter(reader, draft, fields);
+    draft.filter = mergeFilter(reader, draft, fields, cteNames(fields, ctes));
   },
   TruncateStmt: (reader, draft, fields) => {
     draft.verb = 'truncate';
@@ -464,7 +485,7 @@ function session(verb: string): Read {
 }
 
 /** MERGE selects by its join condition, but rows that are not in the source have none. */
-function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields): FilterStrength {
+function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields, ctes: Names): FilterStrength {
   const clauses = nodesOf(fields['mergeWhenClauses']).map((clause) => clause.fields);
   const changing = clauses.filter(
     (clause) => clause['commandType'] === 'CMD_DELETE' || clause['commandType'] === 'CMD_UPDATE',
@@ -474,7 +495,7 @@ function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields): Fil
     draft.reasons.push('has no condition that selects rows of the target');
     return 'none';
   }
-  return reader.where(draft, fields['relation'], fields['joinCondition'], [fields['sourceRelation']]);
+  return reader.where(draft, fields['relation'], fields['joinCondition'], [fields['sourceRelation']], ctes);
 }
 
 /** pg_dump sets what may not be there by `SELECT set_config(name, ...) FROM pg_settings WHERE name = '...'`. */
@@ -495,6 +516,20 @@ function settingOfRow(select: Fields): string | undefined {
     ? name
     : undefined;
 }
+
+/** Plain tables of a FROM or USING list, by the names that the statement calls them. */
+const tablesOf = (from: unknown, ctes: Names): Names =>
+  new Set(
+    nodesOf(from).flatMap(({ kind, fields }) => {
+      if (kind !== 'RangeVar' || (text(fields, 'schemaname') === '' && ctes.has(text(fields, 'relname')))) return [];
+      return [(isFields(fields['alias']) && text(fields['alias'], 'aliasname')) || text(fields, 'relname')];
+    }),
+  );
+
+const cteNames = (fields: Fields, outer: Names): Names =>
+  isFields(fields['withClause'])
+    ? new Set([...outer, ...nodesOf(fields['withClause']['ctes']).map((cte) => text(cte.fields, 'ctename'))])
+    : outer;
 
 const SAMPLING = new Set(['bernoulli', 'system', 'pg_catalog.bernoulli', 'pg_catalog.system']);
 
