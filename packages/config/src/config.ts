@@ -8,9 +8,12 @@ export interface Config {
   readonly control: { readonly address: string; readonly port: number };
   readonly limits: {
     readonly message: number;
+    /** The longest statement text that is judged. */
+    readonly text: number;
     readonly recorded: number;
     readonly handshake: number;
     readonly upstreamLogin: number;
+    /** 0: a session may stay idle. */
     readonly idle: number;
     readonly sessionsPerPrincipal: number;
     readonly connections: number;
@@ -28,7 +31,9 @@ export interface Config {
 export interface ListenerConfig {
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
+  readonly login: 'scram' | 'password';
 }
 
 export interface ConnectionConfig {
@@ -55,9 +60,13 @@ export interface Problem {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** `policies.production[2].when`; empty when the text is no YAML. */
   readonly path: string;
   readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }
 
-export const describeProblem = ({ file, line, column, message }: Problem): string =>
-  `${file}:${line}:${column}  ${message}`;
+/** One line for a terminal, in the form that editors make a link of. */
+export const describeProblem = ({ file, line, column, path, message, hint }: Problem): string =>
+  `${file}:${line}:${column}  ${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : ` ${hint}`}`;

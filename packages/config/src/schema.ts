@@ -1,92 +1,130 @@
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import { duration, size } from './values.js';
+import { duration, durationOrOff, fileText, type Outside, secret, size } from './values.js';
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
+ * What a key says is read here once (sizes, secrets, files); what it refers to is checked in `references.ts`.
  * Descriptions end up in the JSON Schema that editors complete from.
  */
-const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'use letters, digits, "_", "-" and "."');
+export function settings(outside: Outside) {
+  const listener = z
+    .strictObject({
+      address: z
+        .union([z.string(), z.array(z.string()).min(1)], { error: 'write one address or a list of them' })
+        .default('127.0.0.1')
+        .describe('one address or several; "::" is all of them'),
+      port: port.default(6432),
+      tls: z
+        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })], {
+          error: 'write self-signed, off, or { cert: file, key: file }',
+        })
+        .default('self-signed')
+        .describe("files in PEM, a certificate of the gateway's own, or none"),
+      login: z
+        .enum(['scram', 'password'])
+        .default('scram')
+        .describe('how clients prove who they are; password sends the token itself and needs TLS'),
+    })
+    .superRefine(({ address, tls, login }, context) => {
+      const exposed = [address].flat().some((one) => !LOOPBACK.test(one));
+      if (login !== 'password' || tls !== 'off' || !exposed) return;
+      const message = 'login by password without TLS would show tokens to the network';
+      context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
+    });
+
+  const connection = z.strictObject({
+    protocol: z.literal('postgres'),
+    target: z
+      .strictObject({
+        host: z.string().min(1),
+        port: port.min(1).default(5432),
+        database: z.string().min(1).optional().describe("without one, the target's own default for the user"),
+        tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
+        ca: fileText(outside).optional().describe('file with the PEM of the authority to trust'),
+      })
+      .superRefine(({ tls, ca }, context) => {
+        if (ca === undefined || tls.startsWith('verify')) return;
+        const message = `"ca" is not looked at with "tls: ${tls}"`;
+        context.addIssue({ code: 'custom', path: ['ca'], message, params: { hint: 'Use verify-ca or verify-full.' } });
+      }),
+    credential: z.strictObject({
+      user: z.string().min(1),
+      password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
+    }),
+    access: z.array(z.string()).default([]).describe('who may use it: group:name, user:name, agent:name, or "*"'),
+    policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
+    functions: z
+      .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
+      .prefault({}),
+    via: refused('This version has no agents: it reaches a target directly. It does not start with "via".'),
+  });
+
+  return z.strictObject({
+    data: z.string().min(1).default('./.sluice').describe('folder for the store, the journal and keys'),
+    listeners: z.strictObject({ postgres: listener.prefault({}) }).prefault({}),
+    control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
+    limits: limits.prefault({}),
+    record: record.prefault({}),
+    principals: z.record(name, principal).default({}).describe('people and agents'),
+    connections: z.record(name, connection).default({}).describe('targets, by the name that clients ask for'),
+    policies: z.record(name, z.array(rule)).default({}).describe('lists of rules'),
+  });
+}
+
+export type Settings = z.output<ReturnType<typeof settings>>;
+
+/** The JSON Schema of `sluice.yaml`, for editors. */
+export const jsonSchema = (): object =>
+  z.toJSONSchema(settings({ folder: '.', env: {} }), { io: 'input', unrepresentable: 'any' });
+
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
 const port = z.number().int().min(0).max(65535);
-const secret = z.string().describe('a secret: "${env:NAME}" or "${file:/path}" keeps it out of this file');
 
-const listener = z.strictObject({
-  address: z
-    .union([z.string(), z.array(z.string()).min(1)])
-    .default('127.0.0.1')
-    .describe('one address or several; "::" is all of them'),
-  port: port.default(6432),
-  tls: z
-    .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: z.string(), key: z.string() })])
-    .default('self-signed')
-    .describe("files in PEM, a certificate of the gateway's own, or none"),
-});
+const name = z.string().regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name has letters, digits, "_", "-", "." and "@" only');
 
-const rule = z.strictObject({
-  rule: name,
-  when: z.string().optional().describe('a CEL condition; without one the rule always matches'),
-  deny: z.string().min(1).optional().describe('refuse, with this sentence for who asked'),
-  allow: z
-    .union([z.literal(true), z.string()])
-    .optional()
-    .describe('let through what is not known to be harmless'),
-  mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: record what the rule would have done'),
-  hold: z.unknown().optional(),
-  mask: z.unknown().optional(),
-});
+/** A key that is understood and cannot be honoured: to start without it would be to pretend. */
+const refused = (sentence: string) => z.never({ error: sentence }).optional();
 
-const connection = z.strictObject({
-  protocol: z.literal('postgres'),
-  target: z.strictObject({
-    host: z.string().min(1),
-    port: port.default(5432),
-    database: z.string().optional(),
-    tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
-    ca: z.string().optional().describe('file with the PEM of the authority to trust'),
-  }),
-  credential: z.strictObject({ user: z.string().min(1), password: secret.optional() }),
-  access: z.array(z.string()).default([]).describe('who may use it: group:name, user:name, agent:name, or "*"'),
-  policies: z.array(z.string()).default([]),
-  functions: z.strictObject({ trusted: z.array(z.string()).default([]) }).default({ trusted: [] }),
-  via: z.unknown().optional(),
-});
+const unenforced = (what: string) =>
+  refused(`This version cannot enforce "${what}", so it does not start with a rule that relies on it.`);
+
+const rule = z
+  .strictObject({
+    rule: name,
+    when: z.string().min(1).optional().describe('a CEL condition; without one the rule always matches'),
+    deny: z.string().min(1).optional().describe('refuse, with this sentence for who asked'),
+    allow: z.literal(true).optional().describe('let through what is not known to be harmless'),
+    mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: record what the rule would have done'),
+    hold: unenforced('hold'),
+    mask: unenforced('mask'),
+  })
+  .superRefine(({ rule, deny, allow }, context) => {
+    if ((deny === undefined) !== (allow === undefined)) return;
+    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny" or "allow"` });
+  });
 
 const principal = z.strictObject({
   kind: z.enum(['person', 'agent']).default('person'),
-  groups: z.array(z.string()).default([]),
+  groups: z.array(name).default([]),
   roles: z.array(z.enum(ROLES)).default(['user']),
 });
 
-export const schema = z.strictObject({
-  data: z.string().default('.sluice').describe('folder for the store, the journal and keys'),
-  listeners: z.strictObject({ postgres: listener.prefault({}) }).prefault({}),
-  control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
-  limits: z
-    .strictObject({
-      message: size.prefault('64MiB').describe('the longest statement or set of parameters that is read'),
-      recorded: size.prefault('64KiB').describe('what of one answer is recorded'),
-      handshake: duration.prefault('15s'),
-      upstream_login: duration.prefault('15s'),
-      idle: duration.prefault('off').describe('a session without a command for this long is ended'),
-      sessions_per_principal: z.number().int().positive().default(100),
-      connections: z.number().int().positive().default(10_000).describe('open sockets of clients, logged in or not'),
-      drain: duration.prefault('30s'),
-    })
-    .prefault({}),
-  record: z
-    .strictObject({
-      durability: z.enum(['process', 'disk']).default('process'),
-      parameters: z.enum(['full', 'masked', 'none']).default('full'),
-      segment: size.prefault('64MiB'),
-    })
-    .prefault({}),
-  principals: z.record(name, principal.prefault({})).default({}),
-  connections: z.record(name, connection).default({}),
-  policies: z.record(name, z.array(rule)).default({}),
+const limits = z.strictObject({
+  message: size.prefault('64MiB').describe('the longest client message that is read'),
+  text: size.prefault('16MiB').describe('the longest statement text that is judged'),
+  recorded: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
+  handshake: duration.prefault('10s').describe('from accepting a client to its being logged in'),
+  upstream_login: duration.prefault('15s').describe('from reaching a target to its being ready'),
+  idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),
+  sessions_per_principal: z.number().int().positive().default(100),
+  connections: z.number().int().positive().default(10_000).describe('open sockets of clients, logged in or not'),
+  drain: duration.prefault('30s').describe('how long running sessions may go on when the gateway stops'),
 });
 
-export type Raw = z.output<typeof schema>;
-export type RawRule = z.output<typeof rule>;
-
-/** The JSON Schema of `sluice.yaml`, for editors. */
-export const jsonSchema = (): object => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+const record = z.strictObject({
+  durability: z.enum(['process', 'disk']).default('process').describe('disk: wait for the disk before each command'),
+  parameters: z.enum(['full', 'masked', 'none']).default('full').describe('what is kept of bound values'),
+  segment: size.prefault('64MiB').describe('size at which a journal file is sealed'),
+});

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { z } from 'zod';
 
@@ -26,30 +28,102 @@ export class Secret {
   }
 }
 
-const UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+/** What a configuration may refer to: the environment, and files relative to its own folder. */
+export interface Outside {
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const SIZES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 const TIMES = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** Bytes: a number, or a text such as `64MiB`. */
-export const size = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  const bytes = typeof value === 'number' ? value : parseUnit(value, UNITS);
-  if (bytes === undefined)
-    context.addIssue({ code: 'custom', message: `"${value}" is not a size: write 64KiB, 16MiB or 1GiB` });
-  return bytes ?? 0;
-});
+/** Node's timers take a 32-bit number; what is longer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Milliseconds, from a text such as `10s`, `5m`, `12h`, `30d`. 0 or `off`: none. */
-export const duration = z.union([z.literal(0), z.string()]).transform((value, context) => {
-  const time = parseDuration(String(value));
-  if (time === undefined)
-    context.addIssue({ code: 'custom', message: `"${value}" is not a duration: write 10s, 5m, 12h or 30d` });
-  return time ?? 0;
-});
+/** Bytes: a number, or a text such as `64MiB`. */
+export const size = z
+  .union([z.number(), z.string()], { error: 'write a size such as 64KiB, 16MiB or 1GiB' })
+  .transform((value, context) => {
+    const bytes = typeof value === 'number' ? value : inUnits(value, SIZES);
+    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is not a size`,
+      params: { hint: 'Write 64KiB or 16MiB.' },
+    });
+    return z.NEVER;
+  });
+
+/** Milliseconds, from a text such as `10s`, `5m` or `12h`. */
+export const duration = z.string({ error: 'write a duration such as 10s, 5m or 12h' }).transform(milliseconds);
+
+/** As `duration`; 0 or `off` switch it off. */
+export const durationOrOff = z
+  .union([z.literal(0), z.string()], { error: 'write a duration such as 10s, 5m or 12h, or off' })
+  .transform((value, context) => (value === 0 || value === 'off' ? 0 : milliseconds(value, context)));
 
 /** Milliseconds of a duration in words; undefined when it is none. */
-export const parseDuration = (text: string): number | undefined =>
-  text === '0' || text === 'off' ? 0 : parseUnit(text, TIMES);
+export function parseDuration(text: string): number | undefined {
+  return text === '0' || text === 'off' ? 0 : inUnits(text, TIMES);
+}
 
-function parseUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
+/** The text of a file that the configuration names. */
+export const fileText = (outside: Outside) =>
+  z.string().transform((name, context) => {
+    const text = read(name, outside);
+    if (text.type === 'read') return text.text;
+    context.addIssue({ code: 'custom', message: text.message });
+    return z.NEVER;
+  });
+
+/** A secret: in words, or where to find it. A reference is the whole value, so that half a secret is never one. */
+export const secret = (outside: Outside) =>
+  z.string({ error: 'expected a text; put digits in quotes' }).transform((text, context) => {
+    const found = findSecret(text, outside);
+    if (found.type === 'read') return new Secret(found.text);
+    context.addIssue({ code: 'custom', message: found.message });
+    return z.NEVER;
+  });
+
+type Read = { readonly type: 'read'; readonly text: string } | { readonly type: 'failed'; readonly message: string };
+
+function findSecret(text: string, outside: Outside): Read {
+  const [, source, name = ''] = /^\$\{(env|file):([^{}]+)\}$/.exec(text) ?? [];
+  if (source === undefined) {
+    return text.includes('${')
+      ? { type: 'failed', message: 'a secret reference is the whole value, "${env:NAME}" or "${file:/path}"' }
+      : { type: 'read', text };
+  }
+  if (source === 'env') {
+    const value = outside.env[name];
+    return value ? { type: 'read', text: value } : { type: 'failed', message: `the environment has no ${name}` };
+  }
+  const file = read(name, outside);
+  if (file.type === 'failed') return file;
+  // Editors and `echo` end a file with a line break, which is never meant.
+  const value = file.text.replace(/\r?\n$/, '');
+  return value ? { type: 'read', text: value } : { type: 'failed', message: `the file ${name} is empty` };
+}
+
+function read(name: string, { folder }: Outside): Read {
+  try {
+    return { type: 'read', text: readFileSync(resolve(folder, name), 'utf8') };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown error');
+    return { type: 'failed', message: `the file ${resolve(folder, name)} cannot be read: ${why}` };
+  }
+}
+
+function milliseconds(text: string, context: z.core.$RefinementCtx): number {
+  const time = inUnits(text, TIMES);
+  if (time !== undefined && time > 0 && time <= LONGEST_TIMER) return time;
+  const why = time !== undefined && time > LONGEST_TIMER ? 'is longer than 24 days' : 'is not a duration';
+  context.addIssue({ code: 'custom', message: `"${text}" ${why}`, params: { hint: 'Write 10s, 5m or 12h.' } });
+  return z.NEVER;
+}
+
+function inUnits(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text) ?? [];
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
   return factor === undefined ? undefined : Math.round(Number(number) * factor);

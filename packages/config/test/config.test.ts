@@ -1,49 +1,298 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { expect, test } from 'vitest';
-import { Secret, describeProblem, parseConfig } from '../src/index.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Config, describeProblem, jsonSchema, type Loaded, loadConfig, parseConfig } from '../src/index.js';
 
-const problemsOf = (text: string, env: NodeJS.ProcessEnv = {}): string[] => {
-  const loaded = parseConfig(text, { file: 'sluice.yaml', env });
-  return loaded.ok ? [] : loaded.problems.map(describeProblem);
-};
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+  writeFileSync(join(folder, 'sluice.yaml'), '');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 
-const connection = (extra: string): string => `principals: { a: { groups: [g] } }
+const parse = (text: string, env: NodeJS.ProcessEnv = {}): Loaded =>
+  parseConfig(text, { file: join(folder, 'sluice.yaml'), env });
+
+function good(text: string, env: NodeJS.ProcessEnv = {}): Config {
+  const loaded = parse(text, env);
+  if (!loaded.ok) throw new Error(loaded.problems.map(describeProblem).join('\n'));
+  return loaded.config;
+}
+
+/** Each problem as `line:column path: message hint`. */
+function bad(text: string, env: NodeJS.ProcessEnv = {}): string[] {
+  const loaded = parse(text, env);
+  if (loaded.ok) return [];
+  return loaded.problems.map((problem) => describeProblem({ ...problem, file: '' }).slice(1));
+}
+
+const SHOP = `
+principals:
+  ada: { groups: [engineers] }
+  codex: { kind: agent }
 connections:
-  db:
+  shop:
     protocol: postgres
-    target: { host: h }
-    credential: { user: u, password: "\${env:PW}" }
-${extra}`;
+    target: { host: db.internal }
+    credential: { user: sluice, password: "\${env:SHOP_PASSWORD}" }
+    access: ["group:engineers", "agent:codex"]
+    policies: [production]
+policies:
+  production:
+    - rule: no-destruction
+      when: action.effects.exists(e, e == "destroy")
+      deny: Tables are not dropped through the gateway.
+    - rule: maintenance
+      allow: true
+      mode: observe
+`;
 
-test('a key that is not known is a mistake, with its place and the nearest that is', () => {
-  expect(problemsOf('limits:\n  mesage: 1MiB\n')).toEqual([
-    'sluice.yaml:2:11  "mesage" is not a setting of limits. Did you mean "message"?',
+describe('what a good configuration means', () => {
+  test('an empty one is complete', () => {
+    const config = good('');
+    expect(config.data).toBe(join(folder, '.sluice'));
+    expect(config.listeners.postgres).toEqual({
+      addresses: ['127.0.0.1'],
+      port: 6432,
+      tls: 'self-signed',
+      login: 'scram',
+    });
+    expect(config.limits).toEqual({
+      message: 64 * 1024 ** 2,
+      text: 16 * 1024 ** 2,
+      recorded: 64 * 1024,
+      handshake: 10_000,
+      upstreamLogin: 15_000,
+      idle: 0,
+      sessionsPerPrincipal: 100,
+      connections: 10_000,
+      drain: 30_000,
+    });
+  });
+
+  test('rules carry the path at which they stand, in the order of the policies', () => {
+    const shop = good(SHOP, { SHOP_PASSWORD: 'x' }).connections.get('shop');
+    expect(shop?.rules).toEqual([
+      {
+        rule: 'no-destruction',
+        when: 'action.effects.exists(e, e == "destroy")',
+        then: { type: 'deny', message: 'Tables are not dropped through the gateway.' },
+        mode: 'enforce',
+        path: 'policies.production[0]',
+      },
+      { rule: 'maintenance', then: { type: 'allow' }, mode: 'observe', path: 'policies.production[1]' },
+    ]);
+    expect(shop?.target).toMatchObject({ port: 5432, tls: 'verify-full' });
+  });
+
+  test('sizes, durations, several addresses', () => {
+    const config = good(
+      'limits: { message: 1.5MiB, recorded: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
+    );
+    expect(config.limits).toMatchObject({ message: 1.5 * 1024 ** 2, recorded: 1000, idle: 600_000, drain: 500 });
+    expect(config.listeners.postgres.addresses).toEqual(['::1', '127.0.0.1']);
+  });
+
+  test('a secret is read from the environment or a file beside the configuration, and does not print', () => {
+    const fromEnvironment = good(SHOP, { SHOP_PASSWORD: 's3cret' }).connections.get('shop')?.credential.password;
+    expect(fromEnvironment?.reveal()).toBe('s3cret');
+    expect(`${fromEnvironment}${JSON.stringify({ fromEnvironment })}${inspect(fromEnvironment)}`).not.toContain(
+      's3cret',
+    );
+    writeFileSync(join(folder, 'password'), 'from a file\n');
+    const text = SHOP.replace('${env:SHOP_PASSWORD}', '${file:password}');
+    expect(good(text).connections.get('shop')?.credential.password?.reveal()).toBe('from a file');
+  });
+});
+
+describe('what a mistake is answered with', () => {
+  test.each([
+    [
+      'a key that is not known',
+      'limits:\n  mesage: 1MiB',
+      '2:3  limits.mesage: "mesage" is not a setting here. Did you mean "message"?',
+    ],
+    [
+      'a key that is not known in one of two shapes',
+      'listeners:\n  postgres:\n    tls: { cert: sluice.yaml, certt: a, key: sluice.yaml }',
+      '3:31  listeners.postgres.tls.certt: "certt" is not a setting here. Did you mean "cert"?',
+    ],
+    ['a wrong word', 'record:\n  durability: disc', '2:15  record.durability: expected process or disk.'],
+    ['a wrong type', 'control: { port: "7432" }', '1:18  control.port: expected number, received string.'],
+    [
+      'a size without a unit',
+      'limits: { message: 64 Megabytes }',
+      '1:20  limits.message: "64 Megabytes" is not a size. Write 64KiB or 16MiB.',
+    ],
+    [
+      'a time that timers cannot wait for',
+      'limits: { idle: 30d }',
+      '1:17  limits.idle: "30d" is longer than 24 days. Write 10s, 5m or 12h.',
+    ],
+    [
+      'no deadline for logins',
+      'limits: { handshake: off }',
+      '1:22  limits.handshake: "off" is not a duration. Write 10s, 5m or 12h.',
+    ],
+    [
+      'a rule that does nothing',
+      'policies:\n  p:\n    - rule: x',
+      '3:7  policies.p[0]: rule "x" needs either "deny" or "allow".',
+    ],
+    [
+      'a rule that does both',
+      'policies: { p: [{ rule: x, allow: true, deny: No. }] }',
+      '1:17  policies.p[0]: rule "x" needs either "deny" or "allow".',
+    ],
+    [
+      'two rules of one name',
+      'policies:\n  p:\n    - { rule: x, allow: true }\n    - { rule: x, deny: No. }',
+      '4:15  policies.p[1].rule: this policy has another rule "x".',
+    ],
+    [
+      "a rule with the gateway's name",
+      'policies: { p: [{ rule: gateway, deny: No. }] }',
+      '1:25  policies.p[0].rule: "gateway" is what the gateway calls its own rules.',
+    ],
+    [
+      'a name with a space',
+      'policies:\n  my policy: []',
+      '2:3  policies.my policy: a name has letters, digits, "_", "-", "." and "@" only.',
+    ],
+    ['a name that objects are made of', 'principals:\n  __proto__: {}', '2:3  This cannot be the name of a setting.'],
+    ['the same key twice', 'data: a\ndata: b', '2:1  Map keys must be unique.'],
+    ['a tag that means nothing', 'data: !vault x', '1:7  Unresolved tag: !vault.'],
+    [
+      'tokens in the clear',
+      'listeners: { postgres: { address: 0.0.0.0, tls: off, login: password } }',
+      '1:61  listeners.postgres.login: login by password without TLS would show tokens to the network. Switch tls on, or use scram.',
+    ],
+  ])('%s', (_, text, problem) => {
+    expect(bad(text)).toEqual([problem]);
+  });
+
+  test('broken YAML names the line and quotes nothing of it', () => {
+    const [first = ''] = bad('data: x\nconnections: { shop: { credential: { password: hunter2 }');
+    expect(first).toMatch(/^2:\d+ /);
+    expect(first).not.toContain('hunter2');
+  });
+
+  test('a file that is not there', () => {
+    const file = join(folder, 'none.yaml');
+    const loaded = loadConfig(file);
+    expect(loaded.ok ? [] : loaded.problems.map(describeProblem)).toEqual([
+      `${file}:1:1  The configuration cannot be read: there is no such file.`,
+    ]);
+  });
+
+  test.each([
+    [
+      'what this version cannot enforce: mask',
+      'mask: { columns: [customers.email], with: redact }',
+      'policies.production[1].mask: This version cannot enforce "mask", so it does not start with a rule that relies on it.',
+    ],
+    [
+      'what this version cannot enforce: hold',
+      'hold: { approvers: ["group:dba"], within: 10m }',
+      'policies.production[1].hold: This version cannot enforce "hold", so it does not start with a rule that relies on it.',
+    ],
+  ])('%s', (_, effect, problem) => {
+    expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([`18:7  ${problem}`]);
+  });
+
+  test.each([
+    [
+      'an agent in between',
+      'protocol: postgres',
+      'protocol: postgres\n    via: dc1',
+      'connections.shop.via: This version has no agents: it reaches a target directly. It does not start with "via".',
+    ],
+    ['a target without a host', 'host: db.internal', 'port: 5432', 'connections.shop.target.host: "host" is missing.'],
+    [
+      'a policy that is not there',
+      '[production]',
+      '[prodution]',
+      'connections.shop.policies[0]: there is no policy "prodution". Did you mean "production"?',
+    ],
+    [
+      'a group that nobody is in',
+      'group:engineers',
+      'group:engineer',
+      'connections.shop.access[0]: no principal is in a group "engineer". Did you mean "engineers"?',
+    ],
+    [
+      'an agent that is a person',
+      'agent:codex',
+      'agent:ada',
+      'connections.shop.access[1]: "ada" is a person. Write user:ada.',
+    ],
+    [
+      'a kind of access that is not known',
+      'agent:codex',
+      'team:codex',
+      'connections.shop.access[1]: "team:codex" names nobody. Write group:name, user:name, agent:name or "*".',
+    ],
+    [
+      'a secret that is not there',
+      'env:SHOP_PASSWORD',
+      'env:OTHER',
+      'connections.shop.credential.password: the environment has no OTHER.',
+    ],
+    [
+      'half a secret',
+      '"${env:SHOP_PASSWORD}"',
+      '"a${env:SHOP_PASSWORD}"',
+      'connections.shop.credential.password: a secret reference is the whole value, "${env:NAME}" or "${file:/path}".',
+    ],
+    [
+      'an authority that nobody asks',
+      'host: db.internal',
+      'host: db.internal, tls: require, ca: /dev/null',
+      'connections.shop.target.ca: "ca" is not looked at with "tls: require". Use verify-ca or verify-full.',
+    ],
+  ])('%s', (_, from, to, problem) => {
+    const found = bad(SHOP.replace(from, to), { SHOP_PASSWORD: 'x' });
+    expect(found.map((one) => one.replace(/^\d+:\d+ {2}/, ''))).toEqual([problem]);
+  });
+
+  test('a secret file that cannot be read', () => {
+    const [problem = ''] = bad(SHOP.replace('${env:SHOP_PASSWORD}', '${file:/nowhere/at/all}'));
+    expect(problem).toContain('the file /nowhere/at/all cannot be read: there is no such file.');
+  });
+
+  test('all mistakes are told at once, in the order of the file', () => {
+    const text = SHOP.replace('[production]', '[staging]')
+      .replace('mode: observe', 'mode: watch')
+      .replace('ada:', 'data: x\n  ada:');
+    expect(bad(text).map((one) => one.split(' ')[0])).toEqual(['3:9', '10:43', '12:16', '20:13']);
+  });
+});
+
+test('a condition is located for whoever compiles it', () => {
+  const loaded = parse(SHOP.replaceAll('production', 'prod.eu'), { SHOP_PASSWORD: 'x' });
+  if (!loaded.ok) throw new Error('expected a good configuration');
+  expect(loaded.locate('policies.prod.eu[0].when')).toEqual({
+    file: join(folder, 'sluice.yaml'),
+    line: 15,
+    column: 13,
+  });
+  expect(loaded.locate('policies.prod.eu[1].when')).toMatchObject({ line: 17, column: 7 });
+  expect(loaded.locate('connections.shop')).toMatchObject({ line: 6, column: 3 });
+});
+
+test('the schema for editors describes every section', () => {
+  const schema = jsonSchema() as { properties: object; additionalProperties: boolean };
+  expect(schema.additionalProperties).toBe(false);
+  expect(Object.keys(schema.properties)).toEqual([
+    'data',
+    'listeners',
+    'control',
+    'limits',
+    'record',
+    'principals',
+    'connections',
+    'policies',
   ]);
-});
-
-test.each([
-  ['limits: { message: 12 parsecs }', 'is not a size'],
-  ['limits: { handshake: soon }', 'is not a duration'],
-  ['a: [', 'sluice.yaml:1:'],
-  [connection(''), 'The environment variable PW is not set.'],
-  [connection('    access: ["group:gg"]'), 'Did you mean "g"?'],
-  [connection('    policies: [nowhere]'), 'There is no policy "nowhere".'],
-  [connection('    via: dc1'), 'This version has no agents yet'],
-  ['policies: { p: [{ rule: r, mask: { columns: [a] } }] }', 'cannot enforce "mask"'],
-  ['policies: { p: [{ rule: r, hold: { approvers: [a] } }] }', 'cannot enforce "hold"'],
-  ['policies: { p: [{ rule: r }] }', 'needs one of "deny" and "allow"'],
-])('%s', (text, words) => {
-  expect(problemsOf(text).join('\n')).toContain(words);
-});
-
-test('a secret does not print', () => {
-  const secret = new Secret('hunter2');
-  expect(`${secret.toString()} ${JSON.stringify({ secret })} ${inspect(secret)}`).not.toContain('hunter2');
-  expect(secret.reveal()).toBe('hunter2');
-});
-
-test('the example loads', () => {
-  const text = readFileSync(new URL('../../../examples/sluice.yaml', import.meta.url), 'utf8');
-  expect(problemsOf(text, { SHOP_PASSWORD: 'x' })).toEqual([]);
 });

@@ -1,0 +1,76 @@
+import { didYouMean, type Mistake, type Path } from './mistake.js';
+
+/**
+ * Names that are used without being there, and names that are there twice. Works on the value as it was written, so that
+ * these mistakes are found together with those of shape; what has the wrong shape is left to the schema.
+ */
+export function referenceMistakes(value: unknown): Mistake[] {
+  const { principals, connections, policies } = record(value);
+  const people = record(principals);
+  const groups = new Set(Object.values(people).flatMap((one) => texts(record(one)['groups'])));
+  const known: Known = { people, groups: [...groups], policies: Object.keys(record(policies)) };
+  return [
+    ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
+    ...Object.entries(record(policies)).flatMap(([name, rules]) => ofPolicy(rules, ['policies', name])),
+  ];
+}
+
+interface Known {
+  readonly people: Readonly<Record<string, unknown>>;
+  readonly groups: readonly string[];
+  readonly policies: readonly string[];
+}
+
+function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
+  const { policies, access } = record(value);
+  return [
+    ...list(policies).flatMap((name, at) => {
+      if (typeof name !== 'string' || known.policies.includes(name)) return [];
+      const hint = didYouMean(name, known.policies);
+      return [{ path: [...path, 'policies', at], message: `there is no policy "${name}"`, hint }];
+    }),
+    ...list(access).flatMap((entry, at) => {
+      const wrong = typeof entry === 'string' ? wrongAccess(entry, known) : undefined;
+      return wrong ? [{ path: [...path, 'access', at], ...wrong }] : [];
+    }),
+  ];
+}
+
+/** An entry that admits nobody is a slip of the pen: whoever wrote it had somebody in mind. */
+function wrongAccess(entry: string, { people, groups }: Known): Omit<Mistake, 'path'> | undefined {
+  if (entry === '*') return undefined;
+  const colon = entry.indexOf(':');
+  const name = entry.slice(colon + 1);
+  const kind = colon < 0 ? 'name' : entry.slice(0, colon);
+  if (kind === 'group') {
+    if (groups.includes(name)) return undefined;
+    return { message: `no principal is in a group "${name}"`, hint: didYouMean(name, groups) };
+  }
+  if (!['user', 'agent', 'name'].includes(kind)) {
+    return { message: `"${entry}" names nobody`, hint: 'Write group:name, user:name, agent:name or "*".' };
+  }
+  if (!Object.hasOwn(people, name)) {
+    return { message: `there is no principal "${name}"`, hint: didYouMean(name, Object.keys(people)) };
+  }
+  const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';
+  if (kind === 'name' || kind === actual) return undefined;
+  return { message: `"${name}" is ${actual === 'agent' ? 'an agent' : 'a person'}`, hint: `Write ${actual}:${name}.` };
+}
+
+/** The record names the rule that decided: a name stands for one rule, and `gateway` for the gateway's own. */
+function ofPolicy(rules: unknown, path: Path): Mistake[] {
+  const names = list(rules).map((one) => record(one)['rule']);
+  return names.flatMap((name, at) => {
+    const where = [...path, at, 'rule'];
+    if (name === 'gateway') return [{ path: where, message: '"gateway" is what the gateway calls its own rules' }];
+    if (typeof name !== 'string' || names.indexOf(name) === at) return [];
+    return [{ path: where, message: `this policy has another rule "${name}"` }];
+  });
+}
+
+const record = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
+
+const texts = (value: unknown): string[] => list(value).filter((one) => typeof one === 'string');
