@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { lock } from '../src/lock.js';
+import { emptyFolder } from './folder.js';
+
+const STALE = '999999999 1\n';
+
+test('a lock is had once, and again after it was let go of', () => {
+  const folder = emptyFolder();
+  const unlock = lock(folder, 'gateway');
+  expect(() => lock(folder, 'gateway')).toThrow('Is another gateway running?');
+  lock(folder, 'other')();
+  unlock();
+  lock(folder, 'gateway')();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test.each([
+  ['a process that is gone', STALE],
+  ['a process id that is in use again', `${process.pid} 1\n`],
+  ['nobody', ''],
+])('the lock of %s is taken over', (_, content) => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'gateway.lock'), content);
+  lock(folder, 'gateway')();
+});
+
+test('of many that find a stale lock at the same time, one gets it', async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'gateway.lock'), STALE);
+  const program = `
+    import { lock } from ${JSON.stringify(join(import.meta.dirname, '../dist/lock.js'))};
+    while (Date.now() < Number(process.argv[2])) ;
+    try { lock(process.argv[1], 'gateway'); process.stdout.write('mine'); } catch { process.stdout.write('not'); }
+    setTimeout(() => undefined, 1500);`;
+  const start = String(Date.now() + 700);
+  const children = Array.from({ length: 6 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', program, folder, start]),
+  );
+  const said = await Promise.all(
+    children.map(async ({ stdout }) => {
+      const [answer] = await once(stdout.setEncoding('utf8'), 'data');
+      return String(answer);
+    }),
+  );
+  for (const child of children) child.kill();
+  expect(said.filter((answer) => answer === 'mine')).toEqual(['mine']);
+});
