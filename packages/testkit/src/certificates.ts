@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './places.js';
-import { findTool } from './tools.js';
+import { findTool, missingTool } from './tools.js';
 
 export interface TestCertificates {
   /** PEM of the authority, to be trusted. */
@@ -17,7 +17,7 @@ export interface TestCertificates {
 /** A certificate authority and one server certificate of it, made with the openssl command. */
 export function makeCertificates(names: readonly string[] = ['localhost', '127.0.0.1']): TestCertificates {
   const openssl = findTool('openssl');
-  if (!openssl) throw new Error('openssl is not installed');
+  if (!openssl) throw new Error(missingTool('openssl'));
   const { path, remove } = temporaryFolder('certificates');
   const file = (name: string): string => join(path, name);
   const run = (...args: string[]): void => void execFileSync(openssl, args, { cwd: path, stdio: 'pipe' });
@@ -26,24 +26,9 @@ export function makeCertificates(names: readonly string[] = ['localhost', '127.0
   run(...request, '-subj', '/CN=server', '-keyout', 'server.key', '-out', 'server.csr');
   const alternatives = names.map((name) => (/^[\d.]+$|:/.test(name) ? `IP:${name}` : `DNS:${name}`)).join(',');
   writeFileSync(file('extensions'), `subjectAltName=${alternatives}\n`);
-  run(
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ca.crt',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '30',
-    '-sha256',
-    '-extfile',
-    'extensions',
-    '-out',
-    'server.crt',
-  );
+  const authority = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'];
+  const extensions = ['-sha256', '-extfile', 'extensions'];
+  run('x509', '-req', '-days', '30', '-in', 'server.csr', ...authority, ...extensions, '-out', 'server.crt');
   const read = (name: string): string => readFileSync(file(name), 'utf8');
   return {
     ca: read('ca.crt'),

@@ -5,9 +5,26 @@ export const CUTS: Readonly<Record<string, (bytes: Buffer) => Buffer[]>> = {
   'in sevens': (bytes) => pieces(bytes, 7),
   'in halves': (bytes) => pieces(bytes, Math.ceil(bytes.length / 2)),
   'in thousands': (bytes) => pieces(bytes, 1000),
+  'at random, seed 1': (bytes) => randomPieces(bytes, 1),
+  'at random, seed 2': (bytes) => randomPieces(bytes, 2),
 };
 
+/** Pieces of one size, the last one shorter. */
 export const pieces = (bytes: Buffer, size: number): Buffer[] =>
   Array.from({ length: Math.ceil(bytes.length / Math.max(1, size)) }, (_, n) =>
     bytes.subarray(n * size, (n + 1) * size),
   );
+
+/** Pieces of 1 to `longest` bytes; the same seed cuts at the same places. */
+export function randomPieces(bytes: Buffer, seed: number, longest = 64): Buffer[] {
+  const made: Buffer[] = [];
+  let state = seed >>> 0;
+  for (let at = 0; at < bytes.length; ) {
+    // Numerical Recipes' linear congruential generator: not random enough for secrets, and for cuts plenty.
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const size = 1 + ((state >>> 16) % longest);
+    made.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return made;
+}

@@ -2,5 +2,6 @@
 export * from './certificates.js';
 export * from './cuts.js';
 export * from './places.js';
+export { missingPostgres, reachable } from './servers/installation.js';
 export * from './servers/postgres.js';
 export * from './tools.js';

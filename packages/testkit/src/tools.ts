@@ -1,10 +1,24 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-export type Tool = 'psql' | 'pgbench' | 'pg_dump' | 'pg_restore' | 'pgbouncer' | 'openssl';
+/** Debian's packages for what tests run as a client or beside the gateway. */
+const PACKAGES = {
+  psql: 'postgresql-client-15',
+  pg_dump: 'postgresql-client-15',
+  pg_restore: 'postgresql-client-15',
+  pgbench: 'postgresql-15',
+  pgbouncer: 'pgbouncer',
+  openssl: 'openssl',
+} as const;
+
+export type Tool = keyof typeof PACKAGES;
 
 const FOLDERS = ['/usr/lib/postgresql/15/bin', '/usr/bin', '/usr/sbin', '/usr/local/bin'];
 
-/** The path of a Debian tool; undefined when it is not installed. */
+/** The path of a tool; undefined when it is not installed. */
 export const findTool = (name: Tool): string | undefined =>
   FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
+
+/** Why a tool cannot be used here; undefined when it can. */
+export const missingTool = (name: Tool): string | undefined =>
+  findTool(name) === undefined ? `${name} is not installed (Debian package ${PACKAGES[name]})` : undefined;
