@@ -16,13 +16,15 @@ export const HASH = 32;
 const HEADER_LENGTH = 4;
 /** Where the header starts in a record. */
 export const HEADER = LENGTH + HASH + HEADER_LENGTH;
-export const FIRST = Buffer.alloc(HASH);
+/** What stands for the record before the first one. */
+export const FIRST = '00'.repeat(HASH);
 const HEADER_START = Buffer.from('{"k":"');
 
 /** Bytes. A record longer than this is not one: answers are capped, statements are bounded by limits.message. */
 export const LONGEST = 512 * 1024 * 1024;
 
-export const hashOf = (record: Uint8Array): Buffer => hash('sha256', record, 'buffer');
+/** In hex: to make a string and write that takes half the time that a Buffer of its own for each hash would. */
+export const hashOf = (record: Uint8Array): string => hash('sha256', record, 'hex');
 
 /** Bytes that a record of this header and payload takes at the most. UTF-8 needs up to three bytes for each UTF-16 unit. */
 export function sizeBound(header: string, payload: readonly Uint8Array[]): number {
@@ -31,11 +33,14 @@ export function sizeBound(header: string, payload: readonly Uint8Array[]): numbe
   return size;
 }
 
-/** Writes a record into `target` at `at`, where `sizeBound` bytes are free; returns where it ends. */
+/**
+ * Writes a record into `target` at `at`, where `sizeBound` bytes are free; returns where it ends. `previous` is the hash of the
+ * record before it, in hex.
+ */
 export function encode(
   target: Buffer,
   at: number,
-  previous: Uint8Array,
+  previous: string,
   header: string,
   payload: readonly Uint8Array[],
 ): number {
@@ -46,7 +51,7 @@ export function encode(
     end += part.length;
   }
   target.writeUInt32BE(end - at - LENGTH, at);
-  target.set(previous, at + LENGTH);
+  target.write(previous, at + LENGTH, 'hex');
   target.writeUInt32BE(headerLength, at + LENGTH + HASH);
   return end;
 }

@@ -76,9 +76,9 @@ export class Journal {
   #buffer = Buffer.allocUnsafe(INITIAL_BUFFER);
   #buffered = 0;
   #pending = 0;
-  /** Hash of the last record: in the file, and in the buffer. */
-  #written: Buffer = FIRST;
-  #last: Buffer = FIRST;
+  /** Hash of the last record, hex: in the file, and in the buffer. */
+  #written = FIRST;
+  #last = FIRST;
   #failed: JournalError | undefined;
   #failedAt = 0;
   /** Records that were appended and could not be written, since the failure began. */
@@ -125,7 +125,7 @@ export class Journal {
       segment: segmentName(this.process, this.#number),
       records: this.#records,
       bytes: this.#position,
-      hash: this.#written.toString('hex'),
+      hash: this.#written,
     };
   }
 
@@ -303,7 +303,7 @@ export class Journal {
   #recover(): void {
     const seal = lastCheckpoint(this.folder, this.process);
     const sealed = (seal && segmentOf(seal.segment)?.number) ?? 0;
-    if (seal) this.#written = this.#last = Buffer.from(seal.hash, 'hex');
+    if (seal) this.#written = this.#last = seal.hash;
     const tail = listSegments(this.folder, this.process).at(-1);
     if (!tail || tail.number <= sealed) return this.#open(sealed + 1);
     const cut = this.#resume(tail, tail.number === sealed + 1);
@@ -328,7 +328,7 @@ export class Journal {
     for (const { record, end } of readSegment(this.folder, segment.name)) {
       const { previous } = decode(record) ?? {};
       const first = this.#records === 0 && !follows;
-      if (!previous || !(first || previous.equals(this.#written))) break;
+      if (!previous || !(first || previous.toString('hex') === this.#written)) break;
       this.#written = hashOf(record);
       this.#position = end;
       this.#records++;

@@ -83,7 +83,7 @@ class Chain {
   readonly #seals = new Map<string, Checkpoint>();
   readonly #lines = new Set<string>();
   readonly #seen = new Set<string>();
-  #previous: Buffer = FIRST;
+  #previous = FIRST;
   #expected = 1;
 
   constructor(folder: string, process: string, key: KeyObject) {
@@ -140,7 +140,7 @@ class Chain {
       );
       // Its seal still tells how the missing one ended, so that this one can be checked.
       const before = this.#seals.get(segmentName(this.process, number - 1));
-      if (before) this.#previous = Buffer.from(before.hash, 'hex');
+      if (before) this.#previous = before.hash;
     }
     this.#expected = number + 1;
   }
@@ -148,7 +148,7 @@ class Chain {
   #link(name: string, record: Buffer, count: number): void {
     const parts = decode(record);
     if (!parts) return this.#say(name, 'this record is damaged', count);
-    if (!parts.previous.equals(this.#previous)) {
+    if (parts.previous.toString('hex') !== this.#previous) {
       this.#say(name, 'this record does not follow the one before it: one of them was changed', count);
     }
     if (parts.header.subarray(0, RECOVERED.length).equals(RECOVERED)) this.#recovered(parts.header);
@@ -171,10 +171,12 @@ class Chain {
   #check(name: string, seal: Checkpoint, count: number, size: number): void {
     if (count !== seal.records || size !== seal.bytes) {
       this.#say(name, `the seal says ${seal.records} records in ${seal.bytes} bytes, there are ${count} in ${size}`);
-    } else if (this.#previous.toString('hex') !== seal.hash) {
+    } else if (this.#previous !== seal.hash) {
       this.#say(name, 'the last record is not the one that was sealed', count);
     }
     if (this.problems.length === 0) this.sealed += count;
+    // The next segment went on from what was sealed, whatever is here now: the damage is named where it is, once.
+    this.#previous = seal.hash;
   }
 
   #say(segment: string, message: string, record?: number): void {

@@ -34,7 +34,7 @@ test('a record means the same after encoding and decoding, whatever it holds', (
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
       (header, payload, previous) => {
         const buffer = Buffer.alloc(sizeBound(header, payload) + 7);
-        const end = encode(buffer, 7, previous, header, payload);
+        const end = encode(buffer, 7, Buffer.from(previous).toString('hex'), header, payload);
         const parts = decode(buffer.subarray(7, end));
         expect(parts?.header).toEqual(Buffer.from(header));
         expect(parts?.payload).toEqual(Buffer.concat(payload));
@@ -122,6 +122,21 @@ test('damage in the middle of an unsealed segment is kept and reported, not cut 
   }
 });
 
+test('a sealed segment is never touched by a start, whatever became of its file', () => {
+  const folder = filled(1, 3);
+  new Journal({ folder }).close();
+  const bytes = bytesOf(folder, SECOND);
+  writeFileSync(join(folder, SECOND), bytes.subarray(0, 100));
+  new Journal({ folder }).close();
+  const journal = new Journal({ folder });
+  journal.append(record(9));
+  journal.close();
+  expect(bytesOf(folder, SECOND).length).toBe(100);
+  const { problems } = verify(folder);
+  expect(problems).not.toEqual([]);
+  expect(problems.every(({ segment }) => segment === SECOND)).toBe(true);
+});
+
 test('a half-written checkpoint line is cut off by the next start, and its segment sealed again', () => {
   const folder = filled(2, 3);
   const line = bytesOf(folder, 'gateway.checkpoint');
@@ -178,6 +193,30 @@ test('a full disk: nothing half-written stays, nothing more is taken, and it goe
     ]);
     expect(verify(folder)).toMatchObject({ problems: [], sealed: 3 });
   }
+});
+
+test('a disk that is full when a segment has to be sealed: the seal is made later, and once', () => {
+  const folder = emptyFolder();
+  let full = false;
+  // A line of the checkpoint starts with a brace, a record with its length.
+  const write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number): number => {
+    if (!full || bytes[0] !== 0x7b) return writeSync(file, bytes, offset, length, position);
+    writeSync(file, bytes, offset, 40, position);
+    throw new Error('ENOSPC');
+  };
+  const journal = new Journal({ folder, segmentBytes: 150, write });
+  journal.append(record(1));
+  journal.commit();
+  full = true;
+  journal.append(record(2));
+  expect(() => journal.commit()).toThrow(JournalError);
+  expect(journal.retry()).toBe(false);
+  full = false;
+  expect(journal.retry()).toBe(true);
+  journal.append(record(3));
+  journal.close();
+  expect(numbers(folder)).toEqual([1, 2, 3]);
+  expect(verify(folder)).toMatchObject({ problems: [], unsealed: 0 });
 });
 
 test('a segment that cannot be opened after a seal: nothing is written to the closed one', () => {
