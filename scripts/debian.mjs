@@ -1,39 +1,62 @@
 // The Debian packages that tests use: real servers and real clients. Installed when that is possible, named when not.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
-const WANTED = {
-  'postgresql-15': '/usr/lib/postgresql/15/bin/postgres',
-  'postgresql-client-15': '/usr/lib/postgresql/15/bin/psql',
-  pgbouncer: '/usr/sbin/pgbouncer',
-  openssl: '/usr/bin/openssl',
-};
+const WANTED = [
+  { name: 'postgresql-15', file: '/usr/lib/postgresql/15/bin/pgbench', use: 'tests against PostgreSQL 15, and load' },
+  { name: 'postgresql-client-15', file: '/usr/lib/postgresql/15/bin/psql', use: 'tests with psql and pg_dump' },
+  { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', use: 'comparisons with pgbouncer' },
+  { name: 'openssl', file: '/usr/bin/openssl', use: 'tests of TLS to the target' },
+];
 
-export async function debianPackages() {
-  const missing = Object.entries(WANTED).flatMap(([name, file]) => (existsSync(file) ? [] : [name]));
-  if (missing.length === 0) return;
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    process.stderr.write(
-      `Not installed: ${missing.join(', ')}. The tests that need them are left out, each with this reason. As root on Debian, "npm test" installs them.\n`,
-    );
-    return;
+/** Installs what is missing, as root; else says which tests are left out. Never a reason to fail. */
+export function debianPackages() {
+  const before = missing();
+  if (before.length === 0) return;
+  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) install(before.map(({ name }) => name));
+  const after = missing();
+  for (const { name, use } of after) say(`Not installed: ${name}. Left out: ${use}.`);
+  if (after.length > 0) say('As root on Debian, "npm test" installs them.');
+}
+
+const missing = () => WANTED.filter(({ file }) => !existsSync(file));
+const say = (text) => process.stderr.write(`${text}\n`);
+
+function install(names) {
+  say(`Installing Debian packages: ${names.join(', ')}`);
+  const remove = withoutServices();
+  try {
+    if (apt('update'))
+      apt('install', '-y', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-confold', ...names);
+  } finally {
+    remove();
   }
-  process.stderr.write(`Installing Debian packages: ${missing.join(', ')}\n`);
-  // Without this, installing the server would also create a cluster and start it.
-  const settings = '/etc/postgresql-common/createcluster.conf';
-  if (missing.includes('postgresql-15') && !existsSync(settings)) {
-    mkdirSync('/etc/postgresql-common', { recursive: true });
-    writeFileSync(settings, 'create_main_cluster = false\n');
+}
+
+/** Tests start servers of their own; installing one must neither create a cluster nor start a service. */
+function withoutServices() {
+  const files = {
+    '/etc/postgresql-common/createcluster.conf': { text: 'create_main_cluster = false\n', stays: true },
+    // Asked by Debian's invoke-rc.d before it starts anything; 101 means no.
+    '/usr/sbin/policy-rc.d': { text: '#!/bin/sh\nexit 101\n', stays: false },
+  };
+  const made = Object.entries(files).filter(([file]) => !existsSync(file));
+  for (const [file, { text }] of made) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { mode: 0o755 });
   }
-  apt('update');
-  apt('install', '-y', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-confold', ...missing);
+  return () => {
+    for (const [file, { stays }] of made) if (!stays) rmSync(file, { force: true });
+  };
 }
 
 function apt(...args) {
   const { status, stdout, stderr } = spawnSync('apt-get', ['-qq', ...args], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
   });
-  if (status !== 0)
-    process.stderr.write(`apt-get ${args[0]} failed; tests that need its packages are left out.\n${stdout}${stderr}`);
+  if (status !== 0) say(`apt-get ${args[0]} failed:\n${stdout ?? ''}${stderr ?? ''}`);
+  return status === 0;
 }

@@ -1,82 +1,105 @@
+/**
+ * The arrows of docs/architecture.md, held against every package.json and every import. Lives here: who may use whom, and
+ * what no file may say. Does not: what a package does with what it may use.
+ */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 /** Who may import whom. An arrow that is not here is a decision, made in a commit that says why. */
-const CONTRACT_ONLY = ['contract'];
-const MAY_USE: Readonly<Record<string, readonly string[]>> = {
+const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   contract: [],
   wire: [],
-  analysis: CONTRACT_ONLY,
-  guardrails: CONTRACT_ONLY,
-  recording: CONTRACT_ONLY,
-  identity: CONTRACT_ONLY,
-  config: CONTRACT_ONLY,
-  store: CONTRACT_ONLY,
+  analysis: ['contract'],
+  guardrails: ['contract'],
+  masking: ['contract'],
+  recording: ['contract'],
+  identity: ['contract'],
+  approvals: ['contract'],
+  config: ['contract'],
+  store: ['contract'],
+  tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
+  agent: ['contract', 'tunnel', 'config'],
   cli: ['contract', 'config'],
+  gateway: 'everything',
+  bench: 'everything',
 };
-const EVERYTHING = ['gateway', 'bench'];
 
 const ROOT = join(import.meta.dirname, '..');
-const packages = globSync('{packages,protocols}/*/package.json', { cwd: ROOT })
-  .concat(globSync('{gateway,agent,bench}/package.json', { cwd: ROOT }))
-  .map((file) => {
-    const { name, dependencies = {} } = JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as {
-      name: string;
-      dependencies?: object;
-    };
-    return { name: name.replace('@sluice/', ''), folder: dirname(file), dependencies: Object.keys(dependencies) };
+const glob = (pattern: string): string[] =>
+  globSync(pattern, { cwd: ROOT, exclude: (path) => /(^|\/)(node_modules|dist)$/.test(path) });
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+
+const packages = glob('{packages/*,protocols/*,gateway,agent,bench}/package.json').map((file) => {
+  const manifest = JSON.parse(read(file)) as {
+    name: string;
+    dependencies?: Record<string, string>;
+    devDependencies?: Record<string, string>;
+    optionalDependencies?: Record<string, string>;
+  };
+  return {
+    name: manifest.name.replace('@sluice/', ''),
+    folder: dirname(file),
+    used: Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }),
+    tested: Object.keys(manifest.devDependencies ?? {}),
+  };
+});
+
+/** The packages that the files of a folder import, as `file imports package`. */
+function imports(folder: string): { file: string; name: string }[] {
+  return glob(`${folder}/**/*.ts`).flatMap((file) => {
+    const found = read(file).matchAll(
+      /^(?:import|export)\s[^;']*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)|\bimport\.meta\.resolve\('([^']+)'\)/gm,
+    );
+    return Array.from(found, ([, ...names]) => ({ file, name: names.find(Boolean) ?? '' }));
   });
+}
 
-const sources = (folder: string): { file: string; text: string }[] =>
-  globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).map((file) => ({
-    file,
-    text: readFileSync(join(ROOT, file), 'utf8'),
-  }));
-
-const imported = (text: string): string[] =>
-  Array.from(
-    text.matchAll(/^(?:import|export)\s[^;']*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm),
-    ([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '',
-  );
+const packageOf = (name: string): string => name.split('/', name.startsWith('@') ? 2 : 1).join('/');
+const isOutside = ({ name }: { name: string }): boolean => !name.startsWith('.') && !name.startsWith('node:');
+const sentence = ({ file, name }: { file: string; name: string }): string => `${file} imports ${name}`;
 
 test('every package is in the table', () => {
   expect(packages.length).toBeGreaterThan(10);
-  expect(packages.map(({ name }) => name).filter((name) => !(name in MAY_USE) && !EVERYTHING.includes(name))).toEqual(
-    [],
-  );
+  expect(packages.map(({ name }) => name).filter((name) => !Object.hasOwn(MAY_USE, name))).toEqual([]);
 });
 
-describe.each(packages)('$name', ({ name, folder, dependencies }) => {
-  const allowed = MAY_USE[name];
-
+describe.each(packages)('$name', ({ name, folder, used, tested }) => {
   test('declares only what it may use', () => {
-    const own = dependencies.filter((one) => one.startsWith('@sluice/')).map((one) => one.replace('@sluice/', ''));
-    expect(allowed === undefined ? [] : own.filter((one) => !allowed.includes(one))).toEqual([]);
+    const allowed = MAY_USE[name] ?? [];
+    const own = used.filter((one) => one.startsWith('@sluice/')).map((one) => one.replace('@sluice/', ''));
+    expect(allowed === 'everything' ? [] : own.filter((one) => !allowed.includes(one))).toEqual([]);
   });
 
   test('imports only what it declares', () => {
-    const undeclared = sources(folder).flatMap(({ file, text }) =>
-      imported(text)
-        .filter((one) => !one.startsWith('.') && !one.startsWith('node:'))
-        .map((one) =>
-          one
-            .split('/')
-            .slice(0, one.startsWith('@') ? 2 : 1)
-            .join('/'),
-        )
-        .filter((one) => !dependencies.includes(one))
-        .map((one) => `${file} imports ${one}`),
-    );
-    expect(undeclared).toEqual([]);
+    const undeclared = imports(`${folder}/src`).filter((one) => isOutside(one) && !used.includes(packageOf(one.name)));
+    expect(undeclared.map(sentence)).toEqual([]);
   });
 
-  test.runIf(folder.startsWith('protocols/'))('reaches the network through the gate alone', () => {
-    const direct = sources(folder).filter(({ text }) =>
-      imported(text).some((one) => /^node:(net|tls|http|https|dgram)$/.test(one)),
+  test('its tests import only those of our packages that it declares', () => {
+    const undeclared = imports(`${folder}/test`).filter(
+      (one) => one.name.startsWith('@sluice/') && ![...used, ...tested].includes(packageOf(one.name)),
     );
-    expect(direct.map(({ file }) => file)).toEqual([]);
+    expect(undeclared.map(sentence)).toEqual([]);
   });
+});
+
+test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
+  '$name reaches the network through the gate alone',
+  ({ folder }) => {
+    const direct = imports(`${folder}/src`).filter(({ name }) => /^(node:)?(net|tls|https?|http2|dgram)$/.test(name));
+    expect(direct.map(sentence)).toEqual([]);
+  },
+);
+
+test('no file names a place on the machine it was written on', () => {
+  // Written so that it does not match itself.
+  const places = /(^|[^\w.])\/([w]ork|[r]oot|tmp\/[b]ash|[h]ome\/[a-z]+)\//;
+  const text =
+    '{packages,protocols,gateway,agent,bench,scripts,docs,examples,fixtures}/**/*.{ts,mjs,json,md,sql,yaml,yml,sh,txt}';
+  const files = [...glob(text), ...glob('*.{md,json,yaml,ts}'), 'sluice', '.ci/run'];
+  expect(files.length).toBeGreaterThan(50);
+  expect(files.filter((file) => places.test(read(file)))).toEqual([]);
 });

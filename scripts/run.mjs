@@ -1,5 +1,6 @@
 // npm start | npm run tour | npm test | npm run setup, from a clean clone and under Node 20.
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { debianPackages } from './debian.mjs';
 import { ENV, NODE, ROOT, SetupError, setup } from './setup.mjs';
@@ -9,22 +10,33 @@ const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');
 
 const commands = {
   setup: () => 0,
-  start: () => hand(NODE, [MAIN, 'demo', ...rest]),
-  tour: () => hand(NODE, [MAIN, 'tour', ...rest]),
-  test: async () => {
-    await debianPackages();
-    return hand(NODE, [join(ROOT, 'scripts', 'test.mjs'), ...rest]);
+  start: () => hand([MAIN, 'demo', ...rest]),
+  tour: () => hand([MAIN, 'tour', ...rest]),
+  test: () => {
+    debianPackages();
+    return hand([join(ROOT, 'scripts', 'test.mjs'), ...rest]);
   },
 };
 
-/** Hands the terminal over to a command; Ctrl+C reaches it directly, and it decides when to end. */
-function hand(command, args) {
+/** Runs a program on Node 24 with this one's terminal. It decides when a signal ends it, and with which status. */
+function hand(args) {
+  const child = spawn(NODE, args, { cwd: ROOT, env: ENV, stdio: 'inherit' });
+  // npm passes on what the terminal has sent already, so that every signal may come twice; for the child, a second one is
+  // a second wish.
+  const last = {};
+  const forward = (signal) => {
+    const now = Date.now();
+    if (now - (last[signal] ?? 0) > 1000) child.kill(signal);
+    last[signal] = now;
+  };
+  // Ctrl+C goes to all programs of a terminal: the child has it already.
+  const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  process.on('SIGINT', onTerminal ? () => undefined : forward);
+  process.on('SIGTERM', forward);
+  process.on('SIGHUP', forward);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env: ENV, stdio: 'inherit' });
-    process.on('SIGINT', () => undefined);
-    for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
     child.once('error', reject);
-    child.once('close', (status, signal) => resolve(signal ? 1 : status));
+    child.once('close', (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
   });
 }
 

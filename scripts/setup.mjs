@@ -1,76 +1,84 @@
 // Brings a clean clone to the point where Sluice can run: pnpm, Node 24, dependencies, build. Starts under Node 20.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const OLDEST_NODE = 20;
 const TOOLS = join(ROOT, '.tools');
-const STAMP = join(TOOLS, 'installed');
-
-const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-const pnpmVersion = packageManager.split('@')[1];
+/** Written last: what is installed is whole and belongs to this lockfile. */
+const STAMP = join(ROOT, 'node_modules', '.installed');
 
 /** The Node that Sluice runs on: it comes as a package, whatever Node the machine has. */
 export const NODE = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
 const BIN = join(TOOLS, 'node_modules', '.bin');
-export const ENV = { ...process.env, PATH: `${dirname(NODE)}:${BIN}:${process.env.PATH}` };
+export const ENV = { ...process.env, PATH: [dirname(NODE), BIN, process.env.PATH].join(delimiter) };
 
+/** What the person at the keyboard has to mend; its message is all that is shown. */
 export class SetupError extends Error {}
 
-/** Does what is missing, and says so while it does. A second run finds everything in place. */
+/** Does what is missing, and says so while it does. A second run finds everything in place and needs no network. */
 export async function setup() {
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < OLDEST_NODE)
-    throw new SetupError(`Node ${process.versions.node} is too old: ${OLDEST_NODE} or later is needed to start with.`);
-  if (!existsSync(join(BIN, 'pnpm'))) {
-    await step(`Installing pnpm ${pnpmVersion}`, 'npm', [
-      'install',
-      '--prefix',
-      TOOLS,
-      '--no-audit',
-      '--no-fund',
-      '--no-save',
-      `pnpm@${pnpmVersion}`,
-    ]);
-  }
-  const wanted = stamp();
-  if (!existsSync(NODE) || !existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== wanted) {
-    await step('Installing Node 24 and dependencies', join(BIN, 'pnpm'), ['install', '--frozen-lockfile']);
-    mkdirSync(TOOLS, { recursive: true });
-    writeFileSync(STAMP, wanted);
-  }
-  if (!existsSync(NODE)) {
+  if (major < OLDEST_NODE) {
     throw new SetupError(
-      `There is no Node 24 package for ${process.platform}-${process.arch} among the dependencies yet. Linux on x64 is what works today.`,
+      `Node ${process.versions.node} is too old to start with: install Node ${OLDEST_NODE} or later.`,
     );
   }
-  await step('Building', join(BIN, 'pnpm'), ['exec', 'tsc', '-b']);
+  const wanted = stamp();
+  if (!existsSync(NODE) || read(STAMP) !== wanted) {
+    await installPnpm();
+    rmSync(STAMP, { force: true });
+    await step('Installing Node 24 and dependencies', join(BIN, 'pnpm'), ['install', '--frozen-lockfile']);
+    if (!existsSync(NODE)) {
+      const here = `${process.platform}-${process.arch}`;
+      throw new SetupError(`Sluice does not run on ${here} yet: its Node 24 comes as a package for linux-x64.`);
+    }
+    writeFileSync(STAMP, wanted);
+  }
+  await step('Building', join(ROOT, 'node_modules', '.bin', 'tsc'), ['-b']);
 }
 
+async function installPnpm() {
+  const { packageManager } = JSON.parse(read(join(ROOT, 'package.json')));
+  const version = packageManager.split('@')[1];
+  const installed = read(join(TOOLS, 'node_modules', 'pnpm', 'package.json'));
+  if (existsSync(join(BIN, 'pnpm')) && installed && JSON.parse(installed).version === version) return;
+  const options = ['--prefix', TOOLS, '--no-audit', '--no-fund', '--no-save', '--loglevel', 'error'];
+  await step(`Installing pnpm ${version}`, 'npm', ['install', ...options, `pnpm@${version}`]);
+}
+
+/** Changes when an install is due. */
 function stamp() {
   const hash = createHash('sha256');
-  for (const name of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'])
-    hash.update(readFileSync(join(ROOT, name)));
+  for (const name of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']) hash.update(read(join(ROOT, name)));
   return hash.digest('hex');
 }
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+const NO_NETWORK =
+  /ENOTFOUND|EAI_AGAIN|ECONN(REFUSED|RESET)|ETIMEDOUT|E(NET|HOST)UNREACH|ERR_SOCKET|network|dns error|error sending request/i;
 
 /** Runs a command quietly; shows what it said only when it fails. */
 async function step(title, command, args) {
   const started = Date.now();
-  const spinner = spin(title);
+  const progress = show(title);
   const { status, output } = await run(command, args);
-  spinner.stop(status === 0, ((Date.now() - started) / 1000).toFixed(1));
+  progress.end(status === 0, ((Date.now() - started) / 1000).toFixed(1));
   if (status === 0) return;
+  if (title !== 'Building' && NO_NETWORK.test(output)) {
+    process.stderr.write(`${output.trim().split('\n').slice(-5).join('\n')}\n`);
+    throw new SetupError(
+      `${title} failed: the package registry cannot be reached. Connect to it and run this again; once installed, Sluice starts without it.`,
+    );
+  }
   process.stderr.write(output);
-  const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(output);
-  throw new SetupError(
-    offline
-      ? `${title} failed: the package registry cannot be reached. The first start needs a network; later ones do not.`
-      : `${title} failed; what it said is above.`,
-  );
+  throw new SetupError(`${title} failed; what it said is above.`);
 }
 
 function run(command, args) {
@@ -84,18 +92,18 @@ function run(command, args) {
   });
 }
 
-function spin(title) {
+/** A spinner on a terminal, plain lines elsewhere. */
+function show(title) {
   const { isTTY } = process.stderr;
   let frame = 0;
   const draw = () => process.stderr.write(`\r${'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'[frame++ % 10]} ${title} `);
   const timer = isTTY ? setInterval(draw, 100) : undefined;
   if (!isTTY) process.stderr.write(`${title} ...\n`);
   return {
-    stop(ok, seconds) {
+    end(ok, seconds) {
       clearInterval(timer);
       if (isTTY) process.stderr.write(`\r\u001b[K${ok ? '✓' : '✗'} ${title} (${seconds} s)\n`);
-      else if (!ok || Number(seconds) >= 1)
-        process.stderr.write(`${title}: ${ok ? 'done' : 'failed'} after ${seconds} s\n`);
+      else if (!ok || Number(seconds) >= 1) process.stderr.write(`${title}: ${ok ? 'done' : 'failed'}, ${seconds} s\n`);
     },
   };
 }
