@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type {
   Admission,
@@ -16,6 +15,7 @@ import type {
 import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
+import { connectLender } from '@sluice/wire';
 import { secureClient, secureUpstream } from './tls.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
@@ -133,7 +133,7 @@ export class Session implements Gate {
   dial(): Promise<Duplex> {
     const { host, port } = this.#admitted().target;
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connectLender({ host, port, noDelay: true });
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
     const onAbort = (): void => void socket.destroy();
     this.signal.addEventListener('abort', onAbort);

@@ -14,6 +14,7 @@ export class Turn {
   readonly #onFailure: (error: Error) => void;
   #held: ((failure: Error | undefined) => void)[] = [];
   #scheduled = false;
+  /** Running from the first record of a quiet spell on; whatever it finds committed meanwhile is no work. */
   #lazy: NodeJS.Timeout | undefined;
 
   constructor(journal: Journal, onFailure: (error: Error) => void) {
@@ -69,7 +70,10 @@ export class Turn {
   /** Records were appended that no held bytes wait for. */
   later(): void {
     if (this.#scheduled || this.#lazy) return;
-    this.#lazy = setTimeout(this.#finish, LAZY);
+    this.#lazy = setTimeout(() => {
+      this.#lazy = undefined;
+      if (this.#journal.pending > 0) this.#finish();
+    }, LAZY);
   }
 
   /** Commits now, for what must be on record before it takes effect although it is not sent to a target. */
@@ -85,8 +89,6 @@ export class Turn {
 
   readonly #finish = (): void => {
     this.#scheduled = false;
-    if (this.#lazy) clearTimeout(this.#lazy);
-    this.#lazy = undefined;
     const held = this.#held;
     this.#held = [];
     let failure: Error | undefined;

@@ -6,6 +6,7 @@ export type Side = 'client' | 'upstream';
  * messages becomes one write and a question that can be answered at once costs a function call.
  */
 export interface Conversation {
+  /** The chunk is valid during the call only. A view of it may be sent; what is kept for later has to be copied. */
   receive(from: Side, chunk: Buffer): void;
   /** The side has sent its last byte, or is gone altogether. */
   ended(side: Side, error?: Error): void;

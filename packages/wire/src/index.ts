@@ -2,5 +2,6 @@
 export * from './conversation.js';
 export * from './errors.js';
 export * from './inbox.js';
+export * from './lender.js';
 export * from './pump.js';
 export * from './reader.js';

@@ -1,8 +1,12 @@
 import type { Duplex } from 'node:stream';
 import type { Conversation, Side, Wires } from './conversation.js';
+import { type Loan, isLender } from './lender.js';
 
 /** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
 const LINGER = 5_000;
+/** Bytes. While this much waits in a stream, reading waits too; for less, it goes on in other memory. */
+const LARGE_WRITE = 16 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Runs a conversation over its two streams until it is finished or both are gone.
@@ -19,12 +23,21 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   const paused = { client: true, upstream: true };
   const gone = { client: false, upstream: false };
   let finishing = false;
+  /** Bytes sent since the last read began still wait in a stream, and reading goes on all the same. */
+  let kept = false;
 
   const wires: Wires = {
     send(to, bytes) {
       const stream = streams[to];
       if (gone[to] || stream.destroyed || stream.writableEnded) return;
       if (!stream.write(bytes)) full[to] = true;
+      else if (stream.writableLength > 0) {
+        if (bytes.length < LARGE_WRITE) kept = true;
+        else {
+          full[to] = true;
+          whenWritten(to);
+        }
+      }
     },
     finish() {
       if (finishing) return;
@@ -35,6 +48,18 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       settle();
     },
     wake: () => settle(),
+  };
+  /** A stream that has room says nothing when it has written what it had; an empty write behind that does. */
+  const whenWritten = (to: Side): void => {
+    const stream = streams[to];
+    stream.write(NOTHING, () => {
+      if (stream.writableLength > 0 && !stream.writableEnded) whenWritten(to);
+      else emptied(to);
+    });
+  };
+  const emptied = (side: Side): void => {
+    full[side] = false;
+    settle();
   };
   let linger: NodeJS.Timeout | undefined;
   const conversation = converse(wires);
@@ -50,7 +75,8 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
 
   const flow = (side: Side, wanted: boolean): void => {
     // While finishing, what still arrives is read and dropped: a socket with unread bytes answers its close with a reset.
-    const read = wanted || finishing;
+    // Not into memory that holds the last bytes for the other side.
+    const read = wanted || (finishing && !full[side === 'client' ? 'upstream' : 'client']);
     if (gone[side] || read !== paused[side]) return;
     paused[side] = !read;
     if (read) streams[side].resume();
@@ -59,15 +85,17 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
 
   const attach = (side: Side): void => {
     const stream = streams[side];
-    stream.on('data', (chunk: Buffer) => {
-      if (finishing) return;
+    const receive = (chunk: Buffer): Loan => {
+      if (finishing) return 'free';
+      kept = false;
       conversation.receive(side, chunk);
       settle();
-    });
-    stream.on('drain', () => {
-      full[side] = false;
-      settle();
-    });
+      return kept ? 'kept' : paused[side] ? 'paused' : 'free';
+    };
+    if (isLender(stream)) stream.lend(receive);
+    else stream.on('data', receive);
+    stream.on('drain', () => emptied(side));
+    stream.on('finish', () => emptied(side));
     let over = false;
     const leave = (error?: Error): void => {
       if (over) return;

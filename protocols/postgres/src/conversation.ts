@@ -153,7 +153,12 @@ const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
 
 /** The length field of the message that starts at `at`, itself included; the tag before it is not. */
 export function messageLength(chunk: Buffer, at: number): number {
-  const length = chunk.readInt32BE(at + 1);
+  // By hand: this runs for every row of every result.
+  const length =
+    ((chunk[at + 1] as number) << 24) |
+    ((chunk[at + 2] as number) << 16) |
+    ((chunk[at + 3] as number) << 8) |
+    (chunk[at + 4] as number);
   if (length < 4) throw malformed(`invalid message length: ${length}`);
   return length;
 }

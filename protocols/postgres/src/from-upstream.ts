@@ -37,8 +37,7 @@ export class FromUpstream {
   receive(bytes: Buffer): void {
     let chunk = bytes;
     if (this.#size > 0) {
-      this.#partial.push(bytes);
-      this.#size += bytes.length;
+      this.#keep(bytes);
       if (this.#size < this.#needed) return;
       chunk = Buffer.concat(this.#partial);
       this.#partial = [];
@@ -57,13 +56,7 @@ export class FromUpstream {
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
       if (tag === B.dataRow || tag === B.copyData) {
-        this.#data(tag, chunk, at, size);
-        if (next > end) {
-          this.#passing = next - end;
-          at = end;
-          break;
-        }
-        at = next;
+        at = this.#data(tag, chunk, at);
         continue;
       }
       if (size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
@@ -79,21 +72,40 @@ export class FromUpstream {
     this.#closeChunk(chunk, at);
     if (run < at) this.#shared.wires.send('client', run === 0 && at === end ? chunk : chunk.subarray(run, at));
     if (at < end) {
-      this.#partial = [chunk.subarray(at)];
-      this.#size = end - at;
+      this.#keep(chunk.subarray(at));
       this.#needed = end - at < HEADER ? HEADER : 1 + messageLength(chunk, at);
     }
   }
 
-  /** DataRow and CopyData: counted, and recorded while they fit. */
-  #data(tag: number, chunk: Buffer, at: number, size: number): void {
+  /** For the next chunk: this one's memory is read into again. */
+  #keep(bytes: Buffer): void {
+    this.#partial.push(Buffer.from(bytes));
+    this.#size += bytes.length;
+  }
+
+  /**
+   * DataRow and CopyData: counted, and recorded while they fit. Takes all messages of this kind that start in the chunk
+   * from `at` on, and returns where it stopped. Written for results of millions of rows.
+   */
+  #data(tag: number, chunk: Buffer, at: number): number {
     const head = this.#shared.pipeline.head;
     const command = head?.command;
     if (!command || (head.type !== 'query' && head.type !== 'execute')) throw this.#outOfPlace(tag);
     if (!command.described) this.#describe(command);
-    command.rows++;
-    command.bytes += size;
-    if (!command.full && !this.#shared.recorder.fits(command, at + size - this.#from)) this.#take(command, chunk, at);
+    const end = chunk.length;
+    let next = at;
+    let rows = 0;
+    do {
+      const start = next;
+      next += 1 + messageLength(chunk, start);
+      rows++;
+      if (!command.full && !this.#shared.recorder.fits(command, next - this.#from)) this.#take(command, chunk, start);
+    } while (end - next >= HEADER && chunk[next] === tag);
+    command.rows += rows;
+    command.bytes += next - at;
+    if (next <= end) return next;
+    this.#passing = next - end;
+    return end;
   }
 
   /** Everything else. Undefined: passes as it came; else what the client gets instead. */

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { type Side, type Wires, connectLender, pump } from '../src/index.js';
+
+const open: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.destroy();
+});
+
+/** A server on a port of its own, and the first connection to it. */
+async function server(): Promise<{ port: number; accepted: Promise<Socket> }> {
+  const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
+  const listener = createServer((socket) => {
+    open.push(socket);
+    socket.on('error', () => undefined);
+    resolve(socket);
+  });
+  open.push({ destroy: () => listener.close() });
+  const { promise: listening, resolve: ready } = Promise.withResolvers<void>();
+  listener.listen(0, '127.0.0.1', ready);
+  await listening;
+  return { port: (listener.address() as AddressInfo).port, accepted };
+}
+
+const passing = (wires: Wires) => ({
+  receive: (from: Side, chunk: Buffer) => wires.send(from === 'client' ? 'upstream' : 'client', chunk),
+  ended: () => wires.finish(),
+  wants: () => true,
+});
+
+/** Client, pump and target, each over a real socket; the target's bytes come by a lender. */
+async function stand(): Promise<{ client: Socket; target: Socket; done: Promise<void> }> {
+  const front = await server();
+  const back = await server();
+  const client = connect(front.port, '127.0.0.1');
+  const upstream = connectLender({ host: '127.0.0.1', port: back.port });
+  open.push(client, upstream);
+  for (const socket of [client, upstream]) socket.on('error', () => undefined);
+  const target = await back.accepted;
+  // What the login left in the stream comes before what is lent.
+  target.write('left over,');
+  await sleep(50);
+  const done = pump(await front.accepted, upstream, passing);
+  return { client, target, done };
+}
+
+/** Bytes in which every position differs from its neighbours, so that memory that is used twice shows. */
+function pattern(size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at + 4 <= size; at += 4) bytes.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
+  return bytes;
+}
+
+/** Sends pieces of these sizes, over and over, each by itself, and ends. */
+async function send(target: Socket, bytes: Buffer, sizes: readonly number[]): Promise<void> {
+  for (let at = 0, n = 0; at < bytes.length; n++) {
+    const size = sizes[n % sizes.length] as number;
+    if (!target.write(bytes.subarray(at, at + size))) await new Promise((resolve) => target.once('drain', resolve));
+    await new Promise(setImmediate);
+    at += size;
+  }
+  target.end();
+}
+
+const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+async function read(client: Socket): Promise<Buffer> {
+  const got: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => got.push(Buffer.from(chunk)));
+  client.resume();
+  await new Promise((resolve) => client.once('close', resolve));
+  return Buffer.concat(got);
+}
+
+// Small reads, and reads of all sizes: the memory that is read into grows and shrinks.
+test.each([[[3000]], [[17, 4000, 16384, 300_000, 70_000, 1]], [[200_000, 9]]])(
+  'what is lent arrives as it was, also at a client that lets it pile up (pieces of %j)',
+  async (sizes) => {
+    for (const pause of [0, 600]) {
+      const { client, target, done } = await stand();
+      client.pause();
+      const bytes = pattern(12_000_000);
+      const sent = send(target, bytes, sizes);
+      await sleep(pause);
+      const all = await read(client);
+      await sent;
+      await done;
+      expect(all.toString('latin1', 0, 10)).toBe('left over,');
+      expect(all.length - 10).toBe(bytes.length);
+      expect(digest(all.subarray(10))).toBe(digest(bytes));
+    }
+  },
+);
+
+test('what waits for a client stays what it was while both sides are said goodbye to', async () => {
+  const { client, target } = await stand();
+  client.pause();
+  const bytes = pattern(20_000_000);
+  target.write(bytes);
+  await sleep(400);
+  client.end();
+  await sleep(50);
+  const all = (await read(client)).subarray(10);
+  expect(all.length).toBeGreaterThan(1_000_000);
+  expect(digest(all)).toBe(digest(bytes.subarray(0, all.length)));
+});
