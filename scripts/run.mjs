@@ -12,6 +12,7 @@ const commands = {
   setup: () => 0,
   start: () => hand([MAIN, 'demo', ...rest]),
   tour: () => hand([MAIN, 'tour', ...rest]),
+  fuzz: () => hand([join(ROOT, 'scripts', 'fuzz.mjs'), ...rest]),
   test: () => {
     debianPackages();
     return hand([join(ROOT, 'scripts', 'test.mjs'), ...rest]);

@@ -18,13 +18,21 @@ export const pieces = (bytes: Buffer, size: number): Buffer[] =>
 /** Pieces of 1 to `longest` bytes; the same seed cuts at the same places. */
 export function randomPieces(bytes: Buffer, seed: number, longest = 64): Buffer[] {
   const made: Buffer[] = [];
-  let state = seed >>> 0;
+  const pick = random(seed);
   for (let at = 0; at < bytes.length; ) {
-    // Numerical Recipes' linear congruential generator: not random enough for secrets, and for cuts plenty.
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const size = 1 + ((state >>> 16) % longest);
+    const size = 1 + pick(longest);
     made.push(bytes.subarray(at, at + size));
     at += size;
   }
   return made;
+}
+
+/** Whole numbers from 0 to below the argument, up to 65536; the same seed gives the same ones. */
+export function random(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    // Numerical Recipes' linear congruential generator: not random enough for secrets, and for tests plenty.
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state >>> 16) % below;
+  };
 }

@@ -5,3 +5,4 @@ export * from './places.js';
 export { missingPostgres, reachable } from './servers/installation.js';
 export * from './servers/postgres.js';
 export * from './tools.js';
+export * from './transcript.js';

@@ -146,6 +146,8 @@ export class FromUpstream {
       case 'bind':
         if (tag !== B.bindComplete) break;
         if (head.portal !== undefined && head.command) this.#shared.names.bound(head.portal, head.command);
+        // The recorded answer starts behind it: at the description, whichever that is.
+        this.#from = end;
         return this.#shared.pipeline.shift();
       case 'close':
         if (tag !== B.closeComplete) break;
@@ -268,7 +270,7 @@ export class FromUpstream {
     }
   }
 
-  /** The first row of an answer that was not described on its own: the record gets the statement's description. */
+  /** An answer that is not described on its own starts, in the record, with its statement's description. */
   #describe(command: Running): void {
     command.described = true;
     const description = command.statement?.description;
@@ -295,6 +297,7 @@ export class FromUpstream {
 
   /** The record takes what lies between the last mark and here. */
   #take(command: Running, chunk: Buffer, to: number): void {
+    if (!command.described && this.#shared.pipeline.head?.type === 'execute') this.#describe(command);
     if (this.#from < to && command.kept + (to - this.#from) <= this.#shared.limits.recorded) {
       this.#shared.recorder.take(command, chunk.subarray(this.#from, to));
     }

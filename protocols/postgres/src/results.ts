@@ -1,5 +1,5 @@
 import { HEADER, B, readErrorFields } from './messages.js';
-import { Reader } from '@sluice/wire';
+import { Reader, WireError } from '@sluice/wire';
 
 /** A recorded answer, readable. Cells are text where they are text, `\x...` where the client asked for binary. */
 export interface DecodedResult {
@@ -17,41 +17,54 @@ export interface DecodedResult {
  */
 export function decodeResult(data: Uint8Array): DecodedResult {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const columns: string[] = [];
-  const rows: (string | null)[][] = [];
-  const messages: string[] = [];
-  const copied: string[] = [];
-  let formats: number[] = [];
+  const result: Result = { columns: [], rows: [], messages: [], copied: [], formats: [] };
   for (let at = 0; at + HEADER <= bytes.length; ) {
     const next = at + 1 + bytes.readInt32BE(at + 1);
-    if (next <= at || next > bytes.length) break;
-    const body = bytes.subarray(at + HEADER, next);
-    switch (bytes[at]) {
-      case B.rowDescription: {
-        const fields = readFields(new Reader(body));
-        columns.splice(0, columns.length, ...fields.map((field) => field.name));
-        formats = fields.map((field) => field.format);
-        break;
-      }
-      case B.dataRow:
-        rows.push(readRow(new Reader(body), formats));
-        break;
-      case B.copyData:
-        copied.push(body.toString('utf8'));
-        break;
-      case B.errorResponse:
-      case B.noticeResponse: {
-        const fields = readErrorFields(body);
-        messages.push(
-          `${fields.get('V') ?? fields.get('S') ?? 'ERROR'} ${fields.get('C') ?? ''}: ${fields.get('M') ?? ''}`,
-        );
-        break;
-      }
-      default:
+    if (next < at + HEADER || next > bytes.length) break;
+    try {
+      add(result, bytes[at] as number, bytes.subarray(at + HEADER, next));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      result.messages.push(`a message of ${next - at} bytes that cannot be read: ${error.message}`);
     }
     at = next;
   }
-  return { columns, rows, messages, copied };
+  const { formats: _, ...decoded } = result;
+  return decoded;
+}
+
+/** What has been read so far, and the formats of the columns that are being read. */
+interface Result {
+  columns: string[];
+  readonly rows: (string | null)[][];
+  readonly messages: string[];
+  readonly copied: string[];
+  formats: number[];
+}
+
+function add(result: Result, tag: number, body: Buffer): void {
+  switch (tag) {
+    case B.rowDescription: {
+      const fields = readFields(new Reader(body));
+      result.columns = fields.map((field) => field.name);
+      result.formats = fields.map((field) => field.format);
+      break;
+    }
+    case B.dataRow:
+      result.rows.push(readRow(new Reader(body), result.formats));
+      break;
+    case B.copyData:
+      result.copied.push(body.toString('utf8'));
+      break;
+    case B.errorResponse:
+    case B.noticeResponse: {
+      const fields = readErrorFields(body);
+      const severity = fields.get('V') ?? fields.get('S') ?? 'ERROR';
+      result.messages.push(`${severity} ${fields.get('C') ?? ''}: ${fields.get('M') ?? ''}`);
+      break;
+    }
+    default:
+  }
 }
 
 function readFields(body: Reader): { name: string; format: number }[] {

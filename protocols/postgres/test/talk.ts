@@ -38,8 +38,12 @@ export const reply = {
   copyDone: message(B.copyDone),
   columns: (...names: string[]) =>
     message(B.rowDescription, int16(names.length), ...names.flatMap((name) => [name, Buffer.alloc(18)])),
-  row: (...cells: string[]) =>
-    message(B.dataRow, int16(cells.length), ...cells.flatMap((cell) => [Buffer.byteLength(cell), Buffer.from(cell)])),
+  row: (...cells: (string | null)[]) =>
+    message(
+      B.dataRow,
+      int16(cells.length),
+      ...cells.flatMap((cell) => (cell === null ? [-1] : [Buffer.byteLength(cell), Buffer.from(cell)])),
+    ),
   complete: (tag: string) => message(B.commandComplete, tag),
   empty: message(B.emptyQueryResponse),
   ready: (status: 'I' | 'T' | 'E') => message(B.readyForQuery, Buffer.from(status)),
@@ -60,6 +64,8 @@ export interface Talk {
   toClient(): string[];
   readonly sent: { client: Buffer[]; upstream: Buffer[] };
   readonly asked: SqlCommand[];
+  /** The values of each command that had some, as text. */
+  readonly bound: (string | null)[][];
   readonly recorded: ResponseEvent[];
   readonly finished: boolean;
   readonly conversation: PostgresConversation;
@@ -76,6 +82,7 @@ export function talk(options: TalkOptions = {}): Talk {
   const sent: Talk['sent'] = { client: [], upstream: [] };
   const seen = { client: 0, upstream: 0 };
   const asked: SqlCommand[] = [];
+  const bound: (string | null)[][] = [];
   const recorded: ResponseEvent[] = [];
   let finished = false;
   const conversation = new PostgresConversation({
@@ -89,6 +96,8 @@ export function talk(options: TalkOptions = {}): Talk {
     port: {
       ask: (command) => {
         asked.push(command);
+        if (command.parameters)
+          bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
         return judge(command);
       },
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
@@ -112,6 +121,7 @@ export function talk(options: TalkOptions = {}): Talk {
     toClient: () => look('client'),
     sent,
     asked,
+    bound,
     recorded,
     get finished() {
       return finished;
@@ -128,7 +138,7 @@ export const deny: Answer = { type: 'deny', rule: 'no-destruction', message: 'As
 
 /** Refuses DROP and knows the few statements that change a session. Stands in for the analysis, which has its own tests. */
 function sensible({ text, prepared }: SqlCommand): Answer {
-  if (/drop/i.test(text)) return deny;
+  if (/\bdrop\b/i.test(text)) return deny;
   const words = text.split(/[\s(]+/);
   if (/^execute /i.test(text)) return prepared?.(words[1] as string) === undefined ? deny : allow({ type: 'none' });
   if (/^prepare /i.test(text)) return allow({ type: 'prepare', name: words[1] as string, text });

@@ -1,0 +1,30 @@
+// pnpm fuzz <name> [--seconds N] [--seed S]: runs one of the fuzz-<name>.test.ts for as long as one likes.
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ENV, NODE, ROOT } from './setup.mjs';
+
+const files = globSync('{packages,protocols}/*/test/**/fuzz-*.test.ts', { cwd: ROOT });
+const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
+
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
+  });
+  const file = files[targets.indexOf(positionals[0])];
+  if (!file || !(Number(values.seconds) > 0)) throw new Error(`Targets: ${targets.join(', ')}`);
+  const { status } = spawnSync(NODE, ['node_modules/vitest/vitest.mjs', 'run', file], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: {
+      ...ENV,
+      SLUICE_FUZZ_SECONDS: values.seconds,
+      ...(values.seed !== undefined && { SLUICE_FUZZ_SEED: values.seed }),
+    },
+  });
+  process.exitCode = status ?? 1;
+} catch (error) {
+  process.stderr.write(`Usage: pnpm fuzz <target> [--seconds N] [--seed S]\n${error.message}\n`);
+  process.exitCode = 2;
+}
