@@ -263,7 +263,7 @@ export class Gateway {
     if (idle === 0) return;
     const since = Date.now() - idle;
     for (const session of this.sessions.values()) {
-      if (session.state === 'open' && session.lastCommand < since) {
+      if (session.state === 'open' && !session.busy && session.lastActivity < since) {
         session.end({ type: 'idle', message: 'The session was idle for too long.' });
       }
     }

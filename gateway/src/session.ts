@@ -44,10 +44,10 @@ export class Session implements Gate {
   /** The token that it was opened with. */
   tokenId: string | undefined;
   state: 'login' | 'open' = 'login';
-  /** Commands let through and refused, and when the last one came (milliseconds since 1970). */
+  /** Commands let through and refused, and when something last happened (milliseconds since 1970). */
   commands = 0;
   denied = 0;
-  lastCommand = Date.now();
+  lastActivity = Date.now();
 
   readonly #services: Services;
   readonly #listener: Listener;
@@ -55,6 +55,9 @@ export class Session implements Gate {
   readonly #deadline: NodeJS.Timeout;
   readonly #cancelKeys: string[] = [];
   #judge: Judge | undefined;
+  /** The last command that was let through to run, and the last whose answer has ended. */
+  #running = 0;
+  #ended = 0;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -154,7 +157,14 @@ export class Session implements Gate {
       : this.#answer(command, judgement);
   }
 
+  /** A command is at work at the target. */
+  get busy(): boolean {
+    return this.#ended < this.#running;
+  }
+
   record(event: ResponseEvent): boolean {
+    this.lastActivity = Date.now();
+    if (event.type === 'end' && event.command > this.#ended) this.#ended = event.command;
     this.#services.log.response(this.id, event);
     return true;
   }
@@ -177,10 +187,12 @@ export class Session implements Gate {
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
   #answer(command: Command, judgement: Judgement): Answer {
-    this.lastCommand = Date.now();
-    if (!this.#services.log.command(this.id, command, judgement, this.lastCommand)) return UNRECORDED;
-    if (judgement.answer.type === 'allow') this.commands++;
-    else this.denied++;
+    this.lastActivity = Date.now();
+    if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return UNRECORDED;
+    if (judgement.answer.type === 'allow') {
+      this.commands++;
+      if (command.type !== 'sql' || command.phase === 'run') this.#running = command.id;
+    } else this.denied++;
     return judgement.answer;
   }
 

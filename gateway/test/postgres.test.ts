@@ -477,6 +477,18 @@ describe('peers that misbehave', () => {
     await stopped;
   });
 
+  check('a session that is idle for too long is ended and told so; one whose statement runs is not', async () => {
+    const stand = await openStand({ target: targetOf(server), limits: '{ idle: 1s }' });
+    const [idle, busy] = [await stand.client(), await stand.client()];
+    const told = new Promise((resolve) => idle.once('error', (error: pg.DatabaseError) => resolve(error.code)));
+    await idle.query('select 1');
+    const slow = busy.query('select pg_sleep(3.5), 1 as done');
+    expect(await told).toBe('57P05');
+    expect((await slow).rows[0]).toMatchObject({ done: 1 });
+    await busy.end();
+    await stand.stop();
+  });
+
   check('a journal that cannot be written stops commands, and goes on when it can', async () => {
     const stand = await openStand({ target: targetOf(server) });
     const client = await stand.client();

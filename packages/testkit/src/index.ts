@@ -1,5 +1,6 @@
 /** What tests and the demo stand on: real servers, real tools, certificates, and the ways in which TCP cuts. */
 export * from './certificates.js';
+export * from './conformance.js';
 export * from './cuts.js';
 export * from './places.js';
 export { missingPostgres, reachable } from './servers/installation.js';
