@@ -1,0 +1,92 @@
+import { BREAK, byteClass, DIGITS, has, latin1, LOWER, skip, skipTo, UPPER } from './bytes.js';
+import type { Finding } from './finding.js';
+import { isPlaceholder } from './placeholder.js';
+
+/**
+ * Values that are given to a name such as `password`, `api_key` or `Authorization`: `name = value`, `"name": "value"`,
+ * `name=value;`. Called at every `=` and `:`. The finding is the value alone.
+ *
+ * What is given to a password needs a digit or a sign to tell it from a word of prose; what is given to a key or token needs
+ * letters, digits and an entropy of 3 bits a character (that of gitleaks' generic rule), since identifiers are common there.
+ */
+export function assignment(bytes: Buffer, sign: number, start: number, end: number): Finding | undefined {
+  const kind = kindOfName(bytes, sign, start);
+  if (kind === undefined) return undefined;
+  let from = sign + 1;
+  if (from < end && (bytes[from] === 0x3e || bytes[from] === 0x3d)) from++;
+  from = skip(bytes, from, Math.min(end, from + 4), SPACE);
+  const quote = from < end && (bytes[from] === 0x22 || bytes[from] === 0x27) ? bytes[from] : undefined;
+  if (quote !== undefined) from++;
+  for (const word of SCHEMES) if (has(bytes, from, end, word)) from += word.length;
+  const limit = Math.min(end, from + LONGEST);
+  const to = quote === undefined ? endOfBare(bytes, from, limit) : endOfQuoted(bytes, from, limit, quote);
+  if (to < end && bytes[to] === 0x28) return undefined;
+  return isSecret(latin1(bytes, from, to), kind)
+    ? { entity: 'SECRET', start: from, end: whole(bytes, to, end) }
+    : undefined;
+}
+
+const SPACE = byteClass(' \t');
+const SCHEMES = ['Bearer ', 'bearer ', 'Basic ', 'basic '];
+/** A value is judged by its first bytes; the rest of a longer one belongs to it. */
+const LONGEST = 512;
+const BARE_END = byteClass(' \t\r\n\f\v\0"\'`<>,;&)}](|');
+const NAME = byteClass(`${DIGITS}${UPPER}${LOWER}_.-`);
+const LONGEST_NAME = 64;
+
+type Kind = 'password' | 'key';
+
+const PASSWORD = /(?:passw(?:or)?d|passphrase|(?:^|[^a-z])pwd|(?:^|[^a-z])pass)$/i;
+const KEY =
+  /(?:secret|(?:^|[^a-z])token|[a-z]Token|api[-_.]?key|access[-_.]?key(?:[-_.]?id)?|private[-_.]?key|secret[-_.]?key|account[-_.]?key|signing[-_.]?key|encryption[-_.]?key|credentials?|authorization|(?:^|[^a-z])auth)(?:[-_.]?(?:value|base64|b64))?$/i;
+
+function kindOfName(bytes: Buffer, sign: number, start: number): Kind | undefined {
+  let last = sign;
+  // `:=` and `=>` are one sign.
+  if (last > start && bytes[last - 1] === 0x3a) last--;
+  while (last > start && sign - last < 4 && SPACE[bytes[last - 1] as number] === 1) last--;
+  if (last > start && (bytes[last - 1] === 0x22 || bytes[last - 1] === 0x27)) last--;
+  let first = last;
+  while (first > start && last - first < LONGEST_NAME && NAME[bytes[first - 1] as number] === 1) first--;
+  if (last - first < 3) return undefined;
+  const name = latin1(bytes, first, last);
+  if (PASSWORD.test(name)) return 'password';
+  return KEY.test(name) ? 'key' : undefined;
+}
+
+function endOfBare(bytes: Buffer, from: number, limit: number): number {
+  return skipTo(bytes, from, limit, BARE_END);
+}
+
+/** Up to the closing quote, a backslash before one makes it part of the value. */
+function endOfQuoted(bytes: Buffer, from: number, limit: number, quote: number | undefined): number {
+  let to = from;
+  while (to < limit && bytes[to] !== quote && bytes[to] !== 0x0a) to += bytes[to] === 0x5c ? 2 : 1;
+  return Math.min(to, limit);
+}
+
+/** A value that reaches past what was judged goes on to the end of its token, and never ends inside a character. */
+function whole(bytes: Buffer, to: number, end: number): number {
+  return to < end && BREAK[bytes[to] as number] === 0 && BARE_END[bytes[to] as number] === 0
+    ? skipTo(bytes, to, end, BARE_END)
+    : to;
+}
+
+/** Whether a value given to such a name is one to keep to oneself. */
+export function isSecret(value: string, kind: Kind): boolean {
+  if (isPlaceholder(value)) return false;
+  if (kind === 'password') return value.length >= 6 && /[^A-Za-z_ -]/.test(value) && !ACCESS.test(value);
+  return value.length >= 12 && /[A-Za-z]/.test(value) && /\d/.test(value) && !ACCESS.test(value) && entropy(value) >= 3;
+}
+
+/** Code that says where the value comes from: `process.env.TOKEN`, `config.password`. */
+const ACCESS = /^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$/;
+
+/** Shannon entropy in bits per character. */
+export function entropy(text: string): number {
+  const counts = new Map<string, number>();
+  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
+  return bits;
+}

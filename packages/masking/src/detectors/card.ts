@@ -1,0 +1,100 @@
+import { endsAt, isDigit, startsAt } from './bytes.js';
+import type { Finding } from './finding.js';
+
+/**
+ * Numbers of payment cards (ISO/IEC 7812): 13 to 19 digits with a known issuer and a right check digit, in one piece or in the
+ * groups that are printed on cards, with one kind of separator. Called at the start of every run of digits `at` to `stop`.
+ */
+export function card(bytes: Buffer, at: number, stop: number, start: number, end: number): Finding | undefined {
+  if (!startsAt(bytes, at, start) || isFraction(bytes, at, start)) return undefined;
+  const run = stop - at;
+  const to = run >= 13 && run <= 19 ? stop : run === 4 || run === 1 ? endOfGroups(bytes, at, stop, end) : 0;
+  if (to === 0 || !endsAt(bytes, to, end) || (bytes[to] === 0x2e && to + 1 < end && isDigit(bytes[to + 1])))
+    return undefined;
+  return isCard(digitsOf(bytes, at, to)) ? { entity: 'CREDIT_CARD', start: at, end: to } : undefined;
+}
+
+/** `0.4111111111111111` */
+const isFraction = (bytes: Buffer, at: number, start: number): boolean =>
+  at - 2 >= start && bytes[at - 1] === 0x2e && isDigit(bytes[at - 2]);
+
+/** Behind the last group, 0 when these are not the groups of a card. A no-break space in UTF-8 is a separator too. */
+function endOfGroups(bytes: Buffer, at: number, stop: number, end: number): number {
+  const separator = separatorAt(bytes, stop, end);
+  if (separator === 0) return 0;
+  const width = separator === NBSP ? 2 : 1;
+  // A card has groups of four, of 4, 6 and 4 or 5, or (typed with care) of one.
+  const single = stop - at === 1;
+  let shape = String(stop - at);
+  let to = stop;
+  while (shape.length < 19 && to + width < end && separatorAt(bytes, to, end) === separator) {
+    const size = digitsAt(bytes, to + width, end);
+    if (size === 0 || (single && size !== 1)) break;
+    if (shape === '4444' && !isLonger(bytes, at, to + width + size, size, end)) break;
+    shape += size;
+    to += width + size;
+    if (shape === '465' || shape === '464') break;
+  }
+  return SHAPES.test(shape) ? to : 0;
+}
+
+/** Whether the groups of four go on with the last digits of a longer number. */
+const isLonger = (bytes: Buffer, at: number, to: number, size: number, end: number): boolean =>
+  size <= 3 && endsAt(bytes, to, end) && isCard(digitsOf(bytes, at, to));
+
+/** How many digits follow, up to eight. */
+function digitsAt(bytes: Buffer, at: number, end: number): number {
+  let size = 0;
+  while (at + size < end && size < 8 && isDigit(bytes[at + size])) size++;
+  return size;
+}
+
+const SHAPES = /^(?:4444[123]?|465|464|444[123]|1{13,19})$/;
+const NBSP = 0xc2a0;
+
+function separatorAt(bytes: Buffer, at: number, end: number): number {
+  if (at >= end) return 0;
+  const byte = bytes[at] as number;
+  if (byte === 0x20 || byte === 0x2d || byte === 0x2e || byte === 0x2f) return byte;
+  return byte === 0xc2 && at + 1 < end && bytes[at + 1] === 0xa0 ? NBSP : 0;
+}
+
+/** The digits among these bytes. */
+export function digitsOf(bytes: Uint8Array, from: number, to: number): string {
+  let digits = '';
+  for (let at = from; at < to; at++) if (isDigit(bytes[at])) digits += String.fromCharCode(bytes[at] as number);
+  return digits;
+}
+
+/** Known issuer, length that it issues, and check digit. */
+export function isCard(digits: string): boolean {
+  return ISSUERS.test(digits) && luhn(digits);
+}
+
+/** Issuer ranges as their networks publish them: Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Maestro, Mir, RuPay. */
+const ISSUERS = new RegExp(
+  [
+    '^4(?:\\d{12}|\\d{15}|\\d{18})$',
+    '^5[1-5]\\d{14}$',
+    '^2(?:22[1-9]|2[3-9]\\d|[3-6]\\d\\d|7[01]\\d|720)\\d{12}$',
+    '^3[47]\\d{13}$',
+    '^6(?:011|4[4-9]\\d|5\\d\\d)\\d{12,15}$',
+    '^35(?:2[89]|[3-8]\\d)\\d{12,15}$',
+    '^3(?:0[0-5]|[689]\\d)\\d{11}$',
+    '^3(?:0[0-5]|[689]\\d)\\d{13,16}$',
+    '^(?:62|81)\\d{14,17}$',
+    '^(?:5018|5020|5038|5893|6304|6759|676[1-3])\\d{9,15}$',
+    '^220[0-4]\\d{12,15}$',
+    '^(?:60|82|508\\d)\\d{12,14}$',
+  ].join('|'),
+);
+
+/** ISO/IEC 7812-1 annex B. */
+export function luhn(digits: string): boolean {
+  let sum = 0;
+  for (let n = 0; n < digits.length; n++) {
+    const digit = digits.charCodeAt(digits.length - 1 - n) - 0x30;
+    sum += n % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2;
+  }
+  return sum % 10 === 0;
+}

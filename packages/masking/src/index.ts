@@ -1,0 +1,1 @@
+export * from './detectors/index.js';

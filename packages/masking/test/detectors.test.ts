@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { detect, type Entity, ENTITIES } from '../src/index.js';
+
+interface Table {
+  readonly entity: Entity;
+  readonly positives: readonly { readonly text: string; readonly finds?: readonly string[] }[];
+  readonly negatives: readonly string[];
+}
+
+const FOLDER = join(import.meta.dirname, '../../../fixtures/detectors');
+const tables = readdirSync(FOLDER).map((file) => parse(readFileSync(join(FOLDER, file), 'utf8')) as Table);
+
+const found = (text: string, entity: Entity): string[] => {
+  const bytes = Buffer.from(text);
+  return detect(bytes)
+    .filter((one) => one.entity === entity)
+    .map(({ start, end }) => bytes.toString('utf8', start, end));
+};
+
+test('every entity has its table', () => {
+  expect(tables.map(({ entity }) => entity).sort()).toEqual([...ENTITIES].sort());
+});
+
+describe.each(tables)('$entity', ({ entity, positives, negatives }) => {
+  test.each(positives)('is found in $text', ({ text, finds }) => {
+    expect(found(text, entity)).toEqual(finds ?? [text]);
+  });
+
+  test.each(negatives)('is not found in %s', (text) => {
+    expect(found(text, entity)).toEqual([]);
+  });
+
+  test('is found behind other bytes of the same buffer at the same places', () => {
+    for (const { text, finds } of positives) {
+      const bytes = Buffer.from(`9a${text}b7`);
+      const ours = detect(bytes, 2, bytes.length - 2).filter((one) => one.entity === entity);
+      expect(ours.map(({ start, end }) => bytes.toString('utf8', start, end))).toEqual(finds ?? [text]);
+    }
+  });
+});
+
+test('the longer of two findings that overlap covers both', () => {
+  const bytes = Buffer.from('password=x9/bob@example.com/7');
+  expect(detect(bytes)).toEqual([{ entity: 'SECRET', start: 9, end: bytes.length }]);
+});
+
+test.each([
+  ['@', 'a@'],
+  ['signs of assignment', 'token=:'],
+  ['addresses', 'a:b@c://'],
+  ['dots of a domain', 'a.'],
+  ['heads of tokens', 'eyJ.'],
+  ['dashes', '-----BEGIN PRIVATE KEY'],
+  ['digits in groups', '1 '],
+  ['prefixes', 'glpat-'],
+  ['quotes', '"a"@'],
+])('the work grows with the text and not faster: %s', (_, piece) => {
+  // Counts the bytes that are read and the calls of native searches, which no load of the machine changes.
+  const reads = (copies: number): number => {
+    let count = 0;
+    const bytes = new Proxy(Buffer.from(piece.repeat(copies)), {
+      get(target, key) {
+        count++;
+        const value = Reflect.get(target, key, target) as unknown;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    detect(bytes, 0, piece.length * copies);
+    return count;
+  };
+  // Past the bounds of every look around, twice the text is twice the work.
+  expect(reads(2000) / reads(1000)).toBeLessThan(2.3);
+});
