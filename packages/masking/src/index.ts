@@ -1,1 +1,4 @@
+/** Detectors of sensitive values, masks for them, and how both are applied to what a PostgreSQL server sends. Pure. */
 export * from './detectors/index.js';
+export { type MaskOptions, maskText, type Mode, token, TOKEN_PREFIX } from './modes.js';
+export * from './postgres/index.js';

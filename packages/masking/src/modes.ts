@@ -1,0 +1,134 @@
+import { createHmac } from 'node:crypto';
+import { ENTITIES } from './detectors/index.js';
+
+/**
+ * What a mask leaves of a value.
+ *
+ * - redact: a text that says what was there, `[masked:EMAIL]`; of other types the value that means nothing, such as 0.
+ * - null: nothing.
+ * - partial: the last characters, of an e-mail address the first letter and the domain. Never of fewer than 8 characters.
+ * - hash: a keyed pseudonym. Equal values stay equal, so that joins and groups work; without the key nobody can try values.
+ * - generalise: the year of a date, the magnitude of a number, three digits of a US ZIP code, the network of an address.
+ */
+export type Mode =
+  | { readonly type: 'redact' }
+  | { readonly type: 'null' }
+  | { readonly type: 'partial'; readonly keepLast?: number }
+  | { readonly type: 'hash' }
+  | { readonly type: 'generalise' };
+
+export interface MaskOptions {
+  readonly mode: Mode;
+  /** Secret of this installation; at least 16 bytes. */
+  readonly key: Uint8Array;
+  /** What the value is. Equal values of different entities get different pseudonyms. */
+  readonly entity: string;
+}
+
+/** HMAC-SHA-256 (RFC 2104) over the entity and the value: 32 bytes. */
+export function keyed({ key, entity }: MaskOptions, value: string | Uint8Array): Buffer {
+  if (key.length < 16) throw new RangeError('the key of a mask has fewer than 16 bytes');
+  return createHmac('sha256', key).update(entity).update('\0').update(value).digest();
+}
+
+export const TOKEN_PREFIX = 'tok_';
+/** 20 characters of 5 bits are 100 bits; of those at least 80 must fit, or two values could share a token. */
+const TOKEN = 20;
+const SHORTEST_TOKEN = 16;
+
+/** `redact` as a text. */
+export const label = (entity: string): string =>
+  (ENTITIES as readonly string[]).includes(entity) ? `[masked:${entity}]` : '[masked]';
+
+/**
+ * The mask of a text that may have up to `limit` characters. Null where the mode cannot keep its promise within the limit,
+ * and for the mode null.
+ */
+export function maskText(text: string, options: MaskOptions, limit = Number.POSITIVE_INFINITY): string | null {
+  switch (options.mode.type) {
+    case 'null':
+      return null;
+    case 'redact':
+      return fitted(label(options.entity), limit);
+    case 'partial':
+      return fitted(partial(text, options.mode.keepLast), limit);
+    case 'generalise':
+      return fitted(generalised(text) ?? label(options.entity), limit);
+    default:
+      return token(text, options, limit);
+  }
+}
+
+const fitted = (text: string, limit: number): string => (text.length <= limit ? text : HIDDEN.slice(0, limit));
+/** Says nothing of the length of what it hides. */
+const HIDDEN = '****';
+
+/** `tok_` and at least 80 bits in base32 (RFC 4648), null where there is no room for them. */
+export function token(text: string, options: MaskOptions, limit = Number.POSITIVE_INFINITY): string | null {
+  const size = Math.min(TOKEN, limit - TOKEN_PREFIX.length);
+  if (size < SHORTEST_TOKEN) return null;
+  const digest = keyed(options, normalised(text, options.entity));
+  let bits = 0;
+  let value = 0;
+  let result = TOKEN_PREFIX;
+  for (let n = 0; result.length < TOKEN_PREFIX.length + size; bits -= 5) {
+    if (bits < 5) {
+      value = ((value << 8) | (digest[n++] as number)) & 0xffff;
+      bits += 8;
+    }
+    result += BASE32[(value >> (bits - 5)) & 31];
+  }
+  return result;
+}
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** Spellings of one value share a pseudonym. */
+function normalised(text: string, entity: string): string {
+  switch (entity) {
+    case 'EMAIL':
+      return text.trim().normalize('NFC').toLowerCase();
+    case 'CREDIT_CARD':
+    case 'US_SSN':
+      return text.replaceAll(/\D/g, '');
+    case 'PHONE':
+      return text.replaceAll(/[^+\d]/g, '');
+    case 'IBAN':
+      return text.replaceAll(/[^A-Za-z\d]/g, '').toUpperCase();
+    default:
+      return text;
+  }
+}
+
+/** Of fewer characters nothing is kept. */
+export const SHORTEST_PARTIAL = 8;
+
+/** Asterisks for all but the last `keep` characters, of which there are at most half; separators stay. */
+export function partial(text: string, keep = 4): string {
+  const characters = Array.from(text);
+  const size = characters.length;
+  if (size < SHORTEST_PARTIAL) return HIDDEN;
+  const at = characters.lastIndexOf('@');
+  const isMail = at > 0 && characters.indexOf('.', at) > 0;
+  const from = isMail ? 1 : 0;
+  const to = isMail ? at : size - Math.min(keep, size >> 1);
+  return characters.map((one, n) => (n >= from && n < to && !SEPARATORS.includes(one) ? '*' : one)).join('');
+}
+
+export const SEPARATORS = ' -./()';
+
+/** The coarser text, undefined for one of which it is not known what coarser would mean. */
+export function generalised(text: string): string | undefined {
+  if (/^\d{5}(?:-\d{4})?$/.test(text)) return `${text.slice(0, 3)}**`;
+  const network = /^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$/.exec(text)?.[1];
+  if (network !== undefined) return `${network}.0/24`;
+  const year = /^(\d{4})-\d\d-\d\d(?:[T ]|$)/.exec(text)?.[1];
+  if (year !== undefined) return year;
+  return /^-?\d{1,40}(?:\.\d{1,40})?$/.test(text) ? magnitude(text) : undefined;
+}
+
+/** A decimal number with all but its first digit set to zero, and to 0 below ten: 52341.5 is in the 50000s. */
+export function magnitude(decimal: string): string {
+  const [, sign = '', whole = ''] = /^(-?)0*(\d*)/.exec(decimal) ?? [];
+  return whole.length < 2 ? '0' : `${sign}${whole[0]}${'0'.repeat(whole.length - 1)}`;
+}
