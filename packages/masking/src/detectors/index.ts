@@ -1,2 +1,2 @@
 export { type Entity, ENTITIES, type Finding } from './finding.js';
-export { detect, only } from './scan.js';
+export { detect } from './scan.js';

@@ -36,10 +36,18 @@ TRIGGERS[0x3d] = EQUALS;
 
 /**
  * Everything sensitive in the UTF-8 text from `start` to `end`, which is one value: nothing outside of it is looked at, and
- * what would need context in prose counts if it is all of the value. In order and without overlaps; see `resolve`.
+ * what would need context in prose counts if it is all of the value. In order and without overlaps; see `resolve`. With
+ * `entities` only those count, also inside of others that do not.
  */
-export function detect(bytes: Buffer, start = 0, end = bytes.length): readonly Finding[] {
-  return resolve(candidates(bytes, start, end));
+export function detect(
+  bytes: Buffer,
+  start = 0,
+  end = bytes.length,
+  entities?: { has(entity: Entity): boolean },
+): readonly Finding[] {
+  const found = candidates(bytes, start, end);
+  if (found.length === 0) return NONE;
+  return resolve(entities ? found.filter(({ entity }) => entities.has(entity)) : found);
 }
 
 /** What the detectors find, each for itself: in the order of the bytes that led there, and with overlaps. */
@@ -90,7 +98,3 @@ function numbers(
   }
   return result;
 }
-
-/** The findings of these entities only. */
-export const only = (findings: readonly Finding[], entities: ReadonlySet<Entity>): readonly Finding[] =>
-  findings.filter(({ entity }) => entities.has(entity));

@@ -1,0 +1,173 @@
+import { isUtf8 } from 'node:buffer';
+import { detect, type Entity, type Finding } from '../detectors/index.js';
+import { label, maskText, type Mode } from '../modes.js';
+import { arrayBinary, arrayText, type Part } from './array.js';
+import { bytea } from './bytes.js';
+import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
+import { hstoreBinary, hstoreText } from './composite.js';
+import { isVersioned, jsonMask } from './json.js';
+import { maskFor, rowMask } from './mask.js';
+import { limitOf } from './text.js';
+import type { CellMask, Format, MaskOptions, PgType } from './types.js';
+
+export interface DetectorOptions {
+  /** What is looked for, and what becomes of it. */
+  readonly modes: ReadonlyMap<Entity, Mode>;
+  readonly key: Uint8Array;
+}
+
+/**
+ * Masks what detectors find in a column of this type. In texts only the findings are replaced; JSON, arrays and rows are
+ * searched leaf by leaf and stay what they are; of any other type a value with a finding gets the mask of its type. Undefined
+ * for types that cannot hold a finding, such as dates.
+ */
+export function detectorFor(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+  const mask = chosen(type, format, options);
+  if (!mask) return undefined;
+  return (bytes, start, end) => {
+    try {
+      return mask(bytes, start, end);
+    } catch {
+      return null;
+    }
+  };
+}
+
+function chosen(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+  const element = elementOf(type);
+  switch (type.kind) {
+    case 'domain':
+      return element && chosen(element, format, options);
+    case 'array':
+      return element ? arrayOf(element, format, options) : whole(type, format, options);
+    case 'composite': {
+      const masks = type.fields?.map((field) => chosen(field, format, options));
+      return type.fields && masks ? rowMask(type.fields, masks, format) : whole(type, format, options);
+    }
+    case 'base':
+      return base(type, format, options);
+    case 'pseudo':
+      return whole(type, format, options);
+    default:
+      return undefined;
+  }
+}
+
+function base(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+  const { oid, typmod, name } = type;
+  const isText = TEXTS.has(oid) || oid === 1042 || oid === 142 || (name !== undefined && TEXT_NAMES.has(name));
+  if (isText) return inText(options, limitOf(typmod), oid === 1042);
+  if (oid === 114 || oid === 3802) return jsonMask(leafOf(options), isVersioned(oid, format));
+  if (name === 'hstore') {
+    const value = inText(options);
+    return (bytes, start, end) => (format === 'text' ? hstoreText : hstoreBinary)(bytes, start, end, value);
+  }
+  if (oid === 17) return inBytes(type, format, options);
+  // Integers of 8 bytes and decimals can hold the number of a card.
+  if (oid === 20 || oid === 1700) return inNumber(type, format, options);
+  return SCALARS.has(oid) || FREE.has(oid) ? undefined : whole(type, format, options);
+}
+
+/** "char", points and other geometry, tid, vectors of numbers, snapshots, lsn. */
+const FREE: ReadonlySet<number> = new Set([18, 600, 601, 602, 603, 604, 628, 718, 27, 22, 30, 2970, 5038, 3220]);
+
+const optionsFor = (finding: Finding, { modes, key }: DetectorOptions): MaskOptions => ({
+  mode: modes.get(finding.entity) ?? { type: 'redact' },
+  key,
+  entity: finding.entity,
+});
+
+function inText(options: DetectorOptions, limit?: number, padded = false): CellMask {
+  return (bytes, start, end) => {
+    const findings = detect(bytes, start, end, options.modes);
+    if (findings.length === 0) return undefined;
+    const text = replaced(bytes, start, end, findings, options);
+    if (text === null || limit === undefined) return text === null ? null : Buffer.from(text);
+    // What grew beyond the limit of its column has no place for its text any more.
+    const plain = padded ? text.trimEnd() : text;
+    const size = Array.from(plain).length;
+    const fitting = size > limit ? (maskText('', REDACTED, limit) ?? '') : plain;
+    return Buffer.from(padded ? fitting + ' '.repeat(Math.max(0, limit - Array.from(fitting).length)) : fitting);
+  };
+}
+
+const REDACTED: MaskOptions = { mode: { type: 'redact' }, key: Buffer.alloc(0), entity: '' };
+
+/** The text with each finding masked, null if the mode of one is null or the text is not UTF-8. */
+function replaced(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  findings: readonly Finding[],
+  options: DetectorOptions,
+): string | null {
+  if (!isUtf8(bytes.subarray(start, end))) return null;
+  let text = '';
+  let at = start;
+  for (const finding of findings) {
+    const masked = maskText(bytes.toString('utf8', finding.start, finding.end), optionsFor(finding, options));
+    if (masked === null) return null;
+    text += bytes.toString('utf8', at, finding.start) + masked;
+    at = finding.end;
+  }
+  return text + bytes.toString('utf8', at, end);
+}
+
+/** Strings, keys, and numbers that could be one of a card. */
+const leafOf =
+  (options: DetectorOptions) =>
+  (kind: 'string' | 'number' | 'boolean' | 'key', value: string): string | undefined => {
+    if (kind === 'boolean') return undefined;
+    const bytes = Buffer.from(value);
+    const findings = detect(bytes, 0, bytes.length, options.modes);
+    if (findings.length === 0) return undefined;
+    if (kind === 'number') return '0';
+    const text = replaced(bytes, 0, bytes.length, findings, options);
+    // A key cannot be null.
+    if (text === null) return kind === 'key' ? JSON.stringify(label('')) : 'null';
+    return JSON.stringify(text);
+  };
+
+/** A type that is not known, or whose parts are not: a finding anywhere in its bytes masks all of it. */
+function whole(type: PgType, format: Format, options: DetectorOptions): CellMask {
+  return (bytes, start, end) => {
+    const [finding] = detect(bytes, start, end, options.modes);
+    return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
+  };
+}
+
+function inBytes(type: PgType, format: Format, options: DetectorOptions): CellMask {
+  return (bytes, start, end) => {
+    const [finding] = detect(bytea.read(bytes, start, end, format), undefined, undefined, options.modes);
+    return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
+  };
+}
+
+function inNumber(type: PgType, format: Format, options: DetectorOptions): CellMask {
+  const scalar = SCALARS.get(type.oid);
+  return (bytes, start, end) => {
+    // Below 13 digits there is no card: a look is enough for most.
+    if (format === 'text' && end - start < 13) return undefined;
+    if (type.oid === 20 && end - start === 8 && bytes.readInt32BE(start) < 0xe8) return undefined;
+    const text = Buffer.from(String(scalar?.read(bytes, start, end, format)));
+    const [finding] = detect(text, 0, text.length, options.modes);
+    return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
+  };
+}
+
+function arrayOf(element: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+  const mask = chosen(element, format, options);
+  if (!mask) return undefined;
+  let changed = false;
+  const part: Part = (bytes, start, end) => {
+    const value = mask(bytes, start, end);
+    if (value !== undefined) changed = true;
+    return value;
+  };
+  return (bytes, start, end) => {
+    changed = false;
+    const value =
+      format === 'text' ? arrayText(bytes, start, end, 0x2c, part) : arrayBinary(bytes, start, end, element.oid, part);
+    return changed ? value : undefined;
+  };
+}

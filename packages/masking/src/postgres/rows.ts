@@ -1,0 +1,212 @@
+import type { CellMask } from './types.js';
+import { LONGEST_ROW, malformed, tooLong } from './unmaskable.js';
+
+/**
+ * Masks DataRow messages:
+ *
+ *     byte1  'D'
+ *     int32  length, itself included
+ *     int16  number of columns
+ *     each:  int32 length or -1 for NULL, then that many bytes
+ *
+ * One mask for each column, undefined for those that pass. Bytes between masked cells are copied in one go. As long as masks
+ * keep the size of cells, a chunk is copied whole and edited in place. Throws `Unmaskable` for rows that are not of this shape
+ * or too long; nothing of such a row has passed.
+ */
+export class RowMask {
+  readonly #masks: readonly (CellMask | undefined)[];
+  /** Behind the last masked column nothing is looked at. */
+  readonly #last: number;
+  readonly #limit: number;
+  #partial: Buffer[] = [];
+  #size = 0;
+  #needed = HEADER;
+  /** The sizes of cells have not changed lately. */
+  #steady = true;
+
+  constructor(masks: readonly (CellMask | undefined)[], limit = LONGEST_ROW) {
+    this.#masks = masks;
+    this.#last = masks.findLastIndex((mask) => mask !== undefined) + 1;
+    this.#limit = limit;
+  }
+
+  /** Bytes of a row whose rest has not come. */
+  get pending(): number {
+    return this.#size;
+  }
+
+  /** Takes DataRow messages as they come, cut anywhere, and gives those that are whole, masked. */
+  push(bytes: Buffer): Buffer {
+    let chunk = bytes;
+    if (this.#size > 0) {
+      this.#partial.push(bytes);
+      this.#size += bytes.length;
+      if (this.#size < this.#needed) return NOTHING;
+      chunk = Buffer.concat(this.#partial);
+      this.#partial = [];
+      this.#size = 0;
+    }
+    let at = 0;
+    while (chunk.length - at >= HEADER) {
+      const next = this.#endOfRow(chunk, at);
+      if (next > chunk.length) break;
+      at = next;
+    }
+    if (at < chunk.length) {
+      // A copy: the chunk may be a buffer that its owner fills again.
+      this.#partial = [Buffer.from(chunk.subarray(at))];
+      this.#size = chunk.length - at;
+      this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
+    }
+    return this.rewrite(chunk, 0, at);
+  }
+
+  /** The same for messages from `start` to `end` that are known to be whole. */
+  rewrite(chunk: Buffer, start: number, end: number): Buffer {
+    if (start === end) return NOTHING;
+    if (!this.#steady) return this.#resized(chunk, start, end);
+    const out = Buffer.allocUnsafe(end - start);
+    chunk.copy(out, 0, start, end);
+    const done = this.#inPlace(out);
+    if (done === out.length) return out;
+    this.#steady = false;
+    return Buffer.concat([out.subarray(0, done), this.#resized(chunk, start + done, end)]);
+  }
+
+  #endOfRow(chunk: Buffer, at: number): number {
+    const length = int32(chunk, at + 1);
+    if (chunk[at] !== DATA_ROW || length < 6) throw malformed('a message among the rows is not a row');
+    if (length >= this.#limit) throw tooLong(this.#limit);
+    return at + 1 + length;
+  }
+
+  /** Edits the rows in `out` up to the first that needs another size, and tells where that one starts. */
+  #inPlace(out: Buffer): number {
+    for (let row = 0; row < out.length; ) {
+      const next = this.#rowWithin(out, row, out.length);
+      let at = row + HEADER + 2;
+      for (let column = 0; column < this.#last; column++) {
+        const size = sizeAt(out, at, next);
+        at += 4;
+        if (size < 0) continue;
+        const mask = this.#masks[column];
+        if (mask && !mask.edit?.(out, at, at + size)) {
+          const value = mask(out, at, at + size);
+          if (value === null || (value && value.length !== size)) return row;
+          value?.copy(out, at);
+        }
+        at += size;
+      }
+      row = next;
+    }
+    return out.length;
+  }
+
+  #resized(chunk: Buffer, start: number, end: number): Buffer {
+    const out = new Output(chunk, start, end);
+    let steady = true;
+    for (let row = start; row < end; ) {
+      const next = this.#rowWithin(chunk, row, end);
+      const head = out.placeOf(row);
+      let growth = 0;
+      let at = row + HEADER + 2;
+      for (let column = 0; column < this.#last; column++) {
+        const size = sizeAt(chunk, at, next);
+        const cell = at + 4;
+        at = cell + Math.max(0, size);
+        const mask = this.#masks[column];
+        if (!mask || size < 0) continue;
+        const value = mask(chunk, cell, at);
+        if (value === undefined) continue;
+        out.replace(cell - 4, at, value);
+        growth += (value?.length ?? 0) - size;
+        if (value === null || value.length !== size) steady = false;
+      }
+      if (growth !== 0) out.patch(head + 1, int32(chunk, row + 1) + growth);
+      row = next;
+    }
+    this.#steady = steady;
+    return out.finish();
+  }
+
+  #rowWithin(chunk: Buffer, row: number, end: number): number {
+    if (end - row < HEADER + 2) throw malformed('a row is cut off');
+    const next = this.#endOfRow(chunk, row);
+    if (next > end) throw malformed('a row is cut off');
+    const columns = ((chunk[row + HEADER] as number) << 8) | (chunk[row + HEADER + 1] as number);
+    if (columns !== this.#masks.length) {
+      throw malformed(`a row has ${columns} columns where ${this.#masks.length} were described`);
+    }
+    return next;
+  }
+}
+
+const HEADER = 5;
+const DATA_ROW = 0x44;
+const NOTHING = Buffer.alloc(0);
+
+/** Without the checks of readInt32BE, which cost more than the rest of a row. */
+const int32 = (bytes: Buffer, at: number): number =>
+  ((bytes[at] as number) << 24) |
+  ((bytes[at + 1] as number) << 16) |
+  ((bytes[at + 2] as number) << 8) |
+  (bytes[at + 3] as number);
+
+/** Of the cell at `at`, in a row that ends at `end`. -1 is NULL. */
+function sizeAt(bytes: Buffer, at: number, end: number): number {
+  const size = at + 4 > end ? -2 : int32(bytes, at);
+  if (size < -1 || at + 4 + size > end) throw malformed('a cell is longer than its row');
+  return size;
+}
+
+/** A copy of a piece of a chunk in which some bytes are replaced by others. */
+class Output {
+  readonly #chunk: Buffer;
+  readonly #end: number;
+  #out: Buffer;
+  #size = 0;
+  /** What of the chunk comes next. */
+  #from: number;
+
+  constructor(chunk: Buffer, start: number, end: number) {
+    this.#chunk = chunk;
+    this.#end = end;
+    this.#from = start;
+    this.#out = Buffer.allocUnsafe(Math.ceil((end - start) * 1.25) + 64);
+  }
+
+  /** Where a byte of the chunk will be that has not been replaced. */
+  placeOf(at: number): number {
+    return this.#size + at - this.#from;
+  }
+
+  /** In place of the size and the bytes of a cell, those of another one. */
+  replace(start: number, end: number, value: Buffer | null): void {
+    const untouched = start - this.#from;
+    const size = value?.length ?? 0;
+    this.#reserve(untouched + 4 + size);
+    this.#chunk.copy(this.#out, this.#size, this.#from, start);
+    this.patch(this.#size + untouched, value === null ? -1 : size);
+    value?.copy(this.#out, this.#size + untouched + 4);
+    this.#size += untouched + 4 + size;
+    this.#from = end;
+  }
+
+  patch(at: number, value: number): void {
+    this.#out.writeInt32BE(value, at);
+  }
+
+  finish(): Buffer {
+    const untouched = this.#end - this.#from;
+    this.#reserve(untouched);
+    this.#chunk.copy(this.#out, this.#size, this.#from, this.#end);
+    return this.#out.subarray(0, this.#size + untouched);
+  }
+
+  #reserve(size: number): void {
+    if (this.#size + size <= this.#out.length) return;
+    const larger = Buffer.allocUnsafe((this.#size + size) * 2);
+    this.#out.copy(larger, 0, 0, this.#size);
+    this.#out = larger;
+  }
+}
