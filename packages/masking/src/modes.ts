@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ENTITIES } from './detectors/index.js';
 
 /**
@@ -27,8 +27,33 @@ export interface MaskOptions {
 
 /** HMAC-SHA-256 (RFC 2104) over the entity and the value: 32 bytes. */
 export function keyed({ key, entity }: MaskOptions, value: string | Uint8Array): Buffer {
+  const [inner, outer] = padsOf(key, entity);
+  const message = typeof value === 'string' ? Buffer.from(value) : value;
+  return hash('sha256', Buffer.concat([outer, hash('sha256', Buffer.concat([inner, message]), 'buffer')]), 'buffer');
+}
+
+/** SHA-256 works on blocks of 64 bytes, and so do the pads of HMAC. */
+const BLOCK = 64;
+const PADS = new WeakMap<Uint8Array, Map<string, readonly [Buffer, Buffer]>>();
+
+/**
+ * What HMAC puts in front of the message, behind it the entity, and what it puts in front of the inner hash. Two hashes in
+ * one call each take a tenth of the time of an Hmac object, and a mask may be asked for in every row.
+ */
+function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
+  let pads = PADS.get(key);
+  if (!pads) PADS.set(key, (pads = new Map()));
+  const known = pads.get(entity);
+  if (known) return known;
   if (key.length < 16) throw new RangeError('the key of a mask has fewer than 16 bytes');
-  return createHmac('sha256', key).update(entity).update('\0').update(value).digest();
+  const block = Buffer.alloc(BLOCK);
+  block.set(key.length > BLOCK ? hash('sha256', key, 'buffer') : key);
+  const made = [
+    Buffer.concat([block.map((byte) => byte ^ 0x36), Buffer.from(`${entity}\0`)]),
+    Buffer.from(block.map((byte) => byte ^ 0x5c)),
+  ] as const;
+  pads.set(entity, made);
+  return made;
 }
 
 export const TOKEN_PREFIX = 'tok_';

@@ -134,7 +134,7 @@ const RULES: readonly Rule[] = [
   rule('US_SSN', `${PART}\\d{9}${PART_END}`, named),
   ...Object.entries(IBAN_SIZES).map(([country, size]) => {
     const letters = Array.from(country, (one) => `[${one}${one.toLowerCase()}]`).join('');
-    return rule('IBAN', `(?<![${A}])${letters}\\d(?:[ -]?[${A}]){${size - 3}}(?![${A}])`, isMod97);
+    return rule('IBAN', `(?<![${A}])${letters}\\d\\d(?:[ -]?[${A}]){${size - 4}}(?![${A}])`, isMod97);
   }),
   rule('JWT', `(?<![${A}_-])eyJ${URL64}*\\.(?:${URL64}+|(?=\\.))(?:\\.${URL64}*){0,3}`, (text) =>
     /"alg"\s*:/.test(Buffer.from(text.split('.')[0] ?? '', 'base64url').toString('latin1')),

@@ -6,9 +6,10 @@ import type { Finding } from './finding.js';
  * groups that are printed on cards, with one kind of separator. Called at the start of every run of digits `at` to `stop`.
  */
 export function card(bytes: Buffer, at: number, stop: number, start: number, end: number): Finding | undefined {
-  if (!startsAt(bytes, at, start) || isFraction(bytes, at, start)) return undefined;
   const run = stop - at;
-  const to = run >= 13 && run <= 19 ? stop : run === 4 || run === 1 ? endOfGroups(bytes, at, stop, end) : 0;
+  if (run !== 4 && run !== 1 && (run < 13 || run > 19)) return undefined;
+  if (!startsAt(bytes, at, start) || isFraction(bytes, at, start)) return undefined;
+  const to = run >= 13 ? stop : endOfGroups(bytes, at, stop, end);
   if (to === 0 || !endsAt(bytes, to, end) || (bytes[to] === 0x2e && to + 1 < end && isDigit(bytes[to + 1])))
     return undefined;
   return isCard(digitsOf(bytes, at, to)) ? { entity: 'CREDIT_CARD', start: at, end: to } : undefined;
@@ -68,7 +69,7 @@ export function digitsOf(bytes: Uint8Array, from: number, to: number): string {
 
 /** Known issuer, length that it issues, and check digit. */
 export function isCard(digits: string): boolean {
-  return ISSUERS.test(digits) && luhn(digits);
+  return luhn(digits) && ISSUERS.test(digits);
 }
 
 /** Issuer ranges as their networks publish them: Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Maestro, Mir, RuPay. */

@@ -11,10 +11,12 @@ import type { Finding } from './finding.js';
  * - alone in the cell: groups that start with 0, or a North American number with spaces.
  */
 export function phone(bytes: Buffer, at: number, stop: number, start: number, end: number): Finding | undefined {
+  const run = stop - at;
+  // Most numbers are short and stand for themselves.
+  if (run > 15 || (run < 7 && (stop === end || BETWEEN[bytes[stop] as number] === 0))) return undefined;
   if (!startsAt(bytes, at, start)) return undefined;
   const plus = at > start && bytes[at - 1] === 0x2b;
   if (plus ? !startsAt(bytes, at - 1, start) : isJoined(bytes, at, start)) return undefined;
-  if (stop - at > 15) return undefined;
   const american = plus ? 0 : endOfAmerican(bytes, at, stop, end);
   if (american !== 0) {
     const open = bytes[at - 1] === 0x28 && at > start;

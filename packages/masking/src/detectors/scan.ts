@@ -61,8 +61,10 @@ export function candidates(bytes: Buffer, start: number, end: number): readonly 
     if (trigger === DIGIT) {
       let stop = at + 1;
       while (stop < end && isDigit(bytes[stop])) stop++;
-      if (at > start && LETTER[bytes[at - 1] as number] === 1) one = iban(bytes, at, start, end);
-      else found = numbers(bytes, at, stop, start, end, found);
+      if (at > start && LETTER[bytes[at - 1] as number] === 1) {
+        // Two letters, two digits; in hexadecimal text there are digits behind letters everywhere.
+        if (stop - at > 1 && at - 1 > start && LETTER[bytes[at - 2] as number] === 1) one = iban(bytes, at, start, end);
+      } else found = numbers(bytes, at, stop, start, end, found);
       at = stop - 1;
     } else if (trigger === AT) one = email(bytes, at, start, end);
     else if (trigger === COLON) {
@@ -89,12 +91,11 @@ function numbers(
   found: Finding[] | undefined,
 ): Finding[] | undefined {
   let result = found;
-  for (const one of [
-    card(bytes, at, stop, start, end),
-    ssn(bytes, at, stop, start, end),
-    phone(bytes, at, stop, start, end),
-  ]) {
-    if (one) (result ??= []).push(one);
-  }
+  let one = card(bytes, at, stop, start, end);
+  if (one) (result ??= []).push(one);
+  one = ssn(bytes, at, stop, start, end);
+  if (one) (result ??= []).push(one);
+  one = phone(bytes, at, stop, start, end);
+  if (one) (result ??= []).push(one);
   return result;
 }

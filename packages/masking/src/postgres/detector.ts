@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import { detect, type Entity, type Finding } from '../detectors/index.js';
+import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
 import { label, maskText, type Mode } from '../modes.js';
 import { arrayBinary, arrayText, type Part } from './array.js';
 import { bytea } from './bytes.js';
@@ -81,9 +80,10 @@ function inText(options: DetectorOptions, limit?: number, padded = false): CellM
   return (bytes, start, end) => {
     const findings = detect(bytes, start, end, options.modes);
     if (findings.length === 0) return undefined;
-    const text = replaced(bytes, start, end, findings, options);
-    if (text === null || limit === undefined) return text === null ? null : Buffer.from(text);
+    const made = replaced(bytes, start, end, findings, options);
+    if (made === null || limit === undefined) return made;
     // What grew beyond the limit of its column has no place for its text any more.
+    const text = made.toString();
     const plain = padded ? text.trimEnd() : text;
     const size = Array.from(plain).length;
     const fitting = size > limit ? (maskText('', REDACTED, limit) ?? '') : plain;
@@ -93,25 +93,37 @@ function inText(options: DetectorOptions, limit?: number, padded = false): CellM
 
 const REDACTED: MaskOptions = { mode: { type: 'redact' }, key: Buffer.alloc(0), entity: '' };
 
-/** The text with each finding masked, null if the mode of one is null or the text is not UTF-8. */
+/** The value with each finding masked, null if the mode of one is null. */
 function replaced(
   bytes: Buffer,
   start: number,
   end: number,
   findings: readonly Finding[],
   options: DetectorOptions,
-): string | null {
-  if (!isUtf8(bytes.subarray(start, end))) return null;
-  let text = '';
+): Buffer | null {
+  const parts: Buffer[] = [];
   let at = start;
   for (const finding of findings) {
-    const masked = maskText(bytes.toString('utf8', finding.start, finding.end), optionsFor(finding, options));
+    const masked = maskedFinding(bytes, finding, options);
     if (masked === null) return null;
-    text += bytes.toString('utf8', at, finding.start) + masked;
+    if (finding.start === start && finding.end === end) return masked;
+    parts.push(bytes.subarray(at, finding.start), masked);
     at = finding.end;
   }
-  return text + bytes.toString('utf8', at, end);
+  parts.push(bytes.subarray(at, end));
+  return Buffer.concat(parts);
 }
+
+function maskedFinding(bytes: Buffer, finding: Finding, options: DetectorOptions): Buffer | null {
+  const { entity, start, end } = finding;
+  if ((options.modes.get(entity)?.type ?? 'redact') === 'redact') return LABELS[entity];
+  const text = maskText(bytes.toString('utf8', start, end), optionsFor(finding, options));
+  return text === null ? null : Buffer.from(text);
+}
+
+const LABELS = Object.fromEntries(ENTITIES.map((entity) => [entity, Buffer.from(label(entity))])) as Readonly<
+  Record<Entity, Buffer>
+>;
 
 /** Strings, keys, and numbers that could be one of a card. */
 const leafOf =
@@ -125,7 +137,7 @@ const leafOf =
     const text = replaced(bytes, 0, bytes.length, findings, options);
     // A key cannot be null.
     if (text === null) return kind === 'key' ? JSON.stringify(label('')) : 'null';
-    return JSON.stringify(text);
+    return JSON.stringify(text.toString());
   };
 
 /** A type that is not known, or whose parts are not: a finding anywhere in its bytes masks all of it. */

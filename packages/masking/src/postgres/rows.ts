@@ -10,24 +10,29 @@ import { LONGEST_ROW, malformed, tooLong } from './unmaskable.js';
  *     each:  int32 length or -1 for NULL, then that many bytes
  *
  * One mask for each column, undefined for those that pass. Bytes between masked cells are copied in one go. As long as masks
- * keep the size of cells, a chunk is copied whole and edited in place. Throws `Unmaskable` for rows that are not of this shape
- * or too long; nothing of such a row has passed.
+ * keep the size of cells, a chunk is copied whole (or not at all, if it is `owned`) and edited in place. Throws `Unmaskable`
+ * for rows that are not of this shape or too long; nothing of such a row has passed.
  */
 export class RowMask {
   readonly #masks: readonly (CellMask | undefined)[];
   /** Behind the last masked column nothing is looked at. */
   readonly #last: number;
   readonly #limit: number;
+  readonly #owned: boolean;
   #partial: Buffer[] = [];
   #size = 0;
   #needed = HEADER;
   /** The sizes of cells have not changed lately. */
   #steady = true;
+  /** How many columns of the row at which editing in place stopped had been edited. */
+  #edited = 0;
 
-  constructor(masks: readonly (CellMask | undefined)[], limit = LONGEST_ROW) {
+  /** `limit`: the longest row, in bytes. `owned`: chunks are not used by anybody else, and may be changed. */
+  constructor(masks: readonly (CellMask | undefined)[], { limit = LONGEST_ROW, owned = false }: RowMaskOptions = {}) {
     this.#masks = masks;
     this.#last = masks.findLastIndex((mask) => mask !== undefined) + 1;
     this.#limit = limit;
+    this.#owned = owned;
   }
 
   /** Bytes of a row whose rest has not come. */
@@ -64,13 +69,12 @@ export class RowMask {
   /** The same for messages from `start` to `end` that are known to be whole. */
   rewrite(chunk: Buffer, start: number, end: number): Buffer {
     if (start === end) return NOTHING;
-    if (!this.#steady) return this.#resized(chunk, start, end);
-    const out = Buffer.allocUnsafe(end - start);
-    chunk.copy(out, 0, start, end);
+    if (!this.#steady) return this.#resized(chunk, start, end, 0);
+    const piece = chunk.subarray(start, end);
+    const out = this.#owned ? piece : Buffer.from(piece);
     const done = this.#inPlace(out);
     if (done === out.length) return out;
-    this.#steady = false;
-    return Buffer.concat([out.subarray(0, done), this.#resized(chunk, start + done, end)]);
+    return Buffer.concat([out.subarray(0, done), this.#resized(out, done, out.length, this.#edited)]);
   }
 
   #endOfRow(chunk: Buffer, at: number): number {
@@ -92,7 +96,10 @@ export class RowMask {
         const mask = this.#masks[column];
         if (mask && !mask.edit?.(out, at, at + size)) {
           const value = mask(out, at, at + size);
-          if (value === null || (value && value.length !== size)) return row;
+          if (value === null || (value && value.length !== size)) {
+            this.#edited = column;
+            return row;
+          }
           value?.copy(out, at);
         }
         at += size;
@@ -102,7 +109,8 @@ export class RowMask {
     return out.length;
   }
 
-  #resized(chunk: Buffer, start: number, end: number): Buffer {
+  /** In the first row the masks of as many columns as `done` have been applied. */
+  #resized(chunk: Buffer, start: number, end: number, done: number): Buffer {
     const out = new Output(chunk, start, end);
     let steady = true;
     for (let row = start; row < end; ) {
@@ -115,7 +123,7 @@ export class RowMask {
         const cell = at + 4;
         at = cell + Math.max(0, size);
         const mask = this.#masks[column];
-        if (!mask || size < 0) continue;
+        if (!mask || size < 0 || (row === start && column < done)) continue;
         const value = mask(chunk, cell, at);
         if (value === undefined) continue;
         out.replace(cell - 4, at, value);
@@ -139,6 +147,11 @@ export class RowMask {
     }
     return next;
   }
+}
+
+export interface RowMaskOptions {
+  readonly limit?: number;
+  readonly owned?: boolean;
 }
 
 const HEADER = 5;
