@@ -30,7 +30,7 @@ function endOfGroups(bytes: Buffer, at: number, stop: number, end: number): numb
   let to = stop;
   while (shape.length < 19 && to + width < end && separatorAt(bytes, to, end) === separator) {
     const size = digitsAt(bytes, to + width, end);
-    if (size === 0 || (single && size !== 1)) break;
+    if (size === 0 || (single && (size > 1 || !endsAt(bytes, to + width + 1, end)))) break;
     if (shape === '4444' && !isLonger(bytes, at, to + width + size, size, end)) break;
     shape += size;
     to += width + size;

@@ -1,0 +1,110 @@
+import { detect, type Entity } from '../detectors/index.js';
+import { label } from '../modes.js';
+import { template } from './templates.js';
+
+export interface MessageRules {
+  /** The statement, or a table that it touches, has a masked column: no text of the server's passes. */
+  readonly masked: boolean;
+  /** What is looked for in texts that pass; without it everything. */
+  readonly entities?: { has(entity: Entity): boolean };
+}
+
+const HEADER = 5;
+const NOTIFICATION = 0x41;
+
+/**
+ * ErrorResponse and NoticeResponse (55.7, fields in 55.8): the message as the client may have it.
+ *
+ *     byte1  'E' or 'N'
+ *     int32  length, itself included
+ *     each:  byte1 field, NUL-terminated text; a zero byte ends the list
+ *
+ * The server writes values into its texts: the key of a duplicate, the row that fails a check, the text that is no number. If
+ * a masked column is involved only SQLSTATE, severity, position, names and source stay, and a text made here says what that
+ * SQLSTATE means. If not, the texts are searched. A message that cannot be read becomes one that says so.
+ */
+export function filterMessage(message: Buffer, rules: MessageRules): Buffer {
+  const fields = readFields(message);
+  if (!fields) return write(message[0] ?? 0x45, [...UNREADABLE]);
+  if (rules.masked) return write(message[0] as number, hidden(fields));
+  let changed = false;
+  const searched = fields.map(([field, text]): Field => {
+    const clean = SAFE.includes(field) ? text : withoutFindings(text, rules.entities);
+    if (clean !== text) changed = true;
+    return [field, clean];
+  });
+  return changed ? write(message[0] as number, searched) : message;
+}
+
+/** NotificationResponse: int32 process, channel, payload. The payload is emptied if it may hold masked values, else searched. */
+export function filterNotification(message: Buffer, rules: MessageRules): Buffer {
+  const channel = message.indexOf(0, HEADER + 4);
+  const end = channel < 0 ? -1 : message.indexOf(0, channel + 1);
+  if (message[0] !== NOTIFICATION || end !== message.length - 1) return Buffer.alloc(0);
+  const payload = message.toString('utf8', channel + 1, end);
+  const clean = rules.masked ? '' : withoutFindings(payload, rules.entities);
+  if (clean === payload) return message;
+  return sized(Buffer.concat([message.subarray(0, channel + 1), Buffer.from(`${clean}\0`)]));
+}
+
+/** The text with a label in place of each finding. */
+export function withoutFindings(text: string, entities?: { has(entity: Entity): boolean }): string {
+  const bytes = Buffer.from(text);
+  const findings = detect(bytes, 0, bytes.length, entities);
+  let result = '';
+  let at = 0;
+  for (const { entity, start, end } of findings) {
+    result += bytes.toString('utf8', at, start) + label(entity);
+    at = end;
+  }
+  return findings.length === 0 ? text : result + bytes.toString('utf8', at);
+}
+
+type Field = readonly [string, string];
+
+/** Severity, SQLSTATE, positions, and where in the server's source it was raised. */
+const SAFE = 'SVCPpFLR';
+/** Names of schema, table, column, type and constraint, as the catalog has them. */
+const NAMES = 'stcdn';
+
+const UNREADABLE: readonly Field[] = [
+  ['S', 'ERROR'],
+  ['V', 'ERROR'],
+  ['C', 'XX000'],
+  ['M', 'The server sent a message that cannot be read.'],
+];
+
+function hidden(fields: readonly Field[]): Field[] {
+  const of = new Map(fields);
+  const kept = fields.filter(([field]) => SAFE.includes(field) || NAMES.includes(field));
+  const at = kept.findLastIndex(([field]) => 'SVC'.includes(field)) + 1;
+  return [
+    ...kept.slice(0, at),
+    ['M', template(of)],
+    ['H', 'The text of the server is not shown, because a masked column is involved.'],
+    ...kept.slice(at),
+  ];
+}
+
+function readFields(message: Buffer): Field[] | undefined {
+  if (message.length < HEADER + 1 || message.readInt32BE(1) !== message.length - 1) return undefined;
+  const fields: Field[] = [];
+  let at = HEADER;
+  while (at < message.length && message[at] !== 0) {
+    const end = message.indexOf(0, at + 1);
+    if (end < 0) return undefined;
+    fields.push([String.fromCharCode(message[at] as number), message.toString('utf8', at + 1, end)]);
+    at = end + 1;
+  }
+  return at === message.length - 1 ? fields : undefined;
+}
+
+function write(tag: number, fields: readonly Field[]): Buffer {
+  const body = fields.map(([field, text]) => `${field}${text}\0`).join('');
+  return sized(Buffer.concat([Buffer.from([tag, 0, 0, 0, 0]), Buffer.from(`${body}\0`)]));
+}
+
+function sized(message: Buffer): Buffer {
+  message.writeInt32BE(message.length - 1, 1);
+  return message;
+}
