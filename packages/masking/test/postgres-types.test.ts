@@ -117,6 +117,32 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
     }
   }
 
+  /** Bytes that a server would not send, or not for this type: what is made of them it takes as well, or it is NULL. */
+  async function checkDamaged(sample: Sample): Promise<void> {
+    await store(sample);
+    for (const format of FORMATS) {
+      for (const damaged of new Set((await sent(sample, format)).flatMap(damages))) {
+        for (const mode of MODES) {
+          const masked = maskFor(sample.type, format, options(mode))(damaged, 0, damaged.length);
+          expect(masked).toBeDefined();
+          if (masked === null || masked === undefined) continue;
+          const parameter = format === 'binary' ? Buffer.from(masked) : masked.toString('utf8');
+          await client.query('insert into target (v) values ($1)', [parameter]).catch((error: unknown) => {
+            const what = `${mode.type}, ${format}, of ${damaged.toString('latin1')}: ${masked.toString('latin1')}`;
+            throw new Error(what, { cause: error });
+          });
+        }
+      }
+    }
+  }
+
+  test.skipIf(missing).each(SAMPLES.map((sample): [string, Sample] => [sample.sql, sample]))(
+    'damaged %s',
+    async (_, sample) => {
+      await checkDamaged(sample);
+    },
+  );
+
   test.skipIf(missing).each(SAMPLES.map((sample): [string, Sample] => [sample.sql, sample]))(
     '%s',
     async (_, sample) => {
@@ -132,6 +158,16 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
     },
   );
 });
+
+/** A byte changed, lost or added, at a few places. */
+function damages(value: Buffer): Buffer[] {
+  const places = Array.from({ length: 6 }, (_, n) => Math.floor((value.length * n) / 6));
+  return places.flatMap((at, n) => {
+    const changed = Buffer.from(value);
+    if (at < changed.length) changed[at] = (changed[at] as number) ^ (1 << (n % 4));
+    return [changed, Buffer.concat([value.subarray(0, at), value.subarray(at + 1)]), value.subarray(0, at)];
+  });
+}
 
 /** Values that are in what was made of them, where the mode keeps nothing. Short ones can be there by chance. */
 function leaks(mode: Mode, originals: readonly string[], masked: readonly (string | null)[]): string[] {

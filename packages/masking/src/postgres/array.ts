@@ -8,32 +8,75 @@ export type Part = (bytes: Buffer, start: number, end: number) => Buffer | null 
  * structure is copied; elements are unquoted, masked and always quoted again.
  */
 export function arrayText(bytes: Buffer, start: number, end: number, delimiter: number, element: Part): Buffer {
-  const out: Buffer[] = [];
-  let at = bytes.indexOf(OPEN, start);
-  if (at < 0 || at >= end || (at > start && (bytes[start] !== 0x5b || bytes[at - 1] !== 0x3d))) throw broken();
-  out.push(Buffer.from(bytes.subarray(start, at)));
-  let depth = 0;
-  let due = true;
-  while (at < end) {
+  const open = bytes.indexOf(OPEN, start);
+  if (open < 0 || open >= end) throw broken();
+  const bounds = bytes.toString('latin1', start, open);
+  if (!/^(?:(?:\[-?\d+:-?\d+\])+=)?$/.test(bounds)) throw broken();
+  const shape = new Shape();
+  const out: Buffer[] = [Buffer.from(bounds)];
+  let at = open;
+  do {
     const byte = bytes[at] as number;
-    if (byte === OPEN || byte === CLOSE || byte === delimiter) {
-      depth += byte === OPEN ? 1 : byte === CLOSE ? -1 : 0;
-      due = byte !== CLOSE;
-      out.push(Buffer.from([byte]));
-      at++;
-      if (depth === 0) break;
+    if (byte === OPEN) shape.open();
+    else if (byte === CLOSE) shape.close();
+    else if (byte === delimiter) shape.next();
+    else {
+      shape.element();
+      const { value, next, quoted } = readElement(bytes, at, end, delimiter);
+      at = next;
+      const isNull = !quoted && value.toString('latin1').toUpperCase() === 'NULL';
+      const masked = isNull ? null : element(value, 0, value.length);
+      out.push(masked === null ? NULL : quotedElement(masked ?? value));
       continue;
     }
-    if (!due) throw broken();
-    const { value, next, quoted } = readElement(bytes, at, end, delimiter);
-    due = false;
-    at = next;
-    const isNull = !quoted && value.toString('latin1').toUpperCase() === 'NULL';
-    const masked = isNull ? null : element(value, 0, value.length);
-    out.push(masked === null ? NULL : quotedElement(masked ?? value));
-  }
-  if (depth !== 0 || at !== end) throw broken();
+    out.push(Buffer.from([byte]));
+    at++;
+  } while (at < end && shape.depth > 0);
+  if (shape.depth !== 0 || at !== end || !shape.fits(bounds)) throw broken();
   return Buffer.concat(out);
+}
+
+/** Braces that nest to one depth, with as many members in each of a level. */
+class Shape {
+  depth = 0;
+  readonly #counts: number[] = [];
+  readonly #sizes: number[] = [];
+  #leaves = 0;
+  /** A member has to come, as behind a brace or a delimiter. */
+  #due = true;
+
+  open(): void {
+    if (!this.#due || this.depth === 6) throw broken();
+    if (this.depth > 0) this.#counts[this.depth - 1] = (this.#counts[this.depth - 1] as number) + 1;
+    this.#counts[this.depth++] = 0;
+  }
+
+  element(): void {
+    if (!this.#due || (this.#leaves !== 0 && this.#leaves !== this.depth)) throw broken();
+    this.#leaves = this.depth;
+    this.#counts[this.depth - 1] = (this.#counts[this.depth - 1] as number) + 1;
+    this.#due = false;
+  }
+
+  next(): void {
+    if (this.#due) throw broken();
+    this.#due = true;
+  }
+
+  close(): void {
+    const count = this.#counts[--this.depth] as number;
+    // `{}` is an array without elements, and nowhere else is nothing between two braces.
+    if (this.#due && (count > 0 || this.depth > 0)) throw broken();
+    if (count !== (this.#sizes[this.depth] ??= count)) throw broken();
+    this.#due = false;
+  }
+
+  /** Bounds are given for each dimension, or not at all. */
+  fits(bounds: string): boolean {
+    if (bounds === '') return true;
+    const sizes = Array.from(bounds.matchAll(/\[(-?\d+):(-?\d+)\]/g), ([, from, to]) => Number(to) - Number(from) + 1);
+    return sizes.length === this.#sizes.length && sizes.every((size, n) => size === this.#sizes[n]);
+  }
 }
 
 function readElement(
@@ -52,7 +95,7 @@ function readElement(
     if (byte === BACKSLASH) byte = bytes[++at] as number;
     value[size++] = byte;
   }
-  if (at >= end) throw broken();
+  if (at >= end || (at === start && !quoted)) throw broken();
   return { value: value.subarray(0, size), next: quoted ? at + 1 : at, quoted };
 }
 

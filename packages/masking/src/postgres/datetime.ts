@@ -20,10 +20,11 @@ export const date: Scalar<number> = {
   read: (bytes, start, end, format) => {
     if (format === 'binary') {
       sized(start, end, 4);
-      return bytes.readInt32BE(start);
+      return within(bytes.readInt32BE(start), EARLIEST, LATEST, POSITIVE, NEGATIVE);
     }
     const text = ascii(bytes, start, end, /^(?:-?infinity|\d{4,7}-\d\d-\d\d(?: BC)?)$/)[0];
-    return text.endsWith('infinity') ? (text[0] === '-' ? NEGATIVE : POSITIVE) : daysOf(text);
+    if (text.endsWith('infinity')) return text[0] === '-' ? NEGATIVE : POSITIVE;
+    return within(daysOf(text), EARLIEST, LATEST);
   },
   write: (value, format) => {
     if (format === 'text') return Buffer.from(dateText(value), 'latin1');
@@ -42,15 +43,14 @@ export function timestamp(zoned: boolean): Scalar<bigint> {
     read: (bytes, start, end, format) => {
       if (format === 'binary') {
         sized(start, end, 8);
-        return bytes.readBigInt64BE(start);
+        return stampWithin(bytes.readBigInt64BE(start), FIRST, LAST);
       }
       const match = ascii(bytes, start, end, STAMP);
       if (match[1] !== undefined) return match[1] === '-infinity' ? FIRST : LAST;
       const [, , day = '', time = '', zone, era = ''] = match;
       if ((zone !== undefined) !== zoned) throw new Malformed('a time zone where none belongs, or none where one does');
-      return (
-        BigInt(daysOf(day + era)) * DAY + microsOf(time) - BigInt(zone === undefined ? 0 : secondsOf(zone)) * SECOND
-      );
+      const east = zone === undefined ? 0 : secondsOf(zone);
+      return stampWithin(BigInt(daysOf(day + era)) * DAY + microsOf(time) - BigInt(east) * SECOND);
     },
     write: (value, format) => {
       if (format === 'text') return Buffer.from(stampText(value, zoned), 'latin1');
@@ -74,9 +74,9 @@ const STAMP = /^(-?infinity)$|^(\d{4,7}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,6})?
 /** Microseconds since midnight, int64 in binary. */
 export const time: Scalar<bigint> = {
   read: (bytes, start, end, format) => {
-    if (format === 'text') return microsOf(ascii(bytes, start, end, /^\d\d:\d\d:\d\d(?:\.\d{1,6})?$/)[0]);
+    if (format === 'text') return ofDay(microsOf(ascii(bytes, start, end, /^\d\d:\d\d:\d\d(?:\.\d{1,6})?$/)[0]));
     sized(start, end, 8);
-    return bytes.readBigInt64BE(start);
+    return ofDay(bytes.readBigInt64BE(start));
   },
   write: (value, format) => {
     if (format === 'text') return Buffer.from(timeText(value), 'latin1');
@@ -94,10 +94,10 @@ export const timetz: Scalar<{ micros: bigint; west: number }> = {
   read: (bytes, start, end, format) => {
     if (format === 'text') {
       const match = ascii(bytes, start, end, /^(\d\d:\d\d:\d\d(?:\.\d{1,6})?)([+-]\d\d(?::\d\d){0,2})$/);
-      return { micros: microsOf(match[1] ?? ''), west: -secondsOf(match[2] ?? '') };
+      return { micros: ofDay(microsOf(match[1] ?? '')), west: -secondsOf(match[2] ?? '') };
     }
     sized(start, end, 12);
-    return { micros: bytes.readBigInt64BE(start), west: bytes.readInt32BE(start + 8) };
+    return { micros: ofDay(bytes.readBigInt64BE(start)), west: bytes.readInt32BE(start + 8) };
   },
   write: ({ micros, west }, format) => {
     if (format === 'text') return Buffer.from(`${timeText(micros)}+00`, 'latin1');
@@ -176,6 +176,7 @@ function secondsOf(zone: string): number {
 function daysOf(text: string): number {
   const [, year, month, day] = /^(\d+)-(\d+)-(\d+)/.exec(text) ?? [];
   const years = text.endsWith(' BC') ? 1 - Number(year) : Number(year);
+  if (Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > 31) throw new Malformed('not a date');
   return days(years, Number(month), Number(day));
 }
 
@@ -204,6 +205,27 @@ function civil(value: number): { year: number; month: number; day: number } {
 const startOfYear = (value: number): number => Math.max(days(civil(value).year, 1, 1), EARLIEST);
 /** 4714-11-24 BC, before which the server knows no date. */
 const EARLIEST = -2_451_545;
+
+/** The year 5874897, the last of a date. */
+const LATEST = 2_145_031_948;
+
+/** What the server would not have sent is not a value. */
+function within(value: number, least: number, most: number, ...also: readonly number[]): number {
+  if ((value < least || value > most) && !also.includes(value)) throw new Malformed('a date out of range');
+  return value;
+}
+
+/** Timestamps end with the year 294276. */
+function stampWithin(value: bigint, ...also: readonly bigint[]): bigint {
+  const valid = value >= BigInt(EARLIEST) * DAY && value < 9_223_371_331_200_000_000n;
+  if (!valid && !also.includes(value)) throw new Malformed('a timestamp out of range');
+  return value;
+}
+
+function ofDay(micros: bigint): bigint {
+  if (micros < 0n || micros > DAY) throw new Malformed('a time out of range');
+  return micros;
+}
 
 const floored = (value: bigint, by: bigint): bigint => (value - (((value % by) + by) % by)) / by;
 const two = (value: number | bigint): string => String(value).padStart(2, '0');

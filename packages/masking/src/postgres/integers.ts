@@ -1,5 +1,5 @@
 import { magnitude } from '../modes.js';
-import { ascii, type Format, type Scalar, sized } from './types.js';
+import { ascii, type Format, Malformed, type Scalar, sized } from './types.js';
 
 /** Integers of 2, 4 and 8 bytes, big-endian two's complement in binary. Unsigned ones (oid, xid) have no sign to read. */
 export function integer(size: 2 | 4 | 8, unsigned = false): Scalar<bigint> {
@@ -7,7 +7,11 @@ export function integer(size: 2 | 4 | 8, unsigned = false): Scalar<bigint> {
   const most = (1n << BigInt(unsigned ? bits : bits - 1)) - 1n;
   return {
     read: (bytes, start, end, format) => {
-      if (format === 'text') return BigInt(ascii(bytes, start, end, /^-?\d{1,20}$/)[0]);
+      if (format === 'text') {
+        const value = BigInt(ascii(bytes, start, end, /^-?\d{1,20}$/)[0]);
+        if (value > most || value < (unsigned ? 0n : -most - 1n)) throw new Malformed('out of range');
+        return value;
+      }
       sized(start, end, size);
       if (size === 8) return unsigned ? bytes.readBigUInt64BE(start) : bytes.readBigInt64BE(start);
       return BigInt(unsigned ? bytes.readUIntBE(start, size) : bytes.readIntBE(start, size));

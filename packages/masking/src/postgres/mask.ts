@@ -170,6 +170,16 @@ function rangeMask(type: PgType, format: Format, mode: Mode, options: MaskOption
   const bound = elementOf(type);
   const scalar = bound && SCALARS.get(bound.oid);
   if (mode.type !== 'generalise' || !bound || !scalar?.generalised) return () => EMPTY[format];
-  const part = definite(maskFor(bound, format, options));
-  return (bytes, start, end) => (format === 'text' ? rangeText : rangeBinary)(bytes, start, end, part);
+  const mask = maskFor(bound, format, options);
+  let ends: number[] = [];
+  const part: Part = (bytes, start, end) => {
+    const value = mask(bytes, start, end);
+    if (value) ends.push(Number(String(scalar.read(value, 0, value.length, format))));
+    return value;
+  };
+  return (bytes, start, end) => {
+    ends = [];
+    const value = (format === 'text' ? rangeText : rangeBinary)(bytes, start, end, part);
+    return ends.length === 2 && (ends[0] as number) > (ends[1] as number) ? null : value;
+  };
 }

@@ -18,7 +18,10 @@ export const numeric: Scalar<string> = {
       ? ascii(bytes, start, end, /^(?:-?\d+(?:\.\d+)?|NaN|-?Infinity)$/)[0]
       : readNumeric(bytes, start, end),
   write: (value, format, typmod) => {
-    const text = scaled(value, limits(typmod)?.scale ?? 0);
+    const limit = limits(typmod);
+    const text = scaled(value, limit?.scale ?? 0);
+    const whole = /^-?0*(\d*)/.exec(text)?.[1] ?? '';
+    if (limit && whole.length > Math.max(0, limit.precision - limit.scale)) throw new Malformed('beyond its precision');
     return format === 'text' ? Buffer.from(text, 'latin1') : writeNumeric(text);
   },
   redacted: () => '0',
