@@ -36,7 +36,8 @@ export function benchDetectors({ rounds }: { rounds: number }): string {
     '',
     '## What is found in fixtures/detectors',
     '',
-    'A finding counts if it is exactly the value. Found elsewhere: in samples that are none of this entity.',
+    'A finding counts if it is exactly the value. The samples define what the detectors are for, so these figures say that nothing',
+    'of it is lost; they are no estimate for the data of anybody. The detectors look at values, not at names in prose.',
     '',
     '| entity | samples | recall | hard negatives | found in them | precision |',
     '| --- | --- | --- | --- | --- | --- |',
@@ -194,6 +195,7 @@ function rows(rounds: number): string[] {
   const chunks = Array.from({ length: Math.ceil(stream.length / 65_536) }, (_, n) =>
     stream.subarray(n * 65_536, (n + 1) * 65_536),
   );
+  const own = chunks.map((chunk) => Buffer.from(chunk));
   const masks = (type: Mode['type']) => {
     const mask = maskFor(builtIn(25), 'text', { mode: { type }, key: Buffer.alloc(32, 1), entity: 'EMAIL' });
     return Array.from({ length: 10 }, (_, n) => (n === 2 || n === 3 ? mask : undefined));
@@ -201,13 +203,17 @@ function rows(rounds: number): string[] {
   const modes = new Map<Entity, Mode>(ENTITIES.map((entity) => [entity, { type: 'redact' }]));
   const search = detectorFor(builtIn(25), 'text', { modes, key: Buffer.alloc(32, 1) });
   const searched = Array.from({ length: 10 }, (_, n) => (TEXT_COLUMNS.includes(n) ? search : undefined));
-  const through = (columns: ConstructorParameters<typeof RowMask>[0]) => () => {
-    const mask = new RowMask(columns);
-    for (const chunk of chunks) mask.push(chunk);
-  };
+  const through =
+    (columns: ConstructorParameters<typeof RowMask>[0], owned = false) =>
+    () => {
+      // What was masked in one round is masked again in the next, at the same size.
+      const mask = new RowMask(columns, { owned });
+      for (const chunk of owned ? own : chunks) mask.push(chunk);
+    };
   const variants: Readonly<Record<string, () => void>> = {
     'a copy': () => chunks.forEach((chunk) => Buffer.from(chunk)),
     'partial: the size stays': through(masks('partial')),
+    'the same, in chunks that may be changed': through(masks('partial'), true),
     'redact: the size changes': through(masks('redact')),
     'hash: the size changes': through(masks('hash')),
     'detectors on seven text columns, redact': through(searched),

@@ -29,7 +29,8 @@ export interface MaskOptions {
 export function keyed({ key, entity }: MaskOptions, value: string | Uint8Array): Buffer {
   const [inner, outer] = padsOf(key, entity);
   const message = typeof value === 'string' ? Buffer.from(value) : value;
-  return hash('sha256', Buffer.concat([outer, hash('sha256', Buffer.concat([inner, message]), 'buffer')]), 'buffer');
+  outer.write(hash('sha256', Buffer.concat([inner, message]), 'binary'), BLOCK, 'latin1');
+  return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
 }
 
 /** SHA-256 works on blocks of 64 bytes, and so do the pads of HMAC. */
@@ -37,8 +38,9 @@ const BLOCK = 64;
 const PADS = new WeakMap<Uint8Array, Map<string, readonly [Buffer, Buffer]>>();
 
 /**
- * What HMAC puts in front of the message, behind it the entity, and what it puts in front of the inner hash. Two hashes in
- * one call each take a tenth of the time of an Hmac object, and a mask may be asked for in every row.
+ * What HMAC puts in front of the message, behind it the entity, and what it puts in front of the inner hash, with room for
+ * that. A mask may be asked for in every row: two hashes in one call each, given out as strings, take a tenth of the time of
+ * an Hmac object.
  */
 function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
   let pads = PADS.get(key);
@@ -50,7 +52,7 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
   block.set(key.length > BLOCK ? hash('sha256', key, 'buffer') : key);
   const made = [
     Buffer.concat([block.map((byte) => byte ^ 0x36), Buffer.from(`${entity}\0`)]),
-    Buffer.from(block.map((byte) => byte ^ 0x5c)),
+    Buffer.concat([block.map((byte) => byte ^ 0x5c), Buffer.alloc(32)]),
   ] as const;
   pads.set(entity, made);
   return made;

@@ -149,13 +149,63 @@ const RULES: readonly Rule[] = [
   rule('API_KEY', `(?<![${A}_])glpat-${URL64}{20,255}(?!${URL64})`, isVaried(6)),
 ];
 
+const PHONE_WORD =
+  /(?:^|[^a-z])(?:tele)?(?:phone|fon|tel|mobile|mob|cell|fax|call|whatsapp|sms|handy)[^0-9a-z+][^0-9+]{0,12}$/i;
+const AMERICAN = new RegExp(`[2-9]\\d\\d(?:\\)[ .-]?|[ .-])[2-9]\\d\\d[ .-]\\d{4}(?![${A}])(?!-[${A}])`, 'y');
+const GROUPS = /\d+(?:[ \-./()]{1,2}\d+)*/y;
+
+/** Telephone numbers, whose rules are alternatives of each other and so no patterns of their own. */
+function phones(text: string): Finding[] {
+  const found: Finding[] = [];
+  const add = (from: number, end: number): void => {
+    const open = text[from - 1] === '(' && text.slice(from, end).includes(')');
+    found.push({ entity: 'PHONE', start: open ? from - 1 : from, end });
+  };
+  for (const { 0: run, index: at } of text.matchAll(/\d+/g)) {
+    const before = text.slice(0, at);
+    const plus = before.endsWith('+');
+    const part = /[A-Za-z0-9][-./]$/.test(before) && !/(?:^|[^A-Za-z0-9])1[-./]$/.test(before);
+    if (/[A-Za-z0-9]\+?$/.test(before) || (!plus && part) || run.length > 15) continue;
+    const word = PHONE_WORD.test(before.slice(-32));
+    AMERICAN.lastIndex = at;
+    const american = plus ? undefined : AMERICAN.exec(text)?.[0];
+    if (american !== undefined) {
+      const end = at + american.length;
+      if (american[3] !== ' ' || word || alone(american, text, at, end)) {
+        const open = before.endsWith('(') && american[3] === ')' ? '(' : '';
+        const trunk = /(?<![A-Za-z0-9])1[ .-]$/.exec(before.slice(0, at - open.length))?.[0] ?? '';
+        found.push({ entity: 'PHONE', start: at - open.length - trunk.length, end });
+        continue;
+      }
+    }
+    GROUPS.lastIndex = at;
+    let number = GROUPS.exec(text)?.[0] ?? '';
+    while (digits(number).length > 15) number = number.replace(/[^\d]+\d+$/, '');
+    const size = digits(number).length;
+    const end = at + number.length;
+    if (size < 7 || /^[A-Za-z0-9]/.test(text.slice(end))) continue;
+    const fraction = /^\d+[^\d]?\.\d+$/.test(number);
+    const abroad = /^00[1-9]\d{0,2}(?!\d)/.test(text.slice(at)) && size >= 11;
+    const national =
+      number.startsWith('0') &&
+      size >= 9 &&
+      size <= 12 &&
+      /\D/.test(number) &&
+      !fraction &&
+      alone(number, text, at, end);
+    if (plus && !number.startsWith('0') && size >= 8 && !fraction) add(at - 1, end);
+    if (!plus && (abroad || national || word)) add(at, end);
+  }
+  return found;
+}
+
 /** What these rules know; the scanner knows more. */
 export const isCovered = ({ entity }: Finding, text: string): boolean =>
   entity === 'IBAN'
     ? Object.hasOwn(IBAN_SIZES, text.slice(0, 2).toUpperCase())
     : entity === 'API_KEY'
       ? /^(?:A[KS]IA|gh[pousr]_|AIza|glpat-)/.test(text)
-      : RULES.some((one) => one.entity === entity);
+      : entity === 'PHONE' || RULES.some((one) => one.entity === entity);
 
 /** Every match of every rule at every position, the longest for each entity and start. */
 export function slowly(text: string): Finding[] {
@@ -171,5 +221,5 @@ export function slowly(text: string): Finding[] {
       if (end > (found.get(key)?.end ?? 0)) found.set(key, { entity, start, end });
     }
   }
-  return [...found.values()];
+  return [...found.values(), ...phones(text)];
 }

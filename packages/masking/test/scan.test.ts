@@ -36,6 +36,11 @@ const piece = fc.oneof(
     '.com',
     'eyJ',
     'ssn ',
+    'tel ',
+    '555-0123',
+    '(212) ',
+    '+49 ',
+    '00',
     '-----',
     'DE',
     'GB82',
@@ -78,6 +83,30 @@ test('the scanner finds what the patterns find in random pieces', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 24 }), (parts) => compare(Buffer.from(parts.join('')))),
     { numRuns: 1500 },
+  );
+});
+
+test('what is around a value in the buffer does not matter', () => {
+  fc.assert(
+    fc.property(
+      mutated,
+      fc.array(fc.oneof(mutated, piece), { maxLength: 2 }),
+      fc.array(piece, { maxLength: 2 }),
+      (text, left, right) => {
+        const value = Buffer.from(text);
+        const before = Buffer.from(left.join(''));
+        const bytes = Buffer.concat([before, value, Buffer.from(right.join(''))]);
+        const shifted = candidates(bytes, before.length, before.length + value.length).map(
+          ({ entity, start, end }) => ({
+            entity,
+            start: start - before.length,
+            end: end - before.length,
+          }),
+        );
+        expect(shifted).toEqual(candidates(value, 0, value.length));
+      },
+    ),
+    { numRuns: 3000 },
   );
 });
 

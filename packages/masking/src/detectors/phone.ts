@@ -19,26 +19,26 @@ export function phone(bytes: Buffer, at: number, stop: number, start: number, en
   if (plus ? !startsAt(bytes, at - 1, start) : isJoined(bytes, at, start)) return undefined;
   const american = plus ? 0 : endOfAmerican(bytes, at, stop, end);
   if (american !== 0) {
-    const open = bytes[at - 1] === 0x28 && at > start;
+    const open = at > start && bytes[at - 1] === 0x28 && bytes[stop] === 0x29;
     const spaced = bytes[stop] === 0x20;
     if (!spaced || isAlone(bytes, at, american, start, end) || hasContext(bytes, at, start)) {
-      return finding(bytes, withTrunk(bytes, open ? at - 1 : at, start), american);
+      return { entity: 'PHONE', start: withTrunk(bytes, open ? at - 1 : at, start), end: american };
     }
   }
   const number = groups(bytes, at, end);
   if (number.digits < 7 || !endsAt(bytes, number.end, end)) return undefined;
   if (plus) {
     const valid = bytes[at] !== 0x30 && number.digits >= 8 && !number.decimal;
-    return valid ? finding(bytes, at - 1, number.end) : undefined;
+    return valid ? finding(bytes, at - 1, number.end, start) : undefined;
   }
   const sure = isAbroad(bytes, at, stop, number) || isNational(bytes, at, number, start, end);
-  return sure || hasContext(bytes, at, start) ? finding(bytes, at, number.end) : undefined;
+  return sure || hasContext(bytes, at, start) ? finding(bytes, at, number.end, start) : undefined;
 }
 
 /** An opening bracket before the number belongs to it only if the closing one does. */
-const finding = (bytes: Buffer, from: number, end: number): Finding => ({
+const finding = (bytes: Buffer, from: number, end: number, start: number): Finding => ({
   entity: 'PHONE',
-  start: bytes[from - 1] === 0x28 && bytes.subarray(from, end).includes(0x29) ? from - 1 : from,
+  start: from > start && bytes[from - 1] === 0x28 && bytes.subarray(from, end).includes(0x29) ? from - 1 : from,
   end,
 });
 
