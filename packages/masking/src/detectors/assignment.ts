@@ -34,6 +34,13 @@ const BARE_END = byteClass(' \t\r\n\f\v\0"\'`<>,;&)}](|');
 const NAME = byteClass(`${DIGITS}${UPPER}${LOWER}_.-`);
 const LONGEST_NAME = 64;
 
+/** The last two letters of all names that count, in either case: most names go no further. */
+const ENDINGS = new Uint8Array(0x10000);
+const pair = (first: number, second: number): number => ((first | 0x20) << 8) | (second | 0x20);
+for (const one of 'rd wd se ss et en ey id al ls on th ue 64'.split(' ')) {
+  ENDINGS[pair(one.charCodeAt(0), one.charCodeAt(1))] = 1;
+}
+
 type Kind = 'password' | 'key';
 
 const PASSWORD = /(?:passw(?:or)?d|passphrase|(?:^|[^a-z])pwd|(?:^|[^a-z])pass)$/i;
@@ -48,7 +55,7 @@ function kindOfName(bytes: Buffer, sign: number, start: number): Kind | undefine
   if (last > start && (bytes[last - 1] === 0x22 || bytes[last - 1] === 0x27)) last--;
   let first = last;
   while (first > start && last - first < LONGEST_NAME && NAME[bytes[first - 1] as number] === 1) first--;
-  if (last - first < 3) return undefined;
+  if (last - first < 3 || ENDINGS[pair(bytes[last - 2] as number, bytes[last - 1] as number)] === 0) return undefined;
   const name = latin1(bytes, first, last);
   if (PASSWORD.test(name)) return 'password';
   return KEY.test(name) ? 'key' : undefined;

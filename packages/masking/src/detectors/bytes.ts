@@ -58,3 +58,16 @@ export function isAlone(bytes: Uint8Array, from: number, to: number, start: numb
   while (left > start && BREAK[bytes[left - 1] as number] === 1) left--;
   return left === start && skip(bytes, to, end, BREAK) === end;
 }
+
+/**
+ * Whether a letter comes within `reach` bytes before `at`, and no digit in between: only then can a word there be what a number
+ * is called, and only then is it worth looking for one.
+ */
+export function followsWord(bytes: Uint8Array, at: number, start: number, reach: number): boolean {
+  for (let from = at - 1; from >= start && from >= at - reach; from--) {
+    const byte = bytes[from] as number;
+    if (LETTER[byte] === 1) return true;
+    if (isDigit(byte)) return false;
+  }
+  return false;
+}

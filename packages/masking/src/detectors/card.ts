@@ -12,7 +12,7 @@ export function card(bytes: Buffer, at: number, stop: number, start: number, end
   const to = run >= 13 ? stop : endOfGroups(bytes, at, stop, end);
   if (to === 0 || !endsAt(bytes, to, end) || (bytes[to] === 0x2e && to + 1 < end && isDigit(bytes[to + 1])))
     return undefined;
-  return isCard(digitsOf(bytes, at, to)) ? { entity: 'CREDIT_CARD', start: at, end: to } : undefined;
+  return isCard(bytes, at, to) ? { entity: 'CREDIT_CARD', start: at, end: to } : undefined;
 }
 
 /** `0.4111111111111111` */
@@ -26,6 +26,8 @@ function endOfGroups(bytes: Buffer, at: number, stop: number, end: number): numb
   const width = separator === NBSP ? 2 : 1;
   // A card has groups of four, of 4, 6 and 4 or 5, or (typed with care) of one.
   const single = stop - at === 1;
+  const second = digitsAt(bytes, stop + width, end);
+  if (single ? second !== 1 : second !== 4 && second !== 6) return 0;
   let shape = String(stop - at);
   let to = stop;
   while (shape.length < 19 && to + width < end && separatorAt(bytes, to, end) === separator) {
@@ -41,7 +43,7 @@ function endOfGroups(bytes: Buffer, at: number, stop: number, end: number): numb
 
 /** Whether the groups of four go on with the last digits of a longer number. */
 const isLonger = (bytes: Buffer, at: number, to: number, size: number, end: number): boolean =>
-  size <= 3 && endsAt(bytes, to, end) && isCard(digitsOf(bytes, at, to));
+  size <= 3 && endsAt(bytes, to, end) && isCard(bytes, at, to);
 
 /** How many digits follow, up to eight. */
 function digitsAt(bytes: Buffer, at: number, end: number): number {
@@ -60,16 +62,15 @@ function separatorAt(bytes: Buffer, at: number, end: number): number {
   return byte === 0xc2 && at + 1 < end && bytes[at + 1] === 0xa0 ? NBSP : 0;
 }
 
+/** Check digit, known issuer, and a length that it issues. */
+const isCard = (bytes: Buffer, from: number, to: number): boolean =>
+  checkDigit(bytes, from, to) && ISSUERS.test(digitsOf(bytes, from, to));
+
 /** The digits among these bytes. */
-export function digitsOf(bytes: Uint8Array, from: number, to: number): string {
+function digitsOf(bytes: Uint8Array, from: number, to: number): string {
   let digits = '';
   for (let at = from; at < to; at++) if (isDigit(bytes[at])) digits += String.fromCharCode(bytes[at] as number);
   return digits;
-}
-
-/** Known issuer, length that it issues, and check digit. */
-export function isCard(digits: string): boolean {
-  return luhn(digits) && ISSUERS.test(digits);
 }
 
 /** Issuer ranges as their networks publish them: Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Maestro, Mir, RuPay. */
@@ -90,12 +91,15 @@ const ISSUERS = new RegExp(
   ].join('|'),
 );
 
-/** ISO/IEC 7812-1 annex B. */
-export function luhn(digits: string): boolean {
+/** ISO/IEC 7812-1 annex B, over the digits among these bytes: every second one from the right counts twice. */
+function checkDigit(bytes: Uint8Array, from: number, to: number): boolean {
   let sum = 0;
-  for (let n = 0; n < digits.length; n++) {
-    const digit = digits.charCodeAt(digits.length - 1 - n) - 0x30;
-    sum += n % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2;
+  let twice = false;
+  for (let at = to - 1; at >= from; at--) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) continue;
+    sum += !twice ? digit : digit > 4 ? digit * 2 - 9 : digit * 2;
+    twice = !twice;
   }
   return sum % 10 === 0;
 }

@@ -15,12 +15,13 @@ export class ConnectionStrings {
 
   at(bytes: Buffer, colon: number, start: number, end: number): Finding | undefined {
     if (!has(bytes, colon, end, '://')) return undefined;
+    const user = colon + 3;
+    if (this.#end < user) this.#measure(bytes, user, end);
+    if (this.#lastAt < user) return undefined;
     let scheme = colon;
     while (scheme > start && colon - scheme < LONGEST_SCHEME && SCHEME[bytes[scheme - 1] as number] === 1) scheme--;
     while (scheme < colon && LETTER[bytes[scheme] as number] === 0) scheme++;
     if (scheme === colon) return undefined;
-    const user = colon + 3;
-    if (this.#end < user) this.#measure(bytes, user, end);
     const isWeb = WEB.test(latin1(bytes, scheme, colon));
     const limit = isWeb ? skipTo(bytes, user, this.#end, PATH) : this.#end;
     const at = isWeb ? bytes.subarray(user, limit).lastIndexOf(0x40) + user : this.#lastAt;

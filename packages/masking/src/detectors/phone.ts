@@ -1,4 +1,4 @@
-import { ALNUM, byteClass, endsAt, isAlone, isDigit, latin1, startsAt } from './bytes.js';
+import { ALNUM, byteClass, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 
 /**
@@ -25,6 +25,8 @@ export function phone(bytes: Buffer, at: number, stop: number, start: number, en
       return { entity: 'PHONE', start: withTrunk(bytes, open ? at - 1 : at, start), end: american };
     }
   }
+  // Without any of these nothing below can hold, and dates and amounts go no further.
+  if (!plus && bytes[at] !== 0x30 && !followsWord(bytes, at, start, REACH)) return undefined;
   const number = groups(bytes, at, end);
   if (number.digits < 7 || !endsAt(bytes, number.end, end)) return undefined;
   if (plus) {
@@ -126,7 +128,9 @@ const isJoined = (bytes: Buffer, at: number, start: number): boolean => {
   return false;
 };
 
+/** How far before a number a word can end, as `CONTEXT` has it. */
+const REACH = 14;
 const CONTEXT =
   /(?:^|[^a-z])(?:tele)?(?:phone|fon|tel|mobile|mob|cell|fax|call|whatsapp|sms|handy)[^0-9a-z+][^0-9+]{0,12}$/i;
 const hasContext = (bytes: Buffer, at: number, start: number): boolean =>
-  CONTEXT.test(latin1(bytes, Math.max(start, at - 32), at));
+  followsWord(bytes, at, start, REACH) && CONTEXT.test(latin1(bytes, Math.max(start, at - 32), at));

@@ -1,4 +1,4 @@
-import { ALNUM, endsAt, isAlone, isDigit, latin1, startsAt } from './bytes.js';
+import { ALNUM, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 
 /**
@@ -44,4 +44,4 @@ const JOINS = [0x2d, 0x2e, 0x2f];
 
 const CONTEXT = /(?:^|[^a-z])(?:ssn|itin|tin|social[ _-]?security|soc[ _-]?sec|tax[ _-]?id|taxpayer)[^0-9]{0,20}$/i;
 const hasContext = (bytes: Buffer, at: number, start: number): boolean =>
-  CONTEXT.test(latin1(bytes, Math.max(start, at - 40), at));
+  followsWord(bytes, at, start, 21) && CONTEXT.test(latin1(bytes, Math.max(start, at - 40), at));
