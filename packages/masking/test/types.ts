@@ -146,6 +146,7 @@ export const SAMPLES: readonly Sample[] = [
     q('{"a": [1, 2.5e3, -7, true, null, "ada@example.com"], "b\\u00e9": {"c": "\\u0041\\"\\\\", "empty": {}}}'),
     q('"12345678"'),
     q('12345678'),
+    q('[12345, -0.5, 1e5, 98765432101234567890, 10.5E+300]'),
     'jsonb_build_object(md5(g::text), g, $$x$$, md5(g::text))',
   ]),
   s(142, 'xml', [q('<a b="c">text &amp; more</a>'), q('only text'), q('')]),

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { generalised, keyed, maskText, partial } from '../modes.js';
+import { keyed, magnitude, maskText, partial } from '../modes.js';
 import type { CellMask, Format, MaskOptions } from './types.js';
 
 /** What becomes of a leaf: a JSON token, undefined when it stays. Strings come decoded, numbers as they are written. */
@@ -70,7 +70,7 @@ export function columnLeaf(options: MaskOptions): Leaf {
       return text === null ? 'null' : JSON.stringify(text);
     }
     if (mode.type === 'hash') return String(1 + keyed(options, value).readUIntBE(0, 6));
-    if (mode.type === 'generalise') return generalised(value) ?? '0';
+    if (mode.type === 'generalise') return magnitude(value);
     if (mode.type === 'partial' && /^\d{8,}$/.test(value)) {
       return String(Number(partial(value, mode.keepLast).replaceAll('*', '') || 0));
     }

@@ -63,15 +63,20 @@ export class RowMask {
       this.#size = chunk.length - at;
       this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
     }
-    return this.rewrite(chunk, 0, at);
+    // What was put together here is nobody else's.
+    return this.#rewrite(chunk, 0, at, this.#owned || chunk !== bytes);
   }
 
   /** The same for messages from `start` to `end` that are known to be whole. */
   rewrite(chunk: Buffer, start: number, end: number): Buffer {
+    return this.#rewrite(chunk, start, end, this.#owned);
+  }
+
+  #rewrite(chunk: Buffer, start: number, end: number, owned: boolean): Buffer {
     if (start === end) return NOTHING;
     if (!this.#steady) return this.#resized(chunk, start, end, 0);
     const piece = chunk.subarray(start, end);
-    const out = this.#owned ? piece : Buffer.from(piece);
+    const out = owned ? piece : Buffer.from(piece);
     const done = this.#inPlace(out);
     if (done === out.length) return out;
     return Buffer.concat([out.subarray(0, done), this.#resized(out, done, out.length, this.#edited)]);
@@ -100,7 +105,7 @@ export class RowMask {
             this.#edited = column;
             return row;
           }
-          value?.copy(out, at);
+          if (value) copy(value, 0, size, out, at);
         }
         at += size;
       }
@@ -165,6 +170,14 @@ const int32 = (bytes: Buffer, at: number): number =>
   ((bytes[at + 2] as number) << 8) |
   (bytes[at + 3] as number);
 
+/** A call into native code costs as much as the copy of this many bytes by hand. */
+const FEW = 64;
+
+function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
+  if (end - start > FEW) from.copy(to, at, start, end);
+  else for (let n = start, m = at; n < end; n++, m++) to[m] = from[n] as number;
+}
+
 /** Of the cell at `at`, in a row that ends at `end`. -1 is NULL. */
 function sizeAt(bytes: Buffer, at: number, end: number): number {
   const size = at + 4 > end ? -2 : int32(bytes, at);
@@ -198,15 +211,19 @@ class Output {
     const untouched = start - this.#from;
     const size = value?.length ?? 0;
     this.#reserve(untouched + 4 + size);
-    this.#chunk.copy(this.#out, this.#size, this.#from, start);
+    copy(this.#chunk, this.#from, start, this.#out, this.#size);
     this.patch(this.#size + untouched, value === null ? -1 : size);
-    value?.copy(this.#out, this.#size + untouched + 4);
+    if (value) copy(value, 0, size, this.#out, this.#size + untouched + 4);
     this.#size += untouched + 4 + size;
     this.#from = end;
   }
 
   patch(at: number, value: number): void {
-    this.#out.writeInt32BE(value, at);
+    const out = this.#out;
+    out[at] = value >>> 24;
+    out[at + 1] = value >>> 16;
+    out[at + 2] = value >>> 8;
+    out[at + 3] = value;
   }
 
   finish(): Buffer {
