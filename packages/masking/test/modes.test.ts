@@ -114,3 +114,13 @@ test.each(['text', 'binary'] as const)('what is not of its type, or of no known 
     expect(maskFor(builtIn(oid), format, options('hash'))(junk, 0, junk.length), String(oid)).toBeNull();
   }
 });
+
+test.each([
+  ['text[]', 1009, () => `{${Array.from({ length: 200_000 }, (_, n) => `"a${n}"`).join(',')}}`],
+  ['json', 114, () => `["${'\\n'.repeat(2_000_000)}", "${'a'.repeat(4_000_000)}"]`],
+  ['json in depth', 114, () => `${'['.repeat(5000)}"a"${']'.repeat(5000)}`],
+] as const)('a large %s is masked and not dropped', (_, oid, make) => {
+  const bytes = Buffer.from(make());
+  const masked = maskFor(builtIn(oid), 'text', options('redact'))(bytes, 0, bytes.length)?.toString() ?? '';
+  expect(masked.match(/\[masked:EMAIL\]/g)?.length).toBe({ 1009: 200_000, 114: bytes[1] === 0x22 ? 2 : 1 }[oid]);
+});

@@ -13,6 +13,7 @@ export function arrayText(bytes: Buffer, start: number, end: number, delimiter: 
   const bounds = bytes.toString('latin1', start, open);
   if (!/^(?:(?:\[-?\d+:-?\d+\])+=)?$/.test(bounds)) throw broken();
   const shape = new Shape();
+  const scratch = Buffer.allocUnsafe(end - open);
   const out: Buffer[] = [Buffer.from(bounds)];
   let at = open;
   do {
@@ -22,7 +23,7 @@ export function arrayText(bytes: Buffer, start: number, end: number, delimiter: 
     else if (byte === delimiter) shape.next();
     else {
       shape.element();
-      const { value, next, quoted } = readElement(bytes, at, end, delimiter);
+      const { value, next, quoted } = readElement(bytes, at, end, delimiter, scratch);
       at = next;
       const isNull = !quoted && value.toString('latin1').toUpperCase() === 'NULL';
       const masked = isNull ? null : element(value, 0, value.length);
@@ -84,9 +85,9 @@ function readElement(
   start: number,
   end: number,
   delimiter: number,
+  value: Buffer,
 ): { value: Buffer; next: number; quoted: boolean } {
   const quoted = bytes[start] === QUOTE;
-  const value = Buffer.allocUnsafe(end - start);
   let size = 0;
   let at = quoted ? start + 1 : start;
   for (; at < end; at++) {

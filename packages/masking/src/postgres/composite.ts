@@ -1,4 +1,5 @@
 import { lengthPrefixed, type Part } from './array.js';
+import { endOfQuoted } from './quoted.js';
 import { Malformed } from './types.js';
 
 const broken = (): Malformed => new Malformed('not a row');
@@ -8,9 +9,10 @@ const [OPEN, CLOSE, COMMA, QUOTE, BACKSLASH] = [0x28, 0x29, 0x2c, 0x22, 0x5c];
 export function compositeText(bytes: Buffer, start: number, end: number, fields: readonly Part[]): Buffer {
   if (end - start < 2 || bytes[start] !== OPEN || bytes[end - 1] !== CLOSE) throw broken();
   const out: Buffer[] = [Buffer.from('(')];
+  const scratch = Buffer.allocUnsafe(end - start);
   let at = start + 1;
   for (let n = 0; n < fields.length; n++) {
-    const { value, next } = readField(bytes, at, end - 1);
+    const { value, next } = readField(bytes, at, end - 1, scratch);
     const masked = value === null ? null : (fields[n] as Part)(value, 0, value.length);
     if (masked !== null) out.push(quotedField(masked ?? (value as Buffer)));
     const last = n === fields.length - 1;
@@ -23,8 +25,7 @@ export function compositeText(bytes: Buffer, start: number, end: number, fields:
 }
 
 /** A field may have quoted and bare pieces; without any byte it is NULL. */
-function readField(bytes: Buffer, start: number, end: number): { value: Buffer | null; next: number } {
-  const value = Buffer.allocUnsafe(Math.max(0, end - start));
+function readField(bytes: Buffer, start: number, end: number, value: Buffer): { value: Buffer | null; next: number } {
   let size = 0;
   let inside = false;
   let at = start;
@@ -88,19 +89,25 @@ export function hstoreBinary(bytes: Buffer, start: number, end: number, value: P
 export function hstoreText(bytes: Buffer, start: number, end: number, value: Part): Buffer {
   const text = bytes.toString('latin1', start, end);
   const pairs: string[] = [];
-  let at = 0;
-  while (at < text.length) {
-    PAIR.lastIndex = at;
-    const [pair, key, quoted] = PAIR.exec(text) ?? [];
-    if (pair === undefined || at + pair.length < text.length !== pair.endsWith(', ')) throw broken();
-    at += pair.length;
-    const old = Buffer.from((quoted ?? '').replaceAll(/\\(.)/gs, '$1'), 'latin1');
+  for (let at = 0; at < text.length; ) {
+    const key = piece(text, at);
+    at += key.length + 2;
+    if (text.slice(at - 2, at) !== '=>') throw broken();
+    const quoted = text.startsWith('NULL', at) ? undefined : piece(text, at);
+    at += quoted?.length ?? 4;
+    const old = Buffer.from((quoted ?? '').slice(1, -1).replaceAll(/\\(.)/gs, '$1'), 'latin1');
     const masked = quoted === undefined ? null : value(old, 0, old.length);
-    const written = masked === null ? 'NULL' : escaped((masked ?? old).toString('latin1'));
-    pairs.push(`${key}=>${written}`);
+    pairs.push(`${key}=>${masked === null ? 'NULL' : escaped((masked ?? old).toString('latin1'))}`);
+    if (at < text.length && (text.slice(at, at + 2) !== ', ' || at + 2 === text.length)) throw broken();
+    at += 2;
   }
   return Buffer.from(pairs.join(', '), 'latin1');
 }
 
-const PAIR = /("(?:[^"\\]|\\.)*")=>(?:"((?:[^"\\]|\\.)*)"|NULL)(?:, )?/sy;
+function piece(text: string, at: number): string {
+  const end = text[at] === '"' ? endOfQuoted(text, at) : -1;
+  if (end < 0) throw broken();
+  return text.slice(at, end);
+}
+
 const escaped = (text: string): string => `"${text.replaceAll(/["\\]/g, '\\$&')}"`;

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { keyed, magnitude, maskText, partial } from '../modes.js';
+import { endOfQuoted } from './quoted.js';
 import type { CellMask, Format, MaskOptions } from './types.js';
 
 /** What becomes of a leaf: a JSON token, undefined when it stays. Strings come decoded, numbers as they are written. */
@@ -32,19 +33,24 @@ function isJson(text: string): boolean {
   }
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]|[ \t\r\n]+/y;
+const TOKEN = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]|[ \t\r\n]+/y;
 
 /** Token by token, undefined at anything that is none. A string before a colon is a key. */
 function rewritten(text: string, leaf: Leaf): string | undefined {
   let result = '';
   for (let at = 0; at < text.length; ) {
-    TOKEN.lastIndex = at;
-    const token = TOKEN.exec(text)?.[0];
-    if (token === undefined) return undefined;
+    const token = tokenAt(text, at);
+    if (token === undefined || token === '') return undefined;
     at += token.length;
     result += replaced(token, text, at, leaf) ?? token;
   }
   return result;
+}
+
+function tokenAt(text: string, at: number): string | undefined {
+  if (text[at] === '"') return text.slice(at, Math.max(at, endOfQuoted(text, at)));
+  TOKEN.lastIndex = at;
+  return TOKEN.exec(text)?.[0];
 }
 
 function replaced(token: string, text: string, next: number, leaf: Leaf): string | undefined {
