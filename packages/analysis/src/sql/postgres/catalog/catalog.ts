@@ -1,0 +1,120 @@
+import type { Parse } from '../grammar.js';
+import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
+
+/** What was read, in one consistent state of the database. */
+export interface CatalogContents {
+  /** What `catalogVersion` said of that state. */
+  readonly version: string;
+  readonly schemas: readonly string[];
+  /** Roles that may not look into a schema: for them it is not on the search path. Schema name -> role names. */
+  readonly closed: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly relations: readonly Relation[];
+  readonly routines: readonly Routine[];
+  readonly types: readonly Type[];
+  readonly operators: readonly Operator[];
+  readonly casts: readonly InterpretedCast[];
+}
+
+const NO_ROUTINES: readonly Routine[] = [];
+
+/** An immutable, indexed snapshot of a database's catalog. */
+export class Catalog {
+  readonly version: string;
+  /** The grammar of this server, for definitions of views and bodies of functions. */
+  readonly parse: Parse;
+  readonly schemas: ReadonlySet<string>;
+  readonly relations: readonly Relation[];
+  /** Types whose values can be converted, without the statement saying so, by a function that somebody wrote. */
+  readonly convertedUnseen: ReadonlySet<number>;
+  readonly casts: readonly InterpretedCast[];
+  /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
+  readonly derived = new Map<string, unknown>();
+  readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #relations = new Map<string, Relation>();
+  readonly #byOid = new Map<number, Relation>();
+  readonly #routines = new Map<string, Routine[]>();
+  readonly #types = new Map<string, Type>();
+  readonly #typesByOid = new Map<number, Type>();
+  readonly #operators = new Map<string, Operator[]>();
+  readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
+
+  constructor(contents: CatalogContents, parse: Parse) {
+    this.version = contents.version;
+    this.parse = parse;
+    this.schemas = new Set(contents.schemas);
+    this.relations = contents.relations;
+    this.casts = contents.casts;
+    this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
+    this.#closed = contents.closed;
+    for (const relation of contents.relations) {
+      this.#relations.set(key(relation.schema, relation.name), relation);
+      this.#byOid.set(relation.oid, relation);
+    }
+    for (const routine of contents.routines) append(this.#routines, key(routine.schema, routine.name), routine);
+    for (const type of contents.types) {
+      this.#types.set(key(type.schema, type.name), type);
+      this.#typesByOid.set(type.oid, type);
+    }
+    for (const operator of contents.operators) append(this.#operators, operator.name, operator);
+  }
+
+  relation(schema: string, name: string): Relation | undefined {
+    return this.#relations.get(key(schema, name));
+  }
+
+  relationByOid(oid: number): Relation | undefined {
+    return this.#byOid.get(oid);
+  }
+
+  /** All overloads of a name in one schema. */
+  routines(schema: string, name: string): readonly Routine[] {
+    return this.#routines.get(key(schema, name)) ?? NO_ROUTINES;
+  }
+
+  type(schema: string, name: string): Type | undefined {
+    return this.#types.get(key(schema, name));
+  }
+
+  typeByOid(oid: number): Type | undefined {
+    return this.#typesByOid.get(oid);
+  }
+
+  /** Operators of this name outside pg_catalog. */
+  operators(name: string): readonly Operator[] {
+    return this.#operators.get(name) ?? [];
+  }
+
+  /** Whether a role may look names up in a schema. */
+  isOpen(schema: string, role: string): boolean {
+    return this.schemas.has(schema) && this.#closed.get(schema)?.has(role) !== true;
+  }
+
+  /**
+   * The columns that stand for one in lineage: of a partition or child, the columns of the topmost parents that have it;
+   * otherwise the column itself. Whoever binds a rule to a column binds it to these.
+   */
+  roots(column: BaseColumn): readonly BaseColumn[] {
+    const known = this.#roots.get(column);
+    if (known) return known;
+    const attribute = this.#attribute(column);
+    const above = (this.#byOid.get(column.relation)?.parents ?? []).flatMap(
+      (parent) => this.#byOid.get(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
+    );
+    const roots = above.length === 0 ? [column] : [...new Set(above.flatMap(({ base }) => this.roots(base)))];
+    this.#roots.set(column, roots);
+    return roots;
+  }
+
+  #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
+    return this.#byOid.get(relation)?.columns.find(({ base }) => base.attnum === attnum);
+  }
+}
+
+/** No part of a name contains NUL. */
+const key = (schema: string, name: string): string => `${schema}\0${name}`;
+
+function append<T>(map: Map<string, T[]>, name: string, item: T): void {
+  const list = map.get(name);
+  if (list) list.push(item);
+  else map.set(name, [item]);
+}

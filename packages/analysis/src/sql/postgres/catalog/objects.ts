@@ -1,0 +1,98 @@
+/**
+ * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object
+ * identifiers (oid). Objects of other sessions (temporary ones) are not here.
+ */
+
+/** A column of a stored relation, made once, so that two of them are the same column if they are the same object. */
+export interface BaseColumn {
+  readonly relation: number;
+  readonly attnum: number;
+  /** `schema.table.column`, for people. */
+  readonly name: string;
+}
+
+export interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly typmod: number;
+  readonly base: BaseColumn;
+  /** The expression of a generated column. */
+  readonly generated?: string;
+}
+
+/** pg_class.relkind of what a statement can name. */
+export type RelationKind = 'r' | 'p' | 'f' | 'v' | 'm' | 'S' | 'c';
+
+export interface Relation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: RelationKind;
+  /** Its row type. */
+  readonly type: number;
+  /** In order, without dropped ones. */
+  readonly columns: readonly Attribute[];
+  /** Direct parents, as a partition or by inheritance. */
+  readonly parents: readonly number[];
+  /** The query of a view or materialised view, all names qualified. */
+  readonly definition?: string;
+  /** A rule or an INSTEAD OF trigger decides what a write to it does. */
+  readonly rewritten: boolean;
+}
+
+export interface Routine {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly language: string;
+  /** pg_proc.prokind: function, procedure, aggregate, window. */
+  readonly kind: 'f' | 'p' | 'a' | 'w';
+  readonly volatility: 'i' | 's' | 'v';
+  /** Types of the input arguments. */
+  readonly inputs: readonly number[];
+  readonly inputNames: readonly string[];
+  /** How many of the last inputs have defaults. */
+  readonly defaults: number;
+  readonly variadic: boolean;
+  /** OUT, INOUT and TABLE arguments. */
+  readonly outputs: readonly { readonly name: string; readonly type: number }[];
+  readonly returns: number;
+  readonly returnsSet: boolean;
+  readonly securityDefiner: boolean;
+  /** SET clauses, as `name=value`. */
+  readonly settings: readonly string[];
+  /** Text of a LANGUAGE sql function outside pg_catalog. `standard`: as a SQL-standard body, all names qualified. */
+  readonly body?: { readonly text: string; readonly standard: boolean };
+}
+
+export interface Type {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_type.typtype: base, composite, domain, enum, multirange, pseudo, range. */
+  readonly kind: string;
+  /** The relation of a composite type, or 0. */
+  readonly relation: number;
+  /** The element of a true array, or 0. */
+  readonly element: number;
+  /** The type under a domain, or 0. */
+  readonly base: number;
+  /** The array of this type, or 0. */
+  readonly array: number;
+}
+
+/** An operator outside pg_catalog. */
+export interface Operator {
+  readonly schema: string;
+  readonly name: string;
+  /** Its function is compiled code, which only a superuser can install. */
+  readonly compiled: boolean;
+}
+
+/** A cast that somebody made, with a function that is not compiled code. */
+export interface InterpretedCast {
+  readonly source: number;
+  readonly target: number;
+  /** pg_cast.castcontext: explicit, assignment, implicit. */
+  readonly context: string;
+}

@@ -1,0 +1,72 @@
+/**
+ * What is asked of pg_catalog, for PostgreSQL 15 to 18. Every column comes as text. The search path is empty, so that
+ * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names.
+ */
+
+/** Temporary and TOAST schemas belong to other sessions or to nobody. */
+const LASTING = `n.nspname !~ '^pg_(temp|toast)'`;
+const RELATIONS = `from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where ${LASTING} and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')`;
+
+export const SCHEMAS = `select n.nspname from pg_namespace n where ${LASTING}`;
+
+/** (schema, role) where the role may not look into the schema. */
+export const CLOSED = `select n.nspname, r.rolname from pg_namespace n cross join pg_roles r
+  where ${LASTING} and n.nspname <> 'pg_catalog' and not has_schema_privilege(r.oid, n.oid, 'usage')`;
+
+/** Event types of rules are numbers as characters: 1 is SELECT. INSTEAD OF is bit 6 of a trigger's type. */
+export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype,
+  case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end,
+  exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1')
+    or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgtype & 64 <> 0)
+  ${RELATIONS}`;
+
+export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+  case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end
+  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})
+  order by a.attrelid, a.attnum`;
+
+export const PARENTS = 'select inhrelid, inhparent from pg_inherits order by inhrelid, inhseqno';
+
+export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,
+  case when t.typcategory = 'A' then t.typelem else 0 end, t.typbasetype, t.typarray
+  from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${LASTING}`;
+
+export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokind, p.provolatile,
+  array_to_json(p.proargtypes::oid[]), p.pronargdefaults, p.provariadic <> 0, array_to_json(p.proallargtypes),
+  array_to_json(p.proargmodes), array_to_json(p.proargnames), p.prorettype, p.proretset, p.prosecdef,
+  array_to_json(p.proconfig),
+  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end,
+  p.prosqlbody is not null
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
+
+export const OPERATORS = `select n.nspname, o.oprname, l.lanname in ('c', 'internal')
+  from pg_operator o join pg_namespace n on n.oid = o.oprnamespace join pg_proc p on p.oid = o.oprcode
+  join pg_language l on l.oid = p.prolang where n.nspname <> 'pg_catalog'`;
+
+export const CASTS = `select c.castsource, c.casttarget, c.castcontext
+  from pg_cast c join pg_proc p on p.oid = c.castfunc join pg_namespace n on n.oid = p.pronamespace
+  join pg_language l on l.oid = p.prolang where n.nspname <> 'pg_catalog' and l.lanname not in ('c', 'internal')`;
+
+/** A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. */
+const sum = (identity: string, from: string): string =>
+  `(select count(*) || ':' || coalesce(sum(hashtextextended(concat_ws(' ', x.xmin, ${identity}), 0)), 0) from ${from})`;
+
+const OF_LASTING = `in (select c.oid from pg_class c where c.relpersistence <> 't')`;
+
+export const VERSION = `select concat_ws(' ', ${[
+  sum('x.oid', `pg_class x where x.relpersistence <> 't'`),
+  sum('x.attrelid, x.attnum', `pg_attribute x where x.attnum > 0 and x.attrelid ${OF_LASTING}`),
+  sum('x.oid', `pg_attrdef x where x.adrelid ${OF_LASTING}`),
+  sum('x.oid', `pg_rewrite x where x.ev_class ${OF_LASTING}`),
+  sum('x.oid', `pg_trigger x where x.tgrelid ${OF_LASTING}`),
+  sum('x.inhrelid, x.inhparent', 'pg_inherits x'),
+  sum('x.oid', `pg_type x join pg_namespace n on n.oid = x.typnamespace where ${LASTING}`),
+  sum('x.oid', 'pg_proc x'),
+  sum('x.oid', 'pg_operator x'),
+  sum('x.oid', 'pg_cast x'),
+  sum('x.oid', `pg_namespace x where x.nspname !~ '^pg_(temp|toast)'`),
+  sum('x.roleid, x.member', 'pg_auth_members x'),
+  `(select md5(string_agg(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_roles r)`,
+].join(', ')})`;
