@@ -2,3 +2,7 @@
 export { AnalysisPool, INLINE_LIMIT, openPool, type PoolContext, type PoolOptions } from './pool.js';
 export { type AnalysisContext, type Analyzer, loadPostgres } from './sql/postgres/analyze.js';
 export { MAJORS } from './sql/postgres/grammar.js';
+export { Catalog, type CatalogContents } from './sql/postgres/catalog/catalog.js';
+export type { Attribute, BaseColumn, Relation, Routine, Type } from './sql/postgres/catalog/objects.js';
+export { type Query, catalogVersion, readCatalog } from './sql/postgres/catalog/read.js';
+export * from './sql/postgres/lineage/index.js';

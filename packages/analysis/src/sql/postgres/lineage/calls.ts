@@ -1,0 +1,150 @@
+/** Function calls: whose function it is decides whether its result depends on its arguments alone. */
+import { type Fields, isFields, strings, text } from '../ast.js';
+import type { Routine } from '../catalog/objects.js';
+import { callFacts } from '../functions.js';
+import { type Analysis, listOf } from './analysis.js';
+import { cast, expressions, windowOf } from './expression.js';
+import { callSql } from './sql-functions.js';
+import { readSetting, sendNotification, writeSetting } from './settings.js';
+import { typeOfResult } from './results.js';
+import type { Scope } from './scope.js';
+import { fieldsOf, firstOf } from './types.js';
+import { type Column, type Value, computed, unknown } from './value.js';
+
+/** A call with its arguments worked out. */
+export interface Call {
+  readonly name: readonly string[];
+  readonly args: readonly Value[];
+  /** Names of arguments that are given by name, at the places of `args`. */
+  readonly argNames: readonly (string | undefined)[];
+  /** FILTER, ORDER BY, WITHIN GROUP and OVER. */
+  readonly others: readonly Value[];
+  readonly variadic: boolean;
+  readonly nodes: readonly unknown[];
+}
+
+/** The value of a FuncCall. */
+export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
+  return resultOf(analysis, readCall(analysis, scope, fields)).value;
+}
+
+export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
+  const nodes = listOf(fields, 'args');
+  const others = expressions(analysis, scope, [fields['agg_filter'], ...listOf(fields, 'agg_order')]);
+  if (isFields(fields['over'])) others.push(windowOf(analysis, scope, fields['over']));
+  return {
+    name: strings(fields['funcname']),
+    args: expressions(analysis, scope, nodes),
+    argNames: nodes.map(nameOfArgument),
+    others,
+    variadic: fields['func_variadic'] === true,
+    nodes,
+  };
+}
+
+/** What a call returns: its value, and its columns where it stands in FROM and returns a composite. */
+export interface Result {
+  readonly value: Value;
+  readonly columns?: readonly Column[];
+  /** The functions of this name that it may call. */
+  readonly routines: readonly Routine[];
+}
+
+export function resultOf(analysis: Analysis, one: Call): Result {
+  const all = [...one.args, ...one.others];
+  const found = findRoutines(analysis, one.name);
+  if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
+  const own = found.filter(({ schema }) => schema !== 'pg_catalog');
+  if (own.length === 0) return { value: builtIn(analysis, one, found), routines: found };
+  const [routine] = own;
+  if (own.length === 1 && found.length === 1 && routine?.body && routine.language === 'sql') {
+    return { ...callSql(analysis, routine, one), routines: found };
+  }
+  const facts = callFacts([routine?.schema ?? '', routine?.name ?? '']);
+  if (facts.reason === undefined && own.length === found.length) {
+    return { value: computed(all), routines: found };
+  }
+  return {
+    value: opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`),
+    routines: found,
+  };
+}
+
+/** `(value).name` where there is no such field: functional notation. */
+export function callByField(analysis: Analysis, name: string, value: Value): Value {
+  return resultOf(analysis, {
+    name: [name],
+    args: [value],
+    argNames: [undefined],
+    others: [],
+    variadic: false,
+    nodes: [],
+  }).value;
+}
+
+/** Every overload that the server may choose from. */
+export function findRoutines({ catalog, path }: Analysis, name: readonly string[]): readonly Routine[] {
+  const [plain = '', schema] = name.toReversed();
+  if (schema !== undefined) return catalog.routines(schema, plain);
+  // pg_temp is never searched for functions (FuncnameGetCandidates).
+  return path.flatMap((one) => catalog.routines(one, plain));
+}
+
+/** Functions that tell how many or in which place, and nothing of the values. */
+const COUNTS: ReadonlySet<string> = new Set(
+  'count row_number rank dense_rank ntile percent_rank cume_dist regr_count'.split(' '),
+);
+/** Functions that are harmless but leave something behind that others can see. */
+const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep)/;
+
+function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
+  const plain = one.name.at(-1) ?? '';
+  if (plain === 'pg_notify') return sendNotification(analysis, one);
+  if (plain === 'set_config') return writeSetting(analysis, one);
+  if (plain === 'current_setting') return readSetting(analysis, one);
+  const { reason } = callFacts(['pg_catalog', plain]);
+  if (reason !== undefined) return opaque(analysis, one, reason);
+  if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));
+  const aggregate = found.some(({ kind }) => kind === 'a');
+  const all = [...one.args, ...one.others];
+  const typed = typeOfResult(analysis, one, found);
+  const { sources, kind, unknown: reasonOfArgs } = computed(all, aggregate ? 'aggregate' : 'derived');
+  return {
+    ...typed,
+    sources,
+    kind,
+    ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
+    ...(COUNTS.has(plain) && { counts: true as const }),
+  };
+}
+
+/** What may read anything, and give what it gets to anybody. */
+function opaque(analysis: Analysis, one: Call, reason: string): Value {
+  const args = computed([...one.args, ...one.others]);
+  analysis.moves({ type: 'function', name: one.name.join('.') }, args);
+  analysis.effects.push({ type: 'uncertain', reason });
+  return unknown(reason, args.sources);
+}
+
+/** `f(x)` may be the field f of x, or a cast of x to the type f (func_get_detail). */
+function notAFunction(analysis: Analysis, one: Call): Value {
+  const [plain = '', schema] = one.name.toReversed();
+  const [argument, ...rest] = one.args;
+  if (argument && rest.length === 0) {
+    const field = schema === undefined ? fieldsOf(analysis, argument)?.find(({ name }) => name === plain) : undefined;
+    if (field) return field.value;
+    if (SYSTEM.has(plain) && argument.row) return computed([]);
+    const schemas = schema === undefined ? analysis.path : [schema];
+    const type = firstOf(schemas, (name) => analysis.catalog.type(name, plain));
+    const names = [{ String: { sval: type?.schema ?? '' } }, { String: { sval: plain } }];
+    if (type) return cast(analysis, argument, { names });
+  }
+  return opaque(analysis, one, `calls ${one.name.join('.')}, which is not known`);
+}
+
+const SYSTEM: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
+
+function nameOfArgument(node: unknown): string | undefined {
+  const named = isFields(node) && isFields(node['NamedArgExpr']) ? node['NamedArgExpr'] : undefined;
+  return named && text(named, 'name');
+}

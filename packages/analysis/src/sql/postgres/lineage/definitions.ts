@@ -1,0 +1,165 @@
+/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
+import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { type Analysis, Unsure, listOf } from './analysis.js';
+import type { TemporaryRelation } from './effects.js';
+import { readQuery } from './query.js';
+import { columnsOf, findRelation } from './relations.js';
+import { EMPTY_SCOPE } from './scope.js';
+import { findType, typeTag } from './types.js';
+import { type Column, NOTHING, type Value } from './value.js';
+
+/** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
+export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[]): void {
+  const relation = isFields(into['rel']) ? into['rel'] : {};
+  const names = strings(into['colNames']);
+  const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
+  const temporary = isTemporary(relation);
+  const name = temporary ? `pg_temp.${text(relation, 'relname')}` : qualified(relation);
+  for (const column of renamed) {
+    analysis.moves({ type: 'table', name, column: column.name, temporary, bases: [] }, column.value);
+  }
+  if (temporary) create(analysis, relation, into['onCommit'], renamed);
+}
+
+/** CREATE TABLE. A temporary one is empty, but has columns. */
+export function createTable(analysis: Analysis, fields: Fields): readonly Column[] {
+  const relation = isFields(fields['relation']) ? fields['relation'] : {};
+  if (!isTemporary(relation)) return [];
+  const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
+  const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
+    if (kind === 'ColumnDef') return [columnDef(analysis, element)];
+    if (kind === 'TableLikeClause' && isFields(element['relation'])) return like(analysis, element['relation']);
+    return [];
+  });
+  create(
+    analysis,
+    relation,
+    fields['oncommit'],
+    columns,
+    plain ? undefined : 'reads a temporary table that is made after another',
+  );
+  return [];
+}
+
+/** CREATE VIEW. One over objects of the session is the session's. */
+export function createView(analysis: Analysis, fields: Fields): readonly Column[] {
+  const view = isFields(fields['view']) ? fields['view'] : {};
+  const columns = readQuery(analysis, EMPTY_SCOPE, fields['query']);
+  if (!isTemporary(view) && !usesTemporary(analysis, fields['query'])) return [];
+  const names = strings(fields['aliases']);
+  const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
+  create(analysis, view, undefined, renamed);
+  return [];
+}
+
+export function drop(analysis: Analysis, fields: Fields): readonly Column[] {
+  for (const object of listOf(fields, 'objects')) {
+    const node = nodeOf(object);
+    const [name = '', schema = ''] = strings(node?.kind === 'List' ? node.fields['items'] : []).toReversed();
+    if (isOwn(analysis, schema, name)) analysis.effects.push({ type: 'drop relation', name });
+  }
+  return [];
+}
+
+/** ALTER TABLE of a table of the session: columns come and go; whatever else is done to it makes it unknown. */
+export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
+  const own = ownRelation(analysis, fields['relation']);
+  if (!own) return [];
+  let { columns } = own;
+  let { unknown } = own;
+  for (const { fields: command } of nodesOf(fields['cmds'])) {
+    const subtype = String(command['subtype'] ?? '');
+    const definition = nodeOf(command['def']);
+    if (subtype === 'AT_AddColumn' && definition) columns = [...columns, columnDef(analysis, definition.fields)];
+    else if (subtype === 'AT_DropColumn') columns = columns.filter(({ name }) => name !== text(command, 'name'));
+    else if (!HARMLESS.has(subtype)) unknown = 'reads a temporary table that was altered';
+  }
+  analysis.effects.push({ type: 'relation', relation: { ...own, columns, ...(unknown !== undefined && { unknown }) } });
+  return [];
+}
+
+const HARMLESS: ReadonlySet<string> = new Set([
+  'AT_AddConstraint',
+  'AT_AddIndex',
+  'AT_ColumnDefault',
+  'AT_DropConstraint',
+  'AT_DropNotNull',
+  'AT_SetNotNull',
+  'AT_SetStatistics',
+]);
+
+export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
+  const own = ownRelation(analysis, fields['relation']);
+  if (!own) return [];
+  const { renameType } = fields;
+  const to = text(fields, 'newname');
+  if (renameType === 'OBJECT_COLUMN') {
+    const from = text(fields, 'subname');
+    const columns = own.columns.map((column) => (column.name === from ? { ...column, name: to } : column));
+    analysis.effects.push({ type: 'relation', relation: { ...own, columns } });
+  } else if (['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_SEQUENCE'].includes(String(renameType))) {
+    analysis.effects.push({ type: 'drop relation', name: own.name });
+    analysis.effects.push({ type: 'relation', relation: { ...own, name: to } });
+  } else if (!['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(String(renameType))) {
+    throw new Unsure('renames a part of a temporary table in a way that is not understood');
+  }
+  return [];
+}
+
+function create(
+  analysis: Analysis,
+  relation: Fields,
+  onCommit: unknown,
+  columns: readonly Column[],
+  unknown?: string,
+): void {
+  const made: TemporaryRelation = {
+    name: text(relation, 'relname'),
+    columns,
+    dropOnCommit: onCommit === 'ONCOMMIT_DROP',
+    ...(unknown !== undefined && { unknown }),
+  };
+  analysis.effects.push({ type: 'relation', relation: made });
+}
+
+function columnDef(analysis: Analysis, fields: Fields): Column {
+  const type = isFields(fields['typeName']) ? findType(analysis, fields['typeName']) : undefined;
+  // serial and its kin are no types.
+  const { type: _, ...untyped } = NOTHING;
+  const tag = type && typeTag(analysis, type.oid);
+  return { name: text(fields, 'colname'), value: tag === undefined ? untyped : { ...untyped, type: tag } };
+}
+
+function like(analysis: Analysis, relation: Fields): Column[] {
+  const schema = text(relation, 'schemaname');
+  const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')), schema !== '');
+  return columns.map(({ name, value: { type } }) => ({
+    name,
+    value: { ...EMPTY, ...(type !== undefined && { type }) },
+  }));
+}
+
+const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
+
+const isTemporary = (relation: Fields): boolean =>
+  relation['relpersistence'] === 't' || text(relation, 'schemaname') === 'pg_temp';
+
+const qualified = (relation: Fields): string =>
+  [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');
+
+const isOwn = ({ session, path }: Analysis, schema: string, name: string): boolean =>
+  (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp') && session.overlay.relations.has(name);
+
+function ownRelation(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
+  const relation = isFields(value) ? value : {};
+  const name = text(relation, 'relname');
+  return isOwn(analysis, text(relation, 'schemaname'), name) ? analysis.session.overlay.relations.get(name) : undefined;
+}
+
+/** Whether a relation of the session appears anywhere in a query: more than need be, never less. */
+function usesTemporary(analysis: Analysis, value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((one) => usesTemporary(analysis, one));
+  if (!isFields(value)) return false;
+  if (typeof value['relname'] === 'string' && isOwn(analysis, text(value, 'schemaname'), value['relname'])) return true;
+  return Object.values(value).some((one) => usesTemporary(analysis, one));
+}

@@ -1,0 +1,51 @@
+import type { Node } from '../ast.js';
+import type { Column, Value } from './value.js';
+
+/** A table, view or sequence that the session has made for itself (pg_temp). */
+export interface TemporaryRelation {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly dropOnCommit: boolean;
+  /** Why nothing is known about its columns. */
+  readonly unknown?: string;
+}
+
+export interface Cursor {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly unknown?: string;
+  /** WITH HOLD: it outlives its transaction. */
+  readonly held: boolean;
+}
+
+/** What a statement changes in its session. */
+export type Effect =
+  | { readonly type: 'relation'; readonly relation: TemporaryRelation }
+  | { readonly type: 'drop relation'; readonly name: string }
+  /** Values that a temporary table now holds as well. */
+  | { readonly type: 'taint'; readonly name: string; readonly columns: readonly Column[] }
+  | { readonly type: 'prepare'; readonly name: string; readonly query: Node }
+  | { readonly type: 'deallocate'; readonly name?: string }
+  | { readonly type: 'cursor'; readonly cursor: Cursor }
+  | { readonly type: 'close'; readonly name?: string }
+  /** `value` is undefined for DEFAULT and RESET. */
+  | {
+      readonly type: 'setting';
+      readonly name: string;
+      readonly value: readonly string[] | undefined;
+      readonly local: boolean;
+    }
+  | { readonly type: 'reset all' }
+  /** A setting of the user's own (`my.x`), used as storage. */
+  | { readonly type: 'store'; readonly name: string; readonly value: Value }
+  | {
+      readonly type: 'transaction';
+      readonly kind: TransactionKind;
+      readonly savepoint: string;
+      readonly chain: boolean;
+    }
+  | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
+  /** Code that nobody read has run: names that stand alone may mean other things now. */
+  | { readonly type: 'uncertain'; readonly reason: string };
+
+export type TransactionKind = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to' | 'detach';

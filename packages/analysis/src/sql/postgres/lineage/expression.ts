@@ -1,0 +1,254 @@
+/** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. */
+import { type Fields, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
+import { type Analysis, listOf } from './analysis.js';
+import { call, callByField } from './calls.js';
+import { operatorReason } from './operators.js';
+import { readQuery } from './query.js';
+import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
+import { arrayOf, asType, elementOf, fieldsOf, findType, plainTag } from './types.js';
+import { type Column, NOTHING, type Value, computed, rowOf, unknown, withUnknown } from './value.js';
+
+export { operatorReason };
+
+export function expression(analysis: Analysis, scope: Scope, value: unknown): Value {
+  const node = nodeOf(value);
+  if (!node) return value === undefined ? NOTHING : together(analysis, scope, value);
+  if (Object.hasOwn(EXPRESSIONS, node.kind)) {
+    const read = EXPRESSIONS[node.kind] as Read;
+    return read(analysis, scope, node.fields);
+  }
+  if (COMPUTATIONS.has(node.kind)) return together(analysis, scope, node.fields);
+  return unknown(`contains something that is not understood (${node.kind})`);
+}
+
+export const expressions = (analysis: Analysis, scope: Scope, values: readonly unknown[]): Value[] =>
+  values.map((value) => expression(analysis, scope, value));
+
+type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Value;
+
+/** Kinds whose value is computed from whatever expressions they contain, and from nothing else. */
+export const COMPUTATIONS: ReadonlySet<string> = new Set(
+  `BoolExpr BooleanTest CaseWhen CoalesceExpr GroupingFunc JsonAggConstructor JsonArgument JsonArrayAgg
+   JsonArrayConstructor JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg
+   JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTablePathSpec
+   JsonValueExpr List NullTest ResTarget SortBy TypeName XmlExpr XmlSerialize`.split(/\s+/),
+);
+
+const constant: Read = () => NOTHING;
+
+/** Kinds that need more than that. */
+export const EXPRESSIONS: Readonly<Record<string, Read>> = {
+  A_Const: constant,
+  BitString: constant,
+  Boolean: constant,
+  CurrentOfExpr: constant,
+  Float: constant,
+  Integer: constant,
+  MergeSupportFunc: constant,
+  SQLValueFunction: constant,
+  SetToDefault: constant,
+  String: constant,
+  A_ArrayExpr: (analysis, scope, fields) => {
+    const elements = expressions(analysis, scope, listOf(fields, 'elements'));
+    const [first] = elements;
+    if (plainTag(analysis, elements) === 0) return computed(elements, 'derived', 0);
+    return arrayOf(analysis, { ...first, ...computed(elements) });
+  },
+  A_Expr: (analysis, scope, fields) => {
+    const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
+    const name = strings(fields['name']);
+    const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
+    const result = computed(operands, 'derived', own ? undefined : plainTag(analysis, operands));
+    return withUnknown(result, operatorReason(analysis, name));
+  },
+  A_Indirection: (analysis, scope, fields) =>
+    listOf(fields, 'indirection').reduce<Value>(
+      (value, step) => indirection(analysis, scope, value, step),
+      expression(analysis, scope, fields['arg']),
+    ),
+  CaseExpr: (analysis, scope, fields) => {
+    const reason = fields['arg'] === undefined ? undefined : operatorReason(analysis, ['=']);
+    return withUnknown(together(analysis, scope, fields), reason);
+  },
+  CollateClause: (analysis, scope, fields) => expression(analysis, scope, fields['arg']),
+  ColumnRef: columnRef,
+  FuncCall: call,
+  JsonArrayQueryConstructor: (analysis, scope, fields) =>
+    computed(
+      readQuery(analysis, scope, fields['query']).map(({ value }) => value),
+      'aggregate',
+      0,
+    ),
+  MinMaxExpr: (analysis, scope, fields) => together(analysis, scope, fields),
+  MultiAssignRef: (analysis, scope, fields) => {
+    const index = Number(fields['colno'] ?? 1) - 1;
+    const source = nodeOf(fields['source']);
+    if (source?.kind === 'SubLink') {
+      const column = readQuery(analysis, scope, source.fields['subselect'])[index];
+      return column ? column.value : unknown('assigns more columns than its sub-query has');
+    }
+    const whole = expression(analysis, scope, fields['source']);
+    return fieldsOf(analysis, whole)?.[index]?.value ?? whole;
+  },
+  NamedArgExpr: (analysis, scope, fields) => expression(analysis, scope, fields['arg']),
+  ParamRef: (_, scope, fields) => scope.argument?.(Number(fields['number'] ?? 0)) ?? NOTHING,
+  RowExpr: (analysis, scope, fields) => {
+    const values = listOf(fields, 'args').flatMap(
+      (one) => expandStar(analysis, scope, one) ?? [{ name: '', value: expression(analysis, scope, one) }],
+    );
+    return rowOf(values.map(({ value }, index) => ({ name: `f${index + 1}`, value })));
+  },
+  SubLink: subLink,
+  TypeCast: (analysis, scope, fields) => {
+    const value = expression(analysis, scope, fields['arg']);
+    const target = isFields(fields['typeName']) ? fields['typeName'] : {};
+    return cast(analysis, value, target);
+  },
+};
+
+/** Whether two of the same type need no conversion depends on the typmod as well. */
+export function cast(analysis: Analysis, value: Value, target: Fields): Value {
+  const type = findType(analysis, target);
+  if (!type) return unknown(`casts to ${strings(target['names']).join('.')}, which is not known`, value.sources);
+  const { catalog } = analysis;
+  if (value.type === type.oid && target['typmods'] === undefined) return value;
+  const interpreted = catalog.casts.some(
+    (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
+  );
+  const unseen = catalog.convertedUnseen.has(type.oid);
+  const result = asType(analysis, value, type);
+  return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
+}
+
+/** All expressions in fields that are not nodes themselves, with windows where they stand. */
+function together(analysis: Analysis, scope: Scope, value: unknown): Value {
+  const values: Value[] = [];
+  gather(analysis, scope, value, values);
+  // Only CASE, COALESCE and the like can return a row or an array, and then nothing is known about it.
+  return computed(values, 'derived', plainTag(analysis, values));
+}
+
+function gather(analysis: Analysis, scope: Scope, value: unknown, into: Value[]): void {
+  if (Array.isArray(value)) {
+    for (const item of value) gather(analysis, scope, item, into);
+    return;
+  }
+  if (!isFields(value)) return;
+  if (isSelect(value)) {
+    into.push(unknown('contains a query where none is expected'));
+    return;
+  }
+  if (nodeOf(value)) {
+    into.push(expression(analysis, scope, value));
+    return;
+  }
+  for (const key in value) {
+    if (key === 'over' && isFields(value[key])) into.push(windowOf(analysis, scope, value[key]));
+    else gather(analysis, scope, value[key], into);
+  }
+}
+
+/** What a window depends on: the keys that divide and order it. */
+export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Value {
+  const parts = ['partitionClause', 'orderClause', 'startOffset', 'endOffset'].map((key) =>
+    together(analysis, scope, window[key]),
+  );
+  for (const name of [text(window, 'name'), text(window, 'refname')]) {
+    const named = name === '' ? undefined : scope.windows?.get(name);
+    if (named) parts.push(named);
+  }
+  return computed(parts);
+}
+
+function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
+  const names = strings(fields['fields']);
+  const [first = '', second = '', third = '', fourth] = names;
+  if (names.length === 1) {
+    const item = findColumn(scope, first) ?? whole(scope, first);
+    return item ?? scope.argument?.(first) ?? unknown(`uses the column ${first}, which is not known`);
+  }
+  const [schema, relation, column] =
+    names.length === 2
+      ? ['', first, second]
+      : names.length === 3
+        ? [first, second, third]
+        : [second, third, fourth ?? ''];
+  const item = findItem(scope, relation, schema);
+  if (!item) {
+    const argument = names.length === 2 ? (scope.argument?.(second) ?? scope.argument?.(first)) : undefined;
+    return argument ?? unknown(`uses ${names.join('.')}, which is not known`);
+  }
+  if (column === '*') return wholeRow(item);
+  // What is no column may be a function of the row.
+  return columnOf(item, column) ?? callByField(analysis, column, wholeRow(item));
+}
+
+function whole(scope: Scope, name: string): Value | undefined {
+  const item = findItem(scope, name);
+  return item && wholeRow(item);
+}
+
+/** The columns that `*`, `t.*` or `(row).*` stands for; undefined for any other expression or where they are not known. */
+export function expandStar(analysis: Analysis, scope: Scope, value: unknown): readonly Column[] | undefined {
+  const node = nodeOf(value);
+  if (node?.kind === 'ColumnRef') {
+    const names = strings(node.fields['fields']);
+    if (names.at(-1) !== '*' || !endsInStar(node.fields['fields'])) return undefined;
+    if (names.length === 1) return starOf(scope);
+    const item = findItem(scope, names.at(-2) ?? '', names.length > 2 ? names.at(-3) : '');
+    if (item) return item.columns;
+    const argument = scope.argument?.(names[0] ?? '');
+    return argument && fieldsOf(analysis, argument);
+  }
+  if (node?.kind !== 'A_Indirection' || !endsInStar(node.fields['indirection'])) return undefined;
+  const steps = listOf(node.fields, 'indirection').slice(0, -1);
+  const row = steps.reduce<Value>(
+    (value_, step) => indirection(analysis, scope, value_, step),
+    expression(analysis, scope, node.fields['arg']),
+  );
+  return fieldsOf(analysis, row);
+}
+
+export const endsInStar = (list: unknown): boolean => Array.isArray(list) && nodeOf(list.at(-1))?.kind === 'A_Star';
+
+function indirection(analysis: Analysis, scope: Scope, value: Value, step: unknown): Value {
+  const node = nodeOf(step);
+  switch (node?.kind) {
+    case 'String': {
+      const name = text(node.fields, 'sval') || text(node.fields, 'str');
+      const field = fieldsOf(analysis, value)?.find((one) => one.name === name);
+      return field?.value ?? callByField(analysis, name, value);
+    }
+    case 'A_Indices': {
+      const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
+      const slice = node.fields['is_slice'] === true;
+      const part = slice ? value : elementOf(analysis, value);
+      return { ...part, ...computed([part, ...bounds], 'derived', part.type) };
+    }
+    case 'A_Star':
+      return value;
+    default:
+      return unknown(`contains something that is not understood (${node?.kind ?? 'nothing'})`, value.sources);
+  }
+}
+
+function subLink(analysis: Analysis, scope: Scope, fields: Fields): Value {
+  const columns = readQuery(analysis, scope, fields['subselect']);
+  const values = columns.map(({ value }) => value);
+  switch (fields['subLinkType']) {
+    case 'EXISTS_SUBLINK':
+      return NOTHING;
+    case 'EXPR_SUBLINK':
+      return values[0] ?? NOTHING;
+    case 'ARRAY_SUBLINK':
+      return arrayOf(analysis, values[0] ?? NOTHING);
+    case 'ANY_SUBLINK':
+    case 'ALL_SUBLINK': {
+      const operator = fields['operName'] === undefined ? ['='] : strings(fields['operName']);
+      const compared = computed([expression(analysis, scope, fields['testexpr']), ...values], 'derived', 0);
+      return withUnknown(compared, operatorReason(analysis, operator));
+    }
+    default:
+      return unknown(`contains a sub-query of a kind that is not understood (${text(fields, 'subLinkType')})`);
+  }
+}

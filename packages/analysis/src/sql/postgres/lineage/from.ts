@@ -1,0 +1,121 @@
+/** FROM: each item becomes relations whose names and columns are in scope. */
+import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
+import { type Analysis, Unsure, listOf } from './analysis.js';
+import { condition } from './conditions.js';
+import { expression, operatorReason } from './expression.js';
+import { readQuery } from './query.js';
+import { columnsOf, findRelation } from './relations.js';
+import { type Item, type Scope, findNamed, item, starOf } from './scope.js';
+import { rangeFunction } from './table-functions.js';
+import { jsonTable, xmlTable } from './table-documents.js';
+import { type Column, computed, either, withUnknown } from './value.js';
+
+/** The scope inside a query with these FROM items; items may refer to earlier ones where LATERAL allows it. */
+export function readFrom(analysis: Analysis, scope: Scope, items: readonly unknown[]): Scope {
+  return items.reduce<Scope>(
+    (inner, node) => ({ ...inner, items: [...inner.items, ...fromItem(analysis, inner, node)] }),
+    scope,
+  );
+}
+
+type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Item[];
+
+/** The kinds of FROM items that are understood. */
+export const FROM_ITEMS: Readonly<Record<string, Read>> = {
+  RangeVar: rangeVar,
+  RangeSubselect: (analysis, scope, fields) => {
+    const outer = fields['lateral'] === true ? inside(scope) : besides(scope);
+    return [aliased(fields, readQuery(analysis, outer, fields['subquery']))];
+  },
+  RangeFunction: (analysis, scope, fields) => {
+    const { name, columns } = rangeFunction(analysis, scope, fields);
+    return [aliased(fields, columns, name)];
+  },
+  RangeTableFunc: (analysis, scope, fields) => [aliased(fields, xmlTable(analysis, scope, fields))],
+  JsonTable: (analysis, scope, fields) => [aliased(fields, jsonTable(analysis, scope, fields))],
+  RangeTableSample: (analysis, scope, fields) => {
+    analysis.asks(computed(listOf(fields, 'args').map((one) => expression(analysis, scope, one))), 'other');
+    return fromItem(analysis, scope, fields['relation']);
+  },
+  JoinExpr: join,
+};
+
+function fromItem(analysis: Analysis, scope: Scope, value: unknown): Item[] {
+  const node = nodeOf(value);
+  const read = node && Object.hasOwn(FROM_ITEMS, node.kind) ? FROM_ITEMS[node.kind] : undefined;
+  if (!node || !read) throw new Unsure(`reads from something that is not understood (${node?.kind ?? 'nothing'})`);
+  return read(analysis, scope, node.fields);
+}
+
+/** A sub-query sees what its query sees, and with LATERAL its neighbours to the left. */
+const inside = (scope: Scope): Scope => ({ items: [], parent: scope, named: scope.named, argument: scope.argument });
+const besides = (scope: Scope): Scope => ({
+  items: [],
+  parent: scope.parent,
+  named: scope.named,
+  argument: scope.argument,
+});
+
+function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
+  const schema = text(fields, 'schemaname');
+  const name = text(fields, 'relname');
+  const named = schema === '' ? findNamed(scope, name) : undefined;
+  if (named) return [aliased(fields, named.columns(), name)];
+  const found = findRelation(analysis, schema, name);
+  const columns = columnsOf(analysis, found, schema !== '');
+  const one = aliased(fields, columns, name);
+  const isAliased = isFields(fields['alias']);
+  const stored = found.type === 'stored' && found.relation.kind !== 'v';
+  return [
+    {
+      ...one,
+      schema: isAliased ? '' : found.type === 'stored' ? found.relation.schema : 'pg_temp',
+      stored: stored || found.type === 'temporary',
+      ...(found.type === 'stored' && { type: found.relation.type }),
+    },
+  ];
+}
+
+/** An item under its alias, with the columns that the alias renames. */
+function aliased(fields: Fields, columns: readonly Column[], name = ''): Item {
+  const alias = isFields(fields['alias']) ? fields['alias'] : undefined;
+  if (!alias) return item(name, columns, { named: name !== '' });
+  const renamed = strings(alias['colnames']);
+  return item(
+    text(alias, 'aliasname'),
+    renamed.length === 0
+      ? columns
+      : columns.map((column, index) => ({ ...column, name: renamed[index] ?? column.name })),
+  );
+}
+
+function join(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
+  const left = fromItem(analysis, scope, fields['larg']);
+  const right = fromItem(analysis, { ...scope, items: [...scope.items, ...left] }, fields['rarg']);
+  const lefts = opened(left);
+  const rights = opened(right);
+  const names = fields['isNatural'] === true ? common(lefts, rights) : strings(fields['usingClause']);
+  const reason = names.length > 0 ? operatorReason(analysis, ['=']) : undefined;
+  const merged = names.map((name) => {
+    const pair = [...lefts, ...rights].filter((column) => column.name === name).map(({ value }) => value);
+    const value = withUnknown(either(pair), reason);
+    analysis.asks(value, 'other');
+    return { name, value };
+  });
+  const rest = [...lefts, ...rights].filter(({ name }) => !names.includes(name));
+  const columns = [...merged, ...rest];
+  const both = [...left, ...right];
+  if (fields['quals'] !== undefined) condition(analysis, { ...scope, items: both }, fields['quals']);
+  if (isFields(fields['alias'])) return [aliased(fields, columns)];
+  const using = isFields(fields['join_using_alias']) ? text(fields['join_using_alias'], 'aliasname') : '';
+  return [
+    ...both.map((one) => ({ ...one, open: false })),
+    item('', columns, { named: false }),
+    ...(using === '' ? [] : [item(using, merged, { open: false })]),
+  ];
+}
+
+const opened = (items: readonly Item[]): Column[] => starOf({ items, parent: undefined, named: undefined });
+
+const common = (left: readonly Column[], right: readonly Column[]): string[] =>
+  [...new Set(left.map(({ name }) => name))].filter((name) => right.some((column) => column.name === name));

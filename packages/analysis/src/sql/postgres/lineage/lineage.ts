@@ -1,0 +1,50 @@
+import type { BaseColumn } from '../catalog/objects.js';
+import type { Effect } from './effects.js';
+import type { Column, Value } from './value.js';
+
+/** An output column of a statement: its name as the client will read it, and where its values come from. */
+export interface Output extends Value {
+  readonly name: string;
+}
+
+/** A condition that looks at a column. Its outcome can be seen, even if the column is not among the outputs. */
+export interface Predicate {
+  readonly column: BaseColumn;
+  /** equality: with constants or parameters. null: IS NULL or IS NOT NULL. other: all else, order and grouping included. */
+  readonly kind: 'equality' | 'null' | 'other';
+}
+
+/** Where values go other than to the client. */
+export type Target =
+  | {
+      readonly type: 'table';
+      /** `schema.table`; of a table that lives no longer than the session, `pg_temp.table`. */
+      readonly name: string;
+      readonly column: string;
+      readonly temporary: boolean;
+      /** The base columns behind it, where the catalog knows it: more than one behind a view. */
+      readonly bases: readonly BaseColumn[];
+    }
+  | { readonly type: 'setting' | 'notification' | 'file' | 'function'; readonly name: string };
+
+export interface Flow {
+  readonly target: Target;
+  readonly value: Value;
+}
+
+/** What one top-level statement shows, asks and moves. */
+export interface StatementLineage {
+  /** The node of the grammar, `SelectStmt`. */
+  readonly statement: string;
+  /** In order; empty where the statement returns no rows. */
+  readonly outputs: readonly Output[];
+  /** Why `outputs` may be wrong or incomplete: a phrase. Whatever such a statement returns is to be taken for unknown. */
+  readonly unknown?: string;
+  readonly predicates: readonly Predicate[];
+  readonly flows: readonly Flow[];
+  /** What it changes in the session, once the server confirms it. */
+  readonly effects: readonly Effect[];
+}
+
+export const outputsOf = (columns: readonly Column[]): Output[] =>
+  columns.map(({ name, value }) => ({ name, ...value }));

@@ -1,0 +1,186 @@
+/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. */
+import { type Fields, isFields, nodesOf, text } from '../ast.js';
+import type { BaseColumn } from '../catalog/objects.js';
+import { type Analysis, listOf } from './analysis.js';
+import { condition } from './conditions.js';
+import { expression } from './expression.js';
+import { readFrom } from './from.js';
+import { enclosed, readQuery, readTargets, withNamed } from './query.js';
+import { type Found, columnsOf, findRelation } from './relations.js';
+import { type Item, type Scope, item } from './scope.js';
+import { type Column, NOTHING, type Value, either, withUnknown } from './value.js';
+
+type Read = (analysis: Analysis, outer: Scope, fields: Fields) => readonly Column[];
+
+/** Statements that change rows. Each returns the columns of its RETURNING. */
+export const MODIFICATIONS: Readonly<Record<string, Read>> = {
+  InsertStmt: insert,
+  UpdateStmt: update,
+  DeleteStmt: remove,
+  MergeStmt: merge,
+};
+
+/** The relation that a statement changes, and what it has put into it so far. */
+class Changed {
+  readonly item: Item;
+  readonly #analysis: Analysis;
+  readonly #found: Found;
+  readonly #assigned: Column[] = [];
+
+  constructor(analysis: Analysis, relation: Fields) {
+    this.#analysis = analysis;
+    const name = text(relation, 'relname');
+    const schema = text(relation, 'schemaname');
+    this.#found = findRelation(analysis, schema, name);
+    const alias = isFields(relation['alias']) ? text(relation['alias'], 'aliasname') : '';
+    const found = this.#found;
+    this.item = item(alias || name, columnsOf(analysis, found, schema !== ''), {
+      stored: true,
+      schema: alias === '' ? (found.type === 'stored' ? found.relation.schema : 'pg_temp') : '',
+      ...(found.type === 'stored' && { type: found.relation.type }),
+    });
+  }
+
+  /** A value goes into a column. */
+  assign(column: string, value: Value): void {
+    const found = this.#found;
+    const temporary = found.type === 'temporary';
+    const name = temporary ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
+    this.#analysis.moves(
+      { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },
+      value,
+    );
+    this.#assigned.push({ name: column, value });
+  }
+
+  /** The rows as they are afterwards: what was there, and what was put there. */
+  get after(): readonly Column[] {
+    const reason =
+      this.#found.type === 'stored' && this.#found.relation.rewritten
+        ? `changes ${this.#found.relation.name}, for which a rule or trigger does something else`
+        : undefined;
+    return this.item.columns.map(({ name, value }) => {
+      const put = this.#assigned.filter((one) => one.name === name).map((one) => one.value);
+      const { type } = value;
+      const all = put.length === 0 ? value : { ...either([value, ...put]), ...(type !== undefined && { type }) };
+      return { name, value: withUnknown(all, reason) };
+    });
+  }
+
+  /** A temporary table now holds these values too. */
+  finish(): void {
+    if (this.#found.type === 'temporary' && this.#assigned.length > 0) {
+      this.#analysis.effects.push({ type: 'taint', name: this.#found.relation.name, columns: this.#assigned });
+    }
+  }
+
+  #basesOf(column: string): BaseColumn[] {
+    return [...(this.item.columns.find(({ name }) => name === column)?.value.sources ?? [])];
+  }
+}
+
+function insert(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
+  const changed = new Changed(analysis, relationOf(fields));
+  const names = nodesOf(fields['cols']).map((node) => text(node.fields, 'name'));
+  const into = names.length > 0 ? names : changed.item.columns.map(({ name }) => name);
+  const values = fields['selectStmt'] === undefined ? [] : readQuery(analysis, scope, fields['selectStmt']);
+  for (const [index, { value }] of values.entries()) changed.assign(into[index] ?? '', value);
+  const conflict = fields['onConflictClause'];
+  if (isFields(conflict)) {
+    const excluded = item('excluded', changed.after, { open: false, stored: true });
+    const inner = { ...scope, items: [changed.item, excluded] };
+    assignments(analysis, inner, changed, listOf(conflict, 'targetList'));
+    condition(analysis, inner, conflict['whereClause']);
+  }
+  return returning(analysis, scope, fields, changed, []);
+}
+
+function update(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  const { scope, changed, others } = target(analysis, outer, fields, 'fromClause');
+  assignments(analysis, scope, changed, listOf(fields, 'targetList'));
+  condition(analysis, scope, fields['whereClause']);
+  return returning(analysis, scope, fields, changed, others);
+}
+
+function remove(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  const { scope, changed, others } = target(analysis, outer, fields, 'usingClause');
+  condition(analysis, scope, fields['whereClause']);
+  return returning(analysis, scope, fields, changed, others);
+}
+
+function merge(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  const inner = withNamed(analysis, enclosed(outer), fields['withClause']);
+  const changed = new Changed(analysis, relationOf(fields));
+  const others = readFrom(analysis, inner, [fields['sourceRelation']]).items;
+  const scope = { ...inner, items: [changed.item, ...others] };
+  condition(analysis, scope, fields['joinCondition']);
+  for (const { fields: clause } of nodesOf(fields['mergeWhenClauses'])) {
+    condition(analysis, scope, clause['condition']);
+    const targets = listOf(clause, 'targetList');
+    if (clause['commandType'] !== 'CMD_INSERT') {
+      assignments(analysis, scope, changed, targets);
+      continue;
+    }
+    const names = nodesOf(targets).map((node) => text(node.fields, 'name'));
+    const into = names.length > 0 ? names : changed.item.columns.map(({ name }) => name);
+    for (const [index, value] of listOf(clause, 'values').entries()) {
+      changed.assign(into[index] ?? '', expression(analysis, scope, value));
+    }
+  }
+  return returning(analysis, inner, fields, changed, others, true);
+}
+
+function target(
+  analysis: Analysis,
+  outer: Scope,
+  fields: Fields,
+  from: string,
+): { readonly scope: Scope; readonly changed: Changed; readonly others: readonly Item[] } {
+  const inner = withNamed(analysis, enclosed(outer), fields['withClause']);
+  const changed = new Changed(analysis, relationOf(fields));
+  const others = readFrom(analysis, inner, listOf(fields, from)).items;
+  return { scope: { ...inner, items: [changed.item, ...others] }, changed, others };
+}
+
+function assignments(analysis: Analysis, scope: Scope, changed: Changed, targets: readonly unknown[]): void {
+  for (const { fields } of nodesOf(targets)) {
+    changed.assign(
+      text(fields, 'name'),
+      fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']),
+    );
+  }
+}
+
+/** @param last MERGE shows the columns of its source before those of the target */
+function returning(
+  analysis: Analysis,
+  scope: Scope,
+  fields: Fields,
+  changed: Changed,
+  others: readonly Item[],
+  last = false,
+): readonly Column[] {
+  const clause = isFields(fields['returningClause']) ? fields['returningClause'] : undefined;
+  changed.finish();
+  const targets = clause ? listOf(clause, 'exprs') : listOf(fields, 'returningList');
+  if (targets.length === 0) return [];
+  const now = { ...changed.item, columns: changed.after };
+  const items = last ? [...others, now] : [now, ...others];
+  return readTargets(analysis, { ...scope, items: [...items, ...versions(clause, changed, now, items)] }, targets);
+}
+
+/** `old` and `new` since PostgreSQL 18, where no relation of the statement has that name. */
+function versions(clause: Fields | undefined, changed: Changed, now: Item, items: readonly Item[]): Item[] {
+  if (!clause) return [];
+  const options = nodesOf(clause['options']).map((node) => node.fields);
+  const named = (option: string, usual: string): string =>
+    options.filter((one) => one['option'] === option).map((one) => text(one, 'value'))[0] ?? usual;
+  const both = [
+    { ...changed.item, name: named('RETURNING_OPTION_OLD', 'old'), schema: '', open: false },
+    { ...now, name: named('RETURNING_OPTION_NEW', 'new'), schema: '', open: false },
+  ];
+  return both.filter(({ name }) => !items.some((one) => one.named && one.name === name));
+}
+
+const relationOf = (fields: Fields): Fields => (isFields(fields['relation']) ? fields['relation'] : {});

@@ -1,0 +1,213 @@
+/** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. */
+import { type Fields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { type Analysis, Unsure, listOf } from './analysis.js';
+import { condition } from './conditions.js';
+import { endsInStar, expandStar, expression, windowOf } from './expression.js';
+import { readFrom } from './from.js';
+import { MODIFICATIONS } from './modify.js';
+import { nameOf } from './names.js';
+import type { Named, Scope } from './scope.js';
+import { type Column, NOTHING, type Value, computed, either, same } from './value.js';
+
+/** The output columns of a query. @throws Unsure where they cannot be told */
+export function readQuery(analysis: Analysis, outer: Scope, query: unknown): readonly Column[] {
+  const node = nodeOf(query);
+  if (node?.kind === 'SelectStmt') return readSelect(analysis, outer, node.fields);
+  const read = node && Object.hasOwn(MODIFICATIONS, node.kind) ? MODIFICATIONS[node.kind] : undefined;
+  if (!node || !read) throw new Unsure(`contains a statement that is not understood (${node?.kind ?? 'nothing'})`);
+  return read(analysis, outer, node.fields);
+}
+
+/** A SelectStmt, which stands bare as the arm of a set operation. */
+export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
+  if (fields['valuesLists'] !== undefined) return values(analysis, scope, fields);
+  const { op, larg, rarg } = fields;
+  if (op === 'SETOP_NONE' || op === undefined) return plainSelect(analysis, scope, fields);
+  if (!SET_OPERATIONS.has(String(op)) || !isFields(larg) || !isFields(rarg)) {
+    throw new Unsure(`combines queries in a way that is not understood (${String(op)})`);
+  }
+  const left = readSelect(analysis, scope, larg);
+  const right = readSelect(analysis, scope, rarg);
+  if (left.length !== right.length) throw new Unsure('combines queries of different widths');
+  const columns = left.map(({ name, value }, index) => ({
+    name,
+    value: either([value, right[index]?.value ?? NOTHING]),
+  }));
+  ordering(analysis, scope, fields, columns);
+  return columns;
+}
+
+const SET_OPERATIONS: ReadonlySet<string> = new Set(['SETOP_UNION', 'SETOP_INTERSECT', 'SETOP_EXCEPT']);
+
+/** An empty scope inside another. */
+export const enclosed = (outer: Scope): Scope => ({
+  items: [],
+  parent: outer,
+  named: outer.named,
+  argument: outer.argument,
+});
+
+function values(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
+  const rows = nodesOf(fields['valuesLists']).map(({ fields: list }) =>
+    listOf(list, 'items').flatMap(
+      (one) => expandStar(analysis, scope, one)?.map(({ value }) => value) ?? [expression(analysis, scope, one)],
+    ),
+  );
+  const columns = (rows[0] ?? []).map((_, index) => ({
+    name: `column${index + 1}`,
+    value: either(rows.map((row) => row[index] ?? NOTHING)),
+  }));
+  ordering(analysis, scope, fields, columns);
+  return columns;
+}
+
+function plainSelect(analysis: Analysis, outer: Scope, fields: Fields): Column[] {
+  const from = readFrom(analysis, outer, listOf(fields, 'fromClause'));
+  const scope = fields['windowClause'] === undefined ? from : withWindows(analysis, from, fields);
+  const columns = readTargets(analysis, scope, listOf(fields, 'targetList'));
+  condition(analysis, scope, fields['whereClause']);
+  condition(analysis, scope, fields['havingClause']);
+  ordering(analysis, scope, fields, columns);
+  return columns;
+}
+
+function withWindows(analysis: Analysis, scope: Scope, fields: Fields): Scope {
+  const windows = new Map<string, Value>();
+  const inner = { ...scope, windows };
+  for (const window of nodesOf(fields['windowClause'])) {
+    const { name: _, ...unnamed } = window.fields;
+    windows.set(text(window.fields, 'name'), windowOf(analysis, inner, unnamed));
+  }
+  return inner;
+}
+
+/** The columns of a target list, as SELECT and RETURNING have it. */
+export function readTargets(analysis: Analysis, scope: Scope, targets: readonly unknown[]): Column[] {
+  return targets.flatMap((target) => {
+    const node = nodeOf(target);
+    if (node?.kind !== 'ResTarget')
+      throw new Unsure(`returns something that is not understood (${node?.kind ?? 'nothing'})`);
+    const { val } = node.fields;
+    const star = expandStar(analysis, scope, val);
+    if (star) return [...star];
+    if (isStar(val)) throw new Unsure('uses a star whose columns are not known');
+    return [{ name: text(node.fields, 'name') || nameOf(val), value: expression(analysis, scope, val) }];
+  });
+}
+
+function isStar(value: unknown): boolean {
+  const node = nodeOf(value);
+  return endsInStar(node?.fields['fields']) || endsInStar(node?.fields['indirection']);
+}
+
+/** ORDER BY, GROUP BY, DISTINCT ON and LIMIT. They may name outputs, by name and by number. */
+function ordering(analysis: Analysis, scope: Scope, fields: Fields, outputs: readonly Column[]): void {
+  for (const key of ['sortClause', 'groupClause', 'distinctClause']) {
+    for (const one of listOf(fields, key)) orderedBy(analysis, scope, one, outputs);
+  }
+  for (const key of ['limitCount', 'limitOffset']) {
+    if (fields[key] !== undefined) analysis.asks(expression(analysis, scope, fields[key]), 'other');
+  }
+  // DISTINCT without ON is a list of nothing: it compares all outputs.
+  const distinct = fields['distinctClause'];
+  if (Array.isArray(distinct) && nodesOf(distinct).length === 0)
+    analysis.asks(computed(outputs.map(({ value }) => value)), 'other');
+}
+
+function orderedBy(analysis: Analysis, scope: Scope, value: unknown, outputs: readonly Column[]): void {
+  const node = nodeOf(value);
+  if (!node) return;
+  if (node.kind === 'GroupingSet') {
+    for (const one of listOf(node.fields, 'content')) orderedBy(analysis, scope, one, outputs);
+    return;
+  }
+  const key = node.kind === 'SortBy' ? node.fields['node'] : value;
+  const named = outputs.filter(({ name }, index) => isOutput(key, name, index)).map((column) => column.value);
+  if (named.length > 0) analysis.asks(computed(named), 'other');
+  else analysis.asks(expression(analysis, scope, key), 'other');
+}
+
+function isOutput(key: unknown, name: string, index: number): boolean {
+  const node = nodeOf(key);
+  if (node?.kind === 'A_Const')
+    return isFields(node.fields['ival']) && Number(node.fields['ival']['ival'] ?? 0) === index + 1;
+  const names = node?.kind === 'ColumnRef' ? strings(node.fields['fields']) : [];
+  return names.length === 1 && names[0] === name;
+}
+
+/** The scope in which the queries of a WITH clause have their names. */
+export function withNamed(analysis: Analysis, scope: Scope, clause: unknown): Scope {
+  if (!isFields(clause)) return scope;
+  const queries = nodesOf(clause['ctes']);
+  if (clause['recursive'] === true) return recursive(analysis, scope, queries);
+  let { named } = scope;
+  for (const { fields } of queries) {
+    const columns = renamed(fields, readQuery(analysis, { ...scope, named }, fields['ctequery']));
+    named = { name: text(fields, 'ctename'), columns: () => columns, next: named };
+  }
+  return { ...scope, named };
+}
+
+/** How often a recursive query is worked out until its columns stay the same; each round adds sources. */
+const ROUNDS = 50;
+
+/** With RECURSIVE all queries see each other, and themselves. */
+function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): Scope {
+  const inner: { -readonly [K in keyof Scope]: Scope[K] } = { ...scope };
+  const entries = queries.map(({ fields }) => {
+    let columns: readonly Column[] | undefined;
+    let state: 'untouched' | 'open' | 'done' = 'untouched';
+    const solve = (): void => {
+      state = 'open';
+      const body = nodeOf(fields['ctequery']);
+      const arm = body?.kind === 'SelectStmt' ? body.fields['larg'] : undefined;
+      if (isFields(arm)) {
+        const first = withNamed(analysis, enclosed(inner), body?.fields['withClause']);
+        columns = renamed(fields, readSelect(analysis, first, arm));
+      }
+      for (let round = 0; ; round++) {
+        const next = renamed(fields, readQuery(analysis, inner, fields['ctequery']));
+        const settled =
+          columns?.length === next.length && columns.every(({ value }, at) => same(value, next[at]?.value ?? NOTHING));
+        columns = next;
+        if (settled || !isFields(arm)) break;
+        if (round === ROUNDS) throw new Unsure('contains a recursive query that does not settle');
+      }
+      columns = [...columns, ...searched(fields, columns)];
+      state = 'done';
+    };
+    const get = (): readonly Column[] => {
+      if (state === 'untouched') solve();
+      if (!columns)
+        throw new Unsure(`contains the recursive query ${text(fields, 'ctename')}, which starts with itself`);
+      return columns;
+    };
+    return { name: text(fields, 'ctename'), columns: get };
+  });
+  inner.named = entries.reduce<Named | undefined>((next, entry) => ({ ...entry, next }), scope.named);
+  for (const entry of entries) entry.columns();
+  return inner;
+}
+
+/** The columns that SEARCH and CYCLE add, which are made of others. */
+function searched(fields: Fields, columns: readonly Column[]): Column[] {
+  const added: Column[] = [];
+  const add = (clause: Fields, name: string, list: string): void => {
+    const names = strings(clause[list]);
+    const of = columns.filter((column) => names.includes(column.name)).map(({ value }) => value);
+    if (text(clause, name) !== '') added.push({ name: text(clause, name), value: computed(of) });
+  };
+  const { search_clause: search, cycle_clause: cycle } = fields;
+  if (isFields(search)) add(search, 'search_seq_column', 'search_col_list');
+  if (isFields(cycle)) add(cycle, 'cycle_mark_column', 'cycle_col_list');
+  if (isFields(cycle)) add(cycle, 'cycle_path_column', 'cycle_col_list');
+  return added;
+}
+
+function renamed(fields: Fields, columns: readonly Column[]): readonly Column[] {
+  const names = strings(fields['aliascolnames']);
+  return names.length === 0
+    ? columns
+    : columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
+}

@@ -1,0 +1,123 @@
+/** From the name of a relation to the base columns behind its columns. */
+import { nodeOf } from '../ast.js';
+import type { BaseColumn, Relation } from '../catalog/objects.js';
+import { Analysis, Unsure } from './analysis.js';
+import type { TemporaryRelation } from './effects.js';
+import { expression } from './expression.js';
+import { readQuery } from './query.js';
+import { EMPTY_SCOPE, item } from './scope.js';
+import { newSession } from './session.js';
+import { type Column, type Value, computed, direct, unknown, withUnknown } from './value.js';
+
+export type Found =
+  | { readonly type: 'stored'; readonly relation: Relation }
+  | { readonly type: 'temporary'; readonly relation: TemporaryRelation };
+
+/** Looks a relation up as the server would. @throws Unsure where there is none that is known */
+export function findRelation(analysis: Analysis, schema: string, name: string): Found {
+  const found = schema === '' ? onPath(analysis, name) : inSchema(analysis, schema, name);
+  if (!found) {
+    throw new Unsure(`uses the relation ${schema === '' ? '' : `${schema}.`}${name}, which is not known`);
+  }
+  return found;
+}
+
+function onPath(analysis: Analysis, name: string): Found | undefined {
+  for (const schema of analysis.path) {
+    const found = inSchema(analysis, schema, name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function inSchema({ catalog, session }: Analysis, schema: string, name: string): Found | undefined {
+  if (schema === 'pg_temp') {
+    const relation = session.overlay.relations.get(name);
+    return relation && { type: 'temporary', relation };
+  }
+  const relation = catalog.relation(schema, name);
+  return relation && { type: 'stored', relation };
+}
+
+/** The columns that a query reads from a relation. */
+export function columnsOf(analysis: Analysis, found: Found, qualified: boolean): readonly Column[] {
+  if (found.type === 'temporary') {
+    const { columns, unknown: reason } = found.relation;
+    return columns.map(({ name, value }) => ({ name, value: withUnknown(value, reason) }));
+  }
+  const columns = storedColumns(analysis, found.relation);
+  const { uncertain } = analysis.session.overlay;
+  if (qualified || uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
+  return columns.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
+}
+
+/** The columns of a stored relation; worked out once for each catalog. */
+export function storedColumns({ catalog, depth }: Analysis, relation: Relation): readonly Column[] {
+  const key = `columns ${relation.oid}`;
+  const known = catalog.derived.get(key);
+  if (known) return known as readonly Column[];
+  // Its own session: nothing of the client's changes what a definition means.
+  const analysis = new Analysis(catalog, newSession('', []), depth + 1);
+  const columns =
+    relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
+  catalog.derived.set(key, columns);
+  return columns;
+}
+
+/** Catalogs whose rows hold values of other tables. */
+const HOLDING: ReadonlySet<string> = new Set([
+  'pg_catalog.pg_statistic',
+  'pg_catalog.pg_statistic_ext_data',
+  'pg_catalog.pg_largeobject',
+]);
+
+function tableColumns(analysis: Analysis, relation: Relation): Column[] {
+  const { catalog } = analysis;
+  const holding = HOLDING.has(`${relation.schema}.${relation.name}`);
+  const plain = relation.columns.map(({ name, type, base }) => ({ name, value: rooted(analysis, base, type) }));
+  return relation.columns.map(({ name, type, generated }, index) => {
+    let { value } = plain[index] as Column;
+    if (generated !== undefined) {
+      const own = { items: [item(relation.name, plain, { stored: true })], parent: undefined, named: undefined };
+      const made = expression(analysis, own, definitionOf(analysis, `select ${generated}`)['expression']);
+      value = { ...computed([value, made], 'derived', type) };
+    }
+    if (holding) value = unknown('holds values of other tables', value.sources);
+    if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'has a type with a cast that runs code');
+    return { name, value };
+  });
+}
+
+function rooted({ catalog }: Analysis, base: BaseColumn, type: number): Value {
+  const roots = catalog.roots(base);
+  return roots.length === 1 && roots[0] ? direct(roots[0], type) : { sources: new Set(roots), kind: 'direct', type };
+}
+
+/** A view shows what its query does, and is something that a rule can name. A materialised one has values of its own. */
+function viewColumns(analysis: Analysis, relation: Relation): Column[] {
+  const query = definitionOf(analysis, relation.definition ?? '')['query'];
+  let made: readonly Column[];
+  let reason: string | undefined;
+  try {
+    made = readQuery(analysis, EMPTY_SCOPE, query);
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    made = [];
+    reason = `reads ${relation.schema}.${relation.name}, whose definition ${error.message}`;
+  }
+  return relation.columns.map(({ name, type, base }, index) => {
+    const value = made[index]?.value ?? unknown(reason ?? 'is a column that its view does not define');
+    const { row: _, element: __, ...rest } = value;
+    const composite = value.row ? { row: value.row } : {};
+    return { name, value: { ...rest, ...composite, sources: new Set([...value.sources, base]), type } };
+  });
+}
+
+/** Parses a definition of the catalog: one query, and its first output. */
+function definitionOf({ catalog }: Analysis, text: string): Record<'query' | 'expression', unknown> {
+  const parsed = catalog.parse(text);
+  const query = parsed.ok ? parsed.statements[0]?.['stmt'] : undefined;
+  const targets = nodeOf(query)?.fields['targetList'];
+  const first = Array.isArray(targets) ? nodeOf(targets[0]) : undefined;
+  return { query, expression: first?.fields['val'] };
+}

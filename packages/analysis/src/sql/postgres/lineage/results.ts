@@ -1,0 +1,64 @@
+/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. */
+import type { Routine } from '../catalog/objects.js';
+import type { Analysis } from './analysis.js';
+import type { Call } from './calls.js';
+import { arrayOf, elementOf, isScalar, typeTag } from './types.js';
+import { NOTHING, type Value } from './value.js';
+
+/** Polymorphic types of pg_type, by whether they stand for the element or for the array of it. */
+const ELEMENTS: ReadonlySet<number> = new Set([2283, 2776, 3500, 5077, 5079]);
+const ARRAYS: ReadonlySet<number> = new Set([2277, 5078]);
+
+type Typed = Pick<Value, 'type' | 'row' | 'element'>;
+
+/** The overloads that take so many arguments. */
+export const fitting = (routines: readonly Routine[], count: number): Routine[] =>
+  routines.filter(
+    ({ inputs, defaults, variadic }) =>
+      (count <= inputs.length && count >= inputs.length - defaults) || (variadic && count >= inputs.length - 1),
+  );
+
+/** Type, fields and elements of a result: the same for all overloads that are possible, else nothing is said. */
+export function typeOfResult(analysis: Analysis, call: Call, routines: readonly Routine[]): Typed {
+  const results = fitting(routines, call.args.length)
+    .filter(({ inputs }) => !inputs.some((type, index) => ARRAYS.has(type) && call.args[index]?.row))
+    .map((routine) => typeBy(analysis, call, routine));
+  const [first] = results;
+  if (!first) return {};
+  if (
+    results.every(({ type, row, element }) => row === first.row && element === first.element && type === first.type)
+  ) {
+    return first;
+  }
+  const plain = results.every(
+    (one) => !one.row && !one.element && one.type !== undefined && isPlain(analysis, one.type),
+  );
+  return plain ? { type: 0 } : {};
+}
+
+function typeBy(analysis: Analysis, { args, others }: Call, routine: Routine): Typed {
+  const { returns, inputs, outputs } = routine;
+  if (outputs.length > 1) return {};
+  // Ordered-set aggregates take their arguments from WITHIN GROUP.
+  const given = args.length < inputs.length ? [...args, ...others] : args;
+  const index = inputs.findIndex((type) => ELEMENTS.has(type) || ARRAYS.has(type));
+  const argument = given[index];
+  if (!ELEMENTS.has(returns) && !ARRAYS.has(returns)) {
+    const type = typeTag(analysis, returns);
+    return type === undefined ? {} : { type };
+  }
+  if (!argument) return {};
+  const isElement = ELEMENTS.has(inputs[index] ?? 0);
+  if (ARRAYS.has(returns)) return structure(isElement ? arrayOf(analysis, argument) : argument);
+  return structure(isElement ? argument : elementOf(analysis, argument));
+}
+
+function structure({ type, row, element }: Value): Typed {
+  return { ...(type !== undefined && { type }), ...(row && { row }), ...(element && { element }) };
+}
+
+function isPlain(analysis: Analysis, type: number): boolean {
+  if (!isScalar(analysis, { ...NOTHING, type })) return false;
+  const element = type === 0 ? 0 : (analysis.catalog.typeByOid(type)?.element ?? 0);
+  return element === 0 || isScalar(analysis, { ...NOTHING, type: element });
+}

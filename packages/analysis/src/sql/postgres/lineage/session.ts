@@ -1,0 +1,211 @@
+/**
+ * What a session knows that the catalog does not: search path, role, its own objects. Values: each change makes a new one,
+ * so that a transaction that is rolled back finds the old one as it was. Lives here: how statements that the server has
+ * confirmed change it. Does not: which effects a statement has.
+ */
+import type { Node } from '../ast.js';
+import type { Cursor, Effect, TemporaryRelation } from './effects.js';
+import { either, withUnknown, type Column, type Value } from './value.js';
+
+export interface Session {
+  /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
+  readonly searchPath: readonly string[];
+  /** Who logged in, for `SET ROLE NONE`. */
+  readonly user: string;
+  /** The current role. */
+  readonly role: string;
+  readonly overlay: Overlay;
+  /** What RESET and DISCARD ALL go back to. */
+  readonly initial: { readonly searchPath: readonly string[]; readonly role: string };
+}
+
+export interface Overlay {
+  readonly relations: ReadonlyMap<string, TemporaryRelation>;
+  readonly prepared: ReadonlyMap<string, Node>;
+  readonly cursors: ReadonlyMap<string, Cursor>;
+  /** What settings of the user's own hold. */
+  readonly stored: ReadonlyMap<string, Value>;
+  /** Code that nobody read has run in this session: why. */
+  readonly uncertain?: string;
+  /** Open transaction and its savepoints, oldest first; the first has no name. */
+  readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
+  /** What SET LOCAL will go back to. */
+  readonly lasting?: { readonly searchPath: readonly string[]; readonly role: string };
+}
+
+export const EMPTY_OVERLAY: Overlay = {
+  relations: new Map(),
+  prepared: new Map(),
+  cursors: new Map(),
+  stored: new Map(),
+  saved: [],
+};
+
+/** A session as it is after the start-up. */
+export const newSession = (
+  user: string,
+  searchPath: readonly string[] = ['$user', 'public'],
+  role = user,
+): Session => ({
+  searchPath,
+  user,
+  role,
+  overlay: EMPTY_OVERLAY,
+  initial: { searchPath, role },
+});
+
+/** The session after a statement with these effects has been confirmed. */
+export function afterEffects(session: Session, effects: readonly Effect[]): Session {
+  return effects.reduce(after, session);
+}
+
+/**
+ * The session when the server says that no transaction is open (ReadyForQuery `I`). After an error outside a block, start
+ * from the session of the last such moment instead: all of the implicit transaction is undone.
+ */
+export const atIdle = (session: Session): Session => ended(session);
+
+function after(session: Session, effect: Effect): Session {
+  const { overlay } = session;
+  switch (effect.type) {
+    case 'relation':
+      return over(session, { relations: added(overlay.relations, effect.relation.name, effect.relation) });
+    case 'drop relation':
+      return over(session, { relations: removed(overlay.relations, effect.name) });
+    case 'taint':
+      return tainted(session, effect.name, effect.columns);
+    case 'prepare':
+      return over(session, { prepared: added(overlay.prepared, effect.name, effect.query) });
+    case 'deallocate':
+      return over(session, { prepared: removed(overlay.prepared, effect.name) });
+    case 'cursor':
+      return over(session, { cursors: added(overlay.cursors, effect.cursor.name, effect.cursor) });
+    case 'close':
+      return over(session, { cursors: removed(overlay.cursors, effect.name) });
+    case 'setting':
+      return set(session, effect);
+    case 'reset all':
+      return { ...session, searchPath: session.initial.searchPath };
+    case 'store': {
+      const before = overlay.stored.get(effect.name);
+      const value = before ? either([before, effect.value]) : effect.value;
+      return over(session, { stored: added(overlay.stored, effect.name, value) });
+    }
+    case 'transaction':
+      return transaction(session, effect);
+    case 'discard':
+      if (effect.what === 'all') {
+        return { ...session, ...session.initial, overlay: { ...EMPTY_OVERLAY, stored: overlay.stored } };
+      }
+      return effect.what === 'temporary' ? over(session, { relations: new Map() }) : session;
+    default:
+      return over(session, { uncertain: overlay.uncertain ?? effect.reason });
+  }
+}
+
+function set(session: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+  if (name !== 'search_path' && name !== 'role' && name !== 'session_authorization') return session;
+  const { overlay, searchPath, role } = session;
+  // Outside a transaction block SET LOCAL changes nothing that would last; `atIdle` puts it back.
+  const lasting = overlay.lasting ?? (local ? { searchPath, role } : undefined);
+  const changed = changedBy(session, name, value);
+  return {
+    ...session,
+    ...changed,
+    overlay: {
+      ...overlay,
+      ...(lasting && { lasting: local ? lasting : { ...lasting, ...changed } }),
+    },
+  };
+}
+
+function changedBy(session: Session, name: string, value: readonly string[] | undefined): Partial<Session> {
+  if (name === 'search_path') return { searchPath: value ?? session.initial.searchPath };
+  const [role] = value ?? [];
+  if (name === 'session_authorization') return { role: role ?? session.user };
+  return { role: role === undefined || role === 'none' ? session.user : role };
+}
+
+function transaction(session: Session, effect: Extract<Effect, { type: 'transaction' }>): Session {
+  const { overlay } = session;
+  const { saved } = overlay;
+  const at = saved.findLastIndex(({ savepoint }) => savepoint === effect.savepoint && savepoint !== '');
+  switch (effect.kind) {
+    case 'begin':
+      return saved.length > 0 ? session : begun(session);
+    case 'savepoint':
+      return over(session, { saved: [...saved, { savepoint: effect.savepoint, session }] });
+    case 'release':
+      return at < 0 ? session : over(session, { saved: saved.slice(0, at) });
+    case 'rollback to': {
+      const target = saved[at];
+      if (!target) return session;
+      // Prepared statements are not part of the transaction. What was fetched of cursors does not matter here.
+      return over(target.session, { prepared: overlay.prepared, saved: saved.slice(0, at + 1) });
+    }
+    case 'detach':
+    case 'commit':
+      return again(ended(session), effect.chain);
+    default: {
+      const before = saved[0]?.session ?? session;
+      return again(ended(over(before, { prepared: overlay.prepared, saved: [] })), effect.chain);
+    }
+  }
+}
+
+const begun = (session: Session): Session => over(session, { saved: [{ savepoint: '', session }] });
+const again = (session: Session, chain: boolean): Session => (chain ? begun(session) : session);
+
+/** The transaction is over: what lives no longer than that is gone. */
+function ended(session: Session): Session {
+  const { overlay } = session;
+  const ends =
+    overlay.saved.length > 0 ||
+    overlay.lasting !== undefined ||
+    [...overlay.relations.values()].some(({ dropOnCommit }) => dropOnCommit) ||
+    [...overlay.cursors.values()].some(({ held }) => !held);
+  if (!ends) return session;
+  const { lasting, ...rest } = overlay;
+  return {
+    ...session,
+    ...lasting,
+    overlay: {
+      ...rest,
+      saved: [],
+      relations: new Map([...overlay.relations].filter(([, { dropOnCommit }]) => !dropOnCommit)),
+      cursors: new Map([...overlay.cursors].filter(([, { held }]) => held)),
+    },
+  };
+}
+
+function tainted(session: Session, name: string, columns: readonly Column[]): Session {
+  const relation = session.overlay.relations.get(name);
+  if (!relation) return session;
+  const merged = relation.columns.map((column) => {
+    const values = columns.filter((one) => one.name === column.name).map(({ value }) => value);
+    const value = values.length > 0 ? withType(either([column.value, ...values]), column.value) : column.value;
+    return { name: column.name, value };
+  });
+  return over(session, { relations: added(session.overlay.relations, name, { ...relation, columns: merged }) });
+}
+
+/** A column keeps its type, whatever is put into it. */
+function withType(value: Value, { type, unknown }: Value): Value {
+  const { type: _, ...rest } = withUnknown(value, unknown);
+  return type === undefined ? rest : { ...rest, type };
+}
+
+const over = (session: Session, change: Partial<Overlay>): Session => ({
+  ...session,
+  overlay: { ...session.overlay, ...change },
+});
+
+const added = <T>(map: ReadonlyMap<string, T>, name: string, item: T): Map<string, T> => new Map(map).set(name, item);
+
+/** @param name undefined for all */
+function removed<T>(map: ReadonlyMap<string, T>, name: string | undefined): Map<string, T> {
+  if (name === undefined) return new Map();
+  const left = new Map(map);
+  left.delete(name);
+  return left;
+}

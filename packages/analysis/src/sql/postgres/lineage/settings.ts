@@ -1,0 +1,61 @@
+/** Settings and notifications as places where values are put and found again. */
+import { constant } from '../ast.js';
+import type { Analysis } from './analysis.js';
+import type { Call } from './calls.js';
+import { NOTHING, type Value, computed } from './value.js';
+
+/** pg_notify(channel, payload). */
+export function sendNotification(analysis: Analysis, { args, nodes }: Call): Value {
+  analysis.moves({ type: 'notification', name: String(constant(nodes[0]) ?? 'any') }, computed(args));
+  return NOTHING;
+}
+
+/** set_config(name, value, is_local): returns the value, and keeps it. */
+export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
+  const value = computed(args, 'derived', 0);
+  const name = constant(nodes[0]);
+  const content = constant(nodes[1]);
+  const setting = typeof name === 'string' ? name.toLowerCase() : undefined;
+  analysis.moves({ type: 'setting', name: setting ?? 'any' }, value);
+  if (setting?.includes('.')) analysis.effects.push({ type: 'store', name: setting, value });
+  else if (setting === undefined) {
+    analysis.effects.push({ type: 'store', name: '', value });
+    analysis.effects.push({ type: 'uncertain', reason: 'set_config has changed some setting in this session' });
+  } else if (typeof content !== 'string' && DECISIVE.has(setting)) {
+    analysis.effects.push({ type: 'uncertain', reason: `set_config has changed ${setting} in this session` });
+  } else {
+    const local = constant(nodes[2]) !== false;
+    analysis.effects.push({ type: 'setting', name: setting, value: names(setting, String(content)), local });
+  }
+  return value;
+}
+
+/** current_setting(name): what this session put there. The server's own settings hold no data. */
+export function readSetting(analysis: Analysis, { args, nodes }: Call): Value {
+  const name = constant(nodes[0]);
+  return computed(
+    [...args, storedValue(analysis, typeof name === 'string' ? name.toLowerCase() : undefined)],
+    'derived',
+    0,
+  );
+}
+
+/** @param name undefined for any */
+export function storedValue({ session }: Analysis, name: string | undefined): Value {
+  const { stored } = session.overlay;
+  if (stored.size === 0) return NOTHING;
+  const values = name === undefined ? [...stored.values()] : [stored.get(name) ?? NOTHING, stored.get('') ?? NOTHING];
+  return computed(values, 'derived', 0);
+}
+
+const DECISIVE: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
+
+function names(setting: string, content: string): string[] {
+  return setting === 'search_path' ? splitSearchPath(content) : [content];
+}
+
+/** SplitIdentifierString (varlena.c): names separated by commas, folded unless they are quoted. */
+export function splitSearchPath(text: string): string[] {
+  const parts = text.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,"\s]+))\s*(?:,|$)/g);
+  return Array.from(parts, ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.toLowerCase() ?? '');
+}

@@ -1,0 +1,139 @@
+/** Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. */
+import { type Fields, isFields, nodeOf } from '../ast.js';
+import type { Routine } from '../catalog/objects.js';
+import { Analysis, Unsure, listOf } from './analysis.js';
+import type { Call } from './calls.js';
+import { expression } from './expression.js';
+import { readQuery } from './query.js';
+import { fitting } from './results.js';
+import { EMPTY_SCOPE, type Scope } from './scope.js';
+import { splitSearchPath } from './settings.js';
+import { typeTag } from './types.js';
+import { type Column, NOTHING, type Value, computed, rowOf, unknown } from './value.js';
+
+interface SqlResult {
+  readonly value: Value;
+  readonly columns?: readonly Column[];
+}
+
+/** What a call of a function with a body in SQL returns. */
+export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlResult {
+  const sources = computed([...call.args, ...call.others]);
+  const reason = refusal(routine, call);
+  if (reason !== undefined) {
+    analysis.moves({ type: 'function', name: call.name.join('.') }, sources);
+    return { value: unknown(`calls ${call.name.join('.')}, which ${reason}`, sources.sources) };
+  }
+  try {
+    return shaped(analysis, routine, readBody(analysis, routine, call));
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    analysis.moves({ type: 'function', name: call.name.join('.') }, sources);
+    return { value: unknown(`calls ${call.name.join('.')}, which ${error.message}`, sources.sources) };
+  }
+}
+
+function refusal(routine: Routine, call: Call): string | undefined {
+  if (fitting([routine], call.args.length).length === 0) return 'takes other arguments';
+  if (routine.kind !== 'f') return 'is no plain function';
+  if (routine.variadic || call.variadic) return 'takes any number of arguments';
+  const others = routine.settings.filter((setting) => !setting.startsWith('search_path='));
+  if (others.some((setting) => /^(role|session_authorization)=/.test(setting))) return 'runs as another role';
+  return undefined;
+}
+
+/** The columns of its last statement. */
+function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Column[] {
+  const { session, catalog } = analysis;
+  const path = routine.settings.find((setting) => setting.startsWith('search_path='));
+  const fixed = routine.body?.standard === true ? '' : path?.slice('search_path='.length);
+  if (routine.securityDefiner && fixed === undefined && session.searchPath.includes('$user')) {
+    throw new Unsure('runs with the schemas of another role');
+  }
+  const inner = new Analysis(
+    catalog,
+    fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) },
+    analysis.depth + 1,
+  );
+  const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(routine, call) };
+  let columns: readonly Column[] = [];
+  for (const statement of statementsOf(inner, routine)) {
+    columns =
+      statement.kind === 'ReturnStmt'
+        ? returned(inner, scope, statement.fields)
+        : readQuery(inner, scope, { [statement.kind]: statement.fields });
+  }
+  for (const { column, kind } of inner.predicates) analysis.asks({ ...NOTHING, sources: new Set([column]) }, kind);
+  analysis.flows.push(...inner.flows);
+  analysis.effects.push(...inner.effects);
+  return columns;
+}
+
+const returned = (analysis: Analysis, scope: Scope, fields: Fields): Column[] => [
+  { name: '', value: expression(analysis, scope, fields['returnval']) },
+];
+
+function statementsOf({ catalog }: Analysis, { body }: Routine): { kind: string; fields: Fields }[] {
+  const { text = '', standard = false } = body ?? {};
+  // A body in the standard's form is part of CREATE FUNCTION and no statement by itself.
+  const parsed = catalog.parse(standard ? `CREATE FUNCTION f() RETURNS int ${text}` : text);
+  if (!parsed.ok) throw new Unsure('has a body that cannot be parsed');
+  const statements = parsed.statements.map((one) => one['stmt']);
+  const create = standard ? nodeOf(statements[0]) : undefined;
+  const own = create ? flatten(create.fields['sql_body']) : statements;
+  return own.map((statement) => {
+    const node = nodeOf(statement);
+    if (!node) throw new Unsure('has a body that cannot be read');
+    return node;
+  });
+}
+
+/** BEGIN ATOMIC holds lists of lists. */
+function flatten(value: unknown): unknown[] {
+  const node = nodeOf(value);
+  return node?.kind === 'List' ? listOf(node.fields, 'items').flatMap(flatten) : isFields(value) ? [value] : [];
+}
+
+/** By number and by name. A default is an expression that is not looked at. */
+function argumentsOf({ inputs, inputNames, name: routine }: Routine, call: Call): Scope['argument'] {
+  return (key) => {
+    const index = typeof key === 'number' ? key - 1 : inputNames.indexOf(key);
+    if (index < 0 || index >= inputs.length) return undefined;
+    if (key === '' || key === routine) return undefined;
+    const named = call.argNames.indexOf(inputNames[index] ?? '');
+    const given = named >= 0 ? call.args[named] : call.argNames[index] === undefined ? call.args[index] : undefined;
+    return given ?? unknown('leaves an argument to its default');
+  };
+}
+
+function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]): SqlResult {
+  const type = typeTag(analysis, routine.returns);
+  const names = columnNames(analysis, routine);
+  if (!names) {
+    const value = columns[0]?.value ?? NOTHING;
+    if (routine.returns === VOID) return { value: NOTHING };
+    if (routine.returns === RECORD) return { value: rowOf(columns), columns };
+    const { type: _, row: __, ...rest } = value;
+    return {
+      value: { ...rest, ...(type !== undefined && { type }), kind: value.kind === 'direct' ? 'derived' : value.kind },
+    };
+  }
+  // A body may return the fields one by one, or one value of the composite type.
+  const [only] = columns;
+  const values = columns.length === names.length ? columns : (only?.value.row ?? []);
+  const row = names.map((name, index) => ({
+    name,
+    value: values[index]?.value ?? (only ? computed([only.value]) : NOTHING),
+  }));
+  return { value: rowOf(row, type), columns: row };
+}
+
+const VOID = 2278;
+const RECORD = 2249;
+
+/** The fields that a function says it returns; undefined where it returns no composite that it names. */
+function columnNames({ catalog }: Analysis, { outputs, returns }: Routine): string[] | undefined {
+  if (outputs.length > 1) return outputs.map(({ name }, index) => name || `column${index + 1}`);
+  const relation = catalog.relationByOid(catalog.typeByOid(returns)?.relation ?? 0);
+  return relation?.columns.map(({ name }) => name);
+}

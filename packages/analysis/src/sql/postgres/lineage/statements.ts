@@ -1,0 +1,233 @@
+/** Whole statements: what they return, and what they change in the session. */
+import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
+import type { Catalog } from '../catalog/catalog.js';
+import { KINDS } from '../kinds.js';
+import { Analysis, Unsure, listOf } from './analysis.js';
+import { createTableAs, createTable, createView, drop, alter, rename } from './definitions.js';
+import type { Effect, TransactionKind } from './effects.js';
+import { expressions } from './expression.js';
+import { type StatementLineage, outputsOf } from './lineage.js';
+import { readQuery } from './query.js';
+import { columnsOf, findRelation } from './relations.js';
+import { EMPTY_SCOPE, type Scope } from './scope.js';
+import { type Session, afterEffects } from './session.js';
+import { storedValue } from './settings.js';
+import { type Column, NOTHING, type Value, computed } from './value.js';
+
+/**
+ * The lineage of each statement of a text, in order; later ones are read as if earlier ones had succeeded.
+ *
+ * @param statements RawStmt nodes, as the grammar returns them
+ */
+export function lineageOf(statements: readonly Fields[], catalog: Catalog, session: Session): StatementLineage[] {
+  let now = session;
+  return statements.map(({ stmt }) => {
+    const lineage = statementLineage(nodeOf(stmt), catalog, now);
+    now = afterEffects(now, lineage.effects);
+    return lineage;
+  });
+}
+
+function statementLineage(node: Node | undefined, catalog: Catalog, session: Session): StatementLineage {
+  const statement = node?.kind ?? '';
+  const analysis = new Analysis(catalog, session);
+  const collected = (): Pick<StatementLineage, 'statement' | 'predicates' | 'flows' | 'effects'> => ({
+    statement,
+    predicates: analysis.predicates,
+    flows: analysis.flows,
+    effects: analysis.effects,
+  });
+  try {
+    if (!node) throw new Unsure('is no statement');
+    const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
+    return { outputs, ...collected() };
+  } catch (error) {
+    const reason = error instanceof Unsure ? error.message : 'could not be followed';
+    analysis.effects.push({ type: 'uncertain', reason });
+    return { outputs: [], unknown: reason, ...collected() };
+  }
+}
+
+type Read = (analysis: Analysis, fields: Fields, scope: Scope) => readonly Column[];
+
+const nothing: Read = () => [];
+const effect =
+  (make: (fields: Fields) => Effect): Read =>
+  (analysis, fields) => {
+    analysis.effects.push(make(fields));
+    return [];
+  };
+const code =
+  (what: string): Read =>
+  (analysis) => {
+    analysis.effects.push({ type: 'uncertain', reason: what });
+    throw new Unsure(what);
+  };
+
+/** Statements that are more than a query. All others that `KINDS` has return nothing. */
+export const STATEMENTS: Readonly<Record<string, Read>> = {
+  SelectStmt: (analysis, fields, scope) => {
+    const columns = readQuery(analysis, scope, { SelectStmt: fields });
+    const into = intoOf(fields);
+    if (!into) return columns;
+    createTableAs(analysis, into, columns);
+    return [];
+  },
+  InsertStmt: query('InsertStmt'),
+  UpdateStmt: query('UpdateStmt'),
+  DeleteStmt: query('DeleteStmt'),
+  MergeStmt: query('MergeStmt'),
+  CreateTableAsStmt: (analysis, fields) => {
+    const columns = inner(analysis, fields['query'], EMPTY_SCOPE);
+    if (isFields(fields['into'])) createTableAs(analysis, fields['into'], columns);
+    return [];
+  },
+  CreateStmt: (analysis, fields) => createTable(analysis, fields),
+  ViewStmt: (analysis, fields) => createView(analysis, fields),
+  DropStmt: (analysis, fields) => drop(analysis, fields),
+  AlterTableStmt: (analysis, fields) => alter(analysis, fields),
+  RenameStmt: (analysis, fields) => rename(analysis, fields),
+  ExplainStmt: (analysis, fields) => {
+    const outputs = inner(analysis, fields['query'], EMPTY_SCOPE).map(({ value }) => value);
+    const seen = analysis.predicates.map(({ column }) => column);
+    const all = computed([
+      ...outputs,
+      ...analysis.flows.map(({ value }) => value),
+      { ...NOTHING, sources: new Set(seen) },
+    ]);
+    return [{ name: 'QUERY PLAN', value: { ...all, type: 0 } }];
+  },
+  CopyStmt: copy,
+  PrepareStmt: (analysis, fields) => {
+    const body = nodeOf(fields['query']);
+    if (body) analysis.effects.push({ type: 'prepare', name: text(fields, 'name'), query: body });
+    return [];
+  },
+  ExecuteStmt: (analysis, fields) => {
+    const name = text(fields, 'name');
+    const prepared = analysis.session.overlay.prepared.get(name);
+    if (!prepared) throw new Unsure(`executes "${name}", and no such prepared statement is known`);
+    const given = expressions(analysis, EMPTY_SCOPE, listOf(fields, 'params'));
+    const argument = (key: string | number): Value | undefined =>
+      typeof key === 'number' ? (given[key - 1] ?? NOTHING) : undefined;
+    return readStatement(analysis, { ...EMPTY_SCOPE, argument }, prepared);
+  },
+  DeallocateStmt: effect((fields) => ({
+    type: 'deallocate',
+    ...(fields['name'] !== undefined && { name: text(fields, 'name') }),
+  })),
+  DeclareCursorStmt: (analysis, fields, scope) => {
+    const columns = inner(analysis, fields['query'], scope);
+    const held = (Number(fields['options'] ?? 0) & CURSOR_OPT_HOLD) !== 0;
+    analysis.effects.push({ type: 'cursor', cursor: { name: text(fields, 'portalname'), columns, held } });
+    return [];
+  },
+  FetchStmt: (analysis, fields) => {
+    if (fields['ismove'] === true) return [];
+    const name = text(fields, 'portalname');
+    const cursor = analysis.session.overlay.cursors.get(name);
+    if (!cursor) throw new Unsure(`fetches from "${name}", and no such cursor is known`);
+    return cursor.columns;
+  },
+  ClosePortalStmt: effect((fields) => ({
+    type: 'close',
+    ...(fields['portalname'] !== undefined && { name: text(fields, 'portalname') }),
+  })),
+  VariableSetStmt: setting,
+  VariableShowStmt: (analysis, fields) => {
+    const name = text(fields, 'name').toLowerCase();
+    if (name === 'all') {
+      return ['name', 'setting', 'description'].map((one) => ({ name: one, value: storedValue(analysis, undefined) }));
+    }
+    return [{ name, value: storedValue(analysis, name) }];
+  },
+  TransactionStmt: (analysis, fields) => {
+    const kind = TRANSACTIONS[String(fields['kind'] ?? 'TRANS_STMT_BEGIN')];
+    if (!kind)
+      throw new Unsure(`ends or begins a transaction in a way that is not understood (${String(fields['kind'])})`);
+    const chain = fields['chain'] === true;
+    analysis.effects.push({ type: 'transaction', kind, savepoint: text(fields, 'savepoint_name'), chain });
+    return [];
+  },
+  DiscardStmt: effect(({ target }) => ({
+    type: 'discard',
+    what: target === 'DISCARD_ALL' ? 'all' : target === 'DISCARD_TEMP' ? 'temporary' : 'nothing that matters',
+  })),
+  CallStmt: code('calls a procedure, whose code nobody has read'),
+  DoStmt: code('runs code that nobody has read'),
+  CreateTrigStmt: nothing,
+};
+
+const CURSOR_OPT_HOLD = 0x20;
+
+const TRANSACTIONS: Readonly<Record<string, TransactionKind>> = {
+  TRANS_STMT_BEGIN: 'begin',
+  TRANS_STMT_START: 'begin',
+  TRANS_STMT_COMMIT: 'commit',
+  TRANS_STMT_ROLLBACK: 'rollback',
+  TRANS_STMT_SAVEPOINT: 'savepoint',
+  TRANS_STMT_RELEASE: 'release',
+  TRANS_STMT_ROLLBACK_TO: 'rollback to',
+  TRANS_STMT_PREPARE: 'detach',
+  TRANS_STMT_COMMIT_PREPARED: 'commit',
+  TRANS_STMT_ROLLBACK_PREPARED: 'commit',
+};
+
+function readStatement(analysis: Analysis, scope: Scope, { kind, fields }: Node): readonly Column[] {
+  const read = Object.hasOwn(STATEMENTS, kind) ? STATEMENTS[kind] : undefined;
+  if (read) return read(analysis, fields, scope);
+  if (!Object.hasOwn(KINDS, kind)) throw new Unsure(`is a kind of statement that is not understood (${kind})`);
+  return [];
+}
+
+/** A statement inside another: a query, or EXECUTE. */
+function inner(analysis: Analysis, value: unknown, scope: Scope): readonly Column[] {
+  const node = nodeOf(value);
+  if (!node) throw new Unsure('contains no statement where one is expected');
+  return readStatement(analysis, scope, node);
+}
+
+function query(kind: string): Read {
+  return (analysis, fields, scope) => readQuery(analysis, scope, { [kind]: fields });
+}
+
+/** INTO stands in the leftmost arm of a set operation. */
+function intoOf(fields: Fields): Fields | undefined {
+  if (isFields(fields['intoClause'])) return fields['intoClause'];
+  return isFields(fields['larg']) ? intoOf(fields['larg']) : undefined;
+}
+
+/** COPY shows what it writes to the client; what it writes elsewhere, or reads, are flows. */
+function copy(analysis: Analysis, fields: Fields): readonly Column[] {
+  const isFrom = fields['is_from'] === true;
+  const columns = copied(analysis, fields);
+  if (isFrom) return [];
+  if (fields['filename'] === undefined && fields['is_program'] !== true) return columns;
+  for (const { value } of columns) analysis.moves({ type: 'file', name: text(fields, 'filename') }, value);
+  return [];
+}
+
+function copied(analysis: Analysis, fields: Fields): readonly Column[] {
+  if (!isFields(fields['relation'])) return inner(analysis, fields['query'], EMPTY_SCOPE);
+  const schema = text(fields['relation'], 'schemaname');
+  const columns = columnsOf(
+    analysis,
+    findRelation(analysis, schema, text(fields['relation'], 'relname')),
+    schema !== '',
+  );
+  const names = strings(fields['attlist']);
+  if (names.length === 0) return columns;
+  return names.map((name) => columns.find((column) => column.name === name) ?? { name, value: NOTHING });
+}
+
+function setting(analysis: Analysis, fields: Fields): readonly Column[] {
+  const name = text(fields, 'name').toLowerCase();
+  const kind = String(fields['kind'] ?? 'VAR_SET_VALUE');
+  if (kind === 'VAR_RESET_ALL') analysis.effects.push({ type: 'reset all' });
+  if (kind === 'VAR_SET_CURRENT' && name === 'search_path') return [];
+  if (!['VAR_SET_VALUE', 'VAR_SET_DEFAULT', 'VAR_RESET'].includes(kind)) return [];
+  const args = listOf(fields, 'args').map((one) => String(constant(one) ?? ''));
+  const value = kind === 'VAR_SET_VALUE' ? args : undefined;
+  analysis.effects.push({ type: 'setting', name, value, local: fields['is_local'] === true });
+  return [];
+}

@@ -1,0 +1,110 @@
+/** Functions in FROM: which columns they have, and where those come from. */
+import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import type { Routine } from '../catalog/objects.js';
+import { type Analysis, Unsure, listOf } from './analysis.js';
+import { type Call, readCall, resultOf } from './calls.js';
+import { cast, expression } from './expression.js';
+import { nameOf } from './names.js';
+import { fitting } from './results.js';
+import type { Scope } from './scope.js';
+import { elementOf, fieldsOf, isScalar } from './types.js';
+import { type Column, NOTHING, computed, withUnknown } from './value.js';
+
+/** `FROM f(...)`, `ROWS FROM (...)`, with ordinality and column definitions; and the name it has without an alias. */
+export function rangeFunction(
+  analysis: Analysis,
+  scope: Scope,
+  fields: Fields,
+): { readonly name: string; readonly columns: readonly Column[] } {
+  const functions = nodesOf(fields['functions']).map(({ fields: list }) => listOf(list, 'items'));
+  const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
+  const name = nameOf(functions[0]?.[0]);
+  const columns = functions.flatMap(([call, definitions]) => {
+    const own = nodeOf(definitions)?.fields;
+    const list = own ? listOf(own, 'items') : functions.length === 1 ? listOf(fields, 'coldeflist') : [];
+    // A function that returns a scalar lends its column the alias, if there is only one function.
+    return columnsOfCall(analysis, scope, call, list, (functions.length === 1 && alias) || nameOf(call));
+  });
+  const ordinality = fields['ordinality'] === true ? [{ name: 'ordinality', value: NOTHING }] : [];
+  return { name, columns: [...columns, ...ordinality] };
+}
+
+function columnsOfCall(
+  analysis: Analysis,
+  scope: Scope,
+  value: unknown,
+  definitions: readonly unknown[],
+  alias: string,
+): readonly Column[] {
+  const node = nodeOf(value);
+  if (node?.kind !== 'FuncCall') return [{ name: alias, value: expression(analysis, scope, value) }];
+  const call = readCall(analysis, scope, node.fields);
+  const unnested = strings(node.fields['funcname']).at(-1) === 'unnest' && call.args.length > 1;
+  // unnest of several arrays is several functions (transformRangeFunction).
+  if (unnested) {
+    return call.args.flatMap((one) => shape(analysis, { ...call, args: [one] }, [], 'unnest'));
+  }
+  return shape(analysis, call, definitions, alias);
+}
+
+function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], alias: string): readonly Column[] {
+  const result = resultOf(analysis, call);
+  const { value } = result;
+  const each = (names: readonly string[]): Column[] =>
+    names.map((name) => ({ name, value: withUnknown(computed([value]), value.unknown) }));
+  if (result.columns) return result.columns;
+  if (definitions.length > 0) {
+    return nodesOf(definitions).map(({ fields }) => ({
+      name: text(fields, 'colname'),
+      value: cast(analysis, computed([value]), isFields(fields['typeName']) ? fields['typeName'] : {}),
+    }));
+  }
+  const routines = fitting(result.routines, call.args.length);
+  const fields = fieldsOf(analysis, value);
+  if (fields) return fields;
+  if (call.name.at(-1) === 'unnest') return unnest(analysis, call, routines, alias, each);
+  if (routines.length === 0) throw new Unsure(`reads from ${call.name.join('.')}, whose columns are not known`);
+  const shapes = routines.map((routine) => outputsOf(analysis, routine, alias, call));
+  const [first] = shapes;
+  if (!first || shapes.some((one) => one?.join('\0') !== first.join('\0'))) {
+    throw new Unsure(`reads from ${call.name.join('.')}, whose columns are not known`);
+  }
+  if (first.length === 1 && first[0] === alias) return [{ name: alias, value }];
+  return each(first);
+}
+
+/** Names of the columns of a function; undefined where they depend on more than its declaration. */
+function outputsOf(analysis: Analysis, { outputs, returns }: Routine, alias: string, call: Call): string[] | undefined {
+  if (outputs.length > 1) return outputs.map(({ name }) => name);
+  // A single OUT argument names the column.
+  if (outputs.length === 1 && outputs[0]?.name) return [call.name.at(-1) === alias ? outputs[0].name : alias];
+  if (POLYMORPHIC.has(returns)) {
+    const [argument] = call.args;
+    return argument && isScalar(analysis, argument) ? [alias] : undefined;
+  }
+  if (returns === RECORD) return undefined;
+  const relation = analysis.catalog.relationByOid(analysis.catalog.typeByOid(returns)?.relation ?? 0);
+  return relation ? relation.columns.map(({ name }) => name) : [alias];
+}
+
+const RECORD = 2249;
+const POLYMORPHIC: ReadonlySet<number> = new Set([2283, 2776, 3500, 5077, 5079]);
+
+/** unnest is for arrays, multiranges and tsvector, whose columns differ. */
+function unnest(
+  analysis: Analysis,
+  { args }: Call,
+  routines: readonly Routine[],
+  alias: string,
+  each: (names: readonly string[]) => Column[],
+): readonly Column[] {
+  const [array = NOTHING] = args;
+  const type = analysis.catalog.typeByOid(array.type ?? 0);
+  const vector = routines.find(({ outputs, inputs }) => outputs.length > 1 && inputs[0] === type?.oid);
+  if (vector) return each(vector.outputs.map(({ name }) => name));
+  const element = elementOf(analysis, array);
+  const fields = fieldsOf(analysis, element);
+  if (fields) return fields.map(({ name, value }) => ({ name, value: computed([value, array]) }));
+  if (!isScalar(analysis, element)) throw new Unsure('reads from unnest of something whose elements are not known');
+  return [{ name: alias, value: { ...element, ...computed([element, array], 'derived', element.type) } }];
+}

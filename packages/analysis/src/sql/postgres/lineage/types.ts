@@ -1,0 +1,87 @@
+/** Types, where they decide what columns there are: composites, and arrays and domains of them. */
+import { type Fields, strings } from '../ast.js';
+import type { Type } from '../catalog/objects.js';
+import type { Analysis } from './analysis.js';
+import { type Column, type Value, NOTHING, computed } from './value.js';
+
+/** Pseudo-types of pg_type whose values may be anything. */
+const ANYTHING: ReadonlySet<number> = new Set([
+  2249, 2276, 2277, 2283, 2287, 2776, 3500, 3831, 4537, 5077, 5078, 5079, 5080,
+]);
+
+/** Looks a type up as the server would; undefined for one that is not known. */
+export function findType({ catalog, path }: Analysis, fields: Fields): Type | undefined {
+  const [name = '', schema] = strings(fields['names']).reverse();
+  const found = schema === undefined ? firstOf(path, (one) => catalog.type(one, name)) : catalog.type(schema, name);
+  const isArray = Array.isArray(fields['arrayBounds']);
+  return isArray && found ? catalog.typeByOid(found.array) : found;
+}
+
+/** A type as a `Value` has it: 0 for those that have no structure of interest. */
+export function typeTag({ catalog }: Analysis, oid: number): number | undefined {
+  return oid === 0 || ANYTHING.has(oid) || !catalog.typeByOid(oid) ? undefined : oid;
+}
+
+export function firstOf<T>(names: readonly string[], find: (name: string) => T | undefined): T | undefined {
+  for (const name of names) {
+    const found = find(name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The fields of a value, where it is composite: its own, or those of its type, all from where the value is from. */
+export function fieldsOf(analysis: Analysis, value: Value): readonly Column[] | undefined {
+  if (value.row) return value.row;
+  const { catalog } = analysis;
+  let type = value.type ? catalog.typeByOid(value.type) : undefined;
+  while (type?.kind === 'd') type = catalog.typeByOid(type.base);
+  const relation = type && catalog.relationByOid(type.relation);
+  return relation?.columns.map((column) => ({ name: column.name, value: computed([value], 'derived', column.type) }));
+}
+
+/** Whether a value is certainly not composite. */
+export function isScalar(analysis: Analysis, value: Value): boolean {
+  if (value.row || value.type === undefined) return false;
+  return value.type === 0 || fieldsOf(analysis, value) === undefined;
+}
+
+/** An element of an array, or of what is subscripted. */
+export function elementOf({ catalog }: Analysis, value: Value): Value {
+  const { element } = value;
+  if (element) return { ...element, ...computed([value, element]), ...(element.row && { row: element.row }) };
+  const type = value.type === undefined ? undefined : (catalog.typeByOid(value.type)?.element ?? 0);
+  return computed([value], 'derived', type);
+}
+
+/** An array of such elements. */
+export function arrayOf({ catalog }: Analysis, element: Value): Value {
+  const type = element.type === undefined ? undefined : (catalog.typeByOid(element.type)?.array ?? 0);
+  const array = computed([element], element.kind === 'aggregate' ? 'aggregate' : 'derived', type);
+  return element.row || element.type === undefined ? { ...array, element } : array;
+}
+
+/** The value as one of a composite type: the same fields under the type's names. */
+export function asType(analysis: Analysis, value: Value, type: Type): Value {
+  const result = computed([value], value.kind === 'aggregate' ? 'aggregate' : 'derived', type.oid);
+  const names = fieldsOf(analysis, { ...NOTHING, type: type.oid });
+  if (!names) return value.element ? { ...result, element: value.element } : result;
+  if (value.row?.length !== names.length) return result;
+  const row = names.map(({ name, value: field }, index) => {
+    const source = value.row?.[index]?.value ?? NOTHING;
+    return { name, value: computed([source], source.kind === 'direct' ? 'derived' : source.kind, field.type) };
+  });
+  return { ...result, row };
+}
+
+/** The type of what is computed from values of which none has a structure of interest; undefined if one may have. */
+export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | undefined {
+  const { catalog } = analysis;
+  const plain = values.every((value) => {
+    if (value.element || value.row || value.type === undefined) return false;
+    if (value.type === 0) return true;
+    const element = catalog.typeByOid(value.type)?.element ?? 0;
+    return isScalar(analysis, value) && (element === 0 || isScalar(analysis, { ...NOTHING, type: element }));
+  });
+  return plain ? 0 : undefined;
+}

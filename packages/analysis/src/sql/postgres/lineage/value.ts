@@ -1,0 +1,127 @@
+import type { BaseColumn } from '../catalog/objects.js';
+
+/** How a value comes from its sources: as it is, by a computation, or from many rows. */
+export type Kind = 'direct' | 'derived' | 'aggregate';
+
+/** What is known about where the values of an expression come from. */
+export interface Value {
+  readonly sources: ReadonlySet<BaseColumn>;
+  readonly kind: Kind;
+  /** Why it may come from more than `sources`: a phrase. */
+  readonly unknown?: string;
+  /** The fields of a composite value. */
+  readonly row?: readonly Column[];
+  /** An element of an array, where it is composite. */
+  readonly element?: Value;
+  /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
+  readonly counts?: true;
+  /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
+  readonly type?: number;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly value: Value;
+}
+
+const EMPTY: ReadonlySet<BaseColumn> = new Set();
+
+/** A constant: it comes from the statement. */
+export const NOTHING: Value = { sources: EMPTY, kind: 'direct', type: 0 };
+
+export const unknown = (reason: string, sources: ReadonlySet<BaseColumn> = EMPTY): Value => ({
+  sources,
+  kind: 'derived',
+  unknown: reason,
+});
+
+export const direct = (column: BaseColumn, type: number): Value => ({
+  sources: new Set([column]),
+  kind: 'direct',
+  type,
+});
+
+export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
+
+/** The result of a computation over values. */
+export function computed(values: readonly Value[], kind: Kind = 'derived', type?: number): Value {
+  const reason = reasonOf(values);
+  return {
+    sources: union(values),
+    kind,
+    ...(reason !== undefined && { unknown: reason }),
+    ...(type !== undefined && { type }),
+  };
+}
+
+/** One of several values as it is: the arms of a set operation, the rows of VALUES. */
+export function either(values: readonly Value[]): Value {
+  const [first] = values;
+  if (values.length === 1 && first) return first;
+  const telling = values.filter((value) => !isNothing(value));
+  const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
+  const merged = computed(values, kind, sameType(values));
+  const row = sameRow(values);
+  return row ? { ...merged, row } : merged;
+}
+
+/** A composite value of these fields. */
+export const rowOf = (row: readonly Column[], type?: number): Value => ({
+  ...computed(row.map(({ value }) => value)),
+  row,
+  ...(type !== undefined && { type }),
+});
+
+/** The value with what else it may depend on. */
+export function withUnknown(value: Value, reason: string | undefined): Value {
+  return reason === undefined || value.unknown !== undefined ? value : { ...value, unknown: reason };
+}
+
+export const reasonOf = (values: readonly Value[]): string | undefined =>
+  values.find((value) => value.unknown !== undefined)?.unknown;
+
+/** Whether two values say the same, for finding fixpoints. */
+export function same(one: Value, other: Value): boolean {
+  return (
+    one.kind === other.kind &&
+    one.unknown === other.unknown &&
+    one.sources.size === other.sources.size &&
+    [...other.sources].every((source) => one.sources.has(source)) &&
+    (one.row?.length ?? 0) === (other.row?.length ?? 0) &&
+    (one.row ?? []).every(({ value }, index) => same(value, other.row?.[index]?.value ?? NOTHING))
+  );
+}
+
+const RANK: Readonly<Record<Kind, number>> = { direct: 0, derived: 1, aggregate: 2 };
+
+function union(values: readonly Value[]): ReadonlySet<BaseColumn> {
+  let merged: Set<BaseColumn> | undefined;
+  let only: ReadonlySet<BaseColumn> = EMPTY;
+  for (const { sources } of values) {
+    if (sources.size === 0 || sources === only) continue;
+    if (only.size === 0) {
+      only = sources;
+      continue;
+    }
+    merged ??= new Set(only);
+    for (const source of sources) merged.add(source);
+  }
+  return merged ?? only;
+}
+
+/** NULL and other constants have no type of their own. */
+function sameType(values: readonly Value[]): number | undefined {
+  const [type = 0, ...others] = new Set(values.filter((value) => value.type !== 0).map((value) => value.type ?? -1));
+  return others.length > 0 || type === -1 ? undefined : type;
+}
+
+function sameRow(values: readonly Value[]): readonly Column[] | undefined {
+  const rows = values.flatMap(({ row }) => (row ? [row] : []));
+  const [first] = rows;
+  if (!first || values.some((value) => !value.row && !isNothing(value))) return undefined;
+  if (rows.some((row) => row.length !== first.length)) return undefined;
+  return first.map(({ name }, index) => ({
+    name,
+    value: either(rows.map((row) => row[index]?.value ?? NOTHING)),
+  }));
+}
