@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { type Catalog, type Lineage, loadLineage, readCatalog } from '@sluice/analysis';
+import { type PostgresServer, startPostgres } from '@sluice/testkit';
+import { Client } from 'pg';
+import { type Expected, expectedOutputs } from './oracle.js';
+
+const SCHEMA = new URL('../../../fixtures/lineage/schema.sql', import.meta.url);
+
+/** A server with the schema that lineage is tested on, its catalog, and its own opinion of queries. */
+export interface LineageServer {
+  readonly catalog: Catalog;
+  readonly lineage: Lineage;
+  readonly major: number;
+  /**
+   * Has the server analyse one statement, without running it.
+   *
+   * @returns what it returns, undefined for no rows; or the error with which the server refuses it
+   */
+  ask(sql: string): Promise<readonly Expected[] | { readonly refused: string } | undefined>;
+  stop(): Promise<void>;
+}
+
+export async function startLineageServer(major: 15 | 18): Promise<LineageServer> {
+  const server: PostgresServer = await startPostgres({ major });
+  const { host, port, user, password, database } = server;
+  const client = new Client({ host, port, user, password, database });
+  await client.connect();
+  await client.query(readFileSync(SCHEMA, 'utf8'));
+  const lineage = await loadLineage(major);
+  const query = async (text: string): Promise<(string | null)[][]> => {
+    const types = { getTypeParser: () => (value: string) => value };
+    const { rows } = await client.query<(string | null)[]>({ text, rowMode: 'array', types } as never);
+    return rows;
+  };
+  const catalog = await readCatalog(query, lineage.parse);
+  await client.query('set search_path to app, public');
+  await client.query('set debug_pretty_print to off; set debug_print_rewritten to on; set client_min_messages to log');
+  let printed: string | undefined;
+  client.on('notice', ({ message, detail }) => {
+    if (message?.startsWith('rewritten parse tree') === true) printed = detail;
+  });
+  return {
+    catalog,
+    lineage,
+    major,
+    ask: async (sql) => {
+      printed = undefined;
+      const refused = await new Promise<string | undefined>((done) => {
+        client.query(new ParseOnly(sql, done) as never);
+      });
+      if (refused !== undefined) return { refused };
+      if (printed === undefined) throw new Error(`The server printed nothing for: ${sql}`);
+      return expectedOutputs(printed);
+    },
+    stop: async () => {
+      await client.end();
+      await server.stop();
+    },
+  };
+}
+
+interface Connection {
+  parse(message: { text: string; name: string; types: readonly number[] }): void;
+  sync(): void;
+}
+
+/** A query that ends after Parse: what `pg` calls a Submittable. It hears of an error or of the end, never of both. */
+class ParseOnly {
+  readonly #text: string;
+  readonly #done: (refused: string | undefined) => void;
+
+  constructor(text: string, done: (refused: string | undefined) => void) {
+    this.#text = text;
+    this.#done = done;
+  }
+
+  submit(connection: Connection): void {
+    connection.parse({ text: this.#text, name: '', types: [] });
+    connection.sync();
+  }
+
+  handleError({ message }: Error): void {
+    this.#done(message);
+  }
+
+  handleReadyForQuery(): void {
+    this.#done(undefined);
+  }
+}
