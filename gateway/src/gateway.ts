@@ -18,7 +18,10 @@ import { Grammars, Judge } from './judge.js';
 import { isLoopback, listen } from './listener.js';
 import { Log } from './log.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
+import { TargetCatalog } from './masks/catalogs.js';
+import { MaskSession } from './masks/session.js';
 import { Session } from './session.js';
+import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
 import { VERSION } from './version.js';
 
@@ -44,6 +47,9 @@ export class Gateway {
   readonly #draining: AbortController;
   readonly #servers: Server[] = [];
   readonly #sweep: NodeJS.Timeout;
+  /** Of the targets whose connections mask anything, by connection. */
+  readonly #catalogs = new Map<string, TargetCatalog>();
+  readonly #warned = new Set<string>();
   #control: Control | undefined;
   #sockets = 0;
   #serial = 0;
@@ -92,6 +98,7 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const redactionKey = await secretOf(store, 'record.secret');
+    const maskKey = await secretOf(store, 'mask.secret');
     const gateway = new Gateway(config, {
       pool,
       grammars,
@@ -102,6 +109,7 @@ export class Gateway {
       log,
       policies,
       redactionKey,
+      maskKey,
     });
     try {
       await gateway.#open();
@@ -149,6 +157,7 @@ export class Gateway {
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.journal.close();
+    for (const catalog of this.#catalogs.values()) catalog.close();
     await this.#pool.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });
@@ -239,7 +248,13 @@ export class Gateway {
       turn: parts.turn,
       cancels: new Map(),
       judge: (session) =>
-        this.judgeFor(session.connection as Connection, session.principal as Principal, parts.redactionKey),
+        this.judgeFor(
+          session.connection as Connection,
+          session.principal as Principal,
+          parts.redactionKey,
+          session.masks,
+        ),
+      masks: (connection) => this.#masksFor(connection, parts.maskKey),
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
       sessionsOf: (principal) => {
         let count = 0;
@@ -249,10 +264,28 @@ export class Gateway {
     };
   }
 
-  judgeFor(connection: Connection, principal: Principal, redactionKey: Uint8Array): Judge {
+  #masksFor(connection: Connection, key: Uint8Array): MaskSession | undefined {
+    const { name } = connection;
+    if (!this.policies.get(name)?.masks) return undefined;
+    let catalog = this.#catalogs.get(name);
+    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(() => openTargetSide(connection))));
+    return new MaskSession(catalog, connection.credential.user, key, (patterns) => this.#unmatched(name, patterns));
+  }
+
+  /** A mask that fits no column is most likely a slip of the pen, and what it was meant for is not masked. */
+  #unmatched(connection: string, patterns: readonly string[]): void {
+    for (const column of patterns) {
+      const key = `${connection} ${column}`;
+      if (this.#warned.has(key)) continue;
+      this.#warned.add(key);
+      this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have');
+    }
+  }
+
+  judgeFor(connection: Connection, principal: Principal, redactionKey: Uint8Array, masks?: MaskSession): Judge {
     const policy = this.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey));
+    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks);
   }
 
   #look(): void {
@@ -291,6 +324,7 @@ interface Parts {
   readonly log: Log;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
   readonly redactionKey: Uint8Array;
+  readonly maskKey: Uint8Array;
 }
 
 const NEWEST = 18;

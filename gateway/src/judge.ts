@@ -1,6 +1,7 @@
 import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
 import type { Answer, Command, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import type { AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import type { MaskSession, Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -50,10 +51,18 @@ export class Judge {
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #redact: (text: string) => string;
+  readonly #masks: MaskSession | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
-  /** `redact` takes the passwords out of a text before it is recorded. */
-  constructor(grammars: Grammars, policy: CompiledPolicy, context: PolicyContext, redact: (text: string) => string) {
+  /** `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks anything. */
+  constructor(
+    grammars: Grammars,
+    policy: CompiledPolicy,
+    context: PolicyContext,
+    redact: (text: string) => string,
+    masks?: MaskSession,
+  ) {
+    this.#masks = masks;
     this.#grammars = grammars;
     this.#policy = policy;
     this.#context = context;
@@ -65,22 +74,46 @@ export class Judge {
     if (command.type !== 'sql')
       return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     const facts = this.#grammars.analyze(command);
-    if (!(facts instanceof Promise)) return this.#inWords(text, this.#decide(text, facts));
+    if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
     return facts.then(
-      (late) => this.#inWords(text, this.#decide(text, late)),
+      (late) => this.#judgeFacts(command, late),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
+  }
+
+  #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
+    const { text } = command;
+    const judged = this.#decide(text, facts);
+    if (!this.#masks || command.phase !== 'run' || judged.answer.type === 'deny') return this.#inWords(text, judged);
+    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
+    const failed = (): Judgement =>
+      this.#inWords(text, unjudged('columns are masked here, and the catalog of the target cannot be read'));
+    try {
+      const plan = this.#masks.plan(command, facts, judged.masks);
+      return plan instanceof Promise
+        ? plan.then((late) => this.#planned(text, facts, judged, late), failed)
+        : this.#planned(text, facts, judged, plan);
+    } catch {
+      return failed();
+    }
+  }
+
+  /** What a command does with masked columns is for the rules to judge as well. */
+  #planned(text: string, facts: Facts, judged: Judged, { masking, use }: Plan): Judgement {
+    let decided = judged;
+    if (use.asked.length + use.moved.length > 0) {
+      const verdict = this.#policy.judge(facts, text, { ...this.#context, masked: use });
+      decided = judgedAs(facts, verdict);
+    }
+    const judgement = this.#inWords(text, decided);
+    if (judgement.answer.type === 'deny') return judgement;
+    return { ...judgement, answer: { ...judgement.answer, masking } };
   }
 
   #decide(text: string, facts: Facts): Judged {
     const known = this.#remembered.get(facts);
     if (known) return known;
-    const { decision, matched } = this.#policy.judge(facts, text, this.#context);
-    const answer: Answer =
-      decision.type === 'allow'
-        ? { type: 'allow', facts }
-        : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
-    const judged = { answer, rest: serialise(facts, answer, matched) };
+    const judged = judgedAs(facts, this.#policy.judge(facts, text, this.#context));
     if (!this.#policy.readsText) this.#remembered.set(facts, judged);
     return judged;
   }
@@ -98,9 +131,41 @@ export class Judge {
 interface Judged {
   readonly answer: Answer;
   readonly rest: string;
+  readonly masks: readonly AppliedMask[];
   /** In the words of the text it was last used for. */
   last?: Judgement & { readonly text: string };
 }
+
+function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
+  const answer: Answer =
+    decision.type === 'allow'
+      ? { type: 'allow', facts }
+      : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
+  return { answer, rest: serialise(facts, answer, matched), masks };
+}
+
+/** What masks leave in place of a value (packages/masking). */
+const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
+
+/** A masked value is about to be written back over the real one. */
+function writesMask({ text, parameters }: SqlCommand, { actions }: Facts): boolean {
+  if (!actions.some(({ effects }) => effects.includes('write'))) return false;
+  return (
+    MASK_OUTPUT.test(text) ||
+    (parameters?.some(({ value }) => value !== null && MASK_OUTPUT.test(Buffer.from(value).toString('latin1'))) ??
+      false)
+  );
+}
+
+const WRITES_MASK = (facts: Facts): Judged => {
+  const answer: Answer = {
+    type: 'deny',
+    rule: 'gateway',
+    message: 'This statement would write a masked value over a real one.',
+    hint: 'Leave the column out of the statement, or give it a value of your own.',
+  };
+  return { answer, rest: serialise(facts, answer, []), masks: [] };
+};
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
 function namesIn(command: SqlCommand): Record<string, string> {
@@ -138,5 +203,5 @@ function unjudged(why: string): Judged {
     rule: 'gateway',
     message: `This command could not be judged, so it was not run: ${why}.`,
   };
-  return { answer, rest: serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []) };
+  return { answer, rest: serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []), masks: [] };
 }

@@ -4,6 +4,7 @@ import type { Directory } from '@sluice/identity';
 import type { ServerTls } from './certificate.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
+import type { MaskSession } from './masks/session.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
 
@@ -31,6 +32,8 @@ export interface Services {
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   judge(session: Session): Judge;
+  /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
+  masks(connection: Connection): MaskSession | undefined;
   mayUse(principal: Principal, connection: Connection): boolean;
   sessionsOf(principal: string): number;
 }

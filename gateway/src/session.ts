@@ -15,11 +15,9 @@ import type {
 import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
-import { connectLender } from '@sluice/wire';
-import { secureClient, secureUpstream } from './tls.js';
-
-/** How long a target may take to accept a connection, in milliseconds. */
-const DIAL = 10_000;
+import type { MaskSession } from './masks/session.js';
+import { dial, loginOf, secureTarget } from './target.js';
+import { secureClient } from './tls.js';
 
 const UNRECORDED: Answer = {
   type: 'deny',
@@ -54,6 +52,8 @@ export class Session implements Gate {
   readonly #kill = new AbortController();
   readonly #deadline: NodeJS.Timeout;
   readonly #cancelKeys: string[] = [];
+  /** On a connection that masks anything. */
+  masks: MaskSession | undefined;
   #judge: Judge | undefined;
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
@@ -94,9 +94,7 @@ export class Session implements Gate {
       if (!tls) throw new Error('this listener has no certificate');
       return secureClient(stream, tls.context, tls.certificate, alpn);
     }
-    const { host, tls, ca } = this.#admitted().target;
-    if (tls === 'disable') throw new Error('this connection does not use TLS');
-    const secured = await secureUpstream(stream, { host, mode: tls, ...(ca !== undefined && { ca }) });
+    const secured = await secureTarget(stream, this.#admitted());
     return { ...secured, stream: this.#services.turn.hold(secured.stream) };
   }
 
@@ -133,21 +131,8 @@ export class Session implements Gate {
     this.state = 'open';
   }
 
-  dial(): Promise<Duplex> {
-    const { host, port } = this.#admitted().target;
-    const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-    const socket = connectLender({ host, port, noDelay: true });
-    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
-    const onAbort = (): void => void socket.destroy();
-    this.signal.addEventListener('abort', onAbort);
-    // Also once the protocol has the socket: an error that nobody listens for would end the process.
-    socket.on('error', reject);
-    socket.once('close', () => reject(new Error('closed')));
-    socket.once('connect', () => resolve(this.#services.turn.hold(socket)));
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.signal.removeEventListener('abort', onAbort);
-    });
+  async dial(): Promise<Duplex> {
+    return this.#services.turn.hold(await dial(this.#admitted(), this.signal));
   }
 
   ask(command: Command): Answer | Promise<Answer> {
@@ -233,20 +218,14 @@ export class Session implements Gate {
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
     this.connection = connection;
+    this.masks = services.masks(connection);
     services.log.sessionOpened(this);
-    const { host, database, tls } = connection.target;
-    const { user: targetUser, password } = connection.credential;
     return {
       type: 'admission',
       principal: user,
       connection: name,
-      target: {
-        host,
-        tls,
-        user: targetUser,
-        ...(password !== undefined && { password: password.reveal() }),
-        ...(database !== undefined && { database }),
-      },
+      target: loginOf(connection),
+      ...(this.masks && { masks: this.masks }),
     };
   }
 

@@ -47,7 +47,8 @@ test.skipIf(missingPostgres(15))(
         try {
           await client.query("insert into done values ($1) returning repeat('x', 20000)", [`${n}-${at}`]);
         } catch (error) {
-          return void refusals.push((error as Error).message);
+          refusals.push((error as Error).message);
+          return;
         }
       }
     });

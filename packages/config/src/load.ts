@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Rule } from '@sluice/contract';
+import type { MaskMode, Rule } from '@sluice/contract';
 import type { Config, ConnectionConfig, Problem } from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
@@ -66,8 +66,7 @@ function toConfig(from: Settings, folder: string): Config {
   const { upstream_login, sessions_per_principal, ...limits } = from.limits;
   const rules = mapped(from.policies, (list, name) =>
     list.map((one, at): Rule => {
-      const then =
-        one.deny === undefined ? ({ type: 'allow' } as const) : ({ type: 'deny', message: one.deny } as const);
+      const then = thenOf(one);
       const path = formatPath(['policies', name, at]);
       return { rule: one.rule, ...(one.when !== undefined && { when: one.when }), then, mode: one.mode, path };
     }),
@@ -93,6 +92,17 @@ function toConfig(from: Settings, folder: string): Config {
       };
     }),
   };
+}
+
+function thenOf({ deny, mask }: Settings['policies'][string][number]): Rule['then'] {
+  if (deny !== undefined) return { type: 'deny', message: deny };
+  if (!mask) return { type: 'allow' };
+  const { columns, detect } = mask;
+  const mode: MaskMode =
+    typeof mask.with === 'string'
+      ? { type: mask.with }
+      : { type: 'partial', keepLast: mask.with.partial.keep_last };
+  return { type: 'mask', columns, detect, with: mode };
 }
 
 const mapped = <From, To>(from: Record<string, From>, each: (value: From, name: string) => To): Map<string, To> =>

@@ -1,4 +1,4 @@
-import { ROLES } from '@sluice/contract';
+import { DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { duration, durationOrOff, fileText, type Outside, secret, size } from './values.js';
 
@@ -90,6 +90,26 @@ const refused = (sentence: string) => z.never({ error: sentence }).optional();
 const unenforced = (what: string) =>
   refused(`This version cannot enforce "${what}", so it does not start with a rule that relies on it.`);
 
+const column = z
+  .string()
+  .regex(/^[^.\s]+(\.[^.\s]+){0,2}$/, 'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything');
+
+const mask = z
+  .strictObject({
+    columns: z.array(column).default([]).describe('columns, wherever a query takes their values'),
+    detect: z.array(z.enum(DETECTORS)).default([]).describe('values that look like one of these, in any column'),
+    with: z
+      .union([
+        z.enum(['redact', 'null', 'hash', 'generalise', 'partial']),
+        z.strictObject({ partial: z.strictObject({ keep_last: z.number().int().min(1).max(20) }) }),
+      ])
+      .default('redact'),
+  })
+  .superRefine(({ columns, detect }, context) => {
+    if (columns.length + detect.length > 0) return;
+    context.addIssue({ code: 'custom', message: 'a mask needs "columns" or "detect"' });
+  });
+
 const rule = z
   .strictObject({
     rule: name,
@@ -97,12 +117,12 @@ const rule = z
     deny: z.string().min(1).optional().describe('refuse, with this sentence for who asked'),
     allow: z.literal(true).optional().describe('let through what is not known to be harmless'),
     mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: record what the rule would have done'),
+    mask: mask.optional().describe('what of the answers is not shown as it is'),
     hold: unenforced('hold'),
-    mask: unenforced('mask'),
   })
-  .superRefine(({ rule, deny, allow }, context) => {
-    if ((deny === undefined) !== (allow === undefined)) return;
-    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny" or "allow"` });
+  .superRefine(({ rule, deny, allow, mask }, context) => {
+    if ([deny, allow, mask].filter((one) => one !== undefined).length === 1) return;
+    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow" or "mask"` });
   });
 
 const principal = z.strictObject({

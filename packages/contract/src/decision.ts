@@ -1,8 +1,11 @@
 import type { Facts } from './facts.js';
+import type { Masking } from './masking.js';
 
 export interface Allow {
   readonly type: 'allow';
   readonly facts: Facts;
+  /** Present when the target's answer may not pass as it is. Nothing of it reaches the client but through this. */
+  readonly masking?: Masking;
 }
 
 export interface Deny {

@@ -2,5 +2,6 @@
 export * from './command.js';
 export * from './decision.js';
 export * from './facts.js';
+export * from './masking.js';
 export * from './policy.js';
 export * from './protocol.js';

@@ -2,17 +2,46 @@
 export interface Rule {
   readonly rule: string;
   readonly when?: string;
-  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' };
+  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' } | MaskRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
   readonly path: string;
 }
 
+/** What of the answers is masked, and how. */
+export interface MaskRule {
+  readonly type: 'mask';
+  /** `column`, `table.column` or `schema.table.column`; `*` stands for any run of characters within a part. */
+  readonly columns: readonly string[];
+  readonly detect: readonly Detector[];
+  readonly with: MaskMode;
+}
+
+/** What detectors look for, by the names that rules use. */
+export const DETECTORS = [
+  'email',
+  'phone',
+  'credit_card',
+  'iban',
+  'us_ssn',
+  'jwt',
+  'private_key',
+  'api_key',
+  'connection_string',
+  'secret',
+] as const;
+export type Detector = (typeof DETECTORS)[number];
+
+/** redact: say what was there. partial: keep the end. hash: a keyed pseudonym. generalise: the year, the magnitude. */
+export type MaskMode =
+  | { readonly type: 'redact' | 'null' | 'hash' | 'generalise' }
+  | { readonly type: 'partial'; readonly keepLast?: number };
+
 /** A rule that matched a command, as the record names it. */
 export interface RuleMatch {
   readonly rule: string;
-  readonly effect: 'deny' | 'allow';
+  readonly effect: 'deny' | 'allow' | 'mask';
   readonly observed: boolean;
 }
 

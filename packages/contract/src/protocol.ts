@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Answer, Refusal } from './decision.js';
 import type { Command, ResponseEvent } from './command.js';
+import type { MaskedSession } from './masking.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
 export const CONTRACT = 1;
@@ -104,6 +105,8 @@ export interface Admission {
   readonly principal: string;
   readonly connection: string;
   readonly target: Target;
+  /** Present when the connection masks anything. Answers to its commands then come with their masking. */
+  readonly masks?: MaskedSession;
 }
 
 /** How to log in at the target. Never shown to the client, never logged. */

@@ -18,6 +18,7 @@ const ATTRIBUTES = {
   command: { text: 'string', confidence: 'string' },
   principal: { name: 'string', kind: 'string', groups: 'list<string>', roles: 'list<string>' },
   connection: { name: 'string', protocol: 'string' },
+  masked: { asked: 'list<string>', moved: 'list<string>' },
 } as const;
 
 export class ConditionError extends Error {
@@ -36,7 +37,7 @@ export interface Condition {
   readonly readsText: boolean;
 }
 /** What is the same for every action of a command, prepared once. */
-export type Attributes = Readonly<Record<'command' | 'principal' | 'connection', unknown>>;
+export type Attributes = Readonly<Record<'command' | 'principal' | 'connection' | 'masked', unknown>>;
 
 /**
  * Compiles a CEL condition. `matches` is not the library's, which a hostile text could keep busy for minutes, but runs in
@@ -56,10 +57,11 @@ export function compileCondition(source: string): Condition {
   return Object.assign(holds, { readsText });
 }
 
-export const attributesOf = (facts: Facts, text: string, { principal, connection }: PolicyContext): Attributes => ({
+export const attributesOf = (facts: Facts, text: string, { principal, connection, masked }: PolicyContext): Attributes => ({
   command: { text, confidence: facts.confidence },
   principal: { name: principal.name, kind: principal.kind, groups: [...principal.groups], roles: [...principal.roles] },
   connection: { name: connection.name, protocol: connection.protocol },
+  masked: { asked: [...(masked?.asked ?? [])], moved: [...(masked?.moved ?? [])] },
 });
 
 function actionAttributes({ verb, effects, resources, filter, depth, reasons }: Action): object {

@@ -3,6 +3,8 @@ export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,
   GATEWAY,
+  type AppliedMask,
+  type MaskedUse,
   type PolicyContext,
   type PolicyDecision,
   PolicyError,

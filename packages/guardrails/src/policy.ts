@@ -1,10 +1,25 @@
-import type { Action, Facts, Principal, Rule, RuleMatch } from '@sluice/contract';
+import type { Action, Facts, MaskRule, Principal, Rule, RuleMatch } from '@sluice/contract';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 
 /** Who asks, and by which connection. */
 export interface PolicyContext {
   readonly principal: Principal;
   readonly connection: { readonly name: string; readonly protocol: string };
+  /** What the command does with masked columns other than to show them; absent until that is known. */
+  readonly masked?: MaskedUse;
+}
+
+/** What a command does with masked columns. */
+export interface MaskedUse {
+  /** How conditions look at them: `equality` with constants and parameters, `other`. */
+  readonly asked: readonly string[];
+  /** Where their values go: `table`, `setting`, `notification`, `file`, `function`. */
+  readonly moved: readonly string[];
+}
+
+/** A mask that applies, and the rule that says so. */
+export interface AppliedMask extends MaskRule {
+  readonly rule: string;
 }
 
 export type PolicyDecision =
@@ -15,6 +30,8 @@ export interface Verdict {
   readonly decision: PolicyDecision;
   /** Every rule that matched, in order, whether it decided or not. */
   readonly matched: readonly RuleMatch[];
+  /** Of every rule that matched. They hold for whatever is let through. */
+  readonly masks: readonly AppliedMask[];
 }
 
 /** A rule that cannot be used. `path` leads to the field, `offset` into its text. */
@@ -72,19 +89,22 @@ export class CompiledPolicy {
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend on the text and not on the facts alone. */
   readonly readsText: boolean;
+  /** Some rule masks something. */
+  readonly masks: boolean;
 
   constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
     this.#rules = rules;
     this.#trusted = trusted;
+    this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 
   /** Never throws. */
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
-      return this.#judge(facts, attributesOf(facts, text, context));
+      return this.#judge(facts, attributesOf(facts, text, context), context.masked?.moved ?? []);
     } catch {
-      return { decision: deny('This command could not be checked against the rules, so it was not run.'), matched: [] };
+      return refusal('This command could not be checked against the rules, so it was not run.');
     }
   }
 
@@ -97,10 +117,11 @@ export class CompiledPolicy {
     }));
   }
 
-  #judge(facts: Facts, attributes: Attributes): Verdict {
-    if (facts.syntaxError) return { decision: deny(facts.syntaxError.message), matched: [] };
-    if (facts.forbidden !== undefined) return { decision: deny(facts.forbidden), matched: [] };
+  #judge(facts: Facts, attributes: Attributes, moved: readonly string[]): Verdict {
+    if (facts.syntaxError) return refusal(facts.syntaxError.message);
+    if (facts.forbidden !== undefined) return refusal(facts.forbidden);
     const matched = new Map<string, RuleMatch>();
+    const masks = new Map<string, AppliedMask>();
     let refused: PolicyDecision | undefined;
     for (const action of facts.actions) {
       let allowed = false;
@@ -110,14 +131,16 @@ export class CompiledPolicy {
         matched.set(rule.rule, { rule: rule.rule, effect: rule.then.type, observed });
         if (observed) continue;
         if (rule.then.type === 'allow') allowed = true;
+        else if (rule.then.type === 'mask') masks.set(rule.rule, { rule: rule.rule, ...rule.then });
         // Of two that refuse, the first in the file gives the sentence.
         else if (refused === undefined || refused.type !== 'deny' || refused.rule === GATEWAY) {
           refused = { type: 'deny', rule: rule.rule, message: rule.then.message };
         }
       }
       if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
+      if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
     }
-    return { decision: refused ?? { type: 'allow' }, matched: [...matched.values()] };
+    return { decision: refused ?? { type: 'allow' }, matched: [...matched.values()], masks: [...masks.values()] };
   }
 
   #unknown({ effects, unknownFunctions }: Action): boolean {
@@ -135,6 +158,15 @@ const deny = (message: string, hint?: string): PolicyDecision => ({
   message,
   ...(hint !== undefined && { hint }),
 });
+
+const refusal = (message: string): Verdict => ({ decision: deny(message), matched: [], masks: [] });
+
+/** A mask that a copy gets rid of is none. */
+const movedMasked = (moved: readonly string[]): PolicyDecision =>
+  deny(
+    `This statement puts values of masked columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
+    'An administrator can admit it with an "allow" rule.',
+  );
 
 function unknownAction({ verb, reasons, unknownFunctions }: Action): PolicyDecision {
   const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';

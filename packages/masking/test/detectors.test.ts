@@ -47,6 +47,13 @@ test('the longer of two findings that overlap covers both', () => {
   expect(detect(bytes)).toEqual([{ entity: 'SECRET', start: 9, end: bytes.length }]);
 });
 
+test.each(['"', "'", ''])('a long value is found to its end, in %j', (quote) => {
+  for (const one of quote === '' ? ['a1', 'é9'] : ['a1 ', 'é9 ', '\\"7']) {
+    const value = one.repeat(400) + 'end';
+    expect(found(`password=${quote}${value}${quote},`, 'SECRET')).toEqual([value]);
+  }
+});
+
 test.each([
   ['@', 'a@'],
   ['signs of assignment', 'token=:'],

@@ -14,7 +14,7 @@ const MODES: readonly Mode[] = [
 ];
 const options = (mode: Mode): MaskOptions => ({ mode, key: Buffer.alloc(32, 7), entity: 'EMAIL' });
 /** Of what generated values there are of each expression that has a `g`. */
-const GENERATED = 12;
+const GENERATED = 6;
 
 describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (major) => {
   const missing = missingPostgres(major);
@@ -33,7 +33,8 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
       create type pair as (a int4, b text, c date, d mood, e varchar(5));
       create domain zip as text;
       create type floats as range (subtype = float8);
-      select setseed(0.5);`);
+      select setseed(0.5);
+      set synchronous_commit = off;`);
     for (const extension of ['hstore', 'citext'])
       await client.query(`create extension if not exists ${extension}`).catch(() => undefined);
     const { rows } = await client.query<{ typname: string; oid: number }>('select typname, oid from pg_type');
@@ -120,12 +121,16 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
   /** Bytes that a server would not send, or not for this type: what is made of them it takes as well, or it is NULL. */
   async function checkDamaged(sample: Sample): Promise<void> {
     await store(sample);
+    // Most of what masks make of damaged values is the same.
+    const taken = new Set<string>();
     for (const format of FORMATS) {
       for (const damaged of new Set((await sent(sample, format)).flatMap(damages))) {
         for (const mode of MODES) {
           const masked = maskFor(sample.type, format, options(mode))(damaged, 0, damaged.length);
           expect(masked).toBeDefined();
-          if (masked === null || masked === undefined) continue;
+          const key = `${format} ${masked?.toString('latin1')}`;
+          if (masked === null || masked === undefined || taken.has(key)) continue;
+          taken.add(key);
           const parameter = format === 'binary' ? Buffer.from(masked) : masked.toString('utf8');
           await client.query('insert into target (v) values ($1)', [parameter]).catch((error: unknown) => {
             const what = `${mode.type}, ${format}, of ${damaged.toString('latin1')}: ${masked.toString('latin1')}`;

@@ -1,4 +1,4 @@
-import type { Answer, Ending, ResponseEvent, SqlCommand } from '@sluice/contract';
+import type { Answer, Ending, MaskedSession, ResponseEvent, SqlCommand } from '@sluice/contract';
 import type { Conversation, Side, Wires } from '@sluice/wire';
 import { WireError, malformed } from '@sluice/wire';
 import { FromClient } from './from-client.js';
@@ -26,6 +26,8 @@ export interface Setup {
   readonly nowhere: string;
   /** Command ids that the start-up has used. */
   readonly commands: number;
+  /** On a connection that masks anything. */
+  readonly masks?: MaskedSession | undefined;
 }
 
 /** State that both directions share. Each field has one writer, named beside it. */

@@ -3,9 +3,10 @@ import { malformed, unexpected } from '@sluice/wire';
 import { messageLength, type Shared } from './conversation.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
 import { F, HEADER, message } from './messages.js';
-import { type Owed, running } from './pipeline.js';
+import { type Owed, type Running, running } from './pipeline.js';
 import {
   functionCallRefusal,
+  hiddenCursor,
   missingPortal,
   missingStatement,
   refusal,
@@ -20,6 +21,7 @@ type Fate = 'forward' | 'drop' | 'wait' | Buffer;
 /** Messages that are read whole and are small by nature; a longer one is not what it says. */
 const LONGEST_NAME = 64 * 1024;
 const FLUSH = message(F.flush);
+const PORTAL = Buffer.from('P');
 
 /**
  * The client's half: takes its messages apart, has each command judged before the target sees a byte of it, and puts a
@@ -196,7 +198,7 @@ export class FromClient {
   /** The target would pass over it. A command that was let through while its turn was lost is closed in the record. */
   #skip(): Fate {
     if (this.#answer?.type === 'allow') {
-      this.#shared.recorder.end(running(this.#id, 'run', []), 'skipped');
+      this.#shared.recorder.end(running(this.#id, 'run', this.#answer), 'skipped');
     }
     return 'drop';
   }
@@ -217,7 +219,7 @@ export class FromClient {
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
-    const command = running(this.#id, 'run', answer.facts.statements);
+    const command = running(this.#id, 'run', answer);
     this.#flushed = false;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
@@ -229,7 +231,7 @@ export class FromClient {
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
-    const command = running(this.#id, 'prepare', answer.facts.statements);
+    const command = running(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
     return 'forward';
   }
@@ -244,7 +246,7 @@ export class FromClient {
     const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
-    const command = running(this.#id, 'run', answer.facts.statements, statement);
+    const command = running(this.#id, 'run', answer, statement);
     this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
     return 'forward';
   }
@@ -257,9 +259,13 @@ export class FromClient {
       const words = kind === 'statement' ? missingStatement(name) : missingPortal(name);
       return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
     }
-    this.#shared.pipeline.push(
-      'text' in found ? { type: 'describe', statement: found } : { type: 'describe', command: found },
-    );
+    if ('text' in found) this.#shared.pipeline.push({ type: 'describe', statement: found });
+    else {
+      if (this.#isHiddenCursor(found))
+        return this.#refuse({ type: 'describe' }, hiddenCursor(name), this.#standIn.describe);
+      found.asked = true;
+      this.#shared.pipeline.push({ type: 'describe', command: found });
+    }
     return 'forward';
   }
 
@@ -270,17 +276,32 @@ export class FromClient {
     if (command === 'missing') {
       return this.#refuse({ type: 'execute' }, missingPortal(name), this.#standIn.execute);
     }
+    if (this.#isHiddenCursor(command)) {
+      return this.#refuse({ type: 'execute' }, hiddenCursor(name), this.#standIn.execute);
+    }
+    // Masks are made for types and formats, so the target has to say them before it sends rows.
+    const unasked = command.masking !== undefined && !command.asked;
+    if (unasked) {
+      command.asked = true;
+      this.#shared.pipeline.push({ type: 'describe', command, own: true });
+    }
     this.#shared.pipeline.push({ type: 'execute', command });
     this.#expectCopies(command.effects);
-    return 'forward';
+    return unasked ? Buffer.concat([message(F.describe, PORTAL, name), bytes]) : 'forward';
+  }
+
+  /** A cursor of DECLARE, read by the protocol's Execute: its rows are those of another statement than the one judged. */
+  #isHiddenCursor({ masking, effects }: Running): boolean {
+    return masking !== undefined && effects.some(({ type }) => type === 'declare');
   }
 
   /** Judges a command; undefined while the answer, or a reply that the answer depends on, is still to come. */
   #ask(phase: 'prepare' | 'run', text: string, parameters?: ReturnType<typeof boundParameters>): Answer | undefined {
     if (this.#answer) return this.#answer;
-    const { names, port } = this.#shared;
-    // SQL-level EXECUTE looks names up, and those have to be what the target will find.
-    if (!names.settled && /execute/i.test(text)) {
+    const { names, port, masks } = this.#shared;
+    // SQL-level EXECUTE looks names up, and those have to be what the target will find. Where columns are masked, every name
+    // is looked up, and what it means can depend on what was sent before.
+    if ((!names.settled && /execute/i.test(text)) || (masks && phase === 'run' && !names.sessionSettled)) {
       this.#settle();
       return undefined;
     }

@@ -10,6 +10,8 @@ import { asStatement, readWishes } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
 
+export { type Side, openSide } from './side.js';
+export type { Reach } from './upstream.js';
 export { type DecodedResult, decodeResult } from './results.js';
 
 /**
@@ -47,6 +49,7 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   front.release();
   front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
   gate.opened();
+  admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
 }
 
@@ -67,6 +70,8 @@ async function judgeSettings(gate: Gate, settings: ReadonlyMap<string, string>):
       text: asStatement(name, value),
     });
     if (answer.type === 'deny') return fatal('42501', `${name}: ${answer.message}`, answer.hint);
+    // The target takes it with the start-up packet, or there will be no session.
+    answer.masking?.completed(0);
   }
   return undefined;
 }
@@ -126,6 +131,7 @@ class Session {
       limits: gate.limits,
       nowhere: `refused ${randomBytes(12).toString('hex')}`,
       commands: this.#commands,
+      masks: this.#admitted.masks,
     });
     this.#conversation = conversation;
     this.#obey(conversation);

@@ -80,6 +80,15 @@ export class Names {
     return true;
   }
 
+  /** Nothing on its way changes the search path, the role, or what a name stands for. */
+  get sessionSettled(): boolean {
+    for (let at = 0; at < this.#pipeline.length; at++) {
+      const { command } = this.#pipeline.at(at);
+      if (command?.masking?.changesSession === true && command.phase === 'run') return false;
+    }
+    return true;
+  }
+
   parsed(name: string, statement: Statement): void {
     this.#statements.set(name, statement);
   }

@@ -1,4 +1,4 @@
-import type { StatementEffect } from '@sluice/contract';
+import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
 
 /** What is known of one command between its being let through and the end of its answer. */
 export interface Running {
@@ -9,6 +9,12 @@ export interface Running {
   readonly effects: readonly StatementEffect[];
   /** What was bound, for its description: the record of an answer holds the names of its columns. */
   readonly statement: Statement | undefined;
+  /** How its answer has to be changed, on a connection that masks anything. */
+  readonly masking: Masking | undefined;
+  /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
+  editor: RowEditor | 'pass' | undefined;
+  /** A Describe of its portal has been sent. */
+  asked: boolean;
   described: boolean;
   rows: number;
   bytes: number;
@@ -26,13 +32,16 @@ export interface Running {
 export const running = (
   id: number,
   phase: Running['phase'],
-  effects: readonly StatementEffect[],
+  allowed: Pick<Allow, 'facts' | 'masking'>,
   statement?: Statement,
 ): Running => ({
   id,
   phase,
-  effects,
+  effects: allowed.facts.statements,
   statement,
+  masking: allowed.masking,
+  editor: undefined,
+  asked: false,
   described: false,
   rows: 0,
   bytes: 0,
@@ -67,7 +76,13 @@ export type Owed = { readonly refused?: Refused } & (
   | { readonly type: 'parse'; readonly command?: Running; readonly name?: string; readonly statement?: Statement }
   | { readonly type: 'bind'; readonly command?: Running; readonly portal?: string }
   /** Of a portal, which has a command, or of a statement. */
-  | { readonly type: 'describe'; readonly command?: Running; readonly statement?: Statement }
+  | {
+      readonly type: 'describe';
+      readonly command?: Running;
+      readonly statement?: Statement;
+      /** Asked for by the gateway: the client does not see the reply. */
+      readonly own?: true;
+    }
   | { readonly type: 'execute'; readonly command?: Running }
   | {
       readonly type: 'close';
@@ -97,6 +112,11 @@ export class Pipeline {
   get open(): boolean {
     const last = this.#owed.at(-1);
     return last !== undefined && last.type !== 'sync' && last.type !== 'query';
+  }
+
+  /** A Sync is on its way. */
+  get syncing(): boolean {
+    return this.#owed.some(({ type }) => type === 'sync');
   }
 
   push(owed: Owed): void {

@@ -46,6 +46,25 @@ export function functionCallRefusal(): Buffer {
   });
 }
 
+/** A result that cannot be masked: the statement has run, its rows are kept back. */
+export function unmaskable(message: string): Buffer {
+  return errorResponse({
+    severity: 'ERROR',
+    code: '42501',
+    message,
+    detail: 'The statement may have run. Columns of this connection are masked, and its result could not be.',
+  });
+}
+
+export function hiddenCursor(name: string): Buffer {
+  return errorResponse({
+    severity: 'ERROR',
+    code: '0A000',
+    message: `cursor "${name}" was declared in SQL, and columns are masked here: it has to be read in SQL`,
+    hint: `Use FETCH FROM ${name}.`,
+  });
+}
+
 export function missingStatement(name: string): Buffer {
   const message =
     name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;

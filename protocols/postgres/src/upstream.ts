@@ -6,6 +6,9 @@ import { B, F, HEADER, message, readErrorFields, startupPacket } from './message
 import { ScramClient } from './scram.js';
 import { CANCEL_REQUEST, SSL_REQUEST, VERSION_3_0 } from './startup.js';
 
+/** What of the gate is needed to get to a target. */
+export type Reach = Pick<Gate, 'dial' | 'secure' | 'limits'>;
+
 /** A target that is logged in and has said ReadyForQuery. */
 export interface Upstream {
   readonly stream: Duplex;
@@ -39,7 +42,7 @@ const SUPPORTED = { from: 15, to: 18 };
  * @throws UpstreamError with words for the client
  */
 export async function openUpstream(
-  gate: Gate,
+  gate: Reach,
   target: Target,
   settings: ReadonlyMap<string, string>,
 ): Promise<Upstream> {
@@ -67,7 +70,7 @@ export async function openUpstream(
 
 /** A CancelRequest on a connection of its own (55.2.8). Resolves when the target has closed it, so it has been read. */
 export async function cancelUpstream(
-  gate: Gate,
+  gate: Reach,
   target: Target,
   upstream: { process: number; secret: Buffer },
 ): Promise<void> {
@@ -88,7 +91,7 @@ interface Wire {
 }
 
 /** Dial, then SSLRequest where the connection asks for TLS. There is no silent way back to plaintext. */
-async function connect(gate: Gate, target: Target): Promise<Wire> {
+async function connect(gate: Reach, target: Target): Promise<Wire> {
   let stream: Duplex;
   try {
     stream = await gate.dial();

@@ -1,4 +1,4 @@
-import { BREAK, byteClass, DIGITS, has, latin1, LOWER, skip, skipTo, UPPER } from './bytes.js';
+import { byteClass, DIGITS, has, latin1, LOWER, skip, skipTo, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 import { isPlaceholder } from './placeholder.js';
 
@@ -15,14 +15,14 @@ export function assignment(bytes: Buffer, sign: number, start: number, end: numb
   let from = sign + 1;
   if (from < end && (bytes[from] === 0x3e || bytes[from] === 0x3d)) from++;
   from = skip(bytes, from, Math.min(end, from + 4), SPACE);
-  const quote = from < end && (bytes[from] === 0x22 || bytes[from] === 0x27) ? bytes[from] : undefined;
-  if (quote !== undefined) from++;
+  const quote = openingQuote(bytes, from, end);
+  if (quote !== undefined) from += quote === BACKSLASH ? 2 : 1;
   for (const word of SCHEMES) if (has(bytes, from, end, word)) from += word.length;
   const limit = Math.min(end, from + LONGEST);
   const to = quote === undefined ? endOfBare(bytes, from, limit) : endOfQuoted(bytes, from, limit, quote);
   if (to < end && bytes[to] === 0x28) return undefined;
   return isSecret(latin1(bytes, from, to), kind)
-    ? { entity: 'SECRET', start: from, end: whole(bytes, to, end) }
+    ? { entity: 'SECRET', start: from, end: whole(bytes, to, end, quote) }
     : undefined;
 }
 
@@ -52,13 +52,23 @@ function kindOfName(bytes: Buffer, sign: number, start: number): Kind | undefine
   // `:=` and `=>` are one sign.
   if (last > start && bytes[last - 1] === 0x3a) last--;
   while (last > start && sign - last < 4 && SPACE[bytes[last - 1] as number] === 1) last--;
-  if (last > start && (bytes[last - 1] === 0x22 || bytes[last - 1] === 0x27)) last--;
+  if (last > start && isQuote(bytes[last - 1])) last--;
+  if (last > start && bytes[last - 1] === BACKSLASH) last--;
   let first = last;
   while (first > start && last - first < LONGEST_NAME && NAME[bytes[first - 1] as number] === 1) first--;
   if (last - first < 3 || ENDINGS[pair(bytes[last - 2] as number, bytes[last - 1] as number)] === 0) return undefined;
   const name = latin1(bytes, first, last);
   if (PASSWORD.test(name)) return 'password';
   return KEY.test(name) ? 'key' : undefined;
+}
+
+const BACKSLASH = 0x5c;
+const isQuote = (byte: number | undefined): boolean => byte === 0x22 || byte === 0x27;
+
+/** What ends the value: a quote, or the backslash before one where JSON is written within a string. */
+function openingQuote(bytes: Buffer, at: number, end: number): number | undefined {
+  if (at < end && isQuote(bytes[at])) return bytes[at];
+  return at + 1 < end && bytes[at] === BACKSLASH && isQuote(bytes[at + 1]) ? BACKSLASH : undefined;
 }
 
 function endOfBare(bytes: Buffer, from: number, limit: number): number {
@@ -72,11 +82,10 @@ function endOfQuoted(bytes: Buffer, from: number, limit: number, quote: number |
   return Math.min(to, limit);
 }
 
-/** A value that reaches past what was judged goes on to the end of its token, and never ends inside a character. */
-function whole(bytes: Buffer, to: number, end: number): number {
-  return to < end && BREAK[bytes[to] as number] === 0 && BARE_END[bytes[to] as number] === 0
-    ? skipTo(bytes, to, end, BARE_END)
-    : to;
+/** A value that reaches past what was judged goes on to its quote, or to the end of its token. */
+function whole(bytes: Buffer, to: number, end: number, quote: number | undefined): number {
+  if (quote !== undefined) return endOfQuoted(bytes, to, end, quote);
+  return skipTo(bytes, to, end, BARE_END);
 }
 
 /** Whether a value given to such a name is one to keep to oneself. */

@@ -4,3 +4,4 @@ export type { Flow, Output, Predicate, StatementLineage, Target } from './lineag
 export { lineageOf } from './statements.js';
 export { EMPTY_OVERLAY, type Overlay, type Session, afterEffects, atIdle, newSession } from './session.js';
 export type { Column, Kind, Value } from './value.js';
+export { splitSearchPath } from './settings.js';

@@ -1,0 +1,81 @@
+import { type Catalog, type Lineage, catalogVersion, loadLineage, readCatalog } from '@sluice/analysis';
+import type { Side } from '@sluice/postgres';
+
+/** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
+const TRUSTED = 2_000;
+
+/** What statements of a target mean: its catalog, and the analysis for its version. */
+export interface Meaning {
+  readonly catalog: Catalog;
+  readonly lineage: Lineage;
+  /** Where a new session looks names up, as `SHOW search_path` says it. */
+  readonly searchPath: string;
+}
+
+/**
+ * The catalog of one target, read on a connection of the gateway's own, kept, and read again when it has changed: after
+ * definitions that went through the gateway at once, after others within two seconds.
+ */
+export class TargetCatalog {
+  readonly #open: () => Promise<Side>;
+  #side: Side | undefined;
+  #meaning: Meaning | undefined;
+  #checked = 0;
+  #reading: Promise<Meaning> | undefined;
+  #changes = 0;
+
+  constructor(open: () => Promise<Side>) {
+    this.#open = open;
+  }
+
+  /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
+  get(): Meaning | Promise<Meaning> {
+    if (this.#meaning && Date.now() - this.#checked < TRUSTED) return this.#meaning;
+    return this.refresh();
+  }
+
+  /** Definitions have changed: what is known does not count any more. */
+  changed(): void {
+    this.#checked = 0;
+    this.#changes++;
+  }
+
+  refresh(): Promise<Meaning> {
+    this.#reading ??= this.#refresh().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  close(): void {
+    this.#side?.close();
+    this.#side = undefined;
+  }
+
+  async #refresh(): Promise<Meaning> {
+    for (;;) {
+      const [started, changes] = [Date.now(), this.#changes];
+      const meaning = await this.#read();
+      this.#meaning = meaning;
+      // What has changed while it was read may not be in it.
+      if (changes !== this.#changes) continue;
+      this.#checked = started;
+      return meaning;
+    }
+  }
+
+  async #read(): Promise<Meaning> {
+    try {
+      const side = (this.#side ??= await this.#open());
+      const query = (text: string): ReturnType<Side['query']> => side.query(text);
+      const known = this.#meaning;
+      if (known && (await catalogVersion(query)) === known.catalog.version) return known;
+      const lineage = known?.lineage ?? (await loadLineage(side.major));
+      const [path] = await query('show search_path');
+      return { catalog: await readCatalog(query, lineage.parse), lineage, searchPath: path?.[0] ?? '' };
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+}

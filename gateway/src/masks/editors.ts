@@ -1,0 +1,185 @@
+import type { Output, StatementLineage } from '@sluice/analysis';
+import { type Detector, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
+import type { AppliedMask } from '@sluice/guardrails';
+import {
+  type CellMask,
+  CopyMask,
+  type DetectorOptions,
+  ENTITIES,
+  type Entity,
+  type Format,
+  type Mode,
+  type PgType,
+  RowMask,
+  Unmaskable,
+  builtIn,
+  detectorFor,
+  maskFor,
+} from '@sluice/masking';
+import type { Meaning } from './catalogs.js';
+import { type MaskedColumns, stricter } from './columns.js';
+import { copyFormat } from './copy.js';
+import { typeOf } from './types.js';
+
+/** All that decides what becomes of a result. */
+export interface Rules {
+  readonly meaning: Meaning;
+  readonly masked: MaskedColumns;
+  readonly masks: readonly AppliedMask[];
+  readonly key: Uint8Array;
+}
+
+/**
+ * The editor for rows that the target has described like this; undefined when they may pass.
+ *
+ * @throws Unmasked when the description is not that of the result that was judged
+ */
+export function rowEditor(
+  rules: Rules,
+  lineage: StatementLineage | undefined,
+  columns: readonly ResultColumn[],
+): RowEditor | undefined {
+  const outputs = agreed(rules, lineage, columns);
+  const masks = columns.map((column, at) =>
+    maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
+  );
+  if (masks.every((mask) => mask === undefined)) return undefined;
+  const rows = new RowMask(masks);
+  return guarded({
+    push: (bytes) => rows.push(bytes),
+    end: () => {
+      if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
+      return Buffer.alloc(0);
+    },
+  });
+}
+
+/** The same for COPY TO STDOUT. The target says nothing of types: they are those of the columns that are copied as they are. */
+export function copyEditor(
+  rules: Rules,
+  lineage: StatementLineage | undefined,
+  text: string,
+  statement: number,
+  formats: readonly Format[],
+): RowEditor | undefined {
+  const outputs = lineage?.unknown === undefined ? lineage?.outputs : undefined;
+  if (outputs && outputs.length !== formats.length) throw mismatch(outputs.length, formats.length);
+  const masks = formats.map((format, at) => {
+    const output = outputs?.[at];
+    return maskOf(rules, output, output && typeOfSource(rules, output), format);
+  });
+  if (masks.every((mask) => mask === undefined)) return undefined;
+  const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
+  const rows = new CopyMask(copyFormat(rules.meaning.lineage, text, statement, names), masks);
+  return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
+}
+
+/** Type of a column that is given out as it is stored. */
+function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {
+  const [base] = sources;
+  if (!base || sources.size > 1 || kind !== 'direct') return undefined;
+  const attribute = catalog.relationByOid(base.relation)?.columns.find((one) => one.base === base);
+  return attribute && typeOf(catalog, attribute.type, attribute.typmod);
+}
+
+/** The outputs, if they are known and the target describes the same. */
+function agreed(
+  { meaning: { catalog } }: Rules,
+  lineage: StatementLineage | undefined,
+  columns: readonly ResultColumn[],
+): readonly Output[] | undefined {
+  if (!lineage || lineage.unknown !== undefined) return undefined;
+  const { outputs } = lineage;
+  if (outputs.length !== columns.length) throw mismatch(outputs.length, columns.length);
+  for (const [at, { name, table, attribute }] of columns.entries()) {
+    const output = outputs[at] as Output;
+    const relation = table === 0 ? undefined : catalog.relationByOid(table);
+    if (!relation || relation.kind === 'v' || attribute <= 0 || output.unknown !== undefined) continue;
+    const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
+    if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {
+      throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
+    }
+  }
+  return outputs;
+}
+
+const mismatch = (expected: number, found: number): Unmasked =>
+  new Unmasked(`The target describes ${found} columns where the statement has ${expected}.`);
+
+/** What becomes of a column: undefined, it passes. */
+function maskOf(
+  { masked, masks, key }: Rules,
+  output: Output | undefined,
+  type: PgType | undefined,
+  format: Format,
+): CellMask | undefined {
+  if (masked.size > 0 && (!output || output.unknown !== undefined)) return NULL;
+  const rule = output && ruleFor(output, masked);
+  if (rule) {
+    const { mask, entity } = rule;
+    // Of a computation it is not known which part of it is the value: nothing of it is kept.
+    const mode: Mode = output.kind === 'direct' || KEYED.has(mask.with.type) ? modeOf(mask) : { type: 'redact' };
+    return type ? maskFor(type, format, { mode, key, entity }) : NULL;
+  }
+  const detecting = detectors(masks, key);
+  if (!detecting) return undefined;
+  return detectorFor(type ?? (format === 'text' ? TEXT : UNKNOWN), format, detecting);
+}
+
+const NULL: CellMask = () => null;
+const TEXT = builtIn(25);
+const UNKNOWN: PgType = { oid: 0, kind: 'pseudo' };
+/** Modes that say nothing of a part of a value. */
+const KEYED: ReadonlySet<string> = new Set(['null', 'hash', 'redact']);
+
+const modeOf = ({ with: mode }: AppliedMask): Mode =>
+  mode.type === 'partial' ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) } : mode;
+
+function ruleFor(
+  { sources, counts }: Output,
+  masked: MaskedColumns,
+): { mask: AppliedMask; entity: string } | undefined {
+  if (counts) return undefined;
+  let found: { mask: AppliedMask; entity: string } | undefined;
+  for (const source of sources) {
+    const mask = masked.get(source);
+    if (!mask) continue;
+    const entity = source.name.slice(source.name.lastIndexOf('.') + 1).toUpperCase();
+    found = found ? { mask: stricter(found.mask, mask), entity: found.entity } : { mask, entity };
+  }
+  return found;
+}
+
+export const entityOf = (detector: Detector): Entity | undefined =>
+  ENTITIES.find((entity) => entity === detector.toUpperCase());
+
+const made = new WeakMap<readonly AppliedMask[], DetectorOptions | undefined>();
+
+function detectors(masks: readonly AppliedMask[], key: Uint8Array): DetectorOptions | undefined {
+  if (made.has(masks)) return made.get(masks);
+  const chosen = new Map<Entity, AppliedMask>();
+  for (const mask of masks) {
+    for (const detector of mask.detect) {
+      const entity = entityOf(detector);
+      const known = entity && chosen.get(entity);
+      if (entity) chosen.set(entity, known ? stricter(known, mask) : mask);
+    }
+  }
+  const modes = new Map([...chosen].map(([entity, mask]) => [entity, modeOf(mask)] as const));
+  const options = modes.size > 0 ? { modes, key } : undefined;
+  made.set(masks, options);
+  return options;
+}
+
+/** Rows that cannot be masked are for the contract's word, whoever found it out. */
+function guarded({ push, end }: RowEditor): RowEditor {
+  const attempt = (make: () => Buffer): Buffer => {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof Unmaskable)) throw error;
+      throw new Unmasked(`The result cannot be masked: ${error.message}.`);
+    }
+  };
+  return { push: (bytes) => attempt(() => push(bytes)), end: () => attempt(end) };
+}

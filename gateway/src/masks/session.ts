@@ -1,0 +1,215 @@
+import {
+  type Session as NameSpace,
+  type StatementLineage,
+  afterEffects,
+  atIdle,
+  newSession,
+  splitSearchPath,
+} from '@sluice/analysis';
+import type { Facts, MaskedSession, Masking, SqlCommand } from '@sluice/contract';
+import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
+import { filterMessage, filterNotification } from '@sluice/masking';
+import type { Meaning, TargetCatalog } from './catalogs.js';
+import { type MaskedColumns, maskedColumns } from './columns.js';
+import { type Rules, copyEditor, entityOf, rowEditor } from './editors.js';
+
+/** What is to be done with the answer to a command, and what the command does with masked columns besides. */
+export interface Plan {
+  readonly masking: Masking;
+  readonly use: MaskedUse;
+}
+
+/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
+const LONGEST = 64 * 1024;
+/** Nested comments cost the grammar quadratic time. */
+const LONGEST_COMMENTED = 4 * 1024;
+const ERROR = 'E'.charCodeAt(0);
+const NOTIFICATION = 'A'.charCodeAt(0);
+
+/**
+ * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
+ * change that, and takes them back when the target rolls back.
+ */
+export class MaskSession implements MaskedSession {
+  readonly #catalog: TargetCatalog;
+  readonly #user: string;
+  readonly #key: Uint8Array;
+  readonly #onUnmatched: (patterns: readonly string[]) => void;
+  #names: NameSpace | undefined;
+  /** The names as they were when no transaction was open. */
+  #idle: NameSpace | undefined;
+  #status: 'idle' | 'open' | 'failed' | 'new' = 'new';
+  /** Since the target was last ready: an error; in this transaction: definitions that others do not see yet. */
+  #failed = false;
+  #defined = false;
+
+  constructor(
+    catalog: TargetCatalog,
+    user: string,
+    key: Uint8Array,
+    onUnmatched: (patterns: readonly string[]) => void,
+  ) {
+    this.#catalog = catalog;
+    this.#user = user;
+    this.#key = key;
+    this.#onUnmatched = onUnmatched;
+  }
+
+  /** At once while the catalog is fresh. Rejects when it cannot be read. */
+  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
+    const meaning = this.#catalog.get();
+    return meaning instanceof Promise
+      ? meaning.then((late) => this.#plan(late, command, facts, masks))
+      : this.#plan(meaning, command, facts, masks);
+  }
+
+  ready(status: 'idle' | 'open' | 'failed'): void {
+    const failed = this.#failed;
+    this.#failed = false;
+    const before = this.#status;
+    this.#status = status;
+    if (!this.#names) return;
+    if (status === 'idle') {
+      if (this.#defined) this.#catalog.changed();
+      this.#defined = false;
+      // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
+      const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
+      this.#names = atIdle(names);
+      if (before === 'new') {
+        const { searchPath, role } = this.#names;
+        this.#names = { ...this.#names, initial: { searchPath, role } };
+      }
+      this.#idle = this.#names;
+    }
+  }
+
+  message(bytes: Buffer): Buffer {
+    if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
+    return filterMessage(bytes, { masked: false });
+  }
+
+  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+    const names = (this.#names ??= newSession(this.#user, splitSearchPath(meaning.searchPath)));
+    const { columns, unmatched } = columnsFor(meaning, masks);
+    if (unmatched.length > 0) this.#onUnmatched(unmatched);
+    const rules: Rules = { meaning, masked: columns, masks, key: this.#key };
+    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
+    // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
+    const lineage = this.#defined ? undefined : followed;
+    const touched = !lineage || lineage.some((one) => touches(one, columns)) || touchesTable(facts, columns);
+    const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
+    const masking: Masking = {
+      changesSession: changes(followed, facts),
+      rows: (statement, described) => rowEditor(rules, lineage?.[statement], described),
+      copy: (statement, formats) => copyEditor(rules, lineage?.[statement], command.text, statement, formats),
+      message: (bytes) => {
+        if (bytes[0] === ERROR) this.#failed = true;
+        return filterMessage(bytes, { masked: touched && columns.size > 0, entities });
+      },
+      completed: (statement) => this.#completed(followed?.[statement], facts, statement),
+    };
+    return { masking, use: lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns) };
+  }
+
+  #completed(lineage: StatementLineage | undefined, facts: Facts, statement: number): void {
+    if (!this.#names) return;
+    // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
+    const effects = (lineage?.effects ?? [UNFOLLOWED])
+      .filter(({ type }) => type !== 'uncertain' || !isPlain(facts, statement))
+      .map((effect) =>
+        effect.type === 'transaction' && effect.kind === 'commit' && this.#status === 'failed'
+          ? { ...effect, kind: 'rollback' as const }
+          : effect,
+      );
+    this.#names = afterEffects(this.#names, effects);
+    const own = effects.some(({ type }) => type === 'relation' || type === 'drop relation');
+    if (!own && defines(facts, statement)) this.#defined = true;
+  }
+}
+
+const UNFOLLOWED = { type: 'uncertain', reason: 'a statement was not followed' } as const;
+
+/** It runs no code that nobody read, so what it shows may be unknown, and what names stand for is not. */
+const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
+const isPlain = ({ actions }: Facts, statement: number): boolean =>
+  actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
+
+const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
+  ...before,
+  overlay: { ...before.overlay, prepared: now.overlay.prepared },
+});
+
+const tooLong = (text: string): boolean =>
+  text.length > LONGEST || (text.length > LONGEST_COMMENTED && text.includes('/*'));
+
+const defines = ({ actions }: Facts, statement?: number): boolean =>
+  actions.some(
+    (action) =>
+      (statement === undefined || action.statement === statement) &&
+      action.effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'grant'),
+  );
+
+const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
+  !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
+
+const touches = ({ outputs, predicates, flows, unknown }: StatementLineage, masked: MaskedColumns): boolean =>
+  unknown !== undefined ||
+  outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked)) ||
+  predicates.some(({ column }) => masked.has(column)) ||
+  flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked));
+
+const hits = (sources: ReadonlySet<unknown>, masked: MaskedColumns): boolean => {
+  for (const column of masked.keys()) if (sources.has(column)) return true;
+  return false;
+};
+
+/** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
+function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
+  const tables = new Set([...masked.keys()].map(({ name }) => name.split('.').at(-2)));
+  return actions.some(({ resources }) =>
+    resources.some(({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1))),
+  );
+}
+
+/** What a text that is not followed may do: whatever it reads may end up wherever it writes. Of a plain read all is NULL. */
+function unknownUse({ actions }: Facts, masked: MaskedColumns): MaskedUse {
+  const moves = actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
+  const reads = actions.some(({ resources }) =>
+    resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
+  );
+  return masked.size > 0 && reads && moves ? { asked: ['other'], moved: ['unknown'] } : { asked: [], moved: [] };
+}
+
+function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { catalog }: Meaning): MaskedUse {
+  if (masked.size === 0) return NO_USE;
+  const asked = new Set<string>();
+  const moved = new Set<string>();
+  for (const { predicates, flows } of lineage) {
+    for (const { column, kind } of predicates)
+      if (masked.has(column)) asked.add(kind === 'other' ? 'other' : 'equality');
+    for (const { target, value } of flows) {
+      if (value.unknown === undefined && !hits(value.sources, masked)) continue;
+      if (target.type === 'table') {
+        // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
+        const covered = target.bases.flatMap((base) => catalog.roots(base)).some((base) => masked.has(base));
+        if (target.temporary || covered) continue;
+      }
+      moved.add(target.type);
+    }
+  }
+  return asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
+}
+
+const NO_USE: MaskedUse = { asked: [], moved: [] };
+
+const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColumns>>>();
+
+/** The same rules mean the same columns as long as the catalog is the same. */
+function columnsFor(meaning: Meaning, masks: readonly AppliedMask[]): ReturnType<typeof maskedColumns> {
+  let known = columnsOf.get(meaning);
+  if (!known) columnsOf.set(meaning, (known = new Map()));
+  const key = masks.map(({ rule }) => rule).join('\0');
+  let columns = known.get(key);
+  if (!columns) known.set(key, (columns = maskedColumns(meaning, masks)));
+  return columns;
+}

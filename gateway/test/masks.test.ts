@@ -1,0 +1,189 @@
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Stand, failure, openStand, targetOf } from './stand.js';
+
+const RULES = `
+    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income"], with: redact } }
+    - { rule: phones, mask: { columns: ["customers.phone"], with: hash } }
+    - { rule: cards, mask: { detect: [credit_card], with: { partial: { keep_last: 4 } } } }
+`;
+const SCHEMA = `
+create table customers (id int primary key, name text not null, email text unique, ssn varchar(11), born date, income numeric(10,2),
+  phone text, note text, constraint adult check (born < '2010-01-01'));
+insert into customers values
+  (1, 'Ada', 'ada@example.com', '123-45-6789', '1990-05-01', 52000.50, '+1-202-555-0101', 'card 4111 1111 1111 1111'),
+  (2, 'Bob', 'bob@example.com', '987-65-4321', '1985-07-02', 100.00, '+1-202-555-0102', 'nothing');
+create table orders (id int primary key, customer int references customers, total numeric(10,2));
+insert into orders values (1, 1, 9.5), (2, 2, 11);
+create view people as select id, email as contact from customers;
+create table notes (id serial, body text);
+`;
+
+describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQL %i', (major) => {
+  if (missingPostgres(major)) return;
+  let server: PostgresServer;
+  let stand: Stand;
+  let client: pg.Client;
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(SCHEMA);
+    await direct.end();
+    stand = await openStand({ target: targetOf(server), rules: RULES });
+    client = await stand.client();
+  });
+  afterAll(async () => {
+    await client.end();
+    await stand.stop();
+    await server.stop();
+  });
+  const values = async (text: string, parameters?: unknown[]): Promise<unknown[]> =>
+    (await client.query({ text, values: parameters as unknown[], rowMode: 'array' })).rows.flat();
+
+  test.each([
+    ['select email from customers where id = 1', ['[masked:EMAIL]']],
+    ['select email as harmless from customers where id = 1', ['[masked:EMAIL]']],
+    ["select 'x' || email from customers where id = 1", ['[masked:EMAIL]']],
+    ['select substr(email, 1, 3) from customers where id = 1', ['[masked:EMAIL]']],
+    ['select contact from people where id = 1', ['[masked:EMAIL]']],
+    ['with c as (select email e from customers) select e from c limit 1', ['[masked:EMAIL]']],
+    ['select max(email) from customers', ['[masked:EMAIL]']],
+    ['select id, name from customers where id = 1', [1, 'Ada']],
+    ['select count(*)::int from customers', [2]],
+    ['select note from customers where id = 1', ['card **** **** **** 1111']],
+    ["select '4111111111111111'", ['************1111']],
+    ['select income from customers where id = 1', ['0.00']],
+  ])('%s', async (text, expected) => {
+    expect(await values(text)).toEqual(expected);
+  });
+
+  test('by parameters, in binary, and through a cursor', async () => {
+    expect(await values('select email, id from customers where id = $1', [1])).toEqual(['[masked:EMAIL]', 1]);
+    await client.query('begin; declare c cursor for select email from customers order by id');
+    expect(await values('fetch 1 from c')).toEqual(['[masked:EMAIL]']);
+    await client.query('commit');
+    await client.query('prepare p as select ssn from customers where id = 1');
+    expect(await values('execute p')).not.toEqual(['123-45-6789']);
+    await client.query('deallocate p');
+  });
+
+  test('hashes join, and differ', async () => {
+    const [one, two] = await values('select phone from customers order by id');
+    expect(one).toMatch(/^tok_/);
+    expect(one).not.toBe(two);
+    expect(await values('select c.phone from customers c join orders o on o.customer = c.id where o.id = 1')).toEqual([
+      one,
+    ]);
+  });
+
+  test('session objects keep their masks, and rolled back ones do not confuse', async () => {
+    await client.query('create temp table mine as select email as e, id from customers');
+    expect(await values('select e from mine where id = 1')).toEqual(['[masked:EMAIL]']);
+    await client.query('begin');
+    await client.query('create temp table orders as select email as total from customers');
+    expect(await values('select total from orders limit 1')).toEqual(['[masked:EMAIL]']);
+    await client.query('rollback');
+    expect(await values('select total from orders where id = 1')).toEqual(['9.50']);
+    await client.query('drop table mine');
+  });
+
+  test('a view that is changed in the transaction does not open a gap', async () => {
+    await client.query('begin');
+    await client.query('create view fresh as select ssn as s from customers');
+    expect(await values('select s from fresh')).toEqual([null, null]);
+    await client.query('commit');
+    const seen = await values('select s from fresh');
+    expect(seen).toHaveLength(2);
+    expect(seen.join()).not.toMatch(/\d{3}-\d\d-\d{4}/);
+    await client.query('begin; create or replace view fresh as select ssn as s from customers; rollback');
+  });
+
+  test('values do not pass in errors', async () => {
+    const error = (await client
+      .query("insert into customers (id, name, email, born) values (3, 'Eve', 'ada@example.com', '1980-01-01')")
+      .catch((one: unknown) => one)) as pg.DatabaseError;
+    expect(error.code).toBe('23505');
+    expect(error.constraint).toBe('customers_email_key');
+    expect(`${error.message} ${error.detail} ${error.hint}`).not.toContain('ada@example.com');
+    const cast = (await client
+      .query('select email::int from customers')
+      .catch((one: unknown) => one)) as pg.DatabaseError;
+    expect(cast.code).toBe('22P02');
+    expect(JSON.stringify(cast)).not.toContain('example.com');
+  });
+
+  test('values are not moved to where no mask holds, nor masks written back', async () => {
+    expect(await failure(client.query('insert into notes (body) select email from customers'))).toBe('42501');
+    expect(await failure(client.query("select set_config('my.x', email, false) from customers"))).toBe('42501');
+    expect(await failure(client.query("select pg_notify('x', email) from customers"))).toBe('42501');
+    expect(await failure(client.query('create table stolen as select * from customers'))).toBe('42501');
+    expect(
+      await failure(client.query({ text: 'update customers set note = $1 where id = 1', values: ['[masked:EMAIL]'] })),
+    ).toBe('42501');
+    await client.query('update customers set email = lower(email) where id = 1');
+    expect(await values('select email from customers where id = 1')).toEqual(['[masked:EMAIL]']);
+  });
+
+  test('COPY is masked in every format', async () => {
+    for (const options of ['', 'with (format csv, header)', "with (format csv, delimiter ';', force_quote *)"]) {
+      const text = await copied(
+        stand,
+        `copy (select id, email, phone, note from customers order by id) to stdout ${options}`,
+      );
+      expect(text).not.toContain('example.com');
+      expect(text).not.toContain('555-01');
+      expect(text).not.toContain('4111 1111');
+      expect(text).toContain('1111');
+    }
+    const binary = await copied(stand, 'copy customers to stdout with (format binary)');
+    expect(binary).not.toContain('example.com');
+    expect(binary.startsWith('PGCOPY')).toBe(true);
+  });
+
+  test('many statements in one text, each with its own masks', async () => {
+    const results = (await client.query(
+      'select id from customers where id = 1; select email from customers where id = 1; select 7 as n',
+    )) as unknown as pg.QueryResult[];
+    expect(results.map(({ rows }) => rows)).toEqual([[{ id: 1 }], [{ email: '[masked:EMAIL]' }], [{ n: 7 }]]);
+  });
+
+  test('search_path decides what a name is, as soon as the target has confirmed it', async () => {
+    await client.query(
+      "create schema other; create table other.customers (email text); insert into other.customers values ('plain')",
+    );
+    await client.query('set search_path to other, public');
+    expect(await values('select email from customers limit 1')).toEqual(['[masked:EMAIL]']);
+    await client.query('reset search_path');
+    await client.query('drop schema other cascade');
+  });
+});
+
+/** What COPY TO STDOUT sends, as Latin-1. */
+async function copied(stand: Stand, text: string): Promise<string> {
+  const client = await stand.client();
+  const { stream } = (client as unknown as { connection: { stream: NodeJS.ReadWriteStream } }).connection;
+  const chunks: Buffer[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.removeAllListeners('data');
+  stream.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (Buffer.concat(chunks).subarray(-6).toString('latin1') === 'Z\0\0\0\x05I') resolve();
+  });
+  const body = Buffer.from(`${text}\0`);
+  const head = Buffer.from([0x51, 0, 0, 0, 0]);
+  head.writeInt32BE(body.length + 4, 1);
+  stream.write(Buffer.concat([head, body]));
+  await promise;
+  (stream as unknown as { destroy(): void }).destroy();
+  const bytes = Buffer.concat(chunks);
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const next = at + 1 + bytes.readInt32BE(at + 1);
+    if (bytes[at] === 0x64) parts.push(bytes.subarray(at + 5, next));
+    if (bytes[at] === 0x45) throw new Error(bytes.toString('utf8', at, next));
+    at = next;
+  }
+  return Buffer.concat(parts).toString('latin1');
+}

@@ -1,0 +1,51 @@
+/**
+ * How the answer to one SQL command has to be changed, and what became of the command. Made by the gate, used by a protocol
+ * for the commands that it was given it for. Statements count from 0, in the order of the text.
+ */
+export interface Masking {
+  /** The command changes what later ones mean: none may be asked about before the target has confirmed it. */
+  readonly changesSession: boolean;
+  /**
+   * The target has described the result of a statement. Undefined: its rows pass as they are.
+   *
+   * @throws Unmasked when the result is not what was judged, and must not pass
+   */
+  rows(statement: number, columns: readonly ResultColumn[]): RowEditor | undefined;
+  /** The same for COPY TO STDOUT, which says no more than how many columns there are and in which format each is. */
+  copy(statement: number, formats: readonly ('text' | 'binary')[]): RowEditor | undefined;
+  /** ErrorResponse or NoticeResponse as the client may have it. */
+  message(bytes: Buffer): Buffer;
+  /** The target has completed a statement. */
+  completed(statement: number): void;
+}
+
+/** What masks need to know of a session, whatever command it is about. Present where a connection masks anything. */
+export interface MaskedSession {
+  /** The target is ready for a new command: outside a transaction, in one, or in one that has failed. */
+  ready(status: 'idle' | 'open' | 'failed'): void;
+  /** A message that belongs to no command: a notice, a notification. */
+  message(bytes: Buffer): Buffer;
+}
+
+/** A column as the target describes it. Numbers are object identifiers; 0 where the column is an expression. */
+export interface ResultColumn {
+  readonly name: string;
+  readonly table: number;
+  readonly attribute: number;
+  readonly type: number;
+  readonly typmod: number;
+  readonly format: 'text' | 'binary';
+}
+
+/** Rewrites the messages that rows are in. Both throw `Unmasked`; nothing of the row in question has passed then. */
+export interface RowEditor {
+  /** Takes messages cut anywhere and gives whole ones. */
+  push(bytes: Buffer): Buffer;
+  /** What is left at the end of the rows. */
+  end(): Buffer;
+}
+
+/** The result must not reach the client. The message is a sentence for the user and says nothing of the values. */
+export class Unmasked extends Error {
+  override readonly name = 'Unmasked';
+}

@@ -1,0 +1,25 @@
+import type { ResultColumn } from '@sluice/contract';
+import { Reader } from '@sluice/wire';
+
+/** Body of a RowDescription (55.7): one entry for each column, in order. */
+export function resultColumns(body: Buffer): ResultColumn[] {
+  const reader = new Reader(body);
+  const columns: ResultColumn[] = [];
+  for (let left = reader.int16() & 0xffff; left > 0; left--) {
+    const name = reader.cstring();
+    const table = reader.int32() >>> 0;
+    const attribute = reader.int16();
+    const type = reader.int32() >>> 0;
+    reader.int16(); // type size
+    const typmod = reader.int32();
+    columns.push({ name, table, attribute, type, typmod, format: reader.int16() === 1 ? 'binary' : 'text' });
+  }
+  return columns;
+}
+
+/** Body of a CopyOutResponse (55.7): the format of each column. */
+export function copyFormats(body: Buffer): ('text' | 'binary')[] {
+  const reader = new Reader(body);
+  reader.byte(); // the format of all
+  return Array.from({ length: reader.int16() & 0xffff }, () => (reader.int16() === 1 ? 'binary' : 'text'));
+}
