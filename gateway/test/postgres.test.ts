@@ -219,12 +219,13 @@ describe.each([18, 15] as const)('PostgreSQL %i through the gateway', (major) =>
     const client = await stand.client();
     await client.query('select id, name from t where id = $1', [42]);
     await failure(client.query('truncate t'));
+    const id = [...stand.gateway.sessions.values()].find((session) => session.denied === 1)?.id ?? '';
     await client.end();
-    await sleep(50);
+    while (stand.gateway.sessions.has(id)) await sleep(10);
     stand.gateway.log.flush();
     const folder = stand.gateway.journal.folder;
-    const last = listSessions(folder).find((session) => session.denied === 1 && session.commands >= 1);
-    const entries = timeline(folder, last?.id ?? '');
+    expect(listSessions(folder).find((session) => session.id === id)).toMatchObject({ denied: 1 });
+    const entries = timeline(folder, id);
     expect(entries.map((entry) => entry.type)).toEqual(
       expect.arrayContaining(['opened', 'command', 'response', 'closed']),
     );

@@ -33,6 +33,7 @@ export async function tour(): Promise<boolean> {
     try {
       await people(demo, show);
       await refusals(demo, show);
+      await masks(demo, show);
       await record(demo, show);
     } finally {
       await demo.stop();
@@ -134,6 +135,61 @@ async function refusals(demo: Demo, show: Show): Promise<void> {
   await tell(client, show, '  a refused statement fails it', 'truncate orders', [], refusedBy('no-destruction'));
   await tell(client, show, '  as the server knows', 'select 1', [], (answer) => answer.startsWith('25P02'));
   await tell(client, show, '  and rollback ends it', 'rollback', [], (answer) => answer === 'ROLLBACK');
+  await client.end();
+}
+
+async function masks(demo: Demo, show: Show): Promise<void> {
+  const client = await connect(demo, 'developer', demo.tokens.developer);
+  const hidden = (answer: string): boolean => answer.includes('[masked:EMAIL]') && !answer.includes('example.com');
+  await tell(client, show, 'A masked column is masked', 'select name, email from customers where id = 1', [], hidden);
+  await tell(
+    client,
+    show,
+    '  under another name, in an expression, in a subquery as well',
+    "with c as (select upper('to: ' || email) as harmless from customers where id = 1) select harmless from c",
+    [],
+    (answer) => hidden(answer) && !answer.includes('EXAMPLE.COM'),
+  );
+  await tell(
+    client,
+    show,
+    'A pseudonym is the same each time, so joins and groups work',
+    'select count(distinct phone) as phones, min(phone) as one from customers where id in (1, 101)',
+    [],
+    (answer) => answer.includes('tok_') && !answer.includes('555'),
+  );
+  await tell(
+    client,
+    show,
+    'A card number is found wherever it is',
+    'select card from payments order by id limit 1',
+    [],
+    (answer) => /\*{4}.*\d{4}"/.test(answer) && !/\d{13}/.test(answer),
+  );
+  await tell(
+    client,
+    show,
+    'Masked values do not leave by an error',
+    'select email::int from customers where id = 1',
+    [],
+    (answer) => answer.startsWith('22P02') && !answer.includes('example.com'),
+  );
+  await tell(
+    client,
+    show,
+    '  nor by a copy',
+    'create table mine as select email from customers',
+    [],
+    (answer) => answer.startsWith('42501') && answer.includes('"gateway"'),
+  );
+  await tell(
+    client,
+    show,
+    '  nor letter by letter',
+    "select count(*) from customers where email like 'a%'",
+    [],
+    refusedBy('no-guessing'),
+  );
   await client.end();
 }
 

@@ -99,9 +99,7 @@ function thenOf({ deny, mask }: Settings['policies'][string][number]): Rule['the
   if (!mask) return { type: 'allow' };
   const { columns, detect } = mask;
   const mode: MaskMode =
-    typeof mask.with === 'string'
-      ? { type: mask.with }
-      : { type: 'partial', keepLast: mask.with.partial.keep_last };
+    typeof mask.with === 'string' ? { type: mask.with } : { type: 'partial', keepLast: mask.with.partial.keep_last };
   return { type: 'mask', columns, detect, with: mode };
 }
 

@@ -92,7 +92,10 @@ const unenforced = (what: string) =>
 
 const column = z
   .string()
-  .regex(/^[^.\s]+(\.[^.\s]+){0,2}$/, 'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything');
+  .regex(
+    /^[^.\s]+(\.[^.\s]+){0,2}$/,
+    'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything',
+  );
 
 const mask = z
   .strictObject({

@@ -139,12 +139,12 @@ describe('what a mistake is answered with', () => {
     [
       'a rule that does nothing',
       'policies:\n  p:\n    - rule: x',
-      '3:7  policies.p[0]: rule "x" needs either "deny" or "allow".',
+      '3:7  policies.p[0]: rule "x" needs either "deny", "allow" or "mask".',
     ],
     [
       'a rule that does both',
       'policies: { p: [{ rule: x, allow: true, deny: No. }] }',
-      '1:17  policies.p[0]: rule "x" needs either "deny" or "allow".',
+      '1:17  policies.p[0]: rule "x" needs either "deny", "allow" or "mask".',
     ],
     [
       'two rules of one name',
@@ -188,11 +188,7 @@ describe('what a mistake is answered with', () => {
   });
 
   test.each([
-    [
-      'what this version cannot enforce: mask',
-      'mask: { columns: [customers.email], with: redact }',
-      'policies.production[1].mask: This version cannot enforce "mask", so it does not start with a rule that relies on it.',
-    ],
+    ['a mask of nothing', 'mask: { with: redact }', 'policies.production[1].mask: a mask needs "columns" or "detect".'],
     [
       'what this version cannot enforce: hold',
       'hold: { approvers: ["group:dba"], within: 10m }',

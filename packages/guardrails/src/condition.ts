@@ -57,7 +57,11 @@ export function compileCondition(source: string): Condition {
   return Object.assign(holds, { readsText });
 }
 
-export const attributesOf = (facts: Facts, text: string, { principal, connection, masked }: PolicyContext): Attributes => ({
+export const attributesOf = (
+  facts: Facts,
+  text: string,
+  { principal, connection, masked }: PolicyContext,
+): Attributes => ({
   command: { text, confidence: facts.confidence },
   principal: { name: principal.name, kind: principal.kind, groups: [...principal.groups], roles: [...principal.roles] },
   connection: { name: connection.name, protocol: connection.protocol },

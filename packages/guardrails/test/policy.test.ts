@@ -51,7 +51,7 @@ const watched = (rule: Rule): Rule => ({ ...rule, mode: 'observe' });
 
 describe('without rules', () => {
   test('what is known passes', () => {
-    expect(judge([], facts([action(), drop]))).toEqual({ decision: { type: 'allow' }, matched: [] });
+    expect(judge([], facts([action(), drop]))).toEqual({ decision: { type: 'allow' }, matched: [], masks: [] });
   });
 
   test('what is unknown does not, and the sentence says why', () => {
@@ -109,6 +109,7 @@ describe('observe', () => {
     expect(judge([watched(deny('all'))], facts([drop]))).toEqual({
       decision: { type: 'allow' },
       matched: [{ rule: 'all', effect: 'deny', observed: true }],
+      masks: [],
     });
   });
 
@@ -150,6 +151,7 @@ describe('what no rule can allow', () => {
     expect(judge([allow('open')], of)).toEqual({
       decision: { type: 'deny', rule: GATEWAY, message: 'That setting cannot change.' },
       matched: [],
+      masks: [],
     });
   });
 
@@ -232,5 +234,51 @@ describe('judge never throws', () => {
         type: 'deny',
         rule: GATEWAY,
       });
+  });
+});
+
+describe('masks', () => {
+  const mask = (name: string, more: Partial<Rule> = {}): Rule => ({
+    rule: name,
+    then: { type: 'mask', columns: ['customers.email'], detect: [], with: { type: 'redact' } },
+    mode: 'enforce',
+    path: 'p',
+    ...more,
+  });
+  const policy = (...rules: Rule[]) => compilePolicy(rules);
+  const moved = { ...context, masked: { asked: ['other'], moved: ['table'] } };
+
+  test('of all rules that match apply, to what is let through', () => {
+    const verdict = policy(mask('one'), mask('other', { when: 'principal.kind == "agent"' })).judge(
+      facts([action()]),
+      '',
+      context,
+    );
+    expect(verdict).toMatchObject({
+      decision: { type: 'allow' },
+      masks: [{ rule: 'one', columns: ['customers.email'] }],
+    });
+    expect(verdict.matched).toEqual([{ rule: 'one', effect: 'mask', observed: false }]);
+  });
+
+  test('one that is only observed masks nothing', () => {
+    expect(policy(mask('one', { mode: 'observe' })).masks).toBe(false);
+    expect(policy(mask('one', { mode: 'observe' })).judge(facts([action()]), '', context).masks).toEqual([]);
+  });
+
+  test('what would get rid of a mask is refused, unless a rule admits it', () => {
+    expect(policy(mask('one')).judge(facts([action()]), '', moved).decision).toMatchObject({
+      type: 'deny',
+      rule: 'gateway',
+    });
+    const admitted = mask('copying', { when: '"table" in masked.moved', then: { type: 'allow' } });
+    expect(policy(mask('one'), admitted).judge(facts([action()]), '', moved).decision).toEqual({ type: 'allow' });
+  });
+
+  test('rules see how conditions look at masked columns', () => {
+    const strict = mask('probing', { when: '"other" in masked.asked', then: { type: 'deny', message: 'No.' } });
+    const asking = { ...context, masked: { asked: ['equality'], moved: [] } };
+    expect(policy(strict).judge(facts([action()]), '', asking).decision).toEqual({ type: 'allow' });
+    expect(policy(strict).judge(facts([action()]), '', moved).decision).toMatchObject({ rule: 'probing' });
   });
 });
