@@ -8,7 +8,7 @@ import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
-import { fieldsOf, firstOf } from './types.js';
+import { blurred, fieldsOf, firstOf } from './types.js';
 import { type Column, type Value, computed, unknown } from './value.js';
 
 /** A call with its arguments worked out. */
@@ -109,13 +109,13 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
   const all = [...one.args, ...one.others];
   const typed = typeOfResult(analysis, one, found);
   const { sources, kind, unknown: reasonOfArgs } = computed(all, aggregate ? 'aggregate' : 'derived');
-  return {
+  return blurred({
     ...typed,
     sources,
     kind,
     ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
     ...(COUNTS.has(plain) && { counts: true as const }),
-  };
+  });
 }
 
 /** What may read anything, and give what it gets to anybody. */

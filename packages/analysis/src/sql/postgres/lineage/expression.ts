@@ -5,8 +5,8 @@ import { call, callByField } from './calls.js';
 import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
-import { arrayOf, asType, elementOf, fieldsOf, findType, plainTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, rowOf, unknown, withUnknown } from './value.js';
+import { arrayOf, asType, blurred, elementOf, fieldsOf, findType, plainTag } from './types.js';
+import { type Column, NOTHING, type Value, computed, either, rowOf, unknown, withUnknown } from './value.js';
 
 export { operatorReason };
 
@@ -50,9 +50,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   String: constant,
   A_ArrayExpr: (analysis, scope, fields) => {
     const elements = expressions(analysis, scope, listOf(fields, 'elements'));
-    const [first] = elements;
     if (plainTag(analysis, elements) === 0) return computed(elements, 'derived', 0);
-    return arrayOf(analysis, { ...first, ...computed(elements) });
+    return arrayOf(analysis, either(elements));
   },
   A_Expr: (analysis, scope, fields) => {
     const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
@@ -223,7 +222,7 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
       const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
       const slice = node.fields['is_slice'] === true;
       const part = slice ? value : elementOf(analysis, value);
-      return { ...part, ...computed([part, ...bounds], 'derived', part.type) };
+      return blurred({ ...part, ...computed([part, ...bounds], 'derived', part.type) });
     }
     case 'A_Star':
       return value;

@@ -85,3 +85,16 @@ export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | unde
   });
   return plain ? 0 : undefined;
 }
+
+/** The same value with fields and elements that may come from anywhere the whole does. */
+export function blurred(value: Value): Value {
+  const { row, element, ...whole } = value;
+  const { type: _, ...untyped } = whole;
+  return {
+    ...whole,
+    ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field.type) })) }),
+    ...(element && { element: blurred({ ...element, ...computed([whole, element], whole.kind) }) }),
+  };
+}
+
+const typed = (value: Value, type: number | undefined): Value => (type === undefined ? value : { ...value, type });
