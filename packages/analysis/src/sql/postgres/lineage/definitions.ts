@@ -13,7 +13,7 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
   const relation = isFields(into['rel']) ? into['rel'] : {};
   const names = strings(into['colNames']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
-  const temporary = isTemporary(relation);
+  const temporary = isTemporary(analysis, relation);
   const name = temporary ? `pg_temp.${text(relation, 'relname')}` : qualified(relation);
   for (const column of renamed) {
     analysis.moves({ type: 'table', name, column: column.name, temporary, bases: [] }, column.value);
@@ -24,7 +24,7 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
 /** CREATE TABLE. A temporary one is empty, but has columns. */
 export function createTable(analysis: Analysis, fields: Fields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
-  if (!isTemporary(relation)) return [];
+  if (!isTemporary(analysis, relation)) return [];
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
   const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
     if (kind === 'ColumnDef') return [columnDef(analysis, element)];
@@ -41,11 +41,19 @@ export function createTable(analysis: Analysis, fields: Fields): readonly Column
   return [];
 }
 
+/** A sequence holds no data, but a temporary one hides what else has its name. */
+export function createSequence(analysis: Analysis, fields: Fields): readonly Column[] {
+  const sequence = isFields(fields['sequence']) ? fields['sequence'] : {};
+  const columns = ['last_value', 'log_cnt', 'is_called'].map((name) => ({ name, value: NOTHING }));
+  if (isTemporary(analysis, sequence)) create(analysis, sequence, undefined, columns);
+  return [];
+}
+
 /** CREATE VIEW. One over objects of the session is the session's. */
 export function createView(analysis: Analysis, fields: Fields): readonly Column[] {
   const view = isFields(fields['view']) ? fields['view'] : {};
   const columns = readQuery(analysis, EMPTY_SCOPE, fields['query']);
-  if (!isTemporary(view) && !usesTemporary(analysis, fields['query'])) return [];
+  if (!isTemporary(analysis, view) && !usesTemporary(analysis, fields['query'])) return [];
   const names = strings(fields['aliases']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
   create(analysis, view, undefined, renamed);
@@ -141,8 +149,14 @@ function like(analysis: Analysis, relation: Fields): Column[] {
 
 const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
 
-const isTemporary = (relation: Fields): boolean =>
-  relation['relpersistence'] === 't' || text(relation, 'schemaname') === 'pg_temp';
+/** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
+function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {
+  const schema = text(relation, 'schemaname');
+  if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
+  const named = session.searchPath.map((name) => (name === '$user' ? session.role : name));
+  const first = named.find((name) => name === 'pg_temp' || catalog.isOpen(name, session.role));
+  return schema === '' && first === 'pg_temp';
+}
 
 const qualified = (relation: Fields): string =>
   [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');

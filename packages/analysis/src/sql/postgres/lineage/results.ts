@@ -21,7 +21,7 @@ export const fitting = (routines: readonly Routine[], count: number): Routine[] 
 /** Type, fields and elements of a result: the same for all overloads that are possible, else nothing is said. */
 export function typeOfResult(analysis: Analysis, call: Call, routines: readonly Routine[]): Typed {
   const results = fitting(routines, call.args.length)
-    .filter(({ inputs }) => !inputs.some((type, index) => ARRAYS.has(type) && call.args[index]?.row))
+    .filter((routine) => takes(analysis, routine, call))
     .map((routine) => typeBy(analysis, call, routine));
   const [first] = results;
   if (!first) return {};
@@ -34,6 +34,21 @@ export function typeOfResult(analysis: Analysis, call: Call, routines: readonly 
     (one) => !one.row && !one.element && one.type !== undefined && isPlain(analysis, one.type),
   );
   return plain ? { type: 0 } : {};
+}
+
+const RANGES: ReadonlySet<number> = new Set([3831, 4537, 5080, 5081]);
+
+/** Whether an overload can be meant: one for arrays or ranges takes nothing else. */
+function takes({ catalog }: Analysis, { inputs }: Routine, { args }: Call): boolean {
+  return inputs.every((declared, index) => {
+    const argument = args[index];
+    if (!argument || (!ARRAYS.has(declared) && !RANGES.has(declared))) return true;
+    if (argument.row) return false;
+    if (argument.type === undefined) return true;
+    const type = catalog.typeByOid(argument.type);
+    if (ARRAYS.has(declared)) return !type || type.element !== 0 || type.kind === 'd';
+    return type !== undefined && 'rmd'.includes(type.kind);
+  });
 }
 
 function typeBy(analysis: Analysis, { args, others }: Call, routine: Routine): Typed {

@@ -3,7 +3,7 @@ import { type Fields, type Node, constant, isFields, nodeOf, strings, text } fro
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { Analysis, Unsure, listOf } from './analysis.js';
-import { createTableAs, createTable, createView, drop, alter, rename } from './definitions.js';
+import { createTableAs, createSequence, createTable, createView, drop, alter, rename } from './definitions.js';
 import type { Effect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
@@ -155,7 +155,9 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   })),
   CallStmt: code('calls a procedure, whose code nobody has read'),
   DoStmt: code('runs code that nobody has read'),
-  CreateTrigStmt: nothing,
+  CreateSeqStmt: (analysis, fields) => createSequence(analysis, fields),
+  GrantStmt: nothing,
+  TruncateStmt: nothing,
 };
 
 const CURSOR_OPT_HOLD = 0x20;

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { startPostgres } from '@sluice/testkit';
+import { Client } from 'pg';
+import { type Catalog, type Lineage, type Query, loadLineage, readCatalog } from '../../src/index.js';
+
+export const fixture = (name: string): string =>
+  readFileSync(new URL(`../../../../fixtures/lineage/${name}`, import.meta.url), 'utf8');
+
+/** A server with the schema of fixtures/lineage, and its catalog. */
+export interface Database {
+  readonly catalog: Catalog;
+  readonly lineage: Lineage;
+  readonly query: Query;
+  stop(): Promise<void>;
+}
+
+export async function startDatabase(major: 15 | 18): Promise<Database> {
+  const server = await startPostgres({ major });
+  const { host, port, user, password, database } = server;
+  const client = new Client({ host, port, user, password, database });
+  await client.connect();
+  await client.query(fixture('schema.sql'));
+  const query: Query = async (text) => {
+    const types = { getTypeParser: () => (value: string) => value };
+    const { rows } = await client.query({ text, rowMode: 'array', types } as never);
+    return rows as (string | null)[][];
+  };
+  const lineage = await loadLineage(major);
+  return {
+    catalog: await readCatalog(query, lineage.parse),
+    lineage,
+    query,
+    stop: async () => {
+      await client.end();
+      await server.stop();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import { missingPostgres } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Session,
+  type StatementLineage,
+  afterEffects,
+  atIdle,
+  catalogVersion,
+  newSession,
+  readCatalog,
+} from '../../src/index.js';
+import { type Database, startDatabase } from './database.js';
+
+describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await startDatabase(15);
+  });
+  afterAll(() => database?.stop());
+
+  const start = newSession('postgres', ['app', 'public']);
+  const read = (sql: string, session: Session = start): readonly StatementLineage[] =>
+    database.lineage.of(sql, database.catalog, session);
+  const sources = (sql: string, session?: Session): string[] =>
+    read(sql, session).flatMap(({ outputs }) => outputs.flatMap((one) => [...one.sources].map(({ name }) => name)));
+  const then = (session: Session, sql: string): Session =>
+    read(sql, session).reduce((now, { effects }) => afterEffects(now, effects), session);
+
+  test('a schema that the role may not look into is not on its path', () => {
+    const reader = { ...newSession('lineage_reader', ['locked', 'other']) };
+    expect(sources('select email from customers', reader)).toEqual(['other.customers.email']);
+    const owner = newSession('postgres', ['locked', 'other']);
+    expect(sources('select email from customers', owner)).toEqual(['locked.customers.email']);
+  });
+
+  test('sessions with different paths, roles or temporary objects share no verdict', () => {
+    const text = 'select email from customers';
+    const temporary = then(start, 'create temp table customers as select 1 as email');
+    expect(sources(text)).toEqual(['app.customers.email']);
+    expect(sources(text, { ...start, searchPath: ['other'] })).toEqual(['other.customers.email']);
+    expect(sources(text, temporary)).toEqual([]);
+    expect(sources(text)).toEqual(['app.customers.email']);
+  });
+
+  test('the same text in the same session is read once', () => {
+    expect(read('select name from customers')).toBe(read('select name from customers'));
+  });
+
+  test('a table ON COMMIT DROP and a cursor end with their transaction', () => {
+    const open = then(start, 'begin; create temp table customers on commit drop as select 1 as email');
+    expect(sources('select email from customers', open)).toEqual([]);
+    expect(sources('select email from customers', then(open, 'commit'))).toEqual(['app.customers.email']);
+    expect(sources('select email from customers', atIdle(open))).toEqual(['app.customers.email']);
+  });
+
+  test('what a rolled back transaction did to path and objects is undone, prepared statements stay', () => {
+    const now = then(start, 'begin; set search_path to other; prepare p as select email from customers; rollback');
+    expect(now.searchPath).toEqual(['app', 'public']);
+    expect(sources('execute p', now)).toEqual(['app.customers.email']);
+  });
+
+  test('predicates tell equality from the rest', () => {
+    const [lineage] = read(
+      `select 1 from customers c join orders o on o.customer_id = c.id
+       where email = $1 and ssn in ('1', '2') and name like 'a%' and phone is not null order by city`,
+    );
+    const kinds = lineage?.predicates.map(({ column, kind }) => `${column.name.replace('app.', '')} ${kind}`).sort();
+    expect(kinds).toEqual([
+      'customers.city other',
+      'customers.email equality',
+      'customers.id other',
+      'customers.name other',
+      'customers.phone null',
+      'customers.ssn equality',
+      'orders.customer_id other',
+    ]);
+  });
+
+  test.each([
+    ['insert into notes (text) select email from customers', 'table public.notes.text'],
+    ['update notes set author = (select email from customers limit 1)', 'table public.notes.author'],
+    ['create table notes2 as select email from customers', 'table notes2.email'],
+    ['create temp table t as select email from customers', 'table pg_temp.t.email'],
+    [`select pg_notify('x', email) from customers`, 'notification x'],
+    [`select set_config('my.x', email, false) from customers`, 'setting my.x'],
+    [`copy (select email from customers) to '/x'`, 'file /x'],
+    ['select opaque(email) from customers', 'function opaque'],
+    ['with i as (insert into notes (text) select email from customers) select 1', 'table public.notes.text'],
+    [
+      'merge into notes n using customers c on n.id = c.id when not matched then insert (id, text) values (1, c.email)',
+      'table public.notes.text',
+    ],
+  ])('%s moves e-mail to %s', (sql, target) => {
+    const flows = read(sql).flatMap((one) => one.flows);
+    const emails = flows.filter(({ value }) => [...value.sources].some(({ name }) => name === 'app.customers.email'));
+    const targets = emails.map(({ target: to }) =>
+      to.type === 'table' ? `table ${to.name}.${to.column}` : `${to.type} ${to.name}`,
+    );
+    expect(targets).toEqual([target]);
+  });
+
+  test.each(['(((', '', 'select (select (select 1', 'frobnicate'])('never throws: %j', (sql) => {
+    for (const { unknown } of read(sql)) expect(unknown).not.toBe('');
+  });
+
+  test('the version changes with the catalog and only then', async () => {
+    const before = await catalogVersion(database.query);
+    expect(await catalogVersion(database.query)).toBe(before);
+    await database.query('create temp table passing (a int)');
+    expect(await catalogVersion(database.query)).toBe(before);
+    await database.query('create table app.passing (a int)');
+    const after = await catalogVersion(database.query);
+    expect(after).not.toBe(before);
+    const { relation } = await readCatalog(database.query, database.lineage.parse).then((catalog) => ({
+      relation: catalog.relation('app', 'passing'),
+    }));
+    expect(relation?.columns.map(({ name }) => name)).toEqual(['a']);
+    await database.query('drop table app.passing');
+    expect(await catalogVersion(database.query)).not.toBe(after);
+  });
+});
