@@ -1,17 +1,23 @@
 import { parseArgs } from 'node:util';
 import { benchDetectors } from './detectors.js';
+import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
 
-/** `pnpm bench postgres [--rounds 5] [--seconds 1]`, `pnpm bench detectors [--rounds 5]`. */
+/** `pnpm bench postgres | lineage | detectors [--rounds 5] [--seconds 1]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '1' } },
 });
-if (positionals[0] === 'postgres') {
-  process.stdout.write(await benchPostgres({ rounds: Number(values.rounds), seconds: Number(values.seconds) }));
-} else if (positionals[0] === 'detectors') {
-  process.stdout.write(benchDetectors({ rounds: Number(values.rounds) }));
-} else {
-  process.stderr.write('Which benchmark? There are: postgres, detectors\n');
+const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
+  postgres: () => benchPostgres(options),
+  lineage: () => benchLineage(options),
+  detectors: () => benchDetectors(options),
+};
+
+const chosen = benchmarks[positionals[0] ?? ''];
+if (chosen) process.stdout.write(await chosen());
+else {
+  process.stderr.write(`Which benchmark? There are: ${Object.keys(benchmarks).join(', ')}\n`);
   process.exitCode = 2;
 }

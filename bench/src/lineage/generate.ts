@@ -112,7 +112,7 @@ export class Generator {
     const from = this.#from(outer, named, depth);
     const scope = [...outer, ...from.tables];
     const names = types.map(() => this.#name('c'));
-    const window = this.#chance(0.1) ? `${this.#expression('t', from.tables, 0)}` : undefined;
+    const window = this.#chance(0.1) ? this.#expression('t', from.tables, 0) : undefined;
     const grouped = window === undefined && this.#chance(0.15);
     const targets = types.map((type, index) => {
       const plain = (): string => this.#expression(type, scope, depth);

@@ -103,6 +103,25 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     for (const { unknown } of read(sql)) expect(unknown).not.toBe('');
   });
 
+  test.each([
+    [
+      'recursive queries',
+      (inner: string) =>
+        `(with recursive r as (select 1 a union all select a + ${inner} from r) select a from r limit 1)`,
+    ],
+    [
+      'stars',
+      (inner: string) =>
+        `(select count(*) from (select *, * from (select *, * from (select *, 1 from customers where id = ${inner}) a) b) c)`,
+    ],
+  ])('nested %s are read or given up in bounded time', (_, nest) => {
+    let text = '1';
+    for (let depth = 0; depth < 30; depth++) text = nest(text);
+    expect(read(`select ${text}`)).toHaveLength(1);
+    const doubled = Array.from({ length: 12 }).reduce<string>((inner) => `select *, * from (${inner}) x`, 'select 1');
+    expect(read(doubled)[0]?.unknown).toBe('is too large to be followed');
+  });
+
   test('the version changes with the catalog and only then', async () => {
     const before = await catalogVersion(database.query);
     expect(await catalogVersion(database.query)).toBe(before);

@@ -13,6 +13,10 @@ export class Unsure extends Error {
 
 /** How deep views, functions and EXECUTE may call each other. */
 const DEEPEST = 40;
+/** How many queries one statement may come to: recursive queries and functions are read again and again. */
+const BUDGET = 5_000;
+/** MaxTupleAttributeNumber (htup_details.h): the server returns no more columns. */
+const WIDEST = 1664;
 
 /** What is collected while one statement is read. */
 export class Analysis {
@@ -20,13 +24,16 @@ export class Analysis {
   readonly session: Session;
   readonly flows: Flow[] = [];
   readonly effects: Effect[] = [];
-  /** Columns of WITH queries that return rows of what they change, and of functions in FROM, by their node. */
   readonly depth: number;
+  readonly #budget: { left: number };
   readonly #asked = new Map<BaseColumn, Set<Predicate['kind']>>();
   #path: readonly string[] | undefined;
 
-  constructor(catalog: Catalog, session: Session, depth = 0) {
+  /** @param caller whose statement this is part of: both spend from one budget */
+  constructor(catalog: Catalog, session: Session, caller?: Analysis) {
+    const depth = caller ? caller.depth + 1 : 0;
     if (depth > DEEPEST) throw new Unsure('is nested too deeply to be followed');
+    this.#budget = caller ? caller.#budget : { left: BUDGET };
     this.catalog = catalog;
     this.session = session;
     this.depth = depth;
@@ -39,6 +46,11 @@ export class Analysis {
 
   get predicates(): Predicate[] {
     return [...this.#asked].flatMap(([column, kinds]) => [...kinds].map((kind) => ({ column, kind })));
+  }
+
+  /** Counts a query. @throws Unsure where there have been too many, or it has too many columns */
+  spend(columns = 0): void {
+    if (--this.#budget.left < 0 || columns > WIDEST) throw new Unsure('is too large to be followed');
   }
 
   /** A condition looks at these values. */

@@ -20,6 +20,7 @@ export function readQuery(analysis: Analysis, outer: Scope, query: unknown): rea
 
 /** A SelectStmt, which stands bare as the arm of a set operation. */
 export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+  analysis.spend();
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
   if (fields['valuesLists'] !== undefined) return values(analysis, scope, fields);
   const { op, larg, rarg } = fields;
@@ -66,6 +67,7 @@ function plainSelect(analysis: Analysis, outer: Scope, fields: Fields): Column[]
   const from = readFrom(analysis, outer, listOf(fields, 'fromClause'));
   const scope = fields['windowClause'] === undefined ? from : withWindows(analysis, from, fields);
   const columns = readTargets(analysis, scope, listOf(fields, 'targetList'));
+  analysis.spend(columns.length);
   condition(analysis, scope, fields['whereClause']);
   condition(analysis, scope, fields['havingClause']);
   ordering(analysis, scope, fields, columns);

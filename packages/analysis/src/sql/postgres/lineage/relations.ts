@@ -52,12 +52,13 @@ export function columnsOf(analysis: Analysis, found: Found, qualified: boolean):
 }
 
 /** The columns of a stored relation; worked out once for each catalog. */
-export function storedColumns({ catalog, depth }: Analysis, relation: Relation): readonly Column[] {
+export function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
+  const { catalog } = caller;
   const key = `columns ${relation.oid}`;
   const known = catalog.derived.get(key);
   if (known) return known as readonly Column[];
   // Its own session: nothing of the client's changes what a definition means.
-  const analysis = new Analysis(catalog, newSession('', []), depth + 1);
+  const analysis = new Analysis(catalog, newSession('', []));
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
   catalog.derived.set(key, columns);

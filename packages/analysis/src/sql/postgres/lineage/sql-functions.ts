@@ -21,16 +21,21 @@ export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlRe
   const sources = computed([...call.args, ...call.others]);
   const reason = refusal(routine, call);
   if (reason !== undefined) {
-    analysis.moves({ type: 'function', name: call.name.join('.') }, sources);
-    return { value: unknown(`calls ${call.name.join('.')}, which ${reason}`, sources.sources) };
+    return unread(analysis, call, sources, reason);
   }
   try {
     return shaped(analysis, routine, readBody(analysis, routine, call));
   } catch (error) {
     if (!(error instanceof Unsure)) throw error;
-    analysis.moves({ type: 'function', name: call.name.join('.') }, sources);
-    return { value: unknown(`calls ${call.name.join('.')}, which ${error.message}`, sources.sources) };
+    return unread(analysis, call, sources, error.message);
   }
+}
+
+function unread(analysis: Analysis, call: Call, args: Value, why: string): SqlResult {
+  const reason = `calls ${call.name.join('.')}, which ${why}`;
+  analysis.moves({ type: 'function', name: call.name.join('.') }, args);
+  analysis.effects.push({ type: 'uncertain', reason });
+  return { value: unknown(reason, args.sources) };
 }
 
 function refusal(routine: Routine, call: Call): string | undefined {
@@ -53,7 +58,7 @@ function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Co
   const inner = new Analysis(
     catalog,
     fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) },
-    analysis.depth + 1,
+    analysis,
   );
   const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(routine, call) };
   let columns: readonly Column[] = [];
