@@ -72,6 +72,8 @@ export function resultOf(analysis: Analysis, one: Call): Result {
 
 /** `(value).name` where there is no such field: functional notation. */
 export function callByField(analysis: Analysis, name: string, value: Value): Value {
+  // A field of a composite whose structure is not known: it is some part of the whole.
+  if (findRoutines(analysis, [name]).length === 0) return computed([value]);
   return resultOf(analysis, {
     name: [name],
     args: [value],

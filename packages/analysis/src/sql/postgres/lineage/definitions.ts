@@ -56,7 +56,7 @@ export function createView(analysis: Analysis, fields: Fields): readonly Column[
   if (!isTemporary(analysis, view) && !usesTemporary(analysis, fields['query'])) return [];
   const names = strings(fields['aliases']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
-  create(analysis, view, undefined, renamed);
+  create(analysis, view, undefined, renamed, undefined, true);
   return [];
 }
 
@@ -120,11 +120,13 @@ function create(
   onCommit: unknown,
   columns: readonly Column[],
   unknown?: string,
+  view = false,
 ): void {
   const made: TemporaryRelation = {
     name: text(relation, 'relname'),
     columns,
     dropOnCommit: onCommit === 'ONCOMMIT_DROP',
+    view,
     ...(unknown !== undefined && { unknown }),
   };
   analysis.effects.push({ type: 'relation', relation: made });

@@ -6,6 +6,8 @@ export interface TemporaryRelation {
   readonly name: string;
   readonly columns: readonly Column[];
   readonly dropOnCommit: boolean;
+  /** What is put into other tables of the session can show in it, and what is put into it in them. */
+  readonly view: boolean;
   /** Why nothing is known about its columns. */
   readonly unknown?: string;
 }

@@ -44,8 +44,10 @@ class Changed {
   /** A value goes into a column. */
   assign(column: string, value: Value): void {
     const found = this.#found;
-    const temporary = found.type === 'temporary';
-    const name = temporary ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
+    const own = found.type === 'temporary';
+    // Behind a view of the session there may be a table of everybody's.
+    const temporary = own && !found.relation.view;
+    const name = own ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
     this.#analysis.moves(
       { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },
       value,

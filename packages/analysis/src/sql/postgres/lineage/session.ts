@@ -179,15 +179,26 @@ function ended(session: Session): Session {
 }
 
 function tainted(session: Session, name: string, columns: readonly Column[]): Session {
-  const relation = session.overlay.relations.get(name);
-  if (!relation) return session;
-  const merged = relation.columns.map((column) => {
-    const values = columns.filter((one) => one.name === column.name).map(({ value }) => value);
-    const value = values.length > 0 ? withType(either([column.value, ...values]), column.value) : column.value;
-    return { name: column.name, value };
-  });
-  return over(session, { relations: added(session.overlay.relations, name, { ...relation, columns: merged }) });
+  const { relations } = session.overlay;
+  const target = relations.get(name);
+  if (!target) return session;
+  const all = columns.map(({ value }) => value);
+  const after = new Map(relations);
+  for (const [key, relation] of relations) {
+    // Views are not followed: what is put into one, or into what may be below one, may be anywhere in the other.
+    const blurred = key !== name && (relation.view || target.view);
+    if (key !== name && !blurred) continue;
+    const merged = relation.columns.map((column) => {
+      const values = blurred || relation.view ? all : valuesOf(columns, column.name);
+      return { name: column.name, value: withType(either([column.value, ...values]), column.value) };
+    });
+    after.set(key, { ...relation, columns: merged });
+  }
+  return over(session, { relations: after });
 }
+
+const valuesOf = (columns: readonly Column[], name: string): Value[] =>
+  columns.filter((one) => one.name === name).map(({ value }) => value);
 
 /** A column keeps its type, whatever is put into it. */
 function withType(value: Value, { type, unknown }: Value): Value {

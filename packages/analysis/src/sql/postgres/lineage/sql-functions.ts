@@ -128,7 +128,7 @@ function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]
   const values = columns.length === names.length ? columns : (only?.value.row ?? []);
   const row = names.map((name, index) => ({
     name,
-    value: values[index]?.value ?? (only ? computed([only.value]) : NOTHING),
+    value: values[index]?.value ?? computed(columns.map(({ value }) => value)),
   }));
   return { value: rowOf(row, type), columns: row };
 }

@@ -13,7 +13,7 @@ import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type Session, afterEffects } from './session.js';
 import { storedValue } from './settings.js';
-import { type Column, NOTHING, type Value, computed } from './value.js';
+import { type Column, NOTHING, type Value, computed, unknown } from './value.js';
 
 /**
  * The lineage of each statement of a text, in order; later ones are read as if earlier ones had succeeded.
@@ -239,7 +239,13 @@ function copied(analysis: Analysis, fields: Fields): readonly Column[] {
   );
   const names = strings(fields['attlist']);
   if (names.length === 0) return columns;
-  return names.map((name) => columns.find((column) => column.name === name) ?? { name, value: NOTHING });
+  return names.map(
+    (name) =>
+      columns.find((column) => column.name === name) ?? {
+        name,
+        value: unknown(`uses the column ${name}, which is not known`),
+      },
+  );
 }
 
 function setting(analysis: Analysis, fields: Fields): readonly Column[] {

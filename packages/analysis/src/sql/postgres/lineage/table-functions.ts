@@ -7,7 +7,7 @@ import { cast, expression } from './expression.js';
 import { nameOf } from './names.js';
 import { fitting } from './results.js';
 import type { Scope } from './scope.js';
-import { elementOf, fieldsOf, isScalar } from './types.js';
+import { elementOf, fieldsOf, isScalar, typeTag } from './types.js';
 import { type Column, NOTHING, computed, withUnknown } from './value.js';
 
 /** `FROM f(...)`, `ROWS FROM (...)`, with ordinality and column definitions; and the name it has without an alias. */
@@ -50,8 +50,11 @@ function columnsOfCall(
 function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], alias: string): readonly Column[] {
   const result = resultOf(analysis, call);
   const { value } = result;
-  const each = (names: readonly string[]): Column[] =>
-    names.map((name) => ({ name, value: withUnknown(computed([value]), value.unknown) }));
+  const each = (names: readonly string[], types: readonly (number | undefined)[] = []): Column[] =>
+    names.map((name, index) => ({
+      name,
+      value: withUnknown(computed([value], 'derived', types[index]), value.unknown),
+    }));
   if (result.columns) return result.columns;
   if (definitions.length > 0) {
     return nodesOf(definitions).map(({ fields }) => ({
@@ -70,7 +73,9 @@ function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], 
     throw new Unsure(`reads from ${call.name.join('.')}, whose columns are not known`);
   }
   if (first.length === 1 && first[0] === alias) return [{ name: alias, value }];
-  return each(first);
+  const [routine, ...others] = routines;
+  const types = others.length === 0 ? routine?.outputs.map(({ type }) => typeTag(analysis, type)) : undefined;
+  return each(first, types);
 }
 
 /** Names of the columns of a function; undefined where they depend on more than its declaration. */

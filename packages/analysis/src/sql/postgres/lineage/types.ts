@@ -10,8 +10,10 @@ const ANYTHING: ReadonlySet<number> = new Set([
 ]);
 
 /** Looks a type up as the server would; undefined for one that is not known. */
-export function findType({ catalog, path }: Analysis, fields: Fields): Type | undefined {
+export function findType({ catalog, path, session }: Analysis, fields: Fields): Type | undefined {
   const [name = '', schema] = strings(fields['names']).reverse();
+  // The row type of a table of the session may come first, and is not in the catalog.
+  if (schema === undefined && session.overlay.relations.has(name)) return undefined;
   const found = schema === undefined ? firstOf(path, (one) => catalog.type(one, name)) : catalog.type(schema, name);
   const isArray = Array.isArray(fields['arrayBounds']);
   return isArray && found ? catalog.typeByOid(found.array) : found;
