@@ -1,4 +1,5 @@
-// pnpm fuzz <name> [--seconds N] [--seed S]: runs one of the fuzz-<name>.test.ts for as long as one likes.
+// pnpm fuzz <name> [--seconds N] [--seed S]: runs one of the fuzz-<name>.test.ts, or the comparison of lineage with a
+// server, for as long as one likes.
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -7,13 +8,18 @@ import { ENV, NODE, ROOT } from './setup.mjs';
 const files = globSync('{packages,protocols}/*/test/**/fuzz-*.test.ts', { cwd: ROOT });
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
 
+if (process.argv[2] === 'lineage') {
+  const { status } = spawnSync(NODE, ['bench/dist/fuzz.js', ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit', env: ENV });
+  process.exit(status ?? 1);
+}
+
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
   });
   const file = files[targets.indexOf(positionals[0])];
-  if (!file || !(Number(values.seconds) > 0)) throw new Error(`Targets: ${targets.join(', ')}`);
+  if (!file || !(Number(values.seconds) > 0)) throw new Error(`Targets: ${[...targets, 'lineage'].join(', ')}`);
   const { status } = spawnSync(NODE, ['node_modules/vitest/vitest.mjs', 'run', file], {
     cwd: ROOT,
     stdio: 'inherit',

@@ -8,28 +8,34 @@ interface Case {
   readonly expected: string[];
 }
 
-const CASES: Case[] = [];
-for (const line of fixture('queries.txt').split('\n')) {
-  if (line.startsWith('  ')) CASES.at(-1)?.expected.push(line.trim());
-  else if (line !== '' && !line.startsWith('--')) CASES.push({ sql: line, expected: [] });
+function casesOf(name: string): Case[] {
+  const cases: Case[] = [];
+  for (const line of fixture(name).split('\n')) {
+    if (line.startsWith('  ')) cases.at(-1)?.expected.push(line.trim());
+    else if (line !== '' && !line.startsWith('--')) cases.push({ sql: line, expected: [] });
+  }
+  return cases;
 }
+
+const CASES = casesOf('queries.txt');
+const CASES_18 = casesOf('queries-18.txt');
 
 test('there are enough of them, and each says what it expects', () => {
   expect(CASES.length).toBeGreaterThan(150);
-  expect(CASES.filter(({ expected }) => expected.length === 0)).toEqual([]);
+  expect([...CASES, ...CASES_18].filter(({ expected }) => expected.length === 0)).toEqual([]);
 });
 
-describe.skipIf(missingPostgres(15) !== undefined)('on PostgreSQL 15', () => all(15));
-describe.skipIf(missingPostgres(18) !== undefined)('on PostgreSQL 18', () => all(18));
+describe.skipIf(missingPostgres(15) !== undefined)('on PostgreSQL 15', () => all(15, CASES));
+describe.skipIf(missingPostgres(18) !== undefined)('on PostgreSQL 18', () => all(18, [...CASES, ...CASES_18]));
 
-function all(major: 15 | 18): void {
+function all(major: 15 | 18, cases: readonly Case[]): void {
   let database: Database;
   beforeAll(async () => {
     database = await startDatabase(major);
   });
   afterAll(() => database?.stop());
 
-  test.each(CASES)('$sql', ({ sql, expected }) => {
+  test.each(cases)('$sql', ({ sql, expected }) => {
     const session = newSession('postgres', ['app', 'public']);
     expect(said(database, database.lineage.of(sql, database.catalog, session).at(-1))).toEqual(expected);
   });

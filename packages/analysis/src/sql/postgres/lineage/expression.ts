@@ -28,8 +28,8 @@ type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Value;
 
 /** Kinds whose value is computed from whatever expressions they contain, and from nothing else. */
 export const COMPUTATIONS: ReadonlySet<string> = new Set(
-  `BoolExpr BooleanTest CaseWhen CoalesceExpr GroupingFunc JsonAggConstructor JsonArgument JsonArrayAgg
-   JsonArrayConstructor JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg
+  `BoolExpr BooleanTest CaseWhen CoalesceExpr GroupingFunc JsonAggConstructor JsonArgument
+   JsonArrayConstructor JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue
    JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTablePathSpec
    JsonValueExpr List NullTest ResTarget SortBy TypeName XmlExpr XmlSerialize`.split(/\s+/),
 );
@@ -78,7 +78,9 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
       'aggregate',
       0,
     ),
-  MinMaxExpr: (analysis, scope, fields) => together(analysis, scope, fields),
+  JsonArrayAgg: aggregated,
+  JsonObjectAgg: aggregated,
+  MinMaxExpr: together,
   MultiAssignRef: (analysis, scope, fields) => {
     const index = Number(fields['colno'] ?? 1) - 1;
     const source = nodeOf(fields['source']);
@@ -157,6 +159,10 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
     if (named) parts.push(named);
   }
   return computed(parts);
+}
+
+function aggregated(analysis: Analysis, scope: Scope, fields: Fields): Value {
+  return { ...together(analysis, scope, fields), kind: 'aggregate' };
 }
 
 function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
