@@ -16,7 +16,7 @@ const fixed =
   () => ({ name });
 
 const FIGURES: Readonly<Record<string, Figure>> = {
-  ColumnRef: ({ fields }) => last(strings(fields)),
+  ColumnRef: ({ fields }) => last(strings(fields).filter((name) => name !== '*')),
   A_Indirection: ({ indirection, arg }) =>
     last(
       nodesOf(indirection).flatMap(({ kind, fields }) =>
