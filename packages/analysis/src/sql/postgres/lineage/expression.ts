@@ -2,10 +2,11 @@
 import { type Fields, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
 import { type Analysis, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
+import { cast } from './casts.js';
 import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
-import { arrayOf, asType, blurred, elementOf, fieldsOf, findType, plainTag } from './types.js';
+import { arrayOf, blurred, elementOf, fieldsOf, plainTag } from './types.js';
 import { type Column, NOTHING, type Value, computed, either, rowOf, unknown, withUnknown } from './value.js';
 
 export { operatorReason };
@@ -106,20 +107,6 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     return cast(analysis, value, target);
   },
 };
-
-/** Whether two of the same type need no conversion depends on the typmod as well. */
-export function cast(analysis: Analysis, value: Value, target: Fields): Value {
-  const type = findType(analysis, target);
-  if (!type) return unknown(`casts to ${strings(target['names']).join('.')}, which is not known`, value.sources);
-  const { catalog } = analysis;
-  if (value.type === type.oid && target['typmods'] === undefined) return value;
-  const interpreted = catalog.casts.some(
-    (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
-  );
-  const unseen = catalog.convertedUnseen.has(type.oid);
-  const result = asType(analysis, value, type);
-  return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
-}
 
 /** All expressions in fields that are not nodes themselves, with windows where they stand. */
 function together(analysis: Analysis, scope: Scope, value: unknown): Value {

@@ -1,7 +1,6 @@
 /** Whole statements: what they return, and what they change in the session. */
 import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { callFacts } from '../functions.js';
 import { KINDS } from '../kinds.js';
 import { Analysis, Unsure, listOf } from './analysis.js';
 import { createTableAs, createSequence, createTable, createView, drop, alter, rename } from './definitions.js';
@@ -10,6 +9,7 @@ import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
+import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type Session, afterEffects } from './session.js';
 import { storedValue } from './settings.js';
@@ -47,25 +47,6 @@ function statementLineage(node: Node | undefined, catalog: Catalog, session: Ses
     if (!node || changesSession(node)) analysis.effects.push({ type: 'uncertain', reason });
     return { outputs: [], unknown: reason, ...collected() };
   }
-}
-
-/** Statements that change nothing in their session, unless they make something or call what may. */
-const PASSING: ReadonlySet<string> = new Set(
-  `SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt ExplainStmt CopyStmt FetchStmt ExecuteStmt VariableShowStmt`.split(
-    ' ',
-  ),
-);
-
-const changesSession = ({ kind, fields }: Node): boolean => !PASSING.has(kind) || callsOrMakes(fields);
-
-/** Looks for INTO, and for calls of functions that are not known to be harmless, however deep. */
-function callsOrMakes(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(callsOrMakes);
-  if (!isFields(value)) return false;
-  if (value['intoClause'] !== undefined || value['into'] !== undefined) return true;
-  const name = Array.isArray(value['funcname']) ? strings(value['funcname']) : undefined;
-  if (name && callFacts(name).reason !== undefined) return true;
-  return Object.values(value).some(callsOrMakes);
 }
 
 type Read = (analysis: Analysis, fields: Fields, scope: Scope) => readonly Column[];

@@ -3,7 +3,8 @@ import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js
 import type { Routine } from '../catalog/objects.js';
 import { type Analysis, Unsure, listOf } from './analysis.js';
 import { type Call, readCall, resultOf } from './calls.js';
-import { cast, expression } from './expression.js';
+import { cast } from './casts.js';
+import { expression } from './expression.js';
 import { nameOf } from './names.js';
 import { fitting } from './results.js';
 import type { Scope } from './scope.js';

@@ -1,0 +1,18 @@
+import { type Fields, strings } from '../ast.js';
+import type { Analysis } from './analysis.js';
+import { asType, findType } from './types.js';
+import { type Value, unknown, withUnknown } from './value.js';
+
+/** Whether two of the same type need no conversion depends on the typmod as well. */
+export function cast(analysis: Analysis, value: Value, target: Fields): Value {
+  const type = findType(analysis, target);
+  if (!type) return unknown(`casts to ${strings(target['names']).join('.')}, which is not known`, value.sources);
+  const { catalog } = analysis;
+  if (value.type === type.oid && target['typmods'] === undefined) return value;
+  const interpreted = catalog.casts.some(
+    (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
+  );
+  const unseen = catalog.convertedUnseen.has(type.oid);
+  const result = asType(analysis, value, type);
+  return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
+}
