@@ -9,7 +9,11 @@ const files = globSync('{packages,protocols}/*/test/**/fuzz-*.test.ts', { cwd: R
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
 
 if (process.argv[2] === 'lineage') {
-  const { status } = spawnSync(NODE, ['bench/dist/fuzz.js', ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit', env: ENV });
+  const { status } = spawnSync(NODE, ['bench/dist/fuzz.js', ...process.argv.slice(2)], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: ENV,
+  });
   process.exit(status ?? 1);
 }
 

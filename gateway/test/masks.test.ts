@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income"], with: redact } }
+    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias"], with: redact } }
     - { rule: phones, mask: { columns: ["customers.phone"], with: hash } }
     - { rule: cards, mask: { detect: [credit_card], with: { partial: { keep_last: 4 } } } }
 `;
@@ -18,6 +18,7 @@ create table orders (id int primary key, customer int references customers, tota
 insert into orders values (1, 1, 9.5), (2, 2, 11);
 create view people as select id, email as contact from customers;
 create table notes (id serial, body text);
+create view masked_here as select id, name as alias from customers;
 `;
 
 describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQL %i', (major) => {
@@ -48,6 +49,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     ["select 'x' || email from customers where id = 1", ['[masked:EMAIL]']],
     ['select substr(email, 1, 3) from customers where id = 1', ['[masked:EMAIL]']],
     ['select contact from people where id = 1', ['[masked:EMAIL]']],
+    ['select alias from masked_here where id = 1', ['[masked]']],
     ['with c as (select email e from customers) select e from c limit 1', ['[masked:EMAIL]']],
     ['select max(email) from customers', ['[masked:EMAIL]']],
     ['select id, name from customers where id = 1', [1, 'Ada']],

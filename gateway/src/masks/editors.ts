@@ -94,7 +94,7 @@ function agreed(
   for (const [at, { name, table, attribute }] of columns.entries()) {
     const output = outputs[at] as Output;
     const relation = table === 0 ? undefined : catalog.relationByOid(table);
-    if (!relation || relation.kind === 'v' || attribute <= 0 || output.unknown !== undefined) continue;
+    if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
     if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {
       throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
