@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { findTool, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
 import { cpuOf, machine, median, memoryOf, shuffled, spread } from './measure.js';
-import { type Route, openSetting } from './setting.js';
+import { MASKED, type Route, openSetting } from './setting.js';
 import { openStub } from './stub.js';
 
 const run = promisify(execFile);
@@ -39,6 +39,7 @@ export async function benchPostgres(options: BenchOptions): Promise<string> {
     });
     report.push(...(await smallQueries(setting.routes, options)));
     report.push(...(await bulk(setting.routes, options)));
+    report.push(...(await masked(setting.routes, options)));
     report.push(...(await stalled(setting.routes)));
     report.push(...(await idle(setting.routes[1] as Route, IDLE, 'PostgreSQL 15')));
   } finally {
@@ -199,6 +200,42 @@ async function bulk(routes: readonly Route[], { rounds }: BenchOptions): Promise
     process.stderr.write(`bulk ${name} done\n`);
   }
   return [...lines, ''];
+}
+
+/** The same SELECT through connections that mask some of its columns, beside pgbouncer, which masks none. */
+async function masked(routes: readonly Route[], { rounds }: BenchOptions): Promise<string[]> {
+  const [ours, theirs] = ['sluice', 'pgbouncer'].map((name) => routes.find((route) => route.name === name)) as [
+    Route,
+    Route,
+  ];
+  const variants = [
+    { name: 'pgbouncer', route: theirs },
+    { name: 'nothing masked', route: ours },
+    ...Object.keys(MASKED).map((name) => ({ name: name.replace('_', ' '), route: { ...ours, database: name } })),
+  ];
+  const samples = new Map<string, number[]>();
+  for (let round = 0; round < Math.max(3, rounds); round++) {
+    for (const { name, route } of shuffled(variants)) {
+      const before = cpuOf(route.pid as number);
+      const bytes = await drain(route, 'select * from bulk');
+      const used = (cpuOf(route.pid as number) - before) / 1000 / (bytes / 1e9);
+      samples.set(name, [...(samples.get(name) ?? []), used]);
+    }
+    process.stderr.write(`masks, round ${round + 1}\n`);
+  }
+  const base = samples.get('pgbouncer') ?? [];
+  return [
+    '## Masks (the same SELECT of ten columns; two masked, or all text searched by ten detectors)',
+    '',
+    '| variant | CPU ms/GB | times pgbouncer |',
+    '| --- | --- | --- |',
+    ...variants.map(({ name }) => {
+      const values = samples.get(name) ?? [];
+      const ratios = values.map((value, at) => value / (base[at] ?? Number.NaN));
+      return `| ${name} | ${figure(values, 0)} | **${median(ratios).toFixed(2)}** |`;
+    }),
+    '',
+  ];
 }
 
 async function prepareBulk(route: Route): Promise<void> {

@@ -17,6 +17,15 @@ export interface Route {
   readonly pid: number | undefined;
 }
 
+/** Connections of the gateway to the same database that mask the columns of the table `bulk`, by name. */
+export const MASKED = {
+  same_length: '{ columns: [bulk.card, bulk.phone], with: { partial: { keep_last: 4 } } }',
+  other_length: '{ columns: [bulk.email, bulk.note], with: redact }',
+  pseudonyms: '{ columns: [bulk.email, bulk.card], with: hash }',
+  detectors:
+    '{ detect: [email, phone, credit_card, iban, us_ssn, jwt, private_key, api_key, connection_string, secret], with: redact }',
+} as const;
+
 export interface Setting {
   readonly routes: readonly Route[];
   readonly server: PostgresServer;
@@ -84,8 +93,20 @@ connections:
     credential: { user: postgres }
     access: ["group:engineers"]
     policies: [production]
-policies:
-  production:
+${Object.keys(MASKED)
+  .map(
+    (name) => `  ${name}:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+    credential: { user: postgres }
+    access: ["group:engineers"]
+    policies: [production, ${name}]
+`,
+  )
+  .join('')}policies:
+${Object.entries(MASKED)
+  .map(([name, mask]) => `  ${name}: [{ rule: ${name}, mask: ${mask} }]\n`)
+  .join('')}  production:
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
 `,

@@ -44,7 +44,8 @@ export function rowEditor(
     maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
-  const rows = new RowMask(masks);
+  // What the target sent is nobody else's: it may be edited where it lies.
+  const rows = new RowMask(masks, { owned: true });
   return guarded({
     push: (bytes) => rows.push(bytes),
     end: () => {
