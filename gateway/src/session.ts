@@ -16,10 +16,15 @@ import type {
 import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
-import { secureClient, secureUpstream } from './tls.js';
+import { secureUpstream } from '@sluice/tunnel';
+import { dialVia, secureVia } from './agents/dial.js';
+import { secureClient } from './tls.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;
+
+/** What is asked for where TLS with a target is agreed on (PostgreSQL 17 looks at it). */
+const TARGET_ALPN = ['postgresql'];
 
 const UNRECORDED: Answer = {
   type: 'deny',
@@ -55,6 +60,8 @@ export class Session implements Gate {
   readonly #deadline: NodeJS.Timeout;
   readonly #cancelKeys: string[] = [];
   #judge: Judge | undefined;
+  /** The target's password, where an agent has it: from its answer to the dial until the login is over. */
+  #agentSecret: string | undefined;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -91,9 +98,17 @@ export class Session implements Gate {
       if (!tls) throw new Error('this listener has no certificate');
       return secureClient(stream, tls.context, tls.certificate, alpn);
     }
-    const { host, tls, ca } = this.#admitted().target;
+    const { target, via } = this.#admitted();
+    const { host, tls, ca } = target;
     if (tls === 'disable') throw new Error('this connection does not use TLS');
-    const secured = await secureUpstream(stream, { host, mode: tls, ...(ca !== undefined && { ca }) });
+    // The stream holds its writes already, and stays the same one.
+    if (via !== undefined) return secureVia(stream, this.#admitted(), TARGET_ALPN);
+    const secured = await secureUpstream(stream, {
+      host,
+      mode: tls,
+      alpn: TARGET_ALPN,
+      ...(ca !== undefined && { ca }),
+    });
     return { ...secured, stream: this.#services.turn.hold(secured.stream) };
   }
 
@@ -127,10 +142,12 @@ export class Session implements Gate {
 
   opened(): void {
     clearTimeout(this.#deadline);
+    this.#agentSecret = undefined;
     this.state = 'open';
   }
 
   dial(): Promise<Duplex> {
+    if (this.#admitted().via !== undefined) return this.#dialVia();
     const { host, port } = this.#admitted().target;
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
     const socket = connect({ host, port, noDelay: true });
@@ -224,6 +241,7 @@ export class Session implements Gate {
     services.log.sessionOpened(this);
     const { host, database, tls } = connection.target;
     const { user: targetUser, password } = connection.credential;
+    const agentSecret = (): string | undefined => this.#agentSecret;
     return {
       type: 'admission',
       principal: user,
@@ -232,10 +250,25 @@ export class Session implements Gate {
         host,
         tls,
         user: targetUser,
-        ...(password !== undefined && { password: password.reveal() }),
         ...(database !== undefined && { database }),
+        // Read when the target asks for it: where an agent has it, it comes with the dial.
+        get password() {
+          return password?.reveal() ?? agentSecret();
+        },
       },
     };
+  }
+
+  async #dialVia(): Promise<Duplex> {
+    const late = AbortSignal.timeout(DIAL);
+    try {
+      const signal = AbortSignal.any([this.signal, late]);
+      const { stream, secret } = await dialVia(this.#services, this.#admitted(), this.id, signal);
+      this.#agentSecret = secret;
+      return this.#services.turn.hold(stream);
+    } catch (error) {
+      throw late.aborted ? new Error(`agent "${this.#admitted().via}": no answer in time`, { cause: error }) : error;
+    }
   }
 
   #admitted(): Connection {

@@ -145,7 +145,7 @@ function adapted(config: Config, folder: string, shopPort: number, { port, contr
   return {
     ...config,
     data: folder,
-    listeners: { postgres: { ...config.listeners.postgres, port } },
+    listeners: { ...config.listeners, postgres: { ...config.listeners.postgres, port } },
     control: { ...config.control, port: controlPort },
     connections: new Map([...config.connections].map(([name, connection]) => [name, withPort(connection)])),
   };

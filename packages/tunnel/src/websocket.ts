@@ -17,8 +17,12 @@ export const WEBSOCKET_LIMITS = { perMessageDeflate: false, maxPayload: 2 * LONG
  */
 export const withoutMask = (mask: Buffer): void => void mask.fill(0);
 
-/** A WebSocket that is open, as the transport of a tunnel. Text messages end it. */
-export function webSocketTransport(socket: WebSocket): Transport {
+/**
+ * A WebSocket that is open, as the transport of a tunnel. Text messages end it.
+ *
+ * @param early binary messages that were read from it already
+ */
+export function webSocketTransport(socket: WebSocket, early: readonly Buffer[] = []): Transport {
   let pending = 0;
   let events: TransportEvents | undefined;
 
@@ -56,6 +60,7 @@ export function webSocketTransport(socket: WebSocket): Transport {
     },
     attach(given) {
       events = given;
+      queueMicrotask(() => early.forEach((bytes) => given.receive(bytes)));
       let error: Error | undefined;
       socket.on('message', (data, isBinary) => {
         if (isBinary) given.receive(data as Buffer);
