@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { AgentRecord, AgentStore } from '@sluice/store';
-import { type Tunnel, TunnelError, type TunnelStream, agentId, json } from '@sluice/tunnel';
+import { type Goaway, type Tunnel, TunnelError, type TunnelStream, agentId, json } from '@sluice/tunnel';
 import type { Log } from '../log.js';
 
 /** A tunnel that is up. */
@@ -29,6 +29,7 @@ export class Agents {
   readonly #log: Log;
   readonly #known: Map<string, AgentRecord>;
   readonly #links = new Set<Link>();
+  #goaway: Goaway | undefined;
 
   private constructor(store: AgentStore, log: Log, known: readonly AgentRecord[]) {
     this.#store = store;
@@ -79,6 +80,9 @@ export class Agents {
     this.connects.set(link.agent, (this.connects.get(link.agent) ?? 0) + 1);
     this.#seen(link.agent);
     this.#log.admin(actor(link.name, link.agent), 'agent.connect', `from ${link.address}, version ${link.version}`);
+    // What happened while it was being admitted.
+    if (this.#known.get(link.agent)?.revoked !== undefined) link.tunnel.close('this agent was revoked');
+    if (this.#goaway) void link.tunnel.drain(this.#goaway);
   }
 
   disconnected(link: Link, reason: string): void {
@@ -133,7 +137,9 @@ export class Agents {
 
   /** Tells every agent that the gateway goes; their streams may go on for `deadline` milliseconds. */
   async drain(deadline: number, retry: number, reason: string): Promise<void> {
-    await Promise.all([...this.#links].map(({ tunnel }) => tunnel.drain({ deadline, retry, reason })));
+    const goaway = { deadline, retry, reason };
+    this.#goaway = goaway;
+    await Promise.all([...this.#links].map(({ tunnel }) => tunnel.drain(goaway)));
   }
 
   #next(name: string, tried: ReadonlySet<Link>): Link | undefined {

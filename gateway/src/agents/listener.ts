@@ -1,7 +1,7 @@
 import { X509Certificate, createHash, randomBytes } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import {
   LOGIN,
   PATH,
@@ -39,9 +39,7 @@ export async function listenForAgents(
   address: string,
   port: number,
 ): Promise<AgentListener> {
-  const seen = certificate
-    ? createHash('sha256').update(new X509Certificate(certificate.certificate).raw).digest('hex')
-    : '';
+  const seen = seenBy(certificate);
   const nothing = (_: unknown, response: { writeHead(code: number): { end(): void } }): void =>
     response.writeHead(404).end();
   const server: Server = certificate
@@ -80,8 +78,28 @@ export async function listenForAgents(
   };
 }
 
+/** What an agent saw of this gateway, for its proof to be checked against. */
+interface Seen {
+  /** SHA-256 of the certificate in hex; empty without TLS. */
+  readonly hash: string;
+  /** Whether the gateway goes by this name or address. */
+  names(host: string): boolean;
+}
+
+function seenBy(certificate: Certificate): Seen {
+  if (!certificate) return { hash: '', names: (host) => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(host) };
+  const x509 = new X509Certificate(certificate.certificate);
+  return {
+    hash: createHash('sha256').update(x509.raw).digest('hex'),
+    names: (host) => {
+      const bare = host.replace(/^\[|\]$/g, '');
+      return (isIP(bare) ? x509.checkIP(bare) : x509.checkHost(bare)) !== undefined;
+    },
+  };
+}
+
 /** Challenge, proof, verdict; then nothing but the tunnel is on this WebSocket. */
-async function login(socket: WebSocket, agents: Agents, certificate: string, address: string): Promise<void> {
+async function login(socket: WebSocket, agents: Agents, certificate: Seen, address: string): Promise<void> {
   const nonce = randomBytes(32).toString('base64');
   const text = await exchange(socket, JSON.stringify({ type: 'challenge', nonce }));
   const proof = text === undefined ? undefined : readLogin(Proof, text);
@@ -93,7 +111,7 @@ async function login(socket: WebSocket, agents: Agents, certificate: string, add
   };
   if (!proof) return refuse('this is no proof that this gateway understands', false);
   try {
-    if (!proven(proof, nonce, certificate))
+    if (!proven(proof, nonce, certificate.hash) || !certificate.names(proof.host))
       return refuse('the signature does not fit: is something between agent and gateway?', false);
     const admitted = await agents.admit(proof.key, proof.token, address);
     if (!admitted.admitted) return refuse(admitted.message, true);
