@@ -3,7 +3,7 @@ import type { TunnelStream } from './stream.js';
 import type { Transport } from './transport.js';
 
 /** Bytes that may wait in the transport. More would be a queue that every stream stands in behind the busiest one. */
-const IN_FLIGHT = 256 * 1024;
+const IN_FLIGHT = 512 * 1024;
 
 /**
  * What leaves: frames about the tunnel first, then one frame of each stream that has something to send, in turn. A stream

@@ -51,7 +51,7 @@ export class TunnelStream extends Duplex {
   #wanted = false;
 
   constructor(id: number, port: StreamPort, window: number, credit: number) {
-    super({ allowHalfOpen: true, readableHighWaterMark: LONGEST, writableHighWaterMark: LONGEST });
+    super({ allowHalfOpen: true, readableHighWaterMark: LONGEST, writableHighWaterMark: 4 * LONGEST });
     this.id = id;
     this.#port = port;
     this.window = window;
