@@ -157,6 +157,7 @@ export class Gateway {
     await agentsGone;
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
+    this.log.flush();
     this.journal.close();
     await this.#pool.close();
     await this.#store.close();

@@ -39,6 +39,8 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // Started by a program that has gone: the demo, killed.
+  process.once('disconnect', onSignal);
   try {
     await agent.run();
     await stopping;
