@@ -41,6 +41,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   process.on('SIGTERM', onSignal);
   // Started by a program that has gone: the demo, killed.
   process.once('disconnect', onSignal);
+  process.channel?.unref();
   try {
     await agent.run();
     await stopping;
