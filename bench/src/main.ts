@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util';
 import { benchDetectors } from './detectors.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
+import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors [--rounds 5] [--seconds 1]`. */
+/** `pnpm bench postgres | lineage | detectors | tunnel [--rounds 5] [--seconds 1]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '1' } },
@@ -13,6 +14,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
   lineage: () => benchLineage(options),
   detectors: () => benchDetectors(options),
+  tunnel: () => benchTunnel(options),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];

@@ -12,6 +12,8 @@ import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
+import { Agents } from './agents/agents.js';
+import { type AgentListener, listenForAgents } from './agents/listener.js';
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { type Control, openControl } from './control/server.js';
 import { Grammars, Judge } from './judge.js';
@@ -35,6 +37,7 @@ export class Gateway {
   readonly sessions = new Map<string, Session>();
   readonly grammars: Grammars;
   readonly identity: Directory;
+  readonly agents: Agents;
   readonly log: Log;
   readonly journal: Journal;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -45,7 +48,7 @@ export class Gateway {
   readonly #pool: ReturnType<typeof openPool>;
   readonly #services: Services;
   readonly #draining: AbortController;
-  readonly #servers: Server[] = [];
+  readonly #servers: (Server | AgentListener)[] = [];
   readonly #sweep: NodeJS.Timeout;
   /** Of the targets whose connections mask anything, by connection. */
   readonly #catalogs = new Map<string, TargetCatalog>();
@@ -59,6 +62,7 @@ export class Gateway {
     this.config = config;
     this.grammars = parts.grammars;
     this.identity = parts.identity;
+    this.agents = parts.agents;
     this.journal = parts.journal;
     this.policies = parts.policies;
     this.log = parts.log;
@@ -97,6 +101,7 @@ export class Gateway {
       operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
+    const agents = await Agents.open(store.agents, log);
     const redactionKey = await secretOf(store, 'record.secret');
     const maskKey = await secretOf(store, 'mask.secret');
     const gateway = new Gateway(config, {
@@ -105,6 +110,7 @@ export class Gateway {
       journal,
       store,
       identity,
+      agents,
       turn,
       log,
       policies,
@@ -150,12 +156,16 @@ export class Gateway {
     this.#draining.abort(drain(reason));
     for (const server of this.#servers) server.close();
     const deadline = Date.now() + this.config.limits.drain;
+    const agentsGone = this.agents.drain(this.config.limits.drain, RETRY, reason);
     while (this.sessions.size > 0 && Date.now() < deadline) await pause(20);
     for (const session of this.sessions.values()) session.end({ type: 'drain', message: reason });
     for (let i = 0; i < 100 && this.sessions.size > 0; i++) await pause(20);
     clearInterval(this.#sweep);
+    for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
+    await agentsGone;
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
+    this.log.flush();
     this.journal.close();
     for (const catalog of this.#catalogs.values()) catalog.close();
     await this.#pool.close();
@@ -166,6 +176,7 @@ export class Gateway {
   async #open(): Promise<void> {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
     for (const protocol of [postgres]) await this.#listen(protocol, this.config.listeners.postgres);
+    if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);
     this.#control = await openControl(this);
     const beacon: Beacon = {
       url: this.#control.url,
@@ -189,6 +200,16 @@ export class Gateway {
       );
       this.#servers.push(server);
       if (!this.addresses.has(protocol.name)) this.addresses.set(protocol.name, bound);
+    }
+  }
+
+  async #listenForAgents({ addresses, port, tls }: NonNullable<Config['listeners']['agents']>): Promise<void> {
+    const own = tls === 'self-signed' ? await selfSigned(this.config.data) : undefined;
+    const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
+    for (const address of addresses) {
+      const listener = await listenForAgents(this.agents, given, address, port);
+      this.#servers.push(listener);
+      if (!this.addresses.has('agents')) this.addresses.set('agents', listener.address);
     }
   }
 
@@ -244,6 +265,7 @@ export class Gateway {
       draining: this.#draining.signal,
       connections,
       identity: parts.identity,
+      agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
       cancels: new Map(),
@@ -268,7 +290,11 @@ export class Gateway {
     const { name } = connection;
     if (!this.policies.get(name)?.masks) return undefined;
     let catalog = this.#catalogs.get(name);
-    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(() => openTargetSide(connection))));
+    if (!catalog)
+      this.#catalogs.set(
+        name,
+        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents }))),
+      );
     return new MaskSession(catalog, connection.credential.user, key, (patterns) => this.#unmatched(name, patterns));
   }
 
@@ -320,6 +346,7 @@ interface Parts {
   readonly journal: Journal;
   readonly store: Store;
   readonly identity: Directory;
+  readonly agents: Agents;
   readonly turn: Turn;
   readonly log: Log;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -329,6 +356,8 @@ interface Parts {
 
 const NEWEST = 18;
 const LINGER = 5_000;
+/** When agents of a gateway that goes may try again, in milliseconds. */
+const RETRY = 1_000;
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 const OPERATOR = 'operator';
 

@@ -1,6 +1,7 @@
 import type { Ending, Limits, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig } from '@sluice/config';
 import type { Directory } from '@sluice/identity';
+import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
@@ -27,6 +28,7 @@ export interface Services {
   readonly draining: AbortSignal;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly identity: Directory;
+  readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
   /** Out-of-band cancels by key. */

@@ -16,7 +16,7 @@ import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
-import { dial, loginOf, secureTarget } from './target.js';
+import { Way } from './target.js';
 import { secureClient } from './tls.js';
 
 const UNRECORDED: Answer = {
@@ -58,6 +58,7 @@ export class Session implements Gate {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
+  #way: Way | undefined;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -94,7 +95,9 @@ export class Session implements Gate {
       if (!tls) throw new Error('this listener has no certificate');
       return secureClient(stream, tls.context, tls.certificate, alpn);
     }
-    const secured = await secureTarget(stream, this.#admitted());
+    const secured = await this.#reach().secure(stream);
+    // An agent's stream holds its writes already, and stays the same one.
+    if (secured.stream === stream) return secured;
     return { ...secured, stream: this.#services.turn.hold(secured.stream) };
   }
 
@@ -128,11 +131,12 @@ export class Session implements Gate {
 
   opened(): void {
     clearTimeout(this.#deadline);
+    this.#way?.arrived();
     this.state = 'open';
   }
 
   async dial(): Promise<Duplex> {
-    return this.#services.turn.hold(await dial(this.#admitted(), this.signal));
+    return this.#services.turn.hold(await this.#reach().dial());
   }
 
   ask(command: Command): Answer | Promise<Answer> {
@@ -220,18 +224,19 @@ export class Session implements Gate {
     this.connection = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);
+    this.#way = new Way(connection, services, this.id, this.signal);
     return {
       type: 'admission',
       principal: user,
       connection: name,
-      target: loginOf(connection),
+      target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
     };
   }
 
-  #admitted(): Connection {
-    if (!this.connection) throw new Error('no connection before the login');
-    return this.connection;
+  #reach(): Way {
+    if (!this.#way) throw new Error('no connection before the login');
+    return this.#way;
   }
 }
 

@@ -1,55 +1,108 @@
 import type { Duplex } from 'node:stream';
 import type { Secured, Target } from '@sluice/contract';
-import { type Reach, type Side, openSide } from '@sluice/postgres';
+import { type Side, openSide } from '@sluice/postgres';
+import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
-import type { Connection } from './services.js';
-import { secureUpstream } from './tls.js';
+import { dialVia, secureVia } from './agents/dial.js';
+import type { Connection, Services } from './services.js';
 
-/** How long a target may take to accept a connection, and to log the gateway in, in milliseconds. */
+/** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;
 
-/** A socket to the target of a connection. Rejects when it cannot be reached in time, or on the signal. */
-export async function dial({ target: { host, port } }: Connection, signal?: AbortSignal): Promise<Duplex> {
-  const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-  const socket = connectLender({ host, port, noDelay: true });
-  const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
-  const onAbort = (): void => void socket.destroy();
-  signal?.addEventListener('abort', onAbort);
-  // Also once somebody has the socket: an error that nobody listens for would end the process.
-  socket.on('error', reject);
-  socket.once('close', () => reject(new Error('closed')));
-  socket.once('connect', () => resolve(socket));
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+/** What is asked for where TLS with a target is agreed on (PostgreSQL 17 looks at it). */
+const ALPN = ['postgresql'];
+
+/** The way to the target of a connection: directly, or through an agent, which may be who has the password. */
+export class Way {
+  readonly #connection: Connection;
+  readonly #services: Pick<Services, 'agents'>;
+  readonly #who: string;
+  readonly #signal: AbortSignal | undefined;
+  /** The target's password, where an agent has it: from its answer to the dial until the login is over. */
+  #agentSecret: string | undefined;
+
+  /** `who` is on record as the one that had an agent dial; the signal ends attempts. */
+  constructor(connection: Connection, services: Pick<Services, 'agents'>, who: string, signal?: AbortSignal) {
+    this.#connection = connection;
+    this.#services = services;
+    this.#who = who;
+    this.#signal = signal;
+  }
+
+  /** How to log in. */
+  get login(): Target {
+    const { target, credential } = this.#connection;
+    const { host, tls, database } = target;
+    const { user, password } = credential;
+    const agentSecret = (): string | undefined => this.#agentSecret;
+    return {
+      host,
+      tls,
+      user,
+      ...(database !== undefined && { database }),
+      // Read when the target asks for it: where an agent has it, it comes with the dial.
+      get password() {
+        return password?.reveal() ?? agentSecret();
+      },
+    };
+  }
+
+  /** Rejects when the target cannot be reached in time, or on the signal. */
+  dial(): Promise<Duplex> {
+    return this.#connection.via === undefined ? this.#dialDirectly() : this.#dialVia(this.#connection.via);
+  }
+
+  /** TLS with the target, verified as the connection demands. An agent's stream stays the same one. */
+  secure(stream: Duplex): Promise<Secured> {
+    const { target, via } = this.#connection;
+    const { host, tls, ca } = target;
+    if (tls === 'disable') throw new Error('this connection does not use TLS');
+    if (via !== undefined) return secureVia(stream, this.#connection, ALPN);
+    return secureUpstream(stream, { host, mode: tls, alpn: ALPN, ...(ca !== undefined && { ca }) });
+  }
+
+  /** The login is over: what it took is forgotten. */
+  arrived(): void {
+    this.#agentSecret = undefined;
+  }
+
+  async #dialDirectly(): Promise<Duplex> {
+    const { host, port } = this.#connection.target;
+    const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+    const socket = connectLender({ host, port, noDelay: true });
+    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
+    const onAbort = (): void => void socket.destroy();
+    this.#signal?.addEventListener('abort', onAbort);
+    // Also once somebody has the socket: an error that nobody listens for would end the process.
+    socket.on('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+    socket.once('connect', () => resolve(socket));
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #dialVia(agent: string): Promise<Duplex> {
+    const late = AbortSignal.timeout(DIAL);
+    const signal = this.#signal ? AbortSignal.any([this.#signal, late]) : late;
+    try {
+      const { stream, secret } = await dialVia(this.#services.agents, this.#connection, this.#who, signal);
+      this.#agentSecret = secret;
+      return stream;
+    } catch (error) {
+      throw late.aborted ? new Error(`agent "${agent}": no answer in time`, { cause: error }) : error;
+    }
   }
 }
 
-/** TLS on a socket to the target, verified as the connection demands. */
-export function secureTarget(stream: Duplex, { target: { host, tls, ca } }: Connection): Promise<Secured> {
-  if (tls === 'disable') throw new Error('this connection does not use TLS');
-  return secureUpstream(stream, { host, mode: tls, ...(ca !== undefined && { ca }) });
-}
-
-/** How to log in at the target of a connection. */
-export function loginOf({ target: { host, database, tls }, credential: { user, password } }: Connection): Target {
-  return {
-    host,
-    tls,
-    user,
-    ...(password !== undefined && { password: password.reveal() }),
-    ...(database !== undefined && { database }),
-  };
-}
-
 /** A connection of the gateway's own to the target of a connection. */
-export function openTargetSide(connection: Connection): Promise<Side> {
-  const reach: Reach = {
-    dial: () => dial(connection),
-    secure: (stream) => secureTarget(stream, connection),
-    limits: { message: 0, recorded: 0, upstreamLogin: DIAL },
-  };
-  return openSide(reach, loginOf(connection));
+export async function openTargetSide(connection: Connection, services: Pick<Services, 'agents'>): Promise<Side> {
+  const way = new Way(connection, services, 'gateway');
+  const limits = { message: 0, recorded: 0, upstreamLogin: DIAL };
+  const side = await openSide({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
+  way.arrived();
+  return side;
 }

@@ -1,9 +1,9 @@
-import { X509Certificate, createHash } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type SecureContext, TLSSocket, connect } from 'node:tls';
-import type { Secured, TlsMode } from '@sluice/contract';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import type { Secured } from '@sluice/contract';
+import { endpointHash } from '@sluice/tunnel';
 
 /** TLS as the server, on a stream that may already hold the client's first bytes. */
 export async function secureClient(
@@ -18,46 +18,8 @@ export async function secureClient(
   return { stream: socket, ...(endpoint && { endpoint }), ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }) };
 }
 
-export interface UpstreamTls {
-  readonly host: string;
-  readonly mode: Exclude<TlsMode, 'disable'>;
-  /** PEM; without it the public roots are trusted. */
-  readonly ca?: string;
-}
-
-/** TLS as the client of a target. Resolves only when the certificate is what the connection's mode demands. */
-export async function secureUpstream(stream: Duplex, options: UpstreamTls): Promise<Secured> {
-  const { host, mode, ca } = options;
-  const socket = connect({
-    socket: stream,
-    rejectUnauthorized: mode !== 'require',
-    ...(ca !== undefined && { ca }),
-    ...(isIP(host) ? { host } : { servername: host }),
-    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
-    ALPNProtocols: ['postgresql'],
-  });
-  await Promise.race([once(socket, 'secureConnect'), closed(socket)]);
-  const peer = socket.getPeerX509Certificate();
-  const endpoint = peer && endpointHash(peer);
-  return { stream: socket, ...(endpoint && { endpoint }) };
-}
-
 /** Rejects when the stream ends before it is secure. An 'error' rejects `once` by itself. */
 async function closed(socket: TLSSocket): Promise<never> {
   await once(socket, 'close');
   throw new Error('the peer closed the connection during the TLS handshake');
-}
-
-/**
- * `tls-server-end-point` (RFC 5929 section 4.1): the certificate hashed with the hash of its own signature, SHA-256 in
- * place of MD5 and SHA-1. Undefined where the signature has no single hash (Ed25519): then there is no channel binding.
- */
-export function endpointHash(certificate: X509Certificate): Buffer | undefined {
-  const algorithm = /(md5|sha-?\d+)/i
-    .exec(certificate.signatureAlgorithm ?? '')?.[1]
-    ?.toLowerCase()
-    .replace('-', '');
-  if (!algorithm) return undefined;
-  const hash = algorithm === 'md5' || algorithm === 'sha1' ? 'sha256' : algorithm;
-  return createHash(hash).update(certificate.raw).digest();
 }

@@ -25,7 +25,11 @@ export interface StandOptions {
     readonly tls?: string;
     readonly ca?: string;
     readonly host?: string;
+    readonly secret?: string;
   };
+  /** The listener that agents dial in at, and the agent that the connection goes by. */
+  readonly agents?: string;
+  readonly via?: string;
   readonly listener?: string;
   readonly limits?: string;
   readonly rules?: string;
@@ -48,7 +52,7 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   writeFileSync(
     file,
     `data: data
-listeners: { postgres: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed }'} }
+listeners: { postgres: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed }'}${options.agents === undefined ? '' : `, agents: ${options.agents}`} }
 control: { port: 0 }
 limits: ${options.limits ?? '{}'}
 record: ${options.record ?? '{}'}
@@ -59,7 +63,7 @@ connections:
   db:
     protocol: postgres
     target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''} }
-    credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`} }
+    credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`}${target.secret === undefined ? '' : `, secret: ${target.secret}`} }${options.via === undefined ? '' : `\n    via: ${options.via}`}
     access: ["group:engineers"]
     policies: [production]
 policies:

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { CliError, note, print } from '@sluice/cli';
 import { jsonSchema } from '@sluice/config';
 import { describeReport, verify } from '@sluice/recording';
+import type { AgentCommand } from './agent.js';
 import { readConfiguration } from '../configuration.js';
 
 /** Commands that run this package's own code and need no gateway that is running. */
@@ -17,6 +18,21 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .action(async (options: { config: string; pretty?: boolean }) => {
       const { up } = await import('./up.js');
       await up(resolve(options.config), options.pretty ?? process.stderr.isTTY);
+    });
+
+  program
+    .command('agent')
+    .description('runs an agent inside a private network: it dials out to a gateway and reaches targets for it')
+    .requiredOption('--gateway <url>', 'wss://host:port of the gateway')
+    .requiredOption('--allow <file>', 'what it may reach: host:port, one a line; * and CIDR ranges')
+    .option('--token <token>', 'one-time token, for the first start (SLUICE_AGENT_TOKEN)')
+    .option('--key <file>', "the agent's own key, made at the first start", '/var/lib/sluice-agent/agent.key')
+    .option('--ca <file>', "PEM of the authority to trust, or of the gateway's own certificate")
+    .option('--secrets <file>', 'credentials that the agent holds: NAME HOST:PORT file:/path, one a line')
+    .action(async (options: AgentCommand, command: Command) => {
+      const { runAgent } = await import('./agent.js');
+      // "--token" before the command is that of the control API; behind it, ours.
+      await runAgent({ ...command.optsWithGlobals<AgentCommand>(), ...options });
     });
 
   program

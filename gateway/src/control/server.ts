@@ -3,6 +3,7 @@ import type { Role } from '@sluice/contract';
 import type { Proven } from '@sluice/identity';
 import { ListenError } from '../listener.js';
 import type { Gateway } from '../gateway.js';
+import { agentRoutes } from './agents.js';
 import { connectionRoutes } from './connections.js';
 import { policyRoutes } from './policy.js';
 import { sessionRoutes } from './sessions.js';
@@ -52,6 +53,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
     return reply.code(ready.ok ? 200 : 503).send(ready);
   });
   const routes: Routes = { app, gateway, caller: (request, ...roles) => callerOf(gateway, request, roles) };
+  agentRoutes(routes);
   connectionRoutes(routes);
   policyRoutes(routes);
   sessionRoutes(routes);

@@ -6,6 +6,7 @@ import type { Config, ConnectionConfig } from '@sluice/config';
 import { SUPERUSER, SUPERUSER_PASSWORD, type PostgresServer, reachable, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import pc from 'picocolors';
+import { startDemoAgent } from './agent.js';
 import { start, untilSignal } from '../commands/up.js';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
@@ -62,6 +63,10 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       developer: await tokenFor(gateway, folder, 'developer'),
       assistant: await tokenFor(gateway, folder, 'assistant'),
     };
+    const stopAgent = await startDemoAgent(gateway, folder, shop.port).catch(async (error: unknown) => {
+      await gateway.stop();
+      throw error;
+    });
     return {
       gateway,
       shop,
@@ -69,6 +74,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       tokens,
       stop: async () => {
         await gateway.stop();
+        await stopAgent?.();
         await shop.stop();
       },
     };
@@ -141,11 +147,13 @@ function configurationFile(folder: string): string {
 /** The ports of this start, and the folder, whatever the file says. */
 function adapted(config: Config, folder: string, shopPort: number, { port, controlPort }: DemoOptions): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
-    connection.name === 'shop' ? { ...connection, target: { ...connection.target, port: shopPort } } : connection;
+    ['shop', 'backroom'].includes(connection.name)
+      ? { ...connection, target: { ...connection.target, port: shopPort } }
+      : connection;
   return {
     ...config,
     data: folder,
-    listeners: { postgres: { ...config.listeners.postgres, port } },
+    listeners: { ...config.listeners, postgres: { ...config.listeners.postgres, port } },
     control: { ...config.control, port: controlPort },
     connections: new Map([...config.connections].map(([name, connection]) => [name, withPort(connection)])),
   };
@@ -201,6 +209,10 @@ ${line('delete from customers where id = 300;')} ${pc.dim('one row: passes')}
 
 ${bold('As an agent')}, which may only read:
 ${line(psql('assistant', tokens.assistant))}
+
+${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
+${line('./sluice connect backroom --user developer')}
+${line('./sluice agents ls')}
 
 ${bold('From a second terminal')}
 ${line('./sluice sessions ls')}                 ${pc.dim('who did what')}

@@ -34,6 +34,7 @@ export async function tour(): Promise<boolean> {
       await people(demo, show);
       await refusals(demo, show);
       await masks(demo, show);
+      await behindAnAgent(demo, show);
       await record(demo, show);
     } finally {
       await demo.stop();
@@ -193,6 +194,28 @@ async function masks(demo: Demo, show: Show): Promise<void> {
   await client.end();
 }
 
+async function behindAnAgent(demo: Demo, show: Show): Promise<void> {
+  const client = await connect(demo, 'developer', demo.tokens.developer, 'backroom');
+  const sent = 'select count(*) as n from customers where city = $1';
+  await tell(
+    client,
+    show,
+    'A target that only an agent reaches',
+    sent,
+    ['Oslo'],
+    (answer) => answer === '[{"n":"50"}]',
+  );
+  await tell(client, show, '  is under the same rules', 'drop table customers', [], refusedBy('no-destruction'));
+  const [link] = demo.gateway.agents.links();
+  show({
+    title: '  by one stream of the tunnel that the agent dialled',
+    sent: 'sluice agents ls',
+    got: `${link?.name} from ${link?.address}, may reach ${link?.allow.join(', ')}: ${link?.tunnel.streams} streams`,
+    held: link?.tunnel.streams === 1,
+  });
+  await client.end();
+}
+
 async function record(demo: Demo, show: Show): Promise<void> {
   const client = await connect(demo, 'developer', demo.tokens.developer);
   await client.query('select 42 as answer');
@@ -228,9 +251,9 @@ function proof(folder: string, show: Show): string {
   return pc.dim(describeReport(report));
 }
 
-async function connect({ gateway }: Demo, user: string, password: string): Promise<pg.Client> {
+async function connect({ gateway }: Demo, user: string, password: string, database = 'shop'): Promise<pg.Client> {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
-  const client = new pg.Client({ ...(host && { host }), port: Number(port), user, password, database: 'shop' });
+  const client = new pg.Client({ ...(host && { host }), port: Number(port), user, password, database });
   await client.connect();
   return client;
 }

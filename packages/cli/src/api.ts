@@ -63,3 +63,33 @@ export interface Explanation {
   readonly hint?: string;
   readonly text: string;
 }
+
+export interface AgentRow {
+  readonly id: string;
+  /** What `via` calls it. */
+  readonly name: string;
+  readonly state: 'connected' | 'away' | 'revoked';
+  readonly enrolled: string;
+  readonly lastSeen: string;
+  readonly revoked?: string;
+  /** Since the gateway started: one more than it had to come back. */
+  readonly connects: number;
+  readonly links: readonly AgentLink[];
+}
+
+/** One tunnel; an agent that runs twice has two. */
+export interface AgentLink {
+  readonly address: string;
+  readonly version: string;
+  readonly since: string;
+  /** Milliseconds. */
+  readonly roundTrip?: number;
+  readonly streams: number;
+  readonly opened: number;
+  readonly refused: number;
+  /** Bytes. */
+  readonly received: number;
+  readonly sent: number;
+  readonly draining: boolean;
+  readonly allow: readonly string[];
+}

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { CliError } from './client.js';
+import { agents } from './commands/agents.js';
 import { connections } from './commands/connections.js';
 import { policy } from './commands/policy.js';
 import { sessions } from './commands/sessions.js';
@@ -36,6 +37,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   const context = contextOf(program);
   const policies = program.command('policy').description('what the rules say, before production does');
   local.add(program, policies);
+  agents(program, context);
   connections(program, context);
   policy(policies, context);
   sessions(program, context);

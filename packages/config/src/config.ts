@@ -4,7 +4,11 @@ import type { Secret } from './values.js';
 /** A checked configuration. Paths are absolute, sizes are bytes, times are milliseconds. */
 export interface Config {
   readonly data: string;
-  readonly listeners: { readonly postgres: ListenerConfig };
+  readonly listeners: {
+    readonly postgres: ListenerConfig;
+    /** Where agents dial in; undefined: nowhere. */
+    readonly agents: Omit<ListenerConfig, 'login'> | undefined;
+  };
   readonly control: { readonly address: string; readonly port: number };
   readonly limits: {
     readonly message: number;
@@ -47,7 +51,14 @@ export interface ConnectionConfig {
     /** PEM of the authority to trust. */
     readonly ca: string | undefined;
   };
-  readonly credential: { readonly user: string; readonly password: Secret | undefined };
+  readonly credential: {
+    readonly user: string;
+    readonly password: Secret | undefined;
+    /** What the agent of `via` calls the password that it sends with each dial. */
+    readonly secret: string | undefined;
+  };
+  /** The agent that dials the target; undefined: the gateway itself. */
+  readonly via: string | undefined;
   readonly access: readonly string[];
   /** The names of its policies, and their rules in order. */
   readonly policies: readonly string[];

@@ -73,7 +73,7 @@ function toConfig(from: Settings, folder: string): Config {
   );
   return {
     data: resolve(folder, from.data),
-    listeners: { postgres: { addresses: [address].flat(), ...listener } },
+    listeners: { postgres: { addresses: [address].flat(), ...listener }, agents: toAgents(from.listeners.agents) },
     control: from.control,
     limits: { ...limits, upstreamLogin: upstream_login, sessionsPerPrincipal: sessions_per_principal },
     record: from.record,
@@ -84,7 +84,12 @@ function toConfig(from: Settings, folder: string): Config {
         name,
         protocol: one.protocol,
         target: { host, port, database, tls, ca },
-        credential: { user: one.credential.user, password: one.credential.password },
+        credential: {
+          user: one.credential.user,
+          password: one.credential.password,
+          secret: one.credential.secret?.slice('agent:'.length),
+        },
+        via: one.via,
         access: one.access,
         policies: one.policies,
         rules: one.policies.flatMap((policy) => rules.get(policy) ?? []),
@@ -101,6 +106,10 @@ function thenOf({ deny, mask }: Settings['policies'][string][number]): Rule['the
   const mode: MaskMode =
     typeof mask.with === 'string' ? { type: mask.with } : { type: 'partial', keepLast: mask.with.partial.keep_last };
   return { type: 'mask', columns, detect, with: mode };
+}
+
+function toAgents(from: Settings['listeners']['agents']): Config['listeners']['agents'] {
+  return from && { addresses: [from.address].flat(), port: from.port, tls: from.tls };
 }
 
 const mapped = <From, To>(from: Record<string, From>, each: (value: From, name: string) => To): Map<string, To> =>

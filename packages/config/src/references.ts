@@ -5,10 +5,15 @@ import { didYouMean, type Mistake, type Path } from './mistake.js';
  * these mistakes are found together with those of shape; what has the wrong shape is left to the schema.
  */
 export function referenceMistakes(value: unknown): Mistake[] {
-  const { principals, connections, policies } = record(value);
+  const { principals, connections, policies, listeners } = record(value);
   const people = record(principals);
   const groups = new Set(Object.values(people).flatMap((one) => texts(record(one)['groups'])));
-  const known: Known = { people, groups: [...groups], policies: Object.keys(record(policies)) };
+  const known: Known = {
+    people,
+    groups: [...groups],
+    policies: Object.keys(record(policies)),
+    agents: record(listeners)['agents'] !== undefined,
+  };
   return [
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => ofPolicy(rules, ['policies', name])),
@@ -19,11 +24,17 @@ interface Known {
   readonly people: Readonly<Record<string, unknown>>;
   readonly groups: readonly string[];
   readonly policies: readonly string[];
+  /** Whether agents can dial in. */
+  readonly agents: boolean;
 }
 
 function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
-  const { policies, access } = record(value);
+  const { policies, access, via, credential } = record(value);
+  const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
+  const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
   return [
+    ...(via !== undefined && !known.agents ? [noListener] : []),
+    ...(record(credential)['secret'] !== undefined && via === undefined ? [noAgent] : []),
     ...list(policies).flatMap((name, at) => {
       if (typeof name !== 'string' || known.policies.includes(name)) return [];
       const hint = didYouMean(name, known.policies);

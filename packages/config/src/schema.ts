@@ -33,6 +33,21 @@ export function settings(outside: Outside) {
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
     });
 
+  const agents = z
+    .strictObject({
+      address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
+      port: port.default(7443),
+      tls: z
+        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })])
+        .default('self-signed')
+        .describe('off only on loopback'),
+    })
+    .superRefine(({ address, tls }, context) => {
+      if (tls !== 'off' || ![address].flat().some((one) => !LOOPBACK.test(one))) return;
+      const message = 'without TLS anybody between could read what agents carry';
+      context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
+    });
+
   const connection = z.strictObject({
     protocol: z.literal('postgres'),
     target: z
@@ -48,21 +63,37 @@ export function settings(outside: Outside) {
         const message = `"ca" is not looked at with "tls: ${tls}"`;
         context.addIssue({ code: 'custom', path: ['ca'], message, params: { hint: 'Use verify-ca or verify-full.' } });
       }),
-    credential: z.strictObject({
-      user: z.string().min(1),
-      password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-    }),
+    credential: z
+      .strictObject({
+        user: z.string().min(1),
+        password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
+        secret: z
+          .string()
+          .regex(/^agent:\S+$/, 'write agent:NAME, a name in the secrets file of the agent')
+          .optional()
+          .describe('agent:NAME: the agent of "via" has the password and sends it with each dial'),
+      })
+      .superRefine(({ password, secret }, context) => {
+        if (password === undefined || secret === undefined) return;
+        context.addIssue({
+          code: 'custom',
+          path: ['secret'],
+          message: 'there is a "password" already: use one of them',
+        });
+      }),
     access: z.array(z.string()).default([]).describe('who may use it: group:name, user:name, agent:name, or "*"'),
     policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
     functions: z
       .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
       .prefault({}),
-    via: refused('This version has no agents: it reaches a target directly. It does not start with "via".'),
+    via: name.optional().describe('the agent that dials the target, from inside its network'),
   });
 
   return z.strictObject({
     data: z.string().min(1).default('./.sluice').describe('folder for the store, the journal and keys'),
-    listeners: z.strictObject({ postgres: listener.prefault({}) }).prefault({}),
+    listeners: z
+      .strictObject({ postgres: listener.prefault({}), agents: agents.optional().describe('where agents dial in') })
+      .prefault({}),
     control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),

@@ -200,10 +200,10 @@ describe('what a mistake is answered with', () => {
 
   test.each([
     [
-      'an agent in between',
+      'an agent, and nowhere for it to dial in',
       'protocol: postgres',
       'protocol: postgres\n    via: dc1',
-      'connections.shop.via: This version has no agents: it reaches a target directly. It does not start with "via".',
+      'connections.shop.via: no agent can dial in. Add listeners.agents.',
     ],
     ['a target without a host', 'host: db.internal', 'port: 5432', 'connections.shop.target.host: "host" is missing.'],
     [

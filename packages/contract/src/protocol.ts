@@ -113,7 +113,8 @@ export interface Admission {
 export interface Target {
   readonly host: string;
   readonly user: string;
-  readonly password?: string;
+  /** May come with the dial: read it when the target asks for it. */
+  readonly password?: string | undefined;
   readonly database?: string;
   readonly tls: TlsMode;
 }

@@ -3,7 +3,10 @@ import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { Kysely, type Selectable, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { AgentStore } from './agents.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
+
+export type { AgentRecord, AgentStore } from './agents.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -26,10 +29,12 @@ export interface TokenRecord {
  * both understand, so that several gateways can share one later.
  */
 export class Store {
+  readonly agents: AgentStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
     this.#db = db;
+    this.agents = new AgentStore(db);
   }
 
   /**

@@ -5,6 +5,27 @@ import type { Migration } from 'kysely/migration';
 export interface Database {
   tokens: TokensTable;
   settings: { name: string; value: string };
+  agents: AgentsTable;
+  agent_tokens: AgentTokensTable;
+}
+
+export interface AgentsTable {
+  id: string;
+  name: string;
+  /** Ed25519, 32 bytes, base64. */
+  public_key: string;
+  enrolled: number;
+  last_seen: number | null;
+  revoked: number | null;
+}
+
+export interface AgentTokensTable {
+  /** SHA-256 of the token, base64. */
+  hash: string;
+  /** The agent that it enrols. */
+  name: string;
+  expires: number;
+  used: number | null;
 }
 
 export interface TokensTable {
@@ -48,6 +69,26 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('connections', 'text')
         .execute();
       await sql`create index tokens_principal on tokens (principal)`.execute(db);
+    },
+  },
+  '0002_agents': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('agents')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('public_key', 'text', (column) => column.notNull())
+        .addColumn('enrolled', 'bigint', (column) => column.notNull())
+        .addColumn('last_seen', 'bigint')
+        .addColumn('revoked', 'bigint')
+        .execute();
+      await db.schema
+        .createTable('agent_tokens')
+        .addColumn('hash', 'text', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('expires', 'bigint', (column) => column.notNull())
+        .addColumn('used', 'bigint')
+        .execute();
     },
   },
 };

@@ -1,0 +1,142 @@
+import { X509Certificate, createHash, randomBytes } from 'node:crypto';
+import { type Server, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, isIP } from 'node:net';
+import {
+  LOGIN,
+  PATH,
+  Proof,
+  SUBPROTOCOL,
+  Tunnel,
+  type Verdict,
+  WEBSOCKET_LIMITS,
+  proven,
+  readLogin,
+  webSocketTransport,
+} from '@sluice/tunnel';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Agents, Link } from './agents.js';
+import { listening } from '../listener.js';
+
+/** Logins that may be going on at a time: more is nobody who means well. */
+const LOGINS = 200;
+/** Closing code of RFC 6455 section 7.4.1: the login was refused by rule. */
+const POLICY = 1008;
+
+export interface AgentListener {
+  readonly address: string;
+  /** No new agents. */
+  close(): void;
+}
+
+/** PEM; undefined: no TLS, which the configuration allows on loopback only. */
+export type Certificate = { readonly certificate: string; readonly key: string } | undefined;
+
+/** The port that agents dial in at. There is nothing else on it. */
+export async function listenForAgents(
+  agents: Agents,
+  certificate: Certificate,
+  address: string,
+  port: number,
+): Promise<AgentListener> {
+  const seen = seenBy(certificate);
+  const nothing = (_: unknown, response: { writeHead(code: number): { end(): void } }): void =>
+    response.writeHead(404).end();
+  const server: Server = certificate
+    ? createTlsServer(
+        { cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.3', handshakeTimeout: LOGIN },
+        nothing,
+      )
+    : createServer(nothing);
+  server.headersTimeout = LOGIN;
+  const sockets = new WebSocketServer({
+    ...WEBSOCKET_LIMITS,
+    noServer: true,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  let logins = 0;
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => undefined);
+    const busy = logins >= LOGINS;
+    if (busy || request.url !== PATH || request.headers['sec-websocket-protocol'] !== SUBPROTOCOL) {
+      socket.end(`HTTP/1.1 ${busy ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
+      return;
+    }
+    const { remoteAddress = '', remotePort = 0 } = request.socket;
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('error', () => undefined);
+      logins++;
+      request.socket.setNoDelay(true);
+      void login(webSocket, agents, seen, `${remoteAddress}:${remotePort}`).finally(() => logins--);
+    });
+  });
+  await listening(server, 'listeners.agents', address, port);
+  const bound = server.address() as AddressInfo;
+  return {
+    address: `${certificate ? 'wss' : 'ws'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    close: () => void server.close(),
+  };
+}
+
+/** What an agent saw of this gateway, for its proof to be checked against. */
+interface Seen {
+  /** SHA-256 of the certificate in hex; empty without TLS. */
+  readonly hash: string;
+  /** Whether the gateway goes by this name or address. */
+  names(host: string): boolean;
+}
+
+function seenBy(certificate: Certificate): Seen {
+  if (!certificate) return { hash: '', names: (host) => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(host) };
+  const x509 = new X509Certificate(certificate.certificate);
+  return {
+    hash: createHash('sha256').update(x509.raw).digest('hex'),
+    names: (host) => {
+      const bare = host.replace(/^\[|\]$/g, '');
+      return (isIP(bare) ? x509.checkIP(bare) : x509.checkHost(bare)) !== undefined;
+    },
+  };
+}
+
+/** Challenge, proof, verdict; then nothing but the tunnel is on this WebSocket. */
+async function login(socket: WebSocket, agents: Agents, certificate: Seen, address: string): Promise<void> {
+  const nonce = randomBytes(32).toString('base64');
+  const text = await exchange(socket, JSON.stringify({ type: 'challenge', nonce }));
+  const proof = text === undefined ? undefined : readLogin(Proof, text);
+  const say = (verdict: Verdict): void => socket.send(JSON.stringify(verdict));
+  const refuse = (message: string, final: boolean): void => {
+    if (socket.readyState === socket.OPEN) say({ type: 'refused', message, final });
+    socket.close(POLICY, 'refused');
+    setTimeout(() => socket.terminate(), 1000).unref();
+  };
+  if (!proof) return refuse('this is no proof that this gateway understands', false);
+  try {
+    if (!proven(proof, nonce, certificate.hash) || !certificate.names(proof.host))
+      return refuse('the signature does not fit: is something between agent and gateway?', false);
+    const admitted = await agents.admit(proof.key, proof.token, address);
+    if (!admitted.admitted) return refuse(admitted.message, true);
+    if (socket.readyState !== socket.OPEN) return;
+    const { id, name, enrolled } = admitted;
+    say({ type: 'welcome', agent: id, name, enrolled });
+    const tunnel = new Tunnel({
+      transport: webSocketTransport(socket),
+      peer: `agent "${name}"`,
+      onClose: (error) => agents.disconnected(link, error.message),
+    });
+    const { version, allow } = proof;
+    const link: Link = { agent: id, name, tunnel, address, version, allow, since: Date.now() };
+    agents.connected(link);
+  } catch {
+    refuse('the gateway cannot look this agent up at the moment', false);
+  }
+}
+
+/** The answer to a text; undefined when none comes in time. The socket is not read beyond it. */
+function exchange(socket: WebSocket, text: string): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const late = setTimeout(() => resolve(undefined), LOGIN);
+  socket.once('message', (data, isBinary) => resolve(isBinary ? undefined : (data as Buffer).toString()));
+  socket.once('close', () => resolve(undefined));
+  socket.send(text);
+  return promise.finally(() => clearTimeout(late));
+}

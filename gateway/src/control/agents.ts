@@ -1,0 +1,71 @@
+import type { AgentRow } from '@sluice/cli';
+import { parseDuration } from '@sluice/config';
+import type { AgentRecord } from '@sluice/store';
+import { z } from 'zod';
+import { ControlError, type Routes } from './server.js';
+
+const Wish = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][\w.@-]*$/), expires: z.string().default('1h') });
+
+/** Agents: listed for auditors too; enrolled and revoked by administrators. */
+export function agentRoutes({ app, gateway, caller }: Routes): void {
+  const toRow = ({ id, name, enrolled, lastSeen, revoked }: AgentRecord): AgentRow => {
+    const links = gateway.agents.links(id);
+    return {
+      id,
+      name,
+      state: revoked !== undefined ? 'revoked' : links.length > 0 ? 'connected' : 'away',
+      enrolled: iso(enrolled),
+      lastSeen: iso(links.length > 0 ? Date.now() : (lastSeen ?? enrolled)),
+      ...(revoked !== undefined && { revoked: iso(revoked) }),
+      connects: gateway.agents.connects.get(id) ?? 0,
+      links: links.map(({ tunnel, address, version, since, allow }) => ({
+        address,
+        version,
+        since: iso(since),
+        ...(tunnel.roundTrip !== undefined && { roundTrip: Math.round(tunnel.roundTrip * 1000) / 1000 }),
+        streams: tunnel.streams,
+        opened: tunnel.opened,
+        refused: tunnel.refused,
+        received: tunnel.bytesReceived,
+        sent: tunnel.bytesSent,
+        draining: tunnel.draining,
+        allow,
+      })),
+    };
+  };
+
+  app.get('/v1/agents', (request): AgentRow[] => {
+    caller(request, 'admin', 'auditor');
+    return gateway.agents.all().map(toRow);
+  });
+
+  app.post(
+    '/v1/agents/tokens',
+    async (request): Promise<{ name: string; token: string; expires: string; gateway: string }> => {
+      const { principal: actor } = caller(request, 'admin');
+      const wish = Wish.safeParse(request.body);
+      if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
+      const { name, expires } = wish.data;
+      const time = parseDuration(expires);
+      if (!time) throw new ControlError(400, `"${expires}" is not a duration: write 1h or 2d.`);
+      const address = gateway.addresses.get('agents');
+      if (address === undefined)
+        throw new ControlError(409, 'No agent can dial in at this gateway.', 'Add listeners.agents.');
+      const until = Date.now() + time;
+      const token = await gateway.agents.token(name, until);
+      gateway.log.admin(actor.name, 'agent.token', `for ${name}, until ${iso(until)}`);
+      return { name, token, expires: iso(until), gateway: address };
+    },
+  );
+
+  app.delete<{ Params: { id: string } }>('/v1/agents/:id', async (request): Promise<AgentRow> => {
+    const { principal: actor } = caller(request, 'admin');
+    const revoked = await gateway.agents.revoke(request.params.id);
+    if (!revoked)
+      throw new ControlError(404, `There is no agent ${request.params.id}.`, '"sluice agents ls" lists them by id.');
+    gateway.log.admin(actor.name, 'agent.revoke', `${revoked.id} of ${revoked.name}`);
+    return toRow(revoked);
+  });
+}
+
+const iso = (time: number): string => new Date(time).toISOString();
