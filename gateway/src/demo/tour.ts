@@ -206,12 +206,15 @@ async function behindAnAgent(demo: Demo, show: Show): Promise<void> {
     (answer) => answer === '[{"n":"50"}]',
   );
   await tell(client, show, '  is under the same rules', 'drop table customers', [], refusedBy('no-destruction'));
+  await tell(client, show, '  and masks', 'select email from customers where id = 1', [], (answer) =>
+    answer.includes('[masked:EMAIL]'),
+  );
   const [link] = demo.gateway.agents.links();
   show({
-    title: '  by one stream of the tunnel that the agent dialled',
+    title: '  by streams of the tunnel that the agent dialled',
     sent: 'sluice agents ls',
     got: `${link?.name} from ${link?.address}, may reach ${link?.allow.join(', ')}: ${link?.tunnel.streams} streams`,
-    held: link?.tunnel.streams === 1,
+    held: (link?.tunnel.streams ?? 0) > 0,
   });
   await client.end();
 }
