@@ -54,6 +54,8 @@ export class Gateway {
   readonly #catalogs = new Map<string, TargetCatalog>();
   readonly #warned = new Set<string>();
   #control: Control | undefined;
+  /** Commands of sessions that are over. */
+  readonly #past = { allowed: 0, denied: 0 };
   #sockets = 0;
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
@@ -131,6 +133,16 @@ export class Gateway {
     if (this.#draining.signal.aborted) return { ok: false, reason: 'the gateway is draining' };
     if (this.journal.failed) return { ok: false, reason: this.journal.failed.message };
     return { ok: true };
+  }
+
+  /** Commands judged since the start. */
+  get counted(): { allowed: number; denied: number } {
+    const counted = { ...this.#past };
+    for (const { commands, denied } of this.sessions.values()) {
+      counted.allowed += commands;
+      counted.denied += denied;
+    }
+    return counted;
   }
 
   get url(): string {
@@ -250,6 +262,8 @@ export class Gateway {
           this.#sockets--;
           this.sessions.delete(id);
           session.closed();
+          this.#past.allowed += session.commands;
+          this.#past.denied += session.denied;
         };
         if (socket.closed) over();
         else socket.once('close', over);

@@ -234,6 +234,17 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
     (stream as unknown as { destroy(): void }).destroy();
   });
 
+  test('metrics say what goes through the agents', async () => {
+    await start();
+    const client = await connect();
+    await client.query('select 1');
+    const text = await (await fetch(`${stand.gateway.url}/metrics`)).text();
+    expect(text).toMatch(/^sluice_agent_streams\{agent="[^"]+",name="dc1"\} 1$/m);
+    expect(text).toMatch(/^sluice_commands_total\{decision="allow"\} [1-9]\d*$/m);
+    expect(text).toMatch(/^sluice_sessions\{connection="db"\} 1$/m);
+    expect(text).toMatch(/^sluice_ready 1$/m);
+  });
+
   test('kill -9 of an agent in a process of its own, under load: the next one serves', async () => {
     const token = await stand.gateway.agents.token('dc1', hour());
     const certificate = join(stand.folder, 'data', 'gateway.crt');

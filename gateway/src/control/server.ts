@@ -5,6 +5,7 @@ import { ListenError } from '../listener.js';
 import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { connectionRoutes } from './connections.js';
+import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
 import { sessionRoutes } from './sessions.js';
 import { tokenRoutes } from './tokens.js';
@@ -55,6 +56,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   const routes: Routes = { app, gateway, caller: (request, ...roles) => callerOf(gateway, request, roles) };
   agentRoutes(routes);
   connectionRoutes(routes);
+  metricsRoute(routes);
   policyRoutes(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
