@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias"], with: redact } }
+    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias", "ledger.ssn"], with: redact } }
     - { rule: phones, mask: { columns: ["customers.phone"], with: hash } }
     - { rule: cards, mask: { detect: [credit_card], with: { partial: { keep_last: 4 } } } }
 `;
@@ -18,6 +18,8 @@ create table orders (id int primary key, customer int references customers, tota
 insert into orders values (1, 1, 9.5), (2, 2, 11);
 create view people as select id, email as contact from customers;
 create table notes (id serial, body text);
+create table ledger (id int primary key, ssn text unique deferrable initially deferred);
+insert into ledger values (1, '111-22-3333'), (2, '444-55-6666');
 create view masked_here as select id, name as alias from customers;
 `;
 
@@ -114,6 +116,27 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
       .catch((one: unknown) => one)) as pg.DatabaseError;
     expect(cast.code).toBe('22P02');
     expect(JSON.stringify(cast)).not.toContain('example.com');
+  });
+
+  test('values do not pass in errors of what is checked at the end', async () => {
+    for (const texts of [
+      ['begin', 'update ledger set ssn = (select ssn from ledger where id = 1) where id = 2', 'commit'],
+    ]) {
+      let error: unknown;
+      for (const text of texts)
+        error ??= await client.query(text).then(
+          () => undefined,
+          (one: unknown) => one,
+        );
+      expect((error as pg.DatabaseError).code).toBe('23505');
+      expect(JSON.stringify(error)).not.toContain('111-22-3333');
+    }
+    // Without a block, the Sync is what commits.
+    const single = await client
+      .query({ text: 'update ledger set ssn = (select ssn from ledger where id = $1) where id = 2', values: [1] })
+      .catch((one: unknown) => one);
+    expect((single as pg.DatabaseError).code).toBe('23505');
+    expect(JSON.stringify(single)).not.toContain('111-22-3333');
   });
 
   test('values are not moved to where no mask holds, nor masks written back', async () => {

@@ -42,6 +42,8 @@ export class MaskSession implements MaskedSession {
   /** Since the target was last ready: an error; in this transaction: definitions that others do not see yet. */
   #failed = false;
   #defined = false;
+  /** In this transaction: something touched masked columns. What is checked at its end may print their values. */
+  #touched = false;
 
   constructor(
     catalog: TargetCatalog,
@@ -72,6 +74,7 @@ export class MaskSession implements MaskedSession {
     if (status === 'idle') {
       if (this.#defined) this.#catalog.changed();
       this.#defined = false;
+      this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
       const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
       this.#names = atIdle(names);
@@ -85,7 +88,7 @@ export class MaskSession implements MaskedSession {
 
   message(bytes: Buffer): Buffer {
     if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
-    return filterMessage(bytes, { masked: false });
+    return filterMessage(bytes, { masked: this.#touched });
   }
 
   #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
@@ -96,7 +99,9 @@ export class MaskSession implements MaskedSession {
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : followed;
-    const touched = !lineage || lineage.some((one) => touches(one, columns)) || touchesTable(facts, columns);
+    const hidden =
+      !lineage || lineage.some((one) => touches(one, columns)) || touchesTable(facts, columns) || runsTriggers(facts);
+    if (hidden && columns.size > 0) this.#touched = true;
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const masking: Masking = {
       changesSession: changes(followed, facts),
@@ -104,7 +109,7 @@ export class MaskSession implements MaskedSession {
       copy: (statement, formats) => copyEditor(rules, lineage?.[statement], command.text, statement, formats),
       message: (bytes) => {
         if (bytes[0] === ERROR) this.#failed = true;
-        return filterMessage(bytes, { masked: touched && columns.size > 0, entities });
+        return filterMessage(bytes, { masked: this.#touched, entities });
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
     };
@@ -170,6 +175,9 @@ function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
     resources.some(({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1))),
   );
 }
+
+/** Code that nobody read may run with it, and say what it likes. */
+const runsTriggers = ({ actions }: Facts): boolean => actions.some(({ effects }) => effects.includes('write'));
 
 /** What a text that is not followed may do: whatever it reads may end up wherever it writes. Of a plain read all is NULL. */
 function unknownUse({ actions }: Facts, masked: MaskedColumns): MaskedUse {

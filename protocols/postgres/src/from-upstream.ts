@@ -4,7 +4,7 @@ import { messageLength, type Shared } from './conversation.js';
 import { copyFormats, resultColumns } from './description.js';
 import { B, HEADER, readErrorFields } from './messages.js';
 import type { Owed, Running } from './pipeline.js';
-import { unmaskable } from './refusal.js';
+import { NOTHING, Outflow } from './outflow.js';
 
 /** A message that is not data and is longer than this is not one. */
 const LONGEST = 16 * 1024 * 1024;
@@ -27,20 +27,17 @@ export class FromUpstream {
   #passing = 0;
   /** What the rest of that message goes through. */
   #editing: RowEditor | undefined;
-  /** A result could not be masked: the client was told, and gets nothing more until the target is ready again. */
-  #discarding = false;
-  /** Where, in the current chunk, the bytes start that belong to the current command's record. */
-  #from = 0;
-  /** Where, in the current chunk, the bytes start that the client has not been sent. */
-  #run = 0;
+  readonly #out: Outflow;
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#out = new Outflow(shared);
   }
 
   /** The client has had whole messages only. */
   get betweenMessages(): boolean {
-    return this.#passing === 0;
+    // What an editor keeps of a row the client has not had.
+    return this.#passing === 0 || this.#editing !== undefined;
   }
 
   receive(bytes: Buffer): void {
@@ -54,12 +51,11 @@ export class FromUpstream {
     }
     const end = chunk.length;
     let at = 0;
-    this.#from = 0;
-    this.#run = 0;
+    this.#out.begin();
     if (this.#passing > 0) {
       at = Math.min(this.#passing, end);
       this.#passing -= at;
-      if (this.#editing || this.#discarding) this.#edited(chunk, 0, at, this.#editing);
+      if (this.#editing || this.#out.discarding) this.#out.edited(chunk, 0, at, this.#editing);
     }
     while (end - at >= HEADER) {
       const tag = chunk[at] as number;
@@ -72,24 +68,15 @@ export class FromUpstream {
       if (size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
       if (next > end) break;
       const replaced = this.#reply(tag, chunk, at, next);
-      if (replaced) this.#replace(chunk, at, next, replaced);
+      if (replaced) this.#out.replace(chunk, at, next, replaced);
       at = next;
     }
-    this.#closeChunk(chunk, at);
-    this.#replace(chunk, at, at);
+    this.#out.closeChunk(chunk, at);
+    this.#out.replace(chunk, at, at);
     if (at < end) {
       this.#keep(chunk.subarray(at));
       this.#needed = end - at < HEADER ? HEADER : 1 + messageLength(chunk, at);
     }
-  }
-
-  /** Sends what passes up to `at`, then these bytes in place of those up to `next`. */
-  #replace(chunk: Buffer, at: number, next: number, bytes?: Buffer): void {
-    const { wires } = this.#shared;
-    const run = this.#run;
-    if (run < at) wires.send('client', run === 0 && at === chunk.length ? chunk : chunk.subarray(run, at));
-    if (bytes && bytes.length > 0) wires.send('client', bytes);
-    this.#run = next;
   }
 
   /** For the next chunk: this one's memory is read into again. */
@@ -106,8 +93,8 @@ export class FromUpstream {
     const head = this.#shared.pipeline.head;
     const command = head?.command;
     if (!command || (head.type !== 'query' && head.type !== 'execute')) throw this.#outOfPlace(tag);
-    if (!command.described) this.#describe(command);
-    const passes = !this.#discarding && (command.masking === undefined || command.editor === 'pass');
+    if (!command.described) this.#out.describe(command);
+    const passes = !this.#out.discarding && (command.masking === undefined || command.editor === 'pass');
     const end = chunk.length;
     let next = at;
     let rows = 0;
@@ -115,8 +102,8 @@ export class FromUpstream {
       const start = next;
       next += 1 + messageLength(chunk, start);
       rows++;
-      if (passes && !command.full && !this.#shared.recorder.fits(command, next - this.#from)) {
-        this.#take(command, chunk, start);
+      if (passes && !command.full && !this.#shared.recorder.fits(command, next - this.#out.from)) {
+        this.#out.take(command, chunk, start);
       }
     } while (end - next >= HEADER && chunk[next] === tag);
     command.rows += rows;
@@ -128,61 +115,8 @@ export class FromUpstream {
       return stop;
     }
     this.#editing = command.editor === 'pass' ? undefined : command.editor;
-    this.#edited(chunk, at, stop, this.#editing);
+    this.#out.edited(chunk, at, stop, this.#editing);
     return stop;
-  }
-
-  /** Rows that may not pass as they are: what the editor makes of them goes to the client and into the record. */
-  #edited(chunk: Buffer, at: number, next: number, editor: RowEditor | undefined): void {
-    const command = this.#shared.pipeline.head?.command;
-    if (command) this.#take(command, chunk, at);
-    this.#from = next;
-    this.#replace(
-      chunk,
-      at,
-      next,
-      this.#masked(() => editor?.push(chunk.subarray(at, next))),
-    );
-  }
-
-  /** Rows out of an editor, into the record as far as they fit. What cannot be masked is left out, and the client told. */
-  #masked(make: () => Buffer | undefined): Buffer {
-    const command = this.#shared.pipeline.head?.command;
-    if (this.#discarding || !command) return NOTHING;
-    try {
-      const rows = make();
-      if (!rows) throw new Unmasked('The target sent rows that it had not described.');
-      this.#takeMade(command, rows);
-      return rows;
-    } catch (error) {
-      if (!(error instanceof Unmasked)) throw error;
-      return this.#stop(command, error);
-    }
-  }
-
-  #takeMade(command: Running, made: Buffer): void {
-    const { recorder } = this.#shared;
-    let fitting = 0;
-    while (fitting < made.length && !command.full) {
-      const next = fitting + 1 + messageLength(made, fitting);
-      if (!recorder.fits(command, next)) break;
-      fitting = next;
-    }
-    recorder.take(command, made.subarray(0, fitting));
-  }
-
-  /**
-   * The client is told that its statement failed, and what the target still sends for it, and for all that was sent with
-   * it, is read and dropped. The status that ends it is the target's own.
-   */
-  #stop(command: Running, error: Unmasked): Buffer {
-    const { pipeline } = this.#shared;
-    this.#discarding = true;
-    command.full = true;
-    command.failed = true;
-    command.summary = `42501: ${error.message}`;
-    if (pipeline.head?.type !== 'query') this.#shared.skipping = !pipeline.syncing;
-    return unmaskable(error.message);
   }
 
   /** Everything else. Undefined: passes as it came; else what the client gets instead. */
@@ -203,15 +137,15 @@ export class FromUpstream {
     if (head.refused) {
       // The stand-in for a simple query has failed; all that may follow is the status.
       if (head.type !== 'query' || tag !== B.readyForQuery) throw this.#outOfPlace(tag);
-      this.#from = end;
+      this.#out.from = end;
       this.#shared.pipeline.shift();
       this.#readyStatus(chunk, at);
       return undefined;
     }
     if (head.command) head.command.bytes += end - at;
-    const discarded = this.#discarding;
+    const discarded = this.#out.discarding;
     const instead = this.#expected(head, tag, chunk, at, end);
-    return discarded && this.#discarding ? NOTHING : instead;
+    return discarded && this.#out.discarding ? NOTHING : instead;
   }
 
   /** Messages that come at any time and answer nothing. */
@@ -222,16 +156,8 @@ export class FromUpstream {
     const bytes = chunk.subarray(at, end);
     const clean = tag === B.noticeResponse && command?.masking ? command.masking.message(bytes) : masks.message(bytes);
     if (clean === bytes) return undefined;
-    this.#instead(command, chunk, at, end, clean);
+    this.#out.instead(command, chunk, at, end, clean);
     return clean;
-  }
-
-  /** The record, too, has what the client was given. */
-  #instead(command: Running | undefined, chunk: Buffer, at: number, end: number, clean: Buffer): void {
-    if (!command) return;
-    this.#take(command, chunk, at);
-    this.#from = end;
-    if (!command.full) this.#takeMade(command, clean);
   }
 
   /** The allow-list: which message may answer which. */
@@ -246,13 +172,13 @@ export class FromUpstream {
         if (tag !== B.bindComplete) break;
         if (head.portal !== undefined && head.command) this.#shared.names.bound(head.portal, head.command);
         // The recorded answer starts behind it: at the description, whichever that is.
-        this.#from = end;
+        this.#out.from = end;
         this.#shared.pipeline.shift();
         return undefined;
       case 'close':
         if (tag !== B.closeComplete) break;
         this.#shared.names.closed(head.kind, head.name);
-        this.#from = end;
+        this.#out.from = end;
         this.#shared.pipeline.shift();
         return undefined;
       case 'describe':
@@ -267,7 +193,7 @@ export class FromUpstream {
         return this.#result(head, head.command as Running, tag, chunk, at, end);
       case 'sync':
         if (tag !== B.readyForQuery) break;
-        this.#from = end;
+        this.#out.from = end;
         this.#shared.pipeline.shift();
         this.#readyStatus(chunk, at);
         return undefined;
@@ -283,7 +209,7 @@ export class FromUpstream {
         command.described = true;
         return this.#columns(command, chunk, at, end);
       case B.copyOutResponse:
-        this.#passed(command, chunk, at, end);
+        this.#out.passed(command, chunk, at, end);
         return this.#editedBy(command, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER, end));
           return command.masking?.copy(statementOf(head, command), formats);
@@ -295,26 +221,26 @@ export class FromUpstream {
         if (this.#shared.copy !== 'due') break;
         this.#shared.copy = 'in';
         this.#shared.copiesLeft--;
-        this.#passed(command, chunk, at, end);
+        this.#out.passed(command, chunk, at, end);
         return undefined;
       case B.commandComplete:
       case B.emptyQueryResponse:
         command.masking?.completed(statementOf(head, command));
         if (head.type === 'query') command.editor = undefined;
         this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER, end - 1) : '');
-        this.#passed(command, chunk, at, end);
+        this.#out.passed(command, chunk, at, end);
         if (head.type === 'execute') this.#settled(command, chunk, end, command.failed ? 'error' : 'ok');
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
-        this.#passed(command, chunk, at, end);
+        this.#out.passed(command, chunk, at, end);
         this.#settled(command, chunk, end, 'suspended');
         return undefined;
       case B.readyForQuery:
         if (head.type !== 'query') break;
         this.#settled(command, chunk, at, command.failed ? 'error' : 'ok');
         this.#readyStatus(chunk, at);
-        this.#from = end;
+        this.#out.from = end;
         return undefined;
       default:
     }
@@ -323,7 +249,7 @@ export class FromUpstream {
 
   /** A result is described, and its rows will follow: it is settled now what they go through. */
   #columns(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
-    this.#passed(command, chunk, at, end);
+    this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
     return this.#editedBy(command, () =>
       command.masking?.rows(statement, resultColumns(chunk.subarray(at + HEADER, end))),
@@ -332,25 +258,25 @@ export class FromUpstream {
 
   /** The client gets the description as it is, or is told that the result cannot be masked. */
   #editedBy(command: Running, make: () => RowEditor | undefined): Buffer | undefined {
-    if (!command.masking || this.#discarding) return undefined;
+    if (!command.masking || this.#out.discarding) return undefined;
     try {
       command.editor = make() ?? 'pass';
       return undefined;
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
-      return this.#stop(command, error);
+      return this.#out.stop(command, error);
     }
   }
 
   #copyDone(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
     const { editor } = command;
-    if (!editor || editor === 'pass' || this.#discarding) {
-      this.#passed(command, chunk, at, end);
+    if (!editor || editor === 'pass' || this.#out.discarding) {
+      this.#out.passed(command, chunk, at, end);
       return undefined;
     }
-    this.#take(command, chunk, at);
-    const rest = this.#masked(() => editor.end());
-    if (this.#discarding) return rest;
+    this.#out.take(command, chunk, at);
+    const rest = this.#out.masked(() => editor.end());
+    if (this.#out.discarding) return rest;
     return rest.length === 0 ? undefined : Buffer.concat([rest, chunk.subarray(at, end)]);
   }
 
@@ -370,21 +296,21 @@ export class FromUpstream {
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
     const clean = this.#cleanError(head, bytes);
     if (!head || fatal) return clean;
-    const replaced = this.#discarding ? NOTHING : ours ? head.refused?.bytes : clean;
+    const replaced = this.#out.discarding ? NOTHING : ours ? head.refused?.bytes : clean;
     if (head.command) {
       const { command } = head;
       if (!command.failed)
         command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER)).get('M') ?? ''}`;
       command.failed = true;
       command.bytes += end - at;
-      if (clean) this.#instead(command, chunk, at, end, clean);
-      else this.#passed(command, chunk, at, end);
+      if (clean) this.#out.instead(command, chunk, at, end, clean);
+      else this.#out.passed(command, chunk, at, end);
     }
     this.#shared.copy = 'none';
     this.#shared.copiesLeft = 0;
     // A simple query, and the commit that a Sync makes, end in ReadyForQuery all the same.
     if (head.type === 'query' || head.type === 'sync') return replaced;
-    if (head.command) this.#endRecord(head.command, chunk, end, 'error');
+    if (head.command) this.#out.end(head.command, chunk, end, 'error');
     const { skipped, synced } = pipeline.skipToSync();
     for (const { command } of skipped) {
       if (command && command !== head.command && command.phase === 'run' && !command.ended) {
@@ -405,7 +331,7 @@ export class FromUpstream {
     const { names, masks } = this.#shared;
     this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
     this.#shared.copy = 'none';
-    this.#discarding = false;
+    this.#out.discarding = false;
     if (this.#shared.status === 'I') names.transactionEnded();
     masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');
   }
@@ -422,22 +348,13 @@ export class FromUpstream {
     if (head.command) {
       head.command.described = true;
       if (tag === B.rowDescription) instead = this.#columns(head.command, chunk, at, end);
-      else this.#passed(head.command, chunk, at, end);
+      else this.#out.passed(head.command, chunk, at, end);
     } else {
       if (head.statement && tag === B.rowDescription) head.statement.description = Buffer.from(chunk.subarray(at, end));
-      this.#from = end;
+      this.#out.from = end;
     }
     this.#shared.pipeline.shift();
     return instead ?? (head.own ? NOTHING : undefined);
-  }
-
-  /** An answer that is not described on its own starts, in the record, with its statement's description. */
-  #describe(command: Running): void {
-    command.described = true;
-    const description = command.statement?.description;
-    if (description && this.#shared.recorder.fits(command, description.length)) {
-      this.#shared.recorder.take(command, description);
-    }
   }
 
   #parameterStatus(fields: Reader): void {
@@ -451,42 +368,10 @@ export class FromUpstream {
     }
   }
 
-  /** A message of the current command went by: it is part of the record while it fits. */
-  #passed(command: Running | undefined, chunk: Buffer, at: number, end: number): void {
-    if (command && !this.#shared.recorder.fits(command, end - this.#from)) this.#take(command, chunk, at);
-  }
-
-  /** The record takes what lies between the last mark and here. */
-  #take(command: Running, chunk: Buffer, to: number): void {
-    if (this.#discarding) {
-      this.#from = to;
-      return;
-    }
-    if (!command.described && this.#shared.pipeline.head?.type === 'execute') this.#describe(command);
-    if (this.#from < to && command.kept + (to - this.#from) <= this.#shared.limits.recorded) {
-      this.#shared.recorder.take(command, chunk.subarray(this.#from, to));
-    }
-    this.#from = to;
-  }
-
-  #endRecord(command: Running, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
-    if (!command.full) this.#take(command, chunk, end);
-    this.#from = end;
-    this.#shared.recorder.end(command, outcome);
-  }
-
   #settled(command: Running | undefined, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
-    if (command && (command.phase === 'run' || outcome === 'error')) this.#endRecord(command, chunk, end, outcome);
-    else this.#from = end;
+    if (command && (command.phase === 'run' || outcome === 'error')) this.#out.end(command, chunk, end, outcome);
+    else this.#out.from = end;
     this.#shared.pipeline.shift();
-  }
-
-  /** The chunk is about to go: what it holds of an answer that goes on is recorded. */
-  #closeChunk(chunk: Buffer, at: number): void {
-    const command = this.#shared.pipeline.head?.command;
-    if (!command) return;
-    if (!command.full) this.#take(command, chunk, at);
-    this.#shared.recorder.flush(command);
   }
 
   #outOfPlace(tag: number): Error {
@@ -496,8 +381,6 @@ export class FromUpstream {
     );
   }
 }
-
-const NOTHING = Buffer.alloc(0);
 
 /** A portal has one statement, however often it is executed. */
 const statementOf = (head: Owed, command: Running): number => (head.type === 'query' ? command.completed : 0);

@@ -1,0 +1,141 @@
+import { type RowEditor, Unmasked } from '@sluice/contract';
+import { messageLength, type Shared } from './conversation.js';
+import type { Running } from './pipeline.js';
+import { unmaskable } from './refusal.js';
+
+/**
+ * What of the target's chunks goes to the client and into the record, and in which form. Both get the same: bytes as they
+ * came where nothing changes them, what an editor made of rows, what stands in place of an error.
+ */
+export class Outflow {
+  readonly #shared: Shared;
+  /** A result could not be masked: the client was told, and gets nothing more until the target is ready again. */
+  discarding = false;
+  /** Where, in the current chunk, the bytes start that belong to the current command's record. */
+  from = 0;
+  /** Where, in the current chunk, the bytes start that the client has not been sent. */
+  #run = 0;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
+
+  /** A new chunk. */
+  begin(): void {
+    this.from = 0;
+    this.#run = 0;
+  }
+
+  /** Sends what passes up to `at`, then these bytes in place of those up to `next`. */
+  replace(chunk: Buffer, at: number, next: number, bytes?: Buffer): void {
+    const { wires } = this.#shared;
+    const run = this.#run;
+    if (run < at) wires.send('client', run === 0 && at === chunk.length ? chunk : chunk.subarray(run, at));
+    if (bytes && bytes.length > 0) wires.send('client', bytes);
+    this.#run = next;
+  }
+
+  /** Rows that may not pass as they are: what the editor makes of them goes to the client and into the record. */
+  edited(chunk: Buffer, at: number, next: number, editor: RowEditor | undefined): void {
+    const command = this.#shared.pipeline.head?.command;
+    if (command) this.take(command, chunk, at);
+    this.from = next;
+    this.replace(
+      chunk,
+      at,
+      next,
+      this.masked(() => editor?.push(chunk.subarray(at, next))),
+    );
+  }
+
+  /** Rows out of an editor, into the record as far as they fit. What cannot be masked is left out, and the client told. */
+  masked(make: () => Buffer | undefined): Buffer {
+    const command = this.#shared.pipeline.head?.command;
+    if (this.discarding || !command) return NOTHING;
+    try {
+      const rows = make();
+      if (!rows) throw new Unmasked('The target sent rows that it had not described.');
+      this.#takeMade(command, rows);
+      return rows;
+    } catch (error) {
+      if (!(error instanceof Unmasked)) throw error;
+      return this.stop(command, error);
+    }
+  }
+
+  #takeMade(command: Running, made: Buffer): void {
+    const { recorder } = this.#shared;
+    let fitting = 0;
+    while (fitting < made.length && !command.full) {
+      const next = fitting + 1 + messageLength(made, fitting);
+      if (!recorder.fits(command, next)) break;
+      fitting = next;
+    }
+    recorder.take(command, made.subarray(0, fitting));
+  }
+
+  /**
+   * The client is told that its statement failed, and what the target still sends for it, and for all that was sent with
+   * it, is read and dropped. The status that ends it is the target's own.
+   */
+  stop(command: Running, error: Unmasked): Buffer {
+    const { pipeline } = this.#shared;
+    this.discarding = true;
+    command.full = true;
+    command.failed = true;
+    command.summary = `42501: ${error.message}`;
+    if (pipeline.head?.type !== 'query') this.#shared.skipping = !pipeline.syncing;
+    return unmaskable(error.message);
+  }
+
+  /** The record, too, has what the client was given. */
+  instead(command: Running | undefined, chunk: Buffer, at: number, end: number, clean: Buffer): void {
+    if (!command) return;
+    this.take(command, chunk, at);
+    this.from = end;
+    if (!command.full) this.#takeMade(command, clean);
+  }
+
+  /** An answer that is not described on its own starts, in the record, with its statement's description. */
+  describe(command: Running): void {
+    command.described = true;
+    const description = command.statement?.description;
+    if (description && this.#shared.recorder.fits(command, description.length)) {
+      this.#shared.recorder.take(command, description);
+    }
+  }
+
+  /** A message of the current command went by: it is part of the record while it fits. */
+  passed(command: Running | undefined, chunk: Buffer, at: number, end: number): void {
+    if (command && !this.#shared.recorder.fits(command, end - this.from)) this.take(command, chunk, at);
+  }
+
+  /** The record takes what lies between the last mark and here. */
+  take(command: Running, chunk: Buffer, to: number): void {
+    if (this.discarding) {
+      this.from = to;
+      return;
+    }
+    if (!command.described && this.#shared.pipeline.head?.type === 'execute') this.describe(command);
+    if (this.from < to && command.kept + (to - this.from) <= this.#shared.limits.recorded) {
+      this.#shared.recorder.take(command, chunk.subarray(this.from, to));
+    }
+    this.from = to;
+  }
+
+  end(command: Running, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
+    if (!command.full) this.take(command, chunk, end);
+    this.from = end;
+    this.#shared.recorder.end(command, outcome);
+  }
+
+  /** The chunk is about to go: what it holds of an answer that goes on is recorded. */
+  closeChunk(chunk: Buffer, at: number): void {
+    const command = this.#shared.pipeline.head?.command;
+    if (!command) return;
+    if (!command.full) this.take(command, chunk, at);
+    this.#shared.recorder.flush(command);
+  }
+}
+
+export const NOTHING = Buffer.alloc(0);
