@@ -34,9 +34,7 @@ export async function benchPostgres(options: BenchOptions): Promise<string> {
   const setting = await openSetting();
   try {
     const direct = setting.routes[0] as Route;
-    await run(findTool('pgbench') ?? 'pgbench', ['-i', '-q', '-s', '10', ...target(direct)], {
-      env: environment(direct),
-    });
+    await preparePgbench(direct);
     report.push(...(await smallQueries(setting.routes, options)));
     report.push(...(await bulk(setting.routes, options)));
     report.push(...(await masked(setting.routes, options)));
@@ -127,9 +125,20 @@ async function smallQueries(routes: readonly Route[], { rounds, seconds }: Bench
   return [...lines, ''];
 }
 
-async function pgbench(route: Route, mode: string, clients: number, seconds: number): Promise<Sample> {
+export async function preparePgbench(direct: Route): Promise<void> {
+  await run(findTool('pgbench') ?? 'pgbench', ['-i', '-q', '-s', '10', ...target(direct)], {
+    env: environment(direct),
+  });
+}
+
+/** Of the proxy, and of what it has behind it. */
+const cpuOfRoute = ({ pid, behind }: Route): number =>
+  [pid, behind].reduce<number>((sum, one) => sum + (one === undefined ? 0 : cpuOf(one)), 0);
+
+/** One run of `pgbench -S` over a route. */
+export async function pgbench(route: Route, mode: string, clients: number, seconds: number): Promise<Sample> {
   const logs = clients === 1 ? temporaryFolder('latency') : undefined;
-  const before = route.pid === undefined ? 0 : cpuOf(route.pid);
+  const before = cpuOfRoute(route);
   const { stdout } = await run(
     findTool('pgbench') ?? 'pgbench',
     [
@@ -146,7 +155,7 @@ async function pgbench(route: Route, mode: string, clients: number, seconds: num
     ],
     { env: environment(route) },
   );
-  const used = route.pid === undefined ? 0 : cpuOf(route.pid) - before;
+  const used = cpuOfRoute(route) - before;
   const queries = Number(/number of transactions actually processed: (\d+)/.exec(stdout)?.[1]);
   const tps = Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
   const latencies = logs
@@ -343,7 +352,7 @@ const environment = (route: Route): NodeJS.ProcessEnv => ({
   PGSSLMODE: 'disable',
   PGGSSENCMODE: 'disable',
 });
-const figure = (values: readonly number[], digits = 1): string =>
+export const figure = (values: readonly number[], digits = 1): string =>
   `${median(values).toFixed(digits)} (${spread(values)
     .map((value) => value.toFixed(digits))
     .join('–')})`;

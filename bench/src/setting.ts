@@ -8,13 +8,15 @@ import { type PostgresServer, findTool, freePort, startPostgres, temporaryFolder
 
 /** A way to the database: what to connect to, and whose CPU time counts. */
 export interface Route {
-  readonly name: 'direct' | 'sluice' | 'pgbouncer';
+  readonly name: string;
   readonly port: number;
   readonly user: string;
   readonly password: string;
   readonly database: string;
   /** Process of the proxy; undefined for the direct route. */
   readonly pid: number | undefined;
+  /** Process of a second proxy behind it. */
+  readonly behind?: number | undefined;
 }
 
 /** Connections of the gateway to the same database that mask the columns of the table `bulk`, by name. */
@@ -27,6 +29,8 @@ export const MASKED = {
 } as const;
 
 export interface Setting {
+  /** The gateway's data folder. */
+  readonly data: string;
   readonly routes: readonly Route[];
   readonly server: PostgresServer;
   stop(): Promise<void>;
@@ -53,6 +57,7 @@ export async function openSetting(upstreamPort?: number): Promise<Setting> {
   const base = { user: server.user, password: server.password, database: 'postgres' };
   return {
     server,
+    data: join(path, 'gateway', 'data'),
     routes: [
       { name: 'direct', port: server.port, pid: undefined, ...base },
       {
@@ -63,7 +68,7 @@ export async function openSetting(upstreamPort?: number): Promise<Setting> {
         password: gateway.token,
         database: 'target',
       },
-      ...(bouncer ? [{ name: 'pgbouncer' as const, port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
+      ...(bouncer ? [{ name: 'pgbouncer', port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
     ],
     stop: async () => {
       await Promise.all([end(gateway.child), bouncer && end(bouncer.child)]);
@@ -82,13 +87,20 @@ async function startGateway(
   writeFileSync(
     join(folder, 'sluice.yaml'),
     `data: data
-listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed } }
+listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
 control: { port: ${control} }
 limits: { sessions_per_principal: 5000, connections: 20000 }
 principals: { bench: { groups: [engineers] } }
 connections:
   target:
     protocol: postgres
+    target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
+    credential: { user: postgres }
+    access: ["group:engineers"]
+    policies: [production]
+  behind:
+    protocol: postgres
+    via: edge
     target: { host: 127.0.0.1, port: ${targetPort}, database: postgres, tls: disable }
     credential: { user: postgres }
     access: ["group:engineers"]
@@ -134,7 +146,8 @@ ${Object.entries(MASKED)
   return { child, port, token };
 }
 
-async function startBouncer(folder: string, targetPort: number): Promise<{ child: ChildProcess; port: number }> {
+/** pgbouncer with session pooling, in front of what listens on a port. */
+export async function startBouncer(folder: string, targetPort: number): Promise<{ child: ChildProcess; port: number }> {
   const program = findTool('pgbouncer');
   if (!program) throw new Error('pgbouncer is not installed');
   const port = await freePort();
@@ -179,7 +192,7 @@ async function accepting(port: number): Promise<void> {
   throw new Error(`nothing answers on port ${port}`);
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');

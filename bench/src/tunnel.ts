@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { Tunnel, WEBSOCKET_LIMITS, webSocketTransport, withoutMask } from '@sluice/tunnel';
 import { WebSocket, createWebSocketStream } from 'ws';
+import { benchChain } from './chain.js';
 import { cpuOf, machine, median, memoryOf, shuffled, spread } from './measure.js';
 
 const OPTIONS = { ...WEBSOCKET_LIMITS, generateMask: withoutMask };
@@ -79,7 +80,8 @@ ${ways.map(row).join('\n')}
 ## A stalled read of 1 GB
 
 The reader stops after 0.3 s, with its window grown: within 2 s the memory of the sending process grows by ${(stalled.peer / 1e6).toFixed(1)} MB, that of the reading one by ${(stalled.own / 1e6).toFixed(1)} MB.
-`;
+
+${(await benchChain({ rounds })).join('\n')}`;
     mkdirSync(join(import.meta.dirname, '..', 'results'), { recursive: true });
     writeFileSync(join(import.meta.dirname, '..', 'results', 'tunnel.md'), text);
     return text;
