@@ -202,7 +202,8 @@ ${line(psql('developer', tokens.developer))}
 ${line('./sluice connect shop --user developer')}
 
 ${bold('Try')}
-${line("select name, city from customers where city = 'Oslo' limit 3;")}
+${line("select name, city, email from customers where city = 'Oslo' limit 3;")}    ${pc.dim('e-mail addresses are masked,')}
+${line("select 'to ' || email as harmless from customers limit 3;")}              ${pc.dim('and stay so')}
 ${line('drop table customers;')}                ${pc.dim('refused: rule no-destruction')}
 ${line('delete from customers;')}               ${pc.dim('refused: rule unfiltered-writes')}
 ${line('delete from customers where id = 300;')} ${pc.dim('one row: passes')}
