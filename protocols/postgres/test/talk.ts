@@ -1,4 +1,4 @@
-import type { Answer, Facts, ResponseEvent, SqlCommand, StatementEffect } from '@sluice/contract';
+import type { Answer, Facts, MaskedSession, ResponseEvent, SqlCommand, StatementEffect } from '@sluice/contract';
 import { PostgresConversation } from '../src/conversation.js';
 import { B, F, message, readErrorFields } from '../src/messages.js';
 
@@ -75,6 +75,7 @@ export interface TalkOptions {
   readonly judge?: (command: SqlCommand) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
+  readonly masks?: MaskedSession;
 }
 
 export function talk(options: TalkOptions = {}): Talk {
@@ -106,6 +107,7 @@ export function talk(options: TalkOptions = {}): Talk {
     limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
     nowhere: 'nowhere',
     commands: 0,
+    masks: options.masks,
   });
   const look = (side: 'client' | 'upstream'): string[] => {
     const bytes = Buffer.concat(sent[side]).subarray(seen[side]);
@@ -137,7 +139,7 @@ export const allow = (...statements: StatementEffect[]): Answer => ({
 export const deny: Answer = { type: 'deny', rule: 'no-destruction', message: 'Ask for approval to drop a table.' };
 
 /** Refuses DROP and knows the few statements that change a session. Stands in for the analysis, which has its own tests. */
-function sensible({ text, prepared }: SqlCommand): Answer {
+export function sensible({ text, prepared }: SqlCommand): Answer {
   if (/\bdrop\b/i.test(text)) return deny;
   const words = text.split(/[\s(]+/);
   if (/^execute /i.test(text)) return prepared?.(words[1] as string) === undefined ? deny : allow({ type: 'none' });
