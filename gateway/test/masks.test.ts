@@ -174,6 +174,21 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     expect(results.map(({ rows }) => rows)).toEqual([[{ id: 1 }], [{ email: '[masked:EMAIL]' }], [{ n: 7 }]]);
   });
 
+  test('a catalog connection that the target has closed is made again', async () => {
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    const { rowCount } = await direct.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%concat_ws%' and pid <> pg_backend_pid() and state = 'idle'",
+    );
+    expect(rowCount).toBe(1);
+    // A definition, so that the catalog is looked at again.
+    await client.query('create table later (id int)');
+    await client.query('alter table later add column email text');
+    expect(await values('select count(*)::int from later')).toEqual([0]);
+    expect(await values('select email from customers where id = 2')).toEqual(['[masked:EMAIL]']);
+    await direct.end();
+  });
+
   test('search_path decides what a name is, as soon as the target has confirmed it', async () => {
     await client.query(
       "create schema other; create table other.customers (email text); insert into other.customers values ('plain')",

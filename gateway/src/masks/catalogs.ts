@@ -65,17 +65,24 @@ export class TargetCatalog {
   }
 
   async #read(): Promise<Meaning> {
+    const reused = this.#side !== undefined;
     try {
-      const side = (this.#side ??= await this.#open());
-      const query = (text: string): ReturnType<Side['query']> => side.query(text);
-      const known = this.#meaning;
-      if (known && (await catalogVersion(query)) === known.catalog.version) return known;
-      const lineage = known?.lineage ?? (await loadLineage(side.major));
-      const [path] = await query('show search_path');
-      return { catalog: await readCatalog(query, lineage.parse), lineage, searchPath: path?.[0] ?? '' };
+      this.#side ??= await this.#open();
+      return await this.#readBy(this.#side);
     } catch (error) {
       this.close();
+      // A connection that has been idle may have been closed meanwhile.
+      if (reused) return this.#read();
       throw error;
     }
+  }
+
+  async #readBy(side: Side): Promise<Meaning> {
+    const query = (text: string): ReturnType<Side['query']> => side.query(text);
+    const known = this.#meaning;
+    if (known && (await catalogVersion(query)) === known.catalog.version) return known;
+    const lineage = known?.lineage ?? (await loadLineage(side.major));
+    const [path] = await query('show search_path');
+    return { catalog: await readCatalog(query, lineage.parse), lineage, searchPath: path?.[0] ?? '' };
   }
 }
