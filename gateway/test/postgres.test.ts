@@ -478,6 +478,18 @@ describe('peers that misbehave', () => {
     await stopped;
   });
 
+  check('IPv6, for clients and on record', async () => {
+    const stand = await openStand({
+      target: targetOf(server),
+      listener: '{ address: "::1", port: 0, tls: self-signed }',
+    });
+    const client = await stand.client({ host: '::1' });
+    expect((await client.query('select 6 as six')).rows).toEqual([{ six: 6 }]);
+    expect([...stand.gateway.sessions.values()][0]?.client).toMatch(/^\[::1\]:\d+$/);
+    await client.end();
+    await stand.stop();
+  });
+
   check('a session that is idle for too long is ended and told so; one whose statement runs is not', async () => {
     const stand = await openStand({ target: targetOf(server), limits: '{ idle: 1s }' });
     const [idle, busy] = [await stand.client(), await stand.client()];
