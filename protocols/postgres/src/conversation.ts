@@ -1,6 +1,6 @@
 import type { Answer, Ending, MaskedSession, ResponseEvent, SqlCommand } from '@sluice/contract';
 import type { Conversation, Side, Wires } from '@sluice/wire';
-import { WireError, malformed } from '@sluice/wire';
+import { WireError } from '@sluice/wire';
 import { FromClient } from './from-client.js';
 import { FromUpstream } from './from-upstream.js';
 import { Names } from './names.js';
@@ -152,15 +152,3 @@ export class PostgresConversation implements Conversation {
 }
 
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
-
-/** The length field of the message that starts at `at`, itself included; the tag before it is not. */
-export function messageLength(chunk: Buffer, at: number): number {
-  // By hand: this runs for every row of every result.
-  const length =
-    ((chunk[at + 1] as number) << 24) |
-    ((chunk[at + 2] as number) << 16) |
-    ((chunk[at + 3] as number) << 8) |
-    (chunk[at + 4] as number);
-  if (length < 4) throw malformed(`invalid message length: ${length}`);
-  return length;
-}

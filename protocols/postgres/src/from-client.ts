@@ -1,8 +1,8 @@
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
-import { messageLength, type Shared } from './conversation.js';
+import type { Shared } from './conversation.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
-import { F, HEADER, message } from './messages.js';
+import { F, HEADER, message, messageLength } from './messages.js';
 import { type Owed, type Running, running } from './pipeline.js';
 import {
   functionCallRefusal,

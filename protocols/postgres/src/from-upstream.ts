@@ -1,8 +1,8 @@
 import { type RowEditor, Unmasked } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
-import { messageLength, type Shared } from './conversation.js';
+import type { Shared } from './conversation.js';
 import { copyFormats, resultColumns } from './description.js';
-import { B, HEADER, readErrorFields } from './messages.js';
+import { B, HEADER, readErrorFields, messageLength } from './messages.js';
 import type { Owed, Running } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
 

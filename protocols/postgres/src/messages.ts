@@ -1,3 +1,5 @@
+import { malformed } from '@sluice/wire';
+
 /**
  * The tag bytes of protocol version 3 (PostgreSQL documentation, 55.7 "Message Formats"), and the few messages that the
  * gateway writes itself. Every message but the first of a connection is
@@ -53,6 +55,18 @@ export const B = {
 } as const;
 
 export const HEADER = 5;
+
+/** The length field of the message that starts at `at`, itself included; the tag before it is not. */
+export function messageLength(chunk: Buffer, at: number): number {
+  // By hand: this runs for every row of every result.
+  const length =
+    ((chunk[at + 1] as number) << 24) |
+    ((chunk[at + 2] as number) << 16) |
+    ((chunk[at + 3] as number) << 8) |
+    (chunk[at + 4] as number);
+  if (length < 4) throw malformed(`invalid message length: ${length}`);
+  return length;
+}
 
 /** One message of the given tag. Strings are written NUL-terminated, numbers as int32. */
 export function message(tagByte: number, ...fields: readonly (string | number | Uint8Array)[]): Buffer {

@@ -1,5 +1,6 @@
 import { type RowEditor, Unmasked } from '@sluice/contract';
-import { messageLength, type Shared } from './conversation.js';
+import type { Shared } from './conversation.js';
+import { messageLength } from './messages.js';
 import type { Running } from './pipeline.js';
 import { unmaskable } from './refusal.js';
 
