@@ -104,6 +104,17 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     await client.query('begin; create or replace view fresh as select ssn as s from customers; rollback');
   });
 
+  test('nor one that is changed in the same text', async () => {
+    const text =
+      'create or replace view people as select id, ssn::text as contact from customers; select id, contact from people';
+    const results = (await client.query(text)) as unknown as pg.QueryResult[];
+    expect(results[1]?.rows).toEqual([
+      { id: null, contact: null },
+      { id: null, contact: null },
+    ]);
+    await client.query('create or replace view people as select id, email as contact from customers');
+  });
+
   test('values do not pass in errors', async () => {
     const error = (await client
       .query("insert into customers (id, name, email, born) values (3, 'Eve', 'ada@example.com', '1980-01-01')")
@@ -116,6 +127,18 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
       .catch((one: unknown) => one)) as pg.DatabaseError;
     expect(cast.code).toBe('22P02');
     expect(JSON.stringify(cast)).not.toContain('example.com');
+  });
+
+  test('a mistake in the text is told as it is, and a value that looks like one is not', async () => {
+    const typo = (await client.query('select emial from customers').catch((one: unknown) => one)) as pg.DatabaseError;
+    expect(typo.message).toBe('column "emial" does not exist');
+    for (const type of ['regclass', 'regtype', 'regproc', 'regrole', 'regnamespace', 'regconfig', 'regoperator']) {
+      const text = `select ssn::text::${type} from customers; select (ssn || ' x')::${type} from customers`;
+      const error: unknown = await client.query(text).catch((one: unknown) => one);
+      expect(error).toBeInstanceOf(pg.DatabaseError);
+      expect(JSON.stringify(error), type).not.toMatch(/123-45|987-65/);
+      expect((error as Error).message, type).not.toMatch(/123-45|987-65/);
+    }
   });
 
   test('values do not pass in errors of what is checked at the end', async () => {

@@ -98,7 +98,7 @@ export class MaskSession implements MaskedSession {
     const rules: Rules = { meaning, masked: columns, masks, key: this.#key };
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
-    const lineage = this.#defined ? undefined : followed;
+    const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
     const hidden =
       !lineage || lineage.some((one) => touches(one, columns)) || touchesTable(facts, columns) || runsTriggers(facts);
     if (hidden && columns.size > 0) this.#touched = true;
@@ -127,8 +127,7 @@ export class MaskSession implements MaskedSession {
           : effect,
       );
     this.#names = afterEffects(this.#names, effects);
-    const own = effects.some(({ type }) => type === 'relation' || type === 'drop relation');
-    if (!own && defines(facts, statement)) this.#defined = true;
+    if (definesForAll(lineage, facts, statement)) this.#defined = true;
   }
 }
 
@@ -153,6 +152,24 @@ const defines = ({ actions }: Facts, statement?: number): boolean =>
       (statement === undefined || action.statement === statement) &&
       action.effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'grant'),
   );
+
+/** It defines what others see as well, and not only objects of the session, which lineage follows. */
+const definesForAll = (lineage: StatementLineage | undefined, facts: Facts, statement: number): boolean =>
+  defines(facts, statement) &&
+  !(lineage?.effects.some(({ type }) => type === 'relation' || type === 'drop relation') ?? false);
+
+/** What stands behind a definition in the same text is read by the definitions from before it: nothing is known of it. */
+function knownUpTo(
+  lineage: readonly StatementLineage[] | undefined,
+  facts: Facts,
+): readonly StatementLineage[] | undefined {
+  if (!lineage || lineage.length < 2) return lineage;
+  const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement));
+  if (first < 0) return lineage;
+  return lineage.map((one, statement) =>
+    statement > first ? { ...one, outputs: [], unknown: 'stands behind a definition in the same text' } : one,
+  );
+}
 
 const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
   !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);

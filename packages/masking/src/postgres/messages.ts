@@ -26,7 +26,7 @@ const NOTIFICATION = 0x41;
 export function filterMessage(message: Buffer, rules: MessageRules): Buffer {
   const fields = readFields(message);
   if (!fields) return write(message[0] ?? 0x45, [...UNREADABLE]);
-  if (rules.masked) return write(message[0] as number, hidden(fields));
+  if (rules.masked && !isOfText(fields)) return write(message[0] as number, hidden(fields));
   let changed = false;
   const searched = fields.map(([field, text]): Field => {
     const clean = SAFE.includes(field) ? text : withoutFindings(text, rules.entities);
@@ -73,6 +73,16 @@ const UNREADABLE: readonly Field[] = [
   ['C', 'XX000'],
   ['M', 'The server sent a message that cannot be read.'],
 ];
+
+/**
+ * A mistake that the server found in the text of the statement, before it ran: class 42 with a position in that text, and no
+ * trace of code that made another text. Its words are those of the statement and of the catalog. A cast to regclass fails
+ * with this class too, while it runs, and has no position.
+ */
+function isOfText(fields: readonly Field[]): boolean {
+  const of = new Map(fields);
+  return of.get('C')?.startsWith('42') === true && of.has('P') && !of.has('W') && !of.has('p') && !of.has('q');
+}
 
 function hidden(fields: readonly Field[]): Field[] {
   const of = new Map(fields);
