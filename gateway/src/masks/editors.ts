@@ -1,4 +1,4 @@
-import type { Output, StatementLineage } from '@sluice/analysis';
+import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
 import { type Detector, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
@@ -109,7 +109,7 @@ const mismatch = (expected: number, found: number): Unmasked =>
 
 /** What becomes of a column: undefined, it passes. */
 function maskOf(
-  { masked, masks, key }: Rules,
+  { meaning, masked, masks, key }: Rules,
   output: Output | undefined,
   type: PgType | undefined,
   format: Format,
@@ -120,11 +120,24 @@ function maskOf(
     const { mask, entity } = rule;
     // Of a computation it is not known which part of it is the value: nothing of it is kept.
     const mode: Mode = output.kind === 'direct' || KEYED.has(mask.with.type) ? modeOf(mask) : { type: 'redact' };
-    return type ? maskFor(type, format, { mode, key, entity }) : NULL;
+    const isName = output.kind === 'direct' ? undefined : columnNames(meaning.catalog);
+    return type ? maskFor(type, format, { mode, key, entity, ...(isName && { isName }) }) : NULL;
   }
   const detecting = detectors(masks, key);
   if (!detecting) return undefined;
   return detectorFor(type ?? (format === 'text' ? TEXT : UNKNOWN), format, detecting);
+}
+
+const namesOf = new WeakMap<Catalog, (name: string) => boolean>();
+
+/** Rows that are made into documents have the names of columns for keys. */
+function columnNames(catalog: Catalog): (name: string) => boolean {
+  const known = namesOf.get(catalog);
+  if (known) return known;
+  const names = new Set(catalog.relations.flatMap(({ columns }) => columns.map(({ name }) => name)));
+  const isName = (name: string): boolean => names.has(name);
+  namesOf.set(catalog, isName);
+  return isName;
 }
 
 const NULL: CellMask = () => null;
