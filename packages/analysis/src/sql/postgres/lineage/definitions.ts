@@ -6,7 +6,7 @@ import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { findType, typeTag } from './types.js';
-import { type Column, NOTHING, type Value } from './value.js';
+import { type Column, NOTHING, type Value, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[]): void {
@@ -137,15 +137,21 @@ function columnDef(analysis: Analysis, fields: Fields): Column {
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
   const tag = type && typeTag(analysis, type.oid);
-  return { name: text(fields, 'colname'), value: tag === undefined ? untyped : { ...untyped, type: tag } };
+  const generated = nodesOf(fields['constraints']).some((one) => one.fields['contype'] === 'CONSTR_GENERATED');
+  const value = tag === undefined ? untyped : { ...untyped, type: tag };
+  return {
+    name: text(fields, 'colname'),
+    value: withUnknown(value, generated ? 'reads a generated column of a temporary table' : undefined),
+  };
 }
 
 function like(analysis: Analysis, relation: Fields): Column[] {
   const schema = text(relation, 'schemaname');
   const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')), schema !== '');
-  return columns.map(({ name, value: { type } }) => ({
+  return columns.map(({ name, value }) => ({
     name,
-    value: { ...EMPTY, ...(type !== undefined && { type }) },
+    // A generated column is generated in the copy as well.
+    value: value.kind === 'direct' ? { ...EMPTY, ...(value.type !== undefined && { type: value.type }) } : value,
   }));
 }
 
