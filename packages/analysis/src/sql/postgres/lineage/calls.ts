@@ -21,6 +21,8 @@ export interface Call {
   /** FILTER, ORDER BY, WITHIN GROUP and OVER. */
   readonly others: readonly Value[];
   readonly variadic: boolean;
+  /** Neither FILTER nor WITHIN GROUP, which make a count depend on values. */
+  readonly unfiltered: boolean;
   readonly nodes: readonly unknown[];
 }
 
@@ -39,6 +41,7 @@ export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call
     argNames: nodes.map(nameOfArgument),
     others,
     variadic: fields['func_variadic'] === true,
+    unfiltered: fields['agg_filter'] === undefined && fields['agg_within_group'] !== true,
     nodes,
   };
 }
@@ -81,6 +84,7 @@ export function callByField(analysis: Analysis, name: string, value: Value): Val
     argNames: [undefined],
     others: [],
     variadic: false,
+    unfiltered: true,
     nodes: [],
   }).value;
 }
@@ -97,6 +101,11 @@ export function findRoutines({ catalog, path }: Analysis, name: readonly string[
 const COUNTS: ReadonlySet<string> = new Set(
   'count row_number rank dense_rank ntile percent_rank cume_dist regr_count'.split(' '),
 );
+/** A computation may be NULL or not by what the value is, and how many of them are NULL would tell. */
+const isStored = ({ kind, row, unknown: reason }: Value): boolean =>
+  reason === undefined && (kind === 'direct' || row !== undefined);
+/** Functions that show what other sessions run, with the values in it. */
+const OTHERS_TEXTS = /^pg_stat_(get_activity|get_backend_activity|statements)$/;
 /** Functions that are harmless but leave something behind that others can see. */
 const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep)/;
 
@@ -105,6 +114,7 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
   if (plain === 'pg_notify') return sendNotification(analysis, one);
   if (plain === 'set_config') return writeSetting(analysis, one);
   if (plain === 'current_setting') return readSetting(analysis, one);
+  if (OTHERS_TEXTS.test(plain)) return unknown('shows the statements of other sessions');
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
   if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));
@@ -117,7 +127,7 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
     sources,
     kind,
     ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
-    ...(COUNTS.has(plain) && { counts: true as const }),
+    ...(COUNTS.has(plain) && one.unfiltered && one.args.every(isStored) && { counts: true as const }),
   });
 }
 

@@ -74,6 +74,9 @@ function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], 
     throw new Unsure(`reads from ${call.name.join('.')}, whose columns are not known`);
   }
   if (first.length === 1 && first[0] === alias) return [{ name: alias, value }];
+  // Of the sessions of others, only what they run holds values.
+  if (call.name.at(-1) === 'pg_stat_get_activity')
+    return first.map((name) => ({ name, value: name === 'query' ? value : NOTHING }));
   const [routine, ...others] = routines;
   const types = others.length === 0 ? routine?.outputs.map(({ type }) => typeTag(analysis, type)) : undefined;
   return each(first, types);
