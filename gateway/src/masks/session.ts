@@ -11,6 +11,7 @@ import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
+import { definesAway } from './definitions.js';
 import { type Rules, copyEditor, entityOf, rowEditor } from './editors.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
@@ -113,7 +114,9 @@ export class MaskSession implements MaskedSession {
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
     };
-    return { masking, use: lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns) };
+    const use = lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns);
+    const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
+    return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
   }
 
   #completed(lineage: StatementLineage | undefined, facts: Facts, statement: number): void {
@@ -210,8 +213,11 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
   const asked = new Set<string>();
   const moved = new Set<string>();
   for (const { predicates, flows } of lineage) {
-    for (const { column, kind } of predicates)
+    for (const { column, kind } of predicates) {
       if (masked.has(column)) asked.add(kind === 'other' ? 'other' : 'equality');
+      // Whose values they are is not known, so no rule for a column could speak of it.
+      if (HOLDING.has(column.relation)) moved.add('condition');
+    }
     for (const { target, value } of flows) {
       if (value.unknown === undefined && !hits(value.sources, masked)) continue;
       if (target.type === 'table') {
@@ -225,6 +231,8 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
   return asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
 }
 
+/** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
+const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);
 const NO_USE: MaskedUse = { asked: [], moved: [] };
 
 const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColumns>>>();

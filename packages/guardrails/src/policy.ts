@@ -13,7 +13,10 @@ export interface PolicyContext {
 export interface MaskedUse {
   /** How conditions look at them: `equality` with constants and parameters, `other`. */
   readonly asked: readonly string[];
-  /** Where their values go: `table`, `setting`, `notification`, `file`, `function`. */
+  /**
+   * Where their values go: `table`, `setting`, `notification`, `file`, `function`; `definition` by a change of what their
+   * names stand for; `condition` on a catalog that holds values of other tables.
+   */
   readonly moved: readonly string[];
 }
 
