@@ -1,4 +1,6 @@
 import {
+  type BaseColumn,
+  type Catalog,
   type Session as NameSpace,
   type StatementLineage,
   afterEffects,
@@ -223,7 +225,7 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
       if (target.type === 'table') {
         // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
         const covered = target.bases.flatMap((base) => catalog.roots(base)).some((base) => masked.has(base));
-        if (target.temporary || covered) continue;
+        if (target.temporary || (covered && !keyed(target.bases, value, masked, catalog))) continue;
       }
       moved.add(target.type);
     }
@@ -233,6 +235,25 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
 
 /** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
 const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);
+/** Types whose keys a mask leaves as they are, json, jsonb and arrays of them. */
+const KEYED: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
+
+/** Another masked column may become a key of a document, where the mask of the document would not hold it. */
+const keyed = (
+  bases: readonly BaseColumn[],
+  { kind, sources }: StatementLineage['flows'][number]['value'],
+  masked: MaskedColumns,
+  catalog: Catalog,
+): boolean =>
+  kind !== 'direct' &&
+  bases.some((base) => {
+    const attribute = catalog.relationByOid(base.relation)?.columns.find((one) => one.base === base);
+    return KEYED.has(attribute?.type ?? 0);
+  }) &&
+  [...masked.keys()].some(
+    (column) => sources.has(column) && !bases.flatMap((base) => catalog.roots(base)).includes(column),
+  );
+
 const NO_USE: MaskedUse = { asked: [], moved: [] };
 
 const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColumns>>>();
