@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { type Approvals, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
 import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
 import type { AppliedHold } from '@sluice/guardrails';
+import { redactSecrets } from '@sluice/recording';
 import { namesIn } from './judge.js';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -54,6 +55,7 @@ export class Holds {
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
+    const behind = this.#behind(holding.command);
     const before = await patience.settled();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
@@ -63,7 +65,7 @@ export class Holds {
       command: holding.command.id,
       principal: holding.principal,
       connection: holding.connection,
-      text: holding.text,
+      text: holding.text + behind,
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
@@ -111,6 +113,12 @@ export class Holds {
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const bound = [principal, connection, state, command.type, command.text, values ?? null, sql ? namesIn(sql) : {}];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
+  }
+
+  /** What SQL-level EXECUTE would run: its own text says a name only. */
+  #behind(command: Command): string {
+    const named = command.type === 'sql' ? Object.entries(namesIn(command)) : [];
+    return named.map(([name, text]) => `\n-- ${name}: ${redactSecrets(text, this.#key)}`).join('');
   }
 
   #shown(command: Command): string[] {

@@ -156,6 +156,19 @@ describe('statements that wait for people', () => {
     await client.end();
   });
 
+  check('approvers see what is behind a name that SQL executes', async () => {
+    const client = await stand.client();
+    const prepared = client.query('prepare gone (int) as delete from t where id = $1');
+    await decide(ada, 'approve');
+    await prepared;
+    const result = client.query('execute gone(13)');
+    expect((await pending()).text).toBe('execute gone(13)\n-- gone: prepare gone (int) as delete from t where id = $1');
+    await decide(ada, 'approve');
+    expect((await result).rowCount).toBe(1);
+    expect(await has(13)).toBe(false);
+    await client.end();
+  });
+
   check('two approvers are two people, and neither is the one who asked', async () => {
     const client = await stand.client();
     const result = client.query('truncate t');
