@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from '@sluice/approvals';
+import type { ApprovalRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { timeline } from '@sluice/recording';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
@@ -166,6 +167,35 @@ describe('statements that wait for people', () => {
     await decide(ada, 'approve');
     expect((await result).rowCount).toBe(1);
     expect(await has(13)).toBe(false);
+    await client.end();
+  });
+
+  check('the control API shows requests to approvers, and takes their word', async () => {
+    const { token } = await stand.gateway.identity.createToken({ principal: 'ada', name: 'test' });
+    const call = async (as: string, path: string, body?: unknown): Promise<[number, Partial<ApprovalRow>]> => {
+      const headers = { authorization: `Bearer ${as}`, 'content-type': 'application/json' };
+      const options = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
+      const response = await fetch(`${stand.gateway.url}/v1/approvals${path}`, options);
+      return [response.status, (await response.json()) as Partial<ApprovalRow>];
+    };
+    const client = await stand.client();
+    const result = client.query('delete from t where id = 14');
+    const { number } = await pending();
+    expect((await call(stand.token, ''))[0]).toBe(403);
+    expect((await call(stand.token, `/${number}/approve`, {}))[0]).toBe(403);
+    expect((await call(token, `/${number}/deny`, {}))[0]).toBe(400);
+    expect((await call(token, '/999999'))[0]).toBe(404);
+    expect(await call(token, `/${number}`)).toMatchObject([
+      200,
+      { state: 'pending', text: 'delete from t where id = 14' },
+    ]);
+    const words = [{ by: 'ada', says: 'approve', reason: 'ticket 7' }];
+    expect(await call(token, `/${number}/approve`, { reason: 'ticket 7' })).toMatchObject([
+      200,
+      { state: 'approved', words },
+    ]);
+    expect((await result).rowCount).toBe(1);
+    expect((await call(token, `/${number}/approve`, {}))[0]).toBe(409);
     await client.end();
   });
 
