@@ -12,6 +12,8 @@ export interface Judgement {
   readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
   /** It can give later commands another meaning: a setting, a role, a table that hides another. */
   readonly changes: boolean;
+  /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
+  readonly transaction: boolean;
 }
 
 /** The grammars, shared by every session of the process. */
@@ -129,7 +131,14 @@ export class Judge {
     const shown = this.#redact(text);
     const record = `"text":${JSON.stringify(shown)},${judged.rest}`;
     const held = judged.holds && { holds: judged.holds, text: shown };
-    judged.last = { text, answer: judged.answer, record, changes: judged.changes, ...(held && { held }) };
+    judged.last = {
+      text,
+      answer: judged.answer,
+      record,
+      changes: judged.changes,
+      transaction: judged.transaction,
+      ...(held && { held }),
+    };
     return judged.last;
   }
 }
@@ -140,6 +149,7 @@ interface Judged {
   readonly rest: string;
   readonly masks: readonly AppliedMask[];
   readonly changes: boolean;
+  readonly transaction: boolean;
   /** People have to release it, whatever the answer says. */
   readonly holds?: readonly AppliedHold[];
   /** The same where nothing runs yet, and nobody is asked. */
@@ -154,11 +164,13 @@ function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
       ? { type: 'allow', facts }
       : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
   const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
-  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes };
+  const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
+  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
   if (decision.type !== 'hold') return judged;
   return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
 }
 
+const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
 const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
 
 /** What masks leave in place of a value (packages/masking). */
@@ -181,7 +193,7 @@ const WRITES_MASK = (facts: Facts): Judged => {
     message: 'This statement would write a masked value over a real one.',
     hint: 'Leave the column out of the statement, or give it a value of your own.',
   };
-  return { answer, rest: serialise(facts, answer, []), masks: [], changes: false };
+  return { answer, rest: serialise(facts, answer, []), masks: [], changes: false, transaction: false };
 };
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
@@ -223,5 +235,5 @@ function unjudged(why: string): Judged {
     message: `This command could not be judged, so it was not run: ${why}.`,
   };
   const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
-  return { answer, rest, masks: [], changes: false };
+  return { answer, rest, masks: [], changes: false, transaction: false };
 }

@@ -199,11 +199,11 @@ export class Session implements Gate {
     return judgement.answer;
   }
 
-  #passes(command: Command, { changes }: Judgement, patience: Patience | undefined): void {
+  #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
     if (command.type === 'sql' && command.phase !== 'run') return;
     this.#running = command.id;
-    if (!changes) return;
+    if (!changes || (transaction && this.#changed === '')) return;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }

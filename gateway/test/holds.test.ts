@@ -226,7 +226,9 @@ describe('statements that wait for people', () => {
       expect((await pending()).number).toBe(number);
       await decide(person('eve', ['robots']), 'approve');
       expect(await insert(1001)).toBe('42501');
+      await client.query('begin');
       expect(await insert(1000)).toBe('ran');
+      await client.query('commit');
       expect(await insert(1000)).toBe('42501');
       expect([await has(1000), await has(1001)]).toEqual([true, false]);
       while ((await stand.gateway.approvals.recent(10)).some(({ state }) => state === 'pending'))
