@@ -10,8 +10,8 @@ export function explainStatement(
   context: PolicyContext,
 ): Explanation {
   const { decision, text } = explain(policy, analyzer.analyze(sql), sql, context);
-  return decision.type === 'allow'
-    ? { decision: 'allow', text }
+  return decision.type !== 'deny'
+    ? { decision: decision.type, text }
     : {
         decision: 'deny',
         rule: decision.rule,

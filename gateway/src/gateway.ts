@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config, ListenerConfig } from '@sluice/config';
+import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
 import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { Directory, mayUse } from '@sluice/identity';
@@ -21,6 +22,7 @@ import { isLoopback, listen } from './listener.js';
 import { Log } from './log.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
 import { TargetCatalog } from './masks/catalogs.js';
+import { Holds } from './holds.js';
 import { MaskSession } from './masks/session.js';
 import { Session } from './session.js';
 import { openTargetSide } from './target.js';
@@ -38,6 +40,7 @@ export class Gateway {
   readonly grammars: Grammars;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly approvals: Approvals;
   readonly log: Log;
   readonly journal: Journal;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -65,6 +68,7 @@ export class Gateway {
     this.grammars = parts.grammars;
     this.identity = parts.identity;
     this.agents = parts.agents;
+    this.approvals = parts.approvals;
     this.journal = parts.journal;
     this.policies = parts.policies;
     this.log = parts.log;
@@ -104,6 +108,10 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const agents = await Agents.open(store.agents, log);
+    const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
+      const { session, command, number } = request;
+      log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
+    });
     const redactionKey = await secretOf(store, 'record.secret');
     const maskKey = await secretOf(store, 'mask.secret');
     const gateway = new Gateway(config, {
@@ -113,6 +121,7 @@ export class Gateway {
       store,
       identity,
       agents,
+      approvals,
       turn,
       log,
       policies,
@@ -168,6 +177,7 @@ export class Gateway {
     this.#draining.abort(drain(reason));
     for (const server of this.#servers) server.close();
     const deadline = Date.now() + this.config.limits.drain;
+    const withdrawn = this.approvals.stop();
     const agentsGone = this.agents.drain(this.config.limits.drain, RETRY, reason);
     while (this.sessions.size > 0 && Date.now() < deadline) await pause(20);
     for (const session of this.sessions.values()) session.end({ type: 'drain', message: reason });
@@ -175,6 +185,7 @@ export class Gateway {
     clearInterval(this.#sweep);
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await agentsGone;
+    await withdrawn;
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
@@ -282,6 +293,7 @@ export class Gateway {
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
+      holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
       cancels: new Map(),
       judge: (session) =>
         this.judgeFor(
@@ -361,6 +373,7 @@ interface Parts {
   readonly store: Store;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly approvals: Approvals;
   readonly turn: Turn;
   readonly log: Log;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;

@@ -1,6 +1,6 @@
 import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
 import type { Answer, Command, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
-import type { AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import type { AppliedHold, AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import type { MaskSession, Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
@@ -8,6 +8,12 @@ export interface Judgement {
   readonly answer: Answer;
   /** The part of the record that is the same for every use of a text, serialised: `"text":...,"decision":...`. */
   readonly record: string;
+  /** It may pass when people have released it. `text` is what they are shown. */
+  readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
+  /** It can give later commands another meaning: a setting, a role, a table that hides another. */
+  readonly changes: boolean;
+  /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
+  readonly transaction: boolean;
 }
 
 /** The grammars, shared by every session of the process. */
@@ -83,7 +89,8 @@ export class Judge {
 
   #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
     const { text } = command;
-    const judged = this.#decide(text, facts);
+    const decided = this.#decide(text, facts);
+    const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || command.phase !== 'run' || judged.answer.type === 'deny') return this.#inWords(text, judged);
     if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     const failed = (): Judgement =>
@@ -121,8 +128,17 @@ export class Judge {
   #inWords(text: string, judged: Judged): Judgement {
     // A prepared statement comes with the same text each time.
     if (judged.last?.text === text) return judged.last;
-    const record = `"text":${JSON.stringify(this.#redact(text))},${judged.rest}`;
-    judged.last = { text, answer: judged.answer, record };
+    const shown = this.#redact(text);
+    const record = `"text":${JSON.stringify(shown)},${judged.rest}`;
+    const held = judged.holds && { holds: judged.holds, text: shown };
+    judged.last = {
+      text,
+      answer: judged.answer,
+      record,
+      changes: judged.changes,
+      transaction: judged.transaction,
+      ...(held && { held }),
+    };
     return judged.last;
   }
 }
@@ -132,17 +148,30 @@ interface Judged {
   readonly answer: Answer;
   readonly rest: string;
   readonly masks: readonly AppliedMask[];
+  readonly changes: boolean;
+  readonly transaction: boolean;
+  /** People have to release it, whatever the answer says. */
+  readonly holds?: readonly AppliedHold[];
+  /** The same where nothing runs yet, and nobody is asked. */
+  readonly prepared?: Judged;
   /** In the words of the text it was last used for. */
   last?: Judgement & { readonly text: string };
 }
 
 function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
   const answer: Answer =
-    decision.type === 'allow'
+    decision.type !== 'deny'
       ? { type: 'allow', facts }
       : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
-  return { answer, rest: serialise(facts, answer, matched), masks };
+  const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
+  const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
+  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
+  if (decision.type !== 'hold') return judged;
+  return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
 }
+
+const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
+const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
 
 /** What masks leave in place of a value (packages/masking). */
 const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
@@ -164,11 +193,11 @@ const WRITES_MASK = (facts: Facts): Judged => {
     message: 'This statement would write a masked value over a real one.',
     hint: 'Leave the column out of the statement, or give it a value of your own.',
   };
-  return { answer, rest: serialise(facts, answer, []), masks: [] };
+  return { answer, rest: serialise(facts, answer, []), masks: [], changes: false, transaction: false };
 };
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
-function namesIn(command: SqlCommand): Record<string, string> {
+export function namesIn(command: SqlCommand): Record<string, string> {
   const names: Record<string, string> = {};
   for (const [, quoted, plain] of command.text.matchAll(/\bexecute\s+(?:"((?:[^"]|"")+)"|([\p{L}_][\p{L}\d_$]*))/giu)) {
     const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase() ?? '';
@@ -183,7 +212,7 @@ const copied = <P extends { readonly value: Uint8Array | null }>(parameter: P): 
   value: parameter.value && Buffer.from(parameter.value),
 });
 
-function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[]): string {
+function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[], held?: 'hold'): string {
   const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({
     verb,
     effects,
@@ -192,7 +221,9 @@ function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[]):
     depth,
   }));
   const decision =
-    answer.type === 'allow' ? { decision: 'allow' } : { decision: 'deny', rule: answer.rule, message: answer.message };
+    answer.type === 'allow'
+      ? { decision: held ?? 'allow' }
+      : { decision: 'deny', rule: answer.rule, message: answer.message };
   return JSON.stringify({ confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
 }
 
@@ -203,5 +234,6 @@ function unjudged(why: string): Judged {
     rule: 'gateway',
     message: `This command could not be judged, so it was not run: ${why}.`,
   };
-  return { answer, rest: serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []), masks: [] };
+  const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
+  return { answer, rest, masks: [], changes: false, transaction: false };
 }

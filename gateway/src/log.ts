@@ -27,6 +27,11 @@ export class Log {
     return true;
   }
 
+  /** Whether anything can be put on record. */
+  get recording(): boolean {
+    return !this.#journal.failed;
+  }
+
   response(session: string, event: ResponseEvent): void {
     if (this.#journal.failed) return;
     this.#journal.append(responseHeader(session, event, Date.now()), event.data);

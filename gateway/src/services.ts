@@ -3,6 +3,7 @@ import type { ConnectionConfig } from '@sluice/config';
 import type { Directory } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
+import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
 import type { MaskSession } from './masks/session.js';
@@ -31,6 +32,7 @@ export interface Services {
   readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
+  readonly holds: Holds;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   judge(session: Session): Judge;

@@ -1,12 +1,15 @@
+import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type {
   Admission,
   Answer,
   Challenge,
   Command,
+  Deny,
   Ending,
   Gate,
   Limits,
+  Patience,
   Principal,
   Refusal,
   ResponseEvent,
@@ -18,6 +21,13 @@ import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Way } from './target.js';
 import { secureClient } from './tls.js';
+
+/** Nobody can be told, and nobody waits, before there is a session. */
+const TOO_EARLY: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This needs an approval, which cannot be waited for at the start of a session.',
+};
 
 const UNRECORDED: Answer = {
   type: 'deny',
@@ -59,6 +69,11 @@ export class Session implements Gate {
   #running = 0;
   #ended = 0;
   #way: Way | undefined;
+  /** What was set before the first command, and what has been changed since, as hashes. */
+  #startup = '';
+  #changed = '';
+  /** A command waits for people. */
+  #waiting = false;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -139,16 +154,16 @@ export class Session implements Gate {
     return this.#services.turn.hold(await this.#reach().dial());
   }
 
-  ask(command: Command): Answer | Promise<Answer> {
+  ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
-      ? judgement.then((late) => this.#answer(command, late))
-      : this.#answer(command, judgement);
+      ? judgement.then((late) => this.#answer(command, late, patience))
+      : this.#answer(command, judgement, patience);
   }
 
   /** A command is at work at the target. */
   get busy(): boolean {
-    return this.#ended < this.#running;
+    return this.#waiting || this.#ended < this.#running;
   }
 
   record(event: ResponseEvent): boolean {
@@ -175,14 +190,73 @@ export class Session implements Gate {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement): Answer {
+  #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return UNRECORDED;
-    if (judgement.answer.type === 'allow') {
-      this.commands++;
-      if (command.type !== 'sql' || command.phase === 'run') this.#running = command.id;
-    } else this.denied++;
+    if (judgement.answer.type === 'deny') this.denied++;
+    else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
+    else this.#passes(command, judgement, patience);
     return judgement.answer;
+  }
+
+  #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
+    this.commands++;
+    if (command.type === 'sql' && command.phase !== 'run') return;
+    this.#running = command.id;
+    if (!changes || (transaction && this.#changed === '')) return;
+    if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+    else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
+  }
+
+  /** People are asked. What they released is judged again: rules, masks and the catalog are those of now. */
+  async #hold(
+    command: Command,
+    judgement: Judgement,
+    { holds, text }: NonNullable<Judgement['held']>,
+    patience: Patience | undefined,
+  ): Promise<Answer> {
+    if (!patience) return this.#refusedLate(command, TOO_EARLY);
+    const { log, draining, holds: people } = this.#services;
+    const kept = keep(command);
+    this.#waiting = true;
+    try {
+      const refused = await people.release({
+        session: this.id,
+        principal: this.principal?.name ?? '',
+        connection: this.connection?.name ?? '',
+        command: kept,
+        text,
+        holds,
+        // A session that has changed something is like no other one.
+        state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
+        patience,
+        draining,
+      });
+      this.lastActivity = Date.now();
+      if (refused) {
+        this.denied++;
+        return refused;
+      }
+      const again = await (this.#judge as Judge).judge(kept);
+      const same =
+        !again.held || again.held.holds.map(({ rule }) => rule).join() === holds.map(({ rule }) => rule).join();
+      const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
+      if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);
+      if (answer.type === 'deny') return this.#refusedLate(command, answer);
+      if (!log.recording) return UNRECORDED;
+      this.#passes(command, judgement, patience);
+      return answer;
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  /** The record has the command as held: it says, too, what became of it. */
+  #refusedLate(command: Command, answer: Deny): Deny {
+    this.denied++;
+    const summary = `refused by rule "${answer.rule}": ${answer.message}`;
+    this.record({ type: 'end', command: command.id, outcome: 'error', summary, rows: 0, bytes: 0, data: [] });
+    return answer;
   }
 
   async #admit(
@@ -239,5 +313,23 @@ export class Session implements Gate {
     return this.#way;
   }
 }
+
+const CHANGED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'The rules for this statement changed while it waited for its approval.',
+  hint: 'Send it again.',
+};
+
+const CANCELLED: Deny = { ...CHANGED, cancelled: true, message: 'canceling statement due to user request' };
+
+/** A command that outlives the call: its values are views of memory that is read into again. */
+const keep = (command: Command): Command =>
+  command.type !== 'sql' || !command.parameters
+    ? command
+    : {
+        ...command,
+        parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
+      };
 
 const ended = (signal: AbortSignal): string => (signal.aborted ? (signal.reason as Ending).type : 'closed');

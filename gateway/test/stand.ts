@@ -59,6 +59,7 @@ record: ${options.record ?? '{}'}
 principals:
   dev: { groups: [engineers] }
   robot: { kind: agent, groups: [robots] }
+  ada: { groups: [engineers], roles: [approver] }
 connections:
   db:
     protocol: postgres

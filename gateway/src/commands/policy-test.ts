@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { loadPostgres } from '@sluice/analysis';
 import { CliError, print } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
-import { compilePolicy } from '@sluice/guardrails';
+import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { readConfiguration } from '../configuration.js';
@@ -16,7 +16,7 @@ const Cases = z.strictObject({
       sql: z.string(),
       parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
       major: z.number().int().min(15).max(18).default(18),
-      expect: z.enum(['allow', 'deny']),
+      expect: z.enum(['allow', 'deny', 'hold']),
       rule: z.string().optional(),
     }),
   ),
@@ -43,13 +43,13 @@ export async function testPolicy(file: string, configuration: string, output: 't
     }));
     const facts = (await loadPostgres(one.major)).analyze(one.sql, values ? { parameters: values } : {});
     const { decision } = policy.judge(facts, one.sql, { principal, connection });
-    const rule = decision.type === 'deny' ? decision.rule : undefined;
-    const held = decision.type === one.expect && (one.rule === undefined || one.rule === rule);
+    const rules = decision.type === 'deny' ? [decision.rule] : holdersOf(decision);
+    const held = decision.type === one.expect && (one.rule === undefined || rules.includes(one.rule));
     results.push({
       name: one.name ?? one.sql,
       held,
       expected: one.rule ? `${one.expect} by ${one.rule}` : one.expect,
-      got: rule ? `deny by ${rule}` : 'allow',
+      got: rules.length > 0 ? `${decision.type} by ${rules.join(', ')}` : 'allow',
     });
   }
   const failed = results.filter((result) => !result.held);
@@ -60,3 +60,6 @@ export async function testPolicy(file: string, configuration: string, output: 't
   if (output === 'table') print(`${results.length - failed.length} held, ${failed.length} did not`);
   return failed.length === 0 ? 0 : 1;
 }
+
+const holdersOf = (decision: PolicyDecision): string[] =>
+  decision.type === 'hold' ? decision.holds.map(({ rule }) => rule) : [];

@@ -4,6 +4,7 @@ import type { Proven } from '@sluice/identity';
 import { ListenError } from '../listener.js';
 import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
+import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
@@ -55,6 +56,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   });
   const routes: Routes = { app, gateway, caller: (request, ...roles) => callerOf(gateway, request, roles) };
   agentRoutes(routes);
+  approvalRoutes(routes);
   connectionRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);

@@ -17,12 +17,12 @@ export interface SessionRow {
 export interface TimelineEntry {
   /** Milliseconds since the start of the session. */
   readonly at: number;
-  readonly type: 'opened' | 'command' | 'response' | 'closed' | 'other';
+  readonly type: 'opened' | 'command' | 'response' | 'approval' | 'closed' | 'other';
   readonly command?: number;
   readonly phase?: 'prepare' | 'run';
   readonly text?: string;
   readonly parameters?: readonly unknown[] | { readonly count: number };
-  readonly decision?: 'allow' | 'deny';
+  readonly decision?: 'allow' | 'deny' | 'hold';
   readonly rule?: string;
   readonly message?: string;
   readonly outcome?: string;
@@ -57,11 +57,42 @@ export interface ConnectionRow {
 }
 
 export interface Explanation {
-  readonly decision: 'allow' | 'deny';
+  readonly decision: 'allow' | 'deny' | 'hold';
   readonly rule?: string;
   readonly message?: string;
   readonly hint?: string;
   readonly text: string;
+}
+
+export interface ApprovalRow {
+  readonly number: number;
+  readonly state: 'pending' | 'approved' | 'denied' | 'withdrawn' | 'expired';
+  readonly principal: string;
+  readonly connection: string;
+  readonly session: string;
+  readonly text: string;
+  readonly parameters: readonly string[];
+  readonly requirements: readonly {
+    readonly rule: string;
+    readonly approvers: readonly string[];
+    readonly count: number;
+  }[];
+  readonly unanswered: 'deny' | 'allow';
+  /** The client waits on the wire; else the identical statement passes once after an approval. */
+  readonly waits: boolean;
+  /** A transaction is open meanwhile, which may hold locks. */
+  readonly transaction: boolean;
+  readonly created: string;
+  readonly expires: string;
+  readonly closed?: string;
+  readonly used?: string;
+  readonly why?: string;
+  readonly words: readonly {
+    readonly by: string;
+    readonly at: string;
+    readonly says: 'approve' | 'deny';
+    readonly reason: string;
+  }[];
 }
 
 export interface AgentRow {

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
+import { approvals } from './commands/approvals.js';
 import { connections } from './commands/connections.js';
 import { policy } from './commands/policy.js';
 import { sessions } from './commands/sessions.js';
@@ -38,6 +39,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   const policies = program.command('policy').description('what the rules say, before production does');
   local.add(program, policies);
   agents(program, context);
+  approvals(program, context);
   connections(program, context);
   policy(policies, context);
   sessions(program, context);

@@ -99,8 +99,9 @@ function toConfig(from: Settings, folder: string): Config {
   };
 }
 
-function thenOf({ deny, mask }: Settings['policies'][string][number]): Rule['then'] {
+function thenOf({ deny, mask, hold }: Settings['policies'][string][number]): Rule['then'] {
   if (deny !== undefined) return { type: 'deny', message: deny };
+  if (hold) return { type: 'hold', ...hold };
   if (!mask) return { type: 'allow' };
   const { columns, detect } = mask;
   const mode: MaskMode =

@@ -16,7 +16,10 @@ export function referenceMistakes(value: unknown): Mistake[] {
   };
   return [
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
-    ...Object.entries(record(policies)).flatMap(([name, rules]) => ofPolicy(rules, ['policies', name])),
+    ...Object.entries(record(policies)).flatMap(([name, rules]) => [
+      ...ofPolicy(rules, ['policies', name]),
+      ...approversOf(rules, ['policies', name], known),
+    ]),
   ];
 }
 
@@ -66,6 +69,16 @@ function wrongAccess(entry: string, { people, groups }: Known): Omit<Mistake, 'p
   const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';
   if (kind === 'name' || kind === actual) return undefined;
   return { message: `"${name}" is ${actual === 'agent' ? 'an agent' : 'a person'}`, hint: `Write ${actual}:${name}.` };
+}
+
+/** Whoever is to release a command has to be somebody. */
+function approversOf(rules: unknown, path: Path, known: Known): Mistake[] {
+  return list(rules).flatMap((one, at) =>
+    list(record(record(one)['hold'])['approvers']).flatMap((entry, index) => {
+      const wrong = typeof entry === 'string' && /^(group|user):/.test(entry) ? wrongAccess(entry, known) : undefined;
+      return wrong ? [{ path: [...path, at, 'hold', 'approvers', index], ...wrong }] : [];
+    }),
+  );
 }
 
 /** The record names the rule that decided: a name stands for one rule, and `gateway` for the gateway's own. */

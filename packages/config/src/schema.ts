@@ -115,12 +115,6 @@ const port = z.number().int().min(0).max(65535);
 
 const name = z.string().regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name has letters, digits, "_", "-", "." and "@" only');
 
-/** A key that is understood and cannot be honoured: to start without it would be to pretend. */
-const refused = (sentence: string) => z.never({ error: sentence }).optional();
-
-const unenforced = (what: string) =>
-  refused(`This version cannot enforce "${what}", so it does not start with a rule that relies on it.`);
-
 const column = z
   .string()
   .regex(
@@ -144,6 +138,17 @@ const mask = z
     context.addIssue({ code: 'custom', message: 'a mask needs "columns" or "detect"' });
   });
 
+const hold = z.strictObject({
+  approvers: z
+    .array(z.string().regex(/^(group|user):\S+$/, 'write group:name or user:name'))
+    .min(1)
+    .describe('who may release it: group:name, user:name; never the one who asked'),
+  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
+  unanswered: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
+  fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
+});
+
 const rule = z
   .strictObject({
     rule: name,
@@ -152,11 +157,11 @@ const rule = z
     allow: z.literal(true).optional().describe('let through what is not known to be harmless'),
     mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: record what the rule would have done'),
     mask: mask.optional().describe('what of the answers is not shown as it is'),
-    hold: unenforced('hold'),
+    hold: hold.optional().describe('have people release it before it runs'),
   })
-  .superRefine(({ rule, deny, allow, mask }, context) => {
-    if ([deny, allow, mask].filter((one) => one !== undefined).length === 1) return;
-    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow" or "mask"` });
+  .superRefine(({ rule, deny, allow, mask, hold }, context) => {
+    if ([deny, allow, mask, hold].filter((one) => one !== undefined).length === 1) return;
+    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow", "mask" or "hold"` });
   });
 
 const principal = z.strictObject({

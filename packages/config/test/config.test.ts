@@ -139,12 +139,12 @@ describe('what a mistake is answered with', () => {
     [
       'a rule that does nothing',
       'policies:\n  p:\n    - rule: x',
-      '3:7  policies.p[0]: rule "x" needs either "deny", "allow" or "mask".',
+      '3:7  policies.p[0]: rule "x" needs either "deny", "allow", "mask" or "hold".',
     ],
     [
       'a rule that does both',
       'policies: { p: [{ rule: x, allow: true, deny: No. }] }',
-      '1:17  policies.p[0]: rule "x" needs either "deny", "allow" or "mask".',
+      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask" or "hold".',
     ],
     [
       'two rules of one name',
@@ -188,14 +188,18 @@ describe('what a mistake is answered with', () => {
   });
 
   test.each([
-    ['a mask of nothing', 'mask: { with: redact }', 'policies.production[1].mask: a mask needs "columns" or "detect".'],
     [
-      'what this version cannot enforce: hold',
+      'a mask of nothing',
+      'mask: { with: redact }',
+      '18:7  policies.production[1].mask: a mask needs "columns" or "detect".',
+    ],
+    [
+      'an approver that nobody is',
       'hold: { approvers: ["group:dba"], within: 10m }',
-      'policies.production[1].hold: This version cannot enforce "hold", so it does not start with a rule that relies on it.',
+      '18:27  policies.production[1].hold.approvers[0]: no principal is in a group "dba".',
     ],
   ])('%s', (_, effect, problem) => {
-    expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([`18:7  ${problem}`]);
+    expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([problem]);
   });
 
   test.each([

@@ -16,6 +16,8 @@ export interface Deny {
   readonly message: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** The client itself cancelled the command while it waited. */
+  readonly cancelled?: true;
   /** The text does not parse. A protocol answers it as its target would. */
   readonly syntaxError?: { readonly message: string; readonly position?: number };
 }

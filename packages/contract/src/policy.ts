@@ -2,7 +2,7 @@
 export interface Rule {
   readonly rule: string;
   readonly when?: string;
-  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' } | MaskRule;
+  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' } | MaskRule | HoldRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
@@ -16,6 +16,21 @@ export interface MaskRule {
   readonly columns: readonly string[];
   readonly detect: readonly Detector[];
   readonly with: MaskMode;
+}
+
+/** The command waits until people have released it. */
+export interface HoldRule {
+  readonly type: 'hold';
+  /** Who may release it: `group:name`, `user:name`. Never the one who asked. */
+  readonly approvers: readonly string[];
+  /** How long it may stay unanswered, in milliseconds. */
+  readonly within: number;
+  /** How many of them have to. */
+  readonly count: number;
+  /** What becomes of it then. */
+  readonly unanswered: 'deny' | 'allow';
+  /** Refuse at once, with the number of the request, instead of waiting. */
+  readonly fail: boolean;
 }
 
 /** What detectors look for, by the names that rules use. */
@@ -41,7 +56,7 @@ export type MaskMode =
 /** A rule that matched a command, as the record names it. */
 export interface RuleMatch {
   readonly rule: string;
-  readonly effect: 'deny' | 'allow' | 'mask';
+  readonly effect: 'deny' | 'allow' | 'mask' | 'hold';
   readonly observed: boolean;
 }
 

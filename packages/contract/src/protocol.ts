@@ -56,8 +56,11 @@ export interface Gate {
   opened(): void;
   /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
   dial(): Promise<Duplex>;
-  /** Judges and records one command. An `Answer` at once when nothing has to wait. */
-  ask(command: Command): Answer | Promise<Answer>;
+  /**
+   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
+   * people would have to release is refused.
+   */
+  ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
   /** Records what the client was given. False: read nothing more from the target until `drained()`. */
   record(event: ResponseEvent): boolean;
   drained(): Promise<void>;
@@ -66,6 +69,22 @@ export interface Gate {
   /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */
   cancel(key: Uint8Array): Promise<void>;
 }
+
+/** What a protocol can do for a command that waits for people. */
+export interface Patience {
+  /**
+   * Resolves when all that the client asked for before has been answered. 'skipped': the target would pass over this command
+   * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
+   */
+  settled(): Promise<'idle' | 'transaction' | 'skipped'>;
+  /** Says a sentence to the client while it waits. Only once `settled` has resolved. */
+  say(text: string, hint?: string): void;
+  /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
+  readonly signal: AbortSignal;
+}
+
+/** Reasons of `Patience.signal`. */
+export type Impatience = 'cancelled' | 'gone';
 
 export interface Secured {
   readonly stream: Duplex;

@@ -11,7 +11,7 @@ export function explain(policy: CompiledPolicy, facts: Facts, text: string, cont
   const verdict = policy.judge(facts, text, context);
   const { decision, matched } = verdict;
   const lines = [
-    decision.type === 'allow' ? 'ALLOWED' : `REFUSED by rule "${decision.rule}": ${decision.message}`,
+    inShort(decision),
     ...(decision.type === 'deny' && decision.hint !== undefined ? [`  ${decision.hint}`] : []),
   ];
   if (facts.syntaxError === undefined) {
@@ -21,6 +21,15 @@ export function explain(policy: CompiledPolicy, facts: Facts, text: string, cont
   const observed = matched.filter((match) => match.observed).map((match) => match.rule);
   if (observed.length > 0) lines.push('', `Observed only: ${observed.join(', ')}`);
   return { ...verdict, facts, text: lines.join('\n') };
+}
+
+function inShort(decision: Verdict['decision']): string {
+  if (decision.type === 'allow') return 'ALLOWED';
+  if (decision.type === 'deny') return `REFUSED by rule "${decision.rule}": ${decision.message}`;
+  const wanted = decision.holds.map(
+    ({ rule, count, approvers }) => `${count} of ${approvers.join(', ')} (rule "${rule}")`,
+  );
+  return `HELD until it is released by ${wanted.join(' and ')}`;
 }
 
 function describe(action: Action, opinions: readonly RuleOpinion[]): string[] {

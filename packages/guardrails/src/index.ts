@@ -3,6 +3,7 @@ export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,
   GATEWAY,
+  type AppliedHold,
   type AppliedMask,
   type MaskedUse,
   type PolicyContext,

@@ -1,4 +1,4 @@
-import type { Action, Facts, MaskRule, Principal, Rule, RuleMatch } from '@sluice/contract';
+import type { Action, Facts, HoldRule, MaskRule, Principal, Rule, RuleMatch } from '@sluice/contract';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 
 /** Who asks, and by which connection. */
@@ -25,8 +25,15 @@ export interface AppliedMask extends MaskRule {
   readonly rule: string;
 }
 
+/** A hold that applies, and the rule that says so. */
+export interface AppliedHold extends HoldRule {
+  readonly rule: string;
+}
+
 export type PolicyDecision =
   | { readonly type: 'allow' }
+  /** Every rule that wants people to look at it; all have to be satisfied. */
+  | { readonly type: 'hold'; readonly holds: readonly AppliedHold[] }
   | { readonly type: 'deny'; readonly rule: string; readonly message: string; readonly hint?: string };
 
 export interface Verdict {
@@ -94,11 +101,14 @@ export class CompiledPolicy {
   readonly readsText: boolean;
   /** Some rule masks something. */
   readonly masks: boolean;
+  /** Some rule has commands wait for people. */
+  readonly holds: boolean;
 
   constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
     this.#rules = rules;
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
+    this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 
@@ -125,6 +135,7 @@ export class CompiledPolicy {
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
     const matched = new Map<string, RuleMatch>();
     const masks = new Map<string, AppliedMask>();
+    const holds = new Map<string, AppliedHold>();
     let refused: PolicyDecision | undefined;
     for (const action of facts.actions) {
       let allowed = false;
@@ -135,6 +146,7 @@ export class CompiledPolicy {
         if (observed) continue;
         if (rule.then.type === 'allow') allowed = true;
         else if (rule.then.type === 'mask') masks.set(rule.rule, { rule: rule.rule, ...rule.then });
+        else if (rule.then.type === 'hold') holds.set(rule.rule, { rule: rule.rule, ...rule.then });
         // Of two that refuse, the first in the file gives the sentence.
         else if (refused === undefined || refused.type !== 'deny' || refused.rule === GATEWAY) {
           refused = { type: 'deny', rule: rule.rule, message: rule.then.message };
@@ -143,7 +155,8 @@ export class CompiledPolicy {
       if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
       if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
     }
-    return { decision: refused ?? { type: 'allow' }, matched: [...matched.values()], masks: [...masks.values()] };
+    const unrefused: PolicyDecision = holds.size > 0 ? { type: 'hold', holds: [...holds.values()] } : { type: 'allow' };
+    return { decision: refused ?? unrefused, matched: [...matched.values()], masks: [...masks.values()] };
   }
 
   #unknown({ effects, unknownFunctions }: Action): boolean {

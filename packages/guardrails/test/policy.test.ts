@@ -282,3 +282,41 @@ describe('masks', () => {
     expect(policy(strict).judge(facts([action()]), '', moved).decision).toMatchObject({ rule: 'probing' });
   });
 });
+
+describe('holds', () => {
+  const hold = (rule: string, when?: string, changes: Partial<Rule> = {}): Rule =>
+    deny(rule, when, {
+      then: { type: 'hold', approvers: ['group:dba'], within: 1000, count: 1, unanswered: 'deny', fail: false },
+      ...changes,
+    });
+
+  test('of deny, hold and allow the strictest wins, wherever it stands', () => {
+    for (const rules of [
+      [hold('h'), deny('d'), allow('a')],
+      [allow('a'), deny('d'), hold('h')],
+    ])
+      expect(judge(rules, facts([drop])).decision).toMatchObject({ type: 'deny', rule: 'd' });
+    expect(judge([allow('a'), hold('h')], facts([drop])).decision).toMatchObject({ type: 'hold' });
+  });
+
+  test('every rule that holds is named, of every action; one that only observes is not', () => {
+    const rules = [hold('one', 'action.verb == "select"'), hold('two', 'action.verb == "drop table"')];
+    const { decision, matched } = judge(
+      [...rules, hold('three', undefined, { mode: 'observe' })],
+      facts([action(), drop]),
+    );
+    expect(decision.type === 'hold' ? decision.holds.map(({ rule }) => rule) : []).toEqual(['one', 'two']);
+    expect(matched.map(({ rule, observed }) => [rule, observed])).toEqual(
+      expect.arrayContaining([
+        ['one', false],
+        ['two', false],
+        ['three', true],
+      ]),
+    );
+  });
+
+  test('a hold does not admit what is unknown', () => {
+    expect(judge([hold('h')], facts([unknown])).decision).toMatchObject({ type: 'deny', rule: GATEWAY });
+    expect(judge([hold('h'), allow('a')], facts([unknown])).decision.type).toBe('hold');
+  });
+});

@@ -49,6 +49,18 @@ export type Header =
       readonly rows: number;
       readonly bytes: number;
     }
+  /** What became of a command whose decision was 'hold': each word that was said about it, and the end of it. */
+  | {
+      readonly k: 'approval';
+      readonly t: number;
+      readonly s: string;
+      readonly id: number;
+      readonly request: number;
+      readonly event: 'requested' | 'approve' | 'deny' | 'approved' | 'denied' | 'withdrawn' | 'expired' | 'used';
+      /** Who said so; absent where nobody did. */
+      readonly actor?: string;
+      readonly reason?: string;
+    }
   | {
       readonly k: 'admin';
       readonly t: number;
@@ -88,7 +100,7 @@ export interface CommandHeader {
   readonly confidence: string;
   readonly actions: readonly unknown[];
   readonly matched: readonly unknown[];
-  readonly decision: 'allow' | 'deny';
+  readonly decision: 'allow' | 'deny' | 'hold';
   readonly rule?: string;
   readonly message?: string;
 }

@@ -37,8 +37,9 @@ export function* toOcsf(session: SessionSummary, entries: readonly Entry[]): Gen
   );
   for (const entry of entries) {
     if (entry.type !== 'command') continue;
-    const response = entry.decision === 'allow' ? responses.get(entry.id) : undefined;
-    const denied = entry.decision === 'deny';
+    const response = entry.decision === 'deny' ? undefined : responses.get(entry.id);
+    // A held command that nobody released has no answer.
+    const denied = entry.decision === 'deny' || (entry.decision === 'hold' && !response);
     const failed = denied || response?.outcome === 'error' || response?.outcome === 'lost';
     const activity = ACTIVITY[verbOf(entry.actions)] ?? OTHER;
     yield JSON.stringify({

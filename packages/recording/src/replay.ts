@@ -91,6 +91,14 @@ function tally(counts: Map<string, { commands: number; denied: number }>, header
 export type Entry =
   | { readonly type: 'opened' | 'closed'; readonly at: number; readonly t: number; readonly summary: string }
   | ({ readonly type: 'command'; readonly at: number } & Omit<CommandHeader, 'k' | 's'>)
+  /** What was said about a command that waited for people: `request 7: approve by ada, because it is urgent`. */
+  | {
+      readonly type: 'approval';
+      readonly at: number;
+      readonly t: number;
+      readonly command: number;
+      readonly summary: string;
+    }
   | {
       readonly type: 'response';
       readonly at: number;
@@ -142,6 +150,12 @@ export function timeline(folder: string, session: string): Entry[] {
         const data = Buffer.concat([...(parts.get(id) ?? []), payload]);
         parts.delete(id);
         entries.push({ type: 'response', at, t, command: id, outcome, summary, rows, bytes, data });
+        break;
+      }
+      case 'approval': {
+        const { t, id, request, event, actor, reason } = header;
+        const who = (actor ? ` by ${actor}` : '') + (reason ? `, ${reason}` : '');
+        entries.push({ type: 'approval', at, t, command: id, summary: `request ${request}: ${event}${who}` });
         break;
       }
       case 'login':

@@ -4,9 +4,11 @@ import SQLite from 'better-sqlite3';
 import { Kysely, type Selectable, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
+import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
+export type { ApprovalRecord, ApprovalStore } from './approvals.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -58,6 +60,11 @@ export class Store {
 
   close(): Promise<void> {
     return this.#db.destroy();
+  }
+
+  /** Requests for approval, in the shape that the approvals package gives them. */
+  approvals<Kept extends ApprovalRecord>(): ApprovalStore<Kept> {
+    return new ApprovalStore<Kept>(this.#db);
   }
 
   async tokens(): Promise<TokenRecord[]> {

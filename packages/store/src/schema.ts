@@ -7,6 +7,7 @@ export interface Database {
   settings: { name: string; value: string };
   agents: AgentsTable;
   agent_tokens: AgentTokensTable;
+  approvals: ApprovalsTable;
 }
 
 export interface AgentsTable {
@@ -17,6 +18,15 @@ export interface AgentsTable {
   enrolled: number;
   last_seen: number | null;
   revoked: number | null;
+}
+
+export interface ApprovalsTable {
+  number: number;
+  state: string;
+  /** When the command that it released was let through. */
+  used: number | null;
+  /** The whole request, as JSON. */
+  body: string;
 }
 
 export interface AgentTokensTable {
@@ -89,6 +99,18 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('expires', 'bigint', (column) => column.notNull())
         .addColumn('used', 'bigint')
         .execute();
+    },
+  },
+  '0003_approvals': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('approvals')
+        .addColumn('number', 'bigint', (column) => column.primaryKey())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('used', 'bigint')
+        .addColumn('body', 'text', (column) => column.notNull())
+        .execute();
+      await sql`create index approvals_state on approvals (state)`.execute(db);
     },
   },
 };

@@ -1,4 +1,4 @@
-import type { Answer, Ending, MaskedSession, ResponseEvent, SqlCommand } from '@sluice/contract';
+import type { Answer, Ending, Impatience, MaskedSession, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
 import type { Conversation, Side, Wires } from '@sluice/wire';
 import { WireError } from '@sluice/wire';
 import { FromClient } from './from-client.js';
@@ -6,12 +6,12 @@ import { FromUpstream } from './from-upstream.js';
 import { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import { Recorder } from './recorder.js';
-import { ending, fatal } from './refusal.js';
+import { ending, fatal, waiting } from './refusal.js';
 
 /** What the conversation needs of the gate. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand): Answer | undefined;
+  ask(command: SqlCommand, patience: Patience): Answer | undefined;
   record(event: ResponseEvent): void;
 }
 
@@ -43,6 +43,8 @@ export interface Shared extends Setup {
   copiesLeft: number;
   /** Transaction status of the last ReadyForQuery: I, T or E. */
   status: string;
+  /** For the command that is being asked about. */
+  readonly patience: Patience;
   /** The session ends with this fatal message: nothing more is read. */
   fail(sqlstate: string, message: string): void;
 }
@@ -63,6 +65,9 @@ export class PostgresConversation implements Conversation {
   readonly #fromUpstream: FromUpstream;
   #ended = false;
   #draining: Ending | undefined;
+  /** A command waits for people, or for what came before it so that people can be asked. */
+  #wait: { readonly settled: PromiseWithResolvers<Settled>; ready: boolean } | undefined;
+  #impatience: AbortController | undefined;
 
   constructor(setup: Setup) {
     const pipeline = new Pipeline();
@@ -75,6 +80,7 @@ export class PostgresConversation implements Conversation {
       copy: 'none',
       copiesLeft: 0,
       status: 'I',
+      patience: this.#patience(),
       fail: (sqlstate, message) => this.#finish(fatal(sqlstate, message)),
     };
     this.#fromClient = new FromClient(this.#shared, () => this.#finish());
@@ -95,6 +101,7 @@ export class PostgresConversation implements Conversation {
         this.#fromUpstream.receive(chunk);
         // Replies may be what the client's next message was waiting for.
         this.#fromClient.resume();
+        this.#settle();
       }
     });
     this.#endIfDrained();
@@ -102,8 +109,17 @@ export class PostgresConversation implements Conversation {
 
   answered(answer: Answer): void {
     if (this.#ended) return;
+    this.#wait = undefined;
+    this.#impatience = undefined;
     this.#guarded(() => this.#fromClient.answered(answer));
     this.#shared.wires.wake();
+  }
+
+  /** The client cancels the command that waits. False: none does, so that what runs at the target is meant. */
+  cancelWaiting(): boolean {
+    if (!this.#wait?.ready) return false;
+    this.#lose('cancelled');
+    return true;
   }
 
   ended(side: Side, error?: Error): void {
@@ -130,6 +146,46 @@ export class PostgresConversation implements Conversation {
     if (this.#draining && !this.busy && this.#shared.status === 'I') this.#finish(ending(this.#draining));
   }
 
+  /** One for all commands of the conversation: they are asked about one by one. */
+  #patience(): Patience {
+    const signal = (): AbortSignal => (this.#impatience ??= new AbortController()).signal;
+    return {
+      settled: () => {
+        const settled = Promise.withResolvers<Settled>();
+        this.#wait = { settled, ready: false };
+        // Behind the bytes of this chunk that pass.
+        queueMicrotask(() => {
+          if (this.#ended) return settled.resolve('skipped');
+          this.#fromClient.hurry();
+          this.#settle();
+        });
+        return settled.promise;
+      },
+      say: (text, hint) => {
+        if (this.#ended || !this.#wait?.ready) return;
+        this.#shared.wires.send('client', waiting(text, hint));
+        this.#shared.wires.wake();
+      },
+      get signal() {
+        return signal();
+      },
+    };
+  }
+
+  /** Nothing is owed to the client: between two messages of its own it may be told something, and people be asked. */
+  #settle(): void {
+    if (!this.#wait || this.#wait.ready || this.busy || !this.#fromUpstream.betweenMessages) return;
+    this.#wait.ready = true;
+    const { skipping, status } = this.#shared;
+    const open = status !== 'I' || this.#fromClient.executed;
+    this.#wait.settled.resolve(skipping ? 'skipped' : open ? 'transaction' : 'idle');
+  }
+
+  #lose(why: Impatience): void {
+    this.#wait?.settled.resolve('skipped');
+    (this.#impatience ??= new AbortController()).abort(why);
+  }
+
   #guarded(step: () => void): void {
     try {
       step();
@@ -143,6 +199,7 @@ export class PostgresConversation implements Conversation {
   #finish(goodbye?: Buffer): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.#wait || this.#impatience) this.#lose('gone');
     const { pipeline, recorder, wires } = this.#shared;
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
     if (goodbye && this.#fromUpstream.betweenMessages) wires.send('client', goodbye);
@@ -150,5 +207,7 @@ export class PostgresConversation implements Conversation {
     wires.finish();
   }
 }
+
+type Settled = Awaited<ReturnType<Patience['settled']>>;
 
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);

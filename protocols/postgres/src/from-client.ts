@@ -46,6 +46,8 @@ export class FromClient {
   /** A Flush of ours: wanted, and sent since the last Sync. */
   #flushDue = false;
   #flushed = false;
+  /** Something was executed since the last Sync, in a transaction that ends there. */
+  executed = false;
   #waiting = false;
   #id: number;
 
@@ -81,6 +83,13 @@ export class FromClient {
   /** Takes up again what had to wait for replies. */
   resume(): void {
     if (this.#waiting && !this.#asked && this.#size >= this.#needed) this.#run();
+  }
+
+  /** Makes the target send what it owes, without a further message of the client. */
+  hurry(): void {
+    if (!this.#shared.pipeline.open || this.#flushed) return;
+    this.#flushed = true;
+    this.#shared.wires.send('upstream', FLUSH);
   }
 
   #run(): void {
@@ -165,6 +174,7 @@ export class FromClient {
     if (tag === F.sync) {
       this.#shared.skipping = false;
       this.#flushed = false;
+      this.executed = false;
       pipeline.push({ type: 'sync' });
       return 'forward';
     }
@@ -221,6 +231,7 @@ export class FromClient {
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
     const command = running(this.#id, 'run', answer);
     this.#flushed = false;
+    this.executed = false;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
@@ -285,6 +296,7 @@ export class FromClient {
       command.asked = true;
       this.#shared.pipeline.push({ type: 'describe', command, own: true });
     }
+    this.executed = true;
     this.#shared.pipeline.push({ type: 'execute', command });
     this.#expectCopies(command.effects);
     return unasked ? Buffer.concat([message(F.describe, PORTAL, name), bytes]) : 'forward';
@@ -306,15 +318,10 @@ export class FromClient {
       return undefined;
     }
     const id = ++this.#id;
-    const answer = port.ask({
-      type: 'sql',
-      id,
-      phase,
-      dialect: this.#dialect,
-      text,
-      parameters,
-      prepared: this.#prepared,
-    });
+    const answer = port.ask(
+      { type: 'sql', id, phase, dialect: this.#dialect, text, parameters, prepared: this.#prepared },
+      this.#shared.patience,
+    );
     this.#asked = answer === undefined;
     return answer;
   }

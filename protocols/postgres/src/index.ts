@@ -114,8 +114,8 @@ class Session {
     const conversation = new PostgresConversation({
       wires,
       port: {
-        ask: (command) => {
-          const answer = gate.ask(command);
+        ask: (command, patience) => {
+          const answer = gate.ask(command, patience);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
             (late) => conversation.answered(late),
@@ -170,7 +170,7 @@ class Session {
 
   /** Only while a statement of this client runs: a cancel that comes late must not hit the next one. */
   async #cancel(): Promise<void> {
-    if (!this.#conversation?.busy) return;
+    if (!this.#conversation || this.#conversation.cancelWaiting() || !this.#conversation.busy) return;
     // A target that cannot be reached for the cancel: Postgres tells the client nothing about that either.
     await cancelUpstream(this.#gate, this.#admitted.target, this.#upstream).catch(() => undefined);
   }

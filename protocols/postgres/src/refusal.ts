@@ -17,6 +17,7 @@ export function refusal(deny: Deny): Buffer {
       position: deny.syntaxError.position,
     });
   }
+  if (deny.cancelled) return errorResponse({ severity: 'ERROR', code: '57014', message: deny.message });
   return errorResponse({
     severity: 'ERROR',
     code: '42501',
@@ -25,6 +26,10 @@ export function refusal(deny: Deny): Buffer {
     hint: deny.hint,
   });
 }
+
+/** What a client reads while its statement waits for people. */
+export const waiting = (text: string, hint?: string): Buffer =>
+  errorResponse({ severity: 'NOTICE', code: '00000', message: text, hint });
 
 /** A message that is too long to be judged. */
 export function tooLong(limit: number): Buffer {

@@ -1,4 +1,12 @@
-import type { Answer, Facts, MaskedSession, ResponseEvent, SqlCommand, StatementEffect } from '@sluice/contract';
+import type {
+  Answer,
+  Facts,
+  MaskedSession,
+  Patience,
+  ResponseEvent,
+  SqlCommand,
+  StatementEffect,
+} from '@sluice/contract';
 import { PostgresConversation } from '../src/conversation.js';
 import { B, F, message, readErrorFields } from '../src/messages.js';
 
@@ -72,7 +80,7 @@ export interface Talk {
 }
 
 export interface TalkOptions {
-  readonly judge?: (command: SqlCommand) => Answer | undefined;
+  readonly judge?: (command: SqlCommand, patience: Patience) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
@@ -95,11 +103,11 @@ export function talk(options: TalkOptions = {}): Talk {
       wake: () => undefined,
     },
     port: {
-      ask: (command) => {
+      ask: (command, patience) => {
         asked.push(command);
         if (command.parameters)
           bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
-        return judge(command);
+        return judge(command, patience);
       },
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },

@@ -74,7 +74,14 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
   const time = pc.dim(`${(entry.at / 1000).toFixed(3).padStart(9)}s`);
   switch (entry.type) {
     case 'command': {
-      const mark = entry.decision === 'deny' ? pc.red('✗') : entry.phase === 'prepare' ? pc.dim('·') : pc.green('✓');
+      const mark =
+        entry.decision === 'deny'
+          ? pc.red('✗')
+          : entry.decision === 'hold'
+            ? pc.yellow('?')
+            : entry.phase === 'prepare'
+              ? pc.dim('·')
+              : pc.green('✓');
       print(
         `${time}  ${mark} ${withAnswer ? printable(entry.text ?? '') : oneLine(entry.text ?? '')}${parameters(entry)}`,
       );

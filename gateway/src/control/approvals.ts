@@ -1,0 +1,69 @@
+import { ApprovalError, type Request } from '@sluice/approvals';
+import type { ApprovalRow } from '@sluice/cli';
+import { z } from 'zod';
+import { ControlError, type Routes } from './server.js';
+
+const MOST = 200;
+const Says = z.strictObject({ reason: z.string().trim().max(1000).default('') });
+const Params = z.object({ number: z.coerce.number().int().positive() });
+const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
+
+/** Requests for approval: read by approvers, auditors and administrators; decided by those whom the rules name. */
+export function approvalRoutes({ app, gateway, caller }: Routes): void {
+  app.get('/v1/approvals', async (request): Promise<ApprovalRow[]> => {
+    caller(request, 'approver', 'admin', 'auditor');
+    return (await gateway.approvals.recent(MOST)).map(toRow);
+  });
+
+  app.get('/v1/approvals/:number', async (request): Promise<ApprovalRow> => {
+    caller(request, 'approver', 'admin', 'auditor');
+    const number = numberOf(request.params);
+    const found = await gateway.approvals.find(number);
+    if (!found) throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    return toRow(found);
+  });
+
+  for (const says of ['approve', 'deny'] as const) {
+    app.post(`/v1/approvals/:number/${says}`, async (request): Promise<ApprovalRow> => {
+      const { principal } = caller(request, 'approver', 'admin');
+      const body = Says.safeParse(request.body ?? {});
+      if (!body.success) throw new ControlError(400, z.prettifyError(body.error));
+      const { reason } = body.data;
+      if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
+      try {
+        return toRow(await gateway.approvals.decide(numberOf(request.params), principal, says, reason));
+      } catch (error) {
+        if (error instanceof ApprovalError) throw new ControlError(STATUS[error.reason], error.message);
+        throw error;
+      }
+    });
+  }
+}
+
+function numberOf(params: unknown): number {
+  const read = Params.safeParse(params);
+  if (!read.success) throw new ControlError(400, 'A request is named by its number.');
+  return read.data.number;
+}
+
+const toRow = (request: Request): ApprovalRow => ({
+  number: request.number,
+  state: request.state,
+  principal: request.principal,
+  connection: request.connection,
+  session: request.session,
+  text: request.text,
+  parameters: request.parameters,
+  requirements: request.requirements,
+  unanswered: request.unanswered,
+  waits: request.waits,
+  transaction: request.transaction,
+  created: iso(request.created),
+  expires: iso(request.expires),
+  ...(request.closed !== undefined && { closed: iso(request.closed) }),
+  ...(request.used !== undefined && { used: iso(request.used) }),
+  ...(request.why !== undefined && { why: request.why }),
+  words: request.words.map((word) => ({ ...word, at: iso(word.at) })),
+});
+
+const iso = (time: number): string => new Date(time).toISOString();

@@ -1,0 +1,163 @@
+import { createHmac } from 'node:crypto';
+import { type Approvals, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
+import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
+import type { AppliedHold } from '@sluice/guardrails';
+import { redactSecrets } from '@sluice/recording';
+import { namesIn } from './judge.js';
+
+/** How often a client that waits is told so, in milliseconds. */
+const REMIND = 30_000;
+/** Of each bound value, what approvers see. Characters. */
+const SHOWN = 1000;
+
+/** A command that waits, and what it is bound to besides itself. */
+export interface Holding {
+  readonly session: string;
+  readonly principal: string;
+  readonly connection: string;
+  readonly command: Command;
+  /** Without secrets. */
+  readonly text: string;
+  readonly holds: readonly AppliedHold[];
+  /** What the session has changed that could give the command another meaning. */
+  readonly state: string;
+  readonly patience: Patience;
+  readonly draining: AbortSignal;
+}
+
+/** Has people asked about commands. */
+export class Holds {
+  readonly #approvals: Approvals;
+  readonly #key: Uint8Array;
+  readonly #showsValues: boolean;
+
+  /** `key` keeps digests from saying anything about the texts. `showsValues`: bound values may be stored. */
+  constructor(approvals: Approvals, key: Uint8Array, showsValues: boolean) {
+    this.#approvals = approvals;
+    this.#key = key;
+    this.#showsValues = showsValues;
+  }
+
+  /** Resolves when the command may pass (undefined) or may not. Whatever goes wrong is a no. */
+  async release(holding: Holding): Promise<Deny | undefined> {
+    try {
+      return await this.#release(holding);
+    } catch (error) {
+      return denied(
+        holding,
+        error instanceof ApprovalError ? error.message : 'Nobody could be asked about this command.',
+      );
+    }
+  }
+
+  async #release(holding: Holding): Promise<Deny | undefined> {
+    const { patience, holds, draining } = holding;
+    // Read now: values are views of memory that is read into again.
+    const digest = this.#digest(holding);
+    const parameters = this.#shown(holding.command);
+    const behind = this.#behind(holding.command);
+    const before = await patience.settled();
+    if (before === 'skipped' || patience.signal.aborted) return lost(holding);
+    if (await this.#approvals.use({ digest })) return undefined;
+    const waits = !holds.some(({ fail }) => fail);
+    const held = await this.#approvals.ask({
+      session: holding.session,
+      command: holding.command.id,
+      principal: holding.principal,
+      connection: holding.connection,
+      text: holding.text + behind,
+      parameters,
+      digest,
+      requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
+      within: Math.min(...holds.map(({ within }) => within)),
+      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      waits,
+      transaction: before === 'transaction',
+    });
+    const { number } = held;
+    if (!waits) {
+      const hint = `Once request ${number} is approved, the identical statement passes once. ${how(holding, number)}`;
+      return denied(holding, `This statement needs an approval: request ${number}.`, hint);
+    }
+    const stop = (): void => this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience]);
+    const drain = (): void => this.#approvals.withdraw(number, 'the gateway is shutting down');
+    const say = (): void =>
+      patience.say(
+        `This statement waits for an approval: request ${number}, rule "${rulesOf(holding)}".`,
+        `${how(holding, number)} Cancel the statement to withdraw it.`,
+      );
+    patience.signal.addEventListener('abort', stop);
+    draining.addEventListener('abort', drain);
+    const reminder = setInterval(say, REMIND);
+    try {
+      if (patience.signal.aborted) stop();
+      if (draining.aborted) drain();
+      say();
+      const done = await held.outcome;
+      if (patience.signal.aborted) return lost(holding);
+      if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
+        return patience.signal.aborted ? lost(holding) : undefined;
+      }
+      if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
+      return denied(holding, sentence(done));
+    } finally {
+      clearInterval(reminder);
+      patience.signal.removeEventListener('abort', stop);
+      draining.removeEventListener('abort', drain);
+    }
+  }
+
+  /** Of the exact command, who sends it where, and what the session makes of it. */
+  #digest({ principal, connection, command, state }: Holding): string {
+    const sql = command.type === 'sql' ? command : undefined;
+    const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
+    const bound = [principal, connection, state, command.type, command.text, values ?? null, sql ? namesIn(sql) : {}];
+    return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
+  }
+
+  /** What SQL-level EXECUTE would run: its own text says a name only. */
+  #behind(command: Command): string {
+    const named = command.type === 'sql' ? Object.entries(namesIn(command)) : [];
+    return named.map(([name, text]) => `\n-- ${name}: ${redactSecrets(text, this.#key)}`).join('');
+  }
+
+  #shown(command: Command): string[] {
+    const values = (command.type === 'sql' && command.parameters) || [];
+    return values.map((parameter) => (this.#showsValues ? shown(parameter) : '(not shown)'));
+  }
+}
+
+const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
+
+const shown = ({ value, format }: Parameter): string =>
+  value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, SHOWN);
+
+const WHY: Readonly<Record<Impatience, string>> = {
+  cancelled: 'the client cancelled the statement',
+  gone: 'the client is gone',
+};
+
+const rulesOf = ({ holds }: Holding): string => holds.map(({ rule }) => rule).join('", "');
+
+const how = ({ holds }: Holding, number: number): string =>
+  `${holds.map(({ count, approvers }) => `${count} of ${approvers.join(', ')}`).join(' and ')} can release it: sluice approvals approve ${number}`;
+
+const denied = (holding: Holding, message: string, hint?: string): Deny => ({
+  type: 'deny',
+  rule: holding.holds[0]?.rule ?? 'gateway',
+  message,
+  ...(hint !== undefined && { hint }),
+});
+
+/** The client waits no longer; if it is still there, it hears what Postgres says after a cancel. */
+const lost = (holding: Holding): Deny => ({
+  ...denied(holding, 'canceling statement due to user request'),
+  cancelled: true,
+});
+
+function sentence({ number, state, words, why }: Request): string {
+  const no = words.find(({ says }) => says === 'deny');
+  if (state === 'denied' && no) return `Request ${number} was denied by ${no.by}: ${no.reason}`;
+  if (state === 'expired') return `Nobody answered request ${number} in time.`;
+  return `Request ${number} was withdrawn: ${why ?? 'its approval could not be used'}.`;
+}

@@ -1,0 +1,10 @@
+export { ApprovalError, Approvals, type Held, type Storage, type Told } from './approvals.js';
+export {
+  mayRelease,
+  satisfied,
+  type Asked,
+  type Outcome,
+  type Request,
+  type Requirement,
+  type Word,
+} from './request.js';

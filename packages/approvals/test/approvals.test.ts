@@ -1,0 +1,181 @@
+import type { Principal } from '@sluice/contract';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Asked, Approvals, type Request, type Storage, satisfied } from '../src/index.js';
+
+const person = (name: string, ...groups: string[]): Principal => ({
+  name,
+  kind: 'person',
+  groups,
+  roles: ['approver'],
+});
+const ada = person('ada', 'dba');
+const bob = person('bob', 'dba', 'owners');
+const eve = person('eve', 'owners');
+
+const asked = (changes: Partial<Asked> = {}): Asked => ({
+  session: 's',
+  command: 1,
+  principal: 'dev',
+  connection: 'shop',
+  text: 'delete from t',
+  parameters: [],
+  digest: 'digest',
+  requirements: [{ rule: 'deletes', approvers: ['group:dba'], count: 1 }],
+  within: 60_000,
+  unanswered: 'deny',
+  waits: true,
+  transaction: false,
+  ...changes,
+});
+
+/** Keeps what is saved, as a store does: a copy, later. */
+class Memory implements Storage {
+  readonly kept = new Map<number, Request>();
+  broken = false;
+  unfinished(): Promise<Request[]> {
+    const open = ({ state, used }: Request): boolean => ['pending', 'approved'].includes(state) && used === undefined;
+    return Promise.resolve([...this.kept.values()].filter(open));
+  }
+  recent(most: number): Promise<Request[]> {
+    return Promise.resolve([...this.kept.values()].toReversed().slice(0, most));
+  }
+  find(number: number): Promise<Request | undefined> {
+    return Promise.resolve(this.kept.get(number));
+  }
+  last(): Promise<number> {
+    return Promise.resolve(Math.max(0, ...this.kept.keys()));
+  }
+  async save(request: Request): Promise<void> {
+    await Promise.resolve();
+    if (this.broken) throw new Error('the disk is full');
+    this.kept.set(request.number, structuredClone(request));
+  }
+}
+
+async function open(
+  memory = new Memory(),
+): Promise<{ memory: Memory; approvals: Approvals; told: string[]; clock: { now: number } }> {
+  const told: string[] = [];
+  const clock = { now: 1000 };
+  const approvals = await Approvals.open(
+    memory,
+    (_, event, who) => void told.push(who ? `${event} by ${who.actor}` : event),
+    () => clock.now,
+  );
+  return { memory, approvals, told, clock };
+}
+
+test('however approvers, time-outs and hang-ups race, there is one outcome, told once, stored, and used once', async () => {
+  const step = fc.constantFrom(
+    'approve ada',
+    'approve bob',
+    'approve eve',
+    'approve dev',
+    'deny ada',
+    'withdraw',
+    'expire',
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(step, fc.boolean()), { maxLength: 12 }),
+      fc.integer({ min: 1, max: 2 }),
+      async (steps, count) => {
+        const { approvals, memory, told } = await open();
+        const requirements = [{ rule: 'r', approvers: ['group:dba'], count }];
+        const { number, outcome } = await approvals.ask(asked({ requirements }));
+        const people = { ada, bob, eve, dev: person('dev', 'dba') };
+        const all: Promise<unknown>[] = [];
+        for (const [what, wait] of steps) {
+          const [verb, name] = what.split(' ') as [string, keyof typeof people];
+          if (verb === 'withdraw') approvals.withdraw(number, 'gone');
+          else if (verb === 'expire') approvals.expire(number);
+          else
+            all.push(approvals.decide(number, people[name], verb as 'approve' | 'deny', 'why').catch(() => undefined));
+          if (wait) await Promise.resolve();
+        }
+        await Promise.all(all);
+        approvals.withdraw(number, 'the end');
+        const { state } = await outcome;
+        const outcomes = told.filter((event) => ['approved', 'denied', 'withdrawn', 'expired'].includes(event));
+        expect(outcomes).toEqual([state]);
+        expect(memory.kept.get(number)?.state).toBe(state);
+        const approvers = new Set(told.filter((event) => event.startsWith('approve by')));
+        expect(approvers.has('approve by eve') || approvers.has('approve by dev')).toBe(false);
+        expect(state === 'approved').toBe(approvers.size >= count);
+        const uses = await Promise.all([
+          approvals.use({ number }),
+          approvals.use({ number }),
+          approvals.use({ number }),
+        ]);
+        expect(uses.filter(Boolean).length).toBe(state === 'approved' ? 1 : 0);
+        expect(approvals.pending).toBe(0);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('an approval that comes with the time-out is late', async () => {
+  const { approvals, clock } = await open();
+  const { number, outcome } = await approvals.ask(asked());
+  clock.now += 60_000;
+  expect((await approvals.decide(number, ada, 'approve', '')).state).toBe('expired');
+  expect((await outcome).words).toEqual([]);
+});
+
+test('after a restart what was pending is withdrawn or expired, and what was used stays used', async () => {
+  const first = await open();
+  const pending = await first.approvals.ask(asked());
+  const brief = await first.approvals.ask(asked({ within: 1, unanswered: 'allow' }));
+  const given = await first.approvals.ask(asked({ waits: false, digest: 'given' }));
+  const used = await first.approvals.ask(asked({ waits: false, digest: 'used' }));
+  await first.approvals.decide(given.number, ada, 'approve', '');
+  await first.approvals.decide(used.number, ada, 'approve', '');
+  expect(await first.approvals.use({ digest: 'used' })).toBe(true);
+  const { approvals } = await Promise.resolve(open(first.memory));
+  expect((await approvals.find(pending.number))?.state).toBe('withdrawn');
+  expect(['withdrawn', 'expired']).toContain((await approvals.find(brief.number))?.state);
+  expect(await approvals.use({ digest: 'used' })).toBe(false);
+  expect(await approvals.use({ digest: 'given' })).toBe(true);
+  expect((await approvals.ask(asked())).number).toBe(used.number + 1);
+});
+
+describe('an approval of a refused command', () => {
+  test('fits the identical command only, once, and not for ever', async () => {
+    const { approvals, clock } = await open();
+    const one = await approvals.ask(asked({ waits: false, digest: 'a' }));
+    expect((await approvals.ask(asked({ waits: false, digest: 'a' }))).number).toBe(one.number);
+    await approvals.decide(one.number, ada, 'approve', '');
+    expect(await approvals.use({ digest: 'b' })).toBe(false);
+    expect(await approvals.use({ digest: 'a' })).toBe(true);
+    expect(await approvals.use({ digest: 'a' })).toBe(false);
+    const two = await approvals.ask(asked({ waits: false, digest: 'a' }));
+    await approvals.decide(two.number, ada, 'approve', '');
+    clock.now += 60_000;
+    expect(await approvals.use({ digest: 'a' })).toBe(false);
+  });
+});
+
+test('an outcome that cannot be stored lets nothing pass', async () => {
+  const { approvals, memory } = await open();
+  const { number, outcome } = await approvals.ask(asked());
+  memory.broken = true;
+  expect((await approvals.decide(number, ada, 'approve', '')).state).toBe('withdrawn');
+  expect((await outcome).state).toBe('withdrawn');
+  expect(await approvals.use({ number })).toBe(false);
+  await expect(approvals.ask(asked())).rejects.toThrow('the disk is full');
+});
+
+test('every rule has to be satisfied, by different people for each that it counts', () => {
+  const both = asked({
+    requirements: [
+      { rule: 'a', approvers: ['group:dba'], count: 2 },
+      { rule: 'b', approvers: ['user:eve', 'group:owners'], count: 1 },
+    ],
+  });
+  expect(satisfied(both, [ada, ada])).toBe(false);
+  expect(satisfied(both, [ada, bob])).toBe(true);
+  expect(satisfied(both, [ada, eve])).toBe(false);
+  expect(satisfied({ ...both, principal: 'bob' }, [ada, bob, eve])).toBe(false);
+});

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import type { ApprovalRow } from '../api.js';
+import type { Context } from '../context.js';
+import { print, printRows, printable } from '../output.js';
+
+/** How often `watch` looks, in milliseconds. */
+const LOOK = 1000;
+const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
+
+/** `sluice approvals ls|show|approve|deny|watch`. */
+export function approvals(program: Command, context: Context): void {
+  const group = program.command('approvals').description('statements that wait for somebody to release them');
+  const all = (): Promise<ApprovalRow[]> => context.api().get<ApprovalRow[]>('/v1/approvals');
+  const show = (row: ApprovalRow): void =>
+    print(context.format() === 'json' ? JSON.stringify(row, null, 2) : described(row));
+
+  group
+    .command('ls')
+    .description('requests, the newest first')
+    .option('--pending', 'only those that wait for an answer')
+    .action(async ({ pending }: { pending?: boolean }) => {
+      const rows = await all();
+      printRows(pending ? rows.filter(({ state }) => state === 'pending') : rows, [...COLUMNS], context.format());
+    });
+
+  group
+    .command('show <number>')
+    .description('one request: the whole statement, its values, who has said what')
+    .action(async (number: string) => show(await context.api().get<ApprovalRow>(at(number))));
+
+  group
+    .command('approve <number>')
+    .description('releases a statement')
+    .option('--reason <text>', 'for the record', '')
+    .action(async (number: string, body: { reason: string }) =>
+      show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, body)),
+    );
+
+  group
+    .command('deny <number>')
+    .description('refuses a statement')
+    .requiredOption('--reason <text>', 'what the one who asked is told')
+    .action(async (number: string, body: { reason: string }) =>
+      show(await context.api().post<ApprovalRow>(`${at(number)}/deny`, body)),
+    );
+
+  group
+    .command('watch')
+    .description('prints requests as they come and as they are decided, until Ctrl+C')
+    .action(async () => {
+      const seen = new Map<number, string>();
+      for (;;) {
+        const rows = await all();
+        for (const row of rows.toReversed()) {
+          if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
+          print(context.format() === 'json' ? JSON.stringify(row) : described(row));
+        }
+        for (const { number, state } of rows) seen.set(number, state);
+        await sleep(LOOK);
+      }
+    });
+}
+
+const at = (number: string): string => `/v1/approvals/${encodeURIComponent(number)}`;
+
+const COLOURS = { pending: pc.yellow, approved: pc.green, denied: pc.red, withdrawn: pc.dim, expired: pc.dim } as const;
+
+function described(row: ApprovalRow): string {
+  const { number, state, principal, connection, session, text, parameters, requirements, words, expires, why } = row;
+  return [
+    `${pc.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${principal} on ${connection}, session ${session}, until ${expires}`,
+    ...printable(text)
+      .split('\n')
+      .map((line) => `    ${line}`),
+    ...parameters.map((value, index) => `    $${index + 1} = ${printable(value)}`),
+    ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
+    ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
+    ...requirements.map(({ rule, count, approvers }) => `  rule ${rule}: ${count} of ${approvers.join(', ')}`),
+    ...words.map(({ by, at: when, says, reason }) => `  ${when}  ${by}: ${says}${reason && `, ${printable(reason)}`}`),
+    ...(why === undefined ? [] : [`  ${why}`]),
+  ].join('\n');
+}
