@@ -84,7 +84,7 @@ export class Holds {
     const say = (): void =>
       patience.say(
         `This statement waits for an approval: request ${number}, rule "${rulesOf(holding)}".`,
-        `${how(holding, number)} Cancel the statement to withdraw it.`,
+        `${how(holding, number)}. Cancel the statement to withdraw it.`,
       );
     patience.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
