@@ -4,10 +4,10 @@ import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors | tunnel [--rounds 5] [--seconds 1]`. */
+/** `pnpm bench postgres | lineage | detectors | tunnel [--rounds 5] [--seconds 3]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '1' } },
+  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
 });
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
