@@ -1,10 +1,10 @@
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias", "ledger.ssn"], with: redact } }
+    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias", "public.ledger.ssn"], with: redact } }
     - { rule: phones, mask: { columns: ["customers.phone"], with: hash } }
     - { rule: cards, mask: { detect: [credit_card], with: { partial: { keep_last: 4 } } } }
 `;
@@ -210,6 +210,38 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     expect(await values('select count(*)::int from later')).toEqual([0]);
     expect(await values('select email from customers where id = 2')).toEqual(['[masked:EMAIL]']);
     await direct.end();
+  });
+
+  test('what a failing pipeline has set is not believed', async () => {
+    const other = await stand.client();
+    await other.query('create schema other; create table other.ledger (ssn text)');
+    const { stream } = (other as unknown as { connection: { stream: NodeJS.WritableStream } }).connection;
+    const message = (tag: string, body: string): Buffer => {
+      const head = Buffer.from([tag.charCodeAt(0), 0, 0, 0, 0]);
+      head.writeInt32BE(Buffer.byteLength(body) + 4, 1);
+      return Buffer.concat([head, Buffer.from(body)]);
+    };
+    const run = (text: string): Buffer[] => [
+      message('P', `\0${text}\0\0\0`),
+      message('B', '\0\0\0\0\0\0\0\0'),
+      message('E', '\0\0\0\0\0'),
+    ];
+    stream.removeAllListeners('data');
+    let got = '';
+    (stream as unknown as NodeJS.ReadableStream).on('data', (bytes: Buffer) => (got += bytes.toString('latin1')));
+    const query = message('Q', "select ssn || '' from ledger where id = 1\0");
+    for (const failing of ['select from from', 'select nonsense']) {
+      got = '';
+      stream.write(Buffer.concat([...run('set search_path to other'), ...run(failing), message('S', '')]));
+      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'));
+      got = '';
+      stream.write(query);
+      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'));
+      expect(got, failing).toContain('[masked]');
+      expect(got, failing).not.toContain('111-22-3333');
+    }
+    (stream as unknown as { destroy(): void }).destroy();
+    await client.query('drop schema other cascade').catch(() => undefined);
   });
 
   test('search_path decides what a name is, as soon as the target has confirmed it', async () => {

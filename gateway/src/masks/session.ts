@@ -90,6 +90,8 @@ export class MaskSession implements MaskedSession {
   }
 
   message(bytes: Buffer): Buffer {
+    // Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same.
+    if (bytes[0] === ERROR) this.#failed = true;
     if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
     return filterMessage(bytes, { masked: this.#touched });
   }
@@ -262,7 +264,7 @@ const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColum
 function columnsFor(meaning: Meaning, masks: readonly AppliedMask[]): ReturnType<typeof maskedColumns> {
   let known = columnsOf.get(meaning);
   if (!known) columnsOf.set(meaning, (known = new Map()));
-  const key = masks.map(({ rule }) => rule).join('\0');
+  const key = JSON.stringify(masks);
   let columns = known.get(key);
   if (!columns) known.set(key, (columns = maskedColumns(meaning, masks)));
   return columns;

@@ -145,8 +145,8 @@ export class CompiledPolicy {
         matched.set(rule.rule, { rule: rule.rule, effect: rule.then.type, observed });
         if (observed) continue;
         if (rule.then.type === 'allow') allowed = true;
-        else if (rule.then.type === 'mask') masks.set(rule.rule, { rule: rule.rule, ...rule.then });
-        else if (rule.then.type === 'hold') holds.set(rule.rule, { rule: rule.rule, ...rule.then });
+        else if (rule.then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...rule.then });
+        else if (rule.then.type === 'hold') holds.set(rule.path, { rule: rule.rule, ...rule.then });
         // Of two that refuse, the first in the file gives the sentence.
         else if (refused === undefined || refused.type !== 'deny' || refused.rule === GATEWAY) {
           refused = { type: 'deny', rule: rule.rule, message: rule.then.message };

@@ -261,6 +261,15 @@ describe('masks', () => {
     expect(verdict.matched).toEqual([{ rule: 'one', effect: 'mask', observed: false }]);
   });
 
+  test('two rules of one name, from two policies, mask both', () => {
+    const twice = policy(
+      mask('pii'),
+      mask('pii', { path: 'q', then: { ...mask('pii').then, columns: ['a.b'] } as Rule['then'] }),
+    );
+    const { masks } = twice.judge(facts([action()]), '', context);
+    expect(masks.flatMap(({ columns }) => columns)).toEqual(['customers.email', 'a.b']);
+  });
+
   test('one that is only observed masks nothing', () => {
     expect(policy(mask('one', { mode: 'observe' })).masks).toBe(false);
     expect(policy(mask('one', { mode: 'observe' })).judge(facts([action()]), '', context).masks).toEqual([]);
