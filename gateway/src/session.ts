@@ -141,6 +141,10 @@ export class Session implements Gate {
         };
       },
       password: (secret) => this.#admit(user, connection, identity.password(user, secret), fail),
+      bearer: (token) => this.#admit(user, connection, identity.password(user, token), fail),
+      offers: () => false,
+      publicKey: fail,
+      interactive: fail,
     };
   }
 

@@ -1,11 +1,13 @@
 import type { Facts } from './facts.js';
-import type { Masking } from './masking.js';
+import type { Masking, StreamEditor } from './masking.js';
 
 export interface Allow {
   readonly type: 'allow';
   readonly facts: Facts;
   /** Present when the target's answer may not pass as it is. Nothing of it reaches the client but through this. */
   readonly masking?: Masking;
+  /** The same for a command that answers with a stream of bytes: one editor for each stream that it writes. */
+  readonly stream?: () => StreamEditor;
 }
 
 export interface Deny {

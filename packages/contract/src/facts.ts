@@ -50,7 +50,18 @@ export const FILTER_STRENGTHS = ['none', 'weak', 'strong'] as const;
 export type FilterStrength = (typeof FILTER_STRENGTHS)[number];
 
 export interface Resource {
-  readonly type: 'table' | 'function' | 'setting' | 'role' | 'file' | 'schema' | 'database' | 'channel' | 'object';
+  readonly type:
+    | 'table'
+    | 'function'
+    | 'setting'
+    | 'role'
+    | 'file'
+    | 'schema'
+    | 'database'
+    | 'channel'
+    | 'object'
+    | 'host'
+    | 'program';
   /** As written, folded as the server folds it, schema-qualified where the text is: `public.customers`. */
   readonly name: string;
   readonly access: 'read' | 'write' | 'define' | 'destroy' | 'execute';

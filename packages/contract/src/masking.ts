@@ -45,6 +45,22 @@ export interface RowEditor {
   end(): Buffer;
 }
 
+/**
+ * Rewrites a stream that has no rows: what could be the start of something to mask is held back until more has come, or
+ * until it has waited long enough to be something that a person typed.
+ */
+export interface StreamEditor {
+  /** Takes bytes cut anywhere and gives those that may go. */
+  push(bytes: Buffer): Buffer;
+  /** Bytes that `push` has kept. Call `release` when they have waited for `patience` milliseconds. */
+  readonly held: number;
+  readonly patience: number;
+  /** What may go although nothing has followed it. */
+  release(): Buffer;
+  /** What is left at the end. */
+  end(): Buffer;
+}
+
 /** The result must not reach the client. The message is a sentence for the user and says nothing of the values. */
 export class Unmasked extends Error {
   override readonly name = 'Unmasked';

@@ -100,6 +100,14 @@ export interface Challenge {
   scram(): ScramVerifiers;
   /** A gateway token, in the clear. Only over TLS or loopback. */
   password(secret: string): Promise<Admission | Refusal>;
+  /** A token of an identity provider, or of the gateway (RFC 6750). Only over TLS, SSH or loopback. */
+  bearer(token: string): Promise<Admission | Refusal>;
+  /** Whether a login with this public key would be worth a proof: an SSH wire-format blob (RFC 4253 section 6.6). */
+  offers(key: Uint8Array): boolean;
+  /** The key or certificate whose private half the client has proven to hold. */
+  publicKey(key: Uint8Array): Promise<Admission | Refusal>;
+  /** Login in a browser. `show` gives the client the address to open; aborted, nobody waits any more. */
+  interactive(show: (text: string) => void, signal: AbortSignal): Promise<Admission | Refusal>;
 }
 
 export interface ScramVerifiers {

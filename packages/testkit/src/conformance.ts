@@ -323,6 +323,10 @@ class Stand {
         fail: async () => refusal,
       }),
       password: async (secret) => (secret === SECRET ? admission : refusal),
+      bearer: async (token) => (token === SECRET ? admission : refusal),
+      offers: () => false,
+      publicKey: async () => refusal,
+      interactive: async () => refusal,
     };
     return {
       signal: this.kill.signal,
