@@ -92,8 +92,11 @@ function agreed(
   if (!lineage || lineage.unknown !== undefined) return undefined;
   const { outputs } = lineage;
   if (outputs.length !== columns.length) throw mismatch(outputs.length, columns.length);
-  for (const [at, { name, table, attribute }] of columns.entries()) {
+  for (const [at, { name, table, attribute, type }] of columns.entries()) {
     const output = outputs[at] as Output;
+    if (output.stored && output.unknown === undefined && described(catalog, output.type ?? 0) !== type) {
+      throw new Unmasked(`The target says that column "${name}" is of another type than the statement does.`);
+    }
     const relation = table === 0 ? undefined : catalog.relationByOid(table);
     if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
@@ -102,6 +105,13 @@ function agreed(
     }
   }
   return outputs;
+}
+
+/** The type that a description has: of a domain, what it is made of (getBaseTypeAndTypmod in printtup.c). */
+function described(catalog: Catalog, oid: number): number {
+  let type = catalog.typeByOid(oid);
+  while (type?.kind === 'd') type = catalog.typeByOid(type.base);
+  return type?.oid ?? oid;
 }
 
 const mismatch = (expected: number, found: number): Unmasked =>
