@@ -47,7 +47,7 @@ export function rowEditor(
   // What the target sent is nobody else's: it may be edited where it lies.
   const rows = new RowMask(masks, { owned: true });
   return guarded({
-    push: (bytes) => rows.push(bytes),
+    push: (bytes, memory) => rows.push(bytes, memory),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -205,5 +205,5 @@ function guarded({ push, end }: RowEditor): RowEditor {
       throw new Unmasked(`The result cannot be masked: ${error.message}.`);
     }
   };
-  return { push: (bytes) => attempt(() => push(bytes)), end: () => attempt(end) };
+  return { push: (bytes, memory) => attempt(() => push(bytes, memory)), end: () => attempt(end) };
 }
