@@ -27,6 +27,8 @@ export interface Rules {
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
+  /** The session has tables of its own, which are not in the catalog. */
+  readonly temporary: boolean;
 }
 
 /**
@@ -85,7 +87,7 @@ function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output
 
 /** The outputs, if they are known and the target describes the same. */
 function agreed(
-  { meaning: { catalog } }: Rules,
+  { meaning: { catalog }, temporary }: Rules,
   lineage: StatementLineage | undefined,
   columns: readonly ResultColumn[],
 ): readonly Output[] | undefined {
@@ -98,6 +100,9 @@ function agreed(
       throw new Unmasked(`The target says that column "${name}" is of another type than the statement does.`);
     }
     const relation = table === 0 ? undefined : catalog.relationByOid(table);
+    if (table !== 0 && !relation && !temporary) {
+      throw new Unmasked(`The target says that column "${name}" comes from a table that was not there before.`);
+    }
     if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
     if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {

@@ -100,7 +100,13 @@ export class MaskSession implements MaskedSession {
     const names = (this.#names ??= newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#onUnmatched(unmatched);
-    const rules: Rules = { meaning, masked: columns, masks, key: this.#key };
+    const rules: Rules = {
+      meaning,
+      masked: columns,
+      masks,
+      key: this.#key,
+      temporary: names.overlay.relations.size > 0,
+    };
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
