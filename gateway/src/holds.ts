@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { type Approvals, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
+import { type Approvals, type Impact, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
 import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
 import type { AppliedHold } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
@@ -23,6 +23,8 @@ export interface Holding {
   readonly state: string;
   readonly patience: Patience;
   readonly draining: AbortSignal;
+  /** What the command would do, for approvers. Never rejects. */
+  impact(): Promise<Impact | undefined>;
 }
 
 /** Has people asked about commands. */
@@ -59,6 +61,7 @@ export class Holds {
     const before = await patience.settled();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
+    const impact = await holding.impact();
     const waits = !holds.some(({ fail }) => fail);
     const held = await this.#approvals.ask({
       session: holding.session,
@@ -73,6 +76,7 @@ export class Holds {
       unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
+      ...(impact && { impact }),
     });
     const { number } = held;
     if (!waits) {

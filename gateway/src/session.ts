@@ -15,11 +15,13 @@ import type {
   ResponseEvent,
   Secured,
 } from '@sluice/contract';
+import type { Impact } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
-import { Way } from './target.js';
+import { impactOf } from './impact.js';
+import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
@@ -72,6 +74,8 @@ export class Session implements Gate {
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
   #changed = '';
+  /** What names mean at the target is what they mean to a connection that has changed nothing. */
+  #sameNames = true;
   /** A command waits for people. */
   #waiting = false;
 
@@ -208,6 +212,7 @@ export class Session implements Gate {
     if (command.type === 'sql' && command.phase !== 'run') return;
     this.#running = command.id;
     if (!changes || (transaction && this.#changed === '')) return;
+    if (NAMES.test(command.text)) this.#sameNames = false;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }
@@ -235,6 +240,7 @@ export class Session implements Gate {
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         patience,
         draining,
+        impact: () => this.#impactOf(kept, judgement.answer),
       });
       this.lastActivity = Date.now();
       if (refused) {
@@ -253,6 +259,12 @@ export class Session implements Gate {
     } finally {
       this.#waiting = false;
     }
+  }
+
+  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
+    const { connection } = this;
+    if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
+    return impactOf(command, answer.facts, this.#sameNames, () => openTargetSide(connection, this.#services));
   }
 
   /** The record has the command as held: it says, too, what became of it. */
@@ -317,6 +329,9 @@ export class Session implements Gate {
     return this.#way;
   }
 }
+
+/** What can give a name another meaning. */
+const NAMES = /search_path|\brole\b|session\s+authorization|set_config|\btemp|\bschema\b|\bdiscard\b|\breset\b/i;
 
 const CHANGED: Deny = {
   type: 'deny',

@@ -58,6 +58,7 @@ const toRow = (request: Request): ApprovalRow => ({
   unanswered: request.unanswered,
   waits: request.waits,
   transaction: request.transaction,
+  ...(request.impact && { impact: request.impact }),
   created: iso(request.created),
   expires: iso(request.expires),
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
