@@ -19,6 +19,8 @@ export interface Holding {
   /** Without secrets. */
   readonly text: string;
   readonly holds: readonly AppliedHold[];
+  /** Else it is refused at once, with the number of its request. */
+  readonly waits: boolean;
   /** What the session has changed that could give the command another meaning. */
   readonly state: string;
   readonly patience: Patience;
@@ -53,7 +55,7 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { patience, holds, draining } = holding;
+    const { patience, holds, draining, waits } = holding;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
@@ -62,7 +64,6 @@ export class Holds {
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
     const impact = await holding.impact();
-    const waits = !holds.some(({ fail }) => fail);
     const held = await this.#approvals.ask({
       session: holding.session,
       command: holding.command.id,

@@ -1,6 +1,7 @@
 import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
 import type { Answer, Command, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import type { AppliedHold, AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import { holdSetting } from './hold-setting.js';
 import type { MaskSession, Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
@@ -80,6 +81,7 @@ export class Judge {
     if (command.type !== 'sql')
       return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     const facts = this.#grammars.analyze(command);
+    if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
     return facts.then(
       (late) => this.#judgeFacts(command, late),
@@ -195,6 +197,8 @@ const WRITES_MASK = (facts: Facts): Judged => {
   };
   return { answer, rest: serialise(facts, answer, []), masks: [], changes: false, transaction: false };
 };
+
+const INVALID_HOLD = unjudged('sluice.hold is "wait" or "fail"');
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
 export function namesIn(command: SqlCommand): Record<string, string> {

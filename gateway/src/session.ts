@@ -20,6 +20,7 @@ import type { Connection, Listener, Services } from './services.js';
 import type { Proven } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
+import { holdSetting } from './hold-setting.js';
 import { impactOf } from './impact.js';
 import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
@@ -76,6 +77,8 @@ export class Session implements Gate {
   #changed = '';
   /** What names mean at the target is what they mean to a connection that has changed nothing. */
   #sameNames = true;
+  /** Whether the program behind it waits for people (`sluice.hold`). */
+  #waits = true;
   /** A command waits for people. */
   #waiting = false;
 
@@ -211,6 +214,10 @@ export class Session implements Gate {
     this.commands++;
     if (command.type === 'sql' && command.phase !== 'run') return;
     this.#running = command.id;
+    const setting = changes ? holdSetting(command.text) : undefined;
+    if (setting) this.#waits = setting === 'wait';
+    // It gives no later command another meaning.
+    if (setting && /^\s*set/i.test(command.text)) return;
     if (!changes || (transaction && this.#changed === '')) return;
     if (NAMES.test(command.text)) this.#sameNames = false;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
@@ -236,6 +243,7 @@ export class Session implements Gate {
         command: kept,
         text,
         holds,
+        waits: this.#waits && !holds.some(({ fail }) => fail),
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         patience,
