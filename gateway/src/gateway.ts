@@ -16,6 +16,7 @@ import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
 import { type AgentListener, listenForAgents } from './agents/listener.js';
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
+import { toRow } from './control/approvals.js';
 import { type Control, openControl } from './control/server.js';
 import { Grammars, Judge } from './judge.js';
 import { isLoopback, listen } from './listener.js';
@@ -28,6 +29,7 @@ import { Session } from './session.js';
 import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
 import { VERSION } from './version.js';
+import { Webhooks } from './webhooks.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
@@ -41,6 +43,7 @@ export class Gateway {
   readonly identity: Directory;
   readonly agents: Agents;
   readonly approvals: Approvals;
+  readonly webhooks: Webhooks;
   readonly log: Log;
   readonly journal: Journal;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -69,6 +72,7 @@ export class Gateway {
     this.identity = parts.identity;
     this.agents = parts.agents;
     this.approvals = parts.approvals;
+    this.webhooks = parts.webhooks;
     this.journal = parts.journal;
     this.policies = parts.policies;
     this.log = parts.log;
@@ -108,9 +112,11 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const agents = await Agents.open(store.agents, log);
+    const webhooks = new Webhooks(() => config.webhooks, operator);
     const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
       const { session, command, number } = request;
       log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
+      if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
     });
     const redactionKey = await secretOf(store, 'record.secret');
     const maskKey = await secretOf(store, 'mask.secret');
@@ -122,6 +128,7 @@ export class Gateway {
       identity,
       agents,
       approvals,
+      webhooks,
       turn,
       log,
       policies,
@@ -186,6 +193,7 @@ export class Gateway {
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await agentsGone;
     await withdrawn;
+    await this.webhooks.stop();
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
@@ -374,6 +382,7 @@ interface Parts {
   readonly identity: Directory;
   readonly agents: Agents;
   readonly approvals: Approvals;
+  readonly webhooks: Webhooks;
   readonly turn: Turn;
   readonly log: Log;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;

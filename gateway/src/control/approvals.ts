@@ -46,7 +46,8 @@ function numberOf(params: unknown): number {
   return read.data.number;
 }
 
-const toRow = (request: Request): ApprovalRow => ({
+/** A request as people and programs are told of it. */
+export const toRow = (request: Request): ApprovalRow => ({
   number: request.number,
   state: request.state,
   principal: request.principal,

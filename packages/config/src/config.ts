@@ -28,6 +28,7 @@ export interface Config {
     readonly parameters: 'full' | 'masked' | 'none';
     readonly segment: number;
   };
+  readonly webhooks: readonly WebhookConfig[];
   readonly principals: ReadonlyMap<string, Principal>;
   readonly connections: ReadonlyMap<string, ConnectionConfig>;
 }
@@ -38,6 +39,12 @@ export interface ListenerConfig {
   /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
   readonly login: 'scram' | 'password';
+}
+
+/** Who is told of requests for approval. */
+export interface WebhookConfig {
+  readonly url: string;
+  readonly secret: Secret;
 }
 
 export interface ConnectionConfig {

@@ -77,6 +77,7 @@ function toConfig(from: Settings, folder: string): Config {
     control: from.control,
     limits: { ...limits, upstreamLogin: upstream_login, sessionsPerPrincipal: sessions_per_principal },
     record: from.record,
+    webhooks: from.webhooks,
     principals: mapped(from.principals, (principal, name) => ({ name, ...principal })),
     connections: mapped(from.connections, (one, name): ConnectionConfig => {
       const { host, port, database, tls, ca } = one.target;

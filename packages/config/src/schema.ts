@@ -89,6 +89,17 @@ export function settings(outside: Outside) {
     via: name.optional().describe('the agent that dials the target, from inside its network'),
   });
 
+  const webhook = z.strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'write an https URL' })
+      .refine((url) => url.startsWith('https:') || LOOPBACK.test(new URL(url).hostname.replace(/^\[|\]$/g, '')), {
+        error: 'statements are in these messages: without https anybody between could read them',
+      }),
+    secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
+      error: `a secret has ${SECRET} characters or more`,
+    }),
+  });
+
   return z.strictObject({
     data: z.string().min(1).default('./.sluice').describe('folder for the store, the journal and keys'),
     listeners: z
@@ -97,6 +108,7 @@ export function settings(outside: Outside) {
     control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),
+    webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
     principals: z.record(name, principal).default({}).describe('people and agents'),
     connections: z.record(name, connection).default({}).describe('targets, by the name that clients ask for'),
     policies: z.record(name, z.array(rule)).default({}).describe('lists of rules'),
@@ -109,6 +121,8 @@ export type Settings = z.output<ReturnType<typeof settings>>;
 export const jsonSchema = (): object =>
   z.toJSONSchema(settings({ folder: '.', env: {} }), { io: 'input', unrepresentable: 'any' });
 
+/** Characters of a secret that signs something. */
+const SECRET = 16;
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 const port = z.number().int().min(0).max(65535);

@@ -291,6 +291,7 @@ test('the schema for editors describes every section', () => {
     'control',
     'limits',
     'record',
+    'webhooks',
     'principals',
     'connections',
     'policies',
