@@ -102,6 +102,7 @@ test.skipIf(missingPostgres(18))(
     - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"] } }`,
     });
     const client = await stand.client();
+    await client.query('create table done (id int)');
     const result = client.query('delete from done where id = 0');
     await vi.waitFor(() => expect(got).toHaveLength(1));
     const [ada] = [stand.gateway.identity.principal('ada')];
