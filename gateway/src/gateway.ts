@@ -8,7 +8,7 @@ import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
 import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
-import { Directory, mayUse } from '@sluice/identity';
+import { Directory, Issuers, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
 import { Store } from '@sluice/store';
@@ -102,7 +102,10 @@ export class Gateway {
       segmentBytes: config.record.segment,
     });
     const store = await Store.open(join(config.data, 'control.db'));
-    const identity = await Directory.open(withOperator(config.principals), store);
+    const identity = await Directory.open(withOperator(config.principals), store, {
+      roles: config.roles,
+      ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
+    });
     const turn = new Turn(journal, (error) =>
       operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
     );
@@ -344,6 +347,11 @@ export class Gateway {
     if (this.journal.failed && hasRoom(this.journal.folder) && this.journal.retry()) {
       this.log.operator.info('the journal can be written again: commands go on');
     }
+    const now = Date.now();
+    for (const session of this.sessions.values()) {
+      if (session.until !== undefined && session.until <= now)
+        session.end({ type: 'killed', message: 'The token of this session has expired.' });
+    }
     const { idle } = this.config.limits;
     if (idle === 0) return;
     const since = Date.now() - idle;
@@ -387,6 +395,15 @@ const LINGER = 5_000;
 const RETRY = 1_000;
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 const OPERATOR = 'operator';
+
+function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
+  const lists = [...[...connections.values()].map(({ access }) => access), ...Object.values(roles)];
+  return new Issuers(issuers.values(), {
+    claims: claimsIn(lists),
+    onFailure: (issuer, { message }) =>
+      operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
+  });
+}
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
   new Map([...principals, [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['admin', 'auditor'] }]]);

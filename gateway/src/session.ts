@@ -16,7 +16,7 @@ import type {
   Secured,
 } from '@sluice/contract';
 import type { Connection, Listener, Services } from './services.js';
-import type { Proven } from '@sluice/identity';
+import { type Proven, TokenError } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Way } from './target.js';
@@ -49,8 +49,9 @@ export class Session implements Gate {
   readonly draining: AbortSignal;
   principal: Principal | undefined;
   connection: Connection | undefined;
-  /** The token that it was opened with. */
+  /** The token that it was opened with, and when the session has to end because of it (milliseconds since 1970). */
   tokenId: string | undefined;
+  until: number | undefined;
   state: 'login' | 'open' = 'login';
   /** Commands let through and refused, and when something last happened (milliseconds since 1970). */
   commands = 0;
@@ -118,14 +119,29 @@ export class Session implements Gate {
 
   login(user: string, connection: string): Challenge {
     const { identity } = this.#services;
-    const fail = (): Promise<Refusal> => {
-      this.#services.log.loginFailed(this, user, connection, 'credentials');
+    const fail = (why?: string): Promise<Refusal> => {
+      this.#services.log.loginFailed(this, user, connection, 'credentials', why);
       return Promise.resolve({
         type: 'refusal',
         reason: 'credentials',
         message: `password authentication failed for user "${user}"`,
-        hint: 'The password is a gateway token: an administrator makes one with "sluice token create".',
+        hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
       });
+    };
+    const token = async (secret: string): Promise<Admission | Refusal> => {
+      try {
+        return await this.#admit(user, connection, await identity.authenticate(secret, user), fail);
+      } catch (error) {
+        if (!(error instanceof TokenError)) throw error;
+        if (error.reason === 'invalid') return fail(error.message);
+        this.#services.log.loginFailed(this, user, connection, 'unavailable', error.message);
+        return {
+          type: 'refusal',
+          reason: 'unavailable',
+          message: `this token cannot be checked now: ${error.message}`,
+          hint: 'Try again in a minute, or use a gateway token.',
+        };
+      }
     };
     return {
       scram: () => {
@@ -137,14 +153,14 @@ export class Session implements Gate {
             ...candidate,
             admit: () => this.#admit(user, connection, identity.proven(candidate.tokenId), fail),
           })),
-          fail,
+          fail: () => fail(),
         };
       },
-      password: (secret) => this.#admit(user, connection, identity.password(user, secret), fail),
-      bearer: (token) => this.#admit(user, connection, identity.password(user, token), fail),
+      password: token,
+      bearer: token,
       offers: () => false,
-      publicKey: fail,
-      interactive: fail,
+      publicKey: () => fail(),
+      interactive: () => fail(),
     };
   }
 
@@ -290,6 +306,8 @@ export class Session implements Gate {
         'Ask an administrator of the gateway for access.',
       );
     }
+    if (connection.approval)
+      return refuse('access', `"${name}" needs an approval`, 'This gateway cannot ask for it yet.');
     if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
       return refuse(
         'limit',
@@ -299,6 +317,7 @@ export class Session implements Gate {
     }
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
+    this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);

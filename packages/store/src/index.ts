@@ -24,6 +24,18 @@ export interface TokenRecord {
   readonly lastUsed: number | undefined;
   readonly revoked: number | undefined;
   readonly connections: readonly string[] | undefined;
+  readonly roles: readonly string[] | undefined;
+  readonly owner: TokenOwner | undefined;
+}
+
+/** Whom an identity provider knew when the token was made. */
+export interface TokenOwner {
+  readonly name: string;
+  readonly kind: 'person' | 'agent';
+  readonly groups: readonly string[];
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -124,12 +136,15 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   expires: row.expires ?? undefined,
   lastUsed: row.last_used ?? undefined,
   revoked: row.revoked ?? undefined,
-  connections: row.connections === null ? undefined : namesIn(row.connections),
+  connections: read<readonly string[]>(row.connections),
+  roles: read<readonly string[]>(row.roles),
+  owner: read<TokenOwner>(row.owner),
 });
 
-function namesIn(json: string): readonly string[] {
-  const names: readonly string[] = JSON.parse(json);
-  return names;
+function read<T>(json: string | null): T | undefined {
+  if (json === null) return undefined;
+  const value: T = JSON.parse(json);
+  return value;
 }
 
 const toRow = (token: TokenRecord): TokensTable => ({
@@ -145,4 +160,6 @@ const toRow = (token: TokenRecord): TokensTable => ({
   last_used: token.lastUsed ?? null,
   revoked: token.revoked ?? null,
   connections: token.connections ? JSON.stringify(token.connections) : null,
+  roles: token.roles ? JSON.stringify(token.roles) : null,
+  owner: token.owner ? JSON.stringify(token.owner) : null,
 });
