@@ -249,7 +249,14 @@ export class Directory {
   }
 }
 
-const withoutRoles = ({ roles: _, ...rest }: Principal): Omit<Principal, 'roles'> => rest;
+const withoutRoles = ({ name, kind, groups, issuer, subject, claims }: Principal): Omit<Principal, 'roles'> => ({
+  name,
+  kind,
+  groups,
+  issuer,
+  subject,
+  ...(claims && { claims }),
+});
 
 const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 

@@ -159,12 +159,9 @@ describe('claims that will not do', () => {
     expect(issuer.fetched).toEqual([]);
   });
 
-  test.each(['', 'a.b.c', '..', 'a.b', `${'a'.repeat(100)}`, 'a.e30.c', 'eyJ.eyJ.eyJ'])(
-    '%j is no token',
-    async (text) => {
-      expect(await refusal(issuer.issuers(), text)).toMatch(NEVER);
-    },
-  );
+  test.each(['', 'a.b.c', '..', 'a.b', 'a'.repeat(100), 'a.e30.c', 'eyJ.eyJ.eyJ'])('%j is no token', async (text) => {
+    expect(await refusal(issuer.issuers(), text)).toMatch(NEVER);
+  });
 });
 
 describe('names', () => {

@@ -136,15 +136,19 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   expires: row.expires ?? undefined,
   lastUsed: row.last_used ?? undefined,
   revoked: row.revoked ?? undefined,
-  connections: read<readonly string[]>(row.connections),
-  roles: read<readonly string[]>(row.roles),
-  owner: read<TokenOwner>(row.owner),
+  connections: namesIn(row.connections),
+  roles: namesIn(row.roles),
+  owner: ownerIn(row.owner),
 });
 
-function read<T>(json: string | null): T | undefined {
-  if (json === null) return undefined;
-  const value: T = JSON.parse(json);
-  return value;
+function namesIn(json: string | null): readonly string[] | undefined {
+  const names: readonly string[] | undefined = json === null ? undefined : JSON.parse(json);
+  return names;
+}
+
+function ownerIn(json: string | null): TokenOwner | undefined {
+  const owner: TokenOwner | undefined = json === null ? undefined : JSON.parse(json);
+  return owner;
 }
 
 const toRow = (token: TokenRecord): TokensTable => ({
