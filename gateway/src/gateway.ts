@@ -6,7 +6,7 @@ import { openPool } from '@sluice/analysis';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
-import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
+import { CONTRACT, type Discovery, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { Directory, Issuers, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
@@ -219,7 +219,7 @@ export class Gateway {
         `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
       );
     }
-    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'] };
+    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'], login: config.login };
     for (const address of config.addresses) {
       const { server, address: bound } = await listen(listener, address, config.port, (socket, to) =>
         this.#accept(socket, to),
@@ -293,6 +293,7 @@ export class Gateway {
       draining: this.#draining.signal,
       connections,
       identity: parts.identity,
+      discovery: discoveryOf(this.config),
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
@@ -403,6 +404,13 @@ function issuersOf({ issuers, connections, roles }: Config, operator: Logger): I
     onFailure: (issuer, { message }) =>
       operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
   });
+}
+
+/** Of the first issuer that people log in at: a client is told of one only. */
+function discoveryOf({ issuers }: Config): Discovery | undefined {
+  const all = [...issuers.values()].filter(({ kind }) => kind === 'person');
+  const one = all.find(({ login }) => login) ?? all[0];
+  return one && { url: `${one.url.replace(/\/$/, '')}/.well-known/openid-configuration`, scope: one.scopes.join(' ') };
 }
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>

@@ -143,7 +143,10 @@ export class Session implements Gate {
         };
       }
     };
+    const { login: prefers } = this.#listener;
     return {
+      ...(prefers && { prefers }),
+      discovery: this.#services.discovery,
       scram: () => {
         const { salt, iterations, candidates } = identity.scram(user);
         return {

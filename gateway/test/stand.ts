@@ -35,6 +35,10 @@ export interface StandOptions {
   readonly rules?: string;
   readonly record?: string;
   readonly folder?: string;
+  /** Whole sections of YAML, and more keys of the connection. */
+  readonly sections?: string;
+  readonly connection?: string;
+  readonly access?: string;
 }
 
 export const RULES = `
@@ -56,6 +60,7 @@ listeners: { postgres: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls
 control: { port: 0 }
 limits: ${options.limits ?? '{}'}
 record: ${options.record ?? '{}'}
+${options.sections ?? ''}
 principals:
   dev: { groups: [engineers] }
   robot: { kind: agent, groups: [robots] }
@@ -65,7 +70,7 @@ connections:
     protocol: postgres
     target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''} }
     credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`}${target.secret === undefined ? '' : `, secret: ${target.secret}`} }${options.via === undefined ? '' : `\n    via: ${options.via}`}
-    access: ["group:engineers"]
+    access: ${options.access ?? '["group:engineers"]'}${options.connection === undefined ? '' : `\n    ${options.connection}`}
     policies: [production]
 policies:
   production:${options.rules ?? RULES}`,
