@@ -6,6 +6,7 @@ import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
+import { identityRoutes } from './identity.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
 import { sessionRoutes } from './sessions.js';
@@ -63,6 +64,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   agentRoutes(routes);
   approvalRoutes(routes);
   connectionRoutes(routes);
+  identityRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
   sessionRoutes(routes);

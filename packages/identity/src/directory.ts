@@ -20,6 +20,8 @@ export interface StoredToken extends Verifiers {
   readonly roles: readonly string[] | undefined;
   /** Somebody whom an identity provider knows, as they were when they made it; undefined: one of the configuration. */
   readonly owner: Omit<Principal, 'roles'> | undefined;
+  /** The token that it was made with: it goes when that goes. */
+  readonly parent: string | undefined;
 }
 
 /** What the directory needs to keep. */
@@ -34,6 +36,8 @@ export interface IdentityStore {
 
 /** Somebody who has proven to be who they say. */
 export interface Proven {
+  /** What was shown: a token of the gateway, or of an identity provider. */
+  readonly by: 'token' | 'issuer';
   readonly principal: Principal;
   /** Of the gateway's token; of an identity provider's: the issuer's name and a hash of the token. */
   readonly tokenId: string;
@@ -52,6 +56,7 @@ export interface Wish {
   readonly expires?: number | undefined;
   readonly connections?: readonly string[] | undefined;
   readonly roles?: readonly Role[] | undefined;
+  readonly parent?: string | undefined;
 }
 
 export interface DirectoryOptions {
@@ -136,7 +141,15 @@ export class Directory {
     const principal = token && this.#ownerOf(token);
     if (!principal || !usable(token)) return undefined;
     this.#touch(token);
-    return { principal, tokenId: id, connections: token.connections, expires: token.expires, endsSessions: false };
+    const endsSessions = this.#issuers?.get(token.owner?.issuer ?? '')?.endsSessions ?? false;
+    return {
+      by: 'token',
+      principal,
+      tokenId: id,
+      connections: token.connections,
+      expires: token.expires,
+      endsSessions,
+    };
   }
 
   /**
@@ -184,6 +197,7 @@ export class Directory {
       revoked: undefined,
       connections: wish.connections,
       roles: wish.roles,
+      parent: wish.parent,
       owner: known || typeof wish.principal === 'string' ? undefined : withoutRoles(wish.principal),
       ...(await verifiersOf(token, saltOf(name, this.#secret))),
     };
@@ -192,17 +206,25 @@ export class Directory {
     return { token, stored };
   }
 
+  token(id: string): StoredToken | undefined {
+    return this.#tokens.get(id);
+  }
+
   /**
-   * Returns the token that is now useless; undefined when there is none of that id. When the store cannot keep it, it is useless
-   * all the same until the gateway starts again, and the promise rejects.
+   * Makes a token useless, and those that were made with it. Returns them, it first; none when there is none of that id. When the
+   * store cannot keep it, they are useless all the same until the gateway starts again, and the promise rejects.
    */
-  async revokeToken(id: string): Promise<StoredToken | undefined> {
+  async revokeToken(id: string): Promise<StoredToken[]> {
     const token = this.#tokens.get(id);
-    if (!token) return undefined;
-    const revoked = { ...token, revoked: token.revoked ?? Date.now() };
-    this.#tokens.set(id, revoked);
-    await this.#store.revokeToken(id, revoked.revoked);
-    return revoked;
+    const revoked: StoredToken[] = token ? [token] : [];
+    // Grows while it is walked: tokens of tokens.
+    for (const { id: parent } of revoked)
+      revoked.push(...this.tokens().filter((one) => one.parent === parent && !revoked.includes(one)));
+    const now = Date.now();
+    const dead = revoked.map((one) => ({ ...one, revoked: one.revoked ?? now }));
+    for (const one of dead) this.#tokens.set(one.id, one);
+    for (const one of dead) await this.#store.revokeToken(one.id, one.revoked);
+    return dead;
   }
 
   /** All of them, those that are of no more use as well. */
@@ -232,6 +254,7 @@ export class Directory {
     if (!found) throw new TokenError('invalid', `"${principal.name}" is a principal of the configuration`);
     const digest = createHash('sha256').update(token).digest('hex').slice(0, 16);
     return {
+      by: 'issuer',
       principal: found,
       tokenId: `${principal.issuer}:${digest}`,
       connections: undefined,

@@ -26,6 +26,7 @@ export interface TokenRecord {
   readonly connections: readonly string[] | undefined;
   readonly roles: readonly string[] | undefined;
   readonly owner: TokenOwner | undefined;
+  readonly parent: string | undefined;
 }
 
 /** Whom an identity provider knew when the token was made. */
@@ -139,6 +140,7 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   connections: namesIn(row.connections),
   roles: namesIn(row.roles),
   owner: ownerIn(row.owner),
+  parent: row.parent ?? undefined,
 });
 
 function namesIn(json: string | null): readonly string[] | undefined {
@@ -166,4 +168,5 @@ const toRow = (token: TokenRecord): TokensTable => ({
   connections: token.connections ? JSON.stringify(token.connections) : null,
   roles: token.roles ? JSON.stringify(token.roles) : null,
   owner: token.owner ? JSON.stringify(token.owner) : null,
+  parent: token.parent ?? null,
 });

@@ -55,6 +55,7 @@ export interface TokensTable {
   roles: string | null;
   /** JSON, for tokens of people who are not in the configuration. */
   owner: string | null;
+  parent: string | null;
 }
 
 /** Applied in the order of their names, each once. A migration that has been released is never changed. */
@@ -120,6 +121,7 @@ export const MIGRATIONS: Record<string, Migration> = {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable('tokens').addColumn('roles', 'text').execute();
       await db.schema.alterTable('tokens').addColumn('owner', 'text').execute();
+      await db.schema.alterTable('tokens').addColumn('parent', 'text').execute();
     },
   },
 };
