@@ -24,6 +24,7 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { TargetCatalog } from './masks/catalogs.js';
 import { Holds } from './holds.js';
 import { MaskSession } from './masks/session.js';
+import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
@@ -298,6 +299,7 @@ export class Gateway {
       log: parts.log,
       turn: parts.turn,
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
+      entrances: new SessionApprovals(parts.approvals, parts.redactionKey),
       cancels: new Map(),
       judge: (session) =>
         this.judgeFor(

@@ -7,6 +7,7 @@ import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
 import type { MaskSession } from './masks/session.js';
+import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
 
@@ -37,6 +38,7 @@ export interface Services {
   readonly log: Log;
   readonly turn: Turn;
   readonly holds: Holds;
+  readonly entrances: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   judge(session: Session): Judge;

@@ -61,7 +61,9 @@ export class Session implements Gate {
   readonly #services: Services;
   readonly #listener: Listener;
   readonly #kill = new AbortController();
-  readonly #deadline: NodeJS.Timeout;
+  #deadline: NodeJS.Timeout;
+  /** People have not yet agreed to this session. */
+  #sealed = false;
   readonly #cancelKeys: string[] = [];
   /** On a connection that masks anything. */
   masks: MaskSession | undefined;
@@ -87,9 +89,13 @@ export class Session implements Gate {
     this.limits = services.limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
-    this.#deadline = setTimeout(
+    this.#deadline = this.#startDeadline();
+  }
+
+  #startDeadline(): NodeJS.Timeout {
+    return setTimeout(
       () => this.end({ type: 'deadline', message: 'The login took too long.' }),
-      services.handshake,
+      this.#services.handshake,
     );
   }
 
@@ -309,8 +315,6 @@ export class Session implements Gate {
         'Ask an administrator of the gateway for access.',
       );
     }
-    if (connection.approval)
-      return refuse('access', `"${name}" needs an approval`, 'This gateway cannot ask for it yet.');
     if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
       return refuse(
         'limit',
@@ -331,10 +335,32 @@ export class Session implements Gate {
       connection: name,
       target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
+      ...this.#seal(proven.principal, connection),
+    };
+  }
+
+  /** People have to agree first, unless they have: until then, the target is out of reach. */
+  #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
+    const { approval } = connection;
+    const { entrances } = this.#services;
+    if (!approval || entrances.granted({ principal, connection, approval })) return {};
+    this.#sealed = true;
+    return {
+      release: async (say, gone) => {
+        // People take longer than logins.
+        clearTimeout(this.#deadline);
+        const entrance = { session: this.id, principal, connection, approval };
+        const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
+        if (refused) return refused;
+        this.#deadline = this.#startDeadline();
+        this.#sealed = false;
+        return undefined;
+      },
     };
   }
 
   #reach(): Way {
+    if (this.#sealed) throw new Error('no connection before people have agreed to it');
     if (!this.#way) throw new Error('no connection before the login');
     return this.#way;
   }

@@ -53,6 +53,7 @@ function numberOf(params: unknown): number {
 
 const toRow = (request: Request): ApprovalRow => ({
   number: request.number,
+  kind: request.kind ?? 'command',
   state: request.state,
   principal: request.principal,
   connection: request.connection,

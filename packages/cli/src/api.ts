@@ -93,6 +93,8 @@ export interface Explanation {
 
 export interface ApprovalRow {
   readonly number: number;
+  /** A command, or sessions of the principal on the connection. */
+  readonly kind: 'command' | 'session';
   readonly state: 'pending' | 'approved' | 'denied' | 'withdrawn' | 'expired';
   readonly principal: string;
   readonly connection: string;

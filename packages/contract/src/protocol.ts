@@ -149,6 +149,15 @@ export interface Admission {
   readonly target: Target;
   /** Present when the connection masks anything. Answers to its commands then come with their masking. */
   readonly masks?: MaskedSession;
+  /**
+   * Present when people have to agree before the session begins: nothing can be dialled before this has resolved to undefined.
+   * `say` tells the client a sentence while it waits; without one it is refused at once, with the number of the request.
+   * `gone`: aborted when the client no longer waits.
+   */
+  readonly release?: (
+    say: ((text: string, hint?: string) => void) | undefined,
+    gone: AbortSignal,
+  ) => Promise<Refusal | undefined>;
 }
 
 /** How to log in at the target. Never shown to the client, never logged. */
