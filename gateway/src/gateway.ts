@@ -6,9 +6,9 @@ import { openPool } from '@sluice/analysis';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
-import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
+import { CONTRACT, type Discovery, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
-import { Directory, mayUse } from '@sluice/identity';
+import { Directory, Issuers, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
 import { Store } from '@sluice/store';
@@ -25,6 +25,7 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { TargetCatalog } from './masks/catalogs.js';
 import { Holds } from './holds.js';
 import { MaskSession } from './masks/session.js';
+import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
@@ -106,7 +107,10 @@ export class Gateway {
       segmentBytes: config.record.segment,
     });
     const store = await Store.open(join(config.data, 'control.db'));
-    const identity = await Directory.open(withOperator(config.principals), store);
+    const identity = await Directory.open(withOperator(config.principals), store, {
+      roles: config.roles,
+      ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
+    });
     const turn = new Turn(journal, (error) =>
       operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
     );
@@ -224,7 +228,7 @@ export class Gateway {
         `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
       );
     }
-    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'] };
+    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'], login: config.login };
     for (const address of config.addresses) {
       const { server, address: bound } = await listen(listener, address, config.port, (socket, to) =>
         this.#accept(socket, to),
@@ -298,10 +302,12 @@ export class Gateway {
       draining: this.#draining.signal,
       connections,
       identity: parts.identity,
+      discovery: discoveryOf(this.config),
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
+      entrances: new SessionApprovals(parts.approvals, parts.redactionKey),
       cancels: new Map(),
       judge: (session) =>
         this.judgeFor(
@@ -352,6 +358,11 @@ export class Gateway {
     if (this.journal.failed && hasRoom(this.journal.folder) && this.journal.retry()) {
       this.log.operator.info('the journal can be written again: commands go on');
     }
+    const now = Date.now();
+    for (const session of this.sessions.values()) {
+      if (session.until !== undefined && session.until <= now)
+        session.end({ type: 'killed', message: 'The token of this session has expired.' });
+    }
     const { idle } = this.config.limits;
     if (idle === 0) return;
     const since = Date.now() - idle;
@@ -396,6 +407,22 @@ const LINGER = 5_000;
 const RETRY = 1_000;
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 const OPERATOR = 'operator';
+
+function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
+  const lists = [...[...connections.values()].map(({ access }) => access), ...Object.values(roles)];
+  return new Issuers(issuers.values(), {
+    claims: claimsIn(lists),
+    onFailure: (issuer, { message }) =>
+      operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
+  });
+}
+
+/** Of the first issuer that people log in at: a client is told of one only. */
+function discoveryOf({ issuers }: Config): Discovery | undefined {
+  const all = [...issuers.values()].filter(({ kind }) => kind === 'person');
+  const one = all.find(({ login }) => login) ?? all[0];
+  return one && { url: `${one.url.replace(/\/$/, '')}/.well-known/openid-configuration`, scope: one.scopes.join(' ') };
+}
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
   new Map([...principals, [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['admin', 'auditor'] }]]);

@@ -61,9 +61,11 @@ export class Log {
     this.operator.info({ session: id, reason, commands, denied }, 'session closed');
   }
 
-  loginFailed(session: Session, user: string, connection: string, refused: string): void {
-    this.write({ k: 'login', t: Date.now(), s: session.id, user, connection, client: session.client, refused });
-    this.operator.warn({ user, connection, client: session.client, refused }, 'login refused');
+  /** `why`: what was wrong with a token, for whoever runs the gateway. */
+  loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
+    const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
+    this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
+    this.operator.warn(failed, 'login refused');
   }
 
   /** Something that a person did to the gateway itself. */

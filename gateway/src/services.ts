@@ -1,4 +1,4 @@
-import type { Ending, Limits, Principal, Protocol } from '@sluice/contract';
+import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig } from '@sluice/config';
 import type { Directory } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
@@ -7,6 +7,7 @@ import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
 import type { MaskSession } from './masks/session.js';
+import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
 
@@ -18,6 +19,8 @@ export interface Listener {
   readonly tls: ServerTls | undefined;
   /** Application protocols to settle on by ALPN. */
   readonly alpn: string[];
+  /** How clients log in that ask for no other way. */
+  readonly login?: LoginWay;
 }
 
 /** What a session needs from the process around it. Everything outside comes through here (DESIGN rule 8). */
@@ -29,10 +32,13 @@ export interface Services {
   readonly draining: AbortSignal;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly identity: Directory;
+  /** Where clients without a token are sent. */
+  readonly discovery: Discovery | undefined;
   readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
   readonly holds: Holds;
+  readonly entrances: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   judge(session: Session): Judge;

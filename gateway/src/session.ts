@@ -17,7 +17,7 @@ import type {
 } from '@sluice/contract';
 import type { Impact } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
-import type { Proven } from '@sluice/identity';
+import { type Proven, TokenError } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { holdSetting } from './hold-setting.js';
@@ -52,8 +52,9 @@ export class Session implements Gate {
   readonly draining: AbortSignal;
   principal: Principal | undefined;
   connection: Connection | undefined;
-  /** The token that it was opened with. */
+  /** The token that it was opened with, and when the session has to end because of it (milliseconds since 1970). */
   tokenId: string | undefined;
+  until: number | undefined;
   state: 'login' | 'open' = 'login';
   /** Commands let through and refused, and when something last happened (milliseconds since 1970). */
   commands = 0;
@@ -63,7 +64,9 @@ export class Session implements Gate {
   readonly #services: Services;
   readonly #listener: Listener;
   readonly #kill = new AbortController();
-  readonly #deadline: NodeJS.Timeout;
+  #deadline: NodeJS.Timeout;
+  /** People have not yet agreed to this session. */
+  #sealed = false;
   readonly #cancelKeys: string[] = [];
   /** On a connection that masks anything. */
   masks: MaskSession | undefined;
@@ -93,9 +96,13 @@ export class Session implements Gate {
     this.limits = services.limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
-    this.#deadline = setTimeout(
+    this.#deadline = this.#startDeadline();
+  }
+
+  #startDeadline(): NodeJS.Timeout {
+    return setTimeout(
       () => this.end({ type: 'deadline', message: 'The login took too long.' }),
-      services.handshake,
+      this.#services.handshake,
     );
   }
 
@@ -125,16 +132,34 @@ export class Session implements Gate {
 
   login(user: string, connection: string): Challenge {
     const { identity } = this.#services;
-    const fail = (): Promise<Refusal> => {
-      this.#services.log.loginFailed(this, user, connection, 'credentials');
+    const fail = (why?: string): Promise<Refusal> => {
+      this.#services.log.loginFailed(this, user, connection, 'credentials', why);
       return Promise.resolve({
         type: 'refusal',
         reason: 'credentials',
         message: `password authentication failed for user "${user}"`,
-        hint: 'The password is a gateway token: an administrator makes one with "sluice token create".',
+        hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
       });
     };
+    const token = async (secret: string): Promise<Admission | Refusal> => {
+      try {
+        return await this.#admit(user, connection, await identity.authenticate(secret, user), fail);
+      } catch (error) {
+        if (!(error instanceof TokenError)) throw error;
+        if (error.reason === 'invalid') return fail(error.message);
+        this.#services.log.loginFailed(this, user, connection, 'unavailable', error.message);
+        return {
+          type: 'refusal',
+          reason: 'unavailable',
+          message: `this token cannot be checked now: ${error.message}`,
+          hint: 'Try again in a minute, or use a gateway token.',
+        };
+      }
+    };
+    const { login: prefers } = this.#listener;
     return {
+      ...(prefers && { prefers }),
+      discovery: this.#services.discovery,
       scram: () => {
         const { salt, iterations, candidates } = identity.scram(user);
         return {
@@ -144,14 +169,14 @@ export class Session implements Gate {
             ...candidate,
             admit: () => this.#admit(user, connection, identity.proven(candidate.tokenId), fail),
           })),
-          fail,
+          fail: () => fail(),
         };
       },
-      password: (secret) => this.#admit(user, connection, identity.password(user, secret), fail),
-      bearer: (token) => this.#admit(user, connection, identity.password(user, token), fail),
+      password: token,
+      bearer: token,
       offers: () => false,
-      publicKey: fail,
-      interactive: fail,
+      publicKey: () => fail(),
+      interactive: () => fail(),
     };
   }
 
@@ -319,6 +344,7 @@ export class Session implements Gate {
     }
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
+    this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);
@@ -329,10 +355,32 @@ export class Session implements Gate {
       connection: name,
       target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
+      ...this.#seal(proven.principal, connection),
+    };
+  }
+
+  /** People have to agree first, unless they have: until then, the target is out of reach. */
+  #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
+    const { approval } = connection;
+    const { entrances } = this.#services;
+    if (!approval || entrances.granted({ principal, connection, approval })) return {};
+    this.#sealed = true;
+    return {
+      release: async (say, gone) => {
+        // People take longer than logins.
+        clearTimeout(this.#deadline);
+        const entrance = { session: this.id, principal, connection, approval };
+        const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
+        if (refused) return refused;
+        this.#deadline = this.#startDeadline();
+        this.#sealed = false;
+        return undefined;
+      },
     };
   }
 
   #reach(): Way {
+    if (this.#sealed) throw new Error('no connection before people have agreed to it');
     if (!this.#way) throw new Error('no connection before the login');
     return this.#way;
   }

@@ -1,5 +1,6 @@
 import { ApprovalError, type Request } from '@sluice/approvals';
 import type { ApprovalRow } from '@sluice/cli';
+import type { Principal } from '@sluice/contract';
 import { z } from 'zod';
 import { ControlError, type Routes } from './server.js';
 
@@ -8,24 +9,25 @@ const Says = z.strictObject({ reason: z.string().trim().max(1000).default('') })
 const Params = z.object({ number: z.coerce.number().int().positive() });
 const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
 
-/** Requests for approval: read by approvers, auditors and administrators; decided by those whom the rules name. */
+/** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
 export function approvalRoutes({ app, gateway, caller }: Routes): void {
   app.get('/v1/approvals', async (request): Promise<ApprovalRow[]> => {
-    caller(request, 'approver', 'admin', 'auditor');
-    return (await gateway.approvals.recent(MOST)).map(toRow);
+    const { principal } = caller(request);
+    return (await gateway.approvals.recent(MOST)).filter((one) => maySee(principal, one)).map(toRow);
   });
 
   app.get('/v1/approvals/:number', async (request): Promise<ApprovalRow> => {
-    caller(request, 'approver', 'admin', 'auditor');
+    const { principal } = caller(request);
     const number = numberOf(request.params);
     const found = await gateway.approvals.find(number);
-    if (!found) throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    if (!found || !maySee(principal, found))
+      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
     return toRow(found);
   });
 
   for (const says of ['approve', 'deny'] as const) {
     app.post(`/v1/approvals/:number/${says}`, async (request): Promise<ApprovalRow> => {
-      const { principal } = caller(request, 'approver', 'admin');
+      const { principal } = caller(request, 'approver');
       const body = Says.safeParse(request.body ?? {});
       if (!body.success) throw new ControlError(400, z.prettifyError(body.error));
       const { reason } = body.data;
@@ -40,6 +42,9 @@ export function approvalRoutes({ app, gateway, caller }: Routes): void {
   }
 }
 
+const maySee = ({ name, roles }: Principal, request: Request): boolean =>
+  request.principal === name || roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
+
 function numberOf(params: unknown): number {
   const read = Params.safeParse(params);
   if (!read.success) throw new ControlError(400, 'A request is named by its number.');
@@ -49,6 +54,7 @@ function numberOf(params: unknown): number {
 /** A request as people and programs are told of it. */
 export const toRow = (request: Request): ApprovalRow => ({
   number: request.number,
+  kind: request.kind ?? 'command',
   state: request.state,
   principal: request.principal,
   connection: request.connection,

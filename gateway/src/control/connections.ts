@@ -11,10 +11,11 @@ const CONNECT = 60_000;
 /** What the caller may reach, and a short-lived token to reach it with. */
 export function connectionRoutes({ app, gateway, caller }: Routes): void {
   app.get('/v1/connections', (request): ConnectionRow[] => {
-    const { principal } = caller(request);
+    const { principal, connections } = caller(request);
     const all = principal.roles.includes('admin');
+    const mine = (name: string): boolean => connections?.includes(name) ?? true;
     return [...gateway.config.connections.values()]
-      .filter((connection) => all || mayUse(principal, connection.access))
+      .filter(({ name, access }) => mine(name) && (all || mayUse(principal, access)))
       .map(({ name, protocol, policies }) => ({
         name,
         protocol,
@@ -24,7 +25,8 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
   });
 
   app.post('/v1/login', async (request): Promise<{ user: string; token: string }> => {
-    const { principal } = caller(request);
+    const proven = caller(request);
+    const { principal } = proven;
     const wish = Login.safeParse(request.body);
     if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
     const connection = gateway.config.connections.get(wish.data.connection);
@@ -33,19 +35,24 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
     if (user !== principal.name && !principal.roles.includes('admin')) {
       throw new ControlError(403, `"${principal.name}" cannot log in as "${user}".`);
     }
-    const other = gateway.identity.principal(user);
-    if (!other || !mayUse(other, connection.access)) {
+    const other = user === principal.name ? principal : gateway.identity.principal(user);
+    const scoped = proven.connections?.includes(connection.name) ?? true;
+    if (!scoped || !other?.roles.includes('user') || !mayUse(other, connection.access)) {
       throw new ControlError(
         403,
         `"${user}" may not use "${connection.name}".`,
         `Name somebody who may with --user; access is for: ${connection.access.join(', ')}.`,
       );
     }
+    const soon = Date.now() + CONNECT;
     const { token, stored } = await gateway.identity.createToken({
-      principal: user,
+      principal: other,
       name: 'sluice connect',
       connections: [connection.name],
-      expires: Date.now() + CONNECT,
+      roles: ['user'],
+      parent: proven.tokenId,
+      // Where a session ends with the token that opened it, that is the one it was asked with.
+      expires: proven.endsSessions ? proven.expires : Math.min(soon, proven.expires ?? soon),
     });
     gateway.log.admin(principal.name, 'token.create', `${stored.id} for ${user}, to connect to ${connection.name}`);
     return { user, token };

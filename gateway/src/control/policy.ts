@@ -1,4 +1,5 @@
 import type { Explanation } from '@sluice/cli';
+import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { explainStatement } from '../explain.js';
 import { ControlError, type Routes } from './server.js';
@@ -17,8 +18,15 @@ export function policyRoutes({ app, gateway, caller }: Routes): void {
     const wish = Wish.safeParse(request.body);
     if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
     const found = gateway.explainer(wish.data.connection);
-    if (!found) throw new ControlError(404, `There is no connection "${wish.data.connection}".`);
-    const subject = wish.data.principal === undefined ? principal : gateway.identity.principal(wish.data.principal);
+    // What the rules say to others, or of what one may not use, is for those who look after them.
+    const own = wish.data.principal === undefined || wish.data.principal === principal.name;
+    const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
+    if (!overseer && !own)
+      throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
+    if (!found || !(overseer || mayUse(principal, found.connection.access)))
+      throw new ControlError(404, `There is no connection "${wish.data.connection}".`);
+    const subject =
+      own || wish.data.principal === undefined ? principal : gateway.identity.principal(wish.data.principal);
     if (!subject) throw new ControlError(404, `There is no principal "${wish.data.principal}".`);
     const analyzer = await gateway.grammars.load(wish.data.major);
     return explainStatement(analyzer, found.policy, wish.data.sql, {

@@ -1,11 +1,12 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Role } from '@sluice/contract';
-import type { Proven } from '@sluice/identity';
+import { type Proven, TokenError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
 import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
+import { identityRoutes } from './identity.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
 import { sessionRoutes } from './sessions.js';
@@ -54,10 +55,16 @@ export async function openControl(gateway: Gateway): Promise<Control> {
     const ready = gateway.ready;
     return reply.code(ready.ok ? 200 : 503).send(ready);
   });
-  const routes: Routes = { app, gateway, caller: (request, ...roles) => callerOf(gateway, request, roles) };
+  const callers = new WeakMap<FastifyRequest, Proven>();
+  app.addHook('onRequest', async (request) => {
+    const proven = await authenticated(gateway, request);
+    if (proven) callers.set(request, proven);
+  });
+  const routes: Routes = { app, gateway, caller: (request, ...roles) => permitted(callers.get(request), roles) };
   agentRoutes(routes);
   approvalRoutes(routes);
   connectionRoutes(routes);
+  identityRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
   sessionRoutes(routes);
@@ -69,11 +76,26 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   }
 }
 
-function callerOf(gateway: Gateway, request: FastifyRequest, roles: readonly Role[]): Proven {
+/** Whom a request's token proves; undefined: nobody. */
+async function authenticated({ identity }: Gateway, request: FastifyRequest): Promise<Proven | undefined> {
   const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const proven = token === undefined ? undefined : gateway.identity.bearer(token);
+  if (token === undefined) return undefined;
+  try {
+    return await identity.authenticate(token);
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    if (error.reason === 'invalid') return undefined;
+    throw new ControlError(503, `This token cannot be checked now: ${error.message}.`, 'Try again in a minute.');
+  }
+}
+
+function permitted(proven: Proven | undefined, roles: readonly Role[]): Proven {
   if (!proven)
-    throw new ControlError(401, 'This token is not valid.', 'An administrator makes one with "sluice token create".');
+    throw new ControlError(
+      401,
+      'This token is not valid.',
+      '"sluice login" gets one, or an administrator makes one with "sluice token create".',
+    );
   if (roles.length > 0 && !roles.some((role) => proven.principal.roles.includes(role))) {
     throw new ControlError(403, `"${proven.principal.name}" may not do this: it is for ${roles.join(' and ')}.`);
   }

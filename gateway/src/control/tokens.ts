@@ -1,17 +1,22 @@
 import type { TokenRow } from '@sluice/cli';
 import { parseDuration } from '@sluice/config';
-import type { StoredToken } from '@sluice/identity';
+import { type Principal, ROLES, type Role } from '@sluice/contract';
+import type { Proven, StoredToken, Wish as TokenWish } from '@sluice/identity';
 import { z } from 'zod';
+import type { Gateway } from '../gateway.js';
 import { ControlError, type Routes } from './server.js';
 
 const Wish = z.strictObject({
-  principal: z.string(),
+  /** Whose; default: the caller's own. */
+  principal: z.string().optional(),
   name: z.string().max(200).default(''),
   expires: z.string().optional(),
-  connections: z.array(z.string()).optional(),
+  connections: z.array(z.string()).min(1).optional(),
+  roles: z.array(z.enum(ROLES)).min(1).optional(),
 });
+type Wish = z.infer<typeof Wish>;
 
-/** Tokens: made, listed and revoked by administrators. */
+/** Tokens: people make, list and revoke their own, administrators those of everybody. */
 export function tokenRoutes({ app, gateway, caller }: Routes): void {
   app.get('/v1/tokens', (request): TokenRow[] => {
     const { principal } = caller(request);
@@ -23,42 +28,104 @@ export function tokenRoutes({ app, gateway, caller }: Routes): void {
   });
 
   app.post('/v1/tokens', async (request): Promise<TokenRow & { token: string }> => {
-    const { principal: actor } = caller(request, 'admin');
+    const proven = caller(request);
     const wish = Wish.safeParse(request.body);
     if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
-    const { principal, name, expires, connections } = wish.data;
-    if (!gateway.identity.principal(principal)) {
-      throw new ControlError(
-        404,
-        `There is no principal "${principal}".`,
-        'Principals are listed under "principals" in the configuration.',
-      );
-    }
-    const unknown = connections?.find((connection) => !gateway.config.connections.has(connection));
-    if (unknown !== undefined) throw new ControlError(404, `There is no connection "${unknown}".`);
-    const time = expires === undefined ? 0 : parseDuration(expires);
-    if (time === undefined) throw new ControlError(400, `"${expires}" is not a duration: write 12h or 30d.`);
-    const made = await gateway.identity.createToken({
-      principal,
-      name,
-      connections,
-      ...(time > 0 && { expires: Date.now() + time }),
-    });
-    gateway.log.admin(actor.name, 'token.create', `${made.stored.id} for ${principal}`);
+    const made = await gateway.identity.createToken(allowed(gateway, proven, wish.data));
+    gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
     return { ...toRow(made.stored), token: made.token };
   });
 
   app.delete<{ Params: { id: string } }>('/v1/tokens/:id', async (request): Promise<TokenRow> => {
-    const { principal: actor } = caller(request, 'admin');
-    const revoked = await gateway.identity.revokeToken(request.params.id);
-    if (!revoked) throw new ControlError(404, `There is no token ${request.params.id}.`);
-    gateway.endSessionsBy(revoked.id, 'The token of this session was revoked.');
-    gateway.log.admin(actor.name, 'token.revoke', `${revoked.id} of ${revoked.principal}`);
-    return toRow(revoked);
+    const { principal: actor } = caller(request);
+    const { id } = request.params;
+    const owner = gateway.identity.token(id)?.principal;
+    const own = owner === actor.name || actor.roles.includes('admin');
+    const revoked = own ? await gateway.identity.revokeToken(id) : [];
+    const [first] = revoked;
+    if (!first) throw new ControlError(404, `There is no token ${id}.`);
+    for (const one of revoked) {
+      gateway.endSessionsBy(one.id, 'The token of this session was revoked.');
+      gateway.log.admin(actor.name, 'token.revoke', `${one.id} of ${one.principal}`);
+    }
+    return toRow(first);
   });
 }
 
-const toRow = ({ id, principal, name, created, expires, lastUsed, revoked, connections }: StoredToken): TokenRow => ({
+/** A token can do no more than what it was asked with, nor for longer. */
+function allowed(gateway: Gateway, proven: Proven, wish: Wish): TokenWish {
+  const { principal: actor } = proven;
+  const own = wish.principal === undefined || wish.principal === actor.name;
+  const owner = own ? actor : ownerFor(gateway, actor, wish.principal ?? '');
+  const unknown = wish.connections?.find((connection) => !gateway.config.connections.has(connection));
+  if (unknown !== undefined) throw new ControlError(404, `There is no connection "${unknown}".`);
+  const connections = wish.connections ?? proven.connections;
+  const beyond = connections?.find((connection) => proven.connections?.includes(connection) === false);
+  if (beyond !== undefined) throw new ControlError(403, `The token that you show is not for connection "${beyond}".`);
+  const foreign = wish.roles?.find((role) => !owner.roles.includes(role));
+  if (foreign !== undefined) throw new ControlError(403, `"${owner.name}" does not have the role ${foreign}.`);
+  // The roles of the token that it was asked with, which may be fewer than its owner's.
+  const roles: readonly Role[] | undefined = wish.roles ?? (own ? actor.roles : undefined);
+  const expires = expiry(wish.expires, own ? longest(gateway, proven) : Number.POSITIVE_INFINITY);
+  return {
+    principal: own ? actor : owner.name,
+    name: wish.name,
+    connections,
+    roles,
+    expires,
+    parent: parentOf(proven, own),
+  };
+}
+
+function ownerFor(gateway: Gateway, actor: Principal, name: string): Principal {
+  if (!actor.roles.includes('admin'))
+    throw new ControlError(403, `"${actor.name}" makes tokens for themselves: those of others are for admin.`);
+  const owner = gateway.identity.principal(name);
+  if (owner) return owner;
+  throw new ControlError(
+    404,
+    `There is no principal "${name}".`,
+    'Principals are listed under "principals" in the configuration; people of an issuer make their own after "sluice login".',
+  );
+}
+
+/** What an administrator makes for others outlives the administrator's own token. */
+const parentOf = ({ by, tokenId }: Proven, own: boolean): string | undefined =>
+  own && by === 'token' ? tokenId : undefined;
+
+/** For how long somebody may make a token for themselves, in milliseconds. */
+function longest({ identity }: Gateway, { by, principal, expires }: Proven): number {
+  if (by === 'issuer') return identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0;
+  return expires === undefined ? Number.POSITIVE_INFINITY : expires - Date.now();
+}
+
+/** `most`: milliseconds. */
+function expiry(wish: string | undefined, most: number): number | undefined {
+  const wished = wish === undefined ? 0 : parseDuration(wish);
+  if (wished === undefined) throw new ControlError(400, `"${wish}" is not a duration: write 12h or 30d.`);
+  if (most <= 0)
+    throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
+  if (wished > most)
+    throw new ControlError(
+      403,
+      `This token could be valid for ${Math.floor(most / 60_000)} minutes at most.`,
+      'A token does not outlive the one it is made with, nor what "tokens" of an issuer allows its people.',
+    );
+  const time = wished > 0 ? wished : most;
+  return Number.isFinite(time) ? Date.now() + time : undefined;
+}
+
+const toRow = ({
+  id,
+  principal,
+  name,
+  created,
+  expires,
+  lastUsed,
+  revoked,
+  connections,
+  roles,
+}: StoredToken): TokenRow => ({
   id,
   principal,
   name,
@@ -67,6 +134,7 @@ const toRow = ({ id, principal, name, created, expires, lastUsed, revoked, conne
   ...(lastUsed !== undefined && { lastUsed: iso(lastUsed) }),
   ...(revoked !== undefined && { revoked: iso(revoked) }),
   ...(connections && { connections }),
+  ...(roles && { roles }),
 });
 
 const iso = (time: number): string => new Date(time).toISOString();

@@ -7,6 +7,7 @@ import { SUPERUSER, SUPERUSER_PASSWORD, type PostgresServer, reachable, startPos
 import pg from 'pg';
 import pc from 'picocolors';
 import { startDemoAgent } from './agent.js';
+import { type DevIssuer, startIssuer } from './issuer.js';
 import { start, untilSignal } from '../commands/up.js';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
@@ -24,6 +25,8 @@ export interface DemoOptions {
 export interface Demo {
   readonly gateway: Gateway;
   readonly shop: PostgresServer;
+  /** Undefined when the configuration, an older one, has none. */
+  readonly issuer: DevIssuer | undefined;
   readonly folder: string;
   /** Tokens of the sample principals. */
   readonly tokens: { readonly developer: string; readonly assistant: string };
@@ -31,6 +34,8 @@ export interface Demo {
 }
 
 const FIXTURES = join(ROOT, 'fixtures', 'shop');
+/** The demo's own identity provider, in its configuration. */
+const ISSUER = 'demo';
 /** Only for the sample database on loopback, which holds nothing but made-up data. */
 const SHOP_PASSWORD = 'sluice-demo-only';
 
@@ -49,6 +54,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   progress('Starting PostgreSQL 18 ...');
   const shop = await startShop(folder);
+  let issuer: DevIssuer | undefined;
   try {
     if (await createShop(shop)) progress('Created the sample shop');
     const { config } = readConfiguration(configurationFile(folder), {
@@ -56,8 +62,9 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
     });
     progress('Starting the gateway ...');
+    if (config.issuers.has(ISSUER)) issuer = await startIssuer(options.controlPort + 1);
     const gateway = await start(() =>
-      Gateway.start(adapted(config, folder, shop.port, options), operatorLog(true, 'warn')),
+      Gateway.start(adapted(config, folder, shop.port, options, issuer), operatorLog(true, 'warn')),
     );
     const tokens = {
       developer: await tokenFor(gateway, folder, 'developer'),
@@ -70,15 +77,18 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     return {
       gateway,
       shop,
+      issuer,
       folder,
       tokens,
       stop: async () => {
         await gateway.stop();
         await stopAgent?.();
+        await issuer?.close();
         await shop.stop();
       },
     };
   } catch (error) {
+    await issuer?.close();
     await shop.stop();
     throw error;
   }
@@ -145,9 +155,15 @@ function configurationFile(folder: string): string {
 }
 
 /** The ports of this start, and the folder, whatever the file says. */
-function adapted(config: Config, folder: string, shopPort: number, { port, controlPort }: DemoOptions): Config {
+function adapted(
+  config: Config,
+  folder: string,
+  shopPort: number,
+  { port, controlPort }: DemoOptions,
+  issuer: DevIssuer | undefined,
+): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
-    ['shop', 'backroom'].includes(connection.name)
+    ['shop', 'backroom', 'payroll'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
       : connection;
   return {
@@ -155,6 +171,9 @@ function adapted(config: Config, folder: string, shopPort: number, { port, contr
     data: folder,
     listeners: { ...config.listeners, postgres: { ...config.listeners.postgres, port } },
     control: { ...config.control, port: controlPort },
+    issuers: new Map(
+      [...config.issuers].map(([name, one]) => [name, name === ISSUER && issuer ? { ...one, url: issuer.url } : one]),
+    ),
     connections: new Map([...config.connections].map(([name, connection]) => [name, withPort(connection)])),
   };
 }

@@ -40,6 +40,8 @@ interface Entry {
   request: Request;
   /** The state has been chosen; nothing that comes later counts. */
   closed: boolean;
+  /** The outcome is stored. */
+  stored: boolean;
   readonly approved: Principal[];
   readonly settled: PromiseWithResolvers<Request>;
   timer: NodeJS.Timeout | undefined;
@@ -71,8 +73,9 @@ export class Approvals {
   static async open(storage: Storage, tell: Told, now: () => number = Date.now): Promise<Approvals> {
     const approvals = new Approvals(storage, tell, now, await storage.last());
     for (const request of await storage.unfinished()) {
+      if (request.state === 'approved' && isStale(request, now())) continue;
       const entry = approvals.#enter(request);
-      if (request.state === 'approved') entry.closed = true;
+      if (request.state === 'approved') entry.closed = entry.stored = true;
       else if (request.expires <= now()) await approvals.#close(entry, 'expired');
       else await approvals.#close(entry, 'withdrawn', 'the gateway was restarted');
     }
@@ -153,6 +156,14 @@ export class Approvals {
     return entry.request;
   }
 
+  /** Whether a session is released now, by an approval whose window is not over. */
+  granted(digest: string): boolean {
+    for (const { request, stored } of this.#open.values())
+      if (stored && request.kind === 'session' && request.state === 'approved' && request.digest === digest)
+        if (!isStale(request, this.#now())) return true;
+    return false;
+  }
+
   /** The client waits no longer. Nothing happens when the request has an outcome. */
   withdraw(number: number, why: string): void {
     const entry = this.#open.get(number);
@@ -172,9 +183,10 @@ export class Approvals {
   async use(by: { readonly number: number } | { readonly digest: string }): Promise<boolean> {
     const entry = 'number' in by ? this.#open.get(by.number) : this.#sameAs(by.digest, 'approved');
     if (!entry || entry.request.state !== 'approved' || entry.request.used !== undefined) return false;
+    if (entry.request.kind === 'session') return false;
     const { request } = entry;
     this.#open.delete(request.number);
-    if (!request.waits && (request.closed ?? 0) + request.within <= this.#now()) return false;
+    if (!request.waits && isStale(request, this.#now())) return false;
     entry.request = { ...request, used: this.#now() };
     try {
       await this.#storage.save(entry.request);
@@ -194,7 +206,7 @@ export class Approvals {
 
   #enter(request: Request): Entry {
     const settled = Promise.withResolvers<Request>();
-    const entry: Entry = { request, closed: false, approved: [], settled, timer: undefined };
+    const entry: Entry = { request, closed: false, stored: false, approved: [], settled, timer: undefined };
     this.#open.set(request.number, entry);
     return entry;
   }
@@ -219,6 +231,7 @@ export class Approvals {
     if (state !== 'approved') this.#open.delete(done.number);
     try {
       await this.#storage.save(done);
+      entry.stored = true;
       this.#tell(done, state);
     } catch {
       entry.request = { ...done, state: 'withdrawn', why: 'the outcome could not be stored' };
@@ -238,6 +251,9 @@ export class Approvals {
   /** Approvals that nobody came back for in time. */
   #forgetStale(): void {
     for (const [number, { request, closed }] of this.#open)
-      if (closed && !request.waits && (request.closed ?? 0) + request.within <= this.#now()) this.#open.delete(number);
+      if (closed && !request.waits && isStale(request, this.#now())) this.#open.delete(number);
   }
 }
+
+/** An approval is there for as long as the request was, or for the window that it opens. */
+const isStale = ({ closed = 0, window, within }: Request, now: number): boolean => closed + (window ?? within) <= now;

@@ -31,6 +31,10 @@ export interface Impact {
 
 /** A command that wants to be released. Everything here is bound to the approval; times are milliseconds since 1970. */
 export interface Asked {
+  /** What is to be released: absent: one command. 'session': whatever the principal opens on the connection for `window`. */
+  readonly kind?: 'session';
+  /** Milliseconds from the approval on. */
+  readonly window?: number;
   readonly session: string;
   readonly command: number;
   readonly principal: string;

@@ -179,3 +179,39 @@ test('every rule has to be satisfied, by different people for each that it count
   expect(satisfied(both, [ada, eve])).toBe(false);
   expect(satisfied({ ...both, principal: 'bob' }, [ada, bob, eve])).toBe(false);
 });
+
+describe('sessions', () => {
+  const session = asked({ kind: 'session', window: 3_600_000, waits: false, digest: 'dev on shop' });
+
+  test('are released for the window, after a restart as well, and no command is released by that', async () => {
+    const { approvals, memory, clock } = await open();
+    const { number } = await approvals.ask(session);
+    expect(approvals.granted('dev on shop')).toBe(false);
+    await approvals.decide(number, ada, 'approve', '');
+    expect(approvals.granted('dev on shop')).toBe(true);
+    expect(approvals.granted('eve on shop')).toBe(false);
+    expect(await approvals.use({ digest: 'dev on shop' })).toBe(false);
+    expect(await approvals.use({ number })).toBe(false);
+    clock.now += 3_599_999;
+    expect(approvals.granted('dev on shop')).toBe(true);
+    clock.now += 1;
+    expect(approvals.granted('dev on shop')).toBe(false);
+    const again = await open(memory);
+    expect(again.approvals.granted('dev on shop')).toBe(true);
+    again.clock.now += 3_600_000;
+    expect(again.approvals.granted('dev on shop')).toBe(false);
+  });
+
+  test('are not released by a command that was approved, nor by an approval that could not be stored', async () => {
+    const { approvals, memory } = await open();
+    const command = await approvals.ask(asked({ waits: false, digest: 'dev on shop' }));
+    await approvals.decide(command.number, ada, 'approve', '');
+    expect(approvals.granted('dev on shop')).toBe(false);
+    const { number } = await approvals.ask(session);
+    memory.broken = true;
+    const decided = approvals.decide(number, ada, 'approve', '');
+    expect(approvals.granted('dev on shop')).toBe(false);
+    expect((await decided).state).toBe('withdrawn');
+    expect(approvals.granted('dev on shop')).toBe(false);
+  });
+});

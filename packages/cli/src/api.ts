@@ -46,6 +46,33 @@ export interface TokenRow {
   readonly lastUsed?: string;
   readonly revoked?: string;
   readonly connections?: readonly string[];
+  readonly roles?: readonly string[];
+}
+
+/** The caller, as the gateway sees them. */
+export interface WhoAmI {
+  readonly name: string;
+  readonly kind: 'person' | 'agent';
+  readonly groups: readonly string[];
+  readonly roles: readonly string[];
+  /** What was shown: a token of the gateway, or of an identity provider. */
+  readonly by: 'token' | 'issuer';
+  readonly token: string;
+  readonly issuer?: string;
+  readonly subject?: string;
+  readonly connections?: readonly string[];
+  readonly expires?: string;
+}
+
+/** An identity provider that `sluice login` can go to. */
+export interface IssuerRow {
+  readonly name: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret?: string;
+  readonly scopes: readonly string[];
+  /** Which of its tokens the gateway takes. */
+  readonly token: 'id_token' | 'access_token';
 }
 
 export interface ConnectionRow {
@@ -66,6 +93,8 @@ export interface Explanation {
 
 export interface ApprovalRow {
   readonly number: number;
+  /** A command, or sessions of the principal on the connection. */
+  readonly kind: 'command' | 'session';
   readonly state: 'pending' | 'approved' | 'denied' | 'withdrawn' | 'expired';
   readonly principal: string;
   readonly connection: string;

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCredential, writeCredential } from './login/credentials.js';
+import { isFresh, refreshed } from './login/issuer.js';
 
 /** Something the user can act on. Printed without a stack, exit status 1. */
 export class CliError extends Error {
@@ -33,24 +35,25 @@ export interface Where {
 /** The control API's client. Finds the gateway by flag, environment, or the data folder. */
 export class ApiClient {
   readonly url: string;
-  readonly #token: string;
+  readonly #token: string | (() => Promise<string>);
 
-  constructor(url: string, token: string) {
+  /** `token`: what is shown; or where it comes from, asked for each request. */
+  constructor(url: string, token: string | (() => Promise<string>)) {
     this.url = url;
     this.#token = token;
   }
 
+  /** As who was named, else who is logged in, else who runs the gateway on this machine. */
   static find(where: Where): ApiClient {
+    const url = findUrl(where);
+    const named = where.token ?? process.env['SLUICE_TOKEN'];
+    if (named) return new ApiClient(url, named);
+    const credential = readCredential(url);
+    if (credential) return new ApiClient(url, () => loggedIn(url));
     const beacon = readBeacon(where.data);
-    const url = where.url ?? process.env['SLUICE_URL'] ?? beacon?.url;
-    if (!url) {
-      throw new CliError(
-        `No running gateway was found: there is no ${join(where.data, BEACON)}.`,
-        'Start one with "npm start" or "sluice up", or name one with --url.',
-      );
-    }
-    const token = where.token ?? process.env['SLUICE_TOKEN'] ?? (beacon && readToken(beacon.tokenFile));
-    if (!token) throw new CliError('No token to show to the gateway.', 'Set SLUICE_TOKEN, or use --token.');
+    const token = beacon && sameOrigin(beacon.url, url) ? readToken(beacon.tokenFile) : undefined;
+    if (!token)
+      throw new CliError('No token to show to the gateway.', 'Log in with "sluice login", or set SLUICE_TOKEN.');
     return new ApiClient(url, token);
   }
 
@@ -77,12 +80,13 @@ export class ApiClient {
   }
 
   async #fetch(method: string, path: string, body?: unknown): Promise<Response> {
+    const token = typeof this.#token === 'string' ? this.#token : await this.#token();
     let response: Response;
     try {
       response = await fetch(new URL(path, this.url), {
         method,
         headers: {
-          authorization: `Bearer ${this.#token}`,
+          ...(token !== '' && { authorization: `Bearer ${token}` }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -97,6 +101,33 @@ export class ApiClient {
     const problem = (await response.json().catch(() => ({}))) as { message?: string; hint?: string };
     throw new CliError(problem.message ?? `The gateway answered ${response.status}.`, problem.hint);
   }
+}
+
+/** Where the control API is: by flag, environment, or the data folder. */
+export function findUrl(where: Where): string {
+  const url = where.url ?? process.env['SLUICE_URL'] ?? readBeacon(where.data)?.url;
+  if (url !== undefined && URL.canParse(url)) return url;
+  if (url) throw new CliError(`"${url}" is not the address of a gateway.`, 'Write http://127.0.0.1:7432, for one.');
+  throw new CliError(
+    `No running gateway was found: there is no ${join(where.data, BEACON)}.`,
+    'Start one with "npm start" or "sluice up", or name one with --url.',
+  );
+}
+
+const sameOrigin = (a: string, b: string): boolean => new URL(a).origin === new URL(b).origin;
+
+/** The token of whoever is logged in, a new one where the old one is about to expire. */
+async function loggedIn(url: string): Promise<string> {
+  const credential = readCredential(url);
+  if (credential && isFresh(credential)) return credential.token;
+  const next = credential && (await refreshed(credential));
+  if (!next)
+    throw new CliError(
+      'Your login has expired.',
+      'Log in again with "sluice login", or leave it with "sluice logout".',
+    );
+  writeCredential(url, next);
+  return next.token;
 }
 
 export function readBeacon(data: string): Beacon | undefined {

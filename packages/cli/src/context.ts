@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ApiClient } from './client.js';
+import { ApiClient, findUrl } from './client.js';
 import type { Format } from './output.js';
 
 /** What every command may ask for; the global options decide. */
@@ -7,6 +7,8 @@ export interface Context {
   api(): ApiClient;
   format(): Format;
   data(): string;
+  /** Of the control API. */
+  url(): string;
 }
 
 export interface GlobalOptions {
@@ -22,5 +24,6 @@ export function contextOf(program: Command): Context {
     api: () => ApiClient.find(options()),
     format: () => options().output,
     data: () => options().data,
+    url: () => findUrl(options()),
   };
 }

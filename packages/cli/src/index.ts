@@ -4,6 +4,7 @@ import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
 import { connections } from './commands/connections.js';
+import { login } from './commands/login.js';
 import { policy } from './commands/policy.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
@@ -41,6 +42,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   agents(program, context);
   approvals(program, context);
   connections(program, context);
+  login(program, context);
   policy(policies, context);
   sessions(program, context);
   tokens(program, context);

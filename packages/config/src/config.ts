@@ -1,4 +1,4 @@
-import type { Principal, Rule, TlsMode } from '@sluice/contract';
+import type { Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { Secret } from './values.js';
 
 /** A checked configuration. Paths are absolute, sizes are bytes, times are milliseconds. */
@@ -29,6 +29,9 @@ export interface Config {
     readonly segment: number;
   };
   readonly webhooks: readonly WebhookConfig[];
+  readonly issuers: ReadonlyMap<string, IssuerConfig>;
+  /** Who has a role besides those whose principal says so: entries as in `access`. Without a list for `user`, everybody. */
+  readonly roles: Readonly<Partial<Record<Role, readonly string[]>>>;
   readonly principals: ReadonlyMap<string, Principal>;
   readonly connections: ReadonlyMap<string, ConnectionConfig>;
 }
@@ -38,7 +41,44 @@ export interface ListenerConfig {
   readonly port: number;
   /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
-  readonly login: 'scram' | 'password';
+  readonly login: 'scram' | 'password' | 'oauth';
+}
+
+/** An identity provider whose tokens are taken. Times are milliseconds. */
+export interface IssuerConfig {
+  readonly name: string;
+  /** As in "iss". */
+  readonly url: string;
+  readonly audience: readonly string[];
+  /** How `sluice login` gets a token; undefined: it cannot. */
+  readonly login:
+    | {
+        readonly clientId: string;
+        readonly clientSecret: Secret | undefined;
+        readonly token: 'id_token' | 'access_token';
+      }
+    | undefined;
+  readonly scopes: readonly string[];
+  readonly kind: 'person' | 'agent';
+  readonly principal: { readonly claim: string; readonly prefix: string };
+  readonly groups: { readonly claim: string | undefined; readonly prefix: string };
+  readonly require: Readonly<Record<string, readonly (string | boolean)[]>>;
+  readonly authorizedParties: readonly string[] | undefined;
+  readonly algorithms: readonly string[];
+  readonly clockSkew: number;
+  readonly keysMaxAge: number;
+  /** The longest gateway token that its people may make; 0: none. */
+  readonly tokens: number;
+  readonly endsSessions: boolean;
+}
+
+/** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
+export interface SessionApproval {
+  readonly approvers: readonly string[];
+  readonly within: number;
+  readonly count: number;
+  readonly window: number;
+  readonly fail: boolean;
 }
 
 /** Who is told of requests for approval. */
@@ -67,6 +107,7 @@ export interface ConnectionConfig {
   /** The agent that dials the target; undefined: the gateway itself. */
   readonly via: string | undefined;
   readonly access: readonly string[];
+  readonly approval: SessionApproval | undefined;
   /** The names of its policies, and their rules in order. */
   readonly policies: readonly string[];
   readonly rules: readonly Rule[];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';
-import type { Config, ConnectionConfig, Problem } from './config.js';
+import type { Config, ConnectionConfig, IssuerConfig, Problem } from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
@@ -78,6 +78,8 @@ function toConfig(from: Settings, folder: string): Config {
     limits: { ...limits, upstreamLogin: upstream_login, sessionsPerPrincipal: sessions_per_principal },
     record: from.record,
     webhooks: from.webhooks,
+    issuers: mapped(from.issuers, toIssuer),
+    roles: from.roles,
     principals: mapped(from.principals, (principal, name) => ({ name, ...principal })),
     connections: mapped(from.connections, (one, name): ConnectionConfig => {
       const { host, port, database, tls, ca } = one.target;
@@ -92,11 +94,33 @@ function toConfig(from: Settings, folder: string): Config {
         },
         via: one.via,
         access: one.access,
+        approval: one.approval,
         policies: one.policies,
         rules: one.policies.flatMap((policy) => rules.get(policy) ?? []),
         trustedFunctions: one.functions.trusted,
       };
     }),
+  };
+}
+
+function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig {
+  const { client_id: clientId, client_secret: clientSecret, scopes, token } = from;
+  return {
+    name,
+    url: from.issuer,
+    audience: [from.audience].flat(),
+    login: clientId === undefined ? undefined : { clientId, clientSecret, token },
+    scopes,
+    kind: from.kind,
+    principal: { claim: from.principal, prefix: from.principal_prefix },
+    groups: { claim: from.groups, prefix: from.groups_prefix },
+    require: Object.fromEntries(Object.entries(from.require).map(([claim, value]) => [claim, [value].flat()])),
+    authorizedParties: from.authorized_parties,
+    algorithms: from.algorithms,
+    clockSkew: from.clock_skew,
+    keysMaxAge: from.keys_max_age,
+    tokens: from.tokens,
+    endsSessions: from.ends_sessions,
   };
 }
 

@@ -5,7 +5,7 @@ import { didYouMean, type Mistake, type Path } from './mistake.js';
  * these mistakes are found together with those of shape; what has the wrong shape is left to the schema.
  */
 export function referenceMistakes(value: unknown): Mistake[] {
-  const { principals, connections, policies, listeners } = record(value);
+  const { principals, connections, policies, listeners, issuers, roles } = record(value);
   const people = record(principals);
   const groups = new Set(Object.values(people).flatMap((one) => texts(record(one)['groups'])));
   const known: Known = {
@@ -13,8 +13,12 @@ export function referenceMistakes(value: unknown): Mistake[] {
     groups: [...groups],
     policies: Object.keys(record(policies)),
     agents: record(listeners)['agents'] !== undefined,
+    issuers: Object.keys(record(issuers)),
   };
   return [
+    ...ofIssuers(record(issuers)),
+    ...Object.entries(people).flatMap(([name, one]) => ofPrincipal(one, ['principals', name], known)),
+    ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
       ...ofPolicy(rules, ['policies', name]),
@@ -29,10 +33,53 @@ interface Known {
   readonly policies: readonly string[];
   /** Whether agents can dial in. */
   readonly agents: boolean;
+  readonly issuers: readonly string[];
+}
+
+/** Two providers may call two people the same; then one could come in as the other. */
+function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
+  const all = Object.entries(issuers).map(([name, one]) => ({
+    name,
+    url: record(one)['issuer'],
+    prefix: record(one)['principal_prefix'] ?? '',
+  }));
+  return all.flatMap(({ name, url, prefix }, at) => {
+    const before = all.slice(0, at);
+    const twice = before.find((one) => one.url === url);
+    const same = before.find((one) => one.prefix === prefix);
+    return [
+      ...(twice ? [{ path: ['issuers', name, 'issuer'], message: `"${twice.name}" is this issuer already` }] : []),
+      ...(same && !twice
+        ? [
+            {
+              path: ['issuers', name, 'principal_prefix'],
+              message: `names of "${name}" could be names of "${same.name}"`,
+              hint: 'Give each issuer a principal_prefix of its own; one may have none.',
+            },
+          ]
+        : []),
+    ];
+  });
+}
+
+function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] {
+  const { issuer, subject } = record(value);
+  if (issuer === undefined && subject !== undefined)
+    return [{ path: [...path, 'subject'], message: '"subject" says nothing without "issuer"' }];
+  if (typeof issuer !== 'string' || issuers.includes(issuer)) return [];
+  const hint = didYouMean(issuer, issuers);
+  return [{ path: [...path, 'issuer'], message: `there is no issuer "${issuer}"`, hint }];
+}
+
+function ofAccess(entries: unknown, path: Path, known: Known): Mistake[] {
+  return list(entries).flatMap((entry, at) => {
+    const wrong = typeof entry === 'string' ? wrongAccess(entry, known) : undefined;
+    return wrong ? [{ path: [...path, at], ...wrong }] : [];
+  });
 }
 
 function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
-  const { policies, access, via, credential } = record(value);
+  const { policies, access, via, credential, approval } = record(value);
   const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
   const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
   return [
@@ -43,27 +90,35 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
       const hint = didYouMean(name, known.policies);
       return [{ path: [...path, 'policies', at], message: `there is no policy "${name}"`, hint }];
     }),
-    ...list(access).flatMap((entry, at) => {
-      const wrong = typeof entry === 'string' ? wrongAccess(entry, known) : undefined;
-      return wrong ? [{ path: [...path, 'access', at], ...wrong }] : [];
-    }),
+    ...ofAccess(access, [...path, 'access'], known),
+    ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
   ];
 }
 
 /** An entry that admits nobody is a slip of the pen: whoever wrote it had somebody in mind. */
-function wrongAccess(entry: string, { people, groups }: Known): Omit<Mistake, 'path'> | undefined {
+function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mistake, 'path'> | undefined {
   if (entry === '*') return undefined;
+  if (entry.startsWith('claim:')) {
+    if (!/^claim:[^=]+=.+$/s.test(entry))
+      return { message: `"${entry}" asks for nothing`, hint: 'Write claim:name=value.' };
+    return issuers.length > 0 ? undefined : { message: 'only tokens of an issuer have claims', hint: 'Add "issuers".' };
+  }
   const colon = entry.indexOf(':');
   const name = entry.slice(colon + 1);
   const kind = colon < 0 ? 'name' : entry.slice(0, colon);
   if (kind === 'group') {
-    if (groups.includes(name)) return undefined;
+    // Identity providers have groups and people that are not written here.
+    if (groups.includes(name) || issuers.length > 0) return undefined;
     return { message: `no principal is in a group "${name}"`, hint: didYouMean(name, groups) };
   }
   if (!['user', 'agent', 'name'].includes(kind)) {
-    return { message: `"${entry}" names nobody`, hint: 'Write group:name, user:name, agent:name or "*".' };
+    return {
+      message: `"${entry}" names nobody`,
+      hint: 'Write group:name, user:name, agent:name, claim:name=value or "*".',
+    };
   }
   if (!Object.hasOwn(people, name)) {
+    if (issuers.length > 0) return undefined;
     return { message: `there is no principal "${name}"`, hint: didYouMean(name, Object.keys(people)) };
   }
   const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';

@@ -1,5 +1,6 @@
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';
+import { issuer, roles, sessionApproval } from './issuers.js';
 import { duration, durationOrOff, fileText, type Outside, secret, size } from './values.js';
 
 /**
@@ -22,14 +23,14 @@ export function settings(outside: Outside) {
         .default('self-signed')
         .describe("files in PEM, a certificate of the gateway's own, or none"),
       login: z
-        .enum(['scram', 'password'])
+        .enum(['scram', 'password', 'oauth'])
         .default('scram')
-        .describe('how clients prove who they are; password sends the token itself and needs TLS'),
+        .describe('how clients prove who they are; password and oauth send the token itself and need TLS'),
     })
     .superRefine(({ address, tls, login }, context) => {
       const exposed = [address].flat().some((one) => !LOOPBACK.test(one));
-      if (login !== 'password' || tls !== 'off' || !exposed) return;
-      const message = 'login by password without TLS would show tokens to the network';
+      if (login === 'scram' || tls !== 'off' || !exposed) return;
+      const message = `login by ${login} without TLS would show tokens to the network`;
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
     });
 
@@ -81,7 +82,11 @@ export function settings(outside: Outside) {
           message: 'there is a "password" already: use one of them',
         });
       }),
-    access: z.array(z.string()).default([]).describe('who may use it: group:name, user:name, agent:name, or "*"'),
+    access: z
+      .array(z.string())
+      .default([])
+      .describe('who may use it: group:name, user:name, agent:name, claim:name=value, or "*"'),
+    approval: sessionApproval.optional().describe('people have to agree before a session begins'),
     policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
     functions: z
       .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
@@ -109,6 +114,8 @@ export function settings(outside: Outside) {
     limits: limits.prefault({}),
     record: record.prefault({}),
     webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
+    issuers: z.record(name, issuer(outside)).default({}).describe('identity providers whose tokens are taken'),
+    roles: roles.default({}).describe('who has which role, by group, name or claim'),
     principals: z.record(name, principal).default({}).describe('people and agents'),
     connections: z.record(name, connection).default({}).describe('targets, by the name that clients ask for'),
     policies: z.record(name, z.array(rule)).default({}).describe('lists of rules'),
@@ -182,6 +189,8 @@ const principal = z.strictObject({
   kind: z.enum(['person', 'agent']).default('person'),
   groups: z.array(name).default([]),
   roles: z.array(z.enum(ROLES)).default(['user']),
+  issuer: z.string().optional().describe('the identity provider whose tokens stand for this principal too'),
+  subject: z.string().min(1).max(255).optional().describe('what that calls them in "sub"'),
 });
 
 const limits = z.strictObject({

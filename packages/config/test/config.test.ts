@@ -232,7 +232,7 @@ describe('what a mistake is answered with', () => {
       'a kind of access that is not known',
       'agent:codex',
       'team:codex',
-      'connections.shop.access[1]: "team:codex" names nobody. Write group:name, user:name, agent:name or "*".',
+      'connections.shop.access[1]: "team:codex" names nobody. Write group:name, user:name, agent:name, claim:name=value or "*".',
     ],
     [
       'a secret that is not there',
@@ -292,6 +292,8 @@ test('the schema for editors describes every section', () => {
     'limits',
     'record',
     'webhooks',
+    'issuers',
+    'roles',
     'principals',
     'connections',
     'policies',

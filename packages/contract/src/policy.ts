@@ -66,6 +66,11 @@ export interface Principal {
   readonly kind: 'person' | 'agent';
   readonly groups: readonly string[];
   readonly roles: readonly Role[];
+  /** The identity provider that speaks for them, and what it calls them: its name in the configuration, and "sub". */
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  /** Of their claims those that an access list asks for, as texts. */
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
 }
 
 export const ROLES = ['user', 'approver', 'auditor', 'admin'] as const;

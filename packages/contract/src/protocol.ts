@@ -94,8 +94,23 @@ export interface Secured {
   readonly alpn?: string;
 }
 
+/** Ways of a login that a listener can prefer. */
+export type LoginWay = 'scram' | 'password' | 'oauth';
+
+/** What a client without a token needs to get one (RFC 8414, RFC 7628 section 3.2.2). */
+export interface Discovery {
+  /** Of the metadata document of the issuer. */
+  readonly url: string;
+  /** Parted by blanks. */
+  readonly scope: string;
+}
+
 /** Ways to prove it; a protocol uses those that it can speak. Each ends in an admission or a refusal. */
 export interface Challenge {
+  /** The way to use when the client asks for none; absent: SCRAM where the protocol has it. */
+  readonly prefers?: LoginWay;
+  /** Where a client gets a token of an identity provider; absent: nowhere. */
+  readonly discovery?: Discovery | undefined;
   /** What a SCRAM-SHA-256 exchange needs (RFC 5802); the same shape for a user that does not exist. */
   scram(): ScramVerifiers;
   /** A gateway token, in the clear. Only over TLS or loopback. */
@@ -134,6 +149,15 @@ export interface Admission {
   readonly target: Target;
   /** Present when the connection masks anything. Answers to its commands then come with their masking. */
   readonly masks?: MaskedSession;
+  /**
+   * Present when people have to agree before the session begins: nothing can be dialled before this has resolved to undefined.
+   * `say` tells the client a sentence while it waits; without one it is refused at once, with the number of the request.
+   * `gone`: aborted when the client no longer waits.
+   */
+  readonly release?: (
+    say: ((text: string, hint?: string) => void) | undefined,
+    gone: AbortSignal,
+  ) => Promise<Refusal | undefined>;
 }
 
 /** How to log in at the target. Never shown to the client, never logged. */

@@ -1,5 +1,8 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Principal } from '@sluice/contract';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Principal, Role } from '@sluice/contract';
+import { TokenError } from './oidc/error.js';
+import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
+import { People, type RoleLists } from './people.js';
 import { ITERATIONS, type Verifiers, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
 
 /** A token as it is kept. Times are milliseconds since 1970. */
@@ -13,6 +16,12 @@ export interface StoredToken extends Verifiers {
   readonly revoked: number | undefined;
   /** Only for these connections; undefined: for all that the principal may use. */
   readonly connections: readonly string[] | undefined;
+  /** Only with these of the owner's roles; undefined: with all of them. */
+  readonly roles: readonly string[] | undefined;
+  /** Somebody whom an identity provider knows, as they were when they made it; undefined: one of the configuration. */
+  readonly owner: Omit<Principal, 'roles'> | undefined;
+  /** The token that it was made with: it goes when that goes. */
+  readonly parent: string | undefined;
 }
 
 /** What the directory needs to keep. */
@@ -27,9 +36,32 @@ export interface IdentityStore {
 
 /** Somebody who has proven to be who they say. */
 export interface Proven {
+  /** What was shown: a token of the gateway, or of an identity provider. */
+  readonly by: 'token' | 'issuer';
   readonly principal: Principal;
+  /** Of the gateway's token; of an identity provider's: the issuer's name and a hash of the token. */
   readonly tokenId: string;
   readonly connections: readonly string[] | undefined;
+  /** When the proof runs out, in milliseconds since 1970; undefined: never. */
+  readonly expires: number | undefined;
+  /** A session that it opened ends then. */
+  readonly endsSessions: boolean;
+}
+
+/** A token that is to be made. `expires` is in milliseconds since 1970. */
+export interface Wish {
+  /** A principal of the configuration by name, or somebody whom an identity provider knows. */
+  readonly principal: string | Principal;
+  readonly name: string;
+  readonly expires?: number | undefined;
+  readonly connections?: readonly string[] | undefined;
+  readonly roles?: readonly Role[] | undefined;
+  readonly parent?: string | undefined;
+}
+
+export interface DirectoryOptions {
+  readonly issuers?: Issuers;
+  readonly roles?: RoleLists;
 }
 
 export interface ScramCandidateKeys {
@@ -46,34 +78,48 @@ const TOUCH = 60_000;
  * name that does not exist as for one that does.
  */
 export class Directory {
-  readonly #principals: ReadonlyMap<string, Principal>;
+  readonly #people: People;
+  readonly #issuers: Issuers | undefined;
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
   readonly #tokens: Map<string, StoredToken>;
 
   private constructor(
-    principals: ReadonlyMap<string, Principal>,
+    people: People,
+    issuers: Issuers | undefined,
     store: IdentityStore,
     secret: Buffer,
     tokens: StoredToken[],
   ) {
-    this.#principals = principals;
+    this.#people = people;
+    this.#issuers = issuers;
     this.#store = store;
     this.#secret = secret;
     this.#tokens = new Map(tokens.map((token) => [token.id, token]));
   }
 
-  static async open(principals: ReadonlyMap<string, Principal>, store: IdentityStore): Promise<Directory> {
+  static async open(
+    principals: ReadonlyMap<string, Principal>,
+    store: IdentityStore,
+    { issuers, roles }: DirectoryOptions = {},
+  ): Promise<Directory> {
     let secret = await store.setting('identity.secret');
     if (secret === undefined) {
       secret = randomBytes(32).toString('base64');
       await store.setSetting('identity.secret', secret);
     }
-    return new Directory(principals, store, Buffer.from(secret, 'base64'), await store.tokens());
+    const people = new People(principals, roles);
+    return new Directory(people, issuers, store, Buffer.from(secret, 'base64'), await store.tokens());
   }
 
+  /** One of the configuration. */
   principal(name: string): Principal | undefined {
-    return this.#principals.get(name);
+    return this.#people.get(name);
+  }
+
+  /** Undefined when no identity provider is configured. */
+  get issuers(): Issuers | undefined {
+    return this.#issuers;
   }
 
   /**
@@ -92,10 +138,29 @@ export class Directory {
   /** The owner of a token that was proven by its verifiers. Undefined when it was revoked or ran out meanwhile. */
   proven(id: string): Proven | undefined {
     const token = this.#tokens.get(id);
-    const principal = token && this.#principals.get(token.principal);
+    const principal = token && this.#ownerOf(token);
     if (!principal || !usable(token)) return undefined;
     this.#touch(token);
-    return { principal, tokenId: id, connections: token.connections };
+    const endsSessions = this.#issuers?.get(token.owner?.issuer ?? '')?.endsSessions ?? false;
+    return {
+      by: 'token',
+      principal,
+      tokenId: id,
+      connections: token.connections,
+      expires: token.expires,
+      endsSessions,
+    };
+  }
+
+  /**
+   * Checks a token of either kind. `user`: whose it has to be. Undefined: it proves nothing.
+   *
+   * @throws TokenError about the token of an identity provider
+   */
+  async authenticate(secret: string, user?: string): Promise<Proven | undefined> {
+    const proven =
+      this.#issuers && looksLikeJwt(secret) ? await this.#verified(this.#issuers, secret) : this.bearer(secret);
+    return user === undefined || proven?.principal.name === user ? proven : undefined;
   }
 
   /** Checks a token shown in the clear, by a user who says whose it is. */
@@ -113,45 +178,53 @@ export class Directory {
   }
 
   /**
-   * Makes a token for a principal of the configuration. The token itself is returned here and kept nowhere. `expires` is in
-   * milliseconds since 1970. Rejects when there is no such principal, or the store cannot keep it.
+   * Makes a token. It is returned here and kept nowhere. Rejects when there is no such principal in the configuration, or the
+   * store cannot keep it. Of somebody whom an identity provider knows, groups and claims are kept as they are now.
    */
-  async createToken(wish: {
-    readonly principal: string;
-    readonly name: string;
-    readonly expires?: number | undefined;
-    readonly connections?: readonly string[] | undefined;
-  }): Promise<{ token: string; stored: StoredToken }> {
-    if (!this.#principals.has(wish.principal))
-      throw new Error(`There is no principal "${wish.principal}" in the configuration.`);
+  async createToken(wish: Wish): Promise<{ token: string; stored: StoredToken }> {
+    const name = typeof wish.principal === 'string' ? wish.principal : wish.principal.name;
+    const known = this.#people.get(name) !== undefined;
+    if (!known && typeof wish.principal === 'string')
+      throw new Error(`There is no principal "${name}" in the configuration.`);
     const { id, token } = newToken();
     const stored: StoredToken = {
       id,
-      principal: wish.principal,
+      principal: name,
       name: wish.name,
       created: Date.now(),
       expires: wish.expires,
       lastUsed: undefined,
       revoked: undefined,
       connections: wish.connections,
-      ...(await verifiersOf(token, saltOf(wish.principal, this.#secret))),
+      roles: wish.roles,
+      parent: wish.parent,
+      owner: known || typeof wish.principal === 'string' ? undefined : withoutRoles(wish.principal),
+      ...(await verifiersOf(token, saltOf(name, this.#secret))),
     };
     await this.#store.addToken(stored);
     this.#tokens.set(id, stored);
     return { token, stored };
   }
 
+  token(id: string): StoredToken | undefined {
+    return this.#tokens.get(id);
+  }
+
   /**
-   * Returns the token that is now useless; undefined when there is none of that id. When the store cannot keep it, it is useless
-   * all the same until the gateway starts again, and the promise rejects.
+   * Makes a token useless, and those that were made with it. Returns them, it first; none when there is none of that id. When the
+   * store cannot keep it, they are useless all the same until the gateway starts again, and the promise rejects.
    */
-  async revokeToken(id: string): Promise<StoredToken | undefined> {
+  async revokeToken(id: string): Promise<StoredToken[]> {
     const token = this.#tokens.get(id);
-    if (!token) return undefined;
-    const revoked = { ...token, revoked: token.revoked ?? Date.now() };
-    this.#tokens.set(id, revoked);
-    await this.#store.revokeToken(id, revoked.revoked);
-    return revoked;
+    const revoked: StoredToken[] = token ? [token] : [];
+    // Grows while it is walked: tokens of tokens.
+    for (const { id: parent } of revoked)
+      revoked.push(...this.tokens().filter((one) => one.parent === parent && !revoked.includes(one)));
+    const now = Date.now();
+    const dead = revoked.map((one) => ({ ...one, revoked: one.revoked ?? now }));
+    for (const one of dead) this.#tokens.set(one.id, one);
+    for (const one of dead) await this.#store.revokeToken(one.id, one.revoked);
+    return dead;
   }
 
   /** All of them, those that are of no more use as well. */
@@ -160,8 +233,34 @@ export class Directory {
   }
 
   #of(user: string): StoredToken[] {
-    if (!this.#principals.has(user)) return [];
-    return [...this.#tokens.values()].filter((token) => token.principal === user && usable(token));
+    return [...this.#tokens.values()].filter(
+      (token) => token.principal === user && usable(token) && this.#ownerOf(token) !== undefined,
+    );
+  }
+
+  /** With the roles that both the owner and the token have; undefined when the owner is not known any more. */
+  #ownerOf({ principal: name, owner, roles }: StoredToken): Principal | undefined {
+    // What an issuer said is worth nothing once the issuer is gone.
+    const trusted = owner === undefined || this.#issuers?.get(owner.issuer ?? '') !== undefined;
+    const principal = owner === undefined ? this.#people.get(name) : trusted ? this.#people.find(owner) : undefined;
+    return principal && roles
+      ? { ...principal, roles: principal.roles.filter((role) => roles.includes(role)) }
+      : principal;
+  }
+
+  async #verified(issuers: Issuers, token: string): Promise<Proven> {
+    const { principal, expires } = await issuers.verify(token);
+    const found = this.#people.find(principal);
+    if (!found) throw new TokenError('invalid', `"${principal.name}" is a principal of the configuration`);
+    const digest = createHash('sha256').update(token).digest('hex').slice(0, 16);
+    return {
+      by: 'issuer',
+      principal: found,
+      tokenId: `${principal.issuer}:${digest}`,
+      connections: undefined,
+      expires,
+      endsSessions: issuers.get(principal.issuer)?.endsSessions ?? false,
+    };
   }
 
   #touch(token: StoredToken): void {
@@ -172,6 +271,15 @@ export class Directory {
     this.#store.touchToken(token.id, now).catch(() => undefined);
   }
 }
+
+const withoutRoles = ({ name, kind, groups, issuer, subject, claims }: Principal): Omit<Principal, 'roles'> => ({
+  name,
+  kind,
+  groups,
+  issuer,
+  subject,
+  ...(claims && { claims }),
+});
 
 const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 

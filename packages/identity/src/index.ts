@@ -1,4 +1,15 @@
 /** Who is there: principals, their tokens, and what they may reach. */
-export { mayUse } from './access.js';
-export { Directory, type IdentityStore, type Proven, type StoredToken } from './directory.js';
+export { claimsIn, mayUse } from './access.js';
+export {
+  Directory,
+  type DirectoryOptions,
+  type IdentityStore,
+  type Proven,
+  type StoredToken,
+  type Wish,
+} from './directory.js';
+export { TokenError } from './oidc/error.js';
+export type { IssuerSettings, Verified } from './oidc/issuer.js';
+export { Issuers, looksLikeJwt } from './oidc/issuers.js';
+export { People, type RoleLists } from './people.js';
 export { ITERATIONS, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';

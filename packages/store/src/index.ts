@@ -24,6 +24,19 @@ export interface TokenRecord {
   readonly lastUsed: number | undefined;
   readonly revoked: number | undefined;
   readonly connections: readonly string[] | undefined;
+  readonly roles: readonly string[] | undefined;
+  readonly owner: TokenOwner | undefined;
+  readonly parent: string | undefined;
+}
+
+/** Whom an identity provider knew when the token was made. */
+export interface TokenOwner {
+  readonly name: string;
+  readonly kind: 'person' | 'agent';
+  readonly groups: readonly string[];
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -124,12 +137,20 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   expires: row.expires ?? undefined,
   lastUsed: row.last_used ?? undefined,
   revoked: row.revoked ?? undefined,
-  connections: row.connections === null ? undefined : namesIn(row.connections),
+  connections: namesIn(row.connections),
+  roles: namesIn(row.roles),
+  owner: ownerIn(row.owner),
+  parent: row.parent ?? undefined,
 });
 
-function namesIn(json: string): readonly string[] {
-  const names: readonly string[] = JSON.parse(json);
+function namesIn(json: string | null): readonly string[] | undefined {
+  const names: readonly string[] | undefined = json === null ? undefined : JSON.parse(json);
   return names;
+}
+
+function ownerIn(json: string | null): TokenOwner | undefined {
+  const owner: TokenOwner | undefined = json === null ? undefined : JSON.parse(json);
+  return owner;
 }
 
 const toRow = (token: TokenRecord): TokensTable => ({
@@ -145,4 +166,7 @@ const toRow = (token: TokenRecord): TokensTable => ({
   last_used: token.lastUsed ?? null,
   revoked: token.revoked ?? null,
   connections: token.connections ? JSON.stringify(token.connections) : null,
+  roles: token.roles ? JSON.stringify(token.roles) : null,
+  owner: token.owner ? JSON.stringify(token.owner) : null,
+  parent: token.parent ?? null,
 });

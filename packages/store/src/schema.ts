@@ -50,8 +50,12 @@ export interface TokensTable {
   expires: number | null;
   last_used: number | null;
   revoked: number | null;
-  /** A JSON list of names, or null. */
+  /** JSON lists of names, or null. */
   connections: string | null;
+  roles: string | null;
+  /** JSON, for tokens of people who are not in the configuration. */
+  owner: string | null;
+  parent: string | null;
 }
 
 /** Applied in the order of their names, each once. A migration that has been released is never changed. */
@@ -111,6 +115,13 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('body', 'text', (column) => column.notNull())
         .execute();
       await sql`create index approvals_state on approvals (state)`.execute(db);
+    },
+  },
+  '0004_token_owners': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('tokens').addColumn('roles', 'text').execute();
+      await db.schema.alterTable('tokens').addColumn('owner', 'text').execute();
+      await db.schema.alterTable('tokens').addColumn('parent', 'text').execute();
     },
   },
 };

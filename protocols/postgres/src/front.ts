@@ -70,6 +70,24 @@ export class Front implements ClientSide {
     }
   }
 
+  /**
+   * Aborted when the client hangs up while nothing is read from it. What it has sent meanwhile stays; whoever sends before it is
+   * asked to is not noticed to be gone until that is read.
+   */
+  watch(): { readonly gone: AbortSignal; stop(): void } {
+    const stream = this.#stream;
+    const controller = new AbortController();
+    const gone = (): void => controller.abort();
+    // Only a read of a stream that has ended lets it say so.
+    const look = (): void => void (stream.readableLength === 0 && stream.read(0));
+    stream.on('readable', look).on('end', gone).on('close', gone);
+    look();
+    return {
+      gone: controller.signal,
+      stop: () => void stream.off('readable', look).off('end', gone).off('close', gone),
+    };
+  }
+
   /** Hands the stream over, with what it has already received. */
   release(): void {
     this.#inbox.release();

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { type Admission, CONTRACT, type Deny, type Ending, type Gate, type Protocol } from '@sluice/contract';
+import {
+  type Admission,
+  CONTRACT,
+  type Deny,
+  type Ending,
+  type Gate,
+  type Protocol,
+  type Refusal,
+} from '@sluice/contract';
 import { type Conversation, type Wires, pump } from '@sluice/wire';
 import { PostgresConversation } from './conversation.js';
 import { Front } from './front.js';
 import { authenticationOk, login } from './login.js';
 import { B, message } from './messages.js';
-import { fatal, loginRefusal } from './refusal.js';
+import { fatal, loginRefusal, waiting } from './refusal.js';
 import { asStatement, readWishes } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
@@ -39,6 +47,11 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   if (admitted.type === 'refusal') return front.close(loginRefusal(admitted));
   front.write(authenticationOk);
 
+  if (admitted.release) {
+    const unreleased = await released(front, admitted.release);
+    if (unreleased) return front.close(loginRefusal(unreleased));
+  }
+
   const refused = await judgeSettings(gate, wishes.settings);
   if (refused) return front.close(refused);
   const upstream = await openUpstream(gate, admitted.target, wishes.settings);
@@ -51,6 +64,16 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   gate.opened();
   admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
+}
+
+/** People are asked about the session. Between AuthenticationOk and ReadyForQuery a client takes notices (55.2.1). */
+async function released(front: Front, release: NonNullable<Admission['release']>): Promise<Refusal | undefined> {
+  const watch = front.watch();
+  try {
+    return await release((text, hint) => front.write(waiting(text, hint)), watch.gone);
+  } finally {
+    watch.stop();
+  }
 }
 
 const READY = message(B.readyForQuery, Buffer.from('I'));

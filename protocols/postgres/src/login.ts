@@ -1,6 +1,7 @@
-import type { Admission, Challenge, Gate, Refusal } from '@sluice/contract';
+import type { Admission, Challenge, Gate, LoginWay, Refusal } from '@sluice/contract';
 import { type Inbox, Reader, malformed, unexpected } from '@sluice/wire';
 import { B, F, HEADER, message } from './messages.js';
+import { OAUTHBEARER, errorStatus, isDummy, readBearer } from './oauth.js';
 import {
   SCRAM,
   SCRAM_PLUS,
@@ -10,6 +11,7 @@ import {
   serverFirst,
   serverSignature,
 } from './scram.js';
+import { StartupRefusal } from './settings.js';
 
 /** A password or SASL message longer than this is not one. */
 const LONGEST = 64 * 1024;
@@ -66,24 +68,47 @@ export async function loginByScram(client: ClientSide, challenge: Challenge): Pr
   return admitted;
 }
 
+/**
+ * OAUTHBEARER. A client that has no token yet is told where to get one, and fails; libpq then comes again. The caller has made
+ * sure that nobody else can read along.
+ */
+export async function loginByBearer(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
+  client.write(message(B.authentication, AUTH.sasl, OAUTHBEARER, Buffer.alloc(1)));
+  const initial = new Reader(await readPassword(client.inbox));
+  const mechanism = initial.cstring();
+  if (mechanism !== OAUTHBEARER)
+    throw unexpected(`client selected an invalid SASL authentication mechanism: ${mechanism}`);
+  if (initial.int32() !== initial.left) throw malformed('the SASL initial response has a wrong length');
+  const token = readBearer(initial.rest());
+  const outcome = token === undefined ? undefined : await challenge.bearer(token);
+  if (outcome?.type === 'admission') return outcome;
+  // Only what was wrong with the token can be mended with another one.
+  if (outcome && outcome.reason !== 'credentials') return outcome;
+  client.write(message(B.authentication, AUTH.saslContinue, Buffer.from(errorStatus(challenge.discovery))));
+  if (!isDummy(await readPassword(client.inbox))) throw malformed('expected the end of the OAUTHBEARER exchange');
+  if (outcome) return outcome;
+  throw new StartupRefusal('28000', 'a token is needed: the client was told where to get one');
+}
+
 /** AuthenticationCleartextPassword. The caller has made sure that nobody else can read along. */
 export async function loginByPassword(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
   client.write(message(B.authentication, AUTH.cleartext));
   return challenge.password(new Reader(await readPassword(client.inbox)).cstring());
 }
 
-/** Chooses the way: the client's wish, else SCRAM. */
+/** Chooses the way: the client's wish, else the listener's, else SCRAM. */
 export async function login(
   client: ClientSide,
   gate: Gate,
-  wish: 'scram' | 'password' | undefined,
+  wish: LoginWay | undefined,
   challenge: Challenge,
 ): Promise<Admission | Refusal> {
-  if (wish !== 'password') return loginByScram(client, challenge);
+  const way = wish ?? challenge.prefers ?? 'scram';
+  if (way === 'scram') return loginByScram(client, challenge);
   if (!client.endpoint && !gate.loopback) {
-    throw unexpected('a token is sent as a password over TLS only: add sslmode=require, or leave sluice.login out');
+    throw unexpected('a token is sent over TLS only: add sslmode=require, or leave sluice.login out');
   }
-  return loginByPassword(client, challenge);
+  return way === 'oauth' ? loginByBearer(client, challenge) : loginByPassword(client, challenge);
 }
 
 async function readPassword(inbox: Inbox): Promise<Buffer> {

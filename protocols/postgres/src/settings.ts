@@ -1,3 +1,4 @@
+import type { LoginWay } from '@sluice/contract';
 import { WireError } from '@sluice/wire';
 
 /**
@@ -8,7 +9,7 @@ export interface Wishes {
   readonly user: string;
   /** The connection, which is what a client calls its database. */
   readonly database: string;
-  readonly login: 'scram' | 'password' | undefined;
+  readonly login: LoginWay | undefined;
   /** Run-time settings, each to be judged as a SET before it is forwarded. */
   readonly settings: ReadonlyMap<string, string>;
 }
@@ -26,8 +27,8 @@ export function readWishes(parameters: ReadonlyMap<string, string>): Wishes {
   const take = (name: string, value: string): void => {
     const key = name.toLowerCase();
     if (key === 'sluice.login') {
-      if (value !== 'scram' && value !== 'password')
-        throw refuse('22023', `sluice.login is "scram" or "password", not "${value}"`);
+      if (value !== 'scram' && value !== 'password' && value !== 'oauth')
+        throw refuse('22023', `sluice.login is "scram", "password" or "oauth", not "${value}"`);
       login = value;
     } else if (key === 'client_encoding') {
       if (!ENCODINGS.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))) {

@@ -1,29 +1,48 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import type { TokenRow } from '../api.js';
+import type { TokenRow, WhoAmI } from '../api.js';
 import type { Context } from '../context.js';
 import { note, print, printRows } from '../output.js';
+
+interface Creation {
+  readonly name: string;
+  readonly expires?: string;
+  readonly connection?: string[];
+  readonly role?: string[];
+}
+
+const LASTS = '90d';
 
 /** `sluice token create|ls|revoke`. */
 export function tokens(program: Command, context: Context): void {
   const group = program.command('token').description('tokens that people and programs log in with');
 
   group
-    .command('create <principal>')
-    .description('makes a token; it is printed once and stored nowhere')
+    .command('create [principal]')
+    .description('makes a token, for yourself or for another principal; it is printed once and stored nowhere')
     .option('--name <text>', 'what it is for', 'cli')
-    .option('--expires <when>', 'a duration such as 12h or 30d', '90d')
+    .option('--expires <when>', 'a duration such as 12h or 30d; default: 90d, or as long as you may')
     .option('--connection <name...>', 'only for these connections')
-    .action(async (principal: string, options: { name: string; expires: string; connection?: string[] }) => {
-      const made = await context.api().post<TokenRow & { token: string }>('/v1/tokens', {
-        principal,
+    .option('--role <name...>', 'only with these roles')
+    .action(async (principal: string | undefined, options: Creation) => {
+      const api = context.api();
+      const me = await api.get<WhoAmI>('/v1/whoami');
+      // Without one, what is made for oneself lasts as long as it may; what is made for others does not last for ever.
+      const own = principal === undefined || principal === me.name;
+      const bounded = own && (me.by === 'issuer' || me.expires !== undefined);
+      const expires = options.expires ?? (bounded ? undefined : LASTS);
+      const made = await api.post<TokenRow & { token: string }>('/v1/tokens', {
+        ...(principal !== undefined && { principal }),
         name: options.name,
-        expires: options.expires,
+        ...(expires !== undefined && { expires }),
         ...(options.connection && { connections: options.connection }),
+        ...(options.role && { roles: options.role }),
       });
       if (context.format() === 'json') return print(JSON.stringify(made, null, 2));
       note(
-        pc.dim(`token ${made.id} for ${principal}, valid until ${made.expires ?? 'revoked'}; it is not shown again`),
+        pc.dim(
+          `token ${made.id} for ${made.principal}, valid until ${made.expires ?? 'revoked'}; it is not shown again`,
+        ),
       );
       print(made.token);
     });
@@ -31,11 +50,13 @@ export function tokens(program: Command, context: Context): void {
   group
     .command('ls')
     .description('tokens, without their secrets')
-    .action(async () => {
+    .option('--all', 'those that are of no more use as well')
+    .action(async ({ all }: { all?: boolean }) => {
       const rows = await context.api().get<TokenRow[]>('/v1/tokens');
+      const now = new Date().toISOString();
       printRows(
-        rows,
-        ['id', 'principal', 'name', 'created', 'expires', 'lastUsed', 'revoked', 'connections'],
+        all ? rows : rows.filter(({ expires, revoked }) => revoked === undefined && (expires ?? '9') > now),
+        ['id', 'principal', 'name', 'created', 'expires', 'lastUsed', 'revoked', 'connections', 'roles'],
         context.format(),
       );
     });

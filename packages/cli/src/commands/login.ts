@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import type { IssuerRow, WhoAmI } from '../api.js';
+import { ApiClient, CliError } from '../client.js';
+import type { Context } from '../context.js';
+import { readCredential, writeCredential } from '../login/credentials.js';
+import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
+import { print } from '../output.js';
+
+interface Options {
+  readonly issuer?: string;
+  readonly device?: boolean;
+  readonly browser: boolean;
+  readonly callback: string;
+}
+
+/** `sluice login`, `logout` and `whoami`. */
+export function login(program: Command, context: Context): void {
+  program
+    .command('login')
+    .description('logs you in at an identity provider of the gateway')
+    .option('--issuer <name>', 'which one, where there are several')
+    .option('--device', 'the browser is on another machine: shows a code to enter there')
+    .option('--no-browser', 'prints the address and opens nothing')
+    .option('--callback <host:port>', 'where the browser comes back to, as registered at the provider', '127.0.0.1:0')
+    .action(async (options: Options) => {
+      const url = context.url();
+      if (!isSafe(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
+      const issuer = await choose(url, options.issuer);
+      const credential = await (options.device ? loginByDevice(issuer) : loginInBrowser(issuer, options));
+      // Shown to the gateway before it is kept: one that it does not take is of no use.
+      const who = await new ApiClient(url, credential.token).post<WhoAmI>('/v1/logins', {});
+      writeCredential(url, credential);
+      if (context.format() === 'json') return print(JSON.stringify(who, null, 2));
+      print(`Logged in as ${described(who)}.`);
+    });
+
+  program
+    .command('logout')
+    .description('forgets your login, here and at the identity provider')
+    .action(async () => {
+      const url = context.url();
+      const credential = readCredential(url);
+      if (!credential) throw new CliError(`You are not logged in at ${url}.`);
+      writeCredential(url, undefined);
+      await new ApiClient(url, credential.token).delete('/v1/logins').catch(() => undefined);
+      await forget(credential);
+      print('Logged out. Sessions that are open go on; "sluice sessions" shows them.');
+    });
+
+  program
+    .command('whoami')
+    .description('who you are to the gateway, and what you may do')
+    .action(async () => {
+      const who = await context.api().get<WhoAmI>('/v1/whoami');
+      print(context.format() === 'json' ? JSON.stringify(who, null, 2) : described(who));
+    });
+}
+
+async function choose(url: string, name: string | undefined): Promise<IssuerRow> {
+  const issuers = await new ApiClient(url, '').get<IssuerRow[]>('/v1/issuers');
+  const names = issuers.map((one) => one.name).join(', ');
+  if (issuers.length === 0)
+    throw new CliError(
+      'This gateway has no identity provider to log in at.',
+      'An administrator adds one: docs/identity.md.',
+    );
+  const [first, ...others] = name === undefined ? issuers : issuers.filter((one) => one.name === name);
+  if (!first) throw new CliError(`There is no identity provider "${name}".`, `There are: ${names}.`);
+  if (others.length > 0)
+    throw new CliError('There are several identity providers.', `Name one with --issuer: ${names}.`);
+  return first;
+}
+
+function described({ name, kind, roles, groups, issuer, connections, expires }: WhoAmI): string {
+  const parts = [
+    `${name}${kind === 'agent' ? ' (agent)' : ''}`,
+    roles.length > 0 ? `roles ${roles.join(', ')}` : 'without roles',
+    ...(groups.length > 0 ? [`groups ${groups.join(', ')}`] : []),
+    ...(issuer === undefined ? [] : [`known by ${issuer}`]),
+    ...(connections ? [`for ${connections.join(', ')} only`] : []),
+    ...(expires === undefined ? [] : [`until ${expires}`]),
+  ];
+  return parts.join('; ');
+}
+
+const isSafe = (address: string): boolean => {
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+};

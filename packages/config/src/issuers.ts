@@ -1,0 +1,99 @@
+import { ROLES } from '@sluice/contract';
+import { z } from 'zod';
+import { duration, durationOrOff, type Outside, secret } from './values.js';
+
+/** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
+
+const LONGEST_SKEW = 5 * 60_000;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Issuers that sign tokens for everybody who asks: without a required claim, "everybody" is who may come in. */
+const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
+
+/** What an access list, a list of approvers or a list of roles may name. */
+export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
+
+const address = z.string().superRefine((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const sound = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
+  if (sound && !url.search && !url.hash && !url.username) return;
+  context.addIssue({
+    code: 'custom',
+    message: `"${text}" is not the address of an issuer`,
+    params: { hint: 'Write its https address exactly as its tokens have it in "iss" (http on loopback only).' },
+  });
+});
+
+const claim = z.string().min(1).max(500);
+
+/** One identity provider. The shape is that of `IssuerConfig`, with the keys of the file. */
+export const issuer = (outside: Outside) =>
+  z
+    .strictObject({
+      issuer: address.describe('its address, as tokens have it in "iss"'),
+      audience: z
+        .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+          error: 'write one audience or a list of them',
+        })
+        .describe('what tokens for this gateway have in "aud"'),
+      client_id: z.string().min(1).optional().describe('what "sluice login" is registered as'),
+      client_secret: secret(outside)
+        .optional()
+        .describe('for providers that want one of a program too; whoever reaches the control API is given it'),
+      scopes: z.array(z.string().min(1)).min(1).default(['openid', 'profile', 'email']),
+      token: z.enum(['id_token', 'access_token']).default('id_token').describe('which one "sluice login" shows'),
+      kind: z.enum(['person', 'agent']).default('person').describe('what its tokens stand for'),
+      principal: claim.default('sub').describe('the claim that names the principal'),
+      principal_prefix: z.string().max(100).default('').describe('put before each name'),
+      groups: claim.optional().describe('the claim with the groups: a name, or a path such as realm_access.roles'),
+      groups_prefix: z.string().max(100).default('').describe('put before each group'),
+      require: z
+        .record(claim, z.union([z.string(), z.boolean(), z.array(z.string()).min(1)]))
+        .default({})
+        .describe('claims that a token must have, with one of these values'),
+      authorized_parties: z.array(z.string().min(1)).min(1).optional().describe('the only values of "azp"'),
+      algorithms: z.array(z.enum(ALGORITHMS)).min(1).default(['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']),
+      clock_skew: durationOrOff.prefault('60s').describe('how far its clock may be off; 5m at most'),
+      keys_max_age: duration.prefault('24h').describe('how long its keys are good for while it cannot be reached'),
+      tokens: durationOrOff.prefault('12h').describe('the longest gateway token that its people may make; off: none'),
+      ends_sessions: z.boolean().default(false).describe('a session ends when the token that opened it expires'),
+    })
+    .superRefine(({ issuer: url, require, clock_skew }, context) => {
+      if (OPEN_TO_ALL.test(url) && Object.keys(require).length === 0) {
+        const hint = 'Name whose: require: { hd: example.com }, { repository_owner: acme }, { namespace_path: acme }.';
+        const message = 'this issuer signs tokens for everybody';
+        context.addIssue({ code: 'custom', path: ['require'], message, params: { hint } });
+      }
+      if (clock_skew > LONGEST_SKEW)
+        context.addIssue({ code: 'custom', path: ['clock_skew'], message: 'more than 5m would keep old tokens alive' });
+    });
+
+const subjects = z.array(z.string().regex(SUBJECT, 'write group:name, user:name, agent:name or claim:name=value'));
+
+/** Who has which role, besides what principals say themselves. */
+export const roles = z.partialRecord(z.enum(ROLES), subjects);
+
+/** The people who have to agree before a session begins, and for how long that counts. */
+export const sessionApproval = z.strictObject({
+  approvers: z
+    .array(z.string().regex(/^(group|user):\S+$/, 'write group:name or user:name'))
+    .min(1)
+    .describe('who may release it: group:name, user:name; never the one who asked'),
+  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
+  window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),
+  fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
+});

@@ -1,0 +1,39 @@
+/** How long an issuer may take to answer, in milliseconds. */
+const PATIENCE = 5_000;
+
+/** Takes an address to its JSON. Tests give the keys another one. */
+export type FetchJson = (url: string, most: number) => Promise<unknown>;
+
+/**
+ * A JSON document of an issuer, of at most `most` bytes. Redirects are not followed: they would lead to a host that nobody
+ * configured. Rejects with a sentence.
+ */
+export const fetchJson: FetchJson = async (url, most) => {
+  const response = await fetch(url, {
+    redirect: 'error',
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+  if (!response.ok || !response.body) {
+    await response.body?.cancel();
+    throw new Error(`${url} answers ${response.status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // Counted as it comes, decompressed: what a header says of the length need not be so.
+  for await (const chunk of response.body) {
+    size += chunk.length;
+    if (size > most) throw new Error(`${url} answers more than ${most} bytes`);
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+};
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Whether nobody between can change what an address says: https, or this machine. */
+export function isSafe(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}
