@@ -8,9 +8,10 @@ import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
 import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
-import { Directory, mayUse } from '@sluice/identity';
+import { Directory, PendingLogins, SshIdentities, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
+import { ssh } from '@sluice/ssh';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
@@ -25,6 +26,7 @@ import { TargetCatalog } from './masks/catalogs.js';
 import { Holds } from './holds.js';
 import { MaskSession } from './masks/session.js';
 import { Session } from './session.js';
+import { SshKeys } from './ssh/keys.js';
 import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
 import { VERSION } from './version.js';
@@ -40,6 +42,9 @@ export class Gateway {
   readonly grammars: Grammars;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly sshKeys: SshKeys;
+  /** Logins that wait to be confirmed. */
+  readonly pendingLogins = new PendingLogins();
   readonly approvals: Approvals;
   readonly log: Log;
   readonly journal: Journal;
@@ -68,6 +73,7 @@ export class Gateway {
     this.grammars = parts.grammars;
     this.identity = parts.identity;
     this.agents = parts.agents;
+    this.sshKeys = parts.sshKeys;
     this.approvals = parts.approvals;
     this.journal = parts.journal;
     this.policies = parts.policies;
@@ -108,6 +114,9 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const agents = await Agents.open(store.agents, log);
+    const sshKeys = await SshKeys.open(store, config.connections.keys(), (message, details) =>
+      operator.warn(details, message),
+    );
     const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
       const { session, command, number } = request;
       log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
@@ -121,6 +130,7 @@ export class Gateway {
       store,
       identity,
       agents,
+      sshKeys,
       approvals,
       turn,
       log,
@@ -198,7 +208,15 @@ export class Gateway {
 
   async #open(): Promise<void> {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
-    for (const protocol of [postgres]) await this.#listen(protocol, this.config.listeners.postgres);
+    const { listeners } = this.config;
+    await this.#listen(postgres, listeners.postgres, {
+      tls: await this.#tls(listeners.postgres),
+      alpn: ['postgresql'],
+    });
+    if (listeners.ssh) {
+      const hostKeys = { 'ssh-ed25519': this.sshKeys.hostKey };
+      await this.#listen(ssh({ hostKeys }), listeners.ssh, { tls: undefined, alpn: [] });
+    }
     if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);
     this.#control = await openControl(this);
     const beacon: Beacon = {
@@ -210,15 +228,19 @@ export class Gateway {
     writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
   }
 
-  async #listen(protocol: Protocol, config: ListenerConfig): Promise<void> {
+  async #listen(
+    protocol: Protocol,
+    { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
+    encryption: Pick<Listener, 'tls' | 'alpn'>,
+  ): Promise<void> {
     if (protocol.contract !== CONTRACT) {
       throw new Error(
         `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
       );
     }
-    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'] };
-    for (const address of config.addresses) {
-      const { server, address: bound } = await listen(listener, address, config.port, (socket, to) =>
+    const listener: Listener = { protocol, ...encryption };
+    for (const address of addresses) {
+      const { server, address: bound } = await listen(listener, address, port, (socket, to) =>
         this.#accept(socket, to),
       );
       this.#servers.push(server);
@@ -290,6 +312,12 @@ export class Gateway {
       draining: this.#draining.signal,
       connections,
       identity: parts.identity,
+      sshIdentities: new SshIdentities(this.config.sshKeys, this.config.sshUserCa, (name) =>
+        parts.identity.principal(name),
+      ),
+      pendingLogins: this.pendingLogins,
+      ssh: parts.sshKeys,
+      url: () => this.url,
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
@@ -314,12 +342,12 @@ export class Gateway {
 
   #masksFor(connection: Connection, key: Uint8Array): MaskSession | undefined {
     const { name } = connection;
-    if (!this.policies.get(name)?.masks) return undefined;
+    if (connection.protocol !== 'postgres' || !this.policies.get(name)?.masks) return undefined;
     let catalog = this.#catalogs.get(name);
     if (!catalog)
       this.#catalogs.set(
         name,
-        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents }))),
+        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }))),
       );
     return new MaskSession(catalog, connection.credential.user, key, (patterns) => this.#unmatched(name, patterns));
   }
@@ -373,6 +401,7 @@ interface Parts {
   readonly store: Store;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
   readonly turn: Turn;
   readonly log: Log;

@@ -1,6 +1,6 @@
 import type { Ending, Limits, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig } from '@sluice/config';
-import type { Directory } from '@sluice/identity';
+import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
 import type { Holds } from './holds.js';
@@ -8,6 +8,7 @@ import type { Judge } from './judge.js';
 import type { Log } from './log.js';
 import type { MaskSession } from './masks/session.js';
 import type { Session } from './session.js';
+import type { SshKeys } from './ssh/keys.js';
 import type { Turn } from './turn.js';
 
 export type Connection = ConnectionConfig;
@@ -29,12 +30,17 @@ export interface Services {
   readonly draining: AbortSignal;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly identity: Directory;
+  readonly sshIdentities: SshIdentities;
+  readonly pendingLogins: PendingLogins;
+  readonly ssh: SshKeys;
   readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
   readonly holds: Holds;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
+  /** Of the control API. */
+  url(): string;
   judge(session: Session): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): MaskSession | undefined;

@@ -60,7 +60,7 @@ export class Session implements Gate {
   readonly #services: Services;
   readonly #listener: Listener;
   readonly #kill = new AbortController();
-  readonly #deadline: NodeJS.Timeout;
+  #deadline: NodeJS.Timeout;
   readonly #cancelKeys: string[] = [];
   /** On a connection that masks anything. */
   masks: MaskSession | undefined;
@@ -68,12 +68,14 @@ export class Session implements Gate {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
+  /** Programs at work, which may be several at a time. */
+  readonly #programs = new Set<number>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
   #changed = '';
-  /** A command waits for people. */
-  #waiting = false;
+  /** Commands that wait for people. */
+  #waiting = 0;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -86,10 +88,7 @@ export class Session implements Gate {
     this.limits = services.limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
-    this.#deadline = setTimeout(
-      () => this.end({ type: 'deadline', message: 'The login took too long.' }),
-      services.handshake,
-    );
+    this.#deadline = this.#until(services.handshake);
   }
 
   /** Ends the session at once; the protocol tells the client why. */
@@ -116,10 +115,10 @@ export class Session implements Gate {
     return { ...secured, stream: this.#services.turn.hold(secured.stream) };
   }
 
-  login(user: string, connection: string): Challenge {
-    const { identity } = this.#services;
-    const fail = (): Promise<Refusal> => {
-      this.#services.log.loginFailed(this, user, connection, 'credentials');
+  login(user: string, connection: string, account = ''): Challenge {
+    const { identity, sshIdentities } = this.#services;
+    const fail = (why = 'credentials'): Promise<Refusal> => {
+      this.#services.log.loginFailed(this, user, connection, why);
       return Promise.resolve({
         type: 'refusal',
         reason: 'credentials',
@@ -127,6 +126,11 @@ export class Session implements Gate {
         hint: 'The password is a gateway token: an administrator makes one with "sluice token create".',
       });
     };
+    const admit = (proven: Proof | undefined): Promise<Admission | Refusal> =>
+      proven ? this.#admit(proven, connection, account) : fail();
+    // A token says whose it is; a name beside it has to agree.
+    const bySecret = (secret: string): Promise<Admission | Refusal> =>
+      admit(user === '' ? identity.bearer(secret) : identity.password(user, secret));
     return {
       scram: () => {
         const { salt, iterations, candidates } = identity.scram(user);
@@ -135,16 +139,19 @@ export class Session implements Gate {
           iterations,
           candidates: candidates.map((candidate) => ({
             ...candidate,
-            admit: () => this.#admit(user, connection, identity.proven(candidate.tokenId), fail),
+            admit: () => admit(identity.proven(candidate.tokenId)),
           })),
           fail,
         };
       },
-      password: (secret) => this.#admit(user, connection, identity.password(user, secret), fail),
-      bearer: (token) => this.#admit(user, connection, identity.password(user, token), fail),
-      offers: () => false,
-      publicKey: fail,
-      interactive: fail,
+      password: bySecret,
+      bearer: bySecret,
+      offers: (key) => sshIdentities.offers(key, this.#address),
+      publicKey: (key) => {
+        const proof = sshIdentities.proven(key, this.#address);
+        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
+      },
+      interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
     };
   }
 
@@ -167,12 +174,14 @@ export class Session implements Gate {
 
   /** A command is at work at the target. */
   get busy(): boolean {
-    return this.#waiting || this.#ended < this.#running;
+    return this.#waiting > 0 || this.#programs.size > 0 || this.#ended < this.#running;
   }
 
   record(event: ResponseEvent): boolean {
     this.lastActivity = Date.now();
-    if (event.type === 'end' && event.command > this.#ended) this.#ended = event.command;
+    if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
+      this.#ended = event.command;
+    }
     this.#services.log.response(this.id, event);
     return true;
   }
@@ -205,7 +214,8 @@ export class Session implements Gate {
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type === 'sql' && command.phase !== 'run') return;
+    if (command.type !== 'sql') return void this.#programs.add(command.id);
+    if (command.phase !== 'run') return;
     this.#running = command.id;
     if (!changes || (transaction && this.#changed === '')) return;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
@@ -222,7 +232,7 @@ export class Session implements Gate {
     if (!patience) return this.#refusedLate(command, TOO_EARLY);
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
-    this.#waiting = true;
+    this.#waiting++;
     try {
       const refused = await people.release({
         session: this.id,
@@ -251,7 +261,7 @@ export class Session implements Gate {
       this.#passes(command, judgement, patience);
       return answer;
     } finally {
-      this.#waiting = false;
+      this.#waiting--;
     }
   }
 
@@ -263,32 +273,31 @@ export class Session implements Gate {
     return answer;
   }
 
-  async #admit(
-    user: string,
-    name: string,
-    proven: Proven | undefined,
-    fail: () => Promise<Refusal>,
-  ): Promise<Admission | Refusal> {
-    if (!proven) return fail();
+  async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
     const services = this.#services;
+    const user = proven.principal.name;
     const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
       services.log.loginFailed(this, user, name, reason);
       return { type: 'refusal', reason, message, hint };
     };
     const connection = services.connections.get(name);
-    if (!connection)
+    if (!connection || connection.protocol !== this.protocol) {
+      if (this.protocol === 'ssh') return this.#menu(proven, name, account);
       return refuse(
         'connection',
         `connection "${name}" does not exist`,
         'The database name is the name of a connection in the configuration of the gateway.',
       );
-    const scoped = proven.connections === undefined || proven.connections.includes(name);
-    if (!scoped || !services.mayUse(proven.principal, connection)) {
+    }
+    if (!this.#mayUse(proven, connection)) {
       return refuse(
         'access',
         `"${user}" may not use connection "${name}"`,
         'Ask an administrator of the gateway for access.',
       );
+    }
+    if (!hasAccount(connection, account)) {
+      return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
     }
     if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
       return refuse(
@@ -302,14 +311,63 @@ export class Session implements Gate {
     this.connection = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);
-    this.#way = new Way(connection, services, this.id, this.signal);
+    this.#way = new Way(connection, services, this.id, this.signal, account);
     return {
       type: 'admission',
       principal: user,
       connection: name,
       target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
+      ...(proven.without && { without: proven.without }),
     };
+  }
+
+  /** Who it is has been proven. There is time to choose. */
+  #menu(proven: Proof, name: string, account: string): Refusal {
+    const own = [...this.#services.connections.values()].filter(
+      (one) => one.protocol === this.protocol && this.#mayUse(proven, one),
+    );
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#until(CHOICE);
+    return {
+      type: 'refusal',
+      reason: 'connection',
+      message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
+      menu: {
+        connections: own.map((one) => one.name),
+        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
+      },
+    };
+  }
+
+  #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
+    const scoped = connections === undefined || connections.includes(connection.name);
+    return scoped && this.#services.mayUse(principal, connection);
+  }
+
+  /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
+  async #confirmed(show: (text: string) => void, signal: AbortSignal): Promise<Proof | undefined> {
+    const both = AbortSignal.any([signal, this.signal]);
+    const begun = this.#services.pendingLogins.begin(this.#address, both);
+    if (!begun) return undefined;
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#until(CONFIRMATION);
+    const { url } = this.#services;
+    show(
+      `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,
+or run: ./sluice login confirm ${begun.code}
+The code is good for 5 minutes.`,
+    );
+    const principal = await begun.confirmed;
+    return principal && { principal };
+  }
+
+  #until(time: number): NodeJS.Timeout {
+    return setTimeout(() => this.end({ type: 'deadline', message: 'The login took too long.' }), time);
+  }
+
+  get #address(): string {
+    return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
   #reach(): Way {
@@ -317,6 +375,27 @@ export class Session implements Gate {
     return this.#way;
   }
 }
+
+/** Somebody whose proof was good, however they proved it. */
+interface Proof extends Omit<Proven, 'tokenId'> {
+  readonly tokenId?: string;
+  readonly without?: NonNullable<Admission['without']>;
+}
+
+/** Times to choose a machine, and to have a login confirmed, in milliseconds. */
+const CHOICE = 120_000;
+const CONFIRMATION = 5 * 60_000 + 1_000;
+
+/** The account of the credential, or one of those beside it. */
+const hasAccount = (connection: Connection, account: string): boolean =>
+  account === '' ||
+  account === connection.credential.user ||
+  (connection.protocol === 'ssh' && connection.accounts.includes(account));
+
+const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
+  const connection = connections.find((one) => one.name === name);
+  return connection !== undefined && hasAccount(connection, account);
+};
 
 const CHANGED: Deny = {
   type: 'deny',

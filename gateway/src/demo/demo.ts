@@ -147,7 +147,7 @@ function configurationFile(folder: string): string {
 /** The ports of this start, and the folder, whatever the file says. */
 function adapted(config: Config, folder: string, shopPort: number, { port, controlPort }: DemoOptions): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
-    ['shop', 'backroom'].includes(connection.name)
+    connection.protocol === 'postgres' && ['shop', 'backroom'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
       : connection;
   return {

@@ -292,6 +292,7 @@ test('the schema for editors describes every section', () => {
     'limits',
     'record',
     'principals',
+    'ssh_user_ca',
     'connections',
     'policies',
   ]);

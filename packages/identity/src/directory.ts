@@ -29,7 +29,7 @@ export interface IdentityStore {
 export interface Proven {
   readonly principal: Principal;
   readonly tokenId: string;
-  readonly connections: readonly string[] | undefined;
+  readonly connections?: readonly string[] | undefined;
 }
 
 export interface ScramCandidateKeys {
