@@ -295,6 +295,7 @@ test('the schema for editors describes every section', () => {
     'issuers',
     'roles',
     'principals',
+    'ssh_user_ca',
     'connections',
     'policies',
   ]);
