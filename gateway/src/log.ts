@@ -1,6 +1,7 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
 import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { Logger } from 'pino';
+import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
@@ -11,12 +12,14 @@ export class Log {
   readonly #journal: Journal;
   readonly #turn: Turn;
   readonly #parameters: ParameterMode;
+  readonly #counters: Counters;
 
-  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode) {
+  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode, counters: Counters) {
     this.#journal = journal;
     this.#turn = turn;
     this.operator = operator;
     this.#parameters = parameters;
+    this.#counters = counters;
   }
 
   /** False: it cannot be recorded, so it must not happen. */
@@ -40,6 +43,7 @@ export class Log {
 
   sessionOpened(session: Session): void {
     const { id, principal, connection, protocol, client } = session;
+    Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
       k: 'opened',
       t: session.started,
@@ -64,6 +68,7 @@ export class Log {
   /** `why`: what was wrong with a token, for whoever runs the gateway. */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
     const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
+    Counters.add(this.#counters.loginFailures, refused);
     this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
   }

@@ -9,6 +9,7 @@ import { connectionRoutes } from './connections.js';
 import { identityRoutes } from './identity.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
+import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
 import { tokenRoutes } from './tokens.js';
 
@@ -67,6 +68,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   identityRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
+  reloadRoute(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
   try {

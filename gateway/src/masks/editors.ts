@@ -27,6 +27,8 @@ export interface Rules {
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
+  /** Told how many cells were given another value. */
+  readonly count: (cells: number) => void;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
 }
@@ -49,7 +51,12 @@ export function rowEditor(
   // What the target sent is nobody else's: it may be edited where it lies.
   const rows = new RowMask(masks, { owned: true });
   return guarded({
-    push: (bytes, memory) => rows.push(bytes, memory),
+    push: (bytes, memory) => {
+      const before = rows.masked;
+      const made = rows.push(bytes, memory);
+      rules.count(rows.masked - before);
+      return made;
+    },
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -73,9 +80,20 @@ export function copyEditor(
   });
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
-  const rows = new CopyMask(copyFormat(rules.meaning.lineage, text, statement, names), masks);
+  const rows = new CopyMask(
+    copyFormat(rules.meaning.lineage, text, statement, names),
+    masks.map((mask) => mask && counted(mask, rules.count)),
+  );
   return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
 }
+
+const counted =
+  (mask: CellMask, count: (cells: number) => void): CellMask =>
+  (bytes, start, end) => {
+    const value = mask(bytes, start, end);
+    if (value !== undefined) count(1);
+    return value;
+  };
 
 /** Type of a column that is given out as it is stored. */
 function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {

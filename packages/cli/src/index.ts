@@ -6,6 +6,7 @@ import { approvals } from './commands/approvals.js';
 import { connections } from './commands/connections.js';
 import { login } from './commands/login.js';
 import { policy } from './commands/policy.js';
+import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
 import { contextOf } from './context.js';
@@ -44,6 +45,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   connections(program, context);
   login(program, context);
   policy(policies, context);
+  reload(program, context);
   sessions(program, context);
   tokens(program, context);
   return program;
