@@ -60,7 +60,7 @@ export function connections(program: Command, context: Context): void {
 }
 
 /** `host:port`, where the host may be an IPv6 address in brackets. */
-const split = (address: string): readonly [string, string] => {
+export const split = (address: string): readonly [string, string] => {
   const at = address.lastIndexOf(':');
   return [address.slice(0, at).replaceAll(/^\[|\]$/g, ''), address.slice(at + 1)];
 };
