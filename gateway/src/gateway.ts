@@ -416,7 +416,10 @@ function discoveryOf({ issuers }: Config): Discovery | undefined {
 }
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
-  new Map([...principals, [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['admin', 'auditor'] }]]);
+  new Map([
+    ...principals,
+    [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['approver', 'admin', 'auditor'] }],
+  ]);
 
 async function secretOf(store: Store, name: string): Promise<Buffer> {
   let secret = await store.setting(name);

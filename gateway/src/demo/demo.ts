@@ -248,7 +248,7 @@ const people = (
   url: string,
 ): string => `${pc.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
     ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice login')}
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update products set price = price + 1 where id = 1"')}
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update payments set amount = 0 where id = 1"')}
 ${pc.dim('It waits. In a second terminal log in as Ben, who approves:')}
     ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice login')}
     ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals watch')}

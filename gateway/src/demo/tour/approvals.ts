@@ -17,8 +17,8 @@ const RULES = 'policies:\n  production:\n';
 /** The tour does not wait ten minutes for a request that nobody answers: it has a rule of its own that waits two seconds. */
 export function withShortHold(folder: string): void {
   const text = readFileSync(join(ROOT, 'fixtures', 'shop', 'sluice.yaml'), 'utf8');
-  const rule = `    - rule: refunds-are-looked-at
-      when: action.verb == "update" && action.resources.exists(r, r.name.endsWith("payments"))
+  const rule = `    - rule: prices-are-looked-at
+      when: action.verb == "update" && action.tables.exists(t, t.endsWith("products"))
       hold: { approvers: ["group:dba"], within: 2s }
 `;
   writeFileSync(join(folder, 'sluice.yaml'), text.replace(RULES, RULES + rule));
@@ -61,13 +61,13 @@ async function statements(demo: Demo, { ana, ben, token }: Parts, show: Show): P
   const notices: string[] = [];
   client.on('notice', ({ message }) => notices.push(message ?? ''));
   await client.connect();
-  const update = 'update products set price = price where id = 1';
+  const update = 'update payments set amount = amount where id = 1';
 
   let answer = outcome(client, update);
   let { number } = await pending(ben);
   while (notices.length === 0) await sleep(10);
   show({
-    title: 'A change of prices waits on the wire, and says so',
+    title: 'A refund waits on the wire, and says so',
     sent: update,
     got: `NOTICE: ${notices[0]}`,
     held: notices[0]?.includes(`request ${number}`) ?? false,
@@ -90,20 +90,20 @@ async function statements(demo: Demo, { ana, ben, token }: Parts, show: Show): P
 
   answer = outcome(client, update);
   ({ number } = await pending(ben));
-  await ben.sluice('approvals', 'deny', String(number), '--reason', 'prices are frozen');
+  await ben.sluice('approvals', 'deny', String(number), '--reason', 'paid back already');
   const denied = await answer;
   show({
     title: '  Ben denies the next one, with a reason',
-    sent: `sluice approvals deny ${number} --reason "prices are frozen"`,
+    sent: `sluice approvals deny ${number} --reason "paid back already"`,
     got: denied,
-    held: denied.startsWith('42501') && denied.includes('prices are frozen'),
+    held: denied.startsWith('42501') && denied.includes('paid back already'),
   });
 
-  const refund = 'update payments set amount = amount where id = 1';
-  const late = await outcome(client, refund);
+  const price = 'update products set price = price where id = 1';
+  const late = await outcome(client, price);
   show({
     title: '  Nobody answers the third: it fails when its time is up',
-    sent: refund,
+    sent: price,
     got: late,
     held: late.startsWith('42501') && late.includes('in time'),
   });
