@@ -36,6 +36,10 @@ function warningsOf(config: Config): string[] {
   const warnings: string[] = [];
   for (const { name, access, rules, target } of config.connections.values()) {
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);
+    if (access.includes('*') && config.issuers.size > 0)
+      warnings.push(
+        `Connection "${name}" is open to everybody with a token of ${[...config.issuers.keys()].join(' or ')}.`,
+      );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
     if (target.tls === 'require')
       warnings.push(`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`);

@@ -132,6 +132,8 @@ export class Gateway {
       redactionKey,
       maskKey,
     });
+    // Nobody waits for an issuer that is slow.
+    void identity.issuers?.warm();
     try {
       await gateway.#open();
     } catch (error) {
