@@ -219,6 +219,32 @@ describe('as who is logged in', () => {
     expect(await complaint('connect', 'db', '--user', 'dev', '-c', 'select 1')).toContain('cannot log in as "dev"');
   });
 
+  check('connect opens one where the listener prefers OAUTHBEARER, too', async () => {
+    const other = await openStand({
+      target: targetOf(server),
+      listener: '{ address: 127.0.0.1, port: 0, login: oauth }',
+    });
+    try {
+      const args = [
+        MAIN,
+        '--data',
+        join(other.folder, 'data'),
+        'connect',
+        'db',
+        '-u',
+        'dev',
+        '-c',
+        'select 42 as answer',
+      ];
+      for (const builtin of [[], ['--builtin']]) {
+        const { stdout } = await promisify(execFile)(process.execPath, [...args, ...builtin], { env: environment() });
+        expect(stdout).toContain('42');
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
   check('tokens are their own', async () => {
     await loginAs('ana');
     const token = (await sluice('token', 'create', '--name', 'laptop')).trim();
