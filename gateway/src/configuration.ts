@@ -37,6 +37,10 @@ function warningsOf(config: Config): string[] {
   for (const connection of config.connections.values()) {
     const { name, access, rules } = connection;
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);
+    if (access.includes('*') && config.issuers.size > 0)
+      warnings.push(
+        `Connection "${name}" is open to everybody with a token of ${[...config.issuers.keys()].join(' or ')}.`,
+      );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
     if (connection.protocol === 'ssh' && connection.target.hostKeys.firstUse)
       warnings.push(`Connection "${name}" trusts the first host key that it is shown (first_use).`);

@@ -157,6 +157,8 @@ export class Gateway {
       redactionKey,
       maskKey,
     });
+    // Nobody waits for an issuer that is slow.
+    void identity.issuers?.warm();
     try {
       await gateway.#open();
     } catch (error) {
@@ -536,7 +538,10 @@ const sameIssuers = (one: Config, other: Config): boolean =>
   JSON.stringify([...one.issuers, ...claimsOf(one)]) === JSON.stringify([...other.issuers, ...claimsOf(other)]);
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
-  new Map([...principals, [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['admin', 'auditor'] }]]);
+  new Map([
+    ...principals,
+    [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['approver', 'admin', 'auditor'] }],
+  ]);
 
 async function secretOf(store: Store, name: string): Promise<Buffer> {
   let secret = await store.setting(name);

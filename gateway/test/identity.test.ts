@@ -104,6 +104,33 @@ describe('a token of an issuer as the password', () => {
   });
 });
 
+describe('a job of a CI system', () => {
+  check('is an agent by its subject, within what the issuer is trusted for', async () => {
+    const ci = await openStand({
+      target: targetOf(server),
+      listener: '{ address: 127.0.0.1, port: 0, login: password }',
+      access: '["agent:ci:repo:acme/shop:ref:refs/heads/main", "claim:environment=staging"]',
+      sections: `issuers: { ci: { issuer: "${issuer.url}", audience: sluice, kind: agent, principal_prefix: "ci:", require: { repository_owner: acme } } }`,
+    });
+    const job = (branch: string, owner: string, more: object = {}): Promise<string> => {
+      const sub = `repo:${owner}/shop:ref:refs/heads/${branch}`;
+      const login = async (): Promise<void> => {
+        const password = await issuer.token({ sub, repository_owner: owner, ...more });
+        await (await ci.client({ user: `ci:${sub}`, password })).end();
+      };
+      return failure(login());
+    };
+    try {
+      expect(await job('main', 'acme')).toBe('no error');
+      expect(await job('feature', 'acme')).toBe('42501');
+      expect(await job('feature', 'acme', { environment: 'staging' })).toBe('no error');
+      expect(await job('main', 'evil')).toBe('28P01');
+    } finally {
+      await ci.stop();
+    }
+  });
+});
+
 /** psql 15, or a program of ours, on the client library of PostgreSQL 18. */
 const library = ((): string | undefined => {
   try {

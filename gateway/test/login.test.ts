@@ -3,10 +3,17 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ConnectionRow, WhoAmI } from '@sluice/cli';
-import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
+import {
+  type PostgresServer,
+  findTool,
+  missingPostgres,
+  missingTool,
+  startPostgres,
+  temporaryFolder,
+} from '@sluice/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type DevIssuer, startIssuer } from '../src/demo/issuer.js';
-import { Browser } from './browser.js';
+import { Browser } from '../src/demo/tour/browser.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
@@ -212,6 +219,32 @@ describe('as who is logged in', () => {
     expect(await complaint('connect', 'db', '--user', 'dev', '-c', 'select 1')).toContain('cannot log in as "dev"');
   });
 
+  check('connect opens one where the listener prefers OAUTHBEARER, too', async () => {
+    const other = await openStand({
+      target: targetOf(server),
+      listener: '{ address: 127.0.0.1, port: 0, login: oauth }',
+    });
+    try {
+      const args = [
+        MAIN,
+        '--data',
+        join(other.folder, 'data'),
+        'connect',
+        'db',
+        '-u',
+        'dev',
+        '-c',
+        'select 42 as answer',
+      ];
+      for (const builtin of [[], ['--builtin']]) {
+        const { stdout } = await promisify(execFile)(process.execPath, [...args, ...builtin], { env: environment() });
+        expect(stdout).toContain('42');
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
   check('tokens are their own', async () => {
     await loginAs('ana');
     const token = (await sluice('token', 'create', '--name', 'laptop')).trim();
@@ -227,13 +260,67 @@ describe('as who is logged in', () => {
   });
 });
 
+const psql = findTool('psql');
+const withPsql = missing || missingTool('psql') ? test.skip : test;
+
+describe('what other clients are told', () => {
+  withPsql('a service file and a password file let psql in', async () => {
+    await loginAs('ana');
+    const token = join(home.path, 'token');
+    writeFileSync(token, await sluice('token', 'create'));
+    const files = { service: join(home.path, 'service'), passwords: join(home.path, 'passwords') };
+    writeFileSync(files.service, await sluice('client-config', 'pg_service'));
+    writeFileSync(files.passwords, await sluice('client-config', 'pgpass', 'db', '--token-file', token), {
+      mode: 0o600,
+    });
+    const { stdout } = await promisify(execFile)(psql ?? '', ['service=db', '-Atc', 'select 42'], {
+      env: { ...environment(), PGSERVICEFILE: files.service, PGPASSFILE: files.passwords },
+    });
+    expect(stdout).toBe('42\n');
+  });
+
+  withPsql('so do environment variables', async () => {
+    await loginAs('ana');
+    const script = `${await sluice('client-config', 'env', 'db')}\nexec psql -Atc 'select 42'`;
+    const token = (await sluice('token', 'create')).trim();
+    const { stdout } = await promisify(execFile)('sh', ['-c', script], {
+      env: { ...environment(), PGPASSWORD: token },
+    });
+    expect(stdout).toBe('42\n');
+  });
+
+  check('a JDBC URL has no password in it, and a connection that is not yours is none', async () => {
+    await loginAs('ana');
+    expect(await sluice('client-config', 'jdbc')).toBe(
+      `jdbc:postgresql://127.0.0.1:${stand.port}/db?user=ana&sslmode=require\n`,
+    );
+    expect(await complaint('client-config', 'env', 'elsewhere')).toContain(
+      'There is no connection "elsewhere" for you.',
+    );
+    await loginAs('ben');
+    expect(await complaint('client-config', 'jdbc')).toContain('There is no connection for you.');
+  });
+});
+
+test('bash completes commands and options, also behind options of the whole program', async () => {
+  const { stdout: script } = await promisify(execFile)(process.execPath, [MAIN, 'completion', 'bash']);
+  const complete = async (...words: string[]): Promise<string> => {
+    const line = words.map((word) => `'${word}'`).join(' ');
+    const body = `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
+    return (await promisify(execFile)('bash', ['-c', body])).stdout.trim();
+  };
+  expect(await complete('sluice', 'approvals', 'a')).toBe('approve');
+  expect(await complete('sluice', '-o', 'json', 'token', 'create', '--ro')).toBe('--role');
+  expect(await complete('sluice', 'log')).toBe('login logout');
+});
+
 describe('the provider of the demo', () => {
   check('has no page of a library, and knows nobody else', async () => {
     const { said, child } = begin('--no-browser');
     const browser = new Browser();
     await browser.open(await said(/(http:\S+)/));
     expect(browser.text).not.toMatch(/oidc-provider|development/i);
-    expect(browser.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(browser.headers['content-security-policy']).toContain("default-src 'none'");
     for (const account of ['root', '__proto__', 'constructor', '']) {
       await browser.submit({ account });
       expect(browser.status).toBe(400);

@@ -72,6 +72,15 @@ check(
   },
 );
 
+check('a protocol that does not ask for the release reaches nothing', async () => {
+  const login = stand.client();
+  await pending();
+  const [session] = stand.gateway.sessions.values();
+  await expect(session?.dial()).rejects.toThrow('before people have agreed');
+  await decide('approve');
+  await (await login).end();
+});
+
 check('a denial, and a time-out, refuse it in words', async () => {
   const denied = stand.client().catch((error: Error) => error.message);
   await decide('deny', 'not on a Friday');

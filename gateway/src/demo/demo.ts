@@ -207,7 +207,7 @@ async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
   }
 }
 
-function screen({ gateway, folder, tokens }: Demo): string {
+function screen({ gateway, folder, tokens, issuer }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = pc.bold;
   const line = (text: string): string => `    ${pc.cyan(text)}`;
@@ -230,7 +230,7 @@ ${line('delete from customers where id = 300;')} ${pc.dim('one row: passes')}
 ${bold('As an agent')}, which may only read:
 ${line(psql('assistant', tokens.assistant))}
 
-${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
+${issuer ? people(issuer.url) : ''}${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
 ${line('./sluice connect backroom --user developer')}
 ${line('./sluice agents ls')}
 
@@ -243,3 +243,16 @@ ${line('./sluice audit verify')}                ${pc.dim('proves that the record
 Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
 `;
 }
+
+const people = (
+  url: string,
+): string => `${pc.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice login')}
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update payments set amount = 0 where id = 1"')}
+${pc.dim('It waits. In a second terminal log in as Ben, who approves:')}
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice login')}
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals watch')}
+    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals approve <number>')}
+${pc.dim('The connection "payroll" waits at the login already.')}
+
+`;

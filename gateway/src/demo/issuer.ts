@@ -52,10 +52,17 @@ const HEAD = {
 /** The page on which one says who one is: GET shows it, POST takes the answer. */
 async function choose(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Bound to the browser by a cookie: whoever has only the address gets nowhere.
-  const { uid, params } = await provider.interactionDetails(request, response);
+  const interaction = await provider.interactionDetails(request, response);
+  const { uid, params, session } = interaction;
   if (request.method !== 'POST') return void response.writeHead(200, HEAD).end(choosePage(`/choose/${uid}`));
   const accountId = new URLSearchParams(await bodyOf(request)).get('account') ?? '';
   if (!Object.hasOwn(PEOPLE, accountId)) return void response.writeHead(400, HEAD).end(choosePage(`/choose/${uid}`));
+  if (session && session.accountId !== accountId) {
+    // Somebody else at the same browser, which happens all the time where one plays all parts.
+    await (await provider.Session.findByUid(session.uid))?.destroy();
+    delete interaction.session;
+    await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+  }
   // Programs on one's own machine are asked about each time (RFC 8252 section 8.6): to choose is to consent.
   const grant = new provider.Grant({ clientId: CLIENT_ID, accountId });
   grant.addOIDCScope(String(params['scope'] ?? 'openid'));
@@ -118,6 +125,8 @@ function configuration(): Configuration {
       },
     },
     interactions: { url: (_, { uid }) => `/choose/${uid}` },
+    // What one person's command line has goes on when another one logs in with the same browser.
+    expiresWithSession: () => Promise.resolve(false),
     issueRefreshToken: (_, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
     renderError: (ctx, { error, error_description: why }) => void (ctx.body = failedPage(why ?? error)),
     ttl: {

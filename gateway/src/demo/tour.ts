@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import pg from 'pg';
 import pc from 'picocolors';
 import { type Demo, startDemo } from './demo.js';
+import { approvals, withShortHold } from './tour/approvals.js';
 
 /** What a step sent, what came back, and whether that is what was promised. */
-interface Step {
+export interface Step {
   readonly title: string;
   readonly sent: string;
   readonly got: string;
@@ -20,6 +21,7 @@ export async function tour(): Promise<boolean> {
   const { path, remove } = temporaryFolder('tour');
   chmodSync(path, 0o711);
   try {
+    withShortHold(path);
     const demo = await startDemo({ port: await freePort(), controlPort: await freePort(), folder: path }, (text) =>
       print(pc.dim(text)),
     );
@@ -35,6 +37,7 @@ export async function tour(): Promise<boolean> {
       await refusals(demo, show);
       await masks(demo, show);
       await behindAnAgent(demo, show);
+      await approvals(demo, show);
       await record(demo, show);
     } finally {
       await demo.stop();
@@ -54,7 +57,7 @@ export async function tour(): Promise<boolean> {
   }
 }
 
-type Show = (step: Step) => void;
+export type Show = (step: Step) => void;
 
 async function people(demo: Demo, show: Show): Promise<void> {
   const wrong = await refusedLogin(demo, 'developer', 'sluice_aaaaaaaaaa_wrong');

@@ -80,6 +80,8 @@ export interface ConnectionRow {
   readonly protocol: string;
   /** `host:port` of the gateway's listener. */
   readonly listener: string;
+  /** Whether that speaks TLS. */
+  readonly tls?: boolean;
   readonly policies: readonly string[];
 }
 

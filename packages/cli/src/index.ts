@@ -3,6 +3,8 @@ import pc from 'picocolors';
 import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
+import { postgresConfig } from './commands/client-config.js';
+import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { login } from './commands/login.js';
 import { policy } from './commands/policy.js';
@@ -48,6 +50,8 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   reload(program, context);
   sessions(program, context);
   tokens(program, context);
+  postgresConfig(program, context);
+  completion(program);
   return program;
 }
 

@@ -24,6 +24,14 @@ test('many tokens at once cost one fetch', async () => {
   expect(fetches()).toBe(1);
 });
 
+test('keys that were fetched before the first token see it through an issuer that is down by then', async () => {
+  const issuers = issuer.issuers();
+  await issuers.warm();
+  issuer.down = true;
+  expect(await refusal(issuers, await issuer.token(first))).toBe('taken');
+  expect(fetches()).toBe(1);
+});
+
 test('a new key is fetched when a token names it, at most every 30 s', async () => {
   const issuers = issuer.issuers();
   expect(await refusal(issuers, await issuer.token(first))).toBe('taken');
@@ -37,6 +45,17 @@ test('a new key is fetched when a token names it, at most every 30 s', async () 
   issuer.now += 31_000;
   await refusal(issuers, await issuer.token(second, {}, { kid: 'guess' }));
   expect(fetches()).toBe(3);
+});
+
+test('tokens that come together after the keys have changed are all taken, for one fetch', async () => {
+  const issuers = issuer.issuers();
+  await refusal(issuers, await issuer.token(first));
+  issuer.now += 31_000;
+  issuer.keys = [second.jwk];
+  const token = await issuer.token(second);
+  const said = await Promise.all(Array.from({ length: 20 }, () => refusal(issuers, token)));
+  expect(new Set(said)).toEqual(new Set(['taken']));
+  expect(fetches()).toBe(2);
 });
 
 test('a key that the issuer has taken back is refused once the set is fetched again', async () => {

@@ -44,7 +44,7 @@ export function connections(program: Command, context: Context): void {
           ],
           {
             stdio: 'inherit',
-            env: { ...process.env, PGPASSWORD: token },
+            env: { ...process.env, PGPASSWORD: token, PGOPTIONS: `${process.env['PGOPTIONS'] ?? ''} ${SCRAM}`.trim() },
           },
         );
         process.exitCode = status ?? 1;
@@ -53,14 +53,17 @@ export function connections(program: Command, context: Context): void {
       if (!options.command)
         print('There is no psql on this machine; this is a small prompt. End a statement with ";", leave with \\q.');
       process.exitCode = await shell(
-        { host, port: Number(port), user, password: token, database: name },
+        { host, port: Number(port), user, password: token, database: name, options: SCRAM },
         options.command,
       );
     });
 }
 
+/** The token is one of the gateway's: it need not be sent, whatever the listener prefers. */
+const SCRAM = '-c sluice.login=scram';
+
 /** `host:port`, where the host may be an IPv6 address in brackets. */
-const split = (address: string): readonly [string, string] => {
+export const split = (address: string): readonly [string, string] => {
   const at = address.lastIndexOf(':');
   return [address.slice(0, at).replaceAll(/^\[|\]$/g, ''), address.slice(at + 1)];
 };

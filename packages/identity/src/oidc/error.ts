@@ -1,3 +1,6 @@
+/** What of a message is kept: libraries quote what somebody sent. */
+const LONGEST = 200;
+
 /**
  * Why a token was not taken. `message` is for the log and the record: it names the check that failed and never the token.
  * 'invalid': this token will not do. 'unavailable': the keys to check it with cannot be had now.
@@ -7,7 +10,7 @@ export class TokenError extends Error {
   readonly reason: 'invalid' | 'unavailable';
 
   constructor(reason: TokenError['reason'], message: string, cause?: unknown) {
-    super(message, { cause });
+    super(message.slice(0, LONGEST), { cause });
     this.reason = reason;
   }
 }

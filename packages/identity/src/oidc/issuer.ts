@@ -60,6 +60,11 @@ export class Issuer {
     this.#keys = new IssuerKeys(url, { maxAge, fetch, now, onFailure });
   }
 
+  /** Never rejects: what failed is told to `onFailure`. */
+  warm(): Promise<void> {
+    return this.#keys.warm();
+  }
+
   /** Rejects with a TokenError. */
   async verify(token: string): Promise<Verified> {
     const { payload, header } = await this.#signed(token);

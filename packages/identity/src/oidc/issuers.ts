@@ -37,6 +37,11 @@ export class Issuers {
     return [...this.#byName.values()].map(({ settings }) => settings);
   }
 
+  /** Fetches the keys of all: a gateway that has them can do without the issuer for a while, and a wrong address shows. */
+  async warm(): Promise<void> {
+    await Promise.all(Array.from(this.#byName.values(), (issuer) => issuer.warm()));
+  }
+
   /**
    * Checks a token by the issuer that it names, which has to be one of ours. Rejects with a TokenError.
    *

@@ -48,11 +48,17 @@ export class IssuerKeys {
     try {
       return await set(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !this.#mayRetry()) throw error;
+      const another = this.#fetching !== undefined || this.#mayRetry();
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !another) throw error;
       await this.#refresh();
       return (await this.#current())(header, token);
     }
   };
+
+  /** Fetches them before the first token comes. Never rejects. */
+  warm(): Promise<void> {
+    return this.#refresh();
+  }
 
   async #current(): Promise<KeySet> {
     const age = this.#options.now() - this.#fetched;

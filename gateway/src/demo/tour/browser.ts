@@ -5,7 +5,7 @@ export class Browser {
   url = new URL('about:blank');
   text = '';
   status = 0;
-  headers = new Headers();
+  headers: Readonly<Record<string, string>> = {};
 
   async open(address: string | URL, body?: URLSearchParams): Promise<void> {
     let next: { url: URL; body: URLSearchParams | undefined } | undefined = { url: new URL(address), body };
@@ -45,7 +45,7 @@ export class Browser {
     }
     this.url = url;
     this.status = response.status;
-    this.headers = response.headers;
+    this.headers = Object.fromEntries(response.headers);
     this.text = await response.text();
     const location = response.headers.get('location');
     return location === null ? undefined : { url: new URL(location, url), body: undefined };

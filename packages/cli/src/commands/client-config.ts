@@ -1,0 +1,118 @@
+import type { Command } from 'commander';
+import type { ConnectionRow, WhoAmI } from '../api.js';
+import { CliError } from '../client.js';
+import type { Context } from '../context.js';
+import { print } from '../output.js';
+import { split } from './connections.js';
+
+/** What a client needs to know of one connection. The password is a token, and is in none of these but `pgpass`. */
+export interface Entry {
+  readonly host: string;
+  readonly port: string;
+  readonly user: string;
+  readonly connection: string;
+  readonly tls: boolean;
+}
+
+/** The group that `client-config` commands of every protocol are in. */
+export const clientConfig = (program: Command): Command =>
+  program.commands.find((command) => command.name() === 'client-config') ??
+  program.command('client-config').description('prints what other clients need in order to come through the gateway');
+
+/** `sluice client-config pg_service|pgpass|jdbc|env`. */
+export function postgresConfig(program: Command, context: Context): void {
+  const group = clientConfig(program);
+  const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
+    ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
+    ['jdbc', 'a JDBC URL for each connection', jdbc],
+    ['env', 'environment variables for libpq and most drivers; one connection', environment],
+  ];
+  for (const [name, description, format] of formats) {
+    group
+      .command(`${name} [connection]`)
+      .description(description)
+      .option('-u, --user <principal>', 'who logs in; default: you')
+      .action(async (connection: string | undefined, { user }: { user?: string }) =>
+        print(format(await entriesOf(context, connection, user))),
+      );
+  }
+  group
+    .command('pgpass [connection]')
+    .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
+    .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
+    .option('-u, --user <principal>', 'who logs in; default: you')
+    .action(async (connection: string | undefined, options: { user?: string; tokenFile: string }) => {
+      const { readFileSync } = await import('node:fs');
+      const token = readFileSync(options.tokenFile === '-' ? 0 : options.tokenFile, 'utf8').trim();
+      print(pgpass(await entriesOf(context, connection, options.user), token));
+    });
+}
+
+async function entriesOf(context: Context, connection: string | undefined, user: string | undefined): Promise<Entry[]> {
+  const api = context.api();
+  const rows = (await api.get<ConnectionRow[]>('/v1/connections')).filter(({ protocol }) => protocol === 'postgres');
+  const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
+  if (wanted.length === 0) {
+    const known = rows.map(({ name }) => name).join(', ');
+    throw new CliError(
+      connection === undefined ? 'There is no connection for you.' : `There is no connection "${connection}" for you.`,
+      known ? `There are: ${known}.` : undefined,
+    );
+  }
+  const name = user ?? (await api.get<WhoAmI>('/v1/whoami')).name;
+  return wanted.map((row) => {
+    const [bound, port] = split(row.listener);
+    // "All addresses" is no address to go to: the control API is reached at one.
+    const host = ['0.0.0.0', '::'].includes(bound) ? new URL(context.url()).hostname.replaceAll(/^\[|\]$/g, '') : bound;
+    return { host, port, user: name, connection: row.name, tls: row.tls ?? false };
+  });
+}
+
+/** libpq documentation, 32.17: INI sections, values as they are to the end of the line. */
+export const pgService = (entries: readonly Entry[]): string =>
+  entries
+    .map(({ host, port, user, connection, tls }) =>
+      [
+        `[${connection}]`,
+        `host=${host}`,
+        `port=${port}`,
+        `user=${user}`,
+        `dbname=${connection}`,
+        `sslmode=${sslmode(tls)}`,
+        '',
+      ].join('\n'),
+    )
+    .join('\n');
+
+/** libpq documentation, 32.16: `hostname:port:database:username:password`, with ":" and "\" escaped. */
+export const pgpass = (entries: readonly Entry[], token: string): string =>
+  entries
+    .map(({ host, port, user, connection }) =>
+      [host, port, connection, user, token].map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':'),
+    )
+    .join('\n');
+
+/** pgJDBC documentation, "Connecting to the Database". The password is the token. */
+export const jdbc = (entries: readonly Entry[]): string =>
+  entries
+    .map(({ host, port, user, connection, tls }) => {
+      const place = host.includes(':') ? `[${host}]` : host;
+      const query = new URLSearchParams({ user, sslmode: sslmode(tls) });
+      return `jdbc:postgresql://${place}:${port}/${encodeURIComponent(connection)}?${query.toString()}`;
+    })
+    .join('\n');
+
+/** libpq documentation, 32.15. PGPASSWORD is left to who has the token. */
+export function environment(entries: readonly Entry[]): string {
+  const [entry, ...others] = entries;
+  if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
+  const { host, port, user, connection, tls } = entry;
+  return Object.entries({ PGHOST: host, PGPORT: port, PGUSER: user, PGDATABASE: connection, PGSSLMODE: sslmode(tls) })
+    .map(([name, value]) => `export ${name}=${quoted(value)}`)
+    .join('\n');
+}
+
+const sslmode = (tls: boolean): string => (tls ? 'require' : 'disable');
+
+/** For a POSIX shell. */
+const quoted = (text: string): string => (/^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
