@@ -6,6 +6,7 @@ import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
+import { loginRoutes } from './logins.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
 import { sessionRoutes } from './sessions.js';
@@ -58,6 +59,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   agentRoutes(routes);
   approvalRoutes(routes);
   connectionRoutes(routes);
+  loginRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
   sessionRoutes(routes);

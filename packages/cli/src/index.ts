@@ -3,7 +3,9 @@ import pc from 'picocolors';
 import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
+import { clientConfigSsh } from './commands/client-config-ssh.js';
 import { connections } from './commands/connections.js';
+import { logins } from './commands/login.js';
 import { policy } from './commands/policy.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
@@ -11,6 +13,7 @@ import { contextOf } from './context.js';
 import { note } from './output.js';
 
 export * from './api.js';
+export { sshConfig } from './commands/client-config-ssh.js';
 export { ApiClient, BEACON, type Beacon, CliError, readBeacon } from './client.js';
 export { note, oneLine, print, printRows, printable, table } from './output.js';
 
@@ -40,7 +43,9 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   local.add(program, policies);
   agents(program, context);
   approvals(program, context);
+  clientConfigSsh(program.command('client-config').description('what clients need to know of the gateway'), context);
   connections(program, context);
+  logins(program, context);
   policy(policies, context);
   sessions(program, context);
   tokens(program, context);
