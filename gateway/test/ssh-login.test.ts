@@ -1,9 +1,10 @@
 /** Who one is by SSH: keys, certificates, tokens, a code; and how the gateway logs in at its target. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sshConfig } from '@sluice/cli';
-import { makeKey, missingSshd, missingTool, startSshd, temporaryFolder } from '@sluice/testkit';
+import { parseKeyLine } from '@sluice/keys';
+import { type SshdServer, makeKey, missingSshd, missingTool, startSshd, temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ran, type SshStand, type SshStandOptions, openSshStand, run, until } from './ssh-stand.js';
 
@@ -201,34 +202,26 @@ describe.skipIf(missingSshd() !== undefined)('at the target', () => {
     return one;
   };
 
+  /** From now on the connection leads to another host. */
+  const redirect = ({ gateway }: SshStand, { port, hostKey }: SshdServer, firstUse = false): void => {
+    const connection = gateway.config.connections.get('vm');
+    const keys = firstUse ? [] : [parseKeyLine(hostKey)];
+    Object.assign(connection?.target ?? {}, { port, hostKeys: { keys, authorities: [], revoked: [], firstUse } });
+  };
+
   test("a certificate of the gateway's authority, made for each login", async () => {
-    const { path } = temporaryFolder('ca');
-    mkdirSync(join(path, 'sshd'));
-    const first = await stand({ credential: ({ user }) => `{ user: ${user}, certificate: true }` });
-    const refused = await first.ssh(['echo in']);
+    const one = await stand({ credential: ({ user }) => `{ user: ${user}, certificate: true }` });
+    const refused = await one.ssh(['echo in']);
     expect(refused).toMatchObject({ status: 255 });
     expect(refused.stderr).toContain('The target does not accept the login of the gateway.');
-    // The same server, told to trust the authority.
-    const sshd = await startSshd({ userCa: first.gateway.sshKeys.authorityLine });
+    const trusting = await startSshd({ userCa: one.gateway.sshKeys.authorityLine });
     try {
-      const trusted = await openSshStandAt(first, sshd.port, sshd.hostKey);
-      expect(trusted).toBe('in\n');
+      redirect(one, trusting);
+      expect((await one.ssh(['echo in'])).stdout.toString()).toBe('in\n');
     } finally {
-      await sshd.stop();
+      await trusting.stop();
     }
   });
-
-  /** One command through the gateway's own target side, to another host. */
-  const openSshStandAt = async ({ gateway }: SshStand, port: number, hostKey: string): Promise<string> => {
-    const connection = gateway.config.connections.get('vm');
-    if (connection?.protocol !== 'ssh') throw new Error('no connection');
-    const { parseKeyLine } = await import('@sluice/keys');
-    Object.assign(connection.target, {
-      port,
-      hostKeys: { ...connection.target.hostKeys, keys: [parseKeyLine(hostKey)] },
-    });
-    return (await (open[0] as SshStand).ssh(['echo in'])).stdout.toString();
-  };
 
   test('a host key that is not the pinned one ends it before anything is sent', async () => {
     const { path, remove } = temporaryFolder('pins');
@@ -246,9 +239,7 @@ describe.skipIf(missingSshd() !== undefined)('at the target', () => {
     expect((await one.ssh(['echo in'])).stdout.toString()).toBe('in\n');
     const other = await startSshd();
     try {
-      copyFileSync(one.sshd.keyFile, join(other.folder, 'unused'));
-      const connection = one.gateway.config.connections.get('vm');
-      Object.assign(connection?.target ?? {}, { port: other.port });
+      redirect(one, other, true);
       const ran = await one.ssh(['echo in']);
       expect(ran.stderr).toContain('it is another one than at first');
     } finally {

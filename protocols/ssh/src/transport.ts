@@ -223,18 +223,19 @@ export class Transport {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes >= REKEY_BYTES) this.#rekey();
+    if (this.#bytes >= REKEY_BYTES) this.rekey();
   }
 
   #look(): void {
     const now = Date.now();
-    if (now - this.#since >= REKEY_TIME) this.#rekey();
+    if (now - this.#since >= REKEY_TIME) this.rekey();
     if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
   }
 
-  #rekey(): void {
+  /** New keys. By itself after `REKEY_BYTES` and `REKEY_TIME`. */
+  rekey(): void {
     if (!this.#ready || this.#over || this.#exchanging !== undefined) return;
     this.#exchanging = Date.now();
     this.#bytes = 0;
