@@ -3,10 +3,19 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CliError, note, print } from '@sluice/cli';
 import type { Config, ConnectionConfig } from '@sluice/config';
-import { SUPERUSER, SUPERUSER_PASSWORD, type PostgresServer, reachable, startPostgres } from '@sluice/testkit';
+import {
+  type PostgresServer,
+  SUPERUSER,
+  SUPERUSER_PASSWORD,
+  type SshdServer,
+  freePort,
+  reachable,
+  startPostgres,
+} from '@sluice/testkit';
 import pg from 'pg';
 import pc from 'picocolors';
 import { startDemoAgent } from './agent.js';
+import { missingVm, startVm, withVm } from './vm.js';
 import { start, untilSignal } from '../commands/up.js';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
@@ -17,6 +26,7 @@ import { ROOT } from '../root.js';
 export interface DemoOptions {
   readonly port: number;
   readonly controlPort: number;
+  readonly sshPort: number;
   readonly folder?: string | undefined;
 }
 
@@ -24,6 +34,8 @@ export interface DemoOptions {
 export interface Demo {
   readonly gateway: Gateway;
   readonly shop: PostgresServer;
+  /** The sample machine, or why there is none. */
+  readonly vm: SshdServer | string;
   readonly folder: string;
   /** Tokens of the sample principals. */
   readonly tokens: { readonly developer: string; readonly assistant: string };
@@ -56,9 +68,11 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
     });
     progress('Starting the gateway ...');
-    const gateway = await start(() =>
-      Gateway.start(adapted(config, folder, shop.port, options), operatorLog(true, 'warn')),
-    );
+    const vmPort = await freePort();
+    const missing = missingVm(config);
+    const settings = withVm(adapted(config, folder, shop.port, options), missing === undefined ? vmPort : undefined);
+    const gateway = await start(() => Gateway.start(settings, operatorLog(true, 'warn')));
+    const vm = missing ?? (await startVm(gateway, folder, vmPort));
     const tokens = {
       developer: await tokenFor(gateway, folder, 'developer'),
       assistant: await tokenFor(gateway, folder, 'assistant'),
@@ -70,10 +84,12 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     return {
       gateway,
       shop,
+      vm,
       folder,
       tokens,
       stop: async () => {
         await gateway.stop();
+        if (typeof vm !== 'string') await vm.stop();
         await stopAgent?.();
         await shop.stop();
       },
@@ -145,7 +161,8 @@ function configurationFile(folder: string): string {
 }
 
 /** The ports of this start, and the folder, whatever the file says. */
-function adapted(config: Config, folder: string, shopPort: number, { port, controlPort }: DemoOptions): Config {
+function adapted(config: Config, folder: string, shopPort: number, options: DemoOptions): Config {
+  const { port, controlPort, sshPort } = options;
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
     connection.protocol === 'postgres' && ['shop', 'backroom'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
@@ -153,7 +170,11 @@ function adapted(config: Config, folder: string, shopPort: number, { port, contr
   return {
     ...config,
     data: folder,
-    listeners: { ...config.listeners, postgres: { ...config.listeners.postgres, port } },
+    listeners: {
+      ...config.listeners,
+      postgres: { ...config.listeners.postgres, port },
+      ssh: config.listeners.ssh && { ...config.listeners.ssh, port: sshPort },
+    },
     control: { ...config.control, port: controlPort },
     connections: new Map([...config.connections].map(([name, connection]) => [name, withPort(connection)])),
   };
@@ -170,10 +191,11 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
 }
 
 /** Says at once which port is taken, before a database is started for nothing. */
-async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
+async function checkPorts({ port, controlPort, sshPort }: DemoOptions): Promise<void> {
   for (const [path, number] of [
     ['--port', port],
     ['--control-port', controlPort],
+    ['--ssh-port', sshPort],
   ] as const) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const probe = createServer();
@@ -188,7 +210,7 @@ async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
   }
 }
 
-function screen({ gateway, folder, tokens }: Demo): string {
+function screen({ gateway, folder, tokens, vm }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = pc.bold;
   const line = (text: string): string => `    ${pc.cyan(text)}`;
@@ -215,6 +237,8 @@ ${bold('Through an agent')}, a process of its own that dials out to the gateway,
 ${line('./sluice connect backroom --user developer')}
 ${line('./sluice agents ls')}
 
+${machine(gateway, vm)}
+
 ${bold('From a second terminal')}
 ${line('./sluice sessions ls')}                 ${pc.dim('who did what')}
 ${line('./sluice sessions replay <id>')}        ${pc.dim('plays it, answers included')}
@@ -223,4 +247,16 @@ ${line('./sluice audit verify')}                ${pc.dim('proves that the record
 
 Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
 `;
+}
+
+/** What to try by SSH, or why it cannot be. */
+function machine(gateway: Gateway, vm: SshdServer | string): string {
+  if (typeof vm === 'string') return `${pc.bold('No machine for SSH')}: ${vm}.`;
+  const [host, port] = (gateway.addresses.get('ssh') ?? '').split(':');
+  const line = (text: string): string => `    ${pc.cyan(text)}`;
+  return `${pc.bold('A machine, by SSH')}: the password is the token of the developer above, or Enter and "sluice login confirm --as developer":
+${line(`ssh -p ${port} vm@${host}`)}                ${pc.dim('a terminal: recorded')}
+${line(`ssh -p ${port} vm@${host} uname -a`)}       ${pc.dim('a command: judged before it runs')}
+${line(`ssh -p ${port} vm@${host} rm -rf things`)}  ${pc.dim('refused: rule nothing-is-destroyed, status 126')}
+${line('./sluice client-config ssh')}            ${pc.dim('for ~/.ssh/config and known_hosts')}`;
 }

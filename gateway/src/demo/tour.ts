@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import pg from 'pg';
 import pc from 'picocolors';
 import { type Demo, startDemo } from './demo.js';
+import { onAMachine } from './tour-ssh.js';
 
 /** What a step sent, what came back, and whether that is what was promised. */
-interface Step {
+export interface Step {
   readonly title: string;
   readonly sent: string;
   readonly got: string;
@@ -20,9 +21,8 @@ export async function tour(): Promise<boolean> {
   const { path, remove } = temporaryFolder('tour');
   chmodSync(path, 0o711);
   try {
-    const demo = await startDemo({ port: await freePort(), controlPort: await freePort(), folder: path }, (text) =>
-      print(pc.dim(text)),
-    );
+    const ports = { port: await freePort(), controlPort: await freePort(), sshPort: await freePort() };
+    const demo = await startDemo({ ...ports, folder: path }, (text) => print(pc.dim(text)));
     const steps: Step[] = [];
     const show = (step: Step): void => {
       steps.push(step);
@@ -35,6 +35,7 @@ export async function tour(): Promise<boolean> {
       await refusals(demo, show);
       await masks(demo, show);
       await behindAnAgent(demo, show);
+      await onAMachine(demo, show);
       await record(demo, show);
     } finally {
       await demo.stop();
