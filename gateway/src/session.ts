@@ -471,8 +471,7 @@ export class Session implements Gate {
 or run: ./sluice login confirm ${begun.code}
 The code is good for 5 minutes.`,
     );
-    const principal = await begun.confirmed;
-    return principal && { principal };
+    return begun.confirmed;
   }
 
   #until(time: number): NodeJS.Timeout {

@@ -50,9 +50,11 @@ export class Turn {
       held = [];
       bytes = 0;
       if (ending) return void end();
-      // Somebody was told to wait for 'drain', and the stream, having room, would not say it.
-      if (refused && taken) stream.emit('drain');
+      // Somebody was told to wait for 'drain', and the stream, having room, would not say it. Who hears it may write at
+      // once, and be told to wait again.
+      const waited = refused && taken;
       refused = false;
+      if (waited) stream.emit('drain');
     };
     const schedule = (): void => {
       if (scheduled) return;

@@ -7,6 +7,7 @@ import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
 import { identityRoutes } from './identity.js';
+import { loginRoutes } from './logins.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
@@ -66,6 +67,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   approvalRoutes(routes);
   connectionRoutes(routes);
   identityRoutes(routes);
+  loginRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
   reloadRoute(routes);

@@ -33,8 +33,8 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   });
 
   app.get<{ Params: { id: string } }>('/v1/sessions/:id/timeline', (request): TimelineEntry[] => {
-    const { entries } = read(request.params.id, caller(request).principal);
-    return entries.map(toApi);
+    const { session, entries } = read(request.params.id, caller(request).principal);
+    return entries.map((entry) => toApi(entry, session.protocol));
   });
 
   app.get<{ Params: { id: string } }>('/v1/sessions/:id/export', (request, reply) => {
@@ -91,7 +91,7 @@ const recordedRow = ({ started, ended, ...session }: SessionSummary): SessionRow
   ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
 });
 
-function toApi(entry: Entry): TimelineEntry {
+function toApi(entry: Entry, protocol: string): TimelineEntry {
   switch (entry.type) {
     case 'command': {
       const { type, at, id, phase, text, decision } = entry;
@@ -109,7 +109,8 @@ function toApi(entry: Entry): TimelineEntry {
     }
     case 'response': {
       const { type, at, command, outcome, summary, rows, bytes, data } = entry;
-      return { type, at, command, outcome, summary, rows, bytes, result: decodeResult(data) };
+      const answered = { type, at, command, outcome, summary, rows, bytes };
+      return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
     }
     default:
       return { type: entry.type, at: entry.at, summary: entry.summary };

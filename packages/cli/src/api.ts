@@ -168,3 +168,14 @@ export interface AgentLink {
   readonly draining: boolean;
   readonly allow: readonly string[];
 }
+
+/** What an SSH client needs to know of the gateway. Keys are lines of public keys. */
+export interface SshClientConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly hostKey: string;
+  /** The authority of the certificates that the gateway shows to targets. */
+  readonly userCa: string;
+  /** Those that the caller may reach. */
+  readonly connections: readonly string[];
+}

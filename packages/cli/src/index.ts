@@ -3,10 +3,12 @@ import pc from 'picocolors';
 import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
-import { postgresConfig } from './commands/client-config.js';
+import { clientConfigSsh } from './commands/client-config-ssh.js';
+import { clientConfig, postgresConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { login } from './commands/login.js';
+import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
 import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
@@ -15,6 +17,7 @@ import { contextOf } from './context.js';
 import { note } from './output.js';
 
 export * from './api.js';
+export { sshConfig } from './commands/client-config-ssh.js';
 export { ApiClient, BEACON, type Beacon, CliError, readBeacon } from './client.js';
 export { note, oneLine, print, printRows, printable, table } from './output.js';
 
@@ -45,12 +48,13 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   agents(program, context);
   approvals(program, context);
   connections(program, context);
-  login(program, context);
+  confirmLogin(login(program, context), context);
   policy(policies, context);
   reload(program, context);
   sessions(program, context);
   tokens(program, context);
   postgresConfig(program, context);
+  clientConfigSsh(clientConfig(program), context);
   completion(program);
   return program;
 }
