@@ -1,5 +1,5 @@
-import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
-import type { Answer, Command, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
+import { type AnalysisPool, type Analyzer, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
+import type { Answer, Command, CustomCommand, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import type { AppliedHold, AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import type { MaskSession, Plan } from './masks/session.js';
 
@@ -77,14 +77,26 @@ export class Judge {
 
   judge(command: Command): Judgement | Promise<Judgement> {
     const { text } = command;
-    if (command.type !== 'sql')
+    if (command.type === 'custom')
       return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
+    if (command.type !== 'sql') return this.#judgeRequest(command);
     const facts = this.#grammars.analyze(command);
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
     return facts.then(
       (late) => this.#judgeFacts(command, late),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
+  }
+
+  /** A request of an SSH client. Files that are copied have no masks: that counts as moving what is masked. */
+  #judgeRequest(command: Exclude<Command, SqlCommand | CustomCommand>): Judgement {
+    const { text, type, account } = command;
+    const facts = analyzeShell(command);
+    const asked = { type, account, terminal: 'terminal' in command && command.terminal };
+    const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
+    const masked = copies ? { masked: { asked: [], moved: ['file'] } } : {};
+    const context = { ...this.#context, command: asked, ...masked };
+    return this.#inWords(text, judgedAs(facts, this.#policy.judge(facts, text, context)));
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
