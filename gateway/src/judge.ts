@@ -1,6 +1,7 @@
 import { type AnalysisPool, type Analyzer, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
 import type { Answer, Command, CustomCommand, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import type { AppliedHold, AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import { streamEditors } from './masks/editors.js';
 import type { MaskSession, Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
@@ -58,16 +59,22 @@ export class Judge {
   readonly #context: PolicyContext;
   readonly #redact: (text: string) => string;
   readonly #masks: MaskSession | undefined;
+  readonly #streamKey: Uint8Array | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
-  /** `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks anything. */
+  /**
+   * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
+   * `streamKey`: for the pseudonyms in what programs print.
+   */
   constructor(
     grammars: Grammars,
     policy: CompiledPolicy,
     context: PolicyContext,
     redact: (text: string) => string,
     masks?: MaskSession,
+    streamKey?: Uint8Array,
   ) {
+    this.#streamKey = streamKey;
     this.#masks = masks;
     this.#grammars = grammars;
     this.#policy = policy;
@@ -96,7 +103,12 @@ export class Judge {
     const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
     const masked = copies ? { masked: { asked: [], moved: ['file'] } } : {};
     const context = { ...this.#context, command: asked, ...masked };
-    return this.#inWords(text, judgedAs(facts, this.#policy.judge(facts, text, context)));
+    const verdict = this.#policy.judge(facts, text, context);
+    const judgement = this.#inWords(text, judgedAs(facts, verdict));
+    if (judgement.answer.type === 'deny' || !verdict.masks.some(({ detect }) => detect.length > 0)) return judgement;
+    const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
+    if (!stream) return this.#inWords(text, unjudged('its output has to be masked, and cannot be'));
+    return { ...judgement, answer: { ...judgement.answer, stream } };
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
