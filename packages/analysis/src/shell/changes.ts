@@ -1,5 +1,5 @@
 import { optionsOf, parseOptions } from './options.js';
-import { writing } from './paths.js';
+import { isSecret, pathsIn, writing } from './paths.js';
 import type { Invocation } from './setting.js';
 import { type Changer, changer } from './tools/changers.js';
 import type { Value } from './words.js';
@@ -52,9 +52,15 @@ const LATER = 'has arguments that are only known when it runs';
 export function changes(invocation: Invocation): boolean {
   const known = changer(invocation.name);
   if (!known) return false;
-  const { name, values, draft } = invocation;
+  const { name, values, draft, setting } = invocation;
   const operands = values.filter(({ text }) => !/^-./.test(text));
-  const careful = known.careful && values.some(({ text }) => known.careful?.test(text));
+  const options = values.filter(({ text }) => /^-./.test(text));
+  const careful =
+    known.careful !== undefined &&
+    options.some(({ text }) => /^-[a-zA-Z]*n|^--no-clobber$/.test(text)) &&
+    options.every(({ text, known: whole }) => whole && known.careful?.test(text));
+  if (values.some(({ text, glob }) => pathsIn(text).some((path) => isSecret(path, glob, setting.folders))))
+    draft.effect('secret');
   draft.effect(...known.effects.filter((effect) => !careful || effect !== 'destroy'));
   if (known.unknown)
     draft.unknown(known.effects.includes('execute') ? 'runs what it is given' : 'can do more than this says');
@@ -66,7 +72,7 @@ export function changes(invocation: Invocation): boolean {
   if (name === 'dd') blocks(invocation);
   else if (known.effects.includes('egress')) hosts(invocation, operands);
   else files(invocation, known, operands);
-  if (name === 'ln' && values.some(({ text }) => /^-[a-zA-Z]*f|^--force/.test(text))) draft.effect('destroy');
+  if (name === 'ln' && values.some(({ text }) => /^-[a-zA-Z]*f|^--f/.test(text))) draft.effect('destroy');
   return true;
 }
 

@@ -4,10 +4,10 @@ import type { Effect } from '@sluice/contract';
 
 /** Files whose contents let one in somewhere, by their last part. */
 const SECRET_NAMES =
-  /^(?:g?shadow-?|sudoers|master\.passwd|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|identity|\.env(?:\.[\w.-]+)?|\.?credentials(?:\.\w+)?|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.htpasswd|\.dockercfg|\.npmrc|\.pypirc|\.vault-token|kubeconfig|admin\.conf|kubelet\.conf|environ|kcore|k?mem|[^/]*_history|secrets?(?:\.\w+)?|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk|ovpn|asc)|krb5\.keytab|[^/]*\.keytab|authorized_keys2?|ssh_host_\w+_key|wp-config\.php|\.?s3cfg|\.boto|terraform\.tfstate|.*\.tfvars|opasswd)$/i;
+  /^(?:g?shadow-?|sudoers|master\.passwd|[^/]*id_(?:rsa|dsa|ecdsa|ed25519)[^/]*|identity|\.env(?:\.[\w.-]+)?|\.?credentials(?:\.\w+)?|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.htpasswd|\.dockercfg|\.npmrc|\.pypirc|\.vault-token|kubeconfig|admin\.conf|kubelet\.conf|environ|kcore|k?mem|[^/]*_history|secrets?(?:\.\w+)?|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk|ovpn|asc)|krb5\.keytab|[^/]*\.keytab|authorized_keys2?|ssh_host_\w+_key|wp-config\.php|\.?s3cfg|\.boto|terraform\.tfstate|.*\.tfvars|opasswd)$/i;
 /** Folders of which that holds. */
 const SECRET_FOLDERS =
-  /(?:^|\/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.password-store|\.config\/gcloud|sudoers\.d|run\/secrets|private|secrets?)(?:\/|$)/i;
+  /(?:^|\/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.password-store|\.config\/(?:gcloud|gh|rclone|op)|sudoers\.d|run\/secrets|private|secrets?)(?:\/|$)/i;
 /** Not secret although they look like it. */
 const PUBLIC =
   /(?:\.pub|known_hosts(?:\.old)?|\.ssh\/config|secrets?\.(?:md|py|ts|js|go|rs|java)|\.env\.(?:example|sample|template|dist))$/i;
@@ -74,14 +74,28 @@ function fits(pattern: string, name: string): boolean {
   return places.has(name.length);
 }
 
-/** Folders whose contents, all of them, are certain to hold something secret. */
-export const holdsSecrets = (path: string): boolean =>
-  /^(?:\/|\/etc|\/root|\/home(?:\/[^/]+)?|\/proc|\/var\/run|\/run|\/Users(?:\/[^/]+)?|~[^/]*|\/\*)?\/*(?:\.|\*)?$/.test(
-    path,
-  ) &&
-  path !== '.' &&
-  path !== '' &&
-  path !== '*';
+/**
+ * Folders of which all that is in them, read file by file, is certain to show something secret. Where a login starts, in the home
+ * of its account, it does; `folders` are those that the text changes to first.
+ */
+export function holdsSecrets(path: string, folders: readonly string[] = []): boolean {
+  const clean = path
+    .replace(/(?:^|\/)\*$/, '')
+    .replace(/(?:\/+\.?)*\/*$/, (end) => (end === path && path.startsWith('/') ? '/' : ''));
+  if (/^(?:|\.|\.\/?|\*)$/.test(clean) && !path.startsWith('/'))
+    return folders.every((folder) => folder !== path && holdsSecrets(folder));
+  return /^(?:\/|\/etc|\/root|\/home(?:\/[^/]+)?|\/proc(?:\/[^/]+)?|\/var\/run|\/run|\/var|\/Users(?:\/[^/]+)?|~[^/]*|\.\.(?:\/\.\.)*)?$/.test(
+    clean,
+  );
+}
+
+/** The argument itself, what stands behind its `=`, and behind an option's letter; behind a colon, as git has it. */
+export const pathsIn = (text: string): string[] => [
+  text,
+  ...(text.includes('=') ? [text.slice(text.indexOf('=') + 1)] : []),
+  ...(/^-[^-]./.test(text) ? [text.slice(2)] : []),
+  ...(/^[^/]*:/.test(text) ? [text.slice(text.indexOf(':') + 1)] : []),
+];
 
 const GRANTING =
   /(?:^|\/)(?:authorized_keys2?|sudoers|sudoers\.d\/.*|passwd|group|g?shadow|sshd_config|sshd_config\.d\/.*|\.rhosts|\.shosts|hosts\.equiv|pam\.d\/.*|\.k5login|polkit-1\/.*)$/;

@@ -1,4 +1,4 @@
-import { holdsSecrets, isSecret } from './paths.js';
+import { holdsSecrets, isSecret, pathsIn } from './paths.js';
 import { type Parsed, maybeOption, parseOptions } from './options.js';
 import { type Collector, Draft, type Invocation, type Setting, lineOf } from './setting.js';
 import { special } from './special.js';
@@ -98,6 +98,8 @@ function decide(invocation: Invocation): void {
     return;
   }
   if (name === 'git') {
+    if (values.some(({ text, glob }) => pathsIn(text).some((path) => isSecret(path, glob, setting.folders))))
+      draft.effect('secret');
     const { effects, unknown } = gitCommand(values, setting.terminal && !setting.piped);
     draft.effect(...effects);
     if (unknown !== undefined) draft.unknown(unknown);
@@ -141,12 +143,22 @@ export function reads({ shows }: Reader, { name, values, setting, draft }: Invoc
   draft.effect('read');
   const recursive =
     RECURSIVE.has(name) &&
-    (name === 'rg' || values.some(({ text }) => /^-[a-zA-Z]*[rR]|^--(?:dereference-)?recursive/.test(text)));
+    ((name === 'rg' && values.some(({ text }) => /^-[a-zA-Z]*u|^--(?:hidden|no-ignore)/.test(text))) ||
+      values.some(({ text }) => /^-[a-zA-Z]*[rR]|^--(?:dereference-)?recursive/.test(text)));
+  if (recursive && !values.some(({ text }) => /^--include=\*\.\w+$/.test(text))) {
+    const roots = values.filter(({ text }) => !text.startsWith('-'));
+    if (
+      roots.length === 0
+        ? holdsSecrets('.', setting.folders)
+        : roots.some(({ text }) => holdsSecrets(text, setting.folders))
+    )
+      draft.effect('secret');
+  }
   for (const value of values) {
     if (shows === 'contents' && !value.known && !setting.named && !isData(value)) draft.unknown(LATER);
     for (const path of pathsIn(value.text)) {
-      if (shows === 'contents' && isSecret(path, value.glob, setting.folders)) draft.effect('secret');
-      if (recursive && holdsSecrets(path)) draft.effect('secret');
+      if ((shows === 'contents' || value.text.startsWith('-')) && isSecret(path, value.glob, setting.folders))
+        draft.effect('secret');
     }
     if (!value.text.startsWith('-') && value.text !== '' && shows === 'contents')
       draft.resource('file', value.text, 'read');
@@ -157,13 +169,6 @@ const LATER = 'reads a file whose name is only known when it runs';
 const RECURSIVE = new Set(['grep', 'egrep', 'fgrep', 'rg', 'diff']);
 /** The start says enough: an option that takes a number or a pattern, as in `head -n "$n"` written in one word. */
 const isData = ({ text }: Value): boolean => /^-[nc][\d]*$|^--(?:lines|bytes)=/.test(text);
-
-/** The argument itself, what stands behind its `=`, and behind an option's letter. */
-const pathsIn = (text: string): string[] => [
-  text,
-  ...(text.includes('=') ? [text.slice(text.indexOf('=') + 1)] : []),
-  ...(/^-[^-]./.test(text) ? [text.slice(2)] : []),
-];
 
 /** Assignments that some commands take as arguments: `export`, `local`, `declare`. */
 export function declares({ name, values, draft }: Invocation): boolean {

@@ -140,7 +140,7 @@ const greps: Handler = (invocation) => {
     (value, index) =>
       index !== at &&
       !(marked && /^(?:-[a-zA-Z]*e|--regexp)$/.test(values[index - 1]?.text ?? '')) &&
-      !/^-(?:[ABCm]|-include|-exclude)/.test(value.text),
+      !/^-(?:[ABCm]|-exclude)/.test(value.text),
   );
   reads({ shows: 'contents' }, { ...invocation, values: rest });
   return true;

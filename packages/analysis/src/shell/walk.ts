@@ -5,6 +5,7 @@ import { runs } from './programs.js';
 import { ANYTHING, type Collector, type Dialect, Draft, type Setting } from './setting.js';
 import { SECRET_VARIABLE, knownVariables, suspicious } from './variables.js';
 import { type Value, isNumeric, valuesOf } from './words.js';
+import { looksElsewhere } from './wrappers.js';
 
 /** The text cannot be followed; the message says why, as the end of a sentence about it. */
 export class Untold extends Error {}
@@ -65,7 +66,7 @@ export class Walk implements Collector {
     if (level > DEEPEST * 4) throw new Untold('is nested too deep to be followed');
     const doubt = oddity(node, setting.dialect);
     if (doubt !== undefined) this.push(new Draft('unknown').unknown(doubt).action(setting.statement, setting.depth));
-    if (secretExpansion(node))
+    if (secretExpansion(node, setting))
       this.push(new Draft('echo').effect('read', 'secret').action(setting.statement, setting.depth));
     switch (node.type) {
       case 'Command':
@@ -258,9 +259,16 @@ function isBashOnly(node: SyntaxNode): boolean {
   }
 }
 
-const secretExpansion = (node: SyntaxNode): boolean =>
-  (node.type === 'SimpleExpansion' && SECRET_VARIABLE.test(node.text)) ||
-  (node.type === 'ParameterExpansion' && node.prefix !== '#' && SECRET_VARIABLE.test(node.parameter));
+/** A variable that is not one of the text's own, and is called a secret. */
+function secretExpansion(node: SyntaxNode, { variables }: Setting): boolean {
+  const name =
+    node.type === 'SimpleExpansion'
+      ? node.text.slice(1)
+      : node.type === 'ParameterExpansion' && node.prefix !== '#'
+        ? node.parameter
+        : '';
+  return SECRET_VARIABLE.test(name) && !/^(?:OLD)?PWD$/.test(name) && !variables.has(name);
+}
 
 function redirects(redirect: Redirection, draft: Draft, setting: Setting): void {
   if (redirect.type !== 'Redirect') return;
@@ -302,8 +310,10 @@ function printsNames(node: SyntaxNode, setting: Setting): boolean {
   )
     return false;
   if (name === 'git') return values[0]?.text === 'ls-files';
-  if (name === 'find') return !values.some(({ text }) => /^(?:\/|~|\/etc\/?|\/root\/?|\/home.*|\/proc.*)$/.test(text));
-  return false;
+  if (name !== 'find') return false;
+  const first = values.findIndex(({ text }) => /^[-!(]/.test(text));
+  const roots = values.slice(0, first < 0 ? values.length : first).map(({ text }) => text);
+  return looksElsewhere(values, roots, setting);
 }
 
 /** Folders that the text changes to. */

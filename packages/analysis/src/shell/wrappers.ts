@@ -1,7 +1,7 @@
 import { optionsOf, parseOptions, type Options } from './options.js';
 import { isSecret, holdsSecrets, writing } from './paths.js';
 import { runs } from './programs.js';
-import { ANYTHING, Draft, type Dialect, type Invocation } from './setting.js';
+import { ANYTHING, Draft, type Dialect, type Invocation, type Setting } from './setting.js';
 import { suspicious } from './variables.js';
 import type { Value } from './words.js';
 
@@ -213,8 +213,7 @@ function found(invocation: Invocation): boolean {
         )
       )
         end++;
-      const named =
-        !roots.some((root) => holdsSecrets(root) || isSecret(root, false, setting.folders)) && !text.endsWith('dir');
+      const named = !text.endsWith('dir') && looksElsewhere(values, roots, setting);
       const put = (value: Value): Value =>
         value.known && value.text.includes('{}')
           ? {
@@ -237,4 +236,15 @@ function found(invocation: Invocation): boolean {
   }
   for (const root of roots) draft.resource('file', root, 'read');
   return true;
+}
+
+/** What find gives to others are no secrets: by where it looks, or by the ending that it looks for. */
+export function looksElsewhere(values: readonly Value[], roots: readonly string[], { folders }: Setting): boolean {
+  if (roots.some((root) => isSecret(root, true, folders))) return false;
+  const named = values.some(
+    ({ text, known }, at) =>
+      known && /^\*\.\w+$/.test(text) && /^-i?name$/.test(values[at - 1]?.text ?? '') && !isSecret(text, true),
+  );
+  if (named && !values.some(({ text }) => text === '-o' || text === '-or')) return true;
+  return !(roots.length === 0 ? ['.'] : roots).some((root) => holdsSecrets(root, folders));
 }

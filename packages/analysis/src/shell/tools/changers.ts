@@ -6,7 +6,7 @@ export interface Changer {
   readonly effects: readonly Effect[];
   readonly access: Resource['access'];
   readonly sure?: Options;
-  /** An option that keeps it from overwriting what is there. */
+  /** Options beside which -n keeps it from overwriting what is there. */
   readonly careful?: RegExp;
   /** The last operand is what it writes; those before are read. */
   readonly last?: boolean;
@@ -21,18 +21,20 @@ const add = (names: string, changer: Changer): void => {
 export const changer = (name: string): Changer | undefined => CHANGERS.get(name);
 
 add('rm rmdir unlink shred srm wipe', { effects: ['destroy'], access: 'destroy' });
-add('truncate', { effects: ['write', 'destroy'], access: 'destroy' });
+add('truncate fallocate', { effects: ['write', 'destroy'], access: 'destroy' });
 add(
   'wipefs mkfs mkfs.ext4 mkfs.ext3 mkfs.ext2 mkfs.xfs mkfs.btrfs mkfs.vfat mke2fs mkswap fdisk sfdisk parted sgdisk blkdiscard dropdb dropuser lvremove vgremove pvremove cryptsetup losetup swapoff umount badblocks hdparm debugfs',
   { effects: ['destroy'], access: 'destroy', unknown: true },
 );
-add('mkdir touch mkfifo mknod mktemp sync fallocate', { effects: ['write'], access: 'write' });
-add('cp mv', {
+add('mkdir touch mkfifo mknod mktemp sync', { effects: ['write'], access: 'write' });
+add('cp', {
   effects: ['write', 'destroy'],
   access: 'write',
-  careful: /^(?:-[a-mo-zA-Z]*n[a-zA-Z]*|--no-clobber)$/,
+  careful: /^(?:-[aRrpdLPvnT]+|--no-clobber|--recursive|--archive|--verbose|--preserve)$/,
   last: true,
 });
+// What is moved is gone from where it was.
+add('mv', { effects: ['write', 'destroy'], access: 'write', last: true });
 add('ln', { effects: ['write'], access: 'write', last: true });
 add('install', {
   effects: ['write', 'destroy', 'grant'],

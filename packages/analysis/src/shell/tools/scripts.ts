@@ -7,7 +7,8 @@ import { RE2JS } from 're2js';
  * program. A print before any `>` is enough to leave it open.
  */
 export function readsInAwk(program: string): string | undefined {
-  if (/system|getline|@|ENVIRON|PROCINFO|close|fflush|\\[0-7xu]/.test(program)) return 'runs or opens something in awk';
+  if (/system|getline|@|ENVIRON|PROCINFO|ARGV|ARGC|close|fflush|\\[0-7xu]/.test(program))
+    return 'runs or opens something in awk';
   const print = program.search(/print/);
   const pipe = program.replaceAll('||', '  ').search(/\|/);
   if (pipe >= 0) return 'may run a program in awk';
