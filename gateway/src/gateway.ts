@@ -419,6 +419,7 @@ export class Gateway {
           session.principal as Principal,
           parts.redactionKey,
           session.masks,
+          parts.maskKey,
         ),
       masks: (connection) => this.#masksFor(connection, parts.maskKey),
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
@@ -460,10 +461,16 @@ export class Gateway {
     }
   }
 
-  judgeFor(connection: Connection, principal: Principal, redactionKey: Uint8Array, masks?: MaskSession): Judge {
+  judgeFor(
+    connection: Connection,
+    principal: Principal,
+    redactionKey: Uint8Array,
+    masks?: MaskSession,
+    streamKey?: Uint8Array,
+  ): Judge {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks);
+    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks, streamKey);
   }
 
   #look(): void {

@@ -1,5 +1,5 @@
 import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
-import { type Detector, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
+import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Unmasked } from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
   type CellMask,
@@ -15,6 +15,7 @@ import {
   builtIn,
   detectorFor,
   maskFor,
+  streamEditor,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, stricter } from './columns.js';
@@ -216,6 +217,12 @@ function detectors(masks: readonly AppliedMask[], key: Uint8Array): DetectorOpti
   const options = modes.size > 0 ? { modes, key } : undefined;
   made.set(masks, options);
   return options;
+}
+
+/** Masks of detectors in what a program prints; undefined where no rule has any. Masks of columns have nothing to do there. */
+export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (() => StreamEditor) | undefined {
+  const options = detectors(masks, key);
+  return options && ((): StreamEditor => streamEditor(options));
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
