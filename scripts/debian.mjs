@@ -8,6 +8,12 @@ const WANTED = [
   { name: 'postgresql-client-15', file: '/usr/lib/postgresql/15/bin/psql', use: 'tests with psql and pg_dump' },
   { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', use: 'comparisons with pgbouncer' },
   { name: 'openssl', file: '/usr/bin/openssl', use: 'tests of TLS to the target' },
+  { name: 'openssh-server', file: '/usr/sbin/sshd', use: 'tests with a real SSH target, and the one of the demo' },
+  { name: 'openssh-client', file: '/usr/bin/ssh', use: 'tests with ssh, scp and sftp' },
+  { name: 'sshpass', file: '/usr/bin/sshpass', use: 'tests of SSH logins by password' },
+  { name: 'rsync', file: '/usr/bin/rsync', use: 'tests of rsync over SSH' },
+  { name: 'git', file: '/usr/bin/git', use: 'tests of git over SSH' },
+  { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 
 /** Installs what is missing, as root; else says which tests are left out. Never a reason to fail. */

@@ -34,14 +34,17 @@ function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: L
 
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [];
-  for (const { name, access, rules, target } of config.connections.values()) {
+  for (const connection of config.connections.values()) {
+    const { name, access, rules } = connection;
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);
     if (access.includes('*') && config.issuers.size > 0)
       warnings.push(
         `Connection "${name}" is open to everybody with a token of ${[...config.issuers.keys()].join(' or ')}.`,
       );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
-    if (target.tls === 'require')
+    if (connection.protocol === 'ssh' && connection.target.hostKeys.firstUse)
+      warnings.push(`Connection "${name}" trusts the first host key that it is shown (first_use).`);
+    if (connection.protocol === 'postgres' && connection.target.tls === 'require')
       warnings.push(`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`);
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)

@@ -8,14 +8,16 @@ import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
 import { CONTRACT, type Discovery, type Principal, type Protocol } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
-import { Directory, Issuers, claimsIn, mayUse } from '@sluice/identity';
+import { Directory, Issuers, PendingLogins, SshIdentities, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
+import { ssh } from '@sluice/ssh';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
 import { type AgentListener, listenForAgents } from './agents/listener.js';
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
+import { toRow } from './control/approvals.js';
 import { type Control, openControl } from './control/server.js';
 import { Grammars, Judge } from './judge.js';
 import { isLoopback, listen } from './listener.js';
@@ -26,9 +28,11 @@ import { Holds } from './holds.js';
 import { MaskSession } from './masks/session.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
+import { SshKeys } from './ssh/keys.js';
 import { openTargetSide } from './target.js';
 import { Turn } from './turn.js';
 import { VERSION } from './version.js';
+import { Webhooks } from './webhooks.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
@@ -41,7 +45,11 @@ export class Gateway {
   readonly grammars: Grammars;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly sshKeys: SshKeys;
+  /** Logins that wait to be confirmed. */
+  readonly pendingLogins = new PendingLogins();
   readonly approvals: Approvals;
+  readonly webhooks: Webhooks;
   readonly log: Log;
   readonly journal: Journal;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -69,7 +77,9 @@ export class Gateway {
     this.grammars = parts.grammars;
     this.identity = parts.identity;
     this.agents = parts.agents;
+    this.sshKeys = parts.sshKeys;
     this.approvals = parts.approvals;
+    this.webhooks = parts.webhooks;
     this.journal = parts.journal;
     this.policies = parts.policies;
     this.log = parts.log;
@@ -112,9 +122,14 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const agents = await Agents.open(store.agents, log);
+    const webhooks = new Webhooks(() => config.webhooks, operator);
+    const sshKeys = await SshKeys.open(store, config.connections.keys(), (message, details) =>
+      operator.warn(details, message),
+    );
     const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
       const { session, command, number } = request;
       log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
+      if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
     });
     const redactionKey = await secretOf(store, 'record.secret');
     const maskKey = await secretOf(store, 'mask.secret');
@@ -125,7 +140,9 @@ export class Gateway {
       store,
       identity,
       agents,
+      sshKeys,
       approvals,
+      webhooks,
       turn,
       log,
       policies,
@@ -192,6 +209,7 @@ export class Gateway {
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await agentsGone;
     await withdrawn;
+    await this.webhooks.stop();
     await this.#control?.close();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
@@ -204,7 +222,16 @@ export class Gateway {
 
   async #open(): Promise<void> {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
-    for (const protocol of [postgres]) await this.#listen(protocol, this.config.listeners.postgres);
+    const { listeners } = this.config;
+    await this.#listen(postgres, listeners.postgres, {
+      tls: await this.#tls(listeners.postgres),
+      alpn: ['postgresql'],
+      login: listeners.postgres.login,
+    });
+    if (listeners.ssh) {
+      const hostKeys = { 'ssh-ed25519': this.sshKeys.hostKey };
+      await this.#listen(ssh({ hostKeys }), listeners.ssh, { tls: undefined, alpn: [] });
+    }
     if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);
     this.#control = await openControl(this);
     const beacon: Beacon = {
@@ -216,15 +243,19 @@ export class Gateway {
     writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
   }
 
-  async #listen(protocol: Protocol, config: ListenerConfig): Promise<void> {
+  async #listen(
+    protocol: Protocol,
+    { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
+    encryption: Pick<Listener, 'tls' | 'alpn' | 'login'>,
+  ): Promise<void> {
     if (protocol.contract !== CONTRACT) {
       throw new Error(
         `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
       );
     }
-    const listener: Listener = { protocol, tls: await this.#tls(config), alpn: ['postgresql'], login: config.login };
-    for (const address of config.addresses) {
-      const { server, address: bound } = await listen(listener, address, config.port, (socket, to) =>
+    const listener: Listener = { protocol, ...encryption };
+    for (const address of addresses) {
+      const { server, address: bound } = await listen(listener, address, port, (socket, to) =>
         this.#accept(socket, to),
       );
       this.#servers.push(server);
@@ -297,6 +328,12 @@ export class Gateway {
       connections,
       identity: parts.identity,
       discovery: discoveryOf(this.config),
+      sshIdentities: new SshIdentities(this.config.sshKeys, this.config.sshUserCa, (name) =>
+        parts.identity.principal(name),
+      ),
+      pendingLogins: this.pendingLogins,
+      ssh: parts.sshKeys,
+      url: () => this.url,
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
@@ -322,12 +359,12 @@ export class Gateway {
 
   #masksFor(connection: Connection, key: Uint8Array): MaskSession | undefined {
     const { name } = connection;
-    if (!this.policies.get(name)?.masks) return undefined;
+    if (connection.protocol !== 'postgres' || !this.policies.get(name)?.masks) return undefined;
     let catalog = this.#catalogs.get(name);
     if (!catalog)
       this.#catalogs.set(
         name,
-        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents }))),
+        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }))),
       );
     return new MaskSession(catalog, connection.credential.user, key, (patterns) => this.#unmatched(name, patterns));
   }
@@ -386,7 +423,9 @@ interface Parts {
   readonly store: Store;
   readonly identity: Directory;
   readonly agents: Agents;
+  readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
+  readonly webhooks: Webhooks;
   readonly turn: Turn;
   readonly log: Log;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { type Approvals, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
+import { type Approvals, type Impact, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
 import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
 import type { AppliedHold } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
@@ -19,10 +19,14 @@ export interface Holding {
   /** Without secrets. */
   readonly text: string;
   readonly holds: readonly AppliedHold[];
+  /** Else it is refused at once, with the number of its request. */
+  readonly waits: boolean;
   /** What the session has changed that could give the command another meaning. */
   readonly state: string;
   readonly patience: Patience;
   readonly draining: AbortSignal;
+  /** What the command would do, for approvers. Never rejects. */
+  impact(): Promise<Impact | undefined>;
 }
 
 /** Has people asked about commands. */
@@ -51,15 +55,16 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { patience, holds, draining } = holding;
+    const { patience, holds, draining, waits } = holding;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
     const behind = this.#behind(holding.command);
+    const what = holding.command.type === 'sql' ? 'statement' : 'command';
     const before = await patience.settled();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
-    const waits = !holds.some(({ fail }) => fail);
+    const impact = await holding.impact();
     const held = await this.#approvals.ask({
       session: holding.session,
       command: holding.command.id,
@@ -73,18 +78,19 @@ export class Holds {
       unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
+      ...(impact && { impact }),
     });
     const { number } = held;
     if (!waits) {
-      const hint = `Once request ${number} is approved, the identical statement passes once. ${how(holding, number)}`;
-      return denied(holding, `This statement needs an approval: request ${number}.`, hint);
+      const hint = `Once request ${number} is approved, the identical ${what} passes once. ${how(holding, number)}`;
+      return denied(holding, `This ${what} needs an approval: request ${number}.`, hint);
     }
     const stop = (): void => this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience]);
     const drain = (): void => this.#approvals.withdraw(number, 'the gateway is shutting down');
     const say = (): void =>
       patience.say(
-        `This statement waits for an approval: request ${number}, rule "${rulesOf(holding)}".`,
-        `${how(holding, number)}. Cancel the statement to withdraw it.`,
+        `This ${what} waits for an approval: request ${number}, rule "${rulesOf(holding)}".`,
+        `${how(holding, number)}. Cancel the ${what} to withdraw it.`,
       );
     patience.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
@@ -111,7 +117,9 @@ export class Holds {
   #digest({ principal, connection, command, state }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
-    const bound = [principal, connection, state, command.type, command.text, values ?? null, sql ? namesIn(sql) : {}];
+    const { id: _, ...rest } = command;
+    const words = sql ? [command.type, command.text] : [command.type, rest];
+    const bound = [principal, connection, state, ...words, values ?? null, sql ? namesIn(sql) : {}];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 
@@ -151,7 +159,7 @@ const denied = (holding: Holding, message: string, hint?: string): Deny => ({
 
 /** The client waits no longer; if it is still there, it hears what Postgres says after a cancel. */
 const lost = (holding: Holding): Deny => ({
-  ...denied(holding, 'canceling statement due to user request'),
+  ...denied(holding, holding.command.type === 'sql' ? 'canceling statement due to user request' : 'cancelled'),
   cancelled: true,
 });
 

@@ -1,7 +1,17 @@
 import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
-import type { Answer, Command, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
-import type { AppliedHold, AppliedMask, CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
+import {
+  type AppliedHold,
+  type AppliedMask,
+  type CompiledPolicy,
+  GATEWAY,
+  type PolicyContext,
+  type Verdict,
+} from '@sluice/guardrails';
+import { factsOf } from './facts.js';
+import { holdSetting } from './hold-setting.js';
 import type { MaskSession, Plan } from './masks/session.js';
+import { streamMasks } from './streams.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -77,14 +87,35 @@ export class Judge {
 
   judge(command: Command): Judgement | Promise<Judgement> {
     const { text } = command;
-    if (command.type !== 'sql')
-      return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
+    if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command));
     const facts = this.#grammars.analyze(command);
+    if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
     return facts.then(
       (late) => this.#judgeFacts(command, late),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
+  }
+
+  /** A command that answers with bytes instead of rows. */
+  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
+    const facts = factsOf(command);
+    const verdict = this.#policy.judge(facts, command.text, this.#context);
+    const judged = judgedAs(facts, verdict);
+    const { answer } = judged;
+    if (answer.type === 'deny') {
+      // A line off a screen proves nothing, so what is not known about it is no reason: only a rule is.
+      const doubt = facts.confidence === 'observed' && answer.rule === GATEWAY;
+      return doubt ? judgedAs(facts, { ...verdict, decision: { type: 'allow' } }) : judged;
+    }
+    if (verdict.masks.length === 0) return judged;
+    const transfer = facts.actions.some(({ effects }) => effects.includes('transfer'));
+    const allowed = verdict.matched.some(({ effect, observed }) => effect === 'allow' && !observed);
+    if (transfer || command.type === 'forward')
+      return allowed ? judged : refused(facts, verdict.matched, UNMASKED_TRANSFER);
+    const stream = streamMasks(verdict.masks);
+    if (!stream) return refused(facts, verdict.matched, NO_STREAM_MASKS);
+    return { ...judged, answer: { ...answer, stream } };
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
@@ -187,14 +218,36 @@ function writesMask({ text, parameters }: SqlCommand, { actions }: Facts): boole
 }
 
 const WRITES_MASK = (facts: Facts): Judged => {
-  const answer: Answer = {
+  const answer: Deny = {
     type: 'deny',
     rule: 'gateway',
     message: 'This statement would write a masked value over a real one.',
     hint: 'Leave the column out of the statement, or give it a value of your own.',
   };
-  return { answer, rest: serialise(facts, answer, []), masks: [], changes: false, transaction: false };
+  return refused(facts, [], answer);
 };
+
+const INVALID_HOLD = unjudged('sluice.hold is "wait" or "fail"');
+const UNMASKED_TRANSFER: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'Something is masked here, and what is transferred would be nowhere masked.',
+  hint: 'An administrator can admit it with an "allow" rule.',
+};
+
+const NO_STREAM_MASKS: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'Something is masked here, and this gateway cannot mask the output of programs.',
+};
+
+const refused = (facts: Facts, matched: readonly RuleMatch[], answer: Deny): Judged => ({
+  answer,
+  rest: serialise(facts, answer, matched),
+  masks: [],
+  changes: false,
+  transaction: false,
+});
 
 /** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
 export function namesIn(command: SqlCommand): Record<string, string> {

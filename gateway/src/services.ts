@@ -1,6 +1,6 @@
 import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig } from '@sluice/config';
-import type { Directory } from '@sluice/identity';
+import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
 import type { Holds } from './holds.js';
@@ -9,6 +9,7 @@ import type { Log } from './log.js';
 import type { MaskSession } from './masks/session.js';
 import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
+import type { SshKeys } from './ssh/keys.js';
 import type { Turn } from './turn.js';
 
 export type Connection = ConnectionConfig;
@@ -34,6 +35,9 @@ export interface Services {
   readonly identity: Directory;
   /** Where clients without a token are sent. */
   readonly discovery: Discovery | undefined;
+  readonly sshIdentities: SshIdentities;
+  readonly pendingLogins: PendingLogins;
+  readonly ssh: SshKeys;
   readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
@@ -41,6 +45,8 @@ export interface Services {
   readonly entrances: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
+  /** Of the control API. */
+  url(): string;
   judge(session: Session): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): MaskSession | undefined;

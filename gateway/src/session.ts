@@ -15,11 +15,14 @@ import type {
   ResponseEvent,
   Secured,
 } from '@sluice/contract';
+import type { Impact } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import { type Proven, TokenError } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
-import { Way } from './target.js';
+import { holdSetting } from './hold-setting.js';
+import { impactOf } from './impact.js';
+import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
@@ -71,12 +74,18 @@ export class Session implements Gate {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
+  /** Programs at work, which may be several at a time. */
+  readonly #programs = new Set<number>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
   #changed = '';
-  /** A command waits for people. */
-  #waiting = false;
+  /** What names mean at the target is what they mean to a connection that has changed nothing. */
+  #sameNames = true;
+  /** Whether the program behind it waits for people (`sluice.hold`). */
+  #waits = true;
+  /** Commands that wait for people. */
+  #waiting = 0;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -89,14 +98,7 @@ export class Session implements Gate {
     this.limits = services.limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
-    this.#deadline = this.#startDeadline();
-  }
-
-  #startDeadline(): NodeJS.Timeout {
-    return setTimeout(
-      () => this.end({ type: 'deadline', message: 'The login took too long.' }),
-      this.#services.handshake,
-    );
+    this.#deadline = this.#until(services.handshake);
   }
 
   /** Ends the session at once; the protocol tells the client why. */
@@ -123,8 +125,8 @@ export class Session implements Gate {
     return { ...secured, stream: this.#services.turn.hold(secured.stream) };
   }
 
-  login(user: string, connection: string): Challenge {
-    const { identity } = this.#services;
+  login(user: string, connection: string, account = ''): Challenge {
+    const { identity, sshIdentities } = this.#services;
     const fail = (why?: string): Promise<Refusal> => {
       this.#services.log.loginFailed(this, user, connection, 'credentials', why);
       return Promise.resolve({
@@ -134,9 +136,12 @@ export class Session implements Gate {
         hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
       });
     };
+    const admit = (proven: Proof | undefined): Promise<Admission | Refusal> =>
+      proven ? this.#admit(proven, connection, account) : fail();
+    // A token says whose it is; a name beside it has to agree.
     const token = async (secret: string): Promise<Admission | Refusal> => {
       try {
-        return await this.#admit(user, connection, await identity.authenticate(secret, user), fail);
+        return await admit(await identity.authenticate(secret, user === '' ? undefined : user));
       } catch (error) {
         if (!(error instanceof TokenError)) throw error;
         if (error.reason === 'invalid') return fail(error.message);
@@ -160,16 +165,19 @@ export class Session implements Gate {
           iterations,
           candidates: candidates.map((candidate) => ({
             ...candidate,
-            admit: () => this.#admit(user, connection, identity.proven(candidate.tokenId), fail),
+            admit: () => admit(identity.proven(candidate.tokenId)),
           })),
           fail: () => fail(),
         };
       },
       password: token,
       bearer: token,
-      offers: () => false,
-      publicKey: () => fail(),
-      interactive: () => fail(),
+      offers: (key) => sshIdentities.offers(key, this.#address),
+      publicKey: (key) => {
+        const proof = sshIdentities.proven(key, this.#address);
+        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
+      },
+      interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
     };
   }
 
@@ -192,12 +200,14 @@ export class Session implements Gate {
 
   /** A command is at work at the target. */
   get busy(): boolean {
-    return this.#waiting || this.#ended < this.#running;
+    return this.#waiting > 0 || this.#programs.size > 0 || this.#ended < this.#running;
   }
 
   record(event: ResponseEvent): boolean {
     this.lastActivity = Date.now();
-    if (event.type === 'end' && event.command > this.#ended) this.#ended = event.command;
+    if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
+      this.#ended = event.command;
+    }
     this.#services.log.response(this.id, event);
     return true;
   }
@@ -230,9 +240,15 @@ export class Session implements Gate {
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type === 'sql' && command.phase !== 'run') return;
+    if (command.type !== 'sql') return void this.#programs.add(command.id);
+    if (command.phase !== 'run') return;
     this.#running = command.id;
+    const setting = changes ? holdSetting(command.text) : undefined;
+    if (setting) this.#waits = setting === 'wait';
+    // It gives no later command another meaning.
+    if (setting && /^\s*set/i.test(command.text)) return;
     if (!changes || (transaction && this.#changed === '')) return;
+    if (NAMES.test(command.text)) this.#sameNames = false;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }
@@ -247,7 +263,7 @@ export class Session implements Gate {
     if (!patience) return this.#refusedLate(command, TOO_EARLY);
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
-    this.#waiting = true;
+    this.#waiting++;
     try {
       const refused = await people.release({
         session: this.id,
@@ -256,10 +272,12 @@ export class Session implements Gate {
         command: kept,
         text,
         holds,
+        waits: this.#waits && !holds.some(({ fail }) => fail),
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         patience,
         draining,
+        impact: () => this.#impactOf(kept, judgement.answer),
       });
       this.lastActivity = Date.now();
       if (refused) {
@@ -276,8 +294,14 @@ export class Session implements Gate {
       this.#passes(command, judgement, patience);
       return answer;
     } finally {
-      this.#waiting = false;
+      this.#waiting--;
     }
+  }
+
+  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
+    const { connection } = this;
+    if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
+    return impactOf(command, answer.facts, this.#sameNames, () => openTargetSide(connection, this.#services));
   }
 
   /** The record has the command as held: it says, too, what became of it. */
@@ -288,32 +312,31 @@ export class Session implements Gate {
     return answer;
   }
 
-  async #admit(
-    user: string,
-    name: string,
-    proven: Proven | undefined,
-    fail: () => Promise<Refusal>,
-  ): Promise<Admission | Refusal> {
-    if (!proven) return fail();
+  async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
     const services = this.#services;
+    const user = proven.principal.name;
     const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
       services.log.loginFailed(this, user, name, reason);
       return { type: 'refusal', reason, message, hint };
     };
     const connection = services.connections.get(name);
-    if (!connection)
+    if (!connection || connection.protocol !== this.protocol) {
+      if (this.protocol === 'ssh') return this.#menu(proven, name, account);
       return refuse(
         'connection',
         `connection "${name}" does not exist`,
         'The database name is the name of a connection in the configuration of the gateway.',
       );
-    const scoped = proven.connections === undefined || proven.connections.includes(name);
-    if (!scoped || !services.mayUse(proven.principal, connection)) {
+    }
+    if (!this.#mayUse(proven, connection)) {
       return refuse(
         'access',
         `"${user}" may not use connection "${name}"`,
         'Ask an administrator of the gateway for access.',
       );
+    }
+    if (!hasAccount(connection, account)) {
+      return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
     }
     if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
       return refuse(
@@ -328,13 +351,14 @@ export class Session implements Gate {
     this.connection = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);
-    this.#way = new Way(connection, services, this.id, this.signal);
+    this.#way = new Way(connection, services, this.id, this.signal, account);
     return {
       type: 'admission',
       principal: user,
       connection: name,
       target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
+      ...(proven.without && { without: proven.without }),
       ...this.#seal(proven.principal, connection),
     };
   }
@@ -352,11 +376,59 @@ export class Session implements Gate {
         const entrance = { session: this.id, principal, connection, approval };
         const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
         if (refused) return refused;
-        this.#deadline = this.#startDeadline();
+        this.#deadline = this.#until(this.#services.handshake);
         this.#sealed = false;
         return undefined;
       },
     };
+  }
+
+  /** Who it is has been proven. There is time to choose. */
+  #menu(proven: Proof, name: string, account: string): Refusal {
+    const own = [...this.#services.connections.values()].filter(
+      (one) => one.protocol === this.protocol && this.#mayUse(proven, one),
+    );
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#until(CHOICE);
+    return {
+      type: 'refusal',
+      reason: 'connection',
+      message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
+      menu: {
+        connections: own.map((one) => one.name),
+        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
+      },
+    };
+  }
+
+  #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
+    const scoped = connections === undefined || connections.includes(connection.name);
+    return scoped && this.#services.mayUse(principal, connection);
+  }
+
+  /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
+  async #confirmed(show: (text: string) => void, signal: AbortSignal): Promise<Proof | undefined> {
+    const both = AbortSignal.any([signal, this.signal]);
+    const begun = this.#services.pendingLogins.begin(this.#address, both);
+    if (!begun) return undefined;
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#until(CONFIRMATION);
+    const { url } = this.#services;
+    show(
+      `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,
+or run: ./sluice login confirm ${begun.code}
+The code is good for 5 minutes.`,
+    );
+    const principal = await begun.confirmed;
+    return principal && { principal };
+  }
+
+  #until(time: number): NodeJS.Timeout {
+    return setTimeout(() => this.end({ type: 'deadline', message: 'The login took too long.' }), time);
+  }
+
+  get #address(): string {
+    return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
   #reach(): Way {
@@ -365,6 +437,29 @@ export class Session implements Gate {
     return this.#way;
   }
 }
+
+/** What can give a name another meaning. */
+const NAMES = /search_path|\brole\b|session\s+authorization|set_config|\btemp|\bschema\b|\bdiscard\b|\breset\b/i;
+/** Somebody whose proof was good, however they proved it. */
+interface Proof extends Partial<Proven> {
+  readonly principal: Principal;
+  readonly without?: NonNullable<Admission['without']>;
+}
+
+/** Times to choose a machine, and to have a login confirmed, in milliseconds. */
+const CHOICE = 120_000;
+const CONFIRMATION = 5 * 60_000 + 1_000;
+
+/** The account of the credential, or one of those beside it. */
+const hasAccount = (connection: Connection, account: string): boolean =>
+  account === '' ||
+  account === connection.credential.user ||
+  (connection.protocol === 'ssh' && connection.accounts.includes(account));
+
+const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
+  const connection = connections.find((one) => one.name === name);
+  return connection !== undefined && hasAccount(connection, account);
+};
 
 const CHANGED: Deny = {
   type: 'deny',

@@ -15,14 +15,19 @@ const ALPN = ['postgresql'];
 /** The way to the target of a connection: directly, or through an agent, which may be who has the password. */
 export class Way {
   readonly #connection: Connection;
-  readonly #services: Pick<Services, 'agents'>;
+  readonly #services: Reach;
   readonly #who: string;
   readonly #signal: AbortSignal | undefined;
+  readonly #account: string;
   /** The target's password, where an agent has it: from its answer to the dial until the login is over. */
   #agentSecret: string | undefined;
 
-  /** `who` is on record as the one that had an agent dial; the signal ends attempts. */
-  constructor(connection: Connection, services: Pick<Services, 'agents'>, who: string, signal?: AbortSignal) {
+  /**
+   * `who` is on record as the one that had an agent dial; the signal ends attempts; `account` is the one at the target,
+   * where that is not the one of the configuration.
+   */
+  constructor(connection: Connection, services: Reach, who: string, signal?: AbortSignal, account = '') {
+    this.#account = account;
     this.#connection = connection;
     this.#services = services;
     this.#who = who;
@@ -31,15 +36,18 @@ export class Way {
 
   /** How to log in. */
   get login(): Target {
-    const { target, credential } = this.#connection;
-    const { host, tls, database } = target;
-    const { user, password } = credential;
+    const connection = this.#connection;
+    const { host } = connection.target;
+    const { user, password } = connection.credential;
     const agentSecret = (): string | undefined => this.#agentSecret;
+    const { tls, database } = connection.protocol === 'postgres' ? connection.target : NO_TLS;
+    const account = this.#account === '' ? user : this.#account;
     return {
       host,
       tls,
-      user,
+      user: account,
       ...(database !== undefined && { database }),
+      ...(connection.protocol === 'ssh' && { ssh: this.#services.ssh.target(connection, account) }),
       // Read when the target asks for it: where an agent has it, it comes with the dial.
       get password() {
         return password?.reveal() ?? agentSecret();
@@ -54,10 +62,12 @@ export class Way {
 
   /** TLS with the target, verified as the connection demands. An agent's stream stays the same one. */
   secure(stream: Duplex): Promise<Secured> {
-    const { target, via } = this.#connection;
-    const { host, tls, ca } = target;
-    if (tls === 'disable') throw new Error('this connection does not use TLS');
-    if (via !== undefined) return secureVia(stream, this.#connection, ALPN);
+    const connection = this.#connection;
+    if (connection.protocol !== 'postgres' || connection.target.tls === 'disable') {
+      throw new Error('this connection does not use TLS');
+    }
+    const { host, tls, ca } = connection.target;
+    if (connection.via !== undefined) return secureVia(stream, connection, ALPN);
     return secureUpstream(stream, { host, mode: tls, alpn: ALPN, ...(ca !== undefined && { ca }) });
   }
 
@@ -98,8 +108,13 @@ export class Way {
   }
 }
 
+/** What encryption there is, the protocol brings. */
+const NO_TLS = { tls: 'disable', database: undefined } as const;
+
+type Reach = Pick<Services, 'agents' | 'ssh'>;
+
 /** A connection of the gateway's own to the target of a connection. */
-export async function openTargetSide(connection: Connection, services: Pick<Services, 'agents'>): Promise<Side> {
+export async function openTargetSide(connection: Connection, services: Reach): Promise<Side> {
   const way = new Way(connection, services, 'gateway');
   const limits = { message: 0, recorded: 0, upstreamLogin: DIAL };
   const side = await openSide({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);

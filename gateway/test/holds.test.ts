@@ -237,6 +237,30 @@ describe('statements that wait for people', () => {
     },
   );
 
+  check('SET sluice.hold = fail, in this session or at its start, has the same done for any rule', async () => {
+    const program = await stand.client();
+    await program.query('SET sluice.hold = fail');
+    expect((await program.query('show sluice.hold')).rows).toEqual([{ 'sluice.hold': 'fail' }]);
+    const refused = await program.query('delete from t where id = 60').catch((error: unknown) => error);
+    expect((refused as pg.DatabaseError).message).toMatch(/^This statement needs an approval: request \d+\.$/);
+    expect((await program.query('select 7 as n')).rows).toEqual([{ n: 7 }]);
+    await decide(ada, 'approve');
+    await program.end();
+    const again = await stand.client({ options: '-c sluice.hold=fail' });
+    await again.query('delete from t where id = 60');
+    expect(await has(60)).toBe(false);
+    expect(await failure(again.query('delete from t where id = 60'))).toBe('42501');
+    await decide(ada, 'deny', 'once is enough');
+    for (const text of ['set sluice.hold = maybe', "set sluice.hold = 'fail'; set work_mem = '1MB'"])
+      expect(await failure(again.query(text)), text).toBe('42501');
+    await again.query('reset sluice.hold');
+    const waiting = again.query('delete from t where id = 61');
+    await decide(ada, 'approve');
+    await waiting;
+    expect(await has(61)).toBe(false);
+    await again.end();
+  });
+
   (missing || !psql ? test.skip : test)('psql shows the notice and takes the result', async () => {
     const env = { ...process.env, PGPASSWORD: stand.token };
     const shell = spawn(

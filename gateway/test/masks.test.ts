@@ -20,6 +20,7 @@ create view people as select id, email as contact from customers;
 create table notes (id serial, body text);
 create table ledger (id int primary key, ssn text unique deferrable initially deferred);
 insert into ledger values (1, '111-22-3333'), (2, '444-55-6666');
+create table drift (id int, a int, b int);
 create view masked_here as select id, name as alias from customers;
 `;
 
@@ -209,6 +210,44 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     await client.query('alter table later add column email text');
     expect(await values('select count(*)::int from later')).toEqual([0]);
     expect(await values('select email from customers where id = 2')).toEqual(['[masked:EMAIL]']);
+    await direct.end();
+  });
+
+  test.each([
+    [
+      'another type',
+      'alter table drift alter a type bigint',
+      'alter table drift alter a type int',
+      'select a from drift',
+    ],
+    [
+      'another origin',
+      'alter table drift rename a to c; alter table drift rename b to a',
+      'alter table drift rename a to b; alter table drift rename c to a',
+      'select a from drift',
+    ],
+    [
+      'another table',
+      'alter table drift rename to drifted; create table drift (id int, a int, b int)',
+      'drop table drift; alter table drifted rename to drift',
+      'select a from drift',
+    ],
+    ['another width', 'alter table drift add d int', 'alter table drift drop d', 'select * from drift'],
+  ])('a definition that was changed past the gateway: %s', async (_, change, back, text) => {
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    const seen = new Set<string>();
+    // The catalog is trusted for two seconds: on a busy machine it may have been read again meanwhile.
+    for (let n = 0; n < 5 && !seen.has('42501'); n++) {
+      await values(text);
+      await direct.query(change);
+      seen.add(await failure(values(text)));
+      // It is read again at once, and the statement is right again.
+      expect(await failure(values(text))).toBe('no error');
+      await direct.query(back);
+      await failure(values(text));
+    }
+    expect(seen).toContain('42501');
     await direct.end();
   });
 

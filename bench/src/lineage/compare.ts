@@ -21,7 +21,19 @@ export async function compare(server: LineageServer, sql: string): Promise<Compa
     return { verdict: 'refused', outputs: 0, over: 0, unknown: 0, problem: expected.refused };
   const [lineage] = server.lineage.of(sql, server.catalog, SESSION);
   if (!lineage) return { verdict: 'wrong', outputs: 0, over: 0, unknown: 0, problem: 'no lineage at all' };
-  return judge(server.catalog, lineage, expected ?? []);
+  const judged = judge(server.catalog, lineage, expected ?? []);
+  if (judged.verdict === 'wrong' || lineage.unknown !== undefined) return judged;
+  const types = await server.types(sql);
+  const other = lineage.outputs.find(({ stored, unknown, type = 0 }, at) => {
+    return stored && unknown === undefined && types.length > 0 && baseOf(server.catalog, type) !== types[at];
+  });
+  return other ? { ...judged, verdict: 'wrong', problem: `output (${other.name}) is of another type` } : judged;
+}
+
+/** Descriptions have the type that a domain is made of. */
+function baseOf(catalog: Catalog, oid: number): number {
+  const type = catalog.typeByOid(oid);
+  return type?.kind === 'd' ? baseOf(catalog, type.base) : oid;
 }
 
 export function judge(catalog: Catalog, lineage: StatementLineage, expected: readonly Expected[]): Comparison {

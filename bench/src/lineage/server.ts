@@ -11,6 +11,8 @@ export interface LineageServer {
   readonly catalog: Catalog;
   readonly lineage: Lineage;
   readonly major: number;
+  /** What a statement returns, as the server describes it: type oids; none where it returns no rows. */
+  types(sql: string): Promise<readonly number[]>;
   /**
    * Has the server analyse one statement, without running it.
    *
@@ -52,6 +54,7 @@ export async function startLineageServer(major: 15 | 18): Promise<LineageServer>
       if (printed === undefined) throw new Error(`The server printed nothing for: ${sql}`);
       return expectedOutputs(printed);
     },
+    types: (sql) => new Promise((done) => void client.query(new Described(sql, done) as never)),
     stop: async () => {
       await client.end();
       await server.stop();
@@ -61,6 +64,7 @@ export async function startLineageServer(major: 15 | 18): Promise<LineageServer>
 
 interface Connection {
   parse(message: { text: string; name: string; types: readonly number[] }): void;
+  describe(message: { type: 'S'; name: string }): void;
   sync(): void;
 }
 
@@ -85,5 +89,35 @@ class ParseOnly {
 
   handleReadyForQuery(): void {
     this.#done(undefined);
+  }
+}
+
+/** The types of what a statement that has been accepted returns. */
+class Described {
+  readonly #text: string;
+  readonly #done: (types: readonly number[]) => void;
+  #types: readonly number[] = [];
+
+  constructor(text: string, done: (types: readonly number[]) => void) {
+    this.#text = text;
+    this.#done = done;
+  }
+
+  submit(connection: Connection): void {
+    connection.parse({ text: this.#text, name: '', types: [] });
+    connection.describe({ type: 'S', name: '' });
+    connection.sync();
+  }
+
+  handleRowDescription({ fields }: { fields: readonly { dataTypeID: number }[] }): void {
+    this.#types = fields.map(({ dataTypeID }) => dataTypeID);
+  }
+
+  handleError(): void {
+    this.#done([]);
+  }
+
+  handleReadyForQuery(): void {
+    this.#done(this.#types);
   }
 }

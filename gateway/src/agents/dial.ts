@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
 import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
+import type { PostgresConnection } from '@sluice/config';
 import type { Connection } from '../services.js';
 import type { Agents } from './agents.js';
 
@@ -39,7 +40,11 @@ export async function dialVia(
  *
  * @throws Error when TLS is not up, or when bytes came that were not inside it
  */
-export async function secureVia(stream: Duplex, { target }: Connection, alpn: readonly string[]): Promise<Secured> {
+export async function secureVia(
+  stream: Duplex,
+  { target }: PostgresConnection,
+  alpn: readonly string[],
+): Promise<Secured> {
   const tunnelled = stream as TunnelStream;
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const before = tunnelled.bytesReceived;

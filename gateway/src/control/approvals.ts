@@ -51,7 +51,8 @@ function numberOf(params: unknown): number {
   return read.data.number;
 }
 
-const toRow = (request: Request): ApprovalRow => ({
+/** A request as people and programs are told of it. */
+export const toRow = (request: Request): ApprovalRow => ({
   number: request.number,
   kind: request.kind ?? 'command',
   state: request.state,
@@ -64,6 +65,7 @@ const toRow = (request: Request): ApprovalRow => ({
   unanswered: request.unanswered,
   waits: request.waits,
   transaction: request.transaction,
+  ...(request.impact && { impact: request.impact }),
   created: iso(request.created),
   expires: iso(request.expires),
   ...(request.closed !== undefined && { closed: iso(request.closed) }),

@@ -163,7 +163,7 @@ function adapted(
   issuer: DevIssuer | undefined,
 ): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
-    ['shop', 'backroom', 'payroll'].includes(connection.name)
+    connection.protocol === 'postgres' && ['shop', 'backroom', 'payroll'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
       : connection;
   return {

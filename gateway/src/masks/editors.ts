@@ -27,6 +27,8 @@ export interface Rules {
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
+  /** The session has tables of its own, which are not in the catalog. */
+  readonly temporary: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export function rowEditor(
   // What the target sent is nobody else's: it may be edited where it lies.
   const rows = new RowMask(masks, { owned: true });
   return guarded({
-    push: (bytes) => rows.push(bytes),
+    push: (bytes, memory) => rows.push(bytes, memory),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -85,16 +87,22 @@ function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output
 
 /** The outputs, if they are known and the target describes the same. */
 function agreed(
-  { meaning: { catalog } }: Rules,
+  { meaning: { catalog }, temporary }: Rules,
   lineage: StatementLineage | undefined,
   columns: readonly ResultColumn[],
 ): readonly Output[] | undefined {
   if (!lineage || lineage.unknown !== undefined) return undefined;
   const { outputs } = lineage;
   if (outputs.length !== columns.length) throw mismatch(outputs.length, columns.length);
-  for (const [at, { name, table, attribute }] of columns.entries()) {
+  for (const [at, { name, table, attribute, type }] of columns.entries()) {
     const output = outputs[at] as Output;
+    if (output.stored && output.unknown === undefined && described(catalog, output.type ?? 0) !== type) {
+      throw new Unmasked(`The target says that column "${name}" is of another type than the statement does.`);
+    }
     const relation = table === 0 ? undefined : catalog.relationByOid(table);
+    if (table !== 0 && !relation && !temporary) {
+      throw new Unmasked(`The target says that column "${name}" comes from a table that was not there before.`);
+    }
     if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
     if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {
@@ -102,6 +110,13 @@ function agreed(
     }
   }
   return outputs;
+}
+
+/** The type that a description has: of a domain, what it is made of (getBaseTypeAndTypmod in printtup.c). */
+function described(catalog: Catalog, oid: number): number {
+  let type = catalog.typeByOid(oid);
+  while (type?.kind === 'd') type = catalog.typeByOid(type.base);
+  return type?.oid ?? oid;
 }
 
 const mismatch = (expected: number, found: number): Unmasked =>
@@ -195,5 +210,5 @@ function guarded({ push, end }: RowEditor): RowEditor {
       throw new Unmasked(`The result cannot be masked: ${error.message}.`);
     }
   };
-  return { push: (bytes) => attempt(() => push(bytes)), end: () => attempt(end) };
+  return { push: (bytes, memory) => attempt(() => push(bytes, memory)), end: () => attempt(end) };
 }

@@ -8,7 +8,7 @@ import {
   newSession,
   splitSearchPath,
 } from '@sluice/analysis';
-import type { Facts, MaskedSession, Masking, SqlCommand } from '@sluice/contract';
+import { type Facts, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
@@ -100,7 +100,13 @@ export class MaskSession implements MaskedSession {
     const names = (this.#names ??= newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#onUnmatched(unmatched);
-    const rules: Rules = { meaning, masked: columns, masks, key: this.#key };
+    const rules: Rules = {
+      meaning,
+      masked: columns,
+      masks,
+      key: this.#key,
+      temporary: names.overlay.relations.size > 0,
+    };
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
@@ -110,8 +116,9 @@ export class MaskSession implements MaskedSession {
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const masking: Masking = {
       changesSession: changes(followed, facts),
-      rows: (statement, described) => rowEditor(rules, lineage?.[statement], described),
-      copy: (statement, formats) => copyEditor(rules, lineage?.[statement], command.text, statement, formats),
+      rows: (statement, described) => this.#sure(() => rowEditor(rules, lineage?.[statement], described)),
+      copy: (statement, formats) =>
+        this.#sure(() => copyEditor(rules, lineage?.[statement], command.text, statement, formats)),
       message: (bytes) => {
         if (bytes[0] === ERROR) this.#failed = true;
         return filterMessage(bytes, { masked: this.#touched, entities });
@@ -121,6 +128,16 @@ export class MaskSession implements MaskedSession {
     const use = lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns);
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
+  }
+
+  /** Where the target describes something else than the catalog has, the catalog is read again before it is used again. */
+  #sure<T>(edit: () => T): T {
+    try {
+      return edit();
+    } catch (error) {
+      if (error instanceof Unmasked) this.#catalog.changed();
+      throw error;
+    }
   }
 
   #completed(lineage: StatementLineage | undefined, facts: Facts, statement: number): void {

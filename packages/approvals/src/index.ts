@@ -3,8 +3,10 @@ export {
   mayRelease,
   satisfied,
   type Asked,
+  type Impact,
   type Outcome,
   type Request,
   type Requirement,
+  type TableImpact,
   type Word,
 } from './request.js';

@@ -9,6 +9,26 @@ export interface Requirement {
   readonly count: number;
 }
 
+/** What a command would do to one table, as far as it is known beforehand. */
+export interface TableImpact {
+  readonly verb: string;
+  readonly table: string;
+  /** Rows that it would change, by the planner's estimate. */
+  readonly rows?: number;
+  /** Rows that the table has, by its statistics, and what it takes on disk. */
+  readonly of?: number;
+  readonly bytes?: number;
+  /** Tables that change along with it, or views and tables that stand on what is dropped. */
+  readonly cascades: readonly string[];
+  readonly triggers: readonly string[];
+}
+
+export interface Impact {
+  readonly tables: readonly TableImpact[];
+  /** Why there is no estimate of rows: a phrase. */
+  readonly unknown?: string;
+}
+
 /** A command that wants to be released. Everything here is bound to the approval; times are milliseconds since 1970. */
 export interface Asked {
   /** What is to be released: absent: one command. 'session': whatever the principal opens on the connection for `window`. */
@@ -32,6 +52,7 @@ export interface Asked {
   readonly waits: boolean;
   /** It waits within a transaction, which may hold locks. */
   readonly transaction: boolean;
+  readonly impact?: Impact;
 }
 
 /** What one approver said, and when. */

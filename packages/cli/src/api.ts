@@ -111,6 +111,19 @@ export interface ApprovalRow {
   readonly unanswered: 'deny' | 'allow';
   /** The client waits on the wire; else the identical statement passes once after an approval. */
   readonly waits: boolean;
+  /** What it would do, as far as that is known beforehand. */
+  readonly impact?: {
+    readonly tables: readonly {
+      readonly verb: string;
+      readonly table: string;
+      readonly rows?: number;
+      readonly of?: number;
+      readonly bytes?: number;
+      readonly cascades: readonly string[];
+      readonly triggers: readonly string[];
+    }[];
+    readonly unknown?: string;
+  };
   /** A transaction is open meanwhile, which may hold locks. */
   readonly transaction: boolean;
   readonly created: string;

@@ -1,4 +1,5 @@
 import type { Principal, Role, Rule, TlsMode } from '@sluice/contract';
+import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
 /** A checked configuration. Paths are absolute, sizes are bytes, times are milliseconds. */
@@ -6,6 +7,7 @@ export interface Config {
   readonly data: string;
   readonly listeners: {
     readonly postgres: ListenerConfig;
+    readonly ssh: { readonly addresses: readonly string[]; readonly port: number } | undefined;
     /** Where agents dial in; undefined: nowhere. */
     readonly agents: Omit<ListenerConfig, 'login'> | undefined;
   };
@@ -28,10 +30,15 @@ export interface Config {
     readonly parameters: 'full' | 'masked' | 'none';
     readonly segment: number;
   };
+  readonly webhooks: readonly WebhookConfig[];
   readonly issuers: ReadonlyMap<string, IssuerConfig>;
   /** Who has a role besides those whose principal says so: entries as in `access`. Without a list for `user`, everybody. */
   readonly roles: Readonly<Partial<Record<Role, readonly string[]>>>;
   readonly principals: ReadonlyMap<string, Principal>;
+  /** Public keys of SSH, by the principal that they stand for. */
+  readonly sshKeys: ReadonlyMap<string, readonly PublicKey[]>;
+  /** Authorities of SSH user certificates. */
+  readonly sshUserCa: readonly PublicKey[];
   readonly connections: ReadonlyMap<string, ConnectionConfig>;
 }
 
@@ -80,8 +87,27 @@ export interface SessionApproval {
   readonly fail: boolean;
 }
 
-export interface ConnectionConfig {
+/** Who is told of requests for approval. */
+export interface WebhookConfig {
+  readonly url: string;
+  readonly secret: Secret;
+}
+
+export type ConnectionConfig = PostgresConnection | SshConnection;
+
+interface ConnectionBase {
   readonly name: string;
+  /** The agent that dials the target; undefined: the gateway itself. */
+  readonly via: string | undefined;
+  readonly access: readonly string[];
+  readonly approval: SessionApproval | undefined;
+  /** The names of its policies, and their rules in order. */
+  readonly policies: readonly string[];
+  readonly rules: readonly Rule[];
+  readonly trustedFunctions: readonly string[];
+}
+
+export interface PostgresConnection extends ConnectionBase {
   readonly protocol: 'postgres';
   readonly target: {
     readonly host: string;
@@ -97,14 +123,29 @@ export interface ConnectionConfig {
     /** What the agent of `via` calls the password that it sends with each dial. */
     readonly secret: string | undefined;
   };
-  /** The agent that dials the target; undefined: the gateway itself. */
-  readonly via: string | undefined;
-  readonly access: readonly string[];
-  readonly approval: SessionApproval | undefined;
-  /** The names of its policies, and their rules in order. */
-  readonly policies: readonly string[];
-  readonly rules: readonly Rule[];
-  readonly trustedFunctions: readonly string[];
+}
+
+export interface SshConnection extends ConnectionBase {
+  readonly protocol: 'ssh';
+  readonly target: { readonly host: string; readonly port: number; readonly hostKeys: HostKeys };
+  readonly credential: PostgresConnection['credential'] & {
+    readonly privateKey: Secret | undefined;
+    /** A certificate by the gateway's own authority. */
+    readonly certificate: boolean;
+  };
+  /** Accounts that may be named besides that of the credential. */
+  readonly accounts: readonly string[];
+  readonly shell: 'sh' | 'bash' | 'opaque';
+}
+
+/** Which keys a host may have. */
+export interface HostKeys {
+  readonly keys: readonly PublicKey[];
+  /** Authorities of host certificates. */
+  readonly authorities: readonly PublicKey[];
+  readonly revoked: readonly PublicKey[];
+  /** The first key that is seen is kept, and no other is good from then on. */
+  readonly firstUse: boolean;
 }
 
 /** A mistake in the configuration, with the place to look at. Line and column count from 1. */

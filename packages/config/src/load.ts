@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';
-import type { Config, ConnectionConfig, IssuerConfig, Problem } from './config.js';
+import { type KnownHost, type PublicKey, isAbout } from '@sluice/keys';
+import type { Config, ConnectionConfig, HostKeys, IssuerConfig, Problem } from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
@@ -73,32 +74,74 @@ function toConfig(from: Settings, folder: string): Config {
   );
   return {
     data: resolve(folder, from.data),
-    listeners: { postgres: { addresses: [address].flat(), ...listener }, agents: toAgents(from.listeners.agents) },
+    listeners: {
+      postgres: { addresses: [address].flat(), ...listener },
+      ssh: from.listeners.ssh && { addresses: [from.listeners.ssh.address].flat(), port: from.listeners.ssh.port },
+      agents: toAgents(from.listeners.agents),
+    },
     control: from.control,
     limits: { ...limits, upstreamLogin: upstream_login, sessionsPerPrincipal: sessions_per_principal },
     record: from.record,
+    webhooks: from.webhooks,
     issuers: mapped(from.issuers, toIssuer),
     roles: from.roles,
-    principals: mapped(from.principals, (principal, name) => ({ name, ...principal })),
-    connections: mapped(from.connections, (one, name): ConnectionConfig => {
-      const { host, port, database, tls, ca } = one.target;
-      return {
-        name,
-        protocol: one.protocol,
-        target: { host, port, database, tls, ca },
-        credential: {
-          user: one.credential.user,
-          password: one.credential.password,
-          secret: one.credential.secret?.slice('agent:'.length),
-        },
-        via: one.via,
-        access: one.access,
-        approval: one.approval,
-        policies: one.policies,
-        rules: one.policies.flatMap((policy) => rules.get(policy) ?? []),
-        trustedFunctions: one.functions.trusted,
-      };
-    }),
+    principals: mapped(from.principals, ({ kind, groups, roles, issuer, subject }, name) => ({
+      name,
+      kind,
+      groups,
+      roles,
+      ...(issuer !== undefined && { issuer }),
+      ...(subject !== undefined && { subject }),
+    })),
+    sshKeys: mapped(from.principals, ({ ssh_keys }) => ssh_keys),
+    sshUserCa: from.ssh_user_ca,
+    connections: mapped(from.connections, (one, name) => toConnection(one, name, rules)),
+  };
+}
+
+type Written = Settings['connections'][string];
+
+function toConnection(one: Written, name: string, rules: ReadonlyMap<string, readonly Rule[]>): ConnectionConfig {
+  const { host, port } = one.target;
+  const { via, access, approval, policies } = one;
+  const applied = policies.flatMap((policy) => rules.get(policy) ?? []);
+  const base = { name, via, access, approval, policies, rules: applied };
+  const { user, password, secret } = one.credential;
+  const credential = { user, password, secret: secret?.slice('agent:'.length) };
+  if (one.protocol === 'postgres') {
+    const { database, tls, ca } = one.target;
+    const { protocol, functions } = one;
+    return {
+      ...base,
+      protocol,
+      target: { host, port, database, tls, ca },
+      credential,
+      trustedFunctions: functions.trusted,
+    };
+  }
+  const { protocol, accounts, shell } = one;
+  const { private_key: privateKey, certificate } = one.credential;
+  return {
+    ...base,
+    protocol,
+    target: { host, port, hostKeys: toHostKeys(one.target) },
+    credential: { ...credential, privateKey, certificate: certificate === true },
+    accounts,
+    shell,
+    trustedFunctions: [],
+  };
+}
+
+function toHostKeys({ host, port, host_keys }: Extract<Written, { protocol: 'ssh' }>['target']): HostKeys {
+  const { keys, ca, known_hosts = [], first_use } = host_keys;
+  const known = known_hosts.filter((line) => isAbout(line, host, port));
+  const marked = (marker: KnownHost['marker']): PublicKey[] =>
+    known.filter((line) => line.marker === marker).map(({ key }) => key);
+  return {
+    keys: [...keys, ...marked(undefined)],
+    authorities: [...ca, ...marked('cert-authority')],
+    revoked: marked('revoked'),
+    firstUse: first_use === true,
   };
 }
 
@@ -145,18 +188,20 @@ interface JsonSchema {
   readonly additionalProperties?: JsonSchema | false;
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
 }
 
-/** The keys that an object of the configuration may have. */
+/** The keys that an object of the configuration may have; of a choice of shapes, those of all of them. */
 function keysAt(path: Path): readonly string[] {
-  let at: JsonSchema | undefined = jsonSchema();
+  let at: readonly JsonSchema[] = [jsonSchema()];
   for (const key of path) {
-    const inside: JsonSchema | undefined = at?.anyOf?.find((one) => one.properties) ?? at;
-    at =
-      typeof key === 'number'
-        ? inside?.items
-        : (inside?.properties?.[key] ?? (inside?.additionalProperties || undefined));
+    at = at.flatMap(shapes).flatMap((one) => {
+      const next =
+        typeof key === 'number' ? one.items : (one.properties?.[key] ?? (one.additionalProperties || undefined));
+      return next ? [next] : [];
+    });
   }
-  const object = at?.anyOf?.find((one) => one.properties) ?? at;
-  return Object.keys(object?.properties ?? {});
+  return [...new Set(at.flatMap(shapes).flatMap((one) => Object.keys(one.properties ?? {})))];
 }
+
+const shapes = (schema: JsonSchema): readonly JsonSchema[] => schema.anyOf ?? schema.oneOf ?? [schema];

@@ -14,12 +14,15 @@ export function referenceMistakes(value: unknown): Mistake[] {
     policies: Object.keys(record(policies)),
     agents: record(listeners)['agents'] !== undefined,
     issuers: Object.keys(record(issuers)),
+    ssh: record(listeners)['ssh'] !== undefined,
+    rules: record(policies),
   };
   return [
     ...ofIssuers(record(issuers)),
     ...Object.entries(people).flatMap(([name, one]) => ofPrincipal(one, ['principals', name], known)),
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
+    ...sharedKeys(people),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
       ...ofPolicy(rules, ['policies', name]),
       ...approversOf(rules, ['policies', name], known),
@@ -34,6 +37,9 @@ interface Known {
   /** Whether agents can dial in. */
   readonly agents: boolean;
   readonly issuers: readonly string[];
+  /** Whether SSH clients can. */
+  readonly ssh: boolean;
+  readonly rules: Readonly<Record<string, unknown>>;
 }
 
 /** Two providers may call two people the same; then one could come in as the other. */
@@ -83,6 +89,7 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
   const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
   const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
   return [
+    ...(record(value)['protocol'] === 'ssh' ? ofSsh(value, path, known) : []),
     ...(via !== undefined && !known.agents ? [noListener] : []),
     ...(record(credential)['secret'] !== undefined && via === undefined ? [noAgent] : []),
     ...list(policies).flatMap((name, at) => {
@@ -93,6 +100,35 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
     ...ofAccess(access, [...path, 'access'], known),
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
   ];
+}
+
+/** What SSH has no way to do is refused here, and not when somebody relies on it. */
+function ofSsh(value: unknown, path: Path, known: Known): Mistake[] {
+  const mistakes: Mistake[] = [];
+  if (!known.ssh) {
+    const hint = 'Add listeners.ssh.';
+    mistakes.push({ path: [...path, 'protocol'], message: 'no SSH client can connect', hint });
+  }
+  for (const [at, policy] of list(record(value)['policies']).entries()) {
+    const rules = typeof policy === 'string' ? list(known.rules[policy]) : [];
+    for (const rule of rules) {
+      const mask = record(record(rule)['mask']);
+      const where = [...path, 'policies', at];
+      const name = String(record(rule)['rule']);
+      if (list(mask['columns']).length > 0) {
+        const hint = 'Use "detect", or a policy of its own for databases.';
+        mistakes.push({ path: where, message: `rule "${name}" masks columns, which SSH does not have`, hint });
+      } else if (mask['with'] === 'null' || mask['with'] === 'generalise') {
+        const hint = 'Use redact, partial or hash.';
+        mistakes.push({
+          path: where,
+          message: `rule "${name}" masks with "${mask['with']}", which a stream of bytes has no place for`,
+          hint,
+        });
+      }
+    }
+  }
+  return mistakes;
 }
 
 /** An entry that admits nobody is a slip of the pen: whoever wrote it had somebody in mind. */
@@ -124,6 +160,20 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';
   if (kind === 'name' || kind === actual) return undefined;
   return { message: `"${name}" is ${actual === 'agent' ? 'an agent' : 'a person'}`, hint: `Write ${actual}:${name}.` };
+}
+
+/** A key stands for one principal. */
+function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {
+  const owners = new Map<string, string>();
+  return Object.entries(people).flatMap(([name, one]) =>
+    list(record(one)['ssh_keys']).flatMap((line, at): Mistake[] => {
+      const key = typeof line === 'string' ? line.trim().split(/\s+/)[1] : undefined;
+      const owner = key === undefined ? undefined : owners.get(key);
+      if (key !== undefined) owners.set(key, owner ?? name);
+      if (owner === undefined) return [];
+      return [{ path: ['principals', name, 'ssh_keys', at], message: `this key is that of "${owner}" already` }];
+    }),
+  );
 }
 
 /** Whoever is to release a command has to be somebody. */

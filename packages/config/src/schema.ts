@@ -1,7 +1,8 @@
 import { DETECTORS, ROLES } from '@sluice/contract';
+import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
 import { issuer, roles, sessionApproval } from './issuers.js';
-import { duration, durationOrOff, fileText, type Outside, secret, size } from './values.js';
+import { duration, durationOrOff, fileText, knownHosts, type Outside, publicKey, secret, size } from './values.js';
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
@@ -49,7 +50,7 @@ export function settings(outside: Outside) {
       context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
     });
 
-  const connection = z.strictObject({
+  const postgres = z.strictObject({
     protocol: z.literal('postgres'),
     target: z
       .strictObject({
@@ -68,11 +69,7 @@ export function settings(outside: Outside) {
       .strictObject({
         user: z.string().min(1),
         password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-        secret: z
-          .string()
-          .regex(/^agent:\S+$/, 'write agent:NAME, a name in the secrets file of the agent')
-          .optional()
-          .describe('agent:NAME: the agent of "via" has the password and sends it with each dial'),
+        secret: agentSecret,
       })
       .superRefine(({ password, secret }, context) => {
         if (password === undefined || secret === undefined) return;
@@ -82,29 +79,101 @@ export function settings(outside: Outside) {
           message: 'there is a "password" already: use one of them',
         });
       }),
-    access: z
-      .array(z.string())
-      .default([])
-      .describe('who may use it: group:name, user:name, agent:name, claim:name=value, or "*"'),
-    approval: sessionApproval.optional().describe('people have to agree before a session begins'),
-    policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
+    ...reach,
     functions: z
       .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
       .prefault({}),
-    via: name.optional().describe('the agent that dials the target, from inside its network'),
   });
+
+  const webhook = z.strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'write an https URL' })
+      .refine((url) => url.startsWith('https:') || LOOPBACK.test(new URL(url).hostname.replace(/^\[|\]$/g, '')), {
+        error: 'statements are in these messages: without https anybody between could read them',
+      }),
+    secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
+      error: `a secret has ${SECRET} characters or more`,
+    }),
+  });
+  const ssh = z.strictObject({
+    protocol: z.literal('ssh'),
+    target: z
+      .strictObject({
+        host: z.string().min(1),
+        port: port.min(1).default(22),
+        host_keys: z
+          .strictObject({
+            keys: z.array(publicKey).default([]).describe('lines such as ssh-keyscan prints, without the host'),
+            known_hosts: knownHosts(outside).optional().describe('a file in the format of OpenSSH'),
+            ca: z.array(publicKey).default([]).describe('authorities whose host certificates are good'),
+            first_use: z
+              .literal(true)
+              .optional()
+              .describe('keep the first key that is seen, and no other from then on'),
+          })
+          .superRefine(({ keys, known_hosts, ca, first_use }, context) => {
+            const pinned = keys.length + ca.length + (known_hosts === undefined ? 0 : 1) > 0;
+            if (pinned !== (first_use === true)) return;
+            const message = pinned
+              ? '"first_use" is for a host without any pinned key'
+              : 'no key of the host is pinned';
+            const hint = 'Use keys, known_hosts or ca; first_use: true trusts whoever answers first.';
+            context.addIssue({ code: 'custom', message, params: { hint } });
+          })
+          .describe('which keys the host may have'),
+      })
+      .superRefine(({ host, port, host_keys: { known_hosts } }, context) => {
+        if (!known_hosts || known_hosts.some((line) => isAbout(line, host, port))) return;
+        const message = `no line of the file is about ${port === 22 ? host : `[${host}]:${port}`}`;
+        context.addIssue({ code: 'custom', path: ['host_keys', 'known_hosts'], message });
+      }),
+    credential: z
+      .strictObject({
+        user: z.string().min(1).describe('the account, when the client names none'),
+        password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
+        private_key: secret(outside).optional().describe('as ssh-keygen writes it, without a passphrase'),
+        certificate: z.literal(true).optional().describe('a short-lived one for each login, by the CA of the gateway'),
+        secret: agentSecret,
+      })
+      .superRefine(({ password, private_key, certificate, secret }, context) => {
+        if ([password, private_key, certificate, secret].filter((one) => one !== undefined).length < 2) return;
+        context.addIssue({
+          code: 'custom',
+          message: 'use one of "password", "private_key", "certificate" and "secret"',
+        });
+      }),
+    accounts: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('further accounts that a client may name: ACCOUNT+CONNECTION'),
+    shell: z
+      .enum(['sh', 'bash', 'opaque'])
+      .default('opaque')
+      .describe('what reads command lines there; opaque: something that the gateway has no grammar for'),
+    ...reach,
+  });
+  const connection = z.discriminatedUnion('protocol', [postgres, ssh], { error: 'expected postgres or ssh' });
 
   return z.strictObject({
     data: z.string().min(1).default('./.sluice').describe('folder for the store, the journal and keys'),
     listeners: z
-      .strictObject({ postgres: listener.prefault({}), agents: agents.optional().describe('where agents dial in') })
+      .strictObject({
+        postgres: listener.prefault({}),
+        ssh: sshListener.optional().describe('where SSH clients connect'),
+        agents: agents.optional().describe('where agents dial in'),
+      })
       .prefault({}),
     control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),
+    webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
     issuers: z.record(name, issuer(outside)).default({}).describe('identity providers whose tokens are taken'),
     roles: roles.default({}).describe('who has which role, by group, name or claim'),
     principals: z.record(name, principal).default({}).describe('people and agents'),
+    ssh_user_ca: z
+      .array(publicKey)
+      .default([])
+      .describe('authorities of user certificates; the first principal of one that is listed here is who logs in'),
     connections: z.record(name, connection).default({}).describe('targets, by the name that clients ask for'),
     policies: z.record(name, z.array(rule)).default({}).describe('lists of rules'),
   });
@@ -116,6 +185,8 @@ export type Settings = z.output<ReturnType<typeof settings>>;
 export const jsonSchema = (): object =>
   z.toJSONSchema(settings({ folder: '.', env: {} }), { io: 'input', unrepresentable: 'any' });
 
+/** Characters of a secret that signs something. */
+const SECRET = 16;
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 const port = z.number().int().min(0).max(65535);
@@ -171,12 +242,35 @@ const rule = z
     context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow", "mask" or "hold"` });
   });
 
+const sshListener = z.strictObject({
+  address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
+  port: port.default(2222),
+});
+
+const agentSecret = z
+  .string()
+  .regex(/^agent:\S+$/, 'write agent:NAME, a name in the secrets file of the agent')
+  .optional()
+  .describe('agent:NAME: the agent of "via" has the password and sends it with each dial');
+
+/** What connections of every protocol have. */
+const reach = {
+  access: z
+    .array(z.string())
+    .default([])
+    .describe('who may use it: group:name, user:name, agent:name, claim:name=value, or "*"'),
+  approval: sessionApproval.optional().describe('people have to agree before a session begins'),
+  policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
+  via: name.optional().describe('the agent that dials the target, from inside its network'),
+};
+
 const principal = z.strictObject({
   kind: z.enum(['person', 'agent']).default('person'),
   groups: z.array(name).default([]),
   roles: z.array(z.enum(ROLES)).default(['user']),
   issuer: z.string().optional().describe('the identity provider whose tokens stand for this principal too'),
   subject: z.string().min(1).max(255).optional().describe('what that calls them in "sub"'),
+  ssh_keys: z.array(publicKey).default([]).describe('public keys, one line each as in a .pub file'),
 });
 
 const limits = z.strictObject({

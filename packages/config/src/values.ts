@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { parseKeyLine, parseKnownHosts } from '@sluice/keys';
 import { z } from 'zod';
 
 /** A secret from the configuration. Whatever prints it by accident prints a placeholder. */
@@ -83,6 +84,29 @@ export const secret = (outside: Outside) =>
     if (found.type === 'read') return new Secret(found.text);
     context.addIssue({ code: 'custom', message: found.message });
     return z.NEVER;
+  });
+
+/** A public key of SSH, as a line of a `.pub` file. */
+export const publicKey = z
+  .string({ error: 'expected a text such as "ssh-ed25519 AAAA..."' })
+  .transform((line, context) => {
+    try {
+      return parseKeyLine(line);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `this is no public key: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  });
+
+/** A `known_hosts` file. */
+export const knownHosts = (outside: Outside) =>
+  fileText(outside).transform((text, context) => {
+    try {
+      return parseKnownHosts(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `the file cannot be used: ${(error as Error).message}` });
+      return z.NEVER;
+    }
   });
 
 type Read = { readonly type: 'read'; readonly text: string } | { readonly type: 'failed'; readonly message: string };

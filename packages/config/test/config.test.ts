@@ -291,9 +291,11 @@ test('the schema for editors describes every section', () => {
     'control',
     'limits',
     'record',
+    'webhooks',
     'issuers',
     'roles',
     'principals',
+    'ssh_user_ca',
     'connections',
     'policies',
   ]);

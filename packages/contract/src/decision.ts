@@ -1,5 +1,6 @@
 import type { Facts } from './facts.js';
 import type { Masking, StreamEditor } from './masking.js';
+import type { Admission } from './protocol.js';
 
 export interface Allow {
   readonly type: 'allow';
@@ -33,4 +34,11 @@ export interface Refusal {
   readonly reason: 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';
   readonly message: string;
   readonly hint?: string;
+  /** Who it is has been proven, and only where to is missing: what they may reach. */
+  readonly menu?: Menu;
+}
+
+export interface Menu {
+  readonly connections: readonly string[];
+  choose(connection: string): Promise<Admission | Refusal>;
 }

@@ -39,11 +39,14 @@ export interface ResultColumn {
 
 /** Rewrites the messages that rows are in. Both throw `Unmasked`; nothing of the row in question has passed then. */
 export interface RowEditor {
-  /** Takes messages cut anywhere and gives whole ones. */
-  push(bytes: Buffer): Buffer;
+  /** Takes messages cut anywhere and gives whole ones. `memory` is where they may lie if they have to be made anew. */
+  push(bytes: Buffer, memory?: Memory): Buffer;
   /** What is left at the end of the rows. */
   end(): Buffer;
 }
+
+/** Gives so many bytes, with anything in them. */
+export type Memory = (size: number) => Buffer;
 
 /**
  * Rewrites a stream that has no rows: what could be the start of something to mask is held back until more has come, or

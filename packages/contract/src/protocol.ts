@@ -50,8 +50,12 @@ export interface Gate {
    * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS.
    */
   secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured>;
-  /** The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. */
-  login(user: string, connection: string): Challenge;
+  /**
+   * The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. In a protocol
+   * whose user names are accounts of the target (SSH) `user` is empty: it is whoever the proof belongs to; `account` is
+   * the one wished for there, if the client named one.
+   */
+  login(user: string, connection: string, account?: string): Challenge;
   /** Call once when the target is ready: the login deadline ends and the session is listed as open. */
   opened(): void;
   /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
@@ -158,6 +162,8 @@ export interface Admission {
     say: ((text: string, hint?: string) => void) | undefined,
     gone: AbortSignal,
   ) => Promise<Refusal | undefined>;
+  /** What the proof itself does not permit, whatever the rules say (options of an SSH certificate). */
+  readonly without?: readonly ('terminal' | 'forwarding' | 'agent' | 'x11')[];
 }
 
 /** How to log in at the target. Never shown to the client, never logged. */
@@ -168,6 +174,30 @@ export interface Target {
   readonly password?: string | undefined;
   readonly database?: string;
   readonly tls: TlsMode;
+  readonly ssh?: SshTarget;
+}
+
+/** What SSH needs to know of a target besides. Keys are in wire format (RFC 4253 section 6.6). */
+export interface SshTarget {
+  /** Host key algorithms to ask for, best first. */
+  readonly hostKeyAlgorithms: readonly string[];
+  /** Why this is not the host's key, in a sentence; undefined when it is, or when it is the first one seen. */
+  refuses(hostKey: Uint8Array): string | undefined;
+  /** The host has proven that it has this key. */
+  proven(hostKey: Uint8Array): void;
+  /** A private key in a form that OpenSSH writes, and the certificate for it. May be made for this login. */
+  readonly key?: () => SshKey;
+  /** What reads command lines there. */
+  readonly shell: 'sh' | 'bash' | 'opaque';
+}
+
+export interface SshKey {
+  /** The public half or the certificate, in wire format. */
+  readonly blob: Uint8Array;
+  /** A signature in wire format, by the algorithm that the host is told (RFC 8332 for RSA). */
+  sign(data: Uint8Array, algorithm: string): Uint8Array;
+  /** Algorithms to tell the host, best first. */
+  readonly algorithms: readonly string[];
 }
 
 /** 'require' encrypts without looking at the certificate; 'verify-ca' and 'verify-full' are those of libpq. */

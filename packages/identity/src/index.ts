@@ -12,4 +12,6 @@ export { TokenError } from './oidc/error.js';
 export type { IssuerSettings, Verified } from './oidc/issuer.js';
 export { Issuers, looksLikeJwt } from './oidc/issuers.js';
 export { People, type RoleLists } from './people.js';
+export { PendingLogins } from './pending.js';
+export { SshIdentities, type SshProof, isWithin } from './ssh.js';
 export { ITERATIONS, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';

@@ -1,4 +1,4 @@
-import { CUTS, missingPostgres, type PostgresServer, randomPieces, startPostgres } from '@sluice/testkit';
+import { CUTS, lent, missingPostgres, type PostgresServer, randomPieces, startPostgres } from '@sluice/testkit';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -84,7 +84,10 @@ describe.each([15, 18] as const)('what PostgreSQL %i copies', (major) => {
       const stream = Buffer.concat(rows);
       for (const cut of Object.values(CUTS)) {
         const copying = copyRows(format, [same, same, same]);
-        const out = [...cut(stream).flatMap((piece) => copying.push(piece)), ...copying.end()];
+        const out = [
+          ...cut(stream).flatMap((piece) => lent(piece, (chunk) => copying.push(chunk).map((row) => Buffer.from(row)))),
+          ...copying.end(),
+        ];
         expect(Buffer.concat(out).equals(stream)).toBe(true);
         expect(out).toHaveLength(19 * 7 + Number(format.header === true) + (format.format === 'binary' ? 2 : 0));
       }

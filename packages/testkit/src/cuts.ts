@@ -36,3 +36,13 @@ export function random(seed: number): (below: number) => number {
     return (state >>> 16) % below;
   };
 }
+
+/** Has a chunk read as `connectLender` of the wire lends it: the memory is somebody else's as soon as the call is over. */
+export function lent<T>(bytes: Buffer, use: (chunk: Buffer) => T): T {
+  const chunk = Buffer.from(bytes);
+  try {
+    return use(chunk);
+  } finally {
+    chunk.fill(0xee);
+  }
+}

@@ -5,5 +5,6 @@ export * from './cuts.js';
 export * from './places.js';
 export { missingPostgres, reachable } from './servers/installation.js';
 export * from './servers/postgres.js';
+export * from './servers/sshd.js';
 export * from './tools.js';
 export * from './transcript.js';

@@ -9,6 +9,13 @@ const PACKAGES = {
   pgbench: 'postgresql-15',
   pgbouncer: 'pgbouncer',
   openssl: 'openssl',
+  ssh: 'openssh-client',
+  scp: 'openssh-client',
+  sftp: 'openssh-client',
+  sshpass: 'sshpass',
+  rsync: 'rsync',
+  git: 'git',
+  ansible: 'ansible-core',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

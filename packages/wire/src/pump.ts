@@ -1,11 +1,10 @@
 import type { Duplex } from 'node:stream';
+import { LARGE_WRITE } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
 
 /** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
 const LINGER = 5_000;
-/** Bytes. While this much waits in a stream, reading waits too; for less, it goes on in other memory. */
-const LARGE_WRITE = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -32,6 +31,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (gone[to] || stream.destroyed || stream.writableEnded) return;
       if (!stream.write(bytes)) full[to] = true;
       else if (stream.writableLength > 0) {
+        // While much waits in a stream, reading waits too; for less, it goes on in other memory.
         if (bytes.length < LARGE_WRITE) kept = true;
         else {
           full[to] = true;

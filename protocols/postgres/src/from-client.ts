@@ -72,6 +72,9 @@ export class FromClient {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (!this.#waiting && this.#size >= this.#needed) this.#run();
+    // What is left of it is kept, and the chunk is only lent.
+    const last = this.#chunks.at(-1);
+    if (last?.buffer === chunk.buffer) this.#chunks[this.#chunks.length - 1] = Buffer.from(last);
   }
 
   answered(answer: Answer): void {

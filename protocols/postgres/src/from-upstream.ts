@@ -51,7 +51,7 @@ export class FromUpstream {
     }
     const end = chunk.length;
     let at = 0;
-    this.#out.begin();
+    this.#out.begin(end);
     if (this.#passing > 0) {
       at = Math.min(this.#passing, end);
       this.#passing -= at;

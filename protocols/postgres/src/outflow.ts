@@ -1,4 +1,5 @@
 import { type RowEditor, Unmasked } from '@sluice/contract';
+import { Arena } from '@sluice/wire';
 import type { Shared } from './conversation.js';
 import { messageLength } from './messages.js';
 import type { Running } from './pipeline.js';
@@ -16,13 +17,15 @@ export class Outflow {
   from = 0;
   /** Where, in the current chunk, the bytes start that the client has not been sent. */
   #run = 0;
+  readonly #arena = new Arena();
 
   constructor(shared: Shared) {
     this.#shared = shared;
   }
 
-  /** A new chunk. */
-  begin(): void {
+  /** A new chunk, of so many bytes. */
+  begin(size: number): void {
+    this.#arena.begin(size);
     this.from = 0;
     this.#run = 0;
   }
@@ -45,7 +48,7 @@ export class Outflow {
       chunk,
       at,
       next,
-      this.masked(() => editor?.push(chunk.subarray(at, next))),
+      this.masked(() => editor?.push(chunk.subarray(at, next), this.#arena.take)),
     );
   }
 
@@ -57,7 +60,7 @@ export class Outflow {
       const rows = make();
       if (!rows) throw new Unmasked('The target sent rows that it had not described.');
       this.#takeMade(command, rows);
-      return rows;
+      return this.#arena.settled(rows);
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
       return this.stop(command, error);

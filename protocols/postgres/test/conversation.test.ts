@@ -65,10 +65,7 @@ test('each Bind is asked about, with its values', () => {
   session.client(t.parse('s', 'select $1'), t.sync);
   session.replies(reply.parsed, reply.ready('I'));
   session.client(t.bind('', 's', 'a', null), t.execute(''), t.sync, t.bind('', 's', 'b'), t.execute(''), t.sync);
-  const values = session.asked
-    .filter((c) => c.phase === 'run')
-    .map((c) => c.parameters?.map((p) => p.value?.toString() ?? null));
-  expect(values).toEqual([['a', null], ['b']]);
+  expect(session.bound).toEqual([['a', null], ['b']]);
 });
 
 test('a Parse that fails at the target does not change what a name means', () => {

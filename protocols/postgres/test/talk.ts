@@ -1,3 +1,4 @@
+import { lent } from '@sluice/testkit';
 import type {
   Answer,
   Facts,
@@ -123,8 +124,8 @@ export function talk(options: TalkOptions = {}): Talk {
     return names(bytes, side);
   };
   return {
-    client: (...messages) => conversation.receive('client', Buffer.concat(messages)),
-    replies: (...messages) => conversation.receive('upstream', Buffer.concat(messages)),
+    client: (...messages) => lent(Buffer.concat(messages), (chunk) => conversation.receive('client', chunk)),
+    replies: (...messages) => lent(Buffer.concat(messages), (chunk) => conversation.receive('upstream', chunk)),
     answer: (answer) => conversation.answered(answer),
     hangUp: (side) => conversation.ended(side),
     upstream: () => look('upstream'),

@@ -69,16 +69,39 @@ const COLOURS = { pending: pc.yellow, approved: pc.green, denied: pc.red, withdr
 
 function described(row: ApprovalRow): string {
   const { number, state, principal, connection, session, text, parameters, requirements, words, expires, why } = row;
+  const { tables = [], unknown } = row.impact ?? {};
   return [
     `${pc.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${principal} on ${connection}, session ${session}, until ${expires}`,
     ...printable(text)
       .split('\n')
       .map((line) => `    ${line}`),
     ...parameters.map((value, index) => `    $${index + 1} = ${printable(value)}`),
+    ...tables.map((one) => `  ${impactOf(one)}`),
+    ...(unknown === undefined ? [] : [`  no estimate of rows: ${printable(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(({ rule, count, approvers }) => `  rule ${rule}: ${count} of ${approvers.join(', ')}`),
     ...words.map(({ by, at: when, says, reason }) => `  ${when}  ${by}: ${says}${reason && `, ${printable(reason)}`}`),
     ...(why === undefined ? [] : [`  ${why}`]),
   ].join('\n');
+}
+
+type TableImpact = NonNullable<ApprovalRow['impact']>['tables'][number];
+
+/** `delete on orders: about 1,200 of 5,000 rows (24 %), 1.2 MB; also items; triggers audit` */
+function impactOf({ verb, table, rows, of, bytes, cascades, triggers }: TableImpact): string {
+  const count = (value: number): string => value.toLocaleString('en');
+  const share = rows !== undefined && of ? ` (${Math.min(100, Math.round((100 * rows) / of))} %)` : '';
+  const size = bytes === undefined ? '' : `, ${count(Math.ceil(bytes / 1024))} KiB`;
+  const amount =
+    rows === undefined
+      ? of === undefined
+        ? ''
+        : `: the table has about ${count(of)} rows${size}`
+      : `: about ${count(rows)}${of === undefined ? '' : ` of ${count(of)}`} rows${share}${size}`;
+  return [
+    `${verb} on ${printable(table)}${amount}`,
+    ...(cascades.length > 0 ? [`reaches ${printable(cascades.join(', '))}`] : []),
+    ...(triggers.length > 0 ? [`fires ${printable(triggers.join(', '))}`] : []),
+  ].join('; ');
 }

@@ -28,9 +28,7 @@ export const NONE: readonly Finding[] = Object.freeze([]);
  */
 export function resolve(findings: readonly Finding[]): readonly Finding[] {
   if (findings.length < 2) return findings;
-  const sorted = [...findings].sort(
-    (a, b) => a.start - b.start || b.end - a.end || ENTITIES.indexOf(a.entity) - ENTITIES.indexOf(b.entity),
-  );
+  const sorted = inOrder(findings);
   const result: Finding[] = [];
   for (const next of sorted) {
     const last = result.at(-1);
@@ -42,3 +40,20 @@ export function resolve(findings: readonly Finding[]): readonly Finding[] {
   }
   return result;
 }
+
+/** Few are nearly in order already, and a sort would cost more than finding them. */
+function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  const sorted = findings.slice();
+  if (sorted.length > FEW) return sorted.sort(order);
+  for (let at = 1; at < sorted.length; at++) {
+    const one = sorted[at] as Finding;
+    let to = at;
+    for (; to > 0 && order(sorted[to - 1] as Finding, one) > 0; to--) sorted[to] = sorted[to - 1] as Finding;
+    sorted[to] = one;
+  }
+  return sorted;
+}
+
+const FEW = 16;
+const order = (a: Finding, b: Finding): number =>
+  a.start - b.start || b.end - a.end || ENTITIES.indexOf(a.entity) - ENTITIES.indexOf(b.entity);

@@ -1,5 +1,5 @@
 import { assignment } from './assignment.js';
-import { isDigit, LETTER } from './bytes.js';
+import { ALNUM, byteClass, DIGITS, isDigit, LETTER, skip } from './bytes.js';
 import { card } from './card.js';
 import { ConnectionStrings } from './connection.js';
 import { email } from './email.js';
@@ -12,9 +12,12 @@ import { ssn } from './ssn.js';
 import { API_KEY_TRIGGERS, apiKey } from './vendor.js';
 
 /**
- * One pass over the bytes for all detectors. A table names the few bytes at which something can be found (`@`, the first
- * digit of a run, `:` ...); all others cost one look-up. A detector is called at such a byte and looks around it, a bounded
+ * One pass over the bytes for all detectors. A table names the few bytes at which something can be found (`@`, `:`, a letter
+ * of a vendor's prefix ...); all others cost one look-up. A detector is called at such a byte and looks around it, a bounded
  * way or to the end of what it found, so the time is linear in the size whatever the text.
+ *
+ * Letters and digits come in tokens. A number counts only where a token starts with it, and an IBAN is one from its start:
+ * what follows in the same token, as in hexadecimal text, is passed over but for the letters of prefixes.
  */
 const NOTHING = 0;
 const DIGIT = 1;
@@ -24,78 +27,105 @@ const DASH = 4;
 const COLON = 5;
 const EQUALS = 6;
 const KEY = 7;
+const WORD = 8;
+const OUTSIDE = 9;
 
-const TRIGGERS = new Uint8Array(256);
-for (const byte of API_KEY_TRIGGERS) TRIGGERS[byte] = KEY;
-TRIGGERS.fill(DIGIT, 0x30, 0x3a);
-TRIGGERS[0x40] = AT;
-TRIGGERS[0x4a] = JWT;
-TRIGGERS[0x2d] = DASH;
-TRIGGERS[0x3a] = COLON;
-TRIGGERS[0x3d] = EQUALS;
+/** By the byte where a token may start, and by the byte within one. */
+const STARTS = new Uint8Array(256);
+const WITHIN = new Uint8Array(256).fill(OUTSIDE);
+for (let byte = 0; byte < 256; byte++) {
+  if (ALNUM[byte] === 1) WITHIN[byte] = NOTHING;
+  if (LETTER[byte] === 1) STARTS[byte] = WORD;
+}
+for (const byte of API_KEY_TRIGGERS) (ALNUM[byte] === 1 ? WITHIN : STARTS)[byte] = KEY;
+WITHIN[0x4a] = JWT;
+STARTS.fill(DIGIT, 0x30, 0x3a);
+STARTS[0x40] = AT;
+STARTS[0x2d] = DASH;
+STARTS[0x3a] = COLON;
+STARTS[0x3d] = EQUALS;
 
 /**
  * Everything sensitive in the UTF-8 text from `start` to `end`, which is one value: nothing outside of it is looked at, and
  * what would need context in prose counts if it is all of the value. In order and without overlaps; see `resolve`. With
  * `entities` only those count, also inside of others that do not.
  */
-export function detect(
-  bytes: Buffer,
-  start = 0,
-  end = bytes.length,
-  entities?: { has(entity: Entity): boolean },
-): readonly Finding[] {
-  const found = candidates(bytes, start, end);
-  if (found.length === 0) return NONE;
-  return resolve(entities ? found.filter(({ entity }) => entities.has(entity)) : found);
+export function detect(bytes: Buffer, start = 0, end = bytes.length, entities: Entities = ALL): readonly Finding[] {
+  scan(bytes, start, end, entities, true, FOUND);
+  if (FOUND.length === 0) return NONE;
+  const found = FOUND.slice();
+  FOUND.length = 0;
+  return resolve(found);
 }
+
+/** Most values have nothing in them, and nothing is allocated for those. */
+const FOUND: Finding[] = [];
 
 /** What the detectors find, each for itself: in the order of the bytes that led there, and with overlaps. */
 export function candidates(bytes: Buffer, start: number, end: number): readonly Finding[] {
-  let found: Finding[] | undefined;
-  let addresses: ConnectionStrings | undefined;
-  for (let at = start; at < end; at++) {
-    const trigger = TRIGGERS[bytes[at] as number];
-    if (trigger === NOTHING) continue;
-    let one: Finding | undefined;
-    if (trigger === DIGIT) {
-      let stop = at + 1;
-      while (stop < end && isDigit(bytes[stop])) stop++;
-      if (at > start && LETTER[bytes[at - 1] as number] === 1) {
-        // Two letters, two digits; in hexadecimal text there are digits behind letters everywhere.
-        if (stop - at > 1 && at - 1 > start && LETTER[bytes[at - 2] as number] === 1) one = iban(bytes, at, start, end);
-      } else found = numbers(bytes, at, stop, start, end, found);
-      at = stop - 1;
-    } else if (trigger === AT) one = email(bytes, at, start, end);
-    else if (trigger === COLON) {
-      if (bytes[at + 1] === 0x2f && bytes[at + 2] === 0x2f)
-        one = (addresses ??= new ConnectionStrings()).at(bytes, at, start, end);
-      else one = assignment(bytes, at, start, end);
-    } else if (trigger === EQUALS) one = assignment(bytes, at, start, end);
-    else if (trigger === JWT) one = jwt(bytes, at, start, end);
-    else {
-      if (trigger === DASH && bytes[at + 1] === 0x2d) one = pem(bytes, at, start, end);
-      one ??= apiKey(bytes, at, start, end);
-    }
-    if (one) (found ??= []).push(one);
-  }
-  return found ?? NONE;
+  const found: Finding[] = [];
+  scan(bytes, start, end, ALL, false, found);
+  return found;
 }
 
-function numbers(
-  bytes: Buffer,
-  at: number,
-  stop: number,
-  start: number,
-  end: number,
-  found: Finding[] | undefined,
-): Finding[] | undefined {
-  let result = found;
-  let one = card(bytes, at, stop, start, end);
-  if (one) (result ??= []).push(one);
-  one = ssn(bytes, at, stop, start, end);
-  if (one) (result ??= []).push(one);
-  one = phone(bytes, at, stop, start, end);
-  if (one) (result ??= []).push(one);
-  return result;
+type Entities = { has(entity: Entity): boolean };
+const ALL: Entities = { has: () => true };
+
+/** `covered`: what can only be part of a number that was found already may be left out. */
+function scan(bytes: Buffer, start: number, end: number, entities: Entities, covered: boolean, found: Finding[]): void {
+  let addresses: ConnectionStrings | undefined;
+  const take = (one: Finding | undefined): void => {
+    if (one && entities.has(one.entity)) found.push(one);
+  };
+  for (let at = start; at < end; ) {
+    const trigger = STARTS[bytes[at] as number];
+    if (trigger === NOTHING) {
+      at++;
+      continue;
+    }
+    if (trigger === DIGIT) {
+      const stop = skip(bytes, at + 1, end, DIGITS_ONLY);
+      const kinds = BY_LENGTH[Math.min(stop - at, 20)] as number;
+      if ((kinds & CARD) !== 0) take(card(bytes, at, stop, start, end));
+      if ((kinds & SSN) !== 0) take(ssn(bytes, at, stop, start, end));
+      if ((kinds & PHONE) !== 0) take(phone(bytes, at, stop, start, end));
+      const last = found.length === 0 ? undefined : found[found.length - 1];
+      // A number up to the end of the value: among its digits and separators nothing starts that would reach beyond it.
+      if (covered && last?.end === end && NUMBERS.has(last.entity)) return;
+      at = stop;
+    } else if (trigger === WORD) {
+      // Two letters, two digits.
+      if (LETTER[bytes[at + 1] as number] === 1 && isDigit(bytes[at + 2]) && isDigit(bytes[at + 3])) {
+        take(iban(bytes, at + 2, start, end));
+      }
+    } else {
+      if (trigger === AT) take(email(bytes, at, start, end));
+      else if (trigger === COLON && bytes[at + 1] === 0x2f && bytes[at + 2] === 0x2f) {
+        take((addresses ??= new ConnectionStrings()).at(bytes, at, start, end));
+      } else if (trigger === COLON || trigger === EQUALS) take(assignment(bytes, at, start, end));
+      else
+        take(
+          (trigger === DASH && bytes[at + 1] === 0x2d && pem(bytes, at, start, end)) || apiKey(bytes, at, start, end),
+        );
+      at++;
+      continue;
+    }
+    for (; at < end; at++) {
+      const inner = WITHIN[bytes[at] as number];
+      if (inner === NOTHING) continue;
+      if (inner === OUTSIDE) break;
+      take(inner === JWT ? jwt(bytes, at, start, end) : apiKey(bytes, at, start, end));
+    }
+  }
 }
+
+const CARD = 1;
+const SSN = 2;
+const PHONE = 4;
+/** Which kinds of number a run of so many digits can begin. */
+const BY_LENGTH = Uint8Array.from({ length: 21 }, (_, size) => {
+  const isCard = size === 1 || size === 4 || (size >= 13 && size <= 19);
+  return (isCard ? CARD : 0) | (size === 3 || size === 9 ? SSN : 0) | (size <= 15 ? PHONE : 0);
+});
+const NUMBERS: ReadonlySet<Entity> = new Set(['CREDIT_CARD', 'US_SSN', 'PHONE']);
+const DIGITS_ONLY = byteClass(DIGITS);

@@ -1,4 +1,5 @@
 import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
+import { byteClass, DIGITS, skip } from '../detectors/bytes.js';
 import { label, maskText, type Mode } from '../modes.js';
 import { arrayBinary, arrayText, type Part } from './array.js';
 import { bytea } from './bytes.js';
@@ -67,6 +68,7 @@ function base(type: PgType, format: Format, options: DetectorOptions): CellMask 
   return SCALARS.has(oid) || FREE.has(oid) ? undefined : whole(type, format, options);
 }
 
+const DIGIT = byteClass(DIGITS);
 /** "char", points and other geometry, tid, vectors of numbers, snapshots, lsn. */
 const FREE: ReadonlySet<number> = new Set([18, 600, 601, 602, 603, 604, 628, 718, 27, 22, 30, 2970, 5038, 3220]);
 
@@ -158,13 +160,23 @@ function inBytes(type: PgType, format: Format, options: DetectorOptions): CellMa
 function inNumber(type: PgType, format: Format, options: DetectorOptions): CellMask {
   const scalar = SCALARS.get(type.oid);
   return (bytes, start, end) => {
-    // Below 13 digits there is no card: a look is enough for most.
-    if (format === 'text' && end - start < 13) return undefined;
-    if (type.oid === 20 && end - start === 8 && bytes.readInt32BE(start) < 0xe8) return undefined;
+    if (!mayBeCard(type.oid, bytes, start, end, format)) return undefined;
     const text = Buffer.from(String(scalar?.read(bytes, start, end, format)));
     const [finding] = detect(text, 0, text.length, options.modes);
     return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
   };
+}
+
+/** Whether there are 13 to 19 digits before the point, as cards have: a look is enough for nearly all numbers. */
+function mayBeCard(oid: number, bytes: Buffer, start: number, end: number, format: Format): boolean {
+  if (format === 'text') {
+    const first = bytes[start] === 0x2d ? start + 1 : start;
+    const last = skip(bytes, first, end, DIGIT);
+    return last - first >= 13 && last - first <= 19;
+  }
+  if (oid === 20) return end - start !== 8 || bytes.readInt32BE(start) >= 0xe8;
+  // Base 10000: a first digit that counts 10^12 or 10^16.
+  return end - start < 8 || bytes.readInt16BE(start + 2) === 3 || bytes.readInt16BE(start + 2) === 4;
 }
 
 function arrayOf(element: PgType, format: Format, options: DetectorOptions): CellMask | undefined {

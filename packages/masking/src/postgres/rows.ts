@@ -41,13 +41,16 @@ export class RowMask {
   }
 
   /** Takes DataRow messages as they come, cut anywhere, and gives those that are whole, masked. */
-  push(bytes: Buffer): Buffer {
+  push(bytes: Buffer, memory: Memory = Buffer.allocUnsafe): Buffer {
     let chunk = bytes;
     if (this.#size > 0) {
-      this.#partial.push(bytes);
       this.#size += bytes.length;
-      if (this.#size < this.#needed) return NOTHING;
-      chunk = Buffer.concat(this.#partial);
+      if (this.#size < this.#needed) {
+        // A copy: the chunk may be a buffer that its owner fills again.
+        this.#partial.push(Buffer.from(bytes));
+        return NOTHING;
+      }
+      chunk = Buffer.concat([...this.#partial, bytes]);
       this.#partial = [];
       this.#size = 0;
     }
@@ -58,28 +61,27 @@ export class RowMask {
       at = next;
     }
     if (at < chunk.length) {
-      // A copy: the chunk may be a buffer that its owner fills again.
       this.#partial = [Buffer.from(chunk.subarray(at))];
       this.#size = chunk.length - at;
       this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
     }
     // What was put together here is nobody else's.
-    return this.#rewrite(chunk, 0, at, this.#owned || chunk !== bytes);
+    return this.#rewrite(chunk, 0, at, this.#owned || chunk !== bytes, memory);
   }
 
   /** The same for messages from `start` to `end` that are known to be whole. */
   rewrite(chunk: Buffer, start: number, end: number): Buffer {
-    return this.#rewrite(chunk, start, end, this.#owned);
+    return this.#rewrite(chunk, start, end, this.#owned, Buffer.allocUnsafe);
   }
 
-  #rewrite(chunk: Buffer, start: number, end: number, owned: boolean): Buffer {
+  #rewrite(chunk: Buffer, start: number, end: number, owned: boolean, memory: Memory): Buffer {
     if (start === end) return NOTHING;
-    if (!this.#steady) return this.#resized(chunk, start, end, 0);
+    if (!this.#steady) return this.#resized(chunk, start, end, 0, memory);
     const piece = chunk.subarray(start, end);
     const out = owned ? piece : Buffer.from(piece);
     const done = this.#inPlace(out);
     if (done === out.length) return out;
-    return Buffer.concat([out.subarray(0, done), this.#resized(out, done, out.length, this.#edited)]);
+    return Buffer.concat([out.subarray(0, done), this.#resized(out, done, out.length, this.#edited, memory)]);
   }
 
   #endOfRow(chunk: Buffer, at: number): number {
@@ -115,8 +117,8 @@ export class RowMask {
   }
 
   /** In the first row the masks of as many columns as `done` have been applied. */
-  #resized(chunk: Buffer, start: number, end: number, done: number): Buffer {
-    const out = new Output(chunk, start, end);
+  #resized(chunk: Buffer, start: number, end: number, done: number, memory: Memory): Buffer {
+    const out = new Output(chunk, start, end, memory);
     let steady = true;
     for (let row = start; row < end; ) {
       const next = this.#rowWithin(chunk, row, end);
@@ -159,6 +161,9 @@ export interface RowMaskOptions {
   readonly owned?: boolean;
 }
 
+/** Gives so many bytes, with anything in them. */
+type Memory = (size: number) => Buffer;
+
 const HEADER = 5;
 const DATA_ROW = 0x44;
 const NOTHING = Buffer.alloc(0);
@@ -194,11 +199,11 @@ class Output {
   /** What of the chunk comes next. */
   #from: number;
 
-  constructor(chunk: Buffer, start: number, end: number) {
+  constructor(chunk: Buffer, start: number, end: number, memory: Memory) {
     this.#chunk = chunk;
     this.#end = end;
     this.#from = start;
-    this.#out = Buffer.allocUnsafe(Math.ceil((end - start) * 1.25) + 64);
+    this.#out = memory(Math.ceil((end - start) * 1.25) + 64);
   }
 
   /** Where a byte of the chunk will be that has not been replaced. */

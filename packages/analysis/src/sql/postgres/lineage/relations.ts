@@ -1,13 +1,13 @@
 /** From the name of a relation to the base columns behind its columns. */
 import { nodeOf } from '../ast.js';
-import type { BaseColumn, Relation } from '../catalog/objects.js';
+import type { Relation } from '../catalog/objects.js';
 import { Analysis, Unsure } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { newSession } from './session.js';
-import { type Column, type Value, computed, direct, unknown, withUnknown } from './value.js';
+import { type Column, computed, direct, unknown, withUnknown } from './value.js';
 
 export type Found =
   | { readonly type: 'stored'; readonly relation: Relation }
@@ -75,7 +75,7 @@ const HOLDING: ReadonlySet<string> = new Set([
 function tableColumns(analysis: Analysis, relation: Relation): Column[] {
   const { catalog } = analysis;
   const holding = HOLDING.has(`${relation.schema}.${relation.name}`);
-  const plain = relation.columns.map(({ name, type, base }) => ({ name, value: rooted(analysis, base, type) }));
+  const plain = relation.columns.map(({ name, type, base }) => ({ name, value: direct(catalog.roots(base), type) }));
   return relation.columns.map(({ name, type, generated }, index) => {
     let { value } = plain[index] as Column;
     if (generated !== undefined) {
@@ -87,11 +87,6 @@ function tableColumns(analysis: Analysis, relation: Relation): Column[] {
     if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'has a type with a cast that runs code');
     return { name, value };
   });
-}
-
-function rooted({ catalog }: Analysis, base: BaseColumn, type: number): Value {
-  const roots = catalog.roots(base);
-  return roots.length === 1 && roots[0] ? direct(roots[0], type) : { sources: new Set(roots), kind: 'direct', type };
 }
 
 /** A view shows what its query does, and is something that a rule can name. A materialised one has values of its own. */
@@ -110,7 +105,7 @@ function viewColumns(analysis: Analysis, relation: Relation): Column[] {
     const value = made[index]?.value ?? unknown(reason ?? 'is a column that its view does not define');
     const { row: _, element: __, ...rest } = value;
     const composite = value.row ? { row: value.row } : {};
-    return { name, value: { ...rest, ...composite, sources: new Set([...value.sources, base]), type } };
+    return { name, value: { ...rest, ...composite, sources: new Set([...value.sources, base]), type, stored: true } };
   });
 }
 

@@ -202,8 +202,8 @@ const valuesOf = (columns: readonly Column[], name: string): Value[] =>
 
 /** A column keeps its type, whatever is put into it. */
 function withType(value: Value, { type, unknown }: Value): Value {
-  const { type: _, ...rest } = withUnknown(value, unknown);
-  return type === undefined ? rest : { ...rest, type };
+  const { type: given, stored, ...rest } = withUnknown(value, unknown);
+  return type === undefined ? rest : { ...rest, type, ...(stored && given === type && { stored }) };
 }
 
 const over = (session: Session, change: Partial<Overlay>): Session => ({

@@ -91,7 +91,7 @@ export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | unde
 /** The same value with fields and elements that may come from anywhere the whole does. */
 export function blurred(value: Value): Value {
   const { row, element, ...whole } = value;
-  const { type: _, ...untyped } = whole;
+  const { type: _, stored: __, ...untyped } = whole;
   return {
     ...whole,
     ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field.type) })) }),

@@ -17,6 +17,8 @@ export interface Value {
   readonly counts?: true;
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
   readonly type?: number;
+  /** The server describes it with `type` too: a column as it is stored, in which no other type can have had a say. */
+  readonly stored?: true;
 }
 
 export interface Column {
@@ -35,10 +37,11 @@ export const unknown = (reason: string, sources: ReadonlySet<BaseColumn> = EMPTY
   unknown: reason,
 });
 
-export const direct = (column: BaseColumn, type: number): Value => ({
-  sources: new Set([column]),
+export const direct = (columns: readonly BaseColumn[], type: number): Value => ({
+  sources: new Set(columns),
   kind: 'direct',
   type,
+  stored: true,
 });
 
 export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
@@ -62,7 +65,8 @@ export function either(values: readonly Value[]): Value {
   const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
   const merged = computed(values, kind, sameType(values));
   const row = sameRow(values);
-  return row ? { ...merged, row } : merged;
+  const stored = merged.type !== undefined && values.every((value) => value.stored);
+  return { ...merged, ...(row && { row }), ...(stored && { stored }) };
 }
 
 /** A composite value of these fields. */

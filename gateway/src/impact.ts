@@ -1,0 +1,219 @@
+import type { Impact, TableImpact } from '@sluice/approvals';
+import type { Facts, Parameter, SqlCommand } from '@sluice/contract';
+import type { Side } from '@sluice/postgres';
+
+/** How long one look may take at the target, and all of them together, in milliseconds. */
+const STATEMENT = 1_000;
+const LOCK = 200;
+const ALL = 2_000;
+/** Looks at the same time. Beyond that, approvers decide without. */
+const MOST = 4;
+
+/** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
+const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
+  insert: { trigger: 4 },
+  delete: { trigger: 8, action: 'confdeltype' },
+  update: { trigger: 16, action: 'confupdtype' },
+  merge: { trigger: 4 | 8 | 16, action: 'confdeltype' },
+  truncate: { trigger: 32 },
+};
+const PLANNED: ReadonlySet<string> = new Set(['update', 'delete', 'merge', 'insert']);
+const CHANGES: ReadonlySet<string> = new Set(['write', 'destroy', 'define']);
+
+let running = 0;
+
+/**
+ * What a statement would do, for those who decide about it: rows by the planner's estimate, the size of the table, what
+ * cascades and which triggers fire. Asked on a connection of the gateway's own, read-only and with short time limits. It is
+ * planned (EXPLAIN, which runs nothing) only where no function can run that nobody has vetted.
+ *
+ * @param sameNames names mean to the gateway's connection what they mean to the session
+ * @returns undefined for a statement that changes nothing; never rejects
+ */
+export async function impactOf(
+  command: SqlCommand,
+  facts: Facts,
+  sameNames: boolean,
+  open: () => Promise<Side>,
+): Promise<Impact | undefined> {
+  const changed = facts.actions.flatMap(({ verb, resources, effects }) =>
+    effects.some((effect) => CHANGES.has(effect))
+      ? resources
+          .filter(({ type, access }) => type === 'table' && access !== 'read')
+          .map(({ name }) => ({ verb, name }))
+      : [],
+  );
+  if (changed.length === 0) return undefined;
+  if (!sameNames) return nothing('the session has changed what names mean');
+  if (running >= MOST) return nothing('too many statements are being looked at');
+  running++;
+  let side: Side | undefined;
+  const late = Promise.withResolvers<Impact>();
+  const timer = setTimeout(() => late.resolve(nothing('the target took too long')), ALL);
+  const look = async (): Promise<Impact> => {
+    side = await open();
+    return lookAt(side, command, facts, changed);
+  };
+  try {
+    return await Promise.race([look(), late.promise]);
+  } catch (error) {
+    return nothing(error instanceof Error ? error.message : String(error));
+  } finally {
+    clearTimeout(timer);
+    side?.close();
+    running--;
+  }
+}
+
+const nothing = (unknown: string): Impact => ({ tables: [], unknown });
+
+async function lookAt(
+  side: Side,
+  command: SqlCommand,
+  facts: Facts,
+  changed: readonly { readonly verb: string; readonly name: string }[],
+): Promise<Impact> {
+  await side.query(
+    `begin read only; set local statement_timeout = ${STATEMENT}; set local lock_timeout = ${LOCK}; set local plan_cache_mode = force_custom_plan`,
+  );
+  const tables: TableImpact[] = [];
+  for (const { verb, name } of distinct(changed)) tables.push(await tableOf(side, verb, name));
+  if (!changed.some(({ verb }) => PLANNED.has(verb))) return { tables };
+  const unplanned = await whyNot(side, command, facts);
+  if (unplanned !== undefined) return { tables, unknown: unplanned };
+  let rows: Map<string, number>;
+  try {
+    rows = await planned(side, command);
+  } catch (error) {
+    return { tables, unknown: (error as Error).message };
+  }
+  return {
+    tables: tables.map((table) => {
+      const estimate = rows.get(table.table.slice(table.table.lastIndexOf('.') + 1));
+      return estimate === undefined ? table : { ...table, rows: estimate };
+    }),
+  };
+}
+
+/** Size, cascades and triggers, from the catalog. */
+async function tableOf(side: Side, verb: string, name: string): Promise<TableImpact> {
+  const oid = `to_regclass(${literal(quoted(name))})`;
+  const [found] = await side.query(
+    `select c.oid, pg_total_relation_size(c.oid),
+       (select greatest(0, sum(greatest(0, p.reltuples)))::bigint from pg_class p
+         where p.oid = c.oid or p.oid in (select relid from pg_partition_tree(c.oid)))
+     from pg_class c where c.oid = ${oid}`,
+  );
+  if (!found) return { verb, table: name, cascades: [], triggers: [] };
+  const event = EVENTS[verb] ?? (verb.startsWith('drop') || verb.startsWith('alter') ? undefined : EVENTS['update']);
+  const triggers = event
+    ? await side.query(
+        `select tgname from pg_trigger where tgrelid = ${found[0]} and not tgisinternal and tgenabled <> 'D'
+           and tgtype & ${event.trigger} <> 0 order by 1 limit 20`,
+      )
+    : [];
+  const cascades = event?.action
+    ? await side.query(
+        `with recursive reached (oid) as (
+           select conrelid from pg_constraint where contype = 'f' and confrelid = ${found[0]} and ${event.action} in ('c', 'n', 'd')
+           union select c.conrelid from pg_constraint c join reached r on c.confrelid = r.oid
+             where c.contype = 'f' and c.${event.action} in ('c', 'n', 'd'))
+         select oid::regclass::text from reached order by 1 limit 20`,
+      )
+    : await dependents(side, verb, found[0] ?? '0');
+  return {
+    verb,
+    table: name,
+    bytes: Number(found[1]),
+    of: Number(found[2]),
+    cascades: cascades.map(([text]) => text ?? ''),
+    triggers: triggers.map(([text]) => text ?? ''),
+  };
+}
+
+/** What stands on a table that is dropped or changed: views, and tables that refer to it. */
+function dependents(side: Side, verb: string, oid: string): Promise<readonly (readonly (string | null)[])[]> {
+  if (EVENTS[verb] && verb !== 'truncate') return Promise.resolve([]);
+  return side.query(
+    `select distinct on (1) v::text from (
+       select r.ev_class::regclass from pg_depend d join pg_rewrite r on r.oid = d.objid
+         where d.classid = 'pg_rewrite'::regclass and d.refobjid = ${oid} and r.ev_class <> ${oid}
+       union select conrelid::regclass from pg_constraint where contype = 'f' and confrelid = ${oid} and conrelid <> ${oid}
+     ) as standing (v) order by 1 limit 20`,
+  );
+}
+
+/** Why the statement is not planned: a phrase. Planning can run functions of constants, of views and of row security. */
+async function whyNot(side: Side, { parameters }: SqlCommand, facts: Facts): Promise<string | undefined> {
+  if (facts.statements.length !== 1) return 'the text has more than one statement';
+  if (facts.actions.some(({ effects }) => effects.some((effect) => effect === 'unknown' || effect === 'execute')))
+    return 'it uses functions that nobody has vetted';
+  if (parameters?.some((parameter) => valueOf(parameter) === undefined)) return 'its values are in binary format';
+  const names = facts.actions.flatMap(({ resources }) =>
+    resources.flatMap(({ type, name }) => (type === 'table' ? [`to_regclass(${literal(quoted(name))})`] : [])),
+  );
+  const [odd] = await side.query(
+    `select c.oid::regclass::text from pg_class c
+     where c.oid in (${names.join(', ')}) and (c.relkind not in ('r', 'p') or c.relrowsecurity or exists (
+       select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.objid in (
+         select indexrelid from pg_index where indrelid = c.oid
+         union select oid from pg_constraint where conrelid = c.oid
+         union select oid from pg_attrdef where adrelid = c.oid
+         union select oid from pg_rewrite where ev_class = c.oid)))
+     limit 1`,
+  );
+  return odd ? `${odd[0]} is a view or has functions of its own` : undefined;
+}
+
+/** Estimated rows by table, of every part of the plan that changes one. */
+async function planned(side: Side, { text, parameters = [] }: SqlCommand): Promise<Map<string, number>> {
+  const statement = text.replace(/;\s*$/, '');
+  const values = parameters.map((parameter) => valueOf(parameter) as string);
+  let explain = `explain (format json) ${statement}`;
+  if (values.length > 0) {
+    await side.query(`prepare sluice_estimate as ${statement}`);
+    explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
+  }
+  const [answer] = await side.query(explain);
+  const rows = new Map<string, number>();
+  gather((JSON.parse(answer?.[0] ?? '[]') as { Plan: Plan }[])[0]?.Plan, rows);
+  return rows;
+}
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Plan Rows': number;
+  readonly 'Parent Relationship'?: string;
+  readonly Plans?: readonly Plan[];
+}
+
+function gather(plan: Plan | undefined, rows: Map<string, number>): void {
+  if (!plan) return;
+  if (plan['Node Type'] === 'ModifyTable') {
+    const fed = plan.Plans?.filter((one) => one['Parent Relationship'] !== 'InitPlan') ?? [];
+    const table = plan['Relation Name'] ?? '';
+    rows.set(table, (rows.get(table) ?? 0) + fed.reduce((sum, one) => sum + one['Plan Rows'], 0));
+  }
+  for (const one of plan.Plans ?? []) gather(one, rows);
+}
+
+/** A bound value as a literal, where its text is known. */
+function valueOf({ value, format }: Parameter): string | undefined {
+  if (value === null) return 'null';
+  if (format !== 'text') return undefined;
+  return literal(Buffer.from(value).toString());
+}
+
+const literal = (text: string): string => `'${text.replaceAll('\0', '').replaceAll("'", "''")}'`;
+
+/** A name of facts as an identifier: its parts are folded already. */
+const quoted = (name: string): string =>
+  name
+    .split('.')
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join('.');
+
+function distinct<T extends { readonly verb: string; readonly name: string }>(all: readonly T[]): T[] {
+  return [...new Map(all.map((one) => [`${one.verb} ${one.name}`, one])).values()].slice(0, 10);
+}

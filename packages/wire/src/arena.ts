@@ -1,0 +1,38 @@
+/** Bytes. What is sent in pieces below this may still wait in a stream when the next chunk comes; more may not (`pump`). */
+export const LARGE_WRITE = 16 * 1024;
+
+const SIZE = 384 * 1024;
+const spares: Buffer[] = [];
+const SPARES = 4;
+
+/**
+ * Memory for what a conversation makes out of a chunk, used again for the next one: nothing is allocated for a rewritten
+ * result, which is what keeps the garbage collector out of it. The pump reads nothing more from a side while a large write
+ * to the other one waits, so all of it is free when the next chunk comes.
+ */
+export class Arena {
+  #memory: Buffer | undefined;
+  #used = 0;
+
+  /** A new chunk has come. After a small one nothing is kept: most sessions are idle most of the time. */
+  begin(size: number): void {
+    this.#used = 0;
+    if (size >= LARGE_WRITE || !this.#memory) return;
+    if (spares.length < SPARES) spares.push(this.#memory);
+    this.#memory = undefined;
+  }
+
+  /** Memory until the next chunk, with anything in it. */
+  readonly take = (size: number): Buffer => {
+    if (size < LARGE_WRITE || this.#used + size > SIZE) return Buffer.allocUnsafe(size);
+    this.#memory ??= spares.pop() ?? Buffer.allocUnsafeSlow(SIZE);
+    const start = this.#used;
+    this.#used += size;
+    return this.#memory.subarray(start, this.#used);
+  };
+
+  /** The same bytes where they may wait for as long as they like, if they are too few for the pump to wait for them. */
+  settled(bytes: Buffer): Buffer {
+    return bytes.length < LARGE_WRITE && bytes.buffer === this.#memory?.buffer ? Buffer.from(bytes) : bytes;
+  }
+}

@@ -1,0 +1,220 @@
+import { type Field, Fields, pack } from '@sluice/keys';
+import { Backlog } from './backlog.js';
+import type { Leg } from './leg.js';
+import { M, STDERR } from './messages.js';
+
+/** What a peer may send before more is granted, in bytes: OpenSSH's own window. */
+export const WINDOW = 2 * 1024 * 1024;
+/** The data of one packet that a peer may send us, in bytes. ssh2 takes packets of 35 000. */
+export const PACKET = 32 * 1024;
+const MAX_WINDOW = 2 ** 32 - 1;
+/** Requests of ours that a peer has not answered. */
+const UNANSWERED = 64;
+
+/** What the owner of a channel hears of its peer. */
+export interface ChannelEvents {
+  /** `type` 0: data; else extended data of that type. Valid during the call only. Give `consumed` what was dealt with. */
+  data(bytes: Buffer, type: number): void;
+  eof(): void;
+  /** `details` are the bytes behind the fields that all requests have. */
+  request(name: string, wantReply: boolean, details: Buffer): void;
+  /** Bytes of `write` have left, by type. */
+  sent?(bytes: number): void;
+  /** Nothing more comes from the peer, on this channel or altogether. Called once. */
+  closed(): void;
+}
+
+/** One end of a channel (RFC 4254 section 5): between the gateway and one of its two peers. */
+export class Channel {
+  readonly local: number;
+  events: ChannelEvents;
+  readonly #leg: Leg;
+  #remote: number;
+  #sendWindow: number;
+  #sendPacket: number;
+  #receiveWindow = WINDOW;
+  #consumed = 0;
+  readonly #backlog = new Backlog();
+  #peerEof = false;
+  #eofSent = false;
+  #closeSent = false;
+  #closing = false;
+  #gone = false;
+  #awaiting: ((success: boolean) => void)[] = [];
+
+  constructor(leg: Leg, local: number, peer: Peer, events: ChannelEvents) {
+    this.#leg = leg;
+    this.local = local;
+    this.#remote = peer.channel;
+    this.#sendWindow = peer.window;
+    this.#sendPacket = Math.min(peer.packet, PACKET);
+    this.events = events;
+  }
+
+  /** Bytes that wait to be sent. */
+  get waiting(): number {
+    return this.#backlog.size;
+  }
+
+  get closed(): boolean {
+    return this.#gone || this.#closing;
+  }
+
+  /** Keeps what cannot be sent now. Whoever calls does not call more than its own peer has window for. */
+  write(bytes: Buffer, type = 0): void {
+    if (this.closed || this.#eofSent || bytes.length === 0) return;
+    let from = 0;
+    if (this.#backlog.empty) {
+      for (let room = this.#room(); from < bytes.length && room > 0; room = this.#room()) {
+        const end = Math.min(bytes.length, from + room);
+        this.#send(bytes.subarray(from, end), type);
+        from = end;
+      }
+    }
+    if (from < bytes.length) this.#backlog.add(from === 0 ? bytes : bytes.subarray(from), type);
+  }
+
+  /** Behind all that was written. */
+  eof(): void {
+    this.#inOrder(() => {
+      if (this.#eofSent || this.#closeSent) return;
+      this.#eofSent = true;
+      this.#leg.transport.send(M.eof, this.#remote);
+    });
+  }
+
+  /** Behind all that was written: what a program's end says. */
+  later(name: string, details: Uint8Array): void {
+    this.#inOrder(() => this.#request(name, false, details));
+  }
+
+  /** At once, whatever waits: a signal, a change of the window's size. */
+  request(name: string, details: Uint8Array, answered?: (success: boolean) => void): void {
+    if (this.closed) return answered?.(false);
+    if (answered && this.#awaiting.length >= UNANSWERED) return answered(false);
+    if (answered) this.#awaiting.push(answered);
+    this.#request(name, answered !== undefined, details);
+  }
+
+  reply(success: boolean): void {
+    if (!this.#closeSent) this.#leg.transport.send(success ? M.channelSuccess : M.channelFailure, this.#remote);
+  }
+
+  /** Behind all that was written, unless `now`. */
+  close(now = false): void {
+    if (this.#closing && !now) return;
+    this.#closing = true;
+    if (now) this.#backlog.clear();
+    this.#inOrder(() => {
+      if (this.#closeSent) return;
+      this.#closeSent = true;
+      this.#leg.transport.send(M.close, this.#remote);
+      if (this.#gone) this.#leg.forget(this);
+    });
+  }
+
+  /** The owner is done with these bytes: the peer may send as many more. */
+  consumed(bytes: number): void {
+    this.#consumed += bytes;
+    if (this.#consumed < WINDOW / 2 || this.#peerEof || this.#gone || this.#closeSent) return;
+    const more = this.#consumed;
+    this.#consumed = 0;
+    this.#receiveWindow += more;
+    this.#leg.transport.send(M.windowAdjust, this.#remote, more);
+  }
+
+  /** Sends what waits, as far as there is room. */
+  flush(): void {
+    if (this.#backlog.empty || this.#leg.transport.full) return;
+    this.#backlog.drain(
+      () => this.#room(),
+      (bytes, type) => this.#send(bytes, type),
+    );
+  }
+
+  /** A message for this channel. The recipient's number has been read. */
+  receive(type: number, fields: Fields): void {
+    if (this.#gone) return;
+    switch (type) {
+      case M.windowAdjust: {
+        this.#sendWindow += fields.uint32();
+        if (this.#sendWindow > MAX_WINDOW) return this.#leg.broken('a channel window beyond 2^32 - 1');
+        return this.flush();
+      }
+      case M.data:
+      case M.extendedData:
+        return this.#receiveData(type === M.data ? 0 : fields.uint32(), fields.string());
+      case M.eof:
+        if (this.#peerEof) return;
+        this.#peerEof = true;
+        return this.events.eof();
+      case M.close:
+        return this.lost();
+      case M.channelRequest: {
+        const name = fields.string().toString('latin1');
+        const wantReply = fields.boolean();
+        return this.events.request(name, wantReply, fields.rest());
+      }
+      case M.channelSuccess:
+      case M.channelFailure:
+        return this.#awaiting.shift()?.(type === M.channelSuccess);
+    }
+  }
+
+  /** The peer has closed it, or is gone. */
+  lost(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    const awaiting = this.#awaiting;
+    this.#awaiting = [];
+    for (const answered of awaiting) answered(false);
+    this.events.closed();
+    if (this.#closeSent) this.#leg.forget(this);
+    else if (!this.#closing) this.close(true);
+    else {
+      // What waits for a peer that has closed would wait for ever.
+      this.#backlog.clear();
+      this.close(true);
+    }
+  }
+
+  #receiveData(type: number, bytes: Buffer): void {
+    // RFC 4254 section 5.2. A peer that sends more could otherwise have us keep it without end.
+    if (bytes.length > this.#receiveWindow) return this.#leg.broken('data beyond the window of its channel');
+    if (this.#peerEof) return this.#leg.broken('data behind the end of its channel');
+    this.#receiveWindow -= bytes.length;
+    if (bytes.length === 0) return;
+    if (type > STDERR || this.closed) return this.consumed(bytes.length);
+    this.events.data(bytes, type);
+  }
+
+  #room(): number {
+    return this.#leg.transport.full || this.#gone ? 0 : Math.min(this.#sendWindow, this.#sendPacket);
+  }
+
+  #send(bytes: Buffer, type: number): void {
+    this.#sendWindow -= bytes.length;
+    this.#leg.transport.data(this.#remote, bytes, type);
+    this.events.sent?.(bytes.length);
+  }
+
+  #request(name: string, wantReply: boolean, details: Uint8Array): void {
+    if (this.#closeSent || this.#gone) return;
+    this.#leg.transport.send(M.channelRequest, this.#remote, name, wantReply, { raw: details });
+  }
+
+  #inOrder(act: () => void): void {
+    if (this.#backlog.empty) act();
+    else this.#backlog.then(act);
+  }
+}
+
+/** How the peer of a channel describes its end. */
+export interface Peer {
+  readonly channel: number;
+  readonly window: number;
+  readonly packet: number;
+}
+
+/** Fields of a channel request. */
+export const details = (...fields: readonly Field[]): Buffer => pack(...fields);

@@ -1,0 +1,28 @@
+import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
+import type { Leg } from './leg.js';
+
+/** What the channels of one client share. */
+export interface Context {
+  readonly gate: Gate;
+  /** What reads command lines at the target, and as whom. */
+  readonly shell: 'sh' | 'bash' | 'opaque';
+  readonly account: string;
+  /** Programs that have begun and not ended. */
+  readonly running: Set<{ fail(message: string): void }>;
+  nextId(): number;
+  /** The target, logged in. Rejects with a sentence. */
+  target(): Promise<Leg>;
+  /** The proof of who it is does not permit it. */
+  without(what: 'terminal' | 'forwarding' | 'agent' | 'x11'): boolean;
+  /** Asks about what is beside the commands. On record either way. */
+  askBeside(wish: Beside, answered: (answer: Answer) => void): void;
+  /** The target may open channels of this kind from now on. */
+  expect(kind: 'agent' | 'x11'): void;
+  /** No machine has been named yet. */
+  readonly menu: boolean;
+  menuText(): string;
+  /** Resolves with whether one was chosen. `keys` takes who reads the keyboard. */
+  choose(show: (text: string) => void, keys: (take: (bytes: Buffer) => void) => void): Promise<boolean>;
+}
+
+export type Beside = Pick<ForwardCommand, 'kind' | 'text' | 'host' | 'port' | 'path'>;

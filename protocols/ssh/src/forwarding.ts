@@ -1,0 +1,169 @@
+import type { Answer } from '@sluice/contract';
+import { Fields } from '@sluice/keys';
+import type { Beside } from './context.js';
+import type { Leg, Opening } from './leg.js';
+import { OpenFailure } from './messages.js';
+import { Pipe } from './pipe.js';
+
+/** Forwardings that one client may have listen at its target. */
+const LISTENING = 50;
+
+/** What forwarding needs of the client's session. */
+interface Owner {
+  readonly gate: ConstructorParameters<typeof Pipe>[0];
+  readonly client: Leg;
+  target(): Promise<Leg>;
+  askBeside(wish: Beside, answered: (answer: Answer, id: number) => void): void;
+}
+
+/**
+ * Channels that are no sessions, in both directions (RFC 4254 section 7 and OpenSSH's PROTOCOL), and the requests that have the
+ * target listen. Each is asked about first.
+ */
+export class Forwarding {
+  readonly #owner: Owner;
+  /** Where the target listens for the client. */
+  readonly #listening = new Set<string>();
+  readonly #expected = new Set<'agent' | 'x11'>();
+
+  constructor(owner: Owner) {
+    this.#owner = owner;
+  }
+
+  expect(kind: 'agent' | 'x11'): void {
+    this.#expected.add(kind);
+  }
+
+  /** The client asks for a connection from the target's side. */
+  fromClient(opening: Opening): void {
+    const wish = wishOf(opening);
+    if (!wish) return opening.refuse(OpenFailure.unknownType, 'The gateway does not know channels of this type.');
+    this.#owner.askBeside(wish, (answer, id) => {
+      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, sentence(answer));
+      this.#owner.target().then(
+        (leg) => this.#join(opening, leg, id),
+        (error: unknown) => {
+          opening.refuse(OpenFailure.connectFailed, (error as Error).message);
+          this.#lost(id);
+        },
+      );
+    });
+  }
+
+  /** The target has accepted a connection that the client wanted to hear of. */
+  fromTarget(opening: Opening): void {
+    const wish = this.#expectedWish(opening);
+    if (!wish) return opening.refuse(OpenFailure.prohibited, 'Nobody asked for this.');
+    this.#owner.askBeside(wish, (answer, id) => {
+      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, sentence(answer));
+      else this.#join(opening, this.#owner.client, id);
+    });
+  }
+
+  globalRequest(name: string, body: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void {
+    const key = listenerKey(name, body);
+    if (name.startsWith('cancel-')) {
+      if (!this.#listening.delete(key)) return answer(false);
+      return this.#pass(name, body, answer);
+    }
+    if (this.#listening.size >= LISTENING) return answer(false);
+    this.#owner.askBeside(remoteWish(name, body), (verdict, id) => {
+      if (verdict.type === 'deny') return answer(false);
+      this.#pass(name, body, (success, details) => {
+        if (success) this.#listening.add(listenerKey(name, body, details));
+        const summary = success ? 'listens at the target' : 'the target refused it';
+        this.#owner.gate.record({
+          type: 'end',
+          command: id,
+          outcome: success ? 'ok' : 'error',
+          summary,
+          rows: 0,
+          bytes: 0,
+          data: [],
+        });
+        answer(success, details);
+      });
+    });
+  }
+
+  #pass(name: string, body: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void {
+    this.#owner.target().then(
+      (leg) => leg.globalRequest(name, body, answer),
+      () => answer(false),
+    );
+  }
+
+  /** Opens the same channel on the other side, and joins the two when it is there. */
+  #join(opening: Opening, other: Leg, id: number): void {
+    const side = other === this.#owner.client ? 1 : 0;
+    other.open(opening.type, opening.details, {
+      opened: (far) => {
+        const pipe = new Pipe(this.#owner.gate, id);
+        const near = opening.accept(NOTHING);
+        near.events = pipe.events(near, far, side);
+        return pipe.events(far, near, side === 0 ? 1 : 0);
+      },
+      refused: (reason, text) => {
+        opening.refuse(reason, text);
+        this.#lost(id);
+      },
+    });
+  }
+
+  #lost(id: number): void {
+    const summary = 'the connection was not made';
+    this.#owner.gate.record({ type: 'end', command: id, outcome: 'error', summary, rows: 0, bytes: 0, data: [] });
+  }
+
+  /** What it is to be asked as: each connection is, as the listening was. */
+  #expectedWish({ type, details }: Opening): Beside | undefined {
+    if (type === 'auth-agent@openssh.com' && this.#expected.has('agent')) {
+      return { kind: 'agent', text: 'use of the authentication agent' };
+    }
+    if (type === 'x11' && this.#expected.has('x11')) return { kind: 'x11', text: 'a window by X11' };
+    const fields = new Fields(details);
+    if (type === 'forwarded-tcpip') {
+      const [host, port] = [fields.text(), fields.uint32()];
+      const text = `connection accepted at ${host}:${port}`;
+      return this.#listening.has(`${host}:${port}`) ? { kind: 'remote', text, host, port } : undefined;
+    }
+    if (type !== 'forwarded-streamlocal@openssh.com') return undefined;
+    const path = fields.text();
+    const text = `connection accepted at the socket ${path}`;
+    return this.#listening.has(path) ? { kind: 'remote-stream-local', text, path } : undefined;
+  }
+}
+
+const NOTHING = { data: () => undefined, eof: () => undefined, request: () => undefined, closed: () => undefined };
+
+function wishOf({ type, details }: Opening): Beside | undefined {
+  const fields = new Fields(details);
+  if (type === 'direct-tcpip') {
+    const [host, port] = [fields.text(), fields.uint32()];
+    return { kind: 'local', text: `connection to ${host}:${port}`, host, port };
+  }
+  if (type !== 'direct-streamlocal@openssh.com') return undefined;
+  const path = fields.text();
+  return { kind: 'stream-local', text: `connection to the socket ${path}`, path };
+}
+
+function remoteWish(name: string, body: Buffer): Beside {
+  const fields = new Fields(body);
+  const where = fields.text();
+  if (name !== 'tcpip-forward')
+    return { kind: 'remote-stream-local', text: `listening at the socket ${where}`, path: where };
+  const port = fields.uint32();
+  return { kind: 'remote', text: `listening at ${where}:${port}`, host: where, port };
+}
+
+/** What the target will call it. A port of 0 is chosen by the target, which answers with it. */
+function listenerKey(name: string, body: Buffer, details?: Uint8Array): string {
+  const fields = new Fields(body);
+  const where = fields.string().toString();
+  if (!name.endsWith('tcpip-forward')) return where;
+  const port = fields.uint32();
+  return `${where}:${port === 0 && details && details.length >= 4 ? new Fields(details).uint32() : port}`;
+}
+
+const sentence = ({ message, hint }: { message: string; hint?: string }): string =>
+  `${message}${hint === undefined ? '' : ` ${hint}`}`;

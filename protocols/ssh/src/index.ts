@@ -1,0 +1,86 @@
+import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contract';
+import type { Duplex } from 'node:stream';
+import type { HostKey } from './private-keys.js';
+import { bindingAvailable } from 'ssh2/lib/protocol/crypto.js';
+import { Login, type LoggedIn } from './login.js';
+import { Disconnect } from './messages.js';
+import { Relay } from './relay.js';
+import { Transport } from './transport.js';
+
+export { type HostKey, hostKeyFrom, targetKey } from './private-keys.js';
+
+/** Whether ssh2's native ciphers were built: an optional step that makes bulk transfers about three times as fast. */
+export const nativeCiphers: boolean = bindingAvailable;
+
+/** Connections that are not logged in yet. Beyond it the oldest has to go, so that a flood keeps nobody out. */
+const WAITING = 256;
+
+export interface SshOptions {
+  /** What the gateway proves itself with, by algorithm (`ssh-ed25519`). */
+  readonly hostKeys: Record<string, HostKey>;
+}
+
+/**
+ * SSH (RFC 4251 to 4254) as a full endpoint on both sides. `transport.ts` is the encryption, `login.ts` and `upstream.ts` are
+ * the two logins, `leg.ts` and `channel.ts` the connection protocol with one peer, and `relay.ts` ties the two together.
+ */
+export function ssh({ hostKeys }: SshOptions): Protocol {
+  const waiting = new Set<() => void>();
+  return {
+    name: 'ssh',
+    contract: CONTRACT,
+    async serve(client, gate) {
+      await Transport.ready;
+      const [oldest] = waiting;
+      if (waiting.size >= WAITING) oldest?.();
+      await serve(client, gate, hostKeys, waiting);
+    },
+  };
+}
+
+function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, waiting: Set<() => void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let relay: Relay | undefined;
+  const giveUp = (): void => transport.disconnect(Disconnect.tooManyConnections, 'Too many logins at once. Try again.');
+  const open = (who: LoggedIn): void => {
+    waiting.delete(giveUp);
+    relay = new Relay(gate, transport, who);
+  };
+  const transport: Transport = new Transport({
+    stream: client,
+    hostKeys,
+    onReady: () => undefined,
+    onService: (name) => {
+      if (name === 'ssh-userauth' && !relay) transport.acceptService(name);
+      else transport.disconnect(Disconnect.protocolError, 'There is no such service.');
+    },
+    onMessage: (payload) => (relay ? relay.client.receive(payload) : login.receive(payload)),
+    onRoom: () => relay?.client.flush(),
+    onEnd: () => {
+      waiting.delete(giveUp);
+      login.stop();
+      relay?.lost();
+      resolve();
+    },
+  });
+  const login = new Login(transport, gate, open);
+  waiting.add(giveUp);
+  const kill = (): void => {
+    const ending = gate.signal.reason as Ending;
+    if (relay) relay.stop(ending);
+    else transport.disconnect(Disconnect.byApplication, ending.message);
+  };
+  const drain = (): void => {
+    const ending = gate.draining.reason as Ending;
+    if (relay) relay.drain(ending);
+    else transport.disconnect(Disconnect.byApplication, ending.message);
+  };
+  for (const [source, act] of [
+    [gate.signal, kill],
+    [gate.draining, drain],
+  ] as const) {
+    if (source.aborted) queueMicrotask(act);
+    else source.addEventListener('abort', act, { once: true });
+  }
+  return promise;
+}

@@ -1,0 +1,134 @@
+/** Bytes of a line that are looked at. */
+const LONGEST = 4096;
+
+/**
+ * What stands on the line of the terminal that the cursor is in, read from what the target wrote. A simple reading: cursor
+ * movements within the line, erasing, line breaks. It sees what a person sees and no more, so it is advice and no proof.
+ */
+export class ScreenLine {
+  #line: string[] = [];
+  #column = 0;
+  #escape = '';
+  /** Where typing began: what is before that is the prompt. */
+  #typed: number | undefined;
+  /** Enter was sent together with the line, whose echo is still to come: where it begins. */
+  #awaited: number | undefined;
+  /** An editor or pager has the whole screen. */
+  #fullScreen = false;
+  readonly #echoed: (line: string) => void;
+  readonly #decoder = new TextDecoder();
+
+  /** `echoed` is told of a line that was not yet on the screen when its Enter was sent. */
+  constructor(echoed: (line: string) => void) {
+    this.#echoed = echoed;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (const character of this.#decoder.decode(bytes, { stream: true })) this.#put(character);
+  }
+
+  /** Somebody typed something other than Enter. */
+  typing(): void {
+    this.#typed ??= this.#column;
+  }
+
+  /** Enter: the line as it stands, without the prompt. Empty when nothing of it was shown. */
+  enter(): string {
+    const start = this.#typed;
+    this.#typed = undefined;
+    return start === undefined ? '' : this.#since(start);
+  }
+
+  /** Enter, in one write with what was typed. */
+  enterUnseen(): void {
+    this.#awaited = this.#typed ?? this.#column;
+    this.#typed = undefined;
+  }
+
+  #since(start: number): string {
+    return this.#fullScreen ? '' : this.#line.slice(start).join('').trim();
+  }
+
+  #put(character: string): void {
+    if (this.#escape !== '') return this.#sequence(character);
+    switch (character) {
+      case '\x1b':
+        this.#escape = character;
+        return;
+      case '\r':
+        this.#column = 0;
+        return;
+      case '\n':
+        if (this.#awaited !== undefined) {
+          const line = this.#since(this.#awaited);
+          this.#awaited = undefined;
+          if (line !== '') this.#echoed(line);
+        }
+        this.#line = [];
+        this.#column = 0;
+        return;
+      case '\b':
+        this.#column = Math.max(0, this.#column - 1);
+        return;
+    }
+    if (character < ' ' || this.#column >= LONGEST) return;
+    while (this.#line.length < this.#column) this.#line.push(' ');
+    this.#line[this.#column++] = character;
+  }
+
+  /** ECMA-48: CSI ends with a letter, OSC with BEL or ST. */
+  #sequence(character: string): void {
+    this.#escape += character;
+    const escape = this.#escape;
+    if (escape.startsWith('\x1b]')) {
+      if (character === '\x07' || escape.endsWith('\x1b\\') || escape.length > LONGEST) this.#escape = '';
+      return;
+    }
+    if (escape.startsWith('\x1b[')) {
+      if (escape.length === 2 || !/[@-~]/.test(character)) {
+        if (escape.length > 64) this.#escape = '';
+        return;
+      }
+      this.#escape = '';
+      return this.#control(escape.slice(2, -1), character);
+    }
+    if (!'()#%'.includes(escape[1] ?? '') || escape.length > 2) this.#escape = '';
+  }
+
+  #control(parameters: string, final: string): void {
+    const count = Math.min(Number.parseInt(parameters, 10) || 1, LONGEST);
+    const column = this.#column;
+    switch (final) {
+      case 'C':
+        this.#column = Math.min(LONGEST, column + count);
+        return;
+      case 'D':
+        this.#column = Math.max(0, column - count);
+        return;
+      case 'G':
+        this.#column = count - 1;
+        return;
+      case 'K':
+        if (parameters === '' || parameters === '0') this.#line.length = Math.min(this.#line.length, column);
+        else if (parameters === '2') this.#line = [];
+        return;
+      case 'P':
+        this.#line.splice(column, count);
+        return;
+      case '@':
+        this.#line.splice(column, 0, ...Array.from({ length: count }, () => ' '));
+        this.#line.length = Math.min(this.#line.length, LONGEST);
+        return;
+      case 'J':
+        if (parameters !== '1') this.#line.length = Math.min(this.#line.length, column);
+        return;
+      case 'H':
+        this.#line = [];
+        this.#column = 0;
+        return;
+      case 'h':
+      case 'l':
+        if (/^\?(1049|47|1047)$/.test(parameters)) this.#fullScreen = final === 'h';
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import type { Admission, Answer, Deny, Ending, Gate, Menu } from '@sluice/contract';
+import { pack } from '@sluice/keys';
+import type { Beside, Context } from './context.js';
+import { Forwarding } from './forwarding.js';
+import { Leg, type LegEvents, type Opening } from './leg.js';
+import type { LoggedIn } from './login.js';
+import { chooseFrom, menuText } from './menu.js';
+import { Disconnect, OpenFailure } from './messages.js';
+import { Program } from './program.js';
+import type { Transport } from './transport.js';
+import { openTarget } from './upstream.js';
+
+/** How often a silent peer is asked whether it is still there, in milliseconds, and how many answers may be missing. */
+const KEEPALIVE = 30_000;
+const MISSING = 3;
+
+/** One client that is logged in, and its target. */
+export class Relay implements Context {
+  readonly gate: Gate;
+  readonly running = new Set<{ fail(message: string): void }>();
+  readonly client: Leg;
+  #admission: Admission | undefined;
+  readonly #menu: Menu | undefined;
+  readonly #message: string;
+  #target: Promise<Leg> | undefined;
+  #targetLeg: Leg | undefined;
+  readonly #forwarding: Forwarding;
+  #ids = 0;
+  #sessionsClosed = false;
+  #over = false;
+  readonly #keepalive: NodeJS.Timeout;
+  readonly #silent = new Map<Leg, number>();
+
+  constructor(gate: Gate, transport: Transport, who: LoggedIn) {
+    this.gate = gate;
+    const events: LegEvents = {
+      opening: (opening) => this.#opening(opening),
+      globalRequest: (request, body, answer) => this.#globalRequest(request, body, answer),
+      broken: () => undefined,
+    };
+    this.client = new Leg(transport, events);
+    this.#forwarding = new Forwarding(this);
+    this.#menu = 'menu' in who ? who.menu : undefined;
+    this.#message = 'menu' in who ? who.message : '';
+    if ('admission' in who) this.#admit(who.admission);
+    this.#keepalive = setInterval(() => this.#ping(), KEEPALIVE);
+    this.#keepalive.unref();
+  }
+
+  get shell(): 'sh' | 'bash' | 'opaque' {
+    return this.#admission?.target.ssh?.shell ?? 'opaque';
+  }
+
+  get account(): string {
+    return this.#admission?.target.user ?? '';
+  }
+
+  get menu(): boolean {
+    return this.#admission === undefined;
+  }
+
+  nextId(): number {
+    return ++this.#ids;
+  }
+
+  target(): Promise<Leg> {
+    if (!this.#target) throw new Error('no target before the login');
+    return this.#target;
+  }
+
+  without(what: 'terminal' | 'forwarding' | 'agent' | 'x11'): boolean {
+    return this.#admission?.without?.includes(what) ?? false;
+  }
+
+  expect(kind: 'agent' | 'x11'): void {
+    this.#forwarding.expect(kind);
+  }
+
+  askBeside(wish: Beside, answered: (answer: Answer, id: number) => void): void {
+    const kind = wish.kind === 'agent' || wish.kind === 'x11' ? wish.kind : 'forwarding';
+    if (this.menu) return answered(NOT_YET, 0);
+    if (wish.kind !== 'environment' && this.without(kind)) return answered(NOT_BY_THIS_KEY, 0);
+    const id = this.nextId();
+    const late = (answer: Answer): void => {
+      if (!this.#over) answered(answer, id);
+    };
+    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish });
+    if (!(answer instanceof Promise)) answered(answer, id);
+    else void answer.then(late, () => late(UNJUDGED));
+  }
+
+  menuText(): string {
+    return menuText(this.#message, this.#menu?.connections ?? []);
+  }
+
+  async choose(show: (text: string) => void, keys: (take: (bytes: Buffer) => void) => void): Promise<boolean> {
+    const menu = this.#menu;
+    if (!menu) return false;
+    const connection = await chooseFrom(menu.connections, this.#message, show, keys);
+    if (connection === undefined) return false;
+    const result = await menu.choose(connection);
+    if (result.type === 'refusal') {
+      show(`sluice: ${result.message}.\n`);
+      return false;
+    }
+    this.#admit(result);
+    return true;
+  }
+
+  /** The session has to end, and says why. */
+  stop({ message }: Ending): void {
+    if (this.#over) return;
+    for (const program of this.running) program.fail(message);
+    this.client.transport.disconnect(Disconnect.byApplication, message);
+  }
+
+  /** At the next moment when nothing runs. */
+  drain(ending: Ending): void {
+    const look = (): void => {
+      if (this.#over) return;
+      if (this.running.size === 0 && this.client.channels === 0) this.stop(ending);
+      else setTimeout(look, 100).unref();
+    };
+    look();
+  }
+
+  /** The client is gone. */
+  lost(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#keepalive);
+    this.client.lost();
+    this.#targetLeg?.transport.disconnect(Disconnect.byApplication, '');
+    for (const program of this.running) program.fail('The client is gone.');
+  }
+
+  #admit(admission: Admission): void {
+    this.#admission = admission;
+    const events: LegEvents = {
+      opening: (opening) => this.#forwarding.fromTarget(opening),
+      // Host keys that are announced, keep-alives: nothing that a client has to know.
+      globalRequest: (_, __, answer) => answer(false),
+      broken: (why) => this.#targetLost(`The target broke the protocol: ${why}.`),
+    };
+    this.#target = openTarget(this.gate, admission.target, events, (error) =>
+      this.#targetLost(`The connection to the target is lost${error ? `: ${error.message}` : ''}.`),
+    );
+    this.#target.then(
+      (leg) => {
+        if (this.#over) return leg.transport.disconnect(Disconnect.byApplication, '');
+        this.#targetLeg = leg;
+        this.gate.opened();
+      },
+      // Programs that wait for it say it; a client without any is told when it asks for one.
+      () => this.gate.opened(),
+    );
+  }
+
+  #targetLost(message: string): void {
+    if (this.#over) return;
+    for (const program of this.running) program.fail(message);
+    this.#target = Promise.reject(new Error(message));
+    this.#target.catch(() => undefined);
+    // What was said is read first.
+    setTimeout(() => this.client.transport.disconnect(Disconnect.byApplication, message), 100).unref();
+  }
+
+  #opening(opening: Opening): void {
+    if (opening.type !== 'session') return this.#forwarding.fromClient(opening);
+    if (this.#sessionsClosed) return opening.refuse(OpenFailure.prohibited, 'No more sessions were wanted.');
+    // The program needs its channel, and the channel somebody to tell.
+    let program: Program | undefined;
+    const channel = opening.accept({
+      data: (bytes) => program?.data(bytes),
+      eof: () => program?.eof(),
+      request: (name, wantReply, body) => program?.request(name, wantReply, body),
+      sent: () => program?.sent(),
+      closed: () => program?.closed(),
+    });
+    program = new Program(this, channel);
+    channel.events = program;
+  }
+
+  #globalRequest(name: string, body: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void {
+    if (name === 'no-more-sessions@openssh.com') {
+      this.#sessionsClosed = true;
+      return answer(true);
+    }
+    if (/^(cancel-)?(tcpip-forward|streamlocal-forward@openssh\.com)$/.test(name)) {
+      return this.#forwarding.globalRequest(name, body, answer);
+    }
+    answer(false);
+  }
+
+  #ping(): void {
+    for (const leg of [this.client, this.#targetLeg]) {
+      if (!leg || leg.transport.over) continue;
+      const silent = this.#silent.get(leg) ?? 0;
+      if (silent >= MISSING) {
+        leg.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');
+        continue;
+      }
+      this.#silent.set(leg, silent + 1);
+      leg.globalRequest('keepalive@openssh.com', pack(), () => this.#silent.set(leg, 0));
+    }
+  }
+}
+
+const refusal = (message: string, hint?: string): Deny => ({
+  type: 'deny',
+  rule: 'gateway',
+  message,
+  ...(hint !== undefined && { hint }),
+});
+const UNJUDGED = refusal('This could not be judged, so it was not done.');
+const NOT_YET = refusal('No machine has been chosen yet.');
+const NOT_BY_THIS_KEY = refusal('The certificate of this login does not permit it.');

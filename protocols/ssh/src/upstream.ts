@@ -1,0 +1,158 @@
+import type { Gate, Target } from '@sluice/contract';
+import { Fields, KeyError, pack } from '@sluice/keys';
+import { Leg, type LegEvents } from './leg.js';
+import { Disconnect, M } from './messages.js';
+import { Transport } from './transport.js';
+
+/** Questions of a target during keyboard-interactive that get the password. */
+const ROUNDS = 4;
+
+/** The target cannot be used. The message is a sentence for the client and holds no secret. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+/**
+ * Connects and logs in at the target: its host key is checked before anything is said, then the key or certificate, then
+ * the password. `lost` is called when the connection ends later.
+ *
+ * @throws Unreachable
+ */
+export async function openTarget(
+  gate: Gate,
+  target: Target,
+  events: LegEvents,
+  lost: (error?: Error) => void,
+): Promise<Leg> {
+  const { ssh } = target;
+  if (!ssh) throw new Unreachable('This connection is none for SSH.');
+  const stream = await gate.dial().catch((error: unknown) => {
+    throw new Unreachable(`The target cannot be reached: ${error instanceof Error ? error.message : String(error)}.`);
+  });
+  await Transport.ready;
+  const { promise, resolve, reject } = Promise.withResolvers<Leg>();
+  let leg: Leg | undefined;
+  let refused: string | undefined;
+  let hostKey: Buffer | undefined;
+  const authentication = new Authentication(target, (packet) => transport.send(...packet));
+  const transport = new Transport({
+    stream,
+    hostKeyAlgorithms: ssh.hostKeyAlgorithms,
+    verifyHost: (key) => {
+      hostKey = Buffer.from(key);
+      refused = ssh.refuses(key);
+      return refused === undefined;
+    },
+    onReady: () => {
+      if (hostKey) ssh.proven(hostKey);
+      transport.requestService('ssh-userauth');
+    },
+    onService: () => authentication.begin(transport.sessionId, transport.signatureAlgorithms),
+    onMessage: (payload) => {
+      if (leg) return leg.receive(payload);
+      const outcome = authentication.receive(payload);
+      if (outcome === 'failed') {
+        reject(new Unreachable('The target does not accept the login of the gateway.'));
+        return transport.disconnect(Disconnect.noMoreAuthMethods, 'no more ways to log in');
+      }
+      if (outcome === 'open') {
+        leg = new Leg(transport, events);
+        resolve(leg);
+      }
+    },
+    onRoom: () => leg?.flush(),
+    onEnd: (error) => {
+      reject(new Unreachable(refused ?? `The target ended the connection${error ? `: ${error.message}` : ''}.`));
+      leg?.lost();
+      if (leg) lost(error);
+    },
+  });
+  const timer = setTimeout(() => {
+    reject(new Unreachable('The target takes too long to log in to.'));
+    transport.disconnect(Disconnect.byApplication, 'too slow');
+  }, gate.limits.upstreamLogin);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+type Packet = Parameters<Transport['send']>;
+
+/** User authentication (RFC 4252) as the client. */
+class Authentication {
+  readonly #target: Target;
+  readonly #send: (packet: Packet) => void;
+  #ways: (() => void)[] = [];
+  #rounds = 0;
+  #interactive = false;
+
+  constructor(target: Target, send: (packet: Packet) => void) {
+    this.#target = target;
+    this.#send = send;
+  }
+
+  begin(session: Buffer, understood: readonly string[] | undefined): void {
+    const { user, ssh } = this.#target;
+    const key = ssh?.key?.();
+    if (key) {
+      const blob = Buffer.from(key.blob);
+      const algorithms = key.algorithms.filter((one) => !understood || understood.includes(plain(one)));
+      for (const algorithm of algorithms.length > 0 ? algorithms : key.algorithms) {
+        this.#ways.push(() => {
+          const request = [user, 'ssh-connection', 'publickey', true, algorithm, blob] as const;
+          const what = pack(session, { raw: Buffer.of(M.userauthRequest) }, ...request);
+          this.#send([M.userauthRequest, ...request, key.sign(what, plain(algorithm))]);
+        });
+      }
+    }
+    // It may have come with the dial, and is read when it is needed.
+    if (this.#target.password !== undefined) {
+      this.#ways.push(() =>
+        this.#send([M.userauthRequest, user, 'ssh-connection', 'password', false, this.#target.password ?? '']),
+      );
+      this.#ways.push(() => {
+        this.#interactive = true;
+        this.#send([M.userauthRequest, user, 'ssh-connection', 'keyboard-interactive', '', '']);
+      });
+    }
+    // A target that wants no proof at all is one as well.
+    this.#ways.push(() => this.#send([M.userauthRequest, user, 'ssh-connection', 'none']));
+    this.#ways.shift()?.();
+  }
+
+  receive(payload: Buffer): 'open' | 'failed' | undefined {
+    switch (payload[0]) {
+      case M.userauthSuccess:
+        return 'open';
+      case M.userauthFailure: {
+        this.#interactive = false;
+        const next = this.#ways.shift();
+        next?.();
+        return next ? undefined : 'failed';
+      }
+      case M.userauth60:
+        return this.#interactive ? this.#answer(new Fields(payload.subarray(1))) : 'failed';
+      case M.userauthBanner:
+        return undefined;
+      default:
+        throw new KeyError('a message that has no place during the login');
+    }
+  }
+
+  /** One hidden question is for the password; others cannot be answered by a gateway. */
+  #answer(fields: Fields): 'failed' | undefined {
+    fields.string();
+    fields.string();
+    fields.string();
+    const count = fields.uint32();
+    if (count > 1 || ++this.#rounds > ROUNDS) return 'failed';
+    const hidden = count === 1 && fields.string() && !fields.boolean();
+    if (count === 1 && !hidden) return 'failed';
+    this.#send(count === 0 ? [M.infoResponse, 0] : [M.infoResponse, 1, this.#target.password ?? '']);
+    return undefined;
+  }
+}
+
+const plain = (algorithm: string): string => algorithm.replace('-cert-v01@openssh.com', '');
