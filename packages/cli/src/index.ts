@@ -6,7 +6,7 @@ import { approvals } from './commands/approvals.js';
 import { postgresConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
-import { login } from './commands/login.js';
+import { identity } from './commands/identity.js';
 import { policy } from './commands/policy.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
@@ -44,7 +44,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   agents(program, context);
   approvals(program, context);
   connections(program, context);
-  login(program, context);
+  identity(program, context);
   policy(policies, context);
   sessions(program, context);
   tokens(program, context);

@@ -4,6 +4,7 @@ import { ApiClient, CliError } from '../client.js';
 import type { Context } from '../context.js';
 import { readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
+import { groupOf } from '../group.js';
 import { print } from '../output.js';
 
 interface Options {
@@ -14,9 +15,8 @@ interface Options {
 }
 
 /** `sluice login`, `logout` and `whoami`. */
-export function login(program: Command, context: Context): void {
-  program
-    .command('login')
+export function identity(program: Command, context: Context): void {
+  groupOf(program, 'login')
     .description('logs you in at an identity provider of the gateway')
     .option('--issuer <name>', 'which one, where there are several')
     .option('--device', 'the browser is on another machine: shows a code to enter there')
