@@ -1,5 +1,6 @@
-import type { Analyzer } from '@sluice/analysis';
+import { type Analyzer, analyzeShell } from '@sluice/analysis';
 import type { Explanation } from '@sluice/cli';
+import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';
 
 /** What the rules say of a statement, for `sluice policy explain`. Parameters are taken for harmless, as at a Parse. */
@@ -9,7 +10,23 @@ export function explainStatement(
   sql: string,
   context: PolicyContext,
 ): Explanation {
-  const { decision, text } = explain(policy, analyzer.analyze(sql), sql, context);
+  return explained(policy, analyzer.analyze(sql), sql, context);
+}
+
+/** The same for a command line, as it would come over SSH without a terminal. */
+export function explainShell(
+  shell: ExecCommand['shell'],
+  policy: CompiledPolicy,
+  text: string,
+  context: PolicyContext,
+): Explanation {
+  const account = context.command?.account ?? '';
+  const facts = analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false });
+  return explained(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
+}
+
+function explained(policy: CompiledPolicy, facts: Facts, command: string, context: PolicyContext): Explanation {
+  const { decision, text } = explain(policy, facts, command, context);
   return decision.type !== 'deny'
     ? { decision: decision.type, text }
     : {

@@ -6,9 +6,9 @@ import { openPool } from '@sluice/analysis';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config, ListenerConfig } from '@sluice/config';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
-import { CONTRACT, type Discovery, type Principal, type Protocol } from '@sluice/contract';
-import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
-import { Directory, Issuers, PendingLogins, SshIdentities, claimsIn, mayUse } from '@sluice/identity';
+import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
+import type { CompiledPolicy } from '@sluice/guardrails';
+import { Directory, Issuers, PendingLogins, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
 import { ssh } from '@sluice/ssh';
@@ -20,7 +20,10 @@ import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { toRow } from './control/approvals.js';
 import { type Control, openControl } from './control/server.js';
 import { Grammars, Judge } from './judge.js';
+import { Counters } from './counters.js';
+import { LoginLimits } from './login-limits.js';
 import { isLoopback, listen } from './listener.js';
+import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import { Log } from './log.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
 import { TargetCatalog } from './masks/catalogs.js';
@@ -40,7 +43,6 @@ const ADMIN_TOKEN = 'admin.token';
 
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway {
-  readonly config: Config;
   readonly sessions = new Map<string, Session>();
   readonly grammars: Grammars;
   readonly identity: Directory;
@@ -51,8 +53,10 @@ export class Gateway {
   readonly approvals: Approvals;
   readonly webhooks: Webhooks;
   readonly log: Log;
+  readonly counters: Counters;
   readonly journal: Journal;
-  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  /** Takes the configuration file into use again; undefined where there is none. */
+  onReload: ((actor: string) => Promise<void>) | undefined;
   /** `host:port` of each listener, by protocol. */
   readonly addresses = new Map<string, string>();
 
@@ -66,14 +70,21 @@ export class Gateway {
   readonly #catalogs = new Map<string, TargetCatalog>();
   readonly #warned = new Set<string>();
   #control: Control | undefined;
+  #live: Snapshot;
+  /** Catalogs of targets that are no longer asked for. */
+  readonly #retired: TargetCatalog[] = [];
+  /** The last file that was to be taken into use could not be. */
+  #problem: Problem | undefined;
+  /** Configurations taken into use since the start, and files that could not be. */
+  readonly reloads = { ok: 0, failed: 0 };
   /** Commands of sessions that are over. */
   readonly #past = { allowed: 0, denied: 0 };
   #sockets = 0;
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
-  private constructor(config: Config, parts: Parts) {
-    this.config = config;
+  private constructor(parts: Parts) {
+    this.#live = parts.live;
     this.grammars = parts.grammars;
     this.identity = parts.identity;
     this.agents = parts.agents;
@@ -81,8 +92,8 @@ export class Gateway {
     this.approvals = parts.approvals;
     this.webhooks = parts.webhooks;
     this.journal = parts.journal;
-    this.policies = parts.policies;
     this.log = parts.log;
+    this.counters = parts.counters;
     this.#store = parts.store;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
@@ -98,12 +109,6 @@ export class Gateway {
    */
   static async start(config: Config, operator: Logger): Promise<Gateway> {
     mkdirSync(config.data, { recursive: true, mode: 0o700 });
-    const policies = new Map(
-      [...config.connections].map(([name, { rules, trustedFunctions }]) => [
-        name,
-        compilePolicy(rules, { trustedFunctions }),
-      ]),
-    );
     const pool = openPool();
     const grammars = new Grammars(pool);
     await grammars.load(NEWEST);
@@ -117,12 +122,14 @@ export class Gateway {
       roles: config.roles,
       ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
     });
-    const turn = new Turn(journal, (error) =>
+    const live = snapshotOf(config, identity);
+    const counters = new Counters();
+    const turn = new Turn(journal, counters.latency, (error) =>
       operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
     );
-    const log = new Log(journal, turn, operator, config.record.parameters);
+    const log = new Log(journal, turn, operator, config.record.parameters, counters);
     const agents = await Agents.open(store.agents, log);
-    const webhooks = new Webhooks(() => config.webhooks, operator);
+    const webhooks = new Webhooks(config.webhooks, operator);
     const sshKeys = await SshKeys.open(store, config.connections.keys(), (message, details) =>
       operator.warn(details, message),
     );
@@ -133,7 +140,8 @@ export class Gateway {
     });
     const redactionKey = await secretOf(store, 'record.secret');
     const maskKey = await secretOf(store, 'mask.secret');
-    const gateway = new Gateway(config, {
+    const gateway = new Gateway({
+      live,
       pool,
       grammars,
       journal,
@@ -144,8 +152,8 @@ export class Gateway {
       approvals,
       webhooks,
       turn,
+      counters,
       log,
-      policies,
       redactionKey,
       maskKey,
     });
@@ -161,7 +169,18 @@ export class Gateway {
   }
 
   /** Whether new commands can be let through. */
-  get ready(): { ok: boolean; reason?: string } {
+  get ready(): { ok: boolean; reason?: string; configuration?: { ok: false; since: string; message: string } } {
+    const behind = this.#problem && {
+      configuration: {
+        ok: false as const,
+        since: new Date(this.#problem.since).toISOString(),
+        message: 'The configuration file has mistakes, so the one before it is in force. The log says which.',
+      },
+    };
+    return { ...this.#readiness, ...behind };
+  }
+
+  get #readiness(): { ok: boolean; reason?: string } {
     if (this.#draining.signal.aborted) return { ok: false, reason: 'the gateway is draining' };
     if (this.journal.failed) return { ok: false, reason: this.journal.failed.message };
     return { ok: true };
@@ -181,8 +200,55 @@ export class Gateway {
     return this.#control?.url ?? '';
   }
 
+  get config(): Config {
+    return this.#live.config;
+  }
+
+  /**
+   * Takes another configuration into use. Running sessions go on under it from their next command; those that it has no place
+   * for are ended. Sections that are read once stay as they were until the next start. Rejects when it cannot be used.
+   */
+  async reload(wanted: Config, actor: string): Promise<void> {
+    const old = this.config;
+    const { config, restart } = merged(old, wanted);
+    let live: Snapshot;
+    try {
+      live = snapshotOf(config, this.identity);
+      await this.sshKeys.know(config.connections.keys());
+    } catch (error) {
+      this.refuseReload(actor, (error as Error).message);
+      throw error;
+    }
+    const issuers = sameIssuers(old, config) ? this.identity.issuers : issuersOf(config, this.log.operator);
+    this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, ...(issuers && { issuers }) });
+    for (const [name, catalog] of this.#catalogs) {
+      if (sameTarget(old, config, name)) continue;
+      this.#catalogs.delete(name);
+      this.#retired.push(catalog);
+    }
+    this.#live = live;
+    this.webhooks.hooks = config.webhooks;
+    this.#problem = undefined;
+    this.reloads.ok++;
+    this.#warned.clear();
+    this.log.write({ k: 'gateway', t: Date.now(), event: 'config', version: VERSION, detail: actor });
+    this.log.operator.info({ actor }, 'another configuration is in force');
+    if (restart.length > 0) this.log.operator.warn({ sections: restart.join(', ') }, 'these changes need a restart');
+    for (const session of this.sessions.values()) session.reconfigured();
+  }
+
+  /** The one in force stays so. */
+  refuseReload(actor: string, message: string): void {
+    this.reloads.failed++;
+    this.#problem = { message, since: Date.now() };
+    this.log.operator.error(
+      { actor, error: message },
+      'the configuration cannot be used: the one before it stays in force',
+    );
+  }
+
   explainer(connection: string): { policy: CompiledPolicy; connection: Connection } | undefined {
-    const policy = this.policies.get(connection);
+    const policy = this.#live.policies.get(connection);
     const config = this.config.connections.get(connection);
     return policy && config && { policy, connection: config };
   }
@@ -214,7 +280,7 @@ export class Gateway {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
     this.journal.close();
-    for (const catalog of this.#catalogs.values()) catalog.close();
+    for (const catalog of [...this.#catalogs.values(), ...this.#retired]) catalog.close();
     await this.#pool.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });
@@ -319,24 +385,31 @@ export class Gateway {
   }
 
   #makeServices(parts: Parts): Services {
-    const { limits, connections } = this.config;
+    const { limits } = this.config;
+    const live = (): Snapshot => this.#live;
     return {
       limits: { message: limits.message, recorded: limits.recorded, upstreamLogin: limits.upstreamLogin },
       handshake: limits.handshake,
       sessionsPerPrincipal: limits.sessionsPerPrincipal,
       draining: this.#draining.signal,
-      connections,
+      get connections() {
+        return live().config.connections;
+      },
       identity: parts.identity,
-      discovery: discoveryOf(this.config),
-      sshIdentities: new SshIdentities(this.config.sshKeys, this.config.sshUserCa, (name) =>
-        parts.identity.principal(name),
-      ),
+      get discovery() {
+        return live().discovery;
+      },
+      get sshIdentities() {
+        return live().sshIdentities;
+      },
       pendingLogins: this.pendingLogins,
       ssh: parts.sshKeys,
       url: () => this.url,
       agents: parts.agents,
       log: parts.log,
       turn: parts.turn,
+      counters: this.counters,
+      loginLimits: new LoginLimits(),
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
       entrances: new SessionApprovals(parts.approvals, parts.redactionKey),
       cancels: new Map(),
@@ -346,6 +419,7 @@ export class Gateway {
           session.principal as Principal,
           parts.redactionKey,
           session.masks,
+          parts.maskKey,
         ),
       masks: (connection) => this.#masksFor(connection, parts.maskKey),
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
@@ -359,14 +433,22 @@ export class Gateway {
 
   #masksFor(connection: Connection, key: Uint8Array): MaskSession | undefined {
     const { name } = connection;
-    if (connection.protocol !== 'postgres' || !this.policies.get(name)?.masks) return undefined;
+    if (connection.protocol !== 'postgres' || !this.#live.policies.get(name)?.masks) return undefined;
     let catalog = this.#catalogs.get(name);
     if (!catalog)
       this.#catalogs.set(
         name,
         (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }))),
       );
-    return new MaskSession(catalog, connection.credential.user, key, (patterns) => this.#unmatched(name, patterns));
+    return new MaskSession(
+      catalog,
+      connection.credential.user,
+      key,
+      (patterns) => this.#unmatched(name, patterns),
+      (cells) => {
+        this.counters.maskedCells += cells;
+      },
+    );
   }
 
   /** A mask that fits no column is most likely a slip of the pen, and what it was meant for is not masked. */
@@ -379,10 +461,16 @@ export class Gateway {
     }
   }
 
-  judgeFor(connection: Connection, principal: Principal, redactionKey: Uint8Array, masks?: MaskSession): Judge {
-    const policy = this.policies.get(connection.name) as CompiledPolicy;
+  judgeFor(
+    connection: Connection,
+    principal: Principal,
+    redactionKey: Uint8Array,
+    masks?: MaskSession,
+    streamKey?: Uint8Array,
+  ): Judge {
+    const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks);
+    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks, streamKey);
   }
 
   #look(): void {
@@ -427,8 +515,9 @@ interface Parts {
   readonly approvals: Approvals;
   readonly webhooks: Webhooks;
   readonly turn: Turn;
+  readonly counters: Counters;
   readonly log: Log;
-  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  readonly live: Snapshot;
   readonly redactionKey: Uint8Array;
   readonly maskKey: Uint8Array;
 }
@@ -440,21 +529,20 @@ const RETRY = 1_000;
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 const OPERATOR = 'operator';
 
+const claimsOf = ({ connections, roles }: Pick<Config, 'connections' | 'roles'>): ReturnType<typeof claimsIn> =>
+  claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]);
+
 function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
-  const lists = [...[...connections.values()].map(({ access }) => access), ...Object.values(roles)];
   return new Issuers(issuers.values(), {
-    claims: claimsIn(lists),
+    claims: claimsOf({ connections, roles }),
     onFailure: (issuer, { message }) =>
       operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
   });
 }
 
-/** Of the first issuer that people log in at: a client is told of one only. */
-function discoveryOf({ issuers }: Config): Discovery | undefined {
-  const all = [...issuers.values()].filter(({ kind }) => kind === 'person');
-  const one = all.find(({ login }) => login) ?? all[0];
-  return one && { url: `${one.url.replace(/\/$/, '')}/.well-known/openid-configuration`, scope: one.scopes.join(' ') };
-}
+/** Verified keys are worth keeping: an issuer may be down just now. */
+const sameIssuers = (one: Config, other: Config): boolean =>
+  JSON.stringify([...one.issuers, ...claimsOf(one)]) === JSON.stringify([...other.issuers, ...claimsOf(other)]);
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
   new Map([

@@ -1,5 +1,5 @@
-import { type AnalysisPool, type Analyzer, INLINE_LIMIT, loadPostgres } from '@sluice/analysis';
-import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
+import { type AnalysisPool, type Analyzer, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
+import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
   type AppliedMask,
@@ -8,10 +8,9 @@ import {
   type PolicyContext,
   type Verdict,
 } from '@sluice/guardrails';
-import { factsOf } from './facts.js';
 import { holdSetting } from './hold-setting.js';
+import { streamEditors } from './masks/editors.js';
 import type { MaskSession, Plan } from './masks/session.js';
-import { streamMasks } from './streams.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -68,16 +67,22 @@ export class Judge {
   readonly #context: PolicyContext;
   readonly #redact: (text: string) => string;
   readonly #masks: MaskSession | undefined;
+  readonly #streamKey: Uint8Array | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
-  /** `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks anything. */
+  /**
+   * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
+   * `streamKey`: for the pseudonyms in what programs print.
+   */
   constructor(
     grammars: Grammars,
     policy: CompiledPolicy,
     context: PolicyContext,
     redact: (text: string) => string,
     masks?: MaskSession,
+    streamKey?: Uint8Array,
   ) {
+    this.#streamKey = streamKey;
     this.#masks = masks;
     this.#grammars = grammars;
     this.#policy = policy;
@@ -87,6 +92,8 @@ export class Judge {
 
   judge(command: Command): Judgement | Promise<Judgement> {
     const { text } = command;
+    if (command.type === 'custom')
+      return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command));
     const facts = this.#grammars.analyze(command);
     if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
@@ -97,23 +104,27 @@ export class Judge {
     );
   }
 
-  /** A command that answers with bytes instead of rows. */
-  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
-    const facts = factsOf(command);
-    const verdict = this.#policy.judge(facts, command.text, this.#context);
+  /** A request of an SSH client, which is answered with bytes instead of rows. */
+  #judgeProgram(command: Exclude<Command, SqlCommand | CustomCommand>): Judged {
+    const { text, type, account } = command;
+    const facts = analyzeShell(command);
+    const asked = { type, account, terminal: 'terminal' in command && command.terminal };
+    // Files that are copied have no masks: that counts as moving what is masked.
+    const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
+    const masked = copies ? { masked: { asked: [], moved: ['file'] } } : {};
+    const verdict = this.#policy.judge(facts, text, { ...this.#context, command: asked, ...masked });
     const judged = judgedAs(facts, verdict);
     const { answer } = judged;
     if (answer.type === 'deny') {
       // A line off a screen proves nothing, so what is not known about it is no reason: only a rule is.
-      const doubt = facts.confidence === 'observed' && answer.rule === GATEWAY;
+      const doubt = type === 'shell' && text !== '' && answer.rule === GATEWAY;
       return doubt ? judgedAs(facts, { ...verdict, decision: { type: 'allow' } }) : judged;
     }
-    if (verdict.masks.length === 0) return judged;
-    const transfer = facts.actions.some(({ effects }) => effects.includes('transfer'));
     const allowed = verdict.matched.some(({ effect, observed }) => effect === 'allow' && !observed);
-    if (transfer || command.type === 'forward')
+    if (copies || (this.#policy.masks && type === 'forward'))
       return allowed ? judged : refused(facts, verdict.matched, UNMASKED_TRANSFER);
-    const stream = streamMasks(verdict.masks);
+    if (!verdict.masks.some(({ detect }) => detect.length > 0)) return judged;
+    const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
     if (!stream) return refused(facts, verdict.matched, NO_STREAM_MASKS);
     return { ...judged, answer: { ...answer, stream } };
   }

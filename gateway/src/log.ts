@@ -1,9 +1,20 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
-import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
+import {
+  type Header,
+  type Journal,
+  type ParameterMode,
+  commandHeader,
+  parseHeader,
+  responseHeader,
+} from '@sluice/recording';
 import type { Logger } from 'pino';
+import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
+
+/** Sees a record of a session as it is added. */
+export type Watcher = (header: Header, payload: Buffer) => void;
 
 /** Writes what happens into the journal, and what an operator should see into the log. Secrets are in neither. */
 export class Log {
@@ -11,18 +22,41 @@ export class Log {
   readonly #journal: Journal;
   readonly #turn: Turn;
   readonly #parameters: ParameterMode;
+  readonly #counters: Counters;
+  readonly #watchers = new Map<string, Set<Watcher>>();
 
-  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode) {
+  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode, counters: Counters) {
     this.#journal = journal;
     this.#turn = turn;
     this.operator = operator;
     this.#parameters = parameters;
+    this.#counters = counters;
+  }
+
+  /** Calls `see` with each record of a session that is added from now on. Returns what ends that. */
+  watch(session: string, see: Watcher): () => void {
+    let watchers = this.#watchers.get(session);
+    if (!watchers) this.#watchers.set(session, (watchers = new Set()));
+    watchers.add(see);
+    return () => {
+      if (watchers.delete(see) && watchers.size === 0) this.#watchers.delete(session);
+    };
+  }
+
+  #shown(session: string, header: string, payload: readonly Uint8Array[]): void {
+    const watchers = this.#watchers.get(session);
+    const parsed = watchers && parseHeader(Buffer.from(header));
+    if (!parsed) return;
+    const bytes = Buffer.concat(payload);
+    for (const see of watchers) see(parsed, bytes);
   }
 
   /** False: it cannot be recorded, so it must not happen. */
   command(session: string, command: Command, judgement: Judgement, now: number): boolean {
     if (this.#journal.failed) return false;
-    this.#journal.append(commandHeader(session, command, judgement.record, this.#parameters, now));
+    const header = commandHeader(session, command, judgement.record, this.#parameters, now);
+    this.#journal.append(header);
+    if (this.#watchers.size > 0) this.#shown(session, header, []);
     this.#turn.later();
     return true;
   }
@@ -34,12 +68,15 @@ export class Log {
 
   response(session: string, event: ResponseEvent): void {
     if (this.#journal.failed) return;
-    this.#journal.append(responseHeader(session, event, Date.now()), event.data);
+    const header = responseHeader(session, event, Date.now());
+    this.#journal.append(header, event.data);
+    if (this.#watchers.size > 0) this.#shown(session, header, event.data);
     this.#turn.later();
   }
 
   sessionOpened(session: Session): void {
     const { id, principal, connection, protocol, client } = session;
+    Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
       k: 'opened',
       t: session.started,
@@ -64,6 +101,7 @@ export class Log {
   /** `why`: what was wrong with a token, for whoever runs the gateway. */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
     const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
+    Counters.add(this.#counters.loginFailures, refused);
     this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
   }
@@ -80,8 +118,11 @@ export class Log {
   }
 
   write(header: Header): void {
+    const text = JSON.stringify(header);
+    // Whoever watches learns of the end also when it cannot be recorded.
+    if (this.#watchers.size > 0 && 's' in header) this.#shown(header.s, text, []);
     if (this.#journal.failed) return;
-    this.#journal.append(JSON.stringify(header));
+    this.#journal.append(text);
     this.#turn.later();
   }
 }

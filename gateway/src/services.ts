@@ -3,9 +3,11 @@ import type { ConnectionConfig } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
+import type { Counters } from './counters.js';
 import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
+import type { LoginLimits } from './login-limits.js';
 import type { MaskSession } from './masks/session.js';
 import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
@@ -41,6 +43,8 @@ export interface Services {
   readonly agents: Agents;
   readonly log: Log;
   readonly turn: Turn;
+  readonly counters: Counters;
+  readonly loginLimits: LoginLimits;
   readonly holds: Holds;
   readonly entrances: SessionApprovals;
   /** Out-of-band cancels by key. */

@@ -20,6 +20,7 @@ import type { Connection, Listener, Services } from './services.js';
 import { type Proven, TokenError } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
+import { Counters } from './counters.js';
 import { holdSetting } from './hold-setting.js';
 import { impactOf } from './impact.js';
 import { Way, openTargetSide } from './target.js';
@@ -71,6 +72,8 @@ export class Session implements Gate {
   /** On a connection that masks anything. */
   masks: MaskSession | undefined;
   #judge: Judge | undefined;
+  /** The configuration in force has no place for this session any more. */
+  #outdated: Ending | undefined;
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
@@ -101,6 +104,27 @@ export class Session implements Gate {
     this.#deadline = this.#until(services.handshake);
   }
 
+  /** Another configuration is in force: the next command is judged by it. */
+  reconfigured(): void {
+    if (!this.connection || !this.principal) return;
+    const { connections, identity, mayUse, masks } = this.#services;
+    const connection = connections.get(this.connection.name);
+    const principal = this.principal.issuer === undefined ? identity.principal(this.principal.name) : this.principal;
+    this.#judge = undefined;
+    if (connection?.protocol !== this.protocol) return this.#endSoon('This connection was taken out of the gateway.');
+    if (!principal || !mayUse(principal, connection)) return this.#endSoon('You may no longer use this connection.');
+    this.principal = principal;
+    this.connection = connection;
+    // Masks follow a session from its start.
+    if (!this.masks && masks(connection)) this.#endSoon('Columns of this connection are masked now. Connect again.');
+  }
+
+  /** A statement that was let through may finish. */
+  #endSoon(message: string): void {
+    this.#outdated = { type: 'killed', message };
+    if (!this.busy) this.end(this.#outdated);
+  }
+
   /** Ends the session at once; the protocol tells the client why. */
   end(reason: Ending): void {
     this.#kill.abort(reason);
@@ -127,7 +151,11 @@ export class Session implements Gate {
 
   login(user: string, connection: string, account = ''): Challenge {
     const { identity, sshIdentities } = this.#services;
+    const { loginLimits } = this.#services;
+    const who = user === '' ? connection : user;
+    const wait = (): number => Math.ceil(loginLimits.wait(this.#address, who) / 1000);
     const fail = (why?: string): Promise<Refusal> => {
+      loginLimits.failed(this.#address, who);
       this.#services.log.loginFailed(this, user, connection, 'credentials', why);
       return Promise.resolve({
         type: 'refusal',
@@ -136,8 +164,17 @@ export class Session implements Gate {
         hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
       });
     };
-    const admit = (proven: Proof | undefined): Promise<Admission | Refusal> =>
-      proven ? this.#admit(proven, connection, account) : fail();
+    const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
+      if (!proven) return fail();
+      const seconds = wait();
+      if (seconds > 0) {
+        this.#services.log.loginFailed(this, user, connection, 'limit');
+        const message = `too many failed logins of "${who}" from your address: try again in ${seconds} s`;
+        return { type: 'refusal', reason: 'limit', message };
+      }
+      loginLimits.succeeded(this.#address, who);
+      return this.#admit(proven, connection, account);
+    };
     // A token says whose it is; a name beside it has to agree.
     const token = async (secret: string): Promise<Admission | Refusal> => {
       try {
@@ -192,6 +229,11 @@ export class Session implements Gate {
   }
 
   ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
+    if (this.#outdated) {
+      this.end(this.#outdated);
+      return OUTDATED;
+    }
+    this.#services.turn.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, patience))
@@ -232,10 +274,20 @@ export class Session implements Gate {
   #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return UNRECORDED;
+    this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
     else this.#passes(command, judgement, patience);
     return judgement.answer;
+  }
+
+  #count({ answer, held }: Judgement): void {
+    if (answer.type !== 'deny' && !held) return;
+    const rule = answer.type === 'deny' ? answer.rule : (held?.holds[0]?.rule ?? '');
+    Counters.add(
+      this.#services.counters.judged,
+      JSON.stringify([this.connection?.name ?? '', answer.type === 'deny' ? 'deny' : 'hold', rule]),
+    );
   }
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
@@ -284,7 +336,7 @@ export class Session implements Gate {
         this.denied++;
         return refused;
       }
-      const again = await (this.#judge as Judge).judge(kept);
+      const again = await (this.#judge ??= this.#services.judge(this)).judge(kept);
       const same =
         !again.held || again.held.holds.map(({ rule }) => rule).join() === holds.map(({ rule }) => rule).join();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
@@ -419,8 +471,7 @@ export class Session implements Gate {
 or run: ./sluice login confirm ${begun.code}
 The code is good for 5 minutes.`,
     );
-    const principal = await begun.confirmed;
-    return principal && { principal };
+    return begun.confirmed;
   }
 
   #until(time: number): NodeJS.Timeout {
@@ -459,6 +510,13 @@ const hasAccount = (connection: Connection, account: string): boolean =>
 const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
   const connection = connections.find((one) => one.name === name);
   return connection !== undefined && hasAccount(connection, account);
+};
+
+const OUTDATED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'The configuration of the gateway has changed, and this session cannot go on under it.',
+  hint: 'Connect again.',
 };
 
 const CHANGED: Deny = {

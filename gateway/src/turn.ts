@@ -17,8 +17,18 @@ export class Turn {
   /** Running from the first record of a quiet spell on; whatever it finds committed meanwhile is no work. */
   #lazy: NodeJS.Timeout | undefined;
 
-  constructor(journal: Journal, onFailure: (error: Error) => void) {
+  /** When the first command of this turn was judged, in milliseconds of `performance.now`; 0: there was none. */
+  #began = 0;
+  readonly #latency: { observe(seconds: number): void } | undefined;
+
+  /** `latency` is told how long turns with commands take until what they sent has left. */
+  constructor(
+    journal: Journal,
+    latency: { observe(seconds: number): void } | undefined,
+    onFailure: (error: Error) => void,
+  ) {
     this.#journal = journal;
+    this.#latency = latency;
     this.#onFailure = onFailure;
   }
 
@@ -40,9 +50,11 @@ export class Turn {
       held = [];
       bytes = 0;
       if (ending) return void end();
-      // Somebody was told to wait for 'drain', and the stream, having room, would not say it.
-      if (refused && taken) stream.emit('drain');
+      // Somebody was told to wait for 'drain', and the stream, having room, would not say it. Who hears it may write at
+      // once, and be told to wait again.
+      const waited = refused && taken;
       refused = false;
+      if (waited) stream.emit('drain');
     };
     const schedule = (): void => {
       if (scheduled) return;
@@ -65,6 +77,11 @@ export class Turn {
       return stream;
     }) as Duplex['end'];
     return stream;
+  }
+
+  /** A command is about to be judged. */
+  began(): void {
+    if (this.#began === 0) this.#began = performance.now();
   }
 
   /** Records were appended that no held bytes wait for. */
@@ -99,5 +116,8 @@ export class Turn {
       this.#onFailure(failure);
     }
     for (const release of held) release(failure);
+    // Without anything held the command waits for somebody or something else.
+    if (held.length > 0 && this.#began > 0) this.#latency?.observe((performance.now() - this.#began) / 1000);
+    this.#began = 0;
   };
 }

@@ -25,15 +25,16 @@ interface Message {
 export class Webhooks {
   /** Deliveries since the start. */
   readonly counted = { delivered: 0, failed: 0, givenUp: 0 };
-  readonly #hooks: () => readonly WebhookConfig[];
+  /** Who is told. */
+  hooks: readonly WebhookConfig[];
   readonly #operator: Logger;
   readonly #messages = new Set<Message>();
   readonly #stopped = new AbortController();
   readonly #first: number;
 
   /** `first`: milliseconds before the second attempt. */
-  constructor(hooks: () => readonly WebhookConfig[], operator: Logger, first = FIRST_WAIT) {
-    this.#hooks = hooks;
+  constructor(hooks: readonly WebhookConfig[], operator: Logger, first = FIRST_WAIT) {
+    this.hooks = hooks;
     this.#operator = operator;
     this.#first = first;
   }
@@ -45,7 +46,7 @@ export class Webhooks {
   /** `type` is that of the event, such as `approval.requested`. Returns at once. */
   send(type: string, data: unknown): void {
     const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data });
-    for (const hook of this.#hooks()) {
+    for (const hook of this.hooks) {
       const message: Message = { id: `msg_${randomUUID()}`, hook, body, attempts: 0, timer: undefined };
       this.#messages.add(message);
       const [oldest] = this.#messages;

@@ -1,6 +1,7 @@
 import { type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type SshdServer, makeKey, startSshd, temporaryFolder } from '@sluice/testkit';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
@@ -120,7 +121,7 @@ policies:
     '/dev/null',
     '-i',
     key,
-    ...[...settings, 'LogLevel=ERROR'].flatMap((setting) => ['-o', setting]),
+    ...[...settings, 'LogLevel=INFO'].flatMap((setting) => ['-o', setting]),
   ];
   return {
     gateway,
@@ -137,4 +138,17 @@ policies:
       remove();
     },
   };
+}
+
+/** Waits for something that becomes true by itself. */
+export async function until<T>(
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  what: string,
+): Promise<T> {
+  for (let i = 0; i < 400; i++) {
+    const found = await look();
+    if (found) return found;
+    await sleep(25);
+  }
+  throw new Error(`waited in vain for ${what}`);
 }

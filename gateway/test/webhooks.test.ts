@@ -9,6 +9,9 @@ import { operatorLog } from '../src/operator-log.js';
 import { Webhooks } from '../src/webhooks.js';
 import { openStand, targetOf } from './stand.js';
 
+/** Machines are busy. */
+const WAIT = { timeout: 20_000 };
+
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, ok').toString('base64')}`;
 
 interface Got {
@@ -45,7 +48,7 @@ async function receiver(...statuses: number[]): Promise<{ url: string; got: Got[
 
 function open(...urls: string[]): Webhooks {
   const hooks = urls.map((url) => ({ url, secret: new Secret(SECRET) }));
-  const webhooks = new Webhooks(() => hooks, operatorLog(true, 'silent'), 5);
+  const webhooks = new Webhooks(hooks, operatorLog(true, 'silent'), 5);
   close.push(() => void webhooks.stop());
   return webhooks;
 }
@@ -53,7 +56,7 @@ function open(...urls: string[]): Webhooks {
 test('a message is signed, and says what happened', async () => {
   const { url, got } = await receiver(200);
   open(url).send('approval.requested', { number: 7 });
-  await vi.waitFor(() => expect(got).toHaveLength(1));
+  await vi.waitFor(() => expect(got).toHaveLength(1), WAIT);
   const { headers, body } = got[0] as Got;
   expect(JSON.parse(body)).toMatchObject({ type: 'approval.requested', data: { number: 7 } });
   const key = Buffer.from(SECRET.slice('whsec_'.length), 'base64');
@@ -66,7 +69,7 @@ test('what fails is tried again, with the same id', async () => {
   const { url, got } = await receiver(500, 302, 429, 204);
   const webhooks = open(url);
   webhooks.send('approval.approved', {});
-  await vi.waitFor(() => expect(webhooks.counted).toEqual({ delivered: 1, failed: 3, givenUp: 0 }));
+  await vi.waitFor(() => expect(webhooks.counted).toEqual({ delivered: 1, failed: 3, givenUp: 0 }), WAIT);
   expect(new Set(got.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   expect(got).toHaveLength(4);
 });
@@ -104,11 +107,11 @@ test.skipIf(missingPostgres(18))(
     const client = await stand.client();
     await client.query('create table done (id int)');
     const result = client.query('delete from done where id = 0');
-    await vi.waitFor(() => expect(got).toHaveLength(1));
+    await vi.waitFor(() => expect(got).toHaveLength(1), WAIT);
     const [ada] = [stand.gateway.identity.principal('ada')];
     await stand.gateway.approvals.decide(1, ada as Principal, 'approve', 'fine');
     await result;
-    await vi.waitFor(() => expect(got).toHaveLength(3));
+    await vi.waitFor(() => expect(got).toHaveLength(3), WAIT);
     expect(
       got.map(({ body }) => JSON.parse(body) as { type: string; data: { number: number; actor?: string } }),
     ).toMatchObject([

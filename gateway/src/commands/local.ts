@@ -89,10 +89,12 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .command('demo', { hidden: true })
     .option('--port <number>', 'port of the gateway', '6432')
     .option('--control-port <number>', 'port of the control API', '7432')
+    .option('--ssh-port <number>', 'port for SSH clients', '2222')
     .option('--folder <path>', 'where the demo keeps its data')
-    .action(async (options: { port: string; controlPort: string; folder?: string }) => {
+    .action(async (options: { port: string; controlPort: string; sshPort: string; folder?: string }) => {
       const { demo } = await import('../demo/demo.js');
-      await demo({ port: Number(options.port), controlPort: Number(options.controlPort), folder: options.folder });
+      const { port, controlPort, sshPort, folder } = options;
+      await demo({ port: Number(port), controlPort: Number(controlPort), sshPort: Number(sshPort), folder });
     });
 
   program

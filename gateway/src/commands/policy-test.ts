@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { loadPostgres } from '@sluice/analysis';
+import { analyzeShell, loadPostgres } from '@sluice/analysis';
 import { CliError, print } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';
@@ -13,7 +13,11 @@ const Cases = z.strictObject({
       name: z.string().optional(),
       connection: z.string(),
       principal: z.string().optional(),
-      sql: z.string(),
+      /** A statement; or a command line, for the shell that is named. */
+      sql: z.string().optional(),
+      command: z.string().optional(),
+      shell: z.enum(['sh', 'bash', 'opaque']).default('bash'),
+      account: z.string().default(''),
       parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
       major: z.number().int().min(15).max(18).default(18),
       expect: z.enum(['allow', 'deny', 'hold']),
@@ -41,12 +45,20 @@ export async function testPolicy(file: string, configuration: string, output: 't
       format: 'text' as const,
       value: value === null ? null : Buffer.from(String(value)),
     }));
-    const facts = (await loadPostgres(one.major)).analyze(one.sql, values ? { parameters: values } : {});
-    const { decision } = policy.judge(facts, one.sql, { principal, connection });
+    const text = one.sql ?? one.command;
+    if (text === undefined || (one.sql !== undefined && one.command !== undefined))
+      throw new CliError(`${file}: a case has either "sql" or "command".`);
+    const { shell, account } = one;
+    const facts =
+      one.sql === undefined
+        ? analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false })
+        : (await loadPostgres(one.major)).analyze(text, values ? { parameters: values } : {});
+    const command = one.sql === undefined ? { command: { type: 'exec' as const, account, terminal: false } } : {};
+    const { decision } = policy.judge(facts, text, { principal, connection, ...command });
     const rules = decision.type === 'deny' ? [decision.rule] : holdersOf(decision);
     const held = decision.type === one.expect && (one.rule === undefined || rules.includes(one.rule));
     results.push({
-      name: one.name ?? one.sql,
+      name: one.name ?? text,
       held,
       expected: one.rule ? `${one.expect} by ${one.rule}` : one.expect,
       got: rules.length > 0 ? `${decision.type} by ${rules.join(', ')}` : 'allow',

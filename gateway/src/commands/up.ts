@@ -2,6 +2,7 @@ import { CliError, note } from '@sluice/cli';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
 import { operatorLog } from '../operator-log.js';
+import { reloadFrom } from '../reload.js';
 
 /** Runs a gateway until a signal ends it. The first signal drains, the second does not wait. */
 export async function up(file: string, pretty: boolean): Promise<void> {
@@ -11,7 +12,13 @@ export async function up(file: string, pretty: boolean): Promise<void> {
   const gateway = await start(() => Gateway.start(config, log));
   for (const [protocol, address] of gateway.addresses) log.info(`${protocol} on ${address}`);
   log.info(`control API on ${gateway.url}, data in ${config.data}`);
+  const reloading = reloadFrom(gateway, file, () => {
+    const again = readConfiguration(file);
+    for (const warning of again.warnings) log.warn(warning);
+    return again.config;
+  });
   await untilSignal(() => gateway.stop());
+  reloading.stop();
 }
 
 /** What keeps a gateway from starting is the user's to mend: a sentence, not a stack. */

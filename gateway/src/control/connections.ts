@@ -21,7 +21,7 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
         protocol,
         policies,
         listener: gateway.addresses.get(protocol) ?? '',
-        ...(protocol === 'postgres' && { tls: gateway.config.listeners.postgres.tls !== 'off' }),
+        tls: protocol === 'postgres' && gateway.config.listeners.postgres.tls !== 'off',
       }));
   });
 

@@ -1,4 +1,4 @@
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Gateway } from '../gateway.js';
 import type { Routes } from './server.js';
 
@@ -9,17 +9,23 @@ import type { Routes } from './server.js';
 export function metricsRoute({ app, gateway }: Routes): void {
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: string[], values: () => Iterable<Sample>): void => {
+    const options = { name: `sluice_${name}`, help, labelNames, registers: [] };
     registry.registerMetric(
-      new Gauge({
-        name: `sluice_${name}`,
-        help,
-        labelNames,
-        registers: [],
-        collect() {
-          this.reset();
-          for (const [value, labels] of values()) this.set(labels, value);
-        },
-      }),
+      name.endsWith('_total')
+        ? new Counter({
+            ...options,
+            collect() {
+              this.reset();
+              for (const [value, labels] of values()) this.inc(labels, value);
+            },
+          })
+        : new Gauge({
+            ...options,
+            collect() {
+              this.reset();
+              for (const [value, labels] of values()) this.set(labels, value);
+            },
+          }),
     );
   };
   gauge('ready', '1 while commands can be let through', [], () => [[gateway.ready.ok ? 1 : 0, {}]]);
@@ -31,6 +37,36 @@ export function metricsRoute({ app, gateway }: Routes): void {
       [denied, { decision: 'deny' }],
     ];
   });
+  gauge('refused_total', 'commands refused or held, by rule', ['connection', 'decision', 'rule'], () =>
+    Array.from(gateway.counters.judged, ([key, count]): Sample => {
+      const [connection = '', decision = '', rule = ''] = JSON.parse(key) as string[];
+      return [count, { connection, decision, rule }];
+    }),
+  );
+  gauge('logins_total', 'logins that opened a session', ['connection'], () =>
+    byName(gateway.counters.logins, 'connection'),
+  );
+  gauge('login_failures_total', 'logins that were refused', ['reason'], () =>
+    byName(gateway.counters.loginFailures, 'reason'),
+  );
+  gauge('held', 'commands that wait for people', [], () => [[gateway.approvals.pending, {}]]);
+  gauge('held_oldest_seconds', 'how long the oldest of them has waited', [], () => [
+    [gateway.approvals.oldest === undefined ? 0 : (Date.now() - gateway.approvals.oldest) / 1000, {}],
+  ]);
+  gauge('masked_cells_total', 'values that were given out as others', [], () => [[gateway.counters.maskedCells, {}]]);
+  gauge('journal_pending_records', 'records that are not written yet', [], () => [[gateway.journal.pending, {}]]);
+  gauge('journal_failed', '1 while the record cannot be written', [], () => [[gateway.journal.failed ? 1 : 0, {}]]);
+  gauge('configuration_current', '0 while the file has mistakes and the one before it is in force', [], () => [
+    [gateway.ready.configuration ? 0 : 1, {}],
+  ]);
+  gauge('reloads_total', 'configuration files taken into use, or not', ['result'], () => [
+    [gateway.reloads.ok, { result: 'ok' }],
+    [gateway.reloads.failed, { result: 'failed' }],
+  ]);
+  gauge('webhooks_total', 'messages to webhooks', ['result'], () =>
+    Object.entries(gateway.webhooks.counted).map(([result, count]): Sample => [count, { result }]),
+  );
+  registry.registerMetric(gateway.counters.latency);
   for (const [name, help, value] of AGENTS) {
     gauge(name, help, ['agent', 'name'], () =>
       gateway.agents.links().map((link): Sample => [value(link, gateway), { agent: link.agent, name: link.name }]),
@@ -51,6 +87,9 @@ const AGENTS: readonly (readonly [string, string, (link: Link, gateway: Gateway)
   ['agent_round_trip_seconds', 'the last measured round trip', ({ tunnel }) => (tunnel.roundTrip ?? Number.NaN) / 1000],
   ['agent_connects_total', 'links that the agent has made', ({ agent }, { agents }) => agents.connects.get(agent) ?? 0],
 ];
+
+const byName = (counts: ReadonlyMap<string, number>, label: string): Sample[] =>
+  Array.from(counts, ([name, count]): Sample => [count, { [label]: name }]);
 
 function* sessions({ sessions: open, config }: Gateway): Iterable<Sample> {
   const counts = new Map([...config.connections.keys()].map((name) => [name, 0]));

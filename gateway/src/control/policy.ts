@@ -1,11 +1,13 @@
 import type { Explanation } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
-import { explainStatement } from '../explain.js';
+import { explainShell, explainStatement } from '../explain.js';
 import { ControlError, type Routes } from './server.js';
 
 const Wish = z.strictObject({
   sql: z.string(),
+  /** The text is a command line for this shell, and no SQL. */
+  shell: z.enum(['sh', 'bash', 'opaque']).optional(),
   connection: z.string(),
   principal: z.string().optional(),
   major: z.number().int().min(15).max(18).default(18),
@@ -28,10 +30,12 @@ export function policyRoutes({ app, gateway, caller }: Routes): void {
     const subject =
       own || wish.data.principal === undefined ? principal : gateway.identity.principal(wish.data.principal);
     if (!subject) throw new ControlError(404, `There is no principal "${wish.data.principal}".`);
-    const analyzer = await gateway.grammars.load(wish.data.major);
-    return explainStatement(analyzer, found.policy, wish.data.sql, {
+    const context = {
       principal: subject,
       connection: { name: found.connection.name, protocol: found.connection.protocol },
-    });
+    };
+    const { shell, sql, major } = wish.data;
+    if (shell) return explainShell(shell, found.policy, sql, context);
+    return explainStatement(await gateway.grammars.load(major), found.policy, sql, context);
   });
 }

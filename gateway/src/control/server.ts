@@ -7,8 +7,10 @@ import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
 import { identityRoutes } from './identity.js';
+import { loginRoutes } from './logins.js';
 import { metricsRoute } from './metrics.js';
 import { policyRoutes } from './policy.js';
+import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
 import { tokenRoutes } from './tokens.js';
 
@@ -65,8 +67,10 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   approvalRoutes(routes);
   connectionRoutes(routes);
   identityRoutes(routes);
+  loginRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
+  reloadRoute(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
   try {

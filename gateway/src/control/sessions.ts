@@ -1,6 +1,6 @@
 import type { SessionRow, TimelineEntry } from '@sluice/cli';
 import { decodeResult } from '@sluice/postgres';
-import { type Entry, type SessionSummary, listSessions, timeline, toOcsf } from '@sluice/recording';
+import { type Entry, type SessionSummary, Timeline, listSessions, toAsciicast, toOcsf } from '@sluice/recording';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
 import type { Session } from '../session.js';
@@ -9,6 +9,15 @@ import { ControlError, type Routes } from './server.js';
 const Query = z.object({
   state: z.enum(['open']).optional(),
   limit: z.coerce.number().int().min(1).max(10_000).default(50),
+});
+
+/** Bytes that may wait for somebody who watches. */
+const MOST_WAITING = 8 * 1024 * 1024;
+
+const Export = z.object({
+  format: z.enum(['ocsf', 'asciicast']).default('ocsf'),
+  /** The number of one command, for asciicast. */
+  command: z.coerce.number().int().min(0).optional(),
 });
 
 /** Sessions: those that are open from memory, those that were from the journal. Users see their own. */
@@ -33,14 +42,46 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   });
 
   app.get<{ Params: { id: string } }>('/v1/sessions/:id/timeline', (request): TimelineEntry[] => {
-    const { entries } = read(request.params.id, caller(request).principal);
-    return entries.map(toApi);
+    const { session, entries } = read(request.params.id, caller(request).principal);
+    return entries.map((entry) => toApi(entry, session.protocol));
   });
 
   app.get<{ Params: { id: string } }>('/v1/sessions/:id/export', (request, reply) => {
     const { session, entries } = read(request.params.id, caller(request).principal);
+    const wish = Export.safeParse(request.query);
+    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
+    if (wish.data.format === 'asciicast') {
+      if (!entries.some(({ type }) => type === 'output'))
+        throw new ControlError(409, `Session ${session.id} has no output of a terminal or a program.`);
+      void reply.type('application/x-asciicast');
+      return [...toAsciicast(session, entries, wish.data.command)].map((line) => `${line}\n`).join('');
+    }
     void reply.type('application/x-ndjson');
     return [...toOcsf(session, entries)].map((line) => `${line}\n`).join('');
+  });
+
+  // Server-sent events (WHATWG HTML section 9.2): what is on record so far, then whatever is added to it.
+  app.get<{ Params: { id: string } }>('/v1/sessions/:id/watch', (request, reply) => {
+    const { principal } = caller(request);
+    const { session, entries, reader } = read(request.params.id, principal);
+    const open = gateway.sessions.has(request.params.id);
+    gateway.log.admin(principal.name, 'session.watch', request.params.id);
+    const { raw } = reply.hijack();
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const send = (entry: Entry): void => void raw.write(`data: ${JSON.stringify(toApi(entry, session.protocol))}\n\n`);
+    for (const entry of entries) send(entry);
+    if (!open) {
+      raw.end();
+      return;
+    }
+    const stop = gateway.log.watch(request.params.id, (header, payload) => {
+      const entry = reader.entry(header, payload);
+      // Somebody who does not read must not fill the gateway's memory.
+      if (raw.writableLength > MOST_WAITING) raw.destroy();
+      else if (entry) send(entry);
+      if (header.k === 'closed') raw.end();
+    });
+    raw.on('close', stop);
   });
 
   app.delete<{ Params: { id: string }; Querystring: { reason?: string } }>('/v1/sessions/:id', (request) => {
@@ -56,13 +97,14 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   const read = (
     id: string,
     principal: { name: string; roles: readonly string[] },
-  ): { session: SessionSummary; entries: Entry[] } => {
+  ): { session: SessionSummary; entries: Entry[]; reader: Timeline } => {
     const session = recorded(gateway).find((one) => one.id === id);
     const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
     if (!session || !(all || session.principal === principal.name)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
-    return { session, entries: timeline(gateway.journal.folder, id) };
+    const reader = new Timeline(id);
+    return { session, entries: [...reader.read(gateway.journal.folder)], reader };
   };
 }
 
@@ -91,7 +133,7 @@ const recordedRow = ({ started, ended, ...session }: SessionSummary): SessionRow
   ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
 });
 
-function toApi(entry: Entry): TimelineEntry {
+function toApi(entry: Entry, protocol: string): TimelineEntry {
   switch (entry.type) {
     case 'command': {
       const { type, at, id, phase, text, decision } = entry;
@@ -102,6 +144,7 @@ function toApi(entry: Entry): TimelineEntry {
         phase: phase === 'prepare' ? 'prepare' : 'run',
         text,
         decision,
+        ...(entry.kind && { kind: entry.kind, account: entry.account ?? '' }),
         ...(entry.parameters && { parameters: entry.parameters }),
         ...(entry.rule !== undefined && { rule: entry.rule }),
         ...(entry.message !== undefined && { message: entry.message }),
@@ -109,7 +152,12 @@ function toApi(entry: Entry): TimelineEntry {
     }
     case 'response': {
       const { type, at, command, outcome, summary, rows, bytes, data } = entry;
-      return { type, at, command, outcome, summary, rows, bytes, result: decodeResult(data) };
+      const answered = { type, at, command, outcome, summary, rows, bytes };
+      return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
+    }
+    case 'output': {
+      const { type, at, command, stream, data } = entry;
+      return { type, at, command, stream, data: data.toString('base64') };
     }
     default:
       return { type: entry.type, at: entry.at, summary: entry.summary };

@@ -3,21 +3,32 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CliError, note, print } from '@sluice/cli';
 import type { Config, ConnectionConfig } from '@sluice/config';
-import { SUPERUSER, SUPERUSER_PASSWORD, type PostgresServer, reachable, startPostgres } from '@sluice/testkit';
+import {
+  type PostgresServer,
+  SUPERUSER,
+  SUPERUSER_PASSWORD,
+  type SshdServer,
+  freePort,
+  reachable,
+  startPostgres,
+} from '@sluice/testkit';
 import pg from 'pg';
 import pc from 'picocolors';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from './issuer.js';
+import { missingVm, startVm, withVm } from './vm.js';
 import { start, untilSignal } from '../commands/up.js';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
 import { ListenError } from '../listener.js';
+import { reloadFrom } from '../reload.js';
 import { operatorLog } from '../operator-log.js';
 import { ROOT } from '../root.js';
 
 export interface DemoOptions {
   readonly port: number;
   readonly controlPort: number;
+  readonly sshPort: number;
   readonly folder?: string | undefined;
 }
 
@@ -27,6 +38,8 @@ export interface Demo {
   readonly shop: PostgresServer;
   /** Undefined when the configuration, an older one, has none. */
   readonly issuer: DevIssuer | undefined;
+  /** The sample machine, or why there is none. */
+  readonly vm: SshdServer | string;
   readonly folder: string;
   /** Tokens of the sample principals. */
   readonly tokens: { readonly developer: string; readonly assistant: string };
@@ -57,15 +70,16 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
   let issuer: DevIssuer | undefined;
   try {
     if (await createShop(shop)) progress('Created the sample shop');
-    const { config } = readConfiguration(configurationFile(folder), {
-      ...process.env,
-      SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
-    });
+    const config = readFile(folder);
     progress('Starting the gateway ...');
     if (config.issuers.has(ISSUER)) issuer = await startIssuer(options.controlPort + 1);
-    const gateway = await start(() =>
-      Gateway.start(adapted(config, folder, shop.port, options, issuer), operatorLog(true, 'warn')),
-    );
+    const vmPort = await freePort();
+    const missing = missingVm(config);
+    const read = (): Config =>
+      withVm(adapted(readFile(folder), folder, shop.port, options, issuer), missing === undefined ? vmPort : undefined);
+    const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn')));
+    const reloading = reloadFrom(gateway, configurationFile(folder), read);
+    const vm = missing ?? (await startVm(gateway, folder, vmPort));
     const tokens = {
       developer: await tokenFor(gateway, folder, 'developer'),
       assistant: await tokenFor(gateway, folder, 'assistant'),
@@ -78,10 +92,13 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       gateway,
       shop,
       issuer,
+      vm,
       folder,
       tokens,
       stop: async () => {
+        reloading.stop();
         await gateway.stop();
+        if (typeof vm !== 'string') await vm.stop();
         await stopAgent?.();
         await issuer?.close();
         await shop.stop();
@@ -148,6 +165,10 @@ async function createShop(shop: PostgresServer): Promise<boolean> {
   }
 }
 
+/** The configuration as it is written. Throws with a sentence. */
+const readFile = (folder: string): Config =>
+  readConfiguration(configurationFile(folder), { ...process.env, SLUICE_SHOP_PASSWORD: SHOP_PASSWORD }).config;
+
 function configurationFile(folder: string): string {
   const file = join(folder, 'sluice.yaml');
   if (!existsSync(file)) copyFileSync(join(FIXTURES, 'sluice.yaml'), file);
@@ -159,7 +180,7 @@ function adapted(
   config: Config,
   folder: string,
   shopPort: number,
-  { port, controlPort }: DemoOptions,
+  { port, controlPort, sshPort }: DemoOptions,
   issuer: DevIssuer | undefined,
 ): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
@@ -169,7 +190,11 @@ function adapted(
   return {
     ...config,
     data: folder,
-    listeners: { ...config.listeners, postgres: { ...config.listeners.postgres, port } },
+    listeners: {
+      ...config.listeners,
+      postgres: { ...config.listeners.postgres, port },
+      ssh: config.listeners.ssh && { ...config.listeners.ssh, port: sshPort },
+    },
     control: { ...config.control, port: controlPort },
     issuers: new Map(
       [...config.issuers].map(([name, one]) => [name, name === ISSUER && issuer ? { ...one, url: issuer.url } : one]),
@@ -189,10 +214,11 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
 }
 
 /** Says at once which port is taken, before a database is started for nothing. */
-async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
+async function checkPorts({ port, controlPort, sshPort }: DemoOptions): Promise<void> {
   for (const [path, number] of [
     ['--port', port],
     ['--control-port', controlPort],
+    ['--ssh-port', sshPort],
   ] as const) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const probe = createServer();
@@ -207,7 +233,7 @@ async function checkPorts({ port, controlPort }: DemoOptions): Promise<void> {
   }
 }
 
-function screen({ gateway, folder, tokens, issuer }: Demo): string {
+function screen({ gateway, folder, tokens, issuer, vm }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = pc.bold;
   const line = (text: string): string => `    ${pc.cyan(text)}`;
@@ -234,6 +260,8 @@ ${issuer ? people(issuer.url) : ''}${bold('Through an agent')}, a process of its
 ${line('./sluice connect backroom --user developer')}
 ${line('./sluice agents ls')}
 
+${machine(gateway, vm)}
+
 ${bold('From a second terminal')}
 ${line('./sluice sessions ls')}                 ${pc.dim('who did what')}
 ${line('./sluice sessions replay <id>')}        ${pc.dim('plays it, answers included')}
@@ -256,3 +284,14 @@ ${pc.dim('It waits. In a second terminal log in as Ben, who approves:')}
 ${pc.dim('The connection "payroll" waits at the login already.')}
 
 `;
+/** What to try by SSH, or why it cannot be. */
+function machine(gateway: Gateway, vm: SshdServer | string): string {
+  if (typeof vm === 'string') return `${pc.bold('No machine for SSH')}: ${vm}.`;
+  const [host, port] = (gateway.addresses.get('ssh') ?? '').split(':');
+  const line = (text: string): string => `    ${pc.cyan(text)}`;
+  return `${pc.bold('A machine, by SSH')}: the password is the token of the developer above, or Enter and "sluice login confirm --as developer":
+${line(`ssh -p ${port} vm@${host}`)}                ${pc.dim('a terminal: recorded')}
+${line(`ssh -p ${port} vm@${host} uname -a`)}       ${pc.dim('a command: judged before it runs')}
+${line(`ssh -p ${port} vm@${host} rm -rf things`)}  ${pc.dim('refused: rule nothing-is-destroyed, status 126')}
+${line('./sluice client-config ssh')}            ${pc.dim('for ~/.ssh/config and known_hosts')}`;
+}

@@ -7,6 +7,7 @@ import pg from 'pg';
 import pc from 'picocolors';
 import { type Demo, startDemo } from './demo.js';
 import { approvals, withShortHold } from './tour/approvals.js';
+import { onAMachine } from './tour-ssh.js';
 
 /** What a step sent, what came back, and whether that is what was promised. */
 export interface Step {
@@ -22,9 +23,8 @@ export async function tour(): Promise<boolean> {
   chmodSync(path, 0o711);
   try {
     withShortHold(path);
-    const demo = await startDemo({ port: await freePort(), controlPort: await freePort(), folder: path }, (text) =>
-      print(pc.dim(text)),
-    );
+    const ports = { port: await freePort(), controlPort: await freePort(), sshPort: await freePort() };
+    const demo = await startDemo({ ...ports, folder: path }, (text) => print(pc.dim(text)));
     const steps: Step[] = [];
     const show = (step: Step): void => {
       steps.push(step);
@@ -38,6 +38,7 @@ export async function tour(): Promise<boolean> {
       await masks(demo, show);
       await behindAnAgent(demo, show);
       await approvals(demo, show);
+      await onAMachine(demo, show);
       await record(demo, show);
     } finally {
       await demo.stop();

@@ -1,5 +1,5 @@
 import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
-import { type Detector, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
+import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Unmasked } from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
   type CellMask,
@@ -15,6 +15,7 @@ import {
   builtIn,
   detectorFor,
   maskFor,
+  streamEditor,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, stricter } from './columns.js';
@@ -27,6 +28,8 @@ export interface Rules {
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
+  /** Told how many cells were given another value. */
+  readonly count: (cells: number) => void;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
 }
@@ -49,7 +52,12 @@ export function rowEditor(
   // What the target sent is nobody else's: it may be edited where it lies.
   const rows = new RowMask(masks, { owned: true });
   return guarded({
-    push: (bytes, memory) => rows.push(bytes, memory),
+    push: (bytes, memory) => {
+      const before = rows.masked;
+      const made = rows.push(bytes, memory);
+      rules.count(rows.masked - before);
+      return made;
+    },
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -73,9 +81,20 @@ export function copyEditor(
   });
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
-  const rows = new CopyMask(copyFormat(rules.meaning.lineage, text, statement, names), masks);
+  const rows = new CopyMask(
+    copyFormat(rules.meaning.lineage, text, statement, names),
+    masks.map((mask) => mask && counted(mask, rules.count)),
+  );
   return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
 }
+
+const counted =
+  (mask: CellMask, count: (cells: number) => void): CellMask =>
+  (bytes, start, end) => {
+    const value = mask(bytes, start, end);
+    if (value !== undefined) count(1);
+    return value;
+  };
 
 /** Type of a column that is given out as it is stored. */
 function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {
@@ -198,6 +217,12 @@ function detectors(masks: readonly AppliedMask[], key: Uint8Array): DetectorOpti
   const options = modes.size > 0 ? { modes, key } : undefined;
   made.set(masks, options);
   return options;
+}
+
+/** Masks of detectors in what a program prints; undefined where no rule has any. Masks of columns have nothing to do there. */
+export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (() => StreamEditor) | undefined {
+  const options = detectors(masks, key);
+  return options && ((): StreamEditor => streamEditor(options));
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */

@@ -38,6 +38,7 @@ export class MaskSession implements MaskedSession {
   readonly #user: string;
   readonly #key: Uint8Array;
   readonly #onUnmatched: (patterns: readonly string[]) => void;
+  readonly #count: (cells: number) => void;
   #names: NameSpace | undefined;
   /** The names as they were when no transaction was open. */
   #idle: NameSpace | undefined;
@@ -53,11 +54,13 @@ export class MaskSession implements MaskedSession {
     user: string,
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
+    count: (cells: number) => void,
   ) {
     this.#catalog = catalog;
     this.#user = user;
     this.#key = key;
     this.#onUnmatched = onUnmatched;
+    this.#count = count;
   }
 
   /** At once while the catalog is fresh. Rejects when it cannot be read. */
@@ -105,6 +108,7 @@ export class MaskSession implements MaskedSession {
       masked: columns,
       masks,
       key: this.#key,
+      count: this.#count,
       temporary: names.overlay.relations.size > 0,
     };
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);

@@ -37,25 +37,29 @@ export class SshKeys {
   readonly #authority: KeyObject;
   readonly #store: Settings;
   /** First keys that were seen, in wire format, by connection. */
-  readonly #pinned: Map<string, Buffer>;
+  readonly #pinned = new Map<string, Buffer>();
   readonly #warn: Warn;
 
-  private constructor(hostKey: string, authority: string, pinned: Map<string, Buffer>, store: Settings, warn: Warn) {
+  private constructor(hostKey: string, authority: string, store: Settings, warn: Warn) {
     this.hostKey = hostKeyFrom(hostKey);
     this.#authority = createPrivateKey(authority);
-    this.#pinned = pinned;
     this.#store = store;
     this.#warn = warn;
   }
 
   /** `warn` hears of host keys that are not as they were. */
   static async open(store: Settings, connections: Iterable<string>, warn: Warn): Promise<SshKeys> {
-    const pinned = new Map<string, Buffer>();
+    const keys = new SshKeys(await keyOf(store, HOST_KEY), await keyOf(store, USER_CA), store, warn);
+    await keys.know(connections);
+    return keys;
+  }
+
+  /** Looks up the first keys that were seen of these connections, which may be new ones. */
+  async know(connections: Iterable<string>): Promise<void> {
     for (const name of connections) {
-      const blob = await store.setting(pin(name));
-      if (blob !== undefined) pinned.set(name, Buffer.from(blob, 'base64'));
+      const blob = this.#pinned.has(name) ? undefined : await this.#store.setting(pin(name));
+      if (blob !== undefined) this.#pinned.set(name, Buffer.from(blob, 'base64'));
     }
-    return new SshKeys(await keyOf(store, HOST_KEY), await keyOf(store, USER_CA), pinned, store, warn);
   }
 
   /** As `known_hosts` and `TrustedUserCAKeys` want them. */

@@ -1,4 +1,5 @@
 /** What a command would do: a text in, facts out. Pure, but for the grammars that it loads. */
+export { analyzeShell } from './shell/index.js';
 export { AnalysisPool, INLINE_LIMIT, openPool, type PoolContext, type PoolOptions } from './pool.js';
 export { type AnalysisContext, type Analyzer, loadPostgres } from './sql/postgres/analyze.js';
 export { MAJORS } from './sql/postgres/grammar.js';

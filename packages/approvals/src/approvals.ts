@@ -87,6 +87,12 @@ export class Approvals {
     return [...this.#open.values()].filter(({ closed }) => !closed).length;
   }
 
+  /** When the oldest of them was asked, in milliseconds since 1970. */
+  get oldest(): number | undefined {
+    for (const { closed, request } of this.#open.values()) if (!closed) return request.created;
+    return undefined;
+  }
+
   /** The newest first. */
   recent(most: number): Promise<Request[]> {
     return this.#storage.recent(most);

@@ -17,9 +17,15 @@ export interface SessionRow {
 export interface TimelineEntry {
   /** Milliseconds since the start of the session. */
   readonly at: number;
-  readonly type: 'opened' | 'command' | 'response' | 'approval' | 'closed' | 'other';
+  readonly type: 'opened' | 'command' | 'output' | 'response' | 'approval' | 'closed' | 'other';
   readonly command?: number;
   readonly phase?: 'prepare' | 'run';
+  /** Of commands that are no SQL. */
+  readonly kind?: 'exec' | 'shell' | 'subsystem' | 'forward';
+  readonly account?: string;
+  /** What a program wrote, or `size` and `line`; `data` is base64, since a piece may end within a character. */
+  readonly stream?: 'out' | 'err' | 'size' | 'line';
+  readonly data?: string;
   readonly text?: string;
   readonly parameters?: readonly unknown[] | { readonly count: number };
   readonly decision?: 'allow' | 'deny' | 'hold';
@@ -167,4 +173,15 @@ export interface AgentLink {
   readonly sent: number;
   readonly draining: boolean;
   readonly allow: readonly string[];
+}
+
+/** What an SSH client needs to know of the gateway. Keys are lines of public keys. */
+export interface SshClientConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly hostKey: string;
+  /** The authority of the certificates that the gateway shows to targets. */
+  readonly userCa: string;
+  /** Those that the caller may reach. */
+  readonly connections: readonly string[];
 }

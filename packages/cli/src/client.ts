@@ -74,6 +74,19 @@ export class ApiClient {
     return (await this.#fetch('GET', path)).text();
   }
 
+  /** Server-sent events, each of which is JSON, until the gateway has no more. */
+  async *events<T>(path: string): AsyncGenerator<T> {
+    const { body } = await this.#fetch('GET', path);
+    if (!body) return;
+    const decoder = new TextDecoder();
+    let rest = '';
+    for await (const chunk of body) {
+      const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as T;
+    }
+  }
+
   async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await this.#fetch(method, path, body);
     return (await response.json()) as T;

@@ -3,17 +3,21 @@ import pc from 'picocolors';
 import { CliError } from './client.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
-import { postgresConfig } from './commands/client-config.js';
+import { clientConfigSsh } from './commands/client-config-ssh.js';
+import { clientConfig, postgresConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
-import { identity } from './commands/identity.js';
+import { login } from './commands/login.js';
+import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
+import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
 import { contextOf } from './context.js';
 import { note } from './output.js';
 
 export * from './api.js';
+export { sshConfig } from './commands/client-config-ssh.js';
 export { ApiClient, BEACON, type Beacon, CliError, readBeacon } from './client.js';
 export { note, oneLine, print, printRows, printable, table } from './output.js';
 
@@ -44,11 +48,13 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   agents(program, context);
   approvals(program, context);
   connections(program, context);
-  identity(program, context);
+  confirmLogin(login(program, context), context);
   policy(policies, context);
+  reload(program, context);
   sessions(program, context);
   tokens(program, context);
   postgresConfig(program, context);
+  clientConfigSsh(clientConfig(program), context);
   completion(program);
   return program;
 }

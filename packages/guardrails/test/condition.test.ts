@@ -105,3 +105,45 @@ describe('matches', () => {
     expect(refuses(compilePolicy([rule(when)]), text)).toBe(expected);
   });
 });
+
+describe('command lines', () => {
+  const remove: Action = {
+    statement: 0,
+    depth: 1,
+    verb: 'rm',
+    effects: ['destroy'],
+    resources: [
+      { type: 'program', name: 'rm', access: 'execute' },
+      { type: 'file', name: '/srv/app/cache', access: 'destroy' },
+      { type: 'host', name: 'backup.example', access: 'execute' },
+    ],
+    reasons: [],
+  };
+  const line: Facts = { actions: [remove], confidence: 'parsed', statements: [{ type: 'none' }] };
+  const asked = (when: string, command?: { type: 'exec' | 'forward'; account: string; terminal: boolean }): boolean =>
+    compilePolicy([rule(when)]).judge(line, 'rm -r /srv/app/cache', { ...context, ...(command && { command }) })
+      .decision.type === 'deny';
+  const exec = { type: 'exec', account: 'root', terminal: true } as const;
+
+  test.each([
+    'command.type == "exec"',
+    'command.account == "root" && command.terminal',
+    'command.confidence == "parsed"',
+    '"rm" in action.programs',
+    'action.files.exists(f, f.startsWith("/srv/"))',
+    'action.hosts == ["backup.example"]',
+    'action.resources.exists(r, r.type == "file" && r.access == "destroy")',
+  ])('%s', (when) => {
+    expect(asked(when, exec)).toBe(true);
+  });
+
+  test('what is not said of a command is empty', () => {
+    expect(asked('command.type == "sql" && command.account == "" && !command.terminal')).toBe(true);
+    expect(asked('command.type == "exec"')).toBe(false);
+    expect(asked('command.account == "root"', { ...exec, account: 'www' })).toBe(false);
+  });
+
+  test('a verdict that looks at the account is not kept for another one', () => {
+    expect(compilePolicy([rule('command.account == "root"')]).readsText).toBe(true);
+  });
+});

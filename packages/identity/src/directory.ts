@@ -78,8 +78,8 @@ const TOUCH = 60_000;
  * name that does not exist as for one that does.
  */
 export class Directory {
-  readonly #people: People;
-  readonly #issuers: Issuers | undefined;
+  #people: People;
+  #issuers: Issuers | undefined;
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
   readonly #tokens: Map<string, StoredToken>;
@@ -110,6 +110,12 @@ export class Directory {
     }
     const people = new People(principals, roles);
     return new Directory(people, issuers, store, Buffer.from(secret, 'base64'), await store.tokens());
+  }
+
+  /** Other people from now on. Tokens stay; those whose owner is gone prove nothing. */
+  reconfigure(principals: ReadonlyMap<string, Principal>, { issuers, roles }: DirectoryOptions): void {
+    this.#people = new People(principals, roles);
+    this.#issuers = issuers;
   }
 
   /** One of the configuration. */

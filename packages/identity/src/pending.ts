@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Principal } from '@sluice/contract';
+import type { Proven } from './directory.js';
 
 /** How long a code is good, in milliseconds. */
 const LIFE = 5 * 60_000;
@@ -14,7 +14,7 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 interface Pending {
   readonly address: string;
-  readonly settle: (principal: Principal | undefined) => void;
+  readonly settle: (who: Proven | undefined) => void;
 }
 
 /** Logins that somebody who is logged in elsewhere has to confirm by a short code. */
@@ -26,16 +26,16 @@ export class PendingLogins {
    * Begins one for a client at `address`. Undefined when too many wait. `confirmed` resolves with who has confirmed it, or
    * with nothing when the time is over or the signal aborted.
    */
-  begin(address: string, signal: AbortSignal): { code: string; confirmed: Promise<Principal | undefined> } | undefined {
+  begin(address: string, signal: AbortSignal): { code: string; confirmed: Promise<Proven | undefined> } | undefined {
     const same = [...this.#pending.values()].filter((one) => one.address === address).length;
     if (this.#pending.size >= WAITING || same >= WAITING_PER_ADDRESS || signal.aborted) return undefined;
     const code = newCode();
-    const { promise, resolve } = Promise.withResolvers<Principal | undefined>();
-    const settle = (principal: Principal | undefined): void => {
+    const { promise, resolve } = Promise.withResolvers<Proven | undefined>();
+    const settle = (who: Proven | undefined): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       this.#pending.delete(code);
-      resolve(principal);
+      resolve(who);
     };
     const onAbort = (): void => settle(undefined);
     const timer = setTimeout(onAbort, LIFE);
@@ -45,17 +45,18 @@ export class PendingLogins {
     return { code, confirmed: promise };
   }
 
-  /** Lets the waiting client in as this principal. A code works once. */
-  confirm(code: string, principal: Principal): { readonly address: string } | 'unknown' | 'too many' {
+  /** Lets the waiting client in as whoever confirms, with what their own proof is good for. A code works once. */
+  confirm(code: string, who: Proven): { readonly address: string } | 'unknown' | 'too many' {
     const now = Date.now();
-    const tries = (this.#tries.get(principal.name) ?? []).filter((at) => at > now - TRY_WINDOW);
+    const { name } = who.principal;
+    const tries = (this.#tries.get(name) ?? []).filter((at) => at > now - TRY_WINDOW);
     if (tries.length >= TRIES) return 'too many';
     const pending = this.#pending.get(normal(code));
     if (!pending) {
-      this.#tries.set(principal.name, [...tries, now]);
+      this.#tries.set(name, [...tries, now]);
       return 'unknown';
     }
-    pending.settle(principal);
+    pending.settle(who);
     return { address: pending.address };
   }
 }

@@ -38,7 +38,14 @@ export type Header =
       readonly refused: string;
     }
   | CommandHeader
-  | { readonly k: 'part'; readonly t: number; readonly s: string; readonly id: number }
+  | {
+      readonly k: 'part';
+      readonly t: number;
+      readonly s: string;
+      readonly id: number;
+      /** Of what a program wrote: where to, or what else happened on its screen. Absent for messages of a protocol. */
+      readonly st?: 'out' | 'err' | 'size' | 'line';
+    }
   | {
       readonly k: 'end';
       readonly t: number;
@@ -93,6 +100,9 @@ export interface CommandHeader {
   readonly s: string;
   readonly id: number;
   readonly phase: 'prepare' | 'run' | 'custom';
+  /** What kind of command it is, where it is not SQL, and the account on the target that it is for. */
+  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward';
+  readonly account?: string;
   readonly text: string;
   readonly parameters?: readonly RecordedParameter[];
   /** `record.parameters: none`: how many there were. */
@@ -142,14 +152,18 @@ export function commandHeader(
   mode: ParameterMode,
   now: number,
 ): string {
-  const phase = command.type === 'sql' ? command.phase : 'custom';
+  const phase = command.type === 'sql' ? command.phase : command.type === 'custom' ? 'custom' : 'run';
+  const kind = 'account' in command ? `"type":"${command.type}","account":${JSON.stringify(command.account)},` : '';
   const values = command.type === 'sql' ? command.parameters : undefined;
-  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${values ? bound(values, mode) : ''}${judged}}`;
+  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
 }
 
 /** The header for what the client was given. The bytes themselves are the record's payload. */
 export function responseHeader(session: string, event: ResponseEvent, now: number): string {
-  if (event.type === 'part') return `{"k":"part","t":${now},"s":"${session}","id":${event.command}}`;
+  if (event.type === 'part') {
+    const stream = event.stream === undefined ? '' : `,"st":"${event.stream}"`;
+    return `{"k":"part","t":${now},"s":"${session}","id":${event.command}${stream}}`;
+  }
   return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}}`;
 }
 

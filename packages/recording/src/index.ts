@@ -1,5 +1,6 @@
 /** The record: a journal that is written before a command takes effect, read back as sessions, and proved unchanged. */
 export { PUBLIC_KEY } from './checkpoint.js';
+export { toAsciicast } from './asciicast.js';
 export { JournalError } from './errors.js';
 export * from './events.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';

@@ -90,7 +90,10 @@ function tally(counts: Map<string, { commands: number; denied: number }>, header
 /** One thing that happened in a session, `at` milliseconds after its start. */
 export type Entry =
   | { readonly type: 'opened' | 'closed'; readonly at: number; readonly t: number; readonly summary: string }
-  | ({ readonly type: 'command'; readonly at: number } & Omit<CommandHeader, 'k' | 's'>)
+  | ({ readonly type: 'command'; readonly at: number; readonly kind?: CommandHeader['type'] } & Omit<
+      CommandHeader,
+      'k' | 's' | 'type'
+    >)
   /** What was said about a command that waited for people: `request 7: approve by ada, because it is urgent`. */
   | {
       readonly type: 'approval';
@@ -98,6 +101,15 @@ export type Entry =
       readonly t: number;
       readonly command: number;
       readonly summary: string;
+    }
+  /** What a program wrote, in the piece that it came in; or a change on its screen, see `ResponsePart`. */
+  | {
+      readonly type: 'output';
+      readonly at: number;
+      readonly t: number;
+      readonly command: number;
+      readonly stream: 'out' | 'err' | 'size' | 'line';
+      readonly data: Buffer;
     }
   | {
       readonly type: 'response';
@@ -117,52 +129,69 @@ const NEAR = 120;
 
 /** A session from start to end. Empty when there is none of that name. */
 export function timeline(folder: string, session: string): Entry[] {
-  const entries: Entry[] = [];
-  const parts = new Map<number, Buffer[]>();
-  let start: number | undefined;
-  const mine = Buffer.from(`"s":${JSON.stringify(session)}`);
-  for (const { header, payload } of readJournal(folder, (text) => text.subarray(0, NEAR).includes(mine))) {
-    if (!('s' in header) || header.s !== session) continue;
-    start ??= header.t;
-    const at = header.t - start;
+  return [...new Timeline(session).read(folder)];
+}
+
+/** Makes entries of the records of one session, as they come. */
+export class Timeline {
+  readonly #session: string;
+  readonly #parts = new Map<number, Buffer[]>();
+  #start: number | undefined;
+
+  constructor(session: string) {
+    this.#session = session;
+  }
+
+  /** Those that are on disk. */
+  *read(folder: string): Generator<Entry> {
+    const mine = Buffer.from(`"s":${JSON.stringify(this.#session)}`);
+    for (const { header, payload } of readJournal(folder, (text) => text.subarray(0, NEAR).includes(mine))) {
+      const entry = this.entry(header, payload);
+      if (entry) yield entry;
+    }
+  }
+
+  /** Undefined for records of other sessions, and for parts of an answer that is not complete yet. */
+  entry(header: Header, payload: Buffer): Entry | undefined {
+    if (!('s' in header) || header.s !== this.#session) return undefined;
+    this.#start ??= header.t;
+    const at = header.t - this.#start;
+    const { t } = header;
     switch (header.k) {
       case 'opened': {
         const summary = `${header.principal} on ${header.connection} from ${header.client}`;
-        entries.push({ type: 'opened', at, t: header.t, summary });
-        break;
+        return { type: 'opened', at, t, summary };
       }
       case 'closed':
-        entries.push({ type: 'closed', at, t: header.t, summary: header.reason });
-        break;
+        return { type: 'closed', at, t, summary: header.reason };
       case 'command': {
-        const { k: _, s: __, ...command } = header;
-        entries.push({ type: 'command', at, ...command });
-        break;
+        const { k: _, s: __, type: kind, ...command } = header;
+        return { type: 'command', at, ...(kind && { kind }), ...command };
       }
       case 'part': {
-        const sofar = parts.get(header.id);
-        if (sofar) sofar.push(Buffer.from(payload));
-        else parts.set(header.id, [Buffer.from(payload)]);
-        break;
+        const data = Buffer.from(payload);
+        if (header.st !== undefined) return { type: 'output', at, t, command: header.id, stream: header.st, data };
+        const sofar = this.#parts.get(header.id);
+        if (sofar) sofar.push(data);
+        else this.#parts.set(header.id, [data]);
+        return undefined;
       }
       case 'end': {
-        const { t, id, outcome, summary, rows, bytes } = header;
-        const data = Buffer.concat([...(parts.get(id) ?? []), payload]);
-        parts.delete(id);
-        entries.push({ type: 'response', at, t, command: id, outcome, summary, rows, bytes, data });
-        break;
+        const { id, outcome, summary, rows, bytes } = header;
+        const data = Buffer.concat([...(this.#parts.get(id) ?? []), payload]);
+        this.#parts.delete(id);
+        return { type: 'response', at, t, command: id, outcome, summary, rows, bytes, data };
       }
       case 'approval': {
-        const { t, id, request, event, actor, reason } = header;
+        const { id, request, event, actor, reason } = header;
         const who = (actor ? ` by ${actor}` : '') + (reason ? `, ${reason}` : '');
-        entries.push({ type: 'approval', at, t, command: id, summary: `request ${request}: ${event}${who}` });
-        break;
+        return { type: 'approval', at, t, command: id, summary: `request ${request}: ${event}${who}` };
       }
       case 'login':
-        break;
+        return undefined;
       default:
         header satisfies never;
+        return undefined;
     }
   }
-  return entries;
 }

@@ -84,6 +84,13 @@ export class Backlog {
     return Buffer.concat(pieces);
   }
 
+  /** What was to be done, in order. The bytes between are dropped. */
+  dropBytes(): (() => void)[] {
+    const acts = this.#items.filter((item) => typeof item === 'function');
+    this.clear();
+    return acts;
+  }
+
   clear(): void {
     this.#items = [];
     this.#size = 0;

@@ -56,6 +56,7 @@ export class Channel {
     return this.#backlog.size;
   }
 
+  /** Nothing more can be written. */
   get closed(): boolean {
     return this.#gone || this.#closing;
   }
@@ -104,7 +105,7 @@ export class Channel {
   close(now = false): void {
     if (this.#closing && !now) return;
     this.#closing = true;
-    if (now) this.#backlog.clear();
+    if (now) for (const act of this.#backlog.dropBytes()) act();
     this.#inOrder(() => {
       if (this.#closeSent) return;
       this.#closeSent = true;
@@ -149,7 +150,7 @@ export class Channel {
         this.#peerEof = true;
         return this.events.eof();
       case M.close:
-        return this.lost();
+        return this.#peerClosed();
       case M.channelRequest: {
         const name = fields.string().toString('latin1');
         const wantReply = fields.boolean();
@@ -161,21 +162,26 @@ export class Channel {
     }
   }
 
-  /** The peer has closed it, or is gone. */
+  /** The connection is gone. */
   lost(): void {
+    this.#closeSent = true;
+    this.#peerClosed();
+    this.#leg.forget(this);
+  }
+
+  /**
+   * The peer takes no more data; what says how its program ended is still for it. Its owner closes this side, and when:
+   * OpenSSH's client closes as soon as both streams are at their end, which may be before the status is there.
+   */
+  #peerClosed(): void {
     if (this.#gone) return;
     this.#gone = true;
+    for (const act of this.#backlog.dropBytes()) act();
     const awaiting = this.#awaiting;
     this.#awaiting = [];
     for (const answered of awaiting) answered(false);
     this.events.closed();
     if (this.#closeSent) this.#leg.forget(this);
-    else if (!this.#closing) this.close(true);
-    else {
-      // What waits for a peer that has closed would wait for ever.
-      this.#backlog.clear();
-      this.close(true);
-    }
   }
 
   #receiveData(type: number, bytes: Buffer): void {
@@ -199,7 +205,7 @@ export class Channel {
   }
 
   #request(name: string, wantReply: boolean, details: Uint8Array): void {
-    if (this.#closeSent || this.#gone) return;
+    if (this.#closeSent) return;
     this.#leg.transport.send(M.channelRequest, this.#remote, name, wantReply, { raw: details });
   }
 

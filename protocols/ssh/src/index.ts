@@ -1,7 +1,7 @@
 import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contract';
 import type { Duplex } from 'node:stream';
 import type { HostKey } from './private-keys.js';
-import { bindingAvailable } from 'ssh2/lib/protocol/crypto.js';
+import crypto from 'ssh2/lib/protocol/crypto.js';
 import { Login, type LoggedIn } from './login.js';
 import { Disconnect } from './messages.js';
 import { Relay } from './relay.js';
@@ -10,7 +10,7 @@ import { Transport } from './transport.js';
 export { type HostKey, hostKeyFrom, targetKey } from './private-keys.js';
 
 /** Whether ssh2's native ciphers were built: an optional step that makes bulk transfers about three times as fast. */
-export const nativeCiphers: boolean = bindingAvailable;
+export const nativeCiphers: boolean = crypto.bindingAvailable;
 
 /** Connections that are not logged in yet. Beyond it the oldest has to go, so that a flood keeps nobody out. */
 const WAITING = 256;

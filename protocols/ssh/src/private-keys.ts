@@ -1,7 +1,7 @@
 import { type KeyObject, createPrivateKey, sign } from 'node:crypto';
 import type { SshKey } from '@sluice/contract';
 import { KeyError, blobOf, mpint, pack, parsePublicKey } from '@sluice/keys';
-import { parseKey } from 'ssh2/lib/protocol/keyParser.js';
+import parser from 'ssh2/lib/protocol/keyParser.js';
 
 /** A key that the gateway proves itself with. */
 export interface HostKey {
@@ -43,7 +43,7 @@ function read(text: string): { key: KeyObject; type: string; blob: Buffer } {
     const blob = blobOf(key);
     return { key, type: parsePublicKey(blob).type, blob };
   }
-  const parsed = parseKey(text);
+  const parsed = parser.parseKey(text);
   const first = Array.isArray(parsed) ? parsed[0] : parsed;
   if (!first || first instanceof Error) {
     const why = first instanceof Error && /passphrase|encrypted/i.test(first.message) ? ': it has a passphrase' : '';

@@ -112,10 +112,15 @@ export class Program implements ChannelEvents {
   closed(): void {
     this.#patience?.abort('gone' satisfies Impatience);
     this.#terminal?.stop();
-    if (!this.#started) return;
     const target = this.#target;
-    target?.close();
-    if (target && target.waiting > 0) setTimeout(() => target.close(true), LINGER).unref();
+    if (!target) return this.#client.close();
+    // The target is told at once if it has all of the input, and otherwise not much later.
+    target.close();
+    const late = (): void => {
+      target.close(true);
+      this.#client.close();
+    };
+    setTimeout(late, LINGER).unref();
   }
 
   /** The session is killed, or the target gone. */
@@ -211,7 +216,7 @@ export class Program implements ChannelEvents {
       this.#say(this.#context.menuText());
       return this.#finish(1);
     }
-    void this.#ask(kind, text, body);
+    void this.#ask(kind, text, Buffer.from(body));
   }
 
   #choose(): void {

@@ -47,26 +47,30 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
   }
 }
 
+// CommonJS whose names Node cannot tell from outside: each comes as one default export.
 declare module 'ssh2/lib/protocol/kex.js' {
-  export const KexInit: new (offer: object) => object;
+  const kex: { readonly KexInit: new (offer: object) => object };
+  export default kex;
 }
 
 declare module 'ssh2/lib/protocol/crypto.js' {
-  export const init: Promise<void>;
-  export const bindingAvailable: boolean;
+  const crypto: { readonly init: Promise<void>; readonly bindingAvailable: boolean };
+  export default crypto;
 }
 
 declare module 'ssh2/lib/protocol/utils.js' {
   import type Protocol from 'ssh2/lib/protocol/Protocol.js';
 
-  export function sendPacket(protocol: Protocol, packet: Buffer, bypass?: boolean): boolean;
+  const utils: { sendPacket(protocol: Protocol, packet: Buffer): boolean };
+  export default utils;
 }
 
 declare module 'ssh2/lib/protocol/keyParser.js' {
-  export interface ParsedKey {
+  interface ParsedKey {
     readonly type: string;
     getPublicSSH(): Buffer;
     getPrivatePEM(): string | null;
   }
-  export function parseKey(text: string | Buffer): ParsedKey | ParsedKey[] | Error;
+  const parser: { parseKey(text: string): ParsedKey | ParsedKey[] | Error };
+  export default parser;
 }

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { type Field, KeyError, pack } from '@sluice/keys';
+import { type Loan, isLender } from '@sluice/wire';
 import Protocol from 'ssh2/lib/protocol/Protocol.js';
-import { init as cryptoReady } from 'ssh2/lib/protocol/crypto.js';
-import { KexInit } from 'ssh2/lib/protocol/kex.js';
-import { sendPacket } from 'ssh2/lib/protocol/utils.js';
+import crypto from 'ssh2/lib/protocol/crypto.js';
+import kex from 'ssh2/lib/protocol/kex.js';
+import utils from 'ssh2/lib/protocol/utils.js';
 import { Disconnect, M } from './messages.js';
 import type { HostKey } from './private-keys.js';
 
@@ -49,6 +50,8 @@ export class Transport {
   readonly #timer: NodeJS.Timeout;
   #ready = false;
   #over = false;
+  /** Bytes written since the stream last had room. A stream that holds its writes does not count them itself. */
+  #unsent = 0;
   #draining = false;
   #paused = false;
   #corked = false;
@@ -62,7 +65,7 @@ export class Transport {
   signatureAlgorithms: readonly string[] | undefined;
 
   /** Resolves when ssh2's ciphers can be used. */
-  static readonly ready: Promise<void> = cryptoReady;
+  static readonly ready: Promise<void> = crypto.init;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -71,7 +74,7 @@ export class Transport {
     this.#protocol = new Protocol({
       ...(hostKeys && { server: true, hostKeys }),
       ident: 'Sluice',
-      offer: new KexInit(
+      offer: new kex.KexInit(
         offer(hostKeys ? 'server' : 'client', hostKeys ? Object.keys(hostKeys) : options.hostKeyAlgorithms),
       ),
       onWrite: (bytes) => this.#write(bytes),
@@ -118,7 +121,7 @@ export class Transport {
       const start = write.allocStart;
       packet[start] = type;
       packet.set(body, start + 1);
-      sendPacket(this.#protocol, write.finalize(packet));
+      utils.sendPacket(this.#protocol, write.finalize(packet));
       this.#count(body.length);
     });
   }
@@ -159,7 +162,9 @@ export class Transport {
         this.#settle();
       });
     }
-    if (!stream.write(bytes) && (stream.writableLength > FULL || stream.writableLength === 0)) this.#draining = true;
+    this.#unsent += bytes.length;
+    if (stream.write(bytes)) this.#unsent = 0;
+    else if (this.#unsent > FULL) this.#draining = true;
   }
 
   /** Reading waits while the peer does not take what it is sent: its questions would only make more of that. */
@@ -173,12 +178,17 @@ export class Transport {
 
   #listen(): void {
     const stream = this.#stream;
-    stream.on('data', (chunk: Buffer) => {
-      if (this.#over) return;
+    const receive = (chunk: Buffer): Loan => {
+      if (this.#over) return 'free';
       this.#count(chunk.length);
       this.#guard(() => this.#protocol.parse(chunk, 0, chunk.length));
-    });
+      // A key exchange keeps views of what it has read until it is over; whatever else is kept has been copied.
+      return this.#ready && this.#protocol._kexinit === undefined ? 'free' : 'kept';
+    };
+    if (isLender(stream)) stream.lend(receive);
+    else stream.on('data', receive);
     stream.on('drain', () => {
+      this.#unsent = 0;
       this.#draining = false;
       this.#settle();
       if (!this.full) this.#options.onRoom();
@@ -213,18 +223,19 @@ export class Transport {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes >= REKEY_BYTES) this.#rekey();
+    if (this.#bytes >= REKEY_BYTES) this.rekey();
   }
 
   #look(): void {
     const now = Date.now();
-    if (now - this.#since >= REKEY_TIME) this.#rekey();
+    if (now - this.#since >= REKEY_TIME) this.rekey();
     if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
   }
 
-  #rekey(): void {
+  /** New keys. By itself after `REKEY_BYTES` and `REKEY_TIME`. */
+  rekey(): void {
     if (!this.#ready || this.#over || this.#exchanging !== undefined) return;
     this.#exchanging = Date.now();
     this.#bytes = 0;
@@ -262,7 +273,7 @@ export class Transport {
  * blow up; without what RFC 9142 says not to use.
  */
 function offer(role: 'client' | 'server', hostKeyAlgorithms: readonly string[] = []): object {
-  const kex = [
+  const exchanges = [
     'curve25519-sha256',
     'curve25519-sha256@libssh.org',
     'ecdh-sha2-nistp256',
@@ -274,7 +285,7 @@ function offer(role: 'client' | 'server', hostKeyAlgorithms: readonly string[] =
   const both = { cipher: CIPHERS, mac: MACS, compress: ['none'], lang: [] };
   return {
     kex: [
-      ...kex,
+      ...exchanges,
       ...(role === 'server' ? ['kex-strict-s-v00@openssh.com'] : ['ext-info-c', 'kex-strict-c-v00@openssh.com']),
     ],
     serverHostKey: hostKeyAlgorithms,

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import type { ConnectionRow, WhoAmI } from '../api.js';
 import { CliError } from '../client.js';
 import type { Context } from '../context.js';
-import { groupOf } from '../group.js';
 import { print } from '../output.js';
 import { split } from './connections.js';
 
@@ -15,11 +14,14 @@ export interface Entry {
   readonly tls: boolean;
 }
 
+/** The group that `client-config` commands of every protocol are in. */
+export const clientConfig = (program: Command): Command =>
+  program.commands.find((command) => command.name() === 'client-config') ??
+  program.command('client-config').description('prints what other clients need in order to come through the gateway');
+
 /** `sluice client-config pg_service|pgpass|jdbc|env`. */
 export function postgresConfig(program: Command, context: Context): void {
-  const group = groupOf(program, 'client-config').description(
-    'prints what other clients need in order to come through the gateway',
-  );
+  const group = clientConfig(program);
   const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Explanation } from '../api.js';
 import type { Context } from '../context.js';
 import { print } from '../output.js';
@@ -6,16 +6,18 @@ import { print } from '../output.js';
 /** `sluice policy explain` against the running gateway. `policy test` needs no gateway and is one of the local commands. */
 export function policy(group: Command, context: Context): void {
   group
-    .command('explain <sql>')
-    .description('what the gateway would decide on a statement, and why; nothing is run')
+    .command('explain <text>')
+    .description('what the gateway would decide on a statement or a command line, and why; nothing is run')
     .requiredOption('--connection <name>', 'the connection it would be sent to')
     .option('--principal <name>', 'who would send it')
     .option('--major <version>', 'major version of the target', '18')
-    .action(async (sql: string, options: { connection: string; principal?: string; major: string }) => {
+    .addOption(new Option('--shell <shell>', 'it is a command line for this shell').choices(['sh', 'bash', 'opaque']))
+    .action(async (sql: string, options: { connection: string; principal?: string; major: string; shell?: string }) => {
       const explanation = await context.api().post<Explanation>('/v1/policy/explain', {
         sql,
         connection: options.connection,
         major: Number(options.major),
+        ...(options.shell && { shell: options.shell }),
         ...(options.principal && { principal: options.principal }),
       });
       print(context.format() === 'json' ? JSON.stringify(explanation, null, 2) : explanation.text);

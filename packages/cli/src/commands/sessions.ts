@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import type { SessionRow, TimelineEntry } from '../api.js';
 import type { Context } from '../context.js';
 import { oneLine, print, printRows, printable, table } from '../output.js';
+import { SafeTerminal } from '../terminal.js';
 
-/** `sluice sessions ls|show|replay|export|kill`. */
+/** `sluice sessions ls|show|replay|watch|export|kill`. */
 export function sessions(program: Command, context: Context): void {
   const group = program.command('sessions').description('what people and agents did, and are doing');
 
@@ -41,19 +42,35 @@ export function sessions(program: Command, context: Context): void {
     .action(async (id: string, options: { speed: string; longest: string }) => {
       const speed = Number(options.speed);
       let at = 0;
+      const player = new Player(context.format() === 'json');
       for (const entry of await timeline(context, id)) {
         if (speed > 0) await sleep(Math.min((entry.at - at) / speed, Number(options.longest) * 1000));
         at = entry.at;
-        if (context.format() === 'json') print(JSON.stringify(entry));
-        else printEntry(entry, true);
+        player.play(entry);
       }
+      player.end();
+    });
+
+  group
+    .command('watch <id>')
+    .description('follows an open session: what was, then what happens, until it ends')
+    .action(async (id: string) => {
+      const player = new Player(context.format() === 'json');
+      for await (const entry of context.api().events<TimelineEntry>(`/v1/sessions/${encodeURIComponent(id)}/watch`)) {
+        player.play(entry);
+      }
+      player.end();
     });
 
   group
     .command('export <id>')
-    .description('one event a line (NDJSON), in the shape of OCSF')
-    .action(async (id: string) => {
-      process.stdout.write(await context.api().text(`/v1/sessions/${encodeURIComponent(id)}/export`));
+    .description('for other tools: events, one a line, in the shape of OCSF; or the screen, as an asciicast')
+    .addOption(new Option('--format <format>', 'what to write').choices(['ocsf', 'asciicast']).default('ocsf'))
+    .option('--command <number>', 'asciicast: only this command of the session')
+    .action(async (id: string, options: { format: string; command?: string }) => {
+      const command = options.command === undefined ? '' : `&command=${encodeURIComponent(options.command)}`;
+      const path = `/v1/sessions/${encodeURIComponent(id)}/export?format=${options.format}${command}`;
+      process.stdout.write(await context.api().text(path));
     });
 
   group
@@ -69,6 +86,40 @@ export function sessions(program: Command, context: Context): void {
 
 const timeline = (context: Context, id: string): Promise<TimelineEntry[]> =>
   context.api().get<TimelineEntry[]>(`/v1/sessions/${encodeURIComponent(id)}/timeline`);
+
+/** Plays entries as they come: the screen of a terminal as it was, everything else as lines. */
+class Player {
+  readonly #json: boolean;
+  readonly #screens = new Map<string, SafeTerminal>();
+  /** The commands that are terminals, whose screen says all. */
+  readonly #terminals = new Set<number>();
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  play(entry: TimelineEntry): void {
+    if (this.#json) return print(JSON.stringify(entry));
+    if (entry.type === 'output') return this.#draw(entry);
+    if (entry.kind === 'shell' && entry.command !== undefined && entry.decision !== 'deny') {
+      this.#terminals.add(entry.command);
+      if (entry.text !== '') return;
+    }
+    printEntry(entry, true);
+  }
+
+  end(): void {
+    if (this.#terminals.size > 0 && !this.#json) process.stdout.write(new SafeTerminal().end());
+  }
+
+  #draw({ command, stream, data }: TimelineEntry): void {
+    if (stream !== 'out' && stream !== 'err') return;
+    const key = `${command} ${stream}`;
+    let screen = this.#screens.get(key);
+    if (!screen) this.#screens.set(key, (screen = new SafeTerminal()));
+    process.stdout.write(screen.push(Buffer.from(data ?? '', 'base64')));
+  }
+}
 
 function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
   const time = pc.dim(`${(entry.at / 1000).toFixed(3).padStart(9)}s`);
@@ -88,6 +139,10 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
       if (entry.decision === 'deny') print(`${' '.repeat(12)}${pc.red(`refused by ${entry.rule}: ${entry.message}`)}`);
       break;
     }
+    case 'output':
+      if (entry.stream === 'line')
+        print(`${time}    ${pc.dim(oneLine(Buffer.from(entry.data ?? '', 'base64').toString()))}`);
+      break;
     case 'response':
       if (withAnswer && entry.result) printResult(entry.result);
       if (entry.outcome) print(`${time}    ${outcome(entry)}`);

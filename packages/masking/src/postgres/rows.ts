@@ -35,6 +35,9 @@ export class RowMask {
     this.#owned = owned;
   }
 
+  /** Cells that were given another value. */
+  masked = 0;
+
   /** Bytes of a row whose rest has not come. */
   get pending(): number {
     return this.#size;
@@ -101,13 +104,17 @@ export class RowMask {
         at += 4;
         if (size < 0) continue;
         const mask = this.#masks[column];
-        if (mask && !mask.edit?.(out, at, at + size)) {
+        if (mask?.edit?.(out, at, at + size)) this.masked++;
+        else if (mask) {
           const value = mask(out, at, at + size);
           if (value === null || (value && value.length !== size)) {
             this.#edited = column;
             return row;
           }
-          if (value) copy(value, 0, size, out, at);
+          if (value) {
+            copy(value, 0, size, out, at);
+            this.masked++;
+          }
         }
         at += size;
       }
@@ -133,6 +140,7 @@ export class RowMask {
         if (!mask || size < 0 || (row === start && column < done)) continue;
         const value = mask(chunk, cell, at);
         if (value === undefined) continue;
+        this.masked++;
         out.replace(cell - 4, at, value);
         growth += (value?.length ?? 0) - size;
         if (value === null || value.length !== size) steady = false;

@@ -4,7 +4,6 @@ import { ApiClient, CliError } from '../client.js';
 import type { Context } from '../context.js';
 import { readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
-import { groupOf } from '../group.js';
 import { print } from '../output.js';
 
 interface Options {
@@ -15,8 +14,9 @@ interface Options {
 }
 
 /** `sluice login`, `logout` and `whoami`. */
-export function identity(program: Command, context: Context): void {
-  groupOf(program, 'login')
+export function login(program: Command, context: Context): Command {
+  const group = program.command('login');
+  group
     .description('logs you in at an identity provider of the gateway')
     .option('--issuer <name>', 'which one, where there are several')
     .option('--device', 'the browser is on another machine: shows a code to enter there')
@@ -54,6 +54,7 @@ export function identity(program: Command, context: Context): void {
       const who = await context.api().get<WhoAmI>('/v1/whoami');
       print(context.format() === 'json' ? JSON.stringify(who, null, 2) : described(who));
     });
+  return group;
 }
 
 async function choose(url: string, name: string | undefined): Promise<IssuerRow> {

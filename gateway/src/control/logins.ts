@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import type { SshClientConfig } from '@sluice/cli';
+import { type Proven, mayUse } from '@sluice/identity';
+import { z } from 'zod';
+import { ControlError, type Routes } from './server.js';
+
+const Confirmation = z.strictObject({ code: z.string().min(1).max(40), as: z.string().optional() });
+
+/** Logins that wait for somebody who is logged in already, and what SSH clients need to know of the gateway. */
+export function loginRoutes({ app, gateway, caller }: Routes): void {
+  const whoever = (proven: Proven, name: string | undefined): Proven => {
+    const own = proven.principal;
+    const principal = name === undefined || name === own.name ? own : gateway.identity.principal(name);
+    if (name !== undefined && name !== own.name && !own.roles.includes('admin')) {
+      throw new ControlError(403, `"${own.name}" cannot confirm a login of "${name}".`);
+    }
+    if (!principal?.roles.includes('user')) {
+      const hint = 'Show a token of your own (SLUICE_TOKEN); an administrator can name somebody with --as.';
+      throw new ControlError(403, `"${name ?? own.name}" is nobody who logs in to targets.`, hint);
+    }
+    return { ...proven, principal };
+  };
+
+  app.post('/v1/logins/confirm', (request): { principal: string; address: string } => {
+    const proven = caller(request);
+    const body = Confirmation.safeParse(request.body);
+    if (!body.success) throw new ControlError(400, z.prettifyError(body.error));
+    const who = whoever(proven, body.data.as);
+    const confirmed = gateway.pendingLogins.confirm(body.data.code, who);
+    if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
+    if (confirmed === 'unknown') {
+      throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
+    }
+    gateway.log.admin(proven.principal.name, 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
+    return { principal: who.principal.name, address: confirmed.address };
+  });
+
+  app.get<{ Params: { code: string } }>('/login/:code', (request, reply) => {
+    const code = /^[\w-]{1,12}$/.test(request.params.code) ? request.params.code : '';
+    const nonce = randomBytes(16).toString('base64');
+    return reply
+      .type('text/html; charset=utf-8')
+      .header(
+        'content-security-policy',
+        `default-src 'none'; script-src 'nonce-${nonce}'; connect-src 'self'; frame-ancestors 'none'`,
+      )
+      .header('cache-control', 'no-store')
+      .send(page(code, nonce));
+  });
+
+  app.get('/v1/client-config/ssh', (request): SshClientConfig => {
+    const { principal } = caller(request);
+    const listener = gateway.addresses.get('ssh');
+    if (listener === undefined) {
+      throw new ControlError(404, 'This gateway has no listener for SSH.', 'Add listeners.ssh to its configuration.');
+    }
+    const at = listener.lastIndexOf(':');
+    const all = principal.roles.includes('admin');
+    return {
+      host: listener.slice(0, at).replace(/^\[|\]$/g, ''),
+      port: Number(listener.slice(at + 1)),
+      hostKey: gateway.sshKeys.hostKeyLine,
+      userCa: gateway.sshKeys.authorityLine,
+      connections: [...gateway.config.connections.values()]
+        .filter(({ protocol, access }) => protocol === 'ssh' && (all || mayUse(principal, access)))
+        .map(({ name }) => name),
+    };
+  });
+}
+
+/** The page behind the address that a client is shown. Whoever confirms says who they are by a token of their own. */
+const page = (code: string, nonce: string): string => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Confirm a login</title>
+<h1>Confirm a login</h1>
+<p>Somebody logs in by SSH and shows the code below. Confirm it only if that is you: they will be you.</p>
+<form>
+<p><label>Code <input name="code" value="${code}" autocomplete="off" required></label>
+<p><label>Your token <input name="token" type="password" autocomplete="off" required></label>
+<p><button>Confirm</button> <output></output>
+</form>
+<script nonce="${nonce}">
+const form = document.querySelector('form');
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { code, token } = Object.fromEntries(new FormData(form));
+  const answer = await fetch('/v1/logins/confirm', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer ' + token },
+    body: JSON.stringify({ code }),
+  });
+  const said = await answer.json();
+  document.querySelector('output').textContent = answer.ok ? 'Confirmed: the login goes on.' : said.message;
+});
+</script>
+</html>
+`;

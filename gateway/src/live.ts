@@ -1,0 +1,62 @@
+import type { Config } from '@sluice/config';
+import type { Discovery } from '@sluice/contract';
+import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
+import { SshIdentities, type Directory } from '@sluice/identity';
+
+/** Sections that are read once: what they open or write stays as it is until the next start. */
+const FIXED = ['data', 'listeners', 'control', 'limits', 'record'] as const;
+
+/** What is in force: a configuration and what is made of it. Replaced as a whole, never changed. */
+export interface Snapshot {
+  readonly config: Config;
+  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  readonly discovery: Discovery | undefined;
+  readonly sshIdentities: SshIdentities;
+}
+
+/** A configuration file that could not be used, so that the one before it is in force. */
+export interface Problem {
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Throws when a rule does not compile. */
+export function snapshotOf(config: Config, identity: Directory): Snapshot {
+  return {
+    config,
+    policies: new Map(
+      [...config.connections].map(([name, { rules, trustedFunctions }]) => [
+        name,
+        compilePolicy(rules, { trustedFunctions }),
+      ]),
+    ),
+    discovery: discoveryOf(config),
+    sshIdentities: new SshIdentities(config.sshKeys, config.sshUserCa, (name) => identity.principal(name)),
+  };
+}
+
+/** The new configuration with the sections of the old one that need a restart, and which of those differ. */
+export function merged(old: Config, wanted: Config): { config: Config; restart: string[] } {
+  const restart = FIXED.filter((section) => JSON.stringify(old[section]) !== JSON.stringify(wanted[section]));
+  const { data, listeners, control, limits, record } = old;
+  return { config: { ...wanted, data, listeners, control, limits, record }, restart };
+}
+
+/** Whether two connections lead to the same target as the same user. */
+export function sameTarget(one: Config, other: Config, name: string): boolean {
+  const [a, b] = [one, other].map((config) => {
+    const connection = config.connections.get(name);
+    if (!connection) return undefined;
+    const { target, credential, via } = connection;
+    return JSON.stringify([target, credential.user, credential.password?.reveal(), credential.secret, via]);
+  });
+  return a === b;
+}
+
+/** Of the first issuer that people log in at: a client is told of one only. */
+function discoveryOf({ issuers }: Config): Discovery | undefined {
+  const all = [...issuers.values()].filter(({ kind }) => kind === 'person');
+  const one = all.find(({ login }) => login) ?? all[0];
+  return one && { url: `${one.url.replace(/\/$/, '')}/.well-known/openid-configuration`, scope: one.scopes.join(' ') };
+}

@@ -1,0 +1,104 @@
+import { openPool } from '@sluice/analysis';
+import type { Answer, Command, Principal, Rule } from '@sluice/contract';
+import { compilePolicy } from '@sluice/guardrails';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Grammars, Judge } from '../src/judge.js';
+
+/** Requests of SSH clients: facts, rules, and masks for what is printed. */
+const pool = openPool();
+afterAll(() => pool.close());
+const principal: Principal = { name: 'ada', kind: 'person', groups: [], roles: ['user'] };
+const context = { principal, connection: { name: 'vm', protocol: 'ssh' } };
+const rule = (name: string, then: Rule['then'], when?: string): Rule => ({
+  rule: name,
+  then,
+  mode: 'enforce',
+  path: name,
+  ...(when !== undefined && { when }),
+});
+const MASK = rule('keys', { type: 'mask', columns: [], detect: ['api_key'], with: { type: 'redact' } });
+const KEY = Buffer.alloc(32, 7);
+
+function ask(command: Command, rules: readonly Rule[], key: Uint8Array | undefined = KEY): Answer {
+  const judgement = new Judge(
+    new Grammars(pool),
+    compilePolicy([...rules]),
+    context,
+    (text) => text,
+    undefined,
+    key,
+  ).judge(command);
+  if (judgement instanceof Promise) throw new Error('this has nothing to wait for');
+  return judgement.answer;
+}
+
+const exec = (text: string): Command => ({
+  type: 'exec',
+  id: 1,
+  shell: 'sh',
+  text,
+  account: 'root',
+  environment: [],
+  terminal: false,
+});
+const sftp: Command = { type: 'subsystem', id: 1, text: 'sftp', account: 'root' };
+const shell: Command = {
+  type: 'shell',
+  id: 1,
+  shell: 'bash',
+  text: '',
+  account: 'root',
+  environment: [],
+  terminal: true,
+};
+
+describe('requests', () => {
+  test('what only reads passes, what is unknown does not', () => {
+    expect(ask(exec('ls -la'), [])).toMatchObject({ type: 'allow', facts: { confidence: 'parsed' } });
+    expect(ask(exec('$x'), [])).toMatchObject({ type: 'deny', rule: 'gateway' });
+    expect(ask(shell, [])).toMatchObject({ type: 'deny', message: expect.stringContaining('typed') });
+    expect(ask(shell, [rule('terminals', { type: 'allow' }, 'command.type == "shell"')]).type).toBe('allow');
+    expect(
+      ask({ type: 'forward', id: 1, kind: 'local', text: 'x', account: 'root', host: 'db', port: 5432 }, []).type,
+    ).toBe('deny');
+    expect(
+      ask({ type: 'forward', id: 1, kind: 'local', text: 'x', account: 'root', host: 'db', port: 5432 }, [
+        rule('database', { type: 'allow' }, '"db:5432" in action.hosts'),
+      ]).type,
+    ).toBe('allow');
+  });
+
+  test('rules see the account and the kind', () => {
+    const rules = [
+      rule('no-root', { type: 'deny', message: 'Not as root.' }, 'command.account == "root" && command.type == "exec"'),
+    ];
+    expect(ask(exec('ls'), rules)).toMatchObject({ type: 'deny', rule: 'no-root' });
+    expect(ask({ ...exec('ls'), account: 'www' } as Command, rules).type).toBe('allow');
+  });
+});
+
+describe('masks', () => {
+  test('what is printed goes through an editor of its own for each stream', () => {
+    const answer = ask(exec('cat app.log'), [MASK]);
+    if (answer.type !== 'allow' || !answer.stream) throw new Error('there is no editor');
+    const [out, err] = [answer.stream(), answer.stream()];
+    const half = Buffer.from('key ghp_a1B2c3D4e5F6g7H8');
+    expect(out.push(half).toString()).toBe('key ');
+    expect(err.push(Buffer.from('nothing\n')).toString()).toBe('nothing\n');
+    expect(out.push(Buffer.from('i9J0k1L2m3N4o5P6q7R8\n')).toString()).toBe('[masked:API_KEY]\n');
+  });
+
+  test('without the means to mask nothing runs', () => {
+    const judge = new Judge(new Grammars(pool), compilePolicy([MASK]), context, (text) => text);
+    expect(judge.judge(exec('cat app.log'))).toMatchObject({ answer: { type: 'deny' } });
+  });
+
+  test('copies are refused unless a rule admits them', () => {
+    expect(ask(sftp, []).type).toBe('allow');
+    expect(ask(sftp, [MASK])).toMatchObject({ type: 'deny', rule: 'gateway' });
+    expect(ask(exec('scp -f app.log'), [MASK]).type).toBe('deny');
+    expect(ask(sftp, [MASK, rule('copies', { type: 'allow' }, 'action.effects.exists(e, e == "transfer")')]).type).toBe(
+      'allow',
+    );
+  });
+});

@@ -1,0 +1,99 @@
+/** Files through the gateway with the tools that people have: as a whole, by rule, with size and hash on record. */
+import { hash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { listSessions, timeline } from '@sluice/recording';
+import { missingSshd, missingTool } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type SshStand, openSshStand, run, until } from './ssh-stand.js';
+
+const RULES = `
+    - { rule: no-writing, when: '"transfer" in action.effects && action.verb == "rsync" && "write" in action.effects', deny: Not by rsync. }
+    - { rule: no-mask-of-transfers, mask: { detect: [email] } }
+    - { rule: transfers, when: '"transfer" in action.effects && action.verb != "git-receive-pack"', allow: true }
+`;
+
+describe.skipIf(missingSshd() !== undefined)('transfers', () => {
+  let stand: SshStand;
+  const payload = Buffer.alloc(3_000_000, 'a payload that is not text \xff\0');
+  const digest = hash('sha256', payload);
+  let file: string;
+
+  beforeAll(async () => {
+    stand = await openSshStand({ rules: RULES });
+    file = join(stand.folder, 'payload');
+    writeFileSync(file, payload);
+  });
+  afterAll(() => stand.stop());
+
+  const ends = (): string[] => {
+    stand.gateway.log.flush();
+    return listSessions(stand.gateway.journal.folder).flatMap(({ id }) =>
+      timeline(stand.gateway.journal.folder, id).map((entry) => JSON.stringify(entry)),
+    );
+  };
+  const copied = (name: string): string => hash('sha256', readFileSync(name));
+
+  test.each([
+    ['scp over sftp', []],
+    ['scp as it was before', ['-O']],
+  ])('%s', async (_, how) => {
+    const words = [...how, '-q', ...stand.options, '-P', String(stand.port)];
+    expect(await run('scp', [...words, file, 'vm@127.0.0.1:there'])).toMatchObject({ status: 0, stderr: '' });
+    expect(copied(join(stand.sshd.home, 'there'))).toBe(digest);
+    const back = join(stand.folder, `back${how.length}`);
+    expect(await run('scp', [...words, 'vm@127.0.0.1:there', back])).toMatchObject({ status: 0, stderr: '' });
+    expect(copied(back)).toBe(digest);
+    const end = await until(
+      () => ends().find((one) => /"summary":"exit 0; in \d{7} bytes sha256:/.test(one)),
+      'the end',
+    );
+    expect(end).toMatch(/in 300\d{4} bytes sha256:[0-9a-f]{64}, out \d+ bytes sha256:[0-9a-f]{64}/);
+  });
+
+  test('an sftp batch', async () => {
+    const batch = `put ${file} batch\nls -l batch\nget batch ${join(stand.folder, 'got')}\nrm batch\n`;
+    const words = ['-q', '-b', '-', ...stand.options, '-P', String(stand.port), 'vm@127.0.0.1'];
+    const ran = await run('sftp', words, { input: batch });
+    expect(ran).toMatchObject({ status: 0 });
+    expect(copied(join(stand.folder, 'got'))).toBe(digest);
+  });
+
+  test.skipIf(missingTool('rsync') !== undefined)('rsync reads, and is refused where a rule says so', async () => {
+    const ssh = `ssh ${stand.options.join(' ')} -p ${stand.port}`;
+    writeFileSync(join(stand.sshd.home, 'synced'), payload);
+    const to = join(stand.folder, 'synced');
+    expect(await run('rsync', ['-e', ssh, 'vm@127.0.0.1:synced', to])).toMatchObject({ status: 0, stderr: '' });
+    expect(copied(to)).toBe(digest);
+    const refused = await run('rsync', ['-e', ssh, file, 'vm@127.0.0.1:unwanted']);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain('sluice: Not by rsync. (rule "no-writing")');
+  });
+
+  test.skipIf(missingTool('git') !== undefined)('git clones', async () => {
+    const repository = join(stand.sshd.home, 'repository.git');
+    mkdirSync(repository);
+    const who = ['-c', 'user.name=test', '-c', 'user.email=test@example.com', '-c', 'safe.directory=*'];
+    for (const words of [
+      ['init', '-q'],
+      ['commit', '-q', '--allow-empty', '-m', 'one'],
+    ]) {
+      expect((await run('git', [...who, ...words], { cwd: repository })).stderr).not.toContain('fatal');
+    }
+    const env = { GIT_SSH_COMMAND: `ssh ${stand.options.join(' ')}` };
+    const url = `ssh://vm@127.0.0.1:${stand.port}${repository}`;
+    const clone = join(stand.folder, 'clone');
+    const cloned = await run('git', ['clone', '-q', url, clone], { env });
+    expect(cloned).toMatchObject({ status: 0, stderr: '' });
+    const log = await run('git', ['log', '--format=%s'], { cwd: clone });
+    expect(log.stdout.toString()).toBe('one\n');
+    const pushed = await run('git', [...who, 'push', '-q', 'origin', 'HEAD:refs/heads/other'], { cwd: clone, env });
+    expect(pushed.status).not.toBe(0);
+    expect(pushed.stderr).toContain('Something is masked here, and what is transferred would be nowhere masked.');
+  });
+
+  test('under a mask a program is refused, because its output could not be masked', async () => {
+    const ran = await stand.ssh(['echo a']);
+    expect(ran).toMatchObject({ status: 126 });
+  });
+});

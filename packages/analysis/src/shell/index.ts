@@ -1,0 +1,1 @@
+export { analyzeShell } from './analyze.js';

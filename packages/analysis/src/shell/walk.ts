@@ -1,0 +1,329 @@
+import { type Command, type Redirection, type SyntaxNode, forEachChild, parse } from 'unbash';
+import type { Action } from '@sluice/contract';
+import { isSecret, writing } from './paths.js';
+import { runs } from './programs.js';
+import { ANYTHING, type Collector, type Dialect, Draft, type Setting } from './setting.js';
+import { SECRET_VARIABLE, knownVariables, suspicious } from './variables.js';
+import { type Value, isNumeric, valuesOf } from './words.js';
+import { looksElsewhere } from './wrappers.js';
+
+/** The text cannot be followed; the message says why, as the end of a sentence about it. */
+export class Untold extends Error {}
+
+/** Characters. A longer text is not looked at. */
+export const LONGEST = 16 * 1024;
+const DEEPEST = 40;
+const MOST = 5_000;
+
+/** One action per simple command of a text, at any nesting, in order. */
+export class Walk implements Collector {
+  readonly actions: Action[] = [];
+  readonly #environment: readonly (readonly [string, string])[];
+  readonly #terminal: boolean;
+  statements = 0;
+
+  constructor(environment: readonly (readonly [string, string])[], terminal: boolean) {
+    this.#environment = environment;
+    this.#terminal = terminal;
+  }
+
+  push(action: Action): void {
+    if (this.actions.length >= MOST) throw new Untold('has more commands than can be judged at once');
+    this.actions.push(action);
+  }
+
+  /** @throws Untold for what does not parse, and what is too long or too deep */
+  text(text: string, dialect: Dialect): void {
+    this.#script(text, dialect, { depth: 0, nested: 0, named: false, fed: false, piped: false });
+  }
+
+  script(text: string, dialect: Dialect, { depth, nested, piped, statement }: Setting): void {
+    const before = this.statements;
+    this.#script(text, dialect, { depth: depth + 1, nested: nested + 1, named: false, fed: false, piped }, statement);
+    this.statements = before;
+  }
+
+  #script(
+    text: string,
+    dialect: Dialect,
+    base: Pick<Setting, 'depth' | 'nested' | 'named' | 'fed' | 'piped'>,
+    within?: number,
+  ): void {
+    if (base.nested > 8) throw new Untold('runs texts that run texts, too deep to follow');
+    check(text);
+    const script = parse(text);
+    if (script.errors && script.errors.length > 0)
+      throw new Untold(`does not parse as ${dialect} (${script.errors[0]?.message ?? ''})`);
+    const variables = knownVariables(script, this.#environment);
+    const setting = { ...base, dialect, variables, folders: foldersOf(script), terminal: this.#terminal };
+    for (const command of script.commands) {
+      const statement = within ?? this.statements++;
+      this.#node(command, { ...setting, statement }, 0);
+    }
+  }
+
+  #node(node: SyntaxNode, setting: Setting, level: number): void {
+    if (level > DEEPEST * 4) throw new Untold('is nested too deep to be followed');
+    const doubt = oddity(node, setting.dialect);
+    if (doubt !== undefined) this.push(new Draft('unknown').unknown(doubt).action(setting.statement, setting.depth));
+    if (secretExpansion(node, setting))
+      this.push(new Draft('echo').effect('read', 'secret').action(setting.statement, setting.depth));
+    switch (node.type) {
+      case 'Command':
+        this.#command(node, setting);
+        break;
+      case 'Redirected': {
+        const draft = new Draft('redirect');
+        for (const redirect of node.redirects) redirects(redirect, draft, setting);
+        if (!draft.empty) this.push(draft.action(setting.statement, setting.depth));
+        break;
+      }
+      case 'Pipeline':
+        for (const prefix of node.prefixes) this.#node(prefix, setting, level + 1);
+        node.commands.forEach((command, at) => {
+          const source = node.commands[at - 1];
+          const fed = source !== undefined && takesInput(command) && printsNames(source, setting);
+          this.#node(command, { ...setting, piped: setting.piped || at < node.commands.length - 1, fed }, level + 1);
+        });
+        return;
+      case 'CommandExpansion':
+      case 'ProcessSubstitution':
+      case 'ArithmeticCommandExpansion': {
+        const { script } = node;
+        if (!script || (script.errors && script.errors.length > 0))
+          throw new Untold(`does not parse as ${setting.dialect}`);
+        const inner = { ...setting, depth: setting.depth + 1, piped: true, fed: false };
+        for (const command of script.commands) this.#node(command, inner, level + 1);
+        return;
+      }
+      default:
+    }
+    forEachChild(node, (child) => this.#node(child, setting, level + 1));
+  }
+
+  #command(node: Command, setting: Setting): void {
+    const draft = new Draft(node.name ? verbGuess(node) : 'redirect');
+    for (const redirect of node.redirects) redirects(redirect, draft, setting);
+    const assigned = new Draft('assignment');
+    for (const item of node.prefix) {
+      if (item.type !== 'Assignment') continue;
+      const values = item.value.type === 'Word' ? valuesOf(item.value, setting.variables) : [];
+      const text = values.length === 1 && values[0]?.known ? values[0].text : undefined;
+      const reason =
+        suspicious(item.name, text) ??
+        (item.index && !/^\w+$/.test(item.index.value) ? 'has a subscript that is evaluated' : undefined);
+      if (reason !== undefined) assigned.unknown(reason);
+      else assigned.effect('session');
+    }
+    if (!assigned.empty && (!node.name || assigned.has('unknown')))
+      this.push(assigned.action(setting.statement, setting.depth));
+    if (!node.name) {
+      if (!draft.empty) this.push(draft.action(setting.statement, setting.depth));
+      return;
+    }
+    const [first = ANYTHING, ...more] = valuesOf(node.name, setting.variables);
+    const program = more.length > 0 || first.many ? ANYTHING : first;
+    runs(
+      program,
+      node.args.flatMap((one) => argument(one, setting)),
+      setting,
+      this,
+      draft,
+    );
+  }
+}
+
+function argument(one: Command['args'][number], setting: Setting): readonly Value[] {
+  if (one.type === 'Word') {
+    const values = valuesOf(one, setting.variables);
+    const braces = one.parts?.some((part) => part.type === 'BraceExpansion');
+    // One of several: which of them would be an option is open.
+    return values.length > 1 && !braces && values.some(({ text }) => text.startsWith('-')) ? [ANYTHING] : values;
+  }
+  if (one.value.type !== 'Word' || one.index) return [{ text: `${one.name}[`, known: false, glob: false, many: false }];
+  return valuesOf(one.value, setting.variables).map((value) => ({
+    ...value,
+    text: `${one.name}${one.append ? '+' : ''}=${value.text}`,
+  }));
+}
+
+/** The verb that the program will most likely have; where it is another one, what was said about redirections moves there. */
+const verbGuess = ({ name }: Command): string => name?.value.split('/').at(-1)?.toLowerCase() ?? '';
+
+/** Whatever a shell could read otherwise than the grammar does, or cannot be read at all before it runs. */
+function check(text: string): void {
+  if (text.length > LONGEST) throw new Untold(`is longer than ${LONGEST} characters`);
+  if (text.includes('\0')) throw new Untold('has a zero byte in it, where a host would cut it off');
+  if (/[\x01-\x08\x0b-\x1f\x7f]/.test(text)) throw new Untold('has control characters in it');
+  if (text.includes('\ufffd')) throw new Untold('is not valid UTF-8');
+  // `$`, a backslash, a newline and a name are an expansion to a shell, and not to the grammar.
+  if (/\S\\\n/.test(text)) throw new Untold('goes on in the next line in the middle of a word');
+  let depth = 0;
+  let open = 0;
+  for (const character of text) {
+    if (character === '(' || character === '{' || character === '[') open = Math.max(open, ++depth);
+    else if (character === ')' || character === '}' || character === ']') depth = Math.max(0, depth - 1);
+  }
+  if (open > DEEPEST || (text.match(/\\+`/g) ?? []).some((one) => one.length > 4))
+    throw new Untold('is nested too deep to be followed');
+}
+
+/** Why a piece of syntax is not taken at its word. */
+function oddity(node: SyntaxNode, dialect: Dialect): string | undefined {
+  if (dialect === 'sh' && isBashOnly(node)) return 'is written in a way that sh and bash read differently';
+  switch (node.type) {
+    case 'Function':
+      return `defines the function ${node.name.value.slice(0, 40)}, which may stand for any command`;
+    case 'Coproc':
+      return 'runs a coprocess';
+    case 'ExtendedGlob':
+      return 'has a pattern that not every shell reads';
+    case 'LocaleString':
+      return 'has a text that is translated when it runs';
+    case 'ArithmeticExpansion':
+    case 'ArithmeticCommand':
+      return isNumeric(node.expression) ? undefined : ARITHMETIC;
+    case 'ArithmeticFor':
+      return ARITHMETIC;
+    case 'ParameterExpansion': {
+      const { prefix, index, operation } = node;
+      if (prefix === '!' || (index && !/^(?:@|\*|\d+)$/.test(index.value))) return 'has an expansion that is evaluated';
+      if (
+        !operation ||
+        operation.type === 'Default' ||
+        operation.type === 'Remove' ||
+        operation.type === 'Replace' ||
+        operation.type === 'CaseModification'
+      )
+        return undefined;
+      if (
+        operation.type === 'Slice' &&
+        /^\s?-?\d+$/.test(operation.offset.value) &&
+        (!operation.length || /^-?\d+$/.test(operation.length.value))
+      )
+        return undefined;
+      return 'has an expansion that is evaluated';
+    }
+    case 'TestBinary':
+      return /^-(?:eq|ne|lt|le|gt|ge)$/.test(node.operator) &&
+        ![node.left, node.right].every(({ value }) => /^(?:-?\d+|\$[?#$])$/.test(value))
+        ? ARITHMETIC
+        : undefined;
+    case 'TestUnary':
+      return node.operator === '-v' && !/^\w+$/.test(node.operand.value) ? ARITHMETIC : undefined;
+    default:
+      return undefined;
+  }
+}
+
+const ARITHMETIC = 'computes with values that are evaluated, which can run commands';
+
+function isBashOnly(node: SyntaxNode): boolean {
+  switch (node.type) {
+    case 'AnsiCQuoted':
+    case 'LocaleString':
+    case 'BraceExpansion':
+    case 'ExtendedGlob':
+    case 'ProcessSubstitution':
+    case 'HereString':
+    case 'TestCommand':
+    case 'ArithmeticCommand':
+    case 'ArithmeticFor':
+    case 'Select':
+    case 'Coproc':
+    case 'Function':
+    case 'ArrayValue':
+    case 'FileDescriptorVariable':
+    case 'Time':
+      return true;
+    case 'ArithmeticExpansion':
+      return node.text.startsWith('$[');
+    case 'Pipeline':
+      return node.operators.includes('|&');
+    case 'Redirect':
+      return (
+        node.operator.startsWith('&') || (node.operator === '>&' && !/^(?:\d+-?|-)$/.test(node.target?.value ?? ''))
+      );
+    case 'CaseItem':
+      return node.terminator !== undefined && node.terminator !== ';;';
+    case 'Assignment':
+      return node.index !== undefined || node.append === true;
+    case 'ParameterExpansion':
+      return (
+        node.prefix === '!' ||
+        node.index !== undefined ||
+        (node.operation !== undefined && node.operation.type !== 'Default' && node.operation.type !== 'Remove')
+      );
+    default:
+      return false;
+  }
+}
+
+/** A variable that is not one of the text's own, and is called a secret. */
+function secretExpansion(node: SyntaxNode, { variables }: Setting): boolean {
+  const name =
+    node.type === 'SimpleExpansion'
+      ? node.text.slice(1)
+      : node.type === 'ParameterExpansion' && node.prefix !== '#'
+        ? node.parameter
+        : '';
+  return SECRET_VARIABLE.test(name) && !/^(?:OLD)?PWD$/.test(name) && !variables.has(name);
+}
+
+function redirects(redirect: Redirection, draft: Draft, setting: Setting): void {
+  if (redirect.type !== 'Redirect') return;
+  const values = redirect.target ? valuesOf(redirect.target, setting.variables) : [];
+  const known = values.every((value) => value.known && !value.glob && !value.many) && values.length > 0;
+  const { operator } = redirect;
+  for (const { text, glob } of values) {
+    if ((operator === '>&' || operator === '<&') && known && /^(?:\d+-?|-)$/.test(text)) continue;
+    if (operator === '<') {
+      draft.effect('read').resource('file', text, 'read');
+      if (/^\/dev\/(?:tcp|udp)\//.test(text)) draft.effect('egress').unknown('connects to another host');
+      if (isSecret(text, glob, setting.folders)) draft.effect('secret');
+    } else {
+      const effects = writing(text, operator !== '>>' && operator !== '&>>', setting.folders);
+      draft.effect(...effects);
+      if (effects.length > 0) draft.resource('file', text, 'write');
+      if (effects.includes('unknown')) draft.unknown('connects to another host');
+    }
+  }
+  if (!known)
+    draft.unknown(
+      operator === '<'
+        ? 'reads a file whose name is only known when it runs'
+        : 'writes a file whose name is only known when it runs',
+    );
+}
+
+/** It reads what the program before it prints, and nothing else. */
+const takesInput = (node: SyntaxNode): boolean =>
+  node.type === 'Command' && node.redirects.every((one) => one.type === 'Redirect' && !one.operator.startsWith('<'));
+
+/** Names of files from a program that looks in folders without secrets. */
+function printsNames(node: SyntaxNode, setting: Setting): boolean {
+  if (node.type !== 'Command' || node.name?.parts) return false;
+  const name = node.name?.value;
+  const values = node.args.flatMap((one) => argument(one, setting));
+  if (
+    values.some(({ known, text }) => !known || /^-(?:fprint|exec|ok|delete|printf)/.test(text) || isSecret(text, true))
+  )
+    return false;
+  if (name === 'git') return values[0]?.text === 'ls-files';
+  if (name !== 'find') return false;
+  const first = values.findIndex(({ text }) => /^[-!(]/.test(text));
+  const roots = values.slice(0, first < 0 ? values.length : first).map(({ text }) => text);
+  return looksElsewhere(values, roots, setting);
+}
+
+/** Folders that the text changes to. */
+function foldersOf(script: SyntaxNode): readonly string[] {
+  const folders: string[] = [];
+  const see = (node: SyntaxNode): void => {
+    if (node.type === 'Command' && /^(?:cd|pushd)$/.test(node.name?.value ?? '') && folders.length < 20)
+      for (const one of node.args) if (one.type === 'Word' && !one.value.startsWith('-')) folders.push(one.value);
+    forEachChild(node, see);
+  };
+  see(script);
+  return folders;
+}

@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import type { Context } from '../context.js';
+import { note } from '../output.js';
+
+/** `sluice reload`: a gateway notices a changed file by itself; this says what came of it. */
+export function reload(program: Command, context: Context): void {
+  program
+    .command('reload')
+    .description('has the gateway take its configuration file into use now')
+    .action(async () => {
+      await context.api().post('/v1/reload', {});
+      note('The configuration file is in force.');
+    });
+}

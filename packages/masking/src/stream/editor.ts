@@ -1,0 +1,232 @@
+import { detect, type Entity, type Finding } from '../detectors/index.js';
+import { maskText, type Mode } from '../modes.js';
+import { openFrom } from './open.js';
+import { KeyBody } from './key-body.js';
+import { isPlain, type Plain, plainOf } from './plain.js';
+
+export interface StreamMaskOptions {
+  /** What is looked for, and what becomes of it. */
+  readonly modes: ReadonlyMap<Entity, Mode>;
+  /** Secret of this installation, for pseudonyms. */
+  readonly key: Uint8Array;
+}
+
+/**
+ * Milliseconds. What one write of a program holds arrives within a few of them, keystrokes of a person 50 and more apart; a
+ * delay of 25 is below what is noticed of one's own typing.
+ */
+export const PATIENCE = 25;
+/** A secret that came in bulk and has no end yet is kept this many times longer: the network may be slow. */
+const MOST_WAITS = 40;
+/** Bytes that come at once when it is not a person who types them. */
+const BULK = 8;
+/** Bytes of a line that are looked at together; of a longer one in parts. */
+const LONGEST = 16 * 1024;
+/** Fewer bytes are not worth a look at all of them first. */
+const LINES = 512;
+/** Stands before each line: what counts only where it is all of a value is not looked for in a stream. */
+const LEAD = Buffer.from('x\n');
+/** Of the line before, which went with the key that it was taken for. */
+const NEWLINE = Buffer.from('\n');
+
+/**
+ * Masks what detectors find in the output of a program, line by line; a private key over as many as it has. Memory is bounded
+ * by the longest line that is looked at. What a secret is followed by decides whether it is one, so the end of a line that
+ * has not ended is kept back as far as something may start there; see `openFrom`.
+ */
+export class StreamMask {
+  readonly patience = PATIENCE;
+  readonly #modes: ReadonlyMap<Entity, Mode>;
+  readonly #key: Uint8Array;
+  /** The line so far, with what has gone of it. */
+  #line: Buffer = Buffer.alloc(0);
+  #gone = 0;
+  #sure = false;
+  #bulk = false;
+  #waits = 0;
+  /** The lines of a private key, while they last. */
+  #body: KeyBody | undefined;
+  /** The rest of a word that was too long to be looked at as one, and starts with a secret. */
+  #swallowing = false;
+
+  constructor({ modes, key }: StreamMaskOptions) {
+    this.#modes = modes;
+    this.#key = key;
+  }
+
+  /** Bytes that `push` has kept. */
+  get held(): number {
+    return this.#line.length - this.#gone;
+  }
+
+  /** Takes bytes cut anywhere and gives those that may go. */
+  push(bytes: Buffer): Buffer {
+    this.#waits = 0;
+    if (this.held === 0) this.#bulk = false;
+    if (bytes.length >= BULK) this.#bulk = true;
+    const all = this.#line.length === 0 ? bytes : Buffer.concat([this.#line, bytes]);
+    const out: Buffer[] = [];
+    let from = this.#lines(out, all);
+    for (;;) {
+      const newline = all.indexOf(0x0a, from);
+      const size = (newline < 0 ? all.length : newline + 1) - from;
+      if (size > LONGEST) from += this.#part(out, all.subarray(from, from + LONGEST));
+      else if (newline < 0) break;
+      else from += this.#whole(out, all.subarray(from, newline + 1));
+    }
+    // A copy: what came is only lent.
+    this.#line = Buffer.from(all.subarray(from));
+    this.#tail(out);
+    return Buffer.concat(out);
+  }
+
+  /** Whole lines of which none has anything in it go as they are, all at once. Returns where they end. */
+  #lines(out: Buffer[], all: Buffer): number {
+    const end = all.lastIndexOf(0x0a) + 1;
+    const lines = all.subarray(0, end);
+    if (end < LINES || this.#gone > 0 || this.#body !== undefined || this.#swallowing || !isPlain(lines)) return 0;
+    if (hasLongLine(lines) || detect(Buffer.concat([LEAD, lines]), 0, LEAD.length + end, this.#modes).length > 0)
+      return 0;
+    out.push(lines);
+    return end;
+  }
+
+  /** What may go although nothing has followed it. Nothing at first where a program has written the start of a secret. */
+  release(): Buffer {
+    if (this.held === 0) return Buffer.alloc(0);
+    this.#waits++;
+    if (this.#body !== undefined || (this.#sure && this.#bulk)) if (this.#waits < MOST_WAITS) return Buffer.alloc(0);
+    const out: Buffer[] = [];
+    if (this.#body !== undefined) out.push(NEWLINE);
+    this.#body = undefined;
+    const plain = plainOf(this.#line, LEAD);
+    this.#render(out, plain, this.#findings(plain), this.#line.length);
+    this.#gone = this.#line.length;
+    this.#waits = 0;
+    return Buffer.concat(out);
+  }
+
+  /** What is left at the end. */
+  end(): Buffer {
+    const out: Buffer[] = [];
+    if (this.#line.length > 0) this.#whole(out, this.#line);
+    this.#line = Buffer.alloc(0);
+    this.#gone = 0;
+    return Buffer.concat(out);
+  }
+
+  /** A line with its end. */
+  #whole(out: Buffer[], line: Buffer): number {
+    this.#line = line;
+    const plain = plainOf(this.#line, LEAD);
+    const ended = this.#body?.line(plain.bytes.subarray(LEAD.length));
+    if (ended === 'all') {
+      // Not a byte of it goes.
+    } else {
+      if (ended === 'none') out.push(NEWLINE);
+      this.#body = undefined;
+      if (ended !== undefined && ended !== 'none') this.#gone = Math.max(this.#gone, plain.at(LEAD.length + ended));
+      const findings = this.#findings(plain);
+      this.#render(out, plain, findings, line.length);
+      if (startsKey(plain, findings)) this.#body = new KeyBody();
+    }
+    this.#gone = 0;
+    this.#swallowing = false;
+    return line.length;
+  }
+
+  /** The first part of a line that is too long: up to a blank, where there is one, that no finding spans. */
+  #part(out: Buffer[], first: Buffer): number {
+    this.#body = undefined;
+    const plain = plainOf(first, LEAD);
+    const findings = this.#findings(plain);
+    let cut = plain.bytes.length;
+    while (cut > LEAD.length && (plain.bytes[cut - 1] as number) > 0x20) cut--;
+    const hard = cut <= LEAD.length;
+    for (const { start, end } of findings) if (!hard && start < cut && end > cut) cut = start;
+    const size = hard || cut <= LEAD.length ? Math.max(1, plain.whole) : plain.at(cut);
+    this.#line = first.subarray(0, size);
+    const wasSwallowing = this.#swallowing;
+    const part = plainOf(this.#line, LEAD);
+    this.#render(out, part, this.#findings(part), size);
+    const last = findings.at(-1);
+    this.#swallowing = hard && ((last !== undefined && last.end === plain.bytes.length) || wasSwallowing);
+    this.#gone = Math.max(0, this.#gone - size);
+    return size;
+  }
+
+  /** What may go of a line that has not ended. */
+  #tail(out: Buffer[]): void {
+    this.#sure = false;
+    if (this.held === 0) return;
+    const plain = plainOf(this.#line, LEAD);
+    if (this.#swallowing || (this.#body !== undefined && this.#body.mayGoOn(plain.bytes.subarray(LEAD.length)))) return;
+    if (this.#body !== undefined) out.push(NEWLINE);
+    this.#body = undefined;
+    const { from, sure } = openFrom(plain.bytes, LEAD.length, this.#modes);
+    this.#sure = sure;
+    const findings = this.#findings(plain);
+    // What is found now may be found as more than that later: it stays whole.
+    const spanning = findings.find(({ start, end }) => start < from && end > from)?.start ?? from;
+    const to = spanning >= plain.bytes.length ? plain.whole : plain.at(spanning);
+    if (to <= this.#gone) return;
+    this.#render(out, plain, findings, to);
+    this.#gone = to;
+  }
+
+  #findings({ bytes }: Plain): readonly Finding[] {
+    return detect(bytes, 0, bytes.length, this.#modes);
+  }
+
+  /** The line from what has gone of it up to `to`, with masks. Escape sequences within a finding stay, behind its mask. */
+  #render(out: Buffer[], plain: Plain, findings: readonly Finding[], to: number): void {
+    let at = this.#gone;
+    if (this.#swallowing) {
+      let end = LEAD.length;
+      while (end < plain.bytes.length && (plain.bytes[end] as number) > 0x20) end++;
+      at = Math.max(at, plain.at(end));
+    }
+    for (const { entity, start, end } of findings) {
+      const from = plain.at(start);
+      const until = plain.at(end - 1) + 1;
+      if (from >= to) break;
+      if (until <= at) continue;
+      if (from > at) out.push(this.#line.subarray(at, from));
+      out.push(this.#masked(entity, plain.bytes.subarray(start, end)));
+      for (let n = start; n + 1 < end; n++) {
+        const gap = plain.at(n) + 1;
+        if (plain.at(n + 1) > gap && gap >= at) out.push(this.#line.subarray(gap, plain.at(n + 1)));
+      }
+      at = until;
+    }
+    if (to > at) out.push(this.#line.subarray(at, to));
+  }
+
+  #masked(entity: Entity, value: Buffer): Buffer {
+    const mode = this.#modes.get(entity) ?? { type: 'redact' };
+    // Of a key over many lines nothing but the first is here: no pseudonym can be made of it, and no end kept.
+    const kept: Mode = entity === 'PRIVATE_KEY' && mode.type !== 'null' ? { type: 'redact' } : mode;
+    return Buffer.from(maskText(value.toString('utf8'), { mode: kept, key: this.#key, entity }) ?? '');
+  }
+}
+
+function hasLongLine(lines: Buffer): boolean {
+  for (let from = 0; from < lines.length; ) {
+    const newline = lines.indexOf(0x0a, from);
+    if (newline - from >= LONGEST) return true;
+    from = newline + 1;
+  }
+  return false;
+}
+
+/** The line is the first of a private key, and not the last one too. */
+function startsKey(plain: Plain, findings: readonly Finding[]): boolean {
+  const last = findings.at(-1);
+  return (
+    last?.entity === 'PRIVATE_KEY' &&
+    last.end >= plain.bytes.length - 2 &&
+    !plain.bytes.subarray(last.start).includes('-----END ')
+  );
+}
+
+export const streamEditor = (options: StreamMaskOptions): StreamMask => new StreamMask(options);

@@ -1,0 +1,88 @@
+import { ALNUM, BASE64URL } from '../detectors/bytes.js';
+import { detect, type Entity } from '../detectors/index.js';
+import { VENDORS } from '../detectors/vendor.js';
+
+/** What may follow could make a finding of something that starts here. */
+export interface Open {
+  /** Position in the line, its end when nothing is open. */
+  readonly from: number;
+  /** It is nearly certain to be a secret, and not only something that could become one. */
+  readonly sure: boolean;
+}
+
+/** A value that every detector of assignments takes for a secret. */
+const PROBE = Buffer.from('Zq7xK9mP2wR4tY8u');
+const PROBED: ReadonlySet<Entity> = new Set(['SECRET']);
+/** No number, with its separators, is longer. Bytes. */
+const WINDOW = 64;
+
+/**
+ * From where on a line that is not at its end has to be kept back: whatever starts before that is what it is, whatever
+ * follows. `start` is where the line starts in `bytes`.
+ */
+export function openFrom(bytes: Buffer, start: number, entities: { has(entity: Entity): boolean }): Open {
+  const end = bytes.length;
+  let from = end;
+  let sure = false;
+  const keep = (at: number, certain = false): void => {
+    if (at < from) from = at;
+    if (certain && at < end) sure = true;
+  };
+  let token = end;
+  while (token > start && !isBlank(bytes[token - 1] as number)) token--;
+  if (token < end) {
+    if (entities.has('EMAIL') || entities.has('CONNECTION_STRING')) keep(token);
+    if (entities.has('CONNECTION_STRING') && /:\/\/[^/]*:/.test(bytes.toString('latin1', token, end)))
+      keep(token, true);
+    if (entities.has('API_KEY') || entities.has('JWT')) {
+      const [at, certain] = keyFrom(bytes, token);
+      keep(at, certain);
+    }
+  }
+  const tail = bytes.toString('latin1', Math.max(start, end - WINDOW), end);
+  const behind = (match: RegExpExecArray | null): number => (match ? end - tail.length + match.index : end);
+  if (NUMBERS.some((entity) => entities.has(entity)))
+    keep(behind(/[+(]{0,2}\d[\d +()./\xc2\xa0-]*$|[+(]+$/.exec(tail)));
+  if (entities.has('IBAN')) {
+    keep(behind(/(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}[A-Za-z0-9 -]*$|(?<![A-Za-z0-9])[A-Za-z]{1,2}\d?$/.exec(tail)));
+  }
+  if (entities.has('EMAIL')) keep(behind(/"[^"]*"?[^\s"]*$/.exec(tail)));
+  if (entities.has('PRIVATE_KEY')) {
+    const header = /-----BEGIN [A-Z0-9 ]*-*$/.exec(tail);
+    keep(behind(header ?? /-----B?E?G?I?N?$|-{1,4}$/.exec(tail)), header !== null);
+  }
+  if (entities.has('SECRET')) {
+    const probe = Buffer.concat([bytes, PROBE]);
+    const last = detect(probe, 0, probe.length, PROBED).at(-1);
+    if (last && last.end === probe.length && last.start <= end) keep(last.start, last.start < end);
+    // `password =`: the blanks behind the sign are nothing to keep, and the value is not there yet.
+  }
+  return { from, sure };
+}
+
+const NUMBERS: readonly Entity[] = ['CREDIT_CARD', 'PHONE', 'US_SSN'];
+/** What ends every finding that is a word. */
+const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0 || (byte >= 0x09 && byte <= 0x0d);
+
+/** Where in the last word a key with a known start could begin, and whether that start is complete. */
+function keyFrom(bytes: Buffer, token: number): [at: number, sure: boolean] {
+  const end = bytes.length;
+  for (let at = token; at < end; at++) {
+    if (at > token && (ALNUM[bytes[at - 1] as number] === 1 || bytes[at - 1] === 0x5f)) continue;
+    const start = bytes.toString('latin1', at, Math.min(end, at + 16));
+    for (const { prefix, body, most } of VENDORS) {
+      if (prefix.startsWith(start)) return [at, false];
+      if (!start.startsWith(prefix)) continue;
+      let to = at + prefix.length;
+      while (to < end && body[bytes[to] as number] === 1) to++;
+      if (to >= end - 1 && to - at - prefix.length <= most + 2) return [at, true];
+    }
+    if ('eyJ'.startsWith(start.slice(0, 3)) && isTokens(bytes, at, end)) return [at, start.length > 8];
+  }
+  return [end, false];
+}
+
+function isTokens(bytes: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) if (BASE64URL[bytes[at] as number] === 0 && bytes[at] !== 0x2e) return false;
+  return true;
+}
