@@ -118,6 +118,7 @@ export class Judge {
     if (answer.type === 'deny') {
       // A line off a screen proves nothing, so what is not known about it is no reason: only a rule is.
       const doubt = type === 'shell' && text !== '' && answer.rule === GATEWAY;
+      if (copies && answer.rule === GATEWAY) return refused(facts, verdict.matched, UNMASKED_TRANSFER);
       return doubt ? judgedAs(facts, { ...verdict, decision: { type: 'allow' } }) : judged;
     }
     const allowed = verdict.matched.some(({ effect, observed }) => effect === 'allow' && !observed);

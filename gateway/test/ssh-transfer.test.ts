@@ -92,8 +92,10 @@ describe.skipIf(missingSshd() !== undefined)('transfers', () => {
     expect(pushed.stderr).toContain('Something is masked here, and what is transferred would be nowhere masked.');
   });
 
-  test('under a mask a program is refused, because its output could not be masked', async () => {
-    const ran = await stand.ssh(['echo a']);
-    expect(ran).toMatchObject({ status: 126 });
+  test('what a program prints is masked, on both of its streams', async () => {
+    const ran = await stand.ssh(['echo mail to ada@example.com; echo and to bob@example.com >&2; exit 3']);
+    expect(ran).toMatchObject({ status: 3 });
+    expect(ran.stdout.toString()).toBe('mail to [masked:EMAIL]\n');
+    expect(ran.stderr).toContain('and to [masked:EMAIL]');
   });
 });

@@ -65,19 +65,19 @@ function terminal({ environment }: ShellCommand): Facts {
 }
 
 function ofSubsystem(name: string): Facts {
-  if (name === 'sftp') return facts([new Draft('subsystem sftp').effect('transfer').action(0, 0)], 'exact');
-  const draft = new Draft('subsystem').effect('execute').resource('program', name, 'execute');
+  if (name === 'sftp') return facts([new Draft('subsystem:sftp').effect('transfer').action(0, 0)], 'exact');
+  const draft = new Draft(`subsystem:${name}`).effect('execute').resource('program', name, 'execute');
   return facts([draft.unknown('is not known here').action(0, 0)], 'exact');
 }
 
 /** What is beside the commands of a connection is off until a rule lets it through. */
 function ofForward({ kind, host, port, path }: ForwardCommand): Facts {
-  const draft = new Draft(`forward ${kind}`);
+  const draft = new Draft(`forward:${kind}`);
   if (host !== undefined) draft.resource('host', port === undefined ? host : `${host}:${port}`, 'execute');
   if (kind === 'environment') {
     const name = path ?? '';
     draft.effect('session').resource('setting', name, 'write');
-    if (!/^(?:LANG|LC_[A-Z]+)$/.test(name)) draft.unknown('passes only where a rule allows it');
+    if (!/^(?:LANG|LC_[A-Z]+)$/.test(name)) draft.unknown(WHY.environment);
     return facts([draft.action(0, 0)], 'exact');
   }
   if (path !== undefined) draft.resource('file', path, 'write');
@@ -93,9 +93,21 @@ function ofForward({ kind, host, port, path }: ForwardCommand): Facts {
     [
       draft
         .effect(...effects[kind])
-        .unknown('passes only where a rule allows it')
+        .unknown(WHY[kind])
         .action(0, 0),
     ],
     'exact',
   );
 }
+
+/** Behind "This forward:local", with what helps those whose tools do it without being asked. */
+const WHY: Readonly<Record<ForwardCommand['kind'], string>> = {
+  local:
+    'leads to other machines past the gateway, and needs a rule (ProxyJump, ssh -L, -D and -W, VS Code Remote use it)',
+  remote: 'lets others in by the target, and needs a rule (ssh -R)',
+  'stream-local': 'leads to a socket of the target, and needs a rule (ssh -L with a path)',
+  'remote-stream-local': 'has the target listen at a socket, and needs a rule (ssh -R with a path)',
+  agent: 'would let the target use your keys, and needs a rule (ssh -A, ForwardAgent)',
+  x11: 'would let the target use your screen, and needs a rule (ssh -X, ForwardX11)',
+  environment: 'sets a variable that could change what commands do, and needs a rule (SendEnv, SetEnv)',
+};
