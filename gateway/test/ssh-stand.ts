@@ -60,6 +60,8 @@ export interface SshStandOptions {
   readonly hostKeys?: (sshd: SshdServer) => string;
   readonly target?: { readonly host: string; readonly port: number };
   readonly userCa?: string;
+  /** More keys of the connection. */
+  readonly connection?: string;
   readonly sshd?: Parameters<typeof startSshd>[0];
 }
 
@@ -99,7 +101,7 @@ connections:
     credential: ${credential(sshd)}
     accounts: [deploy]
     shell: ${options.shell ?? 'bash'}
-    access: ["group:engineers"]
+    access: ["group:engineers"]${options.connection === undefined ? '' : `\n    ${options.connection}`}
     policies: [machines]
 policies:
   machines:${options.rules ?? SSH_RULES}`,

@@ -39,6 +39,7 @@ export class Login {
   /** A prompt of ours is open: what to do with its answer. */
   #answer: ((responses: readonly string[]) => void) | undefined;
   #browsing: AbortController | undefined;
+  readonly #gone = new AbortController();
 
   constructor(transport: Transport, gate: Gate, done: (who: LoggedIn) => void) {
     this.#transport = transport;
@@ -50,6 +51,7 @@ export class Login {
   stop(): void {
     this.#over = true;
     this.#browsing?.abort();
+    this.#gone.abort();
   }
 
   receive(payload: Buffer): void {
@@ -144,10 +146,10 @@ export class Login {
       (result) => {
         if (this.#over || aborted?.aborted) return;
         this.#answer = undefined;
-        if (result.type === 'admission') return this.#succeed({ admission: result });
+        if (result.type === 'admission') return void this.#released(result);
         if (result.menu) return this.#succeed({ menu: result.menu, message: result.message });
         if (result.reason === 'credentials') return this.#failed();
-        const sentence = `${result.message}.${result.hint === undefined ? '' : ` ${result.hint}`}`;
+        const sentence = inWords(result);
         if (by === 'secret') return this.#transport.disconnect(Disconnect.noMoreAuthMethods, sentence);
         // Another key may be somebody else's.
         this.#transport.send(M.userauthBanner, `sluice: ${sentence}\r\n`, '');
@@ -155,6 +157,18 @@ export class Login {
       },
       () => this.#transport.disconnect(Disconnect.byApplication, 'The login could not be checked.'),
     );
+  }
+
+  /** Where people have to agree to the session, the client reads so in banners (RFC 4252 section 5.4) and waits. */
+  async #released(admission: Admission): Promise<void> {
+    if (admission.release) {
+      const say = (text: string, hint?: string): void =>
+        this.#transport.send(M.userauthBanner, `sluice: ${text}${hint === undefined ? '' : ` ${hint}`}\r\n`, '');
+      const refused = await admission.release(say, this.#gone.signal);
+      if (this.#over) return;
+      if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, inWords(refused));
+    }
+    this.#succeed({ admission });
   }
 
   #succeed(who: LoggedIn): void {
@@ -181,6 +195,9 @@ export class Login {
     if (waiting && !this.#transport.over) this.#request(waiting);
   }
 }
+
+const inWords = ({ message, hint }: Refusal): string =>
+  `${message.replace(/\.$/, '')}.${hint === undefined ? '' : ` ${hint}`}`;
 
 /** Whether whoever signed has the private half of this key, or of the key of this certificate. */
 function holds(blob: Buffer, data: Buffer, signature: Buffer): boolean {

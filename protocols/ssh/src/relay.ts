@@ -29,6 +29,7 @@ export class Relay implements Context {
   #sessionsClosed = false;
   #over = false;
   readonly #keepalive: NodeJS.Timeout;
+  readonly #gone = new AbortController();
   readonly #silent = new Map<Leg, number>();
 
   constructor(gate: Gate, transport: Transport, who: LoggedIn) {
@@ -103,6 +104,13 @@ export class Relay implements Context {
       show(`sluice: ${result.message}.\n`);
       return false;
     }
+    const say = (text: string, hint?: string): void => show(`${text}${hint === undefined ? '' : ` ${hint}`}\n`);
+    const refused = await result.release?.(say, this.#gone.signal);
+    if (this.#over) return false;
+    if (refused) {
+      show(`sluice: ${refused.message}\n`);
+      return false;
+    }
     this.#admit(result);
     return true;
   }
@@ -129,6 +137,7 @@ export class Relay implements Context {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#keepalive);
+    this.#gone.abort();
     this.client.lost();
     this.#targetLeg?.transport.disconnect(Disconnect.byApplication, '');
     for (const program of this.running) program.fail('The client is gone.');

@@ -18,9 +18,9 @@ export function connections(program: Command, context: Context): void {
 
   program
     .command('connect <connection>')
-    .description('opens psql, or a small built-in SQL prompt where there is no psql')
+    .description('opens psql, or a small built-in SQL prompt where there is no psql; ssh for a machine')
     .option('-u, --user <principal>', 'who you are; default: whom the token belongs to')
-    .option('-c, --command <sql>', 'runs this and ends')
+    .option('-c, --command <text>', 'runs this and ends')
     .option('--builtin', 'use the built-in prompt although psql is there')
     .action(async (name: string, options: { user?: string; command?: string; builtin?: boolean }) => {
       const api = context.api();
@@ -29,6 +29,10 @@ export function connections(program: Command, context: Context): void {
       if (!row) {
         const known = rows.map((candidate) => candidate.name).join(', ');
         throw new CliError(`There is no connection "${name}" for you.`, known ? `There are: ${known}.` : undefined);
+      }
+      if (row.protocol === 'ssh') {
+        process.exitCode = runSsh(row, options.command);
+        return;
       }
       const { user, token } = await api.post<{ user: string; token: string }>('/v1/login', {
         connection: name,
@@ -57,6 +61,16 @@ export function connections(program: Command, context: Context): void {
         options.command,
       );
     });
+}
+
+/** With the keys of whoever calls it; ssh asks for a token otherwise. Returns the exit status. */
+function runSsh({ name, listener }: ConnectionRow, command: string | undefined): number {
+  const [host, port] = split(listener);
+  const words = ['-p', port, '-l', name, host, ...(command === undefined ? [] : ['--', command])];
+  const { status, error } = spawnSync('ssh', words, { stdio: 'inherit' });
+  if (error)
+    throw new CliError('There is no ssh on this machine.', `Use any client: host ${host}, port ${port}, user ${name}.`);
+  return status ?? 1;
 }
 
 /** The token is one of the gateway's: it need not be sent, whatever the listener prefers. */
