@@ -11,7 +11,7 @@ import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { Directory, PendingLogins, SshIdentities, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
-import { ssh } from '@sluice/ssh';
+import { nativeCiphers, ssh } from '@sluice/ssh';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
@@ -215,6 +215,10 @@ export class Gateway {
     });
     if (listeners.ssh) {
       const hostKeys = { 'ssh-ed25519': this.sshKeys.hostKey };
+      if (!nativeCiphers)
+        this.log.operator.info(
+          'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
+        );
       await this.#listen(ssh({ hostKeys }), listeners.ssh, { tls: undefined, alpn: [] });
     }
     if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);
