@@ -114,7 +114,7 @@ export class Gateway {
     );
     const log = new Log(journal, turn, operator, config.record.parameters);
     const agents = await Agents.open(store.agents, log);
-    const sshKeys = await SshKeys.open(store, config.connections.keys(), (message, details) =>
+    const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
       operator.warn(details, message),
     );
     const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
