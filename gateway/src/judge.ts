@@ -104,7 +104,8 @@ export class Judge {
     const masked = copies ? { masked: { asked: [], moved: ['file'] } } : {};
     const context = { ...this.#context, command: asked, ...masked };
     const verdict = this.#policy.judge(facts, text, context);
-    const judgement = this.#inWords(text, judgedAs(facts, verdict));
+    // What SQL calls a password is none here, and approvers have to see the text as it would run.
+    const judgement = this.#inWords(text, judgedAs(facts, verdict), (exact) => exact);
     if (judgement.answer.type === 'deny' || !verdict.masks.some(({ detect }) => detect.length > 0)) return judgement;
     const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
     if (!stream) return this.#inWords(text, unjudged('its output has to be masked, and cannot be'));
@@ -149,10 +150,10 @@ export class Judge {
     return judged;
   }
 
-  #inWords(text: string, judged: Judged): Judgement {
+  #inWords(text: string, judged: Judged, redact = this.#redact): Judgement {
     // A prepared statement comes with the same text each time.
     if (judged.last?.text === text) return judged.last;
-    const shown = this.#redact(text);
+    const shown = redact(text);
     const record = `"text":${JSON.stringify(shown)},${judged.rest}`;
     const held = judged.holds && { holds: judged.holds, text: shown };
     judged.last = {

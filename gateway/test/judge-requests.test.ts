@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
 import type { Answer, Command, Principal, Rule } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
+import { redactSecrets } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testPolicy } from '../src/commands/policy-test.js';
@@ -71,6 +72,24 @@ describe('requests', () => {
         rule('database', { type: 'allow' }, '"db:5432" in action.hosts'),
       ]).type,
     ).toBe('allow');
+  });
+
+  test('approvers see the text as it would run', () => {
+    const holding = [
+      rule('looked-at', {
+        type: 'hold',
+        approvers: ['group:x'],
+        within: 1_000,
+        count: 1,
+        unanswered: 'deny',
+        fail: false,
+      }),
+    ];
+    const text = "echo alter role x password 'y' >> log";
+    const judge = new Judge(new Grammars(pool), compilePolicy(holding), context, (sql) => redactSecrets(sql, KEY));
+    expect(judge.judge(exec(text))).toMatchObject({ held: { text }, record: expect.stringContaining(text) });
+    // The same words in SQL are not shown.
+    expect(redactSecrets("alter role x password 'y'", KEY)).not.toContain("'y'");
   });
 
   test('rules see the account and the kind', () => {
