@@ -160,13 +160,13 @@ describe('the rest of a connection', () => {
   });
 
   test.each<[Partial<ForwardCommand>, string, string[]]>([
-    [{ kind: 'local', host: 'db', port: 5432 }, 'forward local', ['egress', 'unknown']],
-    [{ kind: 'remote', host: '', port: 8080 }, 'forward remote', ['egress', 'unknown']],
-    [{ kind: 'stream-local', path: '/var/run/docker.sock' }, 'forward stream-local', ['execute', 'unknown']],
-    [{ kind: 'agent' }, 'forward agent', ['secret', 'unknown']],
-    [{ kind: 'x11' }, 'forward x11', ['execute', 'unknown']],
-    [{ kind: 'environment', path: 'LD_PRELOAD' }, 'forward environment', ['session', 'unknown']],
-    [{ kind: 'environment', path: 'LC_ALL' }, 'forward environment', ['session']],
+    [{ kind: 'local', host: 'db', port: 5432 }, 'forward:local', ['egress', 'unknown']],
+    [{ kind: 'remote', host: '', port: 8080 }, 'forward:remote', ['egress', 'unknown']],
+    [{ kind: 'stream-local', path: '/var/run/docker.sock' }, 'forward:stream-local', ['execute', 'unknown']],
+    [{ kind: 'agent' }, 'forward:agent', ['secret', 'unknown']],
+    [{ kind: 'x11' }, 'forward:x11', ['execute', 'unknown']],
+    [{ kind: 'environment', path: 'LD_PRELOAD' }, 'forward:environment', ['session', 'unknown']],
+    [{ kind: 'environment', path: 'LC_ALL' }, 'forward:environment', ['session']],
   ])('%j', (more, verb, expected) => {
     const facts = forward(more);
     expect(facts.actions[0]?.verb).toBe(verb);
