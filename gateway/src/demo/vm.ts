@@ -34,7 +34,12 @@ const placed = (vm: Extract<ConnectionConfig, { protocol: 'ssh' }>, port: number
 /** Starts the machine: it trusts the authority of the gateway, which shows a certificate at each login. */
 export async function startVm(gateway: Gateway, folder: string, port: number): Promise<SshdServer | string> {
   try {
-    return await startSshd({ folder: join(folder, NAME), port, userCa: gateway.sshKeys.authorityLine });
+    return await startSshd({
+      folder: join(folder, NAME),
+      port,
+      unprivileged: true,
+      userCa: gateway.sshKeys.authorityLine,
+    });
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? 'sshd does not start';
   }

@@ -61,6 +61,8 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
 
 /** Runs the command line. Problems that the user can solve are printed as a sentence. */
 export async function main(program: Command, argv: readonly string[]): Promise<void> {
+  // `sluice sessions replay ID | head`: who has read enough is no error.
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 1));
   try {
     await program.parseAsync(argv);
   } catch (error) {

@@ -93,6 +93,8 @@ class Player {
   readonly #screens = new Map<string, SafeTerminal>();
   /** The commands that are terminals, whose screen says all. */
   readonly #terminals = new Set<number>();
+  /** Lines that were seen in one of them. */
+  readonly #observed = new Set<number>();
 
   constructor(json: boolean) {
     this.#json = json;
@@ -103,8 +105,12 @@ class Player {
     if (entry.type === 'output') return this.#draw(entry);
     if (entry.kind === 'shell' && entry.command !== undefined && entry.decision !== 'deny') {
       this.#terminals.add(entry.command);
-      if (entry.text !== '') return;
+      if (entry.text !== '') {
+        this.#observed.add(entry.command);
+        return;
+      }
     }
+    if (entry.type === 'response' && this.#observed.delete(entry.command ?? 0)) return;
     printEntry(entry, true);
   }
 
@@ -133,9 +139,7 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
             : entry.phase === 'prepare'
               ? pc.dim('·')
               : pc.green('✓');
-      print(
-        `${time}  ${mark} ${withAnswer ? printable(entry.text ?? '') : oneLine(entry.text ?? '')}${parameters(entry)}`,
-      );
+      print(`${time}  ${mark} ${withAnswer ? printable(wordsOf(entry)) : oneLine(wordsOf(entry))}${parameters(entry)}`);
       if (entry.decision === 'deny') print(`${' '.repeat(12)}${pc.red(`refused by ${entry.rule}: ${entry.message}`)}`);
       break;
     }
@@ -175,3 +179,7 @@ function parameters(entry: TimelineEntry): string {
   if (!values || (Array.isArray(values) && values.length === 0)) return '';
   return pc.dim(`  ${oneLine(JSON.stringify(values), 80)}`);
 }
+
+/** A terminal has no text of its own. */
+const wordsOf = ({ text = '', kind, account = '' }: TimelineEntry): string =>
+  kind === 'shell' && text === '' ? `a terminal as ${account}` : text;

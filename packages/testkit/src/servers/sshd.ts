@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ export interface SshdOptions {
   readonly port?: number;
   /** Authorities whose user certificates it accepts, as lines of public keys. */
   readonly userCa?: string;
+  /** As root, what is run has the rights of nobody: for machines that others log in to. */
+  readonly unprivileged?: boolean;
   /** Further lines of sshd_config. */
   readonly settings?: readonly string[];
 }
@@ -34,6 +36,9 @@ export interface SshdServer {
 
 const SSHD = '/usr/sbin/sshd';
 const START = 10_000;
+/** Debian's nobody and nogroup; setpriv is part of util-linux, which is always there. */
+const NOBODY = 65534;
+const AS_NOBODY = `setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups --no-new-privs --inh-caps=-all`;
 
 /** Why no server can be started here; undefined when one can. */
 export function missingSshd(): string | undefined {
@@ -103,18 +108,20 @@ function configure(folder: string, home: string, port: number, options: SshdOpti
   const authority = join(folder, 'user_ca.pub');
   if (options.userCa !== undefined) writeFileSync(authority, `${options.userCa}\n`);
   writeFileSync(join(folder, 'authorized_keys'), readFileSync(join(folder, 'client_key.pub')));
+  const dropped = options.unprivileged && process.getuid?.() === 0 ? `${AS_NOBODY} ` : '';
+  if (dropped !== '') chownSync(home, NOBODY, NOBODY);
   // The account's own home stays out of it. `exec` leaves statuses and signals as they are.
   const enter = join(folder, 'enter');
   writeFileSync(
     enter,
     `#!/bin/sh
-HOME='${home}' HISTFILE=/dev/null
-export HOME HISTFILE
+HOME='${home}' HISTFILE=/dev/null${dropped === '' ? '' : ' USER=nobody LOGNAME=nobody PATH=/usr/local/bin:/usr/bin:/bin'}
+export HOME HISTFILE${dropped === '' ? '' : ' USER LOGNAME PATH'}
 cd "$HOME" || exit 1
-if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec /bin/bash -c "$SSH_ORIGINAL_COMMAND"; fi
+if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec ${dropped}/bin/bash -c "$SSH_ORIGINAL_COMMAND"; fi
 PS1='vm$ '
 export PS1
-exec /bin/bash --norc --noprofile -i
+exec ${dropped}/bin/bash --norc --noprofile -i
 `,
   );
   chmodSync(enter, 0o755);
