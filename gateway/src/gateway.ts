@@ -1,41 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import type { Server, Socket } from 'node:net';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { openPool } from '@sluice/analysis';
+import type { openPool } from '@sluice/analysis';
+import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
-import type { Config, ListenerConfig } from '@sluice/config';
-import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
-import { CONTRACT, type Principal, type Protocol } from '@sluice/contract';
+import type { Config } from '@sluice/config';
+import type { Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
-import { Directory, Issuers, PendingLogins, claimsIn, mayUse } from '@sluice/identity';
-import { postgres } from '@sluice/postgres';
-import { Journal, redactSecrets } from '@sluice/recording';
-import { nativeCiphers, ssh } from '@sluice/ssh';
-import { Store } from '@sluice/store';
+import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
+import { type Journal, redactSecrets } from '@sluice/recording';
+import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
-import { Agents } from './agents/agents.js';
-import { type AgentListener, listenForAgents } from './agents/listener.js';
-import { type ServerTls, selfSigned, serverTls } from './certificate.js';
-import { toRow } from './control/approvals.js';
+import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
-import { Grammars, Judge } from './judge.js';
-import { Counters } from './counters.js';
-import { LoginLimits } from './login-limits.js';
-import { isLoopback, listen } from './listener.js';
-import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
-import { Log } from './log.js';
-import { type Connection, type Listener, type Services, drain } from './services.js';
-import { TargetCatalog } from './masks/catalogs.js';
+import type { Counters } from './counters.js';
 import { Holds } from './holds.js';
-import { MaskSession } from './masks/session.js';
+import { type Grammars, Judge } from './judge.js';
+import { isLoopback } from './listener.js';
+import { type Open, openListeners } from './listeners.js';
+import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
+import type { Log } from './log.js';
+import { LoginLimits } from './login-limits.js';
+import type { MaskSession } from './masks/session.js';
+import { MaskTargets } from './masks/targets.js';
+import { OPERATOR, type Parts, issuersOf, openParts, sameIssuers, withOperator } from './parts.js';
+import { type Connection, type Listener, type Services, drain } from './services.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
-import { SshKeys } from './ssh/keys.js';
+import type { SshKeys } from './ssh/keys.js';
 import { openTargetSide } from './target.js';
-import { Turn } from './turn.js';
 import { VERSION } from './version.js';
-import { Webhooks } from './webhooks.js';
+import type { Webhooks } from './webhooks.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
@@ -64,15 +60,11 @@ export class Gateway {
   readonly #pool: ReturnType<typeof openPool>;
   readonly #services: Services;
   readonly #draining: AbortController;
-  readonly #servers: (Server | AgentListener)[] = [];
+  readonly #servers: Open['server'][] = [];
   readonly #sweep: NodeJS.Timeout;
-  /** Of the targets whose connections mask anything, by connection. */
-  readonly #catalogs = new Map<string, TargetCatalog>();
-  readonly #warned = new Set<string>();
+  readonly #maskTargets: MaskTargets;
   #control: Control | undefined;
   #live: Snapshot;
-  /** Catalogs of targets that are no longer asked for. */
-  readonly #retired: TargetCatalog[] = [];
   /** The last file that was to be taken into use could not be. */
   #problem: Problem | undefined;
   /** Configurations taken into use since the start, and files that could not be. */
@@ -97,6 +89,17 @@ export class Gateway {
     this.#store = parts.store;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
+    this.#maskTargets = new MaskTargets(
+      {
+        open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
+        missing: (connection, column) =>
+          this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+        count: (cells) => {
+          this.counters.maskedCells += cells;
+        },
+      },
+      parts.maskKey,
+    );
     this.#services = this.#makeServices(parts);
     this.#sweep = setInterval(() => this.#look(), SWEEP);
     this.#sweep.unref();
@@ -108,57 +111,10 @@ export class Gateway {
    * @param principals in addition to those of the configuration
    */
   static async start(config: Config, operator: Logger): Promise<Gateway> {
-    mkdirSync(config.data, { recursive: true, mode: 0o700 });
-    const pool = openPool();
-    const grammars = new Grammars(pool);
-    await grammars.load(NEWEST);
-    const journal = new Journal({
-      folder: join(config.data, 'journal'),
-      durability: config.record.durability,
-      segmentBytes: config.record.segment,
-    });
-    const store = await Store.open(join(config.data, 'control.db'));
-    const identity = await Directory.open(withOperator(config.principals), store, {
-      roles: config.roles,
-      ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
-    });
-    const live = snapshotOf(config, identity);
-    const counters = new Counters();
-    const turn = new Turn(journal, counters.latency, (error) =>
-      operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
-    );
-    const log = new Log(journal, turn, operator, config.record.parameters, counters);
-    const agents = await Agents.open(store.agents, log);
-    const webhooks = new Webhooks(config.webhooks, operator);
-    const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
-      operator.warn(details, message),
-    );
-    const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
-      const { session, command, number } = request;
-      log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
-      if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
-    });
-    const redactionKey = await secretOf(store, 'record.secret');
-    const maskKey = await secretOf(store, 'mask.secret');
-    const gateway = new Gateway({
-      live,
-      pool,
-      grammars,
-      journal,
-      store,
-      identity,
-      agents,
-      sshKeys,
-      approvals,
-      webhooks,
-      turn,
-      counters,
-      log,
-      redactionKey,
-      maskKey,
-    });
+    const parts = await openParts(config, operator);
+    const gateway = new Gateway(parts);
     // Nobody waits for an issuer that is slow.
-    void identity.issuers?.warm();
+    void parts.identity.issuers?.warm();
     try {
       await gateway.#open();
     } catch (error) {
@@ -221,16 +177,11 @@ export class Gateway {
     }
     const issuers = sameIssuers(old, config) ? this.identity.issuers : issuersOf(config, this.log.operator);
     this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, ...(issuers && { issuers }) });
-    for (const [name, catalog] of this.#catalogs) {
-      if (sameTarget(old, config, name)) continue;
-      this.#catalogs.delete(name);
-      this.#retired.push(catalog);
-    }
+    this.#maskTargets.reconfigured((name) => sameTarget(old, config, name));
     this.#live = live;
     this.webhooks.hooks = config.webhooks;
     this.#problem = undefined;
     this.reloads.ok++;
-    this.#warned.clear();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'config', version: VERSION, detail: actor });
     this.log.operator.info({ actor }, 'another configuration is in force');
     if (restart.length > 0) this.log.operator.warn({ sections: restart.join(', ') }, 'these changes need a restart');
@@ -280,7 +231,7 @@ export class Gateway {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
     this.journal.close();
-    for (const catalog of [...this.#catalogs.values(), ...this.#retired]) catalog.close();
+    this.#maskTargets.close();
     await this.#pool.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });
@@ -288,21 +239,12 @@ export class Gateway {
 
   async #open(): Promise<void> {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
-    const { listeners } = this.config;
-    await this.#listen(postgres, listeners.postgres, {
-      tls: await this.#tls(listeners.postgres),
-      alpn: ['postgresql'],
-      login: listeners.postgres.login,
-    });
-    if (listeners.ssh) {
-      const hostKeys = { 'ssh-ed25519': this.sshKeys.hostKey };
-      if (!nativeCiphers)
-        this.log.operator.info(
-          'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
-        );
-      await this.#listen(ssh({ hostKeys }), listeners.ssh, { tls: undefined, alpn: [] });
+    for await (const { server, name, address } of openListeners(this.config, this, (socket, to) =>
+      this.#accept(socket, to),
+    )) {
+      this.#servers.push(server);
+      if (!this.addresses.has(name)) this.addresses.set(name, address);
     }
-    if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);
     this.#control = await openControl(this);
     const beacon: Beacon = {
       url: this.#control.url,
@@ -311,43 +253,6 @@ export class Gateway {
       listeners: Object.fromEntries(this.addresses),
     };
     writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
-  }
-
-  async #listen(
-    protocol: Protocol,
-    { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
-    encryption: Pick<Listener, 'tls' | 'alpn' | 'login'>,
-  ): Promise<void> {
-    if (protocol.contract !== CONTRACT) {
-      throw new Error(
-        `Protocol ${protocol.name} was made for contract ${String(protocol.contract)}; this gateway has ${CONTRACT}.`,
-      );
-    }
-    const listener: Listener = { protocol, ...encryption };
-    for (const address of addresses) {
-      const { server, address: bound } = await listen(listener, address, port, (socket, to) =>
-        this.#accept(socket, to),
-      );
-      this.#servers.push(server);
-      if (!this.addresses.has(protocol.name)) this.addresses.set(protocol.name, bound);
-    }
-  }
-
-  async #listenForAgents({ addresses, port, tls }: NonNullable<Config['listeners']['agents']>): Promise<void> {
-    const own = tls === 'self-signed' ? await selfSigned(this.config.data) : undefined;
-    const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
-    for (const address of addresses) {
-      const listener = await listenForAgents(this.agents, given, address, port);
-      this.#servers.push(listener);
-      if (!this.addresses.has('agents')) this.addresses.set('agents', listener.address);
-    }
-  }
-
-  async #tls({ tls }: ListenerConfig): Promise<ServerTls | undefined> {
-    if (tls === 'off') return undefined;
-    if (tls !== 'self-signed') return serverTls(tls.cert, tls.key);
-    const { certificate, key } = await selfSigned(this.config.data);
-    return serverTls(certificate, key);
   }
 
   #accept(socket: Socket, listener: Listener): void {
@@ -425,7 +330,7 @@ export class Gateway {
           session.masks,
           parts.maskKey,
         ),
-      masks: (connection) => this.#masksFor(connection, parts.maskKey),
+      masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
       sessionsOf: (principal) => {
         let count = 0;
@@ -433,36 +338,6 @@ export class Gateway {
         return count;
       },
     };
-  }
-
-  #masksFor(connection: Connection, key: Uint8Array): MaskSession | undefined {
-    const { name } = connection;
-    if (connection.protocol !== 'postgres' || !this.#live.policies.get(name)?.masks) return undefined;
-    let catalog = this.#catalogs.get(name);
-    if (!catalog)
-      this.#catalogs.set(
-        name,
-        (catalog = new TargetCatalog(() => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }))),
-      );
-    return new MaskSession(
-      catalog,
-      connection.credential.user,
-      key,
-      (patterns) => this.#unmatched(name, patterns),
-      (cells) => {
-        this.counters.maskedCells += cells;
-      },
-    );
-  }
-
-  /** A mask that fits no column is most likely a slip of the pen, and what it was meant for is not masked. */
-  #unmatched(connection: string, patterns: readonly string[]): void {
-    for (const column of patterns) {
-      const key = `${connection} ${column}`;
-      if (this.#warned.has(key)) continue;
-      this.#warned.add(key);
-      this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have');
-    }
   }
 
   judgeFor(
@@ -508,61 +383,9 @@ export class Gateway {
   }
 }
 
-interface Parts {
-  readonly pool: ReturnType<typeof openPool>;
-  readonly grammars: Grammars;
-  readonly journal: Journal;
-  readonly store: Store;
-  readonly identity: Directory;
-  readonly agents: Agents;
-  readonly sshKeys: SshKeys;
-  readonly approvals: Approvals;
-  readonly webhooks: Webhooks;
-  readonly turn: Turn;
-  readonly counters: Counters;
-  readonly log: Log;
-  readonly live: Snapshot;
-  readonly redactionKey: Uint8Array;
-  readonly maskKey: Uint8Array;
-}
-
-const NEWEST = 18;
 const LINGER = 5_000;
 /** When agents of a gateway that goes may try again, in milliseconds. */
 const RETRY = 1_000;
-/** The principal that the operating system's user stands for, who can read the data folder anyway. */
-const OPERATOR = 'operator';
-
-const claimsOf = ({ connections, roles }: Pick<Config, 'connections' | 'roles'>): ReturnType<typeof claimsIn> =>
-  claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]);
-
-function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
-  return new Issuers(issuers.values(), {
-    claims: claimsOf({ connections, roles }),
-    onFailure: (issuer, { message }) =>
-      operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
-  });
-}
-
-/** Verified keys are worth keeping: an issuer may be down just now. */
-const sameIssuers = (one: Config, other: Config): boolean =>
-  JSON.stringify([...one.issuers, ...claimsOf(one)]) === JSON.stringify([...other.issuers, ...claimsOf(other)]);
-
-const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
-  new Map([
-    ...principals,
-    [OPERATOR, { name: OPERATOR, kind: 'person', groups: [], roles: ['approver', 'admin', 'auditor'] }],
-  ]);
-
-async function secretOf(store: Store, name: string): Promise<Buffer> {
-  let secret = await store.setting(name);
-  if (secret === undefined) {
-    secret = randomBytes(32).toString('base64');
-    await store.setSetting(name, secret);
-  }
-  return Buffer.from(secret, 'base64');
-}
-
 /** Room for at least one large batch of records. */
 function hasRoom(folder: string): boolean {
   const { bavail, bsize } = statfsSync(folder);

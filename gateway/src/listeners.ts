@@ -1,0 +1,82 @@
+import type { Server, Socket } from 'node:net';
+import type { Config, ListenerConfig } from '@sluice/config';
+import { CONTRACT, type Protocol } from '@sluice/contract';
+import { postgres } from '@sluice/postgres';
+import { nativeCiphers, ssh } from '@sluice/ssh';
+import type { Agents } from './agents/agents.js';
+import { type AgentListener, listenForAgents } from './agents/listener.js';
+import { type ServerTls, selfSigned, serverTls } from './certificate.js';
+import { listen } from './listener.js';
+import type { Log } from './log.js';
+import type { Listener } from './services.js';
+import type { SshKeys } from './ssh/keys.js';
+
+/** A port that is open. */
+export interface Open {
+  readonly server: Server | AgentListener;
+  /** The protocol, or `agents`. */
+  readonly name: string;
+  /** `host:port` */
+  readonly address: string;
+}
+
+interface Parts {
+  readonly sshKeys: SshKeys;
+  readonly agents: Agents;
+  readonly log: Log;
+}
+
+type Accept = (socket: Socket, listener: Listener) => void;
+
+/** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
+export async function* openListeners({ listeners, data }: Config, parts: Parts, accept: Accept): AsyncGenerator<Open> {
+  const tls = await tlsOf(listeners.postgres, data);
+  const { login } = listeners.postgres;
+  yield* open({ protocol: postgres, tls, alpn: ['postgresql'], login }, listeners.postgres, accept);
+  if (listeners.ssh) {
+    if (!nativeCiphers)
+      parts.log.operator.info(
+        'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
+      );
+    const protocol = ssh({ hostKeys: { 'ssh-ed25519': parts.sshKeys.hostKey } });
+    yield* open({ protocol, tls: undefined, alpn: [] }, listeners.ssh, accept);
+  }
+  if (listeners.agents) yield* openForAgents(listeners.agents, data, parts.agents);
+}
+
+async function* open(
+  listener: Listener,
+  { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
+  accept: Accept,
+): AsyncGenerator<Open> {
+  checkContract(listener.protocol);
+  for (const address of addresses) {
+    const bound = await listen(listener, address, port, accept);
+    yield { ...bound, name: listener.protocol.name };
+  }
+}
+
+function checkContract({ name, contract }: Protocol): void {
+  if (contract === CONTRACT) return;
+  throw new Error(`Protocol ${name} was made for contract ${String(contract)}; this gateway has ${CONTRACT}.`);
+}
+
+async function* openForAgents(
+  { addresses, port, tls }: NonNullable<Config['listeners']['agents']>,
+  data: string,
+  agents: Agents,
+): AsyncGenerator<Open> {
+  const own = tls === 'self-signed' ? await selfSigned(data) : undefined;
+  const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
+  for (const address of addresses) {
+    const server = await listenForAgents(agents, given, address, port);
+    yield { server, name: 'agents', address: server.address };
+  }
+}
+
+async function tlsOf({ tls }: ListenerConfig, data: string): Promise<ServerTls | undefined> {
+  if (tls === 'off') return undefined;
+  if (tls !== 'self-signed') return serverTls(tls.cert, tls.key);
+  const { certificate, key } = await selfSigned(data);
+  return serverTls(certificate, key);
+}
