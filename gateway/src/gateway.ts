@@ -219,8 +219,9 @@ export class Gateway {
       this.refuseReload(actor, (error as Error).message);
       throw error;
     }
-    const issuers = sameIssuers(old, config) ? this.identity.issuers : issuersOf(config, this.log.operator);
-    this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, ...(issuers && { issuers }) });
+    const issuers = issuersOf(config, this.log.operator, this.identity.issuers);
+    this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, issuers });
+    void issuers.warm();
     for (const [name, catalog] of this.#catalogs) {
       if (sameTarget(old, config, name)) continue;
       this.#catalogs.delete(name);
@@ -529,20 +530,14 @@ const RETRY = 1_000;
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 const OPERATOR = 'operator';
 
-const claimsOf = ({ connections, roles }: Pick<Config, 'connections' | 'roles'>): ReturnType<typeof claimsIn> =>
-  claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]);
-
-function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
+function issuersOf({ issuers, connections, roles }: Config, operator: Logger, before?: Issuers): Issuers {
   return new Issuers(issuers.values(), {
-    claims: claimsOf({ connections, roles }),
+    claims: claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]),
+    before,
     onFailure: (issuer, { message }) =>
       operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
   });
 }
-
-/** Verified keys are worth keeping: an issuer may be down just now. */
-const sameIssuers = (one: Config, other: Config): boolean =>
-  JSON.stringify([...one.issuers, ...claimsOf(one)]) === JSON.stringify([...other.issuers, ...claimsOf(other)]);
 
 const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
   new Map([
