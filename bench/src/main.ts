@@ -2,9 +2,10 @@ import { parseArgs } from 'node:util';
 import { benchDetectors } from './detectors.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
+import { benchSsh } from './ssh.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors | tunnel [--rounds 5] [--seconds 3]`. */
+/** `pnpm bench postgres | lineage | detectors | ssh | tunnel [--rounds 5] [--seconds 3]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
   lineage: () => benchLineage(options),
   detectors: () => benchDetectors(options),
+  ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
 };
 

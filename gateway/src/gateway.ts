@@ -11,7 +11,7 @@ import type { CompiledPolicy } from '@sluice/guardrails';
 import { Directory, Issuers, PendingLogins, claimsIn, mayUse } from '@sluice/identity';
 import { postgres } from '@sluice/postgres';
 import { Journal, redactSecrets } from '@sluice/recording';
-import { ssh } from '@sluice/ssh';
+import { nativeCiphers, ssh } from '@sluice/ssh';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
@@ -130,7 +130,7 @@ export class Gateway {
     const log = new Log(journal, turn, operator, config.record.parameters, counters);
     const agents = await Agents.open(store.agents, log);
     const webhooks = new Webhooks(config.webhooks, operator);
-    const sshKeys = await SshKeys.open(store, config.connections.keys(), (message, details) =>
+    const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
       operator.warn(details, message),
     );
     const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
@@ -214,7 +214,7 @@ export class Gateway {
     let live: Snapshot;
     try {
       live = snapshotOf(config, this.identity);
-      await this.sshKeys.know(config.connections.keys());
+      await this.sshKeys.know(config.connections.values());
     } catch (error) {
       this.refuseReload(actor, (error as Error).message);
       throw error;
@@ -297,6 +297,10 @@ export class Gateway {
     });
     if (listeners.ssh) {
       const hostKeys = { 'ssh-ed25519': this.sshKeys.hostKey };
+      if (!nativeCiphers)
+        this.log.operator.info(
+          'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
+        );
       await this.#listen(ssh({ hostKeys }), listeners.ssh, { tls: undefined, alpn: [] });
     }
     if (this.config.listeners.agents) await this.#listenForAgents(this.config.listeners.agents);

@@ -1,7 +1,13 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
 import type { Answer, Command, Principal, Rule } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
+import { redactSecrets } from '@sluice/recording';
+import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
+import { testPolicy } from '../src/commands/policy-test.js';
+import { explainShell } from '../src/explain.js';
 import { Grammars, Judge } from '../src/judge.js';
 
 /** Requests of SSH clients: facts, rules, and masks for what is printed. */
@@ -68,6 +74,24 @@ describe('requests', () => {
     ).toBe('allow');
   });
 
+  test('approvers see the text as it would run', () => {
+    const holding = [
+      rule('looked-at', {
+        type: 'hold',
+        approvers: ['group:x'],
+        within: 1_000,
+        count: 1,
+        unanswered: 'deny',
+        fail: false,
+      }),
+    ];
+    const text = "echo alter role x password 'y' >> log";
+    const judge = new Judge(new Grammars(pool), compilePolicy(holding), context, (sql) => redactSecrets(sql, KEY));
+    expect(judge.judge(exec(text))).toMatchObject({ held: { text }, record: expect.stringContaining(text) });
+    // The same words in SQL are not shown.
+    expect(redactSecrets("alter role x password 'y'", KEY)).not.toContain("'y'");
+  });
+
   test('rules see the account and the kind', () => {
     const rules = [
       rule('no-root', { type: 'deny', message: 'Not as root.' }, 'command.account == "root" && command.type == "exec"'),
@@ -100,5 +124,48 @@ describe('masks', () => {
     expect(ask(sftp, [MASK, rule('copies', { type: 'allow' }, 'action.effects.exists(e, e == "transfer")')]).type).toBe(
       'allow',
     );
+  });
+});
+
+describe('without a host', () => {
+  const rules = [rule('no-removal', { type: 'deny', message: 'Nothing is removed.' }, '"destroy" in action.effects')];
+
+  test('a command line is explained', () => {
+    const explained = explainShell('bash', compilePolicy(rules), "find . -name '*.log' -delete", context);
+    expect(explained).toMatchObject({ decision: 'deny', rule: 'no-removal' });
+    expect(explained.text).toContain('destroy file .');
+    expect(explainShell('sh', compilePolicy(rules), 'ls', context).decision).toBe('allow');
+    expect(explainShell('opaque', compilePolicy(rules), 'ls', context).decision).toBe('deny');
+  });
+
+  test('cases of a file may be command lines', async () => {
+    const folder = temporaryFolder('cases');
+    const [cases, config] = [join(folder.path, 'cases.yaml'), join(folder.path, 'sluice.yaml')];
+    writeFileSync(
+      config,
+      `connections:
+  vm:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: 1, database: x, tls: disable }
+    credential: { user: x }
+    access: ["ada"]
+    policies: [machines]
+listeners: { postgres: { port: 0 } }
+principals: { ada: {} }
+policies:
+  machines:
+    - { rule: no-root, when: 'command.account == "root"', deny: Not as root. }
+`,
+    );
+    const run = (text: string): Promise<number> => {
+      writeFileSync(cases, `cases:\n  - ${text}\n`);
+      return testPolicy(cases, config, 'json');
+    };
+    expect(await run('{ connection: vm, command: "ls", account: root, expect: deny, rule: no-root }')).toBe(0);
+    expect(await run('{ connection: vm, command: "ls", shell: sh, account: www, expect: allow }')).toBe(0);
+    expect(await run('{ connection: vm, command: "$x", expect: allow }')).toBe(1);
+    expect(await run('{ connection: vm, sql: "select 1", expect: allow }')).toBe(0);
+    await expect(run('{ connection: vm, expect: allow }')).rejects.toThrow(/either/);
+    folder.remove();
   });
 });

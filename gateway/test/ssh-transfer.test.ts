@@ -92,6 +92,35 @@ describe.skipIf(missingSshd() !== undefined)('transfers', () => {
     expect(pushed.stderr).toContain('Something is masked here, and what is transferred would be nowhere masked.');
   });
 
+  test.skipIf(missingTool('ansible') !== undefined)(
+    'Ansible, by a token that its sshpass types',
+    async () => {
+      const open = await openSshStand({ rules: '\n    - { rule: all, allow: true }\n' });
+      try {
+        const common = `-F /dev/null -o UserKnownHostsFile=${join(open.folder, 'known_hosts')} -o ControlPath=none`;
+        const host = `vm ansible_host=127.0.0.1 ansible_port=${open.port} ansible_user=vm ansible_password=${open.token} ansible_python_interpreter=/usr/bin/python3 ansible_remote_tmp=${open.sshd.home}/tmp`;
+        const inventory = join(open.folder, 'inventory');
+        writeFileSync(inventory, `${host} ansible_ssh_common_args='${common} -o PubkeyAuthentication=no'\n`);
+        const env = {
+          ANSIBLE_HOME: join(open.folder, 'ansible'),
+          ANSIBLE_LOCAL_TEMP: join(open.folder, 'ansible-tmp'),
+        };
+        const ping = await run('ansible', ['-i', inventory, 'vm', '-m', 'ping'], { env });
+        expect(`${ping.stdout.toString()}${ping.stderr}`).toContain('"ping": "pong"');
+        const copy = await run(
+          'ansible',
+          ['-i', inventory, 'vm', '-m', 'copy', '-a', `src=${file} dest=${open.sshd.home}/by-ansible`],
+          { env },
+        );
+        expect(copy.stdout.toString()).toContain('CHANGED');
+        expect(copied(join(open.sshd.home, 'by-ansible'))).toBe(digest);
+      } finally {
+        await open.stop();
+      }
+    },
+    90_000,
+  );
+
   test('what a program prints is masked, on both of its streams', async () => {
     const ran = await stand.ssh(['echo mail to ada@example.com; echo and to bob@example.com >&2; exit 3']);
     expect(ran).toMatchObject({ status: 3 });

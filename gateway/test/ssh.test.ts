@@ -101,6 +101,24 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     expect(recorded).toContain('"allow"');
   });
 
+  test('in a terminal a refused line is not sent off: advice, which the record shows', async () => {
+    const child = spawn('ssh', [...stand.options, '-tt', '-p', String(stand.port), 'vm@127.0.0.1'], { stdio: 'pipe' });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until(() => said.includes('vm$ '), 'the prompt');
+    for (const key of 'touch wiped-out; echo DESTROY') child.stdin.write(key);
+    await until(() => said.includes('echo DESTROY'), 'the echo');
+    child.stdin.write('\r');
+    await until(() => said.includes('sluice: Nothing is destroyed through the gateway.'), 'the refusal');
+    child.stdin.write('exit 8\r');
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(8);
+    expect((await stand.ssh(['ls wiped-out'])).status).toBe(2);
+    expect(
+      texts().some((text) => text.includes('"text":"touch wiped-out; echo DESTROY"') && text.includes('observed')),
+    ).toBe(true);
+  });
+
   test('a refused command never runs: text on standard error, status 126, and the session goes on', async () => {
     const marker = join(stand.sshd.home, 'destroyed');
     const ran = await stand.ssh([`touch ${marker} # DESTROY`]);

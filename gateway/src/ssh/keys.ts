@@ -1,7 +1,8 @@
 import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { SshKey, SshTarget } from '@sluice/contract';
-import type { SshConnection } from '@sluice/config';
+import type { ConnectionConfig, SshConnection } from '@sluice/config';
 import {
+  KeyError,
   type PublicKey,
   blobOf,
   faultOf,
@@ -48,15 +49,18 @@ export class SshKeys {
   }
 
   /** `warn` hears of host keys that are not as they were. */
-  static async open(store: Settings, connections: Iterable<string>, warn: Warn): Promise<SshKeys> {
+  static async open(store: Settings, connections: Iterable<ConnectionConfig>, warn: Warn): Promise<SshKeys> {
     const keys = new SshKeys(await keyOf(store, HOST_KEY), await keyOf(store, USER_CA), store, warn);
     await keys.know(connections);
     return keys;
   }
 
-  /** Looks up the first keys that were seen of these connections, which may be new ones. */
-  async know(connections: Iterable<string>): Promise<void> {
-    for (const name of connections) {
+  /** Looks up the first keys that were seen of these connections, which may be new ones. Throws where a key cannot be read. */
+  async know(connections: Iterable<ConnectionConfig>): Promise<void> {
+    for (const connection of connections) {
+      if (connection.protocol !== 'ssh') continue;
+      const { name } = connection;
+      checkKey(connection);
       const blob = this.#pinned.has(name) ? undefined : await this.#store.setting(pin(name));
       if (blob !== undefined) this.#pinned.set(name, Buffer.from(blob, 'base64'));
     }
@@ -178,4 +182,14 @@ async function keyOf(store: Settings, name: string): Promise<string> {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   await store.setSetting(name, pem);
   return pem;
+}
+
+/** Found at the start, and not when somebody wants to log in. */
+function checkKey({ name, credential }: SshConnection): void {
+  try {
+    if (credential.privateKey) targetKey(credential.privateKey.reveal());
+  } catch (error) {
+    const why = error instanceof KeyError ? error.message : 'it cannot be read';
+    throw new Error(`connections.${name}.credential.private_key: ${why}.`, { cause: error });
+  }
 }

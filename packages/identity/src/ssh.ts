@@ -76,7 +76,9 @@ export function isWithin(address: string, list: string): boolean {
     const [own, other] = [bitsOf(address), bitsOf(network)];
     if (own === undefined || other === undefined || own.length !== other.length) return false;
     const count = bits === undefined ? own.length : Number(bits);
-    return Number.isInteger(count) && count >= 0 && own.slice(0, count) === other.slice(0, count);
+    return (
+      Number.isInteger(count) && count >= 0 && count <= own.length && own.slice(0, count) === other.slice(0, count)
+    );
   });
 }
 

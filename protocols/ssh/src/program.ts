@@ -216,7 +216,7 @@ export class Program implements ChannelEvents {
       this.#say(this.#context.menuText());
       return this.#finish(1);
     }
-    void this.#ask(kind, text, Buffer.from(body));
+    this.#run(kind, text, Buffer.from(body));
   }
 
   #choose(): void {
@@ -233,11 +233,15 @@ export class Program implements ChannelEvents {
       (chosen) => {
         this.#keys = undefined;
         if (this.#client.closed) return;
-        if (chosen) void this.#ask('shell', '', Buffer.alloc(0));
+        if (chosen) this.#run('shell', '', Buffer.alloc(0));
         else this.#finish(1);
       },
       () => this.#finish(1),
     );
+  }
+
+  #run(kind: Kind, text: string, body: Buffer): void {
+    this.#ask(kind, text, body).catch(() => this.fail('Something went wrong in the gateway, so this was not run.'));
   }
 
   async #ask(kind: Kind, text: string, body: Buffer): Promise<void> {
@@ -346,29 +350,41 @@ export class Program implements ChannelEvents {
   #output(bytes: Buffer, type: number): void {
     const editor = this.#editors?.[type === STDERR ? 'err' : 'out'];
     if (!editor) return this.#deliver(bytes, type);
-    this.#deliver(editor.push(bytes), type);
-    this.#arm(editor, type);
+    this.#edited(() => {
+      this.#deliver(editor.push(bytes), type);
+      this.#arm(editor, type);
+    });
   }
 
   /** What an editor keeps goes out when nothing has followed it for as long as it is worth waiting. */
   #arm(editor: StreamEditor, type: number): void {
     clearTimeout(this.#timers.get(editor));
     if (editor.held === 0) return void this.#timers.delete(editor);
-    this.#timers.set(
-      editor,
-      setTimeout(() => {
-        if (!this.#ended) this.#deliver(editor.release(), type);
-      }, editor.patience),
-    );
+    const release = (): void => {
+      if (!this.#ended) this.#edited(() => this.#deliver(editor.release(), type));
+    };
+    this.#timers.set(editor, setTimeout(release, editor.patience));
   }
 
   #flushEditors(): void {
-    if (!this.#editors) return;
+    const editors = this.#editors;
+    if (!editors) return;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    this.#deliver(this.#editors.out.end(), 0);
-    this.#deliver(this.#editors.err.end(), STDERR);
-    this.#editors = undefined;
+    this.#edited(() => {
+      this.#deliver(editors.out.end(), 0);
+      this.#deliver(editors.err.end(), STDERR);
+      this.#editors = undefined;
+    });
+  }
+
+  /** A mask that cannot be applied lets nothing through. */
+  #edited(act: () => void): void {
+    try {
+      act();
+    } catch {
+      this.fail('The output could not be masked, so it ends here.');
+    }
   }
 
   #deliver(bytes: Buffer, type: number): void {

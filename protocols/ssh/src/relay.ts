@@ -1,4 +1,4 @@
-import type { Admission, Answer, Deny, Ending, Gate, Menu } from '@sluice/contract';
+import type { Admission, Answer, Deny, Ending, Gate, Impatience, Menu, Patience } from '@sluice/contract';
 import { pack } from '@sluice/keys';
 import type { Beside, Context } from './context.js';
 import { Forwarding } from './forwarding.js';
@@ -29,8 +29,8 @@ export class Relay implements Context {
   #sessionsClosed = false;
   #over = false;
   readonly #keepalive: NodeJS.Timeout;
-  readonly #gone = new AbortController();
   readonly #silent = new Map<Leg, number>();
+  readonly #gone = new AbortController();
 
   constructor(gate: Gate, transport: Transport, who: LoggedIn) {
     this.gate = gate;
@@ -85,9 +85,15 @@ export class Relay implements Context {
     const late = (answer: Answer): void => {
       if (!this.#over) answered(answer, id);
     };
-    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish });
+    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, this.#patienceFor(wish));
     if (!(answer instanceof Promise)) answered(answer, id);
     else void answer.then(late, () => late(UNJUDGED));
+  }
+
+  /** Connections wait for their answer; what is asked for ahead of a program does not. */
+  #patienceFor({ kind }: Beside): Patience | undefined {
+    if (kind === 'environment' || kind === 'agent' || kind === 'x11') return undefined;
+    return { settled: () => Promise.resolve('idle'), say: () => undefined, signal: this.#gone.signal };
   }
 
   menuText(): string {
@@ -137,7 +143,7 @@ export class Relay implements Context {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#keepalive);
-    this.#gone.abort();
+    this.#gone.abort('gone' satisfies Impatience);
     this.client.lost();
     this.#targetLeg?.transport.disconnect(Disconnect.byApplication, '');
     for (const program of this.running) program.fail('The client is gone.');

@@ -1,7 +1,8 @@
 import type { Action, ExecCommand, Facts, ForwardCommand, ShellCommand, SubsystemCommand } from '@sluice/contract';
 import { Draft } from './setting.js';
+import { Untold } from './syntax.js';
 import { suspicious } from './variables.js';
-import { Untold, Walk } from './walk.js';
+import { Walk } from './walk.js';
 
 /**
  * What a request of an SSH client would do, as far as its text says it. Pure and bounded; never throws.

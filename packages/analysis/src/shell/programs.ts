@@ -98,6 +98,9 @@ function decide(invocation: Invocation): void {
     return;
   }
   if (name === 'git') {
+    // Addresses with passwords in them, and headers that are sent.
+    if (values[0]?.text === 'config' && values.some(({ text }) => /^(?:--list|-l|--get-regexp)$/.test(text)))
+      draft.effect('secret');
     if (values.some(({ text, glob }) => pathsIn(text).some((path) => isSecret(path, glob, setting.folders))))
       draft.effect('secret');
     const { effects, unknown } = gitCommand(values, setting.terminal && !setting.piped);
@@ -174,7 +177,11 @@ const isData = ({ text }: Value): boolean => /^-[nc][\d]*$|^--(?:lines|bytes)=/.
 export function declares({ name, values, draft }: Invocation): boolean {
   if (!DECLARING.has(name)) return false;
   draft.effect('session');
-  if (values.length === 0 || values.some(({ text }) => /^-[a-zA-Z]*p/.test(text))) draft.effect('read', 'secret');
+  if (
+    values.every(({ text, known }) => known && /^[-+]/.test(text)) ||
+    values.some(({ text }) => /^-[a-zA-Z]*p/.test(text))
+  )
+    draft.effect('read', 'secret');
   for (const { text, known } of values) {
     if (/^-[xrg]$/.test(text) || (known && /^[a-z_]\w*$/.test(text)) || text === '-p') continue;
     const [, variable] = /^([A-Za-z_]\w*)=/.exec(text) ?? [];

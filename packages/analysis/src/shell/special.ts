@@ -117,7 +117,8 @@ const RG_OPTIONS = optionsOf(
 const rgs: Handler = (invocation) => {
   const parsed = parseOptions(invocation.values, RG_OPTIONS);
   if (typeof parsed === 'string') return (invocation.draft.effect('read').unknown(parsed), true);
-  reads({ shows: 'contents' }, invocation);
+  const pattern = parsed.options.some(({ name }) => name === '-e') ? undefined : parsed.operands[0];
+  reads({ shows: 'contents' }, { ...invocation, values: invocation.values.filter((value) => value !== pattern) });
   return true;
 };
 
@@ -150,7 +151,11 @@ const echoes: Handler = ({ draft }) => (draft.effect('read'), true);
 
 const changesFolder: Handler = ({ values, draft }) => {
   draft.effect('read');
-  for (const { text, glob } of values) if (isSecret(text, glob)) draft.effect('secret');
+  for (const { text, glob, known } of values) {
+    // With something behind it, so that it counts as a folder.
+    if (isSecret(`${text}/x`, glob)) draft.effect('secret');
+    if (!known) draft.unknown('changes to a folder that is only known when it runs');
+  }
   return true;
 };
 

@@ -5,11 +5,14 @@ import { type Known, valuesOf } from './words.js';
 const ORDINARY =
   /^(?!.*_proxy$)[a-z_][a-z0-9_]*$|^(?:DIR|FILE|FILES|N|I|J|COUNT|TOTAL|NAME|HOST|HOSTS|DATE|NOW|START|STOP|OUT|RESULT|LOG|LOGS|LINE|SRC|SERVICE|PID|PORT|VERSION|STATUS|RC|CODE)$/;
 const LANGUAGE = /^(?:LANG|LC_[A-Z]+|TZ|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES)$/;
-const PLAIN = /^[\w.@,+:-]*(?:\/[\w+-]+){0,3}$/;
+/** No paths: a locale is a file of messages and rules. */
+const PLAIN = /^[\w.@,+:-]*$/;
+const ZONE = /^[A-Za-z][\w+-]*(?:\/[\w+-]+){0,2}$/;
 
 /** Why a variable must not be set to this before something runs; undefined when it may. */
 export function suspicious(name: string, value: string | undefined): string | undefined {
-  if (LANGUAGE.test(name) && value !== undefined && PLAIN.test(value)) return undefined;
+  if (LANGUAGE.test(name) && value !== undefined && (PLAIN.test(value) || (name === 'TZ' && ZONE.test(value))))
+    return undefined;
   if (ORDINARY.test(name)) return undefined;
   return `sets ${name}, which can change what programs do`;
 }

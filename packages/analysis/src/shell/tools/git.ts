@@ -71,7 +71,7 @@ const CHANGING = new Map<string, readonly Effect[]>([
   ['config', ['write', 'execute']],
   ['update-ref', ['write', 'destroy']],
   ['reflog', ['destroy']],
-  ['remote', ['write']],
+  ['remote', ['write', 'egress']],
   ['worktree', ['write', 'destroy']],
   ['ls-remote', ['egress']],
 ]);

@@ -97,10 +97,19 @@ function fits(pattern: RegExp, line: string): boolean {
 /** What else a reading line is: it shows secrets. */
 export const secretPhrase = (name: string, line: string): boolean =>
   (name === 'kubectl' && /\bsecrets?\b|\bgetsecret|\/secrets/i.test(line)) ||
-  (name === 'ps' && /^ (?:[a-df-z]*e[a-z]*)(?: |$)/.test(line) && !line.startsWith(' -')) ||
+  (name === 'ps' && showsEnvironment(line)) ||
   (name === 'systemctl' &&
     /\bshow\b/.test(line) &&
     /-p Environment|--property=\S*Environ|show(?:-environment)? *$/i.test(line));
+
+/** `ps e`: an option without a dash, which is no value of the one before it. */
+function showsEnvironment(line: string): boolean {
+  const words = line.trim().split(' ');
+  return words.some((word, at) => {
+    const before = words[at - 1] ?? '';
+    return /^[a-zA-Z]*e[a-zA-Z]*$/.test(word) && !/^-(?:-\w+|[a-zA-Z]*[opuCtUgGs])$|^[a-zA-Z]*o$/.test(before);
+  });
+}
 
 type Changing = readonly [names: string, commands: string, effects: readonly Effect[]];
 

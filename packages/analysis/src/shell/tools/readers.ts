@@ -38,8 +38,9 @@ add('which whereis type lsblk lscpu lsmod findmnt factor numfmt cal pwd cd pushd
   shows: 'names',
 });
 add('tr', { shows: 'names' });
+add('wait', { shows: 'names', options: options('n') });
 add('jobs', { shows: 'names', operands: 0, options: options('lnprs') });
-add('exit return break continue wait times logout', { shows: 'names' });
+add('exit return break continue times logout', { shows: 'names' });
 
 // Those with options that write or run something, and what is left without them.
 add('sort', {

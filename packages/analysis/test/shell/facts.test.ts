@@ -1,0 +1,184 @@
+import type { ExecCommand, Facts, ForwardCommand } from '@sluice/contract';
+import { describe, expect, test } from 'vitest';
+import { analyzeShell } from '../../src/index.js';
+
+const exec = (text: string, more: Partial<ExecCommand> = {}): Facts =>
+  analyzeShell({
+    type: 'exec',
+    id: 1,
+    shell: 'bash',
+    text,
+    account: 'operator',
+    environment: [],
+    terminal: false,
+    ...more,
+  });
+const verbs = (text: string): string[] => exec(text).actions.map(({ verb, depth }) => `${depth} ${verb}`);
+const effects = (facts: Facts): string[] => [...new Set(facts.actions.flatMap((action) => action.effects))].sort();
+
+describe('actions', () => {
+  test('one for each simple command, in the order of the text, with its depth', () => {
+    expect(verbs('ls; cat a | grep b && (df; free)')).toEqual(['0 ls', '0 cat', '0 grep', '0 df', '0 free']);
+    expect(verbs('echo $(date; ls `pwd`)')).toEqual(['0 echo', '1 date', '1 ls', '2 pwd']);
+    expect(verbs("timeout 5 sh -c 'ls | wc -l'")).toEqual(['0 timeout', '1 sh', '2 ls', '2 wc']);
+    expect(verbs('find . -exec grep x {} +')).toEqual(['0 find', '1 grep']);
+    expect(verbs('git status')).toEqual(['0 git status']);
+    expect(verbs('/usr/bin/ls')).toEqual(['0 ls']);
+    expect(verbs('# only a comment')).toEqual(['0 nothing']);
+  });
+
+  test('statements are those of the top', () => {
+    const { actions, statements } = exec('ls; cat $(pwd)\ndf');
+    expect(statements).toHaveLength(3);
+    expect(actions.map(({ statement }) => statement)).toEqual([0, 1, 1, 2]);
+  });
+
+  test('files are named with what happens to them', () => {
+    const [action] = exec('rm -rf /srv/a "b c"').actions;
+    expect(action?.resources).toEqual([
+      { type: 'program', name: 'rm', access: 'execute' },
+      { type: 'file', name: '/srv/a', access: 'destroy' },
+      { type: 'file', name: 'b c', access: 'destroy' },
+    ]);
+    expect(exec('echo x >> log 2> /dev/null').actions[0]?.resources).toContainEqual({
+      type: 'file',
+      name: 'log',
+      access: 'write',
+    });
+    expect(exec('curl -s https://api.example:8443/x').actions[0]?.resources).toContainEqual({
+      type: 'host',
+      name: 'api.example',
+      access: 'execute',
+    });
+  });
+
+  test.each<[string, string[]]>([
+    ['ls', ['read']],
+    ['mkdir a', ['write']],
+    ['rm a', ['destroy']],
+    ['cp a b', ['destroy', 'write']],
+    ['cp -n a b', ['write']],
+    ['chmod 777 a', ['grant']],
+    ['echo x >> ~/.ssh/authorized_keys', ['grant', 'read', 'write']],
+    ['echo x >> ~/.bashrc', ['execute', 'read', 'write']],
+    ['cat /etc/shadow', ['read', 'secret']],
+    ['sudo ls', ['execute', 'read']],
+    ['dig example.com', ['egress']],
+    ['scp -t /tmp', ['transfer', 'write']],
+    ['rsync --server --sender -logDtpre.iLsfxC . /srv', ['read', 'transfer']],
+    ['rsync --server -logDtpre.iLsfxC --delete . /srv', ['destroy', 'transfer', 'write']],
+    ["git-upload-pack '/srv/repo.git'", ['read', 'transfer']],
+    ["git receive-pack '/srv/repo.git'", ['transfer', 'write']],
+    ['systemctl stop nginx', ['destroy', 'execute']],
+    ['frobnicate', ['execute', 'unknown']],
+  ])('%s: %j', (text, expected) => {
+    expect(effects(exec(text))).toEqual(expected);
+  });
+});
+
+describe('what cannot be followed', () => {
+  test.each([
+    ['a shell that is not known', exec('ls', { shell: 'opaque' })],
+    ['a text that does not parse', exec('if true; then')],
+    ['a zero byte', exec('ls\0rm x')],
+    ['a carriage return', exec('ls\r')],
+    ['bytes that are no text', exec('ls \ufffd')],
+  ])('%s is opaque', (_, facts) => {
+    expect(facts.confidence).toBe('opaque');
+    expect(facts.actions).toHaveLength(1);
+    expect(facts.actions[0]).toMatchObject({ effects: ['unknown'] });
+    expect(facts.actions[0]?.reasons[0]).not.toBe('');
+  });
+
+  test('sh reads what bash reads otherwise', () => {
+    for (const text of [
+      'ls {a,b}',
+      "ls $'a'",
+      'cat <<< x',
+      'diff <(ls) x',
+      '[[ -f x ]]',
+      'ls &> x',
+      'echo ${x/a/b}',
+      'a=(1 2)',
+      'time ls | cat',
+    ]) {
+      expect(effects(exec(text, { shell: 'sh' })), text).toContain('unknown');
+    }
+  });
+
+  test('a terminal lets pagers take orders', () => {
+    for (const text of ['less x', 'git log', 'systemctl status', 'journalctl -u x', 'top']) {
+      expect(effects(exec(text)), text).toEqual(['read']);
+      expect(effects(exec(text, { terminal: true })), text).toContain('unknown');
+    }
+    expect(effects(exec('git log | cat', { terminal: true }))).toEqual(['read']);
+    expect(effects(exec('git --no-pager log', { terminal: true }))).toEqual(['read']);
+  });
+
+  test('variables that were set beforehand count', () => {
+    const set = (name: string, value = 'x'): string[] => effects(exec('ls', { environment: [[name, value]] }));
+    for (const name of [
+      'LD_PRELOAD',
+      'BASH_ENV',
+      'ENV',
+      'PATH',
+      'IFS',
+      'PS4',
+      'PAGER',
+      'GIT_SSH_COMMAND',
+      'http_proxy',
+      'FOO',
+    ])
+      expect(set(name), name).toContain('unknown');
+    expect(set('LANG', 'de_DE.UTF-8')).toEqual(['read']);
+    expect(set('LC_ALL', 'C')).toEqual(['read']);
+    expect(set('LC_ALL', '/tmp/evil')).toContain('unknown');
+  });
+});
+
+describe('the rest of a connection', () => {
+  const forward = (more: Partial<ForwardCommand>): Facts =>
+    analyzeShell({ type: 'forward', id: 1, kind: 'local', text: 'x', account: 'operator', ...more });
+
+  test('sftp copies; other subsystems are unknown', () => {
+    expect(effects(analyzeShell({ type: 'subsystem', id: 1, text: 'sftp', account: 'a' }))).toEqual(['transfer']);
+    expect(effects(analyzeShell({ type: 'subsystem', id: 1, text: 'netconf', account: 'a' }))).toEqual([
+      'execute',
+      'unknown',
+    ]);
+  });
+
+  test('a shell is unknown until a rule says otherwise, and a line in it is observed', () => {
+    const shell = { type: 'shell', id: 1, shell: 'bash', account: 'a', environment: [], terminal: true } as const;
+    const opened = analyzeShell({ ...shell, text: '' });
+    expect(opened).toMatchObject({
+      confidence: 'observed',
+      actions: [{ verb: 'shell', effects: ['execute', 'unknown'] }],
+    });
+    const line = analyzeShell({ ...shell, text: 'rm x' });
+    expect(line).toMatchObject({ confidence: 'observed', actions: [{ verb: 'rm', effects: ['destroy'] }] });
+  });
+
+  test.each<[Partial<ForwardCommand>, string, string[]]>([
+    [{ kind: 'local', host: 'db', port: 5432 }, 'forward:local', ['egress', 'unknown']],
+    [{ kind: 'remote', host: '', port: 8080 }, 'forward:remote', ['egress', 'unknown']],
+    [{ kind: 'stream-local', path: '/var/run/docker.sock' }, 'forward:stream-local', ['execute', 'unknown']],
+    [{ kind: 'agent' }, 'forward:agent', ['secret', 'unknown']],
+    [{ kind: 'x11' }, 'forward:x11', ['execute', 'unknown']],
+    [{ kind: 'environment', path: 'LD_PRELOAD' }, 'forward:environment', ['session', 'unknown']],
+    [{ kind: 'environment', path: 'LC_ALL' }, 'forward:environment', ['session']],
+  ])('%j', (more, verb, expected) => {
+    const facts = forward(more);
+    expect(facts.actions[0]?.verb).toBe(verb);
+    expect(effects(facts)).toEqual(expected);
+  });
+
+  test('where a forwarding leads is a resource', () => {
+    expect(forward({ host: 'db', port: 5432 }).actions[0]?.resources).toEqual([
+      { type: 'host', name: 'db:5432', access: 'execute' },
+    ]);
+    expect(forward({ kind: 'stream-local', path: '/run/x' }).actions[0]?.resources).toEqual([
+      { type: 'file', name: '/run/x', access: 'write' },
+    ]);
+  });
+});
