@@ -161,6 +161,14 @@ describe('over the network', () => {
     await expect(fetchJson(url, 5_000)).rejects.toThrow('more than 5000 bytes');
   });
 
+  test('an issuer that does not answer, or does not finish, is not waited for', async () => {
+    const silent = await serve(() => undefined);
+    await expect(fetchJson(silent, 1000, 100)).rejects.toThrow(/timeout/);
+    stop();
+    const slow = await serve((response) => void response.write('{"keys":'));
+    await expect(fetchJson(slow, 1000, 100)).rejects.toThrow(/timeout/);
+  });
+
   test('a redirect is not followed', async () => {
     const url = await serve((response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end());
     await expect(fetchJson(url, 1000)).rejects.toThrow();
