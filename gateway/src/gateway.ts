@@ -24,7 +24,7 @@ import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
 import type { MaskSession } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
-import { OPERATOR, type Parts, issuersOf, openParts, sameIssuers, withOperator } from './parts.js';
+import { OPERATOR, type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
@@ -175,8 +175,9 @@ export class Gateway {
       this.refuseReload(actor, (error as Error).message);
       throw error;
     }
-    const issuers = sameIssuers(old, config) ? this.identity.issuers : issuersOf(config, this.log.operator);
-    this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, ...(issuers && { issuers }) });
+    const issuers = issuersOf(config, this.log.operator, this.identity.issuers);
+    this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, issuers });
+    void issuers.warm();
     this.#maskTargets.reconfigured((name) => sameTarget(old, config, name));
     this.#live = live;
     this.webhooks.hooks = config.webhooks;

@@ -97,20 +97,15 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
 /** The principal that the operating system's user stands for, who can read the data folder anyway. */
 export const OPERATOR = 'operator';
 
-const claimsOf = ({ connections, roles }: Pick<Config, 'connections' | 'roles'>): ReturnType<typeof claimsIn> =>
-  claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]);
-
-export function issuersOf({ issuers, connections, roles }: Config, operator: Logger): Issuers {
+/** `before`: the issuers of the configuration before it, whose keys are kept where they are the same. */
+export function issuersOf({ issuers, connections, roles }: Config, operator: Logger, before?: Issuers): Issuers {
   return new Issuers(issuers.values(), {
-    claims: claimsOf({ connections, roles }),
+    claims: claimsIn([...[...connections.values()].map(({ access }) => access), ...Object.values(roles)]),
+    before,
     onFailure: (issuer, { message }) =>
       operator.warn({ issuer, error: message }, 'the keys of an issuer cannot be fetched'),
   });
 }
-
-/** Verified keys are worth keeping: an issuer may be down just now. */
-export const sameIssuers = (one: Config, other: Config): boolean =>
-  JSON.stringify([...one.issuers, ...claimsOf(one)]) === JSON.stringify([...other.issuers, ...claimsOf(other)]);
 
 export const withOperator = (principals: ReadonlyMap<string, Principal>): ReadonlyMap<string, Principal> =>
   new Map([

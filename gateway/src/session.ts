@@ -62,6 +62,8 @@ export class Session implements Gate {
   denied = 0;
   lastActivity = Date.now();
 
+  /** What an identity provider said of the principal. */
+  #claimed: Proven['claimed'];
   readonly #services: Services;
   readonly #listener: Listener;
   readonly #kill = new AbortController();
@@ -109,7 +111,11 @@ export class Session implements Gate {
     if (!this.connection || !this.principal) return;
     const { connections, identity, mayUse, masks } = this.#services;
     const connection = connections.get(this.connection.name);
-    const principal = this.principal.issuer === undefined ? identity.principal(this.principal.name) : this.principal;
+    const principal = identity.current({
+      principal: this.principal,
+      tokenId: this.tokenId,
+      ...(this.#claimed && { claimed: this.#claimed }),
+    });
     this.#judge = undefined;
     if (connection?.protocol !== this.protocol) return this.#endSoon('This connection was taken out of the gateway.');
     if (!principal || !mayUse(principal, connection)) return this.#endSoon('You may no longer use this connection.');
@@ -399,6 +405,7 @@ export class Session implements Gate {
     }
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
+    this.#claimed = proven.claimed;
     this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
     this.masks = services.masks(connection);

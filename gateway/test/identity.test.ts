@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,6 +13,7 @@ import {
   temporaryFolder,
 } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfiguration } from '../src/configuration.js';
 import { TestIssuer } from './issuer.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
@@ -102,6 +103,27 @@ describe('a token of an issuer as the password', () => {
       await short.stop();
     }
   });
+});
+
+check('a session goes when a new configuration has no issuer for it, and stays when another rule came', async () => {
+  const other = await openStand({ target: targetOf(server), sections: issuers() });
+  try {
+    const file = join(other.folder, 'sluice.yaml');
+    const written = readFileSync(file, 'utf8');
+    const reload = (text: string): Promise<void> => {
+      writeFileSync(file, text);
+      return other.gateway.reload(readConfiguration(file).config, 'test');
+    };
+    const client = await other.client({ user: 'ana', password: await engineer(), options: PASSWORD });
+    const ended = new Promise<Error>((resolve) => client.once('error', resolve));
+    await reload(written.replace('approver: ["group:dba"]', 'approver: ["group:engineers"]'));
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    expect([...other.gateway.sessions.values()][0]?.principal?.roles).toEqual(['user', 'approver']);
+    await reload(written.replace(/^issuers: .*\nroles: .*$/m, ''));
+    expect((await ended).message).toMatch(/no longer use this connection/);
+  } finally {
+    await other.stop();
+  }
 });
 
 describe('a job of a CI system', () => {

@@ -390,8 +390,9 @@ describe('peers that misbehave', () => {
     await sleep(500);
     const client = await stand.client();
     expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
-    await sleep(2500);
-    expect(sockets.filter((socket) => !socket.destroyed && socket.readyState === 'open').length).toBe(0);
+    const open = (): number => sockets.filter((socket) => !socket.destroyed && socket.readyState === 'open').length;
+    // A busy machine accepts the last of them late; one that is not gone in the end fails by the test's own time limit.
+    while (open() > 0) await sleep(50);
     expect((await client.query('select 2 as two')).rows).toEqual([{ two: 2 }]);
     await client.end();
     await stand.stop();

@@ -46,6 +46,8 @@ export interface Proven {
   readonly expires: number | undefined;
   /** A session that it opened ends then. */
   readonly endsSessions: boolean;
+  /** What an identity provider said of them, when it was its token that was shown. */
+  readonly claimed?: Omit<Principal, 'roles'>;
 }
 
 /** A token that is to be made. `expires` is in milliseconds since 1970. */
@@ -116,6 +118,22 @@ export class Directory {
   reconfigure(principals: ReadonlyMap<string, Principal>, { issuers, roles }: DirectoryOptions): void {
     this.#people = new People(principals, roles);
     this.#issuers = issuers;
+  }
+
+  /**
+   * Who has proven it under the configuration of now, with no more roles than their token has; undefined: nobody any more. A
+   * token need not be good any longer: a session outlives it.
+   */
+  current({
+    principal,
+    tokenId,
+    claimed,
+  }: Pick<Proven, 'principal' | 'claimed'> & { tokenId: string | undefined }): Principal | undefined {
+    const token = tokenId === undefined ? undefined : this.#tokens.get(tokenId);
+    if (token) return this.#ownerOf(token);
+    if (!claimed) return this.#people.get(principal.name);
+    const found = this.#issuers?.get(claimed.issuer ?? '') && this.#people.find(claimed);
+    return found?.name === principal.name ? found : undefined;
   }
 
   /** One of the configuration. */
@@ -262,6 +280,7 @@ export class Directory {
     return {
       by: 'issuer',
       principal: found,
+      claimed: principal,
       tokenId: `${principal.issuer}:${digest}`,
       connections: undefined,
       expires,

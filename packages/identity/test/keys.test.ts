@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fetchJson } from '../src/oidc/fetch.js';
-import { FakeIssuer, newKey, refusal } from './issuer.js';
+import { Issuers } from '../src/index.js';
+import { FakeIssuer, newKey, refusal, settings } from './issuer.js';
 
 const [first, second] = [await newKey('first'), await newKey('second')];
 const MINUTE = 60_000;
@@ -30,6 +31,17 @@ test('keys that were fetched before the first token see it through an issuer tha
   issuer.down = true;
   expect(await refusal(issuers, await issuer.token(first))).toBe('taken');
   expect(fetches()).toBe(1);
+});
+
+test('another configuration goes on with the keys that are there, for as long as it says itself', async () => {
+  const before = issuer.issuers();
+  await refusal(before, await issuer.token(first));
+  issuer.down = true;
+  issuer.now += 30 * MINUTE;
+  const options = { fetch: issuer.fetch, now: () => issuer.now, before };
+  const token = await issuer.token(first);
+  expect(await refusal(new Issuers([settings({ name: 'renamed' })], options), token)).toBe('taken');
+  expect(await refusal(new Issuers([settings({ keysMaxAge: MINUTE })], options), token)).toMatch(/^unavailable/);
 });
 
 test('a new key is fetched when a token names it, at most every 30 s', async () => {
@@ -147,6 +159,14 @@ describe('over the network', () => {
     const url = await serve((response) => response.end(JSON.stringify({ junk: 'x'.repeat(10_000) })));
     expect(await fetchJson(url, 20_000)).toHaveProperty('junk');
     await expect(fetchJson(url, 5_000)).rejects.toThrow('more than 5000 bytes');
+  });
+
+  test('an issuer that does not answer, or does not finish, is not waited for', async () => {
+    const silent = await serve(() => undefined);
+    await expect(fetchJson(silent, 1000, 100)).rejects.toThrow(/timeout/);
+    stop();
+    const slow = await serve((response) => void response.write('{"keys":'));
+    await expect(fetchJson(slow, 1000, 100)).rejects.toThrow(/timeout/);
   });
 
   test('a redirect is not followed', async () => {

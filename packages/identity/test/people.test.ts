@@ -1,6 +1,13 @@
 import type { Principal, Role } from '@sluice/contract';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Directory, type IdentityStore, type IssuerSettings, People, type StoredToken } from '../src/index.js';
+import {
+  Directory,
+  type IdentityStore,
+  type IssuerSettings,
+  People,
+  type Proven,
+  type StoredToken,
+} from '../src/index.js';
 import { FakeIssuer, newKey } from './issuer.js';
 
 const key = await newKey('one');
@@ -136,5 +143,48 @@ describe("a gateway token of an issuer's person", () => {
     const directory = await open([principal('kim', { roles: ['user', 'auditor'] })]);
     const { token } = await directory.createToken({ principal: 'kim', name: 't', roles: ['auditor', 'admin'] });
     expect(directory.bearer(token)?.principal.roles).toEqual(['auditor']);
+  });
+});
+
+describe('under another configuration, somebody who has logged in', () => {
+  const keeper = principal('keeper', { groups: ['own'], roles: ['user', 'admin'], issuer: 'corp', subject: '00u1' });
+  const reconfigure = (directory: Directory, principals: [string, Principal][], more: object = {}): void =>
+    directory.reconfigure(new Map(principals), { issuers: issuer.issuers(), ...more });
+
+  test('has the groups of their token, and the roles of now', async () => {
+    const directory = await open([]);
+    const proven = (await directory.authenticate(await issuer.token(key, { groups: ['dba'] }))) as Proven;
+    reconfigure(directory, [], { roles: { approver: ['group:dba'] } });
+    expect(directory.current(proven)).toMatchObject({ name: 'ana', groups: ['dba'], roles: ['user', 'approver'] });
+  });
+
+  test('loses what the configuration has taken from them', async () => {
+    const directory = await open([keeper]);
+    const proven = (await directory.authenticate(await issuer.token(key, { sub: '00u1', groups: ['dba'] }))) as Proven;
+    expect(proven.principal).toMatchObject({ name: 'keeper', groups: ['own', 'dba'] });
+    reconfigure(directory, [principal('keeper', { ...keeper[1], groups: [], roles: ['user'] })]);
+    expect(directory.current(proven)).toMatchObject({ name: 'keeper', groups: ['dba'], roles: ['user'] });
+    reconfigure(directory, [principal('keeper')]);
+    expect(directory.current(proven)).toBeUndefined();
+  });
+
+  test('is nobody without their issuer, or when the configuration takes their name', async () => {
+    const directory = await open([]);
+    const proven = (await directory.authenticate(await issuer.token(key))) as Proven;
+    reconfigure(directory, [principal('ana')]);
+    expect(directory.current(proven)).toBeUndefined();
+    reconfigure(directory, [], { issuers: issuer.issuers({ name: 'other' }) });
+    expect(directory.current(proven)).toBeUndefined();
+  });
+
+  test('has no more roles than their token, which need not be good any longer', async () => {
+    const directory = await open([principal('kim', { roles: ['user', 'auditor'] })]);
+    const { token, stored } = await directory.createToken({ principal: 'kim', name: 't', roles: ['user'] });
+    const proven = directory.bearer(token) as Proven;
+    await directory.revokeToken(stored.id);
+    reconfigure(directory, [principal('kim', { roles: ['user', 'auditor'] })]);
+    expect(directory.current(proven)?.roles).toEqual(['user']);
+    reconfigure(directory, []);
+    expect(directory.current(proven)).toBeUndefined();
   });
 });

@@ -60,6 +60,10 @@ export class Issuer {
     this.#keys = new IssuerKeys(url, { maxAge, fetch, now, onFailure });
   }
 
+  inherit(from: Issuer): void {
+    this.#keys.inherit(from.#keys);
+  }
+
   /** Never rejects: what failed is told to `onFailure`. */
   warm(): Promise<void> {
     return this.#keys.warm();

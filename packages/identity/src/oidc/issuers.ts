@@ -15,16 +15,26 @@ export class Issuers {
   readonly #byUrl: ReadonlyMap<string, Issuer>;
   readonly #byName: ReadonlyMap<string, Issuer>;
 
-  /** `onFailure`: keys could not be fetched, with the name of the issuer. */
+  /**
+   * `onFailure`: keys could not be fetched, with the name of the issuer. `before`: those of an earlier configuration, whose keys
+   * are worth keeping, since an issuer may be down just now.
+   */
   constructor(
     settings: Iterable<IssuerSettings>,
-    options: Omit<IssuerOptions, 'onFailure'> & { onFailure?: (issuer: string, error: Error) => void } = {},
+    options: Omit<IssuerOptions, 'onFailure'> & {
+      onFailure?: (issuer: string, error: Error) => void;
+      before?: Issuers | undefined;
+    } = {},
   ) {
-    const { onFailure, ...rest } = options;
+    const { onFailure, before, ...rest } = options;
     const issuers = Array.from(
       settings,
       (one) => new Issuer(one, { ...rest, ...(onFailure && { onFailure: (error) => onFailure(one.name, error) }) }),
     );
+    for (const issuer of issuers) {
+      const known = before && before.#byUrl.get(issuer.settings.url);
+      if (known) issuer.inherit(known);
+    }
     this.#byUrl = new Map(issuers.map((one) => [one.settings.url, one]));
     this.#byName = new Map(issuers.map((one) => [one.settings.name, one]));
   }

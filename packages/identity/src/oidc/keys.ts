@@ -55,9 +55,16 @@ export class IssuerKeys {
     }
   };
 
+  /** Goes on with the keys that another one had fetched for the same issuer. */
+  inherit(from: IssuerKeys): void {
+    this.#set = from.#set;
+    this.#fetched = from.#fetched;
+    this.#tried = from.#tried;
+  }
+
   /** Fetches them before the first token comes. Never rejects. */
-  warm(): Promise<void> {
-    return this.#refresh();
+  async warm(): Promise<void> {
+    if (this.#set === undefined) await this.#refresh();
   }
 
   async #current(): Promise<KeySet> {
