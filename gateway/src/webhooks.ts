@@ -30,6 +30,7 @@ export class Webhooks {
   readonly #operator: Logger;
   readonly #messages = new Set<Message>();
   readonly #stopped = new AbortController();
+  #stopping = false;
   readonly #first: number;
 
   /** `first`: milliseconds before the second attempt. */
@@ -57,6 +58,7 @@ export class Webhooks {
 
   /** Gives what is under way a moment, and the rest up. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const message of this.#messages) if (message.timer) this.#giveUp(message, 'the gateway is shutting down');
     for (let n = 0; n < 20 && this.#messages.size > 0; n++) await new Promise((resolve) => setTimeout(resolve, 50));
     this.#stopped.abort();
@@ -74,7 +76,7 @@ export class Webhooks {
     }
     this.counted.failed++;
     const { host } = new URL(message.hook.url);
-    if (message.attempts >= ATTEMPTS || this.#stopped.signal.aborted) return this.#giveUp(message, problem);
+    if (message.attempts >= ATTEMPTS || this.#stopping) return this.#giveUp(message, problem);
     this.#operator.warn({ host, problem, attempt: message.attempts }, 'a webhook could not be delivered');
     const wait = this.#first * 2 ** (message.attempts - 1) * (0.75 + Math.random() / 2);
     message.timer = setTimeout(() => void this.#attempt(message), wait);
