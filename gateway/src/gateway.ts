@@ -224,6 +224,8 @@ export class Gateway {
     for (const session of this.sessions.values()) session.end({ type: 'drain', message: reason });
     for (let i = 0; i < 100 && this.sessions.size > 0; i++) await pause(20);
     clearInterval(this.#sweep);
+    // Connections of the gateway's own lead through agents as well.
+    this.#maskTargets.close();
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await agentsGone;
     await withdrawn;
@@ -232,7 +234,6 @@ export class Gateway {
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
     this.journal.close();
-    this.#maskTargets.close();
     await this.#pool.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });

@@ -11,16 +11,16 @@ import type {
   Limits,
   Patience,
   Principal,
-  Refusal,
   ResponseEvent,
   Secured,
 } from '@sluice/contract';
 import type { Impact } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
-import { type Proven, TokenError } from '@sluice/identity';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Counters } from './counters.js';
+import type { Proven } from '@sluice/identity';
+import { Login, type Proof } from './login.js';
 import { holdSetting } from './hold-setting.js';
 import { impactOf } from './impact.js';
 import { Way, openTargetSide } from './target.js';
@@ -156,72 +156,7 @@ export class Session implements Gate {
   }
 
   login(user: string, connection: string, account = ''): Challenge {
-    const { identity, sshIdentities } = this.#services;
-    const { loginLimits } = this.#services;
-    const who = user === '' ? connection : user;
-    const wait = (): number => Math.ceil(loginLimits.wait(this.#address, who) / 1000);
-    const fail = (why?: string): Promise<Refusal> => {
-      loginLimits.failed(this.#address, who);
-      this.#services.log.loginFailed(this, user, connection, 'credentials', why);
-      return Promise.resolve({
-        type: 'refusal',
-        reason: 'credentials',
-        message: `password authentication failed for user "${user}"`,
-        hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
-      });
-    };
-    const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
-      if (!proven) return fail();
-      const seconds = wait();
-      if (seconds > 0) {
-        this.#services.log.loginFailed(this, user, connection, 'limit');
-        const message = `too many failed logins of "${who}" from your address: try again in ${seconds} s`;
-        return { type: 'refusal', reason: 'limit', message };
-      }
-      loginLimits.succeeded(this.#address, who);
-      return this.#admit(proven, connection, account);
-    };
-    // A token says whose it is; a name beside it has to agree.
-    const token = async (secret: string): Promise<Admission | Refusal> => {
-      try {
-        return await admit(await identity.authenticate(secret, user === '' ? undefined : user));
-      } catch (error) {
-        if (!(error instanceof TokenError)) throw error;
-        if (error.reason === 'invalid') return fail(error.message);
-        this.#services.log.loginFailed(this, user, connection, 'unavailable', error.message);
-        return {
-          type: 'refusal',
-          reason: 'unavailable',
-          message: `this token cannot be checked now: ${error.message}`,
-          hint: 'Try again in a minute, or use a gateway token.',
-        };
-      }
-    };
-    const { login: prefers } = this.#listener;
-    return {
-      ...(prefers && { prefers }),
-      discovery: this.#services.discovery,
-      scram: () => {
-        const { salt, iterations, candidates } = identity.scram(user);
-        return {
-          salt,
-          iterations,
-          candidates: candidates.map((candidate) => ({
-            ...candidate,
-            admit: () => admit(identity.proven(candidate.tokenId)),
-          })),
-          fail: () => fail(),
-        };
-      },
-      password: token,
-      bearer: token,
-      offers: (key) => sshIdentities.offers(key, this.#address),
-      publicKey: (key) => {
-        const proof = sshIdentities.proven(key, this.#address);
-        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
-      },
-      interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
-    };
+    return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
   }
 
   opened(): void {
@@ -370,39 +305,9 @@ export class Session implements Gate {
     return answer;
   }
 
-  async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
+  /** Somebody has proven who they are, and may use the connection: what the protocol needs in order to open it. */
+  begin(proven: Proof, connection: Connection, account: string): Admission {
     const services = this.#services;
-    const user = proven.principal.name;
-    const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
-      services.log.loginFailed(this, user, name, reason);
-      return { type: 'refusal', reason, message, hint };
-    };
-    const connection = services.connections.get(name);
-    if (!connection || connection.protocol !== this.protocol) {
-      if (this.protocol === 'ssh') return this.#menu(proven, name, account);
-      return refuse(
-        'connection',
-        `connection "${name}" does not exist`,
-        'The database name is the name of a connection in the configuration of the gateway.',
-      );
-    }
-    if (!this.#mayUse(proven, connection)) {
-      return refuse(
-        'access',
-        `"${user}" may not use connection "${name}"`,
-        'Ask an administrator of the gateway for access.',
-      );
-    }
-    if (!hasAccount(connection, account)) {
-      return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
-    }
-    if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
-      return refuse(
-        'limit',
-        `"${user}" has ${services.sessionsPerPrincipal} sessions open, which is the most there may be`,
-        'Close one, or have limits.sessions_per_principal raised.',
-      );
-    }
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
     this.#claimed = proven.claimed;
@@ -413,8 +318,8 @@ export class Session implements Gate {
     this.#way = new Way(connection, services, this.id, this.signal, account);
     return {
       type: 'admission',
-      principal: user,
-      connection: name,
+      principal: proven.principal.name,
+      connection: connection.name,
       target: this.#way.login,
       ...(this.masks && { masks: this.masks }),
       ...(proven.without && { without: proven.without }),
@@ -442,50 +347,17 @@ export class Session implements Gate {
     };
   }
 
-  /** Who it is has been proven. There is time to choose. */
-  #menu(proven: Proof, name: string, account: string): Refusal {
-    const own = [...this.#services.connections.values()].filter(
-      (one) => one.protocol === this.protocol && this.#mayUse(proven, one),
-    );
+  /** So much time from now on until the login has to be over, in milliseconds. */
+  allow(time: number): void {
     clearTimeout(this.#deadline);
-    this.#deadline = this.#until(CHOICE);
-    return {
-      type: 'refusal',
-      reason: 'connection',
-      message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
-      menu: {
-        connections: own.map((one) => one.name),
-        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
-      },
-    };
-  }
-
-  #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
-    const scoped = connections === undefined || connections.includes(connection.name);
-    return scoped && this.#services.mayUse(principal, connection);
-  }
-
-  /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
-  async #confirmed(show: (text: string) => void, signal: AbortSignal): Promise<Proof | undefined> {
-    const both = AbortSignal.any([signal, this.signal]);
-    const begun = this.#services.pendingLogins.begin(this.#address, both);
-    if (!begun) return undefined;
-    clearTimeout(this.#deadline);
-    this.#deadline = this.#until(CONFIRMATION);
-    const { url } = this.#services;
-    show(
-      `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,
-or run: ./sluice login confirm ${begun.code}
-The code is good for 5 minutes.`,
-    );
-    return begun.confirmed;
+    this.#deadline = this.#until(time);
   }
 
   #until(time: number): NodeJS.Timeout {
     return setTimeout(() => this.end({ type: 'deadline', message: 'The login took too long.' }), time);
   }
 
-  get #address(): string {
+  get address(): string {
     return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
@@ -498,27 +370,6 @@ The code is good for 5 minutes.`,
 
 /** What can give a name another meaning. */
 const NAMES = /search_path|\brole\b|session\s+authorization|set_config|\btemp|\bschema\b|\bdiscard\b|\breset\b/i;
-/** Somebody whose proof was good, however they proved it. */
-interface Proof extends Partial<Proven> {
-  readonly principal: Principal;
-  readonly without?: NonNullable<Admission['without']>;
-}
-
-/** Times to choose a machine, and to have a login confirmed, in milliseconds. */
-const CHOICE = 120_000;
-const CONFIRMATION = 5 * 60_000 + 1_000;
-
-/** The account of the credential, or one of those beside it. */
-const hasAccount = (connection: Connection, account: string): boolean =>
-  account === '' ||
-  account === connection.credential.user ||
-  (connection.protocol === 'ssh' && connection.accounts.includes(account));
-
-const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
-  const connection = connections.find((one) => one.name === name);
-  return connection !== undefined && hasAccount(connection, account);
-};
-
 const OUTDATED: Deny = {
   type: 'deny',
   rule: 'gateway',

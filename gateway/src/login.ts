@@ -1,0 +1,181 @@
+import type { Admission, Challenge, Principal, Refusal } from '@sluice/contract';
+import { type Proven, TokenError } from '@sluice/identity';
+import type { Connection, Listener, Services } from './services.js';
+import type { Session } from './session.js';
+
+/** Somebody whose proof was good, however they proved it. */
+export interface Proof extends Partial<Proven> {
+  readonly principal: Principal;
+  readonly without?: NonNullable<Admission['without']>;
+}
+
+/** Times to choose a machine, and to have a login confirmed, in milliseconds. */
+const CHOICE = 120_000;
+const CONFIRMATION = 5 * 60_000 + 1_000;
+
+/** The account of the credential, or one of those beside it. */
+const hasAccount = (connection: Connection, account: string): boolean =>
+  account === '' ||
+  account === connection.credential.user ||
+  (connection.protocol === 'ssh' && connection.accounts.includes(account));
+
+const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
+  const connection = connections.find((one) => one.name === name);
+  return connection !== undefined && hasAccount(connection, account);
+};
+
+/** How the client of one session proves who it is, and whether that opens the connection that it asks for. */
+export class Login {
+  readonly #session: Session;
+  readonly #services: Services;
+  readonly #listener: Listener;
+
+  constructor(session: Session, services: Services, listener: Listener) {
+    this.#session = session;
+    this.#services = services;
+    this.#listener = listener;
+  }
+
+  /** The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. */
+  challenge(user: string, connection: string, account: string): Challenge {
+    const { identity, sshIdentities } = this.#services;
+    const { loginLimits } = this.#services;
+    const who = user === '' ? connection : user;
+    const wait = (): number => Math.ceil(loginLimits.wait(this.#session.address, who) / 1000);
+    const fail = (why?: string): Promise<Refusal> => {
+      loginLimits.failed(this.#session.address, who);
+      this.#services.log.loginFailed(this.#session, user, connection, 'credentials', why);
+      return Promise.resolve({
+        type: 'refusal',
+        reason: 'credentials',
+        message: `password authentication failed for user "${user}"`,
+        hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
+      });
+    };
+    const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
+      if (!proven) return fail();
+      const seconds = wait();
+      if (seconds > 0) {
+        this.#services.log.loginFailed(this.#session, user, connection, 'limit');
+        const message = `too many failed logins of "${who}" from your address: try again in ${seconds} s`;
+        return { type: 'refusal', reason: 'limit', message };
+      }
+      loginLimits.succeeded(this.#session.address, who);
+      return this.#admit(proven, connection, account);
+    };
+    // A token says whose it is; a name beside it has to agree.
+    const token = async (secret: string): Promise<Admission | Refusal> => {
+      try {
+        return await admit(await identity.authenticate(secret, user === '' ? undefined : user));
+      } catch (error) {
+        if (!(error instanceof TokenError)) throw error;
+        if (error.reason === 'invalid') return fail(error.message);
+        this.#services.log.loginFailed(this.#session, user, connection, 'unavailable', error.message);
+        return {
+          type: 'refusal',
+          reason: 'unavailable',
+          message: `this token cannot be checked now: ${error.message}`,
+          hint: 'Try again in a minute, or use a gateway token.',
+        };
+      }
+    };
+    const { login: prefers } = this.#listener;
+    return {
+      ...(prefers && { prefers }),
+      discovery: this.#services.discovery,
+      scram: () => {
+        const { salt, iterations, candidates } = identity.scram(user);
+        return {
+          salt,
+          iterations,
+          candidates: candidates.map((candidate) => ({
+            ...candidate,
+            admit: () => admit(identity.proven(candidate.tokenId)),
+          })),
+          fail: () => fail(),
+        };
+      },
+      password: token,
+      bearer: token,
+      offers: (key) => sshIdentities.offers(key, this.#session.address),
+      publicKey: (key) => {
+        const proof = sshIdentities.proven(key, this.#session.address);
+        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
+      },
+      interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
+    };
+  }
+
+  async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
+    const services = this.#services;
+    const user = proven.principal.name;
+    const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
+      services.log.loginFailed(this.#session, user, name, reason);
+      return { type: 'refusal', reason, message, hint };
+    };
+    const connection = services.connections.get(name);
+    if (!connection || connection.protocol !== this.#session.protocol) {
+      if (this.#session.protocol === 'ssh') return this.#menu(proven, name, account);
+      return refuse(
+        'connection',
+        `connection "${name}" does not exist`,
+        'The database name is the name of a connection in the configuration of the gateway.',
+      );
+    }
+    if (!this.#mayUse(proven, connection)) {
+      return refuse(
+        'access',
+        `"${user}" may not use connection "${name}"`,
+        'Ask an administrator of the gateway for access.',
+      );
+    }
+    if (!hasAccount(connection, account)) {
+      return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
+    }
+    if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
+      return refuse(
+        'limit',
+        `"${user}" has ${services.sessionsPerPrincipal} sessions open, which is the most there may be`,
+        'Close one, or have limits.sessions_per_principal raised.',
+      );
+    }
+    return this.#session.begin(proven, connection, account);
+  }
+
+  /** Who it is has been proven. There is time to choose. */
+  #menu(proven: Proof, name: string, account: string): Refusal {
+    const own = [...this.#services.connections.values()].filter(
+      (one) => one.protocol === this.#session.protocol && this.#mayUse(proven, one),
+    );
+    this.#session.allow(CHOICE);
+    return {
+      type: 'refusal',
+      reason: 'connection',
+      message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
+      menu: {
+        connections: own.map((one) => one.name),
+        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
+      },
+    };
+  }
+
+  #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
+    const scoped = connections === undefined || connections.includes(connection.name);
+    return scoped && this.#services.mayUse(principal, connection);
+  }
+
+  /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
+  async #confirmed(show: (text: string) => void, signal: AbortSignal): Promise<Proof | undefined> {
+    const both = AbortSignal.any([signal, this.#session.signal]);
+    const begun = this.#services.pendingLogins.begin(this.#session.address, both);
+    if (!begun) return undefined;
+    this.#session.allow(CONFIRMATION);
+    const { url } = this.#services;
+    show(
+      `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,
+or run: ./sluice login confirm ${begun.code}
+The code is good for 5 minutes.`,
+    );
+    return begun.confirmed;
+  }
+}
