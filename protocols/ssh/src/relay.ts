@@ -131,6 +131,11 @@ export class Relay implements Context {
     look();
   }
 
+  /** The target's bytes end up at the client: what it cannot take is not read. */
+  clientBusy(busy: boolean): void {
+    this.#targetLeg?.transport.hold(busy);
+  }
+
   /** The client is gone. */
   lost(): void {
     if (this.#over) return;

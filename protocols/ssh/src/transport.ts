@@ -15,8 +15,12 @@ const REKEY_TIME = 3_600_000;
 const REKEY_DEADLINE = 30_000;
 /** Key exchanges that a peer may have in a minute: each costs more of us than of it. */
 const REKEYS = 20;
-/** Bytes that wait in the stream. Above the first, channels keep what they have; above the second, reading stops. */
-const FULL = 256 * 1024;
+/**
+ * Bytes that wait in the stream. From the first on, whoever makes more is told; above the second, channels keep what they
+ * have; above the third, reading stops: questions of a peer that does not take its answers would only make more of them.
+ */
+const BUSY = 256 * 1024;
+const FULL = 1024 * 1024;
 const CLOGGED = 2 * 1024 * 1024;
 
 export interface TransportOptions {
@@ -32,6 +36,8 @@ export interface TransportOptions {
   onService(name: string): void;
   /** A message of user authentication or of the connection, whole: number 50 and up. Valid during the call only. */
   onMessage(payload: Buffer): void;
+  /** There is so much to send that more had better not be made. */
+  onBusy?(): void;
   /** There is room to send again. */
   onRoom(): void;
   /** Called once. Without an error the peer left in good order. */
@@ -52,7 +58,10 @@ export class Transport {
   #over = false;
   /** Bytes written since the stream last had room. A stream that holds its writes does not count them itself. */
   #unsent = 0;
+  #busy = false;
   #draining = false;
+  /** Somebody else wants no more to be read for now. */
+  #held = false;
   #paused = false;
   #corked = false;
   /** Since the last key exchange. */
@@ -163,16 +172,28 @@ export class Transport {
       });
     }
     this.#unsent += bytes.length;
-    if (stream.write(bytes)) this.#unsent = 0;
-    else if (this.#unsent > FULL) this.#draining = true;
+    if (stream.write(bytes)) {
+      this.#unsent = 0;
+      return;
+    }
+    if (this.#unsent > BUSY && !this.#busy) {
+      this.#busy = true;
+      this.#options.onBusy?.();
+    }
+    if (this.#unsent > FULL) this.#draining = true;
   }
 
-  /** Reading waits while the peer does not take what it is sent: its questions would only make more of that. */
+  /** Whether reading waits for whoever the bytes end up at. */
+  hold(on: boolean): void {
+    this.#held = on;
+    this.#settle();
+  }
+
   #settle(): void {
-    const clogged = this.#stream.writableLength > CLOGGED;
-    if (clogged === this.#paused) return;
-    this.#paused = clogged;
-    if (clogged) this.#stream.pause();
+    const waits = this.#held || this.#stream.writableLength > CLOGGED;
+    if (waits === this.#paused) return;
+    this.#paused = waits;
+    if (waits) this.#stream.pause();
     else this.#stream.resume();
   }
 
@@ -183,12 +204,14 @@ export class Transport {
       this.#count(chunk.length);
       this.#guard(() => this.#protocol.parse(chunk, 0, chunk.length));
       // A key exchange keeps views of what it has read until it is over; whatever else is kept has been copied.
-      return this.#ready && this.#protocol._kexinit === undefined ? 'free' : 'kept';
+      if (!this.#ready || this.#protocol._kexinit !== undefined) return 'kept';
+      return 'free';
     };
     if (isLender(stream)) stream.lend(receive);
     else stream.on('data', receive);
     stream.on('drain', () => {
       this.#unsent = 0;
+      this.#busy = false;
       this.#draining = false;
       this.#settle();
       if (!this.full) this.#options.onRoom();
@@ -258,6 +281,7 @@ export class Transport {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#timer);
+    this.#options.onRoom();
     // After this turn: what was sent in it is on its way, and ssh2 may be in the middle of a chunk.
     process.nextTick(() => {
       this.#protocol.cleanup();
