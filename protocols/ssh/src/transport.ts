@@ -6,6 +6,7 @@ import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
 import utils from 'ssh2/lib/protocol/utils.js';
 import { Disconnect, M } from './messages.js';
+import { packetMemory, packetSent } from './packets.js';
 import type { HostKey } from './private-keys.js';
 
 /** New keys after this many bytes in either direction (RFC 4253 section 9), or this many milliseconds. */
@@ -87,6 +88,8 @@ export class Transport {
         offer(hostKeys ? 'server' : 'client', hostKeys ? Object.keys(hostKeys) : options.hostKeyAlgorithms),
       ),
       onWrite: (bytes) => this.#write(bytes),
+      // A stream to a target holds its writes, and cannot say of each when it has left.
+      ...(hostKeys && { alloc: packetMemory }),
       onError: (error) => this.#end(error),
       onHandshakeComplete: () => this.#exchanged(),
       ...(verifyHost && { hostVerifier: (key: Buffer) => verifyHost(key) }),
@@ -172,7 +175,7 @@ export class Transport {
       });
     }
     this.#unsent += bytes.length;
-    if (stream.write(bytes)) {
+    if (stream.write(bytes, packetSent(bytes))) {
       this.#unsent = 0;
       return;
     }
