@@ -60,6 +60,8 @@ export interface SshStandOptions {
   readonly hostKeys?: (sshd: SshdServer) => string;
   readonly target?: { readonly host: string; readonly port: number };
   readonly userCa?: string;
+  /** The name of the agent that dials the target. */
+  readonly via?: string;
   readonly sshd?: Parameters<typeof startSshd>[0];
 }
 
@@ -84,7 +86,7 @@ export async function openSshStand(options: SshStandOptions = {}): Promise<SshSt
   writeFileSync(
     file,
     `data: data
-listeners: { postgres: { port: 0 }, ssh: { port: 0 } }
+listeners: { postgres: { port: 0 }, ssh: { port: 0 }${options.via === undefined ? '' : ', agents: { port: 0 }'} }
 control: { port: 0 }
 limits: ${options.limits ?? '{}'}
 principals:
@@ -98,7 +100,7 @@ connections:
     target: { host: ${host}, port: ${port}, host_keys: ${hostKeys(sshd)} }
     credential: ${credential(sshd)}
     accounts: [deploy]
-    shell: ${options.shell ?? 'bash'}
+    shell: ${options.shell ?? 'bash'}${options.via === undefined ? '' : `\n    via: ${options.via}`}
     access: ["group:engineers"]
     policies: [machines]
 policies:
