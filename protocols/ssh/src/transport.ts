@@ -119,6 +119,11 @@ export class Transport {
     return this.#over;
   }
 
+  /** What the peer sends is read at the moment. */
+  get reading(): boolean {
+    return !this.#paused;
+  }
+
   /** Data had better wait: the stream has enough, or keys are being exchanged. */
   get full(): boolean {
     return this.#over || this.#draining || this.#protocol._kexinit !== undefined;
@@ -255,6 +260,8 @@ export class Transport {
   #look(): void {
     const now = Date.now();
     if (now - this.#since >= REKEY_TIME) this.rekey();
+    // Whose answers are not read cannot be late with them.
+    if (this.#exchanging !== undefined && this.#paused) this.#exchanging = now;
     if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
