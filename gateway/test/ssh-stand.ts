@@ -62,6 +62,8 @@ export interface SshStandOptions {
   readonly userCa?: string;
   /** More keys of the connection. */
   readonly connection?: string;
+  /** The name of the agent that dials the target. */
+  readonly via?: string;
   readonly sshd?: Parameters<typeof startSshd>[0];
 }
 
@@ -86,7 +88,7 @@ export async function openSshStand(options: SshStandOptions = {}): Promise<SshSt
   writeFileSync(
     file,
     `data: data
-listeners: { postgres: { port: 0 }, ssh: { port: 0 } }
+listeners: { postgres: { port: 0 }, ssh: { port: 0 }${options.via === undefined ? '' : ', agents: { port: 0 }'} }
 control: { port: 0 }
 limits: ${options.limits ?? '{}'}
 principals:
@@ -100,7 +102,7 @@ connections:
     target: { host: ${host}, port: ${port}, host_keys: ${hostKeys(sshd)} }
     credential: ${credential(sshd)}
     accounts: [deploy]
-    shell: ${options.shell ?? 'bash'}
+    shell: ${options.shell ?? 'bash'}${options.via === undefined ? '' : `\n    via: ${options.via}`}
     access: ["group:engineers"]${options.connection === undefined ? '' : `\n    ${options.connection}`}
     policies: [machines]
 policies:

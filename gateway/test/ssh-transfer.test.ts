@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { listSessions, timeline } from '@sluice/recording';
 import { missingSshd, missingTool } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hour, startAgent } from './agents.js';
 import { type SshStand, openSshStand, run, until } from './ssh-stand.js';
 
 const RULES = `
@@ -12,6 +13,28 @@ const RULES = `
     - { rule: no-mask-of-transfers, mask: { detect: [email] } }
     - { rule: transfers, when: '"transfer" in action.effects && action.verb != "git-receive-pack"', allow: true }
 `;
+
+test.skipIf(missingSshd() !== undefined)(
+  'a machine that only an agent reaches, with much in both directions',
+  async () => {
+    const stand = await openSshStand({ via: 'edge' });
+    const ca = readFileSync(join(stand.folder, 'data', 'gateway.crt'), 'utf8');
+    const token = await stand.gateway.agents.token('edge', hour());
+    const running = startAgent(stand, { allow: `127.0.0.1:${stand.sshd.port}`, token, ca });
+    running.done.catch(() => undefined);
+    try {
+      await until(() => stand.gateway.agents.links().length > 0, 'the agent');
+      const input = Buffer.alloc(5_000_000, 'by the tunnel\n');
+      const ran = await stand.ssh(['cat'], { input });
+      expect(ran).toMatchObject({ status: 0, stderr: '' });
+      expect(hash('sha256', ran.stdout)).toBe(hash('sha256', input));
+      expect((await stand.ssh(['echo HOLD; echo DESTROY'])).status).toBe(126);
+    } finally {
+      await running.agent.stop(0);
+      await stand.stop();
+    }
+  },
+);
 
 describe.skipIf(missingSshd() !== undefined)('transfers', () => {
   let stand: SshStand;

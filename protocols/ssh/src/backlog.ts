@@ -1,5 +1,5 @@
-/** Room for a piece that small ones are gathered in. Bytes; the data of one packet at most. */
-const PIECE = 32 * 1024;
+/** Writes are gathered into pieces of this size; what is larger is a piece by itself. Bytes. */
+const SMALL = 4096;
 
 interface Piece {
   readonly type: number;
@@ -28,22 +28,17 @@ export class Backlog {
   /** Copies the bytes. */
   add(bytes: Buffer, type: number): void {
     this.#size += bytes.length;
-    let from = 0;
-    while (from < bytes.length) {
-      let last = this.#items.at(-1);
-      if (typeof last !== 'object' || last.type !== type || last.length === PIECE) {
-        last = { type, bytes: Buffer.allocUnsafe(Math.min(PIECE, bytes.length - from)), length: 0 };
-        this.#items.push(last);
-      }
-      if (last.length === last.bytes.length) {
-        const larger = Buffer.allocUnsafe(PIECE);
-        last.bytes.copy(larger, 0, 0, last.length);
-        last.bytes = larger;
-      }
-      const count = bytes.copy(last.bytes, last.length, from);
-      last.length += count;
-      from += count;
+    const last = this.#items.at(-1);
+    if (typeof last !== 'object' || last.type !== type || last.length + bytes.length > SMALL) {
+      this.#items.push({ type, bytes: Buffer.from(bytes), length: bytes.length });
+      return;
     }
+    if (last.length + bytes.length > last.bytes.length) {
+      const larger = Buffer.allocUnsafe(SMALL);
+      last.bytes.copy(larger, 0, 0, last.length);
+      last.bytes = larger;
+    }
+    last.length += bytes.copy(last.bytes, last.length);
   }
 
   /** To be done when all that was added before has been taken. */

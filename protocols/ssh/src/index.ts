@@ -55,7 +55,11 @@ function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, wa
       else transport.disconnect(Disconnect.protocolError, 'There is no such service.');
     },
     onMessage: (payload) => (relay ? relay.client.receive(payload) : login.receive(payload)),
-    onRoom: () => relay?.client.flush(),
+    onBusy: () => relay?.clientBusy(true),
+    onRoom: () => {
+      relay?.client.flush();
+      relay?.clientBusy(false);
+    },
     onEnd: () => {
       waiting.delete(giveUp);
       login.stop();

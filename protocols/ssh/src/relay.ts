@@ -10,9 +10,12 @@ import { Program } from './program.js';
 import type { Transport } from './transport.js';
 import { openTarget } from './upstream.js';
 
-/** How often a silent peer is asked whether it is still there, in milliseconds, and how many answers may be missing. */
-const KEEPALIVE = 30_000;
-const MISSING = 3;
+/**
+ * How often a peer is asked whether it is still there, in milliseconds, and how many answers may be missing. Often enough for
+ * what forgets idle connections on the way; patient with a client that somebody has suspended.
+ */
+const KEEPALIVE = 60_000;
+const MISSING = 10;
 
 /** One client that is logged in, and its target. */
 export class Relay implements Context {
@@ -138,6 +141,11 @@ export class Relay implements Context {
     look();
   }
 
+  /** The target's bytes end up at the client: what it cannot take is not read. */
+  clientBusy(busy: boolean): void {
+    this.#targetLeg?.transport.hold(busy);
+  }
+
   /** The client is gone. */
   lost(): void {
     if (this.#over) return;
@@ -209,7 +217,7 @@ export class Relay implements Context {
 
   #ping(): void {
     for (const leg of [this.client, this.#targetLeg]) {
-      if (!leg || leg.transport.over) continue;
+      if (!leg || leg.transport.over || !leg.transport.reading) continue;
       const silent = this.#silent.get(leg) ?? 0;
       if (silent >= MISSING) {
         leg.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');

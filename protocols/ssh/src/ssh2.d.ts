@@ -20,6 +20,8 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     ident: string;
     offer: object;
     onWrite(bytes: Uint8Array): void;
+    /** Our patch: memory for packets of the native ciphers. */
+    alloc?(size: number): Buffer;
     onError(error: Error): void;
     onHandshakeComplete(): void;
     hostVerifier?(key: Buffer): boolean;

@@ -6,6 +6,7 @@ import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
 import utils from 'ssh2/lib/protocol/utils.js';
 import { Disconnect, M } from './messages.js';
+import { packetMemory, packetSent } from './packets.js';
 import type { HostKey } from './private-keys.js';
 
 /** New keys after this many bytes in either direction (RFC 4253 section 9), or this many milliseconds. */
@@ -15,8 +16,12 @@ const REKEY_TIME = 3_600_000;
 const REKEY_DEADLINE = 30_000;
 /** Key exchanges that a peer may have in a minute: each costs more of us than of it. */
 const REKEYS = 20;
-/** Bytes that wait in the stream. Above the first, channels keep what they have; above the second, reading stops. */
-const FULL = 256 * 1024;
+/**
+ * Bytes that wait in the stream. From the first on, whoever makes more is told; above the second, channels keep what they
+ * have; above the third, reading stops: questions of a peer that does not take its answers would only make more of them.
+ */
+const BUSY = 256 * 1024;
+const FULL = 1024 * 1024;
 const CLOGGED = 2 * 1024 * 1024;
 
 export interface TransportOptions {
@@ -32,6 +37,8 @@ export interface TransportOptions {
   onService(name: string): void;
   /** A message of user authentication or of the connection, whole: number 50 and up. Valid during the call only. */
   onMessage(payload: Buffer): void;
+  /** There is so much to send that more had better not be made. */
+  onBusy?(): void;
   /** There is room to send again. */
   onRoom(): void;
   /** Called once. Without an error the peer left in good order. */
@@ -52,7 +59,10 @@ export class Transport {
   #over = false;
   /** Bytes written since the stream last had room. A stream that holds its writes does not count them itself. */
   #unsent = 0;
+  #busy = false;
   #draining = false;
+  /** Somebody else wants no more to be read for now. */
+  #held = false;
   #paused = false;
   #corked = false;
   /** Since the last key exchange. */
@@ -78,6 +88,8 @@ export class Transport {
         offer(hostKeys ? 'server' : 'client', hostKeys ? Object.keys(hostKeys) : options.hostKeyAlgorithms),
       ),
       onWrite: (bytes) => this.#write(bytes),
+      // A stream to a target holds its writes, and cannot say of each when it has left.
+      ...(hostKeys && { alloc: packetMemory }),
       onError: (error) => this.#end(error),
       onHandshakeComplete: () => this.#exchanged(),
       ...(verifyHost && { hostVerifier: (key: Buffer) => verifyHost(key) }),
@@ -105,6 +117,11 @@ export class Transport {
 
   get over(): boolean {
     return this.#over;
+  }
+
+  /** What the peer sends is read at the moment. */
+  get reading(): boolean {
+    return !this.#paused;
   }
 
   /** Data had better wait: the stream has enough, or keys are being exchanged. */
@@ -163,16 +180,28 @@ export class Transport {
       });
     }
     this.#unsent += bytes.length;
-    if (stream.write(bytes)) this.#unsent = 0;
-    else if (this.#unsent > FULL) this.#draining = true;
+    if (stream.write(bytes, packetSent(bytes))) {
+      this.#unsent = 0;
+      return;
+    }
+    if (this.#unsent > BUSY && !this.#busy) {
+      this.#busy = true;
+      this.#options.onBusy?.();
+    }
+    if (this.#unsent > FULL) this.#draining = true;
   }
 
-  /** Reading waits while the peer does not take what it is sent: its questions would only make more of that. */
+  /** Whether reading waits for whoever the bytes end up at. */
+  hold(on: boolean): void {
+    this.#held = on;
+    this.#settle();
+  }
+
   #settle(): void {
-    const clogged = this.#stream.writableLength > CLOGGED;
-    if (clogged === this.#paused) return;
-    this.#paused = clogged;
-    if (clogged) this.#stream.pause();
+    const waits = this.#held || this.#stream.writableLength > CLOGGED;
+    if (waits === this.#paused) return;
+    this.#paused = waits;
+    if (waits) this.#stream.pause();
     else this.#stream.resume();
   }
 
@@ -183,12 +212,14 @@ export class Transport {
       this.#count(chunk.length);
       this.#guard(() => this.#protocol.parse(chunk, 0, chunk.length));
       // A key exchange keeps views of what it has read until it is over; whatever else is kept has been copied.
-      return this.#ready && this.#protocol._kexinit === undefined ? 'free' : 'kept';
+      if (!this.#ready || this.#protocol._kexinit !== undefined) return 'kept';
+      return 'free';
     };
     if (isLender(stream)) stream.lend(receive);
     else stream.on('data', receive);
     stream.on('drain', () => {
       this.#unsent = 0;
+      this.#busy = false;
       this.#draining = false;
       this.#settle();
       if (!this.full) this.#options.onRoom();
@@ -229,6 +260,8 @@ export class Transport {
   #look(): void {
     const now = Date.now();
     if (now - this.#since >= REKEY_TIME) this.rekey();
+    // Whose answers are not read cannot be late with them.
+    if (this.#exchanging !== undefined && this.#paused) this.#exchanging = now;
     if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
@@ -258,6 +291,7 @@ export class Transport {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#timer);
+    this.#options.onRoom();
     // After this turn: what was sent in it is on its way, and ssh2 may be in the middle of a chunk.
     process.nextTick(() => {
       this.#protocol.cleanup();
