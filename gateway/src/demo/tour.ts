@@ -7,7 +7,7 @@ import pg from 'pg';
 import pc from 'picocolors';
 import { type Demo, startDemo } from './demo.js';
 import { approvals, withShortHold } from './tour/approvals.js';
-import { onAMachine } from './tour-ssh.js';
+import { onAMachine } from './tour/ssh.js';
 
 /** What a step sent, what came back, and whether that is what was promised. */
 export interface Step {

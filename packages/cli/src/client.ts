@@ -1,17 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCredential, writeCredential } from './login/credentials.js';
+import { CliError } from './errors.js';
 import { isFresh, refreshed } from './login/issuer.js';
-
-/** Something the user can act on. Printed without a stack, exit status 1. */
-export class CliError extends Error {
-  readonly hint: string | undefined;
-
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
 
 /** What a running gateway leaves in its data folder, so that commands on the same machine find it. */
 export interface Beacon {

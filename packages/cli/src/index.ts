@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { CliError } from './client.js';
+import { CliError } from './errors.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
 import { clientConfigSsh } from './commands/client-config-ssh.js';
@@ -18,7 +18,8 @@ import { note } from './output.js';
 
 export * from './api.js';
 export { sshConfig } from './commands/client-config-ssh.js';
-export { ApiClient, BEACON, type Beacon, CliError, readBeacon } from './client.js';
+export { ApiClient, BEACON, type Beacon, readBeacon } from './client.js';
+export { CliError } from './errors.js';
 export { note, oneLine, print, printRows, printable, table } from './output.js';
 
 /** Commands that need no running gateway: the gateway package brings them, since they are made of its parts. */

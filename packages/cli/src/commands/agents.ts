@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { AgentRow } from '../api.js';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { note, print, printRows, printable } from '../output.js';
 

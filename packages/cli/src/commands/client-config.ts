@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ConnectionRow, WhoAmI } from '../api.js';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { print } from '../output.js';
 import { split } from './connections.js';

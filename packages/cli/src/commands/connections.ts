@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
 import type { ConnectionRow } from '../api.js';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { print, printRows } from '../output.js';
 import { shell } from '../shell.js';

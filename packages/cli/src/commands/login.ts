@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { IssuerRow, WhoAmI } from '../api.js';
-import { ApiClient, CliError } from '../client.js';
+import { ApiClient } from '../client.js';
+import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';

@@ -1,6 +1,6 @@
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 
 /** How long somebody may take to log in, in milliseconds. */
 const PATIENCE = 5 * 60_000;

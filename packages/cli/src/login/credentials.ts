@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { IssuerRow } from '../api.js';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 
 /** What `sluice login` has got for one gateway. */
 export interface Credential {

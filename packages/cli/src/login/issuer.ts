@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
 import type { IssuerRow } from '../api.js';
-import { CliError } from '../client.js';
+import { CliError } from '../errors.js';
 import { note } from '../output.js';
 import { openCallback } from './callback.js';
 import type { Credential } from './credentials.js';
