@@ -42,7 +42,7 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       .type('text/html; charset=utf-8')
       .header(
         'content-security-policy',
-        `default-src 'none'; script-src 'nonce-${nonce}'; connect-src 'self'; frame-ancestors 'none'`,
+        `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; frame-ancestors 'none'`,
       )
       .header('cache-control', 'no-store')
       .send(page(code, nonce));
@@ -74,6 +74,13 @@ const page = (code: string, nonce: string): string => `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Confirm a login</title>
+<style nonce="${nonce}">
+body { max-width: 30rem; margin: 4rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color-scheme: light dark; }
+label { display: block; font-weight: 600; }
+input { display: block; box-sizing: border-box; width: 100%; padding: .5rem; font: inherit; }
+button { padding: .5rem 1.5rem; font: inherit; }
+output { display: block; margin-top: 1rem; }
+</style>
 <h1>Confirm a login</h1>
 <p>Somebody logs in by SSH and shows the code below. Confirm it only if that is you: they will be you.</p>
 <form>
