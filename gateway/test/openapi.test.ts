@@ -120,10 +120,15 @@ describe('the description of the control API', () => {
     ['POST', '/v1/policy/explain', {}, '"sql" in the body of the request is wrong: expected string'],
     ['POST', '/v1/policy/explain', { sql: 1, connection: 'db' }, '"sql" in the body of the request is wrong'],
     ['POST', '/v1/tokens', { roles: ['user', 'king'] }, '"roles[1]" in the body of the request is wrong: expected one'],
-    ['POST', '/v1/tokens', { nmae: 'x' }, 'The body of the request is wrong: Unrecognized key: "nmae".'],
+    ['POST', '/v1/tokens', { nmae: 'x' }, 'The body of the request is wrong: unrecognized key: "nmae".'],
     ['POST', '/v1/tokens', undefined, 'The body of the request is wrong: expected object'],
     ['POST', '/v1/agents/tokens', { name: '-' }, '"name" in the body of the request is wrong: a name begins with'],
-    ['GET', '/v1/sessions?limit=many', undefined, '"limit" in the query of the request is wrong: expected number'],
+    [
+      'GET',
+      '/v1/sessions?limit=many',
+      undefined,
+      '"limit" in the query of the request is wrong: expected number, received NaN.',
+    ],
     ['GET', '/v1/approvals/first', undefined, '"number" in the path of the request is wrong: a request is named by'],
     ['DELETE', '/v1/sessions/1?reason=a&reason=b', undefined, '"reason" in the query of the request is wrong'],
   ])('%s %s %j is refused by the name of what is wrong', async (method, url, body, message) => {
@@ -137,6 +142,21 @@ describe('the description of the control API', () => {
     const problem: { message: string } = JSON.parse(await answer.text());
     expect(problem.message).toContain(message);
     expect(Object.keys(problem)).toEqual(['message']);
+  });
+
+  test('what is optional as a whole may be left out, and what has a default gets it', async () => {
+    const { token } = await stand.gateway.identity.createToken({ principal: 'ada', name: 'test' });
+    const send = async (body?: string): Promise<[number, unknown]> => {
+      const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) };
+      const options = { method: 'POST', headers, ...(body && { body }) };
+      const answer = await fetch(`${stand.gateway.url}/v1/approvals/1/deny`, options);
+      return [answer.status, JSON.parse(await answer.text())];
+    };
+    const unreasoned = [400, { message: 'A denial needs a reason.' }];
+    expect(await send()).toEqual(unreasoned);
+    expect(await send('{}')).toEqual(unreasoned);
+    expect(await send('{"reason": "  "}')).toEqual(unreasoned);
+    expect((await send('{"reason": "no"}'))[0]).toBe(404);
   });
 
   test('an answer with a field that is not described is not sent, and the log says which', async () => {

@@ -115,14 +115,17 @@ export async function describeApi(app: App): Promise<void> {
 export const checked: FastifySchemaCompiler<z.ZodType> =
   ({ schema, httpPart }) =>
   (data: unknown) => {
-    const read = schema.safeParse(data);
+    // A body that is not there comes as null.
+    const read = schema.safeParse(data ?? undefined);
     if (read.success) return { value: read.data };
     const part = httpPart === 'querystring' ? 'query' : httpPart === 'params' ? 'path' : 'body';
     return { error: new ControlError(400, read.error.issues.map((issue) => sentence(issue, part)).join(' ')) };
   };
 
 function sentence({ path, message }: z.core.$ZodIssue, part: string): string {
-  const what = message.replace(/^Invalid (input|string|option): /, '').replace(/\.$/, '');
+  const what = message
+    .replace(/^Invalid (input|string|option): /, '')
+    .replace(/^[A-Z]/, (first) => first.toLowerCase());
   const field = z.core.toDotPath(path);
   return field === ''
     ? `The ${part} of the request is wrong: ${what}.`
