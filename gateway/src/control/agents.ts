@@ -2,9 +2,25 @@ import type { AgentRow } from '@sluice/cli';
 import { parseDuration } from '@sluice/config';
 import type { AgentRecord } from '@sluice/store';
 import { z } from 'zod';
+import { problems } from './answers.js';
+import { ById } from './openapi.js';
+import { AgentRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
-const Wish = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][\w.@-]*$/), expires: z.string().default('1h') });
+const Wish = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name begins with a letter or digit, and has letters, digits and . _ @ - only')
+    .describe('What "via" calls the agent.'),
+  expires: z.string().default('1h').describe('A duration: until when the token is good for enrolling.'),
+});
+
+const Made = z.strictObject({
+  name: z.string(),
+  token: z.string(),
+  expires: z.string(),
+  gateway: z.string().describe('host:port that the agent dials.'),
+});
 
 /** Agents: listed for auditors too; enrolled and revoked by administrators. */
 export function agentRoutes({ app, gateway, caller }: Routes): void {
@@ -34,18 +50,29 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     };
   };
 
-  app.get('/v1/agents', (request): AgentRow[] => {
-    caller(request, 'admin', 'auditor');
-    return gateway.agents.all().map(toRow);
-  });
+  app.get(
+    '/v1/agents',
+    {
+      config: { roles: ['admin', 'auditor'] },
+      schema: { tags: ['agents'], summary: 'All agents', response: { 200: z.array(Row) } },
+    },
+    (): AgentRow[] => gateway.agents.all().map(toRow),
+  );
 
   app.post(
     '/v1/agents/tokens',
-    async (request): Promise<{ name: string; token: string; expires: string; gateway: string }> => {
-      const { principal: actor } = caller(request, 'admin');
-      const wish = Wish.safeParse(request.body);
-      if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
-      const { name, expires } = wish.data;
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags: ['agents'],
+        summary: 'Make a token that one agent enrols with',
+        body: Wish,
+        response: { 200: Made, ...problems(409) },
+      },
+    },
+    async (request) => {
+      const { principal: actor } = caller(request);
+      const { name, expires } = request.body;
       const time = parseDuration(expires);
       if (!time) throw new ControlError(400, `"${expires}" is not a duration: write 1h or 2d.`);
       const address = gateway.addresses.get('agents');
@@ -58,14 +85,24 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     },
   );
 
-  app.delete<{ Params: { id: string } }>('/v1/agents/:id', async (request): Promise<AgentRow> => {
-    const { principal: actor } = caller(request, 'admin');
-    const revoked = await gateway.agents.revoke(request.params.id);
-    if (!revoked)
-      throw new ControlError(404, `There is no agent ${request.params.id}.`, '"sluice agents ls" lists them by id.');
-    gateway.log.admin(actor.name, 'agent.revoke', `${revoked.id} of ${revoked.name}`);
-    return toRow(revoked);
-  });
+  const removal = {
+    tags: ['agents'],
+    summary: 'Revoke an agent, and cut its links',
+    params: ById,
+    response: { 200: Row, ...problems(404) },
+  };
+  app.delete(
+    '/v1/agents/:id',
+    { config: { roles: ['admin'] }, schema: removal },
+    async (request): Promise<AgentRow> => {
+      const { principal: actor } = caller(request);
+      const revoked = await gateway.agents.revoke(request.params.id);
+      if (!revoked)
+        throw new ControlError(404, `There is no agent ${request.params.id}.`, '"sluice agents ls" lists them by id.');
+      gateway.log.admin(actor.name, 'agent.revoke', `${revoked.id} of ${revoked.name}`);
+      return toRow(revoked);
+    },
+  );
 }
 
 const iso = (time: number): string => new Date(time).toISOString();

@@ -2,23 +2,40 @@ import { ApprovalError, type Request } from '@sluice/approvals';
 import type { ApprovalRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { z } from 'zod';
+import { problems } from './answers.js';
+import { ApprovalRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
 const MOST = 200;
-const Says = z.strictObject({ reason: z.string().trim().max(1000).default('') });
-const Params = z.object({ number: z.coerce.number().int().positive() });
+const Says = z
+  .strictObject({ reason: z.string().trim().max(1000).default('').describe('A denial needs one.') })
+  .prefault({});
+const ByNumber = z.object({
+  number: z.coerce.number('a request is named by its number').int().positive(),
+});
 const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
 
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
 export function approvalRoutes({ app, gateway, caller }: Routes): void {
-  app.get('/v1/approvals', async (request): Promise<ApprovalRow[]> => {
+  const list = {
+    tags: ['approvals'],
+    summary: `Of the last ${MOST} requests, those that the caller may see`,
+    response: { 200: z.array(Row) },
+  };
+  app.get('/v1/approvals', { schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
     return (await gateway.approvals.recent(MOST)).filter((one) => maySee(principal, one)).map(toRow);
   });
 
-  app.get('/v1/approvals/:number', async (request): Promise<ApprovalRow> => {
+  const one = {
+    tags: ['approvals'],
+    summary: 'One request',
+    params: ByNumber,
+    response: { 200: Row, ...problems(404) },
+  };
+  app.get('/v1/approvals/:number', { schema: one }, async (request): Promise<ApprovalRow> => {
     const { principal } = caller(request);
-    const number = numberOf(request.params);
+    const { number } = request.params;
     const found = await gateway.approvals.find(number);
     if (!found || !maySee(principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
@@ -26,14 +43,21 @@ export function approvalRoutes({ app, gateway, caller }: Routes): void {
   });
 
   for (const says of ['approve', 'deny'] as const) {
-    app.post(`/v1/approvals/:number/${says}`, async (request): Promise<ApprovalRow> => {
-      const { principal } = caller(request, 'approver');
-      const body = Says.safeParse(request.body ?? {});
-      if (!body.success) throw new ControlError(400, z.prettifyError(body.error));
-      const { reason } = body.data;
+    const schema = {
+      tags: ['approvals'],
+      summary: says === 'approve' ? 'Approve a request' : 'Deny a request',
+      description: 'Counts where a rule names the caller as approver, and the request is not their own.',
+      params: ByNumber,
+      body: Says,
+      response: { 200: Row, ...problems(404, 409, 503) },
+    };
+    const config = { roles: ['approver'] as const };
+    app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
+      const { principal } = caller(request);
+      const { reason } = request.body;
       if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
       try {
-        return toRow(await gateway.approvals.decide(numberOf(request.params), principal, says, reason));
+        return toRow(await gateway.approvals.decide(request.params.number, principal, says, reason));
       } catch (error) {
         if (error instanceof ApprovalError) throw new ControlError(STATUS[error.reason], error.message);
         throw error;
@@ -44,12 +68,6 @@ export function approvalRoutes({ app, gateway, caller }: Routes): void {
 
 const maySee = ({ name, roles }: Principal, request: Request): boolean =>
   request.principal === name || roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
-
-function numberOf(params: unknown): number {
-  const read = Params.safeParse(params);
-  if (!read.success) throw new ControlError(400, 'A request is named by its number.');
-  return read.data.number;
-}
 
 /** A request as people and programs are told of it. */
 export const toRow = (request: Request): ApprovalRow => ({

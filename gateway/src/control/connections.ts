@@ -1,16 +1,22 @@
 import type { ConnectionRow } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
+import { problems } from './answers.js';
+import { ConnectionRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
-const Login = z.strictObject({ connection: z.string(), user: z.string().optional() });
+const Wish = z.strictObject({
+  connection: z.string(),
+  user: z.string().optional().describe('Whom to log in as, other than oneself: for administrators.'),
+});
 
 /** How long the token lives that `sluice connect` logs in with, in milliseconds. It has to last for the login only. */
 const CONNECT = 60_000;
 
 /** What the caller may reach, and a short-lived token to reach it with. */
 export function connectionRoutes({ app, gateway, caller }: Routes): void {
-  app.get('/v1/connections', (request): ConnectionRow[] => {
+  const list = { tags: ['connections'], summary: 'What the caller may reach', response: { 200: z.array(Row) } };
+  app.get('/v1/connections', { schema: list }, (request): ConnectionRow[] => {
     const { principal, connections } = caller(request);
     const all = principal.roles.includes('admin');
     const mine = (name: string): boolean => connections?.includes(name) ?? true;
@@ -25,14 +31,19 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
       }));
   });
 
-  app.post('/v1/login', async (request): Promise<{ user: string; token: string }> => {
+  const login = {
+    tags: ['connections'],
+    summary: 'Make a token to log in to one connection with',
+    body: Wish,
+    response: { 200: z.strictObject({ user: z.string(), token: z.string() }), ...problems(403, 404) },
+  };
+  app.post('/v1/login', { schema: login }, async (request): Promise<{ user: string; token: string }> => {
     const proven = caller(request);
     const { principal } = proven;
-    const wish = Login.safeParse(request.body);
-    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
-    const connection = gateway.config.connections.get(wish.data.connection);
-    if (!connection) throw new ControlError(404, `There is no connection "${wish.data.connection}".`);
-    const user = wish.data.user ?? principal.name;
+    const wish = request.body;
+    const connection = gateway.config.connections.get(wish.connection);
+    if (!connection) throw new ControlError(404, `There is no connection "${wish.connection}".`);
+    const user = wish.user ?? principal.name;
     if (user !== principal.name && !principal.roles.includes('admin')) {
       throw new ControlError(403, `"${principal.name}" cannot log in as "${user}".`);
     }

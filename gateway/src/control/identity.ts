@@ -1,11 +1,20 @@
 import type { IssuerRow, WhoAmI } from '@sluice/cli';
 import type { Proven } from '@sluice/identity';
+import { z } from 'zod';
+import { OPEN } from './openapi.js';
+import { IssuerRow as Issuer, WhoAmI as Who } from './schemas.js';
 import type { Routes } from './server.js';
 
 /** Who the caller is, and where callers become somebody: identity providers, logins and logouts of the command line. */
 export function identityRoutes({ app, gateway, caller }: Routes): void {
   // Open to all: whoever wants to log in has no token yet. It says what every login page of the provider says as well.
-  app.get('/v1/issuers', (): IssuerRow[] =>
+  const issuers = {
+    ...OPEN,
+    tags: ['identity'],
+    summary: 'Identity providers to log in with',
+    response: { 200: z.array(Issuer) },
+  };
+  app.get('/v1/issuers', { schema: issuers }, (): IssuerRow[] =>
     [...gateway.config.issuers.values()].flatMap(({ name, url, login, scopes }) =>
       login === undefined
         ? []
@@ -22,16 +31,21 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
     ),
   );
 
-  app.get('/v1/whoami', (request): WhoAmI => toWho(caller(request)));
+  const who = (summary: string): { tags: string[]; summary: string; response: { 200: typeof Who } } => ({
+    tags: ['identity'],
+    summary,
+    response: { 200: Who },
+  });
+  app.get('/v1/whoami', { schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
 
   /** `sluice login` has a token, and shows it for the first time. */
-  app.post('/v1/logins', (request): WhoAmI => {
+  app.post('/v1/logins', { schema: who('Put a login on record') }, (request): WhoAmI => {
     const proven = caller(request);
     gateway.log.admin(proven.principal.name, 'login', `by ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);
   });
 
-  app.delete('/v1/logins', (request): WhoAmI => {
+  app.delete('/v1/logins', { schema: who('Put a logout on record') }, (request): WhoAmI => {
     const proven = caller(request);
     gateway.log.admin(proven.principal.name, 'logout', `of ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);

@@ -2,9 +2,15 @@ import { randomBytes } from 'node:crypto';
 import type { SshClientConfig } from '@sluice/cli';
 import { type Proven, mayUse } from '@sluice/identity';
 import { z } from 'zod';
+import { problems, textOf } from './answers.js';
+import { OPEN } from './openapi.js';
+import { SshClientConfig as SshClient } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
-const Confirmation = z.strictObject({ code: z.string().min(1).max(40), as: z.string().optional() });
+const Confirmation = z.strictObject({
+  code: z.string().min(1).max(40).describe('What the client was shown.'),
+  as: z.string().optional().describe('Whose login it is, if not the own one: for administrators.'),
+});
 
 /** Logins that wait for somebody who is logged in already, and what SSH clients need to know of the gateway. */
 export function loginRoutes({ app, gateway, caller }: Routes): void {
@@ -21,12 +27,20 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
     return { ...proven, principal };
   };
 
-  app.post('/v1/logins/confirm', (request): { principal: string; address: string } => {
+  const confirmation = {
+    tags: ['identity'],
+    summary: 'Confirm a login that waits with a code',
+    body: Confirmation,
+    response: {
+      200: z.strictObject({ principal: z.string(), address: z.string().describe('Where the login comes from.') }),
+      ...problems(403, 404, 429),
+    },
+  };
+  app.post('/v1/logins/confirm', { schema: confirmation }, (request): { principal: string; address: string } => {
     const proven = caller(request);
-    const body = Confirmation.safeParse(request.body);
-    if (!body.success) throw new ControlError(400, z.prettifyError(body.error));
-    const who = whoever(proven, body.data.as);
-    const confirmed = gateway.pendingLogins.confirm(body.data.code, who);
+    const { code, as } = request.body;
+    const who = whoever(proven, as);
+    const confirmed = gateway.pendingLogins.confirm(code, who);
     if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
     if (confirmed === 'unknown') {
       throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
@@ -35,7 +49,14 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
     return { principal: who.principal.name, address: confirmed.address };
   });
 
-  app.get<{ Params: { code: string } }>('/login/:code', (request, reply) => {
+  const html = {
+    ...OPEN,
+    tags: ['identity'],
+    summary: 'The page that a login is confirmed on in a browser',
+    params: z.object({ code: z.string() }),
+    response: { 200: textOf('A page for people.', 'text/html') },
+  };
+  app.get('/login/:code', { schema: html }, (request, reply) => {
     const code = /^[\w-]{1,12}$/.test(request.params.code) ? request.params.code : '';
     const nonce = randomBytes(16).toString('base64');
     return reply
@@ -48,7 +69,12 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       .send(page(code, nonce));
   });
 
-  app.get('/v1/client-config/ssh', (request): SshClientConfig => {
+  const config = {
+    tags: ['connections'],
+    summary: 'What an SSH client needs to know',
+    response: { 200: SshClient, ...problems(404) },
+  };
+  app.get('/v1/client-config/ssh', { schema: config }, (request): SshClientConfig => {
     const { principal } = caller(request);
     const listener = gateway.addresses.get('ssh');
     if (listener === undefined) {

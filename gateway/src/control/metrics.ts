@@ -1,5 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Gateway } from '../gateway.js';
+import { textOf } from './answers.js';
+import { OPEN } from './openapi.js';
 import type { Routes } from './server.js';
 
 /**
@@ -72,7 +74,15 @@ export function metricsRoute({ app, gateway }: Routes): void {
       gateway.agents.links().map((link): Sample => [value(link, gateway), { agent: link.agent, name: link.name }]),
     );
   }
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  const schema = {
+    ...OPEN,
+    tags: ['gateway'],
+    summary: 'Counters and gauges',
+    response: { 200: textOf('The text format of Prometheus.', 'text/plain') },
+  };
+  app.get('/metrics', { schema }, async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  );
 }
 
 type Sample = readonly [number, Record<string, string>];

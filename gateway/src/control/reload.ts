@@ -1,10 +1,17 @@
 import { CliError } from '@sluice/cli';
+import { z } from 'zod';
+import { problems } from './answers.js';
 import { ControlError, type Routes } from './server.js';
 
 /** Takes the configuration file into use now, and says what is wrong with it. */
 export function reloadRoute({ app, gateway, caller }: Routes): void {
-  app.post('/v1/reload', async (request): Promise<{ ok: true }> => {
-    const { principal } = caller(request, 'admin');
+  const schema = {
+    tags: ['gateway'],
+    summary: 'Take the configuration file into use',
+    response: { 200: z.strictObject({ ok: z.literal(true) }), ...problems(409, 422) },
+  };
+  app.post('/v1/reload', { config: { roles: ['admin'] }, schema }, async (request): Promise<{ ok: true }> => {
+    const { principal } = caller(request);
     if (!gateway.onReload) throw new ControlError(409, 'This gateway was not started from a file.');
     gateway.log.admin(principal.name, 'config.reload', '');
     try {

@@ -1,4 +1,15 @@
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+  fastify,
+} from 'fastify';
+import { ResponseSerializationError, type ZodTypeProvider, serializerCompiler } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import type { Role } from '@sluice/contract';
 import { type Proven, TokenError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
@@ -6,9 +17,11 @@ import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
+import { healthRoutes } from './health.js';
 import { identityRoutes } from './identity.js';
 import { loginRoutes } from './logins.js';
 import { metricsRoute } from './metrics.js';
+import { OPEN, checked, describeApi } from './openapi.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
@@ -31,38 +44,69 @@ export class ControlError extends Error {
   }
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whoever calls the route has one of these. */
+    roles?: readonly Role[];
+  }
+}
+
+/** Routes with schemas of zod. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
 /** What a route may ask for. */
 export interface Routes {
-  readonly app: FastifyInstance;
+  readonly app: App;
   readonly gateway: Gateway;
-  /** Who sent the request; refused unless they have one of these roles. */
-  caller(request: FastifyRequest, ...roles: readonly Role[]): Proven;
+  /** Who sent the request: somebody with a role that the route is for. */
+  caller(request: Pick<FastifyRequest, 'raw'>): Proven;
 }
 
 /** The control API: for people and programs with a token, on loopback unless the configuration says otherwise. */
 export async function openControl(gateway: Gateway): Promise<Control> {
   const { address, port } = gateway.config.control;
-  const app = fastify({ bodyLimit: 4 * 1024 * 1024, forceCloseConnections: true });
+  const app: App = fastify({ bodyLimit: 4 * 1024 * 1024, forceCloseConnections: true });
+  await addRoutes(app, gateway);
+  try {
+    return { url: await app.listen({ host: address, port }), close: () => app.close() };
+  } catch (error) {
+    throw new ListenError('control', address, port, error as NodeJS.ErrnoException);
+  }
+}
+
+/** All that the control API answers. */
+export async function addRoutes(app: App, gateway: Gateway): Promise<void> {
+  app.setValidatorCompiler(checked);
+  app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) gateway.log.operator.error({ error: error.stack }, 'a control request failed');
+    if (status >= 500) {
+      const wrong = error instanceof ResponseSerializationError ? z.prettifyError(error.cause) : undefined;
+      gateway.log.operator.error({ error: error.stack, wrong }, 'a control request failed');
+    }
     const message = status >= 500 ? 'The gateway failed to answer; its log says why.' : error.message;
     return reply.code(status).send({ message, ...(error.hint !== undefined && { hint: error.hint }) });
   });
   app.setNotFoundHandler(() => {
     throw new ControlError(404, 'There is nothing at this address.');
   });
-  app.get('/healthz', () => ({ ok: true }));
-  app.get('/readyz', (_request, reply) => {
-    const ready = gateway.ready;
-    return reply.code(ready.ok ? 200 : 503).send(ready);
-  });
-  const callers = new WeakMap<FastifyRequest, Proven>();
+  const callers = new WeakMap<object, Proven>();
+  // Before a body is read: nobody is told what is wrong with a request that they may not send.
   app.addHook('onRequest', async (request) => {
-    const proven = await authenticated(gateway, request);
-    if (proven) callers.set(request, proven);
+    const { schema, config } = request.routeOptions;
+    if (request.is404 || schema?.security === OPEN.security) return;
+    callers.set(request.raw, permitted(await authenticated(gateway, request), config.roles ?? []));
   });
-  const routes: Routes = { app, gateway, caller: (request, ...roles) => permitted(callers.get(request), roles) };
+  const caller: Routes['caller'] = ({ raw }) => permitted(callers.get(raw), []);
+  const routes: Routes = { app, gateway, caller };
+  await describeApi(app);
+  healthRoutes(routes);
   agentRoutes(routes);
   approvalRoutes(routes);
   connectionRoutes(routes);
@@ -73,11 +117,6 @@ export async function openControl(gateway: Gateway): Promise<Control> {
   reloadRoute(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
-  try {
-    return { url: await app.listen({ host: address, port }), close: () => app.close() };
-  } catch (error) {
-    throw new ListenError('control', address, port, error as NodeJS.ErrnoException);
-  }
 }
 
 /** Whom a request's token proves; undefined: nobody. */

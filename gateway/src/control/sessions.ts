@@ -4,10 +4,13 @@ import { type Entry, type SessionSummary, Timeline, listSessions, toAsciicast, t
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
 import type { Session } from '../session.js';
+import { problems, textOf } from './answers.js';
+import { ById } from './openapi.js';
+import { SessionRow as Row, TimelineEntry as TimelineRow } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
 const Query = z.object({
-  state: z.enum(['open']).optional(),
+  state: z.enum(['open']).optional().describe('Only those that are open.'),
   limit: z.coerce.number().int().min(1).max(10_000).default(50),
 });
 
@@ -16,16 +19,20 @@ const MOST_WAITING = 8 * 1024 * 1024;
 
 const Export = z.object({
   format: z.enum(['ocsf', 'asciicast']).default('ocsf'),
-  /** The number of one command, for asciicast. */
-  command: z.coerce.number().int().min(0).optional(),
+  command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast.'),
 });
 
 /** Sessions: those that are open from memory, those that were from the journal. Users see their own. */
 export function sessionRoutes({ app, gateway, caller }: Routes): void {
-  app.get('/v1/sessions', (request): SessionRow[] => {
+  const list = {
+    tags: ['sessions'],
+    summary: 'Sessions that the caller may see, newest first',
+    querystring: Query,
+    response: { 200: z.array(Row) },
+  };
+  app.get('/v1/sessions', { schema: list }, (request): SessionRow[] => {
     const { principal } = caller(request);
-    const query = Query.safeParse(request.query);
-    if (!query.success) throw new ControlError(400, z.prettifyError(query.error));
+    const { state, limit } = request.query;
     const all = principal.roles.some((role) => role === 'auditor' || role === 'admin');
     const open = [...gateway.sessions.values()]
       .filter((session) => session.principal)
@@ -33,35 +40,59 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
       .reverse();
     const known = new Set(open.map((row) => row.id));
     const ended =
-      query.data.state === 'open'
+      state === 'open'
         ? []
         : recorded(gateway)
             .filter((row) => !known.has(row.id))
             .map(recordedRow);
-    return [...open, ...ended].filter((row) => all || row.principal === principal.name).slice(0, query.data.limit);
+    return [...open, ...ended].filter((row) => all || row.principal === principal.name).slice(0, limit);
   });
 
-  app.get<{ Params: { id: string } }>('/v1/sessions/:id/timeline', (request): TimelineEntry[] => {
+  const timeline = {
+    tags: ['sessions'],
+    summary: 'What happened in a session',
+    params: ById,
+    response: { 200: z.array(TimelineRow), ...problems(404) },
+  };
+  app.get('/v1/sessions/:id/timeline', { schema: timeline }, (request): TimelineEntry[] => {
     const { session, entries } = read(request.params.id, caller(request).principal);
     return entries.map((entry) => toApi(entry, session.protocol));
   });
 
-  app.get<{ Params: { id: string } }>('/v1/sessions/:id/export', (request, reply) => {
+  const exported = {
+    tags: ['sessions'],
+    summary: 'A session in a format for other programs',
+    params: ById,
+    querystring: Export,
+    response: {
+      200: textOf('OCSF events or an asciicast v3, a line each.', 'application/x-ndjson', 'application/x-asciicast'),
+      ...problems(404, 409),
+    },
+  };
+  app.get('/v1/sessions/:id/export', { schema: exported }, (request, reply) => {
     const { session, entries } = read(request.params.id, caller(request).principal);
-    const wish = Export.safeParse(request.query);
-    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
-    if (wish.data.format === 'asciicast') {
+    const { format, command } = request.query;
+    if (format === 'asciicast') {
       if (!entries.some(({ type }) => type === 'output'))
         throw new ControlError(409, `Session ${session.id} has no output of a terminal or a program.`);
       void reply.type('application/x-asciicast');
-      return [...toAsciicast(session, entries, wish.data.command)].map((line) => `${line}\n`).join('');
+      return [...toAsciicast(session, entries, command)].map((line) => `${line}\n`).join('');
     }
     void reply.type('application/x-ndjson');
     return [...toOcsf(session, entries)].map((line) => `${line}\n`).join('');
   });
 
   // Server-sent events (WHATWG HTML section 9.2): what is on record so far, then whatever is added to it.
-  app.get<{ Params: { id: string } }>('/v1/sessions/:id/watch', (request, reply) => {
+  const watched = {
+    tags: ['sessions'],
+    summary: 'Follow a session to its end',
+    params: ById,
+    response: {
+      200: textOf('Server-sent events; the data of each is a TimelineEntry.', 'text/event-stream'),
+      ...problems(404),
+    },
+  };
+  app.get('/v1/sessions/:id/watch', { schema: watched }, (request, reply) => {
     const { principal } = caller(request);
     const { session, entries, reader } = read(request.params.id, principal);
     const open = gateway.sessions.has(request.params.id);
@@ -84,8 +115,15 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     raw.on('close', stop);
   });
 
-  app.delete<{ Params: { id: string }; Querystring: { reason?: string } }>('/v1/sessions/:id', (request) => {
-    const { principal } = caller(request, 'admin');
+  const kill = {
+    tags: ['sessions'],
+    summary: 'End an open session',
+    params: ById,
+    querystring: z.object({ reason: z.string().optional().describe('The client is told.') }),
+    response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
+  };
+  app.delete('/v1/sessions/:id', { config: { roles: ['admin'] }, schema: kill }, (request) => {
+    const { principal } = caller(request);
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
     const reason = request.query.reason ? `: ${request.query.reason}` : '';

@@ -4,13 +4,15 @@ import { type Principal, ROLES, type Role } from '@sluice/contract';
 import type { Proven, StoredToken, Wish as TokenWish } from '@sluice/identity';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
+import { problems } from './answers.js';
+import { ById } from './openapi.js';
+import { MadeToken, TokenRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
 const Wish = z.strictObject({
-  /** Whose; default: the caller's own. */
-  principal: z.string().optional(),
+  principal: z.string().optional().describe("Whose; default: the caller's own."),
   name: z.string().max(200).default(''),
-  expires: z.string().optional(),
+  expires: z.string().optional().describe('A duration: 12h, 30d. Default: for as long as it may be.'),
   connections: z.array(z.string()).min(1).optional(),
   roles: z.array(z.enum(ROLES)).min(1).optional(),
 });
@@ -18,7 +20,12 @@ type Wish = z.infer<typeof Wish>;
 
 /** Tokens: people make, list and revoke their own, administrators those of everybody. */
 export function tokenRoutes({ app, gateway, caller }: Routes): void {
-  app.get('/v1/tokens', (request): TokenRow[] => {
+  const list = {
+    tags: ['identity'],
+    summary: 'Own tokens; those of everybody for administrators',
+    response: { 200: z.array(Row) },
+  };
+  app.get('/v1/tokens', { schema: list }, (request): TokenRow[] => {
     const { principal } = caller(request);
     const all = principal.roles.includes('admin');
     return gateway.identity
@@ -27,16 +34,26 @@ export function tokenRoutes({ app, gateway, caller }: Routes): void {
       .map(toRow);
   });
 
-  app.post('/v1/tokens', async (request): Promise<TokenRow & { token: string }> => {
+  const make = {
+    tags: ['identity'],
+    summary: 'Make a token that can do no more than the one that is shown',
+    body: Wish,
+    response: { 200: MadeToken, ...problems(403, 404) },
+  };
+  app.post('/v1/tokens', { schema: make }, async (request): Promise<TokenRow & { token: string }> => {
     const proven = caller(request);
-    const wish = Wish.safeParse(request.body);
-    if (!wish.success) throw new ControlError(400, z.prettifyError(wish.error));
-    const made = await gateway.identity.createToken(allowed(gateway, proven, wish.data));
+    const made = await gateway.identity.createToken(allowed(gateway, proven, request.body));
     gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
     return { ...toRow(made.stored), token: made.token };
   });
 
-  app.delete<{ Params: { id: string } }>('/v1/tokens/:id', async (request): Promise<TokenRow> => {
+  const revocation = {
+    tags: ['identity'],
+    summary: 'Revoke a token, those made with it, and end their sessions',
+    params: ById,
+    response: { 200: Row, ...problems(404) },
+  };
+  app.delete('/v1/tokens/:id', { schema: revocation }, async (request): Promise<TokenRow> => {
     const { principal: actor } = caller(request);
     const { id } = request.params;
     const owner = gateway.identity.token(id)?.principal;

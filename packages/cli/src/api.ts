@@ -10,6 +10,8 @@ export interface SessionRow {
   /** ISO 8601. */
   readonly started: string;
   readonly ended?: string;
+  /** Why it ended. */
+  readonly reason?: string;
   readonly commands: number;
   readonly denied: number;
 }

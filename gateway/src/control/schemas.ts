@@ -1,0 +1,238 @@
+import type {
+  AgentRow as Agent,
+  ApprovalRow as Approval,
+  ConnectionRow as Connection,
+  Explanation as Explained,
+  IssuerRow as Issuer,
+  SessionRow as Session,
+  SshClientConfig as SshClient,
+  TimelineEntry as Timeline,
+  TokenRow as Token,
+  WhoAmI as Who,
+} from '@sluice/cli';
+import { z } from 'zod';
+import { named } from './answers.js';
+
+/**
+ * What the control API answers. Each schema is the type of the same thing in `@sluice/cli`: one that has a field more or
+ * less does not compile. Objects are strict, so that an answer with a field that is not described fails in a test,
+ * instead of losing it on the way, or of saying what nobody meant to say.
+ */
+
+const text = z.string();
+const count = z.number();
+const flag = z.boolean();
+const texts = z.array(text);
+const time = z.string().describe('ISO 8601');
+
+/** Absent, but never undefined: as the types have it. */
+const maybe = z.exactOptional;
+
+export const SessionRow = named<Session>(
+  'Session',
+  'A session, open or on record.',
+)(
+  z.strictObject({
+    id: text,
+    state: z.enum(['open', 'login', 'ended']),
+    principal: text,
+    connection: text,
+    protocol: text,
+    client: text.describe('Address of the client.'),
+    started: time,
+    ended: maybe(time),
+    reason: maybe(text.describe('Why it ended.')),
+    commands: count.describe('Let through.'),
+    denied: count,
+  }),
+);
+
+export const TimelineEntry = named<Timeline>(
+  'TimelineEntry',
+  'One thing that happened in a session.',
+)(
+  z.strictObject({
+    at: count.describe('Milliseconds since the start of the session.'),
+    type: z.enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'other']),
+    command: maybe(count),
+    phase: maybe(z.enum(['prepare', 'run'])),
+    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward']).describe('Of commands that are no SQL.')),
+    account: maybe(text),
+    stream: maybe(z.enum(['out', 'err', 'size', 'line'])),
+    data: maybe(text.describe('base64')),
+    text: maybe(text),
+    parameters: maybe(z.union([z.array(z.unknown()), z.strictObject({ count })])),
+    decision: maybe(z.enum(['allow', 'deny', 'hold'])),
+    rule: maybe(text),
+    message: maybe(text),
+    outcome: maybe(text),
+    summary: maybe(text),
+    rows: maybe(count),
+    bytes: maybe(count),
+    result: maybe(
+      z.strictObject({ columns: texts, rows: z.array(z.array(text.nullable())), messages: texts, copied: texts }),
+    ),
+  }),
+);
+
+const token = z.strictObject({
+  id: text,
+  principal: text,
+  name: text,
+  created: time,
+  expires: maybe(time),
+  lastUsed: maybe(time),
+  revoked: maybe(time),
+  connections: maybe(texts.describe('The only ones that it is for.')),
+  roles: maybe(texts.describe('The only ones of its owner that it has.')),
+});
+
+export const TokenRow = named<Token>('Token', 'A gateway token, without its secret.')(token);
+
+export const MadeToken = named<Token & { readonly token: string }>(
+  'MadeToken',
+  'A new gateway token.',
+)(token.extend({ token: text.describe('The secret. It is told this once.') }));
+
+export const WhoAmI = named<Who>(
+  'WhoAmI',
+  'The caller, as the gateway sees them.',
+)(
+  z.strictObject({
+    name: text,
+    kind: z.enum(['person', 'agent']),
+    groups: texts,
+    roles: texts,
+    by: z.enum(['token', 'issuer']).describe('What was shown: a token of the gateway, or of an identity provider.'),
+    token: text.describe('Its id.'),
+    issuer: maybe(text),
+    subject: maybe(text),
+    connections: maybe(texts),
+    expires: maybe(time),
+  }),
+);
+
+export const IssuerRow = named<Issuer>(
+  'Issuer',
+  'An identity provider that "sluice login" can go to.',
+)(
+  z.strictObject({
+    name: text,
+    issuer: text.describe('Its URL.'),
+    clientId: text,
+    clientSecret: maybe(text.describe('Of a public client, where the provider wants one nevertheless.')),
+    scopes: texts,
+    token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
+  }),
+);
+
+export const ConnectionRow = named<Connection>(
+  'Connection',
+  'Something that the caller may reach.',
+)(
+  z.strictObject({
+    name: text,
+    protocol: text,
+    listener: text.describe('host:port of the gateway.'),
+    tls: maybe(flag.describe('Whether that speaks TLS.')),
+    policies: texts,
+  }),
+);
+
+export const Explanation = named<Explained>(
+  'Explanation',
+  'What the rules say of a command.',
+)(
+  z.strictObject({
+    decision: z.enum(['allow', 'deny', 'hold']),
+    rule: maybe(text),
+    message: maybe(text),
+    hint: maybe(text),
+    text: text.describe('The reasoning, in lines for people.'),
+  }),
+);
+
+export const ApprovalRow = named<Approval>(
+  'Approval',
+  'A request for approval, and what became of it.',
+)(
+  z.strictObject({
+    number: count,
+    kind: z.enum(['command', 'session']).describe('A command, or sessions of the principal on the connection.'),
+    state: z.enum(['pending', 'approved', 'denied', 'withdrawn', 'expired']),
+    principal: text,
+    connection: text,
+    session: text,
+    text,
+    parameters: texts,
+    requirements: z.array(z.strictObject({ rule: text, approvers: texts, count })),
+    unanswered: z.enum(['deny', 'allow']),
+    waits: flag.describe('The client waits on the wire; else the identical command passes once after an approval.'),
+    impact: maybe(
+      z.strictObject({
+        tables: z.array(
+          z.strictObject({
+            verb: text,
+            table: text,
+            rows: maybe(count),
+            of: maybe(count),
+            bytes: maybe(count),
+            cascades: texts,
+            triggers: texts,
+          }),
+        ),
+        unknown: maybe(text),
+      }),
+    ).describe('What it would do, as far as that is known beforehand.'),
+    transaction: flag.describe('A transaction is open meanwhile, which may hold locks.'),
+    created: time,
+    expires: time,
+    closed: maybe(time),
+    used: maybe(time),
+    why: maybe(text),
+    words: z.array(z.strictObject({ by: text, at: time, says: z.enum(['approve', 'deny']), reason: text })),
+  }),
+);
+
+export const AgentRow = named<Agent>(
+  'Agent',
+  'An agent that was enrolled.',
+)(
+  z.strictObject({
+    id: text,
+    name: text.describe('What "via" calls it.'),
+    state: z.enum(['connected', 'away', 'revoked']),
+    enrolled: time,
+    lastSeen: time,
+    revoked: maybe(time),
+    connects: count.describe('Since the gateway started: one more than it had to come back.'),
+    links: z.array(
+      z.strictObject({
+        address: text,
+        version: text,
+        since: time,
+        roundTrip: maybe(count.describe('Milliseconds.')),
+        streams: count,
+        opened: count,
+        refused: count,
+        received: count.describe('Bytes.'),
+        sent: count.describe('Bytes.'),
+        draining: flag,
+        allow: texts,
+      }),
+    ),
+  }),
+);
+
+export const SshClientConfig = named<SshClient>(
+  'SshClientConfig',
+  'What an SSH client needs to know of the gateway.',
+)(
+  z.strictObject({
+    host: text,
+    port: count,
+    hostKey: text.describe('A line of a public key, as is the next.'),
+    userCa: text.describe('The authority of the certificates that the gateway shows to targets.'),
+    connections: texts.describe('Those that the caller may reach.'),
+  }),
+);
