@@ -397,6 +397,10 @@ export class Session implements Gate {
         'Close one, or have limits.sessions_per_principal raised.',
       );
     }
+    // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
+    if (this.connection) {
+      return refuse('limit', `"${this.connection.name}" was chosen already`, 'Connect again for another one.');
+    }
     this.principal = proven.principal;
     this.tokenId = proven.tokenId;
     this.until = proven.endsSessions ? proven.expires : undefined;

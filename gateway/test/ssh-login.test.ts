@@ -270,3 +270,45 @@ describe.skipIf(missingSshd() !== undefined)('at the target', () => {
     remove();
   });
 });
+
+describe.skipIf(missingSshd() !== undefined)('the choice of a machine', () => {
+  let stand: SshStand;
+
+  beforeAll(async () => {
+    stand = await openSshStand({
+      connection: `policies: [machines]
+  guarded:
+    protocol: ssh
+    target: { host: 127.0.0.1, port: 9, host_keys: { first_use: true } }
+    credential: { user: root, password: unused }
+    access: ["group:engineers"]`,
+    });
+  });
+  afterAll(() => stand.stop());
+
+  test('is made once: a second channel of the same client cannot lead it to another machine under the rules of the first', async () => {
+    const shared = ['-S', join(stand.folder, 'shared'), '-tt', '-p', String(stand.port)];
+    const open = (...more: string[]): { said: string; type(text: string): void; kill(): void } => {
+      const child = spawn('ssh', [...stand.options, ...more, ...shared, '127.0.0.1'], { stdio: 'pipe' });
+      const view = {
+        said: '',
+        type: (text: string) => void child.stdin.write(text),
+        kill: () => void child.kill('SIGKILL'),
+      };
+      child.stdout.on('data', (chunk: Buffer) => (view.said += chunk.toString()));
+      return view;
+    };
+    const first = open('-M');
+    await until(() => first.said.includes('Number or name'), 'the menu');
+    const second = open();
+    await until(() => second.said.includes('Number or name'), 'the menu of the other channel');
+    first.type('1\r');
+    await until(() => first.said.includes('vm$ '), 'the prompt of the machine');
+    second.type('2\r');
+    await until(() => second.said.includes('chosen already'), 'a refusal');
+    const [session] = [...stand.gateway.sessions.values()];
+    expect(session?.connection?.name).toBe('vm');
+    second.kill();
+    first.kill();
+  });
+});
