@@ -90,6 +90,11 @@ export class Judge {
     this.#redact = redact;
   }
 
+  /** Some rule masks something. */
+  get masks(): boolean {
+    return this.#policy.masks;
+  }
+
   judge(command: Command): Judgement | Promise<Judgement> {
     const { text } = command;
     if (command.type === 'custom')

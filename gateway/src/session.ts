@@ -52,7 +52,10 @@ export class Session implements Gate {
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   principal: Principal | undefined;
+  #proof: Proof | undefined;
   connection: Connection | undefined;
+  /** Of the target, where it is not that of the credential. */
+  #account = '';
   /** The token that it was opened with, and when the session has to end because of it (milliseconds since 1970). */
   tokenId: string | undefined;
   until: number | undefined;
@@ -77,8 +80,8 @@ export class Session implements Gate {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
-  /** Programs at work, which may be several at a time. */
-  readonly #programs = new Set<number>();
+  /** Programs at work, which may be several at a time, and what they are. */
+  readonly #programs = new Map<number, Command['type']>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -107,22 +110,36 @@ export class Session implements Gate {
   /** Another configuration is in force: the next command is judged by it. */
   reconfigured(): void {
     if (!this.connection || !this.principal) return;
-    const { connections, identity, mayUse, masks } = this.#services;
+    const { connections, mayUse, masks, judge } = this.#services;
     const connection = connections.get(this.connection.name);
-    const principal = this.principal.issuer === undefined ? identity.principal(this.principal.name) : this.principal;
+    const principal = this.#proof && this.#current(this.#proof);
+    const unmasked = this.#judge?.masks === false;
     this.#judge = undefined;
     if (connection?.protocol !== this.protocol) return this.#endSoon('This connection was taken out of the gateway.');
     if (!principal || !mayUse(principal, connection)) return this.#endSoon('You may no longer use this connection.');
+    if (!hasAccount(connection, this.#account)) return this.#endSoon('You may no longer use this account.');
     this.principal = principal;
     this.connection = connection;
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon('Columns of this connection are masked now. Connect again.');
+    else if (this.protocol === 'ssh' && unmasked && judge(this).masks)
+      this.#endSoon('What programs show is masked here now. Connect again.');
   }
 
-  /** A statement that was let through may finish. */
+  /** A statement or command that was let through may finish. A shell or a forwarded connection would not by itself. */
   #endSoon(message: string): void {
     this.#outdated = { type: 'killed', message };
-    if (!this.busy) this.end(this.#outdated);
+    const endless = [...this.#programs.values()].some((type) => type !== 'exec');
+    if (!this.busy || endless) this.end(this.#outdated);
+  }
+
+  /** Who it is under the configuration in force; undefined: what proved it is worth nothing any more. */
+  #current(proof: Proof): Principal | undefined {
+    const { identity, sshIdentities } = this.#services;
+    if (!proof.key) return identity.current(proof);
+    // A certificate that has run out since opened its session all the same.
+    const again = sshIdentities.proven(proof.key.blob, this.#address, proof.key.at);
+    return 'principal' in again && again.principal.name === proof.principal.name ? again.principal : undefined;
   }
 
   /** Ends the session at once; the protocol tells the client why. */
@@ -212,7 +229,8 @@ export class Session implements Gate {
       offers: (key) => sshIdentities.offers(key, this.#address),
       publicKey: (key) => {
         const proof = sshIdentities.proven(key, this.#address);
-        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
+        if ('fault' in proof) return fail(`key: ${proof.fault}`);
+        return admit({ ...proof, key: { blob: Buffer.from(key), at: Date.now() } });
       },
       interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
     };
@@ -292,7 +310,7 @@ export class Session implements Gate {
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type !== 'sql') return void this.#programs.add(command.id);
+    if (command.type !== 'sql') return void this.#programs.set(command.id, command.type);
     if (command.phase !== 'run') return;
     this.#running = command.id;
     const setting = changes ? holdSetting(command.text) : undefined;
@@ -335,6 +353,10 @@ export class Session implements Gate {
       if (refused) {
         this.denied++;
         return refused;
+      }
+      if (this.#outdated) {
+        this.end(this.#outdated);
+        return this.#refusedLate(command, OUTDATED);
       }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept);
       const same =
@@ -402,6 +424,8 @@ export class Session implements Gate {
       return refuse('limit', `"${this.connection.name}" was chosen already`, 'Connect again for another one.');
     }
     this.principal = proven.principal;
+    this.#proof = proven;
+    this.#account = account;
     this.tokenId = proven.tokenId;
     this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
@@ -452,9 +476,21 @@ export class Session implements Gate {
       message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
       menu: {
         connections: own.map((one) => one.name),
-        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
+        choose: async (chosen) => {
+          // Meanwhile the token may have been revoked, or the configuration be another.
+          const principal = this.#isGood(proven) ? this.#current(proven) : undefined;
+          if (!principal)
+            return { type: 'refusal', reason: 'credentials', message: 'You may no longer use this gateway' };
+          return this.#admit({ ...proven, principal }, chosen, hasAccountOf(own, chosen, account) ? account : '');
+        },
       },
     };
+  }
+
+  /** Neither revoked nor run out. */
+  #isGood({ by, tokenId, expires }: Proof): boolean {
+    if (by === 'token' && tokenId !== undefined) return this.#services.identity.proven(tokenId) !== undefined;
+    return expires === undefined || expires > Date.now();
   }
 
   #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
@@ -498,6 +534,8 @@ const NAMES = /search_path|\brole\b|session\s+authorization|set_config|\btemp|\b
 /** Somebody whose proof was good, however they proved it. */
 interface Proof extends Partial<Proven> {
   readonly principal: Principal;
+  /** Of SSH, in wire format, or its certificate, and when it was shown. */
+  readonly key?: { readonly blob: Uint8Array; readonly at: number };
   readonly without?: NonNullable<Admission['without']>;
 }
 

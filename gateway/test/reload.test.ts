@@ -162,4 +162,16 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     if (ada) await stand.gateway.approvals.decide(1, ada, 'approve', '');
     expect(await waiting).toBe('Never.');
   });
+
+  test('a held statement that is released is not run when its sender may not use the connection any more', async () => {
+    edit((text) => text.replace('deny: Nothing is deleted.', 'hold: { approvers: ["user:ada"] }'));
+    await reload();
+    const waiting = failure(client.query('delete from people where id = 1'));
+    await vi.waitFor(() => expect(stand.gateway.approvals.pending).toBe(1), WAIT);
+    edit((text) => text.replace('["group:engineers"]', '["user:ada"]'));
+    await reload();
+    const ada = stand.gateway.identity.principal('ada');
+    if (ada) await stand.gateway.approvals.decide(1, ada, 'approve', '');
+    expect(await waiting).not.toBe('no error');
+  });
 });

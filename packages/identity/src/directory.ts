@@ -39,6 +39,8 @@ export interface Proven {
   /** What was shown: a token of the gateway, or of an identity provider. */
   readonly by: 'token' | 'issuer';
   readonly principal: Principal;
+  /** As an identity provider described them, without what the configuration adds; absent: one of the configuration. */
+  readonly claimed?: Omit<Principal, 'roles'> | undefined;
   /** Of the gateway's token; of an identity provider's: the issuer's name and a hash of the token. */
   readonly tokenId: string;
   readonly connections: readonly string[] | undefined;
@@ -151,6 +153,7 @@ export class Directory {
     return {
       by: 'token',
       principal,
+      claimed: token.owner,
       tokenId: id,
       connections: token.connections,
       expires: token.expires,
@@ -167,6 +170,19 @@ export class Directory {
     const proven =
       this.#issuers && looksLikeJwt(secret) ? await this.#verified(this.#issuers, secret) : this.bearer(secret);
     return user === undefined || proven?.principal.name === user ? proven : undefined;
+  }
+
+  /**
+   * Who somebody that has proven it is by now, with the roles that their token leaves them: after another configuration, say.
+   * Undefined: nobody any more. Whether the token has run out meanwhile is not looked at.
+   */
+  current({ principal: { name }, claimed, tokenId: id }: Pick<Proven, 'principal' | 'claimed'> & Partial<Proven>):
+    | Principal
+    | undefined {
+    const token = id === undefined ? undefined : this.#tokens.get(id);
+    const roles = token?.principal === name ? token.roles : undefined;
+    const now = this.#ownerOf({ principal: name, owner: claimed, roles });
+    return now?.name === name ? now : undefined;
   }
 
   /** Checks a token shown in the clear, by a user who says whose it is. */
@@ -245,7 +261,11 @@ export class Directory {
   }
 
   /** With the roles that both the owner and the token have; undefined when the owner is not known any more. */
-  #ownerOf({ principal: name, owner, roles }: StoredToken): Principal | undefined {
+  #ownerOf({
+    principal: name,
+    owner,
+    roles,
+  }: Pick<StoredToken, 'principal' | 'owner' | 'roles'>): Principal | undefined {
     // What an issuer said is worth nothing once the issuer is gone.
     const trusted = owner === undefined || this.#issuers?.get(owner.issuer ?? '') !== undefined;
     const principal = owner === undefined ? this.#people.get(name) : trusted ? this.#people.find(owner) : undefined;
@@ -262,6 +282,7 @@ export class Directory {
     return {
       by: 'issuer',
       principal: found,
+      claimed: principal,
       tokenId: `${principal.issuer}:${digest}`,
       connections: undefined,
       expires,
