@@ -22,6 +22,7 @@ import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Counters } from './counters.js';
 import { holdSetting } from './hold-setting.js';
+import { termsOf } from './holds.js';
 import { impactOf } from './impact.js';
 import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
@@ -359,8 +360,7 @@ export class Session implements Gate {
         return this.#refusedLate(command, OUTDATED);
       }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept);
-      const same =
-        !again.held || again.held.holds.map(({ rule }) => rule).join() === holds.map(({ rule }) => rule).join();
+      const same = !again.held || termsOf(again.held.holds) === termsOf(holds);
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
       if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
