@@ -88,9 +88,10 @@ async function lookAt(
   let rows: Map<string, number>;
   try {
     rows = await planned(side, command);
-  } catch {
-    // The target's words may quote a bound value, which approvers may not be shown.
-    return { tables, unknown: 'the target cannot plan it' };
+  } catch (error) {
+    const { message } = error as Error;
+    // The target's words may quote a bound value, which approvers may not be shown: only plain ones are passed on.
+    return { tables, unknown: /^[A-Za-z ]+$/.test(message) ? message : 'the target cannot plan it' };
   }
   return {
     tables: tables.map((table) => {
