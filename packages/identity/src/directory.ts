@@ -176,9 +176,11 @@ export class Directory {
    * Who somebody that has proven it is by now, with the roles that their token leaves them: after another configuration, say.
    * Undefined: nobody any more. Whether the token has run out meanwhile is not looked at.
    */
-  current({ principal: { name }, claimed, tokenId: id }: Pick<Proven, 'principal' | 'claimed'> & Partial<Proven>):
-    | Principal
-    | undefined {
+  current({
+    principal: { name },
+    claimed,
+    tokenId: id,
+  }: Pick<Proven, 'principal' | 'claimed'> & Partial<Proven>): Principal | undefined {
     const token = id === undefined ? undefined : this.#tokens.get(id);
     const roles = token?.principal === name ? token.roles : undefined;
     const now = this.#ownerOf({ principal: name, owner: claimed, roles });

@@ -77,7 +77,9 @@ describe('whom a token stands for', () => {
       directory.reconfigure(new Map([people]), more);
       return directory.current(proven);
     };
-    expect(now(principal('ana', { groups: [], issuer: 'corp', subject: '00u1' }), { issuers })?.groups).toEqual(['dba']);
+    expect(now(principal('ana', { groups: [], issuer: 'corp', subject: '00u1' }), { issuers })?.groups).toEqual([
+      'dba',
+    ]);
     expect(now(principal('ana', { groups: ['own'] }), { issuers })).toBeUndefined();
     expect(now(tied, {})).toBeUndefined();
   });
