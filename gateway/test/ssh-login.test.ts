@@ -1,6 +1,6 @@
 /** Who one is by SSH: keys, certificates, tokens, a code; and how the gateway logs in at its target. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sshConfig } from '@sluice/cli';
 import { parseKeyLine } from '@sluice/keys';
@@ -52,6 +52,20 @@ describe.skipIf(missingSshd() !== undefined)('who one is', () => {
     const ran = await withKey(key);
     expect(ran.status).toBe(255);
     expect(ran.stderr).toContain('Permission denied (publickey,keyboard-interactive,password)');
+  });
+
+  test('a name that is none fills no record', async () => {
+    const name = `${'x'.repeat(20_000)}+vm`;
+    const words = [...known(), ...NO_KEY, '-o', 'NumberOfPasswordPrompts=1', '-l', name, '127.0.0.1', 'true'];
+    const ran = await run('ssh', words, {
+      env: { SSH_ASKPASS: '/bin/echo', SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },
+    });
+    expect(ran.status).toBe(255);
+    stand.gateway.log.flush();
+    const { folder: journal } = stand.gateway.journal;
+    const kept = readdirSync(journal).map((file) => readFileSync(join(journal, file), 'latin1'));
+    expect(kept.join('')).not.toContain('xxxxxxxx');
+    expect(ran.stderr).toContain('longer than a name');
   });
 
   test('an offer is no attempt: the right key may come last', async () => {
