@@ -1,19 +1,9 @@
-import { type Analyzer, analyzeShell } from '@sluice/analysis';
+import { analyzeShell } from '@sluice/analysis';
 import type { Explanation } from '@sluice/cli';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';
 
-/** What the rules say of a statement, for `sluice policy explain`. Parameters are taken for harmless, as at a Parse. */
-export function explainStatement(
-  analyzer: Analyzer,
-  policy: CompiledPolicy,
-  sql: string,
-  context: PolicyContext,
-): Explanation {
-  return explained(policy, analyzer.analyze(sql), sql, context);
-}
-
-/** The same for a command line, as it would come over SSH without a terminal. */
+/** What the rules say of a command line, as it would come over SSH without a terminal. */
 export function explainShell(
   shell: ExecCommand['shell'],
   policy: CompiledPolicy,
@@ -22,10 +12,16 @@ export function explainShell(
 ): Explanation {
   const account = context.command?.account ?? '';
   const facts = analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false });
-  return explained(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
+  return explainFacts(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
 }
 
-function explained(policy: CompiledPolicy, facts: Facts, command: string, context: PolicyContext): Explanation {
+/** What the rules say of a text with these facts, for `sluice policy explain`. */
+export function explainFacts(
+  policy: CompiledPolicy,
+  facts: Facts,
+  command: string,
+  context: PolicyContext,
+): Explanation {
   const { decision, text } = explain(policy, facts, command, context);
   return decision.type !== 'deny'
     ? { decision: decision.type, text }

@@ -113,13 +113,13 @@ export class Holds {
     }
   }
 
-  /** Of the exact command, who sends it where, and what the session makes of it. */
-  #digest({ principal, connection, command, state }: Holding): string {
+  /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
+  #digest({ principal, connection, command, state, holds }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const { id: _, ...rest } = command;
     const words = sql ? [command.type, command.text] : [command.type, rest];
-    const bound = [principal, connection, state, ...words, values ?? null, sql ? namesIn(sql) : {}];
+    const bound = [termsOf(holds), principal, connection, state, ...words, values ?? null, sql ? namesIn(sql) : {}];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 
@@ -134,6 +134,10 @@ export class Holds {
     return values.map((parameter) => (this.#showsValues ? shown(parameter) : '(not shown)'));
   }
 }
+
+/** What has to be satisfied, by which rules: an approval by other terms is another approval. */
+export const termsOf = (holds: readonly AppliedHold[]): string =>
+  JSON.stringify(holds.map(({ rule, approvers, count }) => [rule, approvers, count]));
 
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 

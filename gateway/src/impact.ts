@@ -50,8 +50,11 @@ export async function impactOf(
   let side: Side | undefined;
   const late = Promise.withResolvers<Impact>();
   const timer = setTimeout(() => late.resolve(nothing('the target took too long')), ALL);
+  let over = false;
   const look = async (): Promise<Impact> => {
     side = await open();
+    // Nobody waits for it any more, and nobody else would close it.
+    if (over) return (side.close(), nothing('too late'));
     return lookAt(side, command, facts, changed);
   };
   try {
@@ -60,6 +63,7 @@ export async function impactOf(
     return nothing(error instanceof Error ? error.message : String(error));
   } finally {
     clearTimeout(timer);
+    over = true;
     side?.close();
     running--;
   }
@@ -85,7 +89,9 @@ async function lookAt(
   try {
     rows = await planned(side, command);
   } catch (error) {
-    return { tables, unknown: (error as Error).message };
+    const { message } = error as Error;
+    // The target's words may quote a bound value, which approvers may not be shown: only plain ones are passed on.
+    return { tables, unknown: /^[A-Za-z ]+$/.test(message) ? message : 'the target cannot plan it' };
   }
   return {
     tables: tables.map((table) => {

@@ -90,6 +90,11 @@ export class Judge {
     this.#redact = redact;
   }
 
+  /** Some rule masks something. */
+  get masks(): boolean {
+    return this.#policy.masks;
+  }
+
   judge(command: Command): Judgement | Promise<Judgement> {
     const { text } = command;
     if (command.type === 'custom')
@@ -112,6 +117,7 @@ export class Judge {
     const asked = { type, account, terminal: 'terminal' in command && command.terminal };
     // Files that are copied have no masks: that counts as moving what is masked.
     const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
+    const copiesOnly = facts.actions.every(({ effects }) => effects.includes('transfer'));
     const masked = copies ? { masked: { asked: [], moved: ['file'] } } : {};
     const verdict = this.#policy.judge(facts, text, { ...this.#context, command: asked, ...masked });
     const judged = judgedAs(facts, verdict);
@@ -123,8 +129,11 @@ export class Judge {
       return doubt ? judgedAs(facts, { ...verdict, decision: { type: 'allow' } }) : judged;
     }
     const allowed = verdict.matched.some(({ effect, observed }) => effect === 'allow' && !observed);
-    if (copies || (this.#policy.masks && type === 'forward'))
-      return allowed ? judged : refused(facts, verdict.matched, UNMASKED_TRANSFER);
+    if (copies || (this.#policy.masks && type === 'forward')) {
+      if (!allowed) return refused(facts, verdict.matched, UNMASKED_TRANSFER);
+      // What another command prints beside a copy has its masks, whatever that does to the copy.
+      if (copiesOnly || type === 'forward') return judged;
+    }
     if (!verdict.masks.some(({ detect }) => detect.length > 0)) return judged;
     const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
     if (!stream) return refused(facts, verdict.matched, NO_STREAM_MASKS);

@@ -6,7 +6,17 @@ import type { Session } from './session.js';
 /** Somebody whose proof was good, however they proved it. */
 export interface Proof extends Partial<Proven> {
   readonly principal: Principal;
+  /** Of SSH, in wire format, or its certificate, and when it was shown. */
+  readonly key?: { readonly blob: Uint8Array; readonly at: number };
   readonly without?: NonNullable<Admission['without']>;
+}
+
+/** Who it is under the configuration in force; undefined: what proved it is worth nothing any more. */
+export function currentOf(proof: Proof, services: Services, address: string): Principal | undefined {
+  if (!proof.key) return services.identity.current(proof);
+  // A certificate that has run out since opened its session all the same.
+  const again = services.sshIdentities.proven(proof.key.blob, address, proof.key.at);
+  return 'principal' in again && again.principal.name === proof.principal.name ? again.principal : undefined;
 }
 
 /** Times to choose a machine, and to have a login confirmed, in milliseconds. */
@@ -14,7 +24,7 @@ const CHOICE = 120_000;
 const CONFIRMATION = 5 * 60_000 + 1_000;
 
 /** The account of the credential, or one of those beside it. */
-const hasAccount = (connection: Connection, account: string): boolean =>
+export const hasAccount = (connection: Connection, account: string): boolean =>
   account === '' ||
   account === connection.credential.user ||
   (connection.protocol === 'ssh' && connection.accounts.includes(account));
@@ -100,7 +110,8 @@ export class Login {
       offers: (key) => sshIdentities.offers(key, this.#session.address),
       publicKey: (key) => {
         const proof = sshIdentities.proven(key, this.#session.address);
-        return 'fault' in proof ? fail(`key: ${proof.fault}`) : admit(proof);
+        if ('fault' in proof) return fail(`key: ${proof.fault}`);
+        return admit({ ...proof, key: { blob: Buffer.from(key), at: Date.now() } });
       },
       interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
     };
@@ -139,6 +150,9 @@ export class Login {
         'Close one, or have limits.sessions_per_principal raised.',
       );
     }
+    // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
+    const chosen = this.#session.connection;
+    if (chosen) return refuse('limit', `"${chosen.name}" was chosen already`, 'Connect again for another one.');
     return this.#session.begin(proven, connection, account);
   }
 
@@ -154,9 +168,22 @@ export class Login {
       message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
       menu: {
         connections: own.map((one) => one.name),
-        choose: (chosen) => this.#admit(proven, chosen, hasAccountOf(own, chosen, account) ? account : ''),
+        choose: async (chosen) => {
+          // Meanwhile the token may have been revoked, or the configuration be another.
+          const { address } = this.#session;
+          const principal = this.#isGood(proven) ? currentOf(proven, this.#services, address) : undefined;
+          if (!principal)
+            return { type: 'refusal', reason: 'credentials', message: 'You may no longer use this gateway' };
+          return this.#admit({ ...proven, principal }, chosen, hasAccountOf(own, chosen, account) ? account : '');
+        },
       },
     };
+  }
+
+  /** Neither revoked nor run out. */
+  #isGood({ by, tokenId, expires }: Proof): boolean {
+    if (by === 'token' && tokenId !== undefined) return this.#services.identity.proven(tokenId) !== undefined;
+    return expires === undefined || expires > Date.now();
   }
 
   #mayUse({ principal, connections }: Proof, connection: Connection): boolean {

@@ -19,9 +19,9 @@ import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Counters } from './counters.js';
-import type { Proven } from '@sluice/identity';
-import { Login, type Proof } from './login.js';
+import { Login, type Proof, currentOf, hasAccount } from './login.js';
 import { holdSetting } from './hold-setting.js';
+import { termsOf } from './holds.js';
 import { impactOf } from './impact.js';
 import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
@@ -52,7 +52,10 @@ export class Session implements Gate {
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   principal: Principal | undefined;
+  #proof: Proof | undefined;
   connection: Connection | undefined;
+  /** Of the target, where it is not that of the credential. */
+  #account = '';
   /** The token that it was opened with, and when the session has to end because of it (milliseconds since 1970). */
   tokenId: string | undefined;
   until: number | undefined;
@@ -62,8 +65,6 @@ export class Session implements Gate {
   denied = 0;
   lastActivity = Date.now();
 
-  /** What an identity provider said of the principal. */
-  #claimed: Proven['claimed'];
   readonly #services: Services;
   readonly #listener: Listener;
   readonly #kill = new AbortController();
@@ -79,8 +80,8 @@ export class Session implements Gate {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
-  /** Programs at work, which may be several at a time. */
-  readonly #programs = new Set<number>();
+  /** Programs at work, which may be several at a time, and what they are. */
+  readonly #programs = new Map<number, Command['type']>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -109,26 +110,27 @@ export class Session implements Gate {
   /** Another configuration is in force: the next command is judged by it. */
   reconfigured(): void {
     if (!this.connection || !this.principal) return;
-    const { connections, identity, mayUse, masks } = this.#services;
+    const { connections, mayUse, masks, judge } = this.#services;
     const connection = connections.get(this.connection.name);
-    const principal = identity.current({
-      principal: this.principal,
-      tokenId: this.tokenId,
-      ...(this.#claimed && { claimed: this.#claimed }),
-    });
+    const principal = this.#proof && currentOf(this.#proof, this.#services, this.address);
+    const unmasked = this.#judge?.masks === false;
     this.#judge = undefined;
     if (connection?.protocol !== this.protocol) return this.#endSoon('This connection was taken out of the gateway.');
     if (!principal || !mayUse(principal, connection)) return this.#endSoon('You may no longer use this connection.');
+    if (!hasAccount(connection, this.#account)) return this.#endSoon('You may no longer use this account.');
     this.principal = principal;
     this.connection = connection;
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon('Columns of this connection are masked now. Connect again.');
+    else if (this.protocol === 'ssh' && unmasked && judge(this).masks)
+      this.#endSoon('What programs show is masked here now. Connect again.');
   }
 
-  /** A statement that was let through may finish. */
+  /** A statement or command that was let through may finish. A shell or a forwarded connection would not by itself. */
   #endSoon(message: string): void {
     this.#outdated = { type: 'killed', message };
-    if (!this.busy) this.end(this.#outdated);
+    const endless = [...this.#programs.values()].some((type) => type !== 'exec');
+    if (!this.busy || endless) this.end(this.#outdated);
   }
 
   /** Ends the session at once; the protocol tells the client why. */
@@ -233,7 +235,7 @@ export class Session implements Gate {
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type !== 'sql') return void this.#programs.add(command.id);
+    if (command.type !== 'sql') return void this.#programs.set(command.id, command.type);
     if (command.phase !== 'run') return;
     this.#running = command.id;
     const setting = changes ? holdSetting(command.text) : undefined;
@@ -277,9 +279,12 @@ export class Session implements Gate {
         this.denied++;
         return refused;
       }
+      if (this.#outdated) {
+        this.end(this.#outdated);
+        return this.#refusedLate(command, OUTDATED);
+      }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept);
-      const same =
-        !again.held || again.held.holds.map(({ rule }) => rule).join() === holds.map(({ rule }) => rule).join();
+      const same = !again.held || termsOf(again.held.holds) === termsOf(holds);
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
       if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
@@ -309,8 +314,9 @@ export class Session implements Gate {
   begin(proven: Proof, connection: Connection, account: string): Admission {
     const services = this.#services;
     this.principal = proven.principal;
+    this.#proof = proven;
+    this.#account = account;
     this.tokenId = proven.tokenId;
-    this.#claimed = proven.claimed;
     this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
     this.masks = services.masks(connection);

@@ -79,6 +79,17 @@ describe('who may ask what of the control API', () => {
     expect(await explain(['security'], { principal: 'dev' })).toBe(200);
   });
 
+  check('a long text keeps nobody else waiting while it is explained', async () => {
+    const user = await as('ana', 'engineers');
+    const order: string[] = [];
+    const sql = `select ${'1,'.repeat(200_000)}1`;
+    const long = user.status('POST', '/v1/policy/explain', { sql, connection: 'db' }).then(() => order.push('long'));
+    for (let i = 0; i < 20; i++) await fetch(new URL('/healthz', stand.gateway.url)).then((answer) => answer.text());
+    order.push('others');
+    await long;
+    expect(order).toEqual(['others', 'long']);
+  });
+
   check('issuers are told to who has no token yet, without secrets of the gateway', async () => {
     const rows = await (await fetch(new URL('/v1/issuers', stand.gateway.url))).json();
     expect(rows).toEqual([

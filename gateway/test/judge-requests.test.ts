@@ -127,6 +127,27 @@ describe('masks', () => {
   });
 });
 
+describe('a copy beside another command', () => {
+  const all = rule('anything', { type: 'allow' });
+
+  test.each(['cat app.log; scp -f app.log', 'scp -f app.log & cat app.log', 'git-upload-pack x || cat app.log'])(
+    'takes its mask from nothing: %s',
+    (text) => {
+      const answer = ask(exec(text), [MASK, all]);
+      if (answer.type !== 'allow' || !answer.stream) throw new Error('nothing is masked');
+      expect(answer.stream().push(Buffer.from('key ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8\n')).toString()).toBe(
+        'key [masked:API_KEY]\n',
+      );
+    },
+  );
+
+  test('copies alone are given out as they are', () => {
+    const answer = ask(exec('scp -f app.log'), [MASK, all]);
+    expect(answer).toMatchObject({ type: 'allow' });
+    expect(answer).not.toHaveProperty('stream');
+  });
+});
+
 describe('without a host', () => {
   const rules = [rule('no-removal', { type: 'deny', message: 'Nothing is removed.' }, '"destroy" in action.effects')];
 

@@ -162,4 +162,42 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     if (ada) await stand.gateway.approvals.decide(1, ada, 'approve', '');
     expect(await waiting).toBe('Never.');
   });
+
+  test('a held statement that is released is not run when its sender may not use the connection any more', async () => {
+    edit((text) => text.replace('deny: Nothing is deleted.', 'hold: { approvers: ["user:ada"] }'));
+    await reload();
+    const waiting = failure(client.query('delete from people where id = 1'));
+    await vi.waitFor(() => expect(stand.gateway.approvals.pending).toBe(1), WAIT);
+    edit((text) => text.replace('["group:engineers"]', '["user:ada"]'));
+    await reload();
+    const ada = stand.gateway.identity.principal('ada');
+    if (ada) await stand.gateway.approvals.decide(1, ada, 'approve', '');
+    expect(await waiting).not.toBe('no error');
+  });
+
+  test('an approval by the terms of before is none by stricter ones', async () => {
+    const hold = (count: number) => (text: string) =>
+      text.replace(
+        /deny: Nothing is deleted\.|hold: \{ approvers[^}]*\}/,
+        `hold: { approvers: ["group:engineers"], count: ${count} }`,
+      );
+    edit(hold(1));
+    await reload();
+    const ada = stand.gateway.identity.principal('ada');
+    if (!ada) throw new Error('there is no ada');
+    const waiting = failure(client.query('delete from people where id = 1'));
+    await vi.waitFor(() => expect(stand.gateway.approvals.pending).toBe(1), WAIT);
+    edit(hold(2));
+    await reload();
+    await stand.gateway.approvals.decide(1, ada, 'approve', '');
+    expect(await waiting).toBe('42501');
+    await client.query('set sluice.hold = fail');
+    edit(hold(1));
+    await reload();
+    expect(await failure(client.query('delete from people where id = 1'))).toBe('42501');
+    await stand.gateway.approvals.decide(2, ada, 'approve', '');
+    edit(hold(2));
+    await reload();
+    expect(await failure(client.query('delete from people where id = 1'))).toBe('42501');
+  });
 });

@@ -1,6 +1,6 @@
 /** Who one is by SSH: keys, certificates, tokens, a code; and how the gateway logs in at its target. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sshConfig } from '@sluice/cli';
 import { parseKeyLine } from '@sluice/keys';
@@ -52,6 +52,20 @@ describe.skipIf(missingSshd() !== undefined)('who one is', () => {
     const ran = await withKey(key);
     expect(ran.status).toBe(255);
     expect(ran.stderr).toContain('Permission denied (publickey,keyboard-interactive,password)');
+  });
+
+  test('a name that is none fills no record', async () => {
+    const name = `${'x'.repeat(20_000)}+vm`;
+    const words = [...known(), ...NO_KEY, '-o', 'NumberOfPasswordPrompts=1', '-l', name, '127.0.0.1', 'true'];
+    const ran = await run('ssh', words, {
+      env: { SSH_ASKPASS: '/bin/echo', SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },
+    });
+    expect(ran.status).toBe(255);
+    stand.gateway.log.flush();
+    const { folder: journal } = stand.gateway.journal;
+    const kept = readdirSync(journal).map((file) => readFileSync(join(journal, file), 'latin1'));
+    expect(kept.join('')).not.toContain('xxxxxxxx');
+    expect(ran.stderr).toContain('longer than a name');
   });
 
   test('an offer is no attempt: the right key may come last', async () => {
@@ -268,5 +282,47 @@ describe.skipIf(missingSshd() !== undefined)('at the target', () => {
     });
     expect((await certified.ssh(['echo in'])).stdout.toString()).toBe('in\n');
     remove();
+  });
+});
+
+describe.skipIf(missingSshd() !== undefined)('the choice of a machine', () => {
+  let stand: SshStand;
+
+  beforeAll(async () => {
+    stand = await openSshStand({
+      connection: `policies: [machines]
+  guarded:
+    protocol: ssh
+    target: { host: 127.0.0.1, port: 9, host_keys: { first_use: true } }
+    credential: { user: root, password: unused }
+    access: ["group:engineers"]`,
+    });
+  });
+  afterAll(() => stand.stop());
+
+  test('is made once: a second channel of the same client cannot lead it to another machine under the rules of the first', async () => {
+    const shared = ['-S', join(stand.folder, 'shared'), '-tt', '-p', String(stand.port)];
+    const open = (...more: string[]): { said: string; type(text: string): void; kill(): void } => {
+      const child = spawn('ssh', [...stand.options, ...more, ...shared, '127.0.0.1'], { stdio: 'pipe' });
+      const view = {
+        said: '',
+        type: (text: string) => void child.stdin.write(text),
+        kill: () => void child.kill('SIGKILL'),
+      };
+      child.stdout.on('data', (chunk: Buffer) => (view.said += chunk.toString()));
+      return view;
+    };
+    const first = open('-M');
+    await until(() => first.said.includes('Number or name'), 'the menu');
+    const second = open();
+    await until(() => second.said.includes('Number or name'), 'the menu of the other channel');
+    first.type('1\r');
+    await until(() => first.said.includes('vm$ '), 'the prompt of the machine');
+    second.type('2\r');
+    await until(() => second.said.includes('chosen already'), 'a refusal');
+    const [session] = [...stand.gateway.sessions.values()];
+    expect(session?.connection?.name).toBe('vm');
+    second.kill();
+    first.kill();
   });
 });

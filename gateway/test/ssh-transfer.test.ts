@@ -11,6 +11,7 @@ import { type SshStand, openSshStand, run, until } from './ssh-stand.js';
 const RULES = `
     - { rule: no-writing, when: '"transfer" in action.effects && action.verb == "rsync" && "write" in action.effects', deny: Not by rsync. }
     - { rule: no-mask-of-transfers, mask: { detect: [email] } }
+    - { rule: words, when: 'action.verb == "echo"', allow: true }
     - { rule: transfers, when: '"transfer" in action.effects && action.verb != "git-receive-pack"', allow: true }
 `;
 
@@ -72,6 +73,19 @@ describe.skipIf(missingSshd() !== undefined)('transfers', () => {
       'the end',
     );
     expect(end).toMatch(/in 300\d{4} bytes sha256:[0-9a-f]{64}, out \d+ bytes sha256:[0-9a-f]{64}/);
+  });
+
+  test('what another command prints beside a copy is masked and on record', async () => {
+    const text = 'echo beside ada@example.com; scp -f nothing-there < /dev/null';
+    const ran = await stand.ssh([text]);
+    expect(ran.stdout.toString()).toContain('beside [masked:EMAIL]');
+    stand.gateway.log.flush();
+    const printed = listSessions(stand.gateway.journal.folder).flatMap(({ id }) =>
+      timeline(stand.gateway.journal.folder, id).flatMap((entry) =>
+        entry.type === 'output' && entry.stream === 'out' ? [entry.data.toString()] : [],
+      ),
+    );
+    expect(printed.join('')).toContain('beside [masked:EMAIL]');
   });
 
   test('an sftp batch', async () => {

@@ -24,7 +24,7 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       const hint = 'Show a token of your own (SLUICE_TOKEN); an administrator can name somebody with --as.';
       throw new ControlError(403, `"${name ?? own.name}" is nobody who logs in to targets.`, hint);
     }
-    return { ...proven, principal };
+    return principal === own ? proven : { ...proven, principal, claimed: undefined };
   };
 
   const confirmation = {

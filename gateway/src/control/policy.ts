@@ -1,7 +1,7 @@
 import type { Explanation } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
-import { explainShell, explainStatement } from '../explain.js';
+import { explainFacts, explainShell } from '../explain.js';
 import { problems } from './answers.js';
 import { Explanation as Explained } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
@@ -41,6 +41,8 @@ export function policyRoutes({ app, gateway, caller }: Routes): void {
     };
     const { shell, sql, major } = wish;
     if (shell) return explainShell(shell, found.policy, sql, context);
-    return explainStatement(await gateway.grammars.load(major), found.policy, sql, context);
+    const dialect = { name: 'postgres', major } as const;
+    const facts = await gateway.grammars.analyze({ type: 'sql', id: 0, phase: 'run', text: sql, dialect });
+    return explainFacts(found.policy, facts, sql, context);
   });
 }

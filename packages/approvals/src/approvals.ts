@@ -49,6 +49,8 @@ interface Entry {
 
 /** Open requests beyond this are refused. */
 const MOST = 10_000;
+/** Of one principal: whoever asks without end leaves room for others. */
+const MOST_OF_ONE = 2_000;
 /** Node's timers know no longer wait, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -108,6 +110,8 @@ export class Approvals {
     if (same) return { number: same.request.number, outcome: same.settled.promise };
     this.#forgetStale();
     if (this.#open.size >= MOST) throw new ApprovalError('full', 'Too many commands wait for approval already.');
+    if (this.#open.size >= MOST_OF_ONE && this.#of(asked.principal) >= MOST_OF_ONE)
+      throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
     const created = this.#now();
     const number = ++this.#last;
     const request: Request = {
@@ -246,6 +250,12 @@ export class Approvals {
     }
     entry.settled.resolve(entry.request);
     return entry.request;
+  }
+
+  #of(principal: string): number {
+    let count = 0;
+    for (const { request } of this.#open.values()) if (request.principal === principal) count++;
+    return count;
   }
 
   #sameAs(digest: string, state: Request['state']): Entry | undefined {

@@ -116,6 +116,15 @@ test('however approvers, time-outs and hang-ups race, there is one outcome, told
   );
 });
 
+test('one who asks without end leaves room for others', async () => {
+  const { approvals } = await open();
+  const flood = async (): Promise<void> => {
+    for (let i = 0; i < 10_000; i++) await approvals.ask(asked({ waits: false, digest: `flood ${i}` }));
+  };
+  await expect(flood()).rejects.toMatchObject({ reason: 'full' });
+  expect((await approvals.ask(asked({ principal: 'robot', digest: 'another' }))).number).toBeGreaterThan(1000);
+});
+
 test('an approval that comes with the time-out is late', async () => {
   const { approvals, clock } = await open();
   const { number, outcome } = await approvals.ask(asked());

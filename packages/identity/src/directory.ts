@@ -39,6 +39,8 @@ export interface Proven {
   /** What was shown: a token of the gateway, or of an identity provider. */
   readonly by: 'token' | 'issuer';
   readonly principal: Principal;
+  /** As an identity provider described them, without what the configuration adds; absent: one of the configuration. */
+  readonly claimed?: Omit<Principal, 'roles'> | undefined;
   /** Of the gateway's token; of an identity provider's: the issuer's name and a hash of the token. */
   readonly tokenId: string;
   readonly connections: readonly string[] | undefined;
@@ -46,8 +48,6 @@ export interface Proven {
   readonly expires: number | undefined;
   /** A session that it opened ends then. */
   readonly endsSessions: boolean;
-  /** What an identity provider said of them, when it was its token that was shown. */
-  readonly claimed?: Omit<Principal, 'roles'>;
 }
 
 /** A token that is to be made. `expires` is in milliseconds since 1970. */
@@ -128,7 +128,7 @@ export class Directory {
     principal,
     tokenId,
     claimed,
-  }: Pick<Proven, 'principal' | 'claimed'> & { tokenId: string | undefined }): Principal | undefined {
+  }: Pick<Proven, 'principal' | 'claimed'> & { readonly tokenId?: string | undefined }): Principal | undefined {
     const token = tokenId === undefined ? undefined : this.#tokens.get(tokenId);
     if (token) return this.#ownerOf(token);
     if (!claimed) return this.#people.get(principal.name);
@@ -169,6 +169,7 @@ export class Directory {
     return {
       by: 'token',
       principal,
+      claimed: token.owner,
       tokenId: id,
       connections: token.connections,
       expires: token.expires,
@@ -263,7 +264,11 @@ export class Directory {
   }
 
   /** With the roles that both the owner and the token have; undefined when the owner is not known any more. */
-  #ownerOf({ principal: name, owner, roles }: StoredToken): Principal | undefined {
+  #ownerOf({
+    principal: name,
+    owner,
+    roles,
+  }: Pick<StoredToken, 'principal' | 'owner' | 'roles'>): Principal | undefined {
     // What an issuer said is worth nothing once the issuer is gone.
     const trusted = owner === undefined || this.#issuers?.get(owner.issuer ?? '') !== undefined;
     const principal = owner === undefined ? this.#people.get(name) : trusted ? this.#people.find(owner) : undefined;

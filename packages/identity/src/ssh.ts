@@ -75,10 +75,10 @@ export function isWithin(address: string, list: string): boolean {
     const [network = '', bits] = range.trim().split('/');
     const [own, other] = [bitsOf(address), bitsOf(network)];
     if (own === undefined || other === undefined || own.length !== other.length) return false;
+    // No bits behind the stroke would be none to compare, and every address within.
+    if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return false;
     const count = bits === undefined ? own.length : Number(bits);
-    return (
-      Number.isInteger(count) && count >= 0 && count <= own.length && own.slice(0, count) === other.slice(0, count)
-    );
+    return count <= own.length && own.slice(0, count) === other.slice(0, count);
   });
 }
 

@@ -73,6 +73,24 @@ describe('whom a token stands for', () => {
     await expect(directory.authenticate(await token('00u2', 'ana'))).rejects.toThrow('of the configuration');
   });
 
+  test('who one is by now follows the configuration, and what one added to a token goes with it', async () => {
+    const tied = principal('ana', { groups: ['own'], issuer: 'corp', subject: '00u1' });
+    const directory = await open([tied]);
+    const proven = await directory.authenticate(await issuer.token(key, { sub: '00u1', groups: ['dba'] }));
+    if (!proven) throw new Error('nobody');
+    expect(directory.current(proven)?.groups).toEqual(['own', 'dba']);
+    const issuers = issuer.issuers();
+    const now = (people: typeof tied, more: object): Principal | undefined => {
+      directory.reconfigure(new Map([people]), more);
+      return directory.current(proven);
+    };
+    expect(now(principal('ana', { groups: [], issuer: 'corp', subject: '00u1' }), { issuers })?.groups).toEqual([
+      'dba',
+    ]);
+    expect(now(principal('ana', { groups: ['own'] }), { issuers })).toBeUndefined();
+    expect(now(tied, {})).toBeUndefined();
+  });
+
   test('one that is tied to the issuer by name', async () => {
     const directory = await open([principal('ana', { issuer: 'corp' }), principal('ben', { issuer: 'other' })]);
     expect((await directory.authenticate(await issuer.token(key)))?.principal.name).toBe('ana');

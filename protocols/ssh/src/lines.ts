@@ -1,5 +1,8 @@
 /** Bytes of a line that are looked at. */
 const LONGEST = 4096;
+/** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */
+const WORK = 16;
+const MOST_WORK = 64 * LONGEST;
 
 /**
  * What stands on the line of the terminal that the cursor is in, read from what the target wrote. A simple reading: cursor
@@ -15,6 +18,8 @@ export class ScreenLine {
   #awaited: number | undefined;
   /** An editor or pager has the whole screen. */
   #fullScreen = false;
+  /** A few bytes can move a whole line: whoever sends nothing else would keep everybody waiting. */
+  #work = MOST_WORK;
   readonly #echoed: (line: string) => void;
   readonly #decoder = new TextDecoder();
 
@@ -24,6 +29,7 @@ export class ScreenLine {
   }
 
   write(bytes: Uint8Array): void {
+    this.#work = Math.min(MOST_WORK, this.#work + WORK * bytes.length);
     for (const character of this.#decoder.decode(bytes, { stream: true })) this.#put(character);
   }
 
@@ -72,6 +78,7 @@ export class ScreenLine {
         return;
     }
     if (character < ' ' || this.#column >= LONGEST) return;
+    if (!this.#affords(this.#column - this.#line.length)) return;
     while (this.#line.length < this.#column) this.#line.push(' ');
     this.#line[this.#column++] = character;
   }
@@ -95,6 +102,13 @@ export class ScreenLine {
     if (!'()#%'.includes(escape[1] ?? '') || escape.length > 2) this.#escape = '';
   }
 
+  /** What would move more cells than there are for now is not read. */
+  #affords(cells: number): boolean {
+    if (cells > this.#work) return false;
+    this.#work -= Math.max(0, cells);
+    return true;
+  }
+
   #control(parameters: string, final: string): void {
     const count = Math.min(Number.parseInt(parameters, 10) || 1, LONGEST);
     const column = this.#column;
@@ -113,9 +127,10 @@ export class ScreenLine {
         else if (parameters === '2') this.#line = [];
         return;
       case 'P':
-        this.#line.splice(column, count);
+        if (this.#affords(this.#line.length - column)) this.#line.splice(column, count);
         return;
       case '@':
+        if (!this.#affords(this.#line.length - column + count)) return;
         this.#line.splice(column, 0, ...Array.from({ length: count }, () => ' '));
         this.#line.length = Math.min(this.#line.length, LONGEST);
         return;

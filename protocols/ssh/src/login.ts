@@ -9,6 +9,8 @@ const ATTEMPTS = 6;
 const OFFERS = 64;
 /** Requests that wait while one is being looked at. */
 const WAITING = 8;
+/** Of account and connection, in characters: Linux has 32 for an account. */
+const LONGEST_NAME = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
 /** sshpass and Ansible look for "assword" in it. */
 const PROMPT = 'Password or token (Enter for browser login): ';
@@ -77,6 +79,8 @@ export class Login {
     const method = fields.text();
     if (service !== 'ssh-connection') throw new KeyError('only the service ssh-connection is there to log in to');
     if (this.#name !== undefined && this.#name !== name) throw new KeyError('the user name changed during the login');
+    // It goes into the record with each attempt, of people who have proven nothing.
+    if (name.length > LONGEST_NAME) throw new KeyError('the user name is longer than a name');
     this.#name = name;
     const { account, connection } = readName(name);
     this.#challenge ??= this.#gate.login('', connection, account);

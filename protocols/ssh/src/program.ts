@@ -291,7 +291,8 @@ export class Program implements ChannelEvents {
 
   #allowed({ facts, stream }: Allow): void {
     this.#let = true;
-    this.#transfer = facts.actions.some(({ effects }) => effects.includes('transfer'));
+    // A copy beside another command must not keep what that prints out of the record.
+    this.#transfer = facts.actions.every(({ effects }) => effects.includes('transfer'));
     this.#tallies = { in: new Tally(this.#transfer), out: new Tally(this.#transfer), err: new Tally(false) };
     if (stream) this.#editors = { out: stream(), err: stream() };
     this.#terminal?.started(this.#id);

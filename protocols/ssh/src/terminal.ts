@@ -32,7 +32,7 @@ export interface TerminalPort {
 export class Terminal {
   readonly #context: Context;
   readonly #port: TerminalPort;
-  readonly #screen = new ScreenLine((line) => void this.#observed(line));
+  readonly #screen = new ScreenLine((line) => this.#echoed(line));
   readonly #kept = new Backlog();
   #size: Size;
   #id = 0;
@@ -95,12 +95,23 @@ export class Terminal {
     const answer = this.#observed(line);
     if (!(answer instanceof Promise)) return this.#port.forward(answer.type === 'allow' ? end : CTRL_C);
     void answer.then((late) => {
-      this.#asking = undefined;
       this.#port.forward(late.type === 'allow' ? end : CTRL_C);
-      const kept = this.#kept.take();
-      if (kept.length > 0) this.input(kept);
-      this.#port.settled();
+      this.#goOn();
     });
+  }
+
+  /** It runs already; what is typed meanwhile waits for the answer all the same. */
+  #echoed(line: string): void {
+    const answer = this.#observed(line);
+    if (answer instanceof Promise) void answer.then(() => this.#goOn());
+  }
+
+  /** The answer is there: what was typed meanwhile follows. */
+  #goOn(): void {
+    this.#asking = undefined;
+    const kept = this.#kept.take();
+    if (kept.length > 0) this.input(kept);
+    this.#port.settled();
   }
 
   /** On record, and asked about. */

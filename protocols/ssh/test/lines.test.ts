@@ -83,3 +83,16 @@ test('a stream without line breaks or with endless escapes takes no memory to sp
   screen.typing();
   expect(screen.enter().length).toBeLessThanOrEqual(4096);
 });
+
+test('a stream that has the line moved over and over is not followed, and the next line is read all the same', () => {
+  const screen = new ScreenLine(() => undefined);
+  screen.typing();
+  screen.write(Buffer.from('a'.repeat(3_000)));
+  screen.write(Buffer.from('\x1b[G\x1b[@'.repeat(1_000)));
+  // Each would put a blank in front and push the rest on.
+  expect(screen.enter().length).toBeGreaterThan(2_500);
+  screen.write(Buffer.from(`\r\n${' '.repeat(2_000)}\r\n$ `));
+  screen.typing();
+  screen.write(Buffer.from('ls'));
+  expect(screen.enter()).toBe('ls');
+});
