@@ -299,7 +299,12 @@ export class Gateway {
     const { limits } = this.config;
     const live = (): Snapshot => this.#live;
     return {
-      limits: { message: limits.message, recorded: limits.recorded, upstreamLogin: limits.upstreamLogin },
+      limits: {
+        message: limits.message,
+        recorded: limits.recorded,
+        terminal: limits.terminal,
+        upstreamLogin: limits.upstreamLogin,
+      },
       handshake: limits.handshake,
       sessionsPerPrincipal: limits.sessionsPerPrincipal,
       draining: this.#draining.signal,

@@ -66,12 +66,14 @@ export class Log {
     return !this.#journal.failed;
   }
 
-  response(session: string, event: ResponseEvent): void {
-    if (this.#journal.failed) return;
+  /** False: it is not on record. */
+  response(session: string, event: ResponseEvent): boolean {
+    if (this.#journal.failed) return false;
     const header = responseHeader(session, event, Date.now());
     this.#journal.append(header, event.data);
     if (this.#watchers.size > 0) this.#shown(session, header, event.data);
     this.#turn.later();
+    return true;
   }
 
   sessionOpened(session: Session): void {

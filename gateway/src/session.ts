@@ -193,7 +193,10 @@ export class Session implements Gate {
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
     }
-    this.#services.log.response(this.id, event);
+    const kept = this.#services.log.response(this.id, event);
+    // A program may go on for ever, and nobody would ask for leave again.
+    if (!kept && event.type === 'part' && event.stream)
+      this.end({ type: 'failure', message: 'The record cannot be written at the moment, so this session ends.' });
     return true;
   }
 

@@ -116,7 +116,7 @@ type Reach = Pick<Services, 'agents' | 'ssh'>;
 /** A connection of the gateway's own to the target of a connection. */
 export async function openTargetSide(connection: Connection, services: Reach): Promise<Side> {
   const way = new Way(connection, services, 'gateway');
-  const limits = { message: 0, recorded: 0, upstreamLogin: DIAL };
+  const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL };
   const side = await openSide({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
   way.arrived();
   return side;

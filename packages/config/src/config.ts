@@ -17,6 +17,8 @@ export interface Config {
     /** The longest statement text that is judged. */
     readonly text: number;
     readonly recorded: number;
+    /** Of what one terminal shows. */
+    readonly terminal: number;
     readonly handshake: number;
     readonly upstreamLogin: number;
     /** 0: a session may stay idle. */

@@ -63,6 +63,7 @@ describe('what a good configuration means', () => {
       message: 64 * 1024 ** 2,
       text: 16 * 1024 ** 2,
       recorded: 64 * 1024,
+      terminal: 64 * 1024 ** 2,
       handshake: 10_000,
       upstreamLogin: 15_000,
       idle: 0,

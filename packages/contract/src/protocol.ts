@@ -29,6 +29,8 @@ export interface Limits {
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
   readonly recorded: number;
+  /** The same of what one terminal shows. */
+  readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
   readonly upstreamLogin: number;
 }

@@ -331,7 +331,7 @@ class Stand {
     return {
       signal: this.kill.signal,
       draining: this.drain.signal,
-      limits: { message: 1024 * 1024, recorded: 64 * 1024, upstreamLogin: PATIENCE },
+      limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: PATIENCE },
       tls: false,
       loopback: true,
       secure: () => Promise.reject(new Error('this gate has no certificate')),

@@ -113,7 +113,7 @@ export function talk(options: TalkOptions = {}): Talk {
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     major: 18,
-    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
+    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024, terminal: 0 },
     nowhere: 'nowhere',
     commands: 0,
     masks: options.masks,

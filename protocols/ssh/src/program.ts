@@ -394,13 +394,16 @@ export class Program implements ChannelEvents {
     this.#tallies[stream].add(bytes);
     this.#terminal?.output(bytes);
     if (!(this.#transfer && type === 0)) this.#recordPart(stream, bytes);
-    this.#client.write(bytes, type);
+    if (!this.#ended) this.#client.write(bytes, type);
   }
 
   #recordPart(stream: NonNullable<ResponsePart['stream']>, bytes: Buffer): void {
     const { gate } = this.#context;
     if (stream === 'out' || stream === 'err') {
-      const room = gate.limits.recorded - this.#recorded;
+      const room = (this.#terminal ? gate.limits.terminal : gate.limits.recorded) - this.#recorded;
+      // Of a terminal nothing is left out of the record: one that shows more than fits is over.
+      if (room < bytes.length && this.#terminal)
+        return this.fail('This terminal has shown as much as is recorded of one. Open another.');
       if (room <= 0) return;
       this.#recorded += bytes.length;
       if (bytes.length > room) bytes = bytes.subarray(0, room);
