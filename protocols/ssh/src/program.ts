@@ -54,6 +54,8 @@ export class Program implements ChannelEvents {
   readonly #environment: [string, string][] = [];
   #terminal: Terminal | undefined;
   #editors: { readonly out: StreamEditor; readonly err: StreamEditor } | undefined;
+  /** What has come for them in this turn, in order. */
+  #gathered: { readonly type: number; readonly chunks: Buffer[] }[] = [];
   readonly #timers = new Map<StreamEditor, NodeJS.Timeout>();
   #transfer = false;
   #tallies = { in: new Tally(false), out: new Tally(false), err: new Tally(false) };
@@ -349,11 +351,26 @@ export class Program implements ChannelEvents {
   }
 
   #output(bytes: Buffer, type: number): void {
-    const editor = this.#editors?.[type === STDERR ? 'err' : 'out'];
-    if (!editor) return this.#deliver(bytes, type);
+    if (!this.#editors) return this.#deliver(bytes, type);
+    // An editor looks again at what it holds: once for all that comes in a turn, and not for each of a thousand packets.
+    if (this.#gathered.length === 0) setImmediate(() => this.#editGathered());
+    const last = this.#gathered.at(-1);
+    const copy = Buffer.from(bytes);
+    if (last?.type === type) last.chunks.push(copy);
+    else this.#gathered.push({ type, chunks: [copy] });
+  }
+
+  #editGathered(): void {
+    const gathered = this.#gathered;
+    this.#gathered = [];
+    const editors = this.#editors;
+    if (!editors || this.#ended) return;
     this.#edited(() => {
-      this.#deliver(editor.push(bytes), type);
-      this.#arm(editor, type);
+      for (const { type, chunks } of gathered) {
+        const editor = editors[type === STDERR ? 'err' : 'out'];
+        this.#deliver(editor.push(Buffer.concat(chunks)), type);
+        this.#arm(editor, type);
+      }
     });
   }
 
@@ -368,6 +385,7 @@ export class Program implements ChannelEvents {
   }
 
   #flushEditors(): void {
+    this.#editGathered();
     const editors = this.#editors;
     if (!editors) return;
     for (const timer of this.#timers.values()) clearTimeout(timer);
