@@ -50,10 +50,11 @@ export class Login {
   challenge(user: string, connection: string, account: string): Challenge {
     const { identity, sshIdentities } = this.#services;
     const { loginLimits } = this.#services;
-    const who = user === '' ? connection : user;
-    const wait = (): number => Math.ceil(loginLimits.wait(this.#session.address, who) / 1000);
+    // Where a client says who it is by its proof alone (SSH), others behind its address must not wait for its failures.
+    const named = user !== '';
+    const wait = (): number => (named ? Math.ceil(loginLimits.wait(this.#session.address, user) / 1000) : 0);
     const fail = (why?: string): Promise<Refusal> => {
-      loginLimits.failed(this.#session.address, who);
+      if (named) loginLimits.failed(this.#session.address, user);
       this.#services.log.loginFailed(this.#session, user, connection, 'credentials', why);
       return Promise.resolve({
         type: 'refusal',
@@ -67,10 +68,10 @@ export class Login {
       const seconds = wait();
       if (seconds > 0) {
         this.#services.log.loginFailed(this.#session, user, connection, 'limit');
-        const message = `too many failed logins of "${who}" from your address: try again in ${seconds} s`;
+        const message = `too many failed logins of "${user}" from your address: try again in ${seconds} s`;
         return { type: 'refusal', reason: 'limit', message };
       }
-      loginLimits.succeeded(this.#session.address, who);
+      if (named) loginLimits.succeeded(this.#session.address, user);
       return this.#admit(proven, connection, account);
     };
     // A token says whose it is; a name beside it has to agree.

@@ -86,8 +86,18 @@ export class SessionApprovals {
     }
   }
 
-  #digest({ principal: { name, issuer, subject }, connection }: Omit<Entrance, 'session'>): string {
-    const bound = JSON.stringify(['session', name, issuer ?? null, subject ?? null, connection.name]);
+  /** An agreement counts by the terms that it was given by. */
+  #digest({ principal, connection, approval }: Omit<Entrance, 'session'>): string {
+    const { name, issuer = null, subject = null } = principal;
+    const bound = JSON.stringify([
+      'session',
+      name,
+      issuer,
+      subject,
+      connection.name,
+      approval.approvers,
+      approval.count,
+    ]);
     return createHmac('sha256', this.#key).update(bound).digest('base64');
   }
 }
