@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias", "public.ledger.ssn"], with: redact } }
+    - { rule: customer-data, mask: { columns: ["customers.email", "customers.ssn", "customers.born", "customers.income", "masked_here.alias", "public.ledger.ssn", "passing.secret"], with: redact } }
     - { rule: phones, mask: { columns: ["customers.phone"], with: hash } }
     - { rule: cards, mask: { detect: [credit_card], with: { partial: { keep_last: 4 } } } }
 `;
@@ -20,6 +20,8 @@ create view people as select id, email as contact from customers;
 create table notes (id serial, body text);
 create table ledger (id int primary key, ssn text unique deferrable initially deferred);
 insert into ledger values (1, '111-22-3333'), (2, '444-55-6666');
+create table passing (id int, secret text);
+insert into passing values (1, 'soon gone');
 create table drift (id int, a int, b int);
 create view masked_here as select id, name as alias from customers;
 `;
@@ -249,6 +251,33 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     }
     expect(seen).toContain('42501');
     await direct.end();
+  });
+
+  test('copies and cursors of a session stay masked when the catalog is read again, and when what they came from is gone', async () => {
+    const [mine, other] = [await stand.client(), await stand.client()];
+    const read = async (text: string): Promise<unknown[]> => (await mine.query({ text, rowMode: 'array' })).rows.flat();
+    await mine.query(
+      'create temp table kept as select email, id from customers; create temp table held as select secret from passing',
+    );
+    await mine.query('begin; declare c cursor for select upper(email) from customers order by id');
+    expect(await read('select email from kept where id = 1')).toEqual(['[masked:EMAIL]']);
+    await other.query(`create table unrelated_${major} (id int)`);
+    expect(await read('fetch 1 from c')).toEqual(['[masked:EMAIL]']);
+    expect(await read("select email || '' from kept where id = 1")).toEqual(['[masked:EMAIL]']);
+    await mine.query('commit');
+    await mine.query('create temp table again as select lower(email) as harmless from kept');
+    await other.query(`drop table unrelated_${major}`);
+    expect(await read('select harmless from again')).toEqual(['[masked:EMAIL]', '[masked:EMAIL]']);
+    expect(await read('select secret from held')).toEqual([expect.stringMatching(/^\[masked/)]);
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query('alter table passing drop secret');
+    await other.query('create table drop_seen (id int)');
+    expect(await read('select secret from held')).toEqual([null]);
+    await direct.query("alter table passing add secret text default 'soon gone'; drop table drop_seen");
+    await direct.end();
+    await mine.end();
+    await other.end();
   });
 
   test('what a failing pipeline has set is not believed', async () => {

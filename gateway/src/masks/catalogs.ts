@@ -83,6 +83,6 @@ export class TargetCatalog {
     if (known && (await catalogVersion(query)) === known.catalog.version) return known;
     const lineage = known?.lineage ?? (await loadLineage(side.major));
     const [path] = await query('show search_path');
-    return { catalog: await readCatalog(query, lineage.parse), lineage, searchPath: path?.[0] ?? '' };
+    return { catalog: await readCatalog(query, lineage.parse, known?.catalog), lineage, searchPath: path?.[0] ?? '' };
   }
 }

@@ -96,6 +96,12 @@ const counted =
     return value;
   };
 
+/** It comes from a column that is gone: which rule was for it is not known any more. */
+export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
+  for (const source of sources) if (catalog.base(source) !== source) return true;
+  return false;
+}
+
 /** Type of a column that is given out as it is stored. */
 function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {
   const [base] = sources;
@@ -148,7 +154,7 @@ function maskOf(
   type: PgType | undefined,
   format: Format,
 ): CellMask | undefined {
-  if (masked.size > 0 && (!output || output.unknown !== undefined)) return NULL;
+  if (masked.size > 0 && (!output || output.unknown !== undefined || isStale(output, meaning.catalog))) return NULL;
   const rule = output && ruleFor(output, masked);
   if (rule) {
     const { mask, entity } = rule;

@@ -14,7 +14,7 @@ import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { definesAway } from './definitions.js';
-import { type Rules, copyEditor, entityOf, rowEditor } from './editors.js';
+import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
 export interface Plan {
@@ -115,7 +115,10 @@ export class MaskSession implements MaskedSession {
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
     const hidden =
-      !lineage || lineage.some((one) => touches(one, columns)) || touchesTable(facts, columns) || runsTriggers(facts);
+      !lineage ||
+      lineage.some((one) => touches(one, columns, meaning.catalog)) ||
+      touchesTable(facts, columns) ||
+      runsTriggers(facts);
     if (hidden && columns.size > 0) this.#touched = true;
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const masking: Masking = {
@@ -202,15 +205,19 @@ function knownUpTo(
 const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
   !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
 
-const touches = ({ outputs, predicates, flows, unknown }: StatementLineage, masked: MaskedColumns): boolean =>
+const touches = (
+  { outputs, predicates, flows, unknown }: StatementLineage,
+  masked: MaskedColumns,
+  catalog: Catalog,
+): boolean =>
   unknown !== undefined ||
-  outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked)) ||
+  outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked, catalog)) ||
   predicates.some(({ column }) => masked.has(column)) ||
-  flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked));
+  flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked, catalog));
 
-const hits = (sources: ReadonlySet<unknown>, masked: MaskedColumns): boolean => {
+const hits = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: Catalog): boolean => {
   for (const column of masked.keys()) if (sources.has(column)) return true;
-  return false;
+  return masked.size > 0 && isStale({ sources }, catalog);
 };
 
 /** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
@@ -244,7 +251,7 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
       if (HOLDING.has(column.relation)) moved.add('condition');
     }
     for (const { target, value } of flows) {
-      if (value.unknown === undefined && !hits(value.sources, masked)) continue;
+      if (value.unknown === undefined && !hits(value.sources, masked, catalog)) continue;
       if (target.type === 'table') {
         // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
         const covered = target.bases.flatMap((base) => catalog.roots(base)).some((base) => masked.has(base));

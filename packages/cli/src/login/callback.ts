@@ -43,18 +43,19 @@ function came(server: Server, url: string, state: string): Promise<URL> {
   const { promise, resolve, reject } = Promise.withResolvers<URL>();
   const late = setTimeout(() => reject(new CliError('Nobody logged in within five minutes.')), PATIENCE);
   server.on('request', (request, response) => {
-    const address = new URL(request.url ?? '/', url);
+    // Whatever else on this machine asks for must not end the login: not every path is an address.
+    const address = URL.parse(request.url ?? '/', url);
     const ours =
-      request.method === 'GET' && address.pathname === '/callback' && address.searchParams.get('state') === state;
+      request.method === 'GET' && address?.pathname === '/callback' && address.searchParams.get('state') === state;
     response.writeHead(ours ? 200 : 404, {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
       'cache-control': 'no-store',
       connection: 'close',
     });
-    const failed = address.searchParams.has('error');
+    const failed = address?.searchParams.has('error') ?? false;
     response.end(ours ? page(failed ? 'The login did not succeed' : 'Logged in') : 'There is nothing here.\n', () => {
-      if (ours) resolve(address);
+      if (ours && address) resolve(address);
     });
   });
   return promise.finally(() => clearTimeout(late));

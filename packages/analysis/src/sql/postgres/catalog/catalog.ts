@@ -105,6 +105,11 @@ export class Catalog {
     return roots;
   }
 
+  /** The object that stands for a column in this catalog; undefined when it is not there (any more). */
+  base(column: BaseColumn): BaseColumn | undefined {
+    return this.#attribute(column)?.base;
+  }
+
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
     return this.#byOid.get(relation)?.columns.find(({ base }) => base.attnum === attnum);
   }

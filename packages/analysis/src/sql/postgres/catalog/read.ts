@@ -26,11 +26,13 @@ const ATTEMPTS = 5;
  * Reads the catalog in one consistent state. The connection must be idle, outside a transaction; it is left so. Views are
  * spelled by the server's current knowledge rather than the snapshot's, hence the second look at the version.
  *
+ * @param before the catalog of the same database until now: a column that is still there stays the same object, because
+ * sessions know by it where the values in their temporary tables and cursors come from
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: Query, parse: Parse): Promise<Catalog> {
+export async function readCatalog(query: Query, parse: Parse, before?: Catalog): Promise<Catalog> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const contents = await readOnce(query);
+    const contents = await readOnce(query, before);
     if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
   }
   throw new Error('The catalog kept changing while it was read.');
@@ -42,14 +44,14 @@ export async function catalogVersion(query: Query): Promise<string> {
   return text(row, 0);
 }
 
-async function readOnce(query: Query): Promise<CatalogContents> {
+async function readOnce(query: Query, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
     await query(`set local search_path to ''`);
     const version = await catalogVersion(query);
     const schemas = (await query(SCHEMAS)).map((row) => text(row, 0));
     const closed = pairs(await query(CLOSED));
-    const relations = relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS));
+    const relations = relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before);
     const types = (await query(TYPES)).map(typeOf);
     const routines = (await query(ROUTINES)).map(routineOf);
     const operators = (await query(OPERATORS)).map((row) => ({
@@ -78,7 +80,12 @@ function pairs(rows: readonly Row[]): Map<string, Set<string>> {
   return map;
 }
 
-function relationsOf(classes: readonly Row[], attributes: readonly Row[], inherits: readonly Row[]): Relation[] {
+function relationsOf(
+  classes: readonly Row[],
+  attributes: readonly Row[],
+  inherits: readonly Row[],
+  before: Catalog | undefined,
+): Relation[] {
   const columns = grouped(attributes);
   const parents = grouped(inherits);
   return classes.map((row) => {
@@ -90,7 +97,7 @@ function relationsOf(classes: readonly Row[], attributes: readonly Row[], inheri
       name: name ?? '',
       kind: kind as RelationKind,
       type: Number(type),
-      columns: (columns.get(oid ?? '') ?? []).map((column) => attributeOf(column, qualified)),
+      columns: (columns.get(oid ?? '') ?? []).map((column) => attributeOf(column, qualified, before)),
       parents: (parents.get(oid ?? '') ?? []).map((parent) => Number(parent[1])),
       ...(typeof definition === 'string' && { definition }),
       rewritten: rewritten === 't',
@@ -98,8 +105,15 @@ function relationsOf(classes: readonly Row[], attributes: readonly Row[], inheri
   });
 }
 
-function attributeOf([relation, attnum, name, type, typmod, generated]: Row, qualified: string): Attribute {
-  const base: BaseColumn = { relation: Number(relation), attnum: Number(attnum), name: `${qualified}.${name}` };
+function attributeOf(
+  [relation, attnum, name, type, typmod, generated]: Row,
+  qualified: string,
+  before: Catalog | undefined,
+): Attribute {
+  const fresh: BaseColumn = { relation: Number(relation), attnum: Number(attnum), name: `${qualified}.${name}` };
+  const base = before?.base(fresh) ?? fresh;
+  // It may have another name by now.
+  if (base !== fresh) Object.assign(base, { name: fresh.name });
   return {
     name: name ?? '',
     type: Number(type),
