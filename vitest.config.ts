@@ -7,7 +7,7 @@ export default defineConfig({
       '{agent,gateway,bench}/test/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
   },
