@@ -246,7 +246,9 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
   const moved = new Set<string>();
   for (const { predicates, flows } of lineage) {
     for (const { column, kind } of predicates) {
-      if (masked.has(column)) asked.add(kind === 'other' ? 'other' : 'equality');
+      // Of a column that is gone it is not known any more whether it was masked.
+      if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog))
+        asked.add(kind === 'other' ? 'other' : 'equality');
       // Whose values they are is not known, so no rule for a column could speak of it.
       if (HOLDING.has(column.relation)) moved.add('condition');
     }
