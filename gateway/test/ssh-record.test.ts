@@ -9,7 +9,7 @@ import { openSshStand, until } from './ssh-stand.js';
 const RULES = '\n    - { rule: all, allow: true }\n';
 
 describe.skipIf(missingSshd() !== undefined)('the record of a machine', () => {
-  test('of a terminal nothing is left out: one that shows more than is recorded of it ends, in words', async () => {
+  test('of a terminal nothing is left out: one that shows more for a line than is recorded ends, in words', async () => {
     const stand = await openSshStand({ rules: RULES, limits: '{ recorded: 1000, terminal: 20KiB }' });
     try {
       const ran = await stand.ssh(['-tt'], {
@@ -17,7 +17,9 @@ describe.skipIf(missingSshd() !== undefined)('the record of a machine', () => {
       });
       const shown = ran.stdout.toString();
       expect(shown).toContain('all-there');
-      expect(`${shown}${ran.stderr}`).toContain('This terminal has shown as much as is recorded of one.');
+      expect(`${shown}${ran.stderr}`).toContain(
+        'This line has shown as much as is recorded of one, so the terminal ends.',
+      );
       expect(ran.status).not.toBe(0);
       await until(() => stand.gateway.sessions.size === 0, 'the end of the session');
       stand.gateway.log.flush();

@@ -17,7 +17,7 @@ export interface Config {
     /** The longest statement text that is judged. */
     readonly text: number;
     readonly recorded: number;
-    /** Of what one terminal shows. */
+    /** What a terminal may show from one line that is typed to the next. */
     readonly terminal: number;
     readonly handshake: number;
     readonly upstreamLogin: number;

@@ -277,7 +277,11 @@ const limits = z.strictObject({
   message: size.prefault('64MiB').describe('the longest client message that is read'),
   text: size.prefault('16MiB').describe('the longest statement text that is judged'),
   recorded: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
-  terminal: size.prefault('64MiB').describe('what of one terminal is recorded; one that shows more is ended'),
+  terminal: size
+    .prefault('64MiB')
+    .describe(
+      'what a terminal may show from one line that is typed to the next; all of it is recorded, beyond it the terminal ends',
+    ),
   handshake: duration.prefault('10s').describe('from accepting a client to its being logged in'),
   upstream_login: duration.prefault('15s').describe('from reaching a target to its being ready'),
   idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),

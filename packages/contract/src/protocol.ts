@@ -29,7 +29,7 @@ export interface Limits {
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
   readonly recorded: number;
-  /** The same of what one terminal shows. */
+  /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
   readonly upstreamLogin: number;

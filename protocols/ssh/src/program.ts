@@ -421,7 +421,7 @@ export class Program implements ChannelEvents {
       const room = (this.#terminal ? gate.limits.terminal : gate.limits.recorded) - this.#recorded;
       // Of a terminal nothing is left out of the record: one that shows more than fits is over.
       if (room < bytes.length && this.#terminal)
-        return this.fail('This terminal has shown as much as is recorded of one. Open another.');
+        return this.fail('This line has shown as much as is recorded of one, so the terminal ends.');
       if (room <= 0) return;
       this.#recorded += bytes.length;
       if (bytes.length > room) bytes = bytes.subarray(0, room);
