@@ -1,3 +1,4 @@
+import { isLoopback } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { duration, durationOrOff, type Outside, secret } from './values.js';
@@ -18,7 +19,6 @@ const ALGORITHMS = [
 ] as const;
 
 const LONGEST_SKEW = 5 * 60_000;
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Issuers that sign tokens for everybody who asks: without a required claim, "everybody" is who may come in. */
 const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
@@ -28,7 +28,7 @@ export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
 
 const address = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const sound = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
+  const sound = url && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)));
   if (sound && !url.search && !url.hash && !url.username) return;
   context.addIssue({
     code: 'custom',

@@ -1,3 +1,4 @@
+import { isLoopback } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
@@ -29,7 +30,7 @@ export function settings(outside: Outside) {
         .describe('how clients prove who they are; password and oauth send the token itself and need TLS'),
     })
     .superRefine(({ address, tls, login }, context) => {
-      const exposed = [address].flat().some((one) => !LOOPBACK.test(one));
+      const exposed = [address].flat().some((one) => !isLoopback(one));
       if (login === 'scram' || tls !== 'off' || !exposed) return;
       const message = `login by ${login} without TLS would show tokens to the network`;
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
@@ -45,7 +46,7 @@ export function settings(outside: Outside) {
         .describe('off only on loopback'),
     })
     .superRefine(({ address, tls }, context) => {
-      if (tls !== 'off' || ![address].flat().some((one) => !LOOPBACK.test(one))) return;
+      if (tls !== 'off' || ![address].flat().some((one) => !isLoopback(one))) return;
       const message = 'without TLS anybody between could read what agents carry';
       context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
     });
@@ -88,7 +89,7 @@ export function settings(outside: Outside) {
   const webhook = z.strictObject({
     url: z
       .url({ protocol: /^https?$/, error: 'write an https URL' })
-      .refine((url) => url.startsWith('https:') || LOOPBACK.test(new URL(url).hostname.replace(/^\[|\]$/g, '')), {
+      .refine((url) => url.startsWith('https:') || isLoopback(new URL(url).hostname), {
         error: 'statements are in these messages: without https anybody between could read them',
       }),
     secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
@@ -187,7 +188,6 @@ export const jsonSchema = (): object =>
 
 /** Characters of a secret that signs something. */
 const SECRET = 16;
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 const port = z.number().int().min(0).max(65535);
 

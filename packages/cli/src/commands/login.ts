@@ -1,3 +1,4 @@
+import { isLoopback } from '@sluice/addresses';
 import type { Command } from 'commander';
 import type { IssuerRow, WhoAmI } from '../api.js';
 import { ApiClient } from '../client.js';
@@ -87,5 +88,5 @@ function described({ name, kind, roles, groups, issuer, connections, expires }: 
 
 const isSafe = (address: string): boolean => {
   const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return protocol === 'https:' || isLoopback(hostname);
 };

@@ -1,3 +1,5 @@
+import { isLoopback } from '@sluice/addresses';
+
 /** How long an issuer may take for one document, in milliseconds: two have to fit into the time that a login has. */
 const PATIENCE = 3_000;
 
@@ -29,11 +31,9 @@ export const fetchJson: FetchJson = async (url, most, patience = PATIENCE) => {
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
 };
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-
 /** Whether nobody between can change what an address says: https, or this machine. */
 export function isSafe(address: string): boolean {
   if (!URL.canParse(address)) return false;
   const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
