@@ -64,9 +64,7 @@ export class AllowList {
     resolve: (name: string) => Promise<LookupAddress[]> = lookup,
   ): Promise<Permission> {
     const denied = (why: string): Permission => ({ allowed: false, code: 'denied', message: `${host}:${port} ${why}` });
-    const targets = this.#lines.flatMap((line) =>
-      line.port === undefined || line.port === port ? [line.target] : [],
-    );
+    const targets = this.#lines.flatMap((line) => (line.port === undefined || line.port === port ? [line.target] : []));
     // What has a zone ("fe80::1%eth0") is an address to Node and none to us, and must not be looked up as a name.
     const family = isIP(host);
     if (family !== 0) {

@@ -49,6 +49,13 @@ export function isLoopback(host: string): boolean {
   return address.family === 4 ? address.bits >> 24n === 127n : address.bits === 1n;
 }
 
+/** Whether nobody between can read or change what goes to a URL: https, or http to this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+}
+
 const bitsOfV4 = (text: string): bigint => text.split('.').reduce((bits, part) => (bits << 8n) | BigInt(part), 0n);
 
 function bitsOfV6(text: string): bigint {

@@ -49,17 +49,22 @@ export function parseRange(text: string): Range {
   const width = widthOf(first);
   if (prefixText === undefined) return new Range(first, width);
   if (rest.length > 0 || !/^\d{1,3}$/.test(prefixText)) {
-    throw new RangeError(`"${text}" is no range: write the number of bits behind the stroke, as in ${address}/${width}`);
+    throw new RangeError(
+      `"${text}" is no range: write the number of bits behind the stroke, as in ${address}/${width}`,
+    );
   }
   // The bits of ::ffff:10.0.0.0/104 are counted from the start of the IPv6 address.
   const mapped = first.family === 4 && address.includes(':');
   const prefix = Number(prefixText) - (mapped ? 96 : 0);
-  if (prefix < 0 || prefix > width) throw new RangeError(`"${text}" is no range: it has more or fewer bits than there are`);
+  if (prefix < 0 || prefix > width)
+    throw new RangeError(`"${text}" is no range: it has more or fewer bits than there are`);
   const range = new Range(first, prefix);
   const lowest = (first.bits >> BigInt(width - prefix)) << BigInt(width - prefix);
   if (lowest !== first.bits) {
     const meant = new Range({ ...first, bits: lowest }, prefix);
-    throw new RangeError(`"${text}" has bits set behind the first ${prefixText}: write ${meant}, or ${address} for that one`);
+    throw new RangeError(
+      `"${text}" has bits set behind the first ${prefixText}: write ${meant}, or ${address} for that one`,
+    );
   }
   return range;
 }

@@ -18,20 +18,36 @@ describe('an address', () => {
     ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8'],
   ])('%s is %s', (text, formatted) => expect(formatAddress(address(text))).toBe(formatted));
 
-  test.each(['', '10.0.0', '010.0.0.1', '0x7f.1', '2130706433', 'fd00::5%1', '[::1]', '1::2::3', '256.0.0.1', 'x', '10.0.0.1 '])(
-    '"%s" is none',
-    (text) => expect(parseAddress(text)).toBeUndefined(),
-  );
+  test.each([
+    '',
+    '10.0.0',
+    '010.0.0.1',
+    '0x7f.1',
+    '2130706433',
+    'fd00::5%1',
+    '[::1]',
+    '1::2::3',
+    '256.0.0.1',
+    'x',
+    '10.0.0.1 ',
+  ])('"%s" is none', (text) => expect(parseAddress(text)).toBeUndefined());
 });
 
 describe('loopback', () => {
   test.each(['localhost', 'LocalHost', '127.0.0.1', '127.9.9.9', '::1', '[::1]', '::ffff:127.0.0.1'])('%s is', (host) =>
     expect(isLoopback(host)).toBe(true),
   );
-  test.each(['127.evil.example', 'localhost.evil.example', '10.0.0.1', '0.0.0.0', '::', '128.0.0.1', '::1%1', '127.1', ''])(
-    '"%s" is not',
-    (host) => expect(isLoopback(host)).toBe(false),
-  );
+  test.each([
+    '127.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '0.0.0.0',
+    '::',
+    '128.0.0.1',
+    '::1%1',
+    '127.1',
+    '',
+  ])('"%s" is not', (host) => expect(isLoopback(host)).toBe(false));
 });
 
 describe('a range', () => {
@@ -49,7 +65,9 @@ describe('a range', () => {
     ['0.0.0.0/0', '::1', false],
     ['::/0', '8.8.8.8', false],
     ['::/0', '2001:db8::1', true],
-  ])('%s contains %s: %s', (range, text, contained) => expect(parseRange(range).contains(address(text))).toBe(contained));
+  ])('%s contains %s: %s', (range, text, contained) =>
+    expect(parseRange(range).contains(address(text))).toBe(contained),
+  );
 
   test.each([
     ['10.2.0.0/', 'write the number of bits'],

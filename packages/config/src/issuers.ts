@@ -1,4 +1,4 @@
-import { isLoopback } from '@sluice/addresses';
+import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { duration, durationOrOff, type Outside, secret } from './values.js';
@@ -28,8 +28,7 @@ export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
 
 const address = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const sound = url && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)));
-  if (sound && !url.search && !url.hash && !url.username) return;
+  if (url && isSafeUrl(text) && !url.search && !url.hash && !url.username) return;
   context.addIssue({
     code: 'custom',
     message: `"${text}" is not the address of an issuer`,

@@ -1,4 +1,4 @@
-import { isLoopback } from '@sluice/addresses';
+import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
@@ -87,11 +87,9 @@ export function settings(outside: Outside) {
   });
 
   const webhook = z.strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'write an https URL' })
-      .refine((url) => url.startsWith('https:') || isLoopback(new URL(url).hostname), {
-        error: 'statements are in these messages: without https anybody between could read them',
-      }),
+    url: z.url({ protocol: /^https?$/, error: 'write an https URL' }).refine(isSafeUrl, {
+      error: 'statements are in these messages: without https anybody between could read them',
+    }),
     secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
       error: `a secret has ${SECRET} characters or more`,
     }),

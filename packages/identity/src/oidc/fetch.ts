@@ -1,5 +1,3 @@
-import { isLoopback } from '@sluice/addresses';
-
 /** How long an issuer may take for one document, in milliseconds: two have to fit into the time that a login has. */
 const PATIENCE = 3_000;
 
@@ -30,10 +28,3 @@ export const fetchJson: FetchJson = async (url, most, patience = PATIENCE) => {
   }
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
 };
-
-/** Whether nobody between can change what an address says: https, or this machine. */
-export function isSafe(address: string): boolean {
-  if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
-}
