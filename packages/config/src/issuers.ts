@@ -1,7 +1,8 @@
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import { duration, durationOrOff, type Outside, secret } from './values.js';
+import type { Outside } from './files.js';
+import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
 const ALGORITHMS = [

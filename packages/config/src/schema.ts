@@ -3,7 +3,8 @@ import { DETECTORS, ROLES } from '@sluice/contract';
 import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
 import { issuer, roles, sessionApproval } from './issuers.js';
-import { duration, durationOrOff, fileText, knownHosts, type Outside, publicKey, secret, size } from './values.js';
+import type { Outside } from './files.js';
+import { duration, durationOrOff, fileText, knownHosts, privateFileText, publicKey, secret, size } from './values.js';
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
@@ -19,9 +20,12 @@ export function settings(outside: Outside) {
         .describe('one address or several; "::" is all of them'),
       port: port.default(6432),
       tls: z
-        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })], {
-          error: 'write self-signed, off, or { cert: file, key: file }',
-        })
+        .union(
+          [z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: privateFileText(outside) })],
+          {
+            error: 'write self-signed, off, or { cert: file, key: file }',
+          },
+        )
         .default('self-signed')
         .describe("files in PEM, a certificate of the gateway's own, or none"),
       login: z
@@ -41,7 +45,10 @@ export function settings(outside: Outside) {
       address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
       port: port.default(7443),
       tls: z
-        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })])
+        .union([
+          z.enum(['self-signed', 'off']),
+          z.strictObject({ cert: fileText(outside), key: privateFileText(outside) }),
+        ])
         .default('self-signed')
         .describe('off only on loopback'),
     })
@@ -162,7 +169,18 @@ export function settings(outside: Outside) {
         agents: agents.optional().describe('where agents dial in'),
       })
       .prefault({}),
-    control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
+    control: z
+      .strictObject({
+        address: z
+          .string()
+          .refine(isLoopback, {
+            error: 'the control API has no TLS of its own: tokens would be shown to the network',
+            params: { hint: 'Keep it on 127.0.0.1, with a proxy or an SSH tunnel in front for other machines.' },
+          })
+          .default('127.0.0.1'),
+        port: port.default(7432),
+      })
+      .prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),
     webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
