@@ -1,14 +1,18 @@
+/**
+ * The allow-list of an agent. Owns: reading it, and whether a target may be dialled, by name and by resolved address. Does
+ * not: dial (target.ts), or know what a range or a special address is (@sluice/addresses).
+ */
 import { type LookupAddress, promises as dns } from 'node:dns';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { type Range, RangeError, isLoopback, parseAddress, parseRange, specialBlockOf } from '@sluice/addresses';
 
-/** One line of an allow-list: a name (perhaps with a wildcard), or a range of addresses. */
+/** One line of an allow-list. */
 interface Line {
-  readonly text: string;
+  /** Undefined: any port. */
   readonly port: number | undefined;
-  readonly name?: RegExp;
-  /** With a name: what it may resolve to. Without: addresses that may be asked for as such. */
-  readonly ranges?: BlockList;
-  readonly local?: boolean;
+  readonly target:
+    | { readonly type: 'name'; readonly text: string; readonly pattern: RegExp; readonly within: readonly Range[] }
+    | { readonly type: 'range'; readonly range: Range };
 }
 
 /** Where the agent may connect to; `addresses` are those of the name that are allowed, checked already. */
@@ -16,43 +20,41 @@ export type Permission =
   | { readonly allowed: true; readonly addresses: readonly LookupAddress[] }
   | { readonly allowed: false; readonly code: 'denied' | 'dns'; readonly message: string };
 
-/** What no name may lead to unless its line says so: this machine, its link (cloud metadata is there), and nobody. */
-const SPECIAL = blockList([
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/4',
-  '255.255.255.255/32',
-  '::/128',
-  '::1/128',
-  'fe80::/10',
-  'ff00::/8',
-]);
-
 /**
  * What an agent may reach, whatever its gateway asks for. One target a line, `#` starts a comment:
  *
- *     db.internal:5432                    this name; not if it resolves to loopback or link-local addresses
+ *     db.internal:5432                    this name, wherever it resolves to but for special addresses
  *     *.shop.internal:5432 in 10.1.0.0/16 names below it, while they resolve into this range
  *     10.2.0.0/16:*                       addresses asked for as such, any port
  *     [fd00::5]:5432
+ *
+ * Special addresses (loopback, link-local, metadata services of clouds, IPv4 within IPv6) are reached only where a line
+ * names them: by a range that lies within their block. A range as wide as 0.0.0.0/0 does not.
  */
 export class AllowList {
   readonly #lines: readonly Line[];
 
-  /** @throws Error with the number of a line that cannot be read */
+  /** @throws Error with the number of a line that cannot be read, and what is wrong with it */
   constructor(text: string) {
     this.#lines = text.split('\n').flatMap((line, at) => {
       const bare = line.replace(/#.*/, '').trim();
       if (bare === '') return [];
-      const read = readLine(bare);
-      if (typeof read === 'string') throw new Error(`line ${at + 1} of the allow-list: ${read}`);
-      return [read];
+      try {
+        return [readLine(bare)];
+      } catch (error) {
+        throw new Error(`line ${at + 1} of the allow-list: ${(error as Error).message}`, { cause: error });
+      }
     });
   }
 
+  /** Each line as it was understood, with ranges as their first address and number of bits. */
   get lines(): string[] {
-    return this.#lines.map(({ text }) => text);
+    return this.#lines.map(({ port, target }) => {
+      const ports = port === undefined ? 'any port' : `port ${port}`;
+      if (target.type === 'range') return `${target.range.toString()}, ${ports}`;
+      const within = target.within.length > 0 ? `, where it resolves into ${target.within.join(' or ')}` : '';
+      return `${target.text}, ${ports}${within}`;
+    });
   }
 
   /** Whether this may be dialled, by name and by what the name resolves to now. Connect to those addresses only. */
@@ -62,17 +64,17 @@ export class AllowList {
     resolve: (name: string) => Promise<LookupAddress[]> = lookup,
   ): Promise<Permission> {
     const denied = (why: string): Permission => ({ allowed: false, code: 'denied', message: `${host}:${port} ${why}` });
-    const lines = this.#lines.filter((line) => line.port === undefined || line.port === port);
+    const targets = this.#lines.flatMap((line) => (line.port === undefined || line.port === port ? [line.target] : []));
+    // What has a zone ("fe80::1%eth0") is an address to Node and none to us, and must not be looked up as a name.
     const family = isIP(host);
     if (family !== 0) {
-      const ranges = lines.filter((line) => !line.name);
-      const allowed = ranges.some((line) => line.ranges?.check(host, kind(family)));
+      const allowed = targets.some((target) => target.type === 'range' && admits([target.range], host));
       return allowed
         ? { allowed, addresses: [{ address: host, family }] }
         : denied('is not on the allow-list of the agent');
     }
     const name = host.toLowerCase().replace(/\.$/, '');
-    const named = lines.filter((line) => line.name?.test(name));
+    const named = targets.flatMap((target) => (target.type === 'name' && target.pattern.test(name) ? [target] : []));
     if (named.length === 0) return denied('is not on the allow-list of the agent');
     let found: LookupAddress[];
     try {
@@ -81,50 +83,48 @@ export class AllowList {
       const code = (error as NodeJS.ErrnoException).code ?? 'no answer';
       return { allowed: false, code: 'dns', message: `the agent cannot resolve ${host}: ${code}` };
     }
-    const addresses = found.filter(({ address, family }) =>
-      named.some((line) =>
-        line.ranges ? line.ranges.check(address, kind(family)) : line.local || !SPECIAL.check(address, kind(family)),
+    const addresses = found.filter(({ address }) =>
+      named.some(({ text, within }) =>
+        within.length > 0 ? admits(within, address) : isOrdinary(address) || (isLoopback(text) && isLoopback(address)),
       ),
     );
     if (addresses.length > 0) return { allowed: true, addresses };
-    return denied(`resolves to ${found.map(({ address }) => address).join(', ')}, which the allow-list does not cover`);
+    const list = found.map(({ address }) => address).join(', ');
+    return denied(`resolves to ${list}, which the allow-list does not cover`);
   }
 }
 
 const lookup = (name: string): Promise<LookupAddress[]> => dns.lookup(name, { all: true });
 
-function kind(family: number): 'ipv4' | 'ipv6' {
-  return family === 6 ? 'ipv6' : 'ipv4';
+function admits(ranges: readonly Range[], text: string): boolean {
+  const address = parseAddress(text);
+  if (!address) return false;
+  const block = specialBlockOf(address);
+  return ranges.some((range) => range.contains(address) && (!block || block.covers(range)));
 }
 
-function readLine(text: string): Line | string {
+function isOrdinary(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && !specialBlockOf(address);
+}
+
+/** @throws Error that says what is wrong */
+function readLine(text: string): Line {
   const [, host = '', portText = '', within] = /^(\[[^\]]+\]|[^\s:[\]]+):(\*|\d+)(?:\s+in\s+(\S+))?$/.exec(text) ?? [];
-  if (host === '') return `"${text}" is no target: write host:port, with brackets around an IPv6 address`;
+  if (host === '') throw new Error(`"${text}" is no target: write host:port, with brackets around an IPv6 address`);
   const port = portText === '*' ? undefined : Number(portText);
-  if (port !== undefined && (port < 1 || port > 65535)) return `${portText} is no port`;
-  const bare = host.replace(/^\[|\]$/g, '');
-  try {
-    if (isIP(bare.split('/')[0] ?? '') !== 0) {
-      return within === undefined ? { text, port, ranges: blockList([bare]) } : '"in" is for names';
-    }
-    if (!/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(bare)) return `"${bare}" is neither a name nor an address`;
-    const labels = bare.toLowerCase().replace(/\.$/, '').replaceAll('.', '\\.').replace(/^\*/, '[^.]+(\\.[^.]+)*');
-    const name = new RegExp(`^${labels}$`);
-    const local = bare.toLowerCase() === 'localhost';
-    return { text, port, name, local, ...(within !== undefined && { ranges: blockList(within.split(',')) }) };
-  } catch {
-    return `"${text}" has a range that is none`;
+  if (port !== undefined && (port < 1 || port > 65535)) throw new Error(`${portText} is no port`);
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  // Whatever has a stroke or is in brackets was meant as addresses: it must not become a name when it is none.
+  if (bare !== host || bare.includes('/') || parseAddress(bare)) {
+    if (within !== undefined) throw new RangeError('"in" is for names');
+    return { port, target: { type: 'range', range: parseRange(bare) } };
   }
-}
-
-function blockList(ranges: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/');
-    const family = kind(isIP(address));
-    if (isIP(address) === 0) throw new Error('no address');
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
+  const name = bare.toLowerCase().replace(/\.$/, '');
+  if (!/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name)) throw new Error(`"${bare}" is neither a name nor an address`);
+  // A resolver takes 10.1, 010.0.0.1 and 0x7f000001 for addresses, each for another one than a reader might.
+  if (/^(0x[0-9a-f]+|\d+)(\.(0x[0-9a-f]+|\d+))*$/.test(name)) throw new Error(`"${bare}" is no complete IP address`);
+  const pattern = new RegExp(`^${name.replaceAll('.', '\\.').replace(/^\*/, '[^.]+(\\.[^.]+)*')}$`);
+  const ranges = within === undefined ? [] : within.split(',').map(parseRange);
+  return { port, target: { type: 'name', text: name, pattern, within: ranges } };
 }

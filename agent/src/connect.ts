@@ -1,5 +1,6 @@
 import { type KeyObject, X509Certificate, createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { isLoopback } from '@sluice/addresses';
 import {
   Challenge,
   LOGIN,
@@ -45,7 +46,7 @@ export function checkUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !['ws:', 'wss:'].includes(url.protocol))
     throw new Error(`"${text}" is no address: write wss://host:port.`);
-  if (url.protocol === 'ws:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
+  if (url.protocol === 'ws:' && !isLoopback(url.hostname))
     throw new Error('An agent reaches its gateway by TLS: write wss://. Plain ws:// is for loopback only.');
   return new URL(PATH, url);
 }

@@ -54,6 +54,64 @@ describe('the allow-list', () => {
     },
   );
 
+  test.each([
+    ['10.2.0.0/:5432', 'write the number of bits'],
+    ['[fd00::/]:5432', 'write the number of bits'],
+    ['x:5432 in 10.0.0.0/', 'write the number of bits'],
+    ['x:5432 in 10.0.0.0/8,', 'no IP address'],
+    ['10.0.0.0/8/8:1', 'write the number of bits'],
+    ['10.2.3.4/8:1', 'bits set behind'],
+    ['[fd00::5%1]:22', 'no IP address'],
+    ['10.0.0:22', 'no complete IP address'],
+    ['0x7f000001:22', 'no complete IP address'],
+    ['10.0.0.1:22 in 10.0.0.0/8', 'for names'],
+  ])('a slip opens nothing: "%s" refuses the start', (line, words) => {
+    expect(() => new AllowList(`db:1\n${line}`)).toThrow(`line 2 of the allow-list: `);
+    expect(() => new AllowList(line)).toThrow(words);
+  });
+
+  test.each([
+    '::127.0.0.1',
+    '64:ff9b::a9fe:a9fe',
+    '2002:7f00:1::',
+    '2001:0:4136:e378:8000:63bf:3fff:fdd2',
+    'fd00:ec2::254',
+    '100.100.100.200',
+    '168.63.129.16',
+    '192.0.0.192',
+    '169.254.169.254',
+    '127.0.0.1',
+  ])('%s is reached only where it is written out', async (address) => {
+    const wide = new AllowList('db:1\nwide:1 in 0.0.0.0/0,::/0\n0.0.0.0/0:1\n[::/0]:1');
+    const host = address.includes(':') ? `[${address}]` : address;
+    const exact = new AllowList(`${host}:1\ndb:1 in ${address}`);
+    const resolve = () => Promise.resolve([{ address, family: address.includes(':') ? 6 : 4 }]);
+    for (const name of ['db', 'wide', address]) {
+      expect(await wide.check(name, 1, resolve)).toMatchObject({ allowed: false, code: 'denied' });
+    }
+    for (const name of ['db', address]) expect(await exact.check(name, 1, resolve)).toMatchObject({ allowed: true });
+  });
+
+  test('/0 lets in every ordinary address of its family, when it is written', async () => {
+    const list = new AllowList('0.0.0.0/0:1');
+    expect(await list.check('8.8.8.8', 1)).toMatchObject({ allowed: true });
+    expect(await list.check('2600::1', 1)).toMatchObject({ allowed: false });
+  });
+
+  test('an address with a zone is no other way to write one', async () => {
+    expect(await check('fd00::5%1', 22)).toBe('denied');
+  });
+
+  test('it says what it understood', () => {
+    expect(LIST.lines).toEqual([
+      'db.internal, port 5432',
+      '*.shop.internal, port 5432, where it resolves into 10.1.0.0/16 or fd00:0:0:0:0:0:0:0/8',
+      '10.2.0.0/16, any port',
+      'fd00:0:0:0:0:0:0:5/128, port 22',
+      'localhost, port 6000',
+    ]);
+  });
+
   test('a name that is not on it is not even looked up', async () => {
     asked.length = 0;
     expect(await check('secret.example', 5432, '10.9.9.9')).toBe('denied');

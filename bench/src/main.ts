@@ -1,14 +1,19 @@
 import { parseArgs } from 'node:util';
+import { benchAgainst } from './against.js';
 import { benchDetectors } from './detectors.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors | ssh | tunnel [--rounds 5] [--seconds 3]`. */
+/** `pnpm bench postgres | lineage | detectors | ssh | tunnel | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    checkout: { type: 'string' },
+  },
 });
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -17,6 +22,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   detectors: () => benchDetectors(options),
   ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
+  against: () => benchAgainst({ ...options, checkout: values.checkout ?? '' }),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];

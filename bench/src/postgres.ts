@@ -44,7 +44,7 @@ export async function benchPostgres(options: BenchOptions): Promise<string> {
     await setting.stop();
   }
   const stub = await openStub();
-  const many = await openSetting(stub.port);
+  const many = await openSetting({ upstreamPort: stub.port });
   try {
     report.push(...(await idle(many.routes[1] as Route, MANY, 'a stub target')));
   } finally {
@@ -249,7 +249,7 @@ async function masked(routes: readonly Route[], { rounds }: BenchOptions): Promi
   ];
 }
 
-async function prepareBulk(route: Route): Promise<void> {
+export async function prepareBulk(route: Route): Promise<void> {
   const client = await open(route);
   await client.query(`create table if not exists bulk as
     select n as id, 'customer ' || n as name, 'user' || n || '@example.com' as email, lpad((n * 7919 % 10000000000000000)::text, 16, '4') as card,
@@ -262,7 +262,7 @@ async function prepareBulk(route: Route): Promise<void> {
 }
 
 /** Sends a query and counts the bytes of the answer without taking them apart. */
-async function drain(route: Route, text: string): Promise<number> {
+export async function drain(route: Route, text: string): Promise<number> {
   const client = await open(route);
   const { stream } = (client as unknown as { connection: { stream: NodeJS.ReadWriteStream } }).connection;
   stream.removeAllListeners('data');

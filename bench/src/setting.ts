@@ -38,8 +38,14 @@ export interface Setting {
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** PostgreSQL 15 with Sluice (everything on) and pgbouncer (session pooling) in front of it. */
-export async function openSetting(upstreamPort?: number): Promise<Setting> {
+/**
+ * PostgreSQL 15 with Sluice (everything on) and pgbouncer (session pooling) in front of it.
+ *
+ * @param options.upstreamPort what Sluice leads to instead, without a pgbouncer
+ * @param options.against a checkout of another version that is set up, whose gateway is a route of its own ("before")
+ */
+export async function openSetting(options: { upstreamPort?: number; against?: string } = {}): Promise<Setting> {
+  const { upstreamPort, against } = options;
   const { path, remove } = temporaryFolder('bench');
   chmodSync(path, 0o755);
   const server = await startPostgres({
@@ -52,7 +58,8 @@ export async function openSetting(upstreamPort?: number): Promise<Setting> {
       autovacuum: 'off',
     },
   });
-  const gateway = await startGateway(join(path, 'gateway'), upstreamPort ?? server.port);
+  const gateway = await startGateway(ROOT, join(path, 'gateway'), upstreamPort ?? server.port);
+  const before = against === undefined ? undefined : await startGateway(against, join(path, 'before'), server.port);
   const bouncer = upstreamPort === undefined ? await startBouncer(join(path, 'bouncer'), server.port) : undefined;
   const base = { user: server.user, password: server.password, database: 'postgres' };
   return {
@@ -60,28 +67,35 @@ export async function openSetting(upstreamPort?: number): Promise<Setting> {
     data: join(path, 'gateway', 'data'),
     routes: [
       { name: 'direct', port: server.port, pid: undefined, ...base },
-      {
-        name: 'sluice',
-        port: gateway.port,
-        pid: gateway.child.pid,
-        user: 'bench',
-        password: gateway.token,
-        database: 'target',
-      },
+      routeOf('sluice', gateway),
+      ...(before ? [routeOf('before', before)] : []),
       ...(bouncer ? [{ name: 'pgbouncer', port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
     ],
     stop: async () => {
-      await Promise.all([end(gateway.child), bouncer && end(bouncer.child)]);
+      await Promise.all([gateway, before, bouncer].map((one) => one && end(one.child)));
       await server.stop();
       remove();
     },
   };
 }
 
-async function startGateway(
-  folder: string,
-  targetPort: number,
-): Promise<{ child: ChildProcess; port: number; token: string }> {
+interface RunningGateway {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly token: string;
+}
+
+const routeOf = (name: string, { child, port, token }: RunningGateway): Route => ({
+  name,
+  port,
+  pid: child.pid,
+  user: 'bench',
+  password: token,
+  database: 'target',
+});
+
+/** @param root the checkout whose build is run */
+async function startGateway(root: string, folder: string, targetPort: number): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
   writeFileSync(
@@ -125,7 +139,7 @@ ${Object.entries(MASKED)
   );
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'gateway', 'dist', 'main.js'), 'up', '--config', join(folder, 'sluice.yaml')],
+    [join(root, 'gateway', 'dist', 'main.js'), 'up', '--config', join(folder, 'sluice.yaml')],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, SLUICE_LOG: 'warn' },

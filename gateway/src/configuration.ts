@@ -12,10 +12,10 @@ export interface Configuration {
 export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process.env): Configuration {
   const loaded = loadConfig(file, env);
   if (!loaded.ok) throw new CliError(`${file} cannot be used:\n${loaded.problems.map(describeProblem).join('\n')}`);
-  const { config, locate } = loaded;
+  const { config, locate, warnings } = loaded;
   const mistakes = new Set([...config.connections.values()].flatMap(({ rules }) => conditionMistakes(rules, locate)));
   if (mistakes.size > 0) throw new CliError(`${file} cannot be used:\n${[...mistakes].join('\n')}`);
-  return { config, warnings: warningsOf(config) };
+  return { config, warnings: [...warnings, ...warningsOf(config)] };
 }
 
 function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: Locate): string[] {

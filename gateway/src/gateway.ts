@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { isLoopback } from '@sluice/addresses';
 import type { openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
@@ -17,7 +18,6 @@ import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
 import { Holds } from './holds.js';
 import { type Grammars, Judge } from './judge.js';
-import { isLoopback } from './listener.js';
 import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
@@ -267,7 +267,7 @@ export class Gateway {
     const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
     const session = new Session(this.#services, listener, id, {
       address: `${host}:${remotePort}`,
-      loopback: isLoopback(remoteAddress),
+      loopback: isLoopback(remoteAddress ?? ''),
     });
     this.sessions.set(id, session);
     listener.protocol

@@ -41,8 +41,5 @@ export class ListenError extends Error {
   }
 }
 
-export const isLoopback = (address: string | undefined): boolean =>
-  address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1');
-
 const format = ({ address, port, family }: AddressInfo): string =>
   family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;

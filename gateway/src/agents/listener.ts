@@ -2,6 +2,7 @@ import { X509Certificate, createHash, randomBytes } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIP } from 'node:net';
+import { isLoopback } from '@sluice/addresses';
 import {
   LOGIN,
   PATH,
@@ -87,7 +88,7 @@ interface Seen {
 }
 
 function seenBy(certificate: Certificate): Seen {
-  if (!certificate) return { hash: '', names: (host) => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(host) };
+  if (!certificate) return { hash: '', names: isLoopback };
   const x509 = new X509Certificate(certificate.certificate);
   return {
     hash: createHash('sha256').update(x509.raw).digest('hex'),

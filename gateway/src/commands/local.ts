@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';
 import type { Command } from 'commander';
-import { CliError, note, print } from '@sluice/cli';
+import { CliError, note, print, printJson } from '@sluice/cli';
 import { jsonSchema } from '@sluice/config';
 import { describeReport, verify } from '@sluice/recording';
 import type { AgentCommand } from './agent.js';
@@ -51,7 +51,7 @@ export function addLocalCommands(program: Command, policy: Command): void {
   program
     .command('schema')
     .description('JSON Schema of the configuration, for editors')
-    .action(() => print(JSON.stringify(jsonSchema(), null, 2)));
+    .action(() => printJson(jsonSchema()));
 
   policy
     .command('test <file>')
@@ -81,7 +81,8 @@ export function addLocalCommands(program: Command, policy: Command): void {
       } catch (error) {
         throw new CliError(`The journal in ${folder} cannot be read: ${(error as Error).message}`);
       }
-      print(output === 'json' ? JSON.stringify(report, null, 2) : describeReport(report));
+      if (output === 'json') printJson(report);
+      else print(describeReport(report));
       process.exitCode = report.problems.length === 0 ? 0 : 4;
     });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { analyzeShell, loadPostgres } from '@sluice/analysis';
-import { CliError, print } from '@sluice/cli';
+import { CliError, print, printJson } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { parse } from 'yaml';
@@ -65,7 +65,7 @@ export async function testPolicy(file: string, configuration: string, output: 't
     });
   }
   const failed = results.filter((result) => !result.held);
-  if (output === 'json') print(JSON.stringify(results, null, 2));
+  if (output === 'json') printJson(results);
   else
     for (const { name, held, expected, got } of results)
       print(held ? `ok    ${name}` : `FAIL  ${name}: expected ${expected}, got ${got}`);

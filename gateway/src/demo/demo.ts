@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { CliError, note, print } from '@sluice/cli';
+import { CliError, note, paint, print } from '@sluice/cli';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import {
   type PostgresServer,
@@ -13,7 +13,6 @@ import {
   startPostgres,
 } from '@sluice/testkit';
 import pg from 'pg';
-import pc from 'picocolors';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from './issuer.js';
 import { missingVm, startVm, withVm } from './vm.js';
@@ -235,23 +234,23 @@ async function checkPorts({ port, controlPort, sshPort }: DemoOptions): Promise<
 
 function screen({ gateway, folder, tokens, issuer, vm }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
-  const bold = pc.bold;
-  const line = (text: string): string => `    ${pc.cyan(text)}`;
+  const bold = paint.bold;
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
   const psql = (user: string, token: string): string =>
     `psql "host=${host} port=${port} user=${user} dbname=shop password=${token}"`;
   return `
-${bold('Sluice is running')} in front of a sample shop on PostgreSQL 18. ${pc.dim('Ctrl+C stops both.')}
+${bold('Sluice is running')} in front of a sample shop on PostgreSQL 18. ${paint.dim('Ctrl+C stops both.')}
 
 ${bold('Connect')} as a developer, with psql or with the built-in prompt:
 ${line(psql('developer', tokens.developer))}
 ${line('./sluice connect shop --user developer')}
 
 ${bold('Try')}
-${line("select name, city, email from customers where city = 'Oslo' limit 3;")}    ${pc.dim('e-mail addresses are masked,')}
-${line("select 'to ' || email as harmless from customers limit 3;")}              ${pc.dim('and stay so')}
-${line('drop table customers;')}                ${pc.dim('refused: rule no-destruction')}
-${line('delete from customers;')}               ${pc.dim('refused: rule unfiltered-writes')}
-${line('delete from customers where id = 300;')} ${pc.dim('one row: passes')}
+${line("select name, city, email from customers where city = 'Oslo' limit 3;")}    ${paint.dim('e-mail addresses are masked,')}
+${line("select 'to ' || email as harmless from customers limit 3;")}              ${paint.dim('and stay so')}
+${line('drop table customers;')}                ${paint.dim('refused: rule no-destruction')}
+${line('delete from customers;')}               ${paint.dim('refused: rule unfiltered-writes')}
+${line('delete from customers where id = 300;')} ${paint.dim('one row: passes')}
 
 ${bold('As an agent')}, which may only read:
 ${line(psql('assistant', tokens.assistant))}
@@ -263,10 +262,10 @@ ${line('./sluice agents ls')}
 ${machine(gateway, vm)}
 
 ${bold('From a second terminal')}
-${line('./sluice sessions ls')}                 ${pc.dim('who did what')}
-${line('./sluice sessions replay <id>')}        ${pc.dim('plays it, answers included')}
+${line('./sluice sessions ls')}                 ${paint.dim('who did what')}
+${line('./sluice sessions replay <id>')}        ${paint.dim('plays it, answers included')}
 ${line('./sluice policy explain --connection shop "DELETE FROM orders"')}
-${line('./sluice audit verify')}                ${pc.dim('proves that the record is unchanged')}
+${line('./sluice audit verify')}                ${paint.dim('proves that the record is unchanged')}
 
 Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
 `;
@@ -274,24 +273,24 @@ Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the
 
 const people = (
   url: string,
-): string => `${pc.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice login')}
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update payments set amount = 0 where id = 1"')}
-${pc.dim('It waits. In a second terminal log in as Ben, who approves:')}
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice login')}
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals watch')}
-    ${pc.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals approve <number>')}
-${pc.dim('The connection "payroll" waits at the login already.')}
+): string => `${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
+    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice login')}
+    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update payments set amount = 0 where id = 1"')}
+${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
+    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice login')}
+    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals watch')}
+    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals approve <number>')}
+${paint.dim('The connection "payroll" waits at the login already.')}
 
 `;
 /** What to try by SSH, or why it cannot be. */
 function machine(gateway: Gateway, vm: SshdServer | string): string {
-  if (typeof vm === 'string') return `${pc.bold('No machine for SSH')}: ${vm}.`;
+  if (typeof vm === 'string') return `${paint.bold('No machine for SSH')}: ${vm}.`;
   const [host, port] = (gateway.addresses.get('ssh') ?? '').split(':');
-  const line = (text: string): string => `    ${pc.cyan(text)}`;
-  return `${pc.bold('A machine, by SSH')}: the password is the token of the developer above, or Enter and "sluice login confirm --as developer":
-${line(`ssh -p ${port} vm@${host}`)}                ${pc.dim('a terminal: recorded')}
-${line(`ssh -p ${port} vm@${host} uname -a`)}       ${pc.dim('a command: judged before it runs')}
-${line(`ssh -p ${port} vm@${host} rm -rf things`)}  ${pc.dim('refused: rule nothing-is-destroyed, status 126')}
-${line('./sluice client-config ssh')}            ${pc.dim('for ~/.ssh/config and known_hosts')}`;
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
+  return `${paint.bold('A machine, by SSH')}: the password is the token of the developer above, or Enter and "sluice login confirm --as developer":
+${line(`ssh -p ${port} vm@${host}`)}                ${paint.dim('a terminal: recorded')}
+${line(`ssh -p ${port} vm@${host} uname -a`)}       ${paint.dim('a command: judged before it runs')}
+${line(`ssh -p ${port} vm@${host} rm -rf things`)}  ${paint.dim('refused: rule nothing-is-destroyed, status 126')}
+${line('./sluice client-config ssh')}            ${paint.dim('for ~/.ssh/config and known_hosts')}`;
 }

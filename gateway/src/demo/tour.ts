@@ -1,10 +1,9 @@
-import { CliError, oneLine, print, readBeacon } from '@sluice/cli';
+import { CliError, oneLine, paint, print, readBeacon } from '@sluice/cli';
 import { describeReport, listSessions, timeline, verify } from '@sluice/recording';
 import { freePort, temporaryFolder } from '@sluice/testkit';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import pc from 'picocolors';
 import { type Demo, startDemo } from './demo.js';
 import { approvals, withShortHold } from './tour/approvals.js';
 import { onAMachine } from './tour/ssh.js';
@@ -24,12 +23,12 @@ export async function tour(): Promise<boolean> {
   try {
     withShortHold(path);
     const ports = { port: await freePort(), controlPort: await freePort(), sshPort: await freePort() };
-    const demo = await startDemo({ ...ports, folder: path }, (text) => print(pc.dim(text)));
+    const demo = await startDemo({ ...ports, folder: path }, (text) => print(paint.dim(text)));
     const steps: Step[] = [];
     const show = (step: Step): void => {
       steps.push(step);
       print(
-        `\n${step.held ? pc.green('✓') : pc.red('✗')} ${pc.bold(step.title)}\n  ${pc.cyan(oneLine(step.sent, 110))}\n  ${oneLine(step.got, 140)}`,
+        `\n${step.held ? paint.green('✓') : paint.red('✗')} ${paint.bold(step.title)}\n  ${paint.cyan(oneLine(step.sent, 110))}\n  ${oneLine(step.got, 140)}`,
       );
     };
     try {
@@ -47,8 +46,8 @@ export async function tour(): Promise<boolean> {
     const failed = steps.filter((step) => !step.held).length;
     print(
       failed === 0
-        ? pc.green(`\nAll ${steps.length} steps held.`)
-        : pc.red(`\n${failed} of ${steps.length} steps did not hold.`),
+        ? paint.green(`\nAll ${steps.length} steps held.`)
+        : paint.red(`\n${failed} of ${steps.length} steps did not hold.`),
     );
     return failed === 0;
   } catch (error) {
@@ -255,7 +254,7 @@ function proof(folder: string, show: Show): string {
     got: describeReport(report).split('\n').at(-1) ?? '',
     held: report.problems.length === 0 && report.unsealed === 0,
   });
-  return pc.dim(describeReport(report));
+  return paint.dim(describeReport(report));
 }
 
 async function connect({ gateway }: Demo, user: string, password: string, database = 'shop'): Promise<pg.Client> {

@@ -1,20 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+/**
+ * The control API's client. Owns: finding the gateway, and which proof is shown to which address. Does not: believe what the
+ * gateway answers (answers.ts), or what a data folder says (beacon.ts).
+ */
 import { join } from 'node:path';
+import { isSafeUrl } from '@sluice/addresses';
+import { BEACON, readBeacon, readBeaconToken } from './beacon.js';
 import { readCredential, writeCredential } from './login/credentials.js';
 import { CliError } from './errors.js';
 import { isFresh, refreshed } from './login/issuer.js';
-
-/** What a running gateway leaves in its data folder, so that commands on the same machine find it. */
-export interface Beacon {
-  readonly url: string;
-  readonly pid: number;
-  /** Where the first administrator's token is, for this machine's user only. */
-  readonly tokenFile: string;
-  /** Listener addresses by protocol, as `host:port`. */
-  readonly listeners: Readonly<Record<string, string>>;
-}
-
-export const BEACON = 'gateway.json';
 
 export interface Where {
   readonly url?: string | undefined;
@@ -37,15 +30,20 @@ export class ApiClient {
   /** As who was named, else who is logged in, else who runs the gateway on this machine. */
   static find(where: Where): ApiClient {
     const url = findUrl(where);
-    const named = where.token ?? process.env['SLUICE_TOKEN'];
-    if (named) return new ApiClient(url, named);
-    const credential = readCredential(url);
-    if (credential) return new ApiClient(url, () => loggedIn(url));
+    if (!isSafeUrl(url)) {
+      throw new CliError(
+        `${url} is not https: your token would be shown to the network.`,
+        'Plain http is for loopback only; a tunnel such as "ssh -L 7432:127.0.0.1:7432" makes it that.',
+      );
+    }
+    const token = where.token ?? process.env['SLUICE_TOKEN'];
+    if (token) return new ApiClient(url, tokenFor(url, token, where));
+    if (readCredential(url)) return new ApiClient(url, () => loggedIn(url));
     const beacon = readBeacon(where.data);
-    const token = beacon && sameOrigin(beacon.url, url) ? readToken(beacon.tokenFile) : undefined;
-    if (!token)
+    const own = beacon && sameOrigin(beacon.url, url) ? readBeaconToken(where.data, beacon) : undefined;
+    if (!own)
       throw new CliError('No token to show to the gateway.', 'Log in with "sluice login", or set SLUICE_TOKEN.');
-    return new ApiClient(url, token);
+    return new ApiClient(url, own);
   }
 
   get<T>(path: string): Promise<T> {
@@ -109,7 +107,7 @@ export class ApiClient {
 
 /** Where the control API is: by flag, environment, or the data folder. */
 export function findUrl(where: Where): string {
-  const url = where.url ?? process.env['SLUICE_URL'] ?? readBeacon(where.data)?.url;
+  const url = namedUrl(where) ?? readBeacon(where.data)?.url;
   if (url !== undefined && URL.canParse(url)) return url;
   if (url) throw new CliError(`"${url}" is not the address of a gateway.`, 'Write http://127.0.0.1:7432, for one.');
   throw new CliError(
@@ -117,6 +115,17 @@ export function findUrl(where: Where): string {
     'Start one with "npm start" or "sluice up", or name one with --url.',
   );
 }
+
+/** A token that somebody set goes to an address that somebody named or logged in to, not to one out of a file. */
+function tokenFor(url: string, token: string, where: Where): string {
+  if (namedUrl(where) !== undefined || readCredential(url)) return token;
+  throw new CliError(
+    `A token is set, and ${url} comes from ${join(where.data, BEACON)}: it is not shown there.`,
+    `Name the gateway: --url ${url} or SLUICE_URL. Or unset SLUICE_TOKEN to be the administrator of this machine.`,
+  );
+}
+
+const namedUrl = (where: Where): string | undefined => where.url ?? (process.env['SLUICE_URL'] || undefined);
 
 const sameOrigin = (a: string, b: string): boolean => new URL(a).origin === new URL(b).origin;
 
@@ -132,18 +141,4 @@ async function loggedIn(url: string): Promise<string> {
     );
   writeCredential(url, next);
   return next.token;
-}
-
-export function readBeacon(data: string): Beacon | undefined {
-  const file = join(data, BEACON);
-  if (!existsSync(file)) return undefined;
-  return JSON.parse(readFileSync(file, 'utf8')) as Beacon;
-}
-
-export function readToken(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import { CliError } from './errors.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
@@ -14,13 +13,15 @@ import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
 import { contextOf } from './context.js';
-import { note } from './output.js';
+import { note, paint } from './output.js';
 
 export * from './api.js';
 export { sshConfig } from './commands/client-config-ssh.js';
-export { ApiClient, BEACON, type Beacon, readBeacon } from './client.js';
+export { BEACON, type Beacon, readBeacon } from './beacon.js';
+export { ApiClient } from './client.js';
 export { CliError } from './errors.js';
-export { note, oneLine, print, printRows, printable, table } from './output.js';
+export { note, oneLine, paint, print, printJson, printRows, table } from './output.js';
+export { printable, printableJson, printableLine } from './printable.js';
 
 /** Commands that need no running gateway: the gateway package brings them, since they are made of its parts. */
 export interface LocalCommands {
@@ -67,9 +68,12 @@ export async function main(program: Command, argv: readonly string[]): Promise<v
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    note(`${pc.red('error:')} ${error.message}`);
-    if (error.hint) note(`  ${error.hint}`);
+    // A stack may have texts of others in it too.
+    const { message, hint } = error instanceof CliError ? error : { message: stackOf(error), hint: undefined };
+    note(`${paint.red('error:')} ${message}`);
+    if (hint) note(`  ${hint}`);
     process.exitCode = 1;
   }
 }
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

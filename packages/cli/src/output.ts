@@ -1,6 +1,53 @@
+/**
+ * The only way from this program to a terminal. Owns: cleaning whatever is printed, colours, tables. Does not: recorded
+ * screens, which go through terminal.ts.
+ */
+import { randomBytes } from 'node:crypto';
 import pc from 'picocolors';
+import { printable, printableJson, printableLine } from './printable.js';
 
 export type Format = 'table' | 'json';
+
+/**
+ * Stands before each colour that this program asks for. Everything that is printed is cleaned, and texts of others are a part
+ * of it: they cannot hold a colour of their own, since they do not know this number.
+ */
+const MARK = `\u001b${randomBytes(8).toString('hex')}`;
+const MARKED = new RegExp(`${MARK}(\\[\\d+m)`);
+
+const painter =
+  (on: number, off: number) =>
+  (text: string): string =>
+    `${MARK}[${on}m${text}${MARK}[${off}m`;
+
+/** Select Graphic Rendition (ECMA-48, section 8.3.117), for `print` and `note` only. */
+export const paint = {
+  bold: painter(1, 22),
+  dim: painter(2, 22),
+  red: painter(31, 39),
+  green: painter(32, 39),
+  yellow: painter(33, 39),
+  cyan: painter(36, 39),
+};
+
+/** What a terminal is given: the text without what it would obey, the marked colours if it has any. */
+function rendered(text: string): string {
+  // A split by a pattern with a group has the text and the colours in turn.
+  return text
+    .split(MARKED)
+    .map((part, at) => (at % 2 === 0 ? printable(part) : pc.isColorSupported ? `\u001b${part}` : ''))
+    .join('');
+}
+
+/** Prints a line, or several, to standard output. Texts of others may be in it as they came. */
+export const print = (text: string): void => void process.stdout.write(`${rendered(text)}\n`);
+/** The same to standard error. */
+export const note = (text: string): void => void process.stderr.write(`${rendered(text)}\n`);
+/** Prints a value as JSON, for programs: over several lines, or on one. */
+export const printJson = (value: unknown, layout: 'lines' | 'line' = 'lines'): void =>
+  void process.stdout.write(`${printableJson(JSON.stringify(value, null, layout === 'lines' ? 2 : undefined))}\n`);
+/** Prints documents in JSON that somebody else wrote, as they are but for characters that a terminal would obey. */
+export const printJsonText = (json: string): void => void process.stdout.write(printableJson(json));
 
 /** Prints rows as a table with a header, or as JSON. Columns are as wide as their widest cell. */
 export function printRows<Row extends object>(
@@ -8,8 +55,8 @@ export function printRows<Row extends object>(
   columns: readonly (keyof Row & string)[],
   format: Format,
 ): void {
-  if (format === 'json') return print(JSON.stringify(rows, null, 2));
-  if (rows.length === 0) return print(pc.dim('none'));
+  if (format === 'json') return printJson(rows);
+  if (rows.length === 0) return print(paint.dim('none'));
   print(
     table(
       columns,
@@ -25,32 +72,21 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
       .map((text, at) => text + ' '.repeat(Math.max(0, (widths[at] ?? 0) - width(text))))
       .join('  ')
       .trimEnd();
-  return [pc.bold(line(columns.map((column) => column.toUpperCase()))), ...rows.map(line)].join('\n');
+  return [paint.bold(line(columns.map((column) => column.toUpperCase()))), ...rows.map(line)].join('\n');
 }
 
-/** One line of a text that may have many, cut to fit. Control characters become visible: a terminal obeys them. */
-export function oneLine(text: string, longest = 100): string {
-  const line = printable(text).replaceAll(/\s+/g, ' ').trim();
-  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
+/** One line of a text that may have many, cut to at most `length` characters. */
+export function oneLine(text: string, length = 100): string {
+  // Only the start is cleaned: a text of megabytes is shown by its first hundred characters.
+  const line = printableLine(text.slice(0, 4 * length));
+  return line.length > length || text.length > 4 * length ? `${line.slice(0, length - 1)}…` : line;
 }
 
-/** What was recorded came from strangers: escape sequences in it must not reach the terminal. */
-export const printable = (text: string): string =>
-  text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+const cell = (value: unknown): string => {
+  if (value === undefined || value === null) return '';
+  if (Array.isArray(value)) return oneLine(value.join(','));
+  return oneLine(typeof value === 'object' ? JSON.stringify(value) : String(value));
+};
 
-export const print = (text: string): void => void process.stdout.write(`${text}\n`);
-export const note = (text: string): void => void process.stderr.write(`${text}\n`);
-
-const cell = (value: unknown): string =>
-  value === undefined || value === null
-    ? ''
-    : Array.isArray(value)
-      ? value.join(',')
-      : typeof value === 'object'
-        ? JSON.stringify(value)
-        : oneLine(String(value));
-
-const width = (text: string): number => text.replaceAll(/\u001b\[[0-9;]*m/g, '').length;
+const width = (text: string): number =>
+  text.split(MARKED).reduce((sum, part, at) => sum + (at % 2 === 0 ? part.length : 0), 0);

@@ -1,14 +1,13 @@
 import { createInterface } from 'node:readline/promises';
 import pg from 'pg';
-import pc from 'picocolors';
-import { note, oneLine, print, table } from './output.js';
+import { note, oneLine, paint, print, table } from './output.js';
 
 /** A prompt for those who have no psql: statements end in ";", `\q` leaves. Returns the exit status. */
 export async function shell(options: pg.ClientConfig, command?: string): Promise<number> {
   const client = new pg.Client(options);
   // A killed session is told by the statement that fails; without a listener it would end the process instead.
   client.on('error', () => undefined);
-  client.on('notice', (notice) => note(pc.yellow(`${notice.severity}: ${notice.message}`)));
+  client.on('notice', (notice) => note(paint.yellow(`${notice.severity}: ${notice.message ?? ''}`)));
   try {
     await client.connect();
   } catch (error) {
@@ -60,16 +59,16 @@ function printOne(result: pg.QueryArrayResult): void {
   const rows = result.rows.map((row: unknown[]) => row.map((cell) => (cell === null ? '' : oneLine(String(cell), 60))));
   print(
     table(
-      result.fields.map((field) => field.name),
+      result.fields.map((field) => oneLine(field.name, 60)),
       rows,
     ),
   );
-  print(pc.dim(`(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`));
+  print(paint.dim(`(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`));
 }
 
 function printError(error: unknown): void {
   const { severity = 'ERROR', message, detail, hint } = error as pg.DatabaseError;
-  note(pc.red(`${severity}:  ${message}`));
+  note(paint.red(`${severity}:  ${message}`));
   if (detail) note(`DETAIL:  ${detail}`);
   if (hint) note(`HINT:  ${hint}`);
 }

@@ -1,6 +1,8 @@
+import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import { duration, durationOrOff, type Outside, secret } from './values.js';
+import type { Outside } from './files.js';
+import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
 const ALGORITHMS = [
@@ -18,7 +20,6 @@ const ALGORITHMS = [
 ] as const;
 
 const LONGEST_SKEW = 5 * 60_000;
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Issuers that sign tokens for everybody who asks: without a required claim, "everybody" is who may come in. */
 const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
@@ -28,8 +29,7 @@ export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
 
 const address = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const sound = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
-  if (sound && !url.search && !url.hash && !url.username) return;
+  if (url && isSafeUrl(text) && !url.search && !url.hash && !url.username) return;
   context.addIssue({
     code: 'custom',
     message: `"${text}" is not the address of an issuer`,

@@ -9,7 +9,13 @@ import { referenceMistakes } from './references.js';
 import { jsonSchema, type Settings, settings } from './schema.js';
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly locate: Locate }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly locate: Locate;
+      /** What is no mistake and worth knowing, in sentences. */
+      readonly warnings: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
@@ -39,7 +45,8 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     }));
     return { ok: false, problems };
   }
-  const outside = { folder: dirname(resolve(file)), env };
+  const warnings: string[] = [];
+  const outside = { folder: dirname(resolve(file)), env, warn: (warning: string) => void warnings.push(warning) };
   const parsed = settings(outside).safeParse(document.value);
   const mistakes = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => mistakesOf(issue, keysAt)),
@@ -54,7 +61,7 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
   }
   const locate: Locate = (path) => ({ file, ...document.find(parsePath(path)) });
-  return { ok: true, config: toConfig(parsed.data, outside.folder), locate };
+  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
 }
 
 function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {

@@ -23,6 +23,10 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...sharedKeys(people),
+    ...reservedNames(people),
+    ...Object.entries({ principals, connections, policies, issuers }).flatMap(([what, named]) =>
+      namesAlike(what, Object.keys(record(named))),
+    ),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
       ...ofPolicy(rules, ['policies', name]),
       ...approversOf(rules, ['policies', name], known),
@@ -48,11 +52,13 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
     name,
     url: record(one)['issuer'],
     prefix: record(one)['principal_prefix'] ?? '',
+    groups: record(one)['groups'] === undefined ? undefined : (record(one)['groups_prefix'] ?? ''),
   }));
-  return all.flatMap(({ name, url, prefix }, at) => {
+  return all.flatMap(({ name, url, prefix, groups }, at) => {
     const before = all.slice(0, at);
     const twice = before.find((one) => one.url === url);
     const same = before.find((one) => one.prefix === prefix);
+    const shared = groups === undefined ? undefined : before.find((one) => one.groups === groups);
     return [
       ...(twice ? [{ path: ['issuers', name, 'issuer'], message: `"${twice.name}" is this issuer already` }] : []),
       ...(same && !twice
@@ -61,6 +67,15 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
               path: ['issuers', name, 'principal_prefix'],
               message: `names of "${name}" could be names of "${same.name}"`,
               hint: 'Give each issuer a principal_prefix of its own; one may have none.',
+            },
+          ]
+        : []),
+      ...(shared
+        ? [
+            {
+              path: ['issuers', name, 'groups'],
+              message: `a group of "${name}" could be one of "${shared.name}"`,
+              hint: 'Give each issuer with groups a groups_prefix of its own; one may have none.',
             },
           ]
         : []),
@@ -161,6 +176,28 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   if (kind === 'name' || kind === actual) return undefined;
   return { message: `"${name}" is ${actual === 'agent' ? 'an agent' : 'a person'}`, hint: `Write ${actual}:${name}.` };
 }
+
+/** What the gateway calls somebody of its own. */
+export const RESERVED_PRINCIPALS: readonly string[] = ['operator', 'gateway'];
+
+/** Whoever has such a name would be the gateway's own administrator, whatever their roles here say. */
+const reservedNames = (people: Readonly<Record<string, unknown>>): Mistake[] =>
+  Object.keys(people)
+    .filter((name) => RESERVED_PRINCIPALS.includes(name.toLowerCase()))
+    .map((name) => ({
+      path: ['principals', name],
+      message: `"${name}" is a name of the gateway's own`,
+      hint: 'Choose another name; roles: [admin] makes an administrator.',
+      at: 'key',
+    }));
+
+/** Names are told apart by their case, people do not: a token for "Bob" is not one for "bob". */
+const namesAlike = (what: string, names: readonly string[]): Mistake[] =>
+  names.flatMap((name, at): Mistake[] => {
+    const before = names.slice(0, at).find((one) => one.toLowerCase() === name.toLowerCase());
+    if (before === undefined) return [];
+    return [{ path: [what, name], message: `"${name}" and "${before}" differ in their case only`, at: 'key' }];
+  });
 
 /** A key stands for one principal. */
 function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {

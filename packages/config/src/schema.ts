@@ -1,8 +1,10 @@
+import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
 import { issuer, roles, sessionApproval } from './issuers.js';
-import { duration, durationOrOff, fileText, knownHosts, type Outside, publicKey, secret, size } from './values.js';
+import type { Outside } from './files.js';
+import { duration, durationOrOff, fileText, knownHosts, privateFileText, publicKey, secret, size } from './values.js';
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
@@ -18,9 +20,12 @@ export function settings(outside: Outside) {
         .describe('one address or several; "::" is all of them'),
       port: port.default(6432),
       tls: z
-        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })], {
-          error: 'write self-signed, off, or { cert: file, key: file }',
-        })
+        .union(
+          [z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: privateFileText(outside) })],
+          {
+            error: 'write self-signed, off, or { cert: file, key: file }',
+          },
+        )
         .default('self-signed')
         .describe("files in PEM, a certificate of the gateway's own, or none"),
       login: z
@@ -29,7 +34,7 @@ export function settings(outside: Outside) {
         .describe('how clients prove who they are; password and oauth send the token itself and need TLS'),
     })
     .superRefine(({ address, tls, login }, context) => {
-      const exposed = [address].flat().some((one) => !LOOPBACK.test(one));
+      const exposed = [address].flat().some((one) => !isLoopback(one));
       if (login === 'scram' || tls !== 'off' || !exposed) return;
       const message = `login by ${login} without TLS would show tokens to the network`;
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
@@ -40,12 +45,15 @@ export function settings(outside: Outside) {
       address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
       port: port.default(7443),
       tls: z
-        .union([z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: fileText(outside) })])
+        .union([
+          z.enum(['self-signed', 'off']),
+          z.strictObject({ cert: fileText(outside), key: privateFileText(outside) }),
+        ])
         .default('self-signed')
         .describe('off only on loopback'),
     })
     .superRefine(({ address, tls }, context) => {
-      if (tls !== 'off' || ![address].flat().some((one) => !LOOPBACK.test(one))) return;
+      if (tls !== 'off' || ![address].flat().some((one) => !isLoopback(one))) return;
       const message = 'without TLS anybody between could read what agents carry';
       context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
     });
@@ -86,11 +94,9 @@ export function settings(outside: Outside) {
   });
 
   const webhook = z.strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'write an https URL' })
-      .refine((url) => url.startsWith('https:') || LOOPBACK.test(new URL(url).hostname.replace(/^\[|\]$/g, '')), {
-        error: 'statements are in these messages: without https anybody between could read them',
-      }),
+    url: z.url({ protocol: /^https?$/, error: 'write an https URL' }).refine(isSafeUrl, {
+      error: 'statements are in these messages: without https anybody between could read them',
+    }),
     secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
       error: `a secret has ${SECRET} characters or more`,
     }),
@@ -163,7 +169,18 @@ export function settings(outside: Outside) {
         agents: agents.optional().describe('where agents dial in'),
       })
       .prefault({}),
-    control: z.strictObject({ address: z.string().default('127.0.0.1'), port: port.default(7432) }).prefault({}),
+    control: z
+      .strictObject({
+        address: z
+          .string()
+          .refine(isLoopback, {
+            error: 'the control API has no TLS of its own: tokens would be shown to the network',
+            params: { hint: 'Keep it on 127.0.0.1, with a proxy or an SSH tunnel in front for other machines.' },
+          })
+          .default('127.0.0.1'),
+        port: port.default(7432),
+      })
+      .prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),
     webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
@@ -187,7 +204,6 @@ export const jsonSchema = (): object =>
 
 /** Characters of a secret that signs something. */
 const SECRET = 16;
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 const port = z.number().int().min(0).max(65535);
 

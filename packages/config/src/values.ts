@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { parseKeyLine, parseKnownHosts } from '@sluice/keys';
 import { z } from 'zod';
+import { type Outside, type Read, readPrivateText, readText } from './files.js';
 
 /** A secret from the configuration. Whatever prints it by accident prints a placeholder. */
 export class Secret {
@@ -27,12 +26,6 @@ export class Secret {
   [inspect.custom](): string {
     return '[secret]';
   }
-}
-
-/** What a configuration may refer to: the environment, and files relative to its own folder. */
-export interface Outside {
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
 }
 
 const SIZES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
@@ -71,7 +64,16 @@ export function parseDuration(text: string): number | undefined {
 /** The text of a file that the configuration names. */
 export const fileText = (outside: Outside) =>
   z.string().transform((name, context) => {
-    const text = read(name, outside);
+    const text = readText(name, outside);
+    if (text.type === 'read') return text.text;
+    context.addIssue({ code: 'custom', message: text.message });
+    return z.NEVER;
+  });
+
+/** The text of a file that nobody else on the machine may read. */
+export const privateFileText = (outside: Outside) =>
+  z.string().transform((name, context) => {
+    const text = readPrivateText(name, outside);
     if (text.type === 'read') return text.text;
     context.addIssue({ code: 'custom', message: text.message });
     return z.NEVER;
@@ -109,8 +111,6 @@ export const knownHosts = (outside: Outside) =>
     }
   });
 
-type Read = { readonly type: 'read'; readonly text: string } | { readonly type: 'failed'; readonly message: string };
-
 function findSecret(text: string, outside: Outside): Read {
   const [, source, name = ''] = /^\$\{(env|file):([^{}]+)\}$/.exec(text) ?? [];
   if (source === undefined) {
@@ -122,21 +122,11 @@ function findSecret(text: string, outside: Outside): Read {
     const value = outside.env[name];
     return value ? { type: 'read', text: value } : { type: 'failed', message: `the environment has no ${name}` };
   }
-  const file = read(name, outside);
+  const file = readPrivateText(name, outside);
   if (file.type === 'failed') return file;
   // Editors and `echo` end a file with a line break, which is never meant.
   const value = file.text.replace(/\r?\n$/, '');
   return value ? { type: 'read', text: value } : { type: 'failed', message: `the file ${name} is empty` };
-}
-
-function read(name: string, { folder }: Outside): Read {
-  try {
-    return { type: 'read', text: readFileSync(resolve(folder, name), 'utf8') };
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown error');
-    return { type: 'failed', message: `the file ${resolve(folder, name)} cannot be read: ${why}` };
-  }
 }
 
 function milliseconds(text: string, context: z.core.$RefinementCtx): number {

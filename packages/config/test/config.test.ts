@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { isMountReadOnly } from '../src/files.js';
 import { type Config, describeProblem, jsonSchema, type Loaded, loadConfig, parseConfig } from '../src/index.js';
 
 let folder: string;
@@ -170,6 +171,31 @@ describe('what a mistake is answered with', () => {
       'listeners: { postgres: { address: 0.0.0.0, tls: off, login: password } }',
       '1:61  listeners.postgres.login: login by password without TLS would show tokens to the network. Switch tls on, or use scram.',
     ],
+    [
+      'the control API where others reach it',
+      'control: { address: 0.0.0.0 }',
+      '1:21  control.address: the control API has no TLS of its own: tokens would be shown to the network. Keep it on 127.0.0.1, with a proxy or an SSH tunnel in front for other machines.',
+    ],
+    [
+      'a name that only looks like loopback',
+      'listeners: { postgres: { address: 127.evil.example, tls: off, login: password } }',
+      '1:70  listeners.postgres.login: login by password without TLS would show tokens to the network. Switch tls on, or use scram.',
+    ],
+    [
+      'a webhook to a name that only looks like loopback',
+      'webhooks: [{ url: "http://127.evil.example/hook", secret: "0123456789abcdef" }]',
+      '1:19  webhooks[0].url: statements are in these messages: without https anybody between could read them.',
+    ],
+    [
+      'the name of the built-in administrator',
+      'principals: { Operator: { roles: [user] } }',
+      `1:15  principals.Operator: "Operator" is a name of the gateway's own. Choose another name; roles: [admin] makes an administrator.`,
+    ],
+    [
+      'two principals that people cannot tell apart',
+      'principals: { bob: {}, Bob: {} }',
+      '1:24  principals.Bob: "Bob" and "bob" differ in their case only.',
+    ],
   ])('%s', (_, text, problem) => {
     expect(bad(text)).toEqual([problem]);
   });
@@ -300,4 +326,44 @@ test('the schema for editors describes every section', () => {
     'connections',
     'policies',
   ]);
+});
+
+describe('a secret in a file', () => {
+  const place = (mode: number): string => {
+    const open = mkdtempSync(join(tmpdir(), 'sluice-secret-'));
+    onTestFinished(() => rmSync(open, { recursive: true }));
+    chmodSync(open, 0o755);
+    writeFileSync(join(open, 'secret'), '0123456789abcdef\n');
+    chmodSync(join(open, 'secret'), mode);
+    return join(open, 'secret');
+  };
+  const webhook = (file: string): string => `webhooks: [{ url: "https://hooks.example", secret: "\${file:${file}}" }]`;
+
+  test('that everybody on the machine can read is refused', () => {
+    const file = place(0o644);
+    expect(bad(webhook(file))).toEqual([
+      `1:52  webhooks[0].secret: everybody on this machine can read ${file}: chmod o-r it.`,
+    ]);
+    expect(bad(webhook(place(0o640)))).toEqual([]);
+  });
+
+  test('is nobody else’s where they cannot pass the folder', () => {
+    const file = place(0o644);
+    chmodSync(dirname(file), 0o750);
+    expect(bad(webhook(file))).toEqual([]);
+  });
+
+  test('may be as it is on a read-only mount, where a container engine put it', () => {
+    const mounts = [
+      '22 1 0:21 / / rw,relatime - overlay overlay rw',
+      '28 22 0:25 / /run/secrets ro,nosuid - tmpfs tmpfs ro',
+      '29 22 0:26 / /run/secrets/rw\\040one rw - tmpfs tmpfs rw',
+      '30 22 0:27 / /run/secrets/file ro - ext4 /dev/sda ro',
+    ].join('\n');
+    expect(isMountReadOnly('/run/secrets/db', mounts)).toBe(true);
+    expect(isMountReadOnly('/run/secrets/file', mounts)).toBe(true);
+    expect(isMountReadOnly('/run/secrets/rw one/db', mounts)).toBe(false);
+    expect(isMountReadOnly('/run/secrets-of-others/db', mounts)).toBe(false);
+    expect(isMountReadOnly('/etc/sluice/db', mounts)).toBe(false);
+  });
 });

@@ -114,3 +114,12 @@ test('roles are given by lists', () => {
   expect(roles).toEqual({ approver: ['group:dba'], admin: ['user:ana'] });
   expect(bad('roles: { owner: ["group:dba"] }')[0]).toContain('roles.owner');
 });
+
+test('groups of two issuers are not one namespace', () => {
+  const two = (more: string): string[] =>
+    bad(
+      `issuers: { corp: { ${CORP}, groups: groups }, ci: { issuer: "https://ci.example", audience: sluice, principal_prefix: "ci:", groups: groups${more} } }`,
+    );
+  expect(two('')).toEqual(['issuers.ci.groups: a group of "ci" could be one of "corp".']);
+  expect(two(', groups_prefix: "ci:"')).toEqual([]);
+});

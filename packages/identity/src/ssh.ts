@@ -1,3 +1,4 @@
+import { RangeError, parseAddress, parseRange } from '@sluice/addresses';
 import type { Admission, Principal } from '@sluice/contract';
 import { type Certificate, type PublicKey, faultOf, isCertificate, parseCertificate } from '@sluice/keys';
 
@@ -69,31 +70,20 @@ export class SshIdentities {
 /** The value of an option is a string within its string. */
 const textOf = (value: Buffer): string => value.subarray(4).toString('utf8');
 
-/** Whether an address is in a list of addresses and CIDR ranges (`source-address` of sshd). */
+/**
+ * Whether an address is in a list of addresses and CIDR ranges (`source-address`, PROTOCOL.certkeys). A list that has anything
+ * else in it admits no address: what was meant by it is not known.
+ */
 export function isWithin(address: string, list: string): boolean {
-  return list.split(',').some((range) => {
-    const [network = '', bits] = range.trim().split('/');
-    const [own, other] = [bitsOf(address), bitsOf(network)];
-    if (own === undefined || other === undefined || own.length !== other.length) return false;
-    // No bits behind the stroke would be none to compare, and every address within.
-    if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return false;
-    const count = bits === undefined ? own.length : Number(bits);
-    return count <= own.length && own.slice(0, count) === other.slice(0, count);
-  });
-}
-
-/** An address as the digits of its bits; IPv4 within IPv6 as IPv4. Undefined when it is none. */
-function bitsOf(address: string): string | undefined {
-  const v4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(address);
-  if (v4) {
-    const bytes = v4.slice(1).map(Number);
-    return bytes.some((one) => one > 255) ? undefined : bytes.map((one) => one.toString(2).padStart(8, '0')).join('');
+  const own = parseAddress(address.replace(/%.*$/, ''));
+  if (!own) return false;
+  try {
+    return list
+      .split(',')
+      .map((range) => parseRange(range.trim()))
+      .some((range) => range.contains(own));
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
   }
-  const halves = address.replace(/%.*$/, '').split('::');
-  if (halves.length > 2 || !/^[\da-f:]+$/i.test(address)) return undefined;
-  const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
-  const groups = [...head, ...Array.from({ length: missing }, () => '0'), ...tail];
-  return groups.map((one) => Number.parseInt(one, 16).toString(2).padStart(16, '0')).join('');
 }

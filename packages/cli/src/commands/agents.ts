@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { AgentRow } from '../api.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
-import { note, print, printRows, printable } from '../output.js';
+import { note, paint, print, printJson, printRows } from '../output.js';
+import { printableLine } from '../printable.js';
 
 /** `sluice agents ls|show|token|revoke`. */
 export function agents(program: Command, context: Context): void {
@@ -14,7 +14,7 @@ export function agents(program: Command, context: Context): void {
     .description('agents, and whether they are here')
     .action(async () => {
       const rows = await context.api().get<AgentRow[]>('/v1/agents');
-      if (context.format() === 'json') return print(JSON.stringify(rows, null, 2));
+      if (context.format() === 'json') return printJson(rows);
       const columns = ['id', 'name', 'state', 'version', 'address', 'roundTrip', 'streams', 'lastSeen'] as const;
       printRows(
         rows.flatMap(({ links, ...agent }) =>
@@ -22,7 +22,7 @@ export function agents(program: Command, context: Context): void {
             const { version = '', address = '', roundTrip, streams = 0 } = link as Partial<AgentRow['links'][number]>;
             return {
               ...agent,
-              version: printable(version),
+              version,
               address,
               streams,
               roundTrip: roundTrip === undefined ? '' : `${roundTrip} ms`,
@@ -40,7 +40,7 @@ export function agents(program: Command, context: Context): void {
     .action(async (id: string) => {
       const agent = (await context.api().get<AgentRow[]>('/v1/agents')).find((one) => one.id === id);
       if (!agent) throw new CliError(`There is no agent ${id}.`, '"sluice agents ls" lists them by id.');
-      if (context.format() === 'json') return print(JSON.stringify(agent, null, 2));
+      if (context.format() === 'json') return printJson(agent);
       print(
         `${agent.name}  ${agent.state}  enrolled ${agent.enrolled}, last seen ${agent.lastSeen}, ${agent.connects} connects`,
       );
@@ -56,9 +56,9 @@ export function agents(program: Command, context: Context): void {
         sent,
         allow,
       } of agent.links) {
-        print(`  from ${address} since ${since}, version ${printable(version)}, round trip ${roundTrip ?? '?'} ms`);
+        print(`  from ${address} since ${since}, version ${printableLine(version)}, round trip ${roundTrip ?? '?'} ms`);
         print(`    ${streams} streams now, ${opened} so far, ${refused} refused; ${received} bytes in, ${sent} out`);
-        for (const line of allow) print(`    may reach ${printable(line)}`);
+        for (const line of allow) print(`    may reach ${printableLine(line)}`);
       }
     });
 
@@ -70,9 +70,9 @@ export function agents(program: Command, context: Context): void {
       const made = await context
         .api()
         .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', { name, expires });
-      if (context.format() === 'json') return print(JSON.stringify(made, null, 2));
-      note(pc.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
-      note(pc.dim(`./sluice agent --gateway ${made.gateway} --allow FILE --token ...`));
+      if (context.format() === 'json') return printJson(made);
+      note(paint.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
+      note(paint.dim(`./sluice agent --gateway ${made.gateway} --allow FILE --token ...`));
       print(made.token);
     });
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { ApprovalRow } from '../api.js';
 import type { Context } from '../context.js';
-import { print, printRows, printable } from '../output.js';
+import { paint, print, printJson, printRows } from '../output.js';
+import { hidesCharacters, printableLine } from '../printable.js';
 
 /** How often `watch` looks, in milliseconds. */
 const LOOK = 1000;
@@ -13,8 +13,7 @@ const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'
 export function approvals(program: Command, context: Context): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
   const all = (): Promise<ApprovalRow[]> => context.api().get<ApprovalRow[]>('/v1/approvals');
-  const show = (row: ApprovalRow): void =>
-    print(context.format() === 'json' ? JSON.stringify(row, null, 2) : described(row));
+  const show = (row: ApprovalRow): void => (context.format() === 'json' ? printJson(row) : print(described(row)));
 
   group
     .command('ls')
@@ -55,7 +54,8 @@ export function approvals(program: Command, context: Context): void {
         const rows = await all();
         for (const row of rows.toReversed()) {
           if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
-          print(context.format() === 'json' ? JSON.stringify(row) : described(row));
+          if (context.format() === 'json') printJson(row, 'line');
+          else print(described(row));
         }
         for (const { number, state } of rows) seen.set(number, state);
         await sleep(LOOK);
@@ -65,24 +65,35 @@ export function approvals(program: Command, context: Context): void {
 
 const at = (number: string): string => `/v1/approvals/${encodeURIComponent(number)}`;
 
-const COLOURS = { pending: pc.yellow, approved: pc.green, denied: pc.red, withdrawn: pc.dim, expired: pc.dim } as const;
+const COLOURS = {
+  pending: paint.yellow,
+  approved: paint.green,
+  denied: paint.red,
+  withdrawn: paint.dim,
+  expired: paint.dim,
+} as const;
 
 function described(row: ApprovalRow): string {
   const { number, state, principal, connection, session, text, parameters, requirements, words, expires, why } = row;
   const { tables = [], unknown } = row.impact ?? {};
   return [
-    `${pc.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${principal} on ${connection}, session ${session}, until ${expires}`,
-    ...printable(text)
-      .split('\n')
-      .map((line) => `    ${line}`),
-    ...parameters.map((value, index) => `    $${index + 1} = ${printable(value)}`),
+    `${paint.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${printableLine(`${principal} on ${connection}, session ${session}, until ${expires}`)}`,
+    ...text.split('\n').map((line) => `    ${line}`),
+    ...([text, ...parameters].some(hidesCharacters)
+      ? [paint.yellow('  it has characters that do not show; they are written out, as \\x1b or \\u{202e}')]
+      : []),
+    ...parameters.map((value, index) => `    $${index + 1} = ${printableLine(value)}`),
     ...tables.map((one) => `  ${impactOf(one)}`),
-    ...(unknown === undefined ? [] : [`  no estimate of rows: ${printable(unknown)}`]),
+    ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
-    ...requirements.map(({ rule, count, approvers }) => `  rule ${rule}: ${count} of ${approvers.join(', ')}`),
-    ...words.map(({ by, at: when, says, reason }) => `  ${when}  ${by}: ${says}${reason && `, ${printable(reason)}`}`),
-    ...(why === undefined ? [] : [`  ${why}`]),
+    ...requirements.map(({ rule, count, approvers }) =>
+      printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}`),
+    ),
+    ...words.map(({ by, at: when, says, reason }) =>
+      printableLine(`  ${when}  ${by}: ${says}${reason && `, ${reason}`}`),
+    ),
+    ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
   ].join('\n');
 }
 
@@ -100,8 +111,8 @@ function impactOf({ verb, table, rows, of, bytes, cascades, triggers }: TableImp
         : `: the table has about ${count(of)} rows${size}`
       : `: about ${count(rows)}${of === undefined ? '' : ` of ${count(of)}`} rows${share}${size}`;
   return [
-    `${verb} on ${printable(table)}${amount}`,
-    ...(cascades.length > 0 ? [`reaches ${printable(cascades.join(', '))}`] : []),
-    ...(triggers.length > 0 ? [`fires ${printable(triggers.join(', '))}`] : []),
+    `${verb} on ${printableLine(table)}${amount}`,
+    ...(cascades.length > 0 ? [`reaches ${printableLine(cascades.join(', '))}`] : []),
+    ...(triggers.length > 0 ? [`fires ${printableLine(triggers.join(', '))}`] : []),
   ].join('; ');
 }

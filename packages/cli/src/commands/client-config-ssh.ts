@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { SshClientConfig } from '../api.js';
+import { checkedSshConfig } from '../answers.js';
 import type { Context } from '../context.js';
-import { print } from '../output.js';
+import { print, printJson } from '../output.js';
 
 /** `sluice client-config ssh`. `group` is `client-config`. */
 export function clientConfigSsh(group: Command, context: Context): void {
@@ -10,8 +11,8 @@ export function clientConfigSsh(group: Command, context: Context): void {
     .description('a block for ~/.ssh/config and the line for ~/.ssh/known_hosts')
     .option('--host <name>', 'what clients call the gateway')
     .action(async (options: { host?: string }) => {
-      const config = await context.api().get<SshClientConfig>('/v1/client-config/ssh');
-      if (context.format() === 'json') return print(JSON.stringify(config, null, 2));
+      const config = checkedSshConfig(await context.api().get<SshClientConfig>('/v1/client-config/ssh'));
+      if (context.format() === 'json') return printJson(config);
       print(sshConfig(config, options.host ?? config.host));
     });
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import type { ConnectionRow, WhoAmI } from '../api.js';
+import { checkedWord, connectionsOf, endpointOf } from '../answers.js';
+import type { WhoAmI } from '../api.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { print } from '../output.js';
-import { split } from './connections.js';
 
 /** What a client needs to know of one connection. The password is a token, and is in none of these but `pgpass`. */
 export interface Entry {
@@ -43,14 +43,14 @@ export function postgresConfig(program: Command, context: Context): void {
     .option('-u, --user <principal>', 'who logs in; default: you')
     .action(async (connection: string | undefined, options: { user?: string; tokenFile: string }) => {
       const { readFileSync } = await import('node:fs');
-      const token = readFileSync(options.tokenFile === '-' ? 0 : options.tokenFile, 'utf8').trim();
+      const token = checkedWord(readFileSync(options.tokenFile === '-' ? 0 : options.tokenFile, 'utf8').trim());
       print(pgpass(await entriesOf(context, connection, options.user), token));
     });
 }
 
 async function entriesOf(context: Context, connection: string | undefined, user: string | undefined): Promise<Entry[]> {
   const api = context.api();
-  const rows = (await api.get<ConnectionRow[]>('/v1/connections')).filter(({ protocol }) => protocol === 'postgres');
+  const rows = (await connectionsOf(api)).filter(({ protocol }) => protocol === 'postgres');
   const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
   if (wanted.length === 0) {
     const known = rows.map(({ name }) => name).join(', ');
@@ -59,9 +59,9 @@ async function entriesOf(context: Context, connection: string | undefined, user:
       known ? `There are: ${known}.` : undefined,
     );
   }
-  const name = user ?? (await api.get<WhoAmI>('/v1/whoami')).name;
+  const name = checkedWord(user ?? (await api.get<WhoAmI>('/v1/whoami')).name);
   return wanted.map((row) => {
-    const [bound, port] = split(row.listener);
+    const { host: bound, port } = endpointOf(row.listener);
     // "All addresses" is no address to go to: the control API is reached at one.
     const host = ['0.0.0.0', '::'].includes(bound) ? new URL(context.url()).hostname.replaceAll(/^\[|\]$/g, '') : bound;
     return { host, port, user: name, connection: row.name, tls: row.tls ?? false };

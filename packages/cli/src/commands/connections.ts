@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
 import type { ConnectionRow } from '../api.js';
+import { connectionsOf, endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { print, printRows } from '../output.js';
@@ -12,7 +13,7 @@ export function connections(program: Command, context: Context): void {
     .command('ls')
     .description('the connections that you may use')
     .action(async () => {
-      const rows = await context.api().get<ConnectionRow[]>('/v1/connections');
+      const rows = await connectionsOf(context.api());
       printRows(rows, ['name', 'protocol', 'listener', 'policies'], context.format());
     });
 
@@ -24,7 +25,7 @@ export function connections(program: Command, context: Context): void {
     .option('--builtin', 'use the built-in prompt although psql is there')
     .action(async (name: string, options: { user?: string; command?: string; builtin?: boolean }) => {
       const api = context.api();
-      const rows = await api.get<ConnectionRow[]>('/v1/connections');
+      const rows = await connectionsOf(api);
       const row = rows.find((candidate) => candidate.name === name);
       if (!row) {
         const known = rows.map((candidate) => candidate.name).join(', ');
@@ -38,14 +39,11 @@ export function connections(program: Command, context: Context): void {
         connection: name,
         ...(options.user && { user: options.user }),
       });
-      const [host = '127.0.0.1', port = ''] = split(row.listener);
+      const { host, port } = endpointOf(row.listener);
       if (!options.builtin && spawnSync('psql', ['--version'], { stdio: 'ignore' }).status === 0) {
         const { status } = spawnSync(
           'psql',
-          [
-            `host=${host} port=${port} user=${user} dbname=${name}`,
-            ...(options.command ? ['-c', options.command] : []),
-          ],
+          [conninfo({ host, port, user, dbname: name }), ...(options.command ? ['-c', options.command] : [])],
           {
             stdio: 'inherit',
             env: { ...process.env, PGPASSWORD: token, PGOPTIONS: `${process.env['PGOPTIONS'] ?? ''} ${SCRAM}`.trim() },
@@ -65,8 +63,9 @@ export function connections(program: Command, context: Context): void {
 
 /** With the keys of whoever calls it; ssh asks for a token otherwise. Returns the exit status. */
 function runSsh({ name, listener }: ConnectionRow, command: string | undefined): number {
-  const [host, port] = split(listener);
-  const words = ['-p', port, '-l', name, host, ...(command === undefined ? [] : ['--', command])];
+  const { host, port } = endpointOf(listener);
+  // Behind "--" ssh takes nothing for an option.
+  const words = ['-p', port, '-l', name, '--', host, ...(command === undefined ? [] : [command])];
   const { status, error } = spawnSync('ssh', words, { stdio: 'inherit' });
   if (error)
     throw new CliError('There is no ssh on this machine.', `Use any client: host ${host}, port ${port}, user ${name}.`);
@@ -76,8 +75,8 @@ function runSsh({ name, listener }: ConnectionRow, command: string | undefined):
 /** The token is one of the gateway's: it need not be sent, whatever the listener prefers. */
 const SCRAM = '-c sluice.login=scram';
 
-/** `host:port`, where the host may be an IPv6 address in brackets. */
-export const split = (address: string): readonly [string, string] => {
-  const at = address.lastIndexOf(':');
-  return [address.slice(0, at).replaceAll(/^\[|\]$/g, ''), address.slice(at + 1)];
-};
+/** A connection string of libpq (section 32.1.1.1): each value in quotes, so that none can add a keyword. */
+export const conninfo = (settings: Readonly<Record<string, string>>): string =>
+  Object.entries(settings)
+    .map(([keyword, value]) => `${keyword}='${value.replaceAll(/[\\']/g, '\\$&')}'`)
+    .join(' ');

@@ -1,11 +1,13 @@
+import { isSafeUrl } from '@sluice/addresses';
 import type { Command } from 'commander';
 import type { IssuerRow, WhoAmI } from '../api.js';
+import { checkedIssuer } from '../answers.js';
 import { ApiClient } from '../client.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
-import { print } from '../output.js';
+import { print, printJson } from '../output.js';
 
 interface Options {
   readonly issuer?: string;
@@ -25,13 +27,13 @@ export function login(program: Command, context: Context): Command {
     .option('--callback <host:port>', 'where the browser comes back to, as registered at the provider', '127.0.0.1:0')
     .action(async (options: Options) => {
       const url = context.url();
-      if (!isSafe(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
-      const issuer = await choose(url, options.issuer);
+      if (!isSafeUrl(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
+      const issuer = checkedIssuer(await choose(url, options.issuer));
       const credential = await (options.device ? loginByDevice(issuer) : loginInBrowser(issuer, options));
       // Shown to the gateway before it is kept: one that it does not take is of no use.
       const who = await new ApiClient(url, credential.token).post<WhoAmI>('/v1/logins', {});
       writeCredential(url, credential);
-      if (context.format() === 'json') return print(JSON.stringify(who, null, 2));
+      if (context.format() === 'json') return printJson(who);
       print(`Logged in as ${described(who)}.`);
     });
 
@@ -53,7 +55,8 @@ export function login(program: Command, context: Context): Command {
     .description('who you are to the gateway, and what you may do')
     .action(async () => {
       const who = await context.api().get<WhoAmI>('/v1/whoami');
-      print(context.format() === 'json' ? JSON.stringify(who, null, 2) : described(who));
+      if (context.format() === 'json') printJson(who);
+      else print(described(who));
     });
   return group;
 }
@@ -84,8 +87,3 @@ function described({ name, kind, roles, groups, issuer, connections, expires }: 
   ];
   return parts.join('; ');
 }
-
-const isSafe = (address: string): boolean => {
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-};

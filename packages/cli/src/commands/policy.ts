@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Explanation } from '../api.js';
 import type { Context } from '../context.js';
-import { print } from '../output.js';
+import { print, printJson } from '../output.js';
 
 /** `sluice policy explain` against the running gateway. `policy test` needs no gateway and is one of the local commands. */
 export function policy(group: Command, context: Context): void {
@@ -20,7 +20,8 @@ export function policy(group: Command, context: Context): void {
         ...(options.shell && { shell: options.shell }),
         ...(options.principal && { principal: options.principal }),
       });
-      print(context.format() === 'json' ? JSON.stringify(explanation, null, 2) : explanation.text);
+      if (context.format() === 'json') printJson(explanation);
+      else print(explanation.text);
       process.exitCode = explanation.decision === 'allow' ? 0 : 3;
     });
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import pc from 'picocolors';
 import type { SessionRow, TimelineEntry } from '../api.js';
 import type { Context } from '../context.js';
-import { oneLine, print, printRows, printable, table } from '../output.js';
+import { oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
+import { printableLine } from '../printable.js';
 import { SafeTerminal } from '../terminal.js';
 
 /** `sluice sessions ls|show|replay|watch|export|kill`. */
@@ -30,7 +30,7 @@ export function sessions(program: Command, context: Context): void {
     .description('every command of a session with its decision and outcome')
     .action(async (id: string) => {
       const entries = await timeline(context, id);
-      if (context.format() === 'json') return print(JSON.stringify(entries, null, 2));
+      if (context.format() === 'json') return printJson(entries);
       for (const entry of entries) printEntry(entry, false);
     });
 
@@ -70,7 +70,7 @@ export function sessions(program: Command, context: Context): void {
     .action(async (id: string, options: { format: string; command?: string }) => {
       const command = options.command === undefined ? '' : `&command=${encodeURIComponent(options.command)}`;
       const path = `/v1/sessions/${encodeURIComponent(id)}/export?format=${options.format}${command}`;
-      process.stdout.write(await context.api().text(path));
+      printJsonText(await context.api().text(path));
     });
 
   group
@@ -80,7 +80,7 @@ export function sessions(program: Command, context: Context): void {
     .action(async (id: string, options: { reason?: string }) => {
       const reason = options.reason ? `?reason=${encodeURIComponent(options.reason)}` : '';
       await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}${reason}`);
-      print(`${id} ended`);
+      print(`${printableLine(id)} ended`);
     });
 }
 
@@ -101,7 +101,7 @@ class Player {
   }
 
   play(entry: TimelineEntry): void {
-    if (this.#json) return print(JSON.stringify(entry));
+    if (this.#json) return printJson(entry, 'line');
     if (entry.type === 'output') return this.#draw(entry);
     if (entry.kind === 'shell' && entry.command !== undefined && entry.decision !== 'deny') {
       this.#terminals.add(entry.command);
@@ -128,37 +128,38 @@ class Player {
 }
 
 function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
-  const time = pc.dim(`${(entry.at / 1000).toFixed(3).padStart(9)}s`);
+  const time = paint.dim(`${(entry.at / 1000).toFixed(3).padStart(9)}s`);
   switch (entry.type) {
     case 'command': {
       const mark =
         entry.decision === 'deny'
-          ? pc.red('✗')
+          ? paint.red('✗')
           : entry.decision === 'hold'
-            ? pc.yellow('?')
+            ? paint.yellow('?')
             : entry.phase === 'prepare'
-              ? pc.dim('·')
-              : pc.green('✓');
-      print(`${time}  ${mark} ${withAnswer ? printable(wordsOf(entry)) : oneLine(wordsOf(entry))}${parameters(entry)}`);
-      if (entry.decision === 'deny') print(`${' '.repeat(12)}${pc.red(`refused by ${entry.rule}: ${entry.message}`)}`);
+              ? paint.dim('·')
+              : paint.green('✓');
+      print(`${time}  ${mark} ${withAnswer ? wordsOf(entry) : oneLine(wordsOf(entry))}${parameters(entry)}`);
+      if (entry.decision === 'deny')
+        print(`${' '.repeat(12)}${paint.red(printableLine(`refused by ${entry.rule}: ${entry.message}`))}`);
       break;
     }
     case 'output':
       if (entry.stream === 'line')
-        print(`${time}    ${pc.dim(oneLine(Buffer.from(entry.data ?? '', 'base64').toString()))}`);
+        print(`${time}    ${paint.dim(oneLine(Buffer.from(entry.data ?? '', 'base64').toString()))}`);
       break;
     case 'response':
       if (withAnswer && entry.result) printResult(entry.result);
       if (entry.outcome) print(`${time}    ${outcome(entry)}`);
       break;
     default:
-      print(`${time}  ${pc.dim(`${entry.type}${entry.summary ? `: ${entry.summary}` : ''}`)}`);
+      print(`${time}  ${paint.dim(printableLine(`${entry.type}${entry.summary ? `: ${entry.summary}` : ''}`))}`);
   }
 }
 
 function printResult(result: NonNullable<TimelineEntry['result']>): void {
   if (result.columns.length > 0) {
-    const rows = result.rows.map((row) => row.map((cell) => (cell === null ? pc.dim('NULL') : oneLine(cell, 60))));
+    const rows = result.rows.map((row) => row.map((cell) => (cell === null ? paint.dim('NULL') : oneLine(cell, 60))));
     print(
       table(
         result.columns.map((column) => oneLine(column, 60)),
@@ -166,18 +167,19 @@ function printResult(result: NonNullable<TimelineEntry['result']>): void {
       ).replaceAll(/^/gm, ' '.repeat(12)),
     );
   }
-  for (const text of [...result.copied, ...result.messages]) print(`${' '.repeat(12)}${printable(text.trimEnd())}`);
+  for (const text of [...result.copied, ...result.messages]) print(`${' '.repeat(12)}${text.trimEnd()}`);
 }
 
 const outcome = (entry: TimelineEntry): string => {
-  const words = `${entry.summary || entry.outcome}  ${pc.dim(`${entry.rows ?? 0} rows, ${entry.bytes ?? 0} bytes`)}`;
-  return entry.outcome === 'error' ? pc.red(printable(words)) : pc.dim('→ ') + words;
+  const what = printableLine(entry.summary || (entry.outcome ?? ''));
+  const counts = paint.dim(`${entry.rows ?? 0} rows, ${entry.bytes ?? 0} bytes`);
+  return `${entry.outcome === 'error' ? paint.red(what) : paint.dim('→ ') + what}  ${counts}`;
 };
 
 function parameters(entry: TimelineEntry): string {
   const { parameters: values } = entry;
   if (!values || (Array.isArray(values) && values.length === 0)) return '';
-  return pc.dim(`  ${oneLine(JSON.stringify(values), 80)}`);
+  return paint.dim(`  ${oneLine(JSON.stringify(values), 80)}`);
 }
 
 /** A terminal has no text of its own. */

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { TokenRow, WhoAmI } from '../api.js';
 import type { Context } from '../context.js';
-import { note, print, printRows } from '../output.js';
+import { note, paint, print, printJson, printRows } from '../output.js';
 
 interface Creation {
   readonly name: string;
@@ -38,9 +37,9 @@ export function tokens(program: Command, context: Context): void {
         ...(options.connection && { connections: options.connection }),
         ...(options.role && { roles: options.role }),
       });
-      if (context.format() === 'json') return print(JSON.stringify(made, null, 2));
+      if (context.format() === 'json') return printJson(made);
       note(
-        pc.dim(
+        paint.dim(
           `token ${made.id} for ${made.principal}, valid until ${made.expires ?? 'revoked'}; it is not shown again`,
         ),
       );

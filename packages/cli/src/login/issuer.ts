@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { isSafeUrl } from '@sluice/addresses';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
 import type { IssuerRow } from '../api.js';
 import { CliError } from '../errors.js';
@@ -127,7 +128,9 @@ async function inWords<T>(issuer: IssuerRow, action: () => Promise<T>): Promise<
   }
 }
 
+/** Opens a page of a provider, and nothing that another program would be started for. */
 function openBrowser(url: string): void {
+  if (!isSafeUrl(url)) return;
   const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
   const child = spawn(program, [url], { stdio: 'ignore', detached: true });
   // Not there: the address is on the screen.

@@ -28,12 +28,3 @@ export const fetchJson: FetchJson = async (url, most, patience = PATIENCE) => {
   }
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
 };
-
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-
-/** Whether nobody between can change what an address says: https, or this machine. */
-export function isSafe(address: string): boolean {
-  if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
-}

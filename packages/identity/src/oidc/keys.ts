@@ -1,6 +1,7 @@
+import { isSafeUrl } from '@sluice/addresses';
 import { type JSONWebKeySet, type JWK, createLocalJWKSet, errors } from 'jose';
 import { TokenError } from './error.js';
-import { type FetchJson, fetchJson, isSafe } from './fetch.js';
+import { type FetchJson, fetchJson } from './fetch.js';
 
 /** Largest documents that are read, in bytes, and the most keys of a set. */
 const DISCOVERY_BYTES = 256 * 1024;
@@ -102,7 +103,7 @@ export class IssuerKeys {
     // Section 4.3: another name in there means that somebody else's document was served.
     if (metadata?.issuer !== this.#issuer) throw new Error(`${url} is not the document of ${this.#issuer}`);
     const { jwks_uri: keysUrl } = metadata;
-    if (typeof keysUrl !== 'string' || !isSafe(keysUrl)) throw new Error(`${url} names no https address of keys`);
+    if (typeof keysUrl !== 'string' || !isSafeUrl(keysUrl)) throw new Error(`${url} names no https address of keys`);
     this.#set = createLocalJWKSet(readKeys(await fetch(keysUrl, KEYS_BYTES), keysUrl));
     this.#fetched = now();
   }

@@ -1,0 +1,3 @@
+export { type Address, formatAddress, isLoopback, isSafeUrl, parseAddress } from './address.js';
+export { Range, RangeError, parseRange } from './range.js';
+export { specialBlockOf } from './special.js';
