@@ -1,7 +1,7 @@
 /**
  * Lets recorded output of a terminal onto another one. It came from strangers: what only draws passes; what a terminal would
  * answer as if somebody had typed, what reaches its clipboard, its title, its printer or its keys, and whatever is not known,
- * does not (ECMA-48; xterm's ctlseqs).
+ * does not (ECMA-48; xterm's ctlseqs). Neither do characters that turn the order of others around (Unicode, UAX 9).
  */
 export class SafeTerminal {
   #kept: Buffer = Buffer.alloc(0);
@@ -14,7 +14,7 @@ export class SafeTerminal {
     let plain = 0;
     while (at < all.length) {
       const byte = all[at] as number;
-      if (byte >= 0x20 && byte !== 0x7f && byte !== 0xc2) {
+      if (byte >= 0x20 && byte !== 0x7f && byte !== 0xc2 && byte !== DIRECTIONS) {
         at++;
         continue;
       }
@@ -39,12 +39,20 @@ export class SafeTerminal {
 }
 
 const ESC = 0x1b;
+/** The first byte of U+2000 to U+2FFF in UTF-8. */
+const DIRECTIONS = 0xe2;
 const LONGEST = 4096;
 
 /** Behind the control character or sequence at `from`; undefined where more has to come. */
 function endOf(all: Buffer, from: number): number | undefined {
   const [byte, kind] = [all[from], all[from + 1]];
   if (byte === 0xc2) return kind === undefined ? undefined : from + 2;
+  if (byte === DIRECTIONS) {
+    const rest = all.subarray(from + 1, from + 3);
+    // Without both of its continuation bytes it is no character, and what follows it stands for itself.
+    if (rest.some((one) => one < 0x80 || one > 0xbf)) return from + 1;
+    return rest.length === 2 ? from + 3 : undefined;
+  }
   if (byte !== ESC) return from + 1;
   if (kind === undefined) return undefined;
   if (kind === 0x5b) {
@@ -72,6 +80,9 @@ const SEQUENCE = /^\u001b\[[\d;:]*[A-HJKLMPSTX@`adefgmrsu]$/;
 function draws(all: Buffer, from: number, end: number): boolean {
   const byte = all[from] as number;
   if (byte === 0xc2) return (all[from + 1] as number) >= 0xa0;
+  // U+202A to U+202E and U+2066 to U+2069: embeddings, overrides, isolates.
+  if (byte === DIRECTIONS)
+    return !/^\u00e2(?:\u0080[\u00aa-\u00ae]|\u0081[\u00a6-\u00a9])/.test(all.toString('latin1', from, end));
   if (byte !== ESC) return byte === 0x08 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
   const text = all.toString('latin1', from, end);
   // Saved cursor, index, next line, reverse index, tab stop, reset, character sets.

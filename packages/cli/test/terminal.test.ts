@@ -14,6 +14,8 @@ describe('what reaches the terminal of somebody who looks', () => {
     ['moves', '\u001b[2J\u001b[H\u001b[10;20Hx\u001b[3A\u001b[K\u001b7\u001b8\u001bM'],
     ['the other screen and the cursor', '\u001b[?1049h\u001b[?25l\u001b[?25h\u001b[?1049l'],
     ['line drawing', '\u001b(0lqk\u001b(B'],
+    ['boxes, quotes and dashes', '┌─┐ “x” – … €'],
+    ['text from right to left', 'שלום'],
   ])('passes: %s', (_, text) => {
     expect(shown(text)).toBe(text);
   });
@@ -28,11 +30,19 @@ describe('what reaches the terminal of somebody who looks', () => {
     ['the mouse', '\u001b[?1000h\u001b[?1006h'],
     ['paste in brackets', '\u001b[?2004h'],
     ['the printer', '\u001b[5i'],
+    ['an order turned around', '\u202e\u2066\u2069\u202a'],
     ['one-byte sequences', '\u009b6n'.slice(0, 1)],
     ['bells and shifts', '\u0007\u000e\u000f\u0000\u007f'],
     ['a message of its own', '\u001b_x\u001b\\\u001b^y\u001b\\\u001bXz\u001b\\'],
   ])('does not pass: %s', (_, text) => {
     expect(shown(`a${text}b`)).toBe('ab');
+  });
+
+  test('half a character hides no sequence behind it', () => {
+    for (const half of [[0xe2], [0xe2, 0x80], [0xc2]]) {
+      const bytes = Buffer.concat([Buffer.from(half), Buffer.from('\u001b[6n\u001b]52;c;AA\u0007b')]);
+      expect(shown(bytes)).not.toContain('\u001b');
+    }
   });
 
   test('however it is cut', () => {
@@ -44,6 +54,8 @@ describe('what reaches the terminal of somebody who looks', () => {
       '\u001b',
       '\u009b',
       'é',
+      '─',
+      '\u202e',
       '[',
       'c',
       '\u001b[?25',
