@@ -323,7 +323,7 @@ export class Gateway {
       url: () => this.url,
       agents: parts.agents,
       log: parts.log,
-      turn: parts.turn,
+      barrier: parts.barrier,
       counters: this.counters,
       loginLimits: new LoginLimits(),
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),

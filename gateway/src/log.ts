@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
-import type { Turn } from './turn.js';
+import type { CommitBarrier } from './commit-barrier.js';
 
 /** Sees a record of a session as it is added. */
 export type Watcher = (header: Header, payload: Buffer) => void;
@@ -20,14 +20,20 @@ export type Watcher = (header: Header, payload: Buffer) => void;
 export class Log {
   readonly operator: Logger;
   readonly #journal: Journal;
-  readonly #turn: Turn;
+  readonly #barrier: CommitBarrier;
   readonly #parameters: ParameterMode;
   readonly #counters: Counters;
   readonly #watchers = new Map<string, Set<Watcher>>();
 
-  constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode, counters: Counters) {
+  constructor(
+    journal: Journal,
+    barrier: CommitBarrier,
+    operator: Logger,
+    parameters: ParameterMode,
+    counters: Counters,
+  ) {
     this.#journal = journal;
-    this.#turn = turn;
+    this.#barrier = barrier;
     this.operator = operator;
     this.#parameters = parameters;
     this.#counters = counters;
@@ -57,7 +63,7 @@ export class Log {
     const header = commandHeader(session, command, judgement.record, this.#parameters, now);
     this.#journal.append(header);
     if (this.#watchers.size > 0) this.#shown(session, header, []);
-    this.#turn.later();
+    this.#barrier.later();
     return true;
   }
 
@@ -72,7 +78,7 @@ export class Log {
     const header = responseHeader(session, event, Date.now());
     this.#journal.append(header, event.data);
     if (this.#watchers.size > 0) this.#shown(session, header, event.data);
-    this.#turn.later();
+    this.#barrier.later();
     return true;
   }
 
@@ -116,7 +122,7 @@ export class Log {
 
   /** Puts what is still in memory on record now, so that readers of the journal see it. */
   flush(): void {
-    this.#turn.now();
+    this.#barrier.now();
   }
 
   write(header: Header): void {
@@ -125,6 +131,6 @@ export class Log {
     if (this.#watchers.size > 0 && 's' in header) this.#shown(header.s, text, []);
     if (this.#journal.failed) return;
     this.#journal.append(text);
-    this.#turn.later();
+    this.#barrier.later();
   }
 }

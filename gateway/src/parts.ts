@@ -16,7 +16,7 @@ import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
 import { SshKeys } from './ssh/keys.js';
-import { Turn } from './turn.js';
+import { CommitBarrier } from './commit-barrier.js';
 import { Webhooks } from './webhooks.js';
 
 /** What a gateway is made of. */
@@ -30,7 +30,7 @@ export interface Parts {
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
   readonly webhooks: Webhooks;
-  readonly turn: Turn;
+  readonly barrier: CommitBarrier;
   readonly counters: Counters;
   readonly log: Log;
   readonly live: Snapshot;
@@ -59,10 +59,10 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   });
   const live = snapshotOf(config, identity);
   const counters = new Counters();
-  const turn = new Turn(journal, counters.latency, (error) =>
+  const barrier = new CommitBarrier(journal, counters.latency, (error) =>
     operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
   );
-  const log = new Log(journal, turn, operator, config.record.parameters, counters);
+  const log = new Log(journal, barrier, operator, config.record.parameters, counters);
   const agents = await Agents.open(store.agents, log);
   const webhooks = new Webhooks(config.webhooks, operator);
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
@@ -86,7 +86,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     sshKeys,
     approvals,
     webhooks,
-    turn,
+    barrier,
     counters,
     log,
     redactionKey,

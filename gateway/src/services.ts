@@ -12,7 +12,7 @@ import type { MaskSession } from './masks/session.js';
 import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
-import type { Turn } from './turn.js';
+import type { CommitBarrier } from './commit-barrier.js';
 
 export type Connection = ConnectionConfig;
 
@@ -42,7 +42,7 @@ export interface Services {
   readonly ssh: SshKeys;
   readonly agents: Agents;
   readonly log: Log;
-  readonly turn: Turn;
+  readonly barrier: CommitBarrier;
   readonly counters: Counters;
   readonly loginLimits: LoginLimits;
   readonly holds: Holds;

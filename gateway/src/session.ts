@@ -19,6 +19,7 @@ import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import { Counters } from './counters.js';
+import { HeldStream } from './held-stream.js';
 import { Login, type Proof, currentOf, hasAccount } from './login.js';
 import { holdSetting } from './hold-setting.js';
 import { termsOf } from './holds.js';
@@ -151,10 +152,9 @@ export class Session implements Gate {
       if (!tls) throw new Error('this listener has no certificate');
       return secureClient(stream, tls.context, tls.certificate, alpn);
     }
-    const secured = await this.#reach().secure(stream);
-    // An agent's stream holds its writes already, and stays the same one.
-    if (secured.stream === stream) return secured;
-    return { ...secured, stream: this.#services.turn.hold(secured.stream) };
+    if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
+    const secured = await this.#reach().secure(stream.handOver());
+    return { ...secured, stream: this.#services.barrier.hold(secured.stream) };
   }
 
   login(user: string, connection: string, account = ''): Challenge {
@@ -168,7 +168,7 @@ export class Session implements Gate {
   }
 
   async dial(): Promise<Duplex> {
-    return this.#services.turn.hold(await this.#reach().dial());
+    return this.#services.barrier.hold(await this.#reach().dial());
   }
 
   ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
@@ -176,7 +176,7 @@ export class Session implements Gate {
       this.end(this.#outdated);
       return OUTDATED;
     }
-    this.#services.turn.began();
+    this.#services.barrier.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, patience))

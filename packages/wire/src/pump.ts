@@ -21,6 +21,8 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   const full = { client: false, upstream: false };
   const paused = { client: true, upstream: true };
   const gone = { client: false, upstream: false };
+  /** The client's bytes lie in memory that is read into again. */
+  const lent = isLender(client);
   let finishing = false;
   /** Bytes sent since the last read began still wait in a stream, and reading goes on all the same. */
   let kept = false;
@@ -31,7 +33,9 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (gone[to] || stream.destroyed || stream.writableEnded) return;
       if (!stream.write(bytes)) full[to] = true;
       else if (stream.writableLength > 0) {
-        // While much waits in a stream, reading waits too; for less, it goes on in other memory.
+        // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
+        // what goes to the target, unless the client lends: the arena is for clients.
+        if (to === 'upstream' && !lent) return;
         if (bytes.length < LARGE_WRITE) kept = true;
         else {
           full[to] = true;

@@ -43,9 +43,8 @@ export class FromClient {
   /** Asked, and not yet answered. */
   #asked = false;
   #answer: Answer | undefined;
-  /** A Flush of ours: wanted, and sent since the last Sync. */
+  /** A Flush of ours follows the bytes of this chunk. */
   #flushDue = false;
-  #flushed = false;
   /** Something was executed since the last Sync, in a transaction that ends there. */
   executed = false;
   #waiting = false;
@@ -90,9 +89,10 @@ export class FromClient {
 
   /** Makes the target send what it owes, without a further message of the client. */
   hurry(): void {
-    if (!this.#shared.pipeline.open || this.#flushed) return;
-    this.#flushed = true;
-    this.#shared.wires.send('upstream', FLUSH);
+    const { pipeline, wires } = this.#shared;
+    if (!pipeline.unflushed) return;
+    pipeline.flushed();
+    wires.send('upstream', FLUSH);
   }
 
   #run(): void {
@@ -176,7 +176,6 @@ export class FromClient {
     if (copy === 'in') return this.#copyMessage(tag);
     if (tag === F.sync) {
       this.#shared.skipping = false;
-      this.#flushed = false;
       this.executed = false;
       pipeline.push({ type: 'sync' });
       return 'forward';
@@ -200,6 +199,7 @@ export class FromClient {
         pipeline.push({ type: 'close', ...readNamed(bytes) });
         return 'forward';
       case F.flush:
+        pipeline.flushed();
         return 'forward';
       case F.functionCall:
         return this.#refuse({ type: 'query' }, functionCallRefusal(), this.#standIn.query);
@@ -233,7 +233,6 @@ export class FromClient {
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
     const command = running(this.#id, 'run', answer);
-    this.#flushed = false;
     this.executed = false;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
@@ -275,8 +274,11 @@ export class FromClient {
     }
     if ('text' in found) this.#shared.pipeline.push({ type: 'describe', statement: found });
     else {
-      if (this.#isHiddenCursor(found))
-        return this.#refuse({ type: 'describe' }, hiddenCursor(name), this.#standIn.describe);
+      if (this.#isHiddenCursor(name, found)) {
+        // A description holds no values. What will be read from the cursor is described again, with the FETCH.
+        this.#shared.pipeline.push({ type: 'describe' });
+        return 'forward';
+      }
       found.asked = true;
       this.#shared.pipeline.push({ type: 'describe', command: found });
     }
@@ -290,7 +292,7 @@ export class FromClient {
     if (command === 'missing') {
       return this.#refuse({ type: 'execute' }, missingPortal(name), this.#standIn.execute);
     }
-    if (this.#isHiddenCursor(command)) {
+    if (this.#isHiddenCursor(name, command)) {
       return this.#refuse({ type: 'execute' }, hiddenCursor(name), this.#standIn.execute);
     }
     // Masks are made for types and formats, so the target has to say them before it sends rows.
@@ -306,8 +308,8 @@ export class FromClient {
   }
 
   /** A cursor of DECLARE, read by the protocol's Execute: its rows are those of another statement than the one judged. */
-  #isHiddenCursor({ masking, effects }: Running): boolean {
-    return masking !== undefined && effects.some(({ type }) => type === 'declare');
+  #isHiddenCursor(portal: string, { masking }: Running): boolean {
+    return masking !== undefined && this.#shared.names.isCursor(portal);
   }
 
   /** Judges a command; undefined while the answer, or a reply that the answer depends on, is still to come. */
@@ -331,8 +333,9 @@ export class FromClient {
 
   /** Waits for replies on their way, and makes sure that the target sends them. */
   #settle(): 'wait' {
-    if (this.#shared.pipeline.open && !this.#flushed) {
-      this.#flushed = true;
+    const { pipeline } = this.#shared;
+    if (pipeline.unflushed) {
+      pipeline.flushed();
       this.#flushDue = true;
     }
     return 'wait';

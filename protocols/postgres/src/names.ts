@@ -54,6 +54,19 @@ export class Names {
     );
   }
 
+  /** Whether what `portal` has found is a cursor of DECLARE, and not a portal of Bind (which may run the DECLARE). */
+  isCursor(name: string): boolean {
+    return this.#cursors.has(name) && !this.#portals.has(name) && !this.#binds(name);
+  }
+
+  #binds(name: string): boolean {
+    for (let at = 0; at < this.#pipeline.length; at++) {
+      const owed = this.#pipeline.at(at);
+      if (owed.type === 'bind' && owed.portal === name) return true;
+    }
+    return false;
+  }
+
   #find<T>(match: (owed: Owed) => Found<T> | undefined, confirmed: T | undefined): Found<T> {
     let sameStretch = true;
     for (let at = this.#pipeline.length - 1; at >= 0; at--) {

@@ -99,6 +99,7 @@ export type Owed = { readonly refused?: Refused } & (
  */
 export class Pipeline {
   readonly #owed: Owed[] = [];
+  #unflushed = false;
 
   get head(): Owed | undefined {
     return this.#owed[0];
@@ -108,10 +109,14 @@ export class Pipeline {
     return this.#owed.length === 0;
   }
 
-  /** Whether messages were sent since the last Sync or simple query: then the target may be sitting on its replies. */
-  get open(): boolean {
-    const last = this.#owed.at(-1);
-    return last !== undefined && last.type !== 'sync' && last.type !== 'query';
+  /** Messages went out that no Sync, simple query or Flush has followed: the target may be sitting on its replies. */
+  get unflushed(): boolean {
+    return this.#unflushed;
+  }
+
+  /** A Flush has been sent. */
+  flushed(): void {
+    this.#unflushed = false;
   }
 
   /** A Sync is on its way. */
@@ -121,6 +126,7 @@ export class Pipeline {
 
   push(owed: Owed): void {
     this.#owed.push(owed);
+    this.#unflushed = owed.type !== 'sync' && owed.type !== 'query';
   }
 
   shift(): void {

@@ -96,6 +96,18 @@ test('a PREPARE inside the same pipeline is settled by a Flush before the name i
   expect(session.upstream()).toEqual(['Bind', 'Execute', 'Sync']);
 });
 
+test('two statements before one Sync that need a reply first get a Flush each', () => {
+  const session = talk();
+  session.client(t.batch('prepare a as select 1'), t.batch('execute a'), t.batch('prepare b as select 2'));
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Execute', 'Flush']);
+  session.replies(reply.parsed, reply.bound, reply.complete('PREPARE'));
+  session.client(t.batch('execute b'), t.sync);
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Execute', 'Parse', 'Bind', 'Execute', 'Flush']);
+  session.replies(reply.parsed, reply.bound, reply.complete('SELECT 1'));
+  session.replies(reply.parsed, reply.bound, reply.complete('PREPARE'));
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Execute', 'Sync']);
+});
+
 test('SQL EXECUTE sees what the target will see', () => {
   const session = talk();
   session.client(t.parse('p', 'select 1'), t.sync, t.query('execute p'));

@@ -234,6 +234,42 @@ test('a cursor of DECLARE is not read by Execute, which names no statement that 
   expect(session.toClient()).toEqual(['C', 'Z T', 'E 0A000', 'Z E']);
 });
 
+test('a cursor is declared by the extended protocol, and described', () => {
+  const session = masked(({ text }) =>
+    allow(text.startsWith('declare') ? { type: 'declare', name: 'c' } : { type: 'none' }),
+  );
+  session.client(t.batch('declare c cursor for select a'), t.sync);
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Describe', 'Execute', 'Sync']);
+  session.replies(reply.parsed, reply.bound, reply.noData, reply.complete('DECLARE CURSOR'), reply.ready('T'));
+  session.client(t.describe('P', 'c'), t.sync);
+  expect(session.upstream()).toEqual(['Describe', 'Sync']);
+  session.replies(reply.columns('a'), reply.ready('T'));
+  expect(session.toClient()).toEqual(['1', '2', 'C', 'Z T', 'T', 'Z T']);
+  expect(session.told).toEqual(['completed 0', 'open', 'open']);
+  session.client(t.execute('c'), t.sync);
+  expect(session.upstream()).toEqual(['Execute (stands in)', 'Sync']);
+});
+
+test('each wait for a reply sends a Flush of its own', () => {
+  const session = masked();
+  session.client(t.batch('set a'), t.batch('set b'), t.batch('select c'), t.sync);
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Describe', 'Execute', 'Parse', 'Flush']);
+  session.replies(reply.parsed, reply.bound, reply.noData, reply.complete('SET'));
+  expect(session.upstream()).toEqual(['Bind', 'Describe', 'Execute', 'Parse', 'Flush']);
+  session.replies(reply.parsed, reply.bound, reply.noData, reply.complete('SET'));
+  expect(session.upstream()).toEqual(['Bind', 'Describe', 'Execute', 'Sync']);
+});
+
+test('a wait needs no Flush where the client has sent one, and one for what it sent behind it', () => {
+  const session = masked();
+  session.client(t.batch('set a'), t.flush, t.bind('', ''));
+  expect(session.upstream()).toEqual(['Parse', 'Bind', 'Describe', 'Execute', 'Flush']);
+  session.replies(reply.parsed, reply.bound, reply.noData, reply.complete('SET'));
+  expect(session.upstream()).toEqual(['Bind']);
+  session.client(t.execute(''), t.bind('', ''));
+  expect(session.upstream()).toEqual(['Describe', 'Execute', 'Flush']);
+});
+
 const fieldsOf = (code: string, text: string): Buffer => Buffer.from(`SERROR\0VERROR\0C${code}\0M${text}\0\0`);
 const framed = (tag: string, body: Buffer): Buffer => {
   const head = Buffer.from([tag.charCodeAt(0), 0, 0, 0, 0]);

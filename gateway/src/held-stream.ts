@@ -1,0 +1,153 @@
+/**
+ * A stream to a target whose writes wait until the records of the commands in them are in the journal. Owns the stream
+ * beneath: nobody else writes to it. Does not know what a record is; `wait` calls back when what was written may leave.
+ */
+import { Duplex } from 'node:stream';
+import { type Lender, isLender } from '@sluice/wire';
+
+type Written = (error?: Error | null) => void;
+
+/** Calls `release` once, when everything that was written until then may leave, or with the failure that forbids it. */
+export type Wait = (release: (failure: Error | undefined) => void) => void;
+
+/**
+ * A stream of its own and not a patched one, so that the whole contract of `stream.Duplex` holds (strings, callbacks,
+ * `cork`, 'drain', a destroyed stream), and so that a library that writes to a socket's handle (TLS, HTTP/2) finds none
+ * to write past the journal with. It is corked for life: what is written leaves by `#release` alone.
+ */
+export class HeldStream extends Duplex {
+  /** There where the stream beneath can lend. */
+  declare readonly lend?: Lender['lend'];
+  readonly #inner: Duplex;
+  readonly #wait: Wait;
+  #waiting = false;
+  /** The reader reads from the stream beneath, or TLS does. */
+  #handedOver = false;
+
+  constructor(inner: Duplex, wait: Wait) {
+    super({
+      allowHalfOpen: inner.allowHalfOpen,
+      readableHighWaterMark: inner.readableHighWaterMark,
+      writableHighWaterMark: inner.writableHighWaterMark,
+    });
+    this.#inner = inner;
+    this.#wait = wait;
+    this.cork();
+    inner.on('data', this.#forward);
+    inner.pause();
+    inner.on('end', this.#forwardEnd);
+    inner.on('error', (error) => this.destroy(error));
+    // After its end, what is left to be read here is read first.
+    inner.on('close', () => inner.readableEnded || void this.destroy());
+    // An error that nobody listens for would end the process, and between login and session there may be nobody.
+    this.on('error', () => undefined);
+    if (isLender(inner)) Object.assign(this, { lend: this.#lendFrom(inner) });
+    if (inner.destroyed) this.destroy();
+    // As sockets do: a target that goes away is noticed before anybody reads.
+    else this.read(0);
+  }
+
+  /**
+   * Gives the stream beneath to TLS, which reads and writes below this one. Nothing may be written here any more.
+   *
+   * @throws Error while something waits to be written, and when the target has sent what TLS would not protect
+   */
+  handOver(): Duplex {
+    if (this.writableLength > 0) throw new Error('bytes still wait to be written to the target');
+    if (this.readableLength + this.#inner.readableLength > 0) throw new Error('the target sent bytes before TLS');
+    this.#stopReading();
+    this.#inner.off('end', this.#forwardEnd);
+    return this.#inner;
+  }
+
+  override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    const room = super.write(chunk, encoding as BufferEncoding, callback as () => void);
+    this.#schedule();
+    return room;
+  }
+
+  /** `end` uncorks as well: one cork is ours. */
+  override uncork(): void {
+    if (this.writableCorked > 1) super.uncork();
+    this.#schedule();
+  }
+
+  override pause(): this {
+    if (this.#handedOver) this.#inner.pause();
+    return super.pause();
+  }
+
+  override resume(): this {
+    if (this.#handedOver) this.#inner.resume();
+    return super.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Written): void {
+    this.#pass(chunk, callback);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: Written): void {
+    const filled = chunks.flatMap(({ chunk }) => (chunk.length > 0 ? [chunk] : []));
+    this.#pass(filled.length === 1 ? (filled[0] as Buffer) : Buffer.concat(filled), callback);
+  }
+
+  #pass(bytes: Buffer, callback: Written): void {
+    this.#inner.write(bytes, (error) => {
+      callback(error);
+      // What was written meanwhile found a write at work, and waits for its turn.
+      if (this.writableLength > 0) this.#schedule();
+    });
+  }
+
+  override _final(callback: Written): void {
+    if (this.#inner.destroyed || this.#inner.writableFinished) callback();
+    else this.#inner.end(() => callback());
+  }
+
+  override _read(): void {
+    if (!this.#handedOver) this.#inner.resume();
+  }
+
+  override _destroy(error: Error | null, callback: Written): void {
+    this.#inner.destroy(error ?? undefined);
+    if (this.#inner.closed) callback(error);
+    else this.#inner.once('close', () => callback(error));
+  }
+
+  #schedule(): void {
+    if (this.#waiting || this.writableLength === 0) return;
+    this.#waiting = true;
+    this.#wait(this.#release);
+  }
+
+  readonly #release = (failure: Error | undefined): void => {
+    this.#waiting = false;
+    if (failure) return void this.destroy(failure);
+    super.uncork();
+    super.cork();
+  };
+
+  readonly #forward = (chunk: Buffer): void => {
+    if (!this.push(chunk)) this.#inner.pause();
+  };
+
+  readonly #forwardEnd = (): void => void this.push(null);
+
+  /** What was read and not taken goes back, so that the next reader of the stream beneath has it first. */
+  #stopReading(): void {
+    this.#handedOver = true;
+    this.#inner.off('data', this.#forward);
+    this.#inner.pause();
+    const rest = this.read() as Buffer | null;
+    if (rest !== null) this.#inner.unshift(rest);
+  }
+
+  #lendFrom(inner: Lender): Lender['lend'] {
+    return (receive) => {
+      this.#stopReading();
+      inner.lend(receive);
+      // As a listener for 'data' would.
+      if (this.readableFlowing !== false) this.resume();
+    };
+  }
+}

@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectLender, isLender } from '@sluice/wire';
+import { afterEach, expect, test } from 'vitest';
+import { HeldStream, type Wait } from '../src/held-stream.js';
+
+const open: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.destroy();
+});
+
+/** A held stream over a real socket, what the target got, and the barrier in the test's hands. */
+async function stand(): Promise<{
+  held: HeldStream;
+  target: Socket;
+  got: () => string;
+  release: (failure?: Error) => void;
+  waiting: () => number;
+}> {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = createServer((socket) => accepted.resolve(socket.on('error', () => undefined)));
+  open.push({ destroy: () => server.close() });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const inner = connectLender({ host: '127.0.0.1', port: (server.address() as AddressInfo).port });
+  await once(inner, 'connect');
+  const releases: Parameters<Wait>[0][] = [];
+  const held = new HeldStream(inner, (release) => releases.push(release));
+  const target = await accepted.promise;
+  open.push(held, target);
+  const chunks: Buffer[] = [];
+  target.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return {
+    held,
+    target,
+    got: () => Buffer.concat(chunks).toString(),
+    release: (failure) => releases.splice(0).forEach((one) => one(failure)),
+    waiting: () => releases.length,
+  };
+}
+
+const soon = (): Promise<void> => sleep(30);
+
+test('nothing leaves before it is released, whatever the writer does', async () => {
+  const { held, got, release } = await stand();
+  held.cork();
+  held.write('a');
+  held.uncork();
+  held.uncork();
+  held.write(Buffer.from('b'));
+  held.write('63', 'hex');
+  held.end('d');
+  await soon();
+  expect(got()).toBe('');
+  release();
+  await soon();
+  expect(got()).toBe('abcd');
+});
+
+test('what is written after a release waits for the next one', async () => {
+  const { held, got, release } = await stand();
+  held.write('a');
+  release();
+  held.write('b');
+  await soon();
+  expect(got()).toBe('a');
+  release();
+  await soon();
+  expect(got()).toBe('ab');
+});
+
+test('every form of write and end calls back, once its bytes have left', async () => {
+  const { held, release } = await stand();
+  const called: string[] = [];
+  held.write('a', () => called.push('a'));
+  held.write('b', 'utf8', () => called.push('b'));
+  held.write(Buffer.alloc(0), () => called.push('empty'));
+  await soon();
+  expect(called).toEqual([]);
+  release();
+  await soon();
+  expect(called).toEqual(['a', 'b', 'empty']);
+  held.end('c', () => called.push('end'));
+  release();
+  await soon();
+  expect(called).toEqual(['a', 'b', 'empty', 'end']);
+});
+
+test('a writer that was told to wait hears when there is room again', async () => {
+  const { held, target, release, waiting } = await stand();
+  target.pause();
+  let told = 0;
+  while (held.write(Buffer.alloc(100_000, told))) told++;
+  let drained = false;
+  held.once('drain', () => {
+    drained = true;
+  });
+  release();
+  // The peer does not read: more than its socket takes waits here.
+  for (let at = 0; at < 200; at++) held.write(Buffer.alloc(100_000, 1));
+  release();
+  await soon();
+  expect(drained).toBe(false);
+  target.resume();
+  await expect.poll(() => (waiting() > 0 && release(), drained)).toBe(true);
+});
+
+test('a failed journal destroys the stream, and writers are told', async () => {
+  const { held, got, release } = await stand();
+  const failed: string[] = [];
+  held.on('error', (error) => failed.push(error.message));
+  held.write('a', (error) => failed.push(`write: ${error?.message}`));
+  release(new Error('no space'));
+  held.write('b', (error) => failed.push(`late: ${(error as NodeJS.ErrnoException | null)?.code}`));
+  await soon();
+  expect(got()).toBe('');
+  expect(failed.sort()).toEqual(['late: ERR_STREAM_DESTROYED', 'no space', 'write: no space']);
+});
+
+test('a target that resets ends the stream, and writers are told', async () => {
+  const { held, target, release } = await stand();
+  let error: Error | null | undefined;
+  target.resetAndDestroy();
+  await new Promise((resolve) => held.once('close', resolve));
+  held.write('a', (why) => {
+    error = why;
+  });
+  release();
+  await soon();
+  expect((error as NodeJS.ErrnoException).code).toBe('ERR_STREAM_DESTROYED');
+});
+
+test('what was read before it is lent comes first, and pauses hold', async () => {
+  const { held, target } = await stand();
+  target.write('early,');
+  await soon();
+  if (!isLender(held)) throw new Error('it does not lend');
+  const seen: string[] = [];
+  held.lend((chunk) => (seen.push(chunk.toString()), 'free'));
+  held.pause();
+  target.write('late');
+  await soon();
+  expect(seen).toEqual([]);
+  held.resume();
+  await soon();
+  expect(seen.join('')).toBe('early,late');
+  let ended = false;
+  held.on('end', () => {
+    ended = true;
+  });
+  target.end();
+  await once(held, 'close');
+  expect(ended).toBe(true);
+});
+
+test('lending starts by itself, unless the stream is paused', async () => {
+  const { held, target } = await stand();
+  if (!isLender(held)) throw new Error('it does not lend');
+  const seen: string[] = [];
+  held.lend((chunk) => (seen.push(chunk.toString()), 'free'));
+  target.write('first');
+  await expect.poll(() => seen).toEqual(['first']);
+  held.pause();
+  target.write('second');
+  await soon();
+  expect(seen).toEqual(['first']);
+});
+
+test('a stream that cannot lend reads through, with what is left after its end', async () => {
+  const inner = new Duplex({
+    read() {
+      this.push('last words');
+      this.push(null);
+    },
+    write: (_chunk, _encoding, callback) => callback(),
+  });
+  const held = new HeldStream(inner, () => undefined);
+  expect(isLender(held)).toBe(false);
+  await soon();
+  const chunks = await held.toArray();
+  expect(Buffer.concat(chunks).toString()).toBe('last words');
+});
+
+test('bytes that TLS would not protect stop the handing over', async () => {
+  const { held, target, release } = await stand();
+  held.write('waiting');
+  expect(() => held.handOver()).toThrow('still wait');
+  release();
+  await soon();
+  target.write('injected');
+  held.read(0);
+  await soon();
+  expect(() => held.handOver()).toThrow('before TLS');
+});
