@@ -4,9 +4,10 @@ import {
   type AppliedHold,
   type AppliedMask,
   type CompiledPolicy,
-  GATEWAY,
   type PolicyContext,
+  type PolicyDecision,
   type Verdict,
+  unrefused,
 } from '@sluice/guardrails';
 import { holdSetting } from './hold-setting.js';
 import { streamEditors } from './masks/editors.js';
@@ -123,10 +124,11 @@ export class Judge {
     const judged = judgedAs(facts, verdict);
     const { answer } = judged;
     if (answer.type === 'deny') {
-      // A line off a screen proves nothing, so what is not known about it is no reason: only a rule is.
-      const doubt = type === 'shell' && text !== '' && answer.rule === GATEWAY;
-      if (copies && answer.rule === GATEWAY) return refused(facts, verdict.matched, UNMASKED_TRANSFER);
-      return doubt ? judgedAs(facts, { ...verdict, decision: { type: 'allow' } }) : judged;
+      const cause = verdict.decision.type === 'deny' ? verdict.decision.cause : 'unjudged';
+      if (copies && cause !== 'rule') return refused(facts, verdict.matched, UNMASKED_TRANSFER);
+      // A line off a screen proves nothing, so that an action in it is not known refuses nothing; rules still hold it.
+      const isDoubt = type === 'shell' && text !== '' && cause === 'unknown-action';
+      return isDoubt ? judgedAs(facts, { ...verdict, decision: unrefused(verdict.holds) }) : judged;
     }
     const allowed = verdict.matched.some(({ effect, observed }) => effect === 'allow' && !observed);
     if (copies || (this.#policy.masks && type === 'forward')) {
@@ -212,15 +214,19 @@ interface Judged {
 }
 
 function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
-  const answer: Answer =
-    decision.type !== 'deny'
-      ? { type: 'allow', facts }
-      : { ...decision, ...(facts.syntaxError && { syntaxError: facts.syntaxError }) };
+  const answer = answerOf(facts, decision);
   const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
   const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
   if (decision.type !== 'hold') return judged;
   return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
+}
+
+function answerOf(facts: Facts, decision: PolicyDecision): Answer {
+  if (decision.type !== 'deny') return { type: 'allow', facts };
+  const { type, rule, message, hint } = decision;
+  const { syntaxError } = facts;
+  return { type, rule, message, ...(hint !== undefined && { hint }), ...(syntaxError && { syntaxError }) };
 }
 
 const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);

@@ -92,6 +92,32 @@ describe('requests', () => {
     expect(redactSecrets("alter role x password 'y'", KEY)).not.toContain("'y'");
   });
 
+  test('a line in a terminal that matches a hold is held, whatever else is not known about it', () => {
+    const hold: Rule['then'] = {
+      type: 'hold',
+      approvers: ['group:x'],
+      within: 1_000,
+      count: 1,
+      unanswered: 'deny',
+      fail: false,
+    };
+    const rules = [
+      rule('shells', { type: 'allow' }, 'action.verb == "shell"'),
+      rule('lines', hold, 'command.type == "shell" && action.verb != "shell"'),
+    ];
+    const judged = (text: string, by: readonly Rule[]) =>
+      new Judge(new Grammars(pool), compilePolicy([...by]), context, (one) => one).judge({ ...shell, text } as Command);
+    for (const text of ['touch x', 'python3 -c "x"', './script.sh', 'bash', 'vi notes', '$x', 'a; (']) {
+      expect(judged(text, rules), text).toMatchObject({ answer: { type: 'allow' }, held: { text } });
+      // Nothing but what is not known: a line off a screen is not refused for that.
+      expect(judged(text, rules.slice(0, 1)), text).not.toHaveProperty('held');
+      expect(judged(text, rules.slice(0, 1)), text).toMatchObject({ answer: { type: 'allow' } });
+      // A rule that refuses goes before one that holds.
+      const refusing = [...rules, rule('none', { type: 'deny', message: 'No.' }, 'action.verb != "shell"')];
+      expect(judged(text, refusing), text).toMatchObject({ answer: { type: 'deny', rule: 'none' } });
+    }
+  });
+
   test('rules see the account and the kind', () => {
     const rules = [
       rule('no-root', { type: 'deny', message: 'Not as root.' }, 'command.account == "root" && command.type == "exec"'),

@@ -5,6 +5,7 @@ export {
   GATEWAY,
   type AppliedHold,
   type AppliedMask,
+  type DenyCause,
   type MaskedUse,
   type PolicyContext,
   type PolicyDecision,
@@ -12,4 +13,5 @@ export {
   type PolicyProblem,
   type Verdict,
   compilePolicy,
+  unrefused,
 } from './policy.js';

@@ -36,10 +36,21 @@ export type PolicyDecision =
   | { readonly type: 'allow' }
   /** Every rule that wants people to look at it; all have to be satisfied. */
   | { readonly type: 'hold'; readonly holds: readonly AppliedHold[] }
-  | { readonly type: 'deny'; readonly rule: string; readonly message: string; readonly hint?: string };
+  | {
+      readonly type: 'deny';
+      readonly rule: string;
+      readonly message: string;
+      readonly hint?: string;
+      readonly cause: DenyCause;
+    };
+
+/** What a refusal goes back to; each but `rule` is the gateway's own, where no rule has refused. */
+export type DenyCause = 'rule' | 'unknown-action' | 'masked-moved' | 'unjudged';
 
 export interface Verdict {
   readonly decision: PolicyDecision;
+  /** Every hold that applies, also where something is refused as well. */
+  readonly holds: readonly AppliedHold[];
   /** Every rule that matched, in order, whether it decided or not. */
   readonly matched: readonly RuleMatch[];
   /** Of every rule that matched. They hold for whatever is let through. */
@@ -138,7 +149,7 @@ export class CompiledPolicy {
     const matched = new Map<string, RuleMatch>();
     const masks = new Map<string, AppliedMask>();
     const holds = new Map<string, AppliedHold>();
-    let refused: PolicyDecision | undefined;
+    let refused: Refusal | undefined;
     for (const action of facts.actions) {
       let allowed = false;
       for (const { rule, condition } of this.#rules) {
@@ -150,15 +161,20 @@ export class CompiledPolicy {
         else if (rule.then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...rule.then });
         else if (rule.then.type === 'hold') holds.set(rule.path, { rule: rule.rule, ...rule.then });
         // Of two that refuse, the first in the file gives the sentence.
-        else if (refused === undefined || refused.type !== 'deny' || refused.rule === GATEWAY) {
-          refused = { type: 'deny', rule: rule.rule, message: rule.then.message };
+        else if (refused === undefined || refused.cause !== 'rule') {
+          refused = { type: 'deny', rule: rule.rule, message: rule.then.message, cause: 'rule' };
         }
       }
       if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
       if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
     }
-    const unrefused: PolicyDecision = holds.size > 0 ? { type: 'hold', holds: [...holds.values()] } : { type: 'allow' };
-    return { decision: refused ?? unrefused, matched: [...matched.values()], masks: [...masks.values()] };
+    const held = [...holds.values()];
+    return {
+      decision: refused ?? unrefused(held),
+      holds: held,
+      matched: [...matched.values()],
+      masks: [...masks.values()],
+    };
   }
 
   #unknown({ effects, unknownFunctions }: Action): boolean {
@@ -170,27 +186,40 @@ export class CompiledPolicy {
 const matches = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
   condition === undefined || condition(action, attributes);
 
-const deny = (message: string, hint?: string): PolicyDecision => ({
+type Refusal = Extract<PolicyDecision, { type: 'deny' }>;
+
+/** What holds decide where nothing is refused. */
+export const unrefused = (holds: readonly AppliedHold[]): PolicyDecision =>
+  holds.length > 0 ? { type: 'hold', holds } : { type: 'allow' };
+
+const deny = (cause: DenyCause, message: string, hint?: string): Refusal => ({
   type: 'deny',
   rule: GATEWAY,
   message,
   ...(hint !== undefined && { hint }),
+  cause,
 });
 
-const refusal = (message: string): Verdict => ({ decision: deny(message), matched: [], masks: [] });
+const refusal = (message: string): Verdict => ({
+  decision: deny('unjudged', message),
+  holds: [],
+  matched: [],
+  masks: [],
+});
 
 /** A mask that a copy gets rid of is none. */
-const movedMasked = (moved: readonly string[]): PolicyDecision =>
+const movedMasked = (moved: readonly string[]): Refusal =>
   deny(
+    'masked-moved',
     `This statement puts values of masked columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
     'An administrator can admit it with an "allow" rule.',
   );
 
-function unknownAction({ verb, reasons, unknownFunctions }: Action): PolicyDecision {
+function unknownAction({ verb, reasons, unknownFunctions }: Action): Refusal {
   const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';
   const hint =
     unknownFunctions === undefined
       ? 'An administrator can admit it with an "allow" rule.'
       : `An administrator who knows what they do can list them under functions.trusted: ${unknownFunctions.join(', ')}.`;
-  return deny(`This ${verb} ${why}.`, hint);
+  return deny('unknown-action', `This ${verb} ${why}.`, hint);
 }

@@ -51,7 +51,12 @@ const watched = (rule: Rule): Rule => ({ ...rule, mode: 'observe' });
 
 describe('without rules', () => {
   test('what is known passes', () => {
-    expect(judge([], facts([action(), drop]))).toEqual({ decision: { type: 'allow' }, matched: [], masks: [] });
+    expect(judge([], facts([action(), drop]))).toEqual({
+      decision: { type: 'allow' },
+      holds: [],
+      matched: [],
+      masks: [],
+    });
   });
 
   test('what is unknown does not, and the sentence says why', () => {
@@ -108,6 +113,7 @@ describe('observe', () => {
   test('records and does not refuse', () => {
     expect(judge([watched(deny('all'))], facts([drop]))).toEqual({
       decision: { type: 'allow' },
+      holds: [],
       matched: [{ rule: 'all', effect: 'deny', observed: true }],
       masks: [],
     });
@@ -149,7 +155,8 @@ describe('what no rule can allow', () => {
   test('a setting that the gateway depends on', () => {
     const of = facts([action()], { forbidden: 'That setting cannot change.' });
     expect(judge([allow('open')], of)).toEqual({
-      decision: { type: 'deny', rule: GATEWAY, message: 'That setting cannot change.' },
+      decision: { type: 'deny', rule: GATEWAY, message: 'That setting cannot change.', cause: 'unjudged' },
+      holds: [],
       matched: [],
       masks: [],
     });

@@ -4,6 +4,8 @@ import { builtIn, detectorFor, ENTITIES, type Entity, type Mode, type PgType } f
 const all = (mode: Mode): ReadonlyMap<Entity, Mode> => new Map(ENTITIES.map((entity) => [entity, mode]));
 const key = Buffer.alloc(16, 5);
 
+const hex = (text: string): string => Buffer.from(text).toString('hex');
+
 function run(type: PgType, text: string, modes = all({ type: 'redact' })): string | null | undefined {
   const bytes = Buffer.from(text);
   const mask = detectorFor(type, 'text', { modes, key });
@@ -23,7 +25,12 @@ test.each([
   [20, '4111111111111111', '0'],
   [20, '4111111111111112', undefined],
   [1700, '4111111111111111', '0'],
-  [17, '\\x616461406578616d706c652e636f6d', '\\x'],
+  [17, `\\x${hex('to ada@example.com')}`, `\\x${hex('to [masked:EMAIL]')}`],
+  [17, 'to ada@example.com \\\\ \\303\\251', 'to [masked:EMAIL] \\\\ \\303\\251'],
+  [17, `\\x${hex('ada@example.com\0')}`, undefined],
+  [17, 'ada@example.com\\000', undefined],
+  [17, `\\x${hex('ada@example.com')}ff`, undefined],
+  [1001, `{"\\\\x${hex('ada@example.com')}","\\\\x00"}`, `{"\\\\x${hex('[masked:EMAIL]')}","\\\\x00"}`],
   [3614, "'ada@example.com':1", ''],
   [99_999, 'ada@example.com', null],
   [99_999, 'something else', undefined],

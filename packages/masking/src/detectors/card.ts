@@ -25,20 +25,33 @@ function endOfGroups(bytes: Buffer, at: number, stop: number, end: number): numb
   if (separator === 0) return 0;
   const width = separator === NBSP ? 2 : 1;
   // A card has groups of four, of 4, 6 and 4 or 5, or (typed with care) of one.
-  const single = stop - at === 1;
+  if (stop - at === 1) return endOfSingles(bytes, stop, end, separator, width);
   const second = digitsAt(bytes, stop + width, end);
-  if (single ? second !== 1 : second !== 4 && second !== 6) return 0;
+  if (second !== 4 && second !== 6) return 0;
   let shape = String(stop - at);
   let to = stop;
   while (shape.length < 19 && to + width < end && separatorAt(bytes, to, end) === separator) {
     const size = digitsAt(bytes, to + width, end);
-    if (size === 0 || (single && (size > 1 || !endsAt(bytes, to + width + 1, end)))) break;
+    if (size === 0) break;
     if (shape === '4444' && !isLonger(bytes, at, to + width + size, size, end)) break;
     shape += size;
     to += width + size;
     if (shape === '465' || shape === '464') break;
   }
   return SHAPES.test(shape) ? to : 0;
+}
+
+/** Behind the last of up to 19 single digits, of which the first ends at `stop`; 0 when there are fewer than 13. */
+function endOfSingles(bytes: Buffer, stop: number, end: number, separator: number, width: number): number {
+  let to = stop;
+  let digits = 1;
+  while (digits < 19 && separatorAt(bytes, to, end) === separator) {
+    const next = to + width;
+    if (next >= end || !isDigit(bytes[next]) || !endsAt(bytes, next + 1, end)) break;
+    to = next + 1;
+    digits++;
+  }
+  return digits < 13 ? 0 : to;
 }
 
 /** Whether the groups of four go on with the last digits of a longer number. */
@@ -52,7 +65,7 @@ function digitsAt(bytes: Buffer, at: number, end: number): number {
   return size;
 }
 
-const SHAPES = /^(?:4444[123]?|465|464|444[123]|1{13,19})$/;
+const SHAPES = /^(?:4444[123]?|465|464|444[123])$/;
 const NBSP = 0xc2a0;
 
 function separatorAt(bytes: Buffer, at: number, end: number): number {

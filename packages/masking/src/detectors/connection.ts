@@ -12,14 +12,18 @@ import { isPlaceholder } from './placeholder.js';
 export class ConnectionStrings {
   #end = -1;
   #lastAt = -1;
+  /** What begins later in the same address belongs to the finding. */
+  #found = false;
+  /** Where the punctuation begins that the address ends with: that of the sentence around it. */
+  #punctuation = -1;
 
   at(bytes: Buffer, colon: number, start: number, end: number): Finding | undefined {
     if (!has(bytes, colon, end, '://')) return undefined;
     const user = colon + 3;
     if (this.#end < user) this.#measure(bytes, user, end);
-    if (this.#lastAt < user) return undefined;
+    if (this.#lastAt < user || this.#found) return undefined;
     let scheme = colon;
-    while (scheme > start && colon - scheme < LONGEST_SCHEME && SCHEME[bytes[scheme - 1] as number] === 1) scheme--;
+    while (scheme > start && colon - scheme < MAX_SCHEME_BYTES && SCHEME[bytes[scheme - 1] as number] === 1) scheme--;
     while (scheme < colon && LETTER[bytes[scheme] as number] === 0) scheme++;
     if (scheme === colon) return undefined;
     const isWeb = WEB.test(latin1(bytes, scheme, colon));
@@ -29,24 +33,21 @@ export class ConnectionStrings {
     const password = skipTo(bytes, user, at, COLON) + 1;
     if (password >= at || (!isWeb && skipTo(bytes, user, at, PATH) < password)) return undefined;
     if (isPlaceholder(latin1(bytes, password, Math.min(at, password + 256)))) return undefined;
-    return { entity: 'CONNECTION_STRING', start: scheme, end: trimmed(bytes, at, this.#end) };
+    this.#found = true;
+    return { entity: 'CONNECTION_STRING', start: scheme, end: Math.max(at + 1, this.#punctuation) };
   }
 
   #measure(bytes: Buffer, from: number, end: number): void {
     this.#end = skipTo(bytes, from, end, BREAK);
+    this.#found = false;
     this.#lastAt = bytes.subarray(from, this.#end).lastIndexOf(0x40) + from;
     if (bytes[this.#lastAt] !== 0x40) this.#lastAt = -1;
+    this.#punctuation = this.#end;
+    while (this.#punctuation > from && PUNCTUATION[bytes[this.#punctuation - 1] as number] === 1) this.#punctuation--;
   }
 }
 
-/** Punctuation of the sentence around it. */
-function trimmed(bytes: Buffer, least: number, end: number): number {
-  let to = end;
-  while (to > least + 1 && PUNCTUATION[bytes[to - 1] as number] === 1) to--;
-  return to;
-}
-
-const LONGEST_SCHEME = 32;
+const MAX_SCHEME_BYTES = 32;
 const SCHEME = byteClass(`${DIGITS}${UPPER}${LOWER}+.-`);
 const WEB = /^(?:https?|wss?)$/i;
 const PATH = byteClass('/?#');

@@ -1,4 +1,4 @@
-import { assignment } from './assignment.js';
+import { Assignments, kindOfName } from './assignment.js';
 import { ALNUM, byteClass, DIGITS, isDigit, LETTER, skip } from './bytes.js';
 import { card } from './card.js';
 import { ConnectionStrings } from './connection.js';
@@ -6,15 +6,16 @@ import { email } from './email.js';
 import { type Entity, type Finding, NONE, resolve } from './finding.js';
 import { iban } from './iban.js';
 import { jwt } from './jwt.js';
-import { pem } from './pem.js';
+import { PrivateKeys } from './pem.js';
 import { phone } from './phone.js';
 import { ssn } from './ssn.js';
 import { API_KEY_TRIGGERS, apiKey } from './vendor.js';
 
 /**
  * One pass over the bytes for all detectors. A table names the few bytes at which something can be found (`@`, `:`, a letter
- * of a vendor's prefix ...); all others cost one look-up. A detector is called at such a byte and looks around it, a bounded
- * way or to the end of what it found, so the time is linear in the size whatever the text.
+ * of a vendor's prefix ...); all others cost one look-up. A detector is called at such a byte and looks around it: a bounded
+ * way, or up to a byte at which its next look begins, or it remembers for the rest of the scan what it has seen. So the time
+ * is linear in the size whatever the text, which work.test.ts counts.
  *
  * Letters and digits come in tokens. A number counts only where a token starts with it, and an IBAN is one from its start:
  * what follows in the same token, as in hexadecimal text, is passed over but for the letters of prefixes.
@@ -51,11 +52,10 @@ STARTS[0x3d] = EQUALS;
  * `entities` only those count, also inside of others that do not.
  */
 export function detect(bytes: Buffer, start = 0, end = bytes.length, entities: Entities = ALL): readonly Finding[] {
-  scan(bytes, start, end, entities, true, FOUND);
-  if (FOUND.length === 0) return NONE;
-  const found = FOUND.slice();
+  // Not behind the scan: where a detector throws, what was found before belongs to no other value.
   FOUND.length = 0;
-  return resolve(found);
+  scan(bytes, start, end, entities, true, FOUND);
+  return FOUND.length === 0 ? NONE : resolve(FOUND.slice());
 }
 
 /** Most values have nothing in them, and nothing is allocated for those. */
@@ -74,6 +74,8 @@ const ALL: Entities = { has: () => true };
 /** `covered`: what can only be part of a number that was found already may be left out. */
 function scan(bytes: Buffer, start: number, end: number, entities: Entities, covered: boolean, found: Finding[]): void {
   let addresses: ConnectionStrings | undefined;
+  let assignments: Assignments | undefined;
+  let privateKeys: PrivateKeys | undefined;
   const take = (one: Finding | undefined): void => {
     if (one && entities.has(one.entity)) found.push(one);
   };
@@ -102,11 +104,12 @@ function scan(bytes: Buffer, start: number, end: number, entities: Entities, cov
       if (trigger === AT) take(email(bytes, at, start, end));
       else if (trigger === COLON && bytes[at + 1] === 0x2f && bytes[at + 2] === 0x2f) {
         take((addresses ??= new ConnectionStrings()).at(bytes, at, start, end));
-      } else if (trigger === COLON || trigger === EQUALS) take(assignment(bytes, at, start, end));
-      else
-        take(
-          (trigger === DASH && bytes[at + 1] === 0x2d && pem(bytes, at, start, end)) || apiKey(bytes, at, start, end),
-        );
+      } else if (trigger === COLON || trigger === EQUALS) {
+        const kind = kindOfName(bytes, at, start);
+        if (kind) take((assignments ??= new Assignments()).at(bytes, at, end, kind));
+      } else if (trigger === DASH && bytes[at + 1] === 0x2d) {
+        take((privateKeys ??= new PrivateKeys()).at(bytes, at, start, end) ?? apiKey(bytes, at, start, end));
+      } else take(apiKey(bytes, at, start, end));
       at++;
       continue;
     }

@@ -1,4 +1,6 @@
-import { ascii, Malformed, type Scalar, sized } from './types.js';
+import { isUtf8 } from 'node:buffer';
+import { byteClass, skipTo } from '../detectors/bytes.js';
+import { ascii, type Format, Malformed, type Scalar, sized } from './types.js';
 
 /** 16 bytes; as text hexadecimal with dashes. Pseudonyms carry version 8 and variant of RFC 9562 section 5.8. */
 export const uuid: Scalar<Buffer> = {
@@ -32,7 +34,7 @@ export const uuid: Scalar<Buffer> = {
 export const bytea: Scalar<Buffer> = {
   read: (bytes, start, end, format) => {
     if (format === 'binary') return Buffer.from(bytes.subarray(start, end));
-    if (bytes[start] === 0x5c && bytes[start + 1] === 0x78 && end - start >= 2) {
+    if (!isEscapedBytea(bytes, start, end, format)) {
       if ((end - start) % 2 !== 0) throw new Malformed('half a byte');
       const value = Buffer.from(bytes.toString('latin1', start + 2, end), 'hex');
       if (value.length * 2 !== end - start - 2) throw new Malformed('not hexadecimal');
@@ -50,6 +52,30 @@ export const bytea: Scalar<Buffer> = {
   redacted: () => Buffer.alloc(0),
   hashed: (value, keyed) => keyed(value).subarray(0, 16),
 };
+
+/** Whether it is text in the format of `bytea_output = escape`; the other one begins with `\x`. */
+export const isEscapedBytea = (bytes: Buffer, start: number, end: number, format: Format): boolean =>
+  format === 'text' && (end - start < 2 || bytes[start] !== 0x5c || bytes[start + 1] !== 0x78);
+
+/** As a server writes it with `bytea_output = escape`: backslashes doubled, what is not printable ASCII in octal. */
+export function escapedBytea(value: Buffer): Buffer {
+  const text = value
+    .toString('latin1')
+    .replaceAll(/[\\\x00-\x1f\x7f-\xff]/g, (byte) =>
+      byte === '\\' ? '\\\\' : `\\${byte.charCodeAt(0).toString(8).padStart(3, '0')}`,
+    );
+  return Buffer.from(text, 'latin1');
+}
+
+/** UTF-8 without control characters other than blanks and line ends. */
+export const isText = (value: Buffer): boolean =>
+  skipTo(value, 0, value.length, CONTROL) === value.length && isUtf8(value);
+
+const CONTROL = byteClass(
+  `\x7f${Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code))
+    .filter((one) => !'\t\n\v\f\r'.includes(one))
+    .join('')}`,
+);
 
 /** bit and varbit: digits as text, in binary int32 bits and then the bytes. bit(n) has n bits, always. */
 export function bits(fixed: boolean): Scalar<string> {

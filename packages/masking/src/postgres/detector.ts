@@ -1,8 +1,8 @@
 import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
-import { byteClass, DIGITS, skip } from '../detectors/bytes.js';
+import { byteClass, DIGITS, skip, skipTo } from '../detectors/bytes.js';
 import { label, maskText, type Mode } from '../modes.js';
 import { arrayBinary, arrayText, type Part } from './array.js';
-import { bytea } from './bytes.js';
+import { bytea, escapedBytea, isEscapedBytea, isText } from './bytes.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { hstoreBinary, hstoreText } from './composite.js';
 import { isVersioned, jsonMask } from './json.js';
@@ -17,9 +17,9 @@ export interface DetectorOptions {
 }
 
 /**
- * Masks what detectors find in a column of this type. In texts only the findings are replaced; JSON, arrays and rows are
- * searched leaf by leaf and stay what they are; of any other type a value with a finding gets the mask of its type. Undefined
- * for types that cannot hold a finding, such as dates.
+ * Masks what detectors find in a column of this type. In texts only the findings are replaced, also in a bytea that is text from
+ * its first byte to its last; any other bytea passes. JSON, arrays and rows are searched leaf by leaf and stay what they are; of
+ * any other type a value with a finding gets the mask of its type. Undefined for types that cannot hold a finding, such as dates.
  */
 export function detectorFor(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
   const mask = chosen(type, format, options);
@@ -55,14 +55,14 @@ function chosen(type: PgType, format: Format, options: DetectorOptions): CellMas
 
 function base(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
   const { oid, typmod, name } = type;
-  const isText = TEXTS.has(oid) || oid === 1042 || oid === 142 || (name !== undefined && TEXT_NAMES.has(name));
-  if (isText) return inText(options, limitOf(typmod), oid === 1042);
+  const holdsText = TEXTS.has(oid) || oid === 1042 || oid === 142 || (name !== undefined && TEXT_NAMES.has(name));
+  if (holdsText) return inText(options, limitOf(typmod), oid === 1042);
   if (oid === 114 || oid === 3802) return jsonMask(leafOf(options), isVersioned(oid, format));
   if (name === 'hstore') {
     const value = inText(options);
     return (bytes, start, end) => (format === 'text' ? hstoreText : hstoreBinary)(bytes, start, end, value);
   }
-  if (oid === 17) return inBytes(type, format, options);
+  if (oid === 17) return inBytes(format, options);
   // Integers of 8 bytes and decimals can hold the number of a card.
   if (oid === 20 || oid === 1700) return inNumber(type, format, options);
   return SCALARS.has(oid) || FREE.has(oid) ? undefined : whole(type, format, options);
@@ -142,18 +142,43 @@ const leafOf =
     return JSON.stringify(text.toString());
   };
 
-/** A type that is not known, or whose parts are not: a finding anywhere in its bytes masks all of it. */
+/** A type that is not known, or whose parts are not: a finding in its text, or in a text within its bytes, masks all of it. */
 function whole(type: PgType, format: Format, options: DetectorOptions): CellMask {
+  const first = format === 'text' ? firstFinding : firstInTexts;
   return (bytes, start, end) => {
-    const [finding] = detect(bytes, start, end, options.modes);
+    const finding = first(bytes, start, end, options);
     return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
   };
 }
 
-function inBytes(type: PgType, format: Format, options: DetectorOptions): CellMask {
+const firstFinding = (bytes: Buffer, start: number, end: number, { modes }: DetectorOptions): Finding | undefined =>
+  detect(bytes, start, end, modes)[0];
+
+/** Among other bytes nearly anything looks like an address once in a while, so only runs of plain text are looked at. */
+function firstInTexts(bytes: Buffer, start: number, end: number, options: DetectorOptions): Finding | undefined {
+  for (let at = skipTo(bytes, start, end, ASCII_TEXT); at < end; ) {
+    const stop = skip(bytes, at, end, ASCII_TEXT);
+    const finding = stop - at < MIN_FINDING_BYTES ? undefined : firstFinding(bytes, at, stop, options);
+    if (finding) return finding;
+    at = skipTo(bytes, stop, end, ASCII_TEXT);
+  }
+  return undefined;
+}
+
+const ASCII_TEXT = byteClass(`\t\n\r${Array.from({ length: 0x5f }, (_, n) => String.fromCharCode(0x20 + n)).join('')}`);
+/** `a@b.co` */
+const MIN_FINDING_BYTES = 6;
+
+/** Images, archives and keys pass as they are: what is not text all through was not written for people to read. */
+function inBytes(format: Format, options: DetectorOptions): CellMask {
   return (bytes, start, end) => {
-    const [finding] = detect(bytea.read(bytes, start, end, format), undefined, undefined, options.modes);
-    return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
+    const value = bytea.read(bytes, start, end, format);
+    if (!isText(value)) return undefined;
+    const findings = detect(value, 0, value.length, options.modes);
+    if (findings.length === 0) return undefined;
+    const made = replaced(value, 0, value.length, findings, options);
+    if (made === null) return null;
+    return isEscapedBytea(bytes, start, end, format) ? escapedBytea(made) : bytea.write(made, format, -1);
   };
 }
 
