@@ -1,4 +1,5 @@
 import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
 export interface Running {
@@ -91,6 +92,8 @@ export type Owed = { readonly refused?: Refused } & (
       readonly name: string;
     }
   | { readonly type: 'sync'; readonly command?: undefined }
+  /** A question of the gate's own, up to its Sync: the client sees nothing of the replies. */
+  | OwedLook
 );
 
 /**
@@ -111,7 +114,14 @@ export class Pipeline {
   /** Whether messages were sent since the last Sync or simple query: then the target may be sitting on its replies. */
   get open(): boolean {
     const last = this.#owed.at(-1);
-    return last !== undefined && last.type !== 'sync' && last.type !== 'query';
+    return last !== undefined && last.type !== 'sync' && last.type !== 'query' && last.type !== 'look';
+  }
+
+  /** What is on its way is a look at the session, or has to be followed by one. */
+  get needsLook(): boolean {
+    return this.#owed.some(
+      ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
+    );
   }
 
   /** A Sync is on its way. */
