@@ -1,14 +1,18 @@
 import {
   type BaseColumn,
   type Catalog,
+  type Effect,
+  LOOK,
   type Session as NameSpace,
   type StatementLineage,
   afterEffects,
+  afterLook,
   atIdle,
   newSession,
+  readLook,
   splitSearchPath,
 } from '@sluice/analysis';
-import { type Facts, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
+import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
@@ -48,6 +52,12 @@ export class MaskSession implements MaskedSession {
   #defined = false;
   /** In this transaction: something touched masked columns. What is checked at its end may print their values. */
   #touched = false;
+  /** In this transaction: code that nobody read has run; and it was a text of the client's own (DO, CALL). */
+  #code: string | undefined;
+  #ownCode = false;
+  /** What was looked at already, and could not be made out. */
+  #looked: NameSpace | undefined;
+  #meaning: Meaning | undefined;
 
   constructor(
     catalog: TargetCatalog,
@@ -78,12 +88,14 @@ export class MaskSession implements MaskedSession {
     this.#status = status;
     if (!this.#names) return;
     if (status === 'idle') {
-      if (this.#defined) this.#catalog.changed();
+      if (this.#defined || this.#ownCode) this.#catalog.changed();
       this.#defined = false;
+      this.#ownCode = false;
       this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
       const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
-      this.#names = atIdle(names);
+      this.#names = atIdle(this.#code === undefined ? names : afterEffects(names, [codeThat(failed, this.#code)]));
+      this.#code = undefined;
       if (before === 'new') {
         const { searchPath, role } = this.#names;
         this.#names = { ...this.#names, initial: { searchPath, role } };
@@ -99,7 +111,30 @@ export class MaskSession implements MaskedSession {
     return filterMessage(bytes, { masked: this.#touched });
   }
 
+  get needsLook(): boolean {
+    if (this.#names?.overlay.uncertain === undefined || this.#names === this.#looked) return false;
+    return this.#status === 'idle' || this.#status === 'open';
+  }
+
+  look(): Look {
+    const before = this.#names;
+    const meaning = this.#meaning;
+    this.#looked = before;
+    return {
+      text: LOOK,
+      answered: (value) => {
+        const look = value === undefined ? undefined : readLook(value);
+        if (!look || !before || !meaning) return undefined;
+        this.#names = afterLook(before, look, meaning.catalog);
+        return new Map(look.statements);
+      },
+    };
+  }
+
   #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+    this.#meaning = meaning;
+    // A look that failed may succeed after this command.
+    if (this.#status === 'idle') this.#looked = undefined;
     const names = (this.#names ??= newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#onUnmatched(unmatched);
@@ -121,13 +156,19 @@ export class MaskSession implements MaskedSession {
       runsTriggers(facts);
     if (hidden && columns.size > 0) this.#touched = true;
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
+    const code = codeIn(followed, facts);
     const masking: Masking = {
       changesSession: changes(followed, facts),
+      runsCode: code !== undefined,
       rows: (statement, described) => this.#sure(() => rowEditor(rules, lineage?.[statement], described)),
       copy: (statement, formats) =>
         this.#sure(() => copyEditor(rules, lineage?.[statement], command.text, statement, formats)),
       message: (bytes) => {
-        if (bytes[0] === ERROR) this.#failed = true;
+        if (bytes[0] === ERROR) {
+          this.#failed = true;
+          // Code can commit what it did before it fails.
+          if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
+        }
         return filterMessage(bytes, { masked: this.#touched, entities });
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
@@ -150,19 +191,44 @@ export class MaskSession implements MaskedSession {
   #completed(lineage: StatementLineage | undefined, facts: Facts, statement: number): void {
     if (!this.#names) return;
     // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
-    const effects = (lineage?.effects ?? [UNFOLLOWED])
-      .filter(({ type }) => type !== 'uncertain' || !isPlain(facts, statement))
-      .map((effect) =>
-        effect.type === 'transaction' && effect.kind === 'commit' && this.#status === 'failed'
-          ? { ...effect, kind: 'rollback' as const }
-          : effect,
-      );
+    const effects = effectsOf(lineage, facts, statement).map((effect) => {
+      if (effect.type === 'code') return this.#codeHasRun(effect, lineage && [lineage]);
+      return effect.type === 'transaction' && effect.kind === 'commit' && this.#status === 'failed'
+        ? { ...effect, kind: 'rollback' as const }
+        : effect;
+    });
     this.#names = afterEffects(this.#names, effects);
     if (definesForAll(lineage, facts, statement)) this.#defined = true;
   }
+
+  #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
+    this.#code ??= code.reason;
+    if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
+    return code;
+  }
 }
 
-const UNFOLLOWED = { type: 'uncertain', reason: 'a statement was not followed' } as const;
+type Code = Extract<Effect, { type: 'code' }>;
+const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
+
+/** After an error all is as it was before the transaction, but for what the code has committed. */
+const codeThat = (failed: boolean, reason: string): Effect => ({ type: failed ? 'code' : 'uncertain', reason });
+
+/** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
+const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): Effect[] =>
+  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): Effect[] => {
+    if ((effect.type !== 'code' && effect.type !== 'uncertain') || !isPlain(facts, statement)) return [effect];
+    return defines(facts, statement) ? [{ ...effect, type: 'uncertain' }] : [];
+  });
+
+/** The code that a text runs, where it runs any. */
+const codeIn = (followed: readonly StatementLineage[] | undefined, facts: Facts): Code | undefined =>
+  (followed ?? [undefined])
+    .flatMap((lineage, statement) => effectsOf(lineage, facts, statement))
+    .find((effect) => effect.type === 'code');
+
+/** Statements that are code: what functions define is found within two seconds, what these define at once. */
+const OWN_CODE: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', '']);
 
 /** It runs no code that nobody read, so what it shows may be unknown, and what names stand for is not. */
 const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);

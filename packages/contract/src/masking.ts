@@ -5,6 +5,8 @@
 export interface Masking {
   /** The command changes what later ones mean: none may be asked about before the target has confirmed it. */
   readonly changesSession: boolean;
+  /** It runs code that nobody has read, which may have put something else behind the names of statements and portals. */
+  readonly runsCode: boolean;
   /**
    * The target has described the result of a statement. Undefined: its rows pass as they are.
    *
@@ -25,6 +27,24 @@ export interface MaskedSession {
   ready(status: 'idle' | 'open' | 'failed'): void;
   /** A message that belongs to no command: a notice, a notification. */
   message(bytes: Buffer): Buffer;
+  /** The target has to be asked something on the session's own connection before its next command is judged. */
+  readonly needsLook: boolean;
+  /** What is to be asked, once. Called only while the target owes no reply. The client sees nothing of it. */
+  look(): Look;
+}
+
+/** A question to the target that the gate has. */
+export interface Look {
+  /** One statement, which returns one value and changes nothing. */
+  readonly text: string;
+  /**
+   * Told what came of it, before the target is ready again.
+   *
+   * @param value undefined when the statement failed
+   * @returns the prepared statements as the target has them: name, and SHA-256 of the text in hexadecimal digits; undefined
+   * where that is not known
+   */
+  answered(value: string | undefined): ReadonlyMap<string, string> | undefined;
 }
 
 /** A column as the target describes it. Numbers are object identifiers; 0 where the column is an expression. */

@@ -89,7 +89,8 @@ export class PostgresConversation implements Conversation {
 
   /** A statement is being carried out for this client. */
   get busy(): boolean {
-    return !this.#shared.pipeline.idle;
+    const { head } = this.#shared.pipeline;
+    return head !== undefined && head.type !== 'look';
   }
 
   receive(from: Side, chunk: Buffer): void {

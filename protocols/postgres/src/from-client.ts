@@ -1,6 +1,7 @@
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
+import { lookMessages } from './look.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
 import { F, HEADER, message, messageLength } from './messages.js';
 import { type Owed, type Running, running } from './pipeline.js';
@@ -45,6 +46,8 @@ export class FromClient {
   #answer: Answer | undefined;
   /** A Flush of ours follows the bytes of this chunk. */
   #flushDue = false;
+  /** Messages of an extended query were sent that no Sync has ended. */
+  #unsynced = false;
   /** Something was executed since the last Sync, in a transaction that ends there. */
   executed = false;
   #waiting = false;
@@ -176,6 +179,7 @@ export class FromClient {
     if (copy === 'in') return this.#copyMessage(tag);
     if (tag === F.sync) {
       this.#shared.skipping = false;
+      this.#unsynced = false;
       this.executed = false;
       pipeline.push({ type: 'sync' });
       return 'forward';
@@ -184,6 +188,12 @@ export class FromClient {
     // Leftovers of a COPY that has ended: the target ignores them, so it need not see them.
     if (tag === F.copyData || tag === F.copyDone || tag === F.copyFail) return 'drop';
     if (skipping) return this.#skip();
+    if (tag === F.flush) {
+      pipeline.flushed();
+      return 'forward';
+    }
+    if (this.#waitsForLook()) return 'wait';
+    this.#unsynced = tag !== F.query;
     switch (tag) {
       case F.query:
         return this.#query(bytes);
@@ -198,14 +208,23 @@ export class FromClient {
       case F.close:
         pipeline.push({ type: 'close', ...readNamed(bytes) });
         return 'forward';
-      case F.flush:
-        pipeline.flushed();
-        return 'forward';
       case F.functionCall:
         return this.#refuse({ type: 'query' }, functionCallRefusal(), this.#standIn.query);
       default:
         throw unexpected(`invalid frontend message type ${tag}`);
     }
+  }
+
+  /** Before the first message after a Sync: the session is looked at where code has run that may have changed it. */
+  #waitsForLook(): boolean {
+    const { masks, pipeline, wires, nowhere } = this.#shared;
+    if (!masks || this.#answer || this.#unsynced) return false;
+    if (!pipeline.idle) return masks.needsLook || pipeline.needsLook;
+    if (!masks.needsLook) return false;
+    const look = masks.look();
+    pipeline.push({ type: 'look', look });
+    wires.send('upstream', lookMessages(look.text, nowhere));
+    return true;
   }
 
   /** The target would pass over it. A command that was let through while its turn was lost is closed in the record. */

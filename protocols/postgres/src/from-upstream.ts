@@ -2,15 +2,14 @@ import { type RowEditor, Unmasked } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
 import { copyFormats, resultColumns } from './description.js';
+import { type OwedLook, endLook, takeReply } from './look.js';
 import { B, HEADER, readErrorFields, messageLength } from './messages.js';
 import type { Owed, Running } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
+import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
 const LONGEST = 16 * 1024 * 1024;
-
-/** Settings that our reading of every statement rests on, and the only value that each may have. */
-const PINNED: Readonly<Record<string, string>> = { standard_conforming_strings: 'on', client_encoding: 'UTF8' };
 
 /**
  * The target's half: knows which command each message answers, checks that it is a message that may come now, and hands
@@ -61,7 +60,7 @@ export class FromUpstream {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
-      if (tag === B.dataRow || tag === B.copyData) {
+      if ((tag === B.dataRow || tag === B.copyData) && this.#shared.pipeline.head?.type !== 'look') {
         at = this.#data(tag, chunk, at);
         continue;
       }
@@ -126,7 +125,7 @@ export class FromUpstream {
       case B.notificationResponse:
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
-        this.#parameterStatus(new Reader(chunk, at + HEADER, end));
+        checkPinned(new Reader(chunk, at + HEADER, end));
         return undefined;
       case B.errorResponse:
         return this.#error(chunk, at, end);
@@ -197,8 +196,20 @@ export class FromUpstream {
         this.#shared.pipeline.shift();
         this.#readyStatus(chunk, at);
         return undefined;
+      case 'look':
+        if (tag !== B.readyForQuery && !takeReply(head, tag, new Reader(chunk, at + HEADER, end))) break;
+        if (tag === B.readyForQuery) this.#lookEnded(head, chunk, at, end);
+        return NOTHING;
     }
     throw this.#outOfPlace(tag);
+  }
+
+  #lookEnded(head: OwedLook, chunk: Buffer, at: number, end: number): void {
+    this.#out.from = end;
+    const statements = endLook(head);
+    if (statements) this.#shared.names.verified(statements);
+    this.#shared.pipeline.shift();
+    this.#readyStatus(chunk, at);
   }
 
   /** What a running statement may answer (55.2.2, 55.2.3). */
@@ -281,6 +292,7 @@ export class FromUpstream {
   }
 
   #completed(command: Running, tag: string): void {
+    if (command.masking?.runsCode) this.#shared.names.codeHasRun();
     this.#shared.names.confirmed(command.effects[command.completed], command);
     command.completed++;
     if (!command.failed) command.summary = command.summary === '' ? tag : `${command.summary}; ${tag}`;
@@ -296,6 +308,12 @@ export class FromUpstream {
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
     const clean = this.#cleanError(head, bytes);
     if (!head || fatal) return clean;
+    if (head.type === 'look') {
+      head.failed = true;
+      return NOTHING;
+    }
+    // What it did before it failed may have lasted.
+    if (head.command?.masking?.runsCode) this.#shared.names.codeHasRun();
     const replaced = this.#out.discarding ? NOTHING : ours ? head.refused?.bytes : clean;
     if (head.command) {
       const { command } = head;
@@ -355,17 +373,6 @@ export class FromUpstream {
     }
     this.#shared.pipeline.shift();
     return instead ?? (head.own ? NOTHING : undefined);
-  }
-
-  #parameterStatus(fields: Reader): void {
-    const name = fields.cstring();
-    const value = fields.cstring();
-    const pinned = PINNED[name];
-    if (pinned !== undefined && pinned !== value) {
-      throw unexpected(
-        `the target changed ${name} to "${value}", and statements can only be judged while it is "${pinned}"`,
-      );
-    }
   }
 
   #settled(command: Running | undefined, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {

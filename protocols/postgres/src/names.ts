@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
 import type { Owed, Pipeline, Running, Statement } from './pipeline.js';
 
@@ -13,6 +14,8 @@ export class Names {
   readonly #portals = new Map<string, Running>();
   /** Cursors of DECLARE. WITH HOLD they outlive their transaction, and the target knows which do. */
   readonly #cursors = new Map<string, Running>();
+  /** Statements with a name that code may have replaced since they were prepared. */
+  #unverified: ReadonlyMap<string, Statement> = new Map();
   readonly #pipeline: Pipeline;
 
   constructor(pipeline: Pipeline) {
@@ -137,6 +140,21 @@ export class Names {
         break;
       default:
     }
+  }
+
+  /** Code has run that may have put something else behind any name but the empty one. */
+  codeHasRun(): void {
+    const named = [...this.#statements].filter(([name]) => name !== '');
+    for (const [name] of named) this.#statements.delete(name);
+    this.#unverified = new Map([...this.#unverified, ...named]);
+    for (const name of [...this.#portals.keys(), ...this.#cursors.keys()]) if (name !== '') this.#forget(name);
+  }
+
+  /** The target has said which statements it has: name, and SHA-256 of the text in hexadecimal digits. */
+  verified(found: ReadonlyMap<string, string>): void {
+    for (const [name, statement] of this.#unverified)
+      if (found.get(name) === hash('sha256', statement.text)) this.#statements.set(name, statement);
+    this.#unverified = new Map();
   }
 
   /** Outside a transaction block only cursors WITH HOLD live on. */

@@ -1,4 +1,5 @@
 import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
 export interface Running {
@@ -91,6 +92,8 @@ export type Owed = { readonly refused?: Refused } & (
       readonly name: string;
     }
   | { readonly type: 'sync'; readonly command?: undefined }
+  /** A question of the gate's own, up to its Sync: the client sees nothing of the replies. */
+  | OwedLook
 );
 
 /**
@@ -119,6 +122,13 @@ export class Pipeline {
     this.#unflushed = false;
   }
 
+  /** What is on its way is a look at the session, or has to be followed by one. */
+  get needsLook(): boolean {
+    return this.#owed.some(
+      ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
+    );
+  }
+
   /** A Sync is on its way. */
   get syncing(): boolean {
     return this.#owed.some(({ type }) => type === 'sync');
@@ -126,7 +136,7 @@ export class Pipeline {
 
   push(owed: Owed): void {
     this.#owed.push(owed);
-    this.#unflushed = owed.type !== 'sync' && owed.type !== 'query';
+    this.#unflushed = owed.type !== 'sync' && owed.type !== 'query' && owed.type !== 'look';
   }
 
   shift(): void {

@@ -1,5 +1,5 @@
 import type { LoginWay } from '@sluice/contract';
-import { WireError } from '@sluice/wire';
+import { type Reader, WireError, unexpected } from '@sluice/wire';
 
 /**
  * What a client's start-up packet asks for, sorted into what the gateway answers itself and what the target will be asked
@@ -67,6 +67,21 @@ function readOptions(text: string): [string, string][] {
     settings.push([setting.slice(0, split).replaceAll('-', '_'), setting.slice(split + 1)]);
   }
   return settings;
+}
+
+/** Settings that our reading of every statement rests on, and the only value that each may have. */
+const PINNED: Readonly<Record<string, string>> = { standard_conforming_strings: 'on', client_encoding: 'UTF8' };
+
+/** @param fields the body of a ParameterStatus. @throws WireError where statements can no longer be read as they are judged */
+export function checkPinned(fields: Reader): void {
+  const name = fields.cstring();
+  const value = fields.cstring();
+  const pinned = PINNED[name];
+  if (pinned !== undefined && pinned !== value) {
+    throw unexpected(
+      `the target changed ${name} to "${value}", and statements can only be judged while it is "${pinned}"`,
+    );
+  }
 }
 
 /** The statement that would do the same later in the session: this is what the policy judges. */

@@ -34,6 +34,7 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
   };
   const maskingOf = (text: string): Masking => ({
     changesSession: text.startsWith('set'),
+    runsCode: false,
     rows: (statement, columns) => {
       told.push(`rows ${statement} ${columns.map(({ name }) => name).join()}`);
       if (text.includes('stop')) throw new Unmasked('That is another result.');
@@ -47,6 +48,8 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
     masks: {
       ready: (status) => told.push(status),
       message: hide,
+      needsLook: false,
+      look: () => ({ text: '', answered: () => new Map() }),
     },
     judge: (command) => {
       const answer = judge(command);

@@ -59,6 +59,14 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     expect(sources('execute p', now)).toEqual(['app.customers.email']);
   });
 
+  test('a temporary table that is there stays what it is when it is made IF NOT EXISTS', () => {
+    const now = then(start, 'create temp table t as select email from customers');
+    for (const again of ['create temp table if not exists t (email text)', 'create temp sequence if not exists t'])
+      expect(sources('select email from t', then(now, again))).toEqual(['app.customers.email']);
+    const copied = then(now, `create temp table if not exists t as select 'x' as email`);
+    expect(sources('select email from t', copied)).toEqual(['app.customers.email']);
+  });
+
   test('predicates tell equality from the rest', () => {
     const [lineage] = read(
       `select 1 from customers c join orders o on o.customer_id = c.id

@@ -10,7 +10,7 @@ import { readSetting, sendNotification, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, type Value, computed, unknown } from './value.js';
+import { type Column, type Value, computed, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface Call {
@@ -55,6 +55,14 @@ export interface Result {
 }
 
 export function resultOf(analysis: Analysis, one: Call): Result {
+  const { uncertain } = analysis.session.overlay;
+  const result = resultByName(analysis, one);
+  if (uncertain === undefined || (one.name.length > 1 && one.name[0] === 'pg_catalog')) return result;
+  const columns = result.columns?.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
+  return { ...result, value: withUnknown(result.value, uncertain), ...(columns && { columns }) };
+}
+
+function resultByName(analysis: Analysis, one: Call): Result {
   const all = [...one.args, ...one.others];
   const found = findRoutines(analysis, one.name);
   if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
@@ -106,6 +114,14 @@ const isStored = ({ kind, row, unknown: reason }: Value): boolean =>
   reason === undefined && (kind === 'direct' || row !== undefined);
 /** Functions that show what other sessions run, with the values in it. */
 const OTHERS_TEXTS = /^pg_stat_(get_activity|get_backend_activity|statements)$/;
+/** Functions that show where a sequence is, which code may have set to anything. */
+const SEQUENCES: ReadonlySet<string> = new Set(['currval', 'lastval', 'nextval']);
+
+function unreadSequence({ session }: Analysis): string | undefined {
+  const { relations, uncertain } = session.overlay;
+  return uncertain ?? [...relations.values()].find(({ sequence, written }) => sequence && written)?.written;
+}
+
 /** Functions that are harmless but leave something behind that others can see. */
 const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep)/;
 
@@ -114,7 +130,13 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
   if (plain === 'pg_notify') return sendNotification(analysis, one);
   if (plain === 'set_config') return writeSetting(analysis, one);
   if (plain === 'current_setting') return readSetting(analysis, one);
+  if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
   if (OTHERS_TEXTS.test(plain)) return unknown('shows the statements of other sessions');
+  return valueOfBuiltIn(analysis, one, found);
+}
+
+function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
+  const plain = one.name.at(-1) ?? '';
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
   if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));
@@ -135,7 +157,7 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
 function opaque(analysis: Analysis, one: Call, reason: string): Value {
   const args = computed([...one.args, ...one.others]);
   analysis.moves({ type: 'function', name: one.name.join('.') }, args);
-  analysis.effects.push({ type: 'uncertain', reason });
+  analysis.effects.push({ type: 'code', reason });
   return unknown(reason, args.sources);
 }
 

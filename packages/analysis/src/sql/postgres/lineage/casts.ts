@@ -7,7 +7,10 @@ import { type Value, unknown, withUnknown } from './value.js';
 export function cast(analysis: Analysis, value: Value, target: Fields): Value {
   const type = findType(analysis, target);
   if (!type) return unknown(`casts to ${strings(target['names']).join('.')}, which is not known`, value.sources);
-  const { catalog } = analysis;
+  const { catalog, session } = analysis;
+  const { uncertain } = session.overlay;
+  if (uncertain !== undefined && type.schema !== 'pg_catalog')
+    return withUnknown(asType(analysis, value, type), uncertain);
   if (value.type === type.oid && target['typmods'] === undefined) return value;
   const interpreted = catalog.casts.some(
     (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),

@@ -9,7 +9,7 @@ import { findType, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
-export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[]): void {
+export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[], unlessThere = false): void {
   const relation = isFields(into['rel']) ? into['rel'] : {};
   const names = strings(into['colNames']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
@@ -18,7 +18,7 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
   for (const column of renamed) {
     analysis.moves({ type: 'table', name, column: column.name, temporary, bases: [] }, column.value);
   }
-  if (temporary) create(analysis, relation, into['onCommit'], renamed);
+  if (temporary) create(analysis, relation, { onCommit: into['onCommit'], columns: renamed, unlessThere });
 }
 
 /** CREATE TABLE. A temporary one is empty, but has columns. */
@@ -31,13 +31,12 @@ export function createTable(analysis: Analysis, fields: Fields): readonly Column
     if (kind === 'TableLikeClause' && isFields(element['relation'])) return like(analysis, element['relation']);
     return [];
   });
-  create(
-    analysis,
-    relation,
-    fields['oncommit'],
+  create(analysis, relation, {
+    onCommit: fields['oncommit'],
     columns,
-    plain ? undefined : 'reads a temporary table that is made after another',
-  );
+    unlessThere: fields['if_not_exists'] === true,
+    ...(!plain && { unknown: 'reads a temporary table that is made after another' }),
+  });
   return [];
 }
 
@@ -45,7 +44,8 @@ export function createTable(analysis: Analysis, fields: Fields): readonly Column
 export function createSequence(analysis: Analysis, fields: Fields): readonly Column[] {
   const sequence = isFields(fields['sequence']) ? fields['sequence'] : {};
   const columns = ['last_value', 'log_cnt', 'is_called'].map((name) => ({ name, value: NOTHING }));
-  if (isTemporary(analysis, sequence)) create(analysis, sequence, undefined, columns);
+  const unlessThere = fields['if_not_exists'] === true;
+  if (isTemporary(analysis, sequence)) create(analysis, sequence, { columns, unlessThere, sequence: true });
   return [];
 }
 
@@ -56,7 +56,7 @@ export function createView(analysis: Analysis, fields: Fields): readonly Column[
   if (!isTemporary(analysis, view) && !usesTemporary(analysis, fields['query'])) return [];
   const names = strings(fields['aliases']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
-  create(analysis, view, undefined, renamed, undefined, true);
+  create(analysis, view, { columns: renamed, view: true });
   return [];
 }
 
@@ -114,21 +114,27 @@ export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
   return [];
 }
 
-function create(
-  analysis: Analysis,
-  relation: Fields,
-  onCommit: unknown,
-  columns: readonly Column[],
-  unknown?: string,
-  view = false,
-): void {
-  const made: TemporaryRelation = {
-    name: text(relation, 'relname'),
-    columns,
-    dropOnCommit: onCommit === 'ONCOMMIT_DROP',
-    view,
-    ...(unknown !== undefined && { unknown }),
-  };
+/** TRUNCATE ONLY leaves the rows of tables that are below. */
+export function truncate(analysis: Analysis, fields: Fields): readonly Column[] {
+  for (const { fields: relation } of nodesOf(fields['relations'])) {
+    const own = relation['inh'] === true && ownRelation(analysis, relation);
+    if (own) analysis.effects.push({ type: 'truncate', name: own.name });
+  }
+  return [];
+}
+
+interface Made extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
+  readonly onCommit?: unknown;
+  readonly view?: boolean;
+  /** IF NOT EXISTS. */
+  readonly unlessThere?: boolean;
+}
+
+function create(analysis: Analysis, relation: Fields, { onCommit, unlessThere, view = false, ...rest }: Made): void {
+  const name = text(relation, 'relname');
+  // The one that is there stays as it is.
+  if (unlessThere && analysis.session.overlay.relations.has(name)) return;
+  const made: TemporaryRelation = { ...rest, name, dropOnCommit: onCommit === 'ONCOMMIT_DROP', view };
   analysis.effects.push({ type: 'relation', relation: made });
 }
 
@@ -147,7 +153,7 @@ function columnDef(analysis: Analysis, fields: Fields): Column {
 
 function like(analysis: Analysis, relation: Fields): Column[] {
   const schema = text(relation, 'schemaname');
-  const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')), schema !== '');
+  const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')));
   return columns.map(({ name, value }) => ({
     name,
     // A generated column is generated in the copy as well.

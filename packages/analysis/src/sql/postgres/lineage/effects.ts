@@ -10,6 +10,11 @@ export interface TemporaryRelation {
   readonly view: boolean;
   /** Why nothing is known about its columns. */
   readonly unknown?: string;
+  /** Why it may hold anything: code that nobody read has run since it was last empty. */
+  readonly written?: string;
+  /** The target says that it is a table by itself, without triggers and rules: TRUNCATE leaves nothing that could show. */
+  readonly plain?: boolean;
+  readonly sequence?: true;
 }
 
 export interface Cursor {
@@ -47,7 +52,11 @@ export type Effect =
       readonly chain: boolean;
     }
   | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
-  /** Code that nobody read has run: names that stand alone may mean other things now. */
-  | { readonly type: 'uncertain'; readonly reason: string };
+  /** A temporary table is empty again. */
+  | { readonly type: 'truncate'; readonly name: string }
+  /** Names may mean other things now. */
+  | { readonly type: 'uncertain'; readonly reason: string }
+  /** Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. */
+  | { readonly type: 'code'; readonly reason: string };
 
 export type TransactionKind = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to' | 'detach';

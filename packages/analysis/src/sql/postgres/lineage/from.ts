@@ -62,7 +62,7 @@ function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
   const named = schema === '' ? findNamed(scope, name) : undefined;
   if (named) return [aliased(fields, named.columns(), name)];
   const found = findRelation(analysis, schema, name);
-  const columns = columnsOf(analysis, found, schema !== '');
+  const columns = columnsOf(analysis, found);
   const one = aliased(fields, columns, name);
   const isAliased = isFields(fields['alias']);
   const stored = found.type === 'stored' && found.relation.kind !== 'v';

@@ -34,7 +34,7 @@ class Changed {
     this.#found = findRelation(analysis, schema, name);
     const alias = isFields(relation['alias']) ? text(relation['alias'], 'aliasname') : '';
     const found = this.#found;
-    this.item = item(alias || name, columnsOf(analysis, found, schema !== ''), {
+    this.item = item(alias || name, columnsOf(analysis, found), {
       stored: true,
       schema: alias === '' ? (found.type === 'stored' ? found.relation.schema : 'pg_temp') : '',
       ...(found.type === 'stored' && { type: found.relation.type }),

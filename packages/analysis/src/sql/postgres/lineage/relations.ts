@@ -40,14 +40,15 @@ function inSchema({ catalog, session }: Analysis, schema: string, name: string):
 }
 
 /** The columns that a query reads from a relation. */
-export function columnsOf(analysis: Analysis, found: Found, qualified: boolean): readonly Column[] {
+export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
   if (found.type === 'temporary') {
-    const { columns, unknown: reason } = found.relation;
-    return columns.map(({ name, value }) => ({ name, value: withUnknown(value, reason) }));
+    const { columns, unknown: reason, written } = found.relation;
+    return columns.map(({ name, value }) => ({ name, value: withUnknown(value, reason ?? written) }));
   }
   const columns = storedColumns(analysis, found.relation);
+  // Code may have given a view another definition, which others do not see before its transaction has ended.
   const { uncertain } = analysis.session.overlay;
-  if (qualified || uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
+  if (uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
   return columns.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
 }
 

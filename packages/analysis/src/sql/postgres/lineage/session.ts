@@ -5,7 +5,7 @@
  */
 import type { Node } from '../ast.js';
 import type { Cursor, Effect, TemporaryRelation } from './effects.js';
-import { either, withUnknown, type Column, type Value } from './value.js';
+import { NOTHING, either, unknown, withUnknown, type Column, type Value } from './value.js';
 
 export interface Session {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
@@ -25,7 +25,9 @@ export interface Overlay {
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** What settings of the user's own hold. */
   readonly stored: ReadonlyMap<string, Value>;
-  /** Code that nobody read has run in this session: why. */
+  /** Why the settings of the user's own that are not in `stored` may hold anything: code that nobody read has run. */
+  readonly unread?: string;
+  /** Why it is not known what names mean: code that nobody read has run, and the target has not been looked at since. */
   readonly uncertain?: string;
   /** Open transaction and its savepoints, oldest first; the first has no name. */
   readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
@@ -69,9 +71,13 @@ function after(session: Session, effect: Effect): Session {
   const { overlay } = session;
   switch (effect.type) {
     case 'relation':
-      return over(session, { relations: added(overlay.relations, effect.relation.name, effect.relation) });
+      return over(session, {
+        relations: added(overlay.relations, effect.relation.name, made(session, effect.relation)),
+      });
     case 'drop relation':
       return over(session, { relations: removed(overlay.relations, effect.name) });
+    case 'truncate':
+      return truncated(session, effect.name);
     case 'taint':
       return tainted(session, effect.name, effect.columns);
     case 'prepare':
@@ -85,9 +91,9 @@ function after(session: Session, effect: Effect): Session {
     case 'setting':
       return set(session, effect);
     case 'reset all':
-      return { ...session, searchPath: session.initial.searchPath };
+      return allReset(session);
     case 'store': {
-      const before = overlay.stored.get(effect.name);
+      const before = storedIn(overlay, effect.name);
       const value = before ? either([before, effect.value]) : effect.value;
       return over(session, { stored: added(overlay.stored, effect.name, value) });
     }
@@ -95,15 +101,24 @@ function after(session: Session, effect: Effect): Session {
       return transaction(session, effect);
     case 'discard':
       if (effect.what === 'all') {
-        return { ...session, ...session.initial, overlay: { ...EMPTY_OVERLAY, stored: overlay.stored } };
+        return { ...session, ...session.initial, overlay: EMPTY_OVERLAY };
       }
       return effect.what === 'temporary' ? over(session, { relations: new Map() }) : session;
-    default:
+    case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? effect.reason });
+    default:
+      return codeHasRun(session, effect.reason);
   }
 }
 
+/** What is kept under the name of a setting of the user's own; undefined where that is nothing. */
+export const storedIn = ({ stored, unread }: Overlay, name: string): Value | undefined =>
+  stored.get(name) ?? (unread !== undefined && name.includes('.') ? unknown(unread) : undefined);
+
 function set(session: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+  // At the end of its transaction SET LOCAL gives way to what was there before.
+  if (name.includes('.') && !local && session.overlay.unread !== undefined)
+    return over(session, { stored: added(session.overlay.stored, name, NOTHING) });
   if (name !== 'search_path' && name !== 'role' && name !== 'session_authorization') return session;
   const { overlay, searchPath, role } = session;
   // Outside a transaction block SET LOCAL changes nothing that would last; `atIdle` puts it back.
@@ -126,6 +141,54 @@ function changedBy(session: Session, name: string, value: readonly string[] | un
   return { role: role === undefined || role === 'none' ? session.user : role };
 }
 
+function allReset(session: Session): Session {
+  const { unread: _, ...overlay } = session.overlay;
+  const { searchPath } = session.initial;
+  const lasting = overlay.lasting && { lasting: { ...overlay.lasting, searchPath } };
+  return { ...session, searchPath, overlay: { ...overlay, stored: new Map(), ...lasting } };
+}
+
+/** Whatever the session keeps, the code may have put anything into it, or made something else under its name. */
+function codeHasRun(session: Session, reason: string): Session {
+  const { overlay } = session;
+  const relations = new Map<string, TemporaryRelation>();
+  for (const [name, relation] of overlay.relations)
+    relations.set(name, { ...relation, written: relation.written ?? reason, plain: false });
+  return over(session, {
+    relations,
+    prepared: new Map(),
+    cursors: new Map(),
+    stored: new Map(),
+    unread: overlay.unread ?? reason,
+    uncertain: overlay.uncertain ?? reason,
+  });
+}
+
+/** Where it is not known what names mean, it is not known either what a new relation was filled from. */
+function made({ overlay }: Session, relation: TemporaryRelation): TemporaryRelation {
+  const written = relation.written ?? overlay.uncertain;
+  return written === undefined ? relation : { ...relation, written };
+}
+
+function truncated(session: Session, name: string): Session {
+  const { relations } = session.overlay;
+  const relation = relations.get(name);
+  if (relation?.plain !== true) return session;
+  const { written: _, ...empty } = relation;
+  return over(session, { relations: added(relations, name, empty) });
+}
+
+/** A rollback does not take back what was done to a sequence. */
+function withSequences(before: Overlay, now: Overlay): Overlay['relations'] {
+  const relations = new Map(before.relations);
+  for (const [name, relation] of before.relations) {
+    const written =
+      relation.written ?? now.relations.get(name)?.written ?? 'reads a sequence that a rollback brought back';
+    if (relation.sequence && now.relations.get(name) !== relation) relations.set(name, { ...relation, written });
+  }
+  return relations;
+}
+
 function transaction(session: Session, effect: Extract<Effect, { type: 'transaction' }>): Session {
   const { overlay } = session;
   const { saved } = overlay;
@@ -141,14 +204,19 @@ function transaction(session: Session, effect: Extract<Effect, { type: 'transact
       const target = saved[at];
       if (!target) return session;
       // Prepared statements are not part of the transaction. What was fetched of cursors does not matter here.
-      return over(target.session, { prepared: overlay.prepared, saved: saved.slice(0, at + 1) });
+      return over(target.session, {
+        prepared: overlay.prepared,
+        relations: withSequences(target.session.overlay, overlay),
+        saved: saved.slice(0, at + 1),
+      });
     }
     case 'detach':
     case 'commit':
       return again(ended(session), effect.chain);
     default: {
       const before = saved[0]?.session ?? session;
-      return again(ended(over(before, { prepared: overlay.prepared, saved: [] })), effect.chain);
+      const relations = withSequences(before.overlay, overlay);
+      return again(ended(over(before, { prepared: overlay.prepared, relations, saved: [] })), effect.chain);
     }
   }
 }

@@ -2,7 +2,8 @@
 import { constant } from '../ast.js';
 import type { Analysis } from './analysis.js';
 import type { Call } from './calls.js';
-import { NOTHING, type Value, computed } from './value.js';
+import { storedIn } from './session.js';
+import { NOTHING, type Value, computed, unknown } from './value.js';
 
 /** pg_notify(channel, payload). */
 export function sendNotification(analysis: Analysis, { args, nodes }: Call): Value {
@@ -42,10 +43,12 @@ export function readSetting(analysis: Analysis, { args, nodes }: Call): Value {
 
 /** @param name undefined for any */
 export function storedValue({ session }: Analysis, name: string | undefined): Value {
-  const { stored } = session.overlay;
-  if (stored.size === 0) return NOTHING;
-  const values = name === undefined ? [...stored.values()] : [stored.get(name) ?? NOTHING, stored.get('') ?? NOTHING];
-  return computed(values, 'derived', 0);
+  const { overlay } = session;
+  const { stored, unread } = overlay;
+  if (stored.size === 0 && unread === undefined) return NOTHING;
+  if (name !== undefined)
+    return computed([storedIn(overlay, name) ?? NOTHING, stored.get('') ?? NOTHING], 'derived', 0);
+  return computed([...stored.values(), ...(unread === undefined ? [] : [unknown(unread)])], 'derived', 0);
 }
 
 const DECISIVE: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);

@@ -34,7 +34,7 @@ export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlRe
 function unread(analysis: Analysis, call: Call, args: Value, why: string): SqlResult {
   const reason = `calls ${call.name.join('.')}, which ${why}`;
   analysis.moves({ type: 'function', name: call.name.join('.') }, args);
-  analysis.effects.push({ type: 'uncertain', reason });
+  analysis.effects.push({ type: 'code', reason });
   return { value: unknown(reason, args.sources) };
 }
 

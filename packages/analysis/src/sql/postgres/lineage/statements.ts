@@ -3,7 +3,16 @@ import { type Fields, type Node, constant, isFields, nodeOf, strings, text } fro
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { Analysis, Unsure, listOf } from './analysis.js';
-import { createTableAs, createSequence, createTable, createView, drop, alter, rename } from './definitions.js';
+import {
+  createTableAs,
+  createSequence,
+  createTable,
+  createView,
+  drop,
+  alter,
+  rename,
+  truncate,
+} from './definitions.js';
 import type { Effect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
@@ -44,7 +53,7 @@ function statementLineage(node: Node | undefined, catalog: Catalog, session: Ses
     return { outputs, ...collected() };
   } catch (error) {
     const reason = error instanceof Unsure ? error.message : 'could not be followed';
-    if (!node || changesSession(node)) analysis.effects.push({ type: 'uncertain', reason });
+    if (!node || changesSession(node)) analysis.effects.push({ type: 'code', reason });
     return { outputs: [], unknown: reason, ...collected() };
   }
 }
@@ -61,7 +70,7 @@ const effect =
 const code =
   (what: string): Read =>
   (analysis) => {
-    analysis.effects.push({ type: 'uncertain', reason: what });
+    analysis.effects.push({ type: 'code', reason: what });
     throw new Unsure(what);
   };
 
@@ -80,7 +89,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   MergeStmt: query('MergeStmt'),
   CreateTableAsStmt: (analysis, fields) => {
     const columns = inner(analysis, fields['query'], EMPTY_SCOPE);
-    if (isFields(fields['into'])) createTableAs(analysis, fields['into'], columns);
+    if (isFields(fields['into'])) createTableAs(analysis, fields['into'], columns, fields['if_not_exists'] === true);
     return [];
   },
   CreateStmt: (analysis, fields) => createTable(analysis, fields),
@@ -158,7 +167,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   DoStmt: code('runs code that nobody has read'),
   CreateSeqStmt: (analysis, fields) => createSequence(analysis, fields),
   GrantStmt: nothing,
-  TruncateStmt: nothing,
+  TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
 
 const CURSOR_OPT_HOLD = 0x20;
@@ -213,11 +222,7 @@ function copy(analysis: Analysis, fields: Fields): readonly Column[] {
 function copied(analysis: Analysis, fields: Fields): readonly Column[] {
   if (!isFields(fields['relation'])) return inner(analysis, fields['query'], EMPTY_SCOPE);
   const schema = text(fields['relation'], 'schemaname');
-  const columns = columnsOf(
-    analysis,
-    findRelation(analysis, schema, text(fields['relation'], 'relname')),
-    schema !== '',
-  );
+  const columns = columnsOf(analysis, findRelation(analysis, schema, text(fields['relation'], 'relname')));
   const names = strings(fields['attlist']);
   if (names.length === 0) return columns;
   return names.map(

@@ -20,7 +20,7 @@ export function findType({ catalog, path, session }: Analysis, fields: Fields): 
 }
 
 /** A type as a `Value` has it: 0 for those that have no structure of interest. */
-export function typeTag({ catalog }: Analysis, oid: number): number | undefined {
+export function typeTag({ catalog }: Pick<Analysis, 'catalog'>, oid: number): number | undefined {
   return oid === 0 || ANYTHING.has(oid) || !catalog.typeByOid(oid) ? undefined : oid;
 }
 

@@ -1,0 +1,237 @@
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Stand, failure, openStand, targetOf } from './stand.js';
+
+/** What a session means and keeps after DO, CALL and functions whose code nobody has read. */
+
+const RULES = `
+    - { rule: everything, allow: true }
+    - { rule: emails, mask: { columns: ["people.email"], with: redact } }
+`;
+const SCHEMA = `
+create table people (id int primary key, name text, email text);
+insert into people values (1, 'Ada', 'ada@example.com');
+create table orders (id serial primary key, total int);
+insert into orders (total) values (9);
+create sequence tickets;
+create schema other;
+create table other.orders (id text);
+insert into other.orders select email from people;
+create function plf(int) returns int language plpgsql as 'begin return $1; end';
+create procedure nothing() language plpgsql as 'begin end';
+create procedure keeps_and_fails() language plpgsql as $$
+begin insert into copies select email from people; commit; raise exception 'after the commit'; end $$;
+`;
+const NOTHING = 'do $$ begin end $$';
+const EMAIL = 'ada@example.com';
+
+describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', (major) => {
+  if (missingPostgres(major)) return test.skip(`needs PostgreSQL ${major}`, () => undefined);
+  let server: PostgresServer;
+  let stand: Stand;
+  let client: pg.Client;
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(SCHEMA);
+    await direct.end();
+    stand = await openStand({ target: targetOf(server), rules: RULES, connection: 'functions: { trusted: [plf] }' });
+  });
+  afterAll(async () => {
+    await stand.stop();
+    await server.stop();
+  });
+  beforeEach(async () => {
+    client = await stand.client();
+  });
+  afterEach(() => client.end());
+  const values = async (text: string, parameters?: unknown[]): Promise<unknown[]> =>
+    (await client.query({ text, values: parameters as unknown[], rowMode: 'array' })).rows.flat();
+  const run = async (...texts: string[]): Promise<void> => {
+    for (const text of texts) await client.query(text);
+  };
+
+  describe('what names mean is known again', () => {
+    test.each([NOTHING, 'call nothing()', 'select plf(1)'])('after %s', async (code) => {
+      await run(code);
+      expect(await values('select id, total from orders')).toEqual([1, 9]);
+      expect(await values('select id, name, email from people')).toEqual([1, 'Ada', '[masked:EMAIL]']);
+      expect(await values('select upper(name), lower(email) from public.people')).toEqual(['ADA', '[masked:EMAIL]']);
+    });
+
+    test('after what Sequelize sends for an enum, create() has its id', async () => {
+      await run(
+        `DO 'BEGIN CREATE TYPE "public"."enum_tasks_state" AS ENUM(''open'', ''done''); EXCEPTION WHEN duplicate_object THEN null; END';`,
+        'CREATE TABLE IF NOT EXISTS "tasks" ("id" SERIAL , "state" "public"."enum_tasks_state", "createdAt" TIMESTAMP WITH TIME ZONE NOT NULL, PRIMARY KEY ("id"));',
+      );
+      const insert =
+        'INSERT INTO "tasks" ("id","state","createdAt") VALUES (DEFAULT,$1,$2) RETURNING "id","state","createdAt";';
+      const [id, state] = await values(insert, ['open', '2026-01-01T00:00:00Z']);
+      expect([id, state]).toEqual([1, 'open']);
+      expect(await values('SELECT "id", "state" FROM "tasks" AS "task" WHERE "task"."id" = 1;')).toEqual([1, 'open']);
+      await run('drop table tasks', 'drop type enum_tasks_state');
+    });
+
+    test('in an open transaction that has written nothing, and at its end where it has', async () => {
+      await run('begin', NOTHING);
+      expect(await values('select id from orders')).toEqual([1]);
+      await run('insert into orders (total) values (1)', 'select plf(1)');
+      expect(await values('select id from orders limit 1')).toEqual([null]);
+      await run('rollback');
+      expect(await values('select id from orders')).toEqual([1]);
+    });
+
+    test('as the code has left it: search_path, role and definitions', async () => {
+      await run("do $$ begin perform set_config('search_path', 'other, public', false); end $$");
+      // The table that is meant now holds copies, which are their author's; the one that was meant has numbers.
+      expect(await values('select pg_typeof(id)::text, id from orders')).toEqual(['text', EMAIL]);
+      await run('reset search_path');
+      await run("do $$ begin execute 'create view public.seen as select email as name from people'; end $$");
+      expect(await values("select name || '' from seen")).toEqual(['[masked:EMAIL]']);
+      await run('drop view seen');
+    });
+
+    test('a definition that the code has made is not read past in its transaction', async () => {
+      await run('create view shown as select id, name from people', 'begin');
+      await run(
+        "do $$ begin execute 'create or replace view public.shown as select id, email as name from people'; end $$",
+      );
+      for (const text of ['select name from public.shown', "select name || '' from shown", 'copy shown to stdout'])
+        expect(JSON.stringify(await values(text).catch(() => [])), text).not.toContain('ada@');
+      await run('rollback', 'drop view shown');
+    });
+  });
+
+  describe('what the code may have written to stays unknown', () => {
+    const WRITES = 'do $$ begin insert into copies select email from people; end $$';
+
+    test('a temporary table, until it is truncated or dropped', async () => {
+      await run('create temp table copies (e text)', WRITES);
+      for (const text of ['select e from copies', "select e || '' from pg_temp.copies", 'select c from copies c'])
+        expect(JSON.stringify(await values(text)), text).not.toContain('ada@');
+      await run('truncate copies', "insert into copies values ('mine')");
+      expect(await values('select e from copies')).toEqual(['mine']);
+      await run('insert into copies select email from people');
+      expect(await values("select e from copies where e <> 'mine'")).toEqual(['[masked:EMAIL]']);
+      await run(WRITES, 'drop table copies', "create temp table copies as select 'new' as e");
+      expect(await values('select e from copies')).toEqual(['new']);
+    });
+
+    test('nor does a rollback of the TRUNCATE, TRUNCATE ONLY of a parent, or IF NOT EXISTS make it known', async () => {
+      await run('create temp table copies (e text)', WRITES, 'begin', 'truncate copies', 'rollback');
+      expect(await values('select e from copies')).toEqual([null]);
+      await run('create temp table if not exists copies (e text)');
+      expect(await values('select e from copies')).toEqual([null]);
+      await run("do $$ begin execute 'create temp table below () inherits (copies)'; end $$");
+      await run('insert into below select email from people', 'truncate only copies');
+      expect(JSON.stringify(await values('select e from copies'))).not.toContain('ada@');
+    });
+
+    test('a temporary table that the code has made', async () => {
+      await run("do $$ begin execute 'create temp table orders as select email as id from people'; end $$");
+      for (const text of ['select id from orders', "select id || '' from orders", 'select max(id) from pg_temp.orders'])
+        expect(await values(text), text).toEqual([null]);
+      await run('create temp table if not exists orders (id text)');
+      expect(await values('select id from orders')).toEqual([null]);
+      await run('drop table pg_temp.orders');
+      expect(await values('select id from orders')).toEqual([1]);
+    });
+
+    test('a table that code fills, commits and then fails', async () => {
+      await run('create temp table copies (e text)');
+      expect(await failure(client.query('call keeps_and_fails()'))).toBe('P0001');
+      expect(await values('select e from copies')).toEqual([null]);
+      expect(await values('select id from orders')).toEqual([1]);
+    });
+
+    test('a setting of the user, until it is set or reset', async () => {
+      await run("do $$ begin perform set_config('my.kept', (select email from people), false); end $$");
+      expect(await values("select current_setting('my.kept')")).toEqual([null]);
+      expect(await values('show my.kept')).toEqual([null]);
+      await run('begin', "set local my.kept = 'x'", 'commit');
+      expect(await values('show my.kept')).toEqual([null]);
+      await run("set my.kept = 'mine'");
+      expect(await values('show my.kept')).toEqual(['mine']);
+      await run("do $$ begin perform set_config('my.kept', (select email from people), false); end $$", 'reset all');
+      expect(await values("select current_setting('my.kept', true)")).toEqual(['']);
+    });
+
+    test('a statement prepared in SQL, until it is deallocated', async () => {
+      const prepare = 'prepare p as select name from people';
+      await run(prepare);
+      await run("do $$ begin execute 'deallocate p'; execute 'prepare p as select email as name from people'; end $$");
+      for (const text of ['execute p', 'create temp table got as execute p', 'explain analyze execute p'])
+        expect(JSON.stringify(await values(text).catch(() => [])), text).not.toContain('ada@');
+      await run('deallocate p', prepare);
+      expect(await values('execute p')).toEqual(['Ada']);
+    });
+
+    test('a rollback does not bring a statement back that the code has replaced', async () => {
+      await run('prepare p as select name from people', 'begin');
+      await run("do $$ begin execute 'deallocate p'; execute 'prepare p as select email as name from people'; end $$");
+      await run('rollback');
+      expect(JSON.stringify(await values('execute p').catch(() => []))).not.toContain('ada@');
+    });
+
+    test('a statement prepared by the protocol, unless the target still has it', async () => {
+      const named = (name: string, text: string): Promise<unknown[]> =>
+        client.query({ name, text, rowMode: 'array' }).then(({ rows }) => rows.flat());
+      const text = 'select upper(name) from people';
+      expect(await named('kept', text)).toEqual(['ADA']);
+      expect(await named('replaced', text)).toEqual(['ADA']);
+      await run(
+        "do $$ begin execute 'deallocate replaced'; execute 'prepare replaced as select upper(email) from people'; end $$",
+      );
+      expect(await named('kept', text)).toEqual(['ADA']);
+      expect(await failure(named('replaced', text))).toBe('26000');
+    });
+
+    test('a cursor, until it is closed', async () => {
+      const declare = 'declare c cursor with hold for select upper(name) from people';
+      await run(declare);
+      await run(
+        "do $$ begin execute 'close c'; execute 'declare c cursor with hold for select email as upper from people'; end $$",
+      );
+      for (const text of ['fetch absolute 1 from c', 'fetch backward all from c', 'fetch first c'])
+        expect(JSON.stringify(await values(text).catch(() => [])), text).not.toContain('ada@');
+      await run('close c', declare);
+      expect(await values('fetch 1 from c')).toEqual(['ADA']);
+    });
+
+    test('a large object, always', async () => {
+      await run("do $$ begin perform lo_from_bytea(4711, (select convert_to(email, 'UTF8') from people)); end $$");
+      for (const text of [
+        'select lo_get(4711)',
+        'select loread(lo_open(4711, 262144), 100)',
+        'select data from pg_largeobject',
+      ])
+        expect(await values(text).catch(() => [null]), text).toEqual([null]);
+    });
+
+    test('a temporary sequence, also where the transaction is taken back', async () => {
+      await run('create temp sequence s', 'begin');
+      await run("do $$ begin perform setval('s', (select ascii(email) from people)), nextval('s'); end $$", 'rollback');
+      for (const text of [
+        'select last_value from s',
+        "select currval('s')",
+        'select lastval()',
+        "select nextval('pg_temp.s')",
+      ])
+        expect(await values(text), text).toEqual([null]);
+      await run('drop sequence s');
+      expect(await values("select nextval('tickets') > 0, lastval() > 0")).toEqual([true, true]);
+    });
+
+    test('and all of it is known again after DISCARD ALL', async () => {
+      await run(
+        'create temp table copies (e text)',
+        WRITES,
+        'discard all',
+        "create temp table copies as select 'new' as e",
+      );
+      expect(await values('select e, id from copies, orders')).toEqual(['new', 1]);
+    });
+  });
+});

@@ -1,0 +1,117 @@
+/**
+ * A look at a session through its own connection: what its names mean, and what it keeps. Lives here: the question, and
+ * what the answer changes in a `Session`. Does not: when it is asked, and who sends it (the protocol).
+ */
+import type { Catalog } from '../catalog/catalog.js';
+import type { TemporaryRelation } from './effects.js';
+import type { Session } from './session.js';
+import { splitSearchPath } from './settings.js';
+import { typeTag } from './types.js';
+import { type Column, NOTHING, withUnknown } from './value.js';
+
+/** What a session says of itself. */
+export interface Look {
+  /** As SHOW search_path has it. */
+  readonly path: string;
+  readonly role: string;
+  /** SESSION_USER. */
+  readonly user: string;
+  /** The open transaction has written something: it may have made definitions that others do not see. */
+  readonly wrote: boolean;
+  readonly relations: readonly {
+    readonly name: string;
+    /** As in pg_class.relkind. */
+    readonly kind: string;
+    /** A table by itself, without triggers and rules. */
+    readonly plain: boolean;
+    /** Name, identifier of the type, whether it is generated. */
+    readonly columns: readonly (readonly [string, number, boolean])[];
+  }[];
+  /** Prepared statements by the protocol: name, and SHA-256 of the text in hexadecimal digits. */
+  readonly statements: readonly (readonly [string, string])[];
+}
+
+/**
+ * One statement with one value, which `readLook` reads. It says nowhere what it leaves to the search path, because objects
+ * of the session come before those of pg_catalog there; it reads catalogs only, so that it cannot fail where others do not.
+ */
+export const LOOK = `select pg_catalog.json_build_object(
+  'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
+  'wrote', pg_catalog.pg_current_xact_id_if_assigned() is not null,
+  'relations', (select pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind,
+      'plain', c.relkind operator(pg_catalog.=) 'r' and not c.relhassubclass and not c.relhasrules and not c.relhastriggers
+        and not exists (select from pg_catalog.pg_inherits i where i.inhrelid operator(pg_catalog.=) c.oid),
+      'columns', (select pg_catalog.json_agg(
+          pg_catalog.json_build_array(a.attname, a.atttypid::pg_catalog.int8, a.attgenerated operator(pg_catalog.<>) '') order by a.attnum)
+        from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) c.oid
+          and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped)))
+    from pg_catalog.pg_class c where c.relnamespace operator(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+      and c.relkind operator(pg_catalog.=) any ('{r,p,f,v,m,S}'::pg_catalog."char"[])),
+  'statements', (select pg_catalog.json_agg(pg_catalog.json_build_array(p.name, pg_catalog.encode(
+      pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex')))
+    from pg_catalog.pg_prepared_statements p where not p.from_sql))::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+
+/** @param text the value that `LOOK` returned. Undefined where it is none */
+export function readLook(text: string): Look | undefined {
+  let told: Partial<Look>;
+  try {
+    told = JSON.parse(text) as Partial<Look>;
+  } catch {
+    return undefined;
+  }
+  const { relations, statements, ...look } = told;
+  const { path = '', role = '', user = '', wrote = true } = look;
+  return {
+    path,
+    role,
+    user,
+    wrote,
+    relations: (relations ?? []).map((one) => ({ ...one, columns: one.columns ?? [] })),
+    statements: statements ?? [],
+  };
+}
+
+/**
+ * The session once the target has said what its names mean. What code may have written to stays unknown.
+ *
+ * @param catalog without the definitions of an open transaction, so that nothing is known where there may be some
+ */
+export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
+  // What SET ROLE NONE would go back to is not followed.
+  if (look.user !== session.user || look.wrote) return session;
+  const { uncertain, ...overlay } = session.overlay;
+  const reason = overlay.unread ?? uncertain ?? 'reads a temporary table that nobody saw being made';
+  const relations = new Map<string, TemporaryRelation>();
+  for (const one of look.relations) {
+    const known = overlay.relations.get(one.name);
+    relations.set(one.name, known && known.written === undefined ? known : written(one, known, reason, catalog));
+  }
+  return { ...session, searchPath: splitSearchPath(look.path), role: look.role, overlay: { ...overlay, relations } };
+}
+
+function written(
+  { name, kind, plain, columns }: Look['relations'][number],
+  known: TemporaryRelation | undefined,
+  reason: string,
+  catalog: Catalog,
+): TemporaryRelation {
+  return {
+    name,
+    columns: columns.map((column) => columnOf(column, catalog)),
+    dropOnCommit: known?.dropOnCommit ?? false,
+    view: kind === 'v',
+    written: known?.written ?? reason,
+    plain,
+    ...(kind === 'S' && { sequence: true }),
+  };
+}
+
+function columnOf([name, oid, generated]: Look['relations'][number]['columns'][number], catalog: Catalog): Column {
+  const { type: _, ...untyped } = NOTHING;
+  const type = typeTag({ catalog }, oid);
+  const value = type === undefined ? untyped : { ...untyped, type };
+  return {
+    name,
+    value: withUnknown(value, generated ? 'reads a generated column of a temporary table' : undefined),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * A look at the session: a statement of the gate's own on the client's connection to the target. Lives here: its messages,
+ * and which replies belong to it. Does not: when it is sent (`from-client.ts`), and what it asks (the gate).
+ */
+import { hash } from 'node:crypto';
+import type { Look } from '@sluice/contract';
+import { Reader } from '@sluice/wire';
+import { B, F, message } from './messages.js';
+
+/** What the target owes for a look, up to its ReadyForQuery. */
+export interface OwedLook {
+  readonly type: 'look';
+  readonly command?: undefined;
+  readonly look: Look;
+  value?: string;
+  failed?: true;
+}
+
+/**
+ * By the extended protocol and under a name of its own: a simple query, or the unnamed statement and portal, would take the
+ * place of the client's. What an earlier look has left is closed first.
+ *
+ * @param nowhere a secret of the session, which the name is made from
+ */
+export function lookMessages(text: string, nowhere: string): Buffer {
+  // Not that name itself: the target lists the names of statements.
+  const name = `look ${hash('sha256', nowhere).slice(0, 24)}`;
+  return Buffer.concat([
+    message(F.close, STATEMENT, name),
+    message(F.parse, name, text, Buffer.alloc(2)),
+    message(F.bind, name, name, Buffer.alloc(6)),
+    message(F.execute, name, 0),
+    message(F.close, PORTAL, name),
+    message(F.close, STATEMENT, name),
+    message(F.sync),
+  ]);
+}
+
+/** Takes a reply but ReadyForQuery. False: it has no place in the answer to a look. */
+export function takeReply(owed: OwedLook, tag: number, body: Reader): boolean {
+  if (tag === B.dataRow && body.int16() === 1) owed.value = body.bytes(body.int32()).toString('utf8');
+  return REPLIES.has(tag);
+}
+
+/** The target is ready again. Returns which prepared statements it has, if that is known. */
+export const endLook = ({ look, value, failed }: OwedLook): ReadonlyMap<string, string> | undefined =>
+  look.answered(failed ? undefined : value);
+
+const STATEMENT = Buffer.from('S');
+const PORTAL = Buffer.from('P');
+const REPLIES: ReadonlySet<number> = new Set([
+  B.parseComplete,
+  B.bindComplete,
+  B.closeComplete,
+  B.commandComplete,
+  B.dataRow,
+]);
