@@ -14,6 +14,7 @@ import {
   Unmaskable,
   builtIn,
   detectorFor,
+  fixedMask,
   maskFor,
   streamEditor,
 } from '@sluice/masking';
@@ -88,13 +89,14 @@ export function copyEditor(
   return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
 }
 
-const counted =
-  (mask: CellMask, count: (cells: number) => void): CellMask =>
-  (bytes, start, end) => {
+const counted = (mask: CellMask, count: (cells: number) => void): CellMask => {
+  const counting: CellMask = (bytes, start, end) => {
     const value = mask(bytes, start, end);
     if (value !== undefined) count(1);
     return value;
   };
+  return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
+};
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */
 export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
@@ -158,34 +160,19 @@ function maskOf(
   const rule = output && ruleFor(output, masked);
   if (rule) {
     const { mask, entity } = rule;
-    // Of a computation it is not known which part of it is the value: nothing of it is kept.
-    const mode: Mode = output.kind === 'direct' || KEYED.has(mask.with.type) ? modeOf(mask) : { type: 'redact' };
-    const isName = output.kind === 'direct' ? undefined : columnNames(meaning.catalog);
-    return type ? maskFor(type, format, { mode, key, entity, ...(isName && { isName }) }) : NULL;
+    if (!type) return NULL;
+    const options = { mode: modeOf(mask), key, entity };
+    // We cannot tell which part of a computed value came from the masked column, nor what its absence says.
+    return output.kind === 'direct' ? maskFor(type, format, options) : fixedMask(type, format, options);
   }
   const detecting = detectors(masks, key);
   if (!detecting) return undefined;
   return detectorFor(type ?? (format === 'text' ? TEXT : UNKNOWN), format, detecting);
 }
 
-const namesOf = new WeakMap<Catalog, (name: string) => boolean>();
-
-/** Rows that are made into documents have the names of columns for keys. */
-function columnNames(catalog: Catalog): (name: string) => boolean {
-  const known = namesOf.get(catalog);
-  if (known) return known;
-  const names = new Set(catalog.relations.flatMap(({ columns }) => columns.map(({ name }) => name)));
-  const isName = (name: string): boolean => names.has(name);
-  namesOf.set(catalog, isName);
-  return isName;
-}
-
 const NULL: CellMask = () => null;
 const TEXT = builtIn(25);
 const UNKNOWN: PgType = { oid: 0, kind: 'pseudo' };
-/** Modes that say nothing of a part of a value. */
-const KEYED: ReadonlySet<string> = new Set(['null', 'hash', 'redact']);
-
 const modeOf = ({ with: mode }: AppliedMask): Mode =>
   mode.type === 'partial' ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) } : mode;
 

@@ -4,6 +4,7 @@ import {
   type Effect,
   LOOK,
   type Session as NameSpace,
+  OTHERS_STATEMENTS,
   type StatementLineage,
   afterEffects,
   afterLook,
@@ -18,6 +19,7 @@ import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { definesAway } from './definitions.js';
+import { elementsOf } from './parameters.js';
 import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
@@ -173,7 +175,7 @@ export class MaskSession implements MaskedSession {
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
     };
-    const use = lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns);
+    const use = lineage ? useOf(lineage, columns, meaning, command, facts) : unknownUse(facts, columns);
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
   }
@@ -297,24 +299,43 @@ function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
 /** Code that nobody read may run with it, and say what it likes. */
 const runsTriggers = ({ actions }: Facts): boolean => actions.some(({ effects }) => effects.includes('write'));
 
-/** What a text that is not followed may do: whatever it reads may end up wherever it writes. Of a plain read all is NULL. */
-function unknownUse({ actions }: Facts, masked: MaskedColumns): MaskedUse {
-  const moves = actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
-  const reads = actions.some(({ resources }) =>
-    resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
+/** Whether it reads anything that a mask could be for. */
+const reads = ({ actions }: Facts, statement?: number): boolean =>
+  actions.some(
+    (action) =>
+      (statement === undefined || action.statement === statement) &&
+      action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
   );
-  return masked.size > 0 && reads && moves ? { asked: ['other'], moved: ['unknown'] } : { asked: [], moved: [] };
+
+/** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
+function unknownUse(facts: Facts, masked: MaskedColumns): MaskedUse {
+  if (masked.size === 0 || !reads(facts)) return NO_USE;
+  const moves = facts.actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
+  return { asked: ['other'], moved: moves ? ['unknown'] : [] };
 }
 
-function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { catalog }: Meaning): MaskedUse {
+function useOf(
+  lineage: readonly StatementLineage[],
+  masked: MaskedColumns,
+  { catalog }: Meaning,
+  { parameters }: SqlCommand,
+  facts: Facts,
+): MaskedUse {
   if (masked.size === 0) return NO_USE;
   const asked = new Set<string>();
   const moved = new Set<string>();
-  for (const { predicates, flows } of lineage) {
-    for (const { column, kind } of predicates) {
+  const compared = new Map<BaseColumn, number>();
+  for (const [statement, { predicates, conditionsOnUnknown, flows, unknown }] of lineage.entries()) {
+    // Nobody knows which conditions stand in what could not be followed, nor what they are on.
+    if (conditionsOnUnknown.length > 0 || (unknown !== undefined && reads(facts, statement))) asked.add('other');
+    if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
+    for (const { column, kind, values, arrays } of predicates) {
       // Of a column that is gone it is not known any more whether it was masked.
-      if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog))
+      if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
         asked.add(kind === 'other' ? 'other' : 'equality');
+        const elements = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
+        compared.set(column, (compared.get(column) ?? 0) + elements);
+      }
       // Whose values they are is not known, so no rule for a column could speak of it.
       if (HOLDING.has(column.relation)) moved.add('condition');
     }
@@ -328,8 +349,13 @@ function useOf(lineage: readonly StatementLineage[], masked: MaskedColumns, { ca
       moved.add(target.type);
     }
   }
+  // So many values say more than whether one is there: where in a range it is, or all of a short one.
+  if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
   return asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
 }
+
+/** With how many values one statement may compare a masked column and still be said to ask for whole values. */
+const MAX_COMPARED_VALUES = 100;
 
 /** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
 const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);

@@ -23,10 +23,6 @@ export interface MaskOptions {
   readonly key: Uint8Array;
   /** What the value is. Equal values of different entities get different pseudonyms. */
   readonly entity: string;
-  /**
-   * Of a document that a query has made, whose keys may be values: which keys are names, and stay. Absent: all of them.
-   */
-  readonly isName?: (key: string) => boolean;
 }
 
 /** HMAC-SHA-256 (RFC 2104) over the entity and the value: 32 bytes. */

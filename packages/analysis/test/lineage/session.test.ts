@@ -84,6 +84,43 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     ]);
   });
 
+  const asked = (condition: string): unknown =>
+    read(`select 1 from customers where ${condition}`)[0]
+      ?.predicates.filter(({ column }) => column.name === 'app.customers.email')
+      .map(({ kind, values, arrays }) => [kind, values, ...arrays.map((number) => `$${number}`)]);
+
+  test.each([
+    ["email = 'x'", [['equality', 1]]],
+    ["'x' = email", [['equality', 1]]],
+    ['email = $1', [['equality', 1]]],
+    ['email = $1::text', [['equality', 1]]],
+    ["email = 'x' or email = 'y'", [['equality', 2]]],
+    ["email in ('x', $1, 'z')", [['equality', 3]]],
+    ["email = any ('{x,y,z}')", [['equality', 3]]],
+    ["email = any (array['x', 'y'])", [['equality', 2]]],
+    ['email = any ($1)', [['equality', 0, '$1']]],
+    ['email = any ($1::text[])', [['equality', 0, '$1']]],
+    ["email = any (array['x', $1])", [['equality', 1, '$1']]],
+    ['email is null', [['null', 0]]],
+    ["email || '' = 'x'", [['other', 0]]],
+    ["email::text = 'x'", [['other', 0]]],
+    ['email collate "C" = \'x\'', [['other', 0]]],
+    ['email = name', [['other', 0]]],
+    ["email = lower('x')", [['other', 0]]],
+    ["email = (select 'x')", [['other', 0]]],
+    ['email = any (array(select name from customers))', [['other', 0]]],
+    ["email = any (string_to_array('x,y', ','))", [['other', 0]]],
+    ["email = any ('1 2'::oidvector::text[])", [['other', 0]]],
+    ["email in ('x', random()::text)", [['other', 0]]],
+    ["nullif(email, 'x') is null", [['other', 0]]],
+    ["email is distinct from 'x'", [['other', 0]]],
+    ["(email = 'x') is true", [['other', 0]]],
+    ["not email = 'x'", [['other', 0]]],
+    ["email operator(pg_catalog.<>) 'x'", [['other', 0]]],
+  ])('where %s asks %j', (condition, expected) => {
+    expect(asked(condition)).toEqual(expected);
+  });
+
   test.each([
     ['insert into notes (text) select email from customers', 'table public.notes.text'],
     ['update notes set author = (select email from customers limit 1)', 'table public.notes.author'],

@@ -74,7 +74,7 @@ export class BinaryRows implements CopyRows {
       const size = data.readInt32BE(at);
       const cell = at + 4;
       at = cell + Math.max(0, size);
-      const masked = mask && size >= 0 ? mask(data, cell, at) : undefined;
+      const masked = mask && (size >= 0 || mask.replacesNull) ? mask(data, cell, at) : undefined;
       if (masked === undefined) continue;
       const head = Buffer.allocUnsafe(4);
       head.writeInt32BE(masked === null ? -1 : masked.length);

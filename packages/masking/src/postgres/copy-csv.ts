@@ -89,10 +89,11 @@ export class CsvRows implements CopyRows {
   #cell(line: Buffer, start: number, end: number, column: number): Buffer | undefined {
     const mask = this.#masks[column];
     const value = line.subarray(start, end);
-    if (!mask || this.#null.equals(value)) return undefined;
-    const plain = this.#plain(value);
+    const isNull = this.#null.equals(value);
+    if (!mask || (isNull && !mask.replacesNull)) return undefined;
+    const plain = isNull ? NO_BYTES : this.#plain(value);
     const masked = mask(plain, 0, plain.length);
-    return masked === null ? this.#null : masked && this.#written(masked, column, value[0] === this.#quote);
+    return masked === null ? this.#null : masked && this.#written(masked, column);
   }
 
   #plain(value: Buffer): Buffer {
@@ -111,11 +112,11 @@ export class CsvRows implements CopyRows {
     return out.subarray(0, size);
   }
 
-  /** In quotes where the server would put them, and where the value had them. */
-  #written(value: Buffer, column: number, had: boolean): Buffer {
+  /** In quotes where the server would put them. Where the masked value had some tells what was in it. */
+  #written(value: Buffer, column: number): Buffer {
     const special = [this.#delimiter, this.#quote, 0x0a, 0x0d].some((byte) => value.includes(byte));
     const isEnd = this.#masks.length === 1 && value.toString('latin1') === '\\.';
-    if (!had && !this.#force[column] && !special && !isEnd && !this.#null.equals(value)) return value;
+    if (!this.#force[column] && !special && !isEnd && !this.#null.equals(value)) return value;
     const out = Buffer.allocUnsafe(value.length * 2 + 2);
     let size = 0;
     out[size++] = this.#quote;
@@ -127,3 +128,5 @@ export class CsvRows implements CopyRows {
     return out.subarray(0, size);
   }
 }
+
+const NO_BYTES = Buffer.alloc(0);

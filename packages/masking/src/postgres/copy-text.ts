@@ -56,13 +56,15 @@ export class TextRows implements CopyRows {
 
   #cell(line: Buffer, start: number, end: number, column: number): Buffer | undefined {
     const mask = this.#masks[column];
-    if (!mask || this.#null.equals(line.subarray(start, end))) return undefined;
-    const plain = unescaped(line, start, end);
+    const isNull = this.#null.equals(line.subarray(start, end));
+    if (!mask || (isNull && !mask.replacesNull)) return undefined;
+    const plain = isNull ? NO_BYTES : unescaped(line, start, end);
     const masked = mask(plain, 0, plain.length);
     return masked === null ? this.#null : masked && escaped(masked, this.#delimiter);
   }
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const BACKSLASH = 0x5c;
 
 /** The letters behind a backslash: b f n r t v. Any other character stands for itself. */

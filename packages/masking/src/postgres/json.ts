@@ -69,10 +69,7 @@ const COLON = /[ \t\r\n]*:/y;
 export function columnLeaf(options: MaskOptions): Leaf {
   const { mode } = options;
   return (kind, value) => {
-    if (kind === 'key') {
-      if (options.isName?.(value) ?? true) return undefined;
-      return JSON.stringify(maskText(value, options) ?? '');
-    }
+    if (kind === 'key') return undefined;
     if (kind === 'boolean' || mode.type === 'null') return 'null';
     if (kind === 'string') {
       const text = maskText(value, options);

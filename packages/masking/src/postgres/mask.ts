@@ -75,7 +75,7 @@ function baseMask(type: PgType, format: Format, options: MaskOptions): CellMask 
   if (oid === 19) return textMask(byteSafe(options), 63);
   if (oid === 18) return () => Buffer.from('*');
   if (name !== undefined && TEXT_NAMES.has(name)) return textMask(options, limitOf(typmod));
-  if (name === 'hstore' && options.isName === undefined) {
+  if (name === 'hstore') {
     const value = definite(textMask(options));
     return (bytes, start, end) => (format === 'text' ? hstoreText : hstoreBinary)(bytes, start, end, value);
   }

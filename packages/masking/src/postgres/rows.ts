@@ -102,8 +102,12 @@ export class RowMask {
       for (let column = 0; column < this.#last; column++) {
         const size = sizeAt(out, at, next);
         at += 4;
-        if (size < 0) continue;
         const mask = this.#masks[column];
+        if (size < 0) {
+          if (!mask?.replacesNull || mask(out, at, at) === null) continue;
+          this.#edited = column;
+          return row;
+        }
         if (mask?.edit?.(out, at, at + size)) this.masked++;
         else if (mask) {
           const value = mask(out, at, at + size);
@@ -137,12 +141,12 @@ export class RowMask {
         const cell = at + 4;
         at = cell + Math.max(0, size);
         const mask = this.#masks[column];
-        if (!mask || size < 0 || (row === start && column < done)) continue;
+        if (!mask || (size < 0 && !mask.replacesNull) || (row === start && column < done)) continue;
         const value = mask(chunk, cell, at);
-        if (value === undefined) continue;
+        if (value === undefined || (value === null && size < 0)) continue;
         this.masked++;
         out.replace(cell - 4, at, value);
-        growth += (value?.length ?? 0) - size;
+        growth += (value?.length ?? 0) - Math.max(0, size);
         if (value === null || value.length !== size) steady = false;
       }
       if (growth !== 0) out.patch(head + 1, int32(chunk, row + 1) + growth);

@@ -27,6 +27,8 @@ export interface CellMask {
   (bytes: Buffer, start: number, end: number): Buffer | null | undefined;
   /** Does the same in place where the size stays; false and without effect where it does not. */
   readonly edit?: (bytes: Buffer, start: number, end: number) => boolean;
+  /** It is called for NULL too, with no bytes, and what it gives takes the place of that. */
+  readonly replacesNull?: true;
 }
 
 /** A type of which single values can be read, masked and written in both formats. */

@@ -4,7 +4,15 @@ import type { BaseColumn } from '../catalog/objects.js';
 import type { Effect } from './effects.js';
 import type { Flow, Predicate, Target } from './lineage.js';
 import type { Session } from './session.js';
-import { type Value, isNothing } from './value.js';
+import { type Comparisons, type Value, isNothing } from './value.js';
+
+const NO_COMPARISONS: Comparisons = { values: 0, arrays: [] };
+
+interface Asked {
+  readonly kinds: Set<Predicate['kind']>;
+  values: number;
+  readonly arrays: number[];
+}
 
 /** Thrown where not even the number of columns can be told. The message is a phrase: why. */
 export class Unsure extends Error {
@@ -26,7 +34,10 @@ export class Analysis {
   readonly effects: Effect[] = [];
   readonly depth: number;
   readonly #budget: { left: number };
-  readonly #asked = new Map<BaseColumn, Set<Predicate['kind']>>();
+  readonly #asked = new Map<BaseColumn, Asked>();
+  readonly #askedUnknown = new Set<string>();
+  readonly #computedFrom = new Set<BaseColumn>();
+  #hasVisibleCalls = false;
   #path: readonly string[] | undefined;
 
   /** @param caller whose statement this is part of: both spend from one budget */
@@ -45,7 +56,17 @@ export class Analysis {
   }
 
   get predicates(): Predicate[] {
-    return [...this.#asked].flatMap(([column, kinds]) => [...kinds].map((kind) => ({ column, kind })));
+    // What runs only where a masked value says so, and leaves something behind, tells which value that was.
+    if (this.#hasVisibleCalls) this.#asks(this.#computedFrom, 'other', NO_COMPARISONS);
+    return [...this.#asked].flatMap(([column, { kinds, values, arrays }]) =>
+      [...kinds].map((kind) =>
+        kind === 'equality' ? { column, kind, values, arrays } : { column, kind, ...NO_COMPARISONS },
+      ),
+    );
+  }
+
+  get conditionsOnUnknown(): readonly string[] {
+    return [...this.#askedUnknown];
   }
 
   /** Counts a query. @throws Unsure where there have been too many, or it has too many columns */
@@ -53,13 +74,40 @@ export class Analysis {
     if (--this.#budget.left < 0 || columns > WIDEST) throw new Unsure('is too large to be followed');
   }
 
-  /** A condition looks at these values. */
-  asks(value: Value, kind: Predicate['kind']): void {
-    for (const column of value.sources) {
-      const kinds = this.#asked.get(column);
-      if (kinds) kinds.add(kind);
-      else this.#asked.set(column, new Set([kind]));
+  /** A value decides which rows there are, how many, or in which order; `comparisons` says with how many values it is compared. */
+  asks(value: Value, kind: Predicate['kind'], comparisons = NO_COMPARISONS): void {
+    if (value.unknown !== undefined) this.#askedUnknown.add(value.unknown);
+    this.#asks(value.sources, kind, comparisons);
+  }
+
+  #asks(columns: Iterable<BaseColumn>, kind: Predicate['kind'], comparisons: Comparisons): void {
+    for (const column of columns) {
+      let asked = this.#asked.get(column);
+      if (!asked) this.#asked.set(column, (asked = { kinds: new Set(), values: 0, arrays: [] }));
+      asked.kinds.add(kind);
+      asked.values += comparisons.values;
+      asked.arrays.push(...comparisons.arrays);
     }
+  }
+
+  /** An expression computes something of a value, and may call functions or not by what comes out. */
+  computes(value: Value): void {
+    for (const column of value.sources) this.#computedFrom.add(column);
+  }
+
+  /** A function is called that leaves behind what other statements can see. */
+  callsVisibly(): void {
+    this.#hasVisibleCalls = true;
+  }
+
+  /** Takes over what the body of a function asks. */
+  include(inner: Analysis): void {
+    for (const { column, kind, ...comparisons } of inner.predicates) this.#asks([column], kind, comparisons);
+    for (const reason of inner.#askedUnknown) this.#askedUnknown.add(reason);
+    for (const column of inner.#computedFrom) this.#computedFrom.add(column);
+    this.#hasVisibleCalls ||= inner.#hasVisibleCalls;
+    this.flows.push(...inner.flows);
+    this.effects.push(...inner.effects);
   }
 
   /** Values go somewhere. Constants do not count. */

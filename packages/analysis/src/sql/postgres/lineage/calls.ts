@@ -10,7 +10,7 @@ import { readSetting, sendNotification, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, type Value, computed, unknown, withUnknown } from './value.js';
+import { type Column, type Value, computed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface Call {
@@ -34,10 +34,13 @@ export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
 export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
   const nodes = listOf(fields, 'args');
   const others = expressions(analysis, scope, [fields['agg_filter'], ...listOf(fields, 'agg_order')]);
+  const args = expressions(analysis, scope, nodes);
+  // How many different ones there are.
+  if (fields['agg_distinct'] === true) analysis.asks(computed(args), 'other');
   if (isFields(fields['over'])) others.push(windowOf(analysis, scope, fields['over']));
   return {
     name: strings(fields['funcname']),
-    args: expressions(analysis, scope, nodes),
+    args,
     argNames: nodes.map(nameOfArgument),
     others,
     variadic: fields['func_variadic'] === true,
@@ -67,6 +70,9 @@ function resultByName(analysis: Analysis, one: Call): Result {
   const found = findRoutines(analysis, one.name);
   if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
   const own = found.filter(({ schema }) => schema !== 'pg_catalog');
+  // How many rows a set has, its arguments decide.
+  if (found.some(({ returnsSet }) => returnsSet)) analysis.asks(computed(all), 'other');
+  if (own.some(({ volatility }) => volatility === 'v')) analysis.callsVisibly();
   if (own.length === 0) return { value: builtIn(analysis, one, found), routines: found };
   const [routine] = own;
   if (own.length === 1 && found.length === 1 && routine?.body && routine.language === 'sql') {
@@ -112,6 +118,11 @@ const COUNTS: ReadonlySet<string> = new Set(
 /** A computation may be NULL or not by what the value is, and how many of them are NULL would tell. */
 const isStored = ({ kind, row, unknown: reason }: Value): boolean =>
   reason === undefined && (kind === 'direct' || row !== undefined);
+/** Whether the result says nothing of the values: other functions than these take a number that decides what they count. */
+const isCounted = (plain: string, args: readonly Value[]): boolean =>
+  COUNTS.has(plain) && args.every(plain === 'count' || plain === 'regr_count' ? isStored : isNothing);
+/** Why a value is unknown that shows what other sessions run: a phrase. */
+export const OTHERS_STATEMENTS = 'shows the statements of other sessions';
 /** Functions that show what other sessions run, with the values in it. */
 const OTHERS_TEXTS = /^pg_stat_(get_activity|get_backend_activity|statements)$/;
 /** Functions that show where a sequence is, which code may have set to anything. */
@@ -123,15 +134,16 @@ function unreadSequence({ session }: Analysis): string | undefined {
 }
 
 /** Functions that are harmless but leave something behind that others can see. */
-const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep)/;
+const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$)/;
 
 function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
+  if (VISIBLE.test(plain)) analysis.callsVisibly();
   if (plain === 'pg_notify') return sendNotification(analysis, one);
   if (plain === 'set_config') return writeSetting(analysis, one);
   if (plain === 'current_setting') return readSetting(analysis, one);
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
-  if (OTHERS_TEXTS.test(plain)) return unknown('shows the statements of other sessions');
+  if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
   return valueOfBuiltIn(analysis, one, found);
 }
 
@@ -149,13 +161,14 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
     sources,
     kind,
     ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
-    ...(COUNTS.has(plain) && one.unfiltered && one.args.every(isStored) && { counts: true as const }),
+    ...(one.unfiltered && isCounted(plain, one.args) && { counts: true as const }),
   });
 }
 
 /** What may read anything, and give what it gets to anybody. */
 function opaque(analysis: Analysis, one: Call, reason: string): Value {
   const args = computed([...one.args, ...one.others]);
+  analysis.callsVisibly();
   analysis.moves({ type: 'function', name: one.name.join('.') }, args);
   analysis.effects.push({ type: 'code', reason });
   return unknown(reason, args.sources);

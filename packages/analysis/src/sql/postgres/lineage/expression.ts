@@ -12,6 +12,12 @@ import { type Column, NOTHING, type Value, computed, either, rowOf, unknown, wit
 export { operatorReason };
 
 export function expression(analysis: Analysis, scope: Scope, value: unknown): Value {
+  const result = valueOf(analysis, scope, value);
+  if (result.kind !== 'direct') analysis.computes(result);
+  return result;
+}
+
+function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
   const node = nodeOf(value);
   if (!node) return value === undefined ? NOTHING : together(analysis, scope, value);
   if (Object.hasOwn(EXPRESSIONS, node.kind)) {
@@ -39,7 +45,7 @@ const constant: Read = () => NOTHING;
 
 /** Kinds that need more than that. */
 export const EXPRESSIONS: Readonly<Record<string, Read>> = {
-  A_Const: constant,
+  A_Const: (_, __, fields) => ({ ...NOTHING, constant: { values: elementsIn(fields), arrays: [] } }),
   BitString: constant,
   Boolean: constant,
   CurrentOfExpr: constant,
@@ -51,8 +57,18 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   String: constant,
   A_ArrayExpr: (analysis, scope, fields) => {
     const elements = expressions(analysis, scope, listOf(fields, 'elements'));
-    if (plainTag(analysis, elements) === 0) return computed(elements, 'derived', 0);
-    return arrayOf(analysis, either(elements));
+    if (plainTag(analysis, elements) !== 0) return arrayOf(analysis, either(elements));
+    const written = elements.flatMap((element) => element.constant ?? []);
+    return {
+      ...computed(elements, 'derived', 0),
+      // An element may be an array itself.
+      ...(written.length === elements.length && {
+        constant: {
+          values: written.reduce((sum, { values }) => sum + values, 0),
+          arrays: written.flatMap(({ arrays }) => arrays),
+        },
+      }),
+    };
   },
   A_Expr: (analysis, scope, fields) => {
     const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
@@ -93,7 +109,12 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     return fieldsOf(analysis, whole)?.[index]?.value ?? whole;
   },
   NamedArgExpr: (analysis, scope, fields) => expression(analysis, scope, fields['arg']),
-  ParamRef: (_, scope, fields) => scope.argument?.(Number(fields['number'] ?? 0)) ?? NOTHING,
+  ParamRef: (_, scope, fields) => {
+    const number = Number(fields['number'] ?? 0);
+    return scope.argument
+      ? (scope.argument(number) ?? NOTHING)
+      : { ...NOTHING, constant: { values: 0, arrays: [number] } };
+  },
   RowExpr: (analysis, scope, fields) => {
     const values = listOf(fields, 'args').flatMap(
       (one) => expandStar(analysis, scope, one) ?? [{ name: '', value: expression(analysis, scope, one) }],
@@ -104,9 +125,18 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   TypeCast: (analysis, scope, fields) => {
     const value = expression(analysis, scope, fields['arg']);
     const target = isFields(fields['typeName']) ? fields['typeName'] : {};
-    return cast(analysis, value, target);
+    const { constant: written } = value;
+    const result = cast(analysis, value, target);
+    return written && !VECTORS.has(result.type ?? 0) ? { ...result, constant: written } : result;
   },
 };
+
+/** int2vector and oidvector are arrays whose elements stand between spaces. */
+const VECTORS: ReadonlySet<number> = new Set([22, 30]);
+
+/** How many values a text is at most, if it is read as an array: elements stand between commas, boxes between semicolons. */
+const elementsIn = (fields: Fields): number =>
+  isFields(fields['sval']) ? text(fields['sval'], 'sval').split(/[,;]/).length : 1;
 
 /** All expressions in fields that are not nodes themselves, with windows where they stand. */
 function together(analysis: Analysis, scope: Scope, value: unknown): Value {
@@ -136,7 +166,7 @@ function gather(analysis: Analysis, scope: Scope, value: unknown, into: Value[])
   }
 }
 
-/** What a window depends on: the keys that divide and order it. */
+/** What a window depends on: the keys that divide and order it, whose values the places and numbers of its rows tell. */
 export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Value {
   const parts = ['partitionClause', 'orderClause', 'startOffset', 'endOffset'].map((key) =>
     together(analysis, scope, window[key]),
@@ -145,7 +175,9 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
     const named = name === '' ? undefined : scope.windows?.get(name);
     if (named) parts.push(named);
   }
-  return computed(parts);
+  const keys = computed(parts);
+  analysis.asks(keys, 'other');
+  return keys;
 }
 
 function aggregated(analysis: Analysis, scope: Scope, fields: Fields): Value {

@@ -1,6 +1,6 @@
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Effect } from './effects.js';
-import type { Column, Value } from './value.js';
+import type { Column, Comparisons, Value } from './value.js';
 
 /** An output column of a statement: its name as the client will read it, and where its values come from. */
 export interface Output extends Value {
@@ -8,9 +8,13 @@ export interface Output extends Value {
 }
 
 /** A condition that looks at a column. Its outcome can be seen, even if the column is not among the outputs. */
-export interface Predicate {
+export interface Predicate extends Comparisons {
   readonly column: BaseColumn;
-  /** equality: with constants or parameters. null: IS NULL or IS NOT NULL. other: all else, order and grouping included. */
+  /**
+   * equality: the column as it is stored equals one constant or parameter, or one of a written list of them.
+   * null: the column as it is stored is or is not NULL.
+   * other: all else that decides which rows there are, how many, or in which order.
+   */
   readonly kind: 'equality' | 'null' | 'other';
 }
 
@@ -41,6 +45,8 @@ export interface StatementLineage {
   /** Why `outputs` may be wrong or incomplete: a phrase. Whatever such a statement returns is to be taken for unknown. */
   readonly unknown?: string;
   readonly predicates: readonly Predicate[];
+  /** Conditions on values of which it is not known where they come from: why it is not, as phrases. */
+  readonly conditionsOnUnknown: readonly string[];
   readonly flows: readonly Flow[];
   /** What it changes in the session, once the server confirms it. */
   readonly effects: readonly Effect[];

@@ -66,6 +66,7 @@ const unreadable = (reason: string): StatementLineage => ({
   outputs: [],
   unknown: reason,
   predicates: [],
+  conditionsOnUnknown: [],
   flows: [],
   effects: [],
 });

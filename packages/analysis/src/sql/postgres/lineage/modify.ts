@@ -1,5 +1,5 @@
 /** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. */
-import { type Fields, isFields, nodesOf, text } from '../ast.js';
+import { type Fields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import { type Analysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
@@ -90,12 +90,35 @@ function insert(analysis: Analysis, outer: Scope, fields: Fields): readonly Colu
   for (const [index, { value }] of values.entries()) changed.assign(into[index] ?? '', value);
   const conflict = fields['onConflictClause'];
   if (isFields(conflict)) {
+    asksForConflicts(analysis, { ...scope, items: [changed.item] }, fields, into, changed.item);
     const excluded = item('excluded', changed.after, { open: false, stored: true });
     const inner = { ...scope, items: [changed.item, excluded] };
     assignments(analysis, inner, changed, listOf(conflict, 'targetList'));
     condition(analysis, inner, conflict['whereClause']);
   }
   return returning(analysis, scope, fields, changed, []);
+}
+
+/** ON CONFLICT tells which of the new rows have a value of its unique columns that is there already: of any, where it names none. */
+function asksForConflicts(
+  analysis: Analysis,
+  scope: Scope,
+  { selectStmt, onConflictClause }: Fields,
+  into: readonly string[],
+  { columns }: Item,
+): void {
+  const infer = isFields(onConflictClause) ? onConflictClause['infer'] : undefined;
+  const elements = nodesOf(isFields(infer) ? infer['indexElems'] : undefined).map((node) => node.fields);
+  const named = elements.map((element) => text(element, 'name'));
+  const select = nodeOf(selectStmt)?.fields;
+  const rows = nodesOf(select?.['valuesLists']).map((row) => listOf(row.fields, 'items'));
+  for (const { name, value } of columns) {
+    const at = into.indexOf(name);
+    if (at < 0 || (elements.length > 0 && !named.includes(name))) continue;
+    const written = rows.length > 0 && rows.every((row) => expression(analysis, scope, row[at]).constant);
+    analysis.asks(value, written ? 'equality' : 'other', { values: rows.length, arrays: [] });
+  }
+  for (const { expr } of elements) analysis.asks(expression(analysis, scope, expr), 'other');
 }
 
 function update(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {

@@ -7,7 +7,7 @@ import { readFrom } from './from.js';
 import { MODIFICATIONS } from './modify.js';
 import { nameOf } from './names.js';
 import type { Named, Scope } from './scope.js';
-import { type Column, NOTHING, type Value, computed, either, same } from './value.js';
+import { type Column, NOTHING, type Value, asColumn, computed, either, same } from './value.js';
 
 /** The output columns of a query. @throws Unsure where they cannot be told */
 export function readQuery(analysis: Analysis, outer: Scope, query: unknown): readonly Column[] {
@@ -35,6 +35,9 @@ export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): re
     name,
     value: either([value, right[index]?.value ?? NOTHING]),
   }));
+  // UNION ALL compares nothing.
+  if (op !== 'SETOP_UNION' || fields['all'] !== true)
+    analysis.asks(computed(columns.map(({ value }) => value)), 'other');
   ordering(analysis, scope, fields, columns);
   return columns;
 }
@@ -52,7 +55,8 @@ export const enclosed = (outer: Scope): Scope => ({
 function values(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
   const rows = nodesOf(fields['valuesLists']).map(({ fields: list }) =>
     listOf(list, 'items').flatMap(
-      (one) => expandStar(analysis, scope, one)?.map(({ value }) => value) ?? [expression(analysis, scope, one)],
+      (one) =>
+        expandStar(analysis, scope, one)?.map(({ value }) => value) ?? [asColumn(expression(analysis, scope, one))],
     ),
   );
   const columns = (rows[0] ?? []).map((_, index) => ({
@@ -94,7 +98,7 @@ export function readTargets(analysis: Analysis, scope: Scope, targets: readonly 
     const star = expandStar(analysis, scope, val);
     if (star) return [...star];
     if (isStar(val)) throw new Unsure('uses a star whose columns are not known');
-    return [{ name: text(node.fields, 'name') || nameOf(val), value: expression(analysis, scope, val) }];
+    return [{ name: text(node.fields, 'name') || nameOf(val), value: asColumn(expression(analysis, scope, val)) }];
   });
 }
 
@@ -176,7 +180,7 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
         if (settled || !isFields(arm)) break;
         if (round === ROUNDS) throw new Unsure('contains a recursive query that does not settle');
       }
-      columns = [...columns, ...searched(fields, columns)];
+      columns = [...columns, ...searched(analysis, fields, columns)];
       state = 'done';
     };
     const get = (): readonly Column[] => {
@@ -193,7 +197,7 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
 }
 
 /** The columns that SEARCH and CYCLE add, which are made of others. */
-function searched(fields: Fields, columns: readonly Column[]): Column[] {
+function searched(analysis: Analysis, fields: Fields, columns: readonly Column[]): Column[] {
   const added: Column[] = [];
   const add = (clause: Fields, name: string, list: string): void => {
     const names = strings(clause[list]);
@@ -201,6 +205,11 @@ function searched(fields: Fields, columns: readonly Column[]): Column[] {
     if (text(clause, name) !== '') added.push({ name: text(clause, name), value: computed(of) });
   };
   const { search_clause: search, cycle_clause: cycle } = fields;
+  if (isFields(cycle)) {
+    // A row that was there before ends the recursion.
+    const compared = columns.filter(({ name }) => strings(cycle['cycle_col_list']).includes(name));
+    analysis.asks(computed(compared.map(({ value }) => value)), 'other');
+  }
   if (isFields(search)) add(search, 'search_seq_column', 'search_col_list');
   if (isFields(cycle)) add(cycle, 'cycle_mark_column', 'cycle_col_list');
   if (isFields(cycle)) add(cycle, 'cycle_path_column', 'cycle_col_list');

@@ -68,9 +68,7 @@ function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Co
         ? returned(inner, scope, statement.fields)
         : readQuery(inner, scope, { [statement.kind]: statement.fields });
   }
-  for (const { column, kind } of inner.predicates) analysis.asks({ ...NOTHING, sources: new Set([column]) }, kind);
-  analysis.flows.push(...inner.flows);
-  analysis.effects.push(...inner.effects);
+  analysis.include(inner);
   return columns;
 }
 

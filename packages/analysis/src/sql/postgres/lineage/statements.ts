@@ -41,9 +41,13 @@ export function lineageOf(statements: readonly Fields[], catalog: Catalog, sessi
 function statementLineage(node: Node | undefined, catalog: Catalog, session: Session): StatementLineage {
   const statement = node?.kind ?? '';
   const analysis = new Analysis(catalog, session);
-  const collected = (): Pick<StatementLineage, 'statement' | 'predicates' | 'flows' | 'effects'> => ({
+  const collected = (): Pick<
+    StatementLineage,
+    'statement' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
+  > => ({
     statement,
     predicates: analysis.predicates,
+    conditionsOnUnknown: analysis.conditionsOnUnknown,
     flows: analysis.flows,
     effects: analysis.effects,
   });

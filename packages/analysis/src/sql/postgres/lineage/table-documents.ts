@@ -13,6 +13,7 @@ export function xmlTable(analysis: Analysis, scope: Scope, fields: Fields): Colu
     'derived',
     0,
   );
+  analysis.asks(document, 'other');
   return nodesOf(fields['columns']).map((column) => {
     const own = expressions(analysis, scope, [column.fields['colexpr'], column.fields['coldefexpr']]);
     const ordinality = column.fields['for_ordinality'] === true;
@@ -26,6 +27,7 @@ export function xmlTable(analysis: Analysis, scope: Scope, fields: Fields): Colu
 export function jsonTable(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
   const parts = [fields['context_item'], fields['pathspec'], ...listOf(fields, 'passing'), fields['on_error']];
   const document = computed(expressions(analysis, scope, parts));
+  analysis.asks(document, 'other');
   const read = (columns: readonly unknown[]): Column[] =>
     nodesOf(columns).flatMap(({ fields: column }) => {
       if (column['coltype'] === 'JTC_NESTED') return read(listOf(column, 'columns'));

@@ -3,6 +3,14 @@ import type { BaseColumn } from '../catalog/objects.js';
 /** How a value comes from its sources: as it is, by a computation, or from many rows. */
 export type Kind = 'direct' | 'derived' | 'aggregate';
 
+/** What a column is compared with. */
+export interface Comparisons {
+  /** How many written values at most. */
+  readonly values: number;
+  /** The numbers of the parameters that are arrays: how many values they have is known when they are bound. */
+  readonly arrays: readonly number[];
+}
+
 /** What is known about where the values of an expression come from. */
 export interface Value {
   readonly sources: ReadonlySet<BaseColumn>;
@@ -19,6 +27,11 @@ export interface Value {
   readonly type?: number;
   /** The server describes it with `type` too: a column as it is stored, in which no other type can have had a say. */
   readonly stored?: true;
+  /**
+   * It is written in the statement or bound to it, so it is the same in every row: the values that it has where it is read as
+   * an array. Lost in any computation, and in the columns of a query.
+   */
+  readonly constant?: Comparisons;
 }
 
 export interface Column {
@@ -28,7 +41,7 @@ export interface Column {
 
 const EMPTY: ReadonlySet<BaseColumn> = new Set();
 
-/** A constant: it comes from the statement. */
+/** What comes from no column: constants, and what the server makes up itself. */
 export const NOTHING: Value = { sources: EMPTY, kind: 'direct', type: 0 };
 
 export const unknown = (reason: string, sources: ReadonlySet<BaseColumn> = EMPTY): Value => ({
@@ -43,6 +56,13 @@ export const direct = (columns: readonly BaseColumn[], type: number): Value => (
   type,
   stored: true,
 });
+
+/** The value as a column of a query has it: a different one in each row, for all that is known. */
+export function asColumn(value: Value): Value {
+  if (!value.constant) return value;
+  const { constant: _, ...rest } = value;
+  return rest;
+}
 
 export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
 

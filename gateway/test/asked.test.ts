@@ -1,0 +1,119 @@
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Stand, failure, openStand, targetOf } from './stand.js';
+
+const RULES = `
+    - { rule: pay, mask: { columns: ["employees.salary", "employees.email"], with: redact } }
+    - { rule: no-guessing, when: '"other" in masked.asked', deny: Masked columns are compared with whole values only. }
+`;
+const SCHEMA = `
+create table employees (id int primary key, name text, salary int, email text unique);
+insert into employees values (1, 'Ada', 731731, 'ada@example.com'), (2, 'Bob', 52000, null);
+`;
+
+describe.skipIf(missingPostgres(18))('what conditions may ask about masked columns', () => {
+  let server: PostgresServer;
+  let stand: Stand;
+  let client: pg.Client;
+  beforeAll(async () => {
+    server = await startPostgres({ major: 18 });
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(SCHEMA);
+    await direct.end();
+    stand = await openStand({ target: targetOf(server), rules: RULES });
+    client = await stand.client();
+  });
+  afterAll(async () => {
+    await client.end();
+    await stand.stop();
+    await server.stop();
+  });
+  const rows = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
+    (await client.query({ text, values, rowMode: 'array' })).rows.flat();
+  const refused = async (text: string, values: unknown[] = []): Promise<void> => {
+    expect(await failure(client.query({ text, values })), text).toBe('42501');
+  };
+  const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => 731_731 - n);
+
+  test.each([
+    ['select id from employees where salary = $1', [731_731], [1]],
+    ['select id from employees where salary in ($1, $2)', [731_731, 5], [1]],
+    ['select id from employees where salary = any ($1)', [numbers(100)], [1]],
+    ["select id from employees where salary = any ('{731731,5}')", [], [1]],
+    ['select id from employees where email is null', [], [2]],
+    ['select name from employees where id = $1 and email is not null', [1], ['Ada']],
+  ])('whole values: %s', async (text, values, expected) => {
+    expect(await rows(text, values)).toEqual(expected);
+  });
+
+  test('a list of more than a hundred values is a search, however it is written', async () => {
+    await refused('select id from employees where salary = any ($1)', [numbers(101)]);
+    await refused(`select id from employees where salary = any ('{${numbers(101).join(',')}}')`);
+    await refused(`select id from employees where salary in (${numbers(101).join(',')})`);
+    await refused(`select id from employees where salary = any (array[${numbers(101).join(',')}])`);
+    const half = numbers(60).join(',');
+    await refused(`select id from employees where salary in (${half}) or salary in (${half})`);
+    await client.query('prepare many(int[]) as select id from employees where salary = any ($1)');
+    await refused(`execute many('{${numbers(101).join(',')}}')`);
+    expect(await rows(`execute many('{${numbers(100).join(',')}}')`)).toEqual([1]);
+    await refused(`execute many(array(select generate_series(731700, 731740)))`);
+  });
+
+  test('an array parameter in binary is counted as well', async () => {
+    const binary = (values: readonly number[]): Buffer => {
+      const head = Buffer.alloc(20);
+      for (const [at, value] of [1, 0, 23, values.length, 1].entries()) head.writeInt32BE(value, at * 4);
+      const elements = values.map((value) => {
+        const element = Buffer.alloc(8);
+        element.writeInt32BE(4);
+        element.writeInt32BE(value, 4);
+        return element;
+      });
+      return Buffer.concat([head, ...elements]);
+    };
+    const text = 'select id from employees where salary = any ($1)';
+    expect(await rows(text, [binary(numbers(100))])).toEqual([1]);
+    await refused(text, [binary(numbers(101))]);
+  });
+
+  test('a text that is too large to be followed may ask anything', async () => {
+    await refused(`select 1 from employees where salary > 731730${' union all select 1 where false'.repeat(5200)}`);
+    await refused(`select 1 from employees where salary > 731730 -- ${'x'.repeat(70_000)}`);
+  });
+
+  test('a list of new rows may be compared with a unique column, what a query makes may not', async () => {
+    const insert = (rest: string): string => `insert into employees (id, email) ${rest}`;
+    await client.query('begin');
+    await client.query(insert("values (10, 'a@b'), (11, 'b@b') on conflict (email) do nothing"));
+    await client.query(insert("select 12, 'x' || n from generate_series(1, 1) n on conflict (id) do nothing"));
+    await client.query('rollback');
+    await refused(insert("select 12 + n, 'x' || n from generate_series(1, 9) n on conflict (email) do nothing"));
+    await refused(insert("select 12 + n, 'x' || n from generate_series(1, 9) n on conflict do nothing"));
+  });
+
+  test('conditions on statements of other sessions are refused without a rule that says so', async () => {
+    const other = await openStand({
+      target: targetOf(server),
+      rules: RULES.split('    - { rule: no-guessing')[0] ?? '',
+    });
+    const mine = await other.client();
+    const ask = "select count(*) from pg_stat_activity where query like '%x%'";
+    expect(await failure(mine.query(ask))).toBe('42501');
+    expect((await mine.query("select count(*) from pg_stat_activity where state = 'active'")).rows).toHaveLength(1);
+    await mine.end();
+    await other.stop();
+  });
+
+  test('what is computed has one answer for each type, and it is never 0 or false', async () => {
+    const outputs = `upper(email), salary * 2, salary > 5, json_build_object('id', id, 'salary', salary), array[email], nullif(email, email)`;
+    const text = `select ${outputs} from employees order by id`;
+    const one = ['[masked:EMAIL]', null, null, '[masked]', ['[masked:EMAIL]'], '[masked:EMAIL]'];
+    expect(await rows(text)).toEqual([...one, ...one]);
+  });
+
+  test('a column as it is stored keeps its NULLs', async () => {
+    expect(await rows('select email from employees order by id')).toEqual(['[masked:EMAIL]', null]);
+  });
+});
