@@ -11,6 +11,8 @@ import type { Logger } from 'pino';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
+import { FailureWindow } from './strangers/failures.js';
+import { nameOnRecord } from './strangers/text.js';
 import type { Turn } from './turn.js';
 
 /** Sees a record of a session as it is added. */
@@ -24,6 +26,12 @@ export class Log {
   readonly #parameters: ParameterMode;
   readonly #counters: Counters;
   readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #failedLogins = this.#summed('login.refused', 'failed logins');
+  readonly #refusedAgents = this.#summed('agent.refused', 'refused agents');
+  /** In the log only: they are no record of what anybody did. */
+  readonly #brokenConnections = new FailureWindow((address, more) =>
+    this.operator.warn(`${more.toLocaleString('en')} more broken connections from ${address}`),
+  );
 
   constructor(journal: Journal, turn: Turn, operator: Logger, parameters: ParameterMode, counters: Counters) {
     this.#journal = journal;
@@ -100,12 +108,48 @@ export class Log {
     this.operator.info({ session: id, reason, commands, denied }, 'session closed');
   }
 
-  /** `why`: what was wrong with a token, for whoever runs the gateway. */
+  /**
+   * `why`: what was wrong with a token, for whoever runs the gateway. Names are cut, and beyond a rate failures are summed:
+   * what somebody who has proven nothing puts on record is bounded in size and number.
+   */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
-    const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
     Counters.add(this.#counters.loginFailures, refused);
+    if (!this.#failedLogins.admits(session.address)) return;
+    const failed = {
+      user: nameOnRecord(user),
+      connection: nameOnRecord(connection),
+      client: session.client,
+      refused,
+      ...(why !== undefined && { why: nameOnRecord(why) }),
+    };
     this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
+  }
+
+  /** An agent that was not let in. `address` may have a port. */
+  agentRefused(id: string, address: string, message: string): void {
+    if (this.#refusedAgents.admits(address.slice(0, address.lastIndexOf(':'))))
+      this.admin(`agent ${id}`, 'agent.refused', `${message}; from ${address}`);
+  }
+
+  /** A client's connection broke, and why, in the log. `session`: its id; empty where there is none. */
+  connectionBroke(session: string, address: string, reason: string): void {
+    if (!this.#brokenConnections.admits(address)) return;
+    this.operator.warn(
+      { ...(session !== '' && { session }), client: address, reason: nameOnRecord(reason) },
+      'connection broke',
+    );
+  }
+
+  /** Writes the sums of what was not written one by one: at the end, when no window ends by itself any more. */
+  closeWindows(): void {
+    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.close();
+  }
+
+  #summed(action: string, what: string): FailureWindow {
+    return new FailureWindow((address, more) =>
+      this.admin('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+    );
   }
 
   /** Something that a person did to the gateway itself. */

@@ -20,6 +20,7 @@ export * from './api.js';
 export { sshConfig } from './commands/client-config-ssh.js';
 export { ApiClient, BEACON, type Beacon, readBeacon } from './client.js';
 export { CliError } from './errors.js';
+export { replaced, visible } from './visible.js';
 export { note, oneLine, print, printRows, printable, table } from './output.js';
 
 /** Commands that need no running gateway: the gateway package brings them, since they are made of its parts. */
