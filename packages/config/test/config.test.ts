@@ -58,6 +58,7 @@ describe('what a good configuration means', () => {
       port: 6432,
       tls: 'self-signed',
       login: 'scram',
+      requireTls: false,
     });
     expect(config.limits).toEqual({
       message: 64 * 1024 ** 2,
@@ -69,6 +70,8 @@ describe('what a good configuration means', () => {
       idle: 0,
       sessionsPerPrincipal: 100,
       connections: 10_000,
+      logins: 1_000,
+      loginsPerAddress: 100,
       drain: 30_000,
     });
   });
@@ -86,6 +89,17 @@ describe('what a good configuration means', () => {
       { rule: 'maintenance', then: { type: 'allow' }, mode: 'observe', path: 'policies.production[1]' },
     ]);
     expect(shop?.target).toMatchObject({ port: 5432, tls: 'verify-full' });
+  });
+
+  test('TLS is required where others reach the port, unless it says otherwise', () => {
+    const required = (listener: string): boolean =>
+      good(`listeners: { postgres: ${listener} }`).listeners.postgres.requireTls;
+    expect(required('{}')).toBe(false);
+    expect(required('{ address: ["::1", localhost, 127.0.0.5] }')).toBe(false);
+    expect(required('{ address: ["127.0.0.1", "::"] }')).toBe(true);
+    expect(required('{ address: "::", require_tls: false }')).toBe(false);
+    expect(required('{ require_tls: true }')).toBe(true);
+    expect(good('control: { address: 0.0.0.0, require_tls: false }').control.requireTls).toBe(false);
   });
 
   test('sizes, durations, several addresses', () => {
@@ -169,6 +183,21 @@ describe('what a mistake is answered with', () => {
       'tokens in the clear',
       'listeners: { postgres: { address: 0.0.0.0, tls: off, login: password } }',
       '1:61  listeners.postgres.login: login by password without TLS would show tokens to the network. Switch tls on, or use scram.',
+    ],
+    [
+      'a listener in a network that has no TLS',
+      'listeners: { postgres: { address: ["127.0.0.1", 0.0.0.0], tls: off } }',
+      '1:64  listeners.postgres.tls: TLS is required here and switched off, so nobody could log in. Switch tls on; with require_tls: false others can read and change what clients send.',
+    ],
+    [
+      'a control API in a network',
+      'control: { address: "::" }',
+      '1:21  control.address: the control API has no TLS of its own, so tokens could be read on the way. Keep it on loopback behind something that speaks TLS, or write require_tls: false.',
+    ],
+    [
+      'a name that only begins like loopback',
+      'listeners: { postgres: { address: 127.evil.example, tls: off } }',
+      '1:58  listeners.postgres.tls: TLS is required here and switched off, so nobody could log in. Switch tls on; with require_tls: false others can read and change what clients send.',
     ],
   ])('%s', (_, text, problem) => {
     expect(bad(text)).toEqual([problem]);
