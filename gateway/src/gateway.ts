@@ -29,6 +29,8 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
+import { type SocketLimits, fitting, maxOpenFiles } from './strangers/descriptors.js';
+import { type Stranger, StrangerSockets } from './strangers/sockets.js';
 import { openTargetSide } from './target.js';
 import { VERSION } from './version.js';
 import type { Webhooks } from './webhooks.js';
@@ -71,7 +73,11 @@ export class Gateway {
   readonly reloads = { ok: 0, failed: 0 };
   /** Commands of sessions that are over. */
   readonly #past = { allowed: 0, denied: 0 };
-  #sockets = 0;
+  /** What there are descriptors for. */
+  readonly socketLimits: SocketLimits;
+  /** Sockets of every listener that are not logged in. */
+  readonly strangers: StrangerSockets;
+  readonly #strangerOf = new WeakMap<Session, Stranger>();
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
@@ -89,6 +95,9 @@ export class Gateway {
     this.#store = parts.store;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
+    this.socketLimits = this.#socketLimits();
+    const { logins, loginsPerAddress } = { ...this.config.limits, ...this.socketLimits };
+    this.strangers = new StrangerSockets({ inAll: logins, perAddress: loginsPerAddress });
     this.#maskTargets = new MaskTargets(
       {
         open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
@@ -231,6 +240,7 @@ export class Gateway {
     await withdrawn;
     await this.webhooks.stop();
     await this.#control?.close();
+    this.log.closeWindows();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
     this.journal.close();
@@ -260,8 +270,6 @@ export class Gateway {
   #accept(socket: Socket, listener: Listener): void {
     // An error nobody listens for ends the process; whoever uses the socket hears of it by its close.
     socket.on('error', () => undefined);
-    if (this.#sockets >= this.config.limits.connections) return void socket.destroy();
-    this.#sockets++;
     const id = `${this.#run}-${(++this.#serial).toString(36)}`;
     const { remoteAddress, remotePort, remoteFamily } = socket;
     const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
@@ -270,6 +278,18 @@ export class Gateway {
       loopback: isLoopback(remoteAddress),
     });
     this.sessions.set(id, session);
+    this.#strangerOf.set(
+      session,
+      this.strangers.add(socket, () => {
+        session.end({ type: 'deadline', message: 'Too many logins at once from your address, or in all: try again.' });
+        // At once: the last words are with the kernel, and the next flood must not find this socket still open.
+        setImmediate(() => socket.destroy());
+      }),
+    );
+    // Whoever does not leave when a login is over is cut off, in whatever state it is.
+    session.signal.addEventListener('abort', () => {
+      if (session.state === 'login') setTimeout(() => socket.destroy(), LINGER).unref();
+    });
     listener.protocol
       .serve(socket, session)
       .catch((error: unknown) => {
@@ -284,7 +304,6 @@ export class Gateway {
         const late = setTimeout(() => socket.destroy(), LINGER);
         const over = (): void => {
           clearTimeout(late);
-          this.#sockets--;
           this.sessions.delete(id);
           session.closed();
           this.#past.allowed += session.commands;
@@ -338,13 +357,32 @@ export class Gateway {
           parts.maskKey,
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
+      sessions: this.socketLimits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
-      sessionsOf: (principal) => {
-        let count = 0;
-        for (const session of this.sessions.values()) if (session.principal?.name === principal) count++;
-        return count;
-      },
+      takePlace: (session, principal) => this.#takePlace(session, principal),
     };
+  }
+
+  #takePlace(session: Session, principal: string): 'principal' | 'gateway' | undefined {
+    if (session.holder === undefined) {
+      let [own, all] = [0, 0];
+      for (const { holder } of this.sessions.values()) {
+        if (holder !== undefined) all++;
+        if (holder === principal) own++;
+      }
+      if (own >= this.config.limits.sessionsPerPrincipal) return 'principal';
+      if (all >= this.socketLimits.connections) return 'gateway';
+    }
+    session.holder = principal;
+    this.#strangerOf.get(session)?.loggedIn();
+    return undefined;
+  }
+
+  /** Throws nothing: with too few descriptors there is room for fewer, and the log says so. */
+  #socketLimits(): SocketLimits {
+    const { limits, warning } = fitting(this.config.limits, maxOpenFiles());
+    if (warning !== undefined) this.log.operator.warn(warning);
+    return limits;
   }
 
   judgeFor(

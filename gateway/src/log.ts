@@ -126,17 +126,17 @@ export class Log {
     this.operator.warn(failed, 'login refused');
   }
 
-  /** An agent that was not let in. `address` may have a port. */
-  agentRefused(id: string, address: string, message: string): void {
-    if (this.#refusedAgents.admits(address.slice(0, address.lastIndexOf(':'))))
-      this.admin(`agent ${id}`, 'agent.refused', `${message}; from ${address}`);
+  /** An agent that was not let in. */
+  agentRefused(id: string, client: string, message: string): void {
+    if (this.#refusedAgents.admits(addressOf(client)))
+      this.admin(`agent ${id}`, 'agent.refused', `${message}; from ${client}`);
   }
 
   /** A client's connection broke, and why, in the log. `session`: its id; empty where there is none. */
-  connectionBroke(session: string, address: string, reason: string): void {
-    if (!this.#brokenConnections.admits(address)) return;
+  connectionBroke(session: string, client: string, reason: string): void {
+    if (!this.#brokenConnections.admits(addressOf(client))) return;
     this.operator.warn(
-      { ...(session !== '' && { session }), client: address, reason: nameOnRecord(reason) },
+      { ...(session !== '' && { session }), client, reason: nameOnRecord(reason) },
       'connection broke',
     );
   }
@@ -172,3 +172,6 @@ export class Log {
     this.#turn.later();
   }
 }
+
+/** Of `host:port`, IPv6 in brackets or not. */
+const addressOf = (client: string): string => client.slice(0, client.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
