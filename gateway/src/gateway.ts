@@ -29,8 +29,8 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
-import { type SocketLimits, fitting, maxOpenFiles } from './strangers/descriptors.js';
-import { type Stranger, StrangerSockets } from './strangers/sockets.js';
+import { Places } from './strangers/places.js';
+import type { StrangerSockets } from './strangers/sockets.js';
 import { openTargetSide } from './target.js';
 import { VERSION } from './version.js';
 import type { Webhooks } from './webhooks.js';
@@ -73,11 +73,7 @@ export class Gateway {
   readonly reloads = { ok: 0, failed: 0 };
   /** Commands of sessions that are over. */
   readonly #past = { allowed: 0, denied: 0 };
-  /** What there are descriptors for. */
-  readonly socketLimits: SocketLimits;
-  /** Sockets of every listener that are not logged in. */
-  readonly strangers: StrangerSockets;
-  readonly #strangerOf = new WeakMap<Session, Stranger>();
+  readonly places: Places;
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
@@ -95,9 +91,7 @@ export class Gateway {
     this.#store = parts.store;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
-    this.socketLimits = this.#socketLimits();
-    const { logins, loginsPerAddress } = { ...this.config.limits, ...this.socketLimits };
-    this.strangers = new StrangerSockets({ inAll: logins, perAddress: loginsPerAddress });
+    this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
     this.#maskTargets = new MaskTargets(
       {
         open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
@@ -159,6 +153,10 @@ export class Gateway {
       counted.denied += denied;
     }
     return counted;
+  }
+
+  get strangers(): StrangerSockets {
+    return this.places.strangers;
   }
 
   get url(): string {
@@ -278,18 +276,7 @@ export class Gateway {
       loopback: isLoopback(remoteAddress),
     });
     this.sessions.set(id, session);
-    this.#strangerOf.set(
-      session,
-      this.strangers.add(socket, () => {
-        session.end({ type: 'deadline', message: 'Too many logins at once from your address, or in all: try again.' });
-        // At once: the last words are with the kernel, and the next flood must not find this socket still open.
-        setImmediate(() => socket.destroy());
-      }),
-    );
-    // Whoever does not leave when a login is over is cut off, in whatever state it is.
-    session.signal.addEventListener('abort', () => {
-      if (session.state === 'login') setTimeout(() => socket.destroy(), LINGER).unref();
-    });
+    this.places.accepted(socket, session);
     listener.protocol
       .serve(socket, session)
       .catch((error: unknown) => {
@@ -357,32 +344,10 @@ export class Gateway {
           parts.maskKey,
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
-      sessions: this.socketLimits.connections,
+      sessions: this.places.limits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
-      takePlace: (session, principal) => this.#takePlace(session, principal),
+      takePlace: (session, principal) => this.places.take(session, principal),
     };
-  }
-
-  #takePlace(session: Session, principal: string): 'principal' | 'gateway' | undefined {
-    if (session.holder === undefined) {
-      let [own, all] = [0, 0];
-      for (const { holder } of this.sessions.values()) {
-        if (holder !== undefined) all++;
-        if (holder === principal) own++;
-      }
-      if (own >= this.config.limits.sessionsPerPrincipal) return 'principal';
-      if (all >= this.socketLimits.connections) return 'gateway';
-    }
-    session.holder = principal;
-    this.#strangerOf.get(session)?.loggedIn();
-    return undefined;
-  }
-
-  /** Throws nothing: with too few descriptors there is room for fewer, and the log says so. */
-  #socketLimits(): SocketLimits {
-    const { limits, warning } = fitting(this.config.limits, maxOpenFiles());
-    if (warning !== undefined) this.log.operator.warn(warning);
-    return limits;
   }
 
   judgeFor(

@@ -14,7 +14,7 @@ export interface Sockets {
 }
 
 /** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
-export function watchSockets(app: App, { strangers, socketLimits }: Gateway): Sockets {
+export function watchSockets(app: App, { places: { strangers, limits } }: Gateway): Sockets {
   const waiting = new WeakMap<Socket, Stranger>();
   let callers = 0;
   app.server.on('connection', (socket: Socket) => {
@@ -27,7 +27,7 @@ export function watchSockets(app: App, { strangers, socketLimits }: Gateway): So
     loggedIn: (socket) => {
       const stranger = waiting.get(socket);
       if (!stranger) return;
-      if (callers >= socketLimits.control)
+      if (callers >= limits.control)
         throw new ControlError(
           503,
           `${callers} connections are open to the control API, which is the most there may be.`,
