@@ -1,5 +1,5 @@
 import { CliError } from '@sluice/cli';
-import { type Config, type Locate, describeProblem, loadConfig } from '@sluice/config';
+import { type Config, type Locate, describeProblem, isExposed, loadConfig } from '@sluice/config';
 import { PolicyError, compilePolicy } from '@sluice/guardrails';
 
 /** A configuration whose rules compile too, and what its author should know about it. */
@@ -32,8 +32,14 @@ function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: L
   }
 }
 
+/** `require_tls: false` where others than this machine reach the port. */
+function tlsWarnings({ listeners: { postgres } }: Config): string[] {
+  if (postgres.requireTls || !isExposed(postgres.addresses)) return [];
+  return ['PostgreSQL clients may come without TLS (require_tls: false): others can read and change what they send.'];
+}
+
 function warningsOf(config: Config): string[] {
-  const warnings: string[] = [];
+  const warnings: string[] = [...tlsWarnings(config)];
   for (const connection of config.connections.values()) {
     const { name, access, rules } = connection;
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);

@@ -29,6 +29,8 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
+import { Places } from './strangers/places.js';
+import type { StrangerSockets } from './strangers/sockets.js';
 import { openTargetSide } from './target.js';
 import { VERSION } from './version.js';
 import type { Webhooks } from './webhooks.js';
@@ -71,7 +73,7 @@ export class Gateway {
   readonly reloads = { ok: 0, failed: 0 };
   /** Commands of sessions that are over. */
   readonly #past = { allowed: 0, denied: 0 };
-  #sockets = 0;
+  readonly places: Places;
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
@@ -89,6 +91,7 @@ export class Gateway {
     this.#store = parts.store;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
+    this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
     this.#maskTargets = new MaskTargets(
       {
         open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
@@ -150,6 +153,10 @@ export class Gateway {
       counted.denied += denied;
     }
     return counted;
+  }
+
+  get strangers(): StrangerSockets {
+    return this.places.strangers;
   }
 
   get url(): string {
@@ -231,6 +238,7 @@ export class Gateway {
     await withdrawn;
     await this.webhooks.stop();
     await this.#control?.close();
+    this.log.closeWindows();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     this.log.flush();
     this.journal.close();
@@ -260,8 +268,6 @@ export class Gateway {
   #accept(socket: Socket, listener: Listener): void {
     // An error nobody listens for ends the process; whoever uses the socket hears of it by its close.
     socket.on('error', () => undefined);
-    if (this.#sockets >= this.config.limits.connections) return void socket.destroy();
-    this.#sockets++;
     const id = `${this.#run}-${(++this.#serial).toString(36)}`;
     const { remoteAddress, remotePort, remoteFamily } = socket;
     const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
@@ -270,6 +276,7 @@ export class Gateway {
       loopback: isLoopback(remoteAddress ?? ''),
     });
     this.sessions.set(id, session);
+    this.places.accepted(socket, session);
     listener.protocol
       .serve(socket, session)
       .catch((error: unknown) => {
@@ -284,7 +291,6 @@ export class Gateway {
         const late = setTimeout(() => socket.destroy(), LINGER);
         const over = (): void => {
           clearTimeout(late);
-          this.#sockets--;
           this.sessions.delete(id);
           session.closed();
           this.#past.allowed += session.commands;
@@ -338,12 +344,9 @@ export class Gateway {
           parts.maskKey,
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
+      sessions: this.places.limits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
-      sessionsOf: (principal) => {
-        let count = 0;
-        for (const session of this.sessions.values()) if (session.principal?.name === principal) count++;
-        return count;
-      },
+      takePlace: (session, principal) => this.places.take(session, principal),
     };
   }
 

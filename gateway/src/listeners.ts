@@ -10,6 +10,7 @@ import { listen } from './listener.js';
 import type { Log } from './log.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
+import type { StrangerSockets } from './strangers/sockets.js';
 
 /** A port that is open. */
 export interface Open {
@@ -24,6 +25,7 @@ interface Parts {
   readonly sshKeys: SshKeys;
   readonly agents: Agents;
   readonly log: Log;
+  readonly strangers: StrangerSockets;
 }
 
 type Accept = (socket: Socket, listener: Listener) => void;
@@ -31,8 +33,8 @@ type Accept = (socket: Socket, listener: Listener) => void;
 /** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
 export async function* openListeners({ listeners, data }: Config, parts: Parts, accept: Accept): AsyncGenerator<Open> {
   const tls = await tlsOf(listeners.postgres, data);
-  const { login } = listeners.postgres;
-  yield* open({ protocol: postgres, tls, alpn: ['postgresql'], login }, listeners.postgres, accept);
+  const { login, requireTls } = listeners.postgres;
+  yield* open({ protocol: postgres, tls, alpn: ['postgresql'], login, requireTls }, listeners.postgres, accept);
   if (listeners.ssh) {
     if (!nativeCiphers)
       parts.log.operator.info(
@@ -41,7 +43,7 @@ export async function* openListeners({ listeners, data }: Config, parts: Parts, 
     const protocol = ssh({ hostKeys: { 'ssh-ed25519': parts.sshKeys.hostKey } });
     yield* open({ protocol, tls: undefined, alpn: [] }, listeners.ssh, accept);
   }
-  if (listeners.agents) yield* openForAgents(listeners.agents, data, parts.agents);
+  if (listeners.agents) yield* openForAgents(listeners.agents, data, parts);
 }
 
 async function* open(
@@ -64,12 +66,12 @@ function checkContract({ name, contract }: Protocol): void {
 async function* openForAgents(
   { addresses, port, tls }: NonNullable<Config['listeners']['agents']>,
   data: string,
-  agents: Agents,
+  parts: Parts,
 ): AsyncGenerator<Open> {
   const own = tls === 'self-signed' ? await selfSigned(data) : undefined;
   const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
   for (const address of addresses) {
-    const server = await listenForAgents(agents, given, address, port);
+    const server = await listenForAgents(parts, given, address, port);
     yield { server, name: 'agents', address: server.address };
   }
 }

@@ -12,6 +12,8 @@ import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
 import type { CommitBarrier } from './commit-barrier.js';
+import { FailureWindow } from './strangers/failures.js';
+import { nameOnRecord } from './strangers/text.js';
 
 /** Sees a record of a session as it is added. */
 export type Watcher = (header: Header, payload: Buffer) => void;
@@ -24,6 +26,12 @@ export class Log {
   readonly #parameters: ParameterMode;
   readonly #counters: Counters;
   readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #failedLogins = this.#summed('login.refused', 'failed logins');
+  readonly #refusedAgents = this.#summed('agent.refused', 'refused agents');
+  /** In the log only: they are no record of what anybody did. */
+  readonly #brokenConnections = new FailureWindow((address, more) =>
+    this.operator.warn(`${more.toLocaleString('en')} more broken connections from ${address}`),
+  );
 
   constructor(
     journal: Journal,
@@ -106,12 +114,48 @@ export class Log {
     this.operator.info({ session: id, reason, commands, denied }, 'session closed');
   }
 
-  /** `why`: what was wrong with a token, for whoever runs the gateway. */
+  /**
+   * `why`: what was wrong with a token, for whoever runs the gateway. Names are cut, and beyond a rate failures are summed:
+   * what somebody who has proven nothing puts on record is bounded in size and number.
+   */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
-    const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
     Counters.add(this.#counters.loginFailures, refused);
+    if (!this.#failedLogins.admits(session.address)) return;
+    const failed = {
+      user: nameOnRecord(user),
+      connection: nameOnRecord(connection),
+      client: session.client,
+      refused,
+      ...(why !== undefined && { why: nameOnRecord(why) }),
+    };
     this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
+  }
+
+  /** An agent that was not let in. */
+  agentRefused(id: string, client: string, message: string): void {
+    if (this.#refusedAgents.admits(addressOf(client)))
+      this.admin(`agent ${id}`, 'agent.refused', `${message}; from ${client}`);
+  }
+
+  /** A client's connection broke, and why, in the log. `session`: its id; empty where there is none. */
+  connectionBroke(session: string, client: string, reason: string): void {
+    if (!this.#brokenConnections.admits(addressOf(client))) return;
+    this.operator.warn(
+      { ...(session !== '' && { session }), client, reason: nameOnRecord(reason) },
+      'connection broke',
+    );
+  }
+
+  /** Writes the sums of what was not written one by one: at the end, when no window ends by itself any more. */
+  closeWindows(): void {
+    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.close();
+  }
+
+  #summed(action: string, what: string): FailureWindow {
+    return new FailureWindow((address, more) =>
+      this.admin('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+    );
   }
 
   /** Something that a person did to the gateway itself. */
@@ -134,3 +178,6 @@ export class Log {
     this.#barrier.later();
   }
 }
+
+/** Of `host:port`, IPv6 in brackets or not. */
+const addressOf = (client: string): string => client.slice(0, client.lastIndexOf(':')).replaceAll(/[[\]]/g, '');

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admission, Challenge, Principal, Refusal } from '@sluice/contract';
-import { type Proven, TokenError } from '@sluice/identity';
+import { MAX_CANDIDATES, type Proven, TokenError, readLoginName } from '@sluice/identity';
 import type { Connection, Listener, Services } from './services.js';
 import type { Session } from './session.js';
 
@@ -18,6 +19,19 @@ export function currentOf(proof: Proof, services: Services, address: string): Pr
   const again = services.sshIdentities.proven(proof.key.blob, address, proof.key.at);
   return 'principal' in again && again.principal.name === proof.principal.name ? again.principal : undefined;
 }
+
+/** What a wrong proof gets to read, whoever it is from. */
+const WRONG =
+  'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create". ' +
+  `Of more than ${MAX_CANDIDATES} tokens the newer ones are named: NAME+ID, as "sluice token ls" has it.`;
+/** For so long the answer to a wrong proof is kept back at most, in milliseconds. Its socket counts meanwhile. */
+const MAX_PAUSE_MS = 2_000;
+const BUSY: Refusal = {
+  type: 'refusal',
+  reason: 'limit',
+  message: 'Too many logins wait to be confirmed in a browser, from your address or in all',
+  hint: 'Confirm or end one of them, or log in with a token.',
+};
 
 /** Times to choose a machine, and to have a login confirmed, in milliseconds. */
 const CHOICE = 120_000;
@@ -52,26 +66,27 @@ export class Login {
     const { loginLimits } = this.#services;
     // Where a client says who it is by its proof alone (SSH), others behind its address must not wait for its failures.
     const named = user !== '';
-    const wait = (): number => (named ? Math.ceil(loginLimits.wait(this.#session.address, user) / 1000) : 0);
-    const fail = (why?: string): Promise<Refusal> => {
-      if (named) loginLimits.failed(this.#session.address, user);
-      this.#services.log.loginFailed(this.#session, user, connection, 'credentials', why);
-      return Promise.resolve({
+    const name = readLoginName(user)?.principal ?? user;
+    // Only wrong proofs wait: a right one is of 160 random bits, which nobody has guessed.
+    const fail = async (why?: string): Promise<Refusal> => {
+      const wait = named ? loginLimits.wait(this.#session.address, name) : 0;
+      if (named) loginLimits.failed(this.#session.address, name);
+      this.#services.log.loginFailed(this.#session, user, connection, wait > 0 ? 'limit' : 'credentials', why);
+      if (wait > 0) {
+        await this.#pause(Math.min(wait, MAX_PAUSE_MS));
+        const message = `too many failed logins of "${name}" from your address, and this one was wrong too`;
+        return { type: 'refusal', reason: 'limit', message, hint: 'A right token logs in at any time.' };
+      }
+      return {
         type: 'refusal',
         reason: 'credentials',
         message: `password authentication failed for user "${user}"`,
-        hint: 'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create".',
-      });
+        hint: WRONG,
+      };
     };
     const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
       if (!proven) return fail();
-      const seconds = wait();
-      if (seconds > 0) {
-        this.#services.log.loginFailed(this.#session, user, connection, 'limit');
-        const message = `too many failed logins of "${user}" from your address: try again in ${seconds} s`;
-        return { type: 'refusal', reason: 'limit', message };
-      }
-      if (named) loginLimits.succeeded(this.#session.address, user);
+      if (named) loginLimits.succeeded(this.#session.address, name);
       return this.#admit(proven, connection, account);
     };
     // A token says whose it is; a name beside it has to agree.
@@ -114,7 +129,11 @@ export class Login {
         if ('fault' in proof) return fail(`key: ${proof.fault}`);
         return admit({ ...proof, key: { blob: Buffer.from(key), at: Date.now() } });
       },
-      interactive: async (show, signal) => admit(await this.#confirmed(show, signal)),
+      interactive: async (show, signal) => {
+        const both = AbortSignal.any([signal, this.#session.signal]);
+        const begun = this.#services.pendingLogins.begin(this.#session.address, both);
+        return begun ? admit(await this.#confirmed(begun, show)) : BUSY;
+      },
     };
   }
 
@@ -144,13 +163,8 @@ export class Login {
     if (!hasAccount(connection, account)) {
       return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
     }
-    if (services.sessionsOf(user) >= services.sessionsPerPrincipal) {
-      return refuse(
-        'limit',
-        `"${user}" has ${services.sessionsPerPrincipal} sessions open, which is the most there may be`,
-        'Close one, or have limits.sessions_per_principal raised.',
-      );
-    }
+    const full = this.#full(user);
+    if (full) return refuse('limit', full.message, full.hint);
     // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
     const chosen = this.#session.connection;
     if (chosen) return refuse('limit', `"${chosen.name}" was chosen already`, 'Connect again for another one.');
@@ -162,6 +176,8 @@ export class Login {
     const own = [...this.#services.connections.values()].filter(
       (one) => one.protocol === this.#session.protocol && this.#mayUse(proven, one),
     );
+    const full = this.#full(proven.principal.name);
+    if (full) return full;
     this.#session.allow(CHOICE);
     return {
       type: 'refusal',
@@ -181,6 +197,29 @@ export class Login {
     };
   }
 
+  /** There is no place for another session. */
+  #full(user: string): (Refusal & { readonly hint: string }) | undefined {
+    const { sessions, sessionsPerPrincipal } = this.#services;
+    const full = this.#services.takePlace(this.#session, user);
+    if (!full) return undefined;
+    const [message, hint] =
+      full === 'principal'
+        ? [
+            `"${user}" has ${sessionsPerPrincipal} sessions open, which is the most there may be`,
+            'Close one, or have limits.sessions_per_principal raised.',
+          ]
+        : [
+            `${sessions} sessions are open at the gateway, which is the most there may be`,
+            'Try again later, or have limits.connections raised.',
+          ];
+    return { type: 'refusal', reason: 'limit', message: message as string, hint: hint as string };
+  }
+
+  /** So many milliseconds, or until the session has to end. */
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#session.signal }).catch(() => undefined);
+  }
+
   /** Neither revoked nor run out. */
   #isGood({ by, tokenId, expires }: Proof): boolean {
     if (by === 'token' && tokenId !== undefined) return this.#services.identity.proven(tokenId) !== undefined;
@@ -193,10 +232,10 @@ export class Login {
   }
 
   /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
-  async #confirmed(show: (text: string) => void, signal: AbortSignal): Promise<Proof | undefined> {
-    const both = AbortSignal.any([signal, this.#session.signal]);
-    const begun = this.#services.pendingLogins.begin(this.#session.address, both);
-    if (!begun) return undefined;
+  #confirmed(
+    begun: { readonly code: string; readonly confirmed: Promise<Proof | undefined> },
+    show: (text: string) => void,
+  ): Promise<Proof | undefined> {
     this.#session.allow(CONFIRMATION);
     const { url } = this.#services;
     show(

@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino';
-import { printable } from '@sluice/cli';
+import { visible } from '@sluice/cli';
 
 /** The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`. */
 export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info'): Logger {
@@ -11,7 +11,13 @@ export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?
 
 function forPeople(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: number; msg?: string };
-  const details = Object.entries(rest).map(([name, value]) => `${name}=${String(value)}`);
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
   const mark = level >= 50 ? 'ERROR ' : level >= 40 ? 'warning ' : '';
-  return `${printable([new Date(time).toISOString().slice(11, 19), mark + (msg ?? ''), ...details].join('  '))}\n`;
+  return `${[new Date(time).toISOString().slice(11, 19), mark + visible(msg ?? ''), ...details].join('  ')}\n`;
+}
+
+/** In quotes where it could be taken for several details: names come from strangers. */
+function shown(value: unknown): string {
+  const text = visible(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return /^[^\s"=]*$/.test(text) ? text : `"${text.replaceAll('"', '\\"')}"`;
 }

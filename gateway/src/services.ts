@@ -22,6 +22,8 @@ export interface Listener {
   readonly tls: ServerTls | undefined;
   /** Application protocols to settle on by ALPN. */
   readonly alpn: string[];
+  /** Clients without TLS are not let in. */
+  readonly requireTls?: boolean;
   /** How clients log in that ask for no other way. */
   readonly login?: LoginWay;
 }
@@ -32,6 +34,8 @@ export interface Services {
   /** Time for the whole login, in milliseconds. */
   readonly handshake: number;
   readonly sessionsPerPrincipal: number;
+  /** Sessions that may be logged in at a time. */
+  readonly sessions: number;
   readonly draining: AbortSignal;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly identity: Directory;
@@ -55,7 +59,11 @@ export interface Services {
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): MaskSession | undefined;
   mayUse(principal: Principal, connection: Connection): boolean;
-  sessionsOf(principal: string): number;
+  /**
+   * Takes a place among the sessions that are logged in, for as long as the session is there. Returns why there is none: for
+   * this principal, or for anybody.
+   */
+  takePlace(session: Session, principal: string): 'principal' | 'gateway' | undefined;
 }
 
 export const drain = (message: string): Ending => ({ type: 'drain', message });

@@ -49,10 +49,13 @@ export class Session implements Gate {
   readonly protocol: string;
   readonly limits: Limits;
   readonly tls: boolean;
+  readonly requireTls: boolean;
   readonly loopback: boolean;
   readonly signal: AbortSignal;
   readonly draining: AbortSignal;
   principal: Principal | undefined;
+  /** Name of whoever has proven who they are, also while they still choose a machine. */
+  holder: string | undefined;
   #proof: Proof | undefined;
   connection: Connection | undefined;
   /** Of the target, where it is not that of the credential. */
@@ -102,6 +105,7 @@ export class Session implements Gate {
     this.loopback = client.loopback;
     this.protocol = listener.protocol.name;
     this.tls = listener.tls !== undefined;
+    this.requireTls = listener.requireTls ?? false;
     this.limits = services.limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
@@ -150,7 +154,7 @@ export class Session implements Gate {
     if (side === 'client') {
       const { tls, alpn } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
-      return secureClient(stream, tls.context, tls.certificate, alpn);
+      return secureClient(stream, tls.context, tls.certificate, alpn, (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
     const secured = await this.#reach().secure(stream.handOver());
@@ -159,6 +163,10 @@ export class Session implements Gate {
 
   login(user: string, connection: string, account = ''): Challenge {
     return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
+  }
+
+  broke(reason: string): void {
+    this.#services.log.connectionBroke(this.id, this.client, reason);
   }
 
   opened(): void {

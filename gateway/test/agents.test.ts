@@ -7,6 +7,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { hour, spawnAgent, startAgent } from './agents.js';
 import { type Stand, type StandOptions, failure, openStand } from './stand.js';
+import { dial } from './strangers.js';
 
 const SECRET_FILE = 'password';
 
@@ -179,6 +180,55 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
     expect(actions).toContain('agent dc1 agent.enrol');
     expect(actions).toContain('agent dc1 agent.connect');
     expect(statSync(join(stand.folder, 'agent.key')).mode & 0o777).toBe(0o600);
+  });
+
+  test('sockets of strangers, silent or not, keep no agent from logging in', async () => {
+    const own = await through({ limits: '{ logins: 20, logins_per_address: 20 }' });
+    const port = Number((own.gateway.addresses.get('agents') ?? '').split(':').at(-1));
+    const strangers = Array.from({ length: 60 }, (_, at) =>
+      dial(port, '127.0.0.1', at % 2 ? Buffer.from([22, 3, 1]) : undefined),
+    );
+    const token = await own.gateway.agents.token('dc1', hour());
+    const running = startAgent(own, {
+      allow: allow(),
+      token,
+      ca: readFileSync(join(own.folder, 'data', 'gateway.crt'), 'utf8'),
+    });
+    running.done.catch(() => undefined);
+    await vi.waitFor(() => expect(own.gateway.agents.links()).toHaveLength(1), { timeout: 10_000 });
+    const client = await own.client();
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    // The agent's own socket counts no more.
+    for (const { socket } of strangers) socket.destroy();
+    await vi.waitFor(() => expect(own.gateway.strangers.size).toBe(0));
+    await client.end();
+    await running.agent.stop(0);
+    await own.stop();
+  });
+
+  test('what is no agent is told so once, and the connection closed', async () => {
+    const own = await through({ agents: '{ port: 0, tls: off }' });
+    const port = Number((own.gateway.addresses.get('agents') ?? '').split(':').at(-1));
+    for (const path of ['/', '/v1/tunnel']) {
+      const said = await dial(port, '127.0.0.1', Buffer.from(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)).closed;
+      expect(said).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
+    }
+    await own.stop();
+  });
+
+  test('agents that are refused are on record ten times in a window, then in a sum', async () => {
+    const own = await through({ agents: '{ port: 0, tls: off }' });
+    for (let n = 0; n < 14; n++)
+      await expect(startAgent(own, { allow: allow(), key: `${n}.key` }).done).rejects.toThrow(/has not enrolled/);
+    const journal = join(own.folder, 'data', 'journal');
+    own.gateway.log.closeWindows();
+    own.gateway.log.flush();
+    const refused = [...readJournal(journal)].flatMap(({ header }) =>
+      header.k === 'admin' && header.action === 'agent.refused' ? [header.detail] : [],
+    );
+    await own.stop();
+    expect(refused).toHaveLength(11);
+    expect(refused.at(-1)).toBe('4 more refused agents from 127.0.0.1');
   });
 
   test('an agent that trusts another authority sends nothing', async () => {

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { missingSshd } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SshStand, openSshStand, until } from './ssh-stand.js';
+import { logLines } from './stand.js';
 
 const MIB = 1024 * 1024;
 
@@ -57,6 +58,35 @@ describe.skipIf(missingSshd() !== undefined)('hostile clients', () => {
     // The gateway's own key exchange follows its version line.
     await until(() => said.length > 300, 'the key exchange');
     await closed(socket);
+  });
+
+  test('signatures with SHA-1, which are refused, are not on offer', async () => {
+    const { stderr } = await stand.ssh(['-vvv', 'true']);
+    const [, offered = ''] = /server-sig-algs=<([^>]*)>/.exec(stderr) ?? [];
+    expect(offered.split(',')).toContain('rsa-sha2-256');
+    expect(offered.split(',').filter((name) => /^ssh-(rsa|dss)$/.test(name))).toEqual([]);
+  });
+
+  test('why a connection broke is in the log, in words, and summed beyond a rate', async () => {
+    const { log, lines } = logLines();
+    const own = await openSshStand({ log });
+    for (let n = 0; n < 15; n++) {
+      const socket = connect({ port: own.port, host: '127.0.0.1', localAddress: '127.0.0.7' }).on(
+        'error',
+        () => undefined,
+      );
+      socket.write('SSH-1.5-old\r\n');
+      await closed(socket);
+    }
+    await own.stop();
+    const broken = lines.filter((line) => line.includes('connection broke'));
+    expect(broken).toHaveLength(10);
+    expect(JSON.parse(broken[0] ?? '{}')).toMatchObject({
+      session: expect.stringMatching(/^\w+-\w+$/) as string,
+      client: expect.stringMatching(/^127\.0\.0\.7:\d+$/) as string,
+      reason: 'Invalid identification string',
+    });
+    expect(lines.join('')).toContain('5 more broken connections from 127.0.0.7');
   });
 
   test('a flood before the login keeps nobody out, and is cut', async () => {

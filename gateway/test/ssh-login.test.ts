@@ -145,13 +145,34 @@ describe.skipIf(missingSshd() !== undefined)('who one is', () => {
     expect((await run('sshpass', words, { env: { SSHPASS: token } })).status).not.toBe(0);
   });
 
-  test('Enter leads to a code, which somebody confirms once', async () => {
-    // Without a terminal OpenSSH asks this program for what it would ask there; it shows what the server says on the way.
+  test.skipIf(missingTool('sshpass') !== undefined)(
+    'a right token does not wait for wrong ones from the same address',
+    async () => {
+      const words = ['-e', 'ssh', ...known(), ...NO_KEY, 'vm@127.0.0.1', 'echo in'];
+      const attempt = (token: string) => run('sshpass', words, { env: { SSHPASS: token } });
+      const wrong = await Promise.all(Array.from({ length: 12 }, () => attempt('wrong')));
+      expect(wrong.every(({ status }) => status !== 0)).toBe(true);
+      const ran = await attempt(stand.token);
+      expect(ran.stdout.toString()).toBe('in\n');
+    },
+  );
+
+  test('Enter leads to a code, also where OpenSSH shows errors only, which somebody confirms once', async () => {
+    // Without a terminal OpenSSH asks this program for what it would ask there. It passes on the prompt, and presses Enter.
     const askpass = join(folder, 'askpass');
-    writeFileSync(askpass, '#!/bin/sh\necho\n', { mode: 0o755 });
+    writeFileSync(askpass, '#!/bin/sh\nprintf "%s" "$1" >&2\necho\n', { mode: 0o755 });
     const child = spawn(
       'ssh',
-      [...known(), ...NO_KEY, '-o', 'PreferredAuthentications=keyboard-interactive', 'vm@127.0.0.1', 'echo in'],
+      [
+        '-o',
+        'LogLevel=ERROR',
+        ...known(),
+        ...NO_KEY,
+        '-o',
+        'PreferredAuthentications=keyboard-interactive',
+        'vm@127.0.0.1',
+        'echo in',
+      ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },

@@ -3,6 +3,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SshdServer, makeKey, startSshd, temporaryFolder } from '@sluice/testkit';
+import type { Logger } from 'pino';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
 import { operatorLog } from '../src/operator-log.js';
@@ -65,6 +66,7 @@ export interface SshStandOptions {
   /** The name of the agent that dials the target. */
   readonly via?: string;
   readonly sshd?: Parameters<typeof startSshd>[0];
+  readonly log?: Logger;
 }
 
 /** Lets everything pass but what destroys, which the words of the test decide. */
@@ -110,7 +112,7 @@ policies:
   );
   const gateway = await Gateway.start(
     readConfiguration(file).config,
-    operatorLog(true, process.env['SLUICE_LOG'] ?? 'silent'),
+    options.log ?? operatorLog(true, process.env['SLUICE_LOG'] ?? 'silent'),
   );
   const { token } = await gateway.identity.createToken({ principal: 'dev', name: 'test' });
   const address = gateway.addresses.get('ssh') ?? '';

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PostgresServer, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
+import { type Logger, pino } from 'pino';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
 import { operatorLog } from '../src/operator-log.js';
@@ -39,6 +40,7 @@ export interface StandOptions {
   readonly sections?: string;
   readonly connection?: string;
   readonly access?: string;
+  readonly log?: Logger;
 }
 
 export const RULES = `
@@ -77,7 +79,7 @@ policies:
   );
   const gateway = await Gateway.start(
     readConfiguration(file).config,
-    operatorLog(true, process.env['SLUICE_LOG'] ?? 'silent'),
+    options.log ?? operatorLog(true, process.env['SLUICE_LOG'] ?? 'silent'),
   );
   const { token } = await gateway.identity.createToken({ principal: 'dev', name: 'test' });
   const port = Number((gateway.addresses.get('postgres') ?? '').split(':').at(-1));
@@ -105,6 +107,12 @@ export const targetOf = (server: PostgresServer): StandOptions['target'] => ({
   user: server.user,
   password: server.password,
 });
+
+/** A log of the operator, and its lines as they would be written. */
+export function logLines(): { readonly log: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  return { lines, log: pino({ level: 'info', base: null }, { write: (line: string) => void lines.push(line) }) };
+}
 
 /** The SQLSTATE that something fails with. */
 export async function failure(attempt: Promise<unknown>): Promise<string> {

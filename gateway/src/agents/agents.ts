@@ -154,7 +154,7 @@ export class Agents {
   }
 
   #refused(id: string, address: string, message: string): Admitted {
-    this.#log.admin(`agent ${id}`, 'agent.refused', `${message}; from ${address}`);
+    this.#log.agentRefused(id, address, message);
     return { admitted: false, message };
   }
 

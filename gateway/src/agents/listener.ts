@@ -1,7 +1,7 @@
 import { X509Certificate, createHash, randomBytes } from 'node:crypto';
-import { type Server, createServer } from 'node:http';
+import { type Server, type ServerResponse, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, isIP } from 'node:net';
+import { type AddressInfo, type Socket, isIP } from 'node:net';
 import { isLoopback } from '@sluice/addresses';
 import {
   LOGIN,
@@ -18,9 +18,12 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Agents, Link } from './agents.js';
 import { listening } from '../listener.js';
+import type { Log } from '../log.js';
+import type { Stranger, StrangerSockets } from '../strangers/sockets.js';
+import { inWords } from '../tls.js';
 
-/** Logins that may be going on at a time: more is nobody who means well. */
-const LOGINS = 200;
+/** How often requests that are late are looked for, in milliseconds. */
+const CHECK = 1_000;
 /** Closing code of RFC 6455 section 7.4.1: the login was refused by rule. */
 const POLICY = 1008;
 
@@ -33,42 +36,67 @@ export interface AgentListener {
 /** PEM; undefined: no TLS, which the configuration allows on loopback only. */
 export type Certificate = { readonly certificate: string; readonly key: string } | undefined;
 
+/** What the listener needs of the gateway. */
+export interface AgentPort {
+  readonly agents: Agents;
+  readonly log: Log;
+  readonly strangers: StrangerSockets;
+}
+
 /** The port that agents dial in at. There is nothing else on it. */
 export async function listenForAgents(
-  agents: Agents,
+  { agents, log, strangers }: AgentPort,
   certificate: Certificate,
   address: string,
   port: number,
 ): Promise<AgentListener> {
   const seen = seenBy(certificate);
-  const nothing = (_: unknown, response: { writeHead(code: number): { end(): void } }): void =>
-    response.writeHead(404).end();
+  const nothing = (_: unknown, response: ServerResponse): void =>
+    void response.writeHead(404, { connection: 'close' }).end();
+  // Whatever comes is a request for an upgrade, which has no body, and is there in time.
+  const times = { headersTimeout: LOGIN, requestTimeout: LOGIN, connectionsCheckingInterval: CHECK };
   const server: Server = certificate
     ? createTlsServer(
-        { cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.3', handshakeTimeout: LOGIN },
+        {
+          cert: certificate.certificate,
+          key: certificate.key,
+          minVersion: 'TLSv1.3',
+          handshakeTimeout: LOGIN,
+          ...times,
+        },
         nothing,
       )
-    : createServer(nothing);
-  server.headersTimeout = LOGIN;
+    : createServer(times, nothing);
+  const waiting = new Map<string, Stranger>();
+  // The TCP socket, also where TLS comes first: what is on it then has the same addresses.
+  server.on('connection', (socket: Socket) => {
+    const client = endOf(socket);
+    waiting.set(
+      client,
+      strangers.add(socket, () => socket.destroy()),
+    );
+    socket.once('close', () => waiting.delete(client));
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    log.connectionBroke('', endOf(socket), `the TLS handshake failed: ${inWords(error)}`);
+    socket.destroy();
+  });
   const sockets = new WebSocketServer({
     ...WEBSOCKET_LIMITS,
     noServer: true,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
-  let logins = 0;
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => undefined);
-    const busy = logins >= LOGINS;
-    if (busy || request.url !== PATH || request.headers['sec-websocket-protocol'] !== SUBPROTOCOL) {
-      socket.end(`HTTP/1.1 ${busy ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
+    if (request.url !== PATH || request.headers['sec-websocket-protocol'] !== SUBPROTOCOL) {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n', () => socket.destroy());
       return;
     }
-    const { remoteAddress = '', remotePort = 0 } = request.socket;
+    const client = endOf(request.socket);
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('error', () => undefined);
-      logins++;
       request.socket.setNoDelay(true);
-      void login(webSocket, agents, seen, `${remoteAddress}:${remotePort}`).finally(() => logins--);
+      void login(webSocket, agents, seen, client, () => waiting.get(client)?.loggedIn());
     });
   });
   await listening(server, 'listeners.agents', address, port);
@@ -78,6 +106,9 @@ export async function listenForAgents(
     close: () => void server.close(),
   };
 }
+
+const endOf = ({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
+  `${remoteAddress}:${remotePort}`;
 
 /** What an agent saw of this gateway, for its proof to be checked against. */
 interface Seen {
@@ -100,7 +131,13 @@ function seenBy(certificate: Certificate): Seen {
 }
 
 /** Challenge, proof, verdict; then nothing but the tunnel is on this WebSocket. */
-async function login(socket: WebSocket, agents: Agents, certificate: Seen, address: string): Promise<void> {
+async function login(
+  socket: WebSocket,
+  agents: Agents,
+  certificate: Seen,
+  address: string,
+  loggedIn: () => void,
+): Promise<void> {
   const nonce = randomBytes(32).toString('base64');
   const text = await exchange(socket, JSON.stringify({ type: 'challenge', nonce }));
   const proof = text === undefined ? undefined : readLogin(Proof, text);
@@ -117,6 +154,7 @@ async function login(socket: WebSocket, agents: Agents, certificate: Seen, addre
     const admitted = await agents.admit(proof.key, proof.token, address);
     if (!admitted.admitted) return refuse(admitted.message, true);
     if (socket.readyState !== socket.OPEN) return;
+    loggedIn();
     const { id, name, enrolled } = admitted;
     say({ type: 'welcome', agent: id, name, enrolled });
     const tunnel = new Tunnel({

@@ -67,6 +67,6 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
       expires: proven.endsSessions ? proven.expires : Math.min(soon, proven.expires ?? soon),
     });
     gateway.log.admin(principal.name, 'token.create', `${stored.id} for ${user}, to connect to ${connection.name}`);
-    return { user, token };
+    return { user: gateway.identity.loginName(stored), token };
   });
 }

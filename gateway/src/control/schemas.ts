@@ -89,10 +89,15 @@ const token = z.strictObject({
 
 export const TokenRow = named<Token>('Token', 'A gateway token, without its secret.')(token);
 
-export const MadeToken = named<Token & { readonly token: string }>(
+export const MadeToken = named<Token & { readonly token: string; readonly user: string }>(
   'MadeToken',
   'A new gateway token.',
-)(token.extend({ token: text.describe('The secret. It is told this once.') }));
+)(
+  token.extend({
+    token: text.describe('The secret. It is told this once.'),
+    user: text.describe('The user name to log in with: with the id of the token where there are too many others.'),
+  }),
+);
 
 export const WhoAmI = named<Who>(
   'WhoAmI',

@@ -13,6 +13,7 @@ import { z } from 'zod';
 import type { Role } from '@sluice/contract';
 import { type Proven, TokenError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
+import { HEADERS, type Sockets, addHeaders, answerNonsense, watchSockets } from './strangers.js';
 import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
@@ -31,6 +32,16 @@ export interface Control {
   readonly url: string;
   close(): Promise<void>;
 }
+
+/** Times for the head of a request, for all of it, and for the next one on the same connection, in milliseconds. */
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 30_000;
+const KEEP_ALIVE_MS = 15_000;
+/** How often late requests are looked for, in milliseconds. */
+const CHECK_MS = 1_000;
+
+const say = (reply: FastifyReply, status: number, message: string, hint?: string): FastifyReply =>
+  reply.code(status).send({ message, ...(hint !== undefined && { hint }) });
 
 /** A request that cannot be answered, in words for whoever sent it. */
 export class ControlError extends Error {
@@ -71,8 +82,19 @@ export interface Routes {
 /** The control API: for people and programs with a token, on loopback unless the configuration says otherwise. */
 export async function openControl(gateway: Gateway): Promise<Control> {
   const { address, port } = gateway.config.control;
-  const app: App = fastify({ bodyLimit: 4 * 1024 * 1024, forceCloseConnections: true });
-  await addRoutes(app, gateway);
+  const app: App = fastify({
+    bodyLimit: 4 * 1024 * 1024,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
+    // Two kinds of request that no route and no hook sees.
+    frameworkErrors: (error, _request, reply) =>
+      void say(reply.headers(HEADERS), error.statusCode ?? 400, 'This address cannot be read.'),
+    clientErrorHandler: answerNonsense,
+  });
+  const sockets = watchSockets(app, gateway);
+  await addRoutes(app, gateway, sockets);
   try {
     return { url: await app.listen({ host: address, port }), close: () => app.close() };
   } catch (error) {
@@ -81,7 +103,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
 }
 
 /** All that the control API answers. */
-export async function addRoutes(app: App, gateway: Gateway): Promise<void> {
+export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): Promise<void> {
   app.setValidatorCompiler(checked);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
@@ -91,17 +113,22 @@ export async function addRoutes(app: App, gateway: Gateway): Promise<void> {
       gateway.log.operator.error({ error: error.stack, wrong }, 'a control request failed');
     }
     const message = status >= 500 ? 'The gateway failed to answer; its log says why.' : error.message;
-    return reply.code(status).send({ message, ...(error.hint !== undefined && { hint: error.hint }) });
+    // Whoever is not let in may have a body on its way, which nobody would read to its end.
+    if (status === 401) void reply.header('connection', 'close');
+    return say(reply, status, message, error.hint);
   });
   app.setNotFoundHandler(() => {
     throw new ControlError(404, 'There is nothing at this address.');
   });
+  addHeaders(app, gateway);
   const callers = new WeakMap<object, Proven>();
   // Before a body is read: nobody is told what is wrong with a request that they may not send.
   app.addHook('onRequest', async (request) => {
     const { schema, config } = request.routeOptions;
     if (request.is404 || schema?.security === OPEN.security) return;
-    callers.set(request.raw, permitted(await authenticated(gateway, request), config.roles ?? []));
+    const proven = await authenticated(gateway, request);
+    if (proven) sockets?.loggedIn(request.raw.socket);
+    callers.set(request.raw, permitted(proven, config.roles ?? []));
   });
   const caller: Routes['caller'] = ({ raw }) => permitted(callers.get(raw), []);
   const routes: Routes = { app, gateway, caller };

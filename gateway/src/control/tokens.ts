@@ -40,11 +40,11 @@ export function tokenRoutes({ app, gateway, caller }: Routes): void {
     body: Wish,
     response: { 200: MadeToken, ...problems(403, 404) },
   };
-  app.post('/v1/tokens', { schema: make }, async (request): Promise<TokenRow & { token: string }> => {
+  app.post('/v1/tokens', { schema: make }, async (request): Promise<TokenRow & { token: string; user: string }> => {
     const proven = caller(request);
     const made = await gateway.identity.createToken(allowed(gateway, proven, request.body));
     gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
-    return { ...toRow(made.stored), token: made.token };
+    return { ...toRow(made.stored), token: made.token, user: gateway.identity.loginName(made.stored) };
   });
 
   const revocation = {

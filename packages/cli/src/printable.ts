@@ -32,3 +32,15 @@ function writtenOut(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 }
+
+const HIDDEN_OR_BREAK = new RegExp(`${HIDDEN.source}|[\\n\\t]`, 'gu');
+
+/** One line that says where the text had several: line feeds and tabs are written out too, as `\n` and `\t`. */
+export const visible = (text: string): string =>
+  text.replaceAll(HIDDEN_OR_BREAK, (character) => {
+    if (character === '\n') return '\\n';
+    return character === '\t' ? '\\t' : writtenOut(character);
+  });
+
+/** The same text with one replacement character for each such character: it is never longer in characters. */
+export const replaced = (text: string): string => text.replaceAll(HIDDEN_OR_BREAK, '\ufffd');

@@ -9,9 +9,14 @@ export interface Config {
     readonly postgres: ListenerConfig;
     readonly ssh: { readonly addresses: readonly string[]; readonly port: number } | undefined;
     /** Where agents dial in; undefined: nowhere. */
-    readonly agents: Omit<ListenerConfig, 'login'> | undefined;
+    readonly agents: Omit<ListenerConfig, 'login' | 'requireTls'> | undefined;
   };
-  readonly control: { readonly address: string; readonly port: number };
+  readonly control: {
+    readonly address: string;
+    readonly port: number;
+    /** Host names that it is called by, besides addresses and localhost. */
+    readonly names: readonly string[];
+  };
   readonly limits: {
     readonly message: number;
     /** The longest statement text that is judged. */
@@ -24,7 +29,11 @@ export interface Config {
     /** 0: a session may stay idle. */
     readonly idle: number;
     readonly sessionsPerPrincipal: number;
+    /** Sessions that are logged in. */
     readonly connections: number;
+    /** Sockets that are not logged in, in all and from one address. */
+    readonly logins: number;
+    readonly loginsPerAddress: number;
     readonly drain: number;
   };
   readonly record: {
@@ -50,6 +59,8 @@ export interface ListenerConfig {
   /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
   readonly login: 'scram' | 'password' | 'oauth';
+  /** Clients without TLS are not let in. */
+  readonly requireTls: boolean;
 }
 
 /** An identity provider whose tokens are taken. Times are milliseconds. */

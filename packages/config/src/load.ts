@@ -6,7 +6,7 @@ import type { Config, ConnectionConfig, HostKeys, IssuerConfig, Problem } from '
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
-import { jsonSchema, type Settings, settings } from './schema.js';
+import { isExposed, jsonSchema, type Settings, settings } from './schema.js';
 
 export type Loaded =
   | {
@@ -70,8 +70,8 @@ function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'mess
 }
 
 function toConfig(from: Settings, folder: string): Config {
-  const { address, ...listener } = from.listeners.postgres;
-  const { upstream_login, sessions_per_principal, ...limits } = from.limits;
+  const { address, require_tls = isExposed(address), ...listener } = from.listeners.postgres;
+  const { upstream_login, sessions_per_principal, logins_per_address, ...limits } = from.limits;
   const rules = mapped(from.policies, (list, name) =>
     list.map((one, at): Rule => {
       const then = thenOf(one);
@@ -82,12 +82,17 @@ function toConfig(from: Settings, folder: string): Config {
   return {
     data: resolve(folder, from.data),
     listeners: {
-      postgres: { addresses: [address].flat(), ...listener },
+      postgres: { addresses: [address].flat(), ...listener, requireTls: require_tls },
       ssh: from.listeners.ssh && { addresses: [from.listeners.ssh.address].flat(), port: from.listeners.ssh.port },
       agents: toAgents(from.listeners.agents),
     },
     control: from.control,
-    limits: { ...limits, upstreamLogin: upstream_login, sessionsPerPrincipal: sessions_per_principal },
+    limits: {
+      ...limits,
+      upstreamLogin: upstream_login,
+      sessionsPerPrincipal: sessions_per_principal,
+      loginsPerAddress: logins_per_address,
+    },
     record: from.record,
     webhooks: from.webhooks,
     issuers: mapped(from.issuers, toIssuer),

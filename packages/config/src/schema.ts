@@ -32,12 +32,23 @@ export function settings(outside: Outside) {
         .enum(['scram', 'password', 'oauth'])
         .default('scram')
         .describe('how clients prove who they are; password and oauth send the token itself and need TLS'),
+      require_tls: requireTls,
     })
-    .superRefine(({ address, tls, login }, context) => {
-      const exposed = [address].flat().some((one) => !isLoopback(one));
-      if (login === 'scram' || tls !== 'off' || !exposed) return;
-      const message = `login by ${login} without TLS would show tokens to the network`;
-      context.addIssue({ code: 'custom', path: ['login'], message, params: { hint: 'Switch tls on, or use scram.' } });
+    .superRefine(({ address, tls, login, require_tls = isExposed(address) }, context) => {
+      if (tls !== 'off') return;
+      if (login !== 'scram' && isExposed(address)) {
+        const message = `login by ${login} without TLS would show tokens to the network`;
+        context.addIssue({
+          code: 'custom',
+          path: ['login'],
+          message,
+          params: { hint: 'Switch tls on, or use scram.' },
+        });
+      } else if (require_tls) {
+        const message = 'TLS is required here and switched off, so nobody could log in';
+        const hint = 'Switch tls on; with require_tls: false others can read and change what clients send.';
+        context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint } });
+      }
     });
 
   const agents = z
@@ -53,7 +64,7 @@ export function settings(outside: Outside) {
         .describe('off only on loopback'),
     })
     .superRefine(({ address, tls }, context) => {
-      if (tls !== 'off' || ![address].flat().some((one) => !isLoopback(one))) return;
+      if (tls !== 'off' || !isExposed(address)) return;
       const message = 'without TLS anybody between could read what agents carry';
       context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
     });
@@ -169,18 +180,7 @@ export function settings(outside: Outside) {
         agents: agents.optional().describe('where agents dial in'),
       })
       .prefault({}),
-    control: z
-      .strictObject({
-        address: z
-          .string()
-          .refine(isLoopback, {
-            error: 'the control API has no TLS of its own: tokens would be shown to the network',
-            params: { hint: 'Keep it on 127.0.0.1, with a proxy or an SSH tunnel in front for other machines.' },
-          })
-          .default('127.0.0.1'),
-        port: port.default(7432),
-      })
-      .prefault({}),
+    control: control.prefault({}),
     limits: limits.prefault({}),
     record: record.prefault({}),
     webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
@@ -204,6 +204,15 @@ export const jsonSchema = (): object =>
 
 /** Characters of a secret that signs something. */
 const SECRET = 16;
+
+/** Whether others than this machine reach one of these addresses. */
+export const isExposed = (address: string | readonly string[]): boolean =>
+  [address].flat().some((one) => !isLoopback(one));
+
+const requireTls = z
+  .boolean()
+  .optional()
+  .describe('clients without TLS are not let in; default: true where others than this machine reach the port');
 
 const port = z.number().int().min(0).max(65535);
 
@@ -258,6 +267,21 @@ const rule = z
     context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow", "mask" or "hold"` });
   });
 
+const control = z.strictObject({
+  address: z
+    .string()
+    .refine(isLoopback, {
+      error: 'the control API has no TLS of its own: tokens would be shown to the network',
+      params: { hint: 'Keep it on 127.0.0.1, with a proxy or an SSH tunnel in front for other machines.' },
+    })
+    .default('127.0.0.1'),
+  port: port.default(7432),
+  names: z
+    .array(z.string().min(1).max(255).toLowerCase())
+    .default([])
+    .describe('host names that it is called by, besides addresses and localhost'),
+});
+
 const sshListener = z.strictObject({
   address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
   port: port.default(2222),
@@ -302,7 +326,9 @@ const limits = z.strictObject({
   upstream_login: duration.prefault('15s').describe('from reaching a target to its being ready'),
   idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),
   sessions_per_principal: z.number().int().positive().default(100),
-  connections: z.number().int().positive().default(10_000).describe('open sockets of clients, logged in or not'),
+  connections: z.number().int().positive().default(10_000).describe('sessions that are logged in'),
+  logins: z.number().int().positive().default(1_000).describe('sockets that are not logged in yet, on all listeners'),
+  logins_per_address: z.number().int().positive().default(100).describe('of these, from one address or IPv6 /64'),
   drain: duration.prefault('30s').describe('how long running sessions may go on when the gateway stops'),
 });
 

@@ -59,6 +59,7 @@ describe('what a good configuration means', () => {
       port: 6432,
       tls: 'self-signed',
       login: 'scram',
+      requireTls: false,
     });
     expect(config.limits).toEqual({
       message: 64 * 1024 ** 2,
@@ -70,6 +71,8 @@ describe('what a good configuration means', () => {
       idle: 0,
       sessionsPerPrincipal: 100,
       connections: 10_000,
+      logins: 1_000,
+      loginsPerAddress: 100,
       drain: 30_000,
     });
   });
@@ -87,6 +90,16 @@ describe('what a good configuration means', () => {
       { rule: 'maintenance', then: { type: 'allow' }, mode: 'observe', path: 'policies.production[1]' },
     ]);
     expect(shop?.target).toMatchObject({ port: 5432, tls: 'verify-full' });
+  });
+
+  test('TLS is required where others reach the port, unless it says otherwise', () => {
+    const required = (listener: string): boolean =>
+      good(`listeners: { postgres: ${listener} }`).listeners.postgres.requireTls;
+    expect(required('{}')).toBe(false);
+    expect(required('{ address: ["::1", localhost, 127.0.0.5] }')).toBe(false);
+    expect(required('{ address: ["127.0.0.1", "::"] }')).toBe(true);
+    expect(required('{ address: "::", require_tls: false }')).toBe(false);
+    expect(required('{ require_tls: true }')).toBe(true);
   });
 
   test('sizes, durations, several addresses', () => {
@@ -195,6 +208,11 @@ describe('what a mistake is answered with', () => {
       'two principals that people cannot tell apart',
       'principals: { bob: {}, Bob: {} }',
       '1:24  principals.Bob: "Bob" and "bob" differ in their case only.',
+    ],
+    [
+      'a listener in a network that has no TLS',
+      'listeners: { postgres: { address: ["127.0.0.1", 0.0.0.0], tls: off } }',
+      '1:64  listeners.postgres.tls: TLS is required here and switched off, so nobody could log in. Switch tls on; with require_tls: false others can read and change what clients send.',
     ],
   ])('%s', (_, text, problem) => {
     expect(bad(text)).toEqual([problem]);

@@ -44,6 +44,8 @@ export interface Gate {
   readonly limits: Limits;
   /** Whether TLS can be offered to clients. */
   readonly tls: boolean;
+  /** Whether a login without TLS has to be refused, in protocols that have TLS of their own. */
+  readonly requireTls: boolean;
   /** Whether a secret may be asked for without TLS (the client is on this machine). */
   readonly loopback: boolean;
 
@@ -60,6 +62,8 @@ export interface Gate {
   login(user: string, connection: string, account?: string): Challenge;
   /** Call once when the target is ready: the login deadline ends and the session is listed as open. */
   opened(): void;
+  /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
+  broke(reason: string): void;
   /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
   dial(): Promise<Duplex>;
   /**

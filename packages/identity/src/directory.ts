@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal, Role } from '@sluice/contract';
+import { DECOYS, TokenIndex, type Use, readLoginName } from './candidates.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
@@ -67,6 +68,7 @@ export interface DirectoryOptions {
 }
 
 export interface ScramCandidateKeys {
+  /** Empty: a decoy, which nothing fits. */
   readonly tokenId: string;
   readonly storedKey: Buffer;
   readonly serverKey: Buffer;
@@ -85,6 +87,7 @@ export class Directory {
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
   readonly #tokens: Map<string, StoredToken>;
+  readonly #index = new TokenIndex();
 
   private constructor(
     people: People,
@@ -98,6 +101,7 @@ export class Directory {
     this.#store = store;
     this.#secret = secret;
     this.#tokens = new Map(tokens.map((token) => [token.id, token]));
+    for (const token of [...tokens].sort((a, b) => a.created - b.created)) this.#index.add(token);
   }
 
   static async open(
@@ -147,16 +151,22 @@ export class Directory {
   }
 
   /**
-   * For a SCRAM exchange with this user: the salt is there whether the user is or not. A proof that fits a candidate counts
-   * only when `proven` says so at that time.
+   * For a SCRAM exchange with this user: salt and as many candidates as for any other, whether the user is there or not.
+   * A proof that fits a candidate counts only when `proven` says so at that time.
    */
   scram(user: string): { salt: Buffer; iterations: number; candidates: readonly ScramCandidateKeys[] } {
-    const candidates = this.#of(user).map(({ id, storedKey, serverKey }) => ({
-      tokenId: id,
-      storedKey: Buffer.from(storedKey, 'base64'),
-      serverKey: Buffer.from(serverKey, 'base64'),
-    }));
-    return { salt: saltOf(user, this.#secret), iterations: ITERATIONS, candidates };
+    const { principal, ids } = this.#candidates(user);
+    const candidates = DECOYS.map((decoy, at) => {
+      const tokenId = ids[at] ?? '';
+      const { storedKey, serverKey } = this.#tokens.get(tokenId) ?? decoy;
+      return { tokenId, storedKey: Buffer.from(storedKey, 'base64'), serverKey: Buffer.from(serverKey, 'base64') };
+    });
+    return { salt: saltOf(principal, this.#secret), iterations: ITERATIONS, candidates };
+  }
+
+  /** The user name to log in with by SCRAM: with the id of the token where there are too many others to try. */
+  loginName({ id, principal }: Pick<StoredToken, 'id' | 'principal'>): string {
+    return this.#unnamed(principal).includes(id) ? principal : `${principal}+${id}`;
   }
 
   /** The owner of a token that was proven by its verifiers. Undefined when it was revoked or ran out meanwhile. */
@@ -178,20 +188,20 @@ export class Directory {
   }
 
   /**
-   * Checks a token of either kind. `user`: whose it has to be. Undefined: it proves nothing.
+   * Checks a token of either kind. `user`: whose it has to be, who may name it by its id. Undefined: it proves nothing.
    *
    * @throws TokenError about the token of an identity provider
    */
   async authenticate(secret: string, user?: string): Promise<Proven | undefined> {
     const proven =
       this.#issuers && looksLikeJwt(secret) ? await this.#verified(this.#issuers, secret) : this.bearer(secret);
-    return user === undefined || proven?.principal.name === user ? proven : undefined;
+    return user === undefined || isOf(proven, user) ? proven : undefined;
   }
 
   /** Checks a token shown in the clear, by a user who says whose it is. */
   password(user: string, secret: string): Proven | undefined {
     const proven = this.bearer(secret);
-    return proven?.principal.name === user ? proven : undefined;
+    return isOf(proven, user) ? proven : undefined;
   }
 
   /** Checks a token shown in the clear. */
@@ -228,6 +238,7 @@ export class Directory {
     };
     await this.#store.addToken(stored);
     this.#tokens.set(id, stored);
+    this.#index.add(stored);
     return { token, stored };
   }
 
@@ -257,10 +268,25 @@ export class Directory {
     return [...this.#tokens.values()];
   }
 
-  #of(user: string): StoredToken[] {
-    return [...this.#tokens.values()].filter(
-      (token) => token.principal === user && usable(token) && this.#ownerOf(token) !== undefined,
-    );
+  /** Tokens to try for a user name, and whose they are. A principal who is really called `name+abcdefghij` comes first. */
+  #candidates(user: string): { principal: string; ids: string[] } {
+    const ids = this.#unnamed(user);
+    const named = ids.length === 0 ? readLoginName(user) : undefined;
+    if (!named) return { principal: user, ids };
+    const { principal, tokenId } = named;
+    const token = this.#tokens.get(tokenId);
+    return { principal, ids: token?.principal === principal && this.#use(tokenId) === 'usable' ? [tokenId] : [] };
+  }
+
+  /** Tokens of a principal that need not be named. */
+  #unnamed(principal: string): string[] {
+    return this.#index.oldest(principal, (id) => this.#use(id));
+  }
+
+  #use(id: string): Use {
+    const token = this.#tokens.get(id);
+    if (!token || !usable(token)) return 'dead';
+    return this.#ownerOf(token) ? 'usable' : 'unowned';
   }
 
   /** With the roles that both the owner and the token have; undefined when the owner is not known any more. */
@@ -310,6 +336,12 @@ const withoutRoles = ({ name, kind, groups, issuer, subject, claims }: Principal
   subject,
   ...(claims && { claims }),
 });
+
+/** Whether this is what `user` says, by name or by name and id of the token. */
+function isOf(proven: Proven | undefined, user: string): boolean {
+  if (proven === undefined) return false;
+  return proven.principal.name === user || `${proven.principal.name}+${proven.tokenId}` === user;
+}
 
 const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 

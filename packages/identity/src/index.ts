@@ -1,5 +1,6 @@
 /** Who is there: principals, their tokens, and what they may reach. */
 export { claimsIn, mayUse } from './access.js';
+export { MAX_CANDIDATES, readLoginName } from './candidates.js';
 export {
   Directory,
   type DirectoryOptions,

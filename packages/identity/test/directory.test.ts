@@ -1,5 +1,5 @@
 import type { Principal } from '@sluice/contract';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Directory, type IdentityStore, type StoredToken, mayUse, verifiersOf } from '../src/index.js';
 
 const person: Principal = { name: 'dev', kind: 'person', groups: ['g'], roles: ['user'] };
@@ -19,6 +19,10 @@ function memory(): IdentityStore & { readonly kept: StoredToken[] } {
 }
 
 const open = (store: IdentityStore): Promise<Directory> => Directory.open(new Map([['dev', person]]), store);
+
+/** The tokens that a login by this name is tried against; decoys are none. */
+const candidatesOf = (directory: Directory, user: string): string[] =>
+  directory.scram(user).candidates.flatMap(({ tokenId }) => (tokenId === '' ? [] : [tokenId]));
 
 test('the keys of RFC 7677 section 3 come out for its password and salt', async () => {
   const { storedKey, serverKey } = await verifiersOf('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'));
@@ -43,7 +47,7 @@ test('an expired or revoked token proves nothing, by any of its ways', async () 
   await directory.revokeToken(stored.id);
   expect(directory.bearer(token)).toBeUndefined();
   expect(directory.proven(stored.id)).toBeUndefined();
-  expect(directory.scram('dev').candidates).toEqual([]);
+  expect(candidatesOf(directory, 'dev')).toEqual([]);
 });
 
 test('a name that does not exist has a salt like any other, the same each time', async () => {
@@ -51,8 +55,80 @@ test('a name that does not exist has a salt like any other, the same each time',
   const [a, b, c] = ['ghost', 'ghost', 'spook'].map((name) => directory.scram(name));
   expect(a?.salt).toEqual(b?.salt);
   expect(a?.salt).not.toEqual(c?.salt);
-  expect(a?.candidates).toEqual([]);
+  expect(candidatesOf(directory, 'ghost')).toEqual([]);
   expect(a?.salt.length).toBe(directory.scram('dev').salt.length);
+});
+
+describe('whoever tries names', () => {
+  test('gets eight candidates for each, whether it exists or not, with however many tokens', async () => {
+    const directory = await open(memory());
+    const counts = [directory.scram('ghost').candidates.length, directory.scram('dev').candidates.length];
+    for (let n = 0; n < 12; n++) {
+      await directory.createToken({ principal: 'dev', name: `t${n}` });
+      counts.push(directory.scram('dev').candidates.length);
+    }
+    expect(new Set(counts)).toEqual(new Set([8]));
+    const { storedKey, serverKey } = directory.scram('ghost').candidates[0] ?? {};
+    expect([storedKey?.length, serverKey?.length]).toEqual([32, 32]);
+  });
+
+  test('learns nothing from the salt of a name with an id: it is that of the name, whether there is such a token or not', async () => {
+    const directory = await open(memory());
+    const { stored } = await directory.createToken({ principal: 'dev', name: 't' });
+    const salts = [`dev+${stored.id}`, 'dev+aaaaaaaaaa', 'dev'].map((user) =>
+      directory.scram(user).salt.toString('hex'),
+    );
+    expect(new Set(salts).size).toBe(1);
+  });
+});
+
+describe('of more than eight tokens', () => {
+  const many = async (count: number): Promise<{ directory: Directory; ids: string[]; tokens: string[] }> => {
+    const directory = await open(memory());
+    const made = [];
+    for (let n = 0; n < count; n++) made.push(await directory.createToken({ principal: 'dev', name: `t${n}` }));
+    return { directory, ids: made.map(({ stored }) => stored.id), tokens: made.map(({ token }) => token) };
+  };
+
+  test('the oldest log in by the name alone, each by the name with its id', async () => {
+    const { directory, ids, tokens } = await many(11);
+    expect(candidatesOf(directory, 'dev')).toEqual(ids.slice(0, 8));
+    for (const [at, id] of ids.entries()) {
+      expect(candidatesOf(directory, `dev+${id}`)).toEqual([id]);
+      expect(directory.loginName({ id, principal: 'dev' })).toBe(at < 8 ? 'dev' : `dev+${id}`);
+      expect((await directory.authenticate(tokens[at] ?? '', `dev+${id}`))?.tokenId).toBe(id);
+    }
+    expect(await directory.authenticate(tokens[0] ?? '', `dev+${ids[1]}`)).toBeUndefined();
+  });
+
+  test('revoked and expired ones take no place', async () => {
+    const directory = await open(memory());
+    for (let n = 0; n < 10; n++)
+      await directory.createToken({ principal: 'dev', name: 'old', expires: Date.now() - 1 });
+    const ids: string[] = [];
+    for (let n = 0; n < 9; n++) ids.push((await directory.createToken({ principal: 'dev', name: 'new' })).stored.id);
+    expect(candidatesOf(directory, 'dev')).toEqual(ids.slice(0, 8));
+    await directory.revokeToken(ids[0] as string);
+    expect(candidatesOf(directory, 'dev')).toEqual(ids.slice(1));
+  });
+
+  test('another principal who has one by its id is nobody', async () => {
+    const { directory, ids } = await many(1);
+    expect(candidatesOf(directory, `ghost+${ids[0]}`)).toEqual([]);
+  });
+
+  test('a principal whose name looks like a name with an id logs in all the same', async () => {
+    const named = { ...person, name: 'dev+production' };
+    const directory = await Directory.open(
+      new Map([
+        ['dev', person],
+        [named.name, named],
+      ]),
+      memory(),
+    );
+    const { stored } = await directory.createToken({ principal: named.name, name: 't' });
+    expect(candidatesOf(directory, named.name)).toEqual([stored.id]);
+  });
 });
 
 test.each([

@@ -142,7 +142,7 @@ describe("a gateway token of an issuer's person", () => {
     expect(before.bearer(token)?.principal).toMatchObject({ name: 'ana', groups: ['dba'], roles: ['user'] });
     const after = await open([], {}, memory(kept), { approver: ['group:dba'] });
     expect(after.bearer(token)?.principal.roles).toEqual(['user', 'approver']);
-    expect(after.scram('ana').candidates).toHaveLength(1);
+    expect(after.scram('ana').candidates.filter(({ tokenId }) => tokenId !== '')).toHaveLength(1);
   });
 
   test('is worth nothing without its issuer, or when the configuration takes the name', async () => {
@@ -153,7 +153,7 @@ describe("a gateway token of an issuer's person", () => {
       await open([principal('ana')], {}, memory(kept)),
     ]) {
       expect(directory.bearer(token)).toBeUndefined();
-      expect(directory.scram('ana').candidates).toEqual([]);
+      expect(directory.scram('ana').candidates.every(({ tokenId }) => tokenId === '')).toBe(true);
     }
   });
 

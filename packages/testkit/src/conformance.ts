@@ -333,6 +333,8 @@ class Stand {
       draining: this.drain.signal,
       limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: PATIENCE },
       tls: false,
+      requireTls: false,
+      broke: () => undefined,
       loopback: true,
       secure: () => Promise.reject(new Error('this gate has no certificate')),
       login: () => challenge,

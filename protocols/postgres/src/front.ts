@@ -36,6 +36,11 @@ export class Front implements ClientSide {
     return this.#inbox;
   }
 
+  /** The client speaks TLS. */
+  get secured(): boolean {
+    return this.#secured;
+  }
+
   get endpoint(): Uint8Array | undefined {
     return this.#endpoint;
   }

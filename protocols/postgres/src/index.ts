@@ -42,6 +42,10 @@ export const postgres: Protocol = {
 };
 
 async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
+  if (gate.requireTls && !front.secured) {
+    const hint = 'Add sslmode=require to the connection string, or the like of it in your driver.';
+    return front.close(fatal('28000', 'the gateway takes connections over TLS only, and this one has none', hint));
+  }
   const wishes = readWishes(startup.parameters);
   const admitted = await login(front, gate, wishes.login, gate.login(wishes.user, wishes.database));
   if (admitted.type === 'refusal') return front.close(loginRefusal(admitted));

@@ -12,9 +12,6 @@ export { type HostKey, hostKeyFrom, targetKey } from './private-keys.js';
 /** Whether ssh2's native ciphers were built: an optional step that makes bulk transfers about three times as fast. */
 export const nativeCiphers: boolean = crypto.bindingAvailable;
 
-/** Connections that are not logged in yet. Beyond it the oldest has to go, so that a flood keeps nobody out. */
-const WAITING = 256;
-
 export interface SshOptions {
   /** What the gateway proves itself with, by algorithm (`ssh-ed25519`). */
   readonly hostKeys: Record<string, HostKey>;
@@ -25,25 +22,20 @@ export interface SshOptions {
  * the two logins, `leg.ts` and `channel.ts` the connection protocol with one peer, and `relay.ts` ties the two together.
  */
 export function ssh({ hostKeys }: SshOptions): Protocol {
-  const waiting = new Set<() => void>();
   return {
     name: 'ssh',
     contract: CONTRACT,
     async serve(client, gate) {
       await Transport.ready;
-      const [oldest] = waiting;
-      if (waiting.size >= WAITING) oldest?.();
-      await serve(client, gate, hostKeys, waiting);
+      await serve(client, gate, hostKeys);
     },
   };
 }
 
-function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, waiting: Set<() => void>): Promise<void> {
+function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let relay: Relay | undefined;
-  const giveUp = (): void => transport.disconnect(Disconnect.tooManyConnections, 'Too many logins at once. Try again.');
   const open = (who: LoggedIn): void => {
-    waiting.delete(giveUp);
     relay = new Relay(gate, transport, who);
   };
   const transport: Transport = new Transport({
@@ -60,15 +52,14 @@ function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, wa
       relay?.client.flush();
       relay?.clientBusy(false);
     },
-    onEnd: () => {
-      waiting.delete(giveUp);
+    onEnd: (error) => {
+      if (error) gate.broke(error.message);
       login.stop();
       relay?.lost();
       resolve();
     },
   });
   const login = new Login(transport, gate, open);
-  waiting.add(giveUp);
   const kill = (): void => {
     const ending = gate.signal.reason as Ending;
     if (relay) relay.stop(ending);

@@ -13,6 +13,7 @@ const WAITING = 8;
 const LONGEST_NAME = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
 /** sshpass and Ansible look for "assword" in it. */
+const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
 const PROMPT = 'Password or token (Enter for browser login): ';
 
 /** What a user name says: `account+connection`, with `+`, `#` or `:`, or the connection alone. */
@@ -122,8 +123,19 @@ export class Login {
       if (secret !== '') return this.#prove(challenge.password(secret));
       const browsing = new AbortController();
       this.#browsing = browsing;
-      const show = (text: string): void => this.#ask(`${text}\n`, [], () => undefined);
-      this.#prove(challenge.interactive(show, browsing.signal), 'secret', browsing.signal);
+      // In the prompt: OpenSSH shows an instruction or a banner only where its LogLevel is INFO or more.
+      const entered = Promise.withResolvers<void>();
+      let shown = false;
+      const show = (text: string): void => {
+        shown = true;
+        this.#ask('', [`${text}\n${CONFIRM_PROMPT}`], () => entered.resolve());
+      };
+      const verdict = challenge.interactive(show, browsing.signal).then(async (result) => {
+        // The client answers before it is told (RFC 4256 section 3.4).
+        if (shown) await entered.promise;
+        return result;
+      });
+      this.#prove(verdict, 'secret', browsing.signal);
     });
   }
 

@@ -30,7 +30,6 @@ export const Disconnect = {
   protocolError: 2,
   keyExchangeFailed: 3,
   byApplication: 11,
-  tooManyConnections: 12,
   noMoreAuthMethods: 14,
 } as const;
 

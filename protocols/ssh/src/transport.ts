@@ -282,7 +282,8 @@ export class Transport {
       act();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      if (this.#ready && error instanceof KeyError) this.disconnect(Disconnect.protocolError, error.message);
+      if (this.#ready && error instanceof KeyError)
+        this.send(M.disconnect, Disconnect.protocolError, error.message, '');
       this.#end(error);
     }
   }

@@ -55,7 +55,16 @@ export function connections(program: Command, context: Context): void {
       if (!options.command)
         print('There is no psql on this machine; this is a small prompt. End a statement with ";", leave with \\q.');
       process.exitCode = await shell(
-        { host, port: Number(port), user, password: token, database: name, options: SCRAM },
+        {
+          host,
+          port: Number(port),
+          user,
+          password: token,
+          database: name,
+          options: SCRAM,
+          // As psql does by itself. Who the gateway is, SCRAM proves: it has to know the token.
+          ...(row.tls && { ssl: { rejectUnauthorized: false } }),
+        },
         options.command,
       );
     });

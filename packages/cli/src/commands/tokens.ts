@@ -30,7 +30,7 @@ export function tokens(program: Command, context: Context): void {
       const own = principal === undefined || principal === me.name;
       const bounded = own && (me.by === 'issuer' || me.expires !== undefined);
       const expires = options.expires ?? (bounded ? undefined : LASTS);
-      const made = await api.post<TokenRow & { token: string }>('/v1/tokens', {
+      const made = await api.post<TokenRow & { token: string; user: string }>('/v1/tokens', {
         ...(principal !== undefined && { principal }),
         name: options.name,
         ...(expires !== undefined && { expires }),
@@ -43,6 +43,9 @@ export function tokens(program: Command, context: Context): void {
           `token ${made.id} for ${made.principal}, valid until ${made.expires ?? 'revoked'}; it is not shown again`,
         ),
       );
+      if (made.user !== made.principal) {
+        note(`${made.principal} has many tokens: log in to databases with this one as user ${made.user}`);
+      }
       print(made.token);
     });
 

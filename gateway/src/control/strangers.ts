@@ -1,0 +1,79 @@
+/**
+ * What the control API does for and against callers who have shown no token. Lives here: how many sockets they may have, which
+ * names the gateway answers to, what every answer says to browsers. Does not: who a caller is (`server.ts`).
+ */
+import type { Socket } from 'node:net';
+import { isIP } from 'node:net';
+import type { Stranger } from '../strangers/sockets.js';
+import type { Gateway } from '../gateway.js';
+import { type App, ControlError } from './server.js';
+
+export interface Sockets {
+  /** A request on this socket has shown a good token. */
+  loggedIn(socket: Socket): void;
+}
+
+/** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
+export function watchSockets(app: App, { places: { strangers, limits } }: Gateway): Sockets {
+  const waiting = new WeakMap<Socket, Stranger>();
+  let callers = 0;
+  app.server.on('connection', (socket: Socket) => {
+    waiting.set(
+      socket,
+      strangers.add(socket, () => socket.destroy()),
+    );
+  });
+  return {
+    loggedIn: (socket) => {
+      const stranger = waiting.get(socket);
+      if (!stranger) return;
+      if (callers >= limits.control)
+        throw new ControlError(
+          503,
+          `${callers} connections are open to the control API, which is the most there may be.`,
+        );
+      waiting.delete(socket);
+      stranger.loggedIn();
+      callers++;
+      socket.once('close', () => callers--);
+    },
+  };
+}
+
+/** Of every answer: nothing is taken for another type than it says, and no address is told to other pages. */
+export const HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' } as const;
+
+/** Before any route: a name that is not ours may be that of a page which had it point at us (DNS rebinding). */
+export function addHeaders(app: App, gateway: Gateway): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    const host = hostOf(request.headers.host);
+    if (isOwnName(host, gateway.config.control)) return;
+    throw new ControlError(
+      421,
+      'This gateway does not go by the name that was asked for.',
+      'Use its address, or have the name added to control.names.',
+    );
+  });
+}
+
+/** Without the port, IPv6 without brackets; empty where there is none. */
+const hostOf = (host = ''): string =>
+  host.toLowerCase().replace(/:\d+$/, '').replaceAll(/[[\]]/g, '').replace(/\.$/, '');
+
+const isOwnName = (host: string, { address, names }: { address: string; names: readonly string[] }): boolean =>
+  host === '' || isIP(host) !== 0 || host === 'localhost' || host === address.toLowerCase() || names.includes(host);
+
+/** What is no HTTP, or came too late. */
+export function answerNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const [status, message] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'The request took too long to come.']
+      : ['400 Bad Request', 'This is no request that can be read.'];
+  const body = JSON.stringify({ message });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * How many sockets this process can have open. Lives here: the comparison of what the configuration wants with what the
+ * system gives, once, at the start. Does not: counting sockets (`sockets.ts`, `gateway.ts`).
+ */
+import { readFileSync } from 'node:fs';
+
+/** What the gateway opens besides sockets of clients and targets: files, ports, the store, links of agents, webhooks. */
+const RESERVE = 64;
+/** A session has a socket of its client and one to its target. */
+const PER_SESSION = 2;
+/** Sockets of the control API that have shown a token. */
+export const MAX_CONTROL_SOCKETS = 512;
+
+export interface SocketLimits {
+  /** Sessions that are logged in. */
+  readonly connections: number;
+  /** Sockets that are not logged in. */
+  readonly logins: number;
+  readonly control: number;
+}
+
+/** Files that this process may have open; undefined where the system does not say so. */
+export function maxOpenFiles(): number | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The limits that there are descriptors for, and what to tell the operator when they are not those that were asked for. */
+export function fitting(
+  { connections, logins }: Pick<SocketLimits, 'connections' | 'logins'>,
+  files: number | undefined,
+): { readonly limits: SocketLimits; readonly warning?: string } {
+  const wanted = { connections, logins, control: MAX_CONTROL_SOCKETS };
+  const need = RESERVE + connections * PER_SESSION + logins + MAX_CONTROL_SOCKETS;
+  if (files === undefined || files >= need) return { limits: wanted };
+  const room = Math.max(8, files - RESERVE);
+  // Strangers and the control API get an eighth each at most: what is there is for sessions.
+  const few = { logins: Math.min(logins, room >> 3), control: Math.min(MAX_CONTROL_SOCKETS, room >> 3) };
+  const left = Math.max(1, Math.floor((room - few.logins - few.control) / PER_SESSION));
+  const limits = { ...few, connections: Math.min(connections, left) };
+  return {
+    limits,
+    warning:
+      `this process may open ${files} files, and ${need} are needed for limits.connections: ${connections} and limits.logins: ${logins}. ` +
+      `There is room for ${limits.connections} sessions and ${limits.logins} logins at once: raise the limit of open files ` +
+      '(ulimit -n, LimitNOFILE) or lower these two',
+  };
+}
