@@ -9,6 +9,13 @@ import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
+export {
+  type IndexedSession,
+  type JournalPlace,
+  type SessionChange,
+  type SessionFilter,
+  SessionIndex,
+} from './session-index.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
