@@ -75,6 +75,16 @@ export type Header =
       readonly action: string;
       readonly detail: string;
     }
+  /** Somebody read what is on record about the session `of` of somebody else. */
+  | {
+      readonly k: 'read';
+      readonly t: number;
+      readonly actor: string;
+      /** The id of the token that they showed. */
+      readonly token: string;
+      readonly as: 'timeline' | 'export' | 'watch';
+      readonly of: string;
+    }
   | {
       readonly k: 'journal.recovered';
       readonly t: number;

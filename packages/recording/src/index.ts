@@ -5,6 +5,7 @@ export { JournalError } from './errors.js';
 export * from './events.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
+export { type Place, type PlacedRecord, comparePlaces, readRange } from './range.js';
 export * from './replay.js';
 export { redactSecrets } from './secrets.js';
 export { type Head, type Problem, type Report, type Trust, describeReport, verify } from './verify.js';

@@ -17,6 +17,7 @@ import type { Header } from './events.js';
 import { type Write, syncFolder, writeAll } from './files.js';
 import { FIRST, LONGEST, decode, encode, hashOf, holdsRecord, sizeBound } from './format.js';
 import { lock } from './lock.js';
+import type { Place } from './range.js';
 import { type Segment, listSegments, readSegment, segmentName, segmentOf } from './segments.js';
 
 export interface JournalOptions {
@@ -127,6 +128,11 @@ export class Journal {
       bytes: this.#position,
       hash: this.#written,
     };
+  }
+
+  /** Where the file ends. What is appended before the next commit follows there. */
+  get place(): Place {
+    return { segment: this.#number, offset: this.#position };
   }
 
   /**
