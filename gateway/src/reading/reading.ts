@@ -210,7 +210,7 @@ export class Readings {
     const failure = new ReadFailure(503, 'The record could not be read. The log of the gateway says why.');
     for (const { reject } of this.#questions.values()) reject(failure);
     this.#questions.clear();
-    for (const stream of [...this.#streams.values()]) stream.onEnd(undefined, failure);
+    for (const stream of this.#streams.values()) stream.onEnd(undefined, failure);
     // What it had not put into the index is read from the journal by the next one.
     if (!this.#closed) setTimeout(() => this.#closed || this.#open(), RESTART_MS).unref();
   }
