@@ -25,6 +25,7 @@ import { LoginLimits } from './login-limits.js';
 import type { MaskSession } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
 import { OPERATOR, type Parts, issuersOf, openParts, withOperator } from './parts.js';
+import type { Readings } from './reading/reading.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
@@ -51,6 +52,7 @@ export class Gateway {
   readonly approvals: Approvals;
   readonly webhooks: Webhooks;
   readonly log: Log;
+  readonly readings: Readings;
   readonly counters: Counters;
   readonly journal: Journal;
   /** Takes the configuration file into use again; undefined where there is none. */
@@ -87,6 +89,7 @@ export class Gateway {
     this.webhooks = parts.webhooks;
     this.journal = parts.journal;
     this.log = parts.log;
+    this.readings = parts.readings;
     this.counters = parts.counters;
     this.#store = parts.store;
     this.#pool = parts.pool;
@@ -240,6 +243,7 @@ export class Gateway {
     await this.#control?.close();
     this.log.closeWindows();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
+    await this.readings.close();
     this.log.flush();
     this.journal.close();
     await this.#pool.close();

@@ -1,12 +1,5 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
-import {
-  type Header,
-  type Journal,
-  type ParameterMode,
-  commandHeader,
-  parseHeader,
-  responseHeader,
-} from '@sluice/recording';
+import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { Logger } from 'pino';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
@@ -15,8 +8,8 @@ import type { CommitBarrier } from './commit-barrier.js';
 import { FailureWindow } from './strangers/failures.js';
 import { nameOnRecord } from './strangers/text.js';
 
-/** Sees a record of a session as it is added. */
-export type Watcher = (header: Header, payload: Buffer) => void;
+/** Sees a record of a session as it is added: its header as JSON, and its payload. */
+export type Watcher = (header: string, payload: Uint8Array) => void;
 
 /** Writes what happens into the journal, and what an operator should see into the log. Secrets are in neither. */
 export class Log {
@@ -32,6 +25,8 @@ export class Log {
   readonly #brokenConnections = new FailureWindow((address, more) =>
     this.operator.warn(`${more.toLocaleString('en')} more broken connections from ${address}`),
   );
+  /** Is told of what is recorded about the gateway and its sessions, other than commands and answers. */
+  onRecord: ((header: Header) => void) | undefined;
 
   constructor(
     journal: Journal,
@@ -59,10 +54,9 @@ export class Log {
 
   #shown(session: string, header: string, payload: readonly Uint8Array[]): void {
     const watchers = this.#watchers.get(session);
-    const parsed = watchers && parseHeader(Buffer.from(header));
-    if (!parsed) return;
+    if (!watchers) return;
     const bytes = Buffer.concat(payload);
-    for (const see of watchers) see(parsed, bytes);
+    for (const see of watchers) see(header, bytes);
   }
 
   /** False: it cannot be recorded, so it must not happen. */
@@ -164,6 +158,18 @@ export class Log {
     this.operator.info({ actor, action, detail }, 'administration');
   }
 
+  /**
+   * Somebody reads what is on record about somebody else. On record before they get it.
+   *
+   * @returns false: it cannot be recorded, so it must not happen
+   */
+  reading(actor: string, token: string, as: 'timeline' | 'export' | 'watch', of: string): boolean {
+    this.write({ k: 'read', t: Date.now(), actor, token, as, of });
+    this.operator.info({ actor, as, session: of }, 'a recording is read');
+    this.flush();
+    return this.recording;
+  }
+
   /** Puts what is still in memory on record now, so that readers of the journal see it. */
   flush(): void {
     this.#barrier.now();
@@ -175,6 +181,7 @@ export class Log {
     if (this.#watchers.size > 0 && 's' in header) this.#shown(header.s, text, []);
     if (this.#journal.failed) return;
     this.#journal.append(text);
+    this.onRecord?.(header);
     this.#barrier.later();
   }
 }

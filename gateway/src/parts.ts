@@ -15,6 +15,7 @@ import { Counters } from './counters.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { Readings } from './reading/reading.js';
 import { SshKeys } from './ssh/keys.js';
 import { CommitBarrier } from './commit-barrier.js';
 import { Webhooks } from './webhooks.js';
@@ -33,6 +34,7 @@ export interface Parts {
   readonly barrier: CommitBarrier;
   readonly counters: Counters;
   readonly log: Log;
+  readonly readings: Readings;
   readonly live: Snapshot;
   readonly redactionKey: Uint8Array;
   readonly maskKey: Uint8Array;
@@ -63,6 +65,13 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
   );
   const log = new Log(journal, barrier, operator, config.record.parameters, counters);
+  const readings = new Readings(
+    journal,
+    join(config.data, 'sessions.db'),
+    () => barrier.now(),
+    (error) => operator.error({ error }, 'the record cannot be read'),
+  );
+  log.onRecord = (header) => readings.note(header);
   const agents = await Agents.open(store.agents, log);
   const webhooks = new Webhooks(config.webhooks, operator);
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
@@ -89,6 +98,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     barrier,
     counters,
     log,
+    readings,
     redactionKey,
     maskKey,
   };

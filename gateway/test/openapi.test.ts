@@ -219,7 +219,11 @@ describe('the description of the control API', () => {
       await held;
       await client.query('drop nonsense').catch(() => undefined);
       const [session] = await whole<{ id: string }[]>('GET', '/v1/sessions?state=open');
-      await whole('GET', `/v1/sessions/${session?.id}/timeline`);
+      // Its entries are held against their description in the thread that reads them, and come as text.
+      const headers = { authorization: `Bearer ${admin}` };
+      const timeline = await own.inject({ url: `/v1/sessions/${session?.id}/timeline`, headers });
+      expect(timeline.statusCode).toBe(200);
+      expect(timeline.json<{ type: string }[]>().map(({ type }) => type)).toContain('response');
       await whole('DELETE', `/v1/sessions/${session?.id}?reason=test`);
       await vi.waitFor(() => expect(gateway.sessions.size).toBe(0));
       expect(await whole('GET', '/v1/sessions')).toMatchObject([{ state: 'ended', reason: expect.any(String) }]);

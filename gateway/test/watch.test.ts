@@ -62,9 +62,10 @@ test.skipIf(missingPostgres(18))(
       expect(cast.length).toBeGreaterThan(4);
 
       // Somebody else's session is none of theirs.
-      const { token } = await gateway.identity.createToken({ principal: 'ada', name: 'test' });
-      const other = new ApiClient(gateway.url, token);
-      await expect(other.text(path)).rejects.toThrow(/no session/);
+      const { token } = await gateway.identity.createToken({ principal: 'robot', name: 'test' });
+      await expect(new ApiClient(gateway.url, token).text(path)).rejects.toThrow(/no session/);
+      const approver = await gateway.identity.createToken({ principal: 'ada', name: 'test' });
+      await expect(new ApiClient(gateway.url, approver.token).text(path)).rejects.toThrow(/may not do this/);
     } finally {
       await stand.stop();
       await server.stop();

@@ -1,62 +1,88 @@
-import type { SessionRow, TimelineEntry } from '@sluice/cli';
-import { decodeResult } from '@sluice/postgres';
-import { type Entry, type SessionSummary, Timeline, listSessions, toAsciicast, toOcsf } from '@sluice/recording';
+import { Readable } from 'node:stream';
+import type { SessionRow } from '@sluice/cli';
+import type { Proven } from '@sluice/identity';
+import type { IndexedSession } from '@sluice/store';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Gateway } from '../gateway.js';
+import { ReadFailure, type Reading, type Wanted } from '../reading/reading.js';
 import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { SessionRow as Row, TimelineEntry as TimelineRow } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 
+const limit = z.coerce.number().int().min(1).max(10_000);
+
 const Query = z.object({
   state: z.enum(['open']).optional().describe('Only those that are open.'),
-  limit: z.coerce.number().int().min(1).max(10_000).default(50),
+  before: z.string().max(64).optional().describe('Only those behind this session in the list: the next page.'),
+  limit: limit.default(50),
 });
 
-/** Bytes that may wait for somebody who watches. */
-const MOST_WAITING = 8 * 1024 * 1024;
+const Page = z.object({
+  cursor: z.string().max(200).optional().describe('Of the page before, out of its header "link".'),
+  limit: limit.default(1_000),
+});
 
 const Export = z.object({
   format: z.enum(['ocsf', 'asciicast']).default('ocsf'),
   command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast.'),
 });
 
-/** Sessions: those that are open from memory, those that were from the journal. Users see their own. */
+/** Those who read sessions: their own, or with the last two roles, all. */
+const READERS = { roles: ['user', 'auditor', 'admin'] } as const;
+
+/**
+ * Sessions: those that are open from memory, what is on record by way of the thread that reads it. Users see their own; whoever
+ * reads what others did is on record.
+ */
 export function sessionRoutes({ app, gateway, caller }: Routes): void {
+  const { readings, log } = gateway;
+
   const list = {
     tags: ['sessions'],
     summary: 'Sessions that the caller may see, newest first',
     querystring: Query,
-    response: { 200: z.array(Row) },
+    response: { 200: z.array(Row), ...problems(429, 503) },
   };
-  app.get('/v1/sessions', { schema: list }, (request): SessionRow[] => {
+  app.get('/v1/sessions', { config: READERS, schema: list }, async (request): Promise<SessionRow[]> => {
     const { principal } = caller(request);
-    const { state, limit } = request.query;
-    const all = principal.roles.some((role) => role === 'auditor' || role === 'admin');
-    const open = [...gateway.sessions.values()]
-      .filter((session) => session.principal)
-      .map(liveRow)
-      .reverse();
-    const known = new Set(open.map((row) => row.id));
-    const ended =
-      state === 'open'
-        ? []
-        : recorded(gateway)
-            .filter((row) => !known.has(row.id))
-            .map(recordedRow);
-    return [...open, ...ended].filter((row) => all || row.principal === principal.name).slice(0, limit);
+    const { state, before, limit: most } = request.query;
+    const mine = seesAll(principal) ? undefined : principal.name;
+    if (state === 'open') {
+      const open = [...gateway.sessions.values()].reverse();
+      return open
+        .filter((one) => one.principal && (mine === undefined || one.principal.name === mine))
+        .slice(0, most)
+        .map(liveRow);
+    }
+    const found = await heeded(readings.list(principal.name, { principal: mine, before, limit: most }));
+    return found.map((session) => {
+      const live = gateway.sessions.get(session.id);
+      return live?.principal ? liveRow(live) : recordedRow(session);
+    });
   });
 
   const timeline = {
     tags: ['sessions'],
-    summary: 'What happened in a session',
+    summary: 'What happened in a session, a page at a time',
+    description: 'Where there is more, the header "link" has the next page as rel="next" (RFC 8288).',
     params: ById,
-    response: { 200: z.array(TimelineRow), ...problems(404) },
+    querystring: Page,
+    response: { 200: z.array(TimelineRow), ...problems(404, 429, 503) },
   };
-  app.get('/v1/sessions/:id/timeline', { schema: timeline }, (request): TimelineEntry[] => {
-    const { session, entries } = read(request.params.id, caller(request).principal);
-    return entries.map((entry) => toApi(entry, session.protocol));
+  app.get('/v1/sessions/:id/timeline', { config: READERS, schema: timeline }, async (request, reply) => {
+    const who = caller(request);
+    const session = await find(request.params.id, who);
+    onRecord(session, who, 'timeline');
+    const { cursor, limit: most } = request.query;
+    const reading = begin(who, { session, as: 'page', limit: most, cursor });
+    const page = Buffer.concat(await heeded(all(reading.chunks)));
+    const next = await reading.next;
+    const query = `limit=${most}&cursor=${next}`;
+    if (next !== undefined)
+      void reply.header('link', `</v1/sessions/${encodeURIComponent(session.id)}/timeline?${query}>; rel="next"`);
+    return sendAs(reply, 'application/json; charset=utf-8', page);
   });
 
   const exported = {
@@ -66,20 +92,17 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     querystring: Export,
     response: {
       200: textOf('OCSF events or an asciicast v3, a line each.', 'application/x-ndjson', 'application/x-asciicast'),
-      ...problems(404, 409),
+      ...problems(404, 409, 429, 503),
     },
   };
-  app.get('/v1/sessions/:id/export', { schema: exported }, (request, reply) => {
-    const { session, entries } = read(request.params.id, caller(request).principal);
+  app.get('/v1/sessions/:id/export', { config: READERS, schema: exported }, async (request, reply) => {
+    const who = caller(request);
+    const session = await find(request.params.id, who);
+    onRecord(session, who, 'export');
     const { format, command } = request.query;
-    if (format === 'asciicast') {
-      if (!entries.some(({ type }) => type === 'output'))
-        throw new ControlError(409, `Session ${session.id} has no output of a terminal or a program.`);
-      void reply.type('application/x-asciicast');
-      return [...toAsciicast(session, entries, command)].map((line) => `${line}\n`).join('');
-    }
-    void reply.type('application/x-ndjson');
-    return [...toOcsf(session, entries)].map((line) => `${line}\n`).join('');
+    const reading = begin(who, format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command });
+    const text = await heeded(begun(reading));
+    return sendAs(reply, format === 'ocsf' ? 'application/x-ndjson' : 'application/x-asciicast', text);
   });
 
   // Server-sent events (WHATWG HTML section 9.2): what is on record so far, then whatever is added to it.
@@ -89,30 +112,31 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     params: ById,
     response: {
       200: textOf('Server-sent events; the data of each is a TimelineEntry.', 'text/event-stream'),
-      ...problems(404),
+      ...problems(404, 429, 503),
     },
   };
-  app.get('/v1/sessions/:id/watch', { schema: watched }, (request, reply) => {
-    const { principal } = caller(request);
-    const { session, entries, reader } = read(request.params.id, principal);
-    const open = gateway.sessions.has(request.params.id);
-    gateway.log.admin(principal.name, 'session.watch', request.params.id);
+  app.get('/v1/sessions/:id/watch', { config: READERS, schema: watched }, async (request, reply) => {
+    const who = caller(request);
+    const session = await find(request.params.id, who);
+    onRecord(session, who, 'watch');
+    // In this order and without a pause, so that each record is either on disk or still to come.
+    const reading = begin(who, { session, as: 'events', follow: gateway.sessions.has(session.id) });
+    const stop = log.watch(session.id, (header, payload) => reading.live(header, payload));
     const { raw } = reply.hijack();
-    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    const send = (entry: Entry): void => void raw.write(`data: ${JSON.stringify(toApi(entry, session.protocol))}\n\n`);
-    for (const entry of entries) send(entry);
-    if (!open) {
-      raw.end();
-      return;
-    }
-    const stop = gateway.log.watch(request.params.id, (header, payload) => {
-      const entry = reader.entry(header, payload);
-      // Somebody who does not read must not fill the gateway's memory.
-      if (raw.writableLength > MOST_WAITING) raw.destroy();
-      else if (entry) send(entry);
-      if (header.k === 'closed') raw.end();
+    raw.on('close', () => {
+      stop();
+      reading.cancel();
     });
-    raw.on('close', stop);
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    raw.flushHeaders();
+    try {
+      for await (const chunk of reading.chunks) {
+        if (!raw.write(chunk)) await drained(raw);
+      }
+      raw.end();
+    } catch {
+      raw.destroy();
+    }
   });
 
   const kill = {
@@ -132,25 +156,79 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     return { ended: session.id };
   });
 
-  const read = (
-    id: string,
-    principal: { name: string; roles: readonly string[] },
-  ): { session: SessionSummary; entries: Entry[]; reader: Timeline } => {
-    const session = recorded(gateway).find((one) => one.id === id);
-    const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
-    if (!session || !(all || session.principal === principal.name)) {
+  const find = async (id: string, { principal }: Proven): Promise<IndexedSession> => {
+    const session = await heeded(readings.find(principal.name, id));
+    if (!session || !(seesAll(principal) || session.principal === principal.name)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
-    const reader = new Timeline(id);
-    return { session, entries: [...reader.read(gateway.journal.folder)], reader };
+    return session;
+  };
+
+  /** What somebody reads of others is on record before they have it. */
+  const onRecord = (
+    session: IndexedSession,
+    { principal, tokenId }: Proven,
+    as: 'timeline' | 'export' | 'watch',
+  ): void => {
+    if (session.principal === principal.name || log.reading(principal.name, tokenId, as, session.id)) return;
+    throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
+  };
+
+  const begin = ({ principal }: Proven, wanted: Wanted): Reading => {
+    try {
+      return readings.read(principal.name, wanted);
+    } catch (error) {
+      throw inWords(error);
+    }
   };
 }
 
-/** The journal as it is on disk, with what is still in memory written first. */
-function recorded(gateway: Gateway): SessionSummary[] {
-  gateway.log.flush();
-  return listSessions(gateway.journal.folder);
+const seesAll = ({ roles }: Proven['principal']): boolean => roles.includes('auditor') || roles.includes('admin');
+
+const inWords = (error: unknown): unknown =>
+  error instanceof ReadFailure ? new ControlError(error.status, error.message) : error;
+
+async function heeded<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw inWords(error);
+  }
 }
+
+/** The text as a stream once its first chunk is there, so that what fails at once is still answered with a status. */
+async function begun({ chunks }: Reading): Promise<Readable> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  return Readable.from(
+    (async function* () {
+      if (first.done) return;
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => iterator };
+    })(),
+  );
+}
+
+/** Bytes and streams are sent as they are. */
+const sendAs = (reply: FastifyReply, type: string, body: Readable | Buffer): FastifyReply =>
+  reply.type(type).send(body);
+
+async function all(chunks: AsyncIterable<Buffer>): Promise<Buffer[]> {
+  const list: Buffer[] = [];
+  for await (const chunk of chunks) list.push(chunk);
+  return list;
+}
+
+const drained = (stream: NodeJS.WritableStream): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+  });
 
 const liveRow = (session: Session): SessionRow => ({
   id: session.id,
@@ -164,40 +242,16 @@ const liveRow = (session: Session): SessionRow => ({
   denied: session.denied,
 });
 
-const recordedRow = ({ started, ended, ...session }: SessionSummary): SessionRow => ({
-  ...session,
+const recordedRow = ({ id, principal, connection, protocol, client, ...session }: IndexedSession): SessionRow => ({
+  id,
   state: 'ended',
-  started: new Date(started).toISOString(),
-  ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
+  principal,
+  connection,
+  protocol,
+  client,
+  started: new Date(session.started).toISOString(),
+  ...(session.ended !== undefined && { ended: new Date(session.ended).toISOString() }),
+  ...(session.reason !== undefined && { reason: session.reason }),
+  commands: session.commands,
+  denied: session.denied,
 });
-
-function toApi(entry: Entry, protocol: string): TimelineEntry {
-  switch (entry.type) {
-    case 'command': {
-      const { type, at, id, phase, text, decision } = entry;
-      return {
-        type,
-        at,
-        command: id,
-        phase: phase === 'prepare' ? 'prepare' : 'run',
-        text,
-        decision,
-        ...(entry.kind && { kind: entry.kind, account: entry.account ?? '' }),
-        ...(entry.parameters && { parameters: entry.parameters }),
-        ...(entry.rule !== undefined && { rule: entry.rule }),
-        ...(entry.message !== undefined && { message: entry.message }),
-      };
-    }
-    case 'response': {
-      const { type, at, command, outcome, summary, rows, bytes, data } = entry;
-      const answered = { type, at, command, outcome, summary, rows, bytes };
-      return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
-    }
-    case 'output': {
-      const { type, at, command, stream, data } = entry;
-      return { type, at, command, stream, data: data.toString('base64') };
-    }
-    default:
-      return { type: entry.type, at: entry.at, summary: entry.summary };
-  }
-}

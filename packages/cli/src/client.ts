@@ -50,6 +50,18 @@ export class ApiClient {
     return this.#send<T>('GET', path);
   }
 
+  /** The elements of a list that comes in pages, each page with the address of the next one in its header "link" (RFC 8288). */
+  async *pages<T>(path: string): AsyncGenerator<T> {
+    for (let next: string | undefined = path; next !== undefined; ) {
+      const response: Response = await this.#fetch('GET', next);
+      yield* (await response.json()) as T[];
+      next = /<([^>]*)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+      // Whatever answers does not decide where the token goes.
+      if (next !== undefined && !next.startsWith('/v1/'))
+        throw new CliError('The gateway names a next page that is none of its own; the list is not whole.');
+    }
+  }
+
   post<T>(path: string, body: unknown): Promise<T> {
     return this.#send<T>('POST', path, body);
   }

@@ -1,17 +1,22 @@
 import { StringDecoder } from 'node:string_decoder';
-import type { Entry, SessionSummary } from './replay.js';
+import type { Entries, Entry, SessionSummary } from './replay.js';
 
 /**
  * The screen of a session as an asciicast, version 3 (docs.asciinema.org/manual/asciicast/v3), line by line without line ends.
  * Times are seconds since the event before. What was written to either stream is `o`; a command that was asked for, or seen on
- * the screen, is a marker, `m`; a change of size is `r`; the status that the last command ended with is `x`.
+ * the screen, is a marker, `m`; a change of size is `r`; the status that the last command ended with is `x`. Goes through
+ * the entries twice.
  *
  * @param command only this one of the session's commands
  */
-export function* toAsciicast(session: SessionSummary, entries: readonly Entry[], command?: number): Generator<string> {
-  const mine = entries.filter((entry) => command === undefined || numberOf(entry) === command);
-  const first = mine.find((entry) => entry.type === 'output' && entry.stream === 'size');
-  const [cols, rows] = sizeOf(first?.type === 'output' ? first.data : undefined);
+export async function* toAsciicast(
+  session: SessionSummary,
+  entries: Entries,
+  command?: number,
+): AsyncGenerator<string> {
+  const isMine = (entry: Entry): boolean => command === undefined || numberOf(entry) === command;
+  const { size, ends, start } = await outline(entries, isMine);
+  const [cols, rows] = sizeOf(size);
   yield JSON.stringify({
     version: 3,
     term: { cols, rows },
@@ -19,21 +24,22 @@ export function* toAsciicast(session: SessionSummary, entries: readonly Entry[],
     title: `${session.principal} on ${session.connection} (${session.id})`,
   });
   const decoders = new Map<string, StringDecoder>();
-  const ends = mine.filter((entry) => entry.type === 'response');
-  let before = command === undefined ? 0 : (mine[0]?.at ?? 0);
+  let [sizes, ended] = [0, 0];
+  let before = command === undefined ? 0 : start;
   const event = (at: number, code: string, data: string): string => {
     // Entries are in the order of the record, and clocks may step back.
     const interval = Math.max(0, at - before) / 1000;
     before = Math.max(before, at);
     return JSON.stringify([Number(interval.toFixed(3)), code, data]);
   };
-  for (const entry of mine) {
+  for await (const entry of entries) {
+    if (!isMine(entry)) continue;
     if (entry.type === 'command' && entry.text !== '') yield event(entry.at, 'm', entry.text);
     else if (entry.type === 'output') {
       const { at, stream, data } = entry;
       if (stream === 'line') yield event(at, 'm', data.toString());
       else if (stream === 'size') {
-        if (entry !== first) yield event(at, 'r', sizeOf(data).join('x'));
+        if (++sizes > 1) yield event(at, 'r', sizeOf(data).join('x'));
       } else {
         const key = `${entry.command} ${stream}`;
         let decoder = decoders.get(key);
@@ -41,10 +47,27 @@ export function* toAsciicast(session: SessionSummary, entries: readonly Entry[],
         const text = decoder.write(data);
         if (text !== '') yield event(at, 'o', text);
       }
-    } else if (entry.type === 'response' && entry === ends.at(-1)) {
+    } else if (entry.type === 'response' && ++ended === ends) {
       yield event(entry.at, 'x', String(statusOf(entry.outcome, entry.summary)));
     }
   }
+}
+
+/** The first size of the screen, how many commands ended, and when the first entry was. */
+async function outline(
+  entries: Entries,
+  isMine: (entry: Entry) => boolean,
+): Promise<{ size: Buffer | undefined; ends: number; start: number }> {
+  let size: Buffer | undefined;
+  let start: number | undefined;
+  let ends = 0;
+  for await (const entry of entries) {
+    if (!isMine(entry)) continue;
+    start ??= entry.at;
+    if (entry.type === 'response') ends++;
+    else if (entry.type === 'output' && entry.stream === 'size') size ??= entry.data;
+  }
+  return { size, ends, start: start ?? 0 };
 }
 
 function numberOf(entry: Entry): number | undefined {

@@ -13,8 +13,8 @@ import { JournalError } from './errors.js';
 import { type Write, createWhole, writeAll } from './files.js';
 
 /**
- * The checkpoint lists the sealed segments of one process: a line of JSON each, signed with the gateway's Ed25519 key and
- * carrying the hash of the line before it. Whoever keeps a copy of one line can later tell whether anything up to it was
+ * The checkpoint lists the sealed segments of one process, and those that were removed again: a line of JSON each, signed with
+ * the gateway's Ed25519 key and carrying the hash of the line before it. Whoever keeps a copy of one line can later tell whether anything up to it was
  * changed, and needs only the public key for that.
  */
 export interface Checkpoint {
@@ -28,6 +28,23 @@ export interface Checkpoint {
   /** SHA-256 of the line before this one, hex; empty for the first. */
   readonly previous: string;
 }
+
+/** A line that says that a sealed segment was taken away because its time was over, and what went. */
+export interface Removal {
+  readonly removed: string;
+  readonly records: number;
+  readonly bytes: number;
+  /** Hashes of its first and its last record, hex. */
+  readonly first: string;
+  readonly hash: string;
+  /** When it was sealed, and when it was removed, ISO 8601. */
+  readonly sealed: string;
+  readonly at: string;
+  readonly previous: string;
+}
+
+/** A line without the hash of the one before it, which is added when it is appended. */
+export type NewLine = Omit<Checkpoint, 'previous'> | Omit<Removal, 'previous'>;
 
 const KEY = 'journal.key';
 export const PUBLIC_KEY = 'journal.pub';
@@ -46,6 +63,22 @@ export function openKey(folder: string): KeyObject {
   return key;
 }
 
+/** How people tell keys apart: the SHA-256 of the public key (SubjectPublicKeyInfo), base64. */
+export const fingerprintOf = (key: KeyObject): string => {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return `SHA256:${hash('sha256', publicKey.export({ type: 'spki', format: 'der' }), 'base64').replace(/=+$/, '')}`;
+};
+
+/** A text, a tab, and its signature in base64. */
+export const signedText = (text: string, key: KeyObject): string =>
+  `${text}\t${sign(null, Buffer.from(text), key).toString('base64')}`;
+
+/** The text of what `signedText` made; undefined when it was not signed by this key. */
+export function readSigned(line: string, key: KeyObject): string | undefined {
+  const [text = '', signature = ''] = line.split('\t');
+  return verifySignature(null, Buffer.from(text), key, canonical(signature)) ? text : undefined;
+}
+
 /** @throws JournalError when there is none. */
 export function readPublicKey(folder: string): KeyObject {
   try {
@@ -62,20 +95,15 @@ export const checkpointOwner = (name: string): string | undefined =>
   name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : undefined;
 
 /**
- * Appends a signed line and makes sure that it is on the disk. What a kill left of an unfinished line is cut off first,
+ * Appends a signed line, makes sure that it is on the disk, and returns its hash. What a kill left of an unfinished line is cut off first,
  * and so is this line when it cannot be written whole.
  */
-export function appendCheckpoint(
-  folder: string,
-  process: string,
-  key: KeyObject,
-  line: Omit<Checkpoint, 'previous'>,
-  write: Write,
-): void {
+export function appendCheckpoint(folder: string, process: string, key: KeyObject, line: NewLine, write: Write): string {
   const { lines, bytes: size } = readLines(folder, process);
   const last = lines.at(-1);
-  const text = JSON.stringify({ ...line, previous: last ? hash('sha256', last, 'hex') : '' } satisfies Checkpoint);
-  const bytes = Buffer.from(`${text}\t${sign(null, Buffer.from(text), key).toString('base64')}\n`);
+  const previous = last ? hash('sha256', last, 'hex') : '';
+  const signed = signedText(JSON.stringify({ ...line, previous } satisfies Checkpoint | Removal), key);
+  const bytes = Buffer.from(`${signed}\n`);
   const descriptor = openSync(join(folder, checkpointFile(process)), constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
     ftruncateSync(descriptor, size);
@@ -89,13 +117,17 @@ export function appendCheckpoint(
   } finally {
     closeSync(descriptor);
   }
+  return hash('sha256', signed, 'hex');
 }
 
-/** The last line of a checkpoint that can be read. Its signature is a matter for `verify`. */
-export function lastCheckpoint(folder: string, process: string): Checkpoint | undefined {
-  return readLines(folder, process)
-    .lines.map((line) => parse(line.split('\t')[0] ?? ''))
-    .findLast((line) => line !== undefined);
+/** The last seal of a checkpoint that can be read, and the hash of its last line. Signatures are a matter for `verify`. */
+export function lastCheckpoint(folder: string, process: string): { seal: Checkpoint | undefined; line: string } {
+  const { lines } = readLines(folder, process);
+  const last = lines.at(-1);
+  return {
+    seal: lines.flatMap((line) => sealIn(line.split('\t')[0] ?? '') ?? []).at(-1),
+    line: last === undefined ? '' : hash('sha256', last, 'hex'),
+  };
 }
 
 /** The lines of a checkpoint in order: what they say, or what is wrong with them. */
@@ -103,12 +135,11 @@ export function* readCheckpoints(
   folder: string,
   process: string,
   key: KeyObject,
-): Generator<{ line: Checkpoint | undefined; text: string; problem?: string }> {
+): Generator<{ line: Checkpoint | Removal | undefined; text: string; problem?: string }> {
   let previous = '';
   for (const whole of readLines(folder, process).lines) {
-    const [text = '', signature = ''] = whole.split('\t');
-    const line = parse(text);
-    const signed = verifySignature(null, Buffer.from(text), key, canonical(signature));
+    const line = parse(whole.split('\t')[0] ?? '');
+    const signed = readSigned(whole, key) !== undefined;
     if (!line) yield { line, text: whole, problem: 'cannot be read' };
     else if (!signed) yield { line, text: whole, problem: 'is not signed by this key' };
     else if (line.previous !== previous) yield { line, text: whole, problem: 'does not follow the one before it' };
@@ -132,16 +163,23 @@ function readLines(folder: string, process: string): { lines: string[]; bytes: n
   };
 }
 
-function parse(text: string): Checkpoint | undefined {
+function parse(text: string): Checkpoint | Removal | undefined {
   try {
     const line: unknown = JSON.parse(text);
-    return isCheckpoint(line) ? line : undefined;
+    return isLine<Checkpoint>(line, SEAL) || isLine<Removal>(line, REMOVAL) ? line : undefined;
   } catch {
     return undefined;
   }
 }
 
-const MEMBERS = {
+function sealIn(text: string): Checkpoint | undefined {
+  const line = parse(text);
+  return line && isSeal(line) ? line : undefined;
+}
+
+export const isSeal = (line: Checkpoint | Removal): line is Checkpoint => !('removed' in line);
+
+const SEAL = {
   segment: 'string',
   records: 'number',
   bytes: 'number',
@@ -149,11 +187,21 @@ const MEMBERS = {
   sealed: 'string',
   previous: 'string',
 };
+const REMOVAL = {
+  removed: 'string',
+  records: 'number',
+  bytes: 'number',
+  first: 'string',
+  hash: 'string',
+  sealed: 'string',
+  at: 'string',
+  previous: 'string',
+};
 
-function isCheckpoint(line: unknown): line is Checkpoint {
+function isLine<Line>(line: unknown, members: Readonly<Record<string, string>>): line is Line {
   if (typeof line !== 'object' || line === null) return false;
   const types = new Map(Object.entries(line).map(([name, value]) => [name, typeof value]));
-  return Object.entries(MEMBERS).every(([name, type]) => types.get(name) === type);
+  return Object.entries(members).every(([name, type]) => types.get(name) === type);
 }
 
 /** A signature in the one way that it is written: base64 has spare bits, and a change of those is a change as well. */

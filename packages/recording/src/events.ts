@@ -75,6 +75,16 @@ export type Header =
       readonly action: string;
       readonly detail: string;
     }
+  /** Somebody read what is on record about the session `of` of somebody else. */
+  | {
+      readonly k: 'read';
+      readonly t: number;
+      readonly actor: string;
+      /** The id of the token that they showed. */
+      readonly token: string;
+      readonly as: 'timeline' | 'export' | 'watch';
+      readonly of: string;
+    }
   | {
       readonly k: 'journal.recovered';
       readonly t: number;
@@ -85,6 +95,27 @@ export type Header =
       /** Whole records were among them: no write that was cut short. */
       readonly damaged: boolean;
     }
+  /** A start found records at the end that no head had signed: they were written just before the process ended. */
+  | {
+      readonly k: 'journal.adopted';
+      readonly t: number;
+      readonly segment: string;
+      readonly records: number;
+      /** When the last head was signed, ISO 8601. */
+      readonly since: string;
+      /** False: that head says that nothing followed, or that the segment was not there. */
+      readonly expected: boolean;
+    }
+  /** What a head had signed is not there: the journal was cut, or an older copy was put in its place. */
+  | {
+      readonly k: 'journal.missing';
+      readonly t: number;
+      readonly what: string;
+      /** When that was signed, ISO 8601. */
+      readonly signed?: string;
+    }
+  /** The clock of the machine was set back, from `before`. */
+  | { readonly k: 'journal.clock'; readonly t: number; readonly before: number }
   | {
       readonly k: 'journal.resumed';
       readonly t: number;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 
 /** `writeSync` with a position; tests stand a failing disk in here. */
 export type Write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
@@ -10,6 +10,19 @@ export function writeAll(write: Write, file: number, bytes: Uint8Array, length: 
     const written = write(file, bytes, from, length - from, position + from);
     if (written === 0) throw new Error('the file system accepts no more bytes');
     from += written;
+  }
+}
+
+const COPY_BYTES = 1024 * 1024;
+
+/** Copies the first `length` bytes of an open file to the start of another. */
+export function copyBytes(from: number, to: number, length: number): void {
+  const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, length));
+  for (let at = 0; at < length; ) {
+    const read = readSync(from, buffer, 0, Math.min(buffer.length, length - at), at);
+    if (read === 0) throw new Error('the file is shorter than it was');
+    writeAll(writeSync, to, buffer, read, at);
+    at += read;
   }
 }
 

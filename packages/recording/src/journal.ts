@@ -1,23 +1,28 @@
-import { type KeyObject, hash } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import {
-  appendFileSync,
   closeSync,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
-  readSync,
+  renameSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { Header } from './events.js';
-import { type Write, syncFolder, writeAll } from './files.js';
-import { FIRST, LONGEST, decode, encode, hashOf, holdsRecord, sizeBound } from './format.js';
+import { type Write, copyBytes, syncFolder, writeAll } from './files.js';
+import { FIRST, LONGEST, encode, hashOf, sizeBound } from './format.js';
+import { type Draft, type Head, draftHead, draftHeadLater, isHead, readHead } from './head.js';
 import { lock } from './lock.js';
-import { type Segment, listSegments, readSegment, segmentName, segmentOf } from './segments.js';
+import type { Place } from './range.js';
+import { cutTail, missingOf } from './recovery.js';
+import { listSegments, segmentName, segmentOf } from './segments.js';
 
 export interface JournalOptions {
   readonly folder: string;
@@ -27,8 +32,10 @@ export interface JournalOptions {
   readonly durability?: 'process' | 'disk';
   /** A segment is sealed and signed when it has this many bytes, */
   readonly segmentBytes?: number;
-  /** or, at the next commit, when it is this old. Milliseconds. */
+  /** or when it is this old. Milliseconds. */
   readonly segmentAge?: number;
+  /** What was written is signed at least this often, by `tend`. Milliseconds. */
+  readonly headAge?: number;
   readonly now?: () => number;
   /** Tests stand a failing disk in here. */
   readonly write?: Write;
@@ -48,6 +55,9 @@ const INITIAL_BUFFER = 256 * 1024;
 const KEPT_BUFFER = 16 * INITIAL_BUFFER;
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_AGE = 60 * 60 * 1000;
+const HEAD_AGE = 10 * 1000;
+/** A clock that goes back by more than this is a matter for the record, in milliseconds. */
+const CLOCK_STEP = 5_000;
 const PROCESS = /^[A-Za-z0-9][\w.-]*$/;
 const NONE: readonly Uint8Array[] = [];
 
@@ -61,6 +71,7 @@ export class Journal {
   readonly #durable: boolean;
   readonly #segmentBytes: number;
   readonly #segmentAge: number;
+  readonly #headAge: number;
   readonly #now: () => number;
   readonly #write: Write;
   readonly #key: KeyObject;
@@ -83,10 +94,22 @@ export class Journal {
   #failedAt = 0;
   /** Records that were appended and could not be written, since the failure began. */
   #lost = 0;
+  /** What was signed last; it was on the disk by then. */
+  #head: Head | undefined;
+  #signedAt = 0;
+  /** Hash of the last line of the checkpoint. */
+  #line = '';
+  #vouching = false;
+  /** The clock when it was looked at last. */
+  #clock = 0;
+  /** Is told of each new head. */
+  onHead: ((head: Head) => void) | undefined;
+  /** What an earlier head says was here when the journal was opened, and was not; undefined: nothing was missing. */
+  missing: string | undefined;
 
   /**
    * Opens the journal of a folder. What a killed process left unfinished is taken off the end of its last segment, which is
-   * then sealed; the chain goes on in a new one, with a record of what was done.
+   * then sealed; the chain goes on in a new one, with a record of what was done, and of what is missing.
    *
    * @throws JournalError when another process writes it, or it cannot be written
    */
@@ -96,6 +119,7 @@ export class Journal {
     this.#durable = options.durability === 'disk';
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#segmentAge = options.segmentAge ?? SEGMENT_AGE;
+    this.#headAge = options.headAge ?? HEAD_AGE;
     this.#now = options.now ?? Date.now;
     this.#write = options.write ?? writeSync;
     if (!PROCESS.test(this.process)) throw new JournalError(`"${this.process}" cannot be the name of a journal.`);
@@ -120,6 +144,11 @@ export class Journal {
     return this.#pending;
   }
 
+  /** How far it is signed. */
+  get head(): Head | undefined {
+    return this.#head;
+  }
+
   get position(): Position {
     return {
       segment: segmentName(this.process, this.#number),
@@ -127,6 +156,11 @@ export class Journal {
       bytes: this.#position,
       hash: this.#written,
     };
+  }
+
+  /** Where the file ends. What is appended before the next commit follows there. */
+  get place(): Place {
+    return { segment: this.#number, offset: this.#position };
   }
 
   /**
@@ -165,6 +199,36 @@ export class Journal {
     }
   }
 
+  /**
+   * What has to be done now and then, also while nothing is recorded: looks whether the file that is written is still where it
+   * was, seals a segment whose time is over, and signs how far the journal has got. Never rejects; see `failed`.
+   */
+  async tend(): Promise<void> {
+    if (this.#failed || this.#closed) return;
+    try {
+      this.#lookAtFile();
+      this.#lookAtClock();
+      if (this.#due()) this.#rotate();
+      else if (this.#now() - this.#signedAt >= this.#headAge) await this.#vouch();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /**
+   * Compares the journal with a head that was kept elsewhere, and says in a record what is missing of it.
+   *
+   * @returns the same in words; undefined when nothing is
+   */
+  compare(kept: Head): string | undefined {
+    const missing =
+      kept.key === this.#head?.key
+        ? missingOf(this.folder, this.#key, kept)
+        : `the key ${kept.key}, which it was signed with`;
+    if (missing !== undefined) this.#sayMissing(missing, kept);
+    return missing;
+  }
+
   /** Seals and signs the current segment now, unless it is empty, and goes on in a new one. Throws as `commit` does. */
   seal(): void {
     this.commit();
@@ -183,12 +247,15 @@ export class Journal {
     if (this.#closed) return false;
     const [lost, since, t] = [this.#lost, this.#failedAt, this.#now()];
     try {
+      if (this.#file >= 0) this.#reattach();
       if (this.#file < 0) this.#open(this.#number + 1);
       // What a failed write left, if it could not be cut off then.
-      ftruncateSync(this.#file, this.#position);
+      this.#cutBack();
       this.#failed = undefined;
       this.append(say({ k: 'journal.resumed', t, since, lost, after: failed.message }));
       this.commit();
+      fdatasyncSync(this.#file);
+      this.#sign('open');
     } catch (error) {
       // The attempt's own record is none of those that were lost.
       this.#failed ??= unwritable(error);
@@ -206,6 +273,7 @@ export class Journal {
       if (!this.#failed) {
         this.commit();
         if (this.#records > 0) this.#seal();
+        this.#sign('closed');
       }
     } catch (error) {
       throw this.#fail(error);
@@ -231,12 +299,17 @@ export class Journal {
     this.#last = this.#written;
     this.#clear();
     try {
-      if (this.#file >= 0) ftruncateSync(this.#file, this.#position);
+      if (this.#file >= 0) this.#cutBack();
     } catch {
       // `retry` cuts it before anything is appended, and so does the next start.
     }
     this.#failed = unwritable(cause);
     return this.#failed;
+  }
+
+  /** A file that is too short is not made longer: what was in it is gone. */
+  #cutBack(): void {
+    if (fstatSync(this.#file).size > this.#position) ftruncateSync(this.#file, this.#position);
   }
 
   #clear(): void {
@@ -268,13 +341,82 @@ export class Journal {
     fdatasyncSync(this.#file);
     const { segment, records, bytes, hash: last } = this.position;
     const sealed = new Date(this.#now()).toISOString();
-    appendCheckpoint(
-      this.folder,
-      this.process,
-      this.#key,
-      { segment, records, bytes, hash: last, sealed },
-      this.#write,
-    );
+    const line = { segment, records, bytes, hash: last, sealed };
+    this.#line = appendCheckpoint(this.folder, this.process, this.#key, line, this.#write);
+  }
+
+  /** Signs what was written, once it is on the disk: others go on meanwhile. */
+  async #vouch(): Promise<void> {
+    if (this.#vouching || (this.#head?.hash === this.#written && this.#head.line === this.#line)) return;
+    this.#vouching = true;
+    const { segment } = this.position;
+    const next = this.#nextHead('open');
+    // A segment that was sealed meanwhile is signed by now.
+    const isOver = (): boolean => this.#closed || segment !== this.position.segment;
+    try {
+      await promisify(fdatasync)(this.#file);
+      const draft = await draftHeadLater(this.folder, this.#key, next);
+      if (isOver()) draft.discard();
+      else this.#place(draft);
+    } catch (error) {
+      if (!isOver()) throw error;
+    } finally {
+      this.#vouching = false;
+    }
+  }
+
+  #sign(state: Head['state']): void {
+    this.#place(draftHead(this.folder, this.#key, this.#nextHead(state)));
+  }
+
+  #place(draft: Draft): void {
+    draft.place();
+    this.#head = draft.head;
+    this.#signedAt = this.#now();
+    this.onHead?.(draft.head);
+  }
+
+  #nextHead(state: Head['state']): Omit<Head, 'key'> {
+    const { segment, records, bytes, hash: last } = this.position;
+    const at = new Date(this.#now()).toISOString();
+    return { process: this.process, segment, records, bytes, hash: last, line: this.#line, at, state };
+  }
+
+  /** A file that was taken away, or written by somebody else, would lose what is recorded although each write succeeds. */
+  #lookAtFile(): void {
+    const { segment } = this.position;
+    const there = statSync(join(this.folder, segment), { throwIfNoEntry: false });
+    const mine = fstatSync(this.#file);
+    if (there?.ino !== mine.ino || there.dev !== mine.dev) throw new Error(`somebody took ${segment} away`);
+    if (mine.size !== this.#position) throw new Error(`somebody else changed the size of ${segment}`);
+  }
+
+  /** Puts back a file that was taken away, of which the content is still here. One that was cut stays as it is. */
+  #reattach(): void {
+    const path = join(this.folder, this.position.segment);
+    const there = statSync(path, { throwIfNoEntry: false });
+    const mine = fstatSync(this.#file);
+    if (mine.size < this.#position) {
+      // Its seal says what was there.
+      this.#seal();
+      return this.#release();
+    }
+    if (there?.ino === mine.ino && there.dev === mine.dev) return;
+    if (there) renameSync(path, `${path}.replaced-${this.#now()}`);
+    const copy = openSync(path, 'wx+', 0o600);
+    copyBytes(this.#file, copy, this.#position);
+    fdatasyncSync(copy);
+    syncFolder(this.folder);
+    this.#release();
+    this.#file = copy;
+  }
+
+  #lookAtClock(): void {
+    const [before, t] = [this.#clock, this.#now()];
+    this.#clock = t;
+    if (t >= before - CLOCK_STEP) return;
+    this.append(say({ k: 'journal.clock', t, before }));
+    this.commit();
   }
 
   /** The descriptor is forgotten before it is closed: a number that is in use again must never be written to. */
@@ -297,51 +439,56 @@ export class Journal {
     this.#position = 0;
     this.#records = 0;
     syncFolder(this.folder);
+    // Before anything is in it: a segment that no head knows was not written here.
+    this.#sign('open');
   }
 
   /** Finishes the last segment if nobody sealed it. A sealed one is never touched, whatever has become of its file. */
   #recover(): void {
-    const seal = lastCheckpoint(this.folder, this.process);
+    const before = readHead(this.folder, this.process, this.#key);
+    const head = isHead(before) ? before : undefined;
+    const missing = head && missingOf(this.folder, this.#key, head);
+    const { seal, line } = lastCheckpoint(this.folder, this.process);
+    this.#line = line;
     const sealed = (seal && segmentOf(seal.segment)?.number) ?? 0;
     if (seal) this.#written = this.#last = seal.hash;
     const tail = listSegments(this.folder, this.process).at(-1);
-    if (!tail || tail.number <= sealed) return this.#open(sealed + 1);
-    const cut = this.#resume(tail, tail.number === sealed + 1);
-    if (this.#records > 0) this.#rotate();
-    if (cut) {
-      this.append(say({ k: 'journal.recovered', t: this.#now(), segment: tail.name, ...cut }));
-      this.commit();
-    }
+    if (!tail || tail.number <= sealed) this.#open(Math.max(sealed, numberOf(head)) + 1);
+    else this.#adopt(tail.name, tail.number, sealed, head);
+    if (before === 'unsigned') this.#sayMissing('the signature of the head');
+    else if (missing !== undefined) this.#sayMissing(missing, head);
   }
 
-  /**
-   * Opens a segment that was not sealed and takes off what does not belong to its chain. That is kept in a file beside it:
-   * a write that was cut short is the usual cause, and must not be a way to make damage disappear.
-   *
-   * @param follows whether the segment before it is the last sealed one, so that its end is known
-   */
-  #resume(segment: Segment, follows: boolean): { cut: number; sha256: string; damaged: boolean } | undefined {
-    const path = join(this.folder, segment.name);
-    this.#file = openSync(path, 'r+');
-    this.#number = segment.number;
+  /** Takes over a segment that was not sealed, and says in the next one what was taken off it, and what nobody had signed. */
+  #adopt(name: string, number: number, sealed: number, head: Head | undefined): void {
+    this.#file = openSync(join(this.folder, name), 'r+');
+    this.#number = number;
     this.#opened = this.#now();
-    for (const { record, end } of readSegment(this.folder, segment.name)) {
-      const { previous } = decode(record) ?? {};
-      const first = this.#records === 0 && !follows;
-      if (!previous || !(first || previous.toString('hex') === this.#written)) break;
-      this.#written = hashOf(record);
-      this.#position = end;
-      this.#records++;
+    const tail = cutTail(this.folder, name, this.#file, this.#written, number === sealed + 1);
+    this.#written = this.#last = tail.hash;
+    this.#position = tail.bytes;
+    this.#records = tail.records;
+    const unsigned = tail.records - (head?.segment === name ? head.records : 0);
+    if (this.#records > 0) this.#rotate();
+    else this.#sign('open');
+    const t = this.#now();
+    if (tail.cut) this.append(say({ k: 'journal.recovered', t, segment: name, ...tail.cut }));
+    if (head && unsigned > 0) {
+      const expected = head.segment === name && head.state === 'open';
+      this.append(say({ k: 'journal.adopted', t, segment: name, records: unsigned, since: head.at, expected }));
     }
-    this.#last = this.#written;
-    const rest = Buffer.alloc(fstatSync(this.#file).size - this.#position);
-    if (rest.length === 0) return undefined;
-    readSync(this.#file, rest, 0, rest.length, this.#position);
-    appendFileSync(`${path}.cut`, rest, { mode: 0o600, flush: true });
-    ftruncateSync(this.#file, this.#position);
-    return { cut: rest.length, sha256: hash('sha256', rest, 'hex'), damaged: holdsRecord(rest) };
+    this.commit();
+  }
+
+  #sayMissing(missing: string, head?: Head): void {
+    this.missing = missing;
+    const t = this.#now();
+    this.append(say({ k: 'journal.missing', t, what: missing, ...(head && { signed: head.at }) }));
+    this.commit();
   }
 }
+
+const numberOf = (head: Head | undefined): number => (head && segmentOf(head.segment)?.number) ?? 0;
 
 const say = (header: Header): string => JSON.stringify(header);
 

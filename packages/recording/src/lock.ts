@@ -70,15 +70,21 @@ function alive(pid: number, start: string): boolean {
   } catch (error) {
     return codeOf(error) === 'EPERM';
   }
-  return start === '' || startOf(pid) === start;
+  return (start === '' || startOf(pid) === start) && !isZombie(pid);
 }
 
 /** Start time of a process in clock ticks since boot (proc(5), field 22); undefined where there is no /proc. */
-function startOf(pid: number): string | undefined {
+const startOf = (pid: number): string | undefined => fieldsOf(pid)[19];
+
+/** A killed process keeps its id until its parent has asked for its status, which some never do (proc(5), field 3). */
+const isZombie = (pid: number): boolean => ['Z', 'X'].includes(fieldsOf(pid)[0] ?? '');
+
+/** The fields of /proc/PID/stat from the third on: the second, a name, may have spaces and brackets in it. */
+function fieldsOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return undefined;
+    return [];
   }
 }

@@ -1,4 +1,4 @@
-import type { Entry, SessionSummary } from './replay.js';
+import type { Entries, Entry, SessionSummary } from './replay.js';
 
 /**
  * Sessions as events of the Open Cybersecurity Schema Framework, class 6005 "Datastore Activity" (OCSF 1.3): one event a
@@ -30,12 +30,18 @@ const MEDIUM = 3;
 const GOOD = 1;
 const BAD = 2;
 
-/** A line of JSON for each command of a session, in the order in which they were asked. */
-export function* toOcsf(session: SessionSummary, entries: readonly Entry[]): Generator<string> {
-  const responses = new Map(
-    entries.flatMap((entry) => (entry.type === 'response' ? [[entry.command, entry] as const] : [])),
-  );
-  for (const entry of entries) {
+type Response = Omit<Extract<Entry, { type: 'response' }>, 'data'>;
+
+/** A line of JSON for each command of a session, in the order in which they were asked. Goes through the entries twice. */
+export async function* toOcsf(session: SessionSummary, entries: Entries): AsyncGenerator<string> {
+  const responses = new Map<number, Response>();
+  for await (const entry of entries) {
+    if (entry.type !== 'response') continue;
+    // Of long sessions all answers together may be more than there is memory.
+    const { data: _, ...response } = entry;
+    responses.set(entry.command, response);
+  }
+  for await (const entry of entries) {
     if (entry.type !== 'command') continue;
     const response = entry.decision === 'deny' ? undefined : responses.get(entry.id);
     // A held command that nobody released has no answer.

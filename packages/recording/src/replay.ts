@@ -48,11 +48,31 @@ export interface SessionSummary {
 const OPENED = Buffer.from('{"k":"opened"');
 const CLOSED = Buffer.from('{"k":"closed"');
 const COMMAND = Buffer.from('{"k":"command"');
+const MARKS = [OPENED, CLOSED, Buffer.from('{"k":"approval"')];
 const SESSION = Buffer.from('"s":"');
 /** In a string of the header its quotes would be escaped, so this is the member itself. */
 const DENIED = Buffer.from('"decision":"deny"');
 
 const starts = (header: Buffer, kind: Buffer): boolean => header.subarray(0, kind.length).equals(kind);
+
+/** Whether a record says that a session began, ended, or got on after its end: what an index of sessions follows. */
+export const marksSession = (header: Buffer): boolean => MARKS.some((kind) => starts(header, kind));
+
+/** Counts of commands by session, taken from the bytes of headers. */
+export class CommandCounts {
+  readonly #counts = new Map<string, { commands: number; denied: number }>();
+
+  add(header: Buffer): void {
+    if (starts(header, COMMAND)) tally(this.#counts, header);
+  }
+
+  /** What was counted of a session, which is forgotten. */
+  take(session: string): { commands: number; denied: number } {
+    const counted = this.#counts.get(session) ?? { commands: 0, denied: 0 };
+    this.#counts.delete(session);
+    return counted;
+  }
+}
 
 /** Every session on record, newest first. Those that are open, or were cut off, have no `ended`; their commands are counted. */
 export function listSessions(folder: string): SessionSummary[] {
@@ -124,8 +144,17 @@ export type Entry =
       readonly data: Buffer;
     };
 
+/** The entries of a session, which can be gone through more than once. */
+export type Entries = Iterable<Entry> | AsyncIterable<Entry>;
+
 /** The session's own member stands within this many bytes of a header's start, in front of all that a client chose. */
 const NEAR = 120;
+
+/** Tells by the bytes of a header whether the record may be one of a session, which spares parsing those of others. */
+export function isOf(session: string): (header: Buffer) => boolean {
+  const mine = Buffer.from(`"s":${JSON.stringify(session)}`);
+  return (header) => header.subarray(0, NEAR).includes(mine);
+}
 
 /** A session from start to end. Empty when there is none of that name. */
 export function timeline(folder: string, session: string): Entry[] {
@@ -138,14 +167,15 @@ export class Timeline {
   readonly #parts = new Map<number, Buffer[]>();
   #start: number | undefined;
 
-  constructor(session: string) {
+  /** `start`: when the session began, for whoever does not give its first record (milliseconds since 1970). */
+  constructor(session: string, start?: number) {
     this.#session = session;
+    this.#start = start;
   }
 
   /** Those that are on disk. */
   *read(folder: string): Generator<Entry> {
-    const mine = Buffer.from(`"s":${JSON.stringify(this.#session)}`);
-    for (const { header, payload } of readJournal(folder, (text) => text.subarray(0, NEAR).includes(mine))) {
+    for (const { header, payload } of readJournal(folder, isOf(this.#session))) {
       const entry = this.entry(header, payload);
       if (entry) yield entry;
     }

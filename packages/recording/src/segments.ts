@@ -33,14 +33,16 @@ const CHUNK = 1024 * 1024;
 /**
  * The whole records of a segment as it was when reading began, in order, with bounded memory (one record, at least 1 MiB).
  * Ends before a record that is not whole: the last `end` is then smaller than the file.
+ *
+ * @param from where a record begins, in bytes from the start
  */
-export function* readSegment(folder: string, name: string): Generator<{ record: Buffer; end: number }> {
+export function* readSegment(folder: string, name: string, from = 0): Generator<{ record: Buffer; end: number }> {
   const file = openSync(join(folder, name), 'r');
   try {
     const { size } = fstatSync(file);
     let buffer: Buffer = Buffer.alloc(0);
-    let position = 0;
-    let end = 0;
+    let position = from;
+    let end = from;
     for (;;) {
       let at = 0;
       let wanted = CHUNK;

@@ -1,35 +1,39 @@
-import { type KeyObject, createPublicKey, hash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Checkpoint, checkpointFile, checkpointOwner, readCheckpoints, readPublicKey } from './checkpoint.js';
-import { parseHeader } from './events.js';
-import { FIRST, decode, hashOf, holdsRecord } from './format.js';
-import { type Segment, listSegments, readSegment, segmentName } from './segments.js';
+import { type KeyObject, createPublicKey } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { Chain } from './chain.js';
+import { checkpointOwner, fingerprintOf, readPublicKey } from './checkpoint.js';
+import { type Head, headOwner, isHead, parseHead, readHead } from './head.js';
+import { listSegments } from './segments.js';
 
 /**
- * What can be said of a journal. `problems` empty: everything up to the last signed checkpoint is as it was written. That
- * the end was not cut off together with its checkpoint lines can only be told by somebody who kept an earlier `heads`.
+ * What can be said of a journal. `problems` empty: everything that is signed is as it was written. That the whole folder was
+ * replaced by an older copy of itself can only be told by somebody who kept a later head elsewhere.
  */
 export interface Report {
   readonly segments: number;
+  /** Segments that were removed because their time was over, as signed lines say. */
+  readonly removed: number;
   readonly records: number;
-  /** Records that a signed checkpoint vouches for. */
+  /** Records that a seal vouches for, and those that a head does, in a segment that is not sealed yet. */
   readonly sealed: number;
-  /** Records that none does: those after the last checkpoint, and those with a problem before them. */
+  readonly signed: number;
+  /** Records that nothing vouches for: those after the last head, and those with a problem before them. */
   readonly unsealed: number;
+  /** When the records before those were signed, ISO 8601; undefined: they never were, or there are none. */
+  readonly since?: string;
   readonly problems: readonly Problem[];
-  /** The last checkpoint line of each process, by its SHA-256 in hex: what a witness keeps. */
+  /** What is worth knowing and no problem: sentences. */
+  readonly notes: readonly string[];
+  /** Fingerprint of the key that all was checked with. */
+  readonly key: string;
+  /** How far the journal of each process is signed: what a witness keeps. */
   readonly heads: readonly Head[];
 }
 
-export interface Head {
-  readonly process: string;
-  readonly line: string;
-}
-
 export interface Problem {
+  /** The file that it is about. */
   readonly segment: string;
-  /** From 1; absent when it is about the segment as a whole. */
+  /** From 1; absent when it is about the file as a whole. */
   readonly record?: number;
   readonly message: string;
 }
@@ -37,174 +41,119 @@ export interface Problem {
 export interface Trust {
   /** The public key, as an object or PEM. By default the one in the folder, which a forger could have replaced. */
   readonly key?: KeyObject | string;
-  /** Heads of an earlier report, kept elsewhere: the checkpoints must still contain them. */
+  /** Heads of an earlier time that were kept elsewhere: the journal must still contain what they say. */
   readonly heads?: readonly Head[];
 }
 
 /**
- * Reads the whole journal of a folder and checks every link of the chain, every seal and every signature. It may be in use.
+ * Reads the whole journal of a folder and checks every link of the chain, every seal, every head and every signature. It may
+ * be in use.
  *
  * @throws JournalError when there is no public key to check with; whatever is wrong with the journal is in the report
  */
 export function verify(folder: string, { key, heads = [] }: Trust = {}): Report {
   const trusted = key === undefined ? readPublicKey(folder) : typeof key === 'string' ? createPublicKey(key) : key;
-  // Segments first: a checkpoint that is read after them has a line for each segment that has a successor here.
+  const names = readdirSync(folder);
+  // Heads first, then segments, then seals: what is read later says more than what was read before it has to contain.
+  const owners = names.flatMap((name) => headOwner(name) ?? checkpointOwner(name) ?? []);
+  const current = new Map(owners.map((process) => [process, readHead(folder, process, trusted)]));
   const segments = listSegments(folder);
-  const owners = readdirSync(folder).flatMap((name) => checkpointOwner(name) ?? []);
-  const processes = new Set([...segments, ...heads].map((one) => one.process).concat(owners));
+  const processes = new Set([...owners, ...[...segments, ...heads].map(({ process }) => process)]);
+  const fingerprint = fingerprintOf(trusted);
   const chains = [...processes].map((process) => {
-    const chain = new Chain(folder, process, trusted);
+    const head = current.get(process) ?? 'missing';
+    const kept = heads.filter((one) => one.process === process);
+    const chain = new Chain(folder, process, trusted, [...(isHead(head) ? [head] : []), ...kept]);
     const mine = segments.filter((segment) => segment.process === process);
     for (const segment of mine) chain.read(segment, segment === mine.at(-1));
-    chain.finish(heads.filter((head) => head.process === process));
+    chain.finish(head, readHead(folder, process, trusted));
     return chain;
   });
   const sum = (count: (chain: Chain) => number): number => chains.reduce((total, chain) => total + count(chain), 0);
-  const [records, sealed] = [sum((chain) => chain.records), sum((chain) => chain.sealed)];
+  const [records, sealed, signed] = [sum((one) => one.records), sum((one) => one.sealed), sum((one) => one.signed)];
+  const since = chains.find((chain) => chain.records > chain.sealed + chain.signed)?.since;
   return {
     segments: segments.length,
+    removed: sum((chain) => chain.removed),
     records,
     sealed,
-    unsealed: records - sealed,
-    problems: chains.flatMap((chain) => chain.problems),
-    heads: chains.flatMap(({ process, head }) => (head === undefined ? [] : [{ process, line: head }])),
+    signed,
+    unsealed: records - sealed - signed,
+    ...(since !== undefined && { since }),
+    problems: [...aboutAll(chains, heads, fingerprint), ...chains.flatMap((chain) => chain.problems)],
+    notes: chains.flatMap((chain) => chain.notes),
+    key: fingerprint,
+    heads: [...current.values()].filter((head) => isHead(head)),
   };
 }
 
-/** The segments of one process, read in order. */
-class Chain {
-  readonly process: string;
-  readonly problems: Problem[] = [];
-  records = 0;
-  sealed = 0;
-  head: string | undefined;
-  readonly #folder: string;
-  /** Lines that are signed and in order. */
-  readonly #seals = new Map<string, Checkpoint>();
-  readonly #lines = new Set<string>();
-  readonly #seen = new Set<string>();
-  #previous = FIRST;
-  #expected = 1;
-
-  constructor(folder: string, process: string, key: KeyObject) {
-    this.#folder = folder;
-    this.process = process;
-    let number = 0;
-    for (const { line, text, problem } of readCheckpoints(folder, process, key)) {
-      number++;
-      this.head = hash('sha256', text, 'hex');
-      this.#lines.add(this.head);
-      if (problem !== undefined) this.#say(checkpointFile(process), `line ${number} ${problem}`);
-      else if (line && this.#seals.has(line.segment)) this.#say(line.segment, 'this segment was sealed twice');
-      else if (line) this.#seals.set(line.segment, line);
-    }
-  }
-
-  read({ name, number }: Segment, last: boolean): void {
-    this.#seen.add(name);
-    this.#place(name, number);
-    const seal = this.#seals.get(name);
-    let count = 0;
-    let size = 0;
-    for (const { record, end } of readSegment(this.#folder, name)) {
-      count++;
-      size = end;
-      this.#link(name, record, count);
-      this.#previous = hashOf(record);
-    }
-    this.records += count;
-    const rest = statSync(join(this.#folder, name)).size - size;
-    if (rest > 0) this.#behind(name, count, size, rest, last && !seal);
-    if (seal) this.#check(name, seal, count, size);
-    else if (!last) this.#say(name, 'this segment has no valid seal although there is a later one');
-  }
-
-  /** Segments that were sealed and are not there any more, and checkpoint lines that a witness has seen. */
-  finish(heads: readonly Head[]): void {
-    for (const name of this.#seals.keys()) {
-      if (!this.#seen.has(name) && !existsSync(join(this.#folder, name))) {
-        this.#say(name, 'this segment was sealed and is missing');
-      }
-    }
-    for (const { line } of heads) {
-      if (!this.#lines.has(line)) this.#say(checkpointFile(this.process), `the line ${line} was here and is missing`);
-    }
-  }
-
-  #place(name: string, number: number): void {
-    const missing = number - this.#expected;
-    if (missing > 0) {
-      this.#say(
-        name,
-        missing === 1 ? 'the segment before this one is missing' : `${missing} segments before this one are missing`,
-      );
-      // Its seal still tells how the missing one ended, so that this one can be checked.
-      const before = this.#seals.get(segmentName(this.process, number - 1));
-      if (before) this.#previous = before.hash;
-    }
-    this.#expected = number + 1;
-  }
-
-  #link(name: string, record: Buffer, count: number): void {
-    const parts = decode(record);
-    if (!parts) return this.#say(name, 'this record is damaged', count);
-    if (parts.previous.toString('hex') !== this.#previous) {
-      this.#say(name, 'this record does not follow the one before it: one of them was changed', count);
-    }
-    if (parts.header.subarray(0, RECOVERED.length).equals(RECOVERED)) this.#recovered(parts.header);
-  }
-
-  /** Damage that a start of the gateway found is not forgotten because it could go on behind it. */
-  #recovered(text: Buffer): void {
-    const header = parseHeader(text);
-    if (header?.k !== 'journal.recovered' || !header.damaged) return;
-    const { segment, cut } = header;
-    this.#say(segment, `${cut} bytes with whole records among them were damaged; a start put them into ${segment}.cut`);
-  }
-
-  /** Bytes behind the last record: no problem in a file that is being written, or was until a kill. */
-  #behind(name: string, count: number, size: number, rest: number, tail: boolean): void {
-    if (tail && !holdsRecord(readEnd(join(this.#folder, name), size, rest))) return;
-    this.#say(name, `no record can be read here; ${rest} bytes follow the one before it`, count + 1);
-  }
-
-  #check(name: string, seal: Checkpoint, count: number, size: number): void {
-    if (count !== seal.records || size !== seal.bytes) {
-      this.#say(name, `the seal says ${seal.records} records in ${seal.bytes} bytes, there are ${count} in ${size}`);
-    } else if (this.#previous !== seal.hash) {
-      this.#say(name, 'the last record is not the one that was sealed', count);
-    }
-    if (this.problems.length === 0) this.sealed += count;
-    // The next segment went on from what was sealed, whatever is here now: the damage is named where it is, once.
-    this.#previous = seal.hash;
-  }
-
-  #say(segment: string, message: string, record?: number): void {
-    this.problems.push({ segment, message, ...(record !== undefined && { record }) });
-  }
+function aboutAll(chains: readonly Chain[], heads: readonly Head[], key: string): Problem[] {
+  const others = heads.filter((head) => head.key !== key);
+  return [
+    ...(chains.length === 0
+      ? [{ segment: 'journal', message: 'there is a key and nothing that was signed with it: everything is missing' }]
+      : []),
+    ...(others.length > 0
+      ? [
+          {
+            segment: 'journal.pub',
+            message: `this is the key ${key}, and what was kept is signed by ${others[0]?.key}`,
+          },
+        ]
+      : []),
+  ];
 }
 
-const RECOVERED = Buffer.from('{"k":"journal.recovered"');
+/**
+ * Heads out of a text: a line each, as a witness has them, or the report of an earlier time as JSON.
+ *
+ * @throws Error when there is something else in it
+ */
+export function readHeads(text: string): Head[] {
+  if (text.trim() === '') return [];
+  const report = parsed(text);
+  const listed = typeof report === 'object' && report !== null && 'heads' in report ? report.heads : report;
+  if (Array.isArray(listed) && listed.every((head) => isHead(head))) return listed;
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line, at) => {
+      const head = parseHead(line);
+      if (!head) throw new Error(`line ${at + 1} is no head of a journal`);
+      return head;
+    });
+}
 
-function readEnd(path: string, from: number, length: number): Buffer {
-  const file = openSync(path, 'r');
+function parsed(text: string): unknown {
   try {
-    const bytes = Buffer.alloc(length);
-    return bytes.subarray(0, readSync(file, bytes, 0, length, from));
-  } finally {
-    closeSync(file);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-/** The report in words. */
+/** The report in words. Its last line is the verdict. */
 export function describeReport(report: Report): string {
-  const { problems, records, segments, sealed, unsealed } = report;
+  const { problems, records, segments, sealed, signed, unsealed, removed, since, notes, heads, key } = report;
   const lines = problems.map(
     ({ segment, record, message }) => `${segment}${record === undefined ? '' : `, record ${record}`}: ${message}`,
   );
-  const counts = `${counted(records, 'record')} in ${counted(segments, 'segment')}: ${sealed} sealed and signed, ${unsealed} not sealed`;
-  const verdict = problems.length === 0 ? 'No change was found.' : `${counted(problems.length, 'problem')} found.`;
-  return [...lines, counts, verdict].join('\n');
+  const vouched = `${counted(records, 'record')} in ${counted(segments, 'segment')}: ${sealed} sealed, ${signed} more signed, ${unsealed} not signed`;
+  const tail = `What was written ${since === undefined ? '' : `since ${since} `}is vouched for by nobody yet: a change of it is not found.`;
+  return [
+    ...lines,
+    ...notes,
+    vouched,
+    ...(unsealed > 0 && problems.length === 0 ? [tail] : []),
+    ...(removed > 0
+      ? [`${counted(removed, 'segment')} removed because their time was over, each by a signed line.`]
+      : []),
+    `Signed by the key ${key}.`,
+    ...heads.map(
+      (head) => `Head of ${head.process}, ${head.at}: record ${head.records} of ${head.segment}, ${head.hash}`,
+    ),
+    problems.length === 0 ? 'No change was found.' : `${counted(problems.length, 'problem')} found.`,
+  ].join('\n');
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -12,7 +12,7 @@ export function emptyFolder(): string {
 }
 
 export const record = (n: number, text = ''): string =>
-  JSON.stringify({ k: 'admin', t: n, actor: 'a', action: 'b', detail: text });
+  JSON.stringify({ k: 'admin', t: Date.now(), actor: String(n), action: 'b', detail: text });
 
 /** The same folder as a kill would leave it: nothing sealed, no lock held. */
 export function asKilled(folder: string): string {
@@ -38,8 +38,8 @@ export function filled(segments: number, each: number, options: Partial<JournalO
   return copy;
 }
 
-/** The `t` of each record of kind 'admin', in order. */
+/** The number of each record that `record` made, in order. */
 export const numbers = (folder: string): number[] =>
-  [...readJournal(folder)].flatMap(({ header }) => (header.k === 'admin' ? [header.t] : []));
+  [...readJournal(folder)].flatMap(({ header }) => (header.k === 'admin' ? [Number(header.actor)] : []));
 
 export const bytesOf = (folder: string, name: string): Buffer => readFileSync(join(folder, name));

@@ -116,7 +116,9 @@ test('damage in the middle of an unsealed segment is kept and reported, not cut 
     writeFileSync(join(folder, FIRST), damaged);
     expect(verify(folder).problems).not.toEqual([]);
     new Journal({ folder }).close();
-    expect(verify(folder).problems).toMatchObject([{ segment: FIRST }]);
+    const { problems } = verify(folder);
+    expect(problems[0]?.message).toContain('with whole records among them were damaged');
+    expect(problems.every(({ segment }) => segment === FIRST)).toBe(true);
     const kept = Buffer.concat([bytesOf(folder, FIRST), bytesOf(folder, `${FIRST}.cut`)]);
     expect(kept).toEqual(damaged);
   }
@@ -145,12 +147,13 @@ test('a half-written checkpoint line is cut off by the next start, and its segme
     writeFileSync(join(copy, 'gateway.checkpoint'), line.subarray(0, line.length - cut));
     new Journal({ folder: copy }).close();
     // The line for the second segment was lost: the segment is there, unsealed, in front of later ones.
-    expect(verify(copy).problems).toMatchObject([{ segment: SECOND }]);
+    // No kill does that, since a line is on the disk before the next segment begins.
+    expect(verify(copy).problems).toMatchObject([{ segment: SECOND }, { segment: 'gateway' }]);
   }
   const copy = asKilled(folder);
   writeFileSync(join(copy, 'gateway.checkpoint'), Buffer.concat([line, Buffer.from('{"segment":"gateway-000')]));
   new Journal({ folder: copy }).close();
-  expect(verify(copy)).toMatchObject({ problems: [], sealed: 9 });
+  expect(verify(copy)).toMatchObject({ problems: [], sealed: 10 });
 });
 
 test('a full disk: nothing half-written stays, nothing more is taken, and it goes on when there is room', () => {

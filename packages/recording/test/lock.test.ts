@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { lock } from '../src/lock.js';
@@ -27,6 +27,25 @@ test.each([
   writeFileSync(join(folder, 'gateway.lock'), content);
   lock(folder, 'gateway')();
 });
+
+test.skipIf(!existsSync('/proc/self/stat'))(
+  'the lock of a killed process is taken over although its parent never asks for its status',
+  async () => {
+    const folder = emptyFolder();
+    // The child of a process that became another program: nobody waits for it, so that it stays a zombie.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 30']);
+    const [said] = await once(parent.stdout.setEncoding('utf8'), 'data');
+    const pid = String(said).trim();
+    const fields = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    while (fields()[0] !== 'Z') await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(join(folder, 'gateway.lock'), `${pid} ${fields()[19]}\n`);
+    try {
+      lock(folder, 'gateway')();
+    } finally {
+      parent.kill();
+    }
+  },
+);
 
 test('of many that find a stale lock at the same time, one gets it', async () => {
   const folder = emptyFolder();

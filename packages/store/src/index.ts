@@ -1,14 +1,21 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import SQLite from 'better-sqlite3';
-import { Kysely, type Selectable, SqliteDialect } from 'kysely';
+import { Kysely, type Selectable } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
 import { type ApprovalRecord, ApprovalStore } from './approvals.js';
+import { StoreDialect } from './driver.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
+export {
+  type IndexedSession,
+  type JournalPlace,
+  type SessionChange,
+  type SessionFilter,
+  SessionIndex,
+} from './session-index.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -59,7 +66,8 @@ export class Store {
   static async open(file: string): Promise<Store> {
     let db: Kysely<Database> | undefined;
     try {
-      db = new Kysely<Database>({ dialect: new SqliteDialect({ database: openFile(file) }) });
+      makeFile(file);
+      db = new Kysely<Database>({ dialect: new StoreDialect(file) });
       const provider = { getMigrations: () => Promise.resolve(MIGRATIONS) };
       const { error } = await new Migrator({ db, provider }).migrateToLatest();
       if (error) throw error;
@@ -110,19 +118,10 @@ export class Store {
 }
 
 /** The mode is set before the first byte is in the file; SQLite gives its journals the same one. */
-function openFile(file: string): SQLite.Database {
+function makeFile(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
-  const sqlite = new SQLite(file);
-  try {
-    sqlite.pragma('journal_mode = WAL');
-    sqlite.pragma('synchronous = FULL');
-    return sqlite;
-  } catch (error) {
-    sqlite.close();
-    throw error;
-  }
 }
 
 const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({

@@ -15,12 +15,13 @@ export function sessions(program: Command, context: Context): void {
     .description('sessions, newest first')
     .option('--live', 'only those that are open now')
     .option('-n, --limit <count>', 'at most this many', '50')
-    .action(async (options: { live?: boolean; limit: string }) => {
+    .option('--before <id>', 'those that began before this one: the next page')
+    .action(async (options: { live?: boolean; limit: string; before?: string }) => {
+      const before = options.before === undefined ? '' : `&before=${encodeURIComponent(options.before)}`;
+      const live = options.live ? '&state=open' : '';
       const rows = await context
         .api()
-        .get<SessionRow[]>(
-          `/v1/sessions?limit=${encodeURIComponent(options.limit)}${options.live ? '&state=open' : ''}`,
-        );
+        .get<SessionRow[]>(`/v1/sessions?limit=${encodeURIComponent(options.limit)}${live}${before}`);
       const columns = ['id', 'state', 'principal', 'connection', 'started', 'commands', 'denied', 'client'] as const;
       printRows(rows, [...columns], context.format());
     });
@@ -28,10 +29,9 @@ export function sessions(program: Command, context: Context): void {
   group
     .command('show <id>')
     .description('every command of a session with its decision and outcome')
-    .action(async (id: string) => {
-      const entries = await timeline(context, id);
-      if (context.format() === 'json') return printJson(entries);
-      for (const entry of entries) printEntry(entry, false);
+    .action(async (id: string): Promise<void> => {
+      if (context.format() === 'json') return printArray(timeline(context, id));
+      for await (const entry of timeline(context, id)) printEntry(entry, false);
     });
 
   group
@@ -43,7 +43,7 @@ export function sessions(program: Command, context: Context): void {
       const speed = Number(options.speed);
       let at = 0;
       const player = new Player(context.format() === 'json');
-      for (const entry of await timeline(context, id)) {
+      for await (const entry of timeline(context, id)) {
         if (speed > 0) await sleep(Math.min((entry.at - at) / speed, Number(options.longest) * 1000));
         at = entry.at;
         player.play(entry);
@@ -84,8 +84,20 @@ export function sessions(program: Command, context: Context): void {
     });
 }
 
-const timeline = (context: Context, id: string): Promise<TimelineEntry[]> =>
-  context.api().get<TimelineEntry[]>(`/v1/sessions/${encodeURIComponent(id)}/timeline`);
+const timeline = (context: Context, id: string): AsyncIterable<TimelineEntry> =>
+  context.api().pages<TimelineEntry>(`/v1/sessions/${encodeURIComponent(id)}/timeline`);
+
+/** An array of JSON, an element a line: a long session need not be in memory as a whole. */
+async function printArray(entries: AsyncIterable<TimelineEntry>): Promise<void> {
+  let before: TimelineEntry | undefined;
+  print('[');
+  for await (const entry of entries) {
+    if (before) printJsonText(`  ${JSON.stringify(before)},\n`);
+    before = entry;
+  }
+  if (before) printJsonText(`  ${JSON.stringify(before)}\n`);
+  print(']');
+}
 
 /** Plays entries as they come: the screen of a terminal as it was, everything else as lines. */
 class Player {

@@ -1,0 +1,25 @@
+import type { Header, Place } from '@sluice/recording';
+import type { SessionChange } from '@sluice/store';
+
+/**
+ * What a record changes in the index of sessions; undefined: nothing.
+ *
+ * @param start where the record begins, or a place before that
+ * @param end where it ends, or a place behind that
+ */
+export function changeOf(header: Header, start: Place, end: Place): SessionChange | undefined {
+  switch (header.k) {
+    case 'opened': {
+      const { s: id, principal, connection, protocol, client, t: started } = header;
+      return { type: 'opened', id, principal, connection, protocol, client, started, from: start };
+    }
+    case 'closed': {
+      const { s: id, t: ended, reason, commands, denied } = header;
+      return { type: 'closed', id, ended, reason, commands, denied, to: end };
+    }
+    case 'approval':
+      return { type: 'extended', id: header.s, to: end };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,292 @@
+import { Worker } from 'node:worker_threads';
+import type { Header, Journal } from '@sluice/recording';
+import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
+import { changeOf } from './changes.js';
+import type { FromThread, Question, ReadRequest, ReadingStart, ToThread } from './messages.js';
+
+/** How long what changed may wait before the index has it, in milliseconds. */
+const BATCH_MS = 200;
+/** Readings that one caller may have at a time, besides those that follow an open session, and those. */
+const MAX_READINGS = 4;
+const MAX_FOLLOWED = 16;
+/** Megabytes: a thread that needs more is ended, and the gateway is not. */
+const MAX_THREAD_MB = 1024;
+/** The time that a thread that failed stays away, in milliseconds. */
+const RESTART_MS = 1_000;
+
+/** The compiled file, also for tests, which run the sources. */
+const THREAD = new URL('../../dist/reading/thread.js', import.meta.url);
+
+/** Why something cannot be read; `status` as in HTTP. */
+export class ReadFailure extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What is read, as it comes. Whoever does not want the rest calls `cancel`. */
+export interface Reading {
+  readonly chunks: AsyncIterable<Buffer>;
+  /** Resolves at the end with the cursor of the next page, where there is one; never rejects. */
+  readonly next: Promise<string | undefined>;
+  /** Gives it a record that was added to the session. */
+  live(header: string, payload: Uint8Array): void;
+  cancel(): void;
+}
+
+interface Stream {
+  onChunk(bytes: Uint8Array): void;
+  onEnd(next: string | undefined, failure: ReadFailure | undefined): void;
+}
+
+/**
+ * What the rest of the gateway sees of the record on disk: it asks a thread, in which everything is read. Lives here: the
+ * thread, who may read how much at a time, and what is added to the index of sessions. Does not: who may see which session.
+ */
+export class Readings {
+  readonly #start: Omit<ReadingStart, 'end'>;
+  readonly #journal: Journal;
+  readonly #flush: () => void;
+  readonly #onFailure: (message: string) => void;
+  #thread: Worker | undefined;
+  #closed = false;
+  #serial = 0;
+  readonly #questions = new Map<number, PromiseWithResolvers<readonly IndexedSession[]>>();
+  readonly #streams = new Map<number, Stream>();
+  readonly #busy = new Map<string, number>();
+  #pending: { header: Header; start: Journal['place'] }[] = [];
+  #batch: NodeJS.Timeout | undefined;
+
+  /**
+   * @param index file of the index; made of the journal where it is missing
+   * @param flush puts what is still in memory into the journal
+   */
+  constructor(journal: Journal, index: string, flush: () => void, onFailure: (message: string) => void) {
+    this.#start = { folder: journal.folder, process: journal.process, index };
+    this.#journal = journal;
+    this.#flush = flush;
+    this.#onFailure = onFailure;
+    this.#open();
+  }
+
+  /** A record was appended. Those that say where sessions begin and end go into the index. */
+  note(header: Header): void {
+    if (header.k !== 'opened' && header.k !== 'closed' && header.k !== 'approval') return;
+    this.#pending.push({ header, start: this.#journal.place });
+    this.#batch ??= setTimeout(() => this.#sendChanges(), BATCH_MS).unref();
+  }
+
+  /** Sessions on record, newest first, those of now included. Rejects with a ReadFailure. */
+  list(caller: string, filter: SessionFilter): Promise<readonly IndexedSession[]> {
+    return this.#ask(caller, { type: 'list', filter });
+  }
+
+  /** Undefined when there is no such session on record. Rejects with a ReadFailure. */
+  async find(caller: string, id: string): Promise<IndexedSession | undefined> {
+    return (await this.#ask(caller, { type: 'find', id }))[0];
+  }
+
+  /**
+   * Begins to read a session as it is on record now.
+   *
+   * @throws ReadFailure when the caller reads too much at a time
+   */
+  read(caller: string, wanted: Wanted): Reading {
+    this.#flush();
+    const thread = this.#running();
+    const done = this.#occupy(caller, wanted.as === 'events' && wanted.follow);
+    const id = ++this.#serial;
+    const { promise: next, resolve: settleNext } = Promise.withResolvers<string | undefined>();
+    const post = (message: ToThread): void => {
+      if (this.#streams.has(id)) thread.postMessage(message);
+    };
+    const cancel = (): void => {
+      post({ type: 'cancel', id });
+      this.#streams.get(id)?.onEnd(undefined, undefined);
+    };
+    const queue = new Chunks(() => post({ type: 'more', id }), cancel);
+    this.#streams.set(id, {
+      onChunk: (bytes) => queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
+      onEnd: (cursor, failure) => {
+        this.#streams.delete(id);
+        done();
+        settleNext(cursor);
+        queue.end(failure);
+      },
+    });
+    const request = { ...wanted, to: this.#journal.place } as ReadRequest;
+    thread.postMessage({ type: 'read', id, request } satisfies ToThread);
+    return {
+      chunks: queue,
+      next,
+      live: (header, payload) => post({ type: 'live', id, header, payload }),
+      cancel,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#pending.length > 0) {
+      this.#sendChanges();
+      // Whatever is not in the index by then is read from the journal at the next start.
+      await this.#ask('', { type: 'find', id: '' }).catch(() => undefined);
+    }
+    this.#closed = true;
+    clearTimeout(this.#batch);
+    await this.#thread?.terminate();
+  }
+
+  /** The journal has the records by then: the place that is sent along is behind all of them. */
+  #sendChanges(): void {
+    clearTimeout(this.#batch);
+    this.#batch = undefined;
+    this.#flush();
+    const position = this.#journal.place;
+    const changes = this.#pending.splice(0).flatMap(({ header, start }): SessionChange[] => {
+      const change = changeOf(header, start, position);
+      return change ? [change] : [];
+    });
+    this.#thread?.postMessage({ type: 'changes', changes, position } satisfies ToThread);
+  }
+
+  async #ask(caller: string, question: Question): Promise<readonly IndexedSession[]> {
+    if (this.#pending.length > 0) this.#sendChanges();
+    const thread = this.#running();
+    const done = this.#occupy(caller, false);
+    const id = ++this.#serial;
+    const asked = Promise.withResolvers<readonly IndexedSession[]>();
+    this.#questions.set(id, asked);
+    thread.postMessage({ type: 'ask', id, question } satisfies ToThread);
+    try {
+      return await asked.promise;
+    } finally {
+      done();
+    }
+  }
+
+  /** Counts one reading of a caller, and returns what ends it. */
+  #occupy(caller: string, follows: boolean): () => void {
+    const key = `${follows ? 'follows' : 'reads'} ${caller}`;
+    const [count, most] = [this.#busy.get(key) ?? 0, follows ? MAX_FOLLOWED : MAX_READINGS];
+    if (count >= most) {
+      const what = follows ? 'sessions are followed' : 'recordings are read';
+      throw new ReadFailure(429, `${most} ${what} for you already, which is the most at a time. Wait for one to end.`);
+    }
+    this.#busy.set(key, count + 1);
+    return () => {
+      const left = (this.#busy.get(key) ?? 1) - 1;
+      if (left > 0) this.#busy.set(key, left);
+      else this.#busy.delete(key);
+    };
+  }
+
+  #running(): Worker {
+    if (!this.#thread)
+      throw new ReadFailure(503, 'The record cannot be read at the moment. Try again in a few seconds.');
+    return this.#thread;
+  }
+
+  #open(): void {
+    this.#flush();
+    this.#pending = [];
+    const start: ReadingStart = { ...this.#start, end: this.#journal.place };
+    const thread = new Worker(THREAD, {
+      workerData: start,
+      resourceLimits: { maxOldGenerationSizeMb: MAX_THREAD_MB },
+    });
+    thread.unref();
+    let why = 'it ended';
+    thread.on('message', (message: FromThread) => this.#onMessage(message));
+    thread.on('error', (error) => (why = error.message));
+    thread.on('exit', () => this.#gone(why));
+    this.#thread = thread;
+  }
+
+  #gone(why: string): void {
+    this.#thread = undefined;
+    if (!this.#closed) this.#onFailure(why);
+    const failure = new ReadFailure(503, 'The record could not be read. The log of the gateway says why.');
+    for (const { reject } of this.#questions.values()) reject(failure);
+    this.#questions.clear();
+    for (const stream of this.#streams.values()) stream.onEnd(undefined, failure);
+    // What it had not put into the index is read from the journal by the next one.
+    if (!this.#closed) setTimeout(() => this.#closed || this.#open(), RESTART_MS).unref();
+  }
+
+  #onMessage(message: FromThread): void {
+    switch (message.type) {
+      case 'answer':
+        this.#questions.get(message.id)?.resolve(message.sessions);
+        this.#questions.delete(message.id);
+        break;
+      case 'chunk':
+        this.#streams.get(message.id)?.onChunk(message.bytes);
+        break;
+      case 'done':
+        this.#streams.get(message.id)?.onEnd(message.next, undefined);
+        break;
+      case 'failed': {
+        const { id, status } = message;
+        if (status === undefined) this.#onFailure(message.message);
+        const failure =
+          status === undefined
+            ? new ReadFailure(500, 'The record could not be read. The log of the gateway says why.')
+            : new ReadFailure(status, message.message);
+        this.#questions.get(id)?.reject(failure);
+        this.#questions.delete(id);
+        this.#streams.get(id)?.onEnd(undefined, failure);
+        break;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+/** A request without what `Readings` adds to it. */
+export type Wanted = ReadRequest extends infer R ? (R extends ReadRequest ? Omit<R, 'to'> : never) : never;
+
+/** Chunks on their way from the thread to one reader; the thread sends the next one when the last was taken. */
+class Chunks implements AsyncIterable<Buffer> {
+  readonly #more: () => void;
+  readonly #cancel: () => void;
+  #chunk: Buffer | undefined;
+  #ended = false;
+  #failure: ReadFailure | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(more: () => void, cancel: () => void) {
+    this.#more = more;
+    this.#cancel = cancel;
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#wake?.();
+  }
+
+  end(failure: ReadFailure | undefined): void {
+    this.#ended = true;
+    this.#failure = failure;
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    try {
+      for (;;) {
+        while (!this.#chunk && !this.#ended) await new Promise<void>((resolve) => (this.#wake = resolve));
+        const chunk = this.#chunk;
+        this.#chunk = undefined;
+        if (chunk) {
+          yield chunk;
+          this.#more();
+        } else if (this.#failure) throw this.#failure;
+        else return;
+      }
+    } finally {
+      if (!this.#ended) this.#cancel();
+    }
+  }
+}
