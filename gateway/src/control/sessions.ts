@@ -7,7 +7,7 @@ import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { SessionRow as Row, TimelineEntry as TimelineRow } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const Query = z.object({
   state: z.enum(['open']).optional().describe('Only those that are open.'),
@@ -23,14 +23,15 @@ const Export = z.object({
 });
 
 /** Sessions: those that are open from memory, those that were from the journal. Users see their own. */
-export function sessionRoutes({ app, gateway, caller }: Routes): void {
+export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
+  const about = { config: { about: 'connections' } } as const;
   const list = {
     tags: ['sessions'],
     summary: 'Sessions that the caller may see, newest first',
     querystring: Query,
     response: { 200: z.array(Row) },
   };
-  app.get('/v1/sessions', { schema: list }, (request): SessionRow[] => {
+  app.get('/v1/sessions', { ...about, schema: list }, (request): SessionRow[] => {
     const { principal } = caller(request);
     const { state, limit } = request.query;
     const all = principal.roles.some((role) => role === 'auditor' || role === 'admin');
@@ -45,7 +46,10 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
         : recorded(gateway)
             .filter((row) => !known.has(row.id))
             .map(recordedRow);
-    return [...open, ...ended].filter((row) => all || row.principal === principal.name).slice(0, limit);
+    const within = scope(request);
+    return [...open, ...ended]
+      .filter((row) => within(row.connection) && (all || row.principal === principal.name))
+      .slice(0, limit);
   });
 
   const timeline = {
@@ -54,8 +58,8 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     params: ById,
     response: { 200: z.array(TimelineRow), ...problems(404) },
   };
-  app.get('/v1/sessions/:id/timeline', { schema: timeline }, (request): TimelineEntry[] => {
-    const { session, entries } = read(request.params.id, caller(request).principal);
+  app.get('/v1/sessions/:id/timeline', { ...about, schema: timeline }, (request): TimelineEntry[] => {
+    const { session, entries } = read(request.params.id, caller(request).principal, scope(request));
     return entries.map((entry) => toApi(entry, session.protocol));
   });
 
@@ -69,8 +73,8 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
       ...problems(404, 409),
     },
   };
-  app.get('/v1/sessions/:id/export', { schema: exported }, (request, reply) => {
-    const { session, entries } = read(request.params.id, caller(request).principal);
+  app.get('/v1/sessions/:id/export', { ...about, schema: exported }, (request, reply) => {
+    const { session, entries } = read(request.params.id, caller(request).principal, scope(request));
     const { format, command } = request.query;
     if (format === 'asciicast') {
       if (!entries.some(({ type }) => type === 'output'))
@@ -92,9 +96,9 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
       ...problems(404),
     },
   };
-  app.get('/v1/sessions/:id/watch', { schema: watched }, (request, reply) => {
+  app.get('/v1/sessions/:id/watch', { ...about, schema: watched }, (request, reply) => {
     const { principal } = caller(request);
-    const { session, entries, reader } = read(request.params.id, principal);
+    const { session, entries, reader } = read(request.params.id, principal, scope(request));
     const open = gateway.sessions.has(request.params.id);
     gateway.log.admin(principal.name, 'session.watch', request.params.id);
     const { raw } = reply.hijack();
@@ -122,7 +126,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     querystring: z.object({ reason: z.string().optional().describe('The client is told.') }),
     response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
   };
-  app.delete('/v1/sessions/:id', { config: { roles: ['admin'] }, schema: kill }, (request) => {
+  app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
     const { principal } = caller(request);
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
@@ -135,12 +139,14 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   const read = (
     id: string,
     principal: { name: string; roles: readonly string[] },
+    within: Scope,
   ): { session: SessionSummary; entries: Entry[]; reader: Timeline } => {
     const session = recorded(gateway).find((one) => one.id === id);
     const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
     if (!session || !(all || session.principal === principal.name)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
+    admit(within, session.connection);
     const reader = new Timeline(id);
     return { session, entries: [...reader.read(gateway.journal.folder)], reader };
   };
