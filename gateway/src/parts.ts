@@ -5,7 +5,7 @@ import { openPool } from '@sluice/analysis';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
-import { Directory, Issuers, claimsIn } from '@sluice/identity';
+import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { Journal } from '@sluice/recording';
 import { Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -103,9 +103,6 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     maskKey,
   };
 }
-
-/** The principal that the operating system's user stands for, who can read the data folder anyway. */
-export const OPERATOR = 'operator';
 
 /** `before`: the issuers of the configuration before it, whose keys are kept where they are the same. */
 export function issuersOf({ issuers, connections, roles }: Config, operator: Logger, before?: Issuers): Issuers {

@@ -19,6 +19,7 @@ beforeAll(async () => {
   stand = await openStand({
     target: targetOf(server),
     access: '["group:engineers", "claim:department=eng"]',
+    principals: '  keeper: { roles: [user, admin] }',
     sections: `issuers: { corp: { issuer: "${issuer.url}", audience: sluice, groups: groups, client_id: cli, tokens: 1h } }
 roles: { approver: ["group:dba"], auditor: ["group:security"], admin: ["group:admins"] }`,
   });
@@ -179,8 +180,65 @@ check('revoking a token ends the sessions of tokens that were made with it', asy
   expect((await ended).message).toMatch(/token of this session was revoked/);
 });
 
+/** Whoever can read the data folder. */
+const operator = async (): Promise<Caller> =>
+  caller(stand, (await stand.gateway.identity.createToken({ principal: 'operator', name: 'the file' })).token);
+const life = ({ expires = '' }: TokenRow): number => (Date.parse(expires) - Date.now()) / 86_400_000;
+
+describe('a minute of administration is not for ever', () => {
+  check('a token that an admin token made goes when that goes, and the next one too', async () => {
+    const file = await operator();
+    const brief = await file.post<Made>('/v1/tokens', { principal: 'keeper', expires: '1m' });
+    const keeper = caller(stand, brief.token);
+    expect(await keeper.status('POST', '/v1/tokens', { principal: 'robot', expires: '1h' })).toBe(403);
+    const child = await keeper.post<Made>('/v1/tokens', { principal: 'robot' });
+    expect(Date.parse(child.expires ?? '')).toBeLessThanOrEqual(Date.parse(brief.expires ?? '') + 1000);
+    expect(child).toMatchObject({ madeBy: 'keeper', madeWith: brief.id });
+    expect(await keeper.status('POST', '/v1/tokens', { principal: 'operator' })).toBe(403);
+  });
+
+  check('a login at the issuer makes tokens for others for as long as "tokens" says', async () => {
+    const root = await as('root', 'admins');
+    expect(await root.status('POST', '/v1/tokens', { principal: 'robot', expires: '2h' })).toBe(403);
+    expect(life(await root.post<Made>('/v1/tokens', { principal: 'robot' }))).toBeLessThanOrEqual(1 / 24);
+  });
+
+  check('what the operator makes has an end too', async () => {
+    const file = await operator();
+    expect(life(await file.post<Made>('/v1/tokens', { principal: 'robot' }))).toBeCloseTo(30, 1);
+    expect(life(await file.post<Made>('/v1/tokens', { principal: 'robot', expires: '365d' }))).toBeCloseTo(365, 1);
+    expect(await file.status('POST', '/v1/tokens', { principal: 'robot', expires: '366d' })).toBe(403);
+  });
+
+  check('what it made for others is listed with its maker, and revoked with it on request', async () => {
+    const file = await operator();
+    const whoami = async (token: string): Promise<number> => caller(stand, token).status('GET', '/v1/whoami');
+    const parent = await file.post<Made>('/v1/tokens', { principal: 'keeper' });
+    const keeper = caller(stand, parent.token);
+    const [robot, second] = [
+      await keeper.post<Made>('/v1/tokens', { principal: 'robot' }),
+      await keeper.post<Made>('/v1/tokens', { principal: 'robot' }),
+    ];
+    const rows = await file.get<TokenRow[]>('/v1/tokens');
+    expect(rows.filter(({ madeWith }) => madeWith === parent.id).map(({ id }) => id)).toEqual([robot.id, second.id]);
+    const own = await keeper.post<Made>('/v1/tokens');
+    await file.delete(`/v1/tokens/${own.id}`);
+    expect(await whoami(robot.token)).toBe(200);
+    await file.delete(`/v1/tokens/${parent.id}?children=true`);
+    expect([await whoami(robot.token), await whoami(second.token)]).toEqual([401, 401]);
+  });
+});
+
+check('a login that somebody else confirmed stays that of whom it was confirmed for', async () => {
+  const { identity } = stand.gateway;
+  const { stored } = await identity.createToken({ principal: 'keeper', name: 'shown' });
+  const dev = identity.principal('dev');
+  // Such a session has the token of who confirmed it.
+  expect(dev && identity.current({ principal: dev, tokenId: stored.id })?.name).toBe('dev');
+});
+
 check('a token for a service is made by an administrator, and is what a service has', async () => {
-  const made = await (await as('root', 'admins')).post<Made>('/v1/tokens', { principal: 'robot', expires: '90d' });
+  const made = await operator().then((one) => one.post<Made>('/v1/tokens', { principal: 'robot', expires: '90d' }));
   expect(await caller(stand, made.token).get<WhoAmI>('/v1/whoami')).toMatchObject({
     name: 'robot',
     kind: 'agent',

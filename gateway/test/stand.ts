@@ -36,8 +36,9 @@ export interface StandOptions {
   readonly rules?: string;
   readonly record?: string;
   readonly folder?: string;
-  /** Whole sections of YAML, and more keys of the connection. */
+  /** Whole sections of YAML, more principals, and more keys of the connection. */
   readonly sections?: string;
+  readonly principals?: string;
   readonly connection?: string;
   readonly access?: string;
   readonly log?: Logger;
@@ -67,6 +68,7 @@ principals:
   dev: { groups: [engineers] }
   robot: { kind: agent, groups: [robots] }
   ada: { groups: [engineers], roles: [approver] }
+${options.principals ?? ''}
 connections:
   db:
     protocol: postgres

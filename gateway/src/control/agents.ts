@@ -53,7 +53,7 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
   app.get(
     '/v1/agents',
     {
-      config: { roles: ['admin', 'auditor'] },
+      config: { roles: ['admin', 'auditor'], about: 'gateway' },
       schema: { tags: ['agents'], summary: 'All agents', response: { 200: z.array(Row) } },
     },
     (): AgentRow[] => gateway.agents.all().map(toRow),
@@ -62,7 +62,7 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
   app.post(
     '/v1/agents/tokens',
     {
-      config: { roles: ['admin'] },
+      config: { roles: ['admin'], about: 'gateway' },
       schema: {
         tags: ['agents'],
         summary: 'Make a token that one agent enrols with',
@@ -93,7 +93,7 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
   };
   app.delete(
     '/v1/agents/:id',
-    { config: { roles: ['admin'] }, schema: removal },
+    { config: { roles: ['admin'], about: 'gateway' }, schema: removal },
     async (request): Promise<AgentRow> => {
       const { principal: actor } = caller(request);
       const revoked = await gateway.agents.revoke(request.params.id);

@@ -4,7 +4,7 @@ import type { Principal } from '@sluice/contract';
 import { z } from 'zod';
 import { problems } from './answers.js';
 import { ApprovalRow as Row } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, admit } from './server.js';
 
 const MOST = 200;
 const Says = z
@@ -16,15 +16,19 @@ const ByNumber = z.object({
 const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
 
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
-export function approvalRoutes({ app, gateway, caller }: Routes): void {
+export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
+  const about = { config: { about: 'connections' } } as const;
   const list = {
     tags: ['approvals'],
     summary: `Of the last ${MOST} requests, those that the caller may see`,
     response: { 200: z.array(Row) },
   };
-  app.get('/v1/approvals', { schema: list }, async (request): Promise<ApprovalRow[]> => {
+  app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
-    return (await gateway.approvals.recent(MOST)).filter((one) => maySee(principal, one)).map(toRow);
+    const within = scope(request);
+    return (await gateway.approvals.recent(MOST))
+      .filter((one) => within(one.connection) && maySee(principal, one))
+      .map(toRow);
   });
 
   const one = {
@@ -33,12 +37,13 @@ export function approvalRoutes({ app, gateway, caller }: Routes): void {
     params: ByNumber,
     response: { 200: Row, ...problems(404) },
   };
-  app.get('/v1/approvals/:number', { schema: one }, async (request): Promise<ApprovalRow> => {
+  app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
     const { principal } = caller(request);
     const { number } = request.params;
     const found = await gateway.approvals.find(number);
     if (!found || !maySee(principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    admit(scope(request), found.connection);
     return toRow(found);
   });
 
@@ -51,11 +56,13 @@ export function approvalRoutes({ app, gateway, caller }: Routes): void {
       body: Says,
       response: { 200: Row, ...problems(404, 409, 503) },
     };
-    const config = { roles: ['approver'] as const };
+    const config = { roles: ['approver'], about: 'connections' } as const;
     app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
       const { principal } = caller(request);
       const { reason } = request.body;
       if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
+      const found = await gateway.approvals.find(request.params.number);
+      if (found) admit(scope(request), found.connection);
       try {
         return toRow(await gateway.approvals.decide(request.params.number, principal, says, reason));
       } catch (error) {

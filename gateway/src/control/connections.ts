@@ -3,7 +3,7 @@ import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { problems } from './answers.js';
 import { ConnectionRow as Row } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, admit } from './server.js';
 
 const Wish = z.strictObject({
   connection: z.string(),
@@ -14,14 +14,15 @@ const Wish = z.strictObject({
 const CONNECT = 60_000;
 
 /** What the caller may reach, and a short-lived token to reach it with. */
-export function connectionRoutes({ app, gateway, caller }: Routes): void {
+export function connectionRoutes({ app, gateway, caller, scope }: Routes): void {
+  const about = { config: { about: 'connections' } } as const;
   const list = { tags: ['connections'], summary: 'What the caller may reach', response: { 200: z.array(Row) } };
-  app.get('/v1/connections', { schema: list }, (request): ConnectionRow[] => {
-    const { principal, connections } = caller(request);
+  app.get('/v1/connections', { ...about, schema: list }, (request): ConnectionRow[] => {
+    const { principal } = caller(request);
+    const within = scope(request);
     const all = principal.roles.includes('admin');
-    const mine = (name: string): boolean => connections?.includes(name) ?? true;
     return [...gateway.config.connections.values()]
-      .filter(({ name, access }) => mine(name) && (all || mayUse(principal, access)))
+      .filter(({ name, access }) => within(name) && (all || mayUse(principal, access)))
       .map(({ name, protocol, policies }) => ({
         name,
         protocol,
@@ -37,19 +38,21 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
     body: Wish,
     response: { 200: z.strictObject({ user: z.string(), token: z.string() }), ...problems(403, 404) },
   };
-  app.post('/v1/login', { schema: login }, async (request): Promise<{ user: string; token: string }> => {
+  app.post('/v1/login', { ...about, schema: login }, async (request): Promise<{ user: string; token: string }> => {
     const proven = caller(request);
     const { principal } = proven;
     const wish = request.body;
     const connection = gateway.config.connections.get(wish.connection);
     if (!connection) throw new ControlError(404, `There is no connection "${wish.connection}".`);
+    const within = scope(request);
+    admit(within, connection.name);
     const user = wish.user ?? principal.name;
-    if (user !== principal.name && !principal.roles.includes('admin')) {
+    const own = user === principal.name;
+    if (!own && !principal.roles.includes('admin'))
       throw new ControlError(403, `"${principal.name}" cannot log in as "${user}".`);
-    }
-    const other = user === principal.name ? principal : gateway.identity.principal(user);
-    const scoped = proven.connections?.includes(connection.name) ?? true;
-    if (!scoped || !other?.roles.includes('user') || !mayUse(other, connection.access)) {
+    if (!own) admit(within, undefined);
+    const other = own ? principal : gateway.identity.principal(user);
+    if (!other?.roles.includes('user') || !mayUse(other, connection.access)) {
       throw new ControlError(
         403,
         `"${user}" may not use "${connection.name}".`,
@@ -63,6 +66,7 @@ export function connectionRoutes({ app, gateway, caller }: Routes): void {
       connections: [connection.name],
       roles: ['user'],
       parent: proven.tokenId,
+      madeWith: proven,
       // Where a session ends with the token that opened it, that is the one it was asked with.
       expires: proven.endsSessions ? proven.expires : Math.min(soon, proven.expires ?? soon),
     });

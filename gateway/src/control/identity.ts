@@ -36,16 +36,17 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
     summary,
     response: { 200: Who },
   });
-  app.get('/v1/whoami', { schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
+  const config = { about: 'caller' } as const;
+  app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
 
   /** `sluice login` has a token, and shows it for the first time. */
-  app.post('/v1/logins', { schema: who('Put a login on record') }, (request): WhoAmI => {
+  app.post('/v1/logins', { config, schema: who('Put a login on record') }, (request): WhoAmI => {
     const proven = caller(request);
     gateway.log.admin(proven.principal.name, 'login', `by ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);
   });
 
-  app.delete('/v1/logins', { schema: who('Put a logout on record') }, (request): WhoAmI => {
+  app.delete('/v1/logins', { config, schema: who('Put a logout on record') }, (request): WhoAmI => {
     const proven = caller(request);
     gateway.log.admin(proven.principal.name, 'logout', `of ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { SshClientConfig } from '@sluice/cli';
-import { type Proven, mayUse } from '@sluice/identity';
+import { type Proven, makersBy, mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { problems, textOf } from './answers.js';
 import { OPEN } from './openapi.js';
 import { SshClientConfig as SshClient } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const Confirmation = z.strictObject({
   code: z.string().min(1).max(40).describe('What the client was shown.'),
@@ -13,20 +13,22 @@ const Confirmation = z.strictObject({
 });
 
 /** Logins that wait for somebody who is logged in already, and what SSH clients need to know of the gateway. */
-export function loginRoutes({ app, gateway, caller }: Routes): void {
-  const whoever = (proven: Proven, name: string | undefined): Proven => {
+export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
+  const whoever = (proven: Proven, within: Scope, name: string | undefined): Proven => {
     const own = proven.principal;
     const principal = name === undefined || name === own.name ? own : gateway.identity.principal(name);
-    if (name !== undefined && name !== own.name && !own.roles.includes('admin')) {
+    if (principal !== own && !own.roles.includes('admin'))
       throw new ControlError(403, `"${own.name}" cannot confirm a login of "${name}".`);
-    }
+    if (principal !== own) admit(within, undefined);
     if (!principal?.roles.includes('user')) {
       const hint = 'Show a token of your own (SLUICE_TOKEN); an administrator can name somebody with --as.';
       throw new ControlError(403, `"${name ?? own.name}" is nobody who logs in to targets.`, hint);
     }
-    return principal === own ? proven : { ...proven, principal, claimed: undefined };
+    if (principal === own) return proven;
+    return { ...proven, principal, claimed: undefined, makers: makersBy(proven) };
   };
 
+  const about = { config: { about: 'connections' } } as const;
   const confirmation = {
     tags: ['identity'],
     summary: 'Confirm a login that waits with a code',
@@ -36,18 +38,22 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       ...problems(403, 404, 429),
     },
   };
-  app.post('/v1/logins/confirm', { schema: confirmation }, (request): { principal: string; address: string } => {
-    const proven = caller(request);
-    const { code, as } = request.body;
-    const who = whoever(proven, as);
-    const confirmed = gateway.pendingLogins.confirm(code, who);
-    if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
-    if (confirmed === 'unknown') {
-      throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
-    }
-    gateway.log.admin(proven.principal.name, 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
-    return { principal: who.principal.name, address: confirmed.address };
-  });
+  app.post(
+    '/v1/logins/confirm',
+    { ...about, schema: confirmation },
+    (request): { principal: string; address: string } => {
+      const proven = caller(request);
+      const { code, as } = request.body;
+      const who = whoever(proven, scope(request), as);
+      const confirmed = gateway.pendingLogins.confirm(code, who);
+      if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
+      if (confirmed === 'unknown') {
+        throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
+      }
+      gateway.log.admin(proven.principal.name, 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
+      return { principal: who.principal.name, address: confirmed.address };
+    },
+  );
 
   const html = {
     ...OPEN,
@@ -69,13 +75,14 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       .send(page(code, nonce));
   });
 
-  const config = {
+  const client = {
     tags: ['connections'],
     summary: 'What an SSH client needs to know',
     response: { 200: SshClient, ...problems(404) },
   };
-  app.get('/v1/client-config/ssh', { schema: config }, (request): SshClientConfig => {
+  app.get('/v1/client-config/ssh', { ...about, schema: client }, (request): SshClientConfig => {
     const { principal } = caller(request);
+    const within = scope(request);
     const listener = gateway.addresses.get('ssh');
     if (listener === undefined) {
       throw new ControlError(404, 'This gateway has no listener for SSH.', 'Add listeners.ssh to its configuration.');
@@ -88,7 +95,9 @@ export function loginRoutes({ app, gateway, caller }: Routes): void {
       hostKey: gateway.sshKeys.hostKeyLine,
       userCa: gateway.sshKeys.authorityLine,
       connections: [...gateway.config.connections.values()]
-        .filter(({ protocol, access }) => protocol === 'ssh' && (all || mayUse(principal, access)))
+        .filter(
+          ({ name, protocol, access }) => protocol === 'ssh' && within(name) && (all || mayUse(principal, access)),
+        )
         .map(({ name }) => name),
     };
   });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { explainFacts, explainShell } from '../explain.js';
 import { problems } from './answers.js';
 import { Explanation as Explained } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, admit } from './server.js';
 
 const Wish = z.strictObject({
   sql: z.string().describe('The command. Nothing runs it.'),
@@ -15,34 +15,39 @@ const Wish = z.strictObject({
 });
 
 /** What the rules in force would say. Nothing is sent to a target. */
-export function policyRoutes({ app, gateway, caller }: Routes): void {
+export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
   const schema = {
     tags: ['policy'],
     summary: 'What the rules in force say of a command',
     body: Wish,
     response: { 200: Explained, ...problems(403, 404) },
   };
-  app.post('/v1/policy/explain', { schema }, async (request): Promise<Explanation> => {
-    const { principal } = caller(request);
-    const wish = request.body;
-    const found = gateway.explainer(wish.connection);
-    // What the rules say to others, or of what one may not use, is for those who look after them.
-    const own = wish.principal === undefined || wish.principal === principal.name;
-    const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
-    if (!overseer && !own)
-      throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
-    if (!found || !(overseer || mayUse(principal, found.connection.access)))
-      throw new ControlError(404, `There is no connection "${wish.connection}".`);
-    const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
-    if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
-    const context = {
-      principal: subject,
-      connection: { name: found.connection.name, protocol: found.connection.protocol },
-    };
-    const { shell, sql, major } = wish;
-    if (shell) return explainShell(shell, found.policy, sql, context);
-    const dialect = { name: 'postgres', major } as const;
-    const facts = await gateway.grammars.analyze({ type: 'sql', id: 0, phase: 'run', text: sql, dialect });
-    return explainFacts(found.policy, facts, sql, context);
-  });
+  app.post(
+    '/v1/policy/explain',
+    { config: { about: 'connections' }, schema },
+    async (request): Promise<Explanation> => {
+      const { principal } = caller(request);
+      const wish = request.body;
+      const found = gateway.explainer(wish.connection);
+      // What the rules say to others, or of what one may not use, is for those who look after them.
+      const own = wish.principal === undefined || wish.principal === principal.name;
+      const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
+      if (!overseer && !own)
+        throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
+      if (!found || !(overseer || mayUse(principal, found.connection.access)))
+        throw new ControlError(404, `There is no connection "${wish.connection}".`);
+      admit(scope(request), found.connection.name);
+      const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
+      if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
+      const context = {
+        principal: subject,
+        connection: { name: found.connection.name, protocol: found.connection.protocol },
+      };
+      const { shell, sql, major } = wish;
+      if (shell) return explainShell(shell, found.policy, sql, context);
+      const dialect = { name: 'postgres', major } as const;
+      const facts = await gateway.grammars.analyze({ type: 'sql', id: 0, phase: 'run', text: sql, dialect });
+      return explainFacts(found.policy, facts, sql, context);
+    },
+  );
 }

@@ -85,6 +85,8 @@ const token = z.strictObject({
   revoked: maybe(time),
   connections: maybe(texts.describe('The only ones that it is for.')),
   roles: maybe(texts.describe('The only ones of its owner that it has.')),
+  madeBy: maybe(text.describe('Who made it; absent: the gateway itself.')),
+  madeWith: maybe(text.describe('The id of what they showed for it.')),
 });
 
 export const TokenRow = named<Token>('Token', 'A gateway token, without its secret.')(token);

@@ -59,8 +59,20 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whoever calls the route has one of these. */
     roles?: readonly Role[];
+    /** What it is about; every route that is not open says so. */
+    about?: About;
   }
 }
+
+/**
+ * What a route is about, which decides what a token that is for certain connections only may ask of it:
+ * 'caller': nothing but who calls; any token may. 'gateway': the gateway as a whole; such a token may not.
+ * 'connections': those that its handler names to `scope`, which has to happen before anything is answered.
+ */
+export type About = 'caller' | 'gateway' | 'connections';
+
+/** Whether what a caller shows is good for something of this connection; undefined: for what concerns no single one. */
+export type Scope = (connection: string | undefined) => boolean;
 
 /** Routes with schemas of zod. */
 export type App = FastifyInstance<
@@ -77,6 +89,8 @@ export interface Routes {
   readonly gateway: Gateway;
   /** Who sent the request: somebody with a role that the route is for. */
   caller(request: Pick<FastifyRequest, 'raw'>): Proven;
+  /** How far what the caller shows reaches. A route about 'connections' has to ask for it. */
+  scope(request: Pick<FastifyRequest, 'raw'>): Scope;
 }
 
 /** The control API: for people and programs with a token, on loopback unless the configuration says otherwise. */
@@ -122,16 +136,34 @@ export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): 
   });
   addHeaders(app, gateway);
   const callers = new WeakMap<object, Proven>();
+  const scoped = new WeakSet<object>();
+  app.addHook('onRoute', ({ schema, config, url }) => {
+    if (schema?.security !== OPEN.security && config?.about === undefined)
+      throw new Error(`The route ${url} does not say what it is about.`);
+  });
   // Before a body is read: nobody is told what is wrong with a request that they may not send.
   app.addHook('onRequest', async (request) => {
     const { schema, config } = request.routeOptions;
     if (request.is404 || schema?.security === OPEN.security) return;
-    const proven = await authenticated(gateway, request);
-    if (proven) sockets?.loggedIn(request.raw.socket);
-    callers.set(request.raw, permitted(proven, config.roles ?? []));
+    const known = await authenticated(gateway, request);
+    if (known) sockets?.loggedIn(request.raw.socket);
+    const proven = permitted(known, config.roles ?? []);
+    if (config.about === 'gateway') admit(scopeOf(proven), undefined);
+    callers.set(request.raw, proven);
+  });
+  // A handler that forgot the scope of its caller answers nothing. A refusal may come before it is asked for.
+  app.addHook('preSerialization', async (request, reply, payload) => {
+    const { about } = request.routeOptions.config;
+    if (about === 'connections' && reply.statusCode < 300 && !scoped.has(request.raw))
+      throw new Error(`${request.routeOptions.url} has not looked at the scope of its caller`);
+    return payload;
   });
   const caller: Routes['caller'] = ({ raw }) => permitted(callers.get(raw), []);
-  const routes: Routes = { app, gateway, caller };
+  const scope: Routes['scope'] = (request) => {
+    scoped.add(request.raw);
+    return scopeOf(caller(request));
+  };
+  const routes: Routes = { app, gateway, caller, scope };
   await describeApi(app);
   healthRoutes(routes);
   agentRoutes(routes);
@@ -144,6 +176,22 @@ export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): 
   reloadRoute(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
+}
+
+const scopeOf =
+  ({ connections }: Proven): Scope =>
+  (connection) =>
+    connections === undefined || (connection !== undefined && connections.includes(connection));
+
+/** @throws ControlError when what the caller shows is not good for this connection, or for what concerns none */
+export function admit(scope: Scope, connection: string | undefined): void {
+  if (scope(connection)) return;
+  const what = connection === undefined ? 'more than single connections' : `connection "${connection}"`;
+  throw new ControlError(
+    403,
+    `The token that you show is for certain connections only, and this concerns ${what}.`,
+    'Show one that was made without connections, or made for this one.',
+  );
 }
 
 /** Whom a request's token proves; undefined: nobody. */

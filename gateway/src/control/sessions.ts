@@ -9,7 +9,7 @@ import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { SessionRow as Row, TimelineEntry as TimelineRow } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
@@ -30,13 +30,13 @@ const Export = z.object({
 });
 
 /** Those who read sessions: their own, or with the last two roles, all. */
-const READERS = { roles: ['user', 'auditor', 'admin'] } as const;
+const READERS = { roles: ['user', 'auditor', 'admin'], about: 'connections' } as const;
 
 /**
  * Sessions: those that are open from memory, what is on record by way of the thread that reads it. Users see their own; whoever
  * reads what others did is on record.
  */
-export function sessionRoutes({ app, gateway, caller }: Routes): void {
+export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   const { readings, log } = gateway;
 
   const list = {
@@ -46,17 +46,19 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     response: { 200: z.array(Row), ...problems(429, 503) },
   };
   app.get('/v1/sessions', { config: READERS, schema: list }, async (request): Promise<SessionRow[]> => {
-    const { principal } = caller(request);
+    const { principal, connections } = caller(request);
+    const within = scope(request);
     const { state, before, limit: most } = request.query;
     const mine = seesAll(principal) ? undefined : principal.name;
     if (state === 'open') {
       const open = [...gateway.sessions.values()].reverse();
       return open
         .filter((one) => one.principal && (mine === undefined || one.principal.name === mine))
-        .slice(0, most)
-        .map(liveRow);
+        .map(liveRow)
+        .filter(({ connection }) => within(connection))
+        .slice(0, most);
     }
-    const found = await heeded(readings.list(principal.name, { principal: mine, before, limit: most }));
+    const found = await heeded(readings.list(principal.name, { principal: mine, connections, before, limit: most }));
     return found.map((session) => {
       const live = gateway.sessions.get(session.id);
       return live?.principal ? liveRow(live) : recordedRow(session);
@@ -73,7 +75,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   };
   app.get('/v1/sessions/:id/timeline', { config: READERS, schema: timeline }, async (request, reply) => {
     const who = caller(request);
-    const session = await find(request.params.id, who);
+    const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'timeline');
     const { cursor, limit: most } = request.query;
     const reading = begin(who, { session, as: 'page', limit: most, cursor });
@@ -97,7 +99,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   };
   app.get('/v1/sessions/:id/export', { config: READERS, schema: exported }, async (request, reply) => {
     const who = caller(request);
-    const session = await find(request.params.id, who);
+    const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
     const reading = begin(who, format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command });
@@ -117,7 +119,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
   };
   app.get('/v1/sessions/:id/watch', { config: READERS, schema: watched }, async (request, reply) => {
     const who = caller(request);
-    const session = await find(request.params.id, who);
+    const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'watch');
     // In this order and without a pause, so that each record is either on disk or still to come.
     const reading = begin(who, { session, as: 'events', follow: gateway.sessions.has(session.id) });
@@ -146,7 +148,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     querystring: z.object({ reason: z.string().optional().describe('The client is told.') }),
     response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
   };
-  app.delete('/v1/sessions/:id', { config: { roles: ['admin'] }, schema: kill }, (request) => {
+  app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
     const { principal } = caller(request);
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
@@ -156,11 +158,12 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     return { ended: session.id };
   });
 
-  const find = async (id: string, { principal }: Proven): Promise<IndexedSession> => {
+  const find = async (id: string, { principal }: Proven, within: Scope): Promise<IndexedSession> => {
     const session = await heeded(readings.find(principal.name, id));
     if (!session || !(seesAll(principal) || session.principal === principal.name)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
+    admit(within, session.connection);
     return session;
   };
 

@@ -1,36 +1,52 @@
 import type { TokenRow } from '@sluice/cli';
 import { parseDuration } from '@sluice/config';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
-import type { Proven, StoredToken, Wish as TokenWish } from '@sluice/identity';
+import {
+  OPERATOR,
+  type Proven,
+  type StoredToken,
+  type Wish as TokenWish,
+  isOperator,
+  samePerson,
+} from '@sluice/identity';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
 import { problems } from './answers.js';
 import { ById } from './openapi.js';
 import { MadeToken, TokenRow as Row } from './schemas.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const Wish = z.strictObject({
   principal: z.string().optional().describe("Whose; default: the caller's own."),
   name: z.string().max(200).default(''),
-  expires: z.string().optional().describe('A duration: 12h, 30d. Default: for as long as it may be.'),
+  expires: z.string().optional().describe('A duration: 12h, 30d. Default: 30d, or for as long as it may be.'),
   connections: z.array(z.string()).min(1).optional(),
   roles: z.array(z.enum(ROLES)).min(1).optional(),
 });
 type Wish = z.infer<typeof Wish>;
 
+const DAY = 24 * 3_600_000;
+/** How long a token lives when nobody says, and at the longest, in milliseconds. */
+const DEFAULT_LIFE = 30 * DAY;
+const MAX_LIFE = 365 * DAY;
+
 /** Tokens: people make, list and revoke their own, administrators those of everybody. */
-export function tokenRoutes({ app, gateway, caller }: Routes): void {
+export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
+  const about = { config: { about: 'connections' } } as const;
+  const isOwn = (token: StoredToken, { principal }: Proven): boolean =>
+    samePerson(gateway.identity.personOf(token), principal);
   const list = {
     tags: ['identity'],
     summary: 'Own tokens; those of everybody for administrators',
     response: { 200: z.array(Row) },
   };
-  app.get('/v1/tokens', { schema: list }, (request): TokenRow[] => {
-    const { principal } = caller(request);
-    const all = principal.roles.includes('admin');
+  app.get('/v1/tokens', { ...about, schema: list }, (request): TokenRow[] => {
+    const proven = caller(request);
+    const within = scope(request);
+    const all = proven.principal.roles.includes('admin') && within(undefined);
     return gateway.identity
       .tokens()
-      .filter((token) => all || token.principal === principal.name)
+      .filter((token) => all || (isOwn(token, proven) && isWithin(token, within)))
       .map(toRow);
   });
 
@@ -40,27 +56,38 @@ export function tokenRoutes({ app, gateway, caller }: Routes): void {
     body: Wish,
     response: { 200: MadeToken, ...problems(403, 404) },
   };
-  app.post('/v1/tokens', { schema: make }, async (request): Promise<TokenRow & { token: string; user: string }> => {
-    const proven = caller(request);
-    const made = await gateway.identity.createToken(allowed(gateway, proven, request.body));
-    gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
-    return { ...toRow(made.stored), token: made.token, user: gateway.identity.loginName(made.stored) };
-  });
+  app.post(
+    '/v1/tokens',
+    { ...about, schema: make },
+    async (request): Promise<TokenRow & { token: string; user: string }> => {
+      const proven = caller(request);
+      const made = await gateway.identity.createToken(allowed(gateway, proven, scope(request), request.body));
+      gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
+      return { ...toRow(made.stored), token: made.token, user: gateway.identity.loginName(made.stored) };
+    },
+  );
 
   const revocation = {
     tags: ['identity'],
     summary: 'Revoke a token, those made with it, and end their sessions',
     params: ById,
-    response: { 200: Row, ...problems(404) },
+    querystring: z.object({
+      children: z.stringbool().default(false).describe('Also those that were made with it for others.'),
+    }),
+    response: { 200: Row, ...problems(403, 404) },
   };
-  app.delete('/v1/tokens/:id', { schema: revocation }, async (request): Promise<TokenRow> => {
-    const { principal: actor } = caller(request);
+  app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request): Promise<TokenRow> => {
+    const proven = caller(request);
+    const { principal: actor } = proven;
     const { id } = request.params;
-    const owner = gateway.identity.token(id)?.principal;
-    const own = owner === actor.name || actor.roles.includes('admin');
-    const revoked = own ? await gateway.identity.revokeToken(id) : [];
-    const [first] = revoked;
-    if (!first) throw new ControlError(404, `There is no token ${id}.`);
+    const { children } = request.query;
+    const within = scope(request);
+    const token = gateway.identity.token(id);
+    const own = token !== undefined && isOwn(token, proven);
+    if (!token || !(own || actor.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
+    if (!own || children || !isWithin(token, within)) admit(within, undefined);
+    const revoked = await gateway.identity.revokeToken(id, { children });
+    const [first = token] = revoked;
     for (const one of revoked) {
       gateway.endSessionsBy(one.id, 'The token of this session was revoked.');
       gateway.log.admin(actor.name, 'token.revoke', `${one.id} of ${one.principal}`);
@@ -69,21 +96,25 @@ export function tokenRoutes({ app, gateway, caller }: Routes): void {
   });
 }
 
+/** Whether all that a token is good for is good for what the caller shows. */
+const isWithin = ({ connections }: StoredToken, within: Scope): boolean =>
+  connections === undefined ? within(undefined) : connections.every((one) => within(one));
+
 /** A token can do no more than what it was asked with, nor for longer. */
-function allowed(gateway: Gateway, proven: Proven, wish: Wish): TokenWish {
+function allowed(gateway: Gateway, proven: Proven, within: Scope, wish: Wish): TokenWish {
   const { principal: actor } = proven;
   const own = wish.principal === undefined || wish.principal === actor.name;
   const owner = own ? actor : ownerFor(gateway, actor, wish.principal ?? '');
+  if (!own) admit(within, undefined);
   const unknown = wish.connections?.find((connection) => !gateway.config.connections.has(connection));
   if (unknown !== undefined) throw new ControlError(404, `There is no connection "${unknown}".`);
   const connections = wish.connections ?? proven.connections;
-  const beyond = connections?.find((connection) => proven.connections?.includes(connection) === false);
-  if (beyond !== undefined) throw new ControlError(403, `The token that you show is not for connection "${beyond}".`);
+  for (const connection of connections ?? []) admit(within, connection);
   const foreign = wish.roles?.find((role) => !owner.roles.includes(role));
   if (foreign !== undefined) throw new ControlError(403, `"${owner.name}" does not have the role ${foreign}.`);
   // The roles of the token that it was asked with, which may be fewer than its owner's.
   const roles: readonly Role[] | undefined = wish.roles ?? (own ? actor.roles : undefined);
-  const expires = expiry(wish.expires, own ? longest(gateway, proven) : Number.POSITIVE_INFINITY);
+  const expires = expiry(wish.expires, longest(gateway, proven));
   return {
     principal: own ? actor : owner.name,
     name: wish.name,
@@ -91,12 +122,15 @@ function allowed(gateway: Gateway, proven: Proven, wish: Wish): TokenWish {
     roles,
     expires,
     parent: parentOf(proven, own),
+    madeWith: proven,
   };
 }
 
 function ownerFor(gateway: Gateway, actor: Principal, name: string): Principal {
   if (!actor.roles.includes('admin'))
     throw new ControlError(403, `"${actor.name}" makes tokens for themselves: those of others are for admin.`);
+  if (name === OPERATOR)
+    throw new ControlError(403, `Tokens of "${OPERATOR}" are for who can read the data folder of the gateway.`);
   const owner = gateway.identity.principal(name);
   if (owner) return owner;
   throw new ControlError(
@@ -106,31 +140,35 @@ function ownerFor(gateway: Gateway, actor: Principal, name: string): Principal {
   );
 }
 
-/** What an administrator makes for others outlives the administrator's own token. */
+/** What an administrator made for others stays when the administrator's own token is revoked, unless that is asked for. */
 const parentOf = ({ by, tokenId }: Proven, own: boolean): string | undefined =>
   own && by === 'token' ? tokenId : undefined;
 
-/** For how long somebody may make a token for themselves, in milliseconds. */
-function longest({ identity }: Gateway, { by, principal, expires }: Proven): number {
-  if (by === 'issuer') return identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0;
-  return expires === undefined ? Number.POSITIVE_INFINITY : expires - Date.now();
+/** For how long somebody may make a token, for whomever, in milliseconds. */
+function longest({ identity }: Gateway, { by, principal, expires = Infinity, makers }: Proven): number {
+  if (by === 'issuer') return Math.min(MAX_LIFE, identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0);
+  // Whoever can read the operator's file can read the next one as well: its own end says nothing.
+  const file = isOperator(principal) && makers.length === 0;
+  return file ? MAX_LIFE : Math.min(MAX_LIFE, expires - Date.now());
 }
 
 /** `most`: milliseconds. */
-function expiry(wish: string | undefined, most: number): number | undefined {
-  const wished = wish === undefined ? 0 : parseDuration(wish);
-  if (wished === undefined) throw new ControlError(400, `"${wish}" is not a duration: write 12h or 30d.`);
+function expiry(wish: string | undefined, most: number): number {
+  const wished = wish === undefined ? Math.min(DEFAULT_LIFE, most) : (parseDuration(wish) ?? 0);
+  if (wish !== undefined && wished <= 0) throw new ControlError(400, `"${wish}" is not a duration: write 12h or 30d.`);
   if (most <= 0)
     throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
   if (wished > most)
     throw new ControlError(
       403,
-      `This token could be valid for ${Math.floor(most / 60_000)} minutes at most.`,
-      'A token does not outlive the one it is made with, nor what "tokens" of an issuer allows its people.',
+      `This token could be valid for ${inWords(most)} at most.`,
+      'A token does not outlive the one it is made with, nor what "tokens" of an issuer allows its people, nor a year.',
     );
-  const time = wished > 0 ? wished : most;
-  return Number.isFinite(time) ? Date.now() + time : undefined;
+  return Date.now() + wished;
 }
+
+const inWords = (time: number): string =>
+  time >= 2 * DAY ? `${Math.floor(time / DAY)} days` : `${Math.floor(time / 60_000)} minutes`;
 
 const toRow = ({
   id,
@@ -142,6 +180,7 @@ const toRow = ({
   revoked,
   connections,
   roles,
+  makers: [maker],
 }: StoredToken): TokenRow => ({
   id,
   principal,
@@ -152,6 +191,7 @@ const toRow = ({
   ...(revoked !== undefined && { revoked: iso(revoked) }),
   ...(connections && { connections }),
   ...(roles && { roles }),
+  ...(maker && { madeBy: maker.name, ...(maker.token !== '' && { madeWith: maker.token }) }),
 });
 
 const iso = (time: number): string => new Date(time).toISOString();

@@ -55,6 +55,9 @@ export interface TokenRow {
   readonly revoked?: string;
   readonly connections?: readonly string[];
   readonly roles?: readonly string[];
+  /** Who made it, and the id of what they showed for it; absent: the gateway itself. */
+  readonly madeBy?: string;
+  readonly madeWith?: string;
 }
 
 /** The caller, as the gateway sees them. */

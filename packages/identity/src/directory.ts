@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal, Role } from '@sluice/contract';
 import { DECOYS, TokenIndex, type Use, readLoginName } from './candidates.js';
+import { type Maker, type Person, makersBy } from './makers.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
@@ -21,8 +22,10 @@ export interface StoredToken extends Verifiers {
   readonly roles: readonly string[] | undefined;
   /** Somebody whom an identity provider knows, as they were when they made it; undefined: one of the configuration. */
   readonly owner: Omit<Principal, 'roles'> | undefined;
-  /** The token that it was made with: it goes when that goes. */
+  /** The token of its owner that it was made with: it goes when that goes. */
   readonly parent: string | undefined;
+  /** Who made it first, then who made what they showed for it, and so on; none: the gateway itself. */
+  readonly makers: readonly Maker[];
 }
 
 /** What the directory needs to keep. */
@@ -44,6 +47,8 @@ export interface Proven {
   readonly claimed?: Omit<Principal, 'roles'> | undefined;
   /** Of the gateway's token; of an identity provider's: the issuer's name and a hash of the token. */
   readonly tokenId: string;
+  /** Who made the gateway's token, as in `StoredToken`, or confirmed the login; none of an identity provider's. */
+  readonly makers: readonly Maker[];
   readonly connections: readonly string[] | undefined;
   /** When the proof runs out, in milliseconds since 1970; undefined: never. */
   readonly expires: number | undefined;
@@ -60,6 +65,8 @@ export interface Wish {
   readonly connections?: readonly string[] | undefined;
   readonly roles?: readonly Role[] | undefined;
   readonly parent?: string | undefined;
+  /** What its maker showed; absent: the gateway itself makes it. */
+  readonly madeWith?: Proven | undefined;
 }
 
 export interface DirectoryOptions {
@@ -134,7 +141,8 @@ export class Directory {
     claimed,
   }: Pick<Proven, 'principal' | 'claimed'> & { readonly tokenId?: string | undefined }): Principal | undefined {
     const token = tokenId === undefined ? undefined : this.#tokens.get(tokenId);
-    if (token) return this.#ownerOf(token);
+    // A login that somebody confirmed for somebody else has the token of who confirmed it.
+    if (token?.principal === principal.name) return this.#ownerOf(token);
     if (!claimed) return this.#people.get(principal.name);
     const found = this.#issuers?.get(claimed.issuer ?? '') && this.#people.find(claimed);
     return found?.name === principal.name ? found : undefined;
@@ -181,6 +189,7 @@ export class Directory {
       principal,
       claimed: token.owner,
       tokenId: id,
+      makers: token.makers,
       connections: token.connections,
       expires: token.expires,
       endsSessions,
@@ -233,6 +242,7 @@ export class Directory {
       connections: wish.connections,
       roles: wish.roles,
       parent: wish.parent,
+      makers: wish.madeWith ? makersBy(wish.madeWith) : [],
       owner: known || typeof wish.principal === 'string' ? undefined : withoutRoles(wish.principal),
       ...(await verifiersOf(token, saltOf(name, this.#secret))),
     };
@@ -246,16 +256,26 @@ export class Directory {
     return this.#tokens.get(id);
   }
 
+  /** Whose token it is, by what the configuration says of them now or the issuer said then. */
+  personOf({ owner, principal: name }: StoredToken): Person {
+    return owner ?? this.#people.get(name) ?? { name };
+  }
+
   /**
-   * Makes a token useless, and those that were made with it. Returns them, it first; none when there is none of that id. When the
-   * store cannot keep it, they are useless all the same until the gateway starts again, and the promise rejects.
+   * Makes a token useless, and those that its owner made with it; with `children` those that were made with it for others too.
+   * Returns them, it first; none when there is none of that id. When the store cannot keep it, they are useless all the same
+   * until the gateway starts again, and the promise rejects.
    */
-  async revokeToken(id: string): Promise<StoredToken[]> {
+  async revokeToken(id: string, { children = false } = {}): Promise<StoredToken[]> {
     const token = this.#tokens.get(id);
     const revoked: StoredToken[] = token ? [token] : [];
     // Grows while it is walked: tokens of tokens.
     for (const { id: parent } of revoked)
-      revoked.push(...this.tokens().filter((one) => one.parent === parent && !revoked.includes(one)));
+      revoked.push(
+        ...this.tokens().filter(
+          (one) => (one.parent === parent || (children && one.makers[0]?.token === parent)) && !revoked.includes(one),
+        ),
+      );
     const now = Date.now();
     const dead = revoked.map((one) => ({ ...one, revoked: one.revoked ?? now }));
     for (const one of dead) this.#tokens.set(one.id, one);
@@ -313,6 +333,7 @@ export class Directory {
       principal: found,
       claimed: principal,
       tokenId: `${principal.issuer}:${digest}`,
+      makers: [],
       connections: undefined,
       expires,
       endsSessions: issuers.get(principal.issuer)?.endsSessions ?? false,

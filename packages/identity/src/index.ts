@@ -9,6 +9,15 @@ export {
   type StoredToken,
   type Wish,
 } from './directory.js';
+export {
+  type Maker,
+  OPERATOR,
+  type Person,
+  isOperator,
+  makersBy,
+  notOwnWord,
+  samePerson,
+} from './makers.js';
 export { TokenError } from './oidc/error.js';
 export type { IssuerSettings, Verified } from './oidc/issuer.js';
 export { Issuers, looksLikeJwt } from './oidc/issuers.js';

@@ -34,7 +34,20 @@ export interface TokenRecord {
   readonly roles: readonly string[] | undefined;
   readonly owner: TokenOwner | undefined;
   readonly parent: string | undefined;
+  readonly makers: readonly TokenMaker[];
 }
+
+/** Who made a token, and what they showed for it. */
+export interface TokenMaker {
+  readonly name: string;
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly by: 'token' | 'issuer';
+  readonly token: string;
+}
+
+/** Of tokens that were kept before their makers were. */
+const NOT_RECORDED: readonly TokenMaker[] = [{ name: '(not recorded)', by: 'token', token: '' }];
 
 /** Whom an identity provider knew when the token was made. */
 export interface TokenOwner {
@@ -140,7 +153,13 @@ const fromRow = (row: Selectable<TokensTable>): TokenRecord => ({
   roles: namesIn(row.roles),
   owner: ownerIn(row.owner),
   parent: row.parent ?? undefined,
+  makers: makersIn(row.makers),
 });
+
+function makersIn(json: string | null): readonly TokenMaker[] {
+  const makers: readonly TokenMaker[] = json === null ? NOT_RECORDED : JSON.parse(json);
+  return makers;
+}
 
 function namesIn(json: string | null): readonly string[] | undefined {
   const names: readonly string[] | undefined = json === null ? undefined : JSON.parse(json);
@@ -168,4 +187,5 @@ const toRow = (token: TokenRecord): TokensTable => ({
   roles: token.roles ? JSON.stringify(token.roles) : null,
   owner: token.owner ? JSON.stringify(token.owner) : null,
   parent: token.parent ?? null,
+  makers: JSON.stringify(token.makers),
 });

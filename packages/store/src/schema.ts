@@ -56,6 +56,8 @@ export interface TokensTable {
   /** JSON, for tokens of people who are not in the configuration. */
   owner: string | null;
   parent: string | null;
+  /** A JSON list; null: made before makers were kept. */
+  makers: string | null;
 }
 
 /** Applied in the order of their names, each once. A migration that has been released is never changed. */
@@ -122,6 +124,11 @@ export const MIGRATIONS: Record<string, Migration> = {
       await db.schema.alterTable('tokens').addColumn('roles', 'text').execute();
       await db.schema.alterTable('tokens').addColumn('owner', 'text').execute();
       await db.schema.alterTable('tokens').addColumn('parent', 'text').execute();
+    },
+  },
+  '0005_token_makers': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('tokens').addColumn('makers', 'text').execute();
     },
   },
 };

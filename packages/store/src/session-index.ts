@@ -29,18 +29,25 @@ export class SessionIndex {
     })();
   }
 
-  /** Newest first. `principal`: only theirs; `before`: only those behind that session in this order. */
-  list({ principal, before, limit }: SessionFilter): IndexedSession[] {
+  /** Newest first. `principal`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
+  list({ principal, connections, before, limit }: SessionFilter): IndexedSession[] {
     const after = before === undefined ? undefined : this.find(before);
     if (before !== undefined && !after) return [];
     const conditions = [
       ...(principal === undefined ? [] : ['principal = @principal']),
+      ...(connections === undefined ? [] : ['connection in (select value from json_each(@connections))']),
       ...(after ? ['(started, id) < (@started, @id)'] : []),
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
     return this.#db
       .prepare<[object], Row>(`select * from sessions ${where} order by started desc, id desc limit @limit`)
-      .all({ principal, started: after?.started, id: after?.id, limit })
+      .all({
+        principal,
+        connections: connections && JSON.stringify(connections),
+        started: after?.started,
+        id: after?.id,
+        limit,
+      })
       .map(fromRow);
   }
 
@@ -169,6 +176,7 @@ export type SessionChange =
 
 export interface SessionFilter {
   readonly principal?: string | undefined;
+  readonly connections?: readonly string[] | undefined;
   readonly before?: string | undefined;
   readonly limit: number;
 }
