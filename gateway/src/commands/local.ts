@@ -25,7 +25,10 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .description('runs an agent inside a private network: it dials out to a gateway and reaches targets for it')
     .requiredOption('--gateway <url>', 'wss://host:port of the gateway')
     .requiredOption('--allow <file>', 'what it may reach: host:port, one a line; * and CIDR ranges')
-    .option('--token <token>', 'one-time token, for the first start (SLUICE_AGENT_TOKEN)')
+    .option(
+      '--token <token>',
+      'one-time token, for the first start; better in SLUICE_AGENT_TOKEN: others can read a command line',
+    )
     .option('--key <file>', "the agent's own key, made at the first start", '/var/lib/sluice-agent/agent.key')
     .option('--ca <file>', "PEM of the authority to trust, or of the gateway's own certificate")
     .option('--secrets <file>', 'credentials that the agent holds: NAME HOST:PORT file:/path, one a line')

@@ -236,8 +236,9 @@ function screen({ gateway, folder, tokens, issuer, vm }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = paint.bold;
   const line = (text: string): string => `    ${paint.cyan(text)}`;
+  // Other users of the machine see the arguments of a program, and not its environment.
   const psql = (user: string, token: string): string =>
-    `psql "host=${host} port=${port} user=${user} dbname=shop password=${token}"`;
+    `PGPASSWORD=${token} psql "host=${host} port=${port} user=${user} dbname=shop"`;
   return `
 ${bold('Sluice is running')} in front of a sample shop on PostgreSQL 18. ${paint.dim('Ctrl+C stops both.')}
 

@@ -9,6 +9,7 @@ import { connections } from './commands/connections.js';
 import { login } from './commands/login.js';
 import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
+import { ready } from './commands/ready.js';
 import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
 import { tokens } from './commands/tokens.js';
@@ -40,7 +41,10 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
     .description('A wire-level gateway: knows who asks, judges every command, keeps a record that can be proved.')
     .version(defaults.version)
     .option('--url <url>', 'control API of the gateway (SLUICE_URL)')
-    .option('--token <token>', 'token to show to it (SLUICE_TOKEN)')
+    .option(
+      '--token <token>',
+      'token to show to it; better in SLUICE_TOKEN: others on this machine can read a command line',
+    )
     .option('--data <folder>', 'data folder of a gateway on this machine', defaults.data)
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
     .showHelpAfterError('(add --help for the options)');
@@ -52,6 +56,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   connections(program, context);
   confirmLogin(login(program, context), context);
   policy(policies, context);
+  ready(program, context);
   reload(program, context);
   sessions(program, context);
   tokens(program, context);

@@ -72,7 +72,7 @@ export function agents(program: Command, context: Context): void {
         .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', { name, expires });
       if (context.format() === 'json') return printJson(made);
       note(paint.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
-      note(paint.dim(`./sluice agent --gateway ${made.gateway} --allow FILE --token ...`));
+      note(paint.dim(`SLUICE_AGENT_TOKEN=... ./sluice agent --gateway ${made.gateway} --allow FILE`));
       print(made.token);
     });
 
