@@ -321,10 +321,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     for (const failing of ['select from from', 'select nonsense']) {
       got = '';
       stream.write(Buffer.concat([...run('set search_path to other'), ...run(failing), message('S', '')]));
-      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'));
+      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'), 20_000);
       got = '';
       stream.write(query);
-      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'));
+      await vi.waitFor(() => expect(got).toContain('Z\0\0\0\x05I'), 20_000);
       expect(got, failing).toContain('[masked]');
       expect(got, failing).not.toContain('111-22-3333');
     }
