@@ -22,6 +22,11 @@ export interface Plan {
   readonly use: MaskedUse;
 }
 
+/** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
+export class NotNow extends Error {
+  override readonly name = 'NotNow';
+}
+
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const LONGEST = 64 * 1024;
 /** Nested comments cost the grammar quadratic time. */
@@ -63,9 +68,13 @@ export class MaskSession implements MaskedSession {
     this.#count = count;
   }
 
-  /** At once while the catalog is fresh. Rejects when it cannot be read. */
+  /**
+   * At once while the catalog is fresh. Rejects when it cannot be read, with a NotNow for what can be judged later. The
+   * end of a transaction never waits for the catalog: that may be waiting for the transaction.
+   */
   plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
-    const meaning = this.#catalog.get();
+    const known = isTransactionControl(facts) ? this.#catalog.known : undefined;
+    const meaning = known ?? this.#catalog.get();
     return meaning instanceof Promise
       ? meaning.then((late) => this.#plan(late, command, facts, masks))
       : this.#plan(meaning, command, facts, masks);
@@ -112,6 +121,12 @@ export class MaskSession implements MaskedSession {
       temporary: names.overlay.relations.size > 0,
     };
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
+    const unread = followed?.find((one) => one.unread !== undefined)?.unread;
+    if (unread !== undefined) {
+      throw new NotNow(
+        `the definition of ${unread} cannot be read while another session locks what it reads (ALTER, TRUNCATE, LOCK TABLE); try again when that is over`,
+      );
+    }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
     const hidden =
@@ -168,6 +183,21 @@ const UNFOLLOWED = { type: 'uncertain', reason: 'a statement was not followed' }
 const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
 const isPlain = ({ actions }: Facts, statement: number): boolean =>
   actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
+
+/** It reads nothing. */
+const isTransactionControl = ({ actions }: Facts): boolean =>
+  actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
+const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
+  'begin',
+  'start',
+  'commit',
+  'rollback',
+  'savepoint',
+  'release',
+  'rollback to',
+  'commit prepared',
+  'rollback prepared',
+]);
 
 const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
   ...before,
