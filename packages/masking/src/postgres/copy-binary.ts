@@ -12,6 +12,8 @@ export class BinaryRows implements CopyRows {
   #size = 0;
   #needed = 1;
   #state: 'header' | 'rows' | 'ended' = 'header';
+  /** The signature: a server sends it with what comes next, in one message, and clients rely on it. */
+  #header: Buffer | undefined;
 
   constructor(masks: CopyMasks, limit: number) {
     this.#masks = masks;
@@ -30,8 +32,10 @@ export class BinaryRows implements CopyRows {
       this.#needed = end - at;
       if (this.#needed > this.#limit) throw tooLong(this.#limit);
       if (end > all.length || at === all.length) break;
-      rows.push(this.#state === 'rows' ? this.#row(all, at, end) : all.subarray(at, end));
-      if (this.#state === 'header') this.#state = 'rows';
+      if (this.#state === 'header') {
+        this.#header = all.subarray(at, end);
+        this.#state = 'rows';
+      } else rows.push(this.#withHeader(this.#row(all, at, end)));
       at = end;
     }
     this.#data = [all.subarray(at)];
@@ -42,6 +46,13 @@ export class BinaryRows implements CopyRows {
   end(): Buffer[] {
     if (this.#size > 0 || this.#state !== 'ended') throw malformed('COPY data ends before its trailer');
     return [];
+  }
+
+  #withHeader(row: Buffer): Buffer {
+    if (!this.#header) return row;
+    const first = Buffer.concat([this.#header, row]);
+    this.#header = undefined;
+    return first;
   }
 
   /** Where the row ends, or where at the least, as far as its sizes have come. */
