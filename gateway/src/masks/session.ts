@@ -118,9 +118,11 @@ export class MaskSession implements MaskedSession {
       masks,
       key: this.#key,
       count: this.#count,
-      temporary: names.overlay.relations.size > 0,
+      temporary: this.#temporary,
     };
-    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
+    const voidParameters = voidsIn(command);
+    const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
+    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, session);
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
       throw new NotNow(
@@ -138,7 +140,9 @@ export class MaskSession implements MaskedSession {
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const masking: Masking = {
       changesSession: changes(followed, facts),
-      rows: (statement, described) => this.#sure(() => rowEditor(rules, lineage?.[statement], described)),
+      // Statements before it in the same text may have made a temporary table by now.
+      rows: (statement, described) =>
+        this.#sure(() => rowEditor({ ...rules, temporary: this.#temporary }, lineage?.[statement], described)),
       copy: (statement, formats) =>
         this.#sure(() => copyEditor(rules, lineage?.[statement], command.text, statement, formats)),
       message: (bytes) => {
@@ -150,6 +154,11 @@ export class MaskSession implements MaskedSession {
     const use = lineage ? useOf(lineage, columns, meaning) : unknownUse(facts, columns);
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
+  }
+
+  /** The session has tables of its own, which no catalog of ours has. */
+  get #temporary(): boolean {
+    return (this.#names?.overlay.relations.size ?? 0) > 0;
   }
 
   /** Where the target describes something else than the catalog has, the catalog is read again before it is used again. */
@@ -198,6 +207,11 @@ const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
   'commit prepared',
   'rollback prepared',
 ]);
+
+/** pg_type.oid of void. */
+const VOID = 2278;
+const voidsIn = ({ parameters = [] }: SqlCommand): number[] =>
+  parameters.flatMap(({ type }, at) => (type === VOID ? [at + 1] : []));
 
 const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
   ...before,
