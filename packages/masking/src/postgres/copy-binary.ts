@@ -1,5 +1,6 @@
 import type { CopyMasks, CopyRows } from './copy.js';
-import { malformed, tooLong } from './unmaskable.js';
+import type { RowAllowance } from './large-rows.js';
+import { malformed } from './unmaskable.js';
 
 /**
  * COPY in binary format ("Binary Format" of the COPY reference page): a signature, int32 flags, int32 size of an extension and
@@ -7,7 +8,7 @@ import { malformed, tooLong } from './unmaskable.js';
  */
 export class BinaryRows implements CopyRows {
   readonly #masks: CopyMasks;
-  readonly #limit: number;
+  readonly #allowance: RowAllowance;
   #data: Buffer[] = [];
   #size = 0;
   #needed = 1;
@@ -15,12 +16,13 @@ export class BinaryRows implements CopyRows {
   /** The signature: a server sends it with what comes next, in one message, and clients rely on it. */
   #header: Buffer | undefined;
 
-  constructor(masks: CopyMasks, limit: number) {
+  constructor(masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
-    this.#limit = limit;
+    this.#allowance = allowance;
   }
 
   push(data: Buffer): Buffer[] {
+    if (this.#needed <= this.#allowance.limit) this.#allowance.release();
     this.#data.push(Buffer.from(data));
     this.#size += data.length;
     const rows: Buffer[] = [];
@@ -30,7 +32,7 @@ export class BinaryRows implements CopyRows {
     for (;;) {
       const end = this.#state === 'header' ? endOfHeader(all, at) : this.#endOfRow(all, at);
       this.#needed = end - at;
-      if (this.#needed > this.#limit) throw tooLong(this.#limit);
+      if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
       if (end > all.length || at === all.length) break;
       if (this.#state === 'header') {
         this.#header = all.subarray(at, end);
@@ -81,10 +83,12 @@ export class BinaryRows implements CopyRows {
     const out: Buffer[] = [];
     let from = start;
     let at = start + 2;
+    let looked = 0;
     for (const mask of this.#masks) {
       const size = data.readInt32BE(at);
       const cell = at + 4;
       at = cell + Math.max(0, size);
+      if (mask) this.#allowance.look((looked += at - cell));
       const masked = mask && size >= 0 ? mask(data, cell, at) : undefined;
       if (masked === undefined) continue;
       const head = Buffer.allocUnsafe(4);
