@@ -13,6 +13,10 @@ const WANTED = [
   { name: 'sshpass', file: '/usr/bin/sshpass', use: 'tests of SSH logins by password' },
   { name: 'rsync', file: '/usr/bin/rsync', use: 'tests of rsync over SSH' },
   { name: 'git', file: '/usr/bin/git', use: 'tests of git over SSH' },
+  { name: 'python3-psycopg', file: '/usr/lib/python3/dist-packages/psycopg', use: 'the client matrix with psycopg 3' },
+  { name: 'python3-asyncpg', file: '/usr/lib/python3/dist-packages/asyncpg', use: 'the client matrix with asyncpg' },
+  { name: 'libpostgresql-jdbc-java', file: '/usr/share/java/postgresql.jar', use: 'the client matrix with pgjdbc' },
+  { name: 'openjdk-17-jdk-headless', file: '/usr/bin/javac', use: 'the client matrix with pgjdbc' },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

@@ -11,7 +11,7 @@ import {
 } from '@sluice/guardrails';
 import { holdSetting } from './hold-setting.js';
 import { streamEditors } from './masks/editors.js';
-import type { MaskSession, Plan } from './masks/session.js';
+import { type MaskSession, NotNow, type Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -148,15 +148,15 @@ export class Judge {
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || command.phase !== 'run' || judged.answer.type === 'deny') return this.#inWords(text, judged);
     if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
-    const failed = (): Judgement =>
-      this.#inWords(text, unjudged('columns are masked here, and the catalog of the target cannot be read'));
+    const failed = (error: unknown): Judgement =>
+      this.#inWords(text, unjudged(error instanceof NotNow ? error.message : UNREADABLE));
     try {
       const plan = this.#masks.plan(command, facts, judged.masks);
       return plan instanceof Promise
-        ? plan.then((late) => this.#planned(text, facts, judged, late), failed)
+        ? plan.then((late) => this.#planned(text, facts, judged, late)).catch(failed)
         : this.#planned(text, facts, judged, plan);
-    } catch {
-      return failed();
+    } catch (error) {
+      return failed(error);
     }
   }
 
@@ -255,6 +255,7 @@ const WRITES_MASK = (facts: Facts): Judged => {
   return refused(facts, [], answer);
 };
 
+const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
 const INVALID_HOLD = unjudged('sluice.hold is "wait" or "fail"');
 const UNMASKED_TRANSFER: Deny = {
   type: 'deny',

@@ -96,6 +96,18 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     await client.query('drop table mine');
   });
 
+  test('a temporary table is made, filled and read in one text', async () => {
+    const results = (await client.query(
+      'select 1 as one; create temp table z(a int, e text); insert into z select id, email from customers where id = 1; select * from z; drop table z',
+    )) as unknown as pg.QueryResult[];
+    expect(results.map(({ rows }) => rows)).toEqual([[{ one: 1 }], [], [], [{ a: 1, e: '[masked:EMAIL]' }], []]);
+    const made = (await client.query(
+      'create temp table y as select name, ssn from customers where id = 1; select * from y; drop table y',
+    )) as unknown as pg.QueryResult[];
+    expect(made[1]?.rows[0]).toMatchObject({ name: 'Ada' });
+    expect(JSON.stringify(made[1]?.rows)).not.toContain('123-45');
+  });
+
   test('a view that is changed in the transaction does not open a gap', async () => {
     await client.query('begin');
     await client.query('create view fresh as select ssn as s from customers');

@@ -31,8 +31,8 @@ export async function startLineageServer(major: 15 | 18): Promise<LineageServer>
   const lineage = await loadLineage(major);
   const query = async (text: string): Promise<(string | null)[][]> => {
     const types = { getTypeParser: () => (value: string) => value };
-    const { rows } = await client.query<(string | null)[]>({ text, rowMode: 'array', types } as never);
-    return rows;
+    const results = await client.query<(string | null)[]>({ text, rowMode: 'array', types } as never);
+    return [results].flat().at(-1)?.rows ?? [];
   };
   const catalog = await readCatalog(query, lineage.parse);
   await client.query('set search_path to app, public');

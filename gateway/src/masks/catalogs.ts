@@ -1,8 +1,17 @@
-import { type Catalog, type Lineage, catalogVersion, loadLineage, readCatalog } from '@sluice/analysis';
-import type { Side } from '@sluice/postgres';
+import {
+  type Catalog,
+  type Lineage,
+  catalogVersion,
+  completeCatalog,
+  loadLineage,
+  readCatalog,
+} from '@sluice/analysis';
+import { QueryError, type Side } from '@sluice/postgres';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
 const TRUSTED = 2_000;
+/** The same while definitions are missing, because what they read is locked. */
+const TRUSTED_INCOMPLETE = 500;
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
 export interface Meaning {
@@ -30,8 +39,14 @@ export class TargetCatalog {
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Meaning | Promise<Meaning> {
-    if (this.#meaning && Date.now() - this.#checked < TRUSTED) return this.#meaning;
+    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE : TRUSTED;
+    if (this.#meaning && Date.now() - this.#checked < trusted) return this.#meaning;
     return this.refresh();
+  }
+
+  /** What was known last, however old: for what cannot go wrong by it, and must not wait. */
+  get known(): Meaning | undefined {
+    return this.#meaning;
   }
 
   /** Definitions have changed: what is known does not count any more. */
@@ -70,6 +85,8 @@ export class TargetCatalog {
       this.#side ??= await this.#open();
       return await this.#readBy(this.#side);
     } catch (error) {
+      // The target itself says no, on a connection that goes on.
+      if (error instanceof QueryError) throw error;
       this.close();
       // A connection that has been idle may have been closed meanwhile.
       if (reused) return this.#read();
@@ -80,7 +97,10 @@ export class TargetCatalog {
   async #readBy(side: Side): Promise<Meaning> {
     const query = (text: string): ReturnType<Side['query']> => side.query(text);
     const known = this.#meaning;
-    if (known && (await catalogVersion(query)) === known.catalog.version) return known;
+    if (known && (await catalogVersion(query)) === known.catalog.version) {
+      const catalog = await completeCatalog(query, known.catalog);
+      return catalog === known.catalog ? known : { ...known, catalog };
+    }
     const lineage = known?.lineage ?? (await loadLineage(side.major));
     const [path] = await query('show search_path');
     return { catalog: await readCatalog(query, lineage.parse, known?.catalog), lineage, searchPath: path?.[0] ?? '' };

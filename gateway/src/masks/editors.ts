@@ -8,6 +8,7 @@ import {
   ENTITIES,
   type Entity,
   type Format,
+  LargeRows,
   type Mode,
   type PgType,
   RowMask,
@@ -22,6 +23,9 @@ import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, stricter } from './columns.js';
 import { copyFormat } from './copy.js';
 import { typeOf } from './types.js';
+
+/** For rows of more than 16 MiB, in bytes: one of them, and all that are on their way to clients at one time. */
+const LARGE_ROWS = new LargeRows({ row: 128 * 1024 * 1024, together: 192 * 1024 * 1024 });
 
 /** All that decides what becomes of a result. */
 export interface Rules {
@@ -51,7 +55,7 @@ export function rowEditor(
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
   // What the target sent is nobody else's: it may be edited where it lies.
-  const rows = new RowMask(masks, { owned: true });
+  const rows = new RowMask(masks, { owned: true, large: LARGE_ROWS });
   return guarded({
     push: (bytes, memory) => {
       const before = rows.masked;
@@ -85,6 +89,8 @@ export function copyEditor(
   const rows = new CopyMask(
     copyFormat(rules.meaning.lineage, text, statement, names),
     masks.map((mask) => mask && counted(mask, rules.count)),
+    undefined,
+    LARGE_ROWS,
   );
   return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
 }

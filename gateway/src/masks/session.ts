@@ -28,6 +28,11 @@ export interface Plan {
   readonly use: MaskedUse;
 }
 
+/** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
+export class NotNow extends Error {
+  override readonly name = 'NotNow';
+}
+
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const LONGEST = 64 * 1024;
 /** Nested comments cost the grammar quadratic time. */
@@ -75,9 +80,13 @@ export class MaskSession implements MaskedSession {
     this.#count = count;
   }
 
-  /** At once while the catalog is fresh. Rejects when it cannot be read. */
+  /**
+   * At once while the catalog is fresh. Rejects when it cannot be read, with a NotNow for what can be judged later. The
+   * end of a transaction never waits for the catalog: that may be waiting for the transaction.
+   */
   plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
-    const meaning = this.#catalog.get();
+    const known = isTransactionControl(facts) ? this.#catalog.known : undefined;
+    const meaning = known ?? this.#catalog.get();
     return meaning instanceof Promise
       ? meaning.then((late) => this.#plan(late, command, facts, masks))
       : this.#plan(meaning, command, facts, masks);
@@ -146,9 +155,17 @@ export class MaskSession implements MaskedSession {
       masks,
       key: this.#key,
       count: this.#count,
-      temporary: names.overlay.relations.size > 0,
+      temporary: this.#temporary,
     };
-    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, names);
+    const voidParameters = voidsIn(command);
+    const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
+    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, session);
+    const unread = followed?.find((one) => one.unread !== undefined)?.unread;
+    if (unread !== undefined) {
+      throw new NotNow(
+        `the definition of ${unread} cannot be read while another session locks what it reads (ALTER, TRUNCATE, LOCK TABLE); try again when that is over`,
+      );
+    }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
     const hidden =
@@ -162,7 +179,9 @@ export class MaskSession implements MaskedSession {
     const masking: Masking = {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
-      rows: (statement, described) => this.#sure(() => rowEditor(rules, lineage?.[statement], described)),
+      // Statements before it in the same text may have made a temporary table by now.
+      rows: (statement, described) =>
+        this.#sure(() => rowEditor({ ...rules, temporary: this.#temporary }, lineage?.[statement], described)),
       copy: (statement, formats) =>
         this.#sure(() => copyEditor(rules, lineage?.[statement], command.text, statement, formats)),
       message: (bytes) => {
@@ -178,6 +197,11 @@ export class MaskSession implements MaskedSession {
     const use = lineage ? useOf(lineage, columns, meaning, command, facts) : unknownUse(facts, columns);
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
+  }
+
+  /** The session has tables of its own, which no catalog of ours has. */
+  get #temporary(): boolean {
+    return (this.#names?.overlay.relations.size ?? 0) > 0;
   }
 
   /** Where the target describes something else than the catalog has, the catalog is read again before it is used again. */
@@ -236,6 +260,26 @@ const OWN_CODE: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', '']);
 const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
 const isPlain = ({ actions }: Facts, statement: number): boolean =>
   actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
+
+/** It reads nothing. */
+const isTransactionControl = ({ actions }: Facts): boolean =>
+  actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
+const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
+  'begin',
+  'start',
+  'commit',
+  'rollback',
+  'savepoint',
+  'release',
+  'rollback to',
+  'commit prepared',
+  'rollback prepared',
+]);
+
+/** pg_type.oid of void. */
+const VOID = 2278;
+const voidsIn = ({ parameters = [] }: SqlCommand): number[] =>
+  parameters.flatMap(({ type }, at) => (type === VOID ? [at + 1] : []));
 
 const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
   ...before,

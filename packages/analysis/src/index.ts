@@ -5,5 +5,5 @@ export { type AnalysisContext, type Analyzer, loadPostgres } from './sql/postgre
 export { MAJORS } from './sql/postgres/grammar.js';
 export { Catalog, type CatalogContents } from './sql/postgres/catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './sql/postgres/catalog/objects.js';
-export { type Query, catalogVersion, readCatalog } from './sql/postgres/catalog/read.js';
+export { type Query, catalogVersion, completeCatalog, readCatalog } from './sql/postgres/catalog/read.js';
 export * from './sql/postgres/lineage/index.js';

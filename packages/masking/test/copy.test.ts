@@ -88,8 +88,8 @@ describe.each([15, 18] as const)('what PostgreSQL %i copies', (major) => {
           ...cut(stream).flatMap((piece) => lent(piece, (chunk) => copying.push(chunk).map((row) => Buffer.from(row)))),
           ...copying.end(),
         ];
-        expect(Buffer.concat(out).equals(stream)).toBe(true);
-        expect(out).toHaveLength(19 * 7 + Number(format.header === true) + (format.format === 'binary' ? 2 : 0));
+        // Message by message: clients rely on how a server frames it.
+        expect(out.map((row) => row.toString('hex'))).toEqual(rows.map((row) => row.toString('hex')));
       }
     },
   );

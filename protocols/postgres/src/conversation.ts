@@ -125,7 +125,7 @@ export class PostgresConversation implements Conversation {
 
   ended(side: Side, error?: Error): void {
     if (this.#ended) return;
-    if (side === 'client') return this.#finish();
+    if (side === 'client' || this.#fromUpstream.saidFatal) return this.#finish();
     const why = error ? ` (${error.message})` : '';
     this.#finish(fatal('08006', `The connection between the gateway and the target was lost${why}.`));
   }

@@ -26,6 +26,8 @@ export class FromUpstream {
   #passing = 0;
   /** What the rest of that message goes through. */
   #editing: RowEditor | undefined;
+  /** The target has ended the session itself and said so: nobody needs to say it again. */
+  saidFatal = false;
   readonly #out: Outflow;
 
   constructor(shared: Shared) {
@@ -305,6 +307,7 @@ export class FromUpstream {
     const fields = readErrorFields(bytes.subarray(HEADER));
     const code = fields.get('C') ?? '';
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
+    if (fatal) this.saidFatal = true;
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
     const clean = this.#cleanError(head, bytes);
     if (!head || fatal) return clean;

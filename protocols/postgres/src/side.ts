@@ -6,13 +6,32 @@ import { type Reach, openUpstream } from './upstream.js';
 /** A connection of the gateway's own, for looking things up. One query at a time. */
 export interface Side {
   readonly major: number;
-  /** Runs a text as a simple query; all values come as text. Rejects with the server's message when it fails. */
+  /**
+   * Runs a text as a simple query; all values come as text. Rejects with a `QueryError` when the server refuses it, and
+   * with another error when the connection is of no use any more: it is gone, or there was no answer in time.
+   */
   query(text: string): Promise<readonly (readonly (string | null)[])[]>;
   close(): void;
 }
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
 const LONGEST = 64 * 1024 * 1024;
+
+/** No look-up takes as long as this at a target that can be reached; the server's own limits are shorter. */
+const MAX_QUERY_MS = 30_000;
+/** How long a target may take to close a connection that is not needed any more. */
+const MAX_CLOSE_MS = 5_000;
+
+/** The server's own no. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError';
+  readonly sqlstate: string;
+
+  constructor(sqlstate: string, text: string) {
+    super(text);
+    this.sqlstate = sqlstate;
+  }
+}
 
 /** @throws UpstreamError when the target cannot be reached or refuses the login */
 export async function openSide(reach: Reach, target: Target): Promise<Side> {
@@ -21,32 +40,43 @@ export async function openSide(reach: Reach, target: Target): Promise<Side> {
   return {
     major,
     query: async (text) => {
-      stream.write(message(F.query, text));
-      return readAnswer(inbox);
+      const timer = setTimeout(() => stream.destroy(new Error('the target did not answer in time')), MAX_QUERY_MS);
+      try {
+        stream.write(message(F.query, text));
+        return await readAnswer(inbox);
+      } finally {
+        clearTimeout(timer);
+      }
     },
     close: () => {
       inbox.release();
       stream.on('error', () => undefined);
       stream.end(message(F.terminate));
       stream.resume();
+      setTimeout(() => stream.destroy(), MAX_CLOSE_MS).unref();
     },
   };
 }
 
 async function readAnswer(inbox: Inbox): Promise<(string | null)[][]> {
   const rows: (string | null)[][] = [];
-  let failure: string | undefined;
+  let failure: QueryError | undefined;
   for (;;) {
     const head = await inbox.read(HEADER);
     const size = head.readInt32BE(1) - 4;
     if (size < 0 || size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
     const body = await inbox.read(size);
     if (head[0] === B.dataRow) rows.push(cells(new Reader(body)));
-    else if (head[0] === B.errorResponse) failure = readErrorFields(body).get('M') ?? 'the target reported an error';
+    else if (head[0] === B.errorResponse) failure = refusalIn(body);
     else if (head[0] === B.readyForQuery) break;
   }
-  if (failure !== undefined) throw new Error(failure);
+  if (failure !== undefined) throw failure;
   return rows;
+}
+
+function refusalIn(body: Buffer): QueryError {
+  const fields = readErrorFields(body);
+  return new QueryError(fields.get('C') ?? '', fields.get('M') ?? 'the target reported an error');
 }
 
 function cells(body: Reader): (string | null)[] {

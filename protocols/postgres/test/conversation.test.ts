@@ -286,6 +286,16 @@ test('every command that was let through is closed in the record, also when the 
   ]);
 });
 
+test('where the target itself has said why it ends the session, nobody says it again', () => {
+  const session = talk();
+  session.client(t.query('select 1'));
+  session.replies(reply.error('57P01', 'FATAL'));
+  session.hangUp('upstream');
+  expect(session.toClient()).toEqual(['E 57P01']);
+  expect(session.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'lost' });
+  expect(session.finished).toBe(true);
+});
+
 test('in the middle of a row there is no room for a message: the client sees the link break', () => {
   const session = talk();
   session.client(t.query('select 1'));

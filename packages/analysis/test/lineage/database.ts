@@ -22,8 +22,8 @@ export async function startDatabase(major: 15 | 18): Promise<Database> {
   await client.query(fixture('schema.sql'));
   const query: Query = async (text) => {
     const types = { getTypeParser: () => (value: string) => value };
-    const { rows } = await client.query<(string | null)[]>({ text, rowMode: 'array', types });
-    return rows;
+    const results = await client.query<(string | null)[]>({ text, rowMode: 'array', types });
+    return [results].flat().at(-1)?.rows ?? [];
   };
   const lineage = await loadLineage(major);
   return {

@@ -33,6 +33,16 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     expect(sources('select email from customers', owner)).toEqual(['locked.customers.email']);
   });
 
+  test('a parameter that is declared as void is no argument', () => {
+    const text = 'select * from upper($1, $2) as result';
+    const known = (session: Session): boolean => read(text, session)[0]?.outputs[0]?.unknown === undefined;
+    const types = (session: Session): (number | undefined)[] =>
+      read(text, session)[0]?.outputs.map((one) => one.type) ?? [];
+    expect(types({ ...start, voidParameters: [1] })).toEqual([25]);
+    expect(known({ ...start, voidParameters: [1] })).toBe(true);
+    expect(types(start)).not.toEqual([25]);
+  });
+
   test('sessions with different paths, roles or temporary objects share no verdict', () => {
     const text = 'select email from customers';
     const temporary = then(start, 'create temp table customers as select 1 as email');

@@ -1,5 +1,6 @@
 import type { CopyMasks, CopyRows } from './copy.js';
-import { malformed, tooLong } from './unmaskable.js';
+import type { RowAllowance } from './large-rows.js';
+import { malformed } from './unmaskable.js';
 
 /**
  * COPY in binary format ("Binary Format" of the COPY reference page): a signature, int32 flags, int32 size of an extension and
@@ -7,18 +8,21 @@ import { malformed, tooLong } from './unmaskable.js';
  */
 export class BinaryRows implements CopyRows {
   readonly #masks: CopyMasks;
-  readonly #limit: number;
+  readonly #allowance: RowAllowance;
   #data: Buffer[] = [];
   #size = 0;
   #needed = 1;
   #state: 'header' | 'rows' | 'ended' = 'header';
+  /** The signature: a server sends it with what comes next, in one message, and clients rely on it. */
+  #header: Buffer | undefined;
 
-  constructor(masks: CopyMasks, limit: number) {
+  constructor(masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
-    this.#limit = limit;
+    this.#allowance = allowance;
   }
 
   push(data: Buffer): Buffer[] {
+    if (this.#needed <= this.#allowance.limit) this.#allowance.release();
     this.#data.push(Buffer.from(data));
     this.#size += data.length;
     const rows: Buffer[] = [];
@@ -28,10 +32,12 @@ export class BinaryRows implements CopyRows {
     for (;;) {
       const end = this.#state === 'header' ? endOfHeader(all, at) : this.#endOfRow(all, at);
       this.#needed = end - at;
-      if (this.#needed > this.#limit) throw tooLong(this.#limit);
+      if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
       if (end > all.length || at === all.length) break;
-      rows.push(this.#state === 'rows' ? this.#row(all, at, end) : all.subarray(at, end));
-      if (this.#state === 'header') this.#state = 'rows';
+      if (this.#state === 'header') {
+        this.#header = all.subarray(at, end);
+        this.#state = 'rows';
+      } else rows.push(this.#withHeader(this.#row(all, at, end)));
       at = end;
     }
     this.#data = [all.subarray(at)];
@@ -42,6 +48,13 @@ export class BinaryRows implements CopyRows {
   end(): Buffer[] {
     if (this.#size > 0 || this.#state !== 'ended') throw malformed('COPY data ends before its trailer');
     return [];
+  }
+
+  #withHeader(row: Buffer): Buffer {
+    if (!this.#header) return row;
+    const first = Buffer.concat([this.#header, row]);
+    this.#header = undefined;
+    return first;
   }
 
   /** Where the row ends, or where at the least, as far as its sizes have come. */
@@ -70,10 +83,12 @@ export class BinaryRows implements CopyRows {
     const out: Buffer[] = [];
     let from = start;
     let at = start + 2;
+    let looked = 0;
     for (const mask of this.#masks) {
       const size = data.readInt32BE(at);
       const cell = at + 4;
       at = cell + Math.max(0, size);
+      if (mask) this.#allowance.look((looked += at - cell));
       const masked = mask && (size >= 0 || mask.replacesNull) ? mask(data, cell, at) : undefined;
       if (masked === undefined) continue;
       const head = Buffer.allocUnsafe(4);

@@ -1,4 +1,5 @@
 import type { CopyFormat, CopyMasks, CopyRows } from './copy.js';
+import type { RowAllowance } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
@@ -14,20 +15,24 @@ export class CsvRows implements CopyRows {
   readonly #null: Buffer;
   readonly #force: readonly boolean[];
   readonly #lines: Lines;
+  readonly #allowance: RowAllowance;
+  /** Bytes of the current row that masks look at. */
+  #looked = 0;
   #header: boolean;
   /** Of the line that is being read: inside quotes, and behind an escape that is not the quote. */
   #quoted = false;
   #escaped = false;
 
-  constructor(options: CopyFormat, masks: CopyMasks, limit: number) {
+  constructor(options: CopyFormat, masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
+    this.#allowance = allowance;
     this.#delimiter = (options.delimiter ?? ',').charCodeAt(0);
     this.#quote = (options.quote ?? '"').charCodeAt(0);
     this.#escape = (options.escape ?? options.quote ?? '"').charCodeAt(0);
     this.#null = Buffer.from(options.null ?? '');
     this.#force = options.forceQuote ?? [];
     this.#header = options.header ?? false;
-    this.#lines = new Lines((data, at) => this.#endOfLine(data, at), limit);
+    this.#lines = new Lines((data, at) => this.#endOfLine(data, at), allowance);
   }
 
   push(data: Buffer): Buffer[] {
@@ -58,6 +63,7 @@ export class CsvRows implements CopyRows {
       return line;
     }
     const out: Buffer[] = [];
+    this.#looked = 0;
     let from = 0;
     let at = 0;
     for (let column = 0; column < this.#masks.length; column++) {
@@ -91,6 +97,7 @@ export class CsvRows implements CopyRows {
     const value = line.subarray(start, end);
     const isNull = this.#null.equals(value);
     if (!mask || (isNull && !mask.replacesNull)) return undefined;
+    this.#allowance.look((this.#looked += end - start));
     const plain = isNull ? NO_BYTES : this.#plain(value);
     const masked = mask(plain, 0, plain.length);
     return masked === null ? this.#null : masked && this.#written(masked, column);

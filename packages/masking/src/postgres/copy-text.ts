@@ -1,4 +1,5 @@
 import type { CopyFormat, CopyMasks, CopyRows } from './copy.js';
+import type { RowAllowance } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
@@ -11,14 +12,18 @@ export class TextRows implements CopyRows {
   readonly #delimiter: number;
   readonly #null: Buffer;
   readonly #lines: Lines;
+  readonly #allowance: RowAllowance;
+  /** Bytes of the current row that masks look at. */
+  #looked = 0;
   #header: boolean;
 
-  constructor(options: CopyFormat, masks: CopyMasks, limit: number) {
+  constructor(options: CopyFormat, masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
+    this.#allowance = allowance;
     this.#delimiter = (options.delimiter ?? '\t').charCodeAt(0);
     this.#null = Buffer.from(options.null ?? '\\N');
     this.#header = options.header ?? false;
-    this.#lines = new Lines((data, at) => data.indexOf(0x0a, at) + 1 || -1, limit);
+    this.#lines = new Lines((data, at) => data.indexOf(0x0a, at) + 1 || -1, allowance);
   }
 
   push(data: Buffer): Buffer[] {
@@ -36,6 +41,7 @@ export class TextRows implements CopyRows {
       return line;
     }
     const out: Buffer[] = [];
+    this.#looked = 0;
     let from = 0;
     let at = 0;
     for (let column = 0; column < this.#masks.length; column++) {
@@ -58,6 +64,7 @@ export class TextRows implements CopyRows {
     const mask = this.#masks[column];
     const isNull = this.#null.equals(line.subarray(start, end));
     if (!mask || (isNull && !mask.replacesNull)) return undefined;
+    this.#allowance.look((this.#looked += end - start));
     const plain = isNull ? NO_BYTES : unescaped(line, start, end);
     const masked = mask(plain, 0, plain.length);
     return masked === null ? this.#null : masked && escaped(masked, this.#delimiter);

@@ -1,5 +1,6 @@
 import { BinaryRows } from './copy-binary.js';
 import { CsvRows } from './copy-csv.js';
+import { type LargeRows, RowAllowance } from './large-rows.js';
 import { TextRows } from './copy-text.js';
 import type { CellMask } from './types.js';
 import { LONGEST_ROW, malformed } from './unmaskable.js';
@@ -27,9 +28,15 @@ export interface CopyRows {
 export type CopyMasks = readonly (CellMask | undefined)[];
 
 /** Masks are those of the columns in the order of the output, for the format text, and for binary in binary. */
-export function copyRows(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW): CopyRows {
-  if (options.format === 'binary') return new BinaryRows(masks, limit);
-  return options.format === 'csv' ? new CsvRows(options, masks, limit) : new TextRows(options, masks, limit);
+export function copyRows(
+  options: CopyFormat,
+  masks: CopyMasks,
+  limit = LONGEST_ROW,
+  large: LargeRows | undefined = undefined,
+): CopyRows {
+  const allowance = new RowAllowance(limit, large);
+  if (options.format === 'binary') return new BinaryRows(masks, allowance);
+  return options.format === 'csv' ? new CsvRows(options, masks, allowance) : new TextRows(options, masks, allowance);
 }
 
 const COPY_DATA = 0x64;
@@ -46,8 +53,8 @@ export class CopyMask {
   /** Bytes of the current message that are still to come. */
   #left = 0;
 
-  constructor(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW) {
-    this.#rows = copyRows(options, masks, limit);
+  constructor(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW, large?: LargeRows) {
+    this.#rows = copyRows(options, masks, limit, large);
   }
 
   /** Takes CopyData messages as they come, cut anywhere. Throws `Unmaskable`; then nothing of the row has passed. */

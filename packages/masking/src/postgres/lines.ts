@@ -1,4 +1,4 @@
-import { tooLong } from './unmaskable.js';
+import type { RowAllowance } from './large-rows.js';
 
 /**
  * Lines of a stream that is cut anywhere. `endOf` looks for the end of a line in the bytes that are new, from `at` on, and
@@ -6,24 +6,25 @@ import { tooLong } from './unmaskable.js';
  */
 export class Lines {
   readonly #endOf: (data: Buffer, at: number) => number;
-  readonly #limit: number;
+  readonly #allowance: RowAllowance;
   #partial: Buffer[] = [];
   #size = 0;
 
-  constructor(endOf: (data: Buffer, at: number) => number, limit: number) {
+  constructor(endOf: (data: Buffer, at: number) => number, allowance: RowAllowance) {
     this.#endOf = endOf;
-    this.#limit = limit;
+    this.#allowance = allowance;
   }
 
   /** Whole lines, each with its line end. */
   push(data: Buffer): Buffer[] {
     const lines: Buffer[] = [];
+    if (this.#size <= this.#allowance.limit) this.#allowance.release();
     let at = 0;
     for (;;) {
       const end = this.#endOf(data, at);
       const to = end < 0 ? data.length : end;
       this.#size += to - at;
-      if (this.#size > this.#limit) throw tooLong(this.#limit);
+      if (this.#size > this.#allowance.limit) this.#allowance.admit(this.#size);
       if (end < 0) break;
       lines.push(this.#whole(data.subarray(at, end)));
       at = end;

@@ -1,5 +1,6 @@
+import { type LargeRows, RowAllowance } from './large-rows.js';
 import type { CellMask } from './types.js';
-import { LONGEST_ROW, malformed, tooLong } from './unmaskable.js';
+import { LONGEST_ROW, malformed } from './unmaskable.js';
 
 /**
  * Masks DataRow messages:
@@ -18,6 +19,7 @@ export class RowMask {
   /** Behind the last masked column nothing is looked at. */
   readonly #last: number;
   readonly #limit: number;
+  readonly #allowance: RowAllowance;
   readonly #owned: boolean;
   #partial: Buffer[] = [];
   #size = 0;
@@ -27,8 +29,15 @@ export class RowMask {
   /** How many columns of the row at which editing in place stopped had been edited. */
   #edited = 0;
 
-  /** `limit`: the longest row, in bytes. `owned`: chunks are not used by anybody else, and may be changed. */
-  constructor(masks: readonly (CellMask | undefined)[], { limit = LONGEST_ROW, owned = false }: RowMaskOptions = {}) {
+  /**
+   * `limit`: the longest row, in bytes, that takes nothing of `large`, without which there are no longer ones. `owned`:
+   * chunks are not used by anybody else, and may be changed.
+   */
+  constructor(
+    masks: readonly (CellMask | undefined)[],
+    { limit = LONGEST_ROW, owned = false, large }: RowMaskOptions = {},
+  ) {
+    this.#allowance = new RowAllowance(limit, large);
     this.#masks = masks;
     this.#last = masks.findLastIndex((mask) => mask !== undefined) + 1;
     this.#limit = limit;
@@ -46,6 +55,7 @@ export class RowMask {
   /** Takes DataRow messages as they come, cut anywhere, and gives those that are whole, masked. */
   push(bytes: Buffer, memory: Memory = Buffer.allocUnsafe): Buffer {
     let chunk = bytes;
+    if (this.#size === 0 || this.#needed < this.#limit) this.#allowance.release();
     if (this.#size > 0) {
       this.#size += bytes.length;
       if (this.#size < this.#needed) {
@@ -90,7 +100,7 @@ export class RowMask {
   #endOfRow(chunk: Buffer, at: number): number {
     const length = int32(chunk, at + 1);
     if (chunk[at] !== DATA_ROW || length < 6) throw malformed('a message among the rows is not a row');
-    if (length >= this.#limit) throw tooLong(this.#limit);
+    if (length >= this.#limit) this.#allowance.admit(length);
     return at + 1 + length;
   }
 
@@ -164,13 +174,26 @@ export class RowMask {
     if (columns !== this.#masks.length) {
       throw malformed(`a row has ${columns} columns where ${this.#masks.length} were described`);
     }
+    if (next - row > this.#limit) this.#lookAt(chunk, row, next);
     return next;
+  }
+
+  #lookAt(chunk: Buffer, row: number, end: number): void {
+    let at = row + HEADER + 2;
+    let bytes = 0;
+    for (let column = 0; column < this.#last; column++) {
+      const size = Math.max(0, sizeAt(chunk, at, end));
+      at += 4 + size;
+      if (this.#masks[column]) bytes += size;
+    }
+    this.#allowance.look(bytes);
   }
 }
 
 export interface RowMaskOptions {
   readonly limit?: number;
   readonly owned?: boolean;
+  readonly large?: LargeRows;
 }
 
 /** Gives so many bytes, with anything in them. */

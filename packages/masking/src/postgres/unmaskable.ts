@@ -13,5 +13,5 @@ export const malformed = (message: string): Unmaskable => new Unmaskable('ROW_MA
 export const tooLong = (limit: number): Unmaskable =>
   new Unmaskable('ROW_TOO_LONG', `a row has more than ${limit} bytes, and longer ones are not masked`);
 
-/** The longest row that is masked, in bytes, where nobody says otherwise. */
+/** The longest row that is masked without a share of `LargeRows`, in bytes, where nobody says otherwise. */
 export const LONGEST_ROW = 16 * 1024 * 1024;

@@ -136,5 +136,5 @@ export const PARTS: ReadonlySet<string> = new Set(
    RangeTableFunc RangeTableFuncCol RangeTableSample RangeVar ReplicaIdentityStmt ResTarget ReturningClause
    ReturningOption RoleSpec RowExpr SQLValueFunction SetToDefault SortBy StatsElem String SubLink TableLikeClause
    TriggerTransition TypeCast TypeName VacuumRelation VariableSetStmt WindowDef WithClause XmlExpr XmlSerialize
-   SinglePartitionSpec ATAlterConstraint`.split(/\s+/),
+   SinglePartitionSpec ATAlterConstraint MergeSupportFunc`.split(/\s+/),
 );

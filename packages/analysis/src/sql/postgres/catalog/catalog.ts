@@ -20,6 +20,9 @@ const NO_ROUTINES: readonly Routine[] = [];
 /** An immutable, indexed snapshot of a database's catalog. */
 export class Catalog {
   readonly version: string;
+  readonly contents: CatalogContents;
+  /** How many definitions could not be read, because what they read was locked. */
+  readonly unread: number;
   /** The grammar of this server, for definitions of views and bodies of functions. */
   readonly parse: Parse;
   readonly schemas: ReadonlySet<string>;
@@ -40,6 +43,8 @@ export class Catalog {
 
   constructor(contents: CatalogContents, parse: Parse) {
     this.version = contents.version;
+    this.contents = contents;
+    this.unread = [...contents.relations, ...contents.routines].filter(({ unread }) => unread).length;
     this.parse = parse;
     this.schemas = new Set(contents.schemas);
     this.relations = contents.relations;

@@ -38,6 +38,8 @@ export interface Relation {
   readonly definition?: string;
   /** A rule or an INSTEAD OF trigger decides what a write to it does. */
   readonly rewritten: boolean;
+  /** Its definition, or an expression of its generated columns, could not be read: what it reads was locked. */
+  readonly unread: boolean;
 }
 
 export interface Routine {
@@ -63,6 +65,8 @@ export interface Routine {
   readonly settings: readonly string[];
   /** Text of a LANGUAGE sql function outside pg_catalog. `standard`: as a SQL-standard body, all names qualified. */
   readonly body?: { readonly text: string; readonly standard: boolean };
+  /** Its body could not be read: what it reads was locked. */
+  readonly unread: boolean;
 }
 
 export interface Type {

@@ -1,6 +1,7 @@
 /**
  * What is asked of pg_catalog, for PostgreSQL 15 to 18. Every column comes as text. The search path is empty, so that
- * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names.
+ * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names. These three lock what they spell, so they
+ * are asked apart from the rest, which locks nothing but catalogs: see `definitions.ts`.
  */
 
 /** Temporary and TOAST schemas belong to other sessions or to nobody. */
@@ -16,14 +17,13 @@ export const CLOSED = `select n.nspname, r.rolname from pg_namespace n cross joi
 
 /** Event types of rules are numbers as characters: 1 is SELECT. INSTEAD OF is bit 6 of a trigger's type. */
 export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype,
-  case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end,
   exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1')
     or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgtype & 64 <> 0)
   ${RELATIONS}`;
 
 export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
-  case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end
-  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  a.attgenerated <> ''
+  from pg_attribute a
   where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})
   order by a.attrelid, a.attnum`;
 
@@ -37,8 +37,7 @@ export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokin
   array_to_json(p.proargtypes::oid[]), p.pronargdefaults, p.provariadic <> 0, array_to_json(p.proallargtypes),
   array_to_json(p.proargmodes), array_to_json(p.proargnames), p.prorettype, p.proretset, p.prosecdef,
   array_to_json(p.proconfig),
-  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end,
-  p.prosqlbody is not null
+  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then p.prosrc end, p.prosqlbody is not null
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
 
 export const OPERATORS = `select n.nspname, o.oprname, l.lanname in ('c', 'internal')
@@ -49,11 +48,42 @@ export const CASTS = `select c.castsource, c.casttarget, c.castcontext
   from pg_cast c join pg_proc p on p.oid = c.castfunc join pg_namespace n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang where n.nspname <> 'pg_catalog' and l.lanname not in ('c', 'internal')`;
 
+/** Tables that somebody locks against readers, or waits to lock: a reader would wait behind both. */
+const LOCKED = `with locked as materialized (select l.relation from pg_locks l where l.locktype = 'relation'
+  and l.mode = 'AccessExclusiveLock' and l.database = (select d.oid from pg_database d where d.datname = current_database()))`;
+
+const among = (oids: readonly number[]): string => `= any ('{${oids.join(',')}}'::oid[])`;
+
+/** Whether an object depends on a table that is locked. */
+const isLocked = (catalog: 'pg_rewrite' | 'pg_proc', oid: string): string =>
+  `exists (select from pg_depend d join locked on locked.relation = d.refobjid
+    where d.classid = 'pg_catalog.${catalog}'::regclass and d.objid = ${oid} and d.refclassid = 'pg_catalog.pg_class'::regclass)`;
+
+/** (oid, text) */
+export const VIEW_DEFINITIONS = (oids: readonly number[]): string => `${LOCKED}
+  select c.oid, pg_get_viewdef(c.oid) from pg_class c where c.oid ${among(oids)}
+  and not exists (select from pg_rewrite w where w.ev_class = c.oid and ${isLocked('pg_rewrite', 'w.oid')})`;
+
+/** (oid of the table, text, attnum) */
+export const GENERATED_EXPRESSIONS = (oids: readonly number[]): string => `${LOCKED}
+  select a.attrelid, pg_get_expr(d.adbin, d.adrelid), a.attnum
+  from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attgenerated <> '' and not a.attisdropped and a.attrelid ${among(oids)}
+  and a.attrelid not in (select relation from locked)`;
+
+/** (oid, text) */
+export const FUNCTION_BODIES = (oids: readonly number[]): string => `${LOCKED}
+  select p.oid, pg_get_function_sqlbody(p.oid) from pg_proc p where p.oid ${among(oids)}
+  and not ${isLocked('pg_proc', 'p.oid')}`;
+
 /** A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. */
 const sum = (identity: string, from: string): string =>
   `(select count(*) || ':' || coalesce(sum(hashtextextended(concat_ws(' ', x.xmin, ${identity}), 0)), 0) from ${from})`;
 
 const OF_LASTING = `in (select c.oid from pg_class c where c.relpersistence <> 't')`;
+
+/** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. */
+export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000';
 
 export const VERSION = `select concat_ws(' ', ${[
   sum('x.oid', `pg_class x where x.relpersistence <> 't'`),

@@ -1,11 +1,13 @@
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents } from './catalog.js';
+import { withDefinitions } from './definitions.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
   ATTRIBUTES,
   CASTS,
   CLASSES,
   CLOSED,
+  LIMITS,
   OPERATORS,
   PARENTS,
   ROUTINES,
@@ -14,9 +16,12 @@ import {
   VERSION,
 } from './queries.js';
 
-type Row = readonly (string | null)[];
+export type Row = readonly (string | null)[];
 
-/** Runs one SQL text on a connection that belongs to the caller alone; all values come as text. */
+/**
+ * Runs a SQL text on a connection that belongs to the caller alone, and returns the rows of its last statement; all values
+ * come as text. An error of the server has a `sqlstate` or a `severity`.
+ */
 export type Query = (sql: string) => Promise<readonly Row[]>;
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
@@ -32,22 +37,35 @@ const ATTEMPTS = 5;
  */
 export async function readCatalog(query: Query, parse: Parse, before?: Catalog): Promise<Catalog> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const contents = await readOnce(query, before);
+    const contents = await withDefinitions(query, await readOnce(query, before));
     if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
 
+/**
+ * The catalog with what could not be read before because it was locked, as far as it can be now; the same object where
+ * nothing is new.
+ */
+export async function completeCatalog(query: Query, catalog: Catalog): Promise<Catalog> {
+  const { contents, parse } = catalog;
+  const filled = await withDefinitions(query, contents);
+  // What was renamed meanwhile is spelled by its new name.
+  if (filled === contents || (await catalogVersion(query)) !== contents.version) return catalog;
+  const complete = new Catalog(filled, parse);
+  return complete.unread < catalog.unread ? complete : catalog;
+}
+
 /** A text that differs whenever the catalog does. Costs the server some milliseconds. */
 export async function catalogVersion(query: Query): Promise<string> {
-  const [row] = await query(VERSION.replaceAll(/\s+/g, ' '));
+  const [row] = await query(`${LIMITS}; ${VERSION.replaceAll(/\s+/g, ' ')}`);
   return text(row, 0);
 }
 
 async function readOnce(query: Query, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
-    await query(`set local search_path to ''`);
+    await query(`${LIMITS}; set local search_path to ''`);
     const version = await catalogVersion(query);
     const schemas = (await query(SCHEMAS)).map((row) => text(row, 0));
     const closed = pairs(await query(CLOSED));
@@ -89,24 +107,25 @@ function relationsOf(
   const columns = grouped(attributes);
   const parents = grouped(inherits);
   return classes.map((row) => {
-    const [oid = '', schema, name, kind, type, definition, rewritten] = row;
+    const [oid = '', schema, name, kind, type, rewritten] = row;
     const qualified = `${schema}.${name}`;
+    const own = columns.get(oid ?? '') ?? [];
     return {
       oid: Number(oid),
       schema: schema ?? '',
       name: name ?? '',
       kind: kind as RelationKind,
       type: Number(type),
-      columns: (columns.get(oid ?? '') ?? []).map((column) => attributeOf(column, qualified, before)),
+      columns: own.map((column) => attributeOf(column, qualified, before)),
       parents: (parents.get(oid ?? '') ?? []).map((parent) => Number(parent[1])),
-      ...(typeof definition === 'string' && { definition }),
+      unread: kind === 'v' || kind === 'm' || own.some((column) => column[5] === 't'),
       rewritten: rewritten === 't',
     };
   });
 }
 
 function attributeOf(
-  [relation, attnum, name, type, typmod, generated]: Row,
+  [relation, attnum, name, type, typmod]: Row,
   qualified: string,
   before: Catalog | undefined,
 ): Attribute {
@@ -119,7 +138,6 @@ function attributeOf(
     type: Number(type),
     typmod: Number(typmod),
     base,
-    ...(typeof generated === 'string' && { generated }),
   };
 }
 
@@ -160,6 +178,7 @@ function routineOf(row: Row): Routine {
     securityDefiner: row[14] === 't',
     settings: list<string>(row[15]),
     ...(typeof body === 'string' && { body: { text: body, standard: row[17] === 't' } }),
+    unread: typeof body === 'string' && row[17] === 't',
   };
 }
 

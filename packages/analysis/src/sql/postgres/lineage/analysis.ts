@@ -19,6 +19,11 @@ export class Unsure extends Error {
   override readonly name = 'Unsure';
 }
 
+/** Thrown where a definition is needed that could not be read, because what it reads was locked: the message names it. */
+export class Unread extends Error {
+  override readonly name = 'Unread';
+}
+
 /** How deep views, functions and EXECUTE may call each other. */
 const DEEPEST = 40;
 /** How many queries one statement may come to: recursive queries and functions are read again and again. */

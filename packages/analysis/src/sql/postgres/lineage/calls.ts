@@ -1,5 +1,5 @@
 /** Function calls: whose function it is decides whether its result depends on its arguments alone. */
-import { type Fields, isFields, strings, text } from '../ast.js';
+import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
 import { type Analysis, listOf } from './analysis.js';
@@ -32,7 +32,7 @@ export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
 }
 
 export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
-  const nodes = listOf(fields, 'args');
+  const nodes = listOf(fields, 'args').filter((node) => !isVoid(analysis, scope, node));
   const others = expressions(analysis, scope, [fields['agg_filter'], ...listOf(fields, 'agg_order')]);
   const args = expressions(analysis, scope, nodes);
   // How many different ones there are.
@@ -47,6 +47,14 @@ export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call
     unfiltered: fields['agg_filter'] === undefined && fields['agg_within_group'] !== true,
     nodes,
   };
+}
+
+/** A driver's placeholder for a result (`{? = call f(?)}`): the server leaves it out (ParseFuncOrColumn). */
+function isVoid({ session: { voidParameters } }: Analysis, scope: Scope, node: unknown): boolean {
+  // In the body of a function, numbers are those of its arguments.
+  if (!voidParameters || scope.argument) return false;
+  const parameter = nodeOf(node);
+  return parameter?.kind === 'ParamRef' && voidParameters.includes(Number(parameter.fields['number'] ?? 0));
 }
 
 /** What a call returns: its value, and its columns where it stands in FROM and returns a composite. */

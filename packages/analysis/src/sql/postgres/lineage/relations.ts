@@ -1,7 +1,7 @@
 /** From the name of a relation to the base columns behind its columns. */
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
-import { Analysis, Unsure } from './analysis.js';
+import { Analysis, Unread, Unsure } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -58,6 +58,7 @@ export function storedColumns(caller: Analysis, relation: Relation): readonly Co
   const key = `columns ${relation.oid}`;
   const known = catalog.derived.get(key);
   if (known) return known as readonly Column[];
+  if (relation.unread) throw new Unread(`${relation.schema}.${relation.name}`);
   // Its own session: nothing of the client's changes what a definition means.
   const analysis = new Analysis(catalog, newSession('', []));
   const columns =

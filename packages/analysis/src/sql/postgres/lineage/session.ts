@@ -15,6 +15,8 @@ export interface Session {
   /** The current role. */
   readonly role: string;
   readonly overlay: Overlay;
+  /** Of the statement that is read: numbers of parameters declared as void, without which the server resolves a call. */
+  readonly voidParameters?: readonly number[];
   /** What RESET and DISCARD ALL go back to. */
   readonly initial: { readonly searchPath: readonly string[]; readonly role: string };
 }

@@ -1,7 +1,7 @@
 /** Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. */
 import { type Fields, isFields, nodeOf } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
-import { Analysis, Unsure, listOf } from './analysis.js';
+import { Analysis, Unread, Unsure, listOf } from './analysis.js';
 import type { Call } from './calls.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -18,6 +18,7 @@ interface SqlResult {
 
 /** What a call of a function with a body in SQL returns. */
 export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlResult {
+  if (routine.unread) throw new Unread(`${routine.schema}.${routine.name}`);
   const sources = computed([...call.args, ...call.others]);
   const reason = refusal(routine, call);
   if (reason !== undefined) {

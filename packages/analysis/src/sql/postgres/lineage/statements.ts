@@ -2,7 +2,7 @@
 import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
-import { Analysis, Unsure, listOf } from './analysis.js';
+import { Analysis, Unread, Unsure, listOf } from './analysis.js';
 import {
   createTableAs,
   createSequence,
@@ -56,9 +56,10 @@ function statementLineage(node: Node | undefined, catalog: Catalog, session: Ses
     const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
     return { outputs, ...collected() };
   } catch (error) {
+    const unread = error instanceof Unread ? { unread: error.message } : {};
     const reason = error instanceof Unsure ? error.message : 'could not be followed';
     if (!node || changesSession(node)) analysis.effects.push({ type: 'code', reason });
-    return { outputs: [], unknown: reason, ...collected() };
+    return { outputs: [], unknown: reason, ...unread, ...collected() };
   }
 }
 

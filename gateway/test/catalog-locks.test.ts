@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Stand, failure, openStand, targetOf } from './stand.js';
+
+const RULES = `
+    - { rule: everything, allow: true }
+    - { rule: customer-data, mask: { columns: ["customers.email"], with: redact } }
+`;
+const SCHEMA = `
+create table customers (id int primary key, name text, email text);
+insert into customers values (1, 'Ada', 'ada@example.com');
+create table locked (a int, b int generated always as (a + 1) stored);
+insert into locked values (7);
+create view over_locked as select a from locked;
+create view over_view as select a from over_locked;
+create view over_customers as select id, email from customers;
+create function from_locked() returns int language sql stable begin atomic select a from locked; end;
+create function from_customers() returns text language sql stable begin atomic select email from customers; end;
+`;
+
+/** Nobody waits for a lock of somebody else because the gateway has to look something up. */
+describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the catalog on PostgreSQL %i', (major) => {
+  if (missingPostgres(major)) return;
+  let server: PostgresServer;
+  let stand: Stand;
+  let direct: pg.Client;
+  let locker: pg.Client;
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(SCHEMA);
+    stand = await openStand({ target: targetOf(server), rules: RULES });
+    locker = await stand.client();
+  });
+  afterAll(async () => {
+    await locker.end();
+    await direct.end();
+    await stand.stop();
+    await server.stop();
+  });
+  /** Rows, or the message of the error; and that it took no longer than look-ups may. */
+  const ask = async (client: pg.Client, text: string, extended = false): Promise<unknown> => {
+    const began = performance.now();
+    try {
+      const { rows } = await client.query({ text, rowMode: 'array', ...(extended && { values: [] }) });
+      return rows.flat();
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      expect(performance.now() - began).toBeLessThan(4_000);
+    }
+  };
+  let tables = 0;
+  const define = (client: pg.Client): Promise<unknown> => ask(client, `create table another${tables++} (a int)`);
+
+  test.each(['lock table locked in access exclusive mode', 'alter table locked add column c int', 'truncate locked'])(
+    'after %s in a transaction and a definition elsewhere',
+    async (lock) => {
+      const other = await stand.client();
+      await locker.query('begin');
+      await locker.query(lock);
+      expect(await define(other)).toEqual([]);
+      for (const client of [other, locker]) expect(Array.isArray(await ask(client, 'select 1 as one'))).toBe(true);
+      const fresh = await stand.client();
+      expect(await ask(fresh, 'select id, name, email from customers')).toEqual([1, 'Ada', '[masked:EMAIL]']);
+      expect(await ask(fresh, 'select email from over_customers')).toEqual(['[masked:EMAIL]']);
+      expect(await ask(fresh, 'select from_customers()')).toEqual(['[masked:EMAIL]']);
+      for (const text of ['select a from over_locked', 'select a from over_view', 'select from_locked()']) {
+        expect(await ask(fresh, text)).toMatch(
+          /^This command could not be judged.* cannot be read while another session/,
+        );
+      }
+      expect(await ask(fresh, 'select b from locked')).toMatch(/definition of public.locked cannot be read/);
+      expect(await ask(locker, 'rollback')).toEqual([]);
+      await sleep(600);
+      expect(await ask(fresh, 'select a from over_view')).toEqual([7]);
+      expect(await ask(fresh, 'select b from locked')).toEqual([8]);
+      expect(await ask(fresh, 'select from_locked()')).toEqual([7]);
+      await fresh.end();
+      await other.end();
+    },
+  );
+
+  test('somebody who waits for the lock holds up nobody either', async () => {
+    const reader = new pg.Client({ ...server, database: 'postgres' });
+    await reader.connect();
+    await reader.query('begin; select * from locked');
+    await locker.query('begin');
+    const waiting = locker.query('lock table locked in access exclusive mode');
+    await sleep(200);
+    const other = await stand.client();
+    expect(await define(other)).toEqual([]);
+    expect(await ask(other, 'select email from customers')).toEqual(['[masked:EMAIL]']);
+    await reader.query('rollback');
+    await waiting;
+    await locker.query('rollback');
+    await reader.end();
+    await other.end();
+  });
+
+  test('the end of a transaction never waits for the catalog', async () => {
+    const other = await stand.client();
+    const clients = await Promise.all(Array.from({ length: 4 }, () => stand.client()));
+    for (const client of clients) await client.query('begin; select 1');
+    await direct.query('begin; lock table pg_class in access exclusive mode');
+    await sleep(2_100);
+    const began = performance.now();
+    for (const [at, client] of clients.entries()) {
+      expect(await ask(client, at % 2 === 0 ? 'commit' : 'rollback', at > 1)).toEqual([]);
+    }
+    expect(performance.now() - began).toBeLessThan(1_000);
+    // What reads is refused, once it has waited as long as look-ups may, and works again afterwards.
+    expect(await failure(other.query('select email from customers'))).toBe('42501');
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await direct.query('rollback');
+    expect(await ask(other, 'select email from customers')).toEqual(['[masked:EMAIL]']);
+    await Promise.all(clients.map((client) => client.end()));
+    await other.end();
+  });
+});
