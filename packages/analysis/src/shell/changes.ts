@@ -73,15 +73,15 @@ function saves(invocation: Invocation, operands: readonly Value[]): void {
     const letter = text.startsWith('--') ? undefined : short.exec(text);
     const given = letter ? letter[2] : long.exec(text)?.[1];
     if (!letter && !long.test(text)) continue;
-    if (letter ? letter[1] === 'O' : /^--output-d/.test(text)) named = true;
+    if (letter ? letter[1] === 'O' : text.startsWith('--output-d')) named = true;
     // The name comes from the address, or from the server.
-    const isOwn = (name === 'curl' && (letter?.[1] === 'O' || letter?.[1] === 'J')) || /^--remote/.test(text);
+    const isOwn = (name === 'curl' && (letter?.[1] === 'O' || letter?.[1] === 'J')) || text.startsWith('--remote');
     const path = isOwn ? undefined : given || values[at + 1]?.text;
     if (path === '-') continue;
     draft.effect(...(path === undefined ? (['write', 'destroy'] as const) : writing(path, true, setting.folders)));
     if (path !== undefined) draft.resource('file', path, 'write');
   }
-  if (name !== 'wget' || values.some(({ text }) => /^--spi/.test(text))) return;
+  if (name !== 'wget' || values.some(({ text }) => text.startsWith('--spi'))) return;
   if (!named) draft.effect('write');
   if (values.some(({ text }) => WGET_OVER.test(text))) draft.effect('write', 'destroy');
 }
