@@ -1,4 +1,4 @@
-import { type AnalysisPool, type Analyzer, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
+import { type AnalysisPool, type Analyzer, type Asker, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
 import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
@@ -42,19 +42,18 @@ export class Grammars {
   }
 
   /** Facts at once where that is quick: the grammar is loaded and the text is short. */
-  analyze(command: SqlCommand): Facts | Promise<Facts> {
+  analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
     const analyzer = this.#loaded.get(command.dialect.major);
     if (analyzer && command.text.length <= INLINE_LIMIT) return analyzer.analyze(command.text, command);
-    return this.#slowly(command);
+    return this.#slowly(command, asker);
   }
 
-  async #slowly(command: SqlCommand): Promise<Facts> {
+  async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
     const { major } = command.dialect;
     if (command.text.length > INLINE_LIMIT) {
-      return this.#pool.analyze(major, command.text, {
-        prepared: namesIn(command),
-        ...(command.parameters && { parameters: command.parameters.map(copied) }),
-      });
+      const parameters = command.parameters?.map(copied);
+      const context = { prepared: namesIn(command), ...(parameters && { parameters }) };
+      return this.#pool.analyze(major, command.text, context, asker);
     }
     const kept = { ...command, ...(command.parameters && { parameters: command.parameters.map(copied) }) };
     return (await this.load(major)).analyze(kept.text, kept);
@@ -102,7 +101,8 @@ export class Judge {
       return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
-    const facts = this.#grammars.analyze(command);
+    const owner = this.#context.principal.name;
+    const facts = this.#grammars.analyze(command, { owner, urgency: 'live' });
     if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
     return facts.then(

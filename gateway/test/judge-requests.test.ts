@@ -144,12 +144,36 @@ describe('masks', () => {
   });
 
   test('copies are refused unless a rule admits them', () => {
-    expect(ask(sftp, []).type).toBe('allow');
+    // It may do anything to files, and what it does is not looked at.
+    expect(ask(sftp, [])).toMatchObject({ type: 'deny', message: expect.stringContaining('sftp') });
+    expect(ask(exec('scp -f app.log'), []).type).toBe('allow');
     expect(ask(sftp, [MASK])).toMatchObject({ type: 'deny', rule: 'gateway' });
     expect(ask(exec('scp -f app.log'), [MASK]).type).toBe('deny');
     expect(ask(sftp, [MASK, rule('copies', { type: 'allow' }, 'action.effects.exists(e, e == "transfer")')]).type).toBe(
       'allow',
     );
+  });
+});
+
+describe('a rule holds for copies as for commands', () => {
+  const copies = rule('copies', { type: 'allow' }, '"transfer" in action.effects');
+  const on = (effect: string): Rule =>
+    rule(effect, { type: 'deny', message: `No ${effect}.` }, `"${effect}" in action.effects`);
+  test.each<[effect: string, command: Command]>([
+    ['destroy', sftp],
+    ['write', sftp],
+    ['secret', sftp],
+    ['destroy', exec('scp -t existing')],
+    ['grant', exec('scp -t .ssh/authorized_keys')],
+    ['grant', exec('scp -r -t .')],
+    ['secret', exec('scp -f .env')],
+    ['secret', exec('rsync --server --sender -logDtpre.iLsfxC . .ssh/id_rsa')],
+    ['destroy', exec('rsync --server -logDtpre.iLsfxC . /srv')],
+    ['destroy', exec("git-receive-pack '/srv/r.git'")],
+    ['destroy', exec('git push origin :main')],
+  ])('%s: %o', (effect, command) => {
+    expect(ask(command, [copies, on(effect)])).toMatchObject({ type: 'deny', rule: effect });
+    expect(ask(command, [copies]).type).toBe('allow');
   });
 });
 

@@ -165,3 +165,44 @@ describe.skipIf(missingSshd() !== undefined)('transfers', () => {
     expect(ran.stderr).toContain('and to [masked:EMAIL]');
   });
 });
+
+/** The sample of docs/policy.md would hold copies; here they pass, so that what refuses them is the other rule. */
+const NOTHING_DESTROYED = `
+    - { rule: nothing-destroyed, when: '"destroy" in action.effects', deny: Nothing is destroyed here. }
+    - { rule: no-secrets, when: '"secret" in action.effects', deny: No secrets. }
+    - { rule: copies, when: '"transfer" in action.effects', allow: true }
+`;
+
+describe.skipIf(missingSshd() !== undefined)('under a rule that nothing is destroyed', () => {
+  let stand: SshStand;
+  let victim: string;
+  beforeAll(async () => {
+    stand = await openSshStand({ rules: NOTHING_DESTROYED });
+    victim = join(stand.sshd.home, 'victim');
+    writeFileSync(victim, 'keep');
+    writeFileSync(join(stand.sshd.home, '.env'), 'PASSWORD=x');
+    writeFileSync(join(stand.sshd.home, 'app.log'), 'a line');
+  });
+  afterAll(() => stand.stop());
+  const words = (): string[] => ['-q', ...stand.options, '-P', String(stand.port)];
+
+  test('sftp removes nothing', async () => {
+    const ran = await run('sftp', ['-b', '-', ...words(), 'vm@127.0.0.1'], { input: 'rm victim\n' });
+    expect(ran.status).not.toBe(0);
+    expect(ran.stderr).toContain('sluice: ');
+    expect(readFileSync(victim, 'utf8')).toBe('keep');
+  });
+
+  test('scp replaces nothing and reads no secret, and still reads', async () => {
+    const mine = join(stand.folder, 'mine');
+    writeFileSync(mine, 'evil');
+    for (const how of [['-O'], []]) {
+      expect((await run('scp', [...how, ...words(), mine, 'vm@127.0.0.1:victim'])).status).not.toBe(0);
+      expect((await run('scp', [...how, ...words(), 'vm@127.0.0.1:.env', mine])).status).not.toBe(0);
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('keep');
+    expect(readFileSync(mine, 'utf8')).toBe('evil');
+    expect(await run('scp', ['-O', ...words(), 'vm@127.0.0.1:app.log', mine])).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(mine, 'utf8')).toBe('a line');
+  });
+});

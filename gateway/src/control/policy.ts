@@ -1,3 +1,4 @@
+import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import type { Explanation } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
@@ -7,7 +8,7 @@ import { Explanation as Explained } from './schemas.js';
 import { ControlError, type Routes, admit } from './server.js';
 
 const Wish = z.strictObject({
-  sql: z.string().describe('The command. Nothing runs it.'),
+  sql: z.string().max(MAX_QUICK_CHARACTERS).describe('The command, up to 65,536 characters. Nothing runs it.'),
   shell: z.enum(['sh', 'bash', 'opaque']).optional().describe('The text is a command line for this, and no SQL.'),
   connection: z.string(),
   principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
@@ -46,7 +47,8 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       const { shell, sql, major } = wish;
       if (shell) return explainShell(shell, found.policy, sql, context);
       const dialect = { name: 'postgres', major } as const;
-      const facts = await gateway.grammars.analyze({ type: 'sql', id: 0, phase: 'run', text: sql, dialect });
+      const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+      const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
       return explainFacts(found.policy, facts, sql, context);
     },
   );

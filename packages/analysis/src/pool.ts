@@ -1,5 +1,10 @@
+/**
+ * Threads that analyse long texts. Owns who is next, how many may wait and for how long one may run. Does not own what is short
+ * enough for the thread of the sessions (gateway/src/judge.ts).
+ */
 import { Worker } from 'node:worker_threads';
 import type { Facts, Parameter } from '@sluice/contract';
+import { FairQueue } from './fair-queue.js';
 
 /**
  * Texts longer than this are analysed in a worker, so that a huge or hostile one cannot stall the other sessions. In
@@ -7,13 +12,26 @@ import type { Facts, Parameter } from '@sluice/contract';
  */
 export const INLINE_LIMIT = 4 * 1024;
 
+/** Of texts up to this some hundred are analysed in a second; of longer ones each takes up to seconds. Characters. */
+export const MAX_QUICK_CHARACTERS = 64 * 1024;
+
 export interface PoolOptions {
+  /** One more than may be busy with texts that are not quick: those never keep the others waiting. At least 2. */
   readonly threads?: number;
   /** How long one text may take, in milliseconds. */
   readonly timeout?: number;
-  /** How many texts may wait. */
+  /** How many texts may wait, of all owners and of one. */
   readonly queue?: number;
+  readonly ownQueue?: number;
 }
+
+/** Who wants to know, and whether a statement waits for it or only somebody who is curious. */
+export interface Asker {
+  readonly owner: string;
+  readonly urgency: 'live' | 'explain';
+}
+
+const NOBODY: Asker = { owner: '', urgency: 'live' };
 
 export interface PoolContext {
   readonly parameters?: readonly Parameter[];
@@ -35,57 +53,86 @@ export interface Done {
 }
 
 interface Waiting extends Job {
+  readonly lane: Lane;
   readonly settle: (facts: Facts) => void;
 }
 
-/** Threads that analyse long texts. A text that takes too long is given up together with its thread. */
+/** In the order in which they are served. */
+const LANES = ['quick', 'slow', 'explain'] as const;
+type Lane = (typeof LANES)[number];
+
+/** A text that takes too long is given up together with its thread. */
 export class AnalysisPool {
   readonly #threads: number;
   readonly #timeout: number;
-  readonly #longest: number;
-  readonly #waiting: Waiting[] = [];
+  readonly #maxWaiting: number;
+  readonly #maxOwn: number;
+  readonly #queues: Readonly<Record<Lane, FairQueue<Waiting>>> = {
+    quick: new FairQueue(),
+    slow: new FairQueue(),
+    explain: new FairQueue(),
+  };
+  /** How many of the threads are busy with texts that are not quick. */
+  #slow = 0;
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   #serial = 0;
   #closed = false;
 
-  constructor({ threads = 1, timeout = 5_000, queue = 256 }: PoolOptions = {}) {
-    this.#threads = threads;
+  constructor({ threads = 2, timeout = 5_000, queue = 256, ownQueue = 32 }: PoolOptions = {}) {
+    this.#threads = Math.max(2, threads);
     this.#timeout = timeout;
-    this.#longest = queue;
+    this.#maxWaiting = queue;
+    this.#maxOwn = ownQueue;
   }
 
   /** Always resolves: what could not be analysed in time is unknown. */
-  analyze(major: number, text: string, context: PoolContext = {}): Promise<Facts> {
-    if (this.#closed) return Promise.resolve(gaveUp('came while the gateway was shutting down'));
-    if (this.#waiting.length >= this.#longest)
+  analyze(
+    major: number,
+    text: string,
+    context: PoolContext = {},
+    { owner, urgency }: Asker = NOBODY,
+  ): Promise<Facts> {
+    if (this.#closed) return Promise.resolve(gaveUp(CLOSING));
+    // What is only explained takes no place from statements.
+    const { quick, slow, explain } = this.#queues;
+    const [queues, share] = urgency === 'explain' ? [[explain], EXPLAIN_SHARE] : [[quick, slow], 1];
+    if (sum(queues.map((queue) => queue.sizeOf(owner))) >= this.#maxOwn * share)
+      return Promise.resolve(gaveUp('came while too many long statements of yours were waiting to be analysed'));
+    if (sum(queues.map(({ size }) => size)) >= this.#maxWaiting * share)
       return Promise.resolve(gaveUp('came while too many long statements were waiting to be analysed'));
     const { promise, resolve } = Promise.withResolvers<Facts>();
-    this.#waiting.push({ id: ++this.#serial, major, text, context, settle: resolve });
+    const live: Lane = text.length <= MAX_QUICK_CHARACTERS ? 'quick' : 'slow';
+    const lane = urgency === 'explain' ? 'explain' : live;
+    this.#queues[lane].push(owner, { id: ++this.#serial, major, text, context, lane, settle: resolve });
     this.#next();
     return promise;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { settle } of this.#waiting.splice(0)) settle(gaveUp('came while the gateway was shutting down'));
+    for (const queue of Object.values(this.#queues))
+      for (let job = queue.shift(); job; job = queue.shift()) job.settle(gaveUp(CLOSING));
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
   }
 
   #next(): void {
-    const job = this.#waiting[0];
-    if (!job) return;
+    const mayBeSlow = this.#slow < this.#threads - 1;
+    const lane = LANES.find((one) => this.#queues[one].size > 0 && (one === 'quick' || mayBeSlow));
+    if (!lane) return;
     const worker = this.#idle.pop() ?? (this.#all.size < this.#threads ? this.#hire() : undefined);
-    if (!worker) return;
-    this.#waiting.shift();
-    this.#run(worker, job);
+    const job = worker && this.#queues[lane].shift();
+    if (worker && job) this.#run(worker, job);
   }
 
-  #run(worker: Worker, { settle, ...job }: Waiting): void {
+  #run(worker: Worker, { settle, lane, ...job }: Waiting): void {
+    const slow = lane === 'quick' ? 0 : 1;
+    this.#slow += slow;
     const onMessage = ({ facts, exhausted }: Done): void => finish(facts, !exhausted);
     const onGone = (): void => finish(gaveUp('could not be analysed'), false);
     const finish = (facts: Facts, keep: boolean): void => {
       clearTimeout(timer);
+      this.#slow -= slow;
       worker.off('message', onMessage);
       worker.off('exit', onGone);
       // A thread that is given up may still fail; nobody is waiting for it.
@@ -114,6 +161,11 @@ export class AnalysisPool {
     void worker.terminate();
   }
 }
+
+/** Of the places that statements have. */
+const EXPLAIN_SHARE = 1 / 8;
+const CLOSING = 'came while the gateway was shutting down';
+const sum = (sizes: readonly number[]): number => sizes.reduce((all, one) => all + one, 0);
 
 export const openPool = (options?: PoolOptions): AnalysisPool => new AnalysisPool(options);
 

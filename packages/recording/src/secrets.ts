@@ -64,13 +64,42 @@ function literal(text: string, token: Token, mark: Mark, depth: number): string 
 
 function inside(text: string, mark: Mark): string {
   if (!MAYBE.test(text)) return text;
-  return text
-    .replaceAll(CONNINFO, (_, before: string, secret: string) => before + mark(secret))
-    .replaceAll(ADDRESS, (_, before: string, secret: string) => `${before}${mark(secret)}@`)
-    .replaceAll(TOKEN, mark);
+  const plain = text.replaceAll(CONNINFO, (_, before: string, secret: string) => before + mark(secret));
+  return inAddresses(plain, mark).replaceAll(TOKEN, mark);
+}
+
+/**
+ * `scheme://user:secret@`, where the secret goes on to the last `@` before a blank or quote. By hand, because a pattern would look
+ * for that `@` again from each address of a long word.
+ */
+function inAddresses(text: string, mark: Mark): string {
+  let result = '';
+  let from = 0;
+  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', at)) {
+    const scheme = at;
+    at += 3;
+    if (scheme === 0 || !SCHEME.test(text[scheme - 1] as string)) continue;
+    const colon = firstOf(USER_END, text, at);
+    if (text[colon] !== ':') continue;
+    const end = firstOf(ADDRESS_END, text, colon + 1);
+    const last = text.slice(colon + 1, end).lastIndexOf('@') + colon + 1;
+    // Nor is there an `@` behind any other address in this word.
+    at = end;
+    if (last <= colon + 1) continue;
+    result += `${text.slice(from, colon + 1)}${mark(text.slice(colon + 1, last))}`;
+    from = last;
+  }
+  return result + text.slice(from);
+}
+
+function firstOf(pattern: RegExp, text: string, from: number): number {
+  pattern.lastIndex = from;
+  return pattern.exec(text)?.index ?? text.length;
 }
 
 /** libpq's `keyword = value`, the value in quotes or up to a space, either with backslash escapes. */
 const CONNINFO = /(\bpassw(?:or)?d\s*=\s*)(\\*'(?:\\[^]|[^'\\]+)*(?:'|$)|(?:\\[^]|[^\s'"\\])(?:\\[^]|[^\s\\]+)*)/gi;
-const ADDRESS = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@'"]*:)([^\s'"]+)@/gi;
+const SCHEME = /[a-z0-9+.-]/i;
+const USER_END = /[\s:/@'"]/g;
+const ADDRESS_END = /[\s'"]/g;
 const TOKEN = /\bsluice_[a-z2-7]+_[a-z2-7]+/gi;

@@ -1,6 +1,7 @@
 import type { Action, ExecCommand, Facts, ForwardCommand, ShellCommand, SubsystemCommand } from '@sluice/contract';
 import { Draft } from './setting.js';
 import { Untold } from './syntax.js';
+import { SFTP_EFFECTS, SFTP_UNKNOWN } from './transfers.js';
 import { suspicious } from './variables.js';
 import { Walk } from './walk.js';
 
@@ -66,7 +67,16 @@ function terminal({ environment }: ShellCommand): Facts {
 }
 
 function ofSubsystem(name: string): Facts {
-  if (name === 'sftp') return facts([new Draft('subsystem:sftp').effect('transfer').action(0, 0)], 'exact');
+  if (name === 'sftp')
+    return facts(
+      [
+        new Draft('subsystem:sftp')
+          .effect(...SFTP_EFFECTS)
+          .unknown(SFTP_UNKNOWN)
+          .action(0, 0),
+      ],
+      'exact',
+    );
   const draft = new Draft(`subsystem:${name}`).effect('execute').resource('program', name, 'execute');
   return facts([draft.unknown('is not known here').action(0, 0)], 'exact');
 }

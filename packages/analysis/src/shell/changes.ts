@@ -1,50 +1,8 @@
-import { optionsOf, parseOptions } from './options.js';
+import { parseOptions } from './options.js';
 import { isSecret, pathsIn, writing } from './paths.js';
 import type { Invocation } from './setting.js';
 import { type Changer, changer } from './tools/changers.js';
 import type { Value } from './words.js';
-
-/** The far side of a copy: what scp, rsync, sftp and git run on the host. True when it was one. */
-export function transfers({ name, values, draft }: Invocation): boolean {
-  const text = values.map((value) => value.text);
-  if (name === 'scp' && text.some((one) => /^-[a-z]*[tf]/.test(one))) {
-    const parsed = parseOptions(values, optionsOf('tfrpdvqE'));
-    draft.effect('transfer', text.some((one) => /^-[a-z]*t/.test(one)) ? 'write' : 'read');
-    if (typeof parsed === 'string') draft.unknown(parsed);
-    else if (parsed.operands.some(({ known }) => !known)) draft.unknown(LATER);
-    else
-      for (const operand of parsed.operands)
-        draft.resource('file', operand.text, draft.has('write') ? 'write' : 'read');
-    return true;
-  }
-  if (name === 'rsync' && text[0] === '--server') {
-    draft.effect('transfer', text.includes('--sender') ? 'read' : 'write');
-    if (text.some((one) => /^--(?:delete|remove-s)/.test(one))) draft.effect('destroy');
-    const odd = text.find((one) =>
-      /^--(?:daemon|config|rsh|rsync-path|log-file|write-b|only-w|read-b|early|dparam|compare-prog|password|files-from)/.test(
-        one,
-      ),
-    );
-    if (odd !== undefined) draft.unknown(`has the option ${odd.slice(0, 40)}, by which it may do more than copy`);
-    else if (values.some(({ known }) => !known)) draft.unknown(LATER);
-    else
-      for (const operand of text.slice(1).filter((one) => !one.startsWith('-') && one !== '.'))
-        draft.resource('file', operand, draft.has('write') ? 'write' : 'read');
-    return true;
-  }
-  if (/^git-(?:upload-pack|receive-pack|upload-archive)$/.test(name)) {
-    draft.effect('transfer', name === 'git-receive-pack' ? 'write' : 'read');
-    if (values.length !== 1 || !values[0]?.known || values[0].text.startsWith('-'))
-      draft.unknown('has arguments that are not those of a copy');
-    else draft.resource('file', values[0].text, name === 'git-receive-pack' ? 'write' : 'read');
-    return true;
-  }
-  if (name === 'sftp-server' || name === 'internal-sftp') {
-    draft.effect('transfer', 'read', 'write');
-    return true;
-  }
-  return false;
-}
 
 const LATER = 'has arguments that are only known when it runs';
 
@@ -70,6 +28,8 @@ export function changes(invocation: Invocation): boolean {
   }
   if (values.some((value) => !value.known && (value.many || value.text === ''))) draft.unknown(LATER);
   if (name === 'dd') blocks(invocation);
+  else if (name === 'curl' || name === 'wget') saves(invocation, operands);
+  else if (name === 'scp' || name === 'rsync') fetches(invocation, operands);
   else if (known.effects.includes('egress')) hosts(invocation, operands);
   else files(invocation, known, operands);
   if (name === 'ln' && values.some(({ text }) => /^-[a-zA-Z]*f|^--f/.test(text))) draft.effect('destroy');
@@ -92,6 +52,49 @@ function blocks({ values, draft, setting }: Invocation): void {
     if (name === 'of') draft.effect(...writing(path, true, setting.folders));
     if (name !== undefined) draft.resource('file', path, name === 'of' ? 'write' : 'read');
   }
+}
+
+/** Short options of curl that take no value may stand before one that names a file. */
+const CURL_FILE = /^-[fgijklnqsvILNRS#0-6]*([oODcJ])(.*)$/s;
+const CURL_FILE_LONG =
+  /^--(?:out|remote-n|remote-h|cookie-j|dump|trace|stderr|libcurl|hsts|alt-svc|etag-s)[a-z-]*(?:=(.*))?$/s;
+const WGET_FILE = /^-[cdEFHkKLmNpqrSxv]*([Oao])(.*)$/s;
+const WGET_FILE_LONG = /^--(?:output-d|output-f|append|save-c|warc|hsts-file)[a-z-]*(?:=(.*))?$/s;
+/** With these wget overwrites what is there; without them it takes another name. */
+const WGET_OVER = /^-[a-zA-Z]*[rNmc]|^--(?:rec|tim|mir|con)/;
+
+/** What curl and wget write beside what they print. */
+function saves(invocation: Invocation, operands: readonly Value[]): void {
+  const { name, values, draft, setting } = invocation;
+  hosts(invocation, operands);
+  const [short, long] = name === 'curl' ? [CURL_FILE, CURL_FILE_LONG] : [WGET_FILE, WGET_FILE_LONG];
+  let named = false;
+  for (const [at, { text }] of values.entries()) {
+    const letter = text.startsWith('--') ? undefined : short.exec(text);
+    const given = letter ? letter[2] : long.exec(text)?.[1];
+    if (!letter && !long.test(text)) continue;
+    if (letter ? letter[1] === 'O' : text.startsWith('--output-d')) named = true;
+    // The name comes from the address, or from the server.
+    const isOwn = (name === 'curl' && (letter?.[1] === 'O' || letter?.[1] === 'J')) || text.startsWith('--remote');
+    const path = isOwn ? undefined : given || values[at + 1]?.text;
+    if (path === '-') continue;
+    draft.effect(...(path === undefined ? (['write', 'destroy'] as const) : writing(path, true, setting.folders)));
+    if (path !== undefined) draft.resource('file', path, 'write');
+  }
+  if (name !== 'wget' || values.some(({ text }) => text.startsWith('--spi'))) return;
+  if (!named) draft.effect('write');
+  if (values.some(({ text }) => WGET_OVER.test(text))) draft.effect('write', 'destroy');
+}
+
+/** A copy that starts here: its last operand is what it writes, unless that is on another host. */
+function fetches(invocation: Invocation, operands: readonly Value[]): void {
+  const { values, draft, setting } = invocation;
+  hosts(invocation, operands);
+  draft.effect('transfer');
+  if (values.some(({ text }) => /^--(?:del|remove-s)/.test(text))) draft.effect('destroy');
+  const last = operands.at(-1);
+  if (!last || /^[^/]*:/.test(last.text)) return;
+  draft.effect(...writing(last.text, true, setting.folders)).resource('file', last.text, 'write');
 }
 
 /** Where to: what looks like an address, a host, or `user@host:path`. */

@@ -4,13 +4,13 @@ import type { Effect } from '@sluice/contract';
 
 /** Files whose contents let one in somewhere, by their last part. */
 const SECRET_NAMES =
-  /^(?:g?shadow-?|sudoers|master\.passwd|[^/]*id_(?:rsa|dsa|ecdsa|ed25519)[^/]*|identity|\.env(?:\.[\w.-]+)?|\.?credentials(?:\.\w+)?|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.htpasswd|\.dockercfg|\.npmrc|\.pypirc|\.vault-token|kubeconfig|admin\.conf|kubelet\.conf|environ|kcore|k?mem|[^/]*_history|secrets?(?:\.\w+)?|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk|ovpn|asc)|krb5\.keytab|[^/]*\.keytab|authorized_keys2?|ssh_host_\w+_key|wp-config\.php|\.?s3cfg|\.boto|terraform\.tfstate|.*\.tfvars|opasswd)$/i;
+  /^(?:g?shadow-?|sudoers|master\.passwd|[^/]*id_(?:rsa|dsa|ecdsa|ed25519)[^/]*|identity|[^/]*\.env(?:\.[\w.-]+)?|wg[\w-]*\.conf|\.?credentials(?:\.\w+)?|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.htpasswd|\.dockercfg|\.npmrc|\.pypirc|\.vault-token|kubeconfig|admin\.conf|kubelet\.conf|environ|kcore|k?mem|[^/]*_history|secrets?(?:\.\w+)?|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk|ovpn|asc)|krb5\.keytab|[^/]*\.keytab|authorized_keys2?|ssh_host_\w+_key|wp-config\.php|\.?s3cfg|\.boto|terraform\.tfstate|.*\.tfvars|opasswd)$/i;
 /** Folders of which that holds. */
 const SECRET_FOLDERS =
-  /(?:^|\/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.password-store|\.config\/(?:gcloud|gh|rclone|op)|sudoers\.d|run\/secrets|private|secrets?)(?:\/|$)/i;
+  /(?:^|\/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.password-store|\.config\/(?:gcloud|gh|rclone|op)|sudoers\.d|wireguard|run\/secrets|private|secrets?)(?:\/|$)/i;
 /** Not secret although they look like it. */
 const PUBLIC =
-  /(?:\.pub|known_hosts(?:\.old)?|\.ssh\/config|secrets?\.(?:md|py|ts|js|go|rs|java)|\.env\.(?:example|sample|template|dist))$/i;
+  /(?:\.pub|known_hosts(?:\.old)?|\.ssh\/config|secrets?\.(?:md|py|ts|js|go|rs|java)|\.env\.(?:example|sample|template|dist)|(?:example|sample|template|process|meta|deno)\.env)$/i;
 /** Names to try a pattern on. */
 const EXAMPLES = [
   'shadow',
@@ -21,6 +21,8 @@ const EXAMPLES = [
   'id_ecdsa',
   'id_dsa',
   '.env',
+  'prod.env',
+  'wg0.conf',
   '.netrc',
   '.pgpass',
   '.npmrc',

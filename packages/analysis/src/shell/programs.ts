@@ -2,7 +2,8 @@ import { holdsSecrets, isSecret, pathsIn } from './paths.js';
 import { type Parsed, maybeOption, parseOptions } from './options.js';
 import { type Collector, Draft, type Invocation, type Setting, lineOf } from './setting.js';
 import { special } from './special.js';
-import { changes, transfers } from './changes.js';
+import { changes } from './changes.js';
+import { transfers } from './transfers.js';
 import { changingPhrase, readingPhrase, secretPhrase } from './tools/phrases.js';
 import { gitCommand } from './tools/git.js';
 import { type Reader, asksVersion, reader } from './tools/readers.js';
@@ -81,7 +82,6 @@ const COMPOSED = new Set(
 
 function decide(invocation: Invocation): void {
   const { name, values, draft, setting } = invocation;
-  if (transfers(invocation) || wraps(invocation) || special(invocation)) return;
   const line = lineOf(values);
   if (
     line !== undefined &&
@@ -91,6 +91,7 @@ function decide(invocation: Invocation): void {
     )
   )
     return void draft.effect('read');
+  if (transfers(invocation) || wraps(invocation) || special(invocation)) return;
   if (line !== undefined && readingPhrase(name, line)) {
     draft.effect('read');
     if (secretPhrase(name, line)) draft.effect('secret');
@@ -98,10 +99,9 @@ function decide(invocation: Invocation): void {
     return;
   }
   if (name === 'git') {
-    // Addresses with passwords in them, and headers that are sent.
-    if (values[0]?.text === 'config' && values.some(({ text }) => /^(?:--list|-l|--get-regexp)$/.test(text)))
-      draft.effect('secret');
     if (values.some(({ text, glob }) => pathsIn(text).some((path) => isSecret(path, glob, setting.folders))))
+      draft.effect('secret');
+    if (line !== undefined && GIT_CONFIG.test(line) && values.some(({ text }) => SECRET_SETTING.test(text)))
       draft.effect('secret');
     const { effects, unknown } = gitCommand(values, setting.terminal && !setting.piped);
     draft.effect(...effects);
@@ -121,6 +121,10 @@ function decide(invocation: Invocation): void {
   if (doubt !== undefined) draft.effect('read').unknown(doubt);
   else draft.effect('execute').unknown(`is not a program that is known here`);
 }
+
+const GIT_CONFIG = /^(?: -C \S+| -\S+)* config(?: |$)/;
+/** Headers that are sent, and passwords, are settings of git. */
+const SECRET_SETTING = /^(?:--list|-l|--get-regexp|--get-urlmatch)$|extraheader|passw?|token|secret|credential|cookie/i;
 
 /** What shows its output by a pager when there is a terminal. */
 const PAGERS = new Set(['systemctl', 'journalctl', 'dpkg', 'apt', 'aws', 'helm']);

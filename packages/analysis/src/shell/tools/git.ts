@@ -51,7 +51,6 @@ const CHANGING = new Map<string, readonly Effect[]>([
   ['commit', ['write', 'execute']],
   ['fetch', ['write', 'egress']],
   ['pull', ['write', 'egress', 'execute']],
-  ['push', ['egress', 'transfer']],
   ['clone', ['write', 'egress', 'execute']],
   ['reset', ['write', 'destroy']],
   ['clean', ['destroy']],
@@ -107,12 +106,12 @@ export function gitCommand(values: readonly Value[], pagerRuns: boolean): GitCom
         };
   const verb = `git ${name}`;
   if (name === 'upload-pack' || name === 'upload-archive') return { verb, effects: ['transfer', 'read'] };
-  if (name === 'receive-pack') return { verb, effects: ['transfer', 'write'] };
+  if (name === 'receive-pack') return { verb, effects: ['transfer', 'write', 'destroy'] };
   if (reads(name, rest)) {
     if (paged) return { verb, effects: ['read'], unknown: 'opens a pager in a terminal, which can run commands' };
     return { verb, effects: ['read'] };
   }
-  const effects = CHANGING.get(name);
+  const effects = name === 'push' ? pushEffects(rest) : CHANGING.get(name);
   const odd = rest.find(
     ({ text, known }) =>
       !known ||
@@ -124,6 +123,20 @@ export function gitCommand(values: readonly Value[], pagerRuns: boolean): GitCom
   if (odd || rest.some(({ text }) => /^ext::|^-[^-]*[cx]/.test(text) && name !== 'commit'))
     return { verb, effects, unknown: 'has options that can make git run something' };
   return { verb, effects };
+}
+
+const PUSH_SAFE =
+  /^(?:-[uqvnq46]+|--(?:set-upstream|quiet|verbose|dry-run|porcelain|progress|no-progress|atomic|no-verify|follow-tags|tags|all|branches|thin|no-thin))$/;
+
+/**
+ * Without force a push only adds to what is there, or fails. Whatever could be a forced one is taken for it: an option that is
+ * not listed, `+ref`, `:ref`, and what is only known when it runs.
+ */
+function pushEffects(rest: readonly Value[]): readonly Effect[] {
+  const adds = rest.every(
+    ({ text, known, glob }) => known && !glob && (text.startsWith('-') ? PUSH_SAFE.test(text) : !/^[+:]|^$/.test(text)),
+  );
+  return adds ? ['egress', 'transfer'] : ['egress', 'transfer', 'destroy'];
 }
 
 function reads(name: string, rest: readonly Value[]): boolean {

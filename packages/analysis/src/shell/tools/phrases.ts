@@ -64,6 +64,7 @@ const READING: Readonly<Record<string, readonly RegExp[]>> = {
   tar: [/^ -?(?:t|tf|tvf|tzf|tzvf|tjf|tJf|ztf|ztvf|tvzf)(?: [\w./@+][\w./@+-]*)+$/],
   unzip: [/^ -(?:l|v|Z1?) [\w./@+][\w./@+-]*$/],
   zipinfo: [/^ [\w./@+][\w./@+-]*$/],
+  man: [/^ (?:-k|-f)(?: [\w+.:][\w+.:-]*)+$/],
   kill: [/^ -l(?: [\w]+)?$/, /^ -0 \d+$/],
   hash: [/^(?: -[lt])?(?: [\w.-]+)?$/],
   trap: [/^(?: -[lp])?$/],
@@ -98,9 +99,11 @@ function fits(pattern: RegExp, line: string): boolean {
 export const secretPhrase = (name: string, line: string): boolean =>
   (name === 'kubectl' && /\bsecrets?\b|\bgetsecret|\/secrets/i.test(line)) ||
   (name === 'ps' && showsEnvironment(line)) ||
-  (name === 'systemctl' &&
-    /\bshow\b/.test(line) &&
-    /-p Environment|--property=\S*Environ|show(?:-environment)? *$/i.test(line));
+  (name === 'systemctl' && showsUnit(line));
+
+/** Units have passwords in `Environment=`: `cat` prints all of a unit, and `show` too unless it is asked for certain properties. */
+const showsUnit = (line: string): boolean =>
+  / (?:cat|show)(?: |$)/.test(line) && (!/ (?:-p |--property=)\S/.test(line) || / cat(?: |$)|Environ/i.test(line));
 
 /** `ps e`: an option without a dash, which is no value of the one before it. */
 function showsEnvironment(line: string): boolean {

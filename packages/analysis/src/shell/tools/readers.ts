@@ -123,6 +123,17 @@ const VERSIONED = new Set(
 export const asksVersion = (name: string, values: readonly string[]): boolean =>
   values.length === 1 &&
   VERSIONED.has(name) &&
-  VERSION.has(values[0] as string) &&
+  (VERSION.has(values[0] as string) || VERSION_BY_NAME.get(name) === values[0]) &&
   !(values[0] === '-V' && name === 'wget');
 const VERSION = new Set(['--version', '-V']);
+/** Those that ask in words of their own. */
+const VERSION_BY_NAME = new Map([
+  ['node', '-v'],
+  ['npm', '-v'],
+  ['java', '-version'],
+  ['javac', '-version'],
+  ['perl', '-v'],
+  ['php', '-v'],
+  ['ruby', '-v'],
+  ['go', 'version'],
+]);

@@ -1,0 +1,87 @@
+/**
+ * What reading a text costs, in work and not in time: twice the text is twice the work, for everything on the thread of the
+ * sessions that reads what users write. Detectors are counted in packages/masking/test/work.test.ts.
+ */
+import { growth } from '@sluice/testkit/work';
+import { analyzeShell } from '@sluice/analysis';
+import { redactSecrets } from '@sluice/recording';
+import { describe, expect, test } from 'vitest';
+import { namesIn } from '../src/judge.js';
+
+const MOST_GROWTH = 2.2;
+const KEY = Buffer.alloc(32, 7);
+
+/** What stands once in front, and what is repeated. */
+const SQL: Readonly<Record<string, readonly [front: string, piece: string]>> = {
+  'words with dots': ["select 'password ://", 'a.'],
+  'addresses without a password': ["select '", 'x://a:'],
+  'addresses with one': ["select '", 'x://a:b@'],
+  'addresses in a comment': ['/* ', 'x://a:b'],
+  'schemes': ["select '", 'a://'],
+  'passwords': ['', "password 'x' "],
+  'passwords in connection strings': ["select '", 'password=x '],
+  'blanks behind a password': ["select 'password", ' '],
+  'backslashes behind a password': ["select 'password=", '\\'],
+  'quotes behind a password': ["select 'password='", "''"],
+  'doubled quotes': ["select 'password ", "''"],
+  'tokens': ["select '", 'sluice_a'],
+  'tokens with two parts': ["select '", 'sluice_a_a '],
+  'openings of comments': ['password ', '/*'],
+  'tags of dollar quotes': ['password ', '$a'],
+  'dollars': ['password ', '$'],
+  'quotes': ['password ', '"'],
+  'signs': ['password ', '='],
+  'executes': ['', 'execute "a" '],
+  'executes without a name': ['', 'execute '],
+};
+
+describe('texts of statements', () => {
+  test.each(Object.entries(SQL))('%s', (_, [front, piece]) => {
+    const text = (size: number): string => front + piece.repeat(size / piece.length);
+    expect(growth(16_384, (size) => redactSecrets(text(size), KEY))).toBeLessThan(MOST_GROWTH);
+    const dialect = { name: 'postgres', major: 18 } as const;
+    const names = (size: number): unknown =>
+      namesIn({ type: 'sql', id: 1, phase: 'run', text: text(size), dialect, prepared: () => undefined });
+    expect(growth(16_384, names)).toBeLessThan(MOST_GROWTH);
+  });
+});
+
+const LINES = [
+  'ls; ',
+  'a|',
+  '$(',
+  '`a` ',
+  '${a}',
+  '"$a" ',
+  "'a' ",
+  '<<a\n',
+  '>a ',
+  'a=b ',
+  '((',
+  '{a,b}',
+  '*',
+  '\\',
+  'sh -c "a"; ',
+  'cat ../',
+  'git push +a; ',
+  'curl -o a; ',
+  'scp -t a; ',
+  'cat a*b*; ',
+  '-',
+  'x ',
+];
+
+test.each(LINES)('command lines of %j', (piece) => {
+  // Longer ones than 16 KiB are not read at all.
+  const line = (size: number): unknown =>
+    analyzeShell({
+      type: 'exec',
+      id: 1,
+      shell: 'bash',
+      text: `true ${piece.repeat(size / piece.length)}`,
+      account: 'a',
+      environment: [],
+      terminal: false,
+    });
+  expect(growth(7_000, line)).toBeLessThan(MOST_GROWTH);
+});

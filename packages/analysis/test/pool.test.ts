@@ -1,0 +1,63 @@
+/** Who waits for whom: somebody with many long texts delays oneself. Counted in the order of the answers, not in time. */
+import { afterEach, expect, test } from 'vitest';
+import { type AnalysisPool, openPool } from '../src/index.js';
+// The threads run what is built.
+import { openPool as openBuilt } from '../dist/index.js';
+import { FairQueue } from '../src/fair-queue.js';
+
+let pool: AnalysisPool | undefined;
+afterEach(async () => {
+  await pool?.close();
+  pool = undefined;
+});
+
+const statement = (characters: number): string => `select ${'1+'.repeat(characters / 2)}1`;
+const live = (owner: string) => ({ owner, urgency: 'live' }) as const;
+const explain = (owner: string) => ({ owner, urgency: 'explain' }) as const;
+
+test('owners take turns', () => {
+  const queue = new FairQueue<string>();
+  for (const entry of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(entry.slice(0, 1), entry);
+  expect(queue.sizeOf('a')).toBe(3);
+  expect(Array.from({ length: 7 }, () => queue.shift())).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
+  expect(queue.size).toBe(0);
+});
+
+test('six long texts of one do not delay the short statement of another', async () => {
+  pool = openBuilt() as unknown as AnalysisPool;
+  const done: string[] = [];
+  const ask = (name: string, size: number, asker: ReturnType<typeof live> | ReturnType<typeof explain>) =>
+    pool?.analyze(18, statement(size), {}, asker).then((facts) => {
+      done.push(name);
+      return facts;
+    });
+  const all = [
+    ...Array.from({ length: 6 }, (_, n) => ask(`alice ${n}`, 100_000, live('alice'))),
+    ...Array.from({ length: 3 }, (_, n) => ask(`carol ${n}`, 20_000, explain('carol'))),
+    ask('bob', 5_000, live('bob')),
+  ];
+  const facts = await Promise.all(all);
+  expect(facts.at(-1)).toMatchObject({ confidence: 'exact' });
+  expect(done[0]).toBe('bob');
+  // What is only explained comes behind what waits to run.
+  expect(done.slice(-3).every((name) => name.startsWith('carol'))).toBe(true);
+});
+
+test('one owner has no more than a share of the places, and explanations none of those of statements', async () => {
+  pool = openPool({ queue: 16, ownQueue: 8 });
+  const reasons: string[] = [];
+  const ask = (owner: ReturnType<typeof live> | ReturnType<typeof explain>): void => {
+    void pool
+      ?.analyze(18, statement(70_000), {}, owner)
+      .then(({ actions }) => reasons.push(actions[0]?.reasons[0] ?? ''));
+  };
+  for (let n = 0; n < 12; n++) ask(live('alice'));
+  for (let n = 0; n < 12; n++) ask(explain('alice'));
+  for (let n = 0; n < 4; n++) ask(live('bob'));
+  await new Promise(setImmediate);
+  // Of alice one runs and eight wait; one of her explanations waits; all of bob's do.
+  expect(reasons.filter((reason) => reason.includes('of yours'))).toHaveLength(3 + 11);
+  for (let n = 0; n < 8; n++) ask(live(`other ${n}`));
+  await new Promise(setImmediate);
+  expect(reasons.filter((reason) => reason.includes('too many long statements were'))).toHaveLength(4);
+});
