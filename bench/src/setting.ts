@@ -82,15 +82,9 @@ async function startGateway(
   folder: string,
   targetPort: number,
 ): Promise<{ child: ChildProcess; port: number; token: string }> {
-  const [port, control] = [await freePort(), await freePort()];
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'sluice.yaml'),
-    `data: data
-listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
-control: { port: ${control} }
-limits: { sessions_per_principal: 5000, connections: 20000 }
-principals: { bench: { groups: [engineers] } }
+  return spawnGateway(
+    folder,
+    `limits: { sessions_per_principal: 5000, connections: 20000 }
 connections:
   target:
     protocol: postgres
@@ -122,6 +116,23 @@ ${Object.entries(MASKED)
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
 `,
+  );
+}
+
+/** A gateway in a process of its own, with the principal `bench` and its token. @param yaml connections, policies and limits */
+export async function spawnGateway(
+  folder: string,
+  yaml: string,
+): Promise<{ child: ChildProcess; port: number; token: string }> {
+  const [port, control] = [await freePort(), await freePort()];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'sluice.yaml'),
+    `data: data
+listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
+control: { port: ${control} }
+principals: { bench: { groups: [engineers] } }
+${yaml}`,
   );
   const child = spawn(
     process.execPath,
