@@ -15,6 +15,7 @@ import type { Logger } from 'pino';
 import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
+import { type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
 import { type Grammars, Judge } from './judge.js';
 import { isLoopback } from './listener.js';
@@ -57,6 +58,7 @@ export class Gateway {
   readonly addresses = new Map<string, string>();
 
   readonly #store: Store;
+  readonly #guesses: Guesses;
   readonly #pool: ReturnType<typeof openPool>;
   readonly #services: Services;
   readonly #draining: AbortController;
@@ -87,6 +89,7 @@ export class Gateway {
     this.log = parts.log;
     this.counters = parts.counters;
     this.#store = parts.store;
+    this.#guesses = parts.guesses;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
     this.#maskTargets = new MaskTargets(
@@ -235,6 +238,7 @@ export class Gateway {
     this.log.flush();
     this.journal.close();
     await this.#pool.close();
+    await this.#guesses.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });
   }
@@ -336,6 +340,7 @@ export class Gateway {
           parts.redactionKey,
           session.masks,
           parts.maskKey,
+          parts.guesses,
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
@@ -353,10 +358,13 @@ export class Gateway {
     redactionKey: Uint8Array,
     masks?: MaskSession,
     streamKey?: Uint8Array,
+    guesses?: Guesses,
   ): Judge {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks, streamKey);
+    const redact = (text: string): string => redactSecrets(text, redactionKey);
+    const counter = guesses?.counter(principal, targetName(connection));
+    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter);
   }
 
   #look(): void {

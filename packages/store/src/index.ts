@@ -5,10 +5,12 @@ import { Kysely, type Selectable, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
 import { type ApprovalRecord, ApprovalStore } from './approvals.js';
+import { GuessStore } from './guesses.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
+export type { GuessRecord, GuessStore } from './guesses.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -45,11 +47,13 @@ export interface TokenOwner {
  */
 export class Store {
   readonly agents: AgentStore;
+  readonly guesses: GuessStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
     this.#db = db;
     this.agents = new AgentStore(db);
+    this.guesses = new GuessStore(db);
   }
 
   /**
