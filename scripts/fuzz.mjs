@@ -1,14 +1,16 @@
-// pnpm fuzz <name> [--seconds N] [--seed S]: runs one of the fuzz-<name>.test.ts, or the comparison of lineage with a
-// server, for as long as one likes.
+// pnpm fuzz <name> [--seconds N] [--seed S]: runs one of the fuzz-<name>.test.ts, or a comparison with real servers in
+// bench, for as long as one likes.
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ENV, NODE, ROOT } from './setup.mjs';
 
 const files = globSync('{gateway,packages/*,protocols/*}/test/**/fuzz-*.test.ts', { cwd: ROOT });
+/** Comparisons with a real server, which take `--major` as well. */
+const IN_BENCH = ['lineage', 'twins'];
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
 
-if (process.argv[2] === 'lineage') {
+if (IN_BENCH.includes(process.argv[2])) {
   const { status } = spawnSync(NODE, ['bench/dist/fuzz.js', ...process.argv.slice(2)], {
     cwd: ROOT,
     stdio: 'inherit',
@@ -23,7 +25,7 @@ try {
     options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
   });
   const file = files[targets.indexOf(positionals[0])];
-  if (!file || !(Number(values.seconds) > 0)) throw new Error(`Targets: ${[...targets, 'lineage'].join(', ')}`);
+  if (!file || !(Number(values.seconds) > 0)) throw new Error(`Targets: ${[...targets, ...IN_BENCH].join(', ')}`);
   const { status } = spawnSync(NODE, ['node_modules/vitest/vitest.mjs', 'run', file], {
     cwd: ROOT,
     stdio: 'inherit',

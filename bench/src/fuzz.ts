@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { differential, summary } from './lineage/differential.js';
 import { startLineageServer } from './lineage/server.js';
+import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
-/** `pnpm fuzz lineage [--seconds 60] [--seed N] [--major 15]`: ends with status 1 when anything was wrong. */
+/** `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`: ends with status 1 when anything was wrong. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -12,18 +13,51 @@ const { positionals, values } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
-if (positionals[0] === 'lineage') {
-  const server = await startLineageServer(values.major === '18' ? 18 : 15);
+const seed = Number(values.seed);
+const seconds = Number(values.seconds);
+const major = values.major === '18' ? 18 : 15;
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** Each gives how much was wrong. */
+const TARGETS: Readonly<Record<string, () => Promise<number>>> = { lineage: fuzzLineage, twins: fuzzTwins };
+
+async function fuzzLineage(): Promise<number> {
+  const server = await startLineageServer(major);
   try {
-    const tally = await differential(server, { seed: Number(values.seed), seconds: Number(values.seconds) });
-    if (values.verbose) for (const [what, sql] of tally.examples) process.stdout.write(`${what}\n  ${sql}\n`);
-    for (const wrong of tally.wrong) process.stdout.write(`${wrong}\n`);
-    process.stdout.write(`${summary(tally)}\n`);
-    if (tally.wrong.length > 0) process.exitCode = 1;
+    const tally = await differential(server, { seed, seconds });
+    if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
+    for (const wrong of tally.wrong) print(wrong);
+    print(summary(tally));
+    return tally.wrong.length;
   } finally {
     await server.stop();
   }
-} else {
-  process.stderr.write('What is to be fuzzed? There is: lineage\n');
+}
+
+async function fuzzTwins(): Promise<number> {
+  const started = performance.now();
+  let printed = 0;
+  const tally = await runTwins({
+    major,
+    seed,
+    seconds,
+    onProgress: ({ scripts, statements, finds }) => {
+      const elapsed = (performance.now() - started) / 1000;
+      print(
+        `${elapsed.toFixed(0)} s: ${scripts} scripts, ${(statements / elapsed).toFixed(0)} statements a second, ${finds.length} finds`,
+      );
+      for (; printed < finds.length; printed++) print(findInWords(finds[printed] as (typeof finds)[number]));
+    },
+  });
+  if (values.verbose) for (const [what, script] of tally.errors) print(`${what}\n  ${script}`);
+  for (const find of tally.finds.slice(printed)) print(findInWords(find));
+  print(twinSummary(tally));
+  return tally.finds.length;
+}
+
+const fuzz = TARGETS[positionals[0] ?? ''];
+if (fuzz) process.exitCode = (await fuzz()) > 0 ? 1 : 0;
+else {
+  process.stderr.write(`What is to be fuzzed? There are: ${Object.keys(TARGETS).join(', ')}\n`);
   process.exitCode = 2;
 }

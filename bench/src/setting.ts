@@ -96,15 +96,9 @@ const routeOf = (name: string, { child, port, token }: RunningGateway): Route =>
 
 /** @param root the checkout whose build is run */
 async function startGateway(root: string, folder: string, targetPort: number): Promise<RunningGateway> {
-  const [port, control] = [await freePort(), await freePort()];
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'sluice.yaml'),
-    `data: data
-listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
-control: { port: ${control} }
-limits: { sessions_per_principal: 5000, connections: 20000 }
-principals: { bench: { groups: [engineers] } }
+  return spawnGateway(
+    folder,
+    `limits: { sessions_per_principal: 5000, connections: 20000 }
 connections:
   target:
     protocol: postgres
@@ -136,6 +130,26 @@ ${Object.entries(MASKED)
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
 `,
+    root,
+  );
+}
+
+/**
+ * A gateway in a process of its own, with the principal `bench` and its token.
+ *
+ * @param yaml connections, policies and limits
+ * @param root the checkout whose build is run
+ */
+export async function spawnGateway(folder: string, yaml: string, root = ROOT): Promise<RunningGateway> {
+  const [port, control] = [await freePort(), await freePort()];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'sluice.yaml'),
+    `data: data
+listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
+control: { port: ${control} }
+principals: { bench: { groups: [engineers] } }
+${yaml}`,
   );
   const child = spawn(
     process.execPath,

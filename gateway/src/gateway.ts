@@ -16,6 +16,7 @@ import type { Logger } from 'pino';
 import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
+import { type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
 import { type Grammars, Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
@@ -61,6 +62,7 @@ export class Gateway {
   readonly addresses = new Map<string, string>();
 
   readonly #store: Store;
+  readonly #guesses: Guesses;
   readonly #pool: ReturnType<typeof openPool>;
   readonly #services: Services;
   readonly #draining: AbortController;
@@ -92,6 +94,7 @@ export class Gateway {
     this.readings = parts.readings;
     this.counters = parts.counters;
     this.#store = parts.store;
+    this.#guesses = parts.guesses;
     this.#pool = parts.pool;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
@@ -247,6 +250,7 @@ export class Gateway {
     this.log.flush();
     this.journal.close();
     await this.#pool.close();
+    await this.#guesses.close();
     await this.#store.close();
     rmSync(join(this.config.data, BEACON), { force: true });
   }
@@ -346,6 +350,7 @@ export class Gateway {
           parts.redactionKey,
           session.masks,
           parts.maskKey,
+          parts.guesses,
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
       sessions: this.places.limits.connections,
@@ -360,10 +365,13 @@ export class Gateway {
     redactionKey: Uint8Array,
     masks?: MaskSession,
     streamKey?: Uint8Array,
+    guesses?: Guesses,
   ): Judge {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    return new Judge(this.grammars, policy, context, (text) => redactSecrets(text, redactionKey), masks, streamKey);
+    const redact = (text: string): string => redactSecrets(text, redactionKey);
+    const counter = guesses?.counter(principal, targetName(connection));
+    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter);
   }
 
   #look(): void {

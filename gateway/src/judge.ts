@@ -1,4 +1,11 @@
-import { type AnalysisPool, type Analyzer, type Asker, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
+import {
+  type AnalysisPool,
+  type Analyzer,
+  type Asker,
+  INLINE_LIMIT,
+  analyzeShell,
+  loadPostgres,
+} from '@sluice/analysis';
 import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
@@ -9,6 +16,7 @@ import {
   type Verdict,
   unrefused,
 } from '@sluice/guardrails';
+import type { GuessCounter } from './guesses.js';
 import { holdSetting } from './hold-setting.js';
 import { streamEditors } from './masks/editors.js';
 import { type MaskSession, NotNow, type Plan } from './masks/session.js';
@@ -68,11 +76,12 @@ export class Judge {
   readonly #redact: (text: string) => string;
   readonly #masks: MaskSession | undefined;
   readonly #streamKey: Uint8Array | undefined;
+  readonly #guesses: GuessCounter | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   /**
    * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
-   * `streamKey`: for the pseudonyms in what programs print.
+   * `streamKey`: for the pseudonyms in what programs print. `guesses` counts what masked columns are compared with.
    */
   constructor(
     grammars: Grammars,
@@ -81,7 +90,9 @@ export class Judge {
     redact: (text: string) => string,
     masks?: MaskSession,
     streamKey?: Uint8Array,
+    guesses?: GuessCounter,
   ) {
+    this.#guesses = guesses;
     this.#streamKey = streamKey;
     this.#masks = masks;
     this.#grammars = grammars;
@@ -95,7 +106,8 @@ export class Judge {
     return this.#policy.masks;
   }
 
-  judge(command: Command): Judgement | Promise<Judgement> {
+  /** `again`: people have released a command that was judged before, and its guesses are counted already. */
+  judge(command: Command, again = false): Judgement | Promise<Judgement> {
     const { text } = command;
     if (command.type === 'custom')
       return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
@@ -104,9 +116,9 @@ export class Judge {
     const owner = this.#context.principal.name;
     const facts = this.#grammars.analyze(command, { owner, urgency: 'live' });
     if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
-    if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts);
+    if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts, again);
     return facts.then(
-      (late) => this.#judgeFacts(command, late),
+      (late) => this.#judgeFacts(command, late, again),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
   }
@@ -142,7 +154,7 @@ export class Judge {
     return { ...judged, answer: { ...answer, stream } };
   }
 
-  #judgeFacts(command: SqlCommand, facts: Facts): Judgement | Promise<Judgement> {
+  #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
     const { text } = command;
     const decided = this.#decide(text, facts);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
@@ -153,23 +165,34 @@ export class Judge {
     try {
       const plan = this.#masks.plan(command, facts, judged.masks);
       return plan instanceof Promise
-        ? plan.then((late) => this.#planned(text, facts, judged, late)).catch(failed)
-        : this.#planned(text, facts, judged, plan);
+        ? plan.then((late) => this.#planned(text, facts, judged, late, again)).catch(failed)
+        : this.#planned(text, facts, judged, plan, again);
     } catch (error) {
       return failed(error);
     }
   }
 
   /** What a command does with masked columns is for the rules to judge as well. */
-  #planned(text: string, facts: Facts, judged: Judged, { masking, use }: Plan): Judgement {
+  #planned(text: string, facts: Facts, judged: Judged, { masking, use, compared }: Plan, again: boolean): Judgement {
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
-      const verdict = this.#policy.judge(facts, text, { ...this.#context, masked: use });
+      const masked = { ...use, guesses: this.#guessed(compared, again) };
+      const verdict = this.#policy.judge(facts, text, { ...this.#context, masked });
       decided = judgedAs(facts, verdict);
     }
     const judgement = this.#inWords(text, decided);
     if (judgement.answer.type === 'deny') return judgement;
     return { ...judgement, answer: { ...judgement.answer, masking } };
+  }
+
+  /** Counts what is compared, and tells the most for one of the columns. */
+  #guessed(compared: Plan['compared'], again: boolean): number {
+    let most = 0;
+    for (const [column, values] of compared) {
+      const sum = again ? this.#guesses?.known(column) : this.#guesses?.count(column, values);
+      most = Math.max(most, sum ?? values);
+    }
+    return most;
   }
 
   #decide(text: string, facts: Facts): Judged {

@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
 import { toRow } from './control/approvals.js';
 import { Counters } from './counters.js';
+import { Guesses } from './guesses.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
@@ -30,6 +31,7 @@ export interface Parts {
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
+  readonly guesses: Guesses;
   readonly webhooks: Webhooks;
   readonly barrier: CommitBarrier;
   readonly counters: Counters;
@@ -82,6 +84,9 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
     if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
   });
+  const guesses = await Guesses.open(store.guesses, ({ message }) =>
+    operator.warn({ error: message }, 'guesses at masked columns cannot be saved: a restart would forget them'),
+  );
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
@@ -94,6 +99,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     agents,
     sshKeys,
     approvals,
+    guesses,
     webhooks,
     barrier,
     counters,

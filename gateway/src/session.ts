@@ -294,7 +294,7 @@ export class Session implements Gate {
         this.end(this.#outdated);
         return this.#refusedLate(command, OUTDATED);
       }
-      const again = await (this.#judge ??= this.#services.judge(this)).judge(kept);
+      const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = !again.held || termsOf(again.held.holds) === termsOf(holds);
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
       if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);

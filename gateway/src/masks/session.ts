@@ -26,6 +26,8 @@ import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.
 export interface Plan {
   readonly masking: Masking;
   readonly use: MaskedUse;
+  /** With how many values it compares masked columns, by `schema.table.column`. */
+  readonly compared: ReadonlyMap<string, number>;
 }
 
 /** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
@@ -194,9 +196,11 @@ export class MaskSession implements MaskedSession {
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
     };
-    const use = lineage ? useOf(lineage, columns, meaning, command, facts) : unknownUse(facts, columns);
+    const { use, compared } = lineage
+      ? useOf(lineage, columns, meaning, command, facts)
+      : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
-    return { masking, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
+    return { masking, compared, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
   }
 
   /** The session has tables of its own, which no catalog of ours has. */
@@ -364,11 +368,11 @@ function useOf(
   { catalog }: Meaning,
   { parameters }: SqlCommand,
   facts: Facts,
-): MaskedUse {
-  if (masked.size === 0) return NO_USE;
+): Pick<Plan, 'use' | 'compared'> {
+  if (masked.size === 0) return { use: NO_USE, compared: NOTHING_COMPARED };
   const asked = new Set<string>();
   const moved = new Set<string>();
-  const compared = new Map<BaseColumn, number>();
+  const compared = new Map<string, number>();
   for (const [statement, { predicates, conditionsOnUnknown, flows, unknown }] of lineage.entries()) {
     // Nobody knows which conditions stand in what could not be followed, nor what they are on.
     if (conditionsOnUnknown.length > 0 || (unknown !== undefined && reads(facts, statement))) asked.add('other');
@@ -378,7 +382,7 @@ function useOf(
       if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
         asked.add(kind === 'other' ? 'other' : 'equality');
         const elements = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
-        compared.set(column, (compared.get(column) ?? 0) + elements);
+        if (elements > 0) compared.set(column.name, (compared.get(column.name) ?? 0) + elements);
       }
       // Whose values they are is not known, so no rule for a column could speak of it.
       if (HOLDING.has(column.relation)) moved.add('condition');
@@ -395,7 +399,8 @@ function useOf(
   }
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
-  return asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
+  const use = asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
+  return { use, compared };
 }
 
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */
@@ -423,6 +428,7 @@ const keyed = (
   );
 
 const NO_USE: MaskedUse = { asked: [], moved: [] };
+const NOTHING_COMPARED: ReadonlyMap<string, number> = new Map();
 
 const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColumns>>>();
 

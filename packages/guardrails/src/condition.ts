@@ -21,7 +21,7 @@ const ATTRIBUTES = {
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
   principal: { name: 'string', kind: 'string', groups: 'list<string>', roles: 'list<string>' },
   connection: { name: 'string', protocol: 'string' },
-  masked: { asked: 'list<string>', moved: 'list<string>' },
+  masked: { asked: 'list<string>', moved: 'list<string>', guesses: 'int' },
 } as const;
 
 export class ConditionError extends Error {
@@ -74,7 +74,11 @@ export const attributesOf = (
   },
   principal: { name: principal.name, kind: principal.kind, groups: [...principal.groups], roles: [...principal.roles] },
   connection: { name: connection.name, protocol: connection.protocol },
-  masked: { asked: [...(masked?.asked ?? [])], moved: [...(masked?.moved ?? [])] },
+  masked: {
+    asked: [...(masked?.asked ?? [])],
+    moved: [...(masked?.moved ?? [])],
+    guesses: BigInt(masked?.guesses ?? 0),
+  },
 });
 
 function actionAttributes({ verb, effects, resources, filter, depth, reasons }: Action): object {

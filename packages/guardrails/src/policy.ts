@@ -20,6 +20,11 @@ export interface MaskedUse {
    * names stand for; `condition` on a catalog that holds values of other tables.
    */
   readonly moved: readonly string[];
+  /**
+   * With how many values this person has compared a masked column within a day, this command included: the most of the
+   * columns that it compares. 0 where it compares none.
+   */
+  readonly guesses?: number;
 }
 
 /** A mask that applies, and the rule that says so. */

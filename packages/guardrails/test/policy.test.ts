@@ -291,6 +291,15 @@ describe('masks', () => {
     expect(policy(mask('one'), admitted).judge(facts([action()]), '', moved).decision).toEqual({ type: 'allow' });
   });
 
+  test('rules see how often somebody has guessed, and nothing where nobody has', () => {
+    const few = mask('guessing', { when: 'masked.guesses > 50', then: { type: 'deny', message: 'No.' } });
+    const guessed = (guesses: number): string =>
+      policy(few).judge(facts([action()]), '', { ...context, masked: { asked: ['equality'], moved: [], guesses } })
+        .decision.type;
+    expect([guessed(50), guessed(51)]).toEqual(['allow', 'deny']);
+    expect(policy(few).judge(facts([action()]), '', context).decision.type).toBe('allow');
+  });
+
   test('rules see how conditions look at masked columns', () => {
     const strict = mask('probing', { when: '"other" in masked.asked', then: { type: 'deny', message: 'No.' } });
     const asking = { ...context, masked: { asked: ['equality'], moved: [] } };

@@ -5,6 +5,7 @@ import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
 import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { StoreDialect } from './driver.js';
+import { GuessStore } from './guesses.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
@@ -16,6 +17,7 @@ export {
   type SessionFilter,
   SessionIndex,
 } from './session-index.js';
+export type { GuessRecord, GuessStore } from './guesses.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -65,11 +67,13 @@ export interface TokenOwner {
  */
 export class Store {
   readonly agents: AgentStore;
+  readonly guesses: GuessStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
     this.#db = db;
     this.agents = new AgentStore(db);
+    this.guesses = new GuessStore(db);
   }
 
   /**

@@ -8,6 +8,16 @@ export interface Database {
   agents: AgentsTable;
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
+  guesses: GuessesTable;
+}
+
+export interface GuessesTable {
+  /** Whom the counts are of: a principal, or an issuer and what it calls somebody. */
+  person: string;
+  masked_column: string;
+  /** Hours since 1970. */
+  hour: number;
+  count: number;
 }
 
 export interface AgentsTable {
@@ -129,6 +139,18 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005_token_makers': {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable('tokens').addColumn('makers', 'text').execute();
+    },
+  },
+  '0009_guesses': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('guesses')
+        .addColumn('person', 'text', (column) => column.notNull())
+        .addColumn('masked_column', 'text', (column) => column.notNull())
+        .addColumn('hour', 'bigint', (column) => column.notNull())
+        .addColumn('count', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('guesses_key', ['person', 'masked_column', 'hour'])
+        .execute();
     },
   },
 };
