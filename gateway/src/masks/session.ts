@@ -17,6 +17,7 @@ import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
+import { Backend, type Pooled, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
 
@@ -43,6 +44,7 @@ export class MaskSession implements MaskedSession {
   readonly #key: Uint8Array;
   readonly #onUnmatched: (patterns: readonly string[]) => void;
   readonly #count: (cells: number) => void;
+  readonly #backend: Backend;
   #names: NameSpace | undefined;
   /** The names as they were when no transaction was open. */
   #idle: NameSpace | undefined;
@@ -65,7 +67,9 @@ export class MaskSession implements MaskedSession {
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
+    pooled?: Pooled,
   ) {
+    this.#backend = new Backend(pooled);
     this.#catalog = catalog;
     this.#user = user;
     this.#key = key;
@@ -111,12 +115,21 @@ export class MaskSession implements MaskedSession {
     return filterMessage(bytes, { masked: this.#touched });
   }
 
+  opened(process: number): Look {
+    return { text: WHO, answered: (value) => this.#backend.opened(process, readProcess(value)) };
+  }
+
   get needsLook(): boolean {
-    if (this.#names?.overlay.uncertain === undefined || this.#names === this.#looked) return false;
-    return this.#status === 'idle' || this.#status === 'open';
+    if (this.#status !== 'idle' && this.#status !== 'open') return false;
+    return this.#backend.due || this.#isUncertain;
+  }
+
+  get #isUncertain(): boolean {
+    return this.#names?.overlay.uncertain !== undefined && this.#names !== this.#looked;
   }
 
   look(): Look {
+    if (!this.#isUncertain) return { text: WHO, answered: (value) => this.#backend.met(readProcess(value)) };
     const before = this.#names;
     const meaning = this.#meaning;
     this.#looked = before;
@@ -124,9 +137,9 @@ export class MaskSession implements MaskedSession {
       text: LOOK,
       answered: (value) => {
         const look = value === undefined ? undefined : readLook(value);
-        if (!look || !before || !meaning) return undefined;
+        if (!look || !before || !meaning) return {};
         this.#names = afterLook(before, look, meaning.catalog);
-        return new Map(look.statements);
+        return { ...this.#backend.met(look), statements: new Map(look.statements) };
       },
     };
   }

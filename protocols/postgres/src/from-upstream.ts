@@ -206,7 +206,8 @@ export class FromUpstream {
 
   #lookEnded(head: OwedLook, chunk: Buffer, at: number, end: number): void {
     this.#out.from = end;
-    const statements = endLook(head);
+    const { statements, unfit } = endLook(head);
+    if (unfit) this.#shared.fail('08006', unfit.message, unfit.hint);
     if (statements) this.#shared.names.verified(statements);
     this.#shared.pipeline.shift();
     this.#readyStatus(chunk, at);

@@ -11,6 +11,9 @@ import { type Column, NOTHING, withUnknown } from './value.js';
 
 /** What a session says of itself. */
 export interface Look {
+  /** The process of the server, and when it started, in seconds since 1970; null where the role may not see that. */
+  readonly process: number;
+  readonly started: number | null;
   /** As SHOW search_path has it. */
   readonly path: string;
   readonly role: string;
@@ -35,7 +38,8 @@ export interface Look {
  * One statement with one value, which `readLook` reads. It says nowhere what it leaves to the search path, because objects
  * of the session come before those of pg_catalog there; it reads catalogs only, so that it cannot fail where others do not.
  */
-export const LOOK = `select pg_catalog.json_build_object(
+export const LOOK = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
+    (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
   'wrote', pg_catalog.pg_current_xact_id_if_assigned() is not null,
   'relations', (select pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind,
@@ -60,8 +64,10 @@ export function readLook(text: string): Look | undefined {
     return undefined;
   }
   const { relations, statements, ...look } = told;
-  const { path = '', role = '', user = '', wrote = true } = look;
+  const { process = 0, started = null, path = '', role = '', user = '', wrote = true } = look;
   return {
+    process,
+    started,
     path,
     role,
     user,
