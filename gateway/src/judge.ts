@@ -144,10 +144,12 @@ export class Judge {
     const { text } = command;
     const decided = this.#decide(text, facts);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
-    if (!this.#masks || command.phase !== 'run' || judged.answer.type === 'deny') return this.#inWords(text, judged);
-    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
+    if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (): Judgement =>
       this.#inWords(text, unjudged('columns are masked here, and the catalog of the target cannot be read'));
+    if (command.phase !== 'run')
+      return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
+    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
       const plan = this.#masks.plan(command, facts, judged.masks);
       return plan instanceof Promise
@@ -159,7 +161,8 @@ export class Judge {
   }
 
   /** What a command does with masked columns is for the rules to judge as well. */
-  #planned(text: string, facts: Facts, judged: Judged, { masking, use }: Plan): Judgement {
+  #planned(text: string, facts: Facts, judged: Judged, { masking, use, refusal }: Plan): Judgement {
+    if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
       const verdict = this.#policy.judge(facts, text, { ...this.#context, masked: use });

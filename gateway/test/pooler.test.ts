@@ -100,6 +100,150 @@ describe.skipIf(missing !== undefined)(`pgbouncer${missing === undefined ? '' : 
     });
   });
 
+  describe('before the database, in transaction mode, and the configuration says so', () => {
+    /** A client through the gateway, and a way past it to each of so many processes of the server. */
+    const setting = async (
+      servers: number,
+    ): Promise<{ stand: Stand; client: pg.Client; everywhere: (text: string) => Promise<void> }> => {
+      const behind = await startBouncer(server, 'transaction', servers);
+      closing.push(() => behind.stop());
+      const others = Array.from(
+        { length: servers },
+        () => new pg.Client({ host: '127.0.0.1', port: behind.port, user: behind.user, database: 'postgres' }),
+      );
+      for (const other of others) {
+        other.on('error', () => undefined);
+        await other.connect();
+        closing.push(() => other.end());
+      }
+      const everywhere = async (text: string): Promise<void> => {
+        for (const step of ['begin', text, 'commit']) await Promise.all(others.map((other) => other.query(step)));
+      };
+      const stand = await standFor(behind, 'transaction');
+      return { stand, client: await clientOf(stand), everywhere };
+    };
+
+    test('names with a schema are known, and those without one in a transaction', async () => {
+      const { client } = await setting(5);
+      expect(await read(client, 'select id, name, upper(email), count(*) over () from public.people')).toEqual([
+        1,
+        'Ada',
+        '[masked:EMAIL]',
+        '1',
+      ]);
+      expect(await failure(read(client, 'select id from people'))).toBe('42501');
+      await expect(read(client, 'select id from people')).rejects.toMatchObject({
+        message: expect.stringContaining('people without its schema'),
+        hint: expect.stringContaining('begin a transaction'),
+      });
+      await client.query('begin');
+      expect(await read(client, 'select id, lower(email) from people')).toEqual([1, '[masked:EMAIL]']);
+      await client.query('set local search_path = tenant1');
+      expect(await read(client, 'select lower(email) from people')).toEqual(['tina@tenant1.example']);
+      await client.query('commit');
+      expect(await failure(read(client, 'select id from people'))).toBe('42501');
+      expect(await failure(read(client, 'begin; select lower(email) from people; commit'))).toBe('42501');
+      await client.query('rollback');
+    });
+
+    test('what others have left in the server process does not matter', async () => {
+      const { client, everywhere } = await setting(2);
+      await everywhere('set search_path = tenant1');
+      await client.query('begin');
+      expect(await read(client, 'select lower(email) from people')).toEqual(['tina@tenant1.example']);
+      await client.query('commit');
+      expect(await read(client, 'select lower(email) from public.people')).toEqual(['[masked:EMAIL]']);
+      await everywhere(
+        'reset search_path; create temp table people as select email as name, email, id from public.people',
+      );
+      await everywhere('create temp table pg_class as select * from pg_catalog.pg_class limit 0');
+      await client.query('begin');
+      for (const text of ['select name from people', "select name || '' from people", 'select p from people p'])
+        expect(JSON.stringify(await read(client, text)), text).not.toContain(EMAIL);
+      await client.query('commit');
+      await client.query('do $$ begin perform 1; end $$');
+      expect(await read(client, 'select name, lower(email) from public.people')).toEqual(['Ada', '[masked:EMAIL]']);
+      await everywhere("select set_config('my.kept', email, false) from public.people");
+      expect(await read(client, "select current_setting('my.kept')")).toEqual([null]);
+    });
+
+    test('sessions that have taken all processes of the pooler do not wait for the gateway for ever', async () => {
+      const { client } = await setting(1);
+      expect(await read(client, 'select id from public.people')).toEqual([1]);
+      await client.query('begin');
+      await new Promise((resolve) => setTimeout(resolve, 2_100));
+      await expect(read(client, 'select id from people')).rejects.toMatchObject({
+        message: expect.stringContaining('the catalog of the target cannot be read'),
+      });
+      await client.query('rollback');
+      // What is prepared takes the process as well, so it is prepared once the catalog is known.
+      for (let round = 0; round < 3; round++) {
+        expect(
+          (await client.query({ text: 'select name, $1::int from public.people', values: [1], rowMode: 'array' })).rows,
+        ).toEqual([['Ada', 1]]);
+        await new Promise((resolve) => setTimeout(resolve, 2_100));
+      }
+    });
+
+    test.each([
+      'set search_path = tenant1',
+      'reset all',
+      "select set_config('search_path', 'tenant1', false)",
+      "select set_config('my.x', 'y', false)",
+      'prepare p as select 1',
+      'execute p',
+      'deallocate all',
+      'discard all',
+      'listen x',
+      'begin; declare c cursor with hold for select 1',
+      'create temp table t (a int)',
+      'select 1 as a into temp t',
+      'create temp view v as select 1 as a',
+    ])('%s is refused, with a sentence', async (text) => {
+      const { client } = await setting(1);
+      await expect(client.query(text)).rejects.toMatchObject({
+        code: '42501',
+        message: expect.stringContaining('gives each transaction another server process'),
+        hint: expect.stringMatching(/\w+/),
+      });
+    });
+
+    test('what lasts no longer than its transaction passes', async () => {
+      const { client } = await setting(1);
+      await client.query('begin');
+      await client.query('create temp table mine on commit drop as select email, name from people');
+      expect(await read(client, 'select email, name from mine')).toEqual(['[masked:EMAIL]', 'Ada']);
+      await client.query('declare c cursor for select upper(email) from people');
+      expect(await read(client, 'fetch 1 from c')).toEqual(['[masked:EMAIL]']);
+      await client.query("select set_config('my.x', 'y', true)");
+      await client.query('commit');
+    });
+
+    test('a statement prepared under a name is refused, one without a name is not', async () => {
+      const { client } = await setting(1);
+      const text = 'select name, $1::int from public.people';
+      expect(await failure(client.query({ name: 's', text, values: [1] }))).toBe('0A000');
+      expect((await client.query({ text, values: [1], rowMode: 'array' })).rows).toEqual([['Ada', 1]]);
+    });
+
+    test('a statement that another client has prepared is not run in place of the one that was judged', async () => {
+      const { stand } = await setting(3);
+      const [p, q, r] = [await clientOf(stand), await clientOf(stand), await clientOf(stand)];
+      const seen: unknown[] = [];
+      const attempt = async (client: pg.Client, text: string): Promise<void> => {
+        seen.push(await read(client, text).catch((error: Error) => error.message));
+      };
+      await attempt(p, "prepare zz as select '' || name from public.people");
+      await attempt(p, 'begin');
+      await attempt(q, "prepare zz as select '' || email from public.people");
+      await attempt(p, 'rollback');
+      await attempt(r, 'begin');
+      await attempt(p, 'execute zz');
+      await attempt(p, 'begin; execute zz');
+      expect(JSON.stringify(seen)).not.toContain(EMAIL);
+    });
+  });
+
   test('a direct target is asked once, at the login', async () => {
     const client = await clientOf(await standFor(targetOf(server)));
     expect(await read(client, 'select id, email from people')).toEqual([1, '[masked:EMAIL]']);

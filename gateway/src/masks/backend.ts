@@ -55,7 +55,7 @@ export class Backend {
     this.#first = found;
     this.#seen = Date.now();
     if (!found) return { unfit: UNKNOWN };
-    return found.process === reported || this.#pooled === 'session' ? {} : { unfit: POOLER };
+    return found.process === reported || this.#pooled !== undefined ? {} : { unfit: POOLER };
   }
 
   /** What serves the session now. With a pooler by transaction that may be another process each time. */

@@ -34,6 +34,11 @@ export class TargetCatalog {
     return this.refresh();
   }
 
+  /** What was known last, however old: for what cannot go wrong by it, and must not wait. */
+  get known(): Meaning | undefined {
+    return this.#meaning;
+  }
+
   /** Definitions have changed: what is known does not count any more. */
   changed(): void {
     this.#checked = 0;

@@ -34,6 +34,8 @@ export interface MaskedSession {
    * @returns what is to be asked before the first command of the client
    */
   opened(process: number): Look;
+  /** A pooler gives each transaction another process of the server: nothing that was prepared before lasts. */
+  readonly pooled: boolean;
   /** The target has to be asked something on the session's own connection before its next command is judged. */
   readonly needsLook: boolean;
   /** What is to be asked, once. Called only while the target owes no reply. The client sees nothing of it. */

@@ -351,7 +351,7 @@ export class FromUpstream {
     this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
     this.#shared.copy = 'none';
     this.#out.discarding = false;
-    if (this.#shared.status === 'I') names.transactionEnded();
+    if (this.#shared.status === 'I') names.transactionEnded(masks?.pooled);
     masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');
   }
 

@@ -21,6 +21,7 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
     masks: {
       ready: () => undefined,
       message: (bytes) => bytes,
+      pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       get needsLook() {
         return due;

@@ -48,6 +48,7 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
     masks: {
       ready: (status) => told.push(status),
       message: hide,
+      pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       needsLook: false,
       look: () => ({ text: '', answered: () => ({}) }),

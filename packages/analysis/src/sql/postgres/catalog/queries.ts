@@ -49,24 +49,27 @@ export const CASTS = `select c.castsource, c.casttarget, c.castcontext
   from pg_cast c join pg_proc p on p.oid = c.castfunc join pg_namespace n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang where n.nspname <> 'pg_catalog' and l.lanname not in ('c', 'internal')`;
 
-/** A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. */
+/**
+ * A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. Outside a
+ * transaction of ours a temporary table of somebody's may come before those of pg_catalog, hence the schema.
+ */
 const sum = (identity: string, from: string): string =>
   `(select count(*) || ':' || coalesce(sum(hashtextextended(concat_ws(' ', x.xmin, ${identity}), 0)), 0) from ${from})`;
 
-const OF_LASTING = `in (select c.oid from pg_class c where c.relpersistence <> 't')`;
+const OF_LASTING = `in (select c.oid from pg_catalog.pg_class c where c.relpersistence <> 't')`;
 
 export const VERSION = `select concat_ws(' ', ${[
-  sum('x.oid', `pg_class x where x.relpersistence <> 't'`),
-  sum('x.attrelid, x.attnum', `pg_attribute x where x.attnum > 0 and x.attrelid ${OF_LASTING}`),
-  sum('x.oid', `pg_attrdef x where x.adrelid ${OF_LASTING}`),
-  sum('x.oid', `pg_rewrite x where x.ev_class ${OF_LASTING}`),
-  sum('x.oid', `pg_trigger x where x.tgrelid ${OF_LASTING}`),
-  sum('x.inhrelid, x.inhparent', 'pg_inherits x'),
-  sum('x.oid', `pg_type x join pg_namespace n on n.oid = x.typnamespace where ${LASTING}`),
-  sum('x.oid', 'pg_proc x'),
-  sum('x.oid', 'pg_operator x'),
-  sum('x.oid', 'pg_cast x'),
-  sum('x.oid', `pg_namespace x where x.nspname !~ '^pg_(temp|toast)'`),
-  sum('x.roleid, x.member', 'pg_auth_members x'),
-  `(select md5(string_agg(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_roles r)`,
+  sum('x.oid', `pg_catalog.pg_class x where x.relpersistence <> 't'`),
+  sum('x.attrelid, x.attnum', `pg_catalog.pg_attribute x where x.attnum > 0 and x.attrelid ${OF_LASTING}`),
+  sum('x.oid', `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
+  sum('x.oid', `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
+  sum('x.oid', `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
+  sum('x.inhrelid, x.inhparent', 'pg_catalog.pg_inherits x'),
+  sum('x.oid', `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid = x.typnamespace where ${LASTING}`),
+  sum('x.oid', 'pg_catalog.pg_proc x'),
+  sum('x.oid', 'pg_catalog.pg_operator x'),
+  sum('x.oid', 'pg_catalog.pg_cast x'),
+  sum('x.oid', `pg_catalog.pg_namespace x where x.nspname !~ '^pg_(temp|toast)'`),
+  sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
+  `(select md5(string_agg(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,
 ].join(', ')})`;

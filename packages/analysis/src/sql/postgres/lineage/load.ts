@@ -51,10 +51,10 @@ export class Lineage {
   }
 
   /** Everything that a verdict may depend on, apart from the catalog. Overlays are values: the same one has one number. */
-  #keyOf(text: string, { searchPath, role, user, overlay, initial }: Session): string {
+  #keyOf(text: string, { searchPath, role, user, overlay, initial, anyPath = '' }: Session): string {
     let number = this.#numbers.get(overlay);
     if (number === undefined) this.#numbers.set(overlay, (number = this.#next++));
-    return [searchPath.join('\u0001'), role, user, initial.searchPath.join('\u0001'), number, text].join('\0');
+    return [anyPath, searchPath.join('\u0001'), role, user, initial.searchPath.join('\u0001'), number, text].join('\0');
   }
 }
 

@@ -83,16 +83,19 @@ export function readLook(text: string): Look | undefined {
  * @param catalog without the definitions of an open transaction, so that nothing is known where there may be some
  */
 export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
-  // What SET ROLE NONE would go back to is not followed.
-  if (look.user !== session.user || look.wrote) return session;
+  const { anyPath, ...followed } = session;
   const { uncertain, ...overlay } = session.overlay;
+  // What SET ROLE NONE would go back to is not followed; a pooler may log in as somebody else.
+  if (look.user !== session.user && anyPath === undefined) return session;
+  if (look.wrote && uncertain !== undefined) return session;
   const reason = overlay.unread ?? uncertain ?? 'reads a temporary table that nobody saw being made';
   const relations = new Map<string, TemporaryRelation>();
   for (const one of look.relations) {
     const known = overlay.relations.get(one.name);
     relations.set(one.name, known && known.written === undefined ? known : written(one, known, reason, catalog));
   }
-  return { ...session, searchPath: splitSearchPath(look.path), role: look.role, overlay: { ...overlay, relations } };
+  const searchPath = splitSearchPath(look.path);
+  return { ...followed, searchPath, role: look.role, user: look.user, overlay: { ...overlay, relations } };
 }
 
 function written(
