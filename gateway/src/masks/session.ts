@@ -175,9 +175,9 @@ export class MaskSession implements MaskedSession {
   }
 
   #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+    // A look that failed, or met another catalog, may succeed after this command.
+    if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
-    // A look that failed may succeed after this command.
-    if (this.#status === 'idle') this.#looked = undefined;
     const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#onUnmatched(unmatched);

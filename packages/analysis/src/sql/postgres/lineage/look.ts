@@ -3,6 +3,7 @@
  * what the answer changes in a `Session`. Does not: when it is asked, and who sends it (the protocol).
  */
 import type { Catalog } from '../catalog/catalog.js';
+import { VERSION } from '../catalog/queries.js';
 import type { TemporaryRelation } from './effects.js';
 import type { Session } from './session.js';
 import { splitSearchPath } from './settings.js';
@@ -19,8 +20,11 @@ export interface Look {
   readonly role: string;
   /** SESSION_USER. */
   readonly user: string;
-  /** The open transaction has written something: it may have made definitions that others do not see. */
-  readonly wrote: boolean;
+  /**
+   * What `catalogVersion` says in an open transaction that has written something, which may have been definitions that
+   * others do not see; null in any other.
+   */
+  readonly version: string | null;
   readonly relations: readonly {
     readonly name: string;
     /** As in pg_class.relkind. */
@@ -41,7 +45,7 @@ export interface Look {
 export const LOOK = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
     (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
-  'wrote', pg_catalog.pg_current_xact_id_if_assigned() is not null,
+  'version', case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end,
   'relations', (select pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind,
       'plain', c.relkind operator(pg_catalog.=) 'r' and not c.relhassubclass and not c.relhasrules and not c.relhastriggers
         and not exists (select from pg_catalog.pg_inherits i where i.inhrelid operator(pg_catalog.=) c.oid),
@@ -64,14 +68,14 @@ export function readLook(text: string): Look | undefined {
     return undefined;
   }
   const { relations, statements, ...look } = told;
-  const { process = 0, started = null, path = '', role = '', user = '', wrote = true } = look;
+  const { process = 0, started = null, path = '', role = '', user = '', version = '' } = look;
   return {
     process,
     started,
     path,
     role,
     user,
-    wrote,
+    version,
     relations: (relations ?? []).map((one) => ({ ...one, columns: one.columns ?? [] })),
     statements: statements ?? [],
   };
@@ -80,14 +84,14 @@ export function readLook(text: string): Look | undefined {
 /**
  * The session once the target has said what its names mean. What code may have written to stays unknown.
  *
- * @param catalog without the definitions of an open transaction, so that nothing is known where there may be some
+ * @param catalog as others see it: where the session sees another one, code has defined something, and nothing is known
  */
 export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
   const { anyPath, ...followed } = session;
   const { uncertain, ...overlay } = session.overlay;
   // What SET ROLE NONE would go back to is not followed; a pooler may log in as somebody else.
   if (look.user !== session.user && anyPath === undefined) return session;
-  if (look.wrote && uncertain !== undefined) return session;
+  if (uncertain !== undefined && look.version !== null && look.version !== catalog.version) return session;
   const reason = overlay.unread ?? uncertain ?? 'reads a temporary table that nobody saw being made';
   const relations = new Map<string, TemporaryRelation>();
   for (const one of look.relations) {
