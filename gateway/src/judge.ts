@@ -158,10 +158,12 @@ export class Judge {
     const { text } = command;
     const decided = this.#decide(text, facts);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
-    if (!this.#masks || command.phase !== 'run' || judged.answer.type === 'deny') return this.#inWords(text, judged);
-    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
+    if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (error: unknown): Judgement =>
       this.#inWords(text, unjudged(error instanceof NotNow ? error.message : UNREADABLE));
+    if (command.phase !== 'run')
+      return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
+    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
       const plan = this.#masks.plan(command, facts, judged.masks);
       return plan instanceof Promise
@@ -173,7 +175,9 @@ export class Judge {
   }
 
   /** What a command does with masked columns is for the rules to judge as well. */
-  #planned(text: string, facts: Facts, judged: Judged, { masking, use, compared }: Plan, again: boolean): Judgement {
+  #planned(text: string, facts: Facts, judged: Judged, plan: Plan, again: boolean): Judgement {
+    const { masking, use, compared, refusal } = plan;
+    if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
       const masked = { ...use, guesses: this.#guessed(compared, again) };

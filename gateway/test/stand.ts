@@ -27,6 +27,7 @@ export interface StandOptions {
     readonly ca?: string;
     readonly host?: string;
     readonly secret?: string;
+    readonly pooled?: string;
   };
   /** The listener that agents dial in at, and the agent that the connection goes by. */
   readonly agents?: string;
@@ -72,7 +73,7 @@ ${options.principals ?? ''}
 connections:
   db:
     protocol: postgres
-    target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''} }
+    target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''}${target.pooled ? `, pooled: ${target.pooled}` : ''} }
     credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`}${target.secret === undefined ? '' : `, secret: ${target.secret}`} }${options.via === undefined ? '' : `\n    via: ${options.via}`}
     access: ${options.access ?? '["group:engineers"]'}${options.connection === undefined ? '' : `\n    ${options.connection}`}
     policies: [production]

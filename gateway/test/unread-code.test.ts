@@ -74,10 +74,12 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       await run('drop table tasks', 'drop type enum_tasks_state');
     });
 
-    test('in an open transaction that has written nothing, and at its end where it has', async () => {
+    test('in an open transaction, unless something was defined in it, and then at its end', async () => {
       await run('begin', NOTHING);
       expect(await values('select id from orders')).toEqual([1]);
       await run('insert into orders (total) values (1)', 'select plf(1)');
+      expect(await values('select id from orders limit 1')).toEqual([1]);
+      await run("do $$ begin execute 'create table made (id int)'; end $$");
       expect(await values('select id from orders limit 1')).toEqual([null]);
       await run('rollback');
       expect(await values('select id from orders')).toEqual([1]);

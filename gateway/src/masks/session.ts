@@ -1,7 +1,6 @@
 import {
   type BaseColumn,
   type Catalog,
-  type Effect,
   LOOK,
   type Session as NameSpace,
   OTHERS_STATEMENTS,
@@ -18,8 +17,11 @@ import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
+import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
+import { Backend, type Pooled, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
+import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
 import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
@@ -28,6 +30,8 @@ export interface Plan {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
+  /** It does not pass to what is behind the target's pooler. */
+  readonly refusal?: PooledRefusal;
 }
 
 /** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
@@ -52,6 +56,11 @@ export class MaskSession implements MaskedSession {
   readonly #key: Uint8Array;
   readonly #onUnmatched: (patterns: readonly string[]) => void;
   readonly #count: (cells: number) => void;
+  readonly #backend: Backend;
+  /** What each transaction starts from, with a pooler that gives it another process of the server. */
+  readonly #fresh: NameSpace | undefined;
+  /** Something was prepared since the target was last ready. */
+  #prepared = false;
   #names: NameSpace | undefined;
   /** The names as they were when no transaction was open. */
   #idle: NameSpace | undefined;
@@ -74,7 +83,10 @@ export class MaskSession implements MaskedSession {
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
+    pooled?: Pooled,
   ) {
+    this.#backend = new Backend(pooled);
+    this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
     this.#user = user;
     this.#key = key;
@@ -87,11 +99,21 @@ export class MaskSession implements MaskedSession {
    * end of a transaction never waits for the catalog: that may be waiting for the transaction.
    */
   plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
-    const known = isTransactionControl(facts) ? this.#catalog.known : undefined;
+    // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
+    const waits = this.#fresh !== undefined && this.#status === 'idle';
+    const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
     const meaning = known ?? this.#catalog.get();
-    return meaning instanceof Promise
-      ? meaning.then((late) => this.#plan(late, command, facts, masks))
-      : this.#plan(meaning, command, facts, masks);
+    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks);
+    const held = this.#fresh && (this.#prepared || this.#status === 'open');
+    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks));
+  }
+
+  /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
+  prepare(): Promise<unknown> | undefined {
+    if (!this.#fresh) return undefined;
+    const known = this.#prepared || this.#status === 'open' ? undefined : this.#catalog.get();
+    this.#prepared = true;
+    return known instanceof Promise ? known : undefined;
   }
 
   ready(status: 'idle' | 'open' | 'failed'): void {
@@ -99,6 +121,7 @@ export class MaskSession implements MaskedSession {
     this.#failed = false;
     const before = this.#status;
     this.#status = status;
+    this.#prepared = false;
     if (!this.#names) return;
     if (status === 'idle') {
       if (this.#defined || this.#ownCode) this.#catalog.changed();
@@ -113,6 +136,7 @@ export class MaskSession implements MaskedSession {
         const { searchPath, role } = this.#names;
         this.#names = { ...this.#names, initial: { searchPath, role } };
       }
+      if (this.#fresh) this.#names = this.#fresh;
       this.#idle = this.#names;
     }
   }
@@ -124,12 +148,27 @@ export class MaskSession implements MaskedSession {
     return filterMessage(bytes, { masked: this.#touched });
   }
 
+  opened(process: number): Look {
+    return { text: WHO, answered: (value) => this.#backend.opened(process, readProcess(value)) };
+  }
+
+  get pooled(): boolean {
+    return this.#fresh !== undefined;
+  }
+
   get needsLook(): boolean {
-    if (this.#names?.overlay.uncertain === undefined || this.#names === this.#looked) return false;
-    return this.#status === 'idle' || this.#status === 'open';
+    if (this.#status !== 'idle' && this.#status !== 'open') return false;
+    return this.#backend.due || this.#isUncertain;
+  }
+
+  get #isUncertain(): boolean {
+    if (!this.#names || this.#names === this.#looked) return false;
+    const { overlay, anyPath } = this.#names;
+    return overlay.uncertain !== undefined || (anyPath !== undefined && this.#status === 'open');
   }
 
   look(): Look {
+    if (!this.#isUncertain) return { text: WHO, answered: (value) => this.#backend.met(readProcess(value)) };
     const before = this.#names;
     const meaning = this.#meaning;
     this.#looked = before;
@@ -137,18 +176,18 @@ export class MaskSession implements MaskedSession {
       text: LOOK,
       answered: (value) => {
         const look = value === undefined ? undefined : readLook(value);
-        if (!look || !before || !meaning) return undefined;
+        if (!look || !before || !meaning) return {};
         this.#names = afterLook(before, look, meaning.catalog);
-        return new Map(look.statements);
+        return { ...this.#backend.met(look), statements: new Map(look.statements) };
       },
     };
   }
 
   #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+    // A look that failed, or met another catalog, may succeed after this command.
+    if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
-    // A look that failed may succeed after this command.
-    if (this.#status === 'idle') this.#looked = undefined;
-    const names = (this.#names ??= newSession(this.#user, splitSearchPath(meaning.searchPath)));
+    const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#onUnmatched(unmatched);
     const rules: Rules = {
@@ -200,7 +239,13 @@ export class MaskSession implements MaskedSession {
       ? useOf(lineage, columns, meaning, command, facts)
       : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
-    return { masking, compared, use: away ? { ...use, moved: [...use.moved, 'definition'] } : use };
+    const refusal = this.#fresh && refusedForPooler(followed, facts, names);
+    return {
+      masking,
+      compared,
+      use: away ? { ...use, moved: [...use.moved, 'definition'] } : use,
+      ...(refusal && { refusal }),
+    };
   }
 
   /** The session has tables of its own, which no catalog of ours has. */
@@ -238,33 +283,6 @@ export class MaskSession implements MaskedSession {
   }
 }
 
-type Code = Extract<Effect, { type: 'code' }>;
-const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
-
-/** After an error all is as it was before the transaction, but for what the code has committed. */
-const codeThat = (failed: boolean, reason: string): Effect => ({ type: failed ? 'code' : 'uncertain', reason });
-
-/** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
-const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): Effect[] =>
-  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): Effect[] => {
-    if ((effect.type !== 'code' && effect.type !== 'uncertain') || !isPlain(facts, statement)) return [effect];
-    return defines(facts, statement) ? [{ ...effect, type: 'uncertain' }] : [];
-  });
-
-/** The code that a text runs, where it runs any. */
-const codeIn = (followed: readonly StatementLineage[] | undefined, facts: Facts): Code | undefined =>
-  (followed ?? [undefined])
-    .flatMap((lineage, statement) => effectsOf(lineage, facts, statement))
-    .find((effect) => effect.type === 'code');
-
-/** Statements that are code: what functions define is found within two seconds, what these define at once. */
-const OWN_CODE: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', '']);
-
-/** It runs no code that nobody read, so what it shows may be unknown, and what names stand for is not. */
-const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
-const isPlain = ({ actions }: Facts, statement: number): boolean =>
-  actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
-
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>
   actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
@@ -292,13 +310,6 @@ const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
 
 const tooLong = (text: string): boolean =>
   text.length > LONGEST || (text.length > LONGEST_COMMENTED && text.includes('/*'));
-
-const defines = ({ actions }: Facts, statement?: number): boolean =>
-  actions.some(
-    (action) =>
-      (statement === undefined || action.statement === statement) &&
-      action.effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'grant'),
-  );
 
 /** It defines what others see as well, and not only objects of the session, which lineage follows. */
 const definesForAll = (lineage: StatementLineage | undefined, facts: Facts, statement: number): boolean =>

@@ -40,6 +40,7 @@ export class MaskTargets {
       this.#key,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
+      connection.target.pooled,
     );
   }
 

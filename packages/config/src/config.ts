@@ -129,6 +129,8 @@ export interface PostgresConnection extends ConnectionBase {
     readonly tls: TlsMode;
     /** PEM of the authority to trust. */
     readonly ca: string | undefined;
+    /** How long a pooler between keeps a process of the server for one client; undefined: there is no pooler. */
+    readonly pooled: 'session' | 'transaction' | undefined;
   };
   readonly credential: {
     readonly user: string;

@@ -121,12 +121,12 @@ function toConnection(one: Written, name: string, rules: ReadonlyMap<string, rea
   const { user, password, secret } = one.credential;
   const credential = { user, password, secret: secret?.slice('agent:'.length) };
   if (one.protocol === 'postgres') {
-    const { database, tls, ca } = one.target;
+    const { database, tls, ca, pooled } = one.target;
     const { protocol, functions } = one;
     return {
       ...base,
       protocol,
-      target: { host, port, database, tls, ca },
+      target: { host, port, database, tls, ca, pooled },
       credential,
       trustedFunctions: functions.trusted,
     };

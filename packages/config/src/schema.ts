@@ -78,6 +78,12 @@ export function settings(outside: Outside) {
         database: z.string().min(1).optional().describe("without one, the target's own default for the user"),
         tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
         ca: fileText(outside).optional().describe('file with the PEM of the authority to trust'),
+        pooled: z
+          .enum(['session', 'transaction'])
+          .optional()
+          .describe(
+            'there is a pooler before the server, which keeps one of its processes for a session or a transaction',
+          ),
       })
       .superRefine(({ tls, ca }, context) => {
         if (ca === undefined || tls.startsWith('verify')) return;

@@ -27,6 +27,15 @@ export interface MaskedSession {
   ready(status: 'idle' | 'open' | 'failed'): void;
   /** A message that belongs to no command: a notice, a notification. */
   message(bytes: Buffer): Buffer;
+  /**
+   * The target has logged the session in.
+   *
+   * @param process what it says in BackendKeyData
+   * @returns what is to be asked before the first command of the client
+   */
+  opened(process: number): Look;
+  /** A pooler gives each transaction another process of the server: nothing that was prepared before lasts. */
+  readonly pooled: boolean;
   /** The target has to be asked something on the session's own connection before its next command is judged. */
   readonly needsLook: boolean;
   /** What is to be asked, once. Called only while the target owes no reply. The client sees nothing of it. */
@@ -41,10 +50,16 @@ export interface Look {
    * Told what came of it, before the target is ready again.
    *
    * @param value undefined when the statement failed
-   * @returns the prepared statements as the target has them: name, and SHA-256 of the text in hexadecimal digits; undefined
-   * where that is not known
    */
-  answered(value: string | undefined): ReadonlyMap<string, string> | undefined;
+  answered(value: string | undefined): Looked;
+}
+
+/** What came of a look at the session. */
+export interface Looked {
+  /** The prepared statements as the target has them: name, and SHA-256 of the text in hexadecimal digits. */
+  readonly statements?: ReadonlyMap<string, string>;
+  /** Why the session cannot go on, in sentences for the client. */
+  readonly unfit?: { readonly message: string; readonly hint: string };
 }
 
 /** A column as the target describes it. Numbers are object identifiers; 0 where the column is an expression. */

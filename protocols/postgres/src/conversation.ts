@@ -46,7 +46,7 @@ export interface Shared extends Setup {
   /** For the command that is being asked about. */
   readonly patience: Patience;
   /** The session ends with this fatal message: nothing more is read. */
-  fail(sqlstate: string, message: string): void;
+  fail(sqlstate: string, message: string, hint?: string): void;
 }
 
 /** Client bytes that may wait while a question is open. Enough to notice a Terminate or a hang-up behind it. */
@@ -81,7 +81,7 @@ export class PostgresConversation implements Conversation {
       copiesLeft: 0,
       status: 'I',
       patience: this.#patience(),
-      fail: (sqlstate, message) => this.#finish(fatal(sqlstate, message)),
+      fail: (sqlstate, message, hint) => this.#finish(fatal(sqlstate, message, hint)),
     };
     this.#fromClient = new FromClient(this.#shared, () => this.#finish());
     this.#fromUpstream = new FromUpstream(this.#shared);

@@ -10,6 +10,7 @@ import {
   hiddenCursor,
   missingPortal,
   missingStatement,
+  pooledStatement,
   refusal,
   type StandIns,
   standIns,
@@ -260,6 +261,8 @@ export class FromClient {
 
   #parse(bytes: Buffer): Fate {
     const { name, text, types } = readParse(bytes);
+    if (name !== '' && this.#shared.masks?.pooled)
+      return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);

@@ -208,7 +208,8 @@ export class FromUpstream {
 
   #lookEnded(head: OwedLook, chunk: Buffer, at: number, end: number): void {
     this.#out.from = end;
-    const statements = endLook(head);
+    const { statements, unfit } = endLook(head);
+    if (unfit) this.#shared.fail('08006', unfit.message, unfit.hint);
     if (statements) this.#shared.names.verified(statements);
     this.#shared.pipeline.shift();
     this.#readyStatus(chunk, at);
@@ -353,7 +354,7 @@ export class FromUpstream {
     this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
     this.#shared.copy = 'none';
     this.#out.discarding = false;
-    if (this.#shared.status === 'I') names.transactionEnded();
+    if (this.#shared.status === 'I') names.transactionEnded(masks?.pooled);
     masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');
   }
 

@@ -5,6 +5,7 @@ import {
   type Deny,
   type Ending,
   type Gate,
+  type Looked,
   type Protocol,
   type Refusal,
 } from '@sluice/contract';
@@ -12,6 +13,7 @@ import { type Conversation, type Wires, pump } from '@sluice/wire';
 import { PostgresConversation } from './conversation.js';
 import { Front } from './front.js';
 import { authenticationOk, login } from './login.js';
+import { lookFirst } from './look.js';
 import { B, message } from './messages.js';
 import { fatal, loginRefusal, waiting } from './refusal.js';
 import { asStatement, readWishes } from './settings.js';
@@ -59,7 +61,10 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   const refused = await judgeSettings(gate, wishes.settings);
   if (refused) return front.close(refused);
   const upstream = await openUpstream(gate, admitted.target, wishes.settings);
-  if (front.stream.destroyed) return void upstream.stream.destroy();
+  const unfit = await unfitFor(admitted, upstream, gate.limits.upstreamLogin);
+  if (unfit || front.stream.destroyed) upstream.stream.destroy();
+  if (unfit) return front.close(fatal('08004', unfit.message, unfit.hint));
+  if (front.stream.destroyed) return;
 
   const session = new Session(gate, admitted, upstream, wishes.settings.size);
   const key = session.registerCancel(secretLength(startup.version));
@@ -68,6 +73,17 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   gate.opened();
   admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
+}
+
+/** Why what answers at the target is not what masks can be kept with; undefined where it is. */
+async function unfitFor({ masks }: Admission, upstream: Upstream, patience: number): Promise<Looked['unfit']> {
+  if (!masks) return undefined;
+  try {
+    return (await lookFirst(upstream, masks.opened(upstream.process), patience)).unfit;
+  } catch (error) {
+    upstream.stream.destroy();
+    throw error;
+  }
 }
 
 /** People are asked about the session. Between AuthenticationOk and ReadyForQuery a client takes notices (55.2.1). */

@@ -3,9 +3,10 @@
  * and which replies belong to it. Does not: when it is sent (`from-client.ts`), and what it asks (the gate).
  */
 import { hash } from 'node:crypto';
-import type { Look } from '@sluice/contract';
-import { Reader } from '@sluice/wire';
+import type { Look, Looked } from '@sluice/contract';
+import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { B, F, message } from './messages.js';
+import { type Upstream, UpstreamError, readMessage } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */
 export interface OwedLook {
@@ -42,9 +43,36 @@ export function takeReply(owed: OwedLook, tag: number, body: Reader): boolean {
   return REPLIES.has(tag);
 }
 
-/** The target is ready again. Returns which prepared statements it has, if that is known. */
-export const endLook = ({ look, value, failed }: OwedLook): ReadonlyMap<string, string> | undefined =>
-  look.answered(failed ? undefined : value);
+/** The target is ready again. */
+export const endLook = ({ look, value, failed }: OwedLook): Looked => look.answered(failed ? undefined : value);
+
+/**
+ * Asks while nobody else speaks with the target. What it says besides becomes part of its greeting.
+ *
+ * @param patience milliseconds until the target is given up
+ * @throws WireError where it does not answer
+ */
+export async function lookFirst({ stream, greeting }: Upstream, look: Look, patience: number): Promise<Looked> {
+  const inbox = new Inbox(stream);
+  const owed: OwedLook = { type: 'look', look };
+  const timer = setTimeout(() => stream.destroy(new UpstreamError('08001', SILENT)), patience);
+  try {
+    stream.write(lookMessages(look.text, 'first'));
+    for (;;) {
+      const { tag, body, whole } = await readMessage(inbox);
+      if (tag === B.readyForQuery) return endLook(owed);
+      if (tag === B.errorResponse) owed.failed = true;
+      else if (tag === B.parameterStatus || tag === B.noticeResponse) greeting.push(whole);
+      else if (!takeReply(owed, tag, new Reader(body)))
+        throw unexpected('the target said something unknown after the login');
+    }
+  } finally {
+    clearTimeout(timer);
+    inbox.release();
+  }
+}
+
+const SILENT = 'the target accepted the login and then did not answer in time; a pooler may have no server for it';
 
 const STATEMENT = Buffer.from('S');
 const PORTAL = Buffer.from('P');

@@ -158,8 +158,10 @@ export class Names {
   }
 
   /** Outside a transaction block only cursors WITH HOLD live on. */
-  transactionEnded(): void {
+  transactionEnded(pooled = false): void {
     if (this.#portals.size > 0) this.#portals.clear();
+    // The unnamed statement of the next process is somebody else's.
+    if (pooled) this.#statements.clear();
   }
 
   #forget(portal?: string): void {

@@ -76,6 +76,17 @@ export function missingStatement(name: string): Buffer {
   return errorResponse({ severity: 'ERROR', code: '26000', message });
 }
 
+/** Another client may have a statement of this name at the server process that the pooler chooses. */
+export function pooledStatement(): Buffer {
+  return errorResponse({
+    severity: 'ERROR',
+    code: '0A000',
+    message:
+      'A prepared statement with a name does not pass: columns are masked here, and the pooler before this database may have another client’s statement under that name.',
+    hint: 'Have the driver prepare without names: prepareThreshold=0 (JDBC), prepare_threshold=None (psycopg), statement_cache_size=0 (asyncpg), prepare: false (postgres.js).',
+  });
+}
+
 export function missingPortal(name: string): Buffer {
   return errorResponse({ severity: 'ERROR', code: '34000', message: `portal "${name}" does not exist` });
 }

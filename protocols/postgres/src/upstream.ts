@@ -13,7 +13,7 @@ export type Reach = Pick<Gate, 'dial' | 'secure' | 'limits'>;
 export interface Upstream {
   readonly stream: Duplex;
   /** What it said after AuthenticationOk, without BackendKeyData and ReadyForQuery: the client gets it as it came. */
-  readonly greeting: readonly Buffer[];
+  readonly greeting: Buffer[];
   readonly process: number;
   readonly secret: Buffer;
   readonly parameters: ReadonlyMap<string, string>;
@@ -205,7 +205,7 @@ async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
   return { stream, greeting, parameters, major, process: key?.process ?? 0, secret: key?.secret ?? Buffer.alloc(4) };
 }
 
-async function readMessage(inbox: Inbox): Promise<{ tag: number; body: Buffer; whole: Buffer }> {
+export async function readMessage(inbox: Inbox): Promise<{ tag: number; body: Buffer; whole: Buffer }> {
   const head = await inbox.read(HEADER);
   const length = head.readInt32BE(1);
   if (length < 4 || length > LONGEST) throw unexpected('the target does not speak the Postgres protocol');

@@ -21,6 +21,8 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
     masks: {
       ready: () => undefined,
       message: (bytes) => bytes,
+      pooled: false,
+      opened: () => ({ text: '', answered: () => ({}) }),
       get needsLook() {
         return due;
       },
@@ -30,7 +32,7 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
           text: 'select session',
           answered: (value) => {
             answers.push(value);
-            return new Map(Object.entries(found).map(([name, text]) => [name, hash('sha256', text)]));
+            return { statements: new Map(Object.entries(found).map(([name, text]) => [name, hash('sha256', text)])) };
           },
         };
       },

@@ -48,8 +48,10 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
     masks: {
       ready: (status) => told.push(status),
       message: hide,
+      pooled: false,
+      opened: () => ({ text: '', answered: () => ({}) }),
       needsLook: false,
-      look: () => ({ text: '', answered: () => new Map() }),
+      look: () => ({ text: '', answered: () => ({}) }),
     },
     judge: (command) => {
       const answer = judge(command);

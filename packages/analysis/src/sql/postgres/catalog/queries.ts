@@ -76,27 +76,39 @@ export const FUNCTION_BODIES = (oids: readonly number[]): string => `${LOCKED}
   select p.oid, pg_get_function_sqlbody(p.oid) from pg_proc p where p.oid ${among(oids)}
   and not ${isLocked('pg_proc', 'p.oid')}`;
 
-/** A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. */
+/**
+ * A number over all rows that changes when one is added, removed or replaced: each replacement has a new xmin. It is asked of
+ * the client's own connection as well, where objects of others may come before those of pg_catalog: all is qualified.
+ */
 const sum = (identity: string, from: string): string =>
-  `(select count(*) || ':' || coalesce(sum(hashtextextended(concat_ws(' ', x.xmin, ${identity}), 0)), 0) from ${from})`;
+  `(select pg_catalog.count(*)::pg_catalog.text operator(pg_catalog.||) ':' operator(pg_catalog.||)
+    coalesce(pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', x.xmin, ${identity}), 0)), 0)::pg_catalog.text
+    from ${from})`;
 
-const OF_LASTING = `in (select c.oid from pg_class c where c.relpersistence <> 't')`;
+const OF_LASTING = `operator(pg_catalog.=) any (select c.oid from pg_catalog.pg_class c where c.relpersistence operator(pg_catalog.<>) 't')`;
+const NAMED = `operator(pg_catalog.!~) '^pg_(temp|toast)'`;
 
 /** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. */
 export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000';
 
-export const VERSION = `select concat_ws(' ', ${[
-  sum('x.oid', `pg_class x where x.relpersistence <> 't'`),
-  sum('x.attrelid, x.attnum', `pg_attribute x where x.attnum > 0 and x.attrelid ${OF_LASTING}`),
-  sum('x.oid', `pg_attrdef x where x.adrelid ${OF_LASTING}`),
-  sum('x.oid', `pg_rewrite x where x.ev_class ${OF_LASTING}`),
-  sum('x.oid', `pg_trigger x where x.tgrelid ${OF_LASTING}`),
-  sum('x.inhrelid, x.inhparent', 'pg_inherits x'),
-  sum('x.oid', `pg_type x join pg_namespace n on n.oid = x.typnamespace where ${LASTING}`),
-  sum('x.oid', 'pg_proc x'),
-  sum('x.oid', 'pg_operator x'),
-  sum('x.oid', 'pg_cast x'),
-  sum('x.oid', `pg_namespace x where x.nspname !~ '^pg_(temp|toast)'`),
-  sum('x.roleid, x.member', 'pg_auth_members x'),
-  `(select md5(string_agg(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_roles r)`,
+export const VERSION = `select pg_catalog.concat_ws(' ', ${[
+  sum('x.oid', `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),
+  sum(
+    'x.attrelid, x.attnum',
+    `pg_catalog.pg_attribute x where x.attnum operator(pg_catalog.>) 0 and x.attrelid ${OF_LASTING}`,
+  ),
+  sum('x.oid', `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
+  sum('x.oid', `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
+  sum('x.oid', `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
+  sum('x.inhrelid, x.inhparent', 'pg_catalog.pg_inherits x'),
+  sum(
+    'x.oid',
+    `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
+  ),
+  sum('x.oid', 'pg_catalog.pg_proc x'),
+  sum('x.oid', 'pg_catalog.pg_operator x'),
+  sum('x.oid', 'pg_catalog.pg_cast x'),
+  sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
+  sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
+  `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,
 ].join(', ')})`;

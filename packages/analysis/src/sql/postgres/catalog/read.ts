@@ -65,7 +65,8 @@ export async function catalogVersion(query: Query): Promise<string> {
 async function readOnce(query: Query, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
-    await query(`${LIMITS}; set local search_path to ''`);
+    // Behind a pooler the process may have temporary tables of others, which come first where pg_temp is not named.
+    await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp`);
     const version = await catalogVersion(query);
     const schemas = (await query(SCHEMAS)).map((row) => text(row, 0));
     const closed = pairs(await query(CLOSED));

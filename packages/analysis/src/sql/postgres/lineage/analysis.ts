@@ -122,7 +122,8 @@ export class Analysis {
 }
 
 /** fetch_search_path and recomputeNamespacePath (namespace.c): what is not listed comes first, pg_temp before pg_catalog. */
-function effectivePath(catalog: Catalog, { searchPath, role }: Session): string[] {
+function effectivePath(catalog: Catalog, { searchPath, role, anyPath }: Session): string[] {
+  if (anyPath !== undefined) return [...catalog.schemas];
   const listed = searchPath.map((name) => (name === '$user' ? role : name));
   const open = listed.filter((name) => name === 'pg_temp' || name === 'pg_catalog' || catalog.isOpen(name, role));
   const implied = ['pg_temp', 'pg_catalog'].filter((name) => !open.includes(name));

@@ -44,7 +44,7 @@ export type Effect =
     }
   | { readonly type: 'reset all' }
   /** A setting of the user's own (`my.x`), used as storage. */
-  | { readonly type: 'store'; readonly name: string; readonly value: Value }
+  | { readonly type: 'store'; readonly name: string; readonly value: Value; readonly local: boolean }
   | {
       readonly type: 'transaction';
       readonly kind: TransactionKind;

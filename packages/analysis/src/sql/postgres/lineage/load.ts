@@ -51,10 +51,12 @@ export class Lineage {
   }
 
   /** Everything that a verdict may depend on, apart from the catalog. Overlays are values: the same one has one number. */
-  #keyOf(text: string, { searchPath, role, user, overlay, initial, voidParameters = [] }: Session): string {
+  #keyOf(text: string, session: Session): string {
+    const { searchPath, role, user, overlay, initial, anyPath = '', voidParameters = [] } = session;
     let number = this.#numbers.get(overlay);
     if (number === undefined) this.#numbers.set(overlay, (number = this.#next++));
     return [
+      anyPath,
       searchPath.join('\u0001'),
       role,
       user,

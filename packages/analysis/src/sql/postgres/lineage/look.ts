@@ -3,6 +3,7 @@
  * what the answer changes in a `Session`. Does not: when it is asked, and who sends it (the protocol).
  */
 import type { Catalog } from '../catalog/catalog.js';
+import { VERSION } from '../catalog/queries.js';
 import type { TemporaryRelation } from './effects.js';
 import type { Session } from './session.js';
 import { splitSearchPath } from './settings.js';
@@ -11,13 +12,19 @@ import { type Column, NOTHING, withUnknown } from './value.js';
 
 /** What a session says of itself. */
 export interface Look {
+  /** The process of the server, and when it started, in seconds since 1970; null where the role may not see that. */
+  readonly process: number;
+  readonly started: number | null;
   /** As SHOW search_path has it. */
   readonly path: string;
   readonly role: string;
   /** SESSION_USER. */
   readonly user: string;
-  /** The open transaction has written something: it may have made definitions that others do not see. */
-  readonly wrote: boolean;
+  /**
+   * What `catalogVersion` says in an open transaction that has written something, which may have been definitions that
+   * others do not see; null in any other.
+   */
+  readonly version: string | null;
   readonly relations: readonly {
     readonly name: string;
     /** As in pg_class.relkind. */
@@ -35,9 +42,10 @@ export interface Look {
  * One statement with one value, which `readLook` reads. It says nowhere what it leaves to the search path, because objects
  * of the session come before those of pg_catalog there; it reads catalogs only, so that it cannot fail where others do not.
  */
-export const LOOK = `select pg_catalog.json_build_object(
+export const LOOK = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
+    (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
-  'wrote', pg_catalog.pg_current_xact_id_if_assigned() is not null,
+  'version', case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end,
   'relations', (select pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind,
       'plain', c.relkind operator(pg_catalog.=) 'r' and not c.relhassubclass and not c.relhasrules and not c.relhastriggers
         and not exists (select from pg_catalog.pg_inherits i where i.inhrelid operator(pg_catalog.=) c.oid),
@@ -60,12 +68,14 @@ export function readLook(text: string): Look | undefined {
     return undefined;
   }
   const { relations, statements, ...look } = told;
-  const { path = '', role = '', user = '', wrote = true } = look;
+  const { process = 0, started = null, path = '', role = '', user = '', version = '' } = look;
   return {
+    process,
+    started,
     path,
     role,
     user,
-    wrote,
+    version,
     relations: (relations ?? []).map((one) => ({ ...one, columns: one.columns ?? [] })),
     statements: statements ?? [],
   };
@@ -74,19 +84,22 @@ export function readLook(text: string): Look | undefined {
 /**
  * The session once the target has said what its names mean. What code may have written to stays unknown.
  *
- * @param catalog without the definitions of an open transaction, so that nothing is known where there may be some
+ * @param catalog as others see it: where the session sees another one, code has defined something, and nothing is known
  */
 export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
-  // What SET ROLE NONE would go back to is not followed.
-  if (look.user !== session.user || look.wrote) return session;
+  const { anyPath, ...followed } = session;
   const { uncertain, ...overlay } = session.overlay;
+  // What SET ROLE NONE would go back to is not followed; a pooler may log in as somebody else.
+  if (look.user !== session.user && anyPath === undefined) return session;
+  if (uncertain !== undefined && look.version !== null && look.version !== catalog.version) return session;
   const reason = overlay.unread ?? uncertain ?? 'reads a temporary table that nobody saw being made';
   const relations = new Map<string, TemporaryRelation>();
   for (const one of look.relations) {
     const known = overlay.relations.get(one.name);
     relations.set(one.name, known && known.written === undefined ? known : written(one, known, reason, catalog));
   }
-  return { ...session, searchPath: splitSearchPath(look.path), role: look.role, overlay: { ...overlay, relations } };
+  const searchPath = splitSearchPath(look.path);
+  return { ...followed, searchPath, role: look.role, user: look.user, overlay: { ...overlay, relations } };
 }
 
 function written(

@@ -23,6 +23,7 @@ export function findRelation(analysis: Analysis, schema: string, name: string): 
 }
 
 function onPath(analysis: Analysis, name: string): Found | undefined {
+  if (analysis.session.anyPath !== undefined) throw new Unsure(analysis.session.anyPath);
   for (const schema of analysis.path) {
     const found = inSchema(analysis, schema, name);
     if (found) return found;

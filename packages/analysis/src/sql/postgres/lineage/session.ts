@@ -10,6 +10,8 @@ import { NOTHING, either, unknown, withUnknown, type Column, type Value } from '
 export interface Session {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
   readonly searchPath: readonly string[];
+  /** Why `searchPath` and `role` are not those of the server process: a name may be found in any schema. */
+  readonly anyPath?: string;
   /** Who logged in, for `SET ROLE NONE`. */
   readonly user: string;
   /** The current role. */

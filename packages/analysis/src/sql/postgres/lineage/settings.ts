@@ -18,14 +18,14 @@ export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
   const content = constant(nodes[1]);
   const setting = typeof name === 'string' ? name.toLowerCase() : undefined;
   analysis.moves({ type: 'setting', name: setting ?? 'any' }, value);
-  if (setting?.includes('.')) analysis.effects.push({ type: 'store', name: setting, value });
+  const local = constant(nodes[2]) === true;
+  if (setting?.includes('.')) analysis.effects.push({ type: 'store', name: setting, value, local });
   else if (setting === undefined) {
-    analysis.effects.push({ type: 'store', name: '', value });
+    analysis.effects.push({ type: 'store', name: '', value, local });
     analysis.effects.push({ type: 'uncertain', reason: 'set_config has changed some setting in this session' });
-  } else if (typeof content !== 'string' && DECISIVE.has(setting)) {
+  } else if (DECISIVE.has(setting) && (typeof content !== 'string' || typeof constant(nodes[2]) !== 'boolean')) {
     analysis.effects.push({ type: 'uncertain', reason: `set_config has changed ${setting} in this session` });
   } else {
-    const local = constant(nodes[2]) !== false;
     analysis.effects.push({ type: 'setting', name: setting, value: names(setting, String(content)), local });
   }
   return value;

@@ -1,0 +1,86 @@
+/**
+ * Which process of the target serves a session, and whether it still is the one that did. Lives here: what tells a pooler,
+ * and what a client is told then. Does not: what follows from pooling by transaction (`pooled.ts`), and when looks are sent.
+ */
+import type { Looked } from '@sluice/contract';
+
+/** What the configuration says stands between the gateway and the server. */
+export type Pooled = 'session' | 'transaction' | undefined;
+
+/** A process of the server, as it says itself. */
+export interface Process {
+  readonly process: number;
+  /** When it started, in seconds since 1970; unknown to roles that may not see it. */
+  readonly started: number | null;
+}
+
+/** How long a pooler that keeps a process for each session is believed, in milliseconds. */
+const BELIEVED = 2_000;
+
+/** One statement with one value, which `readProcess` reads. Every name is qualified: the search path is anybody's. */
+export const WHO = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
+  (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)
+  )::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+
+export function readProcess(value: string | undefined): Process | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const { process, started = null } = JSON.parse(value) as Partial<Process>;
+    return typeof process === 'number' ? { process, started } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export class Backend {
+  readonly #pooled: Pooled;
+  #first: Process | undefined;
+  #seen = 0;
+
+  constructor(pooled: Pooled) {
+    this.#pooled = pooled;
+  }
+
+  /** It is time to ask which process serves the session. */
+  get due(): boolean {
+    return this.#pooled === 'session' && Date.now() - this.#seen >= BELIEVED;
+  }
+
+  /**
+   * The session has begun.
+   *
+   * @param reported what the target said in BackendKeyData
+   */
+  opened(reported: number, found: Process | undefined): Looked {
+    this.#first = found;
+    this.#seen = Date.now();
+    if (!found) return { unfit: UNKNOWN };
+    return found.process === reported || this.#pooled !== undefined ? {} : { unfit: POOLER };
+  }
+
+  /** What serves the session now. With a pooler by transaction that may be another process each time. */
+  met(found: Process | undefined): Looked {
+    if (this.#pooled === 'transaction' || !this.#first || !found) return {};
+    this.#seen = Date.now();
+    const { process, started } = this.#first;
+    const same = found.process === process && (started === null || found.started === null || started === found.started);
+    return same ? {} : { unfit: CHANGED };
+  }
+}
+
+const HINT =
+  'An administrator sets target.pooled of the connection: "session" where the pooler keeps a server process for each session, "transaction" where it keeps one for a transaction only.';
+const POOLER = {
+  message:
+    'There is a pooler between the gateway and the database, and columns are masked here. Masks follow what a session does, and a pooler may hand that on to others.',
+  hint: HINT,
+};
+const CHANGED = {
+  message:
+    'Another process of the server answers this session than before, so there is a pooler by transaction in between. What masks know of the session does not hold any more.',
+  hint: HINT,
+};
+const UNKNOWN = {
+  message: 'The target does not say which process serves this session, and columns are masked here.',
+  hint: HINT,
+};

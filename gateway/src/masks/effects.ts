@@ -1,0 +1,40 @@
+/**
+ * What statements leave behind in their session, as facts and lineage tell together. Lives here: which effects count, and
+ * which of them is code that nobody read. Does not: following a session (`session.ts`).
+ */
+import type { Effect, StatementLineage } from '@sluice/analysis';
+import type { Facts } from '@sluice/contract';
+
+export type Code = Extract<Effect, { type: 'code' }>;
+const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
+
+/** After an error all is as it was before the transaction, but for what the code has committed. */
+export const codeThat = (failed: boolean, reason: string): Effect => ({ type: failed ? 'code' : 'uncertain', reason });
+
+/** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
+export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): Effect[] =>
+  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): Effect[] => {
+    if ((effect.type !== 'code' && effect.type !== 'uncertain') || !isPlain(facts, statement)) return [effect];
+    return defines(facts, statement) ? [{ ...effect, type: 'uncertain' }] : [];
+  });
+
+/** The code that a text runs, where it runs any. */
+export const codeIn = (followed: readonly StatementLineage[] | undefined, facts: Facts): Code | undefined =>
+  (followed ?? [undefined])
+    .flatMap((lineage, statement) => effectsOf(lineage, facts, statement))
+    .find((effect) => effect.type === 'code');
+
+/** Statements that are code: what functions define is found within two seconds, what these define at once. */
+export const OWN_CODE: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', '']);
+
+/** It runs no code that nobody read, so what it shows may be unknown, and what names stand for is not. */
+const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
+const isPlain = ({ actions }: Facts, statement: number): boolean =>
+  actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
+
+export const defines = ({ actions }: Facts, statement?: number): boolean =>
+  actions.some(
+    (action) =>
+      (statement === undefined || action.statement === statement) &&
+      action.effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'grant'),
+  );
