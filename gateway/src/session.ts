@@ -153,6 +153,7 @@ export class Session implements Gate {
     if (side === 'client') {
       const { tls, alpn } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
+      await this.#services.handshakes.turn(this.address, stream, 'tls');
       return secureClient(stream, tls.context, tls.certificate, alpn, (reason) => this.broke(reason));
     }
     const secured = await this.#reach().secure(stream);

@@ -17,6 +17,7 @@ export async function secureClient(
   alpn: string[],
   broke: (reason: string) => void,
 ): Promise<Secured> {
+  if (stream.destroyed) throw new WireError('WIRE_ENDED', 'the client is gone');
   const socket = new TLSSocket(stream, { isServer: true, secureContext: context, ALPNProtocols: alpn });
   try {
     await Promise.race([once(socket, 'secure'), closed(socket)]);

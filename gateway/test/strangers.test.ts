@@ -55,11 +55,16 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
         );
       }
       await works(stand);
+      // Whoever has proven who they are is on record, whatever strangers do meanwhile.
+      const { token } = await stand.gateway.identity.createToken({ principal: 'robot', name: 'test' });
+      expect(await failure(stand.client({ user: 'robot', password: token }))).toBe('42501');
       const folder = journalOf(stand);
       stand.gateway.log.flush();
       const grown = journalBytes(stand) - before;
       await stand.gateway.stop();
-      const refused = [...readJournal(folder)].flatMap(({ header }) => (header.k === 'login' ? [header] : []));
+      const logins = [...readJournal(folder)].flatMap(({ header }) => (header.k === 'login' ? [header] : []));
+      const refused = logins.filter((login) => login.refused === 'credentials');
+      expect(logins.filter((login) => login.refused === 'access')).toMatchObject([{ user: 'robot' }]);
       const sums = [...readJournal(folder)].flatMap(({ header }) =>
         header.k === 'admin' && header.action === 'login.refused' ? [header.detail] : [],
       );
@@ -143,6 +148,15 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       const client = await stand.client({ ssl: { rejectUnauthorized: false } });
       await client.end();
     });
+  });
+
+  test('forty clients that come at once by TLS, each waiting for its turn, are all let in', async () => {
+    const stand = await open();
+    const clients = await Promise.all(
+      Array.from({ length: 40 }, () => stand.client({ ssl: { rejectUnauthorized: false } })),
+    );
+    for (const client of clients) expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await Promise.all(clients.map((client) => client.end()));
   });
 
   describe('who speak TLS', () => {
