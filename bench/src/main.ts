@@ -3,9 +3,10 @@ import { benchDetectors } from './detectors.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
+import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors | ssh | tunnel [--rounds 5] [--seconds 3]`. */
+/** `pnpm bench postgres | lineage | detectors | ssh | tunnel | strangers [--rounds 5] [--seconds 3]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
@@ -17,6 +18,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   detectors: () => benchDetectors(options),
   ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
+  strangers: () => benchStrangers(options),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];
