@@ -26,6 +26,8 @@ export async function secureClient(
     broke(reason);
     throw new WireError('WIRE_ENDED', reason);
   }
+  // A bare TLSSocket tells of errors after the handshake by this event alone, and would stay open.
+  socket.on('_tlsError', (error: NodeJS.ErrnoException) => socket.destroy(new Error(inWords(error))));
   const endpoint = endpointHash(new X509Certificate(certificate));
   return { stream: socket, ...(endpoint && { endpoint }), ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }) };
 }

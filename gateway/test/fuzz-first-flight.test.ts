@@ -94,6 +94,7 @@ async function attack(port: number, pick: Pick): Promise<Socket> {
   const ending = pick(9);
   if (ending < 3) socket.end();
   else if (ending < 5) socket.destroy();
+  else if (ending < 7) socket.resetAndDestroy();
   return socket;
 }
 
