@@ -4,9 +4,10 @@ import { benchDetectors } from './detectors.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
+import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | lineage | detectors | ssh | tunnel | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
   against: () => benchAgainst({ ...options, checkout: values.checkout ?? '' }),
+  strangers: () => benchStrangers(options),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];

@@ -31,6 +31,7 @@ import { type Connection, type Listener, type Services, drain } from './services
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
+import { HandshakeTurns } from './strangers/handshakes.js';
 import { Places } from './strangers/places.js';
 import type { StrangerSockets } from './strangers/sockets.js';
 import { openTargetSide } from './target.js';
@@ -78,6 +79,7 @@ export class Gateway {
   /** Commands of sessions that are over. */
   readonly #past = { allowed: 0, denied: 0 };
   readonly places: Places;
+  readonly handshakes = new HandshakeTurns();
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
@@ -244,7 +246,7 @@ export class Gateway {
     await withdrawn;
     await this.webhooks.stop();
     await this.#control?.close();
-    this.log.closeWindows();
+    this.log.stop();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     await this.readings.close();
     this.log.flush();
@@ -285,8 +287,7 @@ export class Gateway {
     });
     this.sessions.set(id, session);
     this.places.accepted(socket, session);
-    listener.protocol
-      .serve(socket, session)
+    this.#serve(socket, session, listener)
       .catch((error: unknown) => {
         this.log.operator.error(
           { session: id, error: error instanceof Error ? error.stack : String(error) },
@@ -307,6 +308,12 @@ export class Gateway {
         if (socket.closed) over();
         else socket.once('close', over);
       });
+  }
+
+  /** Where a connection begins with a key exchange, it waits for its turn. */
+  async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
+    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'ssh');
+    return listener.protocol.serve(socket, session);
   }
 
   #makeServices(parts: Parts): Services {
@@ -340,6 +347,7 @@ export class Gateway {
       barrier: parts.barrier,
       counters: this.counters,
       loginLimits: new LoginLimits(),
+      handshakes: this.handshakes,
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
       entrances: new SessionApprovals(parts.approvals, parts.redactionKey),
       cancels: new Map(),

@@ -10,6 +10,7 @@ import { listen } from './listener.js';
 import type { Log } from './log.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
+import type { HandshakeTurns } from './strangers/handshakes.js';
 import type { StrangerSockets } from './strangers/sockets.js';
 
 /** A port that is open. */
@@ -26,6 +27,7 @@ interface Parts {
   readonly agents: Agents;
   readonly log: Log;
   readonly strangers: StrangerSockets;
+  readonly handshakes: HandshakeTurns;
 }
 
 type Accept = (socket: Socket, listener: Listener) => void;
@@ -41,7 +43,7 @@ export async function* openListeners({ listeners, data }: Config, parts: Parts, 
         'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
       );
     const protocol = ssh({ hostKeys: { 'ssh-ed25519': parts.sshKeys.hostKey } });
-    yield* open({ protocol, tls: undefined, alpn: [] }, listeners.ssh, accept);
+    yield* open({ protocol, tls: undefined, alpn: [], keyExchange: true }, listeners.ssh, accept);
   }
   if (listeners.agents) yield* openForAgents(listeners.agents, data, parts);
 }

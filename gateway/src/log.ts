@@ -113,8 +113,13 @@ export class Log {
    * what somebody who has proven nothing puts on record is bounded in size and number.
    */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
+    if (this.#failedLogins.admits(session.address)) this.loginRefused(session, user, connection, refused, why);
+    else Counters.add(this.#counters.loginFailures, refused);
+  }
+
+  /** The login of somebody who has proven who they are, which is always on record. */
+  loginRefused(session: Session, user: string, connection: string, refused: string, why?: string): void {
     Counters.add(this.#counters.loginFailures, refused);
-    if (!this.#failedLogins.admits(session.address)) return;
     const failed = {
       user: nameOnRecord(user),
       connection: nameOnRecord(connection),
@@ -141,9 +146,9 @@ export class Log {
     );
   }
 
-  /** Writes the sums of what was not written one by one: at the end, when no window ends by itself any more. */
-  closeWindows(): void {
-    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.close();
+  /** Writes the sums of what was not written one by one. */
+  stop(): void {
+    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.stop();
   }
 
   #summed(action: string, what: string): FailureWindow {

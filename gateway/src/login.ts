@@ -141,7 +141,7 @@ export class Login {
     const services = this.#services;
     const user = proven.principal.name;
     const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
-      services.log.loginFailed(this.#session, user, name, reason);
+      services.log.loginRefused(this.#session, user, name, reason);
       return { type: 'refusal', reason, message, hint };
     };
     const connection = services.connections.get(name);
@@ -163,8 +163,8 @@ export class Login {
     if (!hasAccount(connection, account)) {
       return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
     }
-    const full = this.#full(user);
-    if (full) return refuse('limit', full.message, full.hint);
+    const full = this.#full(user, name);
+    if (full) return full;
     // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
     const chosen = this.#session.connection;
     if (chosen) return refuse('limit', `"${chosen.name}" was chosen already`, 'Connect again for another one.');
@@ -176,7 +176,7 @@ export class Login {
     const own = [...this.#services.connections.values()].filter(
       (one) => one.protocol === this.#session.protocol && this.#mayUse(proven, one),
     );
-    const full = this.#full(proven.principal.name);
+    const full = this.#full(proven.principal.name, name);
     if (full) return full;
     this.#session.allow(CHOICE);
     return {
@@ -197,22 +197,23 @@ export class Login {
     };
   }
 
-  /** There is no place for another session. */
-  #full(user: string): (Refusal & { readonly hint: string }) | undefined {
-    const { sessions, sessionsPerPrincipal } = this.#services;
-    const full = this.#services.takePlace(this.#session, user);
-    if (!full) return undefined;
-    const [message, hint] =
-      full === 'principal'
-        ? [
-            `"${user}" has ${sessionsPerPrincipal} sessions open, which is the most there may be`,
-            'Close one, or have limits.sessions_per_principal raised.',
-          ]
-        : [
-            `${sessions} sessions are open at the gateway, which is the most there may be`,
-            'Try again later, or have limits.connections raised.',
-          ];
-    return { type: 'refusal', reason: 'limit', message: message as string, hint: hint as string };
+  /** Why there is no place for another session; undefined: there is, and this one has it now. */
+  #full(user: string, connection: string): Refusal | undefined {
+    const { sessions, sessionsPerPrincipal, log } = this.#services;
+    const whose = this.#services.takePlace(this.#session, user);
+    if (!whose) return undefined;
+    log.loginRefused(this.#session, user, connection, 'limit');
+    const own = whose === 'principal';
+    return {
+      type: 'refusal',
+      reason: 'limit',
+      message: own
+        ? `"${user}" has ${sessionsPerPrincipal} sessions open, which is the most there may be`
+        : `${sessions} sessions are open at the gateway, which is the most there may be`,
+      hint: own
+        ? 'Close one, or have limits.sessions_per_principal raised.'
+        : 'Try again later, or have limits.connections raised.',
+    };
   }
 
   /** So many milliseconds, or until the session has to end. */

@@ -13,6 +13,7 @@ import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
 import type { CommitBarrier } from './commit-barrier.js';
+import type { HandshakeTurns } from './strangers/handshakes.js';
 
 export type Connection = ConnectionConfig;
 
@@ -22,6 +23,8 @@ export interface Listener {
   readonly tls: ServerTls | undefined;
   /** Application protocols to settle on by ALPN. */
   readonly alpn: string[];
+  /** A connection begins with a key exchange, before anybody says who they are. */
+  readonly keyExchange?: boolean;
   /** Clients without TLS are not let in. */
   readonly requireTls?: boolean;
   /** How clients log in that ask for no other way. */
@@ -49,6 +52,7 @@ export interface Services {
   readonly barrier: CommitBarrier;
   readonly counters: Counters;
   readonly loginLimits: LoginLimits;
+  readonly handshakes: HandshakeTurns;
   readonly holds: Holds;
   readonly entrances: SessionApprovals;
   /** Out-of-band cancels by key. */

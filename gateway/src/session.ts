@@ -154,6 +154,7 @@ export class Session implements Gate {
     if (side === 'client') {
       const { tls, alpn } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
+      await this.#services.handshakes.turn(this.address, stream, 'tls');
       return secureClient(stream, tls.context, tls.certificate, alpn, (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');

@@ -17,6 +17,7 @@ export async function secureClient(
   alpn: string[],
   broke: (reason: string) => void,
 ): Promise<Secured> {
+  if (stream.destroyed) throw new WireError('WIRE_ENDED', 'the client is gone');
   const socket = new TLSSocket(stream, { isServer: true, secureContext: context, ALPNProtocols: alpn });
   try {
     await Promise.race([once(socket, 'secure'), closed(socket)]);
@@ -25,6 +26,8 @@ export async function secureClient(
     broke(reason);
     throw new WireError('WIRE_ENDED', reason);
   }
+  // A bare TLSSocket tells of errors after the handshake by this event alone, and would stay open.
+  socket.on('_tlsError', (error: NodeJS.ErrnoException) => socket.destroy(new Error(inWords(error))));
   const endpoint = endpointHash(new X509Certificate(certificate));
   return { stream: socket, ...(endpoint && { endpoint }), ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }) };
 }

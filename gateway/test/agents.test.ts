@@ -221,7 +221,7 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
     for (let n = 0; n < 14; n++)
       await expect(startAgent(own, { allow: allow(), key: `${n}.key` }).done).rejects.toThrow(/has not enrolled/);
     const journal = join(own.folder, 'data', 'journal');
-    own.gateway.log.closeWindows();
+    own.gateway.log.stop();
     own.gateway.log.flush();
     const refused = [...readJournal(journal)].flatMap(({ header }) =>
       header.k === 'admin' && header.action === 'agent.refused' ? [header.detail] : [],

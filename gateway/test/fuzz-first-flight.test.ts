@@ -91,8 +91,10 @@ async function attack(port: number, pick: Pick): Promise<Socket> {
   socket.write(bytes.subarray(0, cut));
   await sleep(pick(20));
   socket.write(bytes.subarray(cut));
-  if (pick(3) === 0) socket.end();
-  else if (pick(3) === 0) socket.destroy();
+  const ending = pick(9);
+  if (ending < 3) socket.end();
+  else if (ending < 5) socket.destroy();
+  else if (ending < 7) socket.resetAndDestroy();
   return socket;
 }
 

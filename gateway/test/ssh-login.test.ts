@@ -201,6 +201,25 @@ describe.skipIf(missingSshd() !== undefined)('who one is', () => {
     await until(() => out === 'in\n', 'the login to go on');
   });
 
+  test('where too many logins of one address wait for a browser, the next one is told so', async () => {
+    const waiting = new AbortController();
+    for (let n = 0; n < 5; n++) stand.gateway.pendingLogins.begin('127.0.0.1', waiting.signal);
+    const words = [
+      ...known(),
+      ...NO_KEY,
+      '-o',
+      'PreferredAuthentications=keyboard-interactive',
+      'vm@127.0.0.1',
+      'true',
+    ];
+    const ran = await run('ssh', words, {
+      env: { SSH_ASKPASS: join(folder, 'askpass'), SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },
+    });
+    waiting.abort();
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toContain('Too many logins wait to be confirmed in a browser');
+  });
+
   test('an account is named with + # or :, and has to be one of the connection', async () => {
     const { user } = stand.sshd;
     for (const separator of ['+', '#', ':']) {

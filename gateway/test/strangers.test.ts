@@ -3,13 +3,14 @@ import { readdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { Socket, connect } from 'node:net';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { readJournal } from '@sluice/recording';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Stand, type StandOptions, failure, logLines, openStand, targetOf } from './stand.js';
-import { SSL_REQUEST, dial, wrongLogin } from './strangers.js';
+import { SSL_REQUEST, dial, startup, wrongLogin } from './strangers.js';
 
 const journalOf = ({ folder }: Stand): string => join(folder, 'data', 'journal');
 const journalBytes = (stand: Stand): number => {
@@ -21,6 +22,25 @@ const journalBytes = (stand: Stand): number => {
 class FromNextDoor extends Socket {
   override connect(...[port, host]: unknown[]): this {
     return super.connect({ port: port as number, host: host as string, localAddress: '127.0.0.2' });
+  }
+}
+
+/** What TLS is spoken over, while the socket can still be written to beside it. */
+class Joined extends Duplex {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.push(chunk)).on('close', () => this.destroy());
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.#socket.write(chunk, done);
   }
 }
 
@@ -55,11 +75,16 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
         );
       }
       await works(stand);
+      // Whoever has proven who they are is on record, whatever strangers do meanwhile.
+      const { token } = await stand.gateway.identity.createToken({ principal: 'robot', name: 'test' });
+      expect(await failure(stand.client({ user: 'robot', password: token }))).toBe('42501');
       const folder = journalOf(stand);
       stand.gateway.log.flush();
       const grown = journalBytes(stand) - before;
       await stand.gateway.stop();
-      const refused = [...readJournal(folder)].flatMap(({ header }) => (header.k === 'login' ? [header] : []));
+      const logins = [...readJournal(folder)].flatMap(({ header }) => (header.k === 'login' ? [header] : []));
+      const refused = logins.filter((login) => login.refused === 'credentials');
+      expect(logins.filter((login) => login.refused === 'access')).toMatchObject([{ user: 'robot' }]);
       const sums = [...readJournal(folder)].flatMap(({ header }) =>
         header.k === 'admin' && header.action === 'login.refused' ? [header.detail] : [],
       );
@@ -145,6 +170,15 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
     });
   });
 
+  test('forty clients that come at once by TLS, each waiting for its turn, are all let in', async () => {
+    const stand = await open();
+    const clients = await Promise.all(
+      Array.from({ length: 40 }, () => stand.client({ ssl: { rejectUnauthorized: false } })),
+    );
+    for (const client of clients) expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await Promise.all(clients.map((client) => client.end()));
+  });
+
   describe('who speak TLS', () => {
     const secured = (stand: Stand, options: object): Promise<ReturnType<typeof connectTls>> =>
       new Promise((resolve, reject) => {
@@ -195,6 +229,35 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
     });
   });
 
+  test('who reset a connection, or break off TLS after the handshake, leave a line in words and no stack', async () => {
+    const { log, lines } = logLines();
+    const stand = await openStand({ target: targetOf(server), log });
+    const first = startup({ user: 'dev', database: 'db' });
+    for (const bytes of [SSL_REQUEST, first.subarray(0, 20), first]) {
+      const { socket, closed } = dial(stand.port, '127.0.0.4', bytes);
+      await sleep(100);
+      socket.resetAndDestroy();
+      await closed;
+    }
+    // Below TLS, a record that nobody encrypted.
+    const raw = connect(stand.port, '127.0.0.1', () => raw.write(SSL_REQUEST));
+    const secured = await new Promise<ReturnType<typeof connectTls>>((resolve) =>
+      raw.once('data', () => {
+        const tls = connectTls({ socket: new Joined(raw), rejectUnauthorized: false }, () => resolve(tls));
+        tls.on('error', () => undefined);
+      }),
+    );
+    raw.write(Buffer.from([23, 3, 3, 0, 32, ...Buffer.alloc(32, 1)]));
+    await new Promise((resolve) => raw.once('close', resolve));
+    secured.destroy();
+    await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0), { timeout: 10_000 });
+    await stand.stop();
+    expect(lines.join('')).not.toMatch(/\\n\s+at |a session failed/);
+    const broken = lines.filter((line) => line.includes('connection broke'));
+    expect(broken.some((line) => /bad record mac|decryption failed/.test(line))).toBe(true);
+    expect(broken.some((line) => line.includes('ECONNRESET'))).toBe(true);
+  });
+
   describe('at the control API', () => {
     const raw = (stand: Stand, text: string): Promise<string> =>
       dial(Number(new URL(stand.gateway.url).port), '127.0.0.1', Buffer.from(text)).closed;
@@ -216,11 +279,16 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
     test('heads and bodies that do not come in time end the connection', async () => {
       const stand = await open();
       const started = performance.now();
+      const body = raw(
+        stand,
+        `POST /v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${stand.token}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{`,
+      );
       const head = await raw(stand, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
       expect(head).toContain('408');
       expect(JSON.parse(head.slice(head.indexOf('{')))).toEqual({ message: 'The request took too long to come.' });
       expect(performance.now() - started).toBeLessThan(15_000);
-    }, 30_000);
+      expect(await body).toContain('408');
+    }, 60_000);
 
     test('a body of somebody without a token is not waited for', async () => {
       const stand = await open();

@@ -19,6 +19,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Agents, Link } from './agents.js';
 import { listening } from '../listener.js';
 import type { Log } from '../log.js';
+import type { HandshakeTurns } from '../strangers/handshakes.js';
 import type { Stranger, StrangerSockets } from '../strangers/sockets.js';
 import { inWords } from '../tls.js';
 
@@ -41,11 +42,12 @@ export interface AgentPort {
   readonly agents: Agents;
   readonly log: Log;
   readonly strangers: StrangerSockets;
+  readonly handshakes: HandshakeTurns;
 }
 
 /** The port that agents dial in at. There is nothing else on it. */
 export async function listenForAgents(
-  { agents, log, strangers }: AgentPort,
+  { agents, log, strangers, handshakes }: AgentPort,
   certificate: Certificate,
   address: string,
   port: number,
@@ -67,6 +69,7 @@ export async function listenForAgents(
         nothing,
       )
     : createServer(times, nothing);
+  if (certificate) takeTurns(server, handshakes);
   const waiting = new Map<string, Stranger>();
   // The TCP socket, also where TLS comes first: what is on it then has the same addresses.
   server.on('connection', (socket: Socket) => {
@@ -105,6 +108,18 @@ export async function listenForAgents(
     address: `${certificate ? 'wss' : 'ws'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
     close: () => void server.close(),
   };
+}
+
+/** TLS begins when it is the turn of a connection, and no sooner. */
+function takeTurns(server: Server, handshakes: HandshakeTurns): void {
+  const begin = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', () => undefined);
+    void handshakes.turn(socket.remoteAddress ?? '', socket, 'tls').then(() => {
+      if (!socket.destroyed) for (const one of begin) one.call(server, socket);
+    });
+  });
 }
 
 const endOf = ({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>

@@ -30,6 +30,7 @@ const MEANING: Readonly<Record<string, string>> = {
   403: 'The caller may not do this.',
   404: 'There is no such thing, or none that the caller may see.',
   409: 'Not in this state of things.',
+  421: 'The gateway does not go by the host name that was asked for.',
   422: 'The configuration has a mistake; the message has its place.',
   429: 'Too many attempts.',
   500: 'The gateway failed to answer; its log says why.',
@@ -40,7 +41,7 @@ const MEANING: Readonly<Record<string, string>> = {
  * Has the routes that are added to `app` from here on described as OpenAPI 3.1.
  *
  * The document adds to what a route says of itself the problems that come from outside its handler: 400 where it takes
- * input, 401 unless it is open, 403 where it is for certain roles, 500 and 503.
+ * input, 401 unless it is open, 403 where it is for certain roles, 421, 500 and 503.
  */
 export async function describeApi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -71,6 +72,7 @@ export async function describeApi(app: App): Promise<void> {
         ...(schema.body || schema.params || schema.querystring ? [400] : []),
         ...(open ? [] : [401, 503]),
         ...(roles ? [403] : []),
+        421,
         500,
       ];
       const own: Record<string, unknown> = { ...(schema.response as object | undefined) };

@@ -25,6 +25,7 @@ export class FailureWindow {
   readonly #sum: (address: string, more: number) => void;
   #written = 0;
   #end: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   /** `sum` is told of failures that were not written one by one: from where, and how many. */
   constructor(sum: (address: string, more: number) => void) {
@@ -33,7 +34,7 @@ export class FailureWindow {
 
   /** Counts a failure. True: write it down; false: it will be in a sum. */
   admits(address: string): boolean {
-    this.#end ??= setTimeout(() => this.close(), WINDOW_MS).unref();
+    if (!this.#stopped) this.#end ??= setTimeout(() => this.close(), WINDOW_MS).unref();
     const count = this.#countOf(addressGroup(address));
     if (count.written >= MAX_WRITTEN_PER_ADDRESS || this.#written >= MAX_WRITTEN) {
       count.more++;
@@ -56,6 +57,12 @@ export class FailureWindow {
     for (const [address, { more }] of sums.slice(0, MAX_SUMS)) this.#sum(address, more);
     const rest = sums.slice(MAX_SUMS).reduce((total, [, { more }]) => total + more, others);
     if (rest > 0) this.#sum(OTHERS, rest);
+  }
+
+  /** The last window ends, and no other one does by itself. */
+  stop(): void {
+    this.close();
+    this.#stopped = true;
   }
 
   #countOf(address: string): Count {

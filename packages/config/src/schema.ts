@@ -333,8 +333,8 @@ const limits = z.strictObject({
   idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),
   sessions_per_principal: z.number().int().positive().default(100),
   connections: z.number().int().positive().default(10_000).describe('sessions that are logged in'),
-  logins: z.number().int().positive().default(1_000).describe('sockets that are not logged in yet, on all listeners'),
-  logins_per_address: z.number().int().positive().default(100).describe('of these, from one address or IPv6 /64'),
+  logins: z.number().int().positive().default(2_000).describe('sockets that are not logged in yet, on all listeners'),
+  logins_per_address: z.number().int().positive().default(500).describe('of these, from one address or IPv6 /64'),
   drain: duration.prefault('30s').describe('how long running sessions may go on when the gateway stops'),
 });
 

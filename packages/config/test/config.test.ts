@@ -71,8 +71,8 @@ describe('what a good configuration means', () => {
       idle: 0,
       sessionsPerPrincipal: 100,
       connections: 10_000,
-      logins: 1_000,
-      loginsPerAddress: 100,
+      logins: 2_000,
+      loginsPerAddress: 500,
       drain: 30_000,
     });
   });

@@ -109,13 +109,18 @@ export class Front implements ClientSide {
     setImmediate(() => this.#stream.resume());
   }
 
-  /** Turns an error of the login into words. What is not one of ours is a defect, and goes up. */
+  /** Turns an error of the login into words. What is neither one of ours nor the client's is a defect, and goes up. */
   fail(error: unknown): void {
     if (error instanceof StartupRefusal || error instanceof UpstreamError)
       return this.close(fatal(error.sqlstate, error.message));
     if (error instanceof WireError) {
       if (error.code === 'WIRE_ENDED') return this.close();
       return this.close(fatal('08P01', error.message));
+    }
+    // The client's own stream broke, which is no defect of ours.
+    if (error instanceof Error && error === this.#stream.errored) {
+      this.#gate.broke(error.message);
+      return this.close();
     }
     this.close(fatal('58000', 'the gateway failed to open this session; its log says why'));
     throw error;

@@ -45,6 +45,7 @@ export const postgres: Protocol = {
 
 async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   if (gate.requireTls && !front.secured) {
+    gate.broke('the client came without TLS, which is required');
     const hint = 'Add sslmode=require to the connection string, or the like of it in your driver.';
     return front.close(fatal('28000', 'the gateway takes connections over TLS only, and this one has none', hint));
   }
