@@ -15,8 +15,12 @@ export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process
   const { config, locate } = loaded;
   const mistakes = new Set([...config.connections.values()].flatMap(({ rules }) => conditionMistakes(rules, locate)));
   if (mistakes.size > 0) throw new CliError(`${file} cannot be used:\n${[...mistakes].join('\n')}`);
-  return { config, warnings: warningsOf(config) };
+  return { config, warnings: [...loaded.warnings.map(describeProblem), ...warningsOf(config)] };
 }
+
+/** Whether people log in at an identity provider. One for programs alone is none of theirs. */
+export const peopleLogIn = ({ issuers }: Config): boolean =>
+  [...issuers.values()].some(({ kind }) => kind === 'person');
 
 function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: Locate): string[] {
   try {
@@ -34,6 +38,18 @@ function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: L
 
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [];
+  const asks = [...config.connections.values()].some(
+    ({ approval, rules }) => approval !== undefined || rules.some(({ then }) => then.type === 'hold'),
+  );
+  if (asks && !peopleLogIn(config))
+    warnings.push(
+      'People approve with tokens that the operator made, since there is no issuer that people log in at: whoever makes tokens could approve as anybody.',
+    );
+  for (const { name, issuer, roles } of config.principals.values())
+    if (roles.includes('approver') && issuer === undefined && peopleLogIn(config))
+      warnings.push(
+        `Principal "${name}" cannot approve: where people log in at an issuer, only such a login counts. Give it "issuer" and "subject".`,
+      );
   for (const connection of config.connections.values()) {
     const { name, access, rules } = connection;
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);

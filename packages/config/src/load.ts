@@ -9,7 +9,13 @@ import { referenceMistakes } from './references.js';
 import { jsonSchema, type Settings, settings } from './schema.js';
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly locate: Locate }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly locate: Locate;
+      /** What names nobody, and keeps nobody else from anything. */
+      readonly warnings: readonly Problem[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
@@ -45,16 +51,13 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     ...(parsed.error?.issues ?? []).flatMap((issue) => mistakesOf(issue, keysAt)),
     ...referenceMistakes(document.value),
   ];
-  if (!parsed.success || mistakes.length > 0) {
-    const problems = mistakes.map((mistake) => ({
-      file,
-      ...document.find(mistake.path, mistake.at),
-      ...inWords(mistake),
-    }));
-    return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
-  }
+  const problems = mistakes
+    .map((mistake) => ({ file, ...document.find(mistake.path, mistake.at), ...inWords(mistake) }))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+  // Whoever takes the last member out of a group takes rights away: that is not held back.
+  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems };
   const locate: Locate = (path) => ({ file, ...document.find(parsePath(path)) });
-  return { ok: true, config: toConfig(parsed.data, outside.folder), locate };
+  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings: problems };
 }
 
 function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {

@@ -145,7 +145,8 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   if (kind === 'group') {
     // Identity providers have groups and people that are not written here.
     if (groups.includes(name) || issuers.length > 0) return undefined;
-    return { message: `no principal is in a group "${name}"`, hint: didYouMean(name, groups) };
+    const hint = didYouMean(name, groups);
+    return { message: `no principal is in a group "${name}"`, hint, admitsNobody: true };
   }
   if (!['user', 'agent', 'name'].includes(kind)) {
     return {
@@ -155,7 +156,8 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   }
   if (!Object.hasOwn(people, name)) {
     if (issuers.length > 0) return undefined;
-    return { message: `there is no principal "${name}"`, hint: didYouMean(name, Object.keys(people)) };
+    const hint = didYouMean(name, Object.keys(people));
+    return { message: `there is no principal "${name}"`, hint, admitsNobody: true };
   }
   const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';
   if (kind === 'name' || kind === actual) return undefined;
@@ -180,7 +182,8 @@ function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {
 function approversOf(rules: unknown, path: Path, known: Known): Mistake[] {
   return list(rules).flatMap((one, at) =>
     list(record(record(one)['hold'])['approvers']).flatMap((entry, index) => {
-      const wrong = typeof entry === 'string' && /^(group|user):/.test(entry) ? wrongAccess(entry, known) : undefined;
+      const wrong =
+        typeof entry === 'string' && /^(group|user|agent):/.test(entry) ? wrongAccess(entry, known) : undefined;
       return wrong ? [{ path: [...path, at, 'hold', 'approvers', index], ...wrong }] : [];
     }),
   );
