@@ -8,10 +8,11 @@ import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
-import { type Directory, OPERATOR, PendingLogins, mayUse } from '@sluice/identity';
+import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
+import { writeAdminToken } from './admin-token.js';
 import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
@@ -26,16 +27,17 @@ import type { MaskSession } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
+import type { Revocations } from './revocations.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
+import { Streams } from './streams.js';
 import { openTargetSide } from './target.js';
 import { VERSION } from './version.js';
 import type { Webhooks } from './webhooks.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
-const ADMIN_TOKEN = 'admin.token';
 
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway {
@@ -47,6 +49,8 @@ export class Gateway {
   /** Logins that wait to be confirmed. */
   readonly pendingLogins = new PendingLogins();
   readonly approvals: Approvals;
+  readonly revocations: Revocations;
+  readonly streams = new Streams();
   readonly webhooks: Webhooks;
   readonly log: Log;
   readonly counters: Counters;
@@ -82,6 +86,7 @@ export class Gateway {
     this.agents = parts.agents;
     this.sshKeys = parts.sshKeys;
     this.approvals = parts.approvals;
+    this.revocations = parts.revocations;
     this.webhooks = parts.webhooks;
     this.journal = parts.journal;
     this.log = parts.log;
@@ -139,6 +144,7 @@ export class Gateway {
   get #readiness(): { ok: boolean; reason?: string } {
     if (this.#draining.signal.aborted) return { ok: false, reason: 'the gateway is draining' };
     if (this.journal.failed) return { ok: false, reason: this.journal.failed.message };
+    if (this.revocations.problem !== undefined) return { ok: false, reason: this.revocations.problem };
     return { ok: true };
   }
 
@@ -236,6 +242,7 @@ export class Gateway {
     this.journal.close();
     await this.#pool.close();
     await this.#store.close();
+    this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
   }
 
@@ -251,7 +258,7 @@ export class Gateway {
     const beacon: Beacon = {
       url: this.#control.url,
       pid: process.pid,
-      tokenFile: await this.#adminToken(),
+      tokenFile: await writeAdminToken(this.identity, this.config.data),
       listeners: Object.fromEntries(this.addresses),
     };
     writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
@@ -363,6 +370,8 @@ export class Gateway {
     if (this.journal.failed && hasRoom(this.journal.folder) && this.journal.retry()) {
       this.log.operator.info('the journal can be written again: commands go on');
     }
+    void this.revocations.retry();
+    this.streams.look();
     const now = Date.now();
     for (const session of this.sessions.values()) {
       if (session.until !== undefined && session.until <= now)
@@ -376,17 +385,6 @@ export class Gateway {
         session.end({ type: 'idle', message: 'The session was idle for too long.' });
       }
     }
-  }
-
-  /** A token for this machine's own command line, renewed at each start. */
-  async #adminToken(): Promise<string> {
-    const file = join(this.config.data, ADMIN_TOKEN);
-    for (const token of this.identity.tokens()) {
-      if (token.principal === OPERATOR && token.revoked === undefined) await this.identity.revokeToken(token.id);
-    }
-    const { token } = await this.identity.createToken({ principal: OPERATOR, name: 'local command line' });
-    writeFileSync(file, `${token}\n`, { mode: 0o600 });
-    return file;
   }
 }
 

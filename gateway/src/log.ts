@@ -8,6 +8,7 @@ import {
   responseHeader,
 } from '@sluice/recording';
 import type { Logger } from 'pino';
+import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
@@ -15,6 +16,28 @@ import type { Turn } from './turn.js';
 
 /** Sees a record of a session as it is added. */
 export type Watcher = (header: Header, payload: Buffer) => void;
+
+/** Somebody who did something, what they showed, and who made that. */
+export interface Actor {
+  readonly actor: string;
+  readonly token?: string;
+  readonly makers?: readonly string[];
+}
+
+/** Who calls, for the record. */
+export const actorOf = ({ principal, tokenId, makers }: Proven): Actor => ({
+  actor: principal.name,
+  ...shownOf(tokenId, makers),
+});
+
+/** What was shown, and who made it, from its own maker to where it began. */
+export const shownOf = (
+  token: string | undefined,
+  makers: readonly Maker[],
+): { readonly token?: string; readonly makers?: readonly string[] } => ({
+  ...(token !== undefined && { token }),
+  ...(makers.length > 0 && { makers: makers.map(({ name }) => name) }),
+});
 
 /** Writes what happens into the journal, and what an operator should see into the log. Secrets are in neither. */
 export class Log {
@@ -77,7 +100,8 @@ export class Log {
   }
 
   sessionOpened(session: Session): void {
-    const { id, principal, connection, protocol, client } = session;
+    const { id, principal, connection, protocol, client, tokenId, makers } = session;
+    const { issuer, subject } = principal ?? {};
     Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
       k: 'opened',
@@ -87,9 +111,12 @@ export class Log {
       connection: connection?.name ?? '',
       protocol,
       client,
+      ...(issuer !== undefined && { issuer }),
+      ...(subject !== undefined && { subject }),
+      ...shownOf(tokenId, makers),
     });
     this.operator.info(
-      { session: id, principal: principal?.name, connection: connection?.name, client },
+      { session: id, principal: principal?.name, connection: connection?.name, client, token: tokenId },
       'session opened',
     );
   }
@@ -109,9 +136,10 @@ export class Log {
   }
 
   /** Something that a person did to the gateway itself. */
-  admin(actor: string, action: string, detail: string): void {
-    this.write({ k: 'admin', t: Date.now(), actor, action, detail });
-    this.operator.info({ actor, action, detail }, 'administration');
+  admin(actor: string | Actor, action: string, detail: string): void {
+    const who = typeof actor === 'string' ? { actor } : actor;
+    this.write({ k: 'admin', t: Date.now(), ...who, action, detail });
+    this.operator.info({ ...who, action, detail }, 'administration');
   }
 
   /** Puts what is still in memory on record now, so that readers of the journal see it. */

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
-import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
+import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { Journal } from '@sluice/recording';
-import { Store } from '@sluice/store';
+import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
 import { toRow } from './control/approvals.js';
@@ -15,6 +15,7 @@ import { Counters } from './counters.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { type Revoked, Revocations } from './revocations.js';
 import { SshKeys } from './ssh/keys.js';
 import { Turn } from './turn.js';
 import { Webhooks } from './webhooks.js';
@@ -29,6 +30,7 @@ export interface Parts {
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
+  readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly turn: Turn;
   readonly counters: Counters;
@@ -64,15 +66,21 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   );
   const log = new Log(journal, turn, operator, config.record.parameters, counters);
   const agents = await Agents.open(store.agents, log);
+  const revocations = new Revocations(RevocationNotes.open(join(config.data, 'revocations')), operator);
   const webhooks = new Webhooks(config.webhooks, operator);
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
     operator.warn(details, message),
   );
-  const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
+  const tell: Told = (request, event, who) => {
     const { session, command, number } = request;
     log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
     if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
+  };
+  const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
+    standing: (word) => standing(identity, word),
+    keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
+  for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
@@ -85,6 +93,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     agents,
     sshKeys,
     approvals,
+    revocations,
     webhooks,
     turn,
     counters,
@@ -92,6 +101,31 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     redactionKey,
     maskKey,
   };
+}
+
+/** Who said it, if they may still: their token is not revoked, and they are an approver. Undefined: they may not. */
+function standing(identity: Directory, { who, token, claimed }: Word): Principal | undefined {
+  if (!who || token === undefined) return who;
+  if (identity.token(token)?.revoked !== undefined) return undefined;
+  const now = identity.current({ principal: who, claimed, tokenId: token });
+  return now?.roles.includes('approver') ? now : undefined;
+}
+
+/** What was revoked, and not stored, before the gateway ended. */
+async function revokeAgain(
+  what: Revoked,
+  { identity, agents, approvals, revocations }: Pick<Parts, 'identity' | 'agents' | 'approvals' | 'revocations'>,
+): Promise<void> {
+  const id = what.slice(what.indexOf(':') + 1);
+  let known = false;
+  if (what.startsWith('approval:')) known = await approvals.forget(Number(id));
+  for (const token of what.startsWith('token:') ? identity.revokeToken(id) : []) {
+    known = true;
+    await revocations.keep(`token:${token.id}`, () => identity.storeRevocation(token));
+  }
+  const agent = what.startsWith('agent:') ? agents.revoke(id) : undefined;
+  if (agent) await revocations.keep(what, () => agents.storeRevocation(agent));
+  else if (!known) await revocations.keep(what, () => Promise.resolve());
 }
 
 /** `before`: the issuers of the configuration before it, whose keys are kept where they are the same. */

@@ -1,8 +1,11 @@
 import type { SessionRow, TimelineEntry } from '@sluice/cli';
+import type { Principal } from '@sluice/contract';
+import { type Person, samePerson } from '@sluice/identity';
 import { decodeResult } from '@sluice/postgres';
 import { type Entry, type SessionSummary, Timeline, listSessions, toAsciicast, toOcsf } from '@sluice/recording';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
+import { actorOf } from '../log.js';
 import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
@@ -34,9 +37,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/sessions', { ...about, schema: list }, (request): SessionRow[] => {
     const { principal } = caller(request);
     const { state, limit } = request.query;
-    const all = principal.roles.some((role) => role === 'auditor' || role === 'admin');
     const open = [...gateway.sessions.values()]
-      .filter((session) => session.principal)
+      .filter(({ principal: owner }) => owner !== undefined && mayRead(owner, principal))
       .map(liveRow)
       .reverse();
     const known = new Set(open.map((row) => row.id));
@@ -44,12 +46,10 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       state === 'open'
         ? []
         : recorded(gateway)
-            .filter((row) => !known.has(row.id))
+            .filter((row) => !known.has(row.id) && mayRead(ownerOf(row), principal))
             .map(recordedRow);
     const within = scope(request);
-    return [...open, ...ended]
-      .filter((row) => within(row.connection) && (all || row.principal === principal.name))
-      .slice(0, limit);
+    return [...open, ...ended].filter((row) => within(row.connection)).slice(0, limit);
   });
 
   const timeline = {
@@ -97,10 +97,10 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     },
   };
   app.get('/v1/sessions/:id/watch', { ...about, schema: watched }, (request, reply) => {
-    const { principal } = caller(request);
-    const { session, entries, reader } = read(request.params.id, principal, scope(request));
+    const proven = caller(request);
+    const { session, entries, reader } = read(request.params.id, proven.principal, scope(request));
     const open = gateway.sessions.has(request.params.id);
-    gateway.log.admin(principal.name, 'session.watch', request.params.id);
+    gateway.log.admin(actorOf(proven), 'session.watch', request.params.id);
     const { raw } = reply.hijack();
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     const send = (entry: Entry): void => void raw.write(`data: ${JSON.stringify(toApi(entry, session.protocol))}\n\n`);
@@ -116,7 +116,15 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       else if (entry) send(entry);
       if (header.k === 'closed') raw.end();
     });
-    raw.on('close', stop);
+    const may = (): boolean => {
+      const principal = gateway.identity.still(proven);
+      return principal !== undefined && mayRead(ownerOf(session), principal);
+    };
+    const forget = gateway.streams.add({ may, end: () => void raw.end() });
+    raw.on('close', () => {
+      stop();
+      forget();
+    });
   });
 
   const kill = {
@@ -127,23 +135,21 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
   };
   app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
-    const { principal } = caller(request);
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
     const reason = request.query.reason ? `: ${request.query.reason}` : '';
     session.end({ type: 'killed', message: `The session was ended by an administrator${reason}.` });
-    gateway.log.admin(principal.name, 'session.kill', `${session.id}${reason}`);
+    gateway.log.admin(actorOf(caller(request)), 'session.kill', `${session.id}${reason}`);
     return { ended: session.id };
   });
 
   const read = (
     id: string,
-    principal: { name: string; roles: readonly string[] },
+    principal: Principal,
     within: Scope,
   ): { session: SessionSummary; entries: Entry[]; reader: Timeline } => {
     const session = recorded(gateway).find((one) => one.id === id);
-    const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
-    if (!session || !(all || session.principal === principal.name)) {
+    if (!session || !mayRead(ownerOf(session), principal)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
     admit(within, session.connection);
@@ -151,6 +157,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     return { session, entries: [...reader.read(gateway.journal.folder)], reader };
   };
 }
+
+/** One's own, or any for who looks after the record. */
+const mayRead = (owner: Person, principal: Principal): boolean =>
+  principal.roles.some((role) => role === 'auditor' || role === 'admin') || samePerson(owner, principal);
+
+const ownerOf = ({ principal: name, issuer, subject }: SessionSummary): Person => ({ name, issuer, subject });
 
 /** The journal as it is on disk, with what is still in memory written first. */
 function recorded(gateway: Gateway): SessionSummary[] {
@@ -170,12 +182,16 @@ const liveRow = (session: Session): SessionRow => ({
   denied: session.denied,
 });
 
-const recordedRow = ({ started, ended, ...session }: SessionSummary): SessionRow => ({
-  ...session,
-  state: 'ended',
-  started: new Date(started).toISOString(),
-  ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
-});
+const recordedRow = (session: SessionSummary): SessionRow => {
+  const { id, principal, connection, protocol, client, started, ended, reason, commands, denied } = session;
+  return {
+    ...{ id, principal, connection, protocol, client, commands, denied },
+    state: 'ended',
+    started: new Date(started).toISOString(),
+    ...(ended !== undefined && { ended: new Date(ended).toISOString() }),
+    ...(reason !== undefined && { reason }),
+  };
+};
 
 function toApi(entry: Entry, protocol: string): TimelineEntry {
   switch (entry.type) {

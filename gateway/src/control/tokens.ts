@@ -11,7 +11,8 @@ import {
 } from '@sluice/identity';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
-import { problems } from './answers.js';
+import { actorOf } from '../log.js';
+import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
 import { MadeToken, TokenRow as Row } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
@@ -54,12 +55,12 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['identity'],
     summary: 'Make a token that can do no more than the one that is shown',
     body: Wish,
-    response: { 200: MadeToken, ...problems(403, 404) },
+    response: { 200: MadeToken, ...problems(403, 404, 409) },
   };
   app.post('/v1/tokens', { ...about, schema: make }, async (request): Promise<TokenRow & { token: string }> => {
     const proven = caller(request);
     const made = await gateway.identity.createToken(allowed(gateway, proven, scope(request), request.body));
-    gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
+    gateway.log.admin(actorOf(proven), 'token.create', `${made.stored.id} for ${made.stored.principal}`);
     return { ...toRow(made.stored), token: made.token };
   });
 
@@ -70,9 +71,9 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     querystring: z.object({
       children: z.stringbool().default(false).describe('Also those that were made with it for others.'),
     }),
-    response: { 200: Row, ...problems(403, 404) },
+    response: { 200: Row, ...problems(202, 403, 404) },
   };
-  app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request): Promise<TokenRow> => {
+  app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request, reply) => {
     const proven = caller(request);
     const { principal: actor } = proven;
     const { id } = request.params;
@@ -82,13 +83,19 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     const own = token !== undefined && isOwn(token, proven);
     if (!token || !(own || actor.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
     if (!own || children || !isWithin(token, within)) admit(within, undefined);
-    const revoked = await gateway.identity.revokeToken(id, { children });
+    // What it opened and said ends first. Whether the store has room is another matter.
+    const revoked = gateway.identity.revokeToken(id, { children });
     const [first = token] = revoked;
     for (const one of revoked) {
       gateway.endSessionsBy(one.id, 'The token of this session was revoked.');
-      gateway.log.admin(actor.name, 'token.revoke', `${one.id} of ${one.principal}`);
+      gateway.log.admin(actorOf(proven), 'token.revoke', `${one.id} of ${one.principal}`);
     }
-    return toRow(first);
+    const taken = gateway.approvals.takeBackSaidWith(new Set(revoked.map((one) => one.id)));
+    const kept = revoked.map((one) =>
+      gateway.revocations.keep(`token:${one.id}`, () => gateway.identity.storeRevocation(one)),
+    );
+    await taken;
+    return (await Promise.all(kept)).every(Boolean) ? toRow(first) : reply.code(202).send(NOT_STORED);
   });
 }
 
