@@ -1,4 +1,6 @@
+import { createInterface } from 'node:readline/promises';
 import pc from 'picocolors';
+import { CliError } from './errors.js';
 
 export type Format = 'table' | 'json';
 
@@ -42,6 +44,17 @@ export const printable = (text: string): string =>
   );
 
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+/** Asks on the terminal, and takes y for yes. Without a terminal nobody can be asked. */
+export async function confirmed(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new CliError('There is no terminal to ask you on.', 'With --yes it is done without being asked.');
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  const ended = new Promise<string>((resolve) => asking.once('close', () => resolve('')));
+  const answer = await Promise.race([asking.question(`${question} [y/N] `), ended]);
+  asking.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
 export const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const cell = (value: unknown): string =>

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import type { AgentRow } from '../api.js';
+import type { AgentRow, NotStored } from '../api.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { note, print, printRows, printable } from '../output.js';
@@ -80,7 +80,8 @@ export function agents(program: Command, context: Context): void {
     .command('revoke <id>')
     .description('cuts the tunnels of an agent and admits it no more')
     .action(async (id: string) => {
-      await context.api().delete(`/v1/agents/${encodeURIComponent(id)}`);
+      const answer = await context.api().delete<AgentRow | NotStored>(`/v1/agents/${encodeURIComponent(id)}`);
       print(`${id} revoked`);
+      if ('message' in answer) note(`${answer.message} ${answer.hint ?? ''}`);
     });
 }

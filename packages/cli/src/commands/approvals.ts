@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import type { ApprovalRow } from '../api.js';
+import type { ApprovalRow, NotStored } from '../api.js';
 import type { Context } from '../context.js';
-import { print, printRows, printable } from '../output.js';
+import { CliError } from '../errors.js';
+import { confirmed, note, print, printRows, printable } from '../output.js';
 
 /** How often `watch` looks, in milliseconds. */
 const LOOK = 1000;
 const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
 
-/** `sluice approvals ls|show|approve|deny|watch`. */
+/** `sluice approvals ls|show|approve|deny|revoke|watch`. */
 export function approvals(program: Command, context: Context): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
-  const all = (): Promise<ApprovalRow[]> => context.api().get<ApprovalRow[]>('/v1/approvals');
   const show = (row: ApprovalRow): void =>
     print(context.format() === 'json' ? JSON.stringify(row, null, 2) : described(row));
 
@@ -20,9 +20,10 @@ export function approvals(program: Command, context: Context): void {
     .command('ls')
     .description('requests, the newest first')
     .option('--pending', 'only those that wait for an answer')
-    .action(async ({ pending }: { pending?: boolean }) => {
-      const rows = await all();
-      printRows(pending ? rows.filter(({ state }) => state === 'pending') : rows, [...COLUMNS], context.format());
+    .option('--before <number>', 'only those with a lower number: the next page')
+    .action(async ({ pending, before }: { pending?: boolean; before?: string }) => {
+      const query = new URLSearchParams({ ...(pending && { state: 'pending' }), ...(before && { before }) });
+      printRows(await context.api().get<ApprovalRow[]>(`/v1/approvals?${query}`), [...COLUMNS], context.format());
     });
 
   group
@@ -32,11 +33,26 @@ export function approvals(program: Command, context: Context): void {
 
   group
     .command('approve <number>')
-    .description('releases a statement')
+    .description('shows a statement, and releases it once you say so')
     .option('--reason <text>', 'for the record', '')
-    .action(async (number: string, body: { reason: string }) =>
-      show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, body)),
-    );
+    .option('-y, --yes', 'without being asked')
+    .action(async (number: string, { reason, yes }: { reason: string; yes?: boolean }) => {
+      const row = await context.api().get<ApprovalRow>(at(number));
+      // Also with --yes: whoever reads the output of a script sees what it released. Nothing but the answer is on stdout as JSON.
+      note(described(row));
+      if (!yes && !(await confirmed(`Release request ${row.number}?`))) throw new CliError('Nothing was released.');
+      show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, { reason }));
+    });
+
+  group
+    .command('revoke <number>')
+    .description('takes your approval back, as long as it has not been used')
+    .option('--reason <text>', 'for the record', '')
+    .action(async (number: string, body: { reason: string }) => {
+      const answer = await context.api().post<ApprovalRow | NotStored>(`${at(number)}/revoke`, body);
+      if ('message' in answer) return note(`${answer.message} ${answer.hint ?? ''}`);
+      show(answer);
+    });
 
   group
     .command('deny <number>')
@@ -52,7 +68,7 @@ export function approvals(program: Command, context: Context): void {
     .action(async () => {
       const seen = new Map<number, string>();
       for (;;) {
-        const rows = await all();
+        const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=200');
         for (const row of rows.toReversed()) {
           if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
           print(context.format() === 'json' ? JSON.stringify(row) : described(row));
@@ -68,20 +84,27 @@ const at = (number: string): string => `/v1/approvals/${encodeURIComponent(numbe
 const COLOURS = { pending: pc.yellow, approved: pc.green, denied: pc.red, withdrawn: pc.dim, expired: pc.dim } as const;
 
 function described(row: ApprovalRow): string {
-  const { number, state, principal, connection, session, text, parameters, requirements, words, expires, why } = row;
+  const { number, state, principal, connection, session, text, textBytes, parameters, values } = row;
+  const { requirements, words, expires, why } = row;
   const { tables = [], unknown } = row.impact ?? {};
   return [
     `${pc.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${principal} on ${connection}, session ${session}, until ${expires}`,
     ...printable(text)
       .split('\n')
       .map((line) => `    ${line}`),
+    ...(textBytes > Buffer.byteLength(text) || values > parameters.length
+      ? [`  only the start is shown, of ${textBytes} bytes and ${values} values: sluice approvals show ${number}`]
+      : []),
     ...parameters.map((value, index) => `    $${index + 1} = ${printable(value)}`),
     ...tables.map((one) => `  ${impactOf(one)}`),
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printable(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(({ rule, count, approvers }) => `  rule ${rule}: ${count} of ${approvers.join(', ')}`),
-    ...words.map(({ by, at: when, says, reason }) => `  ${when}  ${by}: ${says}${reason && `, ${printable(reason)}`}`),
+    ...words.map(
+      ({ by, at: when, says, reason, takenBack }) =>
+        `  ${when}  ${by}: ${says}${reason && `, ${printable(reason)}`}${takenBack === undefined ? '' : `, taken back ${takenBack}`}`,
+    ),
     ...(why === undefined ? [] : [`  ${why}`]),
   ].join('\n');
 }
