@@ -45,6 +45,11 @@ function warningsOf(config: Config): string[] {
     warnings.push(
       'People approve with tokens that the operator made, since there is no issuer that people log in at: whoever makes tokens could approve as anybody.',
     );
+  for (const { name, issuer, subject } of config.principals.values())
+    if (issuer !== undefined && subject === undefined)
+      warnings.push(
+        `Principal "${name}" is whoever ${issuer} calls so: with "subject" it stays one person when names there change.`,
+      );
   for (const { name, issuer, roles } of config.principals.values())
     if (roles.includes('approver') && issuer === undefined && peopleLogIn(config))
       warnings.push(

@@ -42,17 +42,22 @@ interface Known {
   readonly rules: Readonly<Record<string, unknown>>;
 }
 
+/** The name that the gateway gives to the operating system's user who runs it. */
+const OPERATOR = 'operator';
+
 /** Two providers may call two people the same; then one could come in as the other. */
 function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
   const all = Object.entries(issuers).map(([name, one]) => ({
     name,
     url: record(one)['issuer'],
     prefix: record(one)['principal_prefix'] ?? '',
+    groups: record(one)['groups'] === undefined ? undefined : (record(one)['groups_prefix'] ?? ''),
   }));
-  return all.flatMap(({ name, url, prefix }, at) => {
+  return all.flatMap(({ name, url, prefix, groups }, at) => {
     const before = all.slice(0, at);
     const twice = before.find((one) => one.url === url);
     const same = before.find((one) => one.prefix === prefix);
+    const mixed = groups !== undefined && before.find((one) => one.groups === groups);
     return [
       ...(twice ? [{ path: ['issuers', name, 'issuer'], message: `"${twice.name}" is this issuer already` }] : []),
       ...(same && !twice
@@ -64,12 +69,25 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
             },
           ]
         : []),
+      ...(mixed && !twice
+        ? [
+            {
+              path: ['issuers', name, 'groups'],
+              message: `groups of "${name}" could be groups of "${mixed.name}"`,
+              hint: 'Give each issuer with groups a groups_prefix of its own; one may have none.',
+            },
+          ]
+        : []),
     ];
   });
 }
 
 function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] {
   const { issuer, subject } = record(value);
+  if (path.at(-1) === OPERATOR)
+    return [
+      { path, at: 'key', message: `"${OPERATOR}" is who runs the gateway, with roles of its own: use another name` },
+    ];
   if (issuer === undefined && subject !== undefined)
     return [{ path: [...path, 'subject'], message: '"subject" says nothing without "issuer"' }];
   if (typeof issuer !== 'string' || issuers.includes(issuer)) return [];
