@@ -1,5 +1,4 @@
 import type { AgentRow } from '@sluice/cli';
-import { parseDuration } from '@sluice/config';
 import type { AgentRecord } from '@sluice/store';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
@@ -7,13 +6,14 @@ import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
 import { AgentRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
+import { enrolmentLifeOf } from './token-life.js';
 
 const Wish = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name begins with a letter or digit, and has letters, digits and . _ @ - only')
     .describe('What "via" calls the agent.'),
-  expires: z.string().default('1h').describe('A duration: until when the token is good for enrolling.'),
+  expires: z.string().optional().describe('A duration: how long the token is good for enrolling. Default: 1h.'),
 });
 
 const Made = z.strictObject({
@@ -73,14 +73,14 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     },
     async (request) => {
       const { name, expires } = request.body;
-      const time = parseDuration(expires);
-      if (!time) throw new ControlError(400, `"${expires}" is not a duration: write 1h or 2d.`);
+      const proven = caller(request);
+      const time = enrolmentLifeOf(gateway, proven, expires);
       const address = gateway.addresses.get('agents');
       if (address === undefined)
         throw new ControlError(409, 'No agent can dial in at this gateway.', 'Add listeners.agents.');
       const until = Date.now() + time;
       const token = await gateway.agents.token(name, until);
-      gateway.log.admin(actorOf(caller(request)), 'agent.token', `for ${name}, until ${iso(until)}`);
+      gateway.log.admin(actorOf(proven), 'agent.token', `for ${name}, until ${iso(until)}`);
       return { name, token, expires: iso(until), gateway: address };
     },
   );

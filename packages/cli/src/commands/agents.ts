@@ -65,11 +65,14 @@ export function agents(program: Command, context: Context): void {
   group
     .command('token <name>')
     .description('makes a token that enrols one agent of this name, once')
-    .option('--expires <when>', 'a duration such as 1h', '1h')
-    .action(async (name: string, { expires }: { expires: string }) => {
+    .option('--expires <when>', 'a duration such as 1h; default: 1h, or as long as you may')
+    .action(async (name: string, { expires }: { expires?: string }) => {
       const made = await context
         .api()
-        .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', { name, expires });
+        .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', {
+          name,
+          ...(expires !== undefined && { expires }),
+        });
       if (context.format() === 'json') return print(JSON.stringify(made, null, 2));
       note(pc.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
       note(pc.dim(`./sluice agent --gateway ${made.gateway} --allow FILE --token ...`));
