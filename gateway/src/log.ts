@@ -137,9 +137,9 @@ export class Log {
 
   /** Something that a person did to the gateway itself. */
   admin(actor: string | Actor, action: string, detail: string): void {
-    const who = typeof actor === 'string' ? { actor } : actor;
-    this.write({ k: 'admin', t: Date.now(), ...who, action, detail });
-    this.operator.info({ ...who, action, detail }, 'administration');
+    const { actor: name, ...shown } = typeof actor === 'string' ? { actor } : actor;
+    this.write({ k: 'admin', t: Date.now(), actor: name, action, detail, ...shown });
+    this.operator.info({ actor: name, action, detail, ...shown }, 'administration');
   }
 
   /** Puts what is still in memory on record now, so that readers of the journal see it. */

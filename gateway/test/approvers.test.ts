@@ -2,12 +2,14 @@
  * Whose word releases a command. Lives here: what somebody would try who wants to approve their own, and what becomes of a word
  * whose speaker is found out. Does not: which rules ask whom, see holds.test.ts.
  */
-import { writeFileSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRow, TokenRow } from '@sluice/cli';
 import { readJournal } from '@sluice/recording';
-import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
@@ -196,6 +198,38 @@ describe.skipIf(missingPostgres(18))('approving', () => {
       expect(await approve(await by('gear'), group.number)).toBe(403);
       stand.gateway.approvals.withdraw(group.number, 'enough');
       await group.done;
+      await client.end();
+    });
+
+    test('nobody releases on the command line what they were not shown, nor by pressing Enter', async () => {
+      const client = await stand.client();
+      const { number, done } = await held(client, 'delete from t where id = 5');
+      const { token } = await operatorMade('bob');
+      const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+      const sluice = async (stdin: string, command: string, ...args: string[]): Promise<string> => {
+        const child = spawn(command, args, {
+          env: { ...process.env, SLUICE_URL: stand.gateway.url, SLUICE_TOKEN: token, NO_COLOR: '1' },
+        });
+        let said = '';
+        for (const stream of [child.stdout, child.stderr])
+          stream.on('data', (data: Buffer) => (said += data.toString()));
+        child.stdin.end(stdin);
+        await once(child, 'close');
+        return said;
+      };
+      const words = [process.execPath, main, 'approvals', 'approve', String(number)] as const;
+      const alone = await sluice('', ...words);
+      expect(alone).toContain('delete from t where id = 5');
+      expect(alone).toContain('There is no terminal to ask you on.');
+      const onTerminal = async (keys: string): Promise<string> =>
+        sluice(keys, 'script', '-qec', words.join(' '), '/dev/null');
+      if (findTool('script')) {
+        expect(await onTerminal('\n')).toMatch(/delete from t where id = 5[^]*\[y\/N\][^]*Nothing was released/);
+        expect(await state(number)).toBe('pending');
+      }
+      const said = await sluice('', ...words, '--yes');
+      expect(said.split('delete from t where id = 5')).toHaveLength(3);
+      expect(await done).toBe('no error');
       await client.end();
     });
 

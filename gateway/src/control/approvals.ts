@@ -11,9 +11,9 @@ import { NOT_STORED, problems } from './answers.js';
 import { ApprovalRow as Row } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
 
-/** Requests in an answer at most, and how many are looked at for the next one that the caller may see. */
+/** Requests in an answer at most, and how many are looked at for those that the caller may see. */
 const MAX_ROWS = 200;
-const MAX_LOOKED_AT = 2_000;
+const MAX_LOOKED_AT = 1_000;
 const Query = z.object({
   state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
   limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
@@ -118,13 +118,13 @@ async function visible(
 ): Promise<Request[]> {
   const found: Request[] = [];
   let next = before;
-  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += MAX_ROWS) {
-    const page = await approvals.recent(MAX_ROWS, next);
+  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += limit) {
+    const page = await approvals.recent(limit, next);
     for (const one of page)
       if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
         found.push(one);
     next = page.at(-1)?.number;
-    if (page.length < MAX_ROWS) break;
+    if (page.length < limit) break;
   }
   return found.slice(0, limit);
 }

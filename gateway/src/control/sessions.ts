@@ -120,7 +120,13 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       const principal = gateway.identity.still(proven);
       return principal !== undefined && mayRead(ownerOf(session), principal);
     };
-    const forget = gateway.streams.add({ may, end: () => void raw.end() });
+    const end = (): void => {
+      stop();
+      // What they have not read by now is none of theirs any more.
+      if (raw.writableLength > 0) raw.destroy();
+      else raw.end();
+    };
+    const forget = gateway.streams.add({ may, end });
     raw.on('close', () => {
       stop();
       forget();
@@ -185,7 +191,13 @@ const liveRow = (session: Session): SessionRow => ({
 const recordedRow = (session: SessionSummary): SessionRow => {
   const { id, principal, connection, protocol, client, started, ended, reason, commands, denied } = session;
   return {
-    ...{ id, principal, connection, protocol, client, commands, denied },
+    id,
+    principal,
+    connection,
+    protocol,
+    client,
+    commands,
+    denied,
     state: 'ended',
     started: new Date(started).toISOString(),
     ...(ended !== undefined && { ended: new Date(ended).toISOString() }),

@@ -68,7 +68,7 @@ export function approvals(program: Command, context: Context): void {
     .action(async () => {
       const seen = new Map<number, string>();
       for (;;) {
-        const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=200');
+        const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=100');
         for (const row of rows.toReversed()) {
           if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
           print(context.format() === 'json' ? JSON.stringify(row) : described(row));
