@@ -18,6 +18,10 @@ export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process
   return { config, warnings: [...warnings, ...warningsOf(config)] };
 }
 
+/** Whether people log in at an identity provider. One for programs alone is none of theirs. */
+export const peopleLogIn = ({ issuers }: Config): boolean =>
+  [...issuers.values()].some(({ kind }) => kind === 'person');
+
 function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: Locate): string[] {
   try {
     compilePolicy(rules);
@@ -40,6 +44,23 @@ function tlsWarnings({ listeners: { postgres } }: Config): string[] {
 
 function warningsOf(config: Config): string[] {
   const warnings: string[] = [...tlsWarnings(config)];
+  const asks = [...config.connections.values()].some(
+    ({ approval, rules }) => approval !== undefined || rules.some(({ then }) => then.type === 'hold'),
+  );
+  if (asks && !peopleLogIn(config))
+    warnings.push(
+      'People approve with tokens that the operator made, since there is no issuer that people log in at: whoever makes tokens could approve as anybody.',
+    );
+  for (const { name, issuer, subject } of config.principals.values())
+    if (issuer !== undefined && subject === undefined)
+      warnings.push(
+        `Principal "${name}" is whoever ${issuer} calls so: with "subject" it stays one person when names there change.`,
+      );
+  for (const { name, issuer, roles } of config.principals.values())
+    if (roles.includes('approver') && issuer === undefined && peopleLogIn(config))
+      warnings.push(
+        `Principal "${name}" cannot approve: where people log in at an issuer, only such a login counts. Give it "issuer" and "subject".`,
+      );
   for (const connection of config.connections.values()) {
     const { name, access, rules } = connection;
     if (access.length === 0) warnings.push(`Nobody may use connection "${name}": its access list is empty.`);

@@ -9,10 +9,11 @@ import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
-import { type Directory, OPERATOR, PendingLogins, mayUse } from '@sluice/identity';
+import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
+import { writeAdminToken } from './admin-token.js';
 import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
@@ -28,9 +29,11 @@ import { MaskTargets } from './masks/targets.js';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import type { Readings } from './reading/reading.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
+import type { Revocations } from './revocations.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
+import { Streams } from './streams.js';
 import { HandshakeTurns } from './strangers/handshakes.js';
 import { Places } from './strangers/places.js';
 import type { StrangerSockets } from './strangers/sockets.js';
@@ -40,7 +43,6 @@ import type { Webhooks } from './webhooks.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
-const ADMIN_TOKEN = 'admin.token';
 
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway {
@@ -52,6 +54,8 @@ export class Gateway {
   /** Logins that wait to be confirmed. */
   readonly pendingLogins = new PendingLogins();
   readonly approvals: Approvals;
+  readonly revocations: Revocations;
+  readonly streams = new Streams();
   readonly webhooks: Webhooks;
   readonly log: Log;
   readonly readings: Readings;
@@ -90,6 +94,7 @@ export class Gateway {
     this.agents = parts.agents;
     this.sshKeys = parts.sshKeys;
     this.approvals = parts.approvals;
+    this.revocations = parts.revocations;
     this.webhooks = parts.webhooks;
     this.journal = parts.journal;
     this.log = parts.log;
@@ -150,6 +155,7 @@ export class Gateway {
   get #readiness(): { ok: boolean; reason?: string } {
     if (this.#draining.signal.aborted) return { ok: false, reason: 'the gateway is draining' };
     if (this.journal.failed) return { ok: false, reason: this.journal.failed.message };
+    if (this.revocations.problem !== undefined) return { ok: false, reason: this.revocations.problem };
     return { ok: true };
   }
 
@@ -254,6 +260,7 @@ export class Gateway {
     await this.#pool.close();
     await this.#guesses.close();
     await this.#store.close();
+    this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
   }
 
@@ -269,7 +276,7 @@ export class Gateway {
     const beacon: Beacon = {
       url: this.#control.url,
       pid: process.pid,
-      tokenFile: await this.#adminToken(),
+      tokenFile: await writeAdminToken(this.identity, this.config.data),
       listeners: Object.fromEntries(this.addresses),
     };
     writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
@@ -386,6 +393,8 @@ export class Gateway {
     if (this.journal.failed && hasRoom(this.journal.folder) && this.journal.retry()) {
       this.log.operator.info('the journal can be written again: commands go on');
     }
+    void this.revocations.retry();
+    this.streams.look();
     const now = Date.now();
     for (const session of this.sessions.values()) {
       if (session.until !== undefined && session.until <= now)
@@ -399,17 +408,6 @@ export class Gateway {
         session.end({ type: 'idle', message: 'The session was idle for too long.' });
       }
     }
-  }
-
-  /** A token for this machine's own command line, renewed at each start. */
-  async #adminToken(): Promise<string> {
-    const file = join(this.config.data, ADMIN_TOKEN);
-    for (const token of this.identity.tokens()) {
-      if (token.principal === OPERATOR && token.revoked === undefined) await this.identity.revokeToken(token.id);
-    }
-    const { token } = await this.identity.createToken({ principal: OPERATOR, name: 'local command line' });
-    writeFileSync(file, `${token}\n`, { mode: 0o600 });
-    return file;
   }
 }
 

@@ -1,5 +1,12 @@
 import { createHmac } from 'node:crypto';
-import { type Approvals, type Impact, type Requirement, ApprovalError, type Request } from '@sluice/approvals';
+import {
+  type Approvals,
+  type Impact,
+  type Requirement,
+  type Source,
+  ApprovalError,
+  type Request,
+} from '@sluice/approvals';
 import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
 import type { AppliedHold } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
@@ -14,7 +21,10 @@ const SHOWN = 1000;
 export interface Holding {
   readonly session: string;
   readonly principal: string;
+  readonly source: Source;
   readonly connection: string;
+  /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in live.ts. */
+  readonly target: string;
   readonly command: Command;
   /** Without secrets. */
   readonly text: string;
@@ -69,6 +79,7 @@ export class Holds {
       session: holding.session,
       command: holding.command.id,
       principal: holding.principal,
+      source: holding.source,
       connection: holding.connection,
       text: holding.text + behind,
       parameters,
@@ -114,12 +125,15 @@ export class Holds {
   }
 
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
-  #digest({ principal, connection, command, state, holds }: Holding): string {
+  #digest({ principal, source, connection, target, command, state, holds }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const { id: _, ...rest } = command;
     const words = sql ? [command.type, command.text] : [command.type, rest];
-    const bound = [termsOf(holds), principal, connection, state, ...words, values ?? null, sql ? namesIn(sql) : {}];
+    const { issuer = null, subject = null } = source;
+    const who = [principal, issuer, subject];
+    const where = [connection, target, state];
+    const bound = [termsOf(holds), who, where, ...words, values ?? null, sql ? namesIn(sql) : {}];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 

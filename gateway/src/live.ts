@@ -1,4 +1,4 @@
-import type { Config } from '@sluice/config';
+import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Discovery } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { SshIdentities, type Directory } from '@sluice/identity';
@@ -48,11 +48,22 @@ export function sameTarget(one: Config, other: Config, name: string): boolean {
   const [a, b] = [one, other].map((config) => {
     const connection = config.connections.get(name);
     if (!connection) return undefined;
-    const { target, credential, via } = connection;
-    return JSON.stringify([target, credential.user, credential.password?.reveal(), credential.secret, via]);
+    return JSON.stringify([targetOf(connection), connection.credential.password?.reveal()]);
   });
   return a === b;
 }
+
+/** Where a connection leads, by which way, and as whom; `account` where it is not that of the credential. */
+function targetOf({ protocol, target, credential, via }: ConnectionConfig, account = ''): string {
+  return JSON.stringify([protocol, target, account || credential.user, credential.secret, via]);
+}
+
+/**
+ * What an approval is bound to besides the command and who asks: where it acts and as whom (`opened`: a session keeps the
+ * target that it was opened with), and the rules that are in force, masks among them.
+ */
+export const boundTo = (opened: ConnectionConfig, account: string, inForce: ConnectionConfig): string =>
+  JSON.stringify([targetOf(opened, account), inForce.rules, inForce.trustedFunctions]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */
 function discoveryOf({ issuers }: Config): Discovery | undefined {

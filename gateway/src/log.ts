@@ -1,6 +1,7 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
 import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { Logger } from 'pino';
+import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
 import type { Session } from './session.js';
@@ -10,6 +11,28 @@ import { nameOnRecord } from './strangers/text.js';
 
 /** Sees a record of a session as it is added: its header as JSON, and its payload. */
 export type Watcher = (header: string, payload: Uint8Array) => void;
+
+/** Somebody who did something, what they showed, and who made that. */
+export interface Actor {
+  readonly actor: string;
+  readonly token?: string;
+  readonly makers?: readonly string[];
+}
+
+/** Who calls, for the record. */
+export const actorOf = ({ principal, tokenId, makers }: Proven): Actor => ({
+  actor: principal.name,
+  ...shownOf(tokenId, makers),
+});
+
+/** What was shown, and who made it, from its own maker to where it began. */
+export const shownOf = (
+  token: string | undefined,
+  makers: readonly Maker[],
+): { readonly token?: string; readonly makers?: readonly string[] } => ({
+  ...(token !== undefined && { token }),
+  ...(makers.length > 0 && { makers: makers.map(({ name }) => name) }),
+});
 
 /** Writes what happens into the journal, and what an operator should see into the log. Secrets are in neither. */
 export class Log {
@@ -85,7 +108,8 @@ export class Log {
   }
 
   sessionOpened(session: Session): void {
-    const { id, principal, connection, protocol, client } = session;
+    const { id, principal, connection, protocol, client, tokenId, makers } = session;
+    const { issuer, subject } = principal ?? {};
     Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
       k: 'opened',
@@ -95,9 +119,12 @@ export class Log {
       connection: connection?.name ?? '',
       protocol,
       client,
+      ...(issuer !== undefined && { issuer }),
+      ...(subject !== undefined && { subject }),
+      ...shownOf(tokenId, makers),
     });
     this.operator.info(
-      { session: id, principal: principal?.name, connection: connection?.name, client },
+      { session: id, principal: principal?.name, connection: connection?.name, client, token: tokenId },
       'session opened',
     );
   }
@@ -158,9 +185,10 @@ export class Log {
   }
 
   /** Something that a person did to the gateway itself. */
-  admin(actor: string, action: string, detail: string): void {
-    this.write({ k: 'admin', t: Date.now(), actor, action, detail });
-    this.operator.info({ actor, action, detail }, 'administration');
+  admin(actor: string | Actor, action: string, detail: string): void {
+    const { actor: name, ...shown } = typeof actor === 'string' ? { actor } : actor;
+    this.write({ k: 'admin', t: Date.now(), actor: name, action, detail, ...shown });
+    this.operator.info({ actor: name, action, detail, ...shown }, 'administration');
   }
 
   /**

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
-import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
+import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { Journal } from '@sluice/recording';
-import { Store } from '@sluice/store';
+import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
 import { toRow } from './control/approvals.js';
@@ -17,6 +17,7 @@ import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
 import { Readings } from './reading/reading.js';
+import { type Revoked, Revocations } from './revocations.js';
 import { SshKeys } from './ssh/keys.js';
 import { CommitBarrier } from './commit-barrier.js';
 import { Webhooks } from './webhooks.js';
@@ -32,6 +33,7 @@ export interface Parts {
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
   readonly guesses: Guesses;
+  readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly barrier: CommitBarrier;
   readonly counters: Counters;
@@ -75,18 +77,24 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   );
   log.onRecord = (header) => readings.note(header);
   const agents = await Agents.open(store.agents, log);
+  const revocations = new Revocations(RevocationNotes.open(join(config.data, 'revocations')), operator);
   const webhooks = new Webhooks(config.webhooks, operator);
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
     operator.warn(details, message),
   );
-  const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), (request, event, who) => {
+  const tell: Told = (request, event, who) => {
     const { session, command, number } = request;
     log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
     if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
+  };
+  const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
+    standing: (word) => standing(identity, word),
+    keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
   const guesses = await Guesses.open(store.guesses, ({ message }) =>
     operator.warn({ error: message }, 'guesses at masked columns cannot be saved: a restart would forget them'),
   );
+  for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
@@ -100,6 +108,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     sshKeys,
     approvals,
     guesses,
+    revocations,
     webhooks,
     barrier,
     counters,
@@ -108,6 +117,31 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     redactionKey,
     maskKey,
   };
+}
+
+/** Who said it, if they may still: their token is not revoked, and they are an approver. Undefined: they may not. */
+function standing(identity: Directory, { who, token, claimed }: Word): Principal | undefined {
+  if (!who || token === undefined) return who;
+  if (identity.token(token)?.revoked !== undefined) return undefined;
+  const now = identity.current({ principal: who, claimed, tokenId: token });
+  return now?.roles.includes('approver') ? now : undefined;
+}
+
+/** What was revoked, and not stored, before the gateway ended. */
+async function revokeAgain(
+  what: Revoked,
+  { identity, agents, approvals, revocations }: Pick<Parts, 'identity' | 'agents' | 'approvals' | 'revocations'>,
+): Promise<void> {
+  const id = what.slice(what.indexOf(':') + 1);
+  let known = false;
+  if (what.startsWith('approval:')) known = await approvals.forget(Number(id));
+  for (const token of what.startsWith('token:') ? identity.revokeToken(id) : []) {
+    known = true;
+    await revocations.keep(`token:${token.id}`, () => identity.storeRevocation(token));
+  }
+  const agent = what.startsWith('agent:') ? agents.revoke(id) : undefined;
+  if (agent) await revocations.keep(what, () => agents.storeRevocation(agent));
+  else if (!known) await revocations.keep(what, () => Promise.resolve());
 }
 
 /** `before`: the issuers of the configuration before it, whose keys are kept where they are the same. */

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { ApprovalError, type Approvals, type Request } from '@sluice/approvals';
+import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
 import type { Principal, Refusal } from '@sluice/contract';
 import type { Connection } from './services.js';
@@ -11,8 +11,11 @@ const REMIND = 30_000;
 export interface Entrance {
   readonly session: string;
   readonly principal: Principal;
+  readonly source: Source;
   readonly connection: Connection;
   readonly approval: SessionApproval;
+  /** What it would reach, as whom, and the rules in force, now: see `boundTo` in live.ts. */
+  target(): string;
 }
 
 /** Tells the client a sentence while it waits; undefined: it cannot be told, and does not wait. */
@@ -33,7 +36,7 @@ export class SessionApprovals {
   }
 
   /** Whether people have agreed already. */
-  granted(entrance: Omit<Entrance, 'session'>): boolean {
+  granted(entrance: Entrance): boolean {
     return this.#approvals.granted(this.#digest(entrance));
   }
 
@@ -54,6 +57,7 @@ export class SessionApprovals {
       session: entrance.session,
       command: 0,
       principal: principal.name,
+      source: entrance.source,
       connection: connection.name,
       text: `open sessions on ${connection.name} for ${minutes(window)}`,
       parameters: [],
@@ -87,7 +91,7 @@ export class SessionApprovals {
   }
 
   /** An agreement counts by the terms that it was given by. */
-  #digest({ principal, connection, approval }: Omit<Entrance, 'session'>): string {
+  #digest({ principal, connection, approval, target }: Entrance): string {
     const { name, issuer = null, subject = null } = principal;
     const bound = JSON.stringify([
       'session',
@@ -97,6 +101,7 @@ export class SessionApprovals {
       connection.name,
       approval.approvers,
       approval.count,
+      target(),
     ]);
     return createHmac('sha256', this.#key).update(bound).digest('base64');
   }
@@ -121,6 +126,8 @@ const minutes = (time: number): string =>
 function sentence({ number, state, words, why }: Request): string {
   const no = words.find(({ says }) => says === 'deny');
   if (state === 'denied' && no) return `Request ${number} was denied by ${no.by}: ${no.reason}`;
+  if (state === 'approved')
+    return `Request ${number} was approved, and counts no more: the connection, its rules or who may approve have changed.`;
   if (state === 'expired') return `Nobody answered request ${number} in time.`;
   return `Request ${number} was withdrawn: ${why ?? 'its approval could not be used'}.`;
 }

@@ -14,16 +14,18 @@ import type {
   ResponseEvent,
   Secured,
 } from '@sluice/contract';
-import type { Impact } from '@sluice/approvals';
+import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
+import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type Proof, currentOf, hasAccount } from './login.js';
 import { holdSetting } from './hold-setting.js';
 import { termsOf } from './holds.js';
 import { impactOf } from './impact.js';
+import { boundTo } from './live.js';
 import { Way, openTargetSide } from './target.js';
 import { secureClient } from './tls.js';
 
@@ -58,6 +60,8 @@ export class Session implements Gate {
   holder: string | undefined;
   #proof: Proof | undefined;
   connection: Connection | undefined;
+  /** As it was when the session was opened: its target stays that one. */
+  #opened: Connection | undefined;
   /** Of the target, where it is not that of the credential. */
   #account = '';
   /** The token that it was opened with, and when the session has to end because of it (milliseconds since 1970). */
@@ -270,12 +274,15 @@ export class Session implements Gate {
     if (!patience) return this.#refusedLate(command, TOO_EARLY);
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
+    const target = this.#boundTo();
     this.#waiting++;
     try {
       const refused = await people.release({
         session: this.id,
         principal: this.principal?.name ?? '',
+        source: this.#source,
         connection: this.connection?.name ?? '',
+        target,
         command: kept,
         text,
         holds,
@@ -296,7 +303,7 @@ export class Session implements Gate {
         return this.#refusedLate(command, OUTDATED);
       }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
-      const same = !again.held || termsOf(again.held.holds) === termsOf(holds);
+      const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
       if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
@@ -308,8 +315,19 @@ export class Session implements Gate {
     }
   }
 
-  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
+  #boundTo(): string {
     const { connection } = this;
+    return connection ? boundTo(this.#opened ?? connection, this.#account, connection) : '';
+  }
+
+  /** Who asks, besides their name. */
+  get #source(): Source {
+    const { issuer, subject } = this.principal ?? {};
+    return { issuer, subject, token: this.tokenId, makers: this.makers };
+  }
+
+  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
+    const connection = this.#opened;
     if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
     return impactOf(command, answer.facts, this.#sameNames, () => openTargetSide(connection, this.#services));
   }
@@ -331,6 +349,7 @@ export class Session implements Gate {
     this.tokenId = proven.tokenId;
     this.until = proven.endsSessions ? proven.expires : undefined;
     this.connection = connection;
+    this.#opened = connection;
     this.masks = services.masks(connection);
     services.log.sessionOpened(this);
     this.#way = new Way(connection, services, this.id, this.signal, account);
@@ -348,14 +367,16 @@ export class Session implements Gate {
   /** People have to agree first, unless they have: until then, the target is out of reach. */
   #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
     const { approval } = connection;
+    if (!approval) return {};
     const { entrances } = this.#services;
-    if (!approval || entrances.granted({ principal, connection, approval })) return {};
+    const target = (): string => this.#boundTo();
+    const entrance = { session: this.id, principal, source: this.#source, connection, approval, target };
+    if (entrances.granted(entrance)) return {};
     this.#sealed = true;
     return {
       release: async (say, gone) => {
         // People take longer than logins.
         clearTimeout(this.#deadline);
-        const entrance = { session: this.id, principal, connection, approval };
         const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
         if (refused) return refused;
         this.#deadline = this.#until(this.#services.handshake);
@@ -373,6 +394,11 @@ export class Session implements Gate {
 
   #until(time: number): NodeJS.Timeout {
     return setTimeout(() => this.end({ type: 'deadline', message: 'The login took too long.' }), time);
+  }
+
+  /** Who made the token that it was opened with, or confirmed the login. */
+  get makers(): readonly Maker[] {
+    return this.#proof?.makers ?? [];
   }
 
   get address(): string {

@@ -6,13 +6,15 @@ import type { Logger } from 'pino';
 const PATIENCE = 10_000;
 const ATTEMPTS = 10;
 const FIRST_WAIT = 1_000;
-/** Messages under way or waiting to be tried again. The oldest beyond that are given up. */
+/** Messages under way or waiting to be tried again, and their bytes. The oldest beyond that are given up. */
 const MOST = 1_000;
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 interface Message {
   readonly id: string;
   readonly hook: WebhookConfig;
-  readonly body: string;
+  /** UTF-8, the same for all receivers. */
+  readonly body: Buffer;
   attempts: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -29,6 +31,7 @@ export class Webhooks {
   hooks: readonly WebhookConfig[];
   readonly #operator: Logger;
   readonly #messages = new Set<Message>();
+  #bytes = 0;
   readonly #stopped = new AbortController();
   #stopping = false;
   readonly #first: number;
@@ -46,13 +49,16 @@ export class Webhooks {
 
   /** `type` is that of the event, such as `approval.requested`. Returns at once. */
   send(type: string, data: unknown): void {
-    const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data });
+    const body = Buffer.from(JSON.stringify({ type, timestamp: new Date().toISOString(), data }));
     for (const hook of this.hooks) {
       const message: Message = { id: `msg_${randomUUID()}`, hook, body, attempts: 0, timer: undefined };
       this.#messages.add(message);
-      const [oldest] = this.#messages;
-      if (this.#messages.size > MOST && oldest) this.#giveUp(oldest, 'too many messages wait');
-      void this.#attempt(message);
+      this.#bytes += body.length;
+      for (const oldest of this.#messages) {
+        if (this.#messages.size <= MOST && this.#bytes <= MAX_WAITING_BYTES) break;
+        this.#giveUp(oldest, 'too many messages wait');
+      }
+      if (this.#messages.has(message)) void this.#attempt(message);
     }
   }
 
@@ -70,7 +76,7 @@ export class Webhooks {
     const problem = await this.#post(message);
     if (!this.#messages.has(message)) return;
     if (problem === undefined) {
-      this.#messages.delete(message);
+      this.#remove(message);
       this.counted.delivered++;
       return;
     }
@@ -95,7 +101,7 @@ export class Webhooks {
           'user-agent': 'sluice',
           'webhook-id': id,
           'webhook-timestamp': timestamp,
-          'webhook-signature': `v1,${signature(hook.secret.reveal(), `${id}.${timestamp}.${body}`)}`,
+          'webhook-signature': `v1,${signature(hook.secret.reveal(), `${id}.${timestamp}.`, body)}`,
         },
         body,
         signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(PATIENCE)]),
@@ -108,16 +114,20 @@ export class Webhooks {
     }
   }
 
+  #remove(message: Message): void {
+    if (this.#messages.delete(message)) this.#bytes -= message.body.length;
+  }
+
   #giveUp(message: Message, problem: string): void {
     clearTimeout(message.timer);
-    this.#messages.delete(message);
+    this.#remove(message);
     this.counted.givenUp++;
     this.#operator.error({ host: new URL(message.hook.url).host, problem, id: message.id }, 'a webhook was given up');
   }
 }
 
 /** A secret of the form `whsec_` and base64 is those bytes; any other is its own. */
-function signature(secret: string, text: string): string {
+function signature(secret: string, head: string, body: Buffer): string {
   const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret);
-  return createHmac('sha256', key).update(text).digest('base64');
+  return createHmac('sha256', key).update(head).update(body).digest('base64');
 }

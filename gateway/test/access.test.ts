@@ -203,6 +203,16 @@ describe('a minute of administration is not for ever', () => {
     expect(life(await root.post<Made>('/v1/tokens', { principal: 'robot' }))).toBeLessThanOrEqual(1 / 24);
   });
 
+  check('nor does a token that an agent enrols with outlive it', async () => {
+    const file = await operator();
+    const brief = await file.post<Made>('/v1/tokens', { principal: 'keeper', expires: '1m' });
+    const keeper = caller(stand, brief.token);
+    expect(await keeper.status('POST', '/v1/agents/tokens', { name: 'office', expires: '2h' })).toBe(403);
+    expect(await file.status('POST', '/v1/agents/tokens', { name: 'office', expires: '31d' })).toBe(403);
+    // No agent can dial in here; that comes after the bounds.
+    expect(await keeper.status('POST', '/v1/agents/tokens', { name: 'office' })).toBe(409);
+  });
+
   check('what the operator makes has an end too', async () => {
     const file = await operator();
     expect(life(await file.post<Made>('/v1/tokens', { principal: 'robot' }))).toBeCloseTo(30, 1);

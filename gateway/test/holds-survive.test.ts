@@ -31,7 +31,9 @@ function memory(): Storage {
 const holding = (say: (text: string) => void, signal: AbortSignal): Holding => ({
   session: 's',
   principal: 'dev',
+  source: {},
   connection: 'db',
+  target: '',
   command: { type: 'sql', id: 1, phase: 'run', dialect: { name: 'postgres', major: 18 }, text: 'delete from t' },
   text: 'delete from t',
   holds: [
@@ -69,11 +71,7 @@ describe('a client that waits', () => {
 
   test('is refused when the time is up, however the clock was set meanwhile', async () => {
     let now = 1_000_000;
-    const approvals = await Approvals.open(
-      memory(),
-      () => undefined,
-      () => now,
-    );
+    const approvals = await Approvals.open(memory(), () => undefined, { now: () => now });
     const holds = new Holds(approvals, Buffer.alloc(32), true);
     const released = holds.release(holding(() => undefined, new AbortController().signal));
     await vi.advanceTimersByTimeAsync(0);

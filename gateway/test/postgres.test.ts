@@ -198,7 +198,7 @@ describe.each([18, 15] as const)('PostgreSQL %i through the gateway', (major) =>
       expires: Date.now() + 60_000,
     });
     await (await stand.client({ password: token })).end();
-    await stand.gateway.identity.revokeToken(stored.id);
+    stand.gateway.identity.revokeToken(stored.id);
     expect(await failure(stand.client({ password: token }))).toBe('28P01');
   });
 

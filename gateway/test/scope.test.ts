@@ -68,6 +68,7 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'GET /v1/approvals/{number}': [`/v1/approvals/${number}`, undefined, 403],
       'POST /v1/approvals/{number}/approve': [`/v1/approvals/${number}/approve`, {}, 403],
       'POST /v1/approvals/{number}/deny': [`/v1/approvals/${number}/deny`, { reason: 'no' }, 403],
+      'POST /v1/approvals/{number}/revoke': [`/v1/approvals/${number}/revoke`, {}, 403],
       'GET /v1/connections': ['/v1/connections', undefined, 200],
       'POST /v1/login': ['/v1/login', { connection: 'other' }, 403],
       'GET /v1/whoami': ['/v1/whoami', undefined, 200],

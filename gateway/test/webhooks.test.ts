@@ -93,6 +93,14 @@ test('a receiver that never answers costs a bounded amount of memory, and nobody
   expect(webhooks.counted.givenUp).toBe(200);
 });
 
+test('large messages that wait are bounded in bytes', async () => {
+  const { url } = await receiver(0);
+  const webhooks = open(url);
+  for (let n = 0; n < 40; n++) webhooks.send('approval.requested', { text: 'x'.repeat(1024 * 1024) });
+  expect(webhooks.pending).toBe(15);
+  expect(webhooks.counted.givenUp).toBe(25);
+});
+
 test.skipIf(missingPostgres(18))(
   'requests for approval and what became of them, without any session waiting',
   async () => {

@@ -91,15 +91,19 @@ export class Agents {
     this.#log.admin(actor(link.name, link.agent), 'agent.disconnect', reason);
   }
 
-  /** Cuts its tunnels at once and admits it no more. Undefined: there is no such agent. */
-  async revoke(id: string): Promise<AgentRecord | undefined> {
+  /** Cuts its tunnels at once and admits it no more. Undefined: there is no such agent. `storeRevocation` stores it. */
+  revoke(id: string): AgentRecord | undefined {
     const agent = this.#known.get(id);
     if (!agent) return undefined;
     const revoked = { ...agent, revoked: agent.revoked ?? Date.now() };
     this.#known.set(id, revoked);
     for (const { tunnel } of this.links(id)) tunnel.close('this agent was revoked');
-    await this.#store.revoke(id, revoked.revoked);
     return revoked;
+  }
+
+  /** Rejects when the store cannot keep it. */
+  storeRevocation({ id, revoked = Date.now() }: Pick<AgentRecord, 'id' | 'revoked'>): Promise<void> {
+    return this.#store.revoke(id, revoked);
   }
 
   /**

@@ -1,18 +1,19 @@
 import type { AgentRow } from '@sluice/cli';
-import { parseDuration } from '@sluice/config';
 import type { AgentRecord } from '@sluice/store';
 import { z } from 'zod';
-import { problems } from './answers.js';
+import { actorOf } from '../log.js';
+import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
 import { AgentRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
+import { enrolmentLifeOf } from './token-life.js';
 
 const Wish = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name begins with a letter or digit, and has letters, digits and . _ @ - only')
     .describe('What "via" calls the agent.'),
-  expires: z.string().default('1h').describe('A duration: until when the token is good for enrolling.'),
+  expires: z.string().optional().describe('A duration: how long the token is good for enrolling. Default: 1h.'),
 });
 
 const Made = z.strictObject({
@@ -71,16 +72,15 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
       },
     },
     async (request) => {
-      const { principal: actor } = caller(request);
       const { name, expires } = request.body;
-      const time = parseDuration(expires);
-      if (!time) throw new ControlError(400, `"${expires}" is not a duration: write 1h or 2d.`);
+      const proven = caller(request);
+      const time = enrolmentLifeOf(gateway, proven, expires);
       const address = gateway.addresses.get('agents');
       if (address === undefined)
         throw new ControlError(409, 'No agent can dial in at this gateway.', 'Add listeners.agents.');
       const until = Date.now() + time;
       const token = await gateway.agents.token(name, until);
-      gateway.log.admin(actor.name, 'agent.token', `for ${name}, until ${iso(until)}`);
+      gateway.log.admin(actorOf(proven), 'agent.token', `for ${name}, until ${iso(until)}`);
       return { name, token, expires: iso(until), gateway: address };
     },
   );
@@ -89,18 +89,19 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     tags: ['agents'],
     summary: 'Revoke an agent, and cut its links',
     params: ById,
-    response: { 200: Row, ...problems(404) },
+    response: { 200: Row, ...problems(202, 404) },
   };
   app.delete(
     '/v1/agents/:id',
     { config: { roles: ['admin'], about: 'gateway' }, schema: removal },
-    async (request): Promise<AgentRow> => {
-      const { principal: actor } = caller(request);
-      const revoked = await gateway.agents.revoke(request.params.id);
+    async (request, reply) => {
+      const revoked = gateway.agents.revoke(request.params.id);
       if (!revoked)
         throw new ControlError(404, `There is no agent ${request.params.id}.`, '"sluice agents ls" lists them by id.');
-      gateway.log.admin(actor.name, 'agent.revoke', `${revoked.id} of ${revoked.name}`);
-      return toRow(revoked);
+      gateway.log.admin(actorOf(caller(request)), 'agent.revoke', `${revoked.id} of ${revoked.name}`);
+      const { agents, revocations } = gateway;
+      const stored = await revocations.keep(`agent:${revoked.id}`, () => agents.storeRevocation(revoked));
+      return stored ? toRow(revoked) : reply.code(202).send(NOT_STORED);
     },
   );
 }

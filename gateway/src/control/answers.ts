@@ -24,6 +24,12 @@ export const Problem = named<{ readonly message: string; readonly hint?: string 
 export const problems = <const S extends number>(...statuses: readonly S[]): { [K in S]: typeof Problem } =>
   Object.fromEntries(statuses.map((status) => [status, Problem])) as { [K in S]: typeof Problem };
 
+/** What a revocation is answered with that is in effect, status 202. */
+export const NOT_STORED = {
+  message: 'Revoked, and in effect. It could not be stored yet, which is tried again until it succeeds.',
+  hint: 'The log of the gateway says why. /readyz is not ready before it is stored.',
+} as const;
+
 /** A response of another type than JSON. It is described, and sent as it is. */
 export const textOf = (description: string, ...types: readonly string[]): object => ({
   description,

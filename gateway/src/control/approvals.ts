@@ -1,12 +1,24 @@
-import { ApprovalError, type Request } from '@sluice/approvals';
+import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
 import type { ApprovalRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
+import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { problems } from './answers.js';
+import { peopleLogIn } from '../configuration.js';
+import type { Gateway } from '../gateway.js';
+import { shownOf } from '../log.js';
+import { NOT_STORED, problems } from './answers.js';
 import { ApprovalRow as Row } from './schemas.js';
-import { ControlError, type Routes, admit } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './server.js';
 
-const MOST = 200;
+/** Requests in an answer at most, and how many are looked at for those that the caller may see. */
+const MAX_ROWS = 200;
+const MAX_LOOKED_AT = 1_000;
+const Query = z.object({
+  state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
+  limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
+  before: z.coerce.number().int().positive().optional().describe('Only those with a lower number: the next page.'),
+});
 const Says = z
   .strictObject({ reason: z.string().trim().max(1000).default('').describe('A denial needs one.') })
   .prefault({});
@@ -20,30 +32,35 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   const about = { config: { about: 'connections' } } as const;
   const list = {
     tags: ['approvals'],
-    summary: `Of the last ${MOST} requests, those that the caller may see`,
+    summary: 'Requests that the caller may see, the newest first',
+    description: 'Of texts and values these have the start; one request has the whole of them.',
+    querystring: Query,
     response: { 200: z.array(Row) },
   };
   app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
-    const within = scope(request);
-    return (await gateway.approvals.recent(MOST))
-      .filter((one) => within(one.connection) && maySee(principal, one))
-      .map(toRow);
+    return (await visible(gateway, principal, scope(request), request.query)).map(toRow);
   });
+
+  /** The request that a call is about, if it is within reach of what the caller shows. */
+  const named = async (request: FastifyRequest, number: number): Promise<Request | undefined> => {
+    const found = await gateway.approvals.find(number);
+    const within = scope(request);
+    if (found && maySee(caller(request).principal, found)) admit(within, found.connection);
+    return found;
+  };
 
   const one = {
     tags: ['approvals'],
     summary: 'One request',
     params: ByNumber,
-    response: { 200: Row, ...problems(404) },
+    response: { 200: Row, ...problems(403, 404) },
   };
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
-    const { principal } = caller(request);
     const { number } = request.params;
-    const found = await gateway.approvals.find(number);
-    if (!found || !maySee(principal, found))
+    const found = await named(request, number);
+    if (!found || !maySee(caller(request).principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
-    admit(scope(request), found.connection);
     return toRow(found);
   });
 
@@ -58,23 +75,77 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     };
     const config = { roles: ['approver'], about: 'connections' } as const;
     app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
-      const { principal } = caller(request);
+      const proven = caller(request);
+      const { number } = request.params;
       const { reason } = request.body;
       if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
-      const found = await gateway.approvals.find(request.params.number);
-      if (found) admit(scope(request), found.connection);
-      try {
-        return toRow(await gateway.approvals.decide(request.params.number, principal, says, reason));
-      } catch (error) {
-        if (error instanceof ApprovalError) throw new ControlError(STATUS[error.reason], error.message);
-        throw error;
-      }
+      await named(request, number);
+      const fault = notOwnWord(proven, peopleLogIn(gateway.config));
+      if (fault !== undefined)
+        throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
+      return toRow(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
     });
+  }
+
+  const revocation = {
+    tags: ['approvals'],
+    summary: 'Take an approval back',
+    description:
+      'Approvers take back their own, administrators all of a request. What was approved and has not been used is withdrawn.',
+    params: ByNumber,
+    body: Says,
+    response: { 200: Row, ...problems(202, 404, 409, 503) },
+  };
+  const config = { roles: ['approver', 'admin'], about: 'connections' } as const;
+  app.post('/v1/approvals/:number/revoke', { config, schema: revocation }, async (request, reply) => {
+    const proven = caller(request);
+    const { principal } = proven;
+    const { number } = request.params;
+    await named(request, number);
+    const all = principal.roles.includes('admin');
+    const { approvals, revocations } = gateway;
+    const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
+    return revocations.isStored(`approval:${number}`) ? toRow(taken) : reply.code(202).send(NOT_STORED);
+  });
+}
+
+/** A page of those that the caller may see. */
+async function visible(
+  { approvals }: Gateway,
+  principal: Principal,
+  within: Scope,
+  { state, limit, before }: z.infer<typeof Query>,
+): Promise<Request[]> {
+  const found: Request[] = [];
+  let next = before;
+  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += limit) {
+    const page = await approvals.recent(limit, next);
+    for (const one of page)
+      if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
+        found.push(one);
+    next = page.at(-1)?.number;
+    if (page.length < limit) break;
+  }
+  return found.slice(0, limit);
+}
+
+async function inWords<T>(deciding: Promise<T>): Promise<T> {
+  try {
+    return await deciding;
+  } catch (error) {
+    if (error instanceof ApprovalError) throw new ControlError(STATUS[error.reason], error.message);
+    throw error;
   }
 }
 
-const maySee = ({ name, roles }: Principal, request: Request): boolean =>
-  request.principal === name || roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
+const shownBy = ({ tokenId, makers, claimed }: Proven): Shown => ({
+  ...shownOf(tokenId, makers),
+  ...(claimed && { claimed }),
+});
+
+const maySee = (principal: Principal, { principal: name, source }: Request): boolean =>
+  samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
+  principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
 
 /** A request as people and programs are told of it. */
 export const toRow = (request: Request): ApprovalRow => ({
@@ -85,7 +156,9 @@ export const toRow = (request: Request): ApprovalRow => ({
   connection: request.connection,
   session: request.session,
   text: request.text,
+  textBytes: request.textBytes ?? Buffer.byteLength(request.text),
   parameters: request.parameters,
+  values: request.values ?? request.parameters.length,
   requirements: request.requirements,
   unanswered: request.unanswered,
   waits: request.waits,
@@ -96,7 +169,15 @@ export const toRow = (request: Request): ApprovalRow => ({
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map((word) => ({ ...word, at: iso(word.at) })),
+  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
+    by,
+    at: iso(at),
+    says,
+    reason,
+    ...(token !== undefined && { token }),
+    ...(makers && { makers }),
+    ...(takenBack !== undefined && { takenBack: iso(takenBack) }),
+  })),
 });
 
 const iso = (time: number): string => new Date(time).toISOString();

@@ -1,6 +1,7 @@
 import type { ConnectionRow } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
+import { actorOf } from '../log.js';
 import { problems } from './answers.js';
 import { ConnectionRow as Row } from './schemas.js';
 import { ControlError, type Routes, admit } from './server.js';
@@ -36,7 +37,7 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
     tags: ['connections'],
     summary: 'Make a token to log in to one connection with',
     body: Wish,
-    response: { 200: z.strictObject({ user: z.string(), token: z.string() }), ...problems(403, 404) },
+    response: { 200: z.strictObject({ user: z.string(), token: z.string() }), ...problems(403, 404, 409) },
   };
   app.post('/v1/login', { ...about, schema: login }, async (request): Promise<{ user: string; token: string }> => {
     const proven = caller(request);
@@ -70,7 +71,7 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
       // Where a session ends with the token that opened it, that is the one it was asked with.
       expires: proven.endsSessions ? proven.expires : Math.min(soon, proven.expires ?? soon),
     });
-    gateway.log.admin(principal.name, 'token.create', `${stored.id} for ${user}, to connect to ${connection.name}`);
+    gateway.log.admin(actorOf(proven), 'token.create', `${stored.id} for ${user}, to connect to ${connection.name}`);
     return { user: gateway.identity.loginName(stored), token };
   });
 }

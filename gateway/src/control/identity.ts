@@ -1,6 +1,7 @@
 import type { IssuerRow, WhoAmI } from '@sluice/cli';
 import type { Proven } from '@sluice/identity';
 import { z } from 'zod';
+import { actorOf } from '../log.js';
 import { OPEN } from './openapi.js';
 import { IssuerRow as Issuer, WhoAmI as Who } from './schemas.js';
 import type { Routes } from './server.js';
@@ -42,13 +43,13 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
   /** `sluice login` has a token, and shows it for the first time. */
   app.post('/v1/logins', { config, schema: who('Put a login on record') }, (request): WhoAmI => {
     const proven = caller(request);
-    gateway.log.admin(proven.principal.name, 'login', `by ${proven.tokenId} from ${request.ip}`);
+    gateway.log.admin(actorOf(proven), 'login', `by ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);
   });
 
   app.delete('/v1/logins', { config, schema: who('Put a logout on record') }, (request): WhoAmI => {
     const proven = caller(request);
-    gateway.log.admin(proven.principal.name, 'logout', `of ${proven.tokenId} from ${request.ip}`);
+    gateway.log.admin(actorOf(proven), 'logout', `of ${proven.tokenId} from ${request.ip}`);
     return toWho(proven);
   });
 }

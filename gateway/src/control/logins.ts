@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SshClientConfig } from '@sluice/cli';
 import { type Proven, makersBy, mayUse } from '@sluice/identity';
 import { z } from 'zod';
+import { actorOf } from '../log.js';
 import { problems, textOf } from './answers.js';
 import { OPEN } from './openapi.js';
 import { SshClientConfig as SshClient } from './schemas.js';
@@ -35,7 +36,7 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
     body: Confirmation,
     response: {
       200: z.strictObject({ principal: z.string(), address: z.string().describe('Where the login comes from.') }),
-      ...problems(403, 404, 429),
+      ...problems(403, 404, 409, 429),
     },
   };
   app.post(
@@ -50,7 +51,7 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
       if (confirmed === 'unknown') {
         throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
       }
-      gateway.log.admin(proven.principal.name, 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
+      gateway.log.admin(actorOf(proven), 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
       return { principal: who.principal.name, address: confirmed.address };
     },
   );

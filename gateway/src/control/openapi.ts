@@ -25,6 +25,7 @@ const TAGS = {
 
 const MEANING: Readonly<Record<string, string>> = {
   200: 'Done.',
+  202: 'In effect, and not stored yet.',
   400: 'Something in the request is wrong; the message names it.',
   401: 'There is no token, or none that is valid.',
   403: 'The caller may not do this.',

@@ -1,5 +1,6 @@
 import { CliError } from '@sluice/cli';
 import { z } from 'zod';
+import { actorOf } from '../log.js';
 import { problems } from './answers.js';
 import { ControlError, type Routes } from './server.js';
 
@@ -16,7 +17,7 @@ export function reloadRoute({ app, gateway, caller }: Routes): void {
     async (request): Promise<{ ok: true }> => {
       const { principal } = caller(request);
       if (!gateway.onReload) throw new ControlError(409, 'This gateway was not started from a file.');
-      gateway.log.admin(principal.name, 'config.reload', '');
+      gateway.log.admin(actorOf(caller(request)), 'config.reload', '');
       try {
         await gateway.onReload(principal.name);
       } catch (error) {

@@ -170,8 +170,10 @@ export const ApprovalRow = named<Approval>(
     principal: text,
     connection: text,
     session: text,
-    text,
-    parameters: texts,
+    text: text.describe('In lists its start.'),
+    textBytes: count.describe('How long the whole text is.'),
+    parameters: texts.describe('In lists the first of them.'),
+    values: count.describe('How many there are.'),
     requirements: z.array(z.strictObject({ rule: text, approvers: texts, count })),
     unanswered: z.enum(['deny', 'allow']),
     waits: flag.describe('The client waits on the wire; else the identical command passes once after an approval.'),
@@ -197,7 +199,17 @@ export const ApprovalRow = named<Approval>(
     closed: maybe(time),
     used: maybe(time),
     why: maybe(text),
-    words: z.array(z.strictObject({ by: text, at: time, says: z.enum(['approve', 'deny']), reason: text })),
+    words: z.array(
+      z.strictObject({
+        by: text,
+        at: time,
+        says: z.enum(['approve', 'deny']),
+        reason: text,
+        token: maybe(text.describe('The id of what they showed.')),
+        makers: maybe(texts.describe('Who made that: its maker, their maker, and so on.')),
+        takenBack: maybe(time.describe('It counts no more from then on.')),
+      }),
+    ),
   }),
 );
 

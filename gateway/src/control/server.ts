@@ -11,7 +11,7 @@ import {
 import { ResponseSerializationError, type ZodTypeProvider, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Role } from '@sluice/contract';
-import { type Proven, TokenError } from '@sluice/identity';
+import { type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
 import { HEADERS, type Sockets, addHeaders, answerNonsense, watchSockets } from './strangers.js';
 import type { Gateway } from '../gateway.js';
@@ -121,7 +121,7 @@ export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): 
   app.setValidatorCompiler(checked);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
-    const status = error.statusCode ?? 500;
+    const status = error instanceof TokenLimitError ? 409 : (error.statusCode ?? 500);
     if (status >= 500) {
       const wrong = error instanceof ResponseSerializationError ? z.prettifyError(error.cause) : undefined;
       gateway.log.operator.error({ error: error.stack, wrong }, 'a control request failed');

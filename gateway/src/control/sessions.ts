@@ -1,10 +1,12 @@
 import { Readable } from 'node:stream';
 import type { SessionRow } from '@sluice/cli';
-import type { Proven } from '@sluice/identity';
+import type { Principal } from '@sluice/contract';
+import { type Person, type Proven, samePerson } from '@sluice/identity';
 import type { IndexedSession } from '@sluice/store';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ReadFailure, type Reading, type Wanted } from '../reading/reading.js';
+import { actorOf } from '../log.js';
 import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
@@ -49,16 +51,16 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const { principal, connections } = caller(request);
     const within = scope(request);
     const { state, before, limit: most } = request.query;
-    const mine = seesAll(principal) ? undefined : principal.name;
     if (state === 'open') {
       const open = [...gateway.sessions.values()].reverse();
       return open
-        .filter((one) => one.principal && (mine === undefined || one.principal.name === mine))
+        .filter(({ principal: owner }) => owner !== undefined && mayRead(owner, principal))
         .map(liveRow)
         .filter(({ connection }) => within(connection))
         .slice(0, most);
     }
-    const found = await heeded(readings.list(principal.name, { principal: mine, connections, before, limit: most }));
+    const person = seesAll(principal) ? undefined : principal;
+    const found = await heeded(readings.list(principal.name, { person, connections, before, limit: most }));
     return found.map((session) => {
       const live = gateway.sessions.get(session.id);
       return live?.principal ? liveRow(live) : recordedRow(session);
@@ -129,6 +131,19 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       stop();
       reading.cancel();
     });
+    const forget = gateway.streams.add({
+      may: () => {
+        const principal = gateway.identity.still(who);
+        return principal !== undefined && mayRead(ownerOf(session), principal);
+      },
+      end: () => {
+        reading.cancel();
+        // What they have not read by now is none of theirs any more.
+        if (raw.writableLength > 0) raw.destroy();
+        else raw.end();
+      },
+    });
+    raw.on('close', forget);
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     raw.flushHeaders();
     try {
@@ -149,18 +164,17 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
   };
   app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
-    const { principal } = caller(request);
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
     const reason = request.query.reason ? `: ${request.query.reason}` : '';
     session.end({ type: 'killed', message: `The session was ended by an administrator${reason}.` });
-    gateway.log.admin(principal.name, 'session.kill', `${session.id}${reason}`);
+    gateway.log.admin(actorOf(caller(request)), 'session.kill', `${session.id}${reason}`);
     return { ended: session.id };
   });
 
   const find = async (id: string, { principal }: Proven, within: Scope): Promise<IndexedSession> => {
     const session = await heeded(readings.find(principal.name, id));
-    if (!session || !(seesAll(principal) || session.principal === principal.name)) {
+    if (!session || !mayRead(ownerOf(session), principal)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');
     }
     admit(within, session.connection);
@@ -173,7 +187,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     { principal, tokenId }: Proven,
     as: 'timeline' | 'export' | 'watch',
   ): void => {
-    if (session.principal === principal.name || log.reading(principal.name, tokenId, as, session.id)) return;
+    if (samePerson(ownerOf(session), principal) || log.reading(principal.name, tokenId, as, session.id)) return;
     throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
   };
 
@@ -186,7 +200,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   };
 }
 
-const seesAll = ({ roles }: Proven['principal']): boolean => roles.includes('auditor') || roles.includes('admin');
+const seesAll = ({ roles }: Principal): boolean => roles.includes('auditor') || roles.includes('admin');
+
+/** One's own, or any for who looks after the record. */
+const mayRead = (owner: Person, principal: Principal): boolean => seesAll(principal) || samePerson(owner, principal);
+
+const ownerOf = ({ principal: name, issuer, subject }: IndexedSession): Person => ({ name, issuer, subject });
 
 const inWords = (error: unknown): unknown =>
   error instanceof ReadFailure ? new ControlError(error.status, error.message) : error;

@@ -1,20 +1,14 @@
 import type { TokenRow } from '@sluice/cli';
-import { parseDuration } from '@sluice/config';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
-import {
-  OPERATOR,
-  type Proven,
-  type StoredToken,
-  type Wish as TokenWish,
-  isOperator,
-  samePerson,
-} from '@sluice/identity';
+import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
 import { z } from 'zod';
 import type { Gateway } from '../gateway.js';
-import { problems } from './answers.js';
+import { actorOf } from '../log.js';
+import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
 import { MadeToken, TokenRow as Row } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
+import { lifeOf } from './token-life.js';
 
 const Wish = z.strictObject({
   principal: z.string().optional().describe("Whose; default: the caller's own."),
@@ -24,11 +18,6 @@ const Wish = z.strictObject({
   roles: z.array(z.enum(ROLES)).min(1).optional(),
 });
 type Wish = z.infer<typeof Wish>;
-
-const DAY = 24 * 3_600_000;
-/** How long a token lives when nobody says, and at the longest, in milliseconds. */
-const DEFAULT_LIFE = 30 * DAY;
-const MAX_LIFE = 365 * DAY;
 
 /** Tokens: people make, list and revoke their own, administrators those of everybody. */
 export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
@@ -54,7 +43,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['identity'],
     summary: 'Make a token that can do no more than the one that is shown',
     body: Wish,
-    response: { 200: MadeToken, ...problems(403, 404) },
+    response: { 200: MadeToken, ...problems(403, 404, 409) },
   };
   app.post(
     '/v1/tokens',
@@ -62,7 +51,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     async (request): Promise<TokenRow & { token: string; user: string }> => {
       const proven = caller(request);
       const made = await gateway.identity.createToken(allowed(gateway, proven, scope(request), request.body));
-      gateway.log.admin(proven.principal.name, 'token.create', `${made.stored.id} for ${made.stored.principal}`);
+      gateway.log.admin(actorOf(proven), 'token.create', `${made.stored.id} for ${made.stored.principal}`);
       return { ...toRow(made.stored), token: made.token, user: gateway.identity.loginName(made.stored) };
     },
   );
@@ -74,9 +63,9 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     querystring: z.object({
       children: z.stringbool().default(false).describe('Also those that were made with it for others.'),
     }),
-    response: { 200: Row, ...problems(403, 404) },
+    response: { 200: Row, ...problems(202, 403, 404) },
   };
-  app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request): Promise<TokenRow> => {
+  app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request, reply) => {
     const proven = caller(request);
     const { principal: actor } = proven;
     const { id } = request.params;
@@ -86,13 +75,19 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     const own = token !== undefined && isOwn(token, proven);
     if (!token || !(own || actor.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
     if (!own || children || !isWithin(token, within)) admit(within, undefined);
-    const revoked = await gateway.identity.revokeToken(id, { children });
+    // What it opened and said ends first. Whether the store has room is another matter.
+    const revoked = gateway.identity.revokeToken(id, { children });
     const [first = token] = revoked;
     for (const one of revoked) {
       gateway.endSessionsBy(one.id, 'The token of this session was revoked.');
-      gateway.log.admin(actor.name, 'token.revoke', `${one.id} of ${one.principal}`);
+      gateway.log.admin(actorOf(proven), 'token.revoke', `${one.id} of ${one.principal}`);
     }
-    return toRow(first);
+    const taken = gateway.approvals.takeBackSaidWith(new Set(revoked.map((one) => one.id)));
+    const kept = revoked.map((one) =>
+      gateway.revocations.keep(`token:${one.id}`, () => gateway.identity.storeRevocation(one)),
+    );
+    await taken;
+    return (await Promise.all(kept)).every(Boolean) ? toRow(first) : reply.code(202).send(NOT_STORED);
   });
 }
 
@@ -114,7 +109,7 @@ function allowed(gateway: Gateway, proven: Proven, within: Scope, wish: Wish): T
   if (foreign !== undefined) throw new ControlError(403, `"${owner.name}" does not have the role ${foreign}.`);
   // The roles of the token that it was asked with, which may be fewer than its owner's.
   const roles: readonly Role[] | undefined = wish.roles ?? (own ? actor.roles : undefined);
-  const expires = expiry(wish.expires, longest(gateway, proven));
+  const expires = Date.now() + lifeOf(gateway, proven, wish.expires);
   return {
     principal: own ? actor : owner.name,
     name: wish.name,
@@ -143,32 +138,6 @@ function ownerFor(gateway: Gateway, actor: Principal, name: string): Principal {
 /** What an administrator made for others stays when the administrator's own token is revoked, unless that is asked for. */
 const parentOf = ({ by, tokenId }: Proven, own: boolean): string | undefined =>
   own && by === 'token' ? tokenId : undefined;
-
-/** For how long somebody may make a token, for whomever, in milliseconds. */
-function longest({ identity }: Gateway, { by, principal, expires = Infinity, makers }: Proven): number {
-  if (by === 'issuer') return Math.min(MAX_LIFE, identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0);
-  // Whoever can read the operator's file can read the next one as well: its own end says nothing.
-  const file = isOperator(principal) && makers.length === 0;
-  return file ? MAX_LIFE : Math.min(MAX_LIFE, expires - Date.now());
-}
-
-/** `most`: milliseconds. */
-function expiry(wish: string | undefined, most: number): number {
-  const wished = wish === undefined ? Math.min(DEFAULT_LIFE, most) : (parseDuration(wish) ?? 0);
-  if (wish !== undefined && wished <= 0) throw new ControlError(400, `"${wish}" is not a duration: write 12h or 30d.`);
-  if (most <= 0)
-    throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
-  if (wished > most)
-    throw new ControlError(
-      403,
-      `This token could be valid for ${inWords(most)} at most.`,
-      'A token does not outlive the one it is made with, nor what "tokens" of an issuer allows its people, nor a year.',
-    );
-  return Date.now() + wished;
-}
-
-const inWords = (time: number): string =>
-  time >= 2 * DAY ? `${Math.floor(time / DAY)} days` : `${Math.floor(time / 60_000)} minutes`;
 
 const toRow = ({
   id,

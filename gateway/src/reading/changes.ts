@@ -10,8 +10,9 @@ import type { SessionChange } from '@sluice/store';
 export function changeOf(header: Header, start: Place, end: Place): SessionChange | undefined {
   switch (header.k) {
     case 'opened': {
-      const { s: id, principal, connection, protocol, client, t: started } = header;
-      return { type: 'opened', id, principal, connection, protocol, client, started, from: start };
+      const { s: id, principal, issuer, subject, connection, protocol, client, t: started } = header;
+      const known = { ...(issuer !== undefined && { issuer }), ...(subject !== undefined && { subject }) };
+      return { type: 'opened', id, principal, ...known, connection, protocol, client, started, from: start };
     }
     case 'closed': {
       const { s: id, t: ended, reason, commands, denied } = header;

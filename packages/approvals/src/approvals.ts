@@ -1,34 +1,23 @@
 import type { Principal } from '@sluice/contract';
-import { type Asked, type Outcome, type Request, type Word, mayRelease, satisfied } from './request.js';
+import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
+import {
+  type Asked,
+  type Outcome,
+  type Request,
+  type Shown,
+  type Word,
+  askerOf,
+  inBrief,
+  mayBeSame,
+  mayRelease,
+  satisfied,
+} from './request.js';
 
-/** Where requests are kept. */
-export interface Storage {
-  /** Those that are pending, or approved and not used. */
-  unfinished(): Promise<Request[]>;
-  /** The newest first. */
-  recent(most: number): Promise<Request[]>;
-  find(number: number): Promise<Request | undefined>;
-  /** The highest number ever given; 0 when there is none. */
-  last(): Promise<number>;
-  save(request: Request): Promise<void>;
-}
-
-/** Something was said or came to an end. Called before it takes effect, so that it can be put on record. */
-export type Told = (
-  request: Request,
-  event: 'requested' | Word['says'] | Outcome | 'used',
-  who?: { readonly actor: string; readonly reason: string },
-) => void;
-
-/** A decision that cannot be taken; a sentence for who tried. */
-export class ApprovalError extends Error {
-  readonly reason: 'missing' | 'closed' | 'forbidden' | 'full';
-
-  constructor(reason: ApprovalError['reason'], message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
+const ALONE: Surroundings = {
+  now: Date.now,
+  standing: ({ who }) => who,
+  keepTaken: (_, save) => save(),
+};
 
 /** A request that somebody waits for. Its outcome is settled once, when it has been stored. */
 export interface Held {
@@ -42,7 +31,7 @@ interface Entry {
   closed: boolean;
   /** The outcome is stored. */
   stored: boolean;
-  readonly approved: Principal[];
+  readonly bytes: number;
   readonly settled: PromiseWithResolvers<Request>;
   timer: NodeJS.Timeout | undefined;
 }
@@ -51,6 +40,11 @@ interface Entry {
 const MOST = 10_000;
 /** Of one principal: whoever asks without end leaves room for others. */
 const MOST_OF_ONE = 2_000;
+/** Texts and values of open requests, of one principal and of all. They are on disk; this is what they take there. */
+const MAX_BYTES_OF_ONE = 32 * 1024 * 1024;
+const MAX_BYTES = 256 * 1024 * 1024;
+/** Who approves and takes it back in turn comes to an end. */
+const MAX_WORDS = 100;
 /** Node's timers know no longer wait, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -61,24 +55,24 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class Approvals {
   readonly #storage: Storage;
   readonly #tell: Told;
-  readonly #now: () => number;
+  readonly #around: Surroundings;
   readonly #open = new Map<number, Entry>();
   #last: number;
 
-  private constructor(storage: Storage, tell: Told, now: () => number, last: number) {
+  private constructor(storage: Storage, tell: Told, around: Surroundings, last: number) {
     this.#storage = storage;
     this.#tell = tell;
-    this.#now = now;
+    this.#around = around;
     this.#last = last;
   }
 
-  static async open(storage: Storage, tell: Told, now: () => number = Date.now): Promise<Approvals> {
-    const approvals = new Approvals(storage, tell, now, await storage.last());
+  static async open(storage: Storage, tell: Told, around: Partial<Surroundings> = {}): Promise<Approvals> {
+    const approvals = new Approvals(storage, tell, { ...ALONE, ...around }, await storage.last());
     for (const request of await storage.unfinished()) {
-      if (request.state === 'approved' && isStale(request, now())) continue;
-      const entry = approvals.#enter(request);
+      if (request.state === 'approved' && isStale(request, approvals.#now())) continue;
+      const entry = approvals.#enter(request, request.textBytes ?? 0);
       if (request.state === 'approved') entry.closed = entry.stored = true;
-      else if (request.expires <= now()) await approvals.#close(entry, 'expired');
+      else if (request.expires <= approvals.#now()) await approvals.#close(entry, 'expired');
       else await approvals.#close(entry, 'withdrawn', 'the gateway was restarted');
     }
     return approvals;
@@ -95,13 +89,16 @@ export class Approvals {
     return undefined;
   }
 
-  /** The newest first. */
-  recent(most: number): Promise<Request[]> {
-    return this.#storage.recent(most);
+  /** In brief, the newest first. `before`: only those with a lower number. */
+  recent(most: number, before?: number): Promise<Request[]> {
+    return this.#storage.recent(most, before);
   }
 
+  /** With its whole text and values. */
   async find(number: number): Promise<Request | undefined> {
-    return this.#open.get(number)?.request ?? this.#storage.find(number);
+    const kept = await this.#storage.find(number);
+    const now = this.#open.get(number)?.request;
+    return kept && now ? { ...now, text: kept.text, parameters: kept.parameters } : (kept ?? now);
   }
 
   /** @throws ApprovalError when too many are open; whatever the storage throws */
@@ -110,22 +107,24 @@ export class Approvals {
     if (same) return { number: same.request.number, outcome: same.settled.promise };
     this.#forgetStale();
     if (this.#open.size >= MOST) throw new ApprovalError('full', 'Too many commands wait for approval already.');
-    if (this.#open.size >= MOST_OF_ONE && this.#of(asked.principal) >= MOST_OF_ONE)
-      throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
+    const { text, parameters } = asked;
+    const bytes = Buffer.byteLength(text) + parameters.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
+    this.#admit(asked, bytes);
     const created = this.#now();
     const number = ++this.#last;
     const request: Request = {
       ...asked,
+      ...inBrief(asked),
       number,
       created,
       expires: created + asked.within,
       state: 'pending',
       words: [],
     };
-    const entry = this.#enter(request);
+    const entry = this.#enter(request, bytes);
     this.#tell(request, 'requested');
     try {
-      await this.#storage.save(request);
+      await this.#storage.save(request, { text, parameters });
     } catch (error) {
       entry.closed = true;
       this.#open.delete(number);
@@ -136,41 +135,90 @@ export class Approvals {
   }
 
   /**
-   * One approver's word. Resolves to the request as it is then, stored.
+   * One approver's word. Resolves to the request as it is then, stored. Whether it is their own word is for the caller to find out.
    *
    * @throws ApprovalError when it is not theirs to say, or not any more
    */
-  async decide(number: number, who: Principal, says: Word['says'], reason: string): Promise<Request> {
-    const entry = this.#open.get(number);
-    if (!entry) {
-      const past = await this.#storage.find(number);
-      if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
-      throw new ApprovalError('closed', `Request ${number} is ${past.state} already.`);
-    }
+  async decide(
+    number: number,
+    who: Principal,
+    says: Word['says'],
+    reason: string,
+    shown: Shown = {},
+  ): Promise<Request> {
+    const entry = await this.#entry(number);
     const { request } = entry;
+    if (request.state === 'approved')
+      throw new ApprovalError(
+        'closed',
+        `Request ${number} is approved already: "sluice approvals revoke ${number}" takes an approval back.`,
+      );
     if (entry.closed) throw new ApprovalError('closed', `Request ${number} is ${request.state} already.`);
-    if (who.name === request.principal)
+    if (mayBeSame(askerOf(request), who))
       throw new ApprovalError('forbidden', 'Nobody decides about a request of their own.');
+    if (request.source?.makers?.some((maker) => mayBeSame(maker, who)))
+      throw new ApprovalError(
+        'forbidden',
+        'This was asked with a token that you made, or by a login that you confirmed: somebody else has to decide.',
+      );
     if (!mayRelease(request, who))
       throw new ApprovalError('forbidden', `"${who.name}" is not among the approvers of request ${number}.`);
-    if (says === 'approve' && entry.approved.some(({ name }) => name === who.name))
+    if (says === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
       throw new ApprovalError('closed', `"${who.name}" has approved request ${number} already.`);
+    if (request.words.length >= MAX_WORDS)
+      throw new ApprovalError(
+        'closed',
+        `Request ${number} was approved and taken back too often: it has to be asked anew.`,
+      );
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
-    const word: Word = { by: who.name, at: this.#now(), says, reason };
+    const { token, makers, claimed } = shown;
+    const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
+    const word: Word = { by: who.name, at: this.#now(), says, reason, who, ...source, ...(claimed && { claimed }) };
     entry.request = { ...request, words: [...request.words, word] };
-    this.#tell(entry.request, says, { actor: who.name, reason });
+    this.#tell(entry.request, says, { actor: who.name, reason, ...source });
     if (says === 'deny') return this.#close(entry, 'denied');
-    entry.approved.push(who);
-    if (satisfied(request, entry.approved)) return this.#close(entry, 'approved');
+    if (satisfied(request, this.#approving(entry))) return this.#close(entry, 'approved');
     await this.#storage.save(entry.request);
     return entry.request;
   }
 
+  /**
+   * Takes back an approval of somebody's own; with `all`, those of everybody. What was approved and not used by then is withdrawn.
+   *
+   * @throws ApprovalError when there is none to take back; whatever the storage throws, once it has taken effect
+   */
+  async takeBack(number: number, who: Principal, reason: string, all: boolean, shown: Shown = {}): Promise<Request> {
+    const entry = await this.#entry(number);
+    const { token, makers } = shown;
+    const actor = { actor: who.name, reason, ...(token !== undefined && { token }), ...(makers && { makers }) };
+    const taken = await this.#take(entry, (word) => all || mayBeSame(word.who ?? { name: word.by }, who), actor);
+    if (!taken) throw new ApprovalError('forbidden', `"${who.name}" has not approved request ${number}.`);
+    return entry.request;
+  }
+
+  /** Takes back what was said with tokens that are revoked. Rejects when the storage fails, once all of it has taken effect. */
+  async takeBackSaidWith(tokens: ReadonlySet<string>): Promise<void> {
+    const said = ({ token }: Word): boolean => token !== undefined && tokens.has(token);
+    const entries = [...this.#open.values()];
+    const actor = { actor: 'the gateway', reason: 'the token that it was said with was revoked' };
+    await Promise.all(entries.map((entry) => this.#take(entry, said, actor)));
+  }
+
+  /** What was approved and not used is approved no more: that was taken back before a restart. False: there is none. */
+  async forget(number: number): Promise<boolean> {
+    const entry = this.#open.get(number);
+    if (entry) await this.#withdraw(entry, 'its approval was taken back');
+    return entry !== undefined;
+  }
+
   /** Whether a session is released now, by an approval whose window is not over. */
   granted(digest: string): boolean {
-    for (const { request, stored } of this.#open.values())
-      if (stored && request.kind === 'session' && request.state === 'approved' && request.digest === digest)
-        if (!isStale(request, this.#now())) return true;
+    for (const entry of this.#open.values()) {
+      const { request, stored } = entry;
+      if (!stored || request.kind !== 'session' || request.state !== 'approved' || request.digest !== digest) continue;
+      if (isStale(request, this.#now())) continue;
+      if (this.#stands(entry)) return true;
+    }
     return false;
   }
 
@@ -194,6 +242,7 @@ export class Approvals {
     const entry = 'number' in by ? this.#open.get(by.number) : this.#sameAs(by.digest, 'approved');
     if (!entry || entry.request.state !== 'approved' || entry.request.used !== undefined) return false;
     if (entry.request.kind === 'session') return false;
+    if (!this.#stands(entry)) return false;
     const { request } = entry;
     this.#open.delete(request.number);
     if (!request.waits && isStale(request, this.#now())) return false;
@@ -214,9 +263,88 @@ export class Approvals {
     for (const { timer } of this.#open.values()) clearTimeout(timer);
   }
 
-  #enter(request: Request): Entry {
+  #now(): number {
+    return this.#around.now();
+  }
+
+  /** @throws ApprovalError when it is not open, or there is none of this number */
+  async #entry(number: number): Promise<Entry> {
+    const entry = this.#open.get(number);
+    if (entry) return entry;
+    const past = await this.#storage.find(number);
+    if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
+    const state = past.used === undefined ? past.state : 'used';
+    throw new ApprovalError('closed', `Request ${number} is ${state} already.`);
+  }
+
+  /** @throws ApprovalError when one principal, or all together, ask for too much at a time */
+  #admit(asked: Asked, bytes: number): void {
+    const asker = askerOf(asked);
+    let [all, count, own] = [0, 0, 0];
+    for (const { request, bytes: taken } of this.#open.values()) {
+      all += taken;
+      if (!mayBeSame(askerOf(request), asker)) continue;
+      count++;
+      own += taken;
+    }
+    if (count >= MOST_OF_ONE) throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
+    if (own + bytes > MAX_BYTES_OF_ONE)
+      throw new ApprovalError(
+        'full',
+        `The commands of yours that wait for approval would have more than ${MAX_BYTES_OF_ONE / 1024 / 1024} MiB of text: wait until some are answered, or send less at a time.`,
+      );
+    if (all + bytes > MAX_BYTES)
+      throw new ApprovalError(
+        'full',
+        'The commands that wait for approval have too much text already: try again later.',
+      );
+  }
+
+  /** Who has approved and may still do so, as they are now. */
+  #approving({ request }: Entry): Principal[] {
+    return request.words.flatMap((word) => {
+      const who = word.says === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
+      return who ? [who] : [];
+    });
+  }
+
+  /** Whether what was approved still is, by who may approve now. If not, it is withdrawn. */
+  #stands(entry: Entry): boolean {
+    if (satisfied(entry.request, this.#approving(entry))) return true;
+    this.#withdraw(entry, 'who approved it may not do so any more').catch(() => undefined);
+    return false;
+  }
+
+  /** Takes approvals back. False: there was none of these. */
+  async #take(entry: Entry, which: (word: Word) => boolean, actor: NonNullable<Parameters<Told>[2]>): Promise<boolean> {
+    const goes = (word: Word): boolean => word.says === 'approve' && word.takenBack === undefined && which(word);
+    const { request } = entry;
+    if (!request.words.some(goes)) return false;
+    const takenBack = this.#now();
+    entry.request = { ...request, words: request.words.map((word) => (goes(word) ? { ...word, takenBack } : word)) };
+    this.#tell(entry.request, 'revoked', actor);
+    if (request.state === 'approved' && !satisfied(request, this.#approving(entry)))
+      await this.#withdraw(entry, `${actor.actor} took an approval back${actor.reason && `: ${actor.reason}`}`);
+    else await this.#keepTaken(entry);
+    return true;
+  }
+
+  /** Of a request that was approved and not used. */
+  async #withdraw(entry: Entry, why: string): Promise<void> {
+    entry.request = { ...entry.request, state: 'withdrawn', closed: this.#now(), why };
+    this.#open.delete(entry.request.number);
+    this.#tell(entry.request, 'withdrawn');
+    await this.#keepTaken(entry);
+  }
+
+  /** As it is when it is stored, which may be later. */
+  #keepTaken(entry: Entry): Promise<void> {
+    return this.#around.keepTaken(entry.request.number, () => this.#storage.save(entry.request));
+  }
+
+  #enter(request: Request, bytes: number): Entry {
     const settled = Promise.withResolvers<Request>();
-    const entry: Entry = { request, closed: false, stored: false, approved: [], settled, timer: undefined };
+    const entry: Entry = { request, closed: false, stored: false, bytes, settled, timer: undefined };
     this.#open.set(request.number, entry);
     return entry;
   }
@@ -241,21 +369,20 @@ export class Approvals {
     if (state !== 'approved') this.#open.delete(done.number);
     try {
       await this.#storage.save(done);
-      entry.stored = true;
-      this.#tell(done, state);
+      // Meanwhile the approval may have been taken back.
+      if (entry.request === done) {
+        entry.stored = true;
+        this.#tell(done, state);
+      }
     } catch {
-      entry.request = { ...done, state: 'withdrawn', why: 'the outcome could not be stored' };
-      this.#open.delete(done.number);
-      this.#tell(entry.request, 'withdrawn');
+      if (entry.request === done) {
+        entry.request = { ...done, state: 'withdrawn', why: 'the outcome could not be stored' };
+        this.#open.delete(done.number);
+        this.#tell(entry.request, 'withdrawn');
+      }
     }
     entry.settled.resolve(entry.request);
     return entry.request;
-  }
-
-  #of(principal: string): number {
-    let count = 0;
-    for (const { request } of this.#open.values()) if (request.principal === principal) count++;
-    return count;
   }
 
   #sameAs(digest: string, state: Request['state']): Entry | undefined {

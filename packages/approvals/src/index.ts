@@ -1,5 +1,7 @@
-export { ApprovalError, Approvals, type Held, type Storage, type Told } from './approvals.js';
+export { Approvals, type Held } from './approvals.js';
+export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
+  inBrief,
   mayRelease,
   satisfied,
   type Asked,
@@ -7,6 +9,9 @@ export {
   type Outcome,
   type Request,
   type Requirement,
+  type Shown,
+  type Source,
   type TableImpact,
+  type Whole,
   type Word,
 } from './request.js';

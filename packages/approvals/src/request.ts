@@ -3,7 +3,7 @@ import type { Principal } from '@sluice/contract';
 /** What one rule demands before a command passes. */
 export interface Requirement {
   readonly rule: string;
-  /** `group:name`, `user:name`. */
+  /** `group:name`, `user:name`, `agent:name`. */
   readonly approvers: readonly string[];
   /** How many different ones. */
   readonly count: number;
@@ -29,6 +29,15 @@ export interface Impact {
   readonly unknown?: string;
 }
 
+/** Who asks, besides their name, and what they showed. */
+export interface Source {
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  /** The id of the token that the session was opened with, and who made it or confirmed the login. */
+  readonly token?: string | undefined;
+  readonly makers?: readonly Person[];
+}
+
 /** A command that wants to be released. Everything here is bound to the approval; times are milliseconds since 1970. */
 export interface Asked {
   /** What is to be released: absent: one command. 'session': whatever the principal opens on the connection for `window`. */
@@ -37,7 +46,9 @@ export interface Asked {
   readonly window?: number;
   readonly session: string;
   readonly command: number;
+  /** The name of who asks, and what else is known of them. */
   readonly principal: string;
+  readonly source?: Source;
   readonly connection: string;
   /** As approvers see it, without secrets. */
   readonly text: string;
@@ -55,12 +66,26 @@ export interface Asked {
   readonly impact?: Impact;
 }
 
+/** What an approver showed. */
+export interface Shown {
+  /** The id of a token; absent: it was said inside the gateway's own process. */
+  readonly token?: string;
+  /** Names of who made that, see `opened` in the journal. */
+  readonly makers?: readonly string[];
+  /** As an identity provider described them. */
+  readonly claimed?: Omit<Principal, 'roles'> | undefined;
+}
+
 /** What one approver said, and when. */
-export interface Word {
+export interface Word extends Shown {
   readonly by: string;
   readonly at: number;
   readonly says: 'approve' | 'deny';
   readonly reason: string;
+  /** The approver as they were then; absent in requests of before this was kept, whose words count no more. */
+  readonly who?: Principal;
+  /** An approval that was taken back counts no more from then on. */
+  readonly takenBack?: number;
 }
 
 /** 'expired' passes only where the rule says `unanswered: allow`, and only for a client that waits. */
@@ -77,26 +102,77 @@ export interface Request extends Asked {
   readonly why?: string;
   /** When the command that it released was let through. */
   readonly used?: number;
+  /** How long the text is, in bytes, and how many values there are: in a request in brief, `text` and `parameters` are a start. */
+  readonly textBytes?: number;
+  readonly values?: number;
 }
 
-/** Whether a list of approvers names a principal. An entry of another kind names nobody. */
+/** A request in brief: what lists show, what is kept in memory and what webhooks send. `Storage.find` has the whole of it. */
+export interface Whole {
+  readonly text: string;
+  readonly parameters: readonly string[];
+}
+
+/** Of the text and of the values each, what a request in brief has. Characters. */
+export const MAX_BRIEF_CHARS = 2048;
+
+/** The start of a text and of its values, and how much there is of both. */
+export function inBrief({ text, parameters }: Whole): Pick<Request, 'text' | 'parameters' | 'textBytes' | 'values'> {
+  const shown: string[] = [];
+  let room = MAX_BRIEF_CHARS;
+  for (const value of parameters) {
+    room -= value.length;
+    if (room < 0) break;
+    shown.push(value);
+  }
+  return {
+    text: text.slice(0, MAX_BRIEF_CHARS).replace(/[\ud800-\udbff]$/, ''),
+    parameters: shown,
+    textBytes: Buffer.byteLength(text),
+    values: parameters.length,
+  };
+}
+
+/** A description of somebody. */
+type Person = Pick<Principal, 'name' | 'issuer' | 'subject'>;
+
+/**
+ * Whether two descriptions may be of one person: the same subject of an issuer, whatever they are called, or the same name in
+ * any case. Where it is not known for sure that two are different, only one of them counts.
+ */
+export const mayBeSame = (one: Person, other: Person): boolean =>
+  (one.subject !== undefined && one.subject === other.subject && one.issuer === other.issuer) ||
+  one.name.toLowerCase() === other.name.toLowerCase();
+
+/** Who asked. */
+export const askerOf = ({ principal, source }: Asked): Person => ({
+  name: principal,
+  issuer: source?.issuer,
+  subject: source?.subject,
+});
+
+/** Whether a list of approvers names a principal. Groups are of people: an agent approves only where it is named itself. */
 export function names(approvers: readonly string[], principal: Principal): boolean {
   return approvers.some((entry) => {
     const colon = entry.indexOf(':');
+    const kind = entry.slice(0, colon);
     const name = entry.slice(colon + 1);
-    if (entry.slice(0, colon) === 'group') return principal.groups.includes(name);
-    return entry.slice(0, colon) === 'user' && principal.kind === 'person' && principal.name === name;
+    if (principal.kind === 'agent') return kind === 'agent' && principal.name === name;
+    return kind === 'group' ? principal.groups.includes(name) : kind === 'user' && principal.name === name;
   });
 }
 
 /** Named by a rule, and not the one who asked. */
-export const mayRelease = ({ principal, requirements }: Asked, who: Principal): boolean =>
-  who.name !== principal && requirements.some(({ approvers }) => names(approvers, who));
+export const mayRelease = (asked: Asked, who: Principal): boolean =>
+  !mayBeSame(askerOf(asked), who) && asked.requirements.some(({ approvers }) => names(approvers, who));
 
 /** Whether those who approved are enough for every rule. */
-export function satisfied({ principal, requirements }: Asked, approved: readonly Principal[]): boolean {
-  const others = new Map(approved.filter(({ name }) => name !== principal).map((one) => [one.name, one]));
-  return requirements.every(
-    ({ approvers, count }) => [...others.values()].filter((one) => names(approvers, one)).length >= count,
+export function satisfied(asked: Asked, approved: readonly Principal[]): boolean {
+  const asker = askerOf(asked);
+  const others = approved.filter(
+    (one, at) => !mayBeSame(asker, one) && !approved.slice(0, at).some((before) => mayBeSame(before, one)),
+  );
+  return asked.requirements.every(
+    ({ approvers, count }) => others.filter((one) => names(approvers, one)).length >= count,
   );
 }

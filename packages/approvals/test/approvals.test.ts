@@ -1,7 +1,15 @@
 import type { Principal } from '@sluice/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Asked, Approvals, type Request, type Storage, satisfied } from '../src/index.js';
+import {
+  type Asked,
+  Approvals,
+  type Request,
+  type Storage,
+  type Surroundings,
+  type Whole,
+  satisfied,
+} from '../src/index.js';
 
 const person = (name: string, ...groups: string[]): Principal => ({
   name,
@@ -41,27 +49,31 @@ class Memory implements Storage {
     return Promise.resolve([...this.kept.values()].toReversed().slice(0, most));
   }
   find(number: number): Promise<Request | undefined> {
-    return Promise.resolve(this.kept.get(number));
+    const kept = this.kept.get(number);
+    return Promise.resolve(kept && { ...kept, ...this.whole.get(number) });
   }
   last(): Promise<number> {
     return Promise.resolve(Math.max(0, ...this.kept.keys()));
   }
-  async save(request: Request): Promise<void> {
+  readonly whole = new Map<number, Whole>();
+  async save(request: Request, whole?: Whole): Promise<void> {
     await Promise.resolve();
     if (this.broken) throw new Error('the disk is full');
     this.kept.set(request.number, structuredClone(request));
+    if (whole) this.whole.set(request.number, whole);
   }
 }
 
 async function open(
   memory = new Memory(),
+  around: Partial<Surroundings> = {},
 ): Promise<{ memory: Memory; approvals: Approvals; told: string[]; clock: { now: number } }> {
   const told: string[] = [];
   const clock = { now: 1000 };
   const approvals = await Approvals.open(
     memory,
     (_, event, who) => void told.push(who ? `${event} by ${who.actor}` : event),
-    () => clock.now,
+    { now: () => clock.now, ...around },
   );
   return { memory, approvals, told, clock };
 }
@@ -223,4 +235,90 @@ describe('sessions', () => {
     expect((await decided).state).toBe('withdrawn');
     expect(approvals.granted('dev on shop')).toBe(false);
   });
+});
+
+describe('an approval that is taken back', () => {
+  test('while it is being stored releases nothing, and is told in that order', async () => {
+    const { approvals, memory, told } = await open();
+    const { number, outcome } = await approvals.ask(asked({ waits: false }));
+    const decided = approvals.decide(number, ada, 'approve', '');
+    await Promise.resolve();
+    await approvals.takeBack(number, ada, 'a slip', false);
+    await decided;
+    expect((await outcome).state).toBe('withdrawn');
+    expect(memory.kept.get(number)?.state).toBe('withdrawn');
+    expect(await approvals.use({ digest: 'digest' })).toBe(false);
+    expect(told).toEqual(['requested', 'approve by ada', 'revoked by ada', 'withdrawn']);
+  });
+
+  test('of one of two leaves the other, and the same person may approve again', async () => {
+    const { approvals } = await open();
+    const { number } = await approvals.ask(
+      asked({ requirements: [{ rule: 'r', approvers: ['group:dba'], count: 2 }] }),
+    );
+    await approvals.decide(number, ada, 'approve', '');
+    await expect(approvals.takeBack(number, bob, '', false)).rejects.toMatchObject({ reason: 'forbidden' });
+    expect((await approvals.takeBack(number, ada, '', false)).state).toBe('pending');
+    expect((await approvals.decide(number, bob, 'approve', '')).state).toBe('pending');
+    expect((await approvals.decide(number, ada, 'approve', '')).state).toBe('approved');
+  });
+
+  test('and cannot be stored stays so, and is handed on to be stored later', async () => {
+    const later: (() => Promise<void>)[] = [];
+    const { approvals, memory } = await open(new Memory(), {
+      keepTaken: async (_, save) => save().catch(() => void later.push(save)),
+    });
+    const { number } = await approvals.ask(asked({ waits: false }));
+    await approvals.decide(number, ada, 'approve', '');
+    memory.broken = true;
+    expect((await approvals.takeBack(number, ada, '', false)).state).toBe('withdrawn');
+    expect(await approvals.use({ digest: 'digest' })).toBe(false);
+    memory.broken = false;
+    expect(memory.kept.get(number)?.state).toBe('approved');
+    for (const save of later) await save();
+    expect(memory.kept.get(number)?.state).toBe('withdrawn');
+  });
+
+  test('in turn with approving comes to an end', async () => {
+    const { approvals } = await open();
+    const { number } = await approvals.ask(
+      asked({ requirements: [{ rule: 'r', approvers: ['group:dba'], count: 2 }] }),
+    );
+    for (let n = 0; n < 100; n++) {
+      await approvals.decide(number, ada, 'approve', '');
+      await approvals.takeBack(number, ada, '', false);
+    }
+    await expect(approvals.decide(number, ada, 'approve', '')).rejects.toThrow('too often');
+    await approvals.decide(number, ada, 'deny', 'enough').catch(() => undefined);
+  });
+});
+
+test('who may not approve any more when it is used has not approved', async () => {
+  const gone = new Set<string>();
+  const { approvals, memory } = await open(new Memory(), {
+    standing: ({ who }) => (who && !gone.has(who.name) ? who : undefined),
+  });
+  const waiting = await approvals.ask(asked());
+  await approvals.decide(waiting.number, ada, 'approve', '');
+  const later = await approvals.ask(asked({ waits: false }));
+  await approvals.decide(later.number, ada, 'approve', '');
+  gone.add('ada');
+  expect(await approvals.use({ number: waiting.number })).toBe(false);
+  expect(await approvals.use({ digest: 'digest' })).toBe(false);
+  await Promise.resolve();
+  expect(memory.kept.get(later.number)).toMatchObject({ state: 'withdrawn' });
+});
+
+test('the texts of one principal are bounded in bytes, whatever they call themselves', async () => {
+  const { approvals, memory } = await open();
+  const text = 'x'.repeat(10 * 1024 * 1024);
+  const ask = (name: string, subject: string, digest: string): Promise<{ number: number }> =>
+    approvals.ask(asked({ principal: name, source: { issuer: 'corp', subject }, text, waits: false, digest }));
+  const [first] = [await ask('ana', 'u-1', '1'), await ask('Ana', 'u-1', '2'), await ask('anna', 'u-1', '3')];
+  await expect(ask('other', 'u-1', '4')).rejects.toMatchObject({ reason: 'full' });
+  await ask('ben', 'u-2', '5');
+  expect(memory.kept.get(first?.number ?? 0)?.text).toHaveLength(2048);
+  expect((await approvals.find(first?.number ?? 0))?.text).toHaveLength(text.length);
+  await approvals.decide(first?.number ?? 0, ada, 'deny', 'too long');
+  await ask('ana', 'u-1', '6');
 });

@@ -112,8 +112,11 @@ export interface ApprovalRow {
   readonly principal: string;
   readonly connection: string;
   readonly session: string;
+  /** In lists the start of it, and the first of the values; how much there is of both. */
   readonly text: string;
+  readonly textBytes: number;
   readonly parameters: readonly string[];
+  readonly values: number;
   readonly requirements: readonly {
     readonly rule: string;
     readonly approvers: readonly string[];
@@ -147,7 +150,17 @@ export interface ApprovalRow {
     readonly at: string;
     readonly says: 'approve' | 'deny';
     readonly reason: string;
+    /** The id of what they showed, and who made that. */
+    readonly token?: string;
+    readonly makers?: readonly string[];
+    readonly takenBack?: string;
   }[];
+}
+
+/** What is revoked, and not stored yet (status 202). */
+export interface NotStored {
+  readonly message: string;
+  readonly hint?: string;
 }
 
 export interface AgentRow {

@@ -1,9 +1,11 @@
 /**
- * The only way from this program to a terminal. Owns: cleaning whatever is printed, colours, tables. Does not: recorded
- * screens, which go through terminal.ts.
+ * The only way from this program to a terminal. Owns: cleaning whatever is printed, colours, tables, a question. Does not:
+ * recorded screens, which go through terminal.ts.
  */
 import { randomBytes } from 'node:crypto';
+import { createInterface } from 'node:readline/promises';
 import pc from 'picocolors';
+import { CliError } from './errors.js';
 import { printable, printableJson, printableLine } from './printable.js';
 
 export type Format = 'table' | 'json';
@@ -87,6 +89,17 @@ const cell = (value: unknown): string => {
   if (Array.isArray(value)) return oneLine(value.join(','));
   return oneLine(typeof value === 'object' ? JSON.stringify(value) : String(value));
 };
+
+/** Asks on the terminal, and takes y for yes. Without a terminal nobody can be asked. */
+export async function confirmed(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new CliError('There is no terminal to ask you on.', 'With --yes it is done without being asked.');
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  const ended = new Promise<string>((resolve) => asking.once('close', () => resolve('')));
+  const answer = await Promise.race([asking.question(`${printableLine(question)} [y/N] `), ended]);
+  asking.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
 
 const width = (text: string): number =>
   text.split(MARKED).reduce((sum, part, at) => sum + (at % 2 === 0 ? part.length : 0), 0);

@@ -89,9 +89,9 @@ export const roles = z.partialRecord(z.enum(ROLES), subjects);
 /** The people who have to agree before a session begins, and for how long that counts. */
 export const sessionApproval = z.strictObject({
   approvers: z
-    .array(z.string().regex(/^(group|user):\S+$/, 'write group:name or user:name'))
+    .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
     .min(1)
-    .describe('who may release it: group:name, user:name; never the one who asked'),
+    .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
   within: duration.prefault('10m').describe('how long it may stay unanswered'),
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
   window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';
 import { type KnownHost, type PublicKey, isAbout } from '@sluice/keys';
-import type { Config, ConnectionConfig, HostKeys, IssuerConfig, Problem } from './config.js';
+import {
+  type Config,
+  type ConnectionConfig,
+  type HostKeys,
+  type IssuerConfig,
+  type Problem,
+  describeProblem,
+} from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
@@ -52,15 +59,14 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     ...(parsed.error?.issues ?? []).flatMap((issue) => mistakesOf(issue, keysAt)),
     ...referenceMistakes(document.value),
   ];
-  if (!parsed.success || mistakes.length > 0) {
-    const problems = mistakes.map((mistake) => ({
-      file,
-      ...document.find(mistake.path, mistake.at),
-      ...inWords(mistake),
-    }));
-    return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
-  }
+  const problems = mistakes
+    .map((mistake) => ({ file, ...document.find(mistake.path, mistake.at), ...inWords(mistake) }))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+  // Whoever takes the last member out of a group takes rights away: that is not held back.
+  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems };
   const locate: Locate = (path) => ({ file, ...document.find(parsePath(path)) });
+  // What names nobody keeps nobody else from anything.
+  warnings.push(...problems.map(describeProblem));
   return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
 }
 

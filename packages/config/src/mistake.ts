@@ -9,6 +9,8 @@ export interface Mistake {
   readonly hint?: string | undefined;
   /** What to point at; a key that is not known is wrong whatever its value. */
   readonly at?: 'key' | 'value';
+  /** It takes rights away and gives none: worth a warning, and no reason to keep what was in force before. */
+  readonly admitsNobody?: true;
 }
 
 type Issue = z.core.$ZodIssue;

@@ -46,6 +46,9 @@ interface Known {
   readonly rules: Readonly<Record<string, unknown>>;
 }
 
+/** The name that the gateway gives to the operating system's user who runs it. */
+const OPERATOR = 'operator';
+
 /** Two providers may call two people the same; then one could come in as the other. */
 function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
   const all = Object.entries(issuers).map(([name, one]) => ({
@@ -58,7 +61,7 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
     const before = all.slice(0, at);
     const twice = before.find((one) => one.url === url);
     const same = before.find((one) => one.prefix === prefix);
-    const shared = groups === undefined ? undefined : before.find((one) => one.groups === groups);
+    const mixed = groups === undefined ? undefined : before.find((one) => one.groups === groups);
     return [
       ...(twice ? [{ path: ['issuers', name, 'issuer'], message: `"${twice.name}" is this issuer already` }] : []),
       ...(same && !twice
@@ -70,11 +73,11 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
             },
           ]
         : []),
-      ...(shared
+      ...(mixed && !twice
         ? [
             {
               path: ['issuers', name, 'groups'],
-              message: `a group of "${name}" could be one of "${shared.name}"`,
+              message: `groups of "${name}" could be groups of "${mixed.name}"`,
               hint: 'Give each issuer with groups a groups_prefix of its own; one may have none.',
             },
           ]
@@ -85,6 +88,10 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
 
 function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] {
   const { issuer, subject } = record(value);
+  if (path.at(-1) === OPERATOR)
+    return [
+      { path, at: 'key', message: `"${OPERATOR}" is who runs the gateway, with roles of its own: use another name` },
+    ];
   if (issuer === undefined && subject !== undefined)
     return [{ path: [...path, 'subject'], message: '"subject" says nothing without "issuer"' }];
   if (typeof issuer !== 'string' || issuers.includes(issuer)) return [];
@@ -160,7 +167,8 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   if (kind === 'group') {
     // Identity providers have groups and people that are not written here.
     if (groups.includes(name) || issuers.length > 0) return undefined;
-    return { message: `no principal is in a group "${name}"`, hint: didYouMean(name, groups) };
+    const hint = didYouMean(name, groups);
+    return { message: `no principal is in a group "${name}"`, hint, admitsNobody: true };
   }
   if (!['user', 'agent', 'name'].includes(kind)) {
     return {
@@ -170,7 +178,8 @@ function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mi
   }
   if (!Object.hasOwn(people, name)) {
     if (issuers.length > 0) return undefined;
-    return { message: `there is no principal "${name}"`, hint: didYouMean(name, Object.keys(people)) };
+    const hint = didYouMean(name, Object.keys(people));
+    return { message: `there is no principal "${name}"`, hint, admitsNobody: true };
   }
   const actual = record(people[name])['kind'] === 'agent' ? 'agent' : 'user';
   if (kind === 'name' || kind === actual) return undefined;
@@ -217,7 +226,8 @@ function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {
 function approversOf(rules: unknown, path: Path, known: Known): Mistake[] {
   return list(rules).flatMap((one, at) =>
     list(record(record(one)['hold'])['approvers']).flatMap((entry, index) => {
-      const wrong = typeof entry === 'string' && /^(group|user):/.test(entry) ? wrongAccess(entry, known) : undefined;
+      const wrong =
+        typeof entry === 'string' && /^(group|user|agent):/.test(entry) ? wrongAccess(entry, known) : undefined;
       return wrong ? [{ path: [...path, at, 'hold', 'approvers', index], ...wrong }] : [];
     }),
   );

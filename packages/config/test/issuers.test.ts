@@ -100,6 +100,18 @@ connections:
   ]);
 });
 
+test('groups of two issuers are not one namespace by accident, and nobody is called as the operator is', () => {
+  const other = CORP.replace('login.acme', 'other');
+  const two = (groups: string): string =>
+    `issuers: { corp: { ${CORP}, groups: groups }, other: { ${other}, principal_prefix: "o:"${groups} } }`;
+  expect(bad(two(', groups: roles'))).toEqual(['issuers.other.groups: groups of "other" could be groups of "corp".']);
+  expect(bad(two(', groups: roles, groups_prefix: "o:"'))).toEqual([]);
+  expect(bad(two(''))).toEqual([]);
+  expect(bad('principals: { operator: { groups: [engineers] } }')).toEqual([
+    'principals.operator: "operator" is who runs the gateway, with roles of its own: use another name.',
+  ]);
+});
+
 test('a principal can be tied to what an issuer calls somebody', () => {
   const tied = good(`issuers: { corp: { ${CORP} } }\nprincipals: { ana: { issuer: corp, subject: "00u1" } }`);
   expect(tied.principals.get('ana')).toMatchObject({ issuer: 'corp', subject: '00u1' });

@@ -21,7 +21,7 @@ export interface MaskRule {
 /** The command waits until people have released it. */
 export interface HoldRule {
   readonly type: 'hold';
-  /** Who may release it: `group:name`, `user:name`. Never the one who asked. */
+  /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
   readonly within: number;

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal, Role } from '@sluice/contract';
-import { DECOYS, TokenIndex, type Use, readLoginName } from './candidates.js';
+import { DECOYS, MAX_CANDIDATES, readLoginName } from './candidates.js';
 import { type Maker, type Person, makersBy } from './makers.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
+import { TokenSet, usable } from './token-set.js';
 import { ITERATIONS, type Verifiers, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
 
 /** A token as it is kept. Times are milliseconds since 1970. */
@@ -34,6 +35,7 @@ export interface IdentityStore {
   addToken(token: StoredToken): Promise<void>;
   revokeToken(id: string, at: number): Promise<void>;
   touchToken(id: string, at: number): Promise<void>;
+  removeTokens(ids: readonly string[]): Promise<void>;
   setting(name: string): Promise<string | undefined>;
   setSetting(name: string, value: string): Promise<void>;
 }
@@ -50,6 +52,8 @@ export interface Proven {
   /** Who made the gateway's token, as in `StoredToken`, or confirmed the login; none of an identity provider's. */
   readonly makers: readonly Maker[];
   readonly connections: readonly string[] | undefined;
+  /** Only these of the owner's roles, as in `StoredToken`. */
+  readonly only?: readonly string[] | undefined;
   /** When the proof runs out, in milliseconds since 1970; undefined: never. */
   readonly expires: number | undefined;
   /** A session that it opened ends then. */
@@ -93,8 +97,7 @@ export class Directory {
   #issuers: Issuers | undefined;
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
-  readonly #tokens: Map<string, StoredToken>;
-  readonly #index = new TokenIndex();
+  readonly #tokens: TokenSet;
 
   private constructor(
     people: People,
@@ -107,8 +110,8 @@ export class Directory {
     this.#issuers = issuers;
     this.#store = store;
     this.#secret = secret;
-    this.#tokens = new Map(tokens.map((token) => [token.id, token]));
-    for (const token of [...tokens].sort((a, b) => a.created - b.created)) this.#index.add(token);
+    // What stays in the store because it fails is forgotten at the next start.
+    this.#tokens = new TokenSet(tokens, (ids) => void this.#store.removeTokens(ids).catch(() => undefined));
   }
 
   static async open(
@@ -133,19 +136,22 @@ export class Directory {
 
   /**
    * Who has proven it under the configuration of now, with no more roles than their token has; undefined: nobody any more. A
-   * token need not be good any longer: a session outlives it.
+   * token need not be good any longer, nor be kept still: a session outlives it.
    */
   current({
     principal,
     tokenId,
     claimed,
-  }: Pick<Proven, 'principal' | 'claimed'> & { readonly tokenId?: string | undefined }): Principal | undefined {
+    only,
+  }: Pick<Proven, 'principal' | 'claimed' | 'only'> & { readonly tokenId?: string | undefined }):
+    | Principal
+    | undefined {
     const token = tokenId === undefined ? undefined : this.#tokens.get(tokenId);
     // A login that somebody confirmed for somebody else has the token of who confirmed it.
     if (token?.principal === principal.name) return this.#ownerOf(token);
-    if (!claimed) return this.#people.get(principal.name);
+    if (!claimed) return withOnly(this.#people.get(principal.name), only);
     const found = this.#issuers?.get(claimed.issuer ?? '') && this.#people.find(claimed);
-    return found?.name === principal.name ? found : undefined;
+    return found?.name === principal.name ? withOnly(found, only) : undefined;
   }
 
   /** One of the configuration. */
@@ -191,6 +197,7 @@ export class Directory {
       tokenId: id,
       makers: token.makers,
       connections: token.connections,
+      only: token.roles,
       expires: token.expires,
       endsSessions,
     };
@@ -224,6 +231,8 @@ export class Directory {
   /**
    * Makes a token. It is returned here and kept nowhere. Rejects when there is no such principal in the configuration, or the
    * store cannot keep it. Of somebody whom an identity provider knows, groups and claims are kept as they are now.
+   *
+   * @throws TokenLimitError when the principal has as many as there may be
    */
   async createToken(wish: Wish): Promise<{ token: string; stored: StoredToken }> {
     const name = typeof wish.principal === 'string' ? wish.principal : wish.principal.name;
@@ -246,9 +255,14 @@ export class Directory {
       owner: known || typeof wish.principal === 'string' ? undefined : withoutRoles(wish.principal),
       ...(await verifiersOf(token, saltOf(name, this.#secret))),
     };
-    await this.#store.addToken(stored);
-    this.#tokens.set(id, stored);
-    this.#index.add(stored);
+    // Counted before it is stored, and known to nobody before it is returned.
+    this.#tokens.add(stored);
+    try {
+      await this.#store.addToken(stored);
+    } catch (error) {
+      this.#tokens.remove(stored);
+      throw error;
+    }
     return { token, stored };
   }
 
@@ -263,10 +277,10 @@ export class Directory {
 
   /**
    * Makes a token useless, and those that its owner made with it; with `children` those that were made with it for others too.
-   * Returns them, it first; none when there is none of that id. When the store cannot keep it, they are useless all the same
-   * until the gateway starts again, and the promise rejects.
+   * That has happened when this returns. It is the first of those returned; none when there is none of that id. Storing it is another
+   * matter: `storeRevocation`, which may be called again until it succeeds.
    */
-  async revokeToken(id: string, { children = false } = {}): Promise<StoredToken[]> {
+  revokeToken(id: string, { children = false } = {}): StoredToken[] {
     const token = this.#tokens.get(id);
     const revoked: StoredToken[] = token ? [token] : [];
     // Grows while it is walked: tokens of tokens.
@@ -278,14 +292,26 @@ export class Directory {
       );
     const now = Date.now();
     const dead = revoked.map((one) => ({ ...one, revoked: one.revoked ?? now }));
-    for (const one of dead) this.#tokens.set(one.id, one);
-    for (const one of dead) await this.#store.revokeToken(one.id, one.revoked);
+    for (const one of dead) this.#tokens.update(one);
     return dead;
+  }
+
+  /** Rejects when the store cannot keep it. */
+  storeRevocation({ id, revoked = Date.now() }: Pick<StoredToken, 'id' | 'revoked'>): Promise<void> {
+    return this.#store.revokeToken(id, revoked);
+  }
+
+  /** Who shows this, as they are now: neither revoked nor run out, known still. Undefined: nobody any more. */
+  still(proven: Proven): Principal | undefined {
+    if (proven.expires !== undefined && proven.expires <= Date.now()) return undefined;
+    const token = this.#tokens.get(proven.tokenId);
+    const gone = token ? !usable(token) : proven.by === 'token';
+    return gone ? undefined : this.current(proven);
   }
 
   /** All of them, those that are of no more use as well. */
   tokens(): StoredToken[] {
-    return [...this.#tokens.values()];
+    return this.#tokens.all();
   }
 
   /** Tokens to try for a user name, and whose they are. A principal who is really called `name+abcdefghij` comes first. */
@@ -295,18 +321,23 @@ export class Directory {
     if (!named) return { principal: user, ids };
     const { principal, tokenId } = named;
     const token = this.#tokens.get(tokenId);
-    return { principal, ids: token?.principal === principal && this.#use(tokenId) === 'usable' ? [tokenId] : [] };
+    return { principal, ids: token?.principal === principal && this.#isGood(token) ? [tokenId] : [] };
   }
 
-  /** Tokens of a principal that need not be named. */
+  /**
+   * Tokens of a principal that need not be named: the oldest that are good, so that one that once logged in without being named
+   * always does, however many are made after it.
+   */
   #unnamed(principal: string): string[] {
-    return this.#index.oldest(principal, (id) => this.#use(id));
+    return this.#tokens
+      .of(principal)
+      .filter((token) => this.#isGood(token))
+      .slice(0, MAX_CANDIDATES)
+      .map(({ id }) => id);
   }
 
-  #use(id: string): Use {
-    const token = this.#tokens.get(id);
-    if (!token || !usable(token)) return 'dead';
-    return this.#ownerOf(token) ? 'usable' : 'unowned';
+  #isGood(token: StoredToken): boolean {
+    return usable(token) && this.#ownerOf(token) !== undefined;
   }
 
   /** With the roles that both the owner and the token have; undefined when the owner is not known any more. */
@@ -318,9 +349,7 @@ export class Directory {
     // What an issuer said is worth nothing once the issuer is gone.
     const trusted = owner === undefined || this.#issuers?.get(owner.issuer ?? '') !== undefined;
     const principal = owner === undefined ? this.#people.get(name) : trusted ? this.#people.find(owner) : undefined;
-    return principal && roles
-      ? { ...principal, roles: principal.roles.filter((role) => roles.includes(role)) }
-      : principal;
+    return withOnly(principal, roles);
   }
 
   async #verified(issuers: Issuers, token: string): Promise<Proven> {
@@ -343,11 +372,14 @@ export class Directory {
   #touch(token: StoredToken): void {
     const now = Date.now();
     if (token.lastUsed !== undefined && now - token.lastUsed < TOUCH) return;
-    this.#tokens.set(token.id, { ...token, lastUsed: now });
+    this.#tokens.update({ ...token, lastUsed: now });
     // A date for the list of tokens: a login does not fail because it could not be kept.
     this.#store.touchToken(token.id, now).catch(() => undefined);
   }
 }
+
+const withOnly = (principal: Principal | undefined, only: readonly string[] | undefined): Principal | undefined =>
+  principal && only ? { ...principal, roles: principal.roles.filter((role) => only.includes(role)) } : principal;
 
 const withoutRoles = ({ name, kind, groups, issuer, subject, claims }: Principal): Omit<Principal, 'roles'> => ({
   name,
@@ -365,6 +397,3 @@ function isOf(proven: Proven | undefined, user: string): boolean {
 }
 
 const same = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
-
-const usable = (token: StoredToken): boolean =>
-  token.revoked === undefined && (token.expires === undefined || token.expires > Date.now());

@@ -24,4 +24,4 @@ export { Issuers, looksLikeJwt } from './oidc/issuers.js';
 export { People, type RoleLists } from './people.js';
 export { PendingLogins } from './pending.js';
 export { SshIdentities, type SshProof, isWithin } from './ssh.js';
-export { ITERATIONS, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';
+export { ITERATIONS, TokenLimitError, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';

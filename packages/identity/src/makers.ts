@@ -2,14 +2,18 @@
  * Who a person is, and who made the tokens that speak for them. Owns: when two descriptions are of one person, the chain of
  * makers of a token, and whether what is said with a proof is its owner's own word. Does not: who may approve what.
  */
-import type { Principal } from '@sluice/contract';
 import type { Proven } from './directory.js';
+import { TokenLimitError } from './token.js';
 
 /** The principal that the operating system's user of the gateway stands for. Tokens of issuers cannot have this name. */
 export const OPERATOR = 'operator';
 
 /** A description of somebody. Identity providers promise (issuer, subject); names change. */
-export type Person = Pick<Principal, 'name' | 'issuer' | 'subject'>;
+export interface Person {
+  readonly name: string;
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+}
 
 /** Somebody who made a token or confirmed a login, and what they showed for it. */
 export interface Maker extends Person {
@@ -35,11 +39,11 @@ export const isOperator = ({ name, issuer }: Person): boolean => name === OPERAT
 /**
  * The makers of what somebody makes with this proof: they, and whoever made what they show. The last is where it began.
  *
- * @throws RangeError with a sentence when there would be too many
+ * @throws TokenLimitError when there would be too many
  */
 export function makersBy({ by, principal, tokenId, makers }: Proven): readonly Maker[] {
   if (makers.length >= MAX_MAKERS)
-    throw new RangeError(`A token that was made through ${MAX_MAKERS} others makes no more.`);
+    throw new TokenLimitError(`A token that was made through ${MAX_MAKERS} others makes no more.`);
   const { name, issuer, subject } = principal;
   return [{ name, issuer, subject, by, token: tokenId }, ...makers];
 }

@@ -10,6 +10,9 @@ const SECRET_BYTES = 20;
 const ID_BYTES = 6;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
+/** A token that cannot be made; a sentence for who asked for it. */
+export class TokenLimitError extends Error {}
+
 /** What is kept of a token: enough to check it by every protocol's way, not enough to use it. All base64. */
 export interface Verifiers {
   /** SCRAM-SHA-256 (RFC 5802 section 3). */

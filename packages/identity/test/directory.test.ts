@@ -13,6 +13,8 @@ function memory(): IdentityStore & { readonly kept: StoredToken[] } {
     addToken: (token) => Promise.resolve(void kept.push(token)),
     revokeToken: () => Promise.resolve(),
     touchToken: () => Promise.resolve(),
+    removeTokens: (ids) =>
+      Promise.resolve(void kept.splice(0, kept.length, ...kept.filter(({ id }) => !ids.includes(id)))),
     setting: (name) => Promise.resolve(settings.get(name)),
     setSetting: (name, value) => Promise.resolve(void settings.set(name, value)),
   };
@@ -44,7 +46,7 @@ test('an expired or revoked token proves nothing, by any of its ways', async () 
   const old = await directory.createToken({ principal: 'dev', name: 'old', expires: Date.now() - 1 });
   expect(directory.bearer(old.token)).toBeUndefined();
   const { token, stored } = await directory.createToken({ principal: 'dev', name: 't' });
-  await directory.revokeToken(stored.id);
+  directory.revokeToken(stored.id);
   expect(directory.bearer(token)).toBeUndefined();
   expect(directory.proven(stored.id)).toBeUndefined();
   expect(candidatesOf(directory, 'dev')).toEqual([]);
@@ -142,4 +144,59 @@ test.each([
   [[], false],
 ])('access %j', (access, may) => {
   expect(mayUse(person, access)).toBe(may);
+});
+
+describe('somebody who makes tokens without end', () => {
+  test('has fifty, by whichever way and however many at once, and is told what to do', async () => {
+    const store = memory();
+    const directory = await open(store);
+    const made = await Promise.allSettled(
+      Array.from({ length: 80 }, () => directory.createToken({ principal: 'dev', name: 't' })),
+    );
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(50);
+    expect(store.kept).toHaveLength(50);
+    expect(directory.scram('dev').candidates).toHaveLength(50);
+    await expect(directory.createToken({ principal: 'dev', name: 't' })).rejects.toThrow(
+      '"dev" has 50 tokens that are good, which is the most there may be: revoke those that nobody needs',
+    );
+    directory.revokeToken(store.kept[0]?.id ?? '');
+    await directory.createToken({ principal: 'dev', name: 't' });
+  });
+
+  test('has room when a token for one login was used for it', async () => {
+    const directory = await open(memory());
+    const brief = (): Promise<{ token: string }> =>
+      directory.createToken({ principal: 'dev', name: 'sluice connect', expires: Date.now() + 60_000 });
+    const first = await brief();
+    for (let n = 1; n < 50; n++) await brief();
+    await expect(brief()).rejects.toThrow('50 tokens');
+    expect(directory.bearer(first.token)).toBeDefined();
+    await brief();
+    expect(directory.bearer(first.token)).toBeUndefined();
+  });
+
+  test('leaves nothing behind: dead tokens are kept by the newest fifty, and for a month', async () => {
+    const store = memory();
+    const directory = await open(store);
+    for (let n = 0; n < 120; n++) {
+      const { stored } = await directory.createToken({ principal: 'dev', name: 't' });
+      directory.revokeToken(stored.id);
+    }
+    expect(directory.tokens().length).toBeLessThanOrEqual(51);
+    expect(store.kept.length).toBe(directory.tokens().length);
+    const month = Date.now() - 31 * 24 * 3_600_000;
+    const old = store.kept.map((token) => ({ ...token, revoked: month }));
+    store.kept.splice(0, store.kept.length, ...old);
+    expect((await open(store)).tokens()).toEqual([]);
+    expect(store.kept).toEqual([]);
+  });
+
+  test('a session keeps the roles of its token when that is forgotten', async () => {
+    const directory = await open(memory());
+    const { token } = await directory.createToken({ principal: 'dev', name: 't', roles: [] });
+    const proven = directory.bearer(token);
+    if (!proven) throw new Error('it proves nothing');
+    const forgotten = await open(memory());
+    expect(forgotten.current(proven)?.roles).toEqual([]);
+  });
 });

@@ -19,6 +19,12 @@ export type Header =
       readonly connection: string;
       readonly protocol: string;
       readonly client: string;
+      /** As an identity provider knows the principal. */
+      readonly issuer?: string;
+      readonly subject?: string;
+      /** The id of the token that it was opened with, and who made that: its maker, their maker, and so on. */
+      readonly token?: string;
+      readonly makers?: readonly string[];
     }
   | {
       readonly k: 'closed';
@@ -63,15 +69,29 @@ export type Header =
       readonly s: string;
       readonly id: number;
       readonly request: number;
-      readonly event: 'requested' | 'approve' | 'deny' | 'approved' | 'denied' | 'withdrawn' | 'expired' | 'used';
-      /** Who said so; absent where nobody did. */
+      readonly event:
+        | 'requested'
+        | 'approve'
+        | 'deny'
+        | 'revoked'
+        | 'approved'
+        | 'denied'
+        | 'withdrawn'
+        | 'expired'
+        | 'used';
+      /** Who said so, and the token that they showed; absent where nobody did. */
       readonly actor?: string;
       readonly reason?: string;
+      readonly token?: string;
+      readonly makers?: readonly string[];
     }
   | {
       readonly k: 'admin';
       readonly t: number;
       readonly actor: string;
+      /** What they showed, where it was a token. */
+      readonly token?: string;
+      readonly makers?: readonly string[];
       readonly action: string;
       readonly detail: string;
     }

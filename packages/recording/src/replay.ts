@@ -37,6 +37,8 @@ export interface SessionSummary {
   readonly connection: string;
   readonly protocol: string;
   readonly client: string;
+  readonly issuer?: string;
+  readonly subject?: string;
   readonly started: number;
   readonly ended?: number;
   readonly reason?: string;
@@ -84,8 +86,9 @@ export function listSessions(folder: string): SessionSummary[] {
   };
   for (const { header } of readJournal(folder, wanted)) {
     if (header.k === 'opened') {
-      const { s: id, t: started, principal, connection, protocol, client } = header;
-      sessions.set(id, { id, principal, connection, protocol, client, started, commands: 0, denied: 0 });
+      const { s: id, t: started, principal, connection, protocol, client, issuer, subject } = header;
+      const known = { ...(issuer !== undefined && { issuer }), ...(subject !== undefined && { subject }) };
+      sessions.set(id, { id, principal, connection, protocol, client, ...known, started, commands: 0, denied: 0 });
     } else if (header.k === 'closed') {
       const session = sessions.get(header.s);
       const { t: ended, reason, commands, denied } = header;
@@ -189,7 +192,7 @@ export class Timeline {
     const { t } = header;
     switch (header.k) {
       case 'opened': {
-        const summary = `${header.principal} on ${header.connection} from ${header.client}`;
+        const summary = `${header.principal} on ${header.connection} from ${header.client}${shown(header)}`;
         return { type: 'opened', at, t, summary };
       }
       case 'closed':
@@ -214,7 +217,7 @@ export class Timeline {
       }
       case 'approval': {
         const { id, request, event, actor, reason } = header;
-        const who = (actor ? ` by ${actor}` : '') + (reason ? `, ${reason}` : '');
+        const who = (actor ? ` by ${actor}${shown(header)}` : '') + (reason ? `, ${reason}` : '');
         return { type: 'approval', at, t, command: id, summary: `request ${request}: ${event}${who}` };
       }
       case 'login':
@@ -225,3 +228,7 @@ export class Timeline {
     }
   }
 }
+
+/** ` (token abc, made by ada by operator)` */
+const shown = ({ token, makers = [] }: { readonly token?: string; readonly makers?: readonly string[] }): string =>
+  token === undefined ? '' : ` (token ${token}${makers.map((maker) => `, made by ${maker}`).join('')})`;

@@ -8,7 +8,10 @@ export interface ApprovalRecord {
   readonly used?: number;
 }
 
-/** Requests for approval, which a restart must neither lose nor answer. */
+/**
+ * Requests for approval, which a restart must neither lose nor answer. Each is kept in brief; what may be large (`Whole`) is
+ * stored once, beside it, and read for one request at a time.
+ */
 export class ApprovalStore<Kept extends ApprovalRecord = ApprovalRecord> {
   readonly #db: Kysely<Database>;
 
@@ -27,14 +30,27 @@ export class ApprovalStore<Kept extends ApprovalRecord = ApprovalRecord> {
     return rows.map((row) => this.#read(row));
   }
 
-  async recent(most: number): Promise<Kept[]> {
-    const rows = await this.#db.selectFrom('approvals').select('body').orderBy('number', 'desc').limit(most).execute();
+  /** In brief, the newest first. `before`: only those with a lower number. */
+  async recent(most: number, before = Number.MAX_SAFE_INTEGER): Promise<Kept[]> {
+    const rows = await this.#db
+      .selectFrom('approvals')
+      .select('body')
+      .where('number', '<', before)
+      .orderBy('number', 'desc')
+      .limit(most)
+      .execute();
     return rows.map((row) => this.#read(row));
   }
 
+  /** With what is stored beside it. */
   async find(number: number): Promise<Kept | undefined> {
-    const row = await this.#db.selectFrom('approvals').select('body').where('number', '=', number).executeTakeFirst();
-    return row && this.#read(row);
+    const row = await this.#db
+      .selectFrom('approvals')
+      .select(['body', 'whole'])
+      .where('number', '=', number)
+      .executeTakeFirst();
+    const whole: Partial<Kept> = row?.whole ? JSON.parse(row.whole) : {};
+    return row && { ...this.#read(row), ...whole };
   }
 
   async last(): Promise<number> {
@@ -45,11 +61,12 @@ export class ApprovalStore<Kept extends ApprovalRecord = ApprovalRecord> {
     return row?.last ?? 0;
   }
 
-  async save(kept: Kept): Promise<void> {
+  /** `whole`: fields that are kept as they are in the first save, whatever they are in later ones. */
+  async save(kept: Kept, whole?: Partial<Kept>): Promise<void> {
     const row = { state: kept.state, used: kept.used ?? null, body: JSON.stringify(kept) };
     await this.#db
       .insertInto('approvals')
-      .values({ number: kept.number, ...row })
+      .values({ number: kept.number, ...row, whole: whole ? JSON.stringify(whole) : null })
       .onConflict((conflict) => conflict.column('number').doUpdateSet(row))
       .execute();
   }

@@ -18,6 +18,7 @@ export {
   SessionIndex,
 } from './session-index.js';
 export type { GuessRecord, GuessStore } from './guesses.js';
+export { RevocationNotes } from './revocations.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -119,6 +120,15 @@ export class Store {
 
   async touchToken(id: string, at: number): Promise<void> {
     await this.#db.updateTable('tokens').set({ last_used: at }).where('id', '=', id).execute();
+  }
+
+  async removeTokens(ids: readonly string[]): Promise<void> {
+    // A statement has room for so many parameters.
+    for (let at = 0; at < ids.length; at += 500)
+      await this.#db
+        .deleteFrom('tokens')
+        .where('id', 'in', ids.slice(at, at + 500))
+        .execute();
   }
 
   async setting(name: string): Promise<string | undefined> {

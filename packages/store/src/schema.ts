@@ -35,8 +35,10 @@ export interface ApprovalsTable {
   state: string;
   /** When the command that it released was let through. */
   used: number | null;
-  /** The whole request, as JSON. */
+  /** The request in brief, as JSON. */
   body: string;
+  /** Fields that are larger than that, as JSON; null: there are none. */
+  whole: string | null;
 }
 
 export interface AgentTokensTable {
@@ -139,6 +141,22 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005_token_makers': {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable('tokens').addColumn('makers', 'text').execute();
+    },
+  },
+  '0006_approval_texts': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('approvals').addColumn('whole', 'text').execute();
+      // One at a time: a text may have many megabytes.
+      const large = await sql<{ number: number }>`select number from approvals where length(body) > 8192`.execute(db);
+      for (const { number } of large.rows) {
+        const { rows } = await sql<{ body: string }>`select body from approvals where number = ${number}`.execute(db);
+        const request: { text: string; parameters: string[] } = JSON.parse(rows[0]?.body ?? '');
+        const { text, parameters } = request;
+        const brief = { ...request, text: text.slice(0, 2048), parameters: [], textBytes: Buffer.byteLength(text) };
+        const body = JSON.stringify({ ...brief, values: parameters.length });
+        const whole = JSON.stringify({ text, parameters });
+        await sql`update approvals set body = ${body}, whole = ${whole} where number = ${number}`.execute(db);
+      }
     },
   },
   '0009_guesses': {

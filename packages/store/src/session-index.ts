@@ -29,12 +29,12 @@ export class SessionIndex {
     })();
   }
 
-  /** Newest first. `principal`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
-  list({ principal, connections, before, limit }: SessionFilter): IndexedSession[] {
+  /** Newest first. `person`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
+  list({ person, connections, before, limit }: SessionFilter): IndexedSession[] {
     const after = before === undefined ? undefined : this.find(before);
     if (before !== undefined && !after) return [];
     const conditions = [
-      ...(principal === undefined ? [] : ['principal = @principal']),
+      ...(person === undefined ? [] : [THEIRS]),
       ...(connections === undefined ? [] : ['connection in (select value from json_each(@connections))']),
       ...(after ? ['(started, id) < (@started, @id)'] : []),
     ];
@@ -42,7 +42,9 @@ export class SessionIndex {
     return this.#db
       .prepare<[object], Row>(`select * from sessions ${where} order by started desc, id desc limit @limit`)
       .all({
-        principal,
+        name: person?.name,
+        issuer: person?.issuer ?? null,
+        subject: person?.subject ?? null,
         connections: connections && JSON.stringify(connections),
         started: after?.started,
         id: after?.id,
@@ -88,13 +90,24 @@ export class SessionIndex {
   #change(change: SessionChange): void {
     switch (change.type) {
       case 'opened': {
-        const { id, principal, connection, protocol, client, started, from } = change;
+        const { id, principal, issuer, subject, connection, protocol, client, started, from } = change;
         this.#db
           .prepare(
-            `insert or replace into sessions (id, principal, connection, protocol, client, started, commands, denied, from_segment, from_offset)
-             values (?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
+            `insert or replace into sessions (id, principal, issuer, subject, connection, protocol, client, started, commands, denied, from_segment, from_offset)
+             values (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
           )
-          .run(id, principal, connection, protocol, client, started, from.segment, from.offset);
+          .run(
+            id,
+            principal,
+            issuer ?? null,
+            subject ?? null,
+            connection,
+            protocol,
+            client,
+            started,
+            from.segment,
+            from.offset,
+          );
         break;
       }
       case 'closed': {
@@ -135,6 +148,9 @@ export interface JournalPlace {
 export interface IndexedSession {
   readonly id: string;
   readonly principal: string;
+  /** As an identity provider knows the principal. */
+  readonly issuer?: string;
+  readonly subject?: string;
   readonly connection: string;
   readonly protocol: string;
   readonly client: string;
@@ -152,7 +168,7 @@ export interface IndexedSession {
 export type SessionChange =
   | ({ readonly type: 'opened' } & Pick<
       IndexedSession,
-      'id' | 'principal' | 'connection' | 'protocol' | 'client' | 'started' | 'from'
+      'id' | 'principal' | 'issuer' | 'subject' | 'connection' | 'protocol' | 'client' | 'started' | 'from'
     >)
   | {
       readonly type: 'closed';
@@ -175,13 +191,22 @@ export type SessionChange =
     };
 
 export interface SessionFilter {
-  readonly principal?: string | undefined;
+  /** Those of this person: by issuer and subject where both have one, else by issuer and name. */
+  readonly person?:
+    | Readonly<Record<'name', string> & Partial<Record<'issuer' | 'subject', string | undefined>>>
+    | undefined;
   readonly connections?: readonly string[] | undefined;
   readonly before?: string | undefined;
   readonly limit: number;
 }
 
-interface Row extends Omit<IndexedSession, 'ended' | 'reason' | 'from' | 'to'> {
+/** The same person, whatever they are called. `is` takes NULL for a value. */
+const THEIRS = `((subject = @subject and issuer is @issuer)
+  or (principal = @name and issuer is @issuer and (subject is null or @subject is null)))`;
+
+interface Row extends Omit<IndexedSession, 'issuer' | 'subject' | 'ended' | 'reason' | 'from' | 'to'> {
+  readonly issuer: string | null;
+  readonly subject: string | null;
   readonly ended: number | null;
   readonly reason: string | null;
   readonly from_segment: number;
@@ -191,9 +216,11 @@ interface Row extends Omit<IndexedSession, 'ended' | 'reason' | 'from' | 'to'> {
 }
 
 function fromRow(row: Row): IndexedSession {
-  const { from_segment, from_offset, to_segment, to_offset, ended, reason, ...session } = row;
+  const { from_segment, from_offset, to_segment, to_offset, issuer, subject, ended, reason, ...session } = row;
   return {
     ...session,
+    ...(issuer !== null && { issuer }),
+    ...(subject !== null && { subject }),
     ...(ended !== null && { ended }),
     ...(reason !== null && { reason }),
     from: { segment: from_segment, offset: from_offset },
@@ -202,7 +229,7 @@ function fromRow(row: Row): IndexedSession {
 }
 
 /** Kept in the file: one that says another number is made anew. */
-const VERSION = 1;
+const VERSION = 2;
 
 function openIndex(file: string): SQLite.Database {
   try {
@@ -228,13 +255,14 @@ function prepare(file: string): SQLite.Database {
         drop table if exists position;
         create table position (segment integer not null, offset integer not null);
         create table sessions (
-          id text primary key, principal text not null, connection text not null, protocol text not null,
+          id text primary key, principal text not null, issuer text, subject text, connection text not null, protocol text not null,
           client text not null, started integer not null, ended integer, reason text,
           commands integer not null, denied integer not null,
           from_segment integer not null, from_offset integer not null, to_segment integer, to_offset integer
         );
         create index sessions_started on sessions (started, id);
         create index sessions_principal on sessions (principal, started, id);
+        create index sessions_subject on sessions (subject, started, id) where subject is not null;
         create index sessions_ends on sessions (to_segment, from_segment);
         pragma user_version = ${VERSION};`);
     }

@@ -72,14 +72,14 @@ async function statements(demo: Demo, { ana, ben, token }: Parts, show: Show): P
     got: `NOTICE: ${notices[0]}`,
     held: notices[0]?.includes(`request ${number}`) ?? false,
   });
-  const own = await ana.sluice('approvals', 'approve', String(number));
+  const own = await ana.sluice('approvals', 'approve', '--yes', String(number));
   show({
     title: '  Ana cannot release it herself',
     sent: `sluice approvals approve ${number}`,
     got: own,
     held: own.includes('may not'),
   });
-  await ben.sluice('approvals', 'approve', String(number), '--reason', 'ticket 7');
+  await ben.sluice('approvals', 'approve', '--yes', String(number), '--reason', 'ticket 7');
   const done = await answer;
   show({
     title: '  Ben approves: the statement runs',
@@ -116,7 +116,7 @@ async function sessions(demo: Demo, { ben, token }: Parts, show: Show): Promise<
   const client = connection(demo, token, 'payroll');
   const login = client.connect();
   const { number, text } = await pending(ben);
-  await ben.sluice('approvals', 'approve', String(number));
+  await ben.sluice('approvals', 'approve', '--yes', String(number));
   await login;
   const answer = await outcome(client, 'select 1 as one');
   await client.end();

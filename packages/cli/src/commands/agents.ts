@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { AgentRow } from '../api.js';
+import type { AgentRow, NotStored } from '../api.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
@@ -65,11 +65,12 @@ export function agents(program: Command, context: Context): void {
   group
     .command('token <name>')
     .description('makes a token that enrols one agent of this name, once')
-    .option('--expires <when>', 'a duration such as 1h', '1h')
-    .action(async (name: string, { expires }: { expires: string }) => {
-      const made = await context
-        .api()
-        .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', { name, expires });
+    .option('--expires <when>', 'a duration such as 1h; default: 1h, or as long as you may')
+    .action(async (name: string, { expires }: { expires?: string }) => {
+      const made = await context.api().post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', {
+        name,
+        ...(expires !== undefined && { expires }),
+      });
       if (context.format() === 'json') return printJson(made);
       note(paint.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
       note(paint.dim(`SLUICE_AGENT_TOKEN=... ./sluice agent --gateway ${made.gateway} --allow FILE`));
@@ -80,7 +81,8 @@ export function agents(program: Command, context: Context): void {
     .command('revoke <id>')
     .description('cuts the tunnels of an agent and admits it no more')
     .action(async (id: string) => {
-      await context.api().delete(`/v1/agents/${encodeURIComponent(id)}`);
+      const answer = await context.api().delete<AgentRow | NotStored>(`/v1/agents/${encodeURIComponent(id)}`);
       print(`${id} revoked`);
+      if ('message' in answer) note(`${answer.message} ${answer.hint ?? ''}`);
     });
 }

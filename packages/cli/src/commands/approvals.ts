@@ -1,27 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { ApprovalRow } from '../api.js';
+import type { ApprovalRow, NotStored } from '../api.js';
 import type { Context } from '../context.js';
-import { paint, print, printJson, printRows } from '../output.js';
+import { CliError } from '../errors.js';
+import { confirmed, note, paint, print, printJson, printRows } from '../output.js';
 import { hidesCharacters, printableLine } from '../printable.js';
 
 /** How often `watch` looks, in milliseconds. */
 const LOOK = 1000;
 const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
 
-/** `sluice approvals ls|show|approve|deny|watch`. */
+/** `sluice approvals ls|show|approve|deny|revoke|watch`. */
 export function approvals(program: Command, context: Context): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
-  const all = (): Promise<ApprovalRow[]> => context.api().get<ApprovalRow[]>('/v1/approvals');
   const show = (row: ApprovalRow): void => (context.format() === 'json' ? printJson(row) : print(described(row)));
 
   group
     .command('ls')
     .description('requests, the newest first')
     .option('--pending', 'only those that wait for an answer')
-    .action(async ({ pending }: { pending?: boolean }) => {
-      const rows = await all();
-      printRows(pending ? rows.filter(({ state }) => state === 'pending') : rows, [...COLUMNS], context.format());
+    .option('--before <number>', 'only those with a lower number: the next page')
+    .action(async ({ pending, before }: { pending?: boolean; before?: string }) => {
+      const query = new URLSearchParams({ ...(pending && { state: 'pending' }), ...(before && { before }) });
+      printRows(await context.api().get<ApprovalRow[]>(`/v1/approvals?${query}`), [...COLUMNS], context.format());
     });
 
   group
@@ -31,11 +32,26 @@ export function approvals(program: Command, context: Context): void {
 
   group
     .command('approve <number>')
-    .description('releases a statement')
+    .description('shows a statement, and releases it once you say so')
     .option('--reason <text>', 'for the record', '')
-    .action(async (number: string, body: { reason: string }) =>
-      show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, body)),
-    );
+    .option('-y, --yes', 'without being asked')
+    .action(async (number: string, { reason, yes }: { reason: string; yes?: boolean }) => {
+      const row = await context.api().get<ApprovalRow>(at(number));
+      // Also with --yes: whoever reads the output of a script sees what it released. Nothing but the answer is on stdout as JSON.
+      note(described(row));
+      if (!yes && !(await confirmed(`Release request ${row.number}?`))) throw new CliError('Nothing was released.');
+      show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, { reason }));
+    });
+
+  group
+    .command('revoke <number>')
+    .description('takes your approval back, as long as it has not been used')
+    .option('--reason <text>', 'for the record', '')
+    .action(async (number: string, body: { reason: string }) => {
+      const answer = await context.api().post<ApprovalRow | NotStored>(`${at(number)}/revoke`, body);
+      if ('message' in answer) return note(`${answer.message} ${answer.hint ?? ''}`);
+      show(answer);
+    });
 
   group
     .command('deny <number>')
@@ -51,7 +67,7 @@ export function approvals(program: Command, context: Context): void {
     .action(async () => {
       const seen = new Map<number, string>();
       for (;;) {
-        const rows = await all();
+        const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=100');
         for (const row of rows.toReversed()) {
           if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
           if (context.format() === 'json') printJson(row, 'line');
@@ -74,11 +90,15 @@ const COLOURS = {
 } as const;
 
 function described(row: ApprovalRow): string {
-  const { number, state, principal, connection, session, text, parameters, requirements, words, expires, why } = row;
+  const { number, state, principal, connection, session, text, textBytes, parameters, values } = row;
+  const { requirements, words, expires, why } = row;
   const { tables = [], unknown } = row.impact ?? {};
   return [
     `${paint.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${printableLine(`${principal} on ${connection}, session ${session}, until ${expires}`)}`,
     ...text.split('\n').map((line) => `    ${line}`),
+    ...(textBytes > Buffer.byteLength(text) || values > parameters.length
+      ? [`  only the start is shown, of ${textBytes} bytes and ${values} values: sluice approvals show ${number}`]
+      : []),
     ...([text, ...parameters].some(hidesCharacters)
       ? [paint.yellow('  it has characters that do not show; they are written out, as \\x1b or \\u{202e}')]
       : []),
@@ -87,12 +107,13 @@ function described(row: ApprovalRow): string {
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
-    ...requirements.map(({ rule, count, approvers }) =>
-      printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}`),
+    ...requirements.map(
+      ({ rule, count, approvers }) => `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}`)}`,
     ),
-    ...words.map(({ by, at: when, says, reason }) =>
-      printableLine(`  ${when}  ${by}: ${says}${reason && `, ${reason}`}`),
-    ),
+    ...words.map(({ by, at: when, says, reason, takenBack }) => {
+      const after = takenBack === undefined ? '' : `, taken back ${takenBack}`;
+      return `  ${when}  ${printableLine(`${by}: ${says}${reason && `, ${reason}`}${after}`)}`;
+    }),
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
   ].join('\n');
 }

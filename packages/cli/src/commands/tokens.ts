@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { TokenRow } from '../api.js';
+import type { NotStored, TokenRow } from '../api.js';
 import type { Context } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
 
@@ -72,7 +72,10 @@ export function tokens(program: Command, context: Context): void {
     .description('makes a token useless and ends the sessions that were opened with it')
     .option('--children', 'and the tokens that were made with it for others')
     .action(async (id: string, { children }: { children?: boolean }) => {
-      await context.api().delete(`/v1/tokens/${encodeURIComponent(id)}${children ? '?children=true' : ''}`);
+      const answer = await context
+        .api()
+        .delete<TokenRow | NotStored>(`/v1/tokens/${encodeURIComponent(id)}${children ? '?children=true' : ''}`);
       print(`${id} revoked`);
+      if ('message' in answer) note(`${answer.message} ${answer.hint ?? ''}`);
     });
 }

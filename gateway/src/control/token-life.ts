@@ -1,0 +1,56 @@
+/**
+ * How long what somebody makes may live. Owns: the bounds of gateway tokens and of tokens that agents enrol with, by what their
+ * maker showed. Does not: make them. All times are in milliseconds.
+ */
+import { parseDuration } from '@sluice/config';
+import { type Proven, isOperator } from '@sluice/identity';
+import type { Gateway } from '../gateway.js';
+import { ControlError } from './server.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** How long a token lives when nobody says, and at the longest. */
+const DEFAULT_LIFE = 30 * DAY;
+const MAX_LIFE = 365 * DAY;
+/** The same of tokens that an agent enrols with, which are used once. */
+const DEFAULT_ENROLMENT = HOUR;
+const MAX_ENROLMENT = 30 * DAY;
+
+/**
+ * The life of a gateway token, for whomever it is made. `wish`: as written, `12h`.
+ *
+ * @throws ControlError when that is none, or longer than it may be
+ */
+export function lifeOf(gateway: Gateway, proven: Proven, wish: string | undefined): number {
+  const most = Math.min(MAX_LIFE, proven.by === 'issuer' ? issuerAllows(gateway, proven) : leftOf(proven));
+  if (most <= 0)
+    throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
+  return bounded(wish, DEFAULT_LIFE, most);
+}
+
+/** The life of a token that an agent enrols with. @throws ControlError as `lifeOf` does */
+export function enrolmentLifeOf(gateway: Gateway, proven: Proven, wish: string | undefined): number {
+  const shown = proven.by === 'issuer' ? Math.max(HOUR, issuerAllows(gateway, proven)) : leftOf(proven);
+  return bounded(wish, DEFAULT_ENROLMENT, Math.min(MAX_ENROLMENT, shown));
+}
+
+const issuerAllows = ({ identity }: Gateway, { principal }: Proven): number =>
+  identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0;
+
+/** Whoever can read the operator's file can read the next one as well: its own end says nothing. */
+const leftOf = ({ principal, makers, expires = Infinity }: Proven): number =>
+  isOperator(principal) && makers.length === 0 ? Infinity : expires - Date.now();
+
+function bounded(wish: string | undefined, otherwise: number, most: number): number {
+  const wished = wish === undefined ? Math.min(otherwise, most) : (parseDuration(wish) ?? 0);
+  if (wish !== undefined && wished <= 0) throw new ControlError(400, `"${wish}" is not a duration: write 12h or 30d.`);
+  if (wished <= most) return wished;
+  throw new ControlError(
+    403,
+    `This token could be valid for ${inWords(most)} at most.`,
+    'A token does not outlive the one it is made with, nor what "tokens" of an issuer allows its people. docs/identity.md has the bounds.',
+  );
+}
+
+const inWords = (time: number): string =>
+  time >= 2 * DAY ? `${Math.floor(time / DAY)} days` : `${Math.floor(time / 60_000)} minutes`;

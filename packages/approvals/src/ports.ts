@@ -1,0 +1,47 @@
+/**
+ * What requests for approval need from around them, and how they say no. Owns: the shapes of the store, of the record and of who
+ * may still approve. Does not: what becomes of a request, see approvals.ts.
+ */
+import type { Principal } from '@sluice/contract';
+import type { Outcome, Request, Shown, Whole, Word } from './request.js';
+
+/** Where requests are kept: in brief, and once the whole text and values of each. */
+export interface Storage {
+  /** Those that are pending, or approved and not used, in brief. */
+  unfinished(): Promise<Request[]>;
+  /** In brief, the newest first. `before`: only those with a lower number. */
+  recent(most: number, before?: number): Promise<Request[]>;
+  /** With its whole text and values. */
+  find(number: number): Promise<Request | undefined>;
+  /** The highest number ever given; 0 when there is none. */
+  last(): Promise<number>;
+  /** `whole`: with the first save of a request. */
+  save(request: Request, whole?: Whole): Promise<void>;
+}
+
+/** Something was said or came to an end. Called before it takes effect, so that it can be put on record. */
+export type Told = (
+  request: Request,
+  event: 'requested' | Word['says'] | 'revoked' | Outcome | 'used',
+  who?: { readonly actor: string; readonly reason: string } & Pick<Shown, 'token' | 'makers'>,
+) => void;
+
+/** What requests stand on, besides where they are kept. */
+export interface Surroundings {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Who said it, as they are now; undefined: they may not say it any more. */
+  standing(word: Word): Principal | undefined;
+  /** Stores a request whose approval was taken back and must not come back: `save` is called until it succeeds. */
+  keepTaken(number: number, save: () => Promise<void>): Promise<void>;
+}
+
+/** A decision that cannot be taken; a sentence for who tried. */
+export class ApprovalError extends Error {
+  readonly reason: 'missing' | 'closed' | 'forbidden' | 'full';
+
+  constructor(reason: ApprovalError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
