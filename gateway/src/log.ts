@@ -3,6 +3,7 @@ import { type Header, type Journal, type ParameterMode, commandHeader, responseH
 import type { Logger } from 'pino';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
+import type { Room } from './record-keeper.js';
 import type { Session } from './session.js';
 import type { Turn } from './turn.js';
 
@@ -27,6 +28,9 @@ export class Log {
     this.#parameters = parameters;
     this.#counters = counters;
   }
+
+  /** How much can still be recorded. */
+  room: () => Room = () => 'enough';
 
   /** Calls `see` with each record of a session that is added from now on. Returns what ends that. */
   watch(session: string, see: Watcher): () => void {
@@ -98,7 +102,8 @@ export class Log {
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
     const failed = { user, connection, client: session.client, refused, ...(why !== undefined && { why }) };
     Counters.add(this.#counters.loginFailures, refused);
-    this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
+    // What strangers cause must not use up the room of those who are logged in.
+    if (this.room() === 'enough') this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
   }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
 import { Approvals, type Request as ApprovalRequest } from '@sluice/approvals';
@@ -15,7 +14,9 @@ import { Counters } from './counters.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { privateFolder } from './private-files.js';
 import { Readings } from './reading/reading.js';
+import { RecordKeeper } from './record-keeper.js';
 import { SshKeys } from './ssh/keys.js';
 import { Turn } from './turn.js';
 import { Webhooks } from './webhooks.js';
@@ -35,6 +36,7 @@ export interface Parts {
   readonly counters: Counters;
   readonly log: Log;
   readonly readings: Readings;
+  readonly keeper: RecordKeeper;
   readonly live: Snapshot;
   readonly redactionKey: Uint8Array;
   readonly maskKey: Uint8Array;
@@ -45,7 +47,8 @@ const NEWEST = 18;
 
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
-  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  privateFolder(config.data);
+  privateFolder(join(config.data, 'journal'));
   const pool = openPool();
   const grammars = new Grammars(pool);
   await grammars.load(NEWEST);
@@ -53,6 +56,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     folder: join(config.data, 'journal'),
     durability: config.record.durability,
     segmentBytes: config.record.segment,
+    maxBytes: config.record.maxSize,
   });
   const store = await Store.open(join(config.data, 'control.db'));
   const identity = await Directory.open(withOperator(config.principals), store, {
@@ -72,6 +76,8 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     (error) => operator.error({ error }, 'the record cannot be read'),
   );
   log.onRecord = (header) => readings.note(header);
+  const keeper = await RecordKeeper.open({ config, journal, readings, store, operator });
+  log.room = () => keeper.room;
   const agents = await Agents.open(store.agents, log);
   const webhooks = new Webhooks(config.webhooks, operator);
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
@@ -99,6 +105,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     counters,
     log,
     readings,
+    keeper,
     redactionKey,
     maskKey,
   };

@@ -56,11 +56,12 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
         .slice(0, most)
         .map(liveRow);
     }
+    // Taken before the index is asked: one that ends meanwhile is still shown as it was.
+    const live = new Map(
+      [...gateway.sessions.values()].flatMap((one) => (one.principal ? [[one.id, liveRow(one)]] : [])),
+    );
     const found = await heeded(readings.list(principal.name, { principal: mine, before, limit: most }));
-    return found.map((session) => {
-      const live = gateway.sessions.get(session.id);
-      return live?.principal ? liveRow(live) : recordedRow(session);
-    });
+    return found.map((session) => live.get(session.id) ?? recordedRow(session));
   });
 
   const timeline = {

@@ -9,11 +9,12 @@ import {
   openSync,
   renameSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
+import { appendCheckpoint, lastCheckpoint, openKey, sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { Header } from './events.js';
 import { type Write, copyBytes, syncFolder, writeAll } from './files.js';
@@ -22,7 +23,7 @@ import { type Draft, type Head, draftHead, draftHeadLater, isHead, readHead } fr
 import { lock } from './lock.js';
 import type { Place } from './range.js';
 import { cutTail, missingOf } from './recovery.js';
-import { listSegments, segmentName, segmentOf } from './segments.js';
+import { listSegments, segmentName, segmentOf, sizeOf } from './segments.js';
 
 export interface JournalOptions {
   readonly folder: string;
@@ -36,6 +37,8 @@ export interface JournalOptions {
   readonly segmentAge?: number;
   /** What was written is signed at least this often, by `tend`. Milliseconds. */
   readonly headAge?: number;
+  /** Size of all segments at which nothing more is taken. Bytes. */
+  readonly maxBytes?: number;
   readonly now?: () => number;
   /** Tests stand a failing disk in here. */
   readonly write?: Write;
@@ -56,6 +59,8 @@ const KEPT_BUFFER = 16 * INITIAL_BUFFER;
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_AGE = 60 * 60 * 1000;
 const HEAD_AGE = 10 * 1000;
+/** The part of its greatest size that a journal which was full must have come below. */
+const FULL_AGAIN = 0.95;
 /** A clock that goes back by more than this is a matter for the record, in milliseconds. */
 const CLOCK_STEP = 5_000;
 const PROCESS = /^[A-Za-z0-9][\w.-]*$/;
@@ -72,6 +77,9 @@ export class Journal {
   readonly #segmentBytes: number;
   readonly #segmentAge: number;
   readonly #headAge: number;
+  readonly #maxBytes: number;
+  /** Bytes of all segments. */
+  #size = 0;
   readonly #now: () => number;
   readonly #write: Write;
   readonly #key: KeyObject;
@@ -102,8 +110,8 @@ export class Journal {
   #vouching = false;
   /** The clock when it was looked at last. */
   #clock = 0;
-  /** Is told of each new head. */
-  onHead: ((head: Head) => void) | undefined;
+  /** Is told of each new head, and of the signed line that it is kept as. */
+  onHead: ((head: Head, line: string) => void) | undefined;
   /** What an earlier head says was here when the journal was opened, and was not; undefined: nothing was missing. */
   missing: string | undefined;
 
@@ -119,6 +127,7 @@ export class Journal {
     this.#durable = options.durability === 'disk';
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#segmentAge = options.segmentAge ?? SEGMENT_AGE;
+    this.#maxBytes = options.maxBytes ?? Infinity;
     this.#headAge = options.headAge ?? HEAD_AGE;
     this.#now = options.now ?? Date.now;
     this.#write = options.write ?? writeSync;
@@ -127,6 +136,7 @@ export class Journal {
     this.#unlock = lock(this.folder, this.process);
     try {
       this.#key = openKey(this.folder);
+      this.#size = sizeOf(this.folder);
       this.#recover();
     } catch (error) {
       this.#let();
@@ -142,6 +152,36 @@ export class Journal {
   /** Records that were appended and not yet committed. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Bytes of all segments, those of other processes in the folder included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Removes a sealed segment because its time is over: a signed line says so for ever, and a record for now.
+   *
+   * @param first hash of its first record, hex
+   * @throws JournalError when it was not sealed, or that cannot be written; then it stays
+   */
+  remove(segment: string, first: string): void {
+    const seal = sealOf(this.folder, this.process, segment);
+    if (!seal || this.#closed) throw new JournalError(`The segment ${segment} is not sealed, so it is not removed.`);
+    const { records, bytes, hash: last, sealed } = seal;
+    const at = new Date(this.#now()).toISOString();
+    const line = { removed: segment, records, bytes, first, hash: last, sealed, at };
+    try {
+      this.#line = appendCheckpoint(this.folder, this.process, this.#key, line, this.#write);
+      unlinkSync(join(this.folder, segment));
+    } catch (error) {
+      throw unwritable(error);
+    }
+    this.#size -= bytes;
+    // While the journal has failed the line alone says it; room that came of this lets it go on.
+    if (this.#failed) return;
+    this.append(say({ k: 'journal.removed', t: this.#now(), segment, records, bytes, first, last }));
+    this.commit();
   }
 
   /** How far it is signed. */
@@ -244,7 +284,8 @@ export class Journal {
   retry(): boolean {
     const failed = this.#failed;
     if (!failed) return true;
-    if (this.#closed) return false;
+    // One that was full goes on only when there is some room, so that it does not stop again at once.
+    if (this.#closed || this.#size > this.#maxBytes * FULL_AGAIN) return false;
     const [lost, since, t] = [this.#lost, this.#failedAt, this.#now()];
     try {
       if (this.#file >= 0) this.#reattach();
@@ -283,9 +324,12 @@ export class Journal {
   }
 
   #flush(): void {
+    if (this.#size + this.#buffered > this.#maxBytes)
+      throw new Error(`it has ${this.#size} bytes, and may have no more than ${this.#maxBytes} (record.max_size)`);
     writeAll(this.#write, this.#file, this.#buffer, this.#buffered, this.#position);
     if (this.#durable) fdatasyncSync(this.#file);
     this.#position += this.#buffered;
+    this.#size += this.#buffered;
     this.#records += this.#pending;
     this.#written = this.#last;
     this.#clear();
@@ -373,7 +417,7 @@ export class Journal {
     draft.place();
     this.#head = draft.head;
     this.#signedAt = this.#now();
-    this.onHead?.(draft.head);
+    this.onHead?.(draft.head, draft.line);
   }
 
   #nextHead(state: Head['state']): Omit<Head, 'key'> {
