@@ -1,6 +1,6 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Directory, OPERATOR } from '@sluice/identity';
+import { writePrivate } from './private-files.js';
 
 const FILE = 'admin.token';
 
@@ -12,10 +12,6 @@ export async function writeAdminToken(identity: Directory, folder: string): Prom
   }
   const { token } = await identity.createToken({ principal: OPERATOR, name: 'local command line' });
   const file = join(folder, FILE);
-  const fresh = `${file}.new`;
-  // A file of its own: one that is there already keeps its mode, and may be open elsewhere.
-  rmSync(fresh, { force: true });
-  writeFileSync(fresh, `${token}\n`, { mode: 0o600, flag: 'wx' });
-  renameSync(fresh, file);
+  writePrivate(file, `${token}\n`);
   return file;
 }

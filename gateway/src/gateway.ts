@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
@@ -27,7 +27,9 @@ import { LoginLimits } from './login-limits.js';
 import type { MaskSession } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
+import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
+import type { RecordKeeper } from './record-keeper.js';
 import { type Connection, type Listener, type Services, drain } from './services.js';
 import type { Revocations } from './revocations.js';
 import { SessionApprovals } from './session-approval.js';
@@ -44,6 +46,15 @@ import type { Webhooks } from './webhooks.js';
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
 
+/** What `/readyz` says. */
+export interface Readiness {
+  readonly ok: boolean;
+  readonly reason?: string;
+  readonly configuration?: { readonly ok: false; readonly since: string; readonly message: string };
+  /** Something is wrong with the record, or about to be, although commands are let through. */
+  readonly record?: { readonly ok: false; readonly message: string };
+}
+
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway {
   readonly sessions = new Map<string, Session>();
@@ -59,6 +70,7 @@ export class Gateway {
   readonly webhooks: Webhooks;
   readonly log: Log;
   readonly readings: Readings;
+  readonly keeper: RecordKeeper;
   readonly counters: Counters;
   readonly journal: Journal;
   /** Takes the configuration file into use again; undefined where there is none. */
@@ -99,6 +111,7 @@ export class Gateway {
     this.journal = parts.journal;
     this.log = parts.log;
     this.readings = parts.readings;
+    this.keeper = parts.keeper;
     this.counters = parts.counters;
     this.#store = parts.store;
     this.#guesses = parts.guesses;
@@ -141,7 +154,7 @@ export class Gateway {
   }
 
   /** Whether new commands can be let through. */
-  get ready(): { ok: boolean; reason?: string; configuration?: { ok: false; since: string; message: string } } {
+  get ready(): Readiness {
     const behind = this.#problem && {
       configuration: {
         ok: false as const,
@@ -149,7 +162,12 @@ export class Gateway {
         message: 'The configuration file has mistakes, so the one before it is in force. The log says which.',
       },
     };
-    return { ...this.#readiness, ...behind };
+    const { warning } = this.keeper;
+    return {
+      ...this.#readiness,
+      ...behind,
+      ...(warning !== undefined && { record: { ok: false as const, message: warning } }),
+    };
   }
 
   get #readiness(): { ok: boolean; reason?: string } {
@@ -199,6 +217,7 @@ export class Gateway {
     const issuers = issuersOf(config, this.log.operator, this.identity.issuers);
     this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, issuers });
     void issuers.warm();
+    this.keeper.connections = config.connections;
     this.#maskTargets.reconfigured((name) => sameTarget(old, config, name));
     this.#live = live;
     this.webhooks.hooks = config.webhooks;
@@ -257,6 +276,7 @@ export class Gateway {
     await this.readings.close();
     this.log.flush();
     this.journal.close();
+    await this.keeper.stop();
     await this.#pool.close();
     await this.#guesses.close();
     await this.#store.close();
@@ -279,7 +299,7 @@ export class Gateway {
       tokenFile: await writeAdminToken(this.identity, this.config.data),
       listeners: Object.fromEntries(this.addresses),
     };
-    writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
+    writePrivate(join(this.config.data, BEACON), JSON.stringify(beacon));
   }
 
   #accept(socket: Socket, listener: Listener): void {
@@ -395,6 +415,7 @@ export class Gateway {
     }
     void this.revocations.retry();
     this.streams.look();
+    void this.keeper.look();
     const now = Date.now();
     for (const session of this.sessions.values()) {
       if (session.until !== undefined && session.until <= now)
@@ -416,8 +437,13 @@ const LINGER = 5_000;
 const RETRY = 1_000;
 /** Room for at least one large batch of records. */
 function hasRoom(folder: string): boolean {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize > 1024 * 1024;
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize > 1024 * 1024;
+  } catch {
+    // A folder that was taken away has none.
+    return false;
+  }
 }
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

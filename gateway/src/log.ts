@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
 import type { Judgement } from './judge.js';
+import type { Room } from './record-keeper.js';
 import type { Session } from './session.js';
 import type { CommitBarrier } from './commit-barrier.js';
 import { FailureWindow } from './strangers/failures.js';
@@ -64,6 +65,9 @@ export class Log {
     this.#parameters = parameters;
     this.#counters = counters;
   }
+
+  /** How much can still be recorded. */
+  room: () => Room = () => 'enough';
 
   /** Calls `see` with each record of a session that is added from now on. Returns what ends that. */
   watch(session: string, see: Watcher): () => void {
@@ -154,7 +158,8 @@ export class Log {
       refused,
       ...(why !== undefined && { why: nameOnRecord(why) }),
     };
-    this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
+    // What strangers cause must not use up the room of those who are logged in.
+    if (this.room() === 'enough') this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
   }
 

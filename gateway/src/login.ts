@@ -144,6 +144,14 @@ export class Login {
       services.log.loginRefused(this.#session, user, name, reason);
       return { type: 'refusal', reason, message, hint };
     };
+    const room = services.log.room();
+    if (room === 'scarce' || room === 'none') {
+      return refuse(
+        'unavailable',
+        'there is no room to record another session',
+        'What is left is for sessions that are open. An administrator finds more under /readyz.',
+      );
+    }
     const connection = services.connections.get(name);
     if (!connection || connection.protocol !== this.#session.protocol) {
       if (this.#session.protocol === 'ssh') return this.#menu(proven, name, account);

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
@@ -16,7 +15,9 @@ import { Guesses } from './guesses.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { privateFolder } from './private-files.js';
 import { Readings } from './reading/reading.js';
+import { RecordKeeper } from './record-keeper.js';
 import { type Revoked, Revocations } from './revocations.js';
 import { SshKeys } from './ssh/keys.js';
 import { CommitBarrier } from './commit-barrier.js';
@@ -39,6 +40,7 @@ export interface Parts {
   readonly counters: Counters;
   readonly log: Log;
   readonly readings: Readings;
+  readonly keeper: RecordKeeper;
   readonly live: Snapshot;
   readonly redactionKey: Uint8Array;
   readonly maskKey: Uint8Array;
@@ -49,7 +51,8 @@ const NEWEST = 18;
 
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
-  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  privateFolder(config.data);
+  privateFolder(join(config.data, 'journal'));
   const pool = openPool();
   const grammars = new Grammars(pool);
   await grammars.load(NEWEST);
@@ -57,6 +60,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     folder: join(config.data, 'journal'),
     durability: config.record.durability,
     segmentBytes: config.record.segment,
+    maxBytes: config.record.maxSize,
   });
   const store = await Store.open(join(config.data, 'control.db'));
   const identity = await Directory.open(withOperator(config.principals), store, {
@@ -76,6 +80,8 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     (error) => operator.error({ error }, 'the record cannot be read'),
   );
   log.onRecord = (header) => readings.note(header);
+  const keeper = await RecordKeeper.open({ config, journal, readings, store, operator });
+  log.room = () => keeper.room;
   const agents = await Agents.open(store.agents, log);
   const revocations = new Revocations(RevocationNotes.open(join(config.data, 'revocations')), operator);
   const webhooks = new Webhooks(config.webhooks, operator);
@@ -114,6 +120,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     counters,
     log,
     readings,
+    keeper,
     redactionKey,
     maskKey,
   };

@@ -15,7 +15,7 @@ function smallDisk(): string | undefined {
   mkdirSync(journal, { recursive: true });
   chmodSync(join(path, 'data'), 0o700);
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', journal], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', journal], { stdio: 'ignore' });
   } catch {
     remove();
     return undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ApiClient, type SessionRow, type TimelineEntry } from '@sluice/cli';
 import { Journal, readJournal } from '@sluice/recording';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { caller } from './control.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
@@ -150,6 +150,7 @@ describe.skipIf(missingPostgres(15))('reading the record', () => {
     const client = await stand.client();
     await client.query('select 1');
     await client.end();
+    await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0));
     const before = await admin.get<SessionRow[]>('/v1/sessions?limit=10000');
     const copy = join(folder, 'index');
     await stand.gateway.stop();
@@ -160,6 +161,7 @@ describe.skipIf(missingPostgres(15))('reading the record', () => {
         fs.cpSync(join(data, 'sessions.db'), copy);
         const between = await openStand({ target: targetOf(server), folder });
         await (await between.client()).end();
+        await vi.waitFor(() => expect(between.gateway.sessions.size).toBe(0));
         await between.stop();
         for (const name of readdirSync(data)) if (name.startsWith('sessions.db')) rmSync(join(data, name));
         fs.cpSync(copy, join(data, 'sessions.db'));

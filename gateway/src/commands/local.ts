@@ -4,9 +4,11 @@ import { createPublicKey } from 'node:crypto';
 import type { Command } from 'commander';
 import { CliError, note, print, printJson } from '@sluice/cli';
 import { jsonSchema } from '@sluice/config';
-import { describeReport, verify } from '@sluice/recording';
+import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice/recording';
+import { readSetting } from '@sluice/store';
 import type { AgentCommand } from './agent.js';
 import { readConfiguration } from '../configuration.js';
+import { HEAD_SETTING } from '../record-keeper.js';
 
 /** Commands that run this package's own code and need no gateway that is running. */
 export function addLocalCommands(program: Command, policy: Command): void {
@@ -75,12 +77,18 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .description('checks every record, seal and signature of a journal; needs nothing but the files')
     .option('--journal <folder>', 'journal folder; default: that of the data folder')
     .option('--key <file>', 'public key to trust; default: the one beside the journal')
-    .action((options: { journal?: string; key?: string }) => {
+    .option(
+      '--heads <file>',
+      'heads that a witness kept, or an earlier report (-o json): the journal must still have them',
+    )
+    .action((options: { journal?: string; key?: string; heads?: string }) => {
       const { data, output } = program.opts<{ data: string; output: 'table' | 'json' }>();
       const folder = options.journal ?? join(data, 'journal');
+      const heads = [...keptIn(join(folder, '..', 'control.db')), ...witnessed(options.heads)];
       let report: ReturnType<typeof verify>;
       try {
-        report = verify(folder, options.key === undefined ? {} : { key: createPublicKey(readFileSync(options.key)) });
+        const key = options.key === undefined ? undefined : createPublicKey(readFileSync(options.key));
+        report = verify(folder, { heads, ...(key && { key }) });
       } catch (error) {
         throw new CliError(`The journal in ${folder} cannot be read: ${(error as Error).message}`);
       }
@@ -108,4 +116,24 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { tour } = await import('../demo/tour.js');
       process.exitCode = (await tour()) ? 0 : 1;
     });
+}
+
+/** The head that the store beside a journal kept of it. */
+function keptIn(file: string): Head[] {
+  try {
+    const head = parseHead(readSetting(file, HEAD_SETTING) ?? '');
+    return head ? [head] : [];
+  } catch (error) {
+    note(`${file} cannot be read, so its head of the journal is not compared: ${(error as Error).message}`);
+    return [];
+  }
+}
+
+function witnessed(file: string | undefined): Head[] {
+  if (file === undefined) return [];
+  try {
+    return readHeads(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new CliError(`${file} cannot be used as heads of a journal: ${(error as Error).message}.`);
+  }
 }

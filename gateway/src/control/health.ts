@@ -9,6 +9,10 @@ const Ready = z.strictObject({
     .strictObject({ ok: z.literal(false), since: z.string(), message: z.string() })
     .optional()
     .describe('There when the file has mistakes, so that the one before it is in force.'),
+  record: z
+    .strictObject({ ok: z.literal(false), message: z.string() })
+    .optional()
+    .describe('There when the record needs an operator, although commands are let through.'),
 });
 
 /** For whoever watches over the gateway, and load balancers. */

@@ -57,6 +57,13 @@ export function metricsRoute({ app, gateway }: Routes): void {
   ]);
   gauge('masked_cells_total', 'values that were given out as others', [], () => [[gateway.counters.maskedCells, {}]]);
   gauge('journal_pending_records', 'records that are not written yet', [], () => [[gateway.journal.pending, {}]]);
+  gauge('journal_bytes', 'size of the journal', [], () => [[gateway.journal.size, {}]]);
+  gauge(
+    'journal_room',
+    '0 while only sessions that are open are recorded, 1 while failed logins are not, else 2',
+    [],
+    () => [[ROOM[gateway.keeper.room], {}]],
+  );
   gauge('journal_failed', '1 while the record cannot be written', [], () => [[gateway.journal.failed ? 1 : 0, {}]]);
   gauge('configuration_current', '0 while the file has mistakes and the one before it is in force', [], () => [
     [gateway.ready.configuration ? 0 : 1, {}],
@@ -84,6 +91,8 @@ export function metricsRoute({ app, gateway }: Routes): void {
     reply.type(registry.contentType).send(await registry.metrics()),
   );
 }
+
+const ROOM = { none: 0, scarce: 0, low: 1, enough: 2 } as const;
 
 type Sample = readonly [number, Record<string, string>];
 type Link = ReturnType<Gateway['agents']['links']>[number];

@@ -59,12 +59,13 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
         .filter(({ connection }) => within(connection))
         .slice(0, most);
     }
+    // Taken before the index is asked: one that ends meanwhile is still shown as it was.
+    const live = new Map(
+      [...gateway.sessions.values()].flatMap((one) => (one.principal ? [[one.id, liveRow(one)]] : [])),
+    );
     const person = seesAll(principal) ? undefined : principal;
     const found = await heeded(readings.list(principal.name, { person, connections, before, limit: most }));
-    return found.map((session) => {
-      const live = gateway.sessions.get(session.id);
-      return live?.principal ? liveRow(live) : recordedRow(session);
-    });
+    return found.map((session) => live.get(session.id) ?? recordedRow(session));
   });
 
   const timeline = {

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CliError, note, paint, print } from '@sluice/cli';
@@ -19,6 +19,7 @@ import { missingVm, startVm, withVm } from './vm.js';
 import { start, untilSignal } from '../commands/up.js';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
+import { writePrivate } from '../private-files.js';
 import { ListenError } from '../listener.js';
 import { reloadFrom } from '../reload.js';
 import { operatorLog } from '../operator-log.js';
@@ -208,7 +209,7 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
   const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
   if (gateway.identity.bearer(kept)?.principal.name === principal) return kept;
   const { token } = await gateway.identity.createToken({ principal, name: 'demo' });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  writePrivate(file, `${token}\n`);
   return token;
 }
 

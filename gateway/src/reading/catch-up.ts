@@ -13,7 +13,7 @@ const SLICE = 1_000;
  * Brings the index up to where the journal ends: all of it where there was no index, else what was written after the index was
  * last. Sessions whose end is not on record by then were cut off by an end of the gateway; their commands are counted.
  */
-export async function catchUp(index: SessionIndex, { folder, process, end }: ReadingStart): Promise<void> {
+export async function catchUp(index: SessionIndex, { folder, process, end, live }: ReadingStart): Promise<void> {
   // A journal that ends before the index does is another one, or was cut.
   if (comparePlaces(index.position ?? end, end) > 0) index.clear();
   const position: Place = index.position ?? { segment: 0, offset: 0 };
@@ -42,6 +42,7 @@ export async function catchUp(index: SessionIndex, { folder, process, end }: Rea
     index.apply(changes, record.end);
     changes = [];
   }
+  for (const id of live) cutOff.delete(id);
   for (const id of cutOff) changes.push({ type: 'counted', id, ...counts.take(id), to: end });
   index.apply(changes, end);
 }

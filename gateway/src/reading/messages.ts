@@ -11,6 +11,8 @@ export interface ReadingStart {
   readonly index: string;
   /** Where the journal ended: what is before it and not in the index yet is read now. */
   readonly end: Place;
+  /** Sessions that are open: their end is yet to come. */
+  readonly live: readonly string[];
 }
 
 /** A session, in one of the ways that it can be had. */
@@ -29,7 +31,26 @@ export type ReadRequest = {
 /** A question that has one answer. */
 export type Question =
   | { readonly type: 'list'; readonly filter: SessionFilter }
-  | { readonly type: 'find'; readonly id: string };
+  | { readonly type: 'find'; readonly id: string }
+  | { readonly type: 'expired'; readonly keep: KeepTimes };
+
+/** How long records stay, in milliseconds; Infinity: for ever. */
+export interface KeepTimes {
+  readonly connections: ReadonlyMap<string, number>;
+  /** For what belongs to none of those. */
+  readonly others: number;
+}
+
+/** A segment whose time is over, and the hash of its first record. */
+export interface Expired {
+  readonly segment: string;
+  readonly first: string;
+}
+
+export interface Answer {
+  readonly sessions: readonly IndexedSession[];
+  readonly expired: readonly Expired[];
+}
 
 export type ToThread =
   | { readonly type: 'changes'; readonly changes: readonly SessionChange[]; readonly position: Place }
@@ -38,10 +59,12 @@ export type ToThread =
   /** The last chunk was taken. */
   | { readonly type: 'more'; readonly id: number }
   | { readonly type: 'cancel'; readonly id: number }
+  /** There are no segments before this one any more. */
+  | { readonly type: 'forget'; readonly before: number }
   | { readonly type: 'live'; readonly id: number; readonly header: string; readonly payload: Uint8Array };
 
 export type FromThread =
-  | { readonly type: 'answer'; readonly id: number; readonly sessions: readonly IndexedSession[] }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'chunk'; readonly id: number; readonly bytes: Uint8Array }
   /** `next`: the cursor of the page behind this one. */
   | { readonly type: 'done'; readonly id: number; readonly next?: string }

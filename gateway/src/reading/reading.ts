@@ -2,7 +2,16 @@ import { Worker } from 'node:worker_threads';
 import type { Header, Journal } from '@sluice/recording';
 import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
 import { changeOf } from './changes.js';
-import type { FromThread, Question, ReadRequest, ReadingStart, ToThread } from './messages.js';
+import type {
+  Answer,
+  Expired,
+  FromThread,
+  KeepTimes,
+  Question,
+  ReadRequest,
+  ReadingStart,
+  ToThread,
+} from './messages.js';
 
 /** How long what changed may wait before the index has it, in milliseconds. */
 const BATCH_MS = 200;
@@ -11,8 +20,9 @@ const MAX_READINGS = 4;
 const MAX_FOLLOWED = 16;
 /** Megabytes: a thread that needs more is ended, and the gateway is not. */
 const MAX_THREAD_MB = 1024;
-/** The time that a thread that failed stays away, in milliseconds. */
+/** The time that a thread that failed stays away, and that the first one does unless somebody asks, in milliseconds. */
 const RESTART_MS = 1_000;
+const FIRST_START_MS = 3_000;
 
 /** The compiled file, also for tests, which run the sources. */
 const THREAD = new URL('../../dist/reading/thread.js', import.meta.url);
@@ -47,14 +57,20 @@ interface Stream {
  * thread, who may read how much at a time, and what is added to the index of sessions. Does not: who may see which session.
  */
 export class Readings {
-  readonly #start: Omit<ReadingStart, 'end'>;
+  readonly #start: Omit<ReadingStart, 'end' | 'live'>;
   readonly #journal: Journal;
   readonly #flush: () => void;
   readonly #onFailure: (message: string) => void;
   #thread: Worker | undefined;
+  /** Running while there is no thread. */
+  #opening: NodeJS.Timeout | undefined;
+  /** The thread that was there ended by itself: nobody has the next one started by asking. */
+  #failed = false;
   #closed = false;
+  /** Sessions whose beginning was recorded, and whose end was not. */
+  readonly #live = new Set<string>();
   #serial = 0;
-  readonly #questions = new Map<number, PromiseWithResolvers<readonly IndexedSession[]>>();
+  readonly #questions = new Map<number, PromiseWithResolvers<Answer>>();
   readonly #streams = new Map<number, Stream>();
   readonly #busy = new Map<string, number>();
   #pending: { header: Header; start: Journal['place'] }[] = [];
@@ -69,24 +85,28 @@ export class Readings {
     this.#journal = journal;
     this.#flush = flush;
     this.#onFailure = onFailure;
-    this.#open();
+    this.#opening = setTimeout(() => this.#open(), FIRST_START_MS).unref();
   }
 
   /** A record was appended. Those that say where sessions begin and end go into the index. */
   note(header: Header): void {
     if (header.k !== 'opened' && header.k !== 'closed' && header.k !== 'approval') return;
+    if (header.k === 'opened') this.#live.add(header.s);
+    if (header.k === 'closed') this.#live.delete(header.s);
+    // A thread that is yet to start reads it from the journal.
+    if (!this.#thread) return;
     this.#pending.push({ header, start: this.#journal.place });
     this.#batch ??= setTimeout(() => this.#sendChanges(), BATCH_MS).unref();
   }
 
   /** Sessions on record, newest first, those of now included. Rejects with a ReadFailure. */
-  list(caller: string, filter: SessionFilter): Promise<readonly IndexedSession[]> {
-    return this.#ask(caller, { type: 'list', filter });
+  async list(caller: string, filter: SessionFilter): Promise<readonly IndexedSession[]> {
+    return (await this.#ask(caller, { type: 'list', filter })).sessions;
   }
 
   /** Undefined when there is no such session on record. Rejects with a ReadFailure. */
   async find(caller: string, id: string): Promise<IndexedSession | undefined> {
-    return (await this.#ask(caller, { type: 'find', id }))[0];
+    return (await this.#ask(caller, { type: 'find', id })).sessions[0];
   }
 
   /**
@@ -127,6 +147,16 @@ export class Readings {
     };
   }
 
+  /** Segments of which nobody needs the record any more. Rejects with a ReadFailure. */
+  async expired(keep: KeepTimes): Promise<readonly Expired[]> {
+    return (await this.#ask('', { type: 'expired', keep })).expired;
+  }
+
+  /** There are no segments before this one any more. */
+  forget(before: number): void {
+    this.#thread?.postMessage({ type: 'forget', before } satisfies ToThread);
+  }
+
   async close(): Promise<void> {
     if (this.#pending.length > 0) {
       this.#sendChanges();
@@ -135,6 +165,7 @@ export class Readings {
     }
     this.#closed = true;
     clearTimeout(this.#batch);
+    clearTimeout(this.#opening);
     await this.#thread?.terminate();
   }
 
@@ -151,12 +182,12 @@ export class Readings {
     this.#thread?.postMessage({ type: 'changes', changes, position } satisfies ToThread);
   }
 
-  async #ask(caller: string, question: Question): Promise<readonly IndexedSession[]> {
+  async #ask(caller: string, question: Question): Promise<Answer> {
     if (this.#pending.length > 0) this.#sendChanges();
     const thread = this.#running();
     const done = this.#occupy(caller, false);
     const id = ++this.#serial;
-    const asked = Promise.withResolvers<readonly IndexedSession[]>();
+    const asked = Promise.withResolvers<Answer>();
     this.#questions.set(id, asked);
     thread.postMessage({ type: 'ask', id, question } satisfies ToThread);
     try {
@@ -183,15 +214,19 @@ export class Readings {
   }
 
   #running(): Worker {
+    if (!this.#failed && !this.#closed) this.#open();
     if (!this.#thread)
       throw new ReadFailure(503, 'The record cannot be read at the moment. Try again in a few seconds.');
     return this.#thread;
   }
 
   #open(): void {
+    if (this.#thread) return;
+    clearTimeout(this.#opening);
+    this.#failed = false;
     this.#flush();
     this.#pending = [];
-    const start: ReadingStart = { ...this.#start, end: this.#journal.place };
+    const start: ReadingStart = { ...this.#start, end: this.#journal.place, live: [...this.#live] };
     const thread = new Worker(THREAD, {
       workerData: start,
       resourceLimits: { maxOldGenerationSizeMb: MAX_THREAD_MB },
@@ -206,19 +241,20 @@ export class Readings {
 
   #gone(why: string): void {
     this.#thread = undefined;
+    this.#failed = true;
     if (!this.#closed) this.#onFailure(why);
     const failure = new ReadFailure(503, 'The record could not be read. The log of the gateway says why.');
     for (const { reject } of this.#questions.values()) reject(failure);
     this.#questions.clear();
     for (const stream of this.#streams.values()) stream.onEnd(undefined, failure);
     // What it had not put into the index is read from the journal by the next one.
-    if (!this.#closed) setTimeout(() => this.#closed || this.#open(), RESTART_MS).unref();
+    if (!this.#closed) this.#opening = setTimeout(() => this.#open(), RESTART_MS).unref();
   }
 
   #onMessage(message: FromThread): void {
     switch (message.type) {
       case 'answer':
-        this.#questions.get(message.id)?.resolve(message.sessions);
+        this.#questions.get(message.id)?.resolve(message.answer);
         this.#questions.delete(message.id);
         break;
       case 'chunk':

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SessionIndex } from '@sluice/store';
 import { catchUp } from './catch-up.js';
-import type { FromThread, Question, ReadingStart, ToThread } from './messages.js';
+import { findExpired } from './expired.js';
+import type { Answer, FromThread, Question, ReadingStart, ToThread } from './messages.js';
 import { Reader, ReadingError } from './reader.js';
 
 /**
@@ -16,10 +17,20 @@ const send = (message: FromThread): void => parentPort?.postMessage(message);
 /** Resolves when the index has all that was on record at the start. What is asked before waits for it. */
 const ready = catchUp(index, start);
 
-function answer(question: Question): ReturnType<SessionIndex['list']> {
-  if (question.type === 'list') return index.list(question.filter);
-  const found = index.find(question.id);
-  return found ? [found] : [];
+async function answerTo(question: Question): Promise<Answer> {
+  switch (question.type) {
+    case 'list':
+      return { sessions: index.list(question.filter), expired: [] };
+    case 'find': {
+      const found = index.find(question.id);
+      return { sessions: found ? [found] : [], expired: [] };
+    }
+    case 'expired':
+      return { sessions: [], expired: await findExpired(index, start, question.keep) };
+    default:
+      question satisfies never;
+      throw new Error('there is no such question');
+  }
 }
 
 const failed = (id: number, error: unknown): void =>
@@ -39,7 +50,7 @@ async function handle(message: ToThread): Promise<void> {
     case 'ask':
       try {
         await ready;
-        send({ type: 'answer', id: message.id, sessions: answer(message.question) });
+        send({ type: 'answer', id: message.id, answer: await answerTo(message.question) });
       } catch (error) {
         failed(message.id, error);
       }
@@ -63,6 +74,10 @@ async function handle(message: ToThread): Promise<void> {
       break;
     case 'live':
       readers.get(message.id)?.live(message.header, message.payload);
+      break;
+    case 'forget':
+      await ready;
+      index.forgetBefore(message.before);
       break;
     case 'cancel':
       readers.get(message.id)?.cancel();

@@ -40,6 +40,14 @@ export interface Config {
     readonly durability: 'process' | 'disk';
     readonly parameters: 'full' | 'masked' | 'none';
     readonly segment: number;
+    /** For what belongs to no connection that says so itself; Infinity: for ever. */
+    readonly keep: number;
+    /** Infinity: as large as the disk. */
+    readonly maxSize: number;
+    /** Room that is kept for sessions that are open. */
+    readonly reserve: number;
+    /** Who keeps signed heads of the journal. */
+    readonly witness: { readonly file: string | undefined; readonly webhook: WebhookConfig | undefined };
   };
   readonly webhooks: readonly WebhookConfig[];
   readonly issuers: ReadonlyMap<string, IssuerConfig>;
@@ -114,6 +122,8 @@ interface ConnectionBase {
   readonly via: string | undefined;
   readonly access: readonly string[];
   readonly approval: SessionApproval | undefined;
+  /** How long the record of its sessions stays; Infinity: for ever; undefined: as the record's own `keep` says. */
+  readonly keep: number | undefined;
   /** The names of its policies, and their rules in order. */
   readonly policies: readonly string[];
   readonly rules: readonly Rule[];

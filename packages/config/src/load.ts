@@ -99,7 +99,7 @@ function toConfig(from: Settings, folder: string): Config {
       sessionsPerPrincipal: sessions_per_principal,
       loginsPerAddress: logins_per_address,
     },
-    record: from.record,
+    record: toRecord(from.record, folder),
     webhooks: from.webhooks,
     issuers: mapped(from.issuers, toIssuer),
     roles: from.roles,
@@ -117,13 +117,22 @@ function toConfig(from: Settings, folder: string): Config {
   };
 }
 
+function toRecord({ max_size, witness, ...record }: Settings['record'], folder: string): Config['record'] {
+  const { file, webhook } = witness;
+  return {
+    ...record,
+    maxSize: max_size === 'off' ? Infinity : max_size,
+    witness: { file: file === undefined ? undefined : resolve(folder, file), webhook },
+  };
+}
+
 type Written = Settings['connections'][string];
 
 function toConnection(one: Written, name: string, rules: ReadonlyMap<string, readonly Rule[]>): ConnectionConfig {
   const { host, port } = one.target;
-  const { via, access, approval, policies } = one;
+  const { via, access, approval, keep, policies } = one;
   const applied = policies.flatMap((policy) => rules.get(policy) ?? []);
-  const base = { name, via, access, approval, policies, rules: applied };
+  const base = { name, via, access, approval, keep, policies, rules: applied };
   const { user, password, secret } = one.credential;
   const credential = { user, password, secret: secret?.slice('agent:'.length) };
   if (one.protocol === 'postgres') {

@@ -188,7 +188,17 @@ export function settings(outside: Outside) {
       .prefault({}),
     control: control.prefault({}),
     limits: limits.prefault({}),
-    record: record.prefault({}),
+    record: record
+      .extend({
+        witness: z
+          .strictObject({
+            file: z.string().min(1).optional().describe('a file elsewhere, which gets a line for each'),
+            webhook: webhook.optional().describe('who is told, by signed messages'),
+          })
+          .prefault({})
+          .describe('who keeps signed heads of the journal, so that a journal that was cut can be told'),
+      })
+      .prefault({}),
     webhooks: z.array(webhook).default([]).describe('who is told of requests for approval, by signed messages'),
     issuers: z.record(name, issuer(outside)).default({}).describe('identity providers whose tokens are taken'),
     roles: roles.default({}).describe('who has which role, by group, name or claim'),
@@ -299,6 +309,12 @@ const agentSecret = z
   .optional()
   .describe('agent:NAME: the agent of "via" has the password and sends it with each dial');
 
+/** Days, so that nobody loses a record by a slip of the unit; Infinity for `off`. */
+const keep = z
+  .string()
+  .regex(/^([1-9]\d{0,4}d|off)$/, 'write days, such as 90d, or off for ever')
+  .transform((days) => (days === 'off' ? Infinity : Number(days.slice(0, -1)) * 86_400_000));
+
 /** What connections of every protocol have. */
 const reach = {
   access: z
@@ -308,6 +324,9 @@ const reach = {
   approval: sessionApproval.optional().describe('people have to agree before a session begins'),
   policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
   via: name.optional().describe('the agent that dials the target, from inside its network'),
+  keep: keep
+    .optional()
+    .describe('how long the record of its sessions stays, such as 90d; off: for ever; without it, as record.keep says'),
 };
 
 const principal = z.strictObject({
@@ -342,4 +361,14 @@ const record = z.strictObject({
   durability: z.enum(['process', 'disk']).default('process').describe('disk: wait for the disk before each command'),
   parameters: z.enum(['full', 'masked', 'none']).default('full').describe('what is kept of bound values'),
   segment: size.prefault('64MiB').describe('size at which a journal file is sealed'),
+  keep: keep
+    .prefault('off')
+    .describe('how long the record of connections without a "keep" of their own stays, such as 90d; off: for ever'),
+  max_size: z
+    .union([z.literal('off'), size])
+    .default('off')
+    .describe('size of the journal at which nothing more is run; nothing is removed for it'),
+  reserve: size
+    .prefault('256MiB')
+    .describe('room that is kept for sessions that are open: no login beyond it; at most a twentieth of the disk'),
 });

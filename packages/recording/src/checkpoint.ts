@@ -122,10 +122,9 @@ export function appendCheckpoint(folder: string, process: string, key: KeyObject
 
 /** The last seal of a checkpoint that can be read, and the hash of its last line. Signatures are a matter for `verify`. */
 export function lastCheckpoint(folder: string, process: string): { seal: Checkpoint | undefined; line: string } {
-  const { lines } = readLines(folder, process);
-  const last = lines.at(-1);
+  const last = readLines(folder, process).lines.at(-1);
   return {
-    seal: lines.flatMap((line) => sealIn(line.split('\t')[0] ?? '') ?? []).at(-1),
+    seal: listSeals(folder, process).at(-1),
     line: last === undefined ? '' : hash('sha256', last, 'hex'),
   };
 }
@@ -171,6 +170,14 @@ function parse(text: string): Checkpoint | Removal | undefined {
     return undefined;
   }
 }
+
+/** The seal of a segment, when it has one. */
+export const sealOf = (folder: string, process: string, segment: string): Checkpoint | undefined =>
+  listSeals(folder, process).findLast((seal) => seal.segment === segment);
+
+/** The seals of a process, in order. Signatures are a matter for `verify`. */
+export const listSeals = (folder: string, process: string): Checkpoint[] =>
+  readLines(folder, process).lines.flatMap((line) => sealIn(line.split('\t')[0] ?? '') ?? []);
 
 function sealIn(text: string): Checkpoint | undefined {
   const line = parse(text);

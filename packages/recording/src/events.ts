@@ -134,6 +134,17 @@ export type Header =
       /** When that was signed, ISO 8601. */
       readonly signed?: string;
     }
+  /** A segment was removed because its time was over. The signed line of the checkpoint says the same, and stays for ever. */
+  | {
+      readonly k: 'journal.removed';
+      readonly t: number;
+      readonly segment: string;
+      readonly records: number;
+      readonly bytes: number;
+      /** Hashes of its first and its last record, hex. */
+      readonly first: string;
+      readonly last: string;
+    }
   /** The clock of the machine was set back, from `before`. */
   | { readonly k: 'journal.clock'; readonly t: number; readonly before: number }
   | {

@@ -38,6 +38,8 @@ export const headOwner = (name: string): string | undefined =>
 /** A head with the fingerprint of its key, and the file that holds it, made but not yet in place. */
 export interface Draft {
   readonly head: Head;
+  /** Its JSON, a tab, and the signature. */
+  readonly line: string;
   /** Puts it in the place of the head before it, as a whole. */
   place(): void;
   discard(): void;
@@ -45,28 +47,28 @@ export interface Draft {
 
 /** Signs a head and writes it to the disk, beside the one before it. */
 export function draftHead(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Draft {
-  const { content, file, ...draft } = prepare(folder, key, head);
-  writeFileSync(file, content, OPTIONS);
+  const { file, ...draft } = prepare(folder, key, head);
+  writeFileSync(file, `${draft.line}\n`, OPTIONS);
   return draft;
 }
 
 /** As `draftHead`, while others go on. */
 export async function draftHeadLater(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Promise<Draft> {
-  const { content, file, ...draft } = prepare(folder, key, head);
-  await writeFile(file, content, OPTIONS);
+  const { file, ...draft } = prepare(folder, key, head);
+  await writeFile(file, `${draft.line}\n`, OPTIONS);
   return draft;
 }
 
 /** A loss of power must not leave an empty head. */
 const OPTIONS = { mode: 0o600, flag: 'wx', flush: true } as const;
 
-function prepare(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Draft & { content: string; file: string } {
+function prepare(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Draft & { file: string } {
   const whole = { ...head, key: fingerprintOf(key) } satisfies Head;
   const place = join(folder, headFile(head.process));
   const file = `${place}.${process.pid}-${randomBytes(4).toString('hex')}.new`;
   return {
     head: whole,
-    content: `${signedText(JSON.stringify(whole), key)}\n`,
+    line: signedText(JSON.stringify(whole), key),
     file,
     place: () => renameSync(file, place),
     discard: () => rmSync(file, { force: true }),

@@ -1,28 +1,19 @@
-import type { KeyObject } from 'node:crypto';
-import {
-  closeSync,
-  fdatasync,
-  fdatasyncSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fdatasyncSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
+import { sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { Header } from './events.js';
-import { type Write, copyBytes, syncFolder, writeAll } from './files.js';
+import { type Write, syncFolder, writeAll } from './files.js';
 import { FIRST, LONGEST, encode, hashOf, sizeBound } from './format.js';
-import { type Draft, type Head, draftHead, draftHeadLater, isHead, readHead } from './head.js';
+import { type Head, isHead } from './head.js';
 import { lock } from './lock.js';
 import type { Place } from './range.js';
-import { cutTail, missingOf } from './recovery.js';
-import { listSegments, segmentName, segmentOf } from './segments.js';
+import { cutTail } from './recovery.js';
+import { checkFile, cutBack, putBack } from './segment-file.js';
+import { listSegments, segmentName, segmentOf, sizeOf } from './segments.js';
+import { type Position, Signer } from './signer.js';
+
+export type { Position } from './signer.js';
 
 export interface JournalOptions {
   readonly folder: string;
@@ -36,18 +27,11 @@ export interface JournalOptions {
   readonly segmentAge?: number;
   /** What was written is signed at least this often, by `tend`. Milliseconds. */
   readonly headAge?: number;
+  /** Size of all segments at which nothing more is taken. Bytes. */
+  readonly maxBytes?: number;
   readonly now?: () => number;
   /** Tests stand a failing disk in here. */
   readonly write?: Write;
-}
-
-/** How far a journal has got: the current segment, and what of it is in the file. */
-export interface Position {
-  readonly segment: string;
-  readonly records: number;
-  readonly bytes: number;
-  /** Hash of the last record in the file, hex. */
-  readonly hash: string;
 }
 
 const INITIAL_BUFFER = 256 * 1024;
@@ -56,6 +40,8 @@ const KEPT_BUFFER = 16 * INITIAL_BUFFER;
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_AGE = 60 * 60 * 1000;
 const HEAD_AGE = 10 * 1000;
+/** The part of its greatest size that a journal which was full must have come below. */
+const FULL_AGAIN = 0.95;
 /** A clock that goes back by more than this is a matter for the record, in milliseconds. */
 const CLOCK_STEP = 5_000;
 const PROCESS = /^[A-Za-z0-9][\w.-]*$/;
@@ -72,9 +58,12 @@ export class Journal {
   readonly #segmentBytes: number;
   readonly #segmentAge: number;
   readonly #headAge: number;
+  readonly #maxBytes: number;
+  /** Bytes of all segments. */
+  #size = 0;
   readonly #now: () => number;
   readonly #write: Write;
-  readonly #key: KeyObject;
+  readonly #signer: Signer;
   readonly #unlock: () => void;
   /** Negative between two segments, and after the end. */
   #file = -1;
@@ -94,16 +83,8 @@ export class Journal {
   #failedAt = 0;
   /** Records that were appended and could not be written, since the failure began. */
   #lost = 0;
-  /** What was signed last; it was on the disk by then. */
-  #head: Head | undefined;
-  #signedAt = 0;
-  /** Hash of the last line of the checkpoint. */
-  #line = '';
-  #vouching = false;
   /** The clock when it was looked at last. */
   #clock = 0;
-  /** Is told of each new head. */
-  onHead: ((head: Head) => void) | undefined;
   /** What an earlier head says was here when the journal was opened, and was not; undefined: nothing was missing. */
   missing: string | undefined;
 
@@ -119,6 +100,7 @@ export class Journal {
     this.#durable = options.durability === 'disk';
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#segmentAge = options.segmentAge ?? SEGMENT_AGE;
+    this.#maxBytes = options.maxBytes ?? Infinity;
     this.#headAge = options.headAge ?? HEAD_AGE;
     this.#now = options.now ?? Date.now;
     this.#write = options.write ?? writeSync;
@@ -126,7 +108,8 @@ export class Journal {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     this.#unlock = lock(this.folder, this.process);
     try {
-      this.#key = openKey(this.folder);
+      this.#signer = new Signer(this.folder, this.process, this.#write, this.#now);
+      this.#size = sizeOf(this.folder);
       this.#recover();
     } catch (error) {
       this.#let();
@@ -144,9 +127,42 @@ export class Journal {
     return this.#pending;
   }
 
+  /** Bytes of all segments, those of other processes in the folder included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Removes a sealed segment because its time is over: a signed line says so for ever, and a record for now.
+   *
+   * @param first hash of its first record, hex
+   * @throws JournalError when it was not sealed, or that cannot be written; then it stays
+   */
+  remove(segment: string, first: string): void {
+    const seal = sealOf(this.folder, this.process, segment);
+    if (!seal || this.#closed) throw new JournalError(`The segment ${segment} is not sealed, so it is not removed.`);
+    const { records, bytes, hash: last } = seal;
+    try {
+      this.#signer.remove(seal, first);
+      unlinkSync(join(this.folder, segment));
+    } catch (error) {
+      throw unwritable(error);
+    }
+    this.#size -= bytes;
+    // While the journal has failed the line alone says it; room that came of this lets it go on.
+    if (this.#failed) return;
+    this.append(say({ k: 'journal.removed', t: this.#now(), segment, records, bytes, first, last }));
+    this.commit();
+  }
+
   /** How far it is signed. */
   get head(): Head | undefined {
-    return this.#head;
+    return this.#signer.head;
+  }
+
+  /** Is told of each new head, and of the signed line that it is kept as. */
+  set onHead(tell: (head: Head, line: string) => void) {
+    this.#signer.onHead = tell;
   }
 
   get position(): Position {
@@ -206,10 +222,12 @@ export class Journal {
   async tend(): Promise<void> {
     if (this.#failed || this.#closed) return;
     try {
-      this.#lookAtFile();
+      checkFile(this.#path, this.#file, this.#position);
       this.#lookAtClock();
+      const { position } = this;
+      const isOver = (): boolean => this.#closed || position.segment !== this.position.segment;
       if (this.#due()) this.#rotate();
-      else if (this.#now() - this.#signedAt >= this.#headAge) await this.#vouch();
+      else if (this.#signer.isDue(position, this.#headAge)) await this.#signer.signLater(this.#file, position, isOver);
     } catch (error) {
       this.#fail(error);
     }
@@ -222,9 +240,7 @@ export class Journal {
    */
   compare(kept: Head): string | undefined {
     const missing =
-      kept.key === this.#head?.key
-        ? missingOf(this.folder, this.#key, kept)
-        : `the key ${kept.key}, which it was signed with`;
+      kept.key === this.head?.key ? this.#signer.missingOf(kept) : `the key ${kept.key}, which it was signed with`;
     if (missing !== undefined) this.#sayMissing(missing, kept);
     return missing;
   }
@@ -244,18 +260,19 @@ export class Journal {
   retry(): boolean {
     const failed = this.#failed;
     if (!failed) return true;
-    if (this.#closed) return false;
+    // One that was full goes on only when there is some room, so that it does not stop again at once.
+    if (this.#closed || this.#size > this.#maxBytes * FULL_AGAIN) return false;
     const [lost, since, t] = [this.#lost, this.#failedAt, this.#now()];
     try {
-      if (this.#file >= 0) this.#reattach();
+      if (this.#file >= 0) this.#putBack();
       if (this.#file < 0) this.#open(this.#number + 1);
       // What a failed write left, if it could not be cut off then.
-      this.#cutBack();
+      cutBack(this.#file, this.#position);
       this.#failed = undefined;
       this.append(say({ k: 'journal.resumed', t, since, lost, after: failed.message }));
       this.commit();
       fdatasyncSync(this.#file);
-      this.#sign('open');
+      this.#signer.sign(this.position, 'open');
     } catch (error) {
       // The attempt's own record is none of those that were lost.
       this.#failed ??= unwritable(error);
@@ -273,7 +290,7 @@ export class Journal {
       if (!this.#failed) {
         this.commit();
         if (this.#records > 0) this.#seal();
-        this.#sign('closed');
+        this.#signer.sign(this.position, 'closed');
       }
     } catch (error) {
       throw this.#fail(error);
@@ -283,9 +300,12 @@ export class Journal {
   }
 
   #flush(): void {
+    if (this.#size + this.#buffered > this.#maxBytes)
+      throw new Error(`it has ${this.#size} bytes, and may have no more than ${this.#maxBytes} (record.max_size)`);
     writeAll(this.#write, this.#file, this.#buffer, this.#buffered, this.#position);
     if (this.#durable) fdatasyncSync(this.#file);
     this.#position += this.#buffered;
+    this.#size += this.#buffered;
     this.#records += this.#pending;
     this.#written = this.#last;
     this.#clear();
@@ -299,17 +319,12 @@ export class Journal {
     this.#last = this.#written;
     this.#clear();
     try {
-      if (this.#file >= 0) this.#cutBack();
+      if (this.#file >= 0) cutBack(this.#file, this.#position);
     } catch {
       // `retry` cuts it before anything is appended, and so does the next start.
     }
     this.#failed = unwritable(cause);
     return this.#failed;
-  }
-
-  /** A file that is too short is not made longer: what was in it is gone. */
-  #cutBack(): void {
-    if (fstatSync(this.#file).size > this.#position) ftruncateSync(this.#file, this.#position);
   }
 
   #clear(): void {
@@ -339,76 +354,21 @@ export class Journal {
 
   #seal(): void {
     fdatasyncSync(this.#file);
-    const { segment, records, bytes, hash: last } = this.position;
-    const sealed = new Date(this.#now()).toISOString();
-    const line = { segment, records, bytes, hash: last, sealed };
-    this.#line = appendCheckpoint(this.folder, this.process, this.#key, line, this.#write);
+    this.#signer.seal(this.position);
   }
 
-  /** Signs what was written, once it is on the disk: others go on meanwhile. */
-  async #vouch(): Promise<void> {
-    if (this.#vouching || (this.#head?.hash === this.#written && this.#head.line === this.#line)) return;
-    this.#vouching = true;
-    const { segment } = this.position;
-    const next = this.#nextHead('open');
-    // A segment that was sealed meanwhile is signed by now.
-    const isOver = (): boolean => this.#closed || segment !== this.position.segment;
-    try {
-      await promisify(fdatasync)(this.#file);
-      const draft = await draftHeadLater(this.folder, this.#key, next);
-      if (isOver()) draft.discard();
-      else this.#place(draft);
-    } catch (error) {
-      if (!isOver()) throw error;
-    } finally {
-      this.#vouching = false;
-    }
+  get #path(): string {
+    return join(this.folder, this.position.segment);
   }
 
-  #sign(state: Head['state']): void {
-    this.#place(draftHead(this.folder, this.#key, this.#nextHead(state)));
-  }
-
-  #place(draft: Draft): void {
-    draft.place();
-    this.#head = draft.head;
-    this.#signedAt = this.#now();
-    this.onHead?.(draft.head);
-  }
-
-  #nextHead(state: Head['state']): Omit<Head, 'key'> {
-    const { segment, records, bytes, hash: last } = this.position;
-    const at = new Date(this.#now()).toISOString();
-    return { process: this.process, segment, records, bytes, hash: last, line: this.#line, at, state };
-  }
-
-  /** A file that was taken away, or written by somebody else, would lose what is recorded although each write succeeds. */
-  #lookAtFile(): void {
-    const { segment } = this.position;
-    const there = statSync(join(this.folder, segment), { throwIfNoEntry: false });
-    const mine = fstatSync(this.#file);
-    if (there?.ino !== mine.ino || there.dev !== mine.dev) throw new Error(`somebody took ${segment} away`);
-    if (mine.size !== this.#position) throw new Error(`somebody else changed the size of ${segment}`);
-  }
-
-  /** Puts back a file that was taken away, of which the content is still here. One that was cut stays as it is. */
-  #reattach(): void {
-    const path = join(this.folder, this.position.segment);
-    const there = statSync(path, { throwIfNoEntry: false });
-    const mine = fstatSync(this.#file);
-    if (mine.size < this.#position) {
-      // Its seal says what was there.
+  /** The file that is written is where it has to be again; or, where its content is gone, its seal says what was there. */
+  #putBack(): void {
+    const file = putBack(this.#path, this.#file, this.#position);
+    if (file !== undefined) this.#file = file;
+    else {
       this.#seal();
-      return this.#release();
+      this.#release();
     }
-    if (there?.ino === mine.ino && there.dev === mine.dev) return;
-    if (there) renameSync(path, `${path}.replaced-${this.#now()}`);
-    const copy = openSync(path, 'wx+', 0o600);
-    copyBytes(this.#file, copy, this.#position);
-    fdatasyncSync(copy);
-    syncFolder(this.folder);
-    this.#release();
-    this.#file = copy;
   }
 
   #lookAtClock(): void {
@@ -440,16 +400,15 @@ export class Journal {
     this.#records = 0;
     syncFolder(this.folder);
     // Before anything is in it: a segment that no head knows was not written here.
-    this.#sign('open');
+    this.#signer.sign(this.position, 'open');
   }
 
   /** Finishes the last segment if nobody sealed it. A sealed one is never touched, whatever has become of its file. */
   #recover(): void {
-    const before = readHead(this.folder, this.process, this.#key);
+    const before = this.#signer.readHead();
     const head = isHead(before) ? before : undefined;
-    const missing = head && missingOf(this.folder, this.#key, head);
-    const { seal, line } = lastCheckpoint(this.folder, this.process);
-    this.#line = line;
+    const missing = head && this.#signer.missingOf(head);
+    const { sealed: seal } = this.#signer;
     const sealed = (seal && segmentOf(seal.segment)?.number) ?? 0;
     if (seal) this.#written = this.#last = seal.hash;
     const tail = listSegments(this.folder, this.process).at(-1);
@@ -470,7 +429,7 @@ export class Journal {
     this.#records = tail.records;
     const unsigned = tail.records - (head?.segment === name ? head.records : 0);
     if (this.#records > 0) this.#rotate();
-    else this.#sign('open');
+    else this.#signer.sign(this.position, 'open');
     const t = this.#now();
     if (tail.cut) this.append(say({ k: 'journal.recovered', t, segment: name, ...tail.cut }));
     if (head && unsigned > 0) {

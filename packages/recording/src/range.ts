@@ -1,5 +1,5 @@
 import { codeOf } from './files.js';
-import { type RawRecord, decode } from './format.js';
+import { type RawRecord, decode, hashOf } from './format.js';
 import { listSegments, readSegment } from './segments.js';
 
 /** A place in the journal of one process: the number of a segment, and bytes from its start to where a record begins. */
@@ -41,4 +41,10 @@ export function* readRange(folder: string, process: string, from: Place, to: Pla
       if (codeOf(error) !== 'ENOENT') throw error;
     }
   }
+}
+
+/** The hash of a segment's first record, hex; undefined when there is none. */
+export function firstHash(folder: string, name: string): string | undefined {
+  for (const { record } of readSegment(folder, name)) return hashOf(record);
+  return undefined;
 }

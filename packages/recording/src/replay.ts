@@ -49,6 +49,7 @@ export interface SessionSummary {
 
 const OPENED = Buffer.from('{"k":"opened"');
 const CLOSED = Buffer.from('{"k":"closed"');
+const LOGIN = Buffer.from('{"k":"login"');
 const COMMAND = Buffer.from('{"k":"command"');
 const MARKS = [OPENED, CLOSED, Buffer.from('{"k":"approval"')];
 const SESSION = Buffer.from('"s":"');
@@ -59,6 +60,15 @@ const starts = (header: Buffer, kind: Buffer): boolean => header.subarray(0, kin
 
 /** Whether a record says that a session began, ended, or got on after its end: what an index of sessions follows. */
 export const marksSession = (header: Buffer): boolean => MARKS.some((kind) => starts(header, kind));
+
+/** The session that a record belongs to, by the bytes of its header; undefined: to none, or a login that failed. */
+export function sessionOf(header: Buffer): string | undefined {
+  if (starts(header, LOGIN)) return undefined;
+  const at = header.subarray(0, NEAR).indexOf(SESSION);
+  if (at < 0) return undefined;
+  const from = at + SESSION.length;
+  return header.toString('latin1', from, header.indexOf(0x22, from));
+}
 
 /** Counts of commands by session, taken from the bytes of headers. */
 export class CommandCounts {

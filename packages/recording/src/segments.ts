@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HEADER, LENGTH, LONGEST } from './format.js';
 
@@ -27,6 +27,10 @@ export function listSegments(folder: string, process?: string): Segment[] {
     .filter((segment) => process === undefined || segment.process === process)
     .sort((a, b) => (a.process === b.process ? a.number - b.number : a.process < b.process ? -1 : 1));
 }
+
+/** Bytes of all segments of a folder. */
+export const sizeOf = (folder: string): number =>
+  listSegments(folder).reduce((sum, { name }) => sum + statSync(join(folder, name)).size, 0);
 
 const CHUNK = 1024 * 1024;
 

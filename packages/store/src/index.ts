@@ -1,5 +1,6 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import SQLite from 'better-sqlite3';
 import { Kysely, type Selectable } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
@@ -141,6 +142,18 @@ export class Store {
       .values({ name, value })
       .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
       .execute();
+  }
+}
+
+/** One setting of a store that may be in use, which nothing is done to; undefined where there is no such file or setting. */
+export function readSetting(file: string, name: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  const db = new SQLite(file, { readonly: true, timeout: 1_000 });
+  try {
+    const row = db.prepare<[string], { value: string }>('select value from settings where name = ?').get(name);
+    return row?.value;
+  } finally {
+    db.close();
   }
 }
 
