@@ -5,7 +5,9 @@ import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ENV, NODE, ROOT } from './setup.mjs';
 
-const files = globSync('{packages,protocols}/*/test/**/fuzz-*.test.ts', { cwd: ROOT });
+const files = globSync(['{packages,protocols}/*/test/**/fuzz-*.test.ts', '{agent,gateway}/test/**/fuzz-*.test.ts'], {
+  cwd: ROOT,
+});
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
 
 if (process.argv[2] === 'lineage') {
