@@ -26,6 +26,7 @@ import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
 import { tokenRoutes } from './tokens.js';
+import { refuseAddress, refuseBytes } from './unreadable.js';
 
 export interface Control {
   readonly url: string;
@@ -71,7 +72,12 @@ export interface Routes {
 /** The control API: for people and programs with a token, on loopback unless the configuration says otherwise. */
 export async function openControl(gateway: Gateway): Promise<Control> {
   const { address, port } = gateway.config.control;
-  const app: App = fastify({ bodyLimit: 4 * 1024 * 1024, forceCloseConnections: true });
+  const app: App = fastify({
+    bodyLimit: 4 * 1024 * 1024,
+    forceCloseConnections: true,
+    clientErrorHandler: refuseBytes,
+    frameworkErrors: refuseAddress,
+  });
   await addRoutes(app, gateway);
   try {
     return { url: await app.listen({ host: address, port }), close: () => app.close() };
