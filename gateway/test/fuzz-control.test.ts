@@ -29,6 +29,8 @@ const FRESH = Number(process.env['SLUICE_FUZZ_SEED'] ?? Math.floor(Math.random()
 const FIXED_RUNS = 150;
 /** Streams of events have no end of their own. */
 const MAX_ANSWER_MS = 600;
+/** Whoever hears nothing for so long was forgotten. */
+const MAX_SILENCE_MS = 30_000;
 const MAX_GROWTH_BYTES = 400 * 1024 * 1024;
 /** Statuses that say that the gateway failed. 503 is what a route says that cannot answer now, and is described as such. */
 const isFailure = (status: number): boolean => status >= 500 && status !== 503;
@@ -164,7 +166,10 @@ function send(
   });
   // The gateway may close while a body is on its way that it does not want.
   sent.on('error', () => resolve(undefined));
-  sent.setTimeout(30_000, () => sent.destroy(new Error('no answer')));
+  sent.setTimeout(MAX_SILENCE_MS, () => {
+    resolve({ status: 599, type: '', body: 'nothing came' });
+    sent.destroy();
+  });
   sent.end(body);
   return promise;
 }
