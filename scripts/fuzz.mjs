@@ -5,7 +5,7 @@ import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ENV, NODE, ROOT } from './setup.mjs';
 
-const files = globSync('{gateway,packages/*,protocols/*}/test/**/fuzz-*.test.ts', { cwd: ROOT });
+const files = globSync('{agent,gateway,packages/*,protocols/*}/test/**/fuzz-*.test.ts', { cwd: ROOT });
 /** Comparisons with a real server, which take `--major` as well. */
 const IN_BENCH = ['lineage', 'twins'];
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);

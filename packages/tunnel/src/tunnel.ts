@@ -342,10 +342,11 @@ export class Tunnel {
   }
 
   #wasReset(id: number, entry: Exclude<Entry, { state: 'reset' }>, { message }: Reason): void {
+    // Thrown while the request is still known: the end of the tunnel is what rejects it.
+    if (entry.state === 'opening') throw new TunnelError('protocol', 'a reset in place of an answer');
     this.#forget(id);
     this.#answer(frame('reset', id, json({ code: 'reset', message: '' })));
     if (entry.state === 'live') entry.stream.abandon(new TunnelError('reset', `${this.peer}: ${words(message)}`));
-    else if (entry.state === 'opening') throw new TunnelError('protocol', 'a reset in place of an answer');
     else {
       entry.abandoned.abort(new TunnelError('cancelled', 'the request was taken back'));
       if (++this.#takenBack > TAKEN_BACK) throw new TunnelError('flood', 'too many requests that were taken back');

@@ -49,8 +49,9 @@ describe('streams', () => {
     const { stream } = await near.open(Buffer.alloc(0));
     far[0]?.write(randomBytes(100_000));
     stream.destroy();
-    await sleep(10);
-    expect([near.closed, tunnel.closed, near.streams, tunnel.streams]).toEqual([undefined, undefined, 0, 0]);
+    await vi.waitFor(() =>
+      expect([near.closed, tunnel.closed, near.streams, tunnel.streams]).toEqual([undefined, undefined, 0, 0]),
+    );
   });
 
   test('a refusal has its code and its words', async () => {
@@ -267,6 +268,17 @@ describe('a hostile peer is cut off, with a reason', () => {
     end.receive(Buffer.concat([frame('hello', 0, HELLO), frame('open', 1)]));
     expect(tunnel.closed).toBe(errors[0]);
     expect(errors[0]?.message).toMatch(/does not open streams/);
+  });
+
+  test('a request that is answered with a reset is rejected, and does not wait for ever', async () => {
+    const end = new End();
+    const tunnel = new Tunnel({ transport: end, peer: 'the peer' });
+    end.receive(frame('hello', 0, HELLO));
+    const opening = tunnel.open(Buffer.alloc(0));
+    await sleep(1);
+    end.receive(frame('reset', 1, Buffer.from('{"code":"x","message":"y"}')));
+    await expect(opening).rejects.toMatchObject({ code: 'protocol' });
+    expect(end.closedWith).toMatch(/a reset in place of an answer/);
   });
 
   test('whatever bytes come, a tunnel closes or goes on: it never throws', async () => {
