@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
@@ -19,6 +19,9 @@ create view over_customers as select id, email from customers;
 create function from_locked() returns int language sql stable begin atomic select a from locked; end;
 create function from_customers() returns text language sql stable begin atomic select email from customers; end;
 `;
+
+/** What used to hang did so for ever; a busy machine may take a while. */
+const MAX_WAIT_MS = 15_000;
 
 /** Nobody waits for a lock of somebody else because the gateway has to look something up. */
 describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the catalog on PostgreSQL %i', (major) => {
@@ -41,6 +44,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     await stand.stop();
     await server.stop();
   });
+  afterEach(async () => {
+    await locker.query('rollback');
+    await direct.query('rollback');
+  });
   /** Rows, or the message of the error; and that it took no longer than look-ups may. */
   const ask = async (client: pg.Client, text: string, extended = false): Promise<unknown> => {
     const began = performance.now();
@@ -50,7 +57,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     } catch (error) {
       return (error as Error).message;
     } finally {
-      expect(performance.now() - began).toBeLessThan(4_000);
+      expect(performance.now() - began).toBeLessThan(MAX_WAIT_MS);
     }
   };
   let tables = 0;
@@ -70,13 +77,12 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
       expect(await ask(fresh, 'select from_customers()')).toEqual(['[masked:EMAIL]']);
       for (const text of ['select a from over_locked', 'select a from over_view', 'select from_locked()']) {
         expect(await ask(fresh, text)).toMatch(
-          /^This command could not be judged.* cannot be read while another session/,
+          /^This command could not be judged.* cannot be read while something that it reads is locked/,
         );
       }
       expect(await ask(fresh, 'select b from locked')).toMatch(/definition of public.locked cannot be read/);
       expect(await ask(locker, 'rollback')).toEqual([]);
-      await sleep(600);
-      expect(await ask(fresh, 'select a from over_view')).toEqual([7]);
+      await expect.poll(() => ask(fresh, 'select a from over_view')).toEqual([7]);
       expect(await ask(fresh, 'select b from locked')).toEqual([8]);
       expect(await ask(fresh, 'select from_locked()')).toEqual([7]);
       await fresh.end();
@@ -111,10 +117,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     for (const [at, client] of clients.entries()) {
       expect(await ask(client, at % 2 === 0 ? 'commit' : 'rollback', at > 1)).toEqual([]);
     }
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(2_000);
     // What reads is refused, once it has waited as long as look-ups may, and works again afterwards.
     expect(await failure(other.query('select email from customers'))).toBe('42501');
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(MAX_WAIT_MS);
     await direct.query('rollback');
     expect(await ask(other, 'select email from customers')).toEqual(['[masked:EMAIL]']);
     await Promise.all(clients.map((client) => client.end()));

@@ -204,7 +204,7 @@ export class MaskSession implements MaskedSession {
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
       throw new NotNow(
-        `the definition of ${unread} cannot be read while another session locks what it reads (ALTER, TRUNCATE, LOCK TABLE); try again when that is over`,
+        `the definition of ${unread} cannot be read while something that it reads is locked (by ALTER, TRUNCATE or LOCK TABLE); try again when that is over`,
       );
     }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.

@@ -80,6 +80,9 @@ test.each(Object.entries(SHAPES))('%s: nothing passes that is too much', (_, { o
   expect(push(shared(), of('x'.repeat(1100), 'secret'))).toMatch(/more than 1000 bytes/);
   expect(push(shared(), of('x'.repeat(700), 's'.repeat(200)))).toMatch(/a mask looks at have more than 100 bytes/);
   expect(push(shared(), of('x', 's'.repeat(90)))).toBe('passed');
+  // What was refused takes nothing from others.
+  const large = shared();
+  for (let time = 0; time < 3; time++) expect(push(large, of('x'.repeat(700), 's'.repeat(200)))).toMatch(/looks at/);
 });
 
 test.each(Object.entries(SHAPES))('%s: long rows share their memory', (_, { of, head, make }) => {

@@ -59,7 +59,7 @@ export class Names {
 
   /** Whether what `portal` has found is a cursor of DECLARE, and not a portal of Bind (which may run the DECLARE). */
   isCursor(name: string): boolean {
-    return this.#cursors.has(name) && !this.#portals.has(name) && !this.#binds(name);
+    return this.#cursors.has(name) && !this.#binds(name);
   }
 
   #binds(name: string): boolean {
@@ -109,7 +109,9 @@ export class Names {
     this.#statements.set(name, statement);
   }
 
+  /** The target has no two portals of one name: what we knew by it has gone there, as a savepoint was rolled back. */
   bound(portal: string, command: Running): void {
+    this.#cursors.delete(portal);
     this.#portals.set(portal, command);
   }
 
@@ -129,6 +131,7 @@ export class Names {
         else this.#statements.delete(effect.name);
         break;
       case 'declare':
+        this.#portals.delete(effect.name);
         this.#cursors.set(effect.name, command);
         break;
       case 'close':

@@ -255,6 +255,20 @@ test('a cursor is declared by the extended protocol, and described', () => {
   expect(session.upstream()).toEqual(['Execute (stands in)', 'Sync']);
 });
 
+test('a cursor that has taken the name of a portal is no portal', () => {
+  const session = masked(({ text }) =>
+    allow(text.startsWith('declare') ? { type: 'declare', name: 'c' } : { type: 'none' }),
+  );
+  session.client(t.query('begin; savepoint s'), t.parse('', 'select a'), t.bind('c', ''), t.sync);
+  session.replies(reply.complete('BEGIN'), reply.complete('SAVEPOINT'), reply.ready('T'));
+  session.replies(reply.parsed, reply.bound, reply.ready('T'));
+  session.client(t.query('rollback to s'), t.query('declare c cursor for select secret'));
+  session.replies(reply.complete('ROLLBACK'), reply.ready('T'), reply.complete('DECLARE CURSOR'), reply.ready('T'));
+  session.upstream();
+  session.client(t.execute('c'), t.sync);
+  expect(session.upstream()).toEqual(['Execute (stands in)', 'Sync']);
+});
+
 test('each wait for a reply sends a Flush of its own', () => {
   const session = masked();
   session.client(t.batch('set a'), t.batch('set b'), t.batch('select c'), t.sync);

@@ -64,12 +64,14 @@ export class RowAllowance {
    */
   admit(bytes: number): void {
     const shared = this.#shared;
-    if (!shared || bytes > shared.longest) throw tooLong(shared?.longest ?? this.limit);
+    if (!shared || bytes > shared.longest) throw this.#refused(tooLong(shared?.longest ?? this.limit));
     if (bytes <= this.#taken.bytes) return;
     if (!this.#watched) shared.watch(this, this.#taken);
     this.#watched = true;
     if (shared.take(this.#taken, bytes - this.#taken.bytes)) return;
-    throw new Unmaskable('ROW_TOO_LONG', 'other long rows take all the memory there is for them: try again later');
+    throw this.#refused(
+      new Unmaskable('ROW_TOO_LONG', 'other long rows take all the memory there is for them: try again later'),
+    );
   }
 
   /** The row is gone: with those who read it, everything of it has left before more comes. */
@@ -83,10 +85,15 @@ export class RowAllowance {
    * @throws Unmaskable when they are more than the limit
    */
   look(bytes: number): void {
-    if (bytes > this.limit)
-      throw new Unmaskable(
-        'ROW_TOO_LONG',
-        `the values of a row that a mask looks at have more than ${this.limit} bytes`,
-      );
+    if (bytes <= this.limit) return;
+    throw this.#refused(
+      new Unmaskable('ROW_TOO_LONG', `the values of a row that a mask looks at have more than ${this.limit} bytes`),
+    );
+  }
+
+  /** Nothing of the answer is kept any more. */
+  #refused(why: Unmaskable): Unmaskable {
+    this.release();
+    return why;
   }
 }

@@ -9,8 +9,12 @@ import type { Query, Row } from './read.js';
 import { FUNCTION_BODIES, GENERATED_EXPRESSIONS, VIEW_DEFINITIONS } from './queries.js';
 
 const MAX_LOCK_WAIT_MS = 50;
+/** Of all texts of one reading. What is locked is passed over, so only locks that come at that moment are waited for. */
+const MAX_LOCK_WAITS = 20;
 /** For all texts of one reading: what is not there by then is unread. */
-const MAX_READING_MS = 2_000;
+const MAX_READING_MS = 20_000;
+/** Texts that are got at once: what they read is locked together, and a server has room for so many locks. */
+const MAX_BATCH = 500;
 
 const LIMITS = `set local lock_timeout to ${MAX_LOCK_WAIT_MS}; set local statement_timeout to ${MAX_READING_MS}; set local search_path to ''`;
 
@@ -56,9 +60,11 @@ async function readTexts(
   until: number,
 ): Promise<Map<number, Row[]>> {
   const found = new Map<number, Row[]>();
-  const batches = [wanted];
+  const batches = Array.from({ length: Math.ceil(wanted.length / MAX_BATCH) }, (_, at) =>
+    wanted.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH),
+  );
+  let refusals = 0;
   for (let batch = batches.pop(); batch && Date.now() < until; batch = batches.pop()) {
-    if (batch.length === 0) continue;
     try {
       for (const row of await query(`${LIMITS}; ${select(batch)}`)) {
         const oid = Number(row[0]);
@@ -68,6 +74,7 @@ async function readTexts(
       }
     } catch (error) {
       if (!isRefusal(error)) throw error;
+      if (++refusals > MAX_LOCK_WAITS) break;
       const middle = Math.ceil(batch.length / 2);
       if (batch.length > 1) batches.push(batch.slice(0, middle), batch.slice(middle));
     }
