@@ -87,12 +87,7 @@ export class AnalysisPool {
   }
 
   /** Always resolves: what could not be analysed in time is unknown. */
-  analyze(
-    major: number,
-    text: string,
-    context: PoolContext = {},
-    { owner, urgency }: Asker = NOBODY,
-  ): Promise<Facts> {
+  analyze(major: number, text: string, context: PoolContext = {}, { owner, urgency }: Asker = NOBODY): Promise<Facts> {
     if (this.#closed) return Promise.resolve(gaveUp(CLOSING));
     // What is only explained takes no place from statements.
     const { quick, slow, explain } = this.#queues;
