@@ -187,7 +187,7 @@ export class StreamMask {
     const last = findings.at(-1);
     const goesOn = last?.end === plain.bytes.length;
     for (const one of findings) if (one.start < cut && (one.end > cut || (goesOn && one === last))) cut = one.start;
-    const done = doneWith(plain, findings, cut);
+    const done = doneWith(plain, cut);
     if (done > LEAD.length) {
       const to = plain.at(cut);
       this.#render(out, plain, findings, to);
@@ -221,7 +221,7 @@ export class StreamMask {
       this.#render(out, plain, findings, to);
       this.#gone = to;
     }
-    const done = doneWith(plain, findings, spanning);
+    const done = doneWith(plain, spanning);
     if (done < LEAD.length + FORGET_BYTES) return;
     const size = plain.at(done);
     this.#line = Buffer.from(this.#line.subarray(size));
@@ -265,17 +265,12 @@ export class StreamMask {
 }
 
 /**
- * Up to where a line of which all before `to` has gone need not be looked at again: the start of a word, as far before `to` as
- * detectors look, and before whatever is found there.
+ * Up to where a line need not be looked at again of which all before `to` has gone, and nothing that may go on starts there: to
+ * the start of a word, as far before `to` as detectors look.
  */
-function doneWith(plain: Plain, findings: readonly Finding[], to: number): number {
+function doneWith({ bytes }: Plain, to: number): number {
   let done = to - CONTEXT_BYTES;
-  for (let n = findings.length - 1; n >= 0; n--) {
-    const { start, end } = findings[n] as Finding;
-    if (end <= done) break;
-    done = Math.min(done, start - CONTEXT_BYTES);
-  }
-  while (done > LEAD.length && (plain.bytes[done - 1] as number) > 0x20) done--;
+  while (done > LEAD.length && (bytes[done - 1] as number) > 0x20) done--;
   return Math.max(done, LEAD.length);
 }
 
