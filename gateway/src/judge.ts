@@ -1,4 +1,11 @@
-import { type AnalysisPool, type Analyzer, type Asker, INLINE_LIMIT, analyzeShell, loadPostgres } from '@sluice/analysis';
+import {
+  type AnalysisPool,
+  type Analyzer,
+  type Asker,
+  INLINE_LIMIT,
+  analyzeShell,
+  loadPostgres,
+} from '@sluice/analysis';
 import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
