@@ -49,6 +49,14 @@ export function benchDetectors({ rounds }: { rounds: number }): string {
     '| --- | --- | --- | --- |',
     ...texts.flatMap(([name, cells]) => speed(name, cells, rounds)),
     '',
+    '## What hostile texts cost',
+    '',
+    'Each text is a trigger of some detector, repeated. ms of CPU, the best of three; the ratio is that of 1 MiB to 256 KiB, where 4 is linear.',
+    '',
+    '| repeated | 64 KiB | 256 KiB | 1 MiB | ratio |',
+    '| --- | --- | --- | --- | --- |',
+    ...hostile(),
+    '',
     '## What masking rows costs',
     '',
     'DataRow messages of ten columns in chunks of 64 KiB, without sockets. A copy is what a relay that changes anything pays.',
@@ -122,6 +130,36 @@ function speed(name: string, cells: Cells, rounds: number): string[] {
     const [low, high] = spread(seconds);
     const perCell = (median(seconds) / (cells.starts.length - 1)) * 1e9;
     return `| ${name} | ${variant} | **${rate(median(seconds))}** (${rate(high)}–${rate(low)}) | ${perCell.toFixed(0)} |`;
+  });
+}
+
+/** One for each look around that a detector takes; packages/masking/test/triggers.ts has more, where work is counted. */
+const HOSTILE = [
+  'a@',
+  'password=',
+  'auth=1',
+  'password="',
+  '-----BEGIN PRIVATE KEY-----\n',
+  'x://a:b',
+  'eyJ.',
+  'glpat-',
+  '1 ',
+  '4111 ',
+  '+49 30 ',
+  'ssn 123-45-',
+  'DE12-',
+];
+
+function hostile(): string[] {
+  return HOSTILE.map((piece) => {
+    const times = [64, 256, 1024].map((kib) => {
+      const bytes = Buffer.from(piece.repeat(Math.ceil((kib * 1024) / piece.length)));
+      const seconds = measured({ detect: () => detect(bytes) }, 3)['detect'] ?? [];
+      return Math.min(...seconds) * 1e3;
+    });
+    const [, middle = 0, large = 0] = times;
+    const cells = [...times.map((time) => time.toFixed(1)), (large / middle).toFixed(1)];
+    return `| \`${JSON.stringify(piece).slice(1, -1)}\` | ${cells.join(' | ')} |`;
   });
 }
 

@@ -252,6 +252,31 @@ describe('bounds', () => {
     }
   });
 
+  test.each([0, 40, 127, 128, 1_000])('a secret that spans two parts of a long line, %i before', (before) => {
+    const secret = 'password="hunter 77 two words and more of it to come here"';
+    for (let left = 1; left < secret.length; left += 9) {
+      const size = 16 * 1024 - left - before;
+      const text = `${'a '.repeat(size / 2)}${'b'.repeat(size % 2)} ${'c'.repeat(before)} ${secret} then ${'b '.repeat(9_000)}\n`;
+      for (const size of [text.length, 5_000, 64]) {
+        const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, n) =>
+          text.slice(n * size, (n + 1) * size),
+        );
+        expect(edited(pieces)).toBe(text.replace(/hunter.*here/, '[masked:SECRET]'));
+      }
+    }
+  });
+
+  test('a long word behind a name is hidden to its end', () => {
+    const text = `x password=${'Zq7xK9mP2w'.repeat(4_000)} and the rest\n`;
+    for (const size of [text.length, 5_000, 64]) {
+      const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, n) =>
+        text.slice(n * size, (n + 1) * size),
+      );
+      expect(edited(pieces)).not.toContain('K9mP');
+      expect(edited(pieces)).toContain(' and the rest\n');
+    }
+  });
+
   test('binary output passes as it is', () => {
     const bytes = Buffer.from(Array.from({ length: 50_000 }, (_, n) => (n * 7919 + (n >> 3)) & 0xff));
     expect(edited(cut(bytes, [1, 17, 4_000, 20_000, 33_333]), redact('API_KEY', 'JWT', 'PRIVATE_KEY'))).toBe(

@@ -4,7 +4,7 @@
  */
 import { countWork, growth } from '@sluice/testkit/work';
 import { describe, expect, test } from 'vitest';
-import { detect, type Entity } from '../src/index.js';
+import { detect, type Entity, ENTITIES, type Mode, streamEditor } from '../src/index.js';
 import { repeated, SAMPLES, TRIGGERS } from './triggers.js';
 
 /** Beyond every bounded look around. */
@@ -43,5 +43,25 @@ describe('detectors', () => {
         detect(Buffer.from(repeated(trigger, size)), undefined, undefined, new Set<Entity>(['EMAIL']));
       expect(growth(SIZE / 4, look), trigger).toBeLessThan(MOST_GROWTH);
     }
+  });
+});
+
+describe('streams', () => {
+  const all = new Map<Entity, Mode>(ENTITIES.map((entity) => [entity, { type: 'redact' }]));
+  const through = (text: string, piece: number, modes: ReadonlyMap<Entity, Mode>): void => {
+    const editor = streamEditor({ modes, key: Buffer.alloc(32) });
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += piece) editor.push(bytes.subarray(at, at + piece));
+    editor.end();
+  };
+
+  test.each(['word ', 'password="a ', 'a@b.cc ', 'eyJ-'])('a line of %j in small pieces', (piece) => {
+    const look = (size: number): void => through(piece.repeat(size / piece.length), 64, all);
+    expect(growth(8_000, look)).toBeLessThan(2.6);
+  });
+
+  test.each(['glpat-', 'eyJ-', `-----BEGIN PRIVATE KEY-----\n|\r|\n`, 'x\n'])('bytes in bulk of %j', (trigger) => {
+    const look = (size: number): void => through(repeated(trigger, size), 32 * 1024, all);
+    expect(growth(33 * 1024, look)).toBeLessThan(2.6);
   });
 });

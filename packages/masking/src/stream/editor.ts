@@ -24,10 +24,17 @@ const BULK = 8;
 const LONGEST = 16 * 1024;
 /** Fewer bytes are not worth a look at all of them first. */
 const LINES = 512;
+/** Detectors look no further to the left than this, or to the start of a word. Bytes. */
+const CONTEXT_BYTES = 128;
+/** So much of a line has to be done with before it is forgotten: each time the rest is copied. Bytes. */
+const FORGET_BYTES = 1024;
+/** A word of which so much is kept back is looked at again only when it has grown by an eighth. Bytes. */
+const LONG_WORD_BYTES = 1024;
 /** Stands before each line: what counts only where it is all of a value is not looked for in a stream. */
 const LEAD = Buffer.from('x\n');
 /** Of the line before, which went with the key that it was taken for. */
 const NEWLINE = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Masks what detectors find in the output of a program, line by line; a private key over as many as it has. Memory is bounded
@@ -44,6 +51,9 @@ export class StreamMask {
   #sure = false;
   #bulk = false;
   #waits = 0;
+  /** What came behind the line since it was looked at. */
+  #unseen: Buffer[] = [];
+  #unseenBytes = 0;
   /** The lines of a private key, while they last. */
   #body: KeyBody | undefined;
   /** The rest of a word that was too long to be looked at as one, and starts with a secret. */
@@ -56,7 +66,7 @@ export class StreamMask {
 
   /** Bytes that `push` has kept. */
   get held(): number {
-    return this.#line.length - this.#gone;
+    return this.#line.length - this.#gone + this.#unseenBytes;
   }
 
   /** Takes bytes cut anywhere and gives those that may go. */
@@ -64,20 +74,43 @@ export class StreamMask {
     this.#waits = 0;
     if (this.held === 0) this.#bulk = false;
     if (bytes.length >= BULK) this.#bulk = true;
-    const all = this.#line.length === 0 ? bytes : Buffer.concat([this.#line, bytes]);
+    if (this.#mayWait(bytes)) return Buffer.alloc(0);
+    const all = this.#joined(bytes);
     const out: Buffer[] = [];
     let from = this.#lines(out, all);
-    for (;;) {
-      const newline = all.indexOf(0x0a, from);
-      const size = (newline < 0 ? all.length : newline + 1) - from;
+    for (let newline = -1; ; ) {
+      // Once for each line, however many parts it has.
+      if (newline < from) newline = all.indexOf(0x0a, from);
+      if (newline < 0) newline = Number.POSITIVE_INFINITY;
+      const size = Math.min(all.length, newline + 1) - from;
       if (size > LONGEST) from += this.#part(out, all.subarray(from, from + LONGEST));
-      else if (newline < 0) break;
+      else if (newline >= all.length) break;
       else from += this.#whole(out, all.subarray(from, newline + 1));
     }
     // A copy: what came is only lent.
     this.#line = Buffer.from(all.subarray(from));
     this.#tail(out);
     return Buffer.concat(out);
+  }
+
+  /** Of a long word nothing can go before its end: it is looked at again when there is much more of it. */
+  #mayWait(bytes: Buffer): boolean {
+    const seen = this.#line.length - this.#gone;
+    const unseen = this.#unseenBytes + bytes.length;
+    if (seen < LONG_WORD_BYTES || unseen > seen / 8 || this.#line.length + unseen > LONGEST) return false;
+    if (bytes.includes(0x0a)) return false;
+    this.#unseen.push(Buffer.from(bytes));
+    this.#unseenBytes = unseen;
+    return true;
+  }
+
+  /** The line, with all that has come behind it. */
+  #joined(bytes: Buffer): Buffer {
+    if (this.#line.length === 0 && this.#unseenBytes === 0) return bytes;
+    const all = Buffer.concat([this.#line, ...this.#unseen, bytes]);
+    this.#unseen = [];
+    this.#unseenBytes = 0;
+    return all;
   }
 
   /** Whole lines of which none has anything in it go as they are, all at once. Returns where they end. */
@@ -99,6 +132,7 @@ export class StreamMask {
     const out: Buffer[] = [];
     if (this.#body !== undefined) out.push(NEWLINE);
     this.#body = undefined;
+    this.#line = this.#joined(NOTHING);
     const plain = plainOf(this.#line, LEAD);
     this.#render(out, plain, this.#findings(plain), this.#line.length);
     this.#gone = this.#line.length;
@@ -109,7 +143,8 @@ export class StreamMask {
   /** What is left at the end. */
   end(): Buffer {
     const out: Buffer[] = [];
-    if (this.#line.length > 0) this.#whole(out, this.#line);
+    const line = this.#joined(NOTHING);
+    if (line.length > 0) this.#whole(out, line);
     this.#line = Buffer.alloc(0);
     this.#gone = 0;
     return Buffer.concat(out);
@@ -135,22 +170,35 @@ export class StreamMask {
     return line.length;
   }
 
-  /** The first part of a line that is too long: up to a blank, where there is one, that no finding spans. */
+  /**
+   * The first part of a line that is too long: up to a blank, where there is one, that no finding spans. Gives how much of it is
+   * done with; what is left stands before the next part, so that a finding that goes on there is found with its name.
+   */
   #part(out: Buffer[], first: Buffer): number {
     this.#body = undefined;
+    this.#line = first;
     const plain = plainOf(first, LEAD);
     const findings = this.#findings(plain);
     let cut = plain.bytes.length;
     while (cut > LEAD.length && (plain.bytes[cut - 1] as number) > 0x20) cut--;
     const hard = cut <= LEAD.length;
-    for (const { start, end } of findings) if (!hard && start < cut && end > cut) cut = start;
-    const size = hard || cut <= LEAD.length ? Math.max(1, plain.whole) : plain.at(cut);
-    this.#line = first.subarray(0, size);
-    const wasSwallowing = this.#swallowing;
-    const part = plainOf(this.#line, LEAD);
-    this.#render(out, part, this.#findings(part), size);
+    // What could become a finding with what follows stays for the next part, and so does a finding that may go on there.
+    cut = Math.min(cut, openFrom(plain.bytes, LEAD.length, this.#modes).from);
     const last = findings.at(-1);
-    this.#swallowing = hard && ((last !== undefined && last.end === plain.bytes.length) || wasSwallowing);
+    const goesOn = last?.end === plain.bytes.length;
+    for (const one of findings) if (one.start < cut && (one.end > cut || (goesOn && one === last))) cut = one.start;
+    const done = doneWith(plain, cut);
+    if (done > LEAD.length) {
+      const to = plain.at(cut);
+      this.#render(out, plain, findings, to);
+      this.#swallowing = false;
+      this.#gone = Math.max(this.#gone, to) - plain.at(done);
+      return plain.at(done);
+    }
+    const size = Math.max(1, plain.whole);
+    const wasSwallowing = this.#swallowing;
+    this.#render(out, plain, findings, size);
+    this.#swallowing = goesOn || (hard && wasSwallowing);
     this.#gone = Math.max(0, this.#gone - size);
     return size;
   }
@@ -169,9 +217,15 @@ export class StreamMask {
     // What is found now may be found as more than that later: it stays whole.
     const spanning = findings.find(({ start, end }) => start < from && end > from)?.start ?? from;
     const to = spanning >= plain.bytes.length ? plain.whole : plain.at(spanning);
-    if (to <= this.#gone) return;
-    this.#render(out, plain, findings, to);
-    this.#gone = to;
+    if (to > this.#gone) {
+      this.#render(out, plain, findings, to);
+      this.#gone = to;
+    }
+    const done = doneWith(plain, spanning);
+    if (done < LEAD.length + FORGET_BYTES) return;
+    const size = plain.at(done);
+    this.#line = Buffer.from(this.#line.subarray(size));
+    this.#gone -= size;
   }
 
   #findings({ bytes }: Plain): readonly Finding[] {
@@ -208,6 +262,16 @@ export class StreamMask {
     const kept: Mode = entity === 'PRIVATE_KEY' && mode.type !== 'null' ? { type: 'redact' } : mode;
     return Buffer.from(maskText(value.toString('utf8'), { mode: kept, key: this.#key, entity }) ?? '');
   }
+}
+
+/**
+ * Up to where a line need not be looked at again of which all before `to` has gone, and nothing that may go on starts there: to
+ * the start of a word, as far before `to` as detectors look.
+ */
+function doneWith({ bytes }: Plain, to: number): number {
+  let done = to - CONTEXT_BYTES;
+  while (done > LEAD.length && (bytes[done - 1] as number) > 0x20) done--;
+  return Math.max(done, LEAD.length);
 }
 
 function hasLongLine(lines: Buffer): boolean {

@@ -8,16 +8,16 @@ export class KeyBody {
   /** A whole line: 'all' belongs to the key, 'none' of it, or as many bytes of it as the end has. */
   line(bytes: Buffer): 'all' | 'none' | number {
     this.#left -= bytes.length;
-    const text = bytes.toString('latin1').replace(/[\r\n\0]+$/, '');
     if (this.#left < 0) return 'none';
+    const text = withoutEnd(bytes);
     if (BODY.test(text)) return 'all';
     return LAST.exec(text)?.[0].length ?? 'none';
   }
 
   /** A line that has not ended may still be one of the key. */
   mayGoOn(bytes: Buffer): boolean {
-    const text = bytes.toString('latin1').replace(/[\r\0]+$/, '');
     if (bytes.length > this.#left) return false;
+    const text = withoutEnd(bytes);
     if (BODY.test(text) || LAST.test(text) || /^-----END [A-Z0-9 ]{0,40}-{0,5}$/.test(text)) return true;
     return '-----END '.startsWith(text) || HEADERS.some((name) => name.startsWith(text));
   }
@@ -26,3 +26,10 @@ export class KeyBody {
 const HEADERS = ['Proc-Type:', 'DEK-Info:', 'Version:', 'Comment:', 'Hash:', 'Charset:'];
 const BODY = /^[A-Za-z0-9+/=\t ]{0,200}$|^(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset):.{0,200}$/;
 const LAST = /^-----END [A-Z0-9 ]{1,40}-----/;
+
+/** The line without its end, and what a terminal puts there. */
+function withoutEnd(bytes: Buffer): string {
+  let end = bytes.length;
+  while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d || bytes[end - 1] === 0x00)) end--;
+  return bytes.toString('latin1', 0, end);
+}

@@ -1,4 +1,4 @@
-import { ALNUM, BASE64URL } from '../detectors/bytes.js';
+import { ALNUM, BASE64URL, skip } from '../detectors/bytes.js';
 import { detect, type Entity } from '../detectors/index.js';
 import { VENDORS } from '../detectors/vendor.js';
 
@@ -67,22 +67,18 @@ const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0 || (byte 
 /** Where in the last word a key with a known start could begin, and whether that start is complete. */
 function keyFrom(bytes: Buffer, token: number): [at: number, sure: boolean] {
   const end = bytes.length;
+  let tokens = end;
+  while (tokens > token && (BASE64URL[bytes[tokens - 1] as number] === 1 || bytes[tokens - 1] === 0x2e)) tokens--;
   for (let at = token; at < end; at++) {
     if (at > token && (ALNUM[bytes[at - 1] as number] === 1 || bytes[at - 1] === 0x5f)) continue;
     const start = bytes.toString('latin1', at, Math.min(end, at + 16));
     for (const { prefix, body, most } of VENDORS) {
       if (prefix.startsWith(start)) return [at, false];
       if (!start.startsWith(prefix)) continue;
-      let to = at + prefix.length;
-      while (to < end && body[bytes[to] as number] === 1) to++;
+      const to = skip(bytes, at + prefix.length, Math.min(end, at + prefix.length + most + 3), body);
       if (to >= end - 1 && to - at - prefix.length <= most + 2) return [at, true];
     }
-    if ('eyJ'.startsWith(start.slice(0, 3)) && isTokens(bytes, at, end)) return [at, start.length > 8];
+    if (at >= tokens && 'eyJ'.startsWith(start.slice(0, 3))) return [at, start.length > 8];
   }
   return [end, false];
-}
-
-function isTokens(bytes: Buffer, from: number, end: number): boolean {
-  for (let at = from; at < end; at++) if (BASE64URL[bytes[at] as number] === 0 && bytes[at] !== 0x2e) return false;
-  return true;
 }
