@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 const WANTED = [
   { name: 'postgresql-15', file: '/usr/lib/postgresql/15/bin/pgbench', use: 'tests against PostgreSQL 15, and load' },
   { name: 'postgresql-client-15', file: '/usr/lib/postgresql/15/bin/psql', use: 'tests with psql and pg_dump' },
-  { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', use: 'comparisons with pgbouncer' },
+  { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', use: 'tests of targets behind pgbouncer, and comparisons with it' },
   { name: 'openssl', file: '/usr/bin/openssl', use: 'tests of TLS to the target' },
   { name: 'openssh-server', file: '/usr/sbin/sshd', use: 'tests with a real SSH target, and the one of the demo' },
   { name: 'openssh-client', file: '/usr/bin/ssh', use: 'tests with ssh, scp and sftp' },

@@ -19,6 +19,8 @@ create schema other;
 create table other.orders (id text);
 insert into other.orders select email from people;
 create function plf(int) returns int language plpgsql as 'begin return $1; end';
+create function fills(text) returns text language plpgsql as $$
+begin insert into pg_temp.copies select email from people; return $1; exception when others then return $1; end $$;
 create procedure nothing() language plpgsql as 'begin end';
 create procedure keeps_and_fails() language plpgsql as $$
 begin insert into copies select email from people; commit; raise exception 'after the commit'; end $$;
@@ -37,7 +39,11 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
     await direct.connect();
     await direct.query(SCHEMA);
     await direct.end();
-    stand = await openStand({ target: targetOf(server), rules: RULES, connection: 'functions: { trusted: [plf] }' });
+    stand = await openStand({
+      target: targetOf(server),
+      rules: RULES,
+      connection: 'functions: { trusted: [plf, fills] }',
+    });
   });
   afterAll(async () => {
     await stand.stop();
@@ -200,6 +206,20 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
         expect(JSON.stringify(await values(text).catch(() => [])), text).not.toContain('ada@');
       await run('close c', declare);
       expect(await values('fetch 1 from c')).toEqual(['ADA']);
+    });
+
+    test('what code fills that runs again: by EXECUTE, and by each FETCH', async () => {
+      const fresh = ['drop table if exists copies', 'create temp table copies (e text)'];
+      const leaks = async (): Promise<string> => JSON.stringify(await values('select e from copies'));
+      await run('prepare p as select fills(name) from people', ...fresh, 'execute p', ...fresh, 'execute p');
+      expect(await leaks()).not.toContain('ada@');
+      await run('begin', 'declare c cursor for select id, fills(name) from people cross join generate_series(1, 5)');
+      for (let n = 0; n < 3; n++) {
+        await run(...fresh);
+        expect(await values('fetch 1 from c')).toEqual([1, null]);
+        expect(await leaks()).not.toContain('ada@');
+      }
+      await run('commit', ...fresh);
     });
 
     test('a large object, always', async () => {

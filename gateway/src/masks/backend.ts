@@ -58,10 +58,10 @@ export class Backend {
     return found.process === reported || this.#pooled !== undefined ? {} : { unfit: POOLER };
   }
 
-  /** What serves the session now. With a pooler by transaction that may be another process each time. */
+  /** What serves the session now, where it could be asked. With a pooler by transaction it may be another one each time. */
   met(found: Process | undefined): Looked {
-    if (this.#pooled === 'transaction' || !this.#first || !found) return {};
     this.#seen = Date.now();
+    if (this.#pooled === 'transaction' || !this.#first || !found) return {};
     const { process, started } = this.#first;
     const same = found.process === process && (started === null || found.started === null || started === found.started);
     return same ? {} : { unfit: CHANGED };

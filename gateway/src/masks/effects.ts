@@ -14,7 +14,9 @@ export const codeThat = (failed: boolean, reason: string): Effect => ({ type: fa
 /** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
 export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): Effect[] =>
   (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): Effect[] => {
-    if ((effect.type !== 'code' && effect.type !== 'uncertain') || !isPlain(facts, statement)) return [effect];
+    if (effect.type !== 'code' && effect.type !== 'uncertain') return [effect];
+    // Facts of a FETCH say nothing of what its cursor calls.
+    if (lineage?.statement === 'FetchStmt' || !isPlain(facts, statement)) return [effect];
     return defines(facts, statement) ? [{ ...effect, type: 'uncertain' }] : [];
   });
 

@@ -1,13 +1,13 @@
 import {
   type BaseColumn,
   type Catalog,
-  LOOK,
   type Session as NameSpace,
   OTHERS_STATEMENTS,
   type StatementLineage,
   afterEffects,
   afterLook,
   atIdle,
+  lookText,
   newSession,
   readLook,
   splitSearchPath,
@@ -173,12 +173,13 @@ export class MaskSession implements MaskedSession {
     const meaning = this.#meaning;
     this.#looked = before;
     return {
-      text: LOOK,
+      text: lookText(this.#status === 'open' && before?.overlay.uncertain !== undefined),
       answered: (value) => {
         const look = value === undefined ? undefined : readLook(value);
-        if (!look || !before || !meaning) return {};
+        const met = this.#backend.met(look);
+        if (!look || !before || !meaning) return met;
         this.#names = afterLook(before, look, meaning.catalog);
-        return { ...this.#backend.met(look), statements: new Map(look.statements) };
+        return { ...met, statements: new Map(look.statements) };
       },
     };
   }

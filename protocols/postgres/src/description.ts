@@ -23,3 +23,9 @@ export function copyFormats(body: Buffer): ('text' | 'binary')[] {
   reader.byte(); // the format of all
   return Array.from({ length: reader.int16() & 0xffff }, () => (reader.int16() === 1 ? 'binary' : 'text'));
 }
+
+/** Body of a ParameterDescription (55.7): the type of each parameter. */
+export function parameterTypes(fields: Reader): number[] {
+  const count = fields.int16() & 0xffff;
+  return Array.from({ length: count }, () => fields.int32());
+}

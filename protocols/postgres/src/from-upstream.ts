@@ -1,8 +1,8 @@
 import { type RowEditor, Unmasked } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
-import { copyFormats, resultColumns } from './description.js';
-import { type OwedLook, endLook, takeReply } from './look.js';
+import { copyFormats, parameterTypes, resultColumns } from './description.js';
+import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, HEADER, readErrorFields, messageLength } from './messages.js';
 import type { Owed, Running } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
@@ -138,9 +138,7 @@ export class FromUpstream {
     if (head.refused) {
       // The stand-in for a simple query has failed; all that may follow is the status.
       if (head.type !== 'query' || tag !== B.readyForQuery) throw this.#outOfPlace(tag);
-      this.#out.from = end;
-      this.#shared.pipeline.shift();
-      this.#readyStatus(chunk, at);
+      this.#ready(chunk, at, end);
       return undefined;
     }
     if (head.command) head.command.bytes += end - at;
@@ -194,9 +192,7 @@ export class FromUpstream {
         return this.#result(head, head.command as Running, tag, chunk, at, end);
       case 'sync':
         if (tag !== B.readyForQuery) break;
-        this.#out.from = end;
-        this.#shared.pipeline.shift();
-        this.#readyStatus(chunk, at);
+        this.#ready(chunk, at, end);
         return undefined;
       case 'look':
         if (tag !== B.readyForQuery && !takeReply(head, tag, new Reader(chunk, at + HEADER, end))) break;
@@ -207,10 +203,14 @@ export class FromUpstream {
   }
 
   #lookEnded(head: OwedLook, chunk: Buffer, at: number, end: number): void {
-    this.#out.from = end;
     const { statements, unfit } = endLook(head);
     if (unfit) this.#shared.fail('08006', unfit.message, unfit.hint);
     if (statements) this.#shared.names.verified(statements);
+    this.#ready(chunk, at, end);
+  }
+
+  #ready(chunk: Buffer, at: number, end: number): void {
+    this.#out.from = end;
     this.#shared.pipeline.shift();
     this.#readyStatus(chunk, at);
   }
@@ -247,6 +247,11 @@ export class FromUpstream {
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
+        // What it runs has run for these rows already.
+        if (command.masking?.runsCode) {
+          command.masking.completed(0);
+          this.#shared.names.codeHasRun(command);
+        }
         this.#out.passed(command, chunk, at, end);
         this.#settled(command, chunk, end, 'suspended');
         return undefined;
@@ -295,7 +300,7 @@ export class FromUpstream {
   }
 
   #completed(command: Running, tag: string): void {
-    if (command.masking?.runsCode) this.#shared.names.codeHasRun();
+    if (command.masking?.runsCode) this.#shared.names.codeHasRun(command);
     this.#shared.names.confirmed(command.effects[command.completed], command);
     command.completed++;
     if (!command.failed) command.summary = command.summary === '' ? tag : `${command.summary}; ${tag}`;
@@ -312,12 +317,9 @@ export class FromUpstream {
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
     const clean = this.#cleanError(head, bytes);
     if (!head || fatal) return clean;
-    if (head.type === 'look') {
-      head.failed = true;
-      return NOTHING;
-    }
+    if (head.type === 'look') return lookFailed(head);
     // What it did before it failed may have lasted.
-    if (head.command?.masking?.runsCode) this.#shared.names.codeHasRun();
+    if (head.command?.masking?.runsCode) this.#shared.names.codeHasRun(head.command);
     const replaced = this.#out.discarding ? NOTHING : ours ? head.refused?.bytes : clean;
     if (head.command) {
       const { command } = head;
@@ -395,8 +397,3 @@ export class FromUpstream {
 
 /** A portal has one statement, however often it is executed. */
 const statementOf = (head: Owed, command: Running): number => (head.type === 'query' ? command.completed : 0);
-
-function parameterTypes(fields: Reader): number[] {
-  const count = fields.int16() & 0xffff;
-  return Array.from({ length: count }, () => fields.int32());
-}

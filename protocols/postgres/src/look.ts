@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { Look, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { B, F, message } from './messages.js';
+import { NOTHING } from './outflow.js';
 import { type Upstream, UpstreamError, readMessage } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */
@@ -41,6 +42,12 @@ export function lookMessages(text: string, nowhere: string): Buffer {
 export function takeReply(owed: OwedLook, tag: number, body: Reader): boolean {
   if (tag === B.dataRow && body.int16() === 1) owed.value = body.bytes(body.int32()).toString('utf8');
   return REPLIES.has(tag);
+}
+
+/** The target answers with an error, which is none of the client's business. */
+export function lookFailed(owed: OwedLook): Buffer {
+  owed.failed = true;
+  return NOTHING;
 }
 
 /** The target is ready again. */

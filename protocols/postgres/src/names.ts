@@ -145,12 +145,17 @@ export class Names {
     }
   }
 
-  /** Code has run that may have put something else behind any name but the empty one. */
-  codeHasRun(): void {
+  /**
+   * Code has run that may have put something else behind any name but the empty one.
+   *
+   * @param running what it ran for: the server does not let it close that portal
+   */
+  codeHasRun(running: Running): void {
     const named = [...this.#statements].filter(([name]) => name !== '');
     for (const [name] of named) this.#statements.delete(name);
     this.#unverified = new Map([...this.#unverified, ...named]);
-    for (const name of [...this.#portals.keys(), ...this.#cursors.keys()]) if (name !== '') this.#forget(name);
+    for (const [name, command] of [...this.#portals, ...this.#cursors])
+      if (name !== '' && command !== running) this.#forget(name);
   }
 
   /** The target has said which statements it has: name, and SHA-256 of the text in hexadecimal digits. */

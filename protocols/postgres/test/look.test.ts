@@ -150,6 +150,17 @@ describe.each(Object.entries(CUTS))('a look at the session, %s', (_, cut) => {
     }
   });
 
+  test('a portal that is not at its end has run code already, and is still the one that it was', () => {
+    const session = looking();
+    session.client(t.parse('', 'do rows'), t.bind('p', ''), t.execute('p', 1), t.sync);
+    replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('1'), reply.suspended, reply.ready('T'));
+    session.upstream();
+    session.client(t.execute('p', 1), t.sync);
+    expect(session.upstream()).toEqual(SENT);
+    replies(session, ...looked('told', 'T'));
+    expect(session.upstream()).toEqual(['Execute', 'Sync']);
+  });
+
   test('code that fails may have replaced statements too', () => {
     const session = looking();
     session.client(t.parse('kept', 'select 1'), t.sync, t.query('do a'));

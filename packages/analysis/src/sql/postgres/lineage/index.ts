@@ -1,7 +1,7 @@
 export type { Cursor, Effect, TemporaryRelation } from './effects.js';
 export { Lineage, loadLineage } from './load.js';
 export type { Flow, Output, Predicate, StatementLineage, Target } from './lineage.js';
-export { LOOK, type Look, afterLook, readLook } from './look.js';
+export { type Look, afterLook, lookText, readLook } from './look.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { lineageOf } from './statements.js';
 export { EMPTY_OVERLAY, type Overlay, type Session, afterEffects, atIdle, newSession } from './session.js';

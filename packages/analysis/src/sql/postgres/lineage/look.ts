@@ -39,13 +39,18 @@ export interface Look {
 }
 
 /**
- * One statement with one value, which `readLook` reads. It says nowhere what it leaves to the search path, because objects
- * of the session come before those of pg_catalog there; it reads catalogs only, so that it cannot fail where others do not.
+ * One statement with one value, which `readLook` reads. All names are qualified, because objects of the session come before
+ * those of pg_catalog; it reads catalogs only, so that it does not fail where nothing else does.
+ *
+ * @param open whether a transaction is open: then the version of the catalog is asked for as well, which is some work
  */
-export const LOOK = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
+export const lookText = (open: boolean): string => (open ? LOOK_INSIDE : LOOK);
+
+const ask = (version: string): string =>
+  `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
     (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
-  'version', case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end,
+  'version', ${version},
   'relations', (select pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind,
       'plain', c.relkind operator(pg_catalog.=) 'r' and not c.relhassubclass and not c.relhasrules and not c.relhastriggers
         and not exists (select from pg_catalog.pg_inherits i where i.inhrelid operator(pg_catalog.=) c.oid),
@@ -58,8 +63,10 @@ export const LOOK = `select pg_catalog.json_build_object('process', pg_catalog.p
   'statements', (select pg_catalog.json_agg(pg_catalog.json_build_array(p.name, pg_catalog.encode(
       pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex')))
     from pg_catalog.pg_prepared_statements p where not p.from_sql))::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+const LOOK = ask('null');
+const LOOK_INSIDE = ask(`case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end`);
 
-/** @param text the value that `LOOK` returned. Undefined where it is none */
+/** @param text the value that the statement returned. @returns undefined where it is none of a look */
 export function readLook(text: string): Look | undefined {
   let told: Partial<Look>;
   try {

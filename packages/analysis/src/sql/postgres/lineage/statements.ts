@@ -22,7 +22,7 @@ import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type Session, afterEffects } from './session.js';
 import { storedValue } from './settings.js';
-import { type Column, NOTHING, type Value, computed, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
 
 /**
  * The lineage of each statement of a text, in order; later ones are read as if earlier ones had succeeded.
@@ -121,7 +121,8 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   ExecuteStmt: (analysis, fields) => {
     const name = text(fields, 'name');
     const prepared = analysis.session.overlay.prepared.get(name);
-    if (!prepared) throw new Unsure(`executes "${name}", and no such prepared statement is known`);
+    if (!prepared)
+      return code(`executes "${name}", and no such prepared statement is known`)(analysis, fields, EMPTY_SCOPE);
     const given = expressions(analysis, EMPTY_SCOPE, listOf(fields, 'params'));
     const argument = (key: string | number): Value | undefined =>
       typeof key === 'number' ? (given[key - 1] ?? NOTHING) : undefined;
@@ -141,7 +142,10 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     if (fields['ismove'] === true) return [];
     const name = text(fields, 'portalname');
     const cursor = analysis.session.overlay.cursors.get(name);
-    if (!cursor) throw new Unsure(`fetches from "${name}", and no such cursor is known`);
+    if (!cursor) return code(`fetches from "${name}", and no such cursor is known`)(analysis, fields, EMPTY_SCOPE);
+    const reason = reasonOf(cursor.columns.map(({ value }) => value));
+    // Code that it calls runs with each FETCH, and cannot close the cursor that it runs for.
+    if (reason !== undefined) analysis.effects.push({ type: 'code', reason }, { type: 'cursor', cursor });
     return cursor.columns;
   },
   ClosePortalStmt: effect((fields) => ({
