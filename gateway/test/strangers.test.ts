@@ -119,6 +119,9 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       const silent = Array.from({ length: 60 }, (_, at) => dial(stand.port, `127.0.0.${2 + (at % 2)}`));
       await vi.waitFor(() => expect(stand.gateway.strangers.evicted).toBe(30), { timeout: 10_000 });
       expect(stand.gateway.strangers.size).toBe(30);
+      expect(await (await fetch(`${stand.gateway.url}/metrics`, { headers: { connection: 'close' } })).text()).toMatch(
+        /^sluice_strangers_evicted_total 3\d$/m,
+      );
       const said = await (silent[0] as (typeof silent)[0]).closed;
       expect(said).toContain('Too many logins at once');
       // From their own address as well.

@@ -51,6 +51,10 @@ export function metricsRoute({ app, gateway }: Routes): void {
   gauge('login_failures_total', 'logins that were refused', ['reason'], () =>
     byName(gateway.counters.loginFailures, 'reason'),
   );
+  gauge('strangers', 'open sockets that are not logged in', [], () => [[gateway.strangers.size, {}]]);
+  gauge('strangers_evicted_total', 'sockets that made room for others before they were logged in', [], () => [
+    [gateway.strangers.evicted, {}],
+  ]);
   gauge('held', 'commands that wait for people', [], () => [[gateway.approvals.pending, {}]]);
   gauge('held_oldest_seconds', 'how long the oldest of them has waited', [], () => [
     [gateway.approvals.oldest === undefined ? 0 : (Date.now() - gateway.approvals.oldest) / 1000, {}],
