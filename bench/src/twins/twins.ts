@@ -11,6 +11,7 @@ import { FEATURES, type Feature } from './vocabulary.js';
 export const ALLOWED = {
   equality: 'the script asks for a whole value, as the sample policy allows',
   error: 'a statement failed on a masked value, in one database only or differently',
+  order: 'the same rows came in another order, and nothing in the statement orders or compares them',
   time: 'an answer took too long or was too large',
 } as const;
 export type Allowed = keyof typeof ALLOWED;
@@ -195,8 +196,10 @@ async function judge(
   if (codes.some((code) => TIMED_OUT.has(code))) return allow(tally, 'time');
   if (codes.some((code) => code !== '' && code !== REFUSED)) return allow(tally, 'error');
   if (await asksEquality(stand, script, first)) return allow(tally, 'equality');
+  const at = textsOf(script)[first] ?? '';
+  if (!ORDERING.test(at) && sameButOrder(...answers)) return allow(tally, 'order');
   const [one, other] = answers.map((answer) => messagesOf(answer).map(inWords).join('\n')) as [string, string];
-  tally.finds.push({ steps: script.steps, at: textsOf(script)[first] ?? '', one, other });
+  tally.finds.push({ steps: script.steps, at, one, other });
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -206,6 +209,13 @@ const sameInWords = (one: Buffer, other: Buffer): boolean => {
   return (
     mine.length === theirs.length && mine.every((message, at) => inWords(message) === inWords(theirs[at] as Message))
   );
+};
+
+const ORDERING = /order by|group by|distinct|over \(|union (?!all)|intersect|except/;
+
+const sameButOrder = (one: Buffer, other: Buffer): boolean => {
+  const [mine, theirs] = [one, other].map((answer) => messagesOf(answer).map(inWords).toSorted().join('\n'));
+  return mine === theirs;
 };
 
 const errorOf = (answer: Buffer): Message | undefined => messagesOf(answer).find(({ tag }) => tag === 'E');

@@ -393,7 +393,8 @@ function useOf(
       // Of a column that is gone it is not known any more whether it was masked.
       if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
         asked.add(kind === 'other' ? 'other' : 'equality');
-        const elements = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
+        const known = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
+        const elements = Number.isFinite(known) ? known : MAX_COMPARED_VALUES + 1;
         if (elements > 0) compared.set(column.name, (compared.get(column.name) ?? 0) + elements);
       }
       // Whose values they are is not known, so no rule for a column could speak of it.

@@ -38,6 +38,8 @@ export class Analysis {
   readonly flows: Flow[] = [];
   readonly effects: Effect[] = [];
   readonly depth: number;
+  /** How many computations have been read that may fail. */
+  failures = 0;
   readonly #budget: { left: number };
   readonly #asked = new Map<BaseColumn, Asked>();
   readonly #askedUnknown = new Set<string>();
@@ -111,6 +113,7 @@ export class Analysis {
     for (const reason of inner.#askedUnknown) this.#askedUnknown.add(reason);
     for (const column of inner.#computedFrom) this.#computedFrom.add(column);
     this.#hasVisibleCalls ||= inner.#hasVisibleCalls;
+    this.failures += inner.failures;
     this.flows.push(...inner.flows);
     this.effects.push(...inner.effects);
   }

@@ -5,12 +5,13 @@ import { callFacts } from '../functions.js';
 import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { expressions, windowOf } from './expression.js';
+import { functionMayFail, mayFail } from './failing.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, type Value, computed, isNothing, unknown, withUnknown } from './value.js';
+import { type Column, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface Call {
@@ -163,11 +164,18 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
   const aggregate = found.some(({ kind }) => kind === 'a');
   const all = [...one.args, ...one.others];
   const typed = typeOfResult(analysis, one, found);
-  const { sources, kind, unknown: reasonOfArgs } = computed(all, aggregate ? 'aggregate' : 'derived');
+  const result = computed(all, aggregate ? 'aggregate' : 'derived');
+  const { sources, kind, unknown: reasonOfArgs, mixed } = result;
+  if (functionMayFail(plain, one.args)) mayFail(analysis, result);
+  const fixed =
+    all.every(isFixed) &&
+    found.every(({ kind: of, volatility, returnsSet }) => of === 'f' && volatility !== 'v' && !returnsSet);
   return blurred({
     ...typed,
     sources,
     kind,
+    ...(mixed && { mixed }),
+    ...(fixed && { fixed }),
     ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
     ...(one.unfiltered && isCounted(plain, one.args) && { counts: true as const }),
   });

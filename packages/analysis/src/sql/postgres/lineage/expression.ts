@@ -3,6 +3,7 @@ import { type Fields, isFields, isSelect, nodeOf, strings, text } from '../ast.j
 import { type Analysis, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
 import { cast } from './casts.js';
+import { castMayFail, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
 import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
@@ -12,14 +13,19 @@ import { type Column, NOTHING, type Value, computed, either, rowOf, unknown, wit
 export { operatorReason };
 
 export function expression(analysis: Analysis, scope: Scope, value: unknown): Value {
+  const before = analysis.failures;
   const result = valueOf(analysis, scope, value);
+  if (LEAVING_OUT.has(nodeOf(value)?.kind ?? '')) mayLeaveOut(analysis, result, before);
   if (result.kind !== 'direct') analysis.computes(result);
   return result;
 }
 
+/** Kinds that work some of their parts out only where others have a certain value. */
+const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'CaseExpr', 'CoalesceExpr']);
+
 function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
   const node = nodeOf(value);
-  if (!node) return value === undefined ? NOTHING : together(analysis, scope, value);
+  if (!node) return value === undefined ? ABSENT : together(analysis, scope, value);
   if (Object.hasOwn(EXPRESSIONS, node.kind)) {
     const read = EXPRESSIONS[node.kind] as Read;
     return read(analysis, scope, node.fields);
@@ -41,23 +47,25 @@ export const COMPUTATIONS: ReadonlySet<string> = new Set(
    JsonValueExpr List NullTest ResTarget SortBy TypeName XmlExpr XmlSerialize`.split(/\s+/),
 );
 
-const constant: Read = () => NOTHING;
+const ABSENT: Value = { ...NOTHING, fixed: true };
+const constant: Read = () => ABSENT;
 
 /** Kinds that need more than that. */
 export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   A_Const: (_, __, fields) => ({ ...NOTHING, constant: { values: elementsIn(fields), arrays: [] } }),
   BitString: constant,
   Boolean: constant,
-  CurrentOfExpr: constant,
+  CurrentOfExpr: () => NOTHING,
   Float: constant,
   Integer: constant,
-  MergeSupportFunc: constant,
+  MergeSupportFunc: () => NOTHING,
   SQLValueFunction: constant,
-  SetToDefault: constant,
+  SetToDefault: () => NOTHING,
   String: constant,
   A_ArrayExpr: (analysis, scope, fields) => {
     const elements = expressions(analysis, scope, listOf(fields, 'elements'));
-    if (plainTag(analysis, elements) !== 0) return arrayOf(analysis, either(elements));
+    const { mixed } = computed(elements);
+    if (plainTag(analysis, elements) !== 0) return { ...arrayOf(analysis, either(elements)), ...(mixed && { mixed }) };
     const written = elements.flatMap((element) => element.constant ?? []);
     return {
       ...computed(elements, 'derived', 0),
@@ -75,6 +83,7 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const name = strings(fields['name']);
     const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
     const result = computed(operands, 'derived', own ? undefined : plainTag(analysis, operands));
+    if (own || operatorMayFail(fields)) mayFail(analysis, result);
     return withUnknown(result, operatorReason(analysis, name));
   },
   A_Indirection: (analysis, scope, fields) =>
@@ -127,6 +136,7 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const target = isFields(fields['typeName']) ? fields['typeName'] : {};
     const { constant: written } = value;
     const result = cast(analysis, value, target);
+    if (castMayFail(result.type)) mayFail(analysis, result);
     return written && !VECTORS.has(result.type ?? 0) ? { ...result, constant: written } : result;
   },
 };

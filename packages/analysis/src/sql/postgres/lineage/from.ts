@@ -8,7 +8,7 @@ import { columnsOf, findRelation } from './relations.js';
 import { type Item, type Scope, findNamed, item, starOf } from './scope.js';
 import { rangeFunction } from './table-functions.js';
 import { jsonTable, xmlTable } from './table-documents.js';
-import { type Column, computed, either, withUnknown } from './value.js';
+import { type Column, asColumn, computed, either, withUnknown } from './value.js';
 
 /** The scope inside a query with these FROM items; items may refer to earlier ones where LATERAL allows it. */
 export function readFrom(analysis: Analysis, scope: Scope, items: readonly unknown[]): Scope {
@@ -29,16 +29,19 @@ export const FROM_ITEMS: Readonly<Record<string, Read>> = {
   },
   RangeFunction: (analysis, scope, fields) => {
     const { name, columns } = rangeFunction(analysis, scope, fields);
-    return [aliased(fields, columns, name)];
+    return [aliased(fields, inRows(columns), name)];
   },
-  RangeTableFunc: (analysis, scope, fields) => [aliased(fields, xmlTable(analysis, scope, fields))],
-  JsonTable: (analysis, scope, fields) => [aliased(fields, jsonTable(analysis, scope, fields))],
+  RangeTableFunc: (analysis, scope, fields) => [aliased(fields, inRows(xmlTable(analysis, scope, fields)))],
+  JsonTable: (analysis, scope, fields) => [aliased(fields, inRows(jsonTable(analysis, scope, fields)))],
   RangeTableSample: (analysis, scope, fields) => {
     analysis.asks(computed(listOf(fields, 'args').map((one) => expression(analysis, scope, one))), 'other');
     return fromItem(analysis, scope, fields['relation']);
   },
   JoinExpr: join,
 };
+
+const inRows = (columns: readonly Column[]): Column[] =>
+  columns.map(({ name, value }) => ({ name, value: asColumn(value) }));
 
 function fromItem(analysis: Analysis, scope: Scope, value: unknown): Item[] {
   const node = nodeOf(value);

@@ -175,6 +175,14 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   CallStmt: code('calls a procedure, whose code nobody has read'),
   DoStmt: code('runs code that nobody has read'),
   CreateSeqStmt: (analysis, fields) => createSequence(analysis, fields),
+  ClusterStmt: (analysis, fields) => {
+    // Rows then lie, and are read, in the order of some of their columns.
+    const ordered = isFields(fields['relation'])
+      ? relationColumns(analysis, fields['relation']).map(({ value }) => value)
+      : [unknown('orders the rows of tables that it does not name')];
+    analysis.asks(computed(ordered), 'other');
+    return [];
+  },
   GrantStmt: nothing,
   TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
@@ -228,10 +236,14 @@ function copy(analysis: Analysis, fields: Fields): readonly Column[] {
   return [];
 }
 
+function relationColumns(analysis: Analysis, relation: Fields): readonly Column[] {
+  const schema = text(relation, 'schemaname');
+  return columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')));
+}
+
 function copied(analysis: Analysis, fields: Fields): readonly Column[] {
   if (!isFields(fields['relation'])) return inner(analysis, fields['query'], EMPTY_SCOPE);
-  const schema = text(fields['relation'], 'schemaname');
-  const columns = columnsOf(analysis, findRelation(analysis, schema, text(fields['relation'], 'relname')));
+  const columns = relationColumns(analysis, fields['relation']);
   const names = strings(fields['attlist']);
   if (names.length === 0) return columns;
   return names.map(

@@ -32,6 +32,10 @@ export interface Value {
    * an array. Lost in any computation, and in the columns of a query.
    */
   readonly constant?: Comparisons;
+  /** It is the same in every row, as the time of day is. Lost in the columns of a query. */
+  readonly fixed?: true;
+  /** It is computed from several values of which each may be another in every row. */
+  readonly mixed?: true;
 }
 
 export interface Column {
@@ -59,10 +63,12 @@ export const direct = (columns: readonly BaseColumn[], type: number): Value => (
 
 /** The value as a column of a query has it: a different one in each row, for all that is known. */
 export function asColumn(value: Value): Value {
-  if (!value.constant) return value;
-  const { constant: _, ...rest } = value;
+  if (!isFixed(value)) return value;
+  const { constant: _, fixed: __, ...rest } = value;
   return rest;
 }
+
+export const isFixed = ({ constant, fixed }: Value): boolean => constant !== undefined || fixed === true;
 
 export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
 
@@ -74,7 +80,19 @@ export function computed(values: readonly Value[], kind: Kind = 'derived', type?
     kind,
     ...(reason !== undefined && { unknown: reason }),
     ...(type !== undefined && { type }),
+    ...variance(values),
   };
+}
+
+/** Two operands that come from the same column alone are one. */
+function variance(values: readonly Value[]): Pick<Value, 'fixed' | 'mixed'> {
+  if (values.length > 0 && values.every(isFixed)) return { fixed: true };
+  if (values.some(({ mixed }) => mixed)) return { mixed: true };
+  const varying = values.filter((value) => !isFixed(value));
+  const [first] = varying;
+  const [column] = first?.sources ?? [];
+  const isOne = varying.every(({ sources }) => column !== undefined && sources.size === 1 && sources.has(column));
+  return varying.length < 2 || isOne ? {} : { mixed: true };
 }
 
 /** One of several values as it is: the arms of a set operation, the rows of VALUES. */
@@ -83,10 +101,11 @@ export function either(values: readonly Value[]): Value {
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
   const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
-  const merged = computed(values, kind, sameType(values));
+  const { fixed: _, mixed: __, ...merged } = computed(values, kind, sameType(values));
+  const mixed = values.some((value) => value.mixed);
   const row = sameRow(values);
   const stored = merged.type !== undefined && values.every((value) => value.stored);
-  return { ...merged, ...(row && { row }), ...(stored && { stored }) };
+  return { ...merged, ...(row && { row }), ...(stored && { stored }), ...(mixed && { mixed }) };
 }
 
 /** A composite value of these fields. */
@@ -109,6 +128,7 @@ export function same(one: Value, other: Value): boolean {
   return (
     one.kind === other.kind &&
     one.unknown === other.unknown &&
+    one.mixed === other.mixed &&
     one.sources.size === other.sources.size &&
     [...other.sources].every((source) => one.sources.has(source)) &&
     (one.row?.length ?? 0) === (other.row?.length ?? 0) &&
