@@ -7,7 +7,7 @@ import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
-    - { rule: emails, mask: { columns: ["people.email"], with: redact } }
+    - { rule: emails, mask: { columns: ["public.people.email"], with: redact } }
 `;
 const SCHEMA = `
 create table people (id int primary key, name text, email text);
@@ -99,6 +99,26 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       await run("do $$ begin execute 'create view public.seen as select email as name from people'; end $$");
       expect(await values("select name || '' from seen")).toEqual(['[masked:EMAIL]']);
       await run('drop view seen');
+    });
+
+    test('a search_path for a transaction only is not believed after its end', async () => {
+      await run('begin');
+      await values("select set_config('search_path', 'other, public', $1)", [true]);
+      expect(await values("select id || '' from orders")).toEqual([EMAIL]);
+      await run(
+        'commit',
+        'create schema late',
+        'create table late.people as select 1 as id, name, name as email from people',
+      );
+      expect(await values("select id || '' from orders")).toEqual(['1']);
+      for (const local of [true, false]) {
+        await run('begin');
+        await values("select set_config('search_path', 'late, public', $1)", [local]);
+        expect(await values('select lower(email) from people')).toEqual(['ada']);
+        await run('commit');
+        expect(await values('select lower(email) from people')).toEqual([local ? '[masked:EMAIL]' : 'ada']);
+      }
+      await run('reset search_path', 'drop schema late cascade');
     });
 
     test('a definition that the code has made is not read past in its transaction', async () => {

@@ -73,6 +73,8 @@ export class MaskSession implements MaskedSession {
   /** In this transaction: code that nobody read has run; and it was a text of the client's own (DO, CALL). */
   #code: string | undefined;
   #ownCode = false;
+  /** In this transaction: a look found what its end may take back (SET LOCAL). Why it was needed. */
+  #lookedInside: string | undefined;
   /** What was looked at already, and could not be made out. */
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
@@ -130,8 +132,11 @@ export class MaskSession implements MaskedSession {
       this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
       const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
-      this.#names = atIdle(this.#code === undefined ? names : afterEffects(names, [codeThat(failed, this.#code)]));
+      const why = this.#code ?? this.#lookedInside;
+      const effect = why !== undefined && codeThat(failed && this.#code !== undefined, why);
+      this.#names = atIdle(effect ? afterEffects(names, [effect]) : names);
       this.#code = undefined;
+      this.#lookedInside = undefined;
       if (before === 'new') {
         const { searchPath, role } = this.#names;
         this.#names = { ...this.#names, initial: { searchPath, role } };
@@ -177,6 +182,7 @@ export class MaskSession implements MaskedSession {
       answered: (value) => {
         const look = value === undefined ? undefined : readLook(value);
         const met = this.#backend.met(look);
+        if (this.#status === 'open') this.#lookedInside ??= before?.overlay.uncertain;
         if (!look || !before || !meaning) return met;
         this.#names = afterLook(before, look, meaning.catalog);
         return { ...met, statements: new Map(look.statements) };

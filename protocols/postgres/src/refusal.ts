@@ -82,7 +82,7 @@ export function pooledStatement(): Buffer {
     severity: 'ERROR',
     code: '0A000',
     message:
-      'A prepared statement with a name does not pass: columns are masked here, and the pooler before this database may have another client’s statement under that name.',
+      'A prepared statement with a name does not pass: columns are masked here, and the pooler before this database may have a statement of another client under that name.',
     hint: 'Have the driver prepare without names: prepareThreshold=0 (JDBC), prepare_threshold=None (psycopg), statement_cache_size=0 (asyncpg), prepare: false (postgres.js).',
   });
 }
