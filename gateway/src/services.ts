@@ -58,4 +58,7 @@ export interface Services {
   sessionsOf(principal: string): number;
 }
 
+/** The token that a session was opened with was revoked. */
+export const REVOKED: Ending = { type: 'killed', message: 'The token of this session was revoked.' };
+
 export const drain = (message: string): Ending => ({ type: 'drain', message });

@@ -67,12 +67,10 @@ export function agents(program: Command, context: Context): void {
     .description('makes a token that enrols one agent of this name, once')
     .option('--expires <when>', 'a duration such as 1h; default: 1h, or as long as you may')
     .action(async (name: string, { expires }: { expires?: string }) => {
-      const made = await context
-        .api()
-        .post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', {
-          name,
-          ...(expires !== undefined && { expires }),
-        });
+      const made = await context.api().post<{ token: string; expires: string; gateway: string }>('/v1/agents/tokens', {
+        name,
+        ...(expires !== undefined && { expires }),
+      });
       if (context.format() === 'json') return print(JSON.stringify(made, null, 2));
       note(pc.dim(`for one agent "${name}", once, until ${made.expires}; it is not shown again`));
       note(pc.dim(`./sluice agent --gateway ${made.gateway} --allow FILE --token ...`));
