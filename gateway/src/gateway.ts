@@ -30,7 +30,7 @@ import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
 import type { RecordKeeper } from './record-keeper.js';
-import { type Connection, type Listener, type Services, drain } from './services.js';
+import { type Connection, type Listener, REVOKED, type Services, drain } from './services.js';
 import type { Revocations } from './revocations.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
@@ -136,8 +136,6 @@ export class Gateway {
 
   /**
    * Starts a gateway. Rejects with a sentence when it cannot: a port, the store, the journal, a policy.
-   *
-   * @param principals in addition to those of the configuration
    */
   static async start(config: Config, operator: Logger): Promise<Gateway> {
     const parts = await openParts(config, operator);
@@ -245,11 +243,9 @@ export class Gateway {
     return policy && config && { policy, connection: config };
   }
 
-  /** Ends the sessions that were opened with a token. Returns how many there were. */
-  endSessionsBy(tokenId: string, message: string): number {
-    const sessions = [...this.sessions.values()].filter((session) => session.tokenId === tokenId);
-    for (const session of sessions) session.end({ type: 'killed', message });
-    return sessions.length;
+  /** Ends the sessions that were opened with a token that was revoked. */
+  endSessionsBy(tokenId: string): void {
+    for (const session of this.sessions.values()) if (session.tokenId === tokenId) session.end(REVOKED);
   }
 
   /** No new sessions; running ones end at their next idle moment, or at the deadline. Then everything is closed. */
@@ -420,6 +416,9 @@ export class Gateway {
     for (const session of this.sessions.values()) {
       if (session.until !== undefined && session.until <= now)
         session.end({ type: 'killed', message: 'The token of this session has expired.' });
+      // A login that was under way when its token was revoked.
+      else if (session.tokenId !== undefined && this.identity.token(session.tokenId)?.revoked !== undefined)
+        session.end(REVOKED);
     }
     const { idle } = this.config.limits;
     if (idle === 0) return;

@@ -70,4 +70,7 @@ export interface Services {
   takePlace(session: Session, principal: string): 'principal' | 'gateway' | undefined;
 }
 
+/** The token that a session was opened with was revoked. */
+export const REVOKED: Ending = { type: 'killed', message: 'The token of this session was revoked.' };
+
 export const drain = (message: string): Ending => ({ type: 'drain', message });

@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type App, addRoutes } from '../src/control/server.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
+/** Machines are busy. */
+const WAIT = { timeout: 20_000 };
+
 interface Operation {
   readonly summary?: string;
   readonly tags?: readonly string[];
@@ -212,7 +215,7 @@ describe('the description of the control API', () => {
         const rows = await whole<{ number: number }[]>('GET', '/v1/approvals');
         expect(rows).toHaveLength(1);
         return rows;
-      });
+      }, WAIT);
       await whole('GET', `/v1/approvals/${number}`);
       await whole('GET', '/v1/sessions');
       await whole('POST', `/v1/approvals/${number}/approve`, { reason: 'ticket 7' }, ada);

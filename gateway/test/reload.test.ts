@@ -139,6 +139,14 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     await masked.end();
   });
 
+  test('whoever is the last of a group can be taken out of it, and goes at once', async () => {
+    const ended = new Promise<Error>((resolve) => client.once('error', resolve));
+    edit((text) => text.replaceAll('groups: [engineers]', 'groups: [others]'));
+    await reload();
+    expect((await ended).message).toContain('may no longer use this connection');
+    expect(await failure(stand.client())).toBe('42501');
+  });
+
   test('what needs a restart stays as it was', async () => {
     const { port } = stand.gateway.config.listeners.postgres;
     edit((text) => text.replace('port: 0, tls', 'port: 1, tls').replace('"delete"', '"merge"'));

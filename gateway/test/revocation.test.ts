@@ -159,6 +159,17 @@ roles: { auditor: ["group:security"] }`,
       await client.end();
     });
 
+    test('a session that was being opened while its token was revoked is ended all the same', async () => {
+      const { token, stored } = await stand.gateway.identity.createToken({ principal: 'dev', name: 'stolen' });
+      const client = await stand.client({ password: token });
+      const ended = new Promise<Error>((resolve) => client.once('error', resolve));
+      // As if the sessions of the token had been ended a moment before this one began.
+      stand.gateway.identity.revokeToken(stored.id);
+      expect((await Promise.race([ended, sleep(END, undefined)]))?.message).toMatch(
+        /token of this session was revoked/,
+      );
+    });
+
     test('nor one whose role was taken away', async () => {
       const { token } = await stand.gateway.identity.createToken({ principal: 'keeper', name: 'audit' });
       const { ended, client } = await watch(token);

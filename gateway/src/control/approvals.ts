@@ -14,6 +14,8 @@ import { ControlError, type Routes, type Scope, admit } from './server.js';
 /** Requests in an answer at most, and how many are looked at for those that the caller may see. */
 const MAX_ROWS = 200;
 const MAX_LOOKED_AT = 1_000;
+/** Read from the store at a time, at least. */
+const MIN_PAGE = 50;
 const Query = z.object({
   state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
   limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
@@ -118,13 +120,14 @@ async function visible(
 ): Promise<Request[]> {
   const found: Request[] = [];
   let next = before;
-  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += limit) {
-    const page = await approvals.recent(limit, next);
+  const size = Math.max(limit, MIN_PAGE);
+  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
+    const page = await approvals.recent(size, next);
     for (const one of page)
       if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
         found.push(one);
     next = page.at(-1)?.number;
-    if (page.length < limit) break;
+    if (page.length < size) break;
   }
   return found.slice(0, limit);
 }

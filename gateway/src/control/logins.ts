@@ -39,22 +39,19 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
       ...problems(403, 404, 409, 429),
     },
   };
-  app.post(
-    '/v1/logins/confirm',
-    { ...about, schema: confirmation },
-    (request): { principal: string; address: string } => {
-      const proven = caller(request);
-      const { code, as } = request.body;
-      const who = whoever(proven, scope(request), as);
-      const confirmed = gateway.pendingLogins.confirm(code, who);
-      if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
-      if (confirmed === 'unknown') {
-        throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
-      }
-      gateway.log.admin(actorOf(proven), 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
-      return { principal: who.principal.name, address: confirmed.address };
-    },
-  );
+  const confirming = { ...about, schema: confirmation };
+  app.post('/v1/logins/confirm', confirming, (request): { principal: string; address: string } => {
+    const proven = caller(request);
+    const { code, as } = request.body;
+    const who = whoever(proven, scope(request), as);
+    const confirmed = gateway.pendingLogins.confirm(code, who);
+    if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
+    if (confirmed === 'unknown') {
+      throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
+    }
+    gateway.log.admin(actorOf(proven), 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
+    return { principal: who.principal.name, address: confirmed.address };
+  });
 
   const html = {
     ...OPEN,

@@ -23,33 +23,30 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     body: Wish,
     response: { 200: Explained, ...problems(403, 404) },
   };
-  app.post(
-    '/v1/policy/explain',
-    { config: { about: 'connections' }, schema },
-    async (request): Promise<Explanation> => {
-      const { principal } = caller(request);
-      const wish = request.body;
-      const found = gateway.explainer(wish.connection);
-      // What the rules say to others, or of what one may not use, is for those who look after them.
-      const own = wish.principal === undefined || wish.principal === principal.name;
-      const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
-      if (!overseer && !own)
-        throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
-      if (!found || !(overseer || mayUse(principal, found.connection.access)))
-        throw new ControlError(404, `There is no connection "${wish.connection}".`);
-      admit(scope(request), found.connection.name);
-      const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
-      if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
-      const context = {
-        principal: subject,
-        connection: { name: found.connection.name, protocol: found.connection.protocol },
-      };
-      const { shell, sql, major } = wish;
-      if (shell) return explainShell(shell, found.policy, sql, context);
-      const dialect = { name: 'postgres', major } as const;
-      const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
-      const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
-      return explainFacts(found.policy, facts, sql, context);
-    },
-  );
+  const config = { about: 'connections' } as const;
+  app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {
+    const { principal } = caller(request);
+    const wish = request.body;
+    const found = gateway.explainer(wish.connection);
+    // What the rules say to others, or of what one may not use, is for those who look after them.
+    const own = wish.principal === undefined || wish.principal === principal.name;
+    const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
+    if (!overseer && !own)
+      throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
+    if (!found || !(overseer || mayUse(principal, found.connection.access)))
+      throw new ControlError(404, `There is no connection "${wish.connection}".`);
+    admit(scope(request), found.connection.name);
+    const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
+    if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
+    const context = {
+      principal: subject,
+      connection: { name: found.connection.name, protocol: found.connection.protocol },
+    };
+    const { shell, sql, major } = wish;
+    if (shell) return explainShell(shell, found.policy, sql, context);
+    const dialect = { name: 'postgres', major } as const;
+    const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+    const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
+    return explainFacts(found.policy, facts, sql, context);
+  });
 }

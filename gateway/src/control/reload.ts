@@ -11,20 +11,17 @@ export function reloadRoute({ app, gateway, caller }: Routes): void {
     summary: 'Take the configuration file into use',
     response: { 200: z.strictObject({ ok: z.literal(true) }), ...problems(409, 422) },
   };
-  app.post(
-    '/v1/reload',
-    { config: { roles: ['admin'], about: 'gateway' }, schema },
-    async (request): Promise<{ ok: true }> => {
-      const { principal } = caller(request);
-      if (!gateway.onReload) throw new ControlError(409, 'This gateway was not started from a file.');
-      gateway.log.admin(actorOf(caller(request)), 'config.reload', '');
-      try {
-        await gateway.onReload(principal.name);
-      } catch (error) {
-        if (error instanceof CliError) throw new ControlError(422, error.message);
-        throw error;
-      }
-      return { ok: true };
-    },
-  );
+  const config = { roles: ['admin'], about: 'gateway' } as const;
+  app.post('/v1/reload', { config, schema }, async (request): Promise<{ ok: true }> => {
+    const { principal } = caller(request);
+    if (!gateway.onReload) throw new ControlError(409, 'This gateway was not started from a file.');
+    gateway.log.admin(actorOf(caller(request)), 'config.reload', '');
+    try {
+      await gateway.onReload(principal.name);
+    } catch (error) {
+      if (error instanceof CliError) throw new ControlError(422, error.message);
+      throw error;
+    }
+    return { ok: true };
+  });
 }

@@ -79,7 +79,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     const revoked = gateway.identity.revokeToken(id, { children });
     const [first = token] = revoked;
     for (const one of revoked) {
-      gateway.endSessionsBy(one.id, 'The token of this session was revoked.');
+      gateway.endSessionsBy(one.id);
       gateway.log.admin(actorOf(proven), 'token.revoke', `${one.id} of ${one.principal}`);
     }
     const taken = gateway.approvals.takeBackSaidWith(new Set(revoked.map((one) => one.id)));

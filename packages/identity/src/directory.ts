@@ -6,7 +6,16 @@ import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
 import { TokenSet, usable } from './token-set.js';
-import { ITERATIONS, type Verifiers, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
+import {
+  ITERATIONS,
+  TokenLimitError,
+  type Verifiers,
+  doubleSha256,
+  newToken,
+  saltOf,
+  tokenId,
+  verifiersOf,
+} from './token.js';
 
 /** A token as it is kept. Times are milliseconds since 1970. */
 export interface StoredToken extends Verifiers {
@@ -232,7 +241,7 @@ export class Directory {
    * Makes a token. It is returned here and kept nowhere. Rejects when there is no such principal in the configuration, or the
    * store cannot keep it. Of somebody whom an identity provider knows, groups and claims are kept as they are now.
    *
-   * @throws TokenLimitError when the principal has as many as there may be
+   * @throws TokenLimitError when the principal has as many as there may be, or what it is made with was revoked meanwhile
    */
   async createToken(wish: Wish): Promise<{ token: string; stored: StoredToken }> {
     const name = typeof wish.principal === 'string' ? wish.principal : wish.principal.name;
@@ -255,6 +264,9 @@ export class Directory {
       owner: known || typeof wish.principal === 'string' ? undefined : withoutRoles(wish.principal),
       ...(await verifiersOf(token, saltOf(name, this.#secret))),
     };
+    // Deriving its keys took a while: what it is made with may have been revoked, and its children with it.
+    if (wish.madeWith && !this.still(wish.madeWith))
+      throw new TokenLimitError('The token that you show is not valid any more.');
     // Counted before it is stored, and known to nobody before it is returned.
     this.#tokens.add(stored);
     try {

@@ -146,6 +146,17 @@ test.each([
   expect(mayUse(person, access)).toBe(may);
 });
 
+test('a token that is being made while the one it is made with is revoked is not made', async () => {
+  const directory = await open(memory());
+  const { token, stored } = await directory.createToken({ principal: 'dev', name: 'stolen' });
+  const madeWith = directory.bearer(token);
+  if (!madeWith) throw new Error('it proves nothing');
+  const child = directory.createToken({ principal: 'dev', name: 'child', parent: stored.id, madeWith });
+  directory.revokeToken(stored.id);
+  await expect(child).rejects.toThrow('not valid any more');
+  expect(directory.scram('dev').candidates).toEqual([]);
+});
+
 describe('somebody who makes tokens without end', () => {
   test('has fifty, by whichever way and however many at once, and is told what to do', async () => {
     const store = memory();
