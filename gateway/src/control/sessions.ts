@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { SessionRow } from '@sluice/cli';
 import type { Proven } from '@sluice/identity';
@@ -77,7 +78,7 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     const session = await find(request.params.id, who);
     onRecord(session, who, 'timeline');
     const { cursor, limit: most } = request.query;
-    const reading = begin(who, { session, as: 'page', limit: most, cursor });
+    const reading = begin(who, reply, { session, as: 'page', limit: most, cursor });
     const page = Buffer.concat(await heeded(all(reading.chunks)));
     const next = await reading.next;
     const query = `limit=${most}&cursor=${next}`;
@@ -101,7 +102,8 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     const session = await find(request.params.id, who);
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const reading = begin(who, format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command });
+    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command };
+    const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
     return sendAs(reply, format === 'ocsf' ? 'application/x-ndjson' : 'application/x-asciicast', text);
   });
@@ -121,13 +123,10 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     const session = await find(request.params.id, who);
     onRecord(session, who, 'watch');
     // In this order and without a pause, so that each record is either on disk or still to come.
-    const reading = begin(who, { session, as: 'events', follow: gateway.sessions.has(session.id) });
+    const reading = begin(who, reply, { session, as: 'events', follow: gateway.sessions.has(session.id) });
     const stop = log.watch(session.id, (header, payload) => reading.live(header, payload));
     const { raw } = reply.hijack();
-    raw.on('close', () => {
-      stop();
-      reading.cancel();
-    });
+    whenGone(raw, stop);
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     raw.flushHeaders();
     try {
@@ -175,9 +174,12 @@ export function sessionRoutes({ app, gateway, caller }: Routes): void {
     throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
   };
 
-  const begin = ({ principal }: Proven, wanted: Wanted): Reading => {
+  /** Ends when whoever asked for it is gone. */
+  const begin = ({ principal }: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
     try {
-      return readings.read(principal.name, wanted);
+      const reading = readings.read(principal.name, wanted);
+      whenGone(raw, () => reading.cancel());
+      return reading;
     } catch (error) {
       throw inWords(error);
     }
@@ -218,6 +220,11 @@ async function all(chunks: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const list: Buffer[] = [];
   for await (const chunk of chunks) list.push(chunk);
   return list;
+}
+
+function whenGone(answer: ServerResponse, act: () => void): void {
+  if (answer.destroyed) act();
+  else answer.on('close', act);
 }
 
 const drained = (stream: NodeJS.WritableStream): Promise<void> =>
