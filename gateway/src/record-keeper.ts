@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import { type Head, type Journal, listSegments, parseHead } from '@sluice/recording';
 import type { Store } from '@sluice/store';
@@ -124,6 +125,8 @@ export class RecordKeeper {
     if (Math.min(others, ...times.values()) === Infinity) return 0;
     const expired = await readings.expired({ connections: times, others });
     for (const { segment, first } of expired) {
+      // Each of them waits for the disk; what others do comes in between.
+      await nextTurn();
       journal.remove(segment, first);
       operator.info({ segment }, 'a segment of the journal was removed: its time was over');
     }

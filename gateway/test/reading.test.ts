@@ -204,6 +204,21 @@ describe.skipIf(missingPostgres(15))('reading the record', () => {
     expect(await mine.status('GET', path)).toBe(200);
   });
 
+  test('one who goes away in the middle leaves no reading behind', async () => {
+    const { stand } = await openWithJournal();
+    const headers = { authorization: `Bearer ${stand.token}` };
+    for (let n = 0; n < 12; n++) {
+      const gone = new AbortController();
+      const path = `/v1/sessions/old-${n * 2}/${n % 2 === 0 ? 'export' : 'timeline?limit=10000'}`;
+      const answer = fetch(new URL(path, stand.gateway.url), { headers, signal: gone.signal });
+      if (n % 3 === 0) await answer;
+      gone.abort();
+      await answer.then((one) => one.text()).catch(() => undefined);
+    }
+    const mine = caller(stand, stand.token);
+    await vi.waitFor(async () => expect(await mine.status('GET', '/v1/sessions/old-0/export')).toBe(200), 20_000);
+  });
+
   test('somebody who follows a session and does not read is cut off, and fills no memory', async () => {
     const { stand, admin } = await openWithJournal();
     const client = await stand.client();
@@ -217,5 +232,5 @@ describe.skipIf(missingPostgres(15))('reading the record', () => {
     for (let n = 0; n < 40; n++) await client.query(text);
     await expect(answer.text()).rejects.toThrow('terminated');
     await client.end();
-  });
+  }, 240_000);
 });

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { SessionRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
@@ -81,7 +82,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'timeline');
     const { cursor, limit: most } = request.query;
-    const reading = begin(who, { session, as: 'page', limit: most, cursor });
+    const reading = begin(who, reply, { session, as: 'page', limit: most, cursor });
     const page = Buffer.concat(await heeded(all(reading.chunks)));
     const next = await reading.next;
     const query = `limit=${most}&cursor=${next}`;
@@ -105,7 +106,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const reading = begin(who, format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command });
+    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command };
+    const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
     return sendAs(reply, format === 'ocsf' ? 'application/x-ndjson' : 'application/x-asciicast', text);
   });
@@ -125,13 +127,9 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'watch');
     // In this order and without a pause, so that each record is either on disk or still to come.
-    const reading = begin(who, { session, as: 'events', follow: gateway.sessions.has(session.id) });
+    const reading = begin(who, reply, { session, as: 'events', follow: gateway.sessions.has(session.id) });
     const stop = log.watch(session.id, (header, payload) => reading.live(header, payload));
     const { raw } = reply.hijack();
-    raw.on('close', () => {
-      stop();
-      reading.cancel();
-    });
     const forget = gateway.streams.add({
       may: () => {
         const principal = gateway.identity.still(who);
@@ -144,7 +142,10 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
         else raw.end();
       },
     });
-    raw.on('close', forget);
+    whenGone(raw, () => {
+      stop();
+      forget();
+    });
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     raw.flushHeaders();
     try {
@@ -192,9 +193,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
   };
 
-  const begin = ({ principal }: Proven, wanted: Wanted): Reading => {
+  /** Ends when whoever asked for it is gone. */
+  const begin = ({ principal }: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
     try {
-      return readings.read(principal.name, wanted);
+      const reading = readings.read(principal.name, wanted);
+      whenGone(raw, () => reading.cancel());
+      return reading;
     } catch (error) {
       throw inWords(error);
     }
@@ -240,6 +244,11 @@ async function all(chunks: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const list: Buffer[] = [];
   for await (const chunk of chunks) list.push(chunk);
   return list;
+}
+
+function whenGone(answer: ServerResponse, act: () => void): void {
+  if (answer.destroyed) act();
+  else answer.on('close', act);
 }
 
 const drained = (stream: NodeJS.WritableStream): Promise<void> =>

@@ -20,9 +20,11 @@ const MAX_READINGS = 4;
 const MAX_FOLLOWED = 16;
 /** Megabytes: a thread that needs more is ended, and the gateway is not. */
 const MAX_THREAD_MB = 1024;
-/** The time that a thread that failed stays away, and that the first one does unless somebody asks, in milliseconds. */
-const RESTART_MS = 1_000;
+/** The first thread starts so long after the gateway, unless somebody asks before, in milliseconds. */
 const FIRST_START_MS = 3_000;
+/** One that failed is replaced after this, doubled each time until one has answered something. */
+const RESTART_MS = 1_000;
+const LONGEST_RESTART_MS = 60_000;
 
 /** The compiled file, also for tests, which run the sources. */
 const THREAD = new URL('../../dist/reading/thread.js', import.meta.url);
@@ -66,6 +68,7 @@ export class Readings {
   #opening: NodeJS.Timeout | undefined;
   /** The thread that was there ended by itself: nobody has the next one started by asking. */
   #failed = false;
+  #restart = RESTART_MS;
   #closed = false;
   /** Sessions whose beginning was recorded, and whose end was not. */
   readonly #live = new Set<string>();
@@ -248,12 +251,15 @@ export class Readings {
     this.#questions.clear();
     for (const stream of this.#streams.values()) stream.onEnd(undefined, failure);
     // What it had not put into the index is read from the journal by the next one.
-    if (!this.#closed) this.#opening = setTimeout(() => this.#open(), RESTART_MS).unref();
+    if (this.#closed) return;
+    this.#opening = setTimeout(() => this.#open(), this.#restart).unref();
+    this.#restart = Math.min(this.#restart * 2, LONGEST_RESTART_MS);
   }
 
   #onMessage(message: FromThread): void {
     switch (message.type) {
       case 'answer':
+        this.#restart = RESTART_MS;
         this.#questions.get(message.id)?.resolve(message.answer);
         this.#questions.delete(message.id);
         break;

@@ -165,7 +165,7 @@ function readLines(folder: string, process: string): { lines: string[]; bytes: n
 function parse(text: string): Checkpoint | Removal | undefined {
   try {
     const line: unknown = JSON.parse(text);
-    return isLine<Checkpoint>(line, SEAL) || isLine<Removal>(line, REMOVAL) ? line : undefined;
+    return isSealLine(line) || isRemovalLine(line) ? line : undefined;
   } catch {
     return undefined;
   }
@@ -205,9 +205,14 @@ const REMOVAL = {
   previous: 'string',
 };
 
-function isLine<Line>(line: unknown, members: Readonly<Record<string, string>>): line is Line {
-  if (typeof line !== 'object' || line === null) return false;
-  const types = new Map(Object.entries(line).map(([name, value]) => [name, typeof value]));
+const isSealLine = (line: unknown): line is Checkpoint => hasMembers(line, SEAL);
+
+const isRemovalLine = (line: unknown): line is Removal => hasMembers(line, REMOVAL);
+
+/** Whether a value is an object with these members, of these types. */
+export function hasMembers(value: unknown, members: Readonly<Record<string, string>>): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const types = new Map(Object.entries(value).map(([name, member]) => [name, typeof member]));
   return Object.entries(members).every(([name, type]) => types.get(name) === type);
 }
 

@@ -2,7 +2,7 @@ import { type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fingerprintOf, readSigned, signedText } from './checkpoint.js';
+import { fingerprintOf, hasMembers, readSigned, signedText } from './checkpoint.js';
 import { codeOf } from './files.js';
 
 /**
@@ -111,8 +111,4 @@ const MEMBERS = {
   key: 'string',
 };
 
-export function isHead(head: unknown): head is Head {
-  if (typeof head !== 'object' || head === null) return false;
-  const types = new Map(Object.entries(head).map(([name, value]) => [name, typeof value]));
-  return Object.entries(MEMBERS).every(([name, type]) => types.get(name) === type);
-}
+export const isHead = (head: unknown): head is Head => hasMembers(head, MEMBERS);

@@ -4,10 +4,11 @@ import { sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { Header } from './events.js';
 import { type Write, syncFolder, writeAll } from './files.js';
-import { FIRST, LONGEST, encode, hashOf, sizeBound } from './format.js';
+import { FIRST, LONGEST, sizeBound } from './format.js';
 import { type Head, isHead } from './head.js';
 import { lock } from './lock.js';
 import type { Place } from './range.js';
+import { RecordBuffer } from './record-buffer.js';
 import { cutTail } from './recovery.js';
 import { checkFile, cutBack, putBack } from './segment-file.js';
 import { listSegments, segmentName, segmentOf, sizeOf } from './segments.js';
@@ -34,9 +35,6 @@ export interface JournalOptions {
   readonly write?: Write;
 }
 
-const INITIAL_BUFFER = 256 * 1024;
-/** A buffer that grew beyond this for one large turn is given back after it. */
-const KEPT_BUFFER = 16 * INITIAL_BUFFER;
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_AGE = 60 * 60 * 1000;
 const HEAD_AGE = 10 * 1000;
@@ -73,12 +71,9 @@ export class Journal {
   /** Bytes and records of the current segment that are in the file. */
   #position = 0;
   #records = 0;
-  #buffer = Buffer.allocUnsafe(INITIAL_BUFFER);
-  #buffered = 0;
-  #pending = 0;
-  /** Hash of the last record, hex: in the file, and in the buffer. */
+  readonly #buffer = new RecordBuffer();
+  /** Hash of the last record in the file, hex. */
   #written = FIRST;
-  #last = FIRST;
   #failed: JournalError | undefined;
   #failedAt = 0;
   /** Records that were appended and could not be written, since the failure began. */
@@ -124,7 +119,7 @@ export class Journal {
 
   /** Records that were appended and not yet committed. */
   get pending(): number {
-    return this.#pending;
+    return this.#buffer.count;
   }
 
   /** Bytes of all segments, those of other processes in the folder included. */
@@ -191,11 +186,7 @@ export class Journal {
     if (this.#closed) throw new JournalError('The journal is closed.');
     const size = sizeBound(header, payload);
     if (size > LONGEST) throw new JournalError(`A record of up to ${size} bytes is longer than the journal takes.`);
-    if (this.#buffered + size > this.#buffer.length) this.#grow(this.#buffered + size);
-    const end = encode(this.#buffer, this.#buffered, this.#last, header, payload);
-    this.#last = hashOf(this.#buffer.subarray(this.#buffered, end));
-    this.#buffered = end;
-    this.#pending++;
+    this.#buffer.append(header, payload, size);
   }
 
   /**
@@ -208,7 +199,7 @@ export class Journal {
     if (this.#failed) throw this.#failed;
     if (this.#closed) throw new JournalError('The journal is closed.');
     try {
-      if (this.#pending > 0) this.#flush();
+      if (this.#buffer.count > 0) this.#flush();
       if (this.#due()) this.#rotate();
     } catch (error) {
       throw this.#fail(error);
@@ -300,24 +291,24 @@ export class Journal {
   }
 
   #flush(): void {
-    if (this.#size + this.#buffered > this.#maxBytes)
+    const { bytes, length, count, last } = this.#buffer;
+    if (this.#size + length > this.#maxBytes)
       throw new Error(`it has ${this.#size} bytes, and may have no more than ${this.#maxBytes} (record.max_size)`);
-    writeAll(this.#write, this.#file, this.#buffer, this.#buffered, this.#position);
+    writeAll(this.#write, this.#file, bytes, length, this.#position);
     if (this.#durable) fdatasyncSync(this.#file);
-    this.#position += this.#buffered;
-    this.#size += this.#buffered;
-    this.#records += this.#pending;
-    this.#written = this.#last;
-    this.#clear();
+    this.#position += length;
+    this.#size += length;
+    this.#records += count;
+    this.#written = last;
+    this.#buffer.clear(last);
   }
 
   /** Back to what is in the file. Returns the reason for which nothing is accepted from now on. */
   #fail(cause: unknown): JournalError {
     if (this.#failed) return this.#failed;
-    this.#lost += this.#pending;
+    this.#lost += this.#buffer.count;
     this.#failedAt = this.#now();
-    this.#last = this.#written;
-    this.#clear();
+    this.#buffer.clear(this.#written);
     try {
       if (this.#file >= 0) cutBack(this.#file, this.#position);
     } catch {
@@ -325,18 +316,6 @@ export class Journal {
     }
     this.#failed = unwritable(cause);
     return this.#failed;
-  }
-
-  #clear(): void {
-    this.#buffered = 0;
-    this.#pending = 0;
-    if (this.#buffer.length > KEPT_BUFFER) this.#buffer = Buffer.allocUnsafe(INITIAL_BUFFER);
-  }
-
-  #grow(needed: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
-    this.#buffer.copy(larger, 0, 0, this.#buffered);
-    this.#buffer = larger;
   }
 
   #due(): boolean {
@@ -410,7 +389,7 @@ export class Journal {
     const missing = head && this.#signer.missingOf(head);
     const { sealed: seal } = this.#signer;
     const sealed = (seal && segmentOf(seal.segment)?.number) ?? 0;
-    if (seal) this.#written = this.#last = seal.hash;
+    if (seal) this.#follow(seal.hash);
     const tail = listSegments(this.folder, this.process).at(-1);
     if (!tail || tail.number <= sealed) this.#open(Math.max(sealed, numberOf(head)) + 1);
     else this.#adopt(tail.name, tail.number, sealed, head);
@@ -424,7 +403,7 @@ export class Journal {
     this.#number = number;
     this.#opened = this.#now();
     const tail = cutTail(this.folder, name, this.#file, this.#written, number === sealed + 1);
-    this.#written = this.#last = tail.hash;
+    this.#follow(tail.hash);
     this.#position = tail.bytes;
     this.#records = tail.records;
     const unsigned = tail.records - (head?.segment === name ? head.records : 0);
@@ -437,6 +416,12 @@ export class Journal {
       this.append(say({ k: 'journal.adopted', t, segment: name, records: unsigned, since: head.at, expected }));
     }
     this.commit();
+  }
+
+  /** The next record comes behind one with this hash. */
+  #follow(hash: string): void {
+    this.#written = hash;
+    this.#buffer.clear(hash);
   }
 
   #sayMissing(missing: string, head?: Head): void {

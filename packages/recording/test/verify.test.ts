@@ -2,8 +2,8 @@ import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Journal, describeReport, verify } from '../src/index.js';
-import { asKilled, bytesOf, filled, record } from './folder.js';
+import { describeReport, verify } from '../src/index.js';
+import { asKilled, bytesOf, filled } from './folder.js';
 
 const name = (n: number): string => `gateway-0000000${n}.log`;
 const CHECKPOINT = 'gateway.checkpoint';
