@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
@@ -254,7 +254,10 @@ export class Gateway {
       tokenFile: await this.#adminToken(),
       listeners: Object.fromEntries(this.addresses),
     };
-    writeFileSync(join(this.config.data, BEACON), JSON.stringify(beacon), { mode: 0o600 });
+    // Renamed when it is whole: a command that reads half of it would not believe it.
+    const file = join(this.config.data, BEACON);
+    writeFileSync(`${file}.new`, JSON.stringify(beacon), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
   }
 
   #accept(socket: Socket, listener: Listener): void {
