@@ -166,10 +166,13 @@ function send(
   });
   // The gateway may close while a body is on its way that it does not want.
   sent.on('error', () => resolve(undefined));
-  sent.setTimeout(MAX_SILENCE_MS, () => {
+  // A timer of its own: a timeout of the request and one of the reply are both that of the socket.
+  const silence = setTimeout(() => {
     resolve({ status: 599, type: '', body: 'nothing came' });
     sent.destroy();
-  });
+  }, MAX_SILENCE_MS);
+  sent.on('response', () => clearTimeout(silence));
+  sent.on('close', () => clearTimeout(silence));
   sent.end(body);
   return promise;
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type RequestListener, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -60,6 +60,19 @@ test('a running gateway is ready, a draining and a stopped one are not, and each
   const stopped = await ready(data);
   expect(stopped.status).toBe(1);
   expect(stopped.said).toContain('No running gateway was found');
+});
+
+test('nobody reads half of what a gateway leaves for commands: it takes the place of the old in one step', async () => {
+  const { path, remove } = temporaryFolder('ready');
+  onTestFinished(remove);
+  const data = join(path, 'data');
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  writeFileSync(join(data, 'gateway.json'), 'left by a kill', { mode: 0o600 });
+  linkSync(join(data, 'gateway.json'), join(data, 'old'));
+  const stand = await openStand({ target: TARGET, folder: path });
+  onTestFinished(() => stand.stop());
+  expect(readFileSync(join(data, 'old'), 'utf8')).toBe('left by a kill');
+  expect(JSON.parse(readFileSync(join(data, 'gateway.json'), 'utf8'))).toMatchObject({ url: stand.gateway.url });
 });
 
 test.each<[string, RequestListener, string]>([
