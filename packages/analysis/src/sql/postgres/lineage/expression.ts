@@ -8,7 +8,7 @@ import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
 import { arrayOf, blurred, elementOf, fieldsOf, plainTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, either, rowOf, unknown, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, asColumn, computed, either, rowOf, unknown, withUnknown } from './value.js';
 
 export { operatorReason };
 
@@ -257,7 +257,7 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
       const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
       const slice = node.fields['is_slice'] === true;
       const part = slice ? value : elementOf(analysis, value);
-      return blurred({ ...part, ...computed([part, ...bounds], 'derived', part.type) });
+      return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type) });
     }
     case 'A_Star':
       return value;

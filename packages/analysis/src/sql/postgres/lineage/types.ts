@@ -2,7 +2,7 @@
 import { type Fields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
 import type { Analysis } from './analysis.js';
-import { type Column, type Value, NOTHING, computed } from './value.js';
+import { type Column, type Value, NOTHING, asColumn, computed } from './value.js';
 
 /** Pseudo-types of pg_type whose values may be anything. */
 const ANYTHING: ReadonlySet<number> = new Set([
@@ -51,7 +51,7 @@ export function isScalar(analysis: Analysis, value: Value): boolean {
 /** An element of an array, or of what is subscripted. */
 export function elementOf({ catalog }: Analysis, value: Value): Value {
   const { element } = value;
-  if (element) return { ...element, ...computed([value, element]), ...(element.row && { row: element.row }) };
+  if (element) return { ...asColumn(element), ...computed([value, element]), ...(element.row && { row: element.row }) };
   const type = value.type === undefined ? undefined : (catalog.typeByOid(value.type)?.element ?? 0);
   return computed([value], 'derived', type);
 }
@@ -95,7 +95,7 @@ export function blurred(value: Value): Value {
   return {
     ...whole,
     ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field.type) })) }),
-    ...(element && { element: blurred({ ...element, ...computed([whole, element], whole.kind) }) }),
+    ...(element && { element: blurred({ ...asColumn(element), ...computed([whole, element], whole.kind) }) }),
   };
 }
 
