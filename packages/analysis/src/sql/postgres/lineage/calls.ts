@@ -4,7 +4,7 @@ import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
 import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
-import { expressions, windowOf } from './expression.js';
+import { expression, expressions, windowOf } from './expression.js';
 import { functionMayFail, mayFail } from './failing.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, writeSetting } from './settings.js';
@@ -34,7 +34,10 @@ export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
 
 export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
   const nodes = listOf(fields, 'args').filter((node) => !isVoid(analysis, scope, node));
-  const others = expressions(analysis, scope, [fields['agg_filter'], ...listOf(fields, 'agg_order')]);
+  const order = expressions(analysis, scope, listOf(fields, 'agg_order'));
+  // The server sorts the rows once, and other aggregates of the query get them in that order (since PostgreSQL 16).
+  if (fields['agg_within_group'] !== true) analysis.asks(computed(order), 'other');
+  const others = [expression(analysis, scope, fields['agg_filter']), ...order];
   const args = expressions(analysis, scope, nodes);
   // How many different ones there are.
   if (fields['agg_distinct'] === true) analysis.asks(computed(args), 'other');

@@ -191,6 +191,8 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
 }
 
 function aggregated(analysis: Analysis, scope: Scope, fields: Fields): Value {
+  const constructor = isFields(fields['constructor']) ? fields['constructor'] : {};
+  analysis.asks(computed(expressions(analysis, scope, listOf(constructor, 'agg_order'))), 'other');
   return { ...together(analysis, scope, fields), kind: 'aggregate' };
 }
 
