@@ -288,7 +288,7 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       );
       const head = await raw(stand, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
       expect(head).toContain('408');
-      expect(JSON.parse(head.slice(head.indexOf('{')))).toEqual({ message: 'The request took too long to come.' });
+      expect(JSON.parse(head.slice(head.indexOf('{')))).toEqual({ message: 'The request did not arrive in time.' });
       expect(performance.now() - started).toBeLessThan(15_000);
       expect(await body).toContain('408');
     }, 60_000);
@@ -337,7 +337,9 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
         if (status < 400) continue;
         expect(Object.keys(JSON.parse(answer.body) as object).filter((key) => key !== 'hint')).toEqual(['message']);
       }
-      expect(await raw(stand, 'no HTTP\r\n\r\n')).toContain('{"message":"This is no request that can be read."}');
+      expect(await raw(stand, 'no HTTP\r\n\r\n')).toContain(
+        '{"message":"This is no request of HTTP that can be read."}',
+      );
     });
   });
 });

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import type { Role } from '@sluice/contract';
 import { type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
-import { HEADERS, type Sockets, addHeaders, answerNonsense, watchSockets } from './strangers.js';
+import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
 import type { Gateway } from '../gateway.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
@@ -27,6 +27,7 @@ import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
 import { tokenRoutes } from './tokens.js';
+import { refuseAddress, refuseBytes } from './unreadable.js';
 
 export interface Control {
   readonly url: string;
@@ -103,9 +104,8 @@ export async function openControl(gateway: Gateway): Promise<Control> {
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
     // Two kinds of request that no route and no hook sees.
-    frameworkErrors: (error, _request, reply) =>
-      void say(reply.headers(HEADERS), error.statusCode ?? 400, 'This address cannot be read.'),
-    clientErrorHandler: answerNonsense,
+    frameworkErrors: (error, request, reply) => refuseAddress(error, request, reply.headers(HEADERS)),
+    clientErrorHandler: refuseBytes,
   });
   const sockets = watchSockets(app, gateway);
   await addRoutes(app, gateway, sockets);

@@ -63,17 +63,3 @@ const hostOf = (host = ''): string =>
 
 const isOwnName = (host: string, { address, names }: { address: string; names: readonly string[] }): boolean =>
   host === '' || isIP(host) !== 0 || host === 'localhost' || host === address.toLowerCase() || names.includes(host);
-
-/** What is no HTTP, or came too late. */
-export function answerNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const [status, message] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ['408 Request Timeout', 'The request took too long to come.']
-      : ['400 Bad Request', 'This is no request that can be read.'];
-  const body = JSON.stringify({ message });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
-}
