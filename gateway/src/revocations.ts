@@ -2,11 +2,12 @@
  * Revocations take effect first and are stored then. Owns: trying again until the store has them, and the note that survives a
  * restart meanwhile. Does not: make a token, an agent or an approval useless, which has happened before it is told.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevocationNotes } from '@sluice/store';
 import type { Logger } from 'pino';
 
-/** After an attempt the store is left alone for so many times as long as that took. */
-const PAUSE = 3;
+/** How long whoever revokes waits for the store, in milliseconds. A store that is locked tries by itself for longer. */
+const MAX_WAIT_MS = 2_000;
 
 /** What was revoked: `token:ID`, `agent:ID`, `approval:NUMBER`. */
 export type Revoked = `${'token' | 'agent' | 'approval'}:${string}`;
@@ -18,8 +19,6 @@ export class Revocations {
   /** Some of those that wait are in no note: a restart would revive them. */
   #unsafe = false;
   #trying = false;
-  /** When the store is asked again, in milliseconds since 1970. */
-  #next = 0;
 
   constructor(notes: RevocationNotes, operator: Logger) {
     this.#notes = notes;
@@ -33,23 +32,32 @@ export class Revocations {
 
   /** Stores a revocation that has taken effect. False: not yet; it is tried again with each `retry`. Never rejects. */
   async keep(what: Revoked, save: () => Promise<unknown>): Promise<boolean> {
-    const begun = Date.now();
-    try {
-      await save();
-    } catch (error) {
-      this.#next = Date.now() + PAUSE * (Date.now() - begun);
-      const noted = this.#notes.add(what);
-      if (!noted) this.#unsafe = true;
-      this.#waiting.set(what, save);
-      const message = noted
-        ? 'a revocation is in effect and could not be stored yet'
-        : 'a revocation is in effect and could not be written anywhere yet: a restart would undo it';
-      this.#operator.error({ what, error: (error as Error).message }, message);
-      return false;
+    const first = save();
+    const failed = first.then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    const late = sleep(MAX_WAIT_MS, 'the store does not answer', { ref: false });
+    const problem = await Promise.race([failed, late]);
+    if (problem === undefined) {
+      this.#waiting.delete(what);
+      this.#notes.remove(what);
+      return true;
     }
-    this.#waiting.delete(what);
-    this.#notes.remove(what);
-    return true;
+    const noted = this.#notes.add(what);
+    if (!noted) this.#unsafe = true;
+    // The first attempt may still be under way, and its end is waited for before there is another.
+    let underWay: Promise<unknown> | undefined = first;
+    this.#waiting.set(what, () => {
+      const attempt = underWay ?? save();
+      underWay = undefined;
+      return attempt;
+    });
+    const message = noted
+      ? 'a revocation is in effect and could not be stored yet'
+      : 'a revocation is in effect and could not be written anywhere yet: a restart would undo it';
+    this.#operator.error({ what, error: problem }, message);
+    return false;
   }
 
   /** Whether nothing waits to be stored of it. */
@@ -64,10 +72,9 @@ export class Revocations {
     return this.#unsafe ? `${count}; do not restart before they are` : count;
   }
 
-  /** Called every second. A store that is locked makes everybody wait while it is asked: it is asked seldom then. */
+  /** Called every second. */
   async retry(): Promise<void> {
-    const begun = Date.now();
-    if (this.#trying || this.#waiting.size === 0 || begun < this.#next) return;
+    if (this.#trying || this.#waiting.size === 0) return;
     this.#trying = true;
     for (const [what, save] of this.#waiting) {
       try {
@@ -80,7 +87,6 @@ export class Revocations {
       }
     }
     this.#trying = false;
-    this.#next = Date.now() + PAUSE * (Date.now() - begun);
     if (this.#waiting.size > 0) return;
     this.#unsafe = false;
     this.#operator.info('all revocations are stored');
