@@ -40,7 +40,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     },
   },
   'copy in text': copy('text', (...cells) => Buffer.from(`${cells.join('\t')}\n`)),
-  'copy in csv': copy('csv', (...cells) => Buffer.from(`"${cells.join('","')}"\n`)),
+  'copy in csv': copy('csv', (...cells) => Buffer.from(`${cells.join()}\n`)),
   'copy in binary': copy(
     'binary',
     (...cells) => Buffer.concat([Buffer.from([0, cells.length]), ...cells.map(cell)]),

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
-import type { Owed, Pipeline, Running, Statement } from './pipeline.js';
+import type { Pipeline, Running, Statement } from './pipeline.js';
 
 /** 'settle': replies on their way decide it, so it has to wait for them. */
 export type Found<T> = T | 'missing' | 'settle';
@@ -15,7 +15,7 @@ export class Names {
   /** Cursors of DECLARE. WITH HOLD they outlive their transaction, and the target knows which do. */
   readonly #cursors = new Map<string, Running>();
   /** Statements with a name that code may have replaced since they were prepared. */
-  #unverified: ReadonlyMap<string, Statement> = new Map();
+  readonly #unverified = new Map<string, Statement>();
   readonly #pipeline: Pipeline;
 
   constructor(pipeline: Pipeline) {
@@ -29,56 +29,23 @@ export class Names {
    * Parse of this stretch counts. Before that Sync they do not, and the answer has to wait.
    */
   statement(name: string): Found<Statement> {
-    return this.#find(
-      (owed) =>
-        owed.type === 'parse' && owed.name === name && owed.statement
-          ? owed.statement
-          : owed.type === 'close' && owed.kind === 'statement' && owed.name === name
-            ? 'missing'
-            : changesStatements(owed)
-              ? 'settle'
-              : undefined,
-      this.#statements.get(name),
-    );
+    const last = this.#pipeline.lastOf('statement', name);
+    if (last === 'settle') return 'settle';
+    if (!last) return this.#statements.get(name) ?? 'missing';
+    return last.type === 'parse' && last.statement ? last.statement : 'missing';
   }
 
   /** The command behind a portal: the Bind, or the DECLARE of a cursor. */
   portal(name: string): Found<Running> {
-    return this.#find(
-      (owed) =>
-        owed.type === 'bind' && owed.portal === name && owed.command
-          ? owed.command
-          : owed.type === 'close' && owed.kind === 'portal' && owed.name === name
-            ? 'missing'
-            : changesPortals(owed)
-              ? 'settle'
-              : undefined,
-      this.#portals.get(name) ?? this.#cursors.get(name),
-    );
+    const last = this.#pipeline.lastOf('portal', name);
+    if (last === 'settle') return 'settle';
+    if (!last) return this.#portals.get(name) ?? this.#cursors.get(name) ?? 'missing';
+    return last.type === 'bind' && last.command ? last.command : 'missing';
   }
 
   /** Whether what `portal` has found is a cursor of DECLARE, and not a portal of Bind (which may run the DECLARE). */
   isCursor(name: string): boolean {
-    return this.#cursors.has(name) && !this.#binds(name);
-  }
-
-  #binds(name: string): boolean {
-    for (let at = 0; at < this.#pipeline.length; at++) {
-      const owed = this.#pipeline.at(at);
-      if (owed.type === 'bind' && owed.portal === name) return true;
-    }
-    return false;
-  }
-
-  #find<T>(match: (owed: Owed) => Found<T> | undefined, confirmed: T | undefined): Found<T> {
-    let sameStretch = true;
-    for (let at = this.#pipeline.length - 1; at >= 0; at--) {
-      const owed = this.#pipeline.at(at);
-      if (owed.type === 'sync' || owed.type === 'query') sameStretch = false;
-      const found = match(owed);
-      if (found !== undefined) return sameStretch ? found : 'settle';
-    }
-    return confirmed ?? 'missing';
+    return this.#cursors.has(name) && this.#pipeline.lastOf('portal', name) === undefined;
   }
 
   /** The text behind a name, for SQL-level EXECUTE. Call only when `settled`. */
@@ -88,21 +55,12 @@ export class Names {
 
   /** Nothing on its way could change what an SQL-level EXECUTE finds. */
   get settled(): boolean {
-    for (let at = 0; at < this.#pipeline.length; at++) {
-      const owed = this.#pipeline.at(at);
-      if (owed.type === 'parse' && owed.name !== '') return false;
-      if ((owed.type === 'close' && owed.kind === 'statement') || changesStatements(owed)) return false;
-    }
-    return true;
+    return !this.#pipeline.changesNames;
   }
 
   /** Nothing on its way changes the search path, the role, or what a name stands for. */
   get sessionSettled(): boolean {
-    for (let at = 0; at < this.#pipeline.length; at++) {
-      const { command } = this.#pipeline.at(at);
-      if (command?.masking?.changesSession === true && command.phase === 'run') return false;
-    }
-    return true;
+    return !this.#pipeline.changesSession;
   }
 
   parsed(name: string, statement: Statement): void {
@@ -151,9 +109,11 @@ export class Names {
    * @param running what it ran for: the server does not let it close that portal
    */
   codeHasRun(running: Running): void {
-    const named = [...this.#statements].filter(([name]) => name !== '');
-    for (const [name] of named) this.#statements.delete(name);
-    this.#unverified = new Map([...this.#unverified, ...named]);
+    for (const [name, statement] of this.#statements) {
+      if (name === '') continue;
+      this.#statements.delete(name);
+      this.#unverified.set(name, statement);
+    }
     for (const [name, command] of [...this.#portals, ...this.#cursors])
       if (name !== '' && command !== running) this.#forget(name);
   }
@@ -162,7 +122,7 @@ export class Names {
   verified(found: ReadonlyMap<string, string>): void {
     for (const [name, statement] of this.#unverified)
       if (found.get(name) === hash('sha256', statement.text)) this.#statements.set(name, statement);
-    this.#unverified = new Map();
+    this.#unverified.clear();
   }
 
   /** Outside a transaction block only cursors WITH HOLD live on. */
@@ -179,11 +139,3 @@ export class Names {
     }
   }
 }
-
-const changes = (owed: Owed, types: readonly StatementEffect['type'][]): boolean =>
-  owed.command?.phase === 'run' &&
-  (owed.type === 'query' || owed.type === 'execute') &&
-  owed.command.effects.some((effect) => types.includes(effect.type));
-
-const changesStatements = (owed: Owed): boolean => changes(owed, ['prepare', 'deallocate', 'discard']);
-const changesPortals = (owed: Owed): boolean => changes(owed, ['declare', 'close', 'discard']);

@@ -99,17 +99,35 @@ export type Owed = { readonly refused?: Refused } & (
 /**
  * What the target still owes, oldest first. Postgres answers in the order of the questions, so this queue alone knows
  * which statement a row belongs to, and which error is the one that a stand-in provoked.
+ *
+ * Replies leave at the front only. So it is enough to keep the number of the last one of each kind: it is still owed, and
+ * with it one of that kind, as long as its number is not below that of the head. No question costs more in a deep pipeline.
  */
 export class Pipeline {
-  readonly #owed: Owed[] = [];
+  #owed: Owed[] = [];
+  /** Place of the head in `#owed`: what lies before it has been answered. */
+  #head = 0;
+  /** Number of what lies at place 0. Everything pushed has the number behind that of its predecessor. */
+  #base = 0;
   #unflushed = false;
+  readonly #last: Record<Kind, number> = {
+    sync: -1,
+    stretch: -1,
+    look: -1,
+    session: -1,
+    statements: -1,
+    portals: -1,
+    named: -1,
+  };
+  /** By name, the last Parse or Close of a statement, and the last Bind or Close of a portal. */
+  readonly #pending = { statement: new Map<string, Pending>(), portal: new Map<string, Pending>() };
 
   get head(): Owed | undefined {
-    return this.#owed[0];
+    return this.#owed[this.#head];
   }
 
   get idle(): boolean {
-    return this.#owed.length === 0;
+    return this.#head === this.#owed.length;
   }
 
   /** Messages went out that no Sync, simple query or Flush has followed: the target may be sitting on its replies. */
@@ -124,23 +142,47 @@ export class Pipeline {
 
   /** What is on its way is a look at the session, or has to be followed by one. */
   get needsLook(): boolean {
-    return this.#owed.some(
-      ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
-    );
+    return this.#owes('look');
   }
 
   /** A Sync is on its way. */
   get syncing(): boolean {
-    return this.#owed.some(({ type }) => type === 'sync');
+    return this.#owes('sync');
+  }
+
+  /** Something on its way changes the search path, the role, or what a name stands for. */
+  get changesSession(): boolean {
+    return this.#owes('session');
+  }
+
+  /** Something on its way changes what an SQL-level EXECUTE finds. */
+  get changesNames(): boolean {
+    return this.#owes('named') || this.#owes('statements');
+  }
+
+  /**
+   * The last message on its way that decides what a name means. 'settle': its reply has to come first, because a command
+   * may change the name, or because what was sent since a later Sync is carried out even if that message fails.
+   */
+  lastOf(kind: 'statement' | 'portal', name: string): Owed | 'settle' | undefined {
+    const found = this.#pending[kind].get(name);
+    const changed = this.#last[kind === 'statement' ? 'statements' : 'portals'];
+    if (changed >= this.#number(this.#head) && changed > (found?.number ?? -1)) return 'settle';
+    if (!found) return undefined;
+    return this.#last.stretch > found.number ? 'settle' : found.owed;
   }
 
   push(owed: Owed): void {
+    const number = this.#number(this.#owed.length);
     this.#owed.push(owed);
     this.#unflushed = owed.type !== 'sync' && owed.type !== 'query' && owed.type !== 'look';
+    for (const kind of KINDS) if (IS[kind](owed)) this.#last[kind] = number;
+    const named = nameOf(owed);
+    if (named) this.#pending[named.kind].set(named.name, { number, owed });
   }
 
   shift(): void {
-    this.#owed.shift();
+    this.#remove(1);
   }
 
   /**
@@ -148,22 +190,74 @@ export class Pipeline {
    * never answer and returns it; `synced` tells whether the Sync is already on its way.
    */
   skipToSync(): { skipped: readonly Owed[]; synced: boolean } {
-    const at = this.#owed.findIndex((owed) => owed.type === 'sync');
-    const skipped = this.#owed.splice(0, at < 0 ? this.#owed.length : at);
-    return { skipped, synced: at >= 0 };
-  }
-
-  get length(): number {
-    return this.#owed.length;
-  }
-
-  /** Oldest at 0. */
-  at(index: number): Owed {
-    return this.#owed[index] as Owed;
+    const { syncing: synced } = this;
+    let end = this.#head;
+    while (end < this.#owed.length && this.#owed[end]?.type !== 'sync') end++;
+    return { skipped: this.#remove(end - this.#head), synced };
   }
 
   /** Everything that is open, for a session that ends. */
   drain(): readonly Owed[] {
-    return this.#owed.splice(0);
+    return this.#remove(this.#owed.length - this.#head);
   }
+
+  #owes(kind: Kind): boolean {
+    return this.#last[kind] >= this.#number(this.#head);
+  }
+
+  #number(place: number): number {
+    return this.#base + place;
+  }
+
+  #remove(count: number): readonly Owed[] {
+    const removed = this.#owed.slice(this.#head, this.#head + count);
+    for (const owed of removed) {
+      const named = nameOf(owed);
+      if (named && this.#pending[named.kind].get(named.name)?.owed === owed)
+        this.#pending[named.kind].delete(named.name);
+    }
+    this.#head += removed.length;
+    this.#forgetAnswered();
+    return removed;
+  }
+
+  /** Moves what is owed to the front, once that is the smaller part: taking single ones away there would move all each time. */
+  #forgetAnswered(): void {
+    if (this.#head * 2 < this.#owed.length) return;
+    this.#owed = this.#owed.slice(this.#head);
+    this.#base += this.#head;
+    this.#head = 0;
+  }
+}
+
+interface Pending {
+  readonly number: number;
+  readonly owed: Owed;
+}
+
+/** Kinds of which the last is remembered. `stretch`: what ends a run of messages that fail together. */
+type Kind = 'sync' | 'stretch' | 'look' | 'session' | 'statements' | 'portals' | 'named';
+
+const IS: Readonly<Record<Kind, (owed: Owed) => boolean>> = {
+  sync: ({ type }) => type === 'sync',
+  stretch: ({ type }) => type === 'sync' || type === 'query',
+  look: ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
+  session: ({ command }) => command?.phase === 'run' && command.masking?.changesSession === true,
+  statements: (owed) => changes(owed, ['prepare', 'deallocate', 'discard']),
+  portals: (owed) => changes(owed, ['declare', 'close', 'discard']),
+  named: (owed) => (owed.type === 'parse' && owed.name !== '') || (owed.type === 'close' && owed.kind === 'statement'),
+};
+const KINDS = Object.keys(IS) as Kind[];
+
+const changes = (owed: Owed, types: readonly StatementEffect['type'][]): boolean =>
+  owed.command?.phase === 'run' &&
+  (owed.type === 'query' || owed.type === 'execute') &&
+  owed.command.effects.some((effect) => types.includes(effect.type));
+
+/** The name that a message gives or takes. A refused one does neither. */
+function nameOf(owed: Owed): { readonly kind: 'statement' | 'portal'; readonly name: string } | undefined {
+  if (owed.type === 'close') return owed;
+  if (owed.type === 'parse' && owed.name !== undefined && owed.statement) return { kind: 'statement', name: owed.name };
+  if (owed.type === 'bind' && owed.portal !== undefined && owed.command) return { kind: 'portal', name: owed.portal };
+  return undefined;
 }

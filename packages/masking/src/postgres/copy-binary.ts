@@ -1,5 +1,6 @@
 import type { CopyMasks, CopyRows } from './copy.js';
 import type { RowAllowance } from './large-rows.js';
+import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
 /**
@@ -9,44 +10,39 @@ import { malformed } from './unmaskable.js';
 export class BinaryRows implements CopyRows {
   readonly #masks: CopyMasks;
   readonly #allowance: RowAllowance;
-  #data: Buffer[] = [];
-  #size = 0;
-  #needed = 1;
-  #state: 'header' | 'rows' | 'ended' = 'header';
+  readonly #rows: Lines;
+  #field: Field = 'signature';
+  /** Bytes of the field that are still to come. */
+  #left = SIGNATURE.length;
+  /** What has come of a field that is a number. */
+  #number = 0;
+  /** Bytes that the header or the row has at the least. */
+  #needed = SIGNATURE.length;
+  /** Columns of the row that are still to come. */
+  #columns = 0;
   /** The signature: a server sends it with what comes next, in one message, and clients rely on it. */
   #header: Buffer | undefined;
+  #headed = false;
 
   constructor(masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
     this.#allowance = allowance;
+    this.#rows = new Lines((data, at) => this.#endOfRow(data, at), allowance);
   }
 
   push(data: Buffer): Buffer[] {
-    if (this.#needed <= this.#allowance.limit) this.#allowance.release();
-    this.#data.push(Buffer.from(data));
-    this.#size += data.length;
     const rows: Buffer[] = [];
-    if (this.#size < this.#needed) return rows;
-    const all = this.#data.length === 1 ? (this.#data[0] as Buffer) : Buffer.concat(this.#data);
-    let at = 0;
-    for (;;) {
-      const end = this.#state === 'header' ? endOfHeader(all, at) : this.#endOfRow(all, at);
-      this.#needed = end - at;
-      if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
-      if (end > all.length || at === all.length) break;
-      if (this.#state === 'header') {
-        this.#header = all.subarray(at, end);
-        this.#state = 'rows';
-      } else rows.push(this.#withHeader(this.#row(all, at, end)));
-      at = end;
+    for (const row of this.#rows.push(data)) {
+      if (this.#headed) rows.push(this.#withHeader(this.#row(row, 0, row.length)));
+      // A copy: the data may be a buffer that its owner fills again.
+      else this.#header = Buffer.from(row);
+      this.#headed = true;
     }
-    this.#data = [all.subarray(at)];
-    this.#size = all.length - at;
     return rows;
   }
 
   end(): Buffer[] {
-    if (this.#size > 0 || this.#state !== 'ended') throw malformed('COPY data ends before its trailer');
+    if (this.#field !== 'nothing') throw malformed('COPY data ends before its trailer');
     return [];
   }
 
@@ -57,29 +53,71 @@ export class BinaryRows implements CopyRows {
     return first;
   }
 
-  /** Where the row ends, or where at the least, as far as its sizes have come. */
-  #endOfRow(data: Buffer, start: number): number {
-    if (this.#state === 'ended' && start < data.length) throw malformed('COPY data goes on behind its trailer');
-    let at = start + 2;
-    if (at > data.length) return at;
-    const columns = data.readInt16BE(start);
-    if (columns === -1) return at;
-    if (columns !== this.#masks.length) throw malformed('a row has other columns');
-    for (let column = 0; column < columns; column++) {
-      at += 4;
-      if (at > data.length) return at;
-      const size = data.readInt32BE(at - 4);
-      if (size < -1) throw malformed('a cell has no valid size');
-      at += Math.max(0, size);
+  /** Behind the end of the header, or of a row, that began here or earlier; -1 while it goes on. */
+  #endOfRow(data: Buffer, from: number): number {
+    for (let at = from; at < data.length; ) {
+      if (this.#field === 'nothing') throw malformed('COPY data goes on behind its trailer');
+      const size = Math.min(this.#left, data.length - at);
+      if (this.#field === 'signature') this.#checkSignature(data.subarray(at, at + size));
+      else if (this.#field !== 'extension' && this.#field !== 'cell') {
+        for (let byte = 0; byte < size; byte++) this.#number = (this.#number << 8) | (data[at + byte] as number);
+      }
+      at += size;
+      this.#left -= size;
+      if (this.#left === 0 && this.#endsWith(this.#field)) return at;
     }
-    return at;
+    return -1;
+  }
+
+  #checkSignature(come: Buffer): void {
+    const at = SIGNATURE.length - this.#left;
+    if (!SIGNATURE.subarray(at, at + come.length).equals(come)) throw malformed('not binary COPY data');
+  }
+
+  /** A field is whole: whether the header, or the row, ends with it. If not, the next field begins. */
+  #endsWith(field: Field): boolean {
+    const number = this.#number;
+    switch (field) {
+      case 'signature':
+        return this.#expect('flags', 4);
+      case 'flags':
+        return this.#expect('extension size', 4);
+      case 'extension size':
+        if (number < 0) throw malformed('not binary COPY data');
+        return number > 0 ? this.#expect('extension', number) : !this.#expect('columns', 2);
+      case 'extension':
+        return !this.#expect('columns', 2);
+      case 'columns':
+        if (number === 0xffff) return !this.#expect('nothing', 0);
+        if (number !== this.#masks.length) throw malformed('a row has other columns');
+        this.#columns = number;
+        return this.#nextColumn();
+      case 'size':
+        if (number < -1) throw malformed('a cell has no valid size');
+        this.#columns--;
+        return number > 0 ? this.#expect('cell', number) : this.#nextColumn();
+      default:
+        return this.#nextColumn();
+    }
+  }
+
+  #nextColumn(): boolean {
+    return this.#columns > 0 ? this.#expect('size', 4) : !this.#expect('columns', 2);
+  }
+
+  /** False: there is more of the same row. */
+  #expect(field: Field, bytes: number): false {
+    // Ahead of its bytes: what has no room is refused before it comes.
+    this.#needed = field === 'columns' ? bytes : this.#needed + bytes;
+    if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
+    this.#field = field;
+    this.#left = bytes;
+    this.#number = 0;
+    return false;
   }
 
   #row(data: Buffer, start: number, end: number): Buffer {
-    if (data.readInt16BE(start) === -1) {
-      this.#state = 'ended';
-      return data.subarray(start, end);
-    }
+    if (data.readInt16BE(start) === -1) return data.subarray(start, end);
     const out: Buffer[] = [];
     let from = start;
     let at = start + 2;
@@ -104,12 +142,5 @@ export class BinaryRows implements CopyRows {
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 
-function endOfHeader(data: Buffer, start: number): number {
-  const head = start + SIGNATURE.length + 8;
-  const come = Math.min(data.length, start + SIGNATURE.length);
-  if (!SIGNATURE.subarray(0, come - start).equals(data.subarray(start, come))) throw malformed('not binary COPY data');
-  if (head > data.length) return head;
-  const extension = data.readInt32BE(head - 4);
-  if (extension < 0) throw malformed('not binary COPY data');
-  return head + extension;
-}
+/** What comes next: of the header, or of a row. 'nothing': the trailer has been read. */
+type Field = 'signature' | 'flags' | 'extension size' | 'extension' | 'columns' | 'size' | 'cell' | 'nothing';
