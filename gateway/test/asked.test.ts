@@ -78,6 +78,60 @@ describe.skipIf(missingPostgres(18))('what conditions may ask about masked colum
     await refused(text, [binary(numbers(101))]);
   });
 
+  const SERIES = 'from employees p, generate_series(1, 9) g where p.id = 1';
+  const ROWS = `from employees p, generate_series(1, 9) g, lateral (select p.salary as x, 1 as y) a,
+    lateral (select g as x, 'q'::text as y) b where p.id = 1`;
+  test.each([
+    `select g, p.email like chr(g) || '\\' ${SERIES}`,
+    `select g, p.email like any (array[chr(g) || '\\']) ${SERIES}`,
+    `select g, p.email like any (select chr(g) || '\\') ${SERIES}`,
+    `select g, a = b ${ROWS}`,
+    `select g, a is distinct from b ${ROWS}`,
+    `select g, nullif(a, b) ${ROWS}`,
+    `select g, greatest(a, b) ${ROWS}`,
+    `select g, case a when b then 1 end ${ROWS}`,
+    `select g, array[a] = array[b] ${ROWS}`,
+    `select g, row(p.salary, 1)::record = row(g, 'q'::text)::record ${SERIES}`,
+    `select g, format('%I', case when p.salary >= g then 'x' end) ${SERIES}`,
+    `select g, date_trunc('no unit', case when p.salary < g then now() end) ${SERIES}`,
+    `select g, extract(hour from case when p.salary < g then current_date end) ${SERIES}`,
+    `select g, to_char(case when p.salary < g then 1 end, '9.9.9') ${SERIES}`,
+    `select g, json_object(p.salary::text: 1, g::text: 2 with unique keys) ${SERIES}`,
+    `select g, json_value(to_jsonb(p.salary), '$ ? (@ >= $g)' passing g as g error on empty) ${SERIES}`,
+    `select g, xmlparse(content p.salary || '<' || g) ${SERIES}`,
+    `copy (insert into employees (id) select nullif(p.salary, g) ${SERIES} returning id) to stdout`,
+  ])('a failure must not tell a value by its row: %s', (text) => refused(text));
+
+  test.each([
+    'case when p.salary < g then now()::text::int end',
+    "case when p.salary < g then current_setting('no.setting') end",
+    'case when p.salary < g then int4(now()::text) end',
+    'case when p.salary < g then (select id from employees) end',
+    'case when p.salary < g then json_build_object(null::text, 1) end',
+    'p.salary < g and now()::text::bool',
+    'p.salary in (g, now()::text::int)',
+    'p.salary between g and now()::text::int',
+    '(p.salary, 1) = (g, now()::text::int)',
+    'p.salary = any (select 1 / (x - g) from generate_series(1, 9) x)',
+    'count(1 / (g - 5)) filter (where p.salary < g) over (order by g)',
+  ])('nor must one that is left out, or not, by what the value is: %s', (value) =>
+    refused(`select g, ${value} ${SERIES}`),
+  );
+
+  test.each([
+    "format('%s <%s>', name, email)",
+    "id || ': ' || name || ' <' || email || '>'",
+    "json_object('id': id, 'email': email)",
+    "email like '%@example.com' or name like 'B%'",
+    "case when email like '%@example.com' then 'internal' else name end",
+    "case when name like 'A%' then to_char(salary, '999') else name end",
+    'case id when 1 then salary when 2 then id / 2 end',
+    'coalesce(email, name), greatest(salary, id), nullif(email, name)',
+    'email, (select q.name from employees q where q.id = p.id)',
+  ])('what cannot fail, or is not left out by a masked value, is masked and runs: %s', async (value) => {
+    expect(JSON.stringify(await rows(`select ${value} from employees p order by id`))).not.toMatch(/731731|ada@/);
+  });
+
   test('a text that is too large to be followed may ask anything', async () => {
     await refused(`select 1 from employees where salary > 731730${' union all select 1 where false'.repeat(5200)}`);
     await refused(`select 1 from employees where salary > 731730 -- ${'x'.repeat(70_000)}`);

@@ -58,6 +58,30 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
   const run = async (...texts: string[]): Promise<void> => {
     for (const text of texts) await client.query(text);
   };
+  /** Sends all before any answer has come, with a Sync behind each. The values of all rows. */
+  const together = async (...texts: string[]): Promise<string[]> => {
+    const { connection } = client as unknown as { connection: pg.Connection };
+    const found: string[] = [];
+    const rows = ({ fields }: { fields: string[] }): unknown => found.push(...fields);
+    let left = texts.length;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const ready = (): void => {
+      if (--left === 0) resolve();
+    };
+    for (const event of ['readyForQuery', 'dataRow', 'rowDescription', 'commandComplete'])
+      connection.removeAllListeners(event);
+    connection.on('dataRow', rows).on('readyForQuery', ready);
+    connection.stream.cork();
+    for (const text of texts) {
+      connection.parse({ name: '', text, types: [] }, true);
+      connection.bind({}, true);
+      connection.execute({}, true);
+      connection.sync();
+    }
+    connection.stream.uncork();
+    await promise;
+    return found;
+  };
 
   describe('what names mean is known again', () => {
     test.each([NOTHING, 'call nothing()', 'select plf(1)'])('after %s', async (code) => {
@@ -89,6 +113,16 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(await values('select id from orders limit 1')).toEqual([null]);
       await run('rollback');
       expect(await values('select id from orders')).toEqual([1]);
+    });
+
+    test.each(['commit', 'rollback'])('in a command that is sent together with the %s', async (end) => {
+      await run('begin', NOTHING);
+      expect(await values('select id from orders')).toEqual([1]);
+      expect(await together(end, 'select id, total from orders')).toEqual(['1', '9']);
+      expect(await together('begin', NOTHING, 'select id from orders', end, 'select total from orders')).toEqual([
+        '1',
+        '9',
+      ]);
     });
 
     test('as the code has left it: search_path, role and definitions', async () => {

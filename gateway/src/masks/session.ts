@@ -166,6 +166,10 @@ export class MaskSession implements MaskedSession {
     return this.#backend.due || this.#isUncertain;
   }
 
+  get needsLookAfterChange(): boolean {
+    return this.#fresh !== undefined || this.#code !== undefined || this.#lookedInside !== undefined;
+  }
+
   get #isUncertain(): boolean {
     if (!this.#names || this.#names === this.#looked) return false;
     const { overlay, anyPath } = this.#names;

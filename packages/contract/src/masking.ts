@@ -38,6 +38,8 @@ export interface MaskedSession {
   readonly pooled: boolean;
   /** The target has to be asked something on the session's own connection before its next command is judged. */
   readonly needsLook: boolean;
+  /** So it will be once a command that is on its way has changed the session, by the end of the transaction for example. */
+  readonly needsLookAfterChange: boolean;
   /** What is to be asked, once. Called only while the target owes no reply. The client sees nothing of it. */
   look(): Look;
 }

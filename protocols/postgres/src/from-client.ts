@@ -218,9 +218,10 @@ export class FromClient {
 
   /** Before the first message after a Sync: the session is looked at where code has run that may have changed it. */
   #waitsForLook(): boolean {
-    const { masks, pipeline, wires, nowhere } = this.#shared;
+    const { masks, names, pipeline, wires, nowhere } = this.#shared;
     if (!masks || this.#answer || this.#unsynced) return false;
-    if (!pipeline.idle) return masks.needsLook || pipeline.needsLook;
+    if (!pipeline.idle)
+      return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.sessionSettled);
     if (!masks.needsLook) return false;
     const look = masks.look();
     pipeline.push({ type: 'look', look });

@@ -23,6 +23,7 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
       message: (bytes) => bytes,
       pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
+      needsLookAfterChange: false,
       get needsLook() {
         return due;
       },

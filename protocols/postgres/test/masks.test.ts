@@ -51,6 +51,7 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
       pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       needsLook: false,
+      needsLookAfterChange: false,
       look: () => ({ text: '', answered: () => ({}) }),
     },
     judge: (command) => {

@@ -5,7 +5,7 @@ import { callFacts } from '../functions.js';
 import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
-import { functionMayFail, mayFail } from './failing.js';
+import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
@@ -33,12 +33,15 @@ export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
 }
 
 export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
+  const before = analysis.failures;
   const nodes = listOf(fields, 'args').filter((node) => !isVoid(analysis, scope, node));
   const order = expressions(analysis, scope, listOf(fields, 'agg_order'));
   // The server sorts the rows once, and other aggregates of the query get them in that order (since PostgreSQL 16).
   if (fields['agg_within_group'] !== true) analysis.asks(computed(order), 'other');
   const others = [expression(analysis, scope, fields['agg_filter']), ...order];
   const args = expressions(analysis, scope, nodes);
+  const whole = computed([...args, ...others]);
+  if (fields['agg_filter'] !== undefined) mayLeaveOut(analysis, whole, whole, before);
   // How many different ones there are.
   if (fields['agg_distinct'] === true) analysis.asks(computed(args), 'other');
   if (isFields(fields['over'])) others.push(windowOf(analysis, scope, fields['over']));
@@ -92,7 +95,9 @@ function resultByName(analysis: Analysis, one: Call): Result {
   }
   const facts = callFacts([routine?.schema ?? '', routine?.name ?? '']);
   if (facts.reason === undefined && own.length === found.length) {
-    return { value: computed(all), routines: found };
+    const value = computed(all);
+    mayFail(analysis, value);
+    return { value, routines: found };
   }
   return {
     value: opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`),
@@ -153,7 +158,10 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
   if (VISIBLE.test(plain)) analysis.callsVisibly();
   if (plain === 'pg_notify') return sendNotification(analysis, one);
   if (plain === 'set_config') return writeSetting(analysis, one);
-  if (plain === 'current_setting') return readSetting(analysis, one);
+  if (plain === 'current_setting') {
+    mayFail(analysis, computed(one.args));
+    return readSetting(analysis, one);
+  }
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
   return valueOfBuiltIn(analysis, one, found);
@@ -169,7 +177,7 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
   const typed = typeOfResult(analysis, one, found);
   const result = computed(all, aggregate ? 'aggregate' : 'derived');
   const { sources, kind, unknown: reasonOfArgs, mixed } = result;
-  if (functionMayFail(plain, one.args)) mayFail(analysis, result);
+  if (functionMayFail(plain, one.nodes)) mayFail(analysis, result);
   const fixed =
     all.every(isFixed) &&
     found.every(({ kind: of, volatility, returnsSet }) => of === 'f' && volatility !== 'v' && !returnsSet);
@@ -204,7 +212,10 @@ function notAFunction(analysis: Analysis, one: Call): Value {
     const schemas = schema === undefined ? analysis.path : [schema];
     const type = firstOf(schemas, (name) => analysis.catalog.type(name, plain));
     const names = [{ String: { sval: type?.schema ?? '' } }, { String: { sval: plain } }];
-    if (type) return cast(analysis, argument, { names });
+    if (type) {
+      mayFail(analysis, argument);
+      return cast(analysis, argument, { names });
+    }
   }
   return opaque(analysis, one, `calls ${one.name.join('.')}, which is not known`);
 }

@@ -1,9 +1,9 @@
 /** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. */
-import { type Fields, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
+import { type Fields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
 import { type Analysis, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
 import { cast } from './casts.js';
-import { castMayFail, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
+import { castMayFail, documentMayFail, isStepwise, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
 import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
@@ -15,13 +15,16 @@ export { operatorReason };
 export function expression(analysis: Analysis, scope: Scope, value: unknown): Value {
   const before = analysis.failures;
   const result = valueOf(analysis, scope, value);
-  if (LEAVING_OUT.has(nodeOf(value)?.kind ?? '')) mayLeaveOut(analysis, result, before);
+  const node = nodeOf(value);
+  if (node && leavesOut(node)) mayLeaveOut(analysis, result, result, before);
   if (result.kind !== 'direct') analysis.computes(result);
   return result;
 }
 
-/** Kinds that work some of their parts out only where others have a certain value. */
-const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'CaseExpr', 'CoalesceExpr']);
+/** Kinds that work some of their parts out only where others have a certain value. Of CASE not all parts decide. */
+const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'CoalesceExpr', 'SubLink']);
+const leavesOut = ({ kind, fields }: Node): boolean =>
+  LEAVING_OUT.has(kind) || (kind === 'A_Expr' && isStepwise(fields));
 
 function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
   const node = nodeOf(value);
@@ -30,7 +33,11 @@ function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
     const read = EXPRESSIONS[node.kind] as Read;
     return read(analysis, scope, node.fields);
   }
-  if (COMPUTATIONS.has(node.kind)) return together(analysis, scope, node.fields);
+  if (COMPUTATIONS.has(node.kind)) {
+    const result = together(analysis, scope, node.fields);
+    if (documentMayFail(node.kind, node.fields)) mayFail(analysis, result);
+    return result;
+  }
   return unknown(`contains something that is not understood (${node.kind})`);
 }
 
@@ -82,8 +89,9 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
     const name = strings(fields['name']);
     const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
-    const result = computed(operands, 'derived', own ? undefined : plainTag(analysis, operands));
-    if (own || operatorMayFail(fields)) mayFail(analysis, result);
+    const plain = plainTag(analysis, operands);
+    const result = computed(operands, 'derived', own ? undefined : plain);
+    if (own || operatorMayFail(fields, plain === 0)) mayFail(analysis, result);
     return withUnknown(result, operatorReason(analysis, name));
   },
   A_Indirection: (analysis, scope, fields) =>
@@ -93,7 +101,15 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     ),
   CaseExpr: (analysis, scope, fields) => {
     const reason = fields['arg'] === undefined ? undefined : operatorReason(analysis, ['=']);
-    return withUnknown(together(analysis, scope, fields), reason);
+    const before = analysis.failures;
+    const parts = (name: string): unknown[] => listOf(fields, 'args').map((when) => nodeOf(when)?.fields[name]);
+    const deciding = expressions(analysis, scope, [fields['arg'], ...parts('expr')]);
+    const results = expressions(analysis, scope, [...parts('result'), fields['defresult']]);
+    if (fields['arg'] !== undefined && plainTag(analysis, deciding) !== 0) mayFail(analysis, computed(deciding));
+    const values = [...deciding, ...results];
+    const whole = computed(values, 'derived', plainTag(analysis, values));
+    mayLeaveOut(analysis, computed(deciding), whole, before);
+    return withUnknown(whole, reason);
   },
   CollateClause: (analysis, scope, fields) => expression(analysis, scope, fields['arg']),
   ColumnRef: columnRef,
@@ -105,8 +121,16 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
       0,
     ),
   JsonArrayAgg: aggregated,
-  JsonObjectAgg: aggregated,
-  MinMaxExpr: together,
+  JsonObjectAgg: (analysis, scope, fields) => {
+    const result = aggregated(analysis, scope, fields);
+    mayFail(analysis, result);
+    return result;
+  },
+  MinMaxExpr: (analysis, scope, fields) => {
+    const result = together(analysis, scope, fields);
+    if (result.type !== 0) mayFail(analysis, result);
+    return result;
+  },
   MultiAssignRef: (analysis, scope, fields) => {
     const index = Number(fields['colno'] ?? 1) - 1;
     const source = nodeOf(fields['source']);
@@ -136,7 +160,7 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const target = isFields(fields['typeName']) ? fields['typeName'] : {};
     const { constant: written } = value;
     const result = cast(analysis, value, target);
-    if (castMayFail(result.type)) mayFail(analysis, result);
+    if (castMayFail(result.type, fields['arg'])) mayFail(analysis, result);
     return written && !VECTORS.has(result.type ?? 0) ? { ...result, constant: written } : result;
   },
 };
@@ -193,7 +217,11 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
 function aggregated(analysis: Analysis, scope: Scope, fields: Fields): Value {
   const constructor = isFields(fields['constructor']) ? fields['constructor'] : {};
   analysis.asks(computed(expressions(analysis, scope, listOf(constructor, 'agg_order'))), 'other');
-  return { ...together(analysis, scope, fields), kind: 'aggregate' };
+  const before = analysis.failures;
+  const result = together(analysis, scope, fields);
+  // What stands in its FILTER decides what is worked out of the rest.
+  mayLeaveOut(analysis, result, result, before);
+  return { ...result, kind: 'aggregate' };
 }
 
 function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
@@ -275,13 +303,18 @@ function subLink(analysis: Analysis, scope: Scope, fields: Fields): Value {
     case 'EXISTS_SUBLINK':
       return NOTHING;
     case 'EXPR_SUBLINK':
+      // It may have more rows than one.
+      analysis.failures++;
       return values[0] ?? NOTHING;
     case 'ARRAY_SUBLINK':
       return arrayOf(analysis, values[0] ?? NOTHING);
     case 'ANY_SUBLINK':
     case 'ALL_SUBLINK': {
       const operator = fields['operName'] === undefined ? ['='] : strings(fields['operName']);
-      const compared = computed([expression(analysis, scope, fields['testexpr']), ...values], 'derived', 0);
+      const operands = [expression(analysis, scope, fields['testexpr']), ...values];
+      const compared = computed(operands, 'derived', 0);
+      const name = [{ String: { sval: operator.at(-1) } }];
+      if (operatorMayFail({ name }, plainTag(analysis, operands) === 0)) mayFail(analysis, compared);
       return withUnknown(compared, operatorReason(analysis, operator));
     }
     default:

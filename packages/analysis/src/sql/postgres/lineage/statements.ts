@@ -242,7 +242,12 @@ function relationColumns(analysis: Analysis, relation: Fields): readonly Column[
 }
 
 function copied(analysis: Analysis, fields: Fields): readonly Column[] {
-  if (!isFields(fields['relation'])) return inner(analysis, fields['query'], EMPTY_SCOPE);
+  if (!isFields(fields['relation'])) {
+    const columns = inner(analysis, fields['query'], EMPTY_SCOPE);
+    // Only COPY gives out what RETURNING says before all is written, and a constraint may reject the next row.
+    for (const { value } of analysis.flows) if (value.mixed) analysis.asks(value, 'other');
+    return columns;
+  }
   const columns = relationColumns(analysis, fields['relation']);
   const names = strings(fields['attlist']);
   if (names.length === 0) return columns;

@@ -80,7 +80,7 @@ export function asType(analysis: Analysis, value: Value, type: Type): Value {
 export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | undefined {
   const { catalog } = analysis;
   const plain = values.every((value) => {
-    if (value.element || value.row || value.type === undefined) return false;
+    if (value.element || value.row || value.type === undefined || ANYTHING.has(value.type)) return false;
     if (value.type === 0) return true;
     const element = catalog.typeByOid(value.type)?.element ?? 0;
     return isScalar(analysis, value) && (element === 0 || isScalar(analysis, { ...NOTHING, type: element }));
