@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -158,6 +159,34 @@ roles: { auditor: ["group:security"] }`,
       expect(await within(END, ended)).toBe(true);
       await client.end();
     });
+
+    test('nor exports what they have not read by then, however slowly they read', async () => {
+      const { token, stored } = await stand.gateway.identity.createToken({ principal: 'keeper', name: 'audit' });
+      const client = await stand.client();
+      // More than sockets and buffers between here and there hold.
+      for (let n = 0; n < 2; n++) await client.query(`select length('${'x'.repeat(7_000_000)}')`);
+      const session = [...stand.gateway.sessions.keys()].at(-1) ?? '';
+      const { hostname, port } = new URL(stand.gateway.url);
+      const socket = connect(Number(port), hostname);
+      onTestFinished(() => void socket.destroy());
+      socket.write(
+        `GET /v1/sessions/${session}/export HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      );
+      const [head] = (await once(socket, 'data')) as [Buffer];
+      socket.pause();
+      expect(head.toString()).toContain('200 OK');
+      await operator().delete(`/v1/tokens/${stored.id}`);
+      await sleep(END);
+      let text = head.toString();
+      socket
+        .on('data', (chunk: Buffer) => (text += chunk.toString()))
+        .on('error', () => undefined)
+        .resume();
+      await once(socket, 'close');
+      expect(text.length).toBeLessThan(14_000_000);
+      expect(text.endsWith('\r\n0\r\n\r\n')).toBe(false);
+      await client.end();
+    }, 60_000);
 
     test('a session that was being opened while its token was revoked is ended all the same', async () => {
       const { token, stored } = await stand.gateway.identity.createToken({ principal: 'dev', name: 'stolen' });
