@@ -95,13 +95,16 @@ roles: { auditor: ["group:security"] }`,
       const client = await stand.client({ password: token });
       const ended = new Promise<Error>((resolve) => client.once('error', resolve));
       const unlock = await locked(join(path, 'data', 'control.db'));
-      const answer = await fetch(`${stand.gateway.url}/v1/tokens/${stored.id}`, {
+      const answering = fetch(`${stand.gateway.url}/v1/tokens/${stored.id}`, {
         method: 'DELETE',
         headers: { authorization: `Bearer ${readFileSync(join(path, 'data', 'admin.token'), 'utf8').trim()}` },
       });
+      // While the store is still asked, which may take a minute: a crash by now would undo nothing.
+      expect((await ended).message).toMatch(/token of this session was revoked/);
+      expect(readFileSync(join(path, 'data', 'revocations')).toString()).toContain(`token:${stored.id}`);
+      const answer = await answering;
       expect(answer.status).toBe(202);
       expect(await answer.text()).toContain('Revoked, and in effect. It could not be stored yet');
-      expect((await ended).message).toMatch(/token of this session was revoked/);
       expect(await failure(stand.client({ password: token }))).toBe('28P01');
       expect(stand.gateway.ready).toMatchObject({ ok: false, reason: expect.stringContaining('could not be stored') });
       // As a crash leaves it: nothing was stored, and the note is what there is.
