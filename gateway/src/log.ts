@@ -144,12 +144,26 @@ export class Log {
    * what somebody who has proven nothing puts on record is bounded in size and number.
    */
   loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
-    if (this.#failedLogins.admits(session.address)) this.loginRefused(session, user, connection, refused, why);
+    if (this.#failedLogins.admits(session.address))
+      this.#loginRecorded(session, { user, connection, refused, why }, this.room() === 'enough');
     else Counters.add(this.#counters.loginFailures, refused);
   }
 
-  /** The login of somebody who has proven who they are, which is always on record. */
+  /**
+   * The login of somebody who has proven who they are. On record as long as sessions are opened at all: what is left then is for
+   * those that are open.
+   */
   loginRefused(session: Session, user: string, connection: string, refused: string, why?: string): void {
+    const room = this.room();
+    this.#loginRecorded(session, { user, connection, refused, why }, room === 'enough' || room === 'low');
+  }
+
+  /** `kept`: in the journal as well. */
+  #loginRecorded(
+    session: Session,
+    { user, connection, refused, why }: { user: string; connection: string; refused: string; why: string | undefined },
+    kept: boolean,
+  ): void {
     Counters.add(this.#counters.loginFailures, refused);
     const failed = {
       user: nameOnRecord(user),
@@ -158,15 +172,14 @@ export class Log {
       refused,
       ...(why !== undefined && { why: nameOnRecord(why) }),
     };
-    // What strangers cause must not use up the room of those who are logged in.
-    if (this.room() === 'enough') this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
+    if (kept) this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
     this.operator.warn(failed, 'login refused');
   }
 
   /** An agent that was not let in. */
   agentRefused(id: string, client: string, message: string): void {
     if (this.#refusedAgents.admits(addressOf(client)))
-      this.admin(`agent ${id}`, 'agent.refused', `${message}; from ${client}`);
+      this.#stranger(`agent ${id}`, 'agent.refused', `${message}; from ${client}`);
   }
 
   /** A client's connection broke, and why, in the log. `session`: its id; empty where there is none. */
@@ -185,8 +198,14 @@ export class Log {
 
   #summed(action: string, what: string): FailureWindow {
     return new FailureWindow((address, more) =>
-      this.admin('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+      this.#stranger('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
     );
+  }
+
+  /** What strangers cause must not use up the room of those who are logged in: it is in the log alone once that gets short. */
+  #stranger(actor: string, action: string, detail: string): void {
+    if (this.room() === 'enough') this.admin(actor, action, detail);
+    else this.operator.info({ actor, action, detail }, 'administration');
   }
 
   /** Something that a person did to the gateway itself. */

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RevocationNotes } from '@sluice/store';
 import type { Logger } from 'pino';
 
-/** How long whoever revokes waits for the store, in milliseconds. A store that is locked tries by itself for longer. */
-const MAX_WAIT_MS = 2_000;
+/** For so long whoever revokes waits for the store, in milliseconds. One that is locked is tried for longer by itself. */
+const ANSWER_MS = 2_000;
 
 /** What was revoked: `token:ID`, `agent:ID`, `approval:NUMBER`. */
 export type Revoked = `${'token' | 'agent' | 'approval'}:${string}`;
@@ -15,10 +15,10 @@ export type Revoked = `${'token' | 'agent' | 'approval'}:${string}`;
 export class Revocations {
   readonly #notes: RevocationNotes;
   readonly #operator: Logger;
-  readonly #waiting = new Map<Revoked, () => Promise<unknown>>();
+  /** What the store did not take in time. Without `save` it is being asked. */
+  readonly #waiting = new Map<Revoked, { readonly save?: () => Promise<unknown> }>();
   /** Some of those that wait are in no note: a restart would revive them. */
   #unsafe = false;
-  #trying = false;
 
   constructor(notes: RevocationNotes, operator: Logger) {
     this.#notes = notes;
@@ -30,33 +30,27 @@ export class Revocations {
     return this.#notes.all().map((note) => note as Revoked);
   }
 
-  /** Stores a revocation that has taken effect. False: not yet; it is tried again with each `retry`. Never rejects. */
+  /**
+   * Stores a revocation that has taken effect. False: not yet; it is tried again with each `retry`. Never rejects. The note is
+   * there when this returns, before the store is asked: a crash meanwhile must not undo it.
+   */
   async keep(what: Revoked, save: () => Promise<unknown>): Promise<boolean> {
-    const first = save();
-    const failed = first.then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
-    const late = sleep(MAX_WAIT_MS, 'the store does not answer', { ref: false });
-    const problem = await Promise.race([failed, late]);
-    if (problem === undefined) {
-      this.#waiting.delete(what);
-      this.#notes.remove(what);
-      return true;
-    }
     const noted = this.#notes.add(what);
+    const saving = this.#save(what, save);
+    const late = new AbortController();
+    const failure = await Promise.race([
+      saving,
+      sleep(ANSWER_MS, 'it is locked', { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
+    if (failure === undefined) return true;
     if (!noted) this.#unsafe = true;
-    // The first attempt may still be under way, and its end is waited for before there is another.
-    let underWay: Promise<unknown> | undefined = first;
-    this.#waiting.set(what, () => {
-      const attempt = underWay ?? save();
-      underWay = undefined;
-      return attempt;
-    });
+    // One that is still being asked says itself how that went.
+    if (!this.#waiting.has(what)) this.#waiting.set(what, {});
     const message = noted
       ? 'a revocation is in effect and could not be stored yet'
       : 'a revocation is in effect and could not be written anywhere yet: a restart would undo it';
-    this.#operator.error({ what, error: problem }, message);
+    this.#operator.error({ what, error: failure }, message);
     return false;
   }
 
@@ -74,22 +68,30 @@ export class Revocations {
 
   /** Called every second. */
   async retry(): Promise<void> {
-    if (this.#trying || this.#waiting.size === 0) return;
-    this.#trying = true;
-    for (const [what, save] of this.#waiting) {
-      try {
-        await save();
-        this.#waiting.delete(what);
-        this.#notes.remove(what);
-      } catch {
-        // Tried again with the rest of them; one failure says enough.
-        break;
-      }
+    const idle = [...this.#waiting].flatMap(([what, { save }]) => (save ? [{ what, save }] : []));
+    for (const { what, save } of idle) {
+      this.#waiting.set(what, {});
+      // Tried again with the rest of them later; one failure says enough.
+      if ((await this.#save(what, save)) !== undefined) break;
     }
-    this.#trying = false;
-    if (this.#waiting.size > 0) return;
-    this.#unsafe = false;
-    this.#operator.info('all revocations are stored');
+  }
+
+  /** Why the store does not have it; undefined: it does. */
+  async #save(what: Revoked, save: () => Promise<unknown>): Promise<string | undefined> {
+    try {
+      await save();
+    } catch (error) {
+      this.#waiting.set(what, { save });
+      // Another one of the same may have been stored meanwhile, and its note removed.
+      if (!this.#notes.add(what)) this.#unsafe = true;
+      return (error as Error).message;
+    }
+    this.#notes.remove(what);
+    if (this.#waiting.delete(what) && this.#waiting.size === 0) {
+      this.#unsafe = false;
+      this.#operator.info('all revocations are stored');
+    }
+    return undefined;
   }
 
   close(): void {

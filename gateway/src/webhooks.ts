@@ -1,4 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
+import { printable } from '@sluice/cli';
 import type { WebhookConfig } from '@sluice/config';
 import type { Logger } from 'pino';
 
@@ -47,9 +48,12 @@ export class Webhooks {
     return this.#messages.size;
   }
 
-  /** `type` is that of the event, such as `approval.requested`. Returns at once. */
+  /**
+   * `type` is that of the event, such as `approval.requested`. Returns at once. Receivers show what others wrote to people, so
+   * characters that do not show, or turn text around, are written out in every text of `data`.
+   */
   send(type: string, data: unknown): void {
-    const body = Buffer.from(JSON.stringify({ type, timestamp: new Date().toISOString(), data }));
+    const body = Buffer.from(JSON.stringify({ type, timestamp: new Date().toISOString(), data }, writtenOut));
     for (const hook of this.hooks) {
       const message: Message = { id: `msg_${randomUUID()}`, hook, body, attempts: 0, timer: undefined };
       this.#messages.add(message);
@@ -125,6 +129,9 @@ export class Webhooks {
     this.#operator.error({ host: new URL(message.hook.url).host, problem, id: message.id }, 'a webhook was given up');
   }
 }
+
+/** A replacer for JSON.stringify. */
+const writtenOut = (_key: string, value: unknown): unknown => (typeof value === 'string' ? printable(value) : value);
 
 /** A secret of the form `whsec_` and base64 is those bytes; any other is its own. */
 function signature(secret: string, head: string, body: Buffer): string {

@@ -141,6 +141,15 @@ describe.skipIf(missingPostgres(15))('an end of the journal', () => {
     await wrong();
     gateway.log.flush();
     expect(failedLogins()).toBe(1);
+    // Somebody who has proven who they are is on record as long as anybody is let in.
+    await expect(stand.client({ database: 'nowhere' })).rejects.toThrow('does not exist');
+    gateway.log.agentRefused('dc1', '127.0.0.1:1', 'a wrong proof');
+    gateway.log.flush();
+    expect(failedLogins()).toBe(2);
+    const actions = [...readJournal(gateway.journal.folder)].flatMap(({ header }) =>
+      header.k === 'admin' ? [header.action] : [],
+    );
+    expect(actions).not.toContain('agent.refused');
     const second = await stand.client();
     fill(most - 60_000);
     expect(await room()).toBe('scarce');

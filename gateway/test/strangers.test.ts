@@ -1,4 +1,5 @@
 /** What people who have proven nothing can cost: of the record, the log, sockets and time, on the PostgreSQL and control ports. */
+import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { Socket, connect } from 'node:net';
@@ -312,6 +313,26 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       await vi.waitFor(() => expect(stand.gateway.strangers.evicted).toBeGreaterThanOrEqual(40));
       await works(stand);
       for (const { socket } of silent) socket.destroy();
+    });
+
+    test('somebody with a token who keeps sockets open keeps nobody else out, and is told why', async () => {
+      const stand = await open({ principals: '  root: { roles: [admin] }' });
+      const { port } = new URL(stand.gateway.url);
+      const head = `GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${stand.token}\r\n\r\n`;
+      const hoard = Array.from({ length: 64 }, () => connect(Number(port), '127.0.0.1'));
+      for (const socket of hoard) {
+        socket.write(head);
+        expect(String((await once(socket, 'data'))[0])).toContain('200 OK');
+      }
+      const last = await get(stand, '/v1/whoami', { authorization: `Bearer ${stand.token}` });
+      const message = '"dev" has 64 connections open to the control API, which is the most there may be.';
+      expect([last.status, JSON.parse(last.body)]).toEqual([503, { message }]);
+      const { token } = await stand.gateway.identity.createToken({ principal: 'root', name: 'test' });
+      expect((await get(stand, '/v1/whoami', { authorization: `Bearer ${token}` })).status).toBe(200);
+      for (const socket of hoard) socket.destroy();
+      await vi.waitFor(async () =>
+        expect((await get(stand, '/v1/whoami', { authorization: `Bearer ${stand.token}` })).status).toBe(200),
+      );
     });
 
     test('a name that is not ours is refused, so that no page of another site reaches the API', async () => {

@@ -53,6 +53,18 @@ function open(...urls: string[]): Webhooks {
   return webhooks;
 }
 
+test('a text that hides or turns characters is written out for whoever reads it in a chat', async () => {
+  const { url, got } = await receiver(200);
+  const text = 'delete from t\n\u001b[2K\u202e -- \u200bsafe\u0085';
+  open(url).send('approval.requested', { text, parameters: ['\u2066x', 'ünï 🙂'], words: [{ reason: 'a\u0007' }] });
+  await vi.waitFor(() => expect(got).toHaveLength(1), WAIT);
+  expect((JSON.parse(got[0]?.body ?? '') as { data: unknown }).data).toEqual({
+    text: 'delete from t\n\\x1b[2K\\u{202e} -- \\u{200b}safe\\x85',
+    parameters: ['\\u{2066}x', 'ünï 🙂'],
+    words: [{ reason: 'a\\x07' }],
+  });
+});
+
 test('a message is signed, and says what happened', async () => {
   const { url, got } = await receiver(200);
   open(url).send('approval.requested', { number: 7 });

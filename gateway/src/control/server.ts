@@ -122,11 +122,12 @@ export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): 
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
     const status = error instanceof TokenLimitError ? 409 : (error.statusCode ?? 500);
-    if (status >= 500) {
+    const unforeseen = status >= 500 && !(error instanceof ControlError);
+    if (unforeseen) {
       const wrong = error instanceof ResponseSerializationError ? z.prettifyError(error.cause) : undefined;
       gateway.log.operator.error({ error: error.stack, wrong }, 'a control request failed');
     }
-    const message = status >= 500 ? 'The gateway failed to answer; its log says why.' : error.message;
+    const message = unforeseen ? 'The gateway failed to answer; its log says why.' : error.message;
     // Whoever is not let in may have a body on its way, which nobody would read to its end.
     if (status === 401) void reply.header('connection', 'close');
     return say(reply, status, message, error.hint);
@@ -146,7 +147,7 @@ export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): 
     const { schema, config } = request.routeOptions;
     if (request.is404 || schema?.security === OPEN.security) return;
     const known = await authenticated(gateway, request);
-    if (known) sockets?.loggedIn(request.raw.socket);
+    if (known) sockets?.loggedIn(request.raw.socket, known.principal.name);
     const proven = permitted(known, config.roles ?? []);
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
     callers.set(request.raw, proven);
@@ -215,7 +216,7 @@ function permitted(proven: Proven | undefined, roles: readonly Role[]): Proven {
       '"sluice login" gets one, or an administrator makes one with "sluice token create".',
     );
   if (roles.length > 0 && !roles.some((role) => proven.principal.roles.includes(role))) {
-    throw new ControlError(403, `"${proven.principal.name}" may not do this: it is for ${roles.join(' and ')}.`);
+    throw new ControlError(403, `"${proven.principal.name}" may not do this: it is for ${roles.join(' or ')}.`);
   }
   return proven;
 }

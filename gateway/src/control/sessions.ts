@@ -130,22 +130,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const reading = begin(who, reply, { session, as: 'events', follow: gateway.sessions.has(session.id) });
     const stop = log.watch(session.id, (header, payload) => reading.live(header, payload));
     const { raw } = reply.hijack();
-    const forget = gateway.streams.add({
-      may: () => {
-        const principal = gateway.identity.still(who);
-        return principal !== undefined && mayRead(ownerOf(session), principal);
-      },
-      end: () => {
-        reading.cancel();
-        // What they have not read by now is none of theirs any more.
-        if (raw.writableLength > 0) raw.destroy();
-        else raw.end();
-      },
-    });
-    whenGone(raw, () => {
-      stop();
-      forget();
-    });
+    whenGone(raw, stop);
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     raw.flushHeaders();
     try {
@@ -193,11 +178,26 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
   };
 
-  /** Ends when whoever asked for it is gone. */
-  const begin = ({ principal }: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
+  /** Ends when whoever asked for it is gone, or may not read it any more, however slowly they take it. */
+  const begin = (who: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
     try {
-      const reading = readings.read(principal.name, wanted);
-      whenGone(raw, () => reading.cancel());
+      const reading = readings.read(who.principal.name, wanted);
+      const forget = gateway.streams.add({
+        may: () => {
+          const principal = gateway.identity.still(who);
+          return principal !== undefined && mayRead(ownerOf(wanted.session), principal);
+        },
+        end: () => {
+          reading.cancel();
+          // What they have not read by now is none of theirs any more, and part of an export must not look like all of it.
+          if (wanted.as === 'events' && raw.writableLength === 0) raw.end();
+          else raw.destroy();
+        },
+      });
+      whenGone(raw, () => {
+        reading.cancel();
+        forget();
+      });
       return reading;
     } catch (error) {
       throw inWords(error);

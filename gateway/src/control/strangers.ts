@@ -9,14 +9,23 @@ import type { Gateway } from '../gateway.js';
 import { type App, ControlError } from './server.js';
 
 export interface Sockets {
-  /** A request on this socket has shown a good token. */
-  loggedIn(socket: Socket): void;
+  /**
+   * A request on this socket has shown a good token of this principal.
+   *
+   * @throws ControlError when there are as many sockets as there may be, of this principal or in all
+   */
+  loggedIn(socket: Socket, principal: string): void;
 }
+
+/** One principal has an eighth of the sockets at most, so that nobody keeps those out who could revoke their token. */
+const PART_OF_ONE = 8;
 
 /** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
 export function watchSockets(app: App, { places: { strangers, limits } }: Gateway): Sockets {
   const waiting = new WeakMap<Socket, Stranger>();
-  let callers = 0;
+  const callers = new Map<string, number>();
+  const mostOfOne = Math.max(1, Math.floor(limits.control / PART_OF_ONE));
+  let inAll = 0;
   app.server.on('connection', (socket: Socket) => {
     waiting.set(
       socket,
@@ -24,18 +33,24 @@ export function watchSockets(app: App, { places: { strangers, limits } }: Gatewa
     );
   });
   return {
-    loggedIn: (socket) => {
+    loggedIn: (socket, principal) => {
       const stranger = waiting.get(socket);
       if (!stranger) return;
-      if (callers >= limits.control)
-        throw new ControlError(
-          503,
-          `${callers} connections are open to the control API, which is the most there may be.`,
-        );
+      const own = callers.get(principal) ?? 0;
+      if (own >= mostOfOne || inAll >= limits.control) {
+        const whose = own >= mostOfOne ? `"${principal}" has ${own} connections` : `There are ${inAll} connections`;
+        throw new ControlError(503, `${whose} open to the control API, which is the most there may be.`);
+      }
       waiting.delete(socket);
       stranger.loggedIn();
-      callers++;
-      socket.once('close', () => callers--);
+      inAll++;
+      callers.set(principal, own + 1);
+      socket.once('close', () => {
+        inAll--;
+        const left = (callers.get(principal) ?? 1) - 1;
+        if (left > 0) callers.set(principal, left);
+        else callers.delete(principal);
+      });
     },
   };
 }

@@ -10,7 +10,8 @@ const SLOT_BYTES = 128;
 const MAX_NOTES = 1024;
 
 export class RevocationNotes {
-  readonly #file: number;
+  /** Negative once it is closed: a number that is in use again must never be written to. */
+  #file: number;
   readonly #slots = new Map<string, number>();
 
   private constructor(file: number) {
@@ -61,6 +62,7 @@ export class RevocationNotes {
 
   close(): void {
     closeSync(this.#file);
+    this.#file = -1;
   }
 
   #write(at: number, note: string): boolean {
