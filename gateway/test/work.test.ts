@@ -6,7 +6,9 @@ import { growth } from '@sluice/testkit/work';
 import { analyzeShell } from '@sluice/analysis';
 import { redactSecrets } from '@sluice/recording';
 import { describe, expect, test } from 'vitest';
+import { printable, printableJson, printableLine, replaced, visible } from '@sluice/cli';
 import { namesIn } from '../src/judge.js';
+import { nameOnRecord } from '../src/strangers/text.js';
 
 const MOST_GROWTH = 2.2;
 const KEY = Buffer.alloc(32, 7);
@@ -84,4 +86,41 @@ test.each(LINES)('command lines of %j', (piece) => {
       terminal: false,
     });
   expect(growth(7_000, line)).toBeLessThan(MOST_GROWTH);
+});
+
+/** What makes texts of others fit for a terminal, the log and the record. */
+const CLEANERS: Readonly<Record<string, (text: string) => unknown>> = {
+  printable,
+  printableLine,
+  printableJson,
+  visible,
+  replaced,
+  nameOnRecord,
+};
+const PIECES = [
+  'a',
+  '\x1b[',
+  '\u202e',
+  ' ',
+  '\n',
+  '\t ',
+  "'",
+  "'a' ",
+  '1',
+  '1a',
+  '1.',
+  '1 ',
+  "''",
+  'agent_',
+  'eyJ-',
+  'eyJ.',
+  'sluice_a_',
+];
+
+test.each(Object.entries(CLEANERS))('%s', (_, clean) => {
+  for (const piece of PIECES)
+    expect(
+      growth(16_384, (size) => clean(piece.repeat(size / piece.length))),
+      piece,
+    ).toBeLessThan(MOST_GROWTH);
 });

@@ -3,6 +3,7 @@ import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Un
 import type { AppliedMask } from '@sluice/guardrails';
 import {
   type CellMask,
+  type ColumnMask,
   CopyMask,
   type DetectorOptions,
   ENTITIES,
@@ -11,12 +12,10 @@ import {
   LargeRows,
   type Mode,
   type PgType,
-  RowMask,
+  RowMasking,
   Unmaskable,
   builtIn,
-  detectorFor,
-  fixedMask,
-  maskFor,
+  cellMaskOf,
   streamEditor,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
@@ -54,15 +53,9 @@ export function rowEditor(
     maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
-  // What the target sent is nobody else's: it may be edited where it lies.
-  const rows = new RowMask(masks, { owned: true, large: LARGE_ROWS });
+  const rows = new RowMasking(masks, { count: rules.count, large: LARGE_ROWS });
   return guarded({
-    push: (bytes, memory) => {
-      const before = rows.masked;
-      const made = rows.push(bytes, memory);
-      rules.count(rows.masked - before);
-      return made;
-    },
+    push: (bytes, memory) => rows.push(bytes, memory),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -88,7 +81,10 @@ export function copyEditor(
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
   const rows = new CopyMask(
     copyFormat(rules.meaning.lineage, text, statement, names),
-    masks.map((mask) => mask && counted(mask, rules.count)),
+    masks.map((column) => {
+      const mask = cellMaskOf(column);
+      return mask && counted(mask, rules.count);
+    }),
     undefined,
     LARGE_ROWS,
   );
@@ -161,7 +157,7 @@ function maskOf(
   output: Output | undefined,
   type: PgType | undefined,
   format: Format,
-): CellMask | undefined {
+): ColumnMask | undefined {
   if (masked.size > 0 && (!output || output.unknown !== undefined || isStale(output, meaning.catalog))) return NULL;
   const rule = output && ruleFor(output, masked);
   if (rule) {
@@ -169,14 +165,20 @@ function maskOf(
     if (!type) return NULL;
     const options = { mode: modeOf(mask), key, entity };
     // We cannot tell which part of a computed value came from the masked column, nor what its absence says.
-    return output.kind === 'direct' ? maskFor(type, format, options) : fixedMask(type, format, options);
+    return { type: output.kind === 'direct' ? 'column' : 'fixed', of: type, format, options };
   }
   const detecting = detectors(masks, key);
   if (!detecting) return undefined;
-  return detectorFor(type ?? (format === 'text' ? TEXT : UNKNOWN), format, detecting);
+  const column = {
+    type: 'detect',
+    of: type ?? (format === 'text' ? TEXT : UNKNOWN),
+    format,
+    options: detecting,
+  } as const;
+  return cellMaskOf(column) && column;
 }
 
-const NULL: CellMask = () => null;
+const NULL: ColumnMask = { type: 'null' };
 const TEXT = builtIn(25);
 const UNKNOWN: PgType = { oid: 0, kind: 'pseudo' };
 const modeOf = ({ with: mode }: AppliedMask): Mode =>
@@ -226,13 +228,25 @@ export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
 function guarded({ push, end }: RowEditor): RowEditor {
-  const attempt = (make: () => Buffer): Buffer => {
-    try {
-      return make();
-    } catch (error) {
-      if (!(error instanceof Unmaskable)) throw error;
-      throw new Unmasked(`The result cannot be masked: ${error.message}.`);
-    }
+  const unmasked = (error: unknown): never => {
+    if (!(error instanceof Unmaskable)) throw error;
+    throw new Unmasked(`The result cannot be masked: ${error.message}.`);
   };
-  return { push: (bytes, memory) => attempt(() => push(bytes, memory)), end: () => attempt(end) };
+  return {
+    push: (bytes, memory) => {
+      try {
+        const made = push(bytes, memory);
+        return made instanceof Promise ? made.catch(unmasked) : made;
+      } catch (error) {
+        return unmasked(error);
+      }
+    },
+    end: () => {
+      try {
+        return end();
+      } catch (error) {
+        return unmasked(error);
+      }
+    },
+  };
 }

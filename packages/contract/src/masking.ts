@@ -76,8 +76,11 @@ export interface ResultColumn {
 
 /** Rewrites the messages that rows are in. Both throw `Unmasked`; nothing of the row in question has passed then. */
 export interface RowEditor {
-  /** Takes messages cut anywhere and gives whole ones. `memory` is where they may lie if they have to be made anew. */
-  push(bytes: Buffer, memory?: Memory): Buffer;
+  /**
+   * Takes messages cut anywhere and gives whole ones. `memory` is where they may lie if they have to be made anew. A promise
+   * where there is so much to look at that others would have to wait: nothing may be pushed before it has settled.
+   */
+  push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer>;
   /** What is left at the end of the rows. */
   end(): Buffer;
 }

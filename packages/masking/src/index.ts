@@ -1,4 +1,4 @@
-/** Detectors of sensitive values, masks for them, and how both are applied to what a PostgreSQL server sends. Pure. */
+/** Detectors of sensitive values, masks for them, and how both are applied to what a PostgreSQL server sends. Pure, but for a thread. */
 export * from './detectors/index.js';
 export { type MaskOptions, maskText, type Mode, token, TOKEN_PREFIX } from './modes.js';
 export * from './postgres/index.js';

@@ -45,6 +45,8 @@ export interface Shared extends Setup {
   status: string;
   /** For the command that is being asked about. */
   readonly patience: Patience;
+  /** Goes on with what another thread was needed for, unless the session is over by now. */
+  later(step: () => void): void;
   /** The session ends with this fatal message: nothing more is read. */
   fail(sqlstate: string, message: string, hint?: string): void;
 }
@@ -81,6 +83,7 @@ export class PostgresConversation implements Conversation {
       copiesLeft: 0,
       status: 'I',
       patience: this.#patience(),
+      later: (step) => this.#later(step),
       fail: (sqlstate, message, hint) => this.#finish(fatal(sqlstate, message, hint)),
     };
     this.#fromClient = new FromClient(this.#shared, () => this.#finish());
@@ -96,16 +99,24 @@ export class PostgresConversation implements Conversation {
   receive(from: Side, chunk: Buffer): void {
     if (this.#ended) return;
     this.#guarded(() => {
-      if (from === 'client') {
-        this.#fromClient.receive(chunk);
-      } else {
-        this.#fromUpstream.receive(chunk);
-        // Replies may be what the client's next message was waiting for.
-        this.#fromClient.resume();
-        this.#settle();
-      }
+      if (from === 'client') this.#fromClient.receive(chunk);
+      else this.#replied(() => this.#fromUpstream.receive(chunk));
     });
     this.#endIfDrained();
+  }
+
+  #later(step: () => void): void {
+    if (this.#ended) return;
+    this.#guarded(() => this.#replied(step));
+    this.#endIfDrained();
+    this.#shared.wires.wake();
+  }
+
+  /** Replies may be what the client's next message was waiting for. */
+  #replied(step: () => void): void {
+    step();
+    this.#fromClient.resume();
+    this.#settle();
   }
 
   answered(answer: Answer): void {
@@ -132,7 +143,8 @@ export class PostgresConversation implements Conversation {
 
   wants(side: Side): boolean {
     if (this.#ended) return false;
-    return side === 'upstream' || this.#fromClient.waitingBytes < WAITING_ROOM;
+    if (side === 'upstream') return !this.#fromUpstream.waits;
+    return this.#fromClient.waitingBytes < WAITING_ROOM;
   }
 
   /** Ends the session: at once, or at its next idle moment outside a transaction. */

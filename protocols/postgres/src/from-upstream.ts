@@ -4,7 +4,7 @@ import type { Shared } from './conversation.js';
 import { copyFormats, parameterTypes, resultColumns } from './description.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, HEADER, readErrorFields, messageLength } from './messages.js';
-import type { Owed, Running } from './pipeline.js';
+import { type Owed, type Running, statementOf } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
 import { checkPinned } from './settings.js';
 
@@ -32,7 +32,7 @@ export class FromUpstream {
 
   constructor(shared: Shared) {
     this.#shared = shared;
-    this.#out = new Outflow(shared);
+    this.#out = new Outflow(shared, (held) => this.receive(held));
   }
 
   /** The client has had whole messages only. */
@@ -41,7 +41,12 @@ export class FromUpstream {
     return this.#passing === 0 || this.#editing !== undefined;
   }
 
+  get waits(): boolean {
+    return this.#out.waits;
+  }
+
   receive(bytes: Buffer): void {
+    if (this.waits) return this.#out.hold(bytes);
     let chunk = bytes;
     if (this.#size > 0) {
       this.#keep(bytes);
@@ -57,6 +62,7 @@ export class FromUpstream {
       at = Math.min(this.#passing, end);
       this.#passing -= at;
       if (this.#editing || this.#out.discarding) this.#out.edited(chunk, 0, at, this.#editing);
+      if (this.waits) return this.#out.hold(chunk.subarray(at));
     }
     while (end - at >= HEADER) {
       const tag = chunk[at] as number;
@@ -64,6 +70,7 @@ export class FromUpstream {
       const next = at + size;
       if ((tag === B.dataRow || tag === B.copyData) && this.#shared.pipeline.head?.type !== 'look') {
         at = this.#data(tag, chunk, at);
+        if (this.waits) return this.#out.hold(chunk.subarray(at));
         continue;
       }
       if (size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
@@ -315,7 +322,9 @@ export class FromUpstream {
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     if (fatal) this.saidFatal = true;
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
-    const clean = this.#cleanError(head, bytes);
+    // Undefined: the error may pass as it is.
+    const cleaned = head?.command?.masking?.message(bytes) ?? this.#shared.masks?.message(bytes);
+    const clean = cleaned === bytes ? undefined : cleaned;
     if (!head || fatal) return clean;
     if (head.type === 'look') return lookFailed(head);
     // What it did before it failed may have lasted.
@@ -343,12 +352,6 @@ export class FromUpstream {
     }
     this.#shared.skipping = !synced;
     return replaced;
-  }
-
-  /** Undefined: the error may pass as it is. */
-  #cleanError(head: Owed | undefined, bytes: Buffer): Buffer | undefined {
-    const clean = head?.command?.masking?.message(bytes) ?? this.#shared.masks?.message(bytes);
-    return clean === bytes ? undefined : clean;
   }
 
   #readyStatus(chunk: Buffer, at: number): void {
@@ -394,6 +397,3 @@ export class FromUpstream {
     );
   }
 }
-
-/** A portal has one statement, however often it is executed. */
-const statementOf = (head: Owed, command: Running): number => (head.type === 'query' ? command.completed : 0);

@@ -18,9 +18,24 @@ export class Outflow {
   /** Where, in the current chunk, the bytes start that the client has not been sent. */
   #run = 0;
   readonly #arena = new Arena();
+  /** What came behind rows that another thread is masking; undefined while none is. */
+  #held: Buffer[] | undefined;
+  readonly #goOn: (held: Buffer) => void;
 
-  constructor(shared: Shared) {
+  /** `goOn` gets what was held, once what it came behind has gone. */
+  constructor(shared: Shared, goOn: (held: Buffer) => void) {
     this.#shared = shared;
+    this.#goOn = goOn;
+  }
+
+  /** Rows are being masked in another thread: what comes behind them has to be held. */
+  get waits(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** For later. A copy: the chunk's memory is read into again. */
+  hold(bytes: Buffer): void {
+    this.#held?.push(Buffer.from(bytes));
   }
 
   /** A new chunk, of so many bytes. */
@@ -44,11 +59,35 @@ export class Outflow {
     const command = this.#shared.pipeline.head?.command;
     if (command) this.take(command, chunk, at);
     this.from = next;
-    this.replace(
-      chunk,
-      at,
-      next,
-      this.masked(() => editor?.push(chunk.subarray(at, next), this.#arena.take)),
+    let late: Promise<Buffer> | undefined;
+    const made = this.masked(() => {
+      const pushed = editor?.push(chunk.subarray(at, next), this.#arena.take);
+      if (!(pushed instanceof Promise)) return pushed;
+      late = pushed;
+      return NOTHING;
+    });
+    this.replace(chunk, at, next, made);
+    if (late) this.#waitFor(late, chunk, next);
+  }
+
+  /** The answer goes on where it stopped when the rows are there. */
+  #waitFor(rows: Promise<Buffer>, chunk: Buffer, at: number): void {
+    this.closeChunk(chunk, at);
+    this.#held = [];
+    const arrived = (make: () => Buffer): void =>
+      this.#shared.later(() => {
+        const held = Buffer.concat(this.#held ?? []);
+        this.#held = undefined;
+        const made = this.masked(make);
+        if (made.length > 0) this.#shared.wires.send('client', made);
+        if (held.length > 0) this.#goOn(held);
+      });
+    rows.then(
+      (made) => arrived(() => made),
+      (error: unknown) =>
+        arrived(() => {
+          throw error instanceof Unmasked ? error : new Unmasked('The result could not be masked.');
+        }),
     );
   }
 

@@ -261,3 +261,6 @@ function nameOf(owed: Owed): { readonly kind: 'statement' | 'portal'; readonly n
   if (owed.type === 'bind' && owed.portal !== undefined && owed.command) return { kind: 'portal', name: owed.portal };
   return undefined;
 }
+
+/** A portal has one statement, however often it is executed. */
+export const statementOf = (head: Owed, command: Running): number => (head.type === 'query' ? command.completed : 0);

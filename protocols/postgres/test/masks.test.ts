@@ -1,6 +1,7 @@
 import { type Answer, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
-import { describe, expect, test } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
 import * as t from './talk.js';
 import { type Talk, allow, reply, talk } from './talk.js';
 
@@ -9,8 +10,17 @@ interface Masked extends Talk {
   readonly told: string[];
 }
 
+/** What another thread would have been asked, in order; each is answered by a call. */
+const elsewhere: (() => void)[] = [];
+const answerAll = async (): Promise<void> => {
+  while (elsewhere.length > 0) {
+    elsewhere.shift()?.();
+    await turn();
+  }
+};
+
 /**
- * A session whose masks write an X over each cell that is `secret`. Statements with "stop" in them are not what was judged;
+ * A session whose masks write an X over each cell that is `secret`, in another thread where the statement has "long" in it. Statements with "stop" in them are not what was judged;
  * with "late", that shows at a row. `set` changes the session.
  */
 function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'none' })): Masked {
@@ -20,13 +30,20 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
   const editor = (text: string) => {
     let kept = Buffer.alloc(0);
     return {
-      push: (bytes: Buffer): Buffer => {
+      push: (bytes: Buffer): Buffer | Promise<Buffer> => {
         kept = Buffer.concat([kept, bytes]);
         let at = 0;
         while (kept.length - at >= 5 && kept.length - at > kept.readInt32BE(at + 1)) at += 1 + kept.readInt32BE(at + 1);
         const whole = kept.subarray(0, at);
         kept = Buffer.from(kept.subarray(at));
-        if (text.includes('late') && whole.includes('secret')) throw new Unmasked('A row cannot be masked.');
+        const fails = text.includes('late') && whole.includes('secret');
+        if (text.includes('long') && whole.length > 0) {
+          const copy = Buffer.from(whole);
+          return new Promise((resolve, reject) =>
+            elsewhere.push(() => (fails ? reject(new Unmasked('A row cannot be masked.')) : resolve(hide(copy)))),
+          );
+        }
+        if (fails) throw new Unmasked('A row cannot be masked.');
         return hide(whole);
       },
       end: () => (text.includes('tail') ? reply.copyData('tail') : Buffer.alloc(0)),
@@ -67,6 +84,95 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
 const sent = (session: Talk): string => Buffer.concat(session.sent.client).toString('latin1');
 const recorded = (session: Talk): string =>
   Buffer.concat(session.recorded.flatMap(({ data }) => data.map((bytes) => Buffer.from(bytes)))).toString('latin1');
+
+beforeEach(() => void (elsewhere.length = 0));
+
+describe.each(Object.entries(CUTS))('rows that another thread masks, %s', (_, cut) => {
+  const replies = (session: Talk, ...messages: Buffer[]): void => {
+    for (const piece of cut(Buffer.concat(messages))) session.replies(piece);
+  };
+  const answer = [
+    reply.columns('a'),
+    reply.row('secret'),
+    reply.row('x'),
+    reply.complete('SELECT 2'),
+    reply.ready('I'),
+  ];
+
+  test('nothing behind them overtakes them, and nothing more is read meanwhile', async () => {
+    const session = masked();
+    session.client(t.query('long'), t.query('select 2'));
+    replies(session, ...answer, ...answer);
+    expect(session.toClient()).toEqual(['T']);
+    expect(session.conversation.wants('upstream')).toBe(false);
+    expect(session.conversation.wants('client')).toBe(true);
+    expect(session.conversation.busy).toBe(true);
+    await answerAll();
+    expect(session.toClient()).toEqual(['D', 'D', 'C', 'Z I', 'T', 'D', 'D', 'C', 'Z I']);
+    expect(session.conversation.wants('upstream')).toBe(true);
+    expect(sent(session)).not.toContain('secret');
+    expect(sent(session)).toContain('XXXXXX');
+    expect(recorded(session)).toContain('XXXXXX');
+    expect(recorded(session)).not.toContain('secret');
+    expect(session.recorded.filter(({ type }) => type === 'end')).toMatchObject([
+      { outcome: 'ok', rows: 2, summary: 'SELECT 2' },
+      { outcome: 'ok', rows: 2, summary: 'SELECT 2' },
+    ]);
+  });
+
+  test('the client can go on sending, and what waits for replies gets them', async () => {
+    const session = masked();
+    session.client(t.batch('long'), t.flush);
+    replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('secret'), reply.complete('SELECT 1'));
+    session.client(t.sync, t.query('set a'), t.query('select 2'));
+    expect(session.upstream().at(-1)).not.toBe('Terminate');
+    await answerAll();
+    replies(session, reply.ready('I'), reply.complete('SET'), reply.ready('I'));
+    replies(session, ...answer);
+    expect(session.toClient()).toEqual(['1', '2', 'D', 'C', 'Z I', 'C', 'Z I', 'T', 'D', 'D', 'C', 'Z I']);
+  });
+
+  test('a row that cannot be masked ends the result where it is', async () => {
+    const session = masked();
+    session.client(t.query('long late'), t.query('select 2'));
+    replies(session, ...answer, ...answer);
+    await answerAll();
+    expect(session.toClient()).toEqual(['T', 'E 42501', 'Z I', 'T', 'D', 'D', 'C', 'Z I']);
+    expect(sent(session)).not.toContain('secret');
+    expect(recorded(session)).not.toContain('secret');
+  });
+
+  test('a cancel that the target answers comes behind them', async () => {
+    const session = masked();
+    session.client(t.query('long'));
+    replies(session, reply.columns('a'), reply.row('secret'), reply.error('57014'), reply.ready('I'));
+    expect(session.toClient()).toEqual(['T']);
+    await answerAll();
+    expect(session.toClient()).toEqual(['D', 'E 57014', 'Z I']);
+  });
+
+  test.each([
+    ['the client hangs up', (session: Talk) => session.hangUp('client'), []],
+    ['the target is lost', (session: Talk) => session.hangUp('upstream'), ['E 08006']],
+    [
+      'the session is ended',
+      (session: Talk) => session.conversation.stop({ type: 'killed', message: 'Ended by ada.' }, 'now'),
+      ['E 57P01'],
+    ],
+  ] as const)('%s: they come to nothing', async (_name, end, said) => {
+    const session = masked();
+    session.client(t.query('long'));
+    replies(session, ...answer);
+    session.toClient();
+    end(session);
+    expect(session.finished).toBe(true);
+    expect(session.toClient()).toEqual(said);
+    await answerAll();
+    expect(session.toClient()).toEqual([]);
+    expect(session.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'lost' });
+    expect(recorded(session)).not.toContain('secret');
+  });
+});
 
 describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
   const replies = (session: Talk, ...messages: Buffer[]): void => {

@@ -4,6 +4,9 @@ const LONGEST = 4096;
 const WORK = 16;
 const MOST_WORK = 64 * LONGEST;
 
+/** Operating system command: a title of the window, a link, the clipboard. */
+const OSC = '\x1b]';
+
 /**
  * What stands on the line of the terminal that the cursor is in, read from what the target wrote. A simple reading: cursor
  * movements within the line, erasing, line breaks. It sees what a person sees and no more, so it is advice and no proof.
@@ -11,7 +14,9 @@ const MOST_WORK = 64 * LONGEST;
 export class ScreenLine {
   #line: string[] = [];
   #column = 0;
+  /** What has come of an escape sequence; of an OSC its beginning and its last character, for that is all that is read. */
   #escape = '';
+  #oscLength = 0;
   /** Where typing began: what is before that is the prompt. */
   #typed: number | undefined;
   /** Enter was sent together with the line, whose echo is still to come: where it begins. */
@@ -85,10 +90,16 @@ export class ScreenLine {
 
   /** ECMA-48: CSI ends with a letter, OSC with BEL or ST. */
   #sequence(character: string): void {
+    if (this.#escape.startsWith(OSC)) {
+      const ended = character === '\x07' || (this.#escape.endsWith('\x1b') && character === '\\');
+      if (ended || ++this.#oscLength > LONGEST) this.#escape = '';
+      else this.#escape = OSC + character;
+      return;
+    }
     this.#escape += character;
     const escape = this.#escape;
-    if (escape.startsWith('\x1b]')) {
-      if (character === '\x07' || escape.endsWith('\x1b\\') || escape.length > LONGEST) this.#escape = '';
+    if (escape === OSC) {
+      this.#oscLength = OSC.length;
       return;
     }
     if (escape.startsWith('\x1b[')) {

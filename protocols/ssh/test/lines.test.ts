@@ -44,6 +44,16 @@ describe('a line', () => {
     ]);
   });
 
+  test.each([
+    ['ends with BEL', '\x1b]8;;http://a\x07'],
+    ['ends with ST', '\x1b]8;;http://a\x1b\\'],
+    ['has another escape in it', '\x1b]8;;a\x1bb\x07'],
+    ['has no end', `\x1b]8;;${'x'.repeat(4092)}`],
+  ])('behind a command to the terminal that %s', (_, command) => {
+    expect(play({ out: `${command}$ ` }, { key: 'x' }, { out: 'id' }, 'enter')).toEqual(['id']);
+    expect(play({ key: 'x' }, { out: `${command}id` }, 'enter')).toEqual(['id']);
+  });
+
   test('that was inserted into', () => {
     const steps = [
       { out: '$ ' },

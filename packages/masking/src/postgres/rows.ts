@@ -54,6 +54,13 @@ export class RowMask {
 
   /** Takes DataRow messages as they come, cut anywhere, and gives those that are whole, masked. */
   push(bytes: Buffer, memory: Memory = Buffer.allocUnsafe): Buffer {
+    const { chunk, end } = this.take(bytes);
+    // What was put together here is nobody else's.
+    return this.#rewrite(chunk, 0, end, this.#owned || chunk !== bytes, memory);
+  }
+
+  /** The same without the masks: those that are whole now end at `end`. They lie in `bytes`, or in memory of their own. */
+  take(bytes: Buffer): { readonly chunk: Buffer; readonly end: number } {
     let chunk = bytes;
     if (this.#size === 0 || this.#needed < this.#limit) this.#allowance.release();
     if (this.#size > 0) {
@@ -61,7 +68,7 @@ export class RowMask {
       if (this.#size < this.#needed) {
         // A copy: the chunk may be a buffer that its owner fills again.
         this.#partial.push(Buffer.from(bytes));
-        return NOTHING;
+        return { chunk: NOTHING, end: 0 };
       }
       chunk = Buffer.concat([...this.#partial, bytes]);
       this.#partial = [];
@@ -78,13 +85,23 @@ export class RowMask {
       this.#size = chunk.length - at;
       this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
     }
-    // What was put together here is nobody else's.
-    return this.#rewrite(chunk, 0, at, this.#owned || chunk !== bytes, memory);
+    return { chunk, end: at };
   }
 
-  /** The same for messages from `start` to `end` that are known to be whole. */
-  rewrite(chunk: Buffer, start: number, end: number): Buffer {
-    return this.#rewrite(chunk, start, end, this.#owned, Buffer.allocUnsafe);
+  /** Masks messages from `start` to `end` that are known to be whole. */
+  rewrite(chunk: Buffer, start: number, end: number, memory: Memory = Buffer.allocUnsafe): Buffer {
+    return this.#rewrite(chunk, start, end, this.#owned, memory);
+  }
+
+  /** How many bytes masks look at in the messages up to `end`. */
+  lookedAt(chunk: Buffer, end: number): number {
+    let bytes = 0;
+    for (let row = 0; row < end; ) {
+      const next = this.#rowWithin(chunk, row, end);
+      bytes += this.#lookedIn(chunk, row, next);
+      row = next;
+    }
+    return bytes;
   }
 
   #rewrite(chunk: Buffer, start: number, end: number, owned: boolean, memory: Memory): Buffer {
@@ -174,11 +191,11 @@ export class RowMask {
     if (columns !== this.#masks.length) {
       throw malformed(`a row has ${columns} columns where ${this.#masks.length} were described`);
     }
-    if (next - row > this.#limit) this.#lookAt(chunk, row, next);
+    if (next - row > this.#limit) this.#allowance.look(this.#lookedIn(chunk, row, next));
     return next;
   }
 
-  #lookAt(chunk: Buffer, row: number, end: number): void {
+  #lookedIn(chunk: Buffer, row: number, end: number): number {
     let at = row + HEADER + 2;
     let bytes = 0;
     for (let column = 0; column < this.#last; column++) {
@@ -186,7 +203,7 @@ export class RowMask {
       at += 4 + size;
       if (this.#masks[column]) bytes += size;
     }
-    this.#allowance.look(bytes);
+    return bytes;
   }
 }
 
@@ -197,7 +214,7 @@ export interface RowMaskOptions {
 }
 
 /** Gives so many bytes, with anything in them. */
-type Memory = (size: number) => Buffer;
+export type Memory = (size: number) => Buffer;
 
 const HEADER = 5;
 const DATA_ROW = 0x44;

@@ -1,0 +1,142 @@
+/** Rows with much to look at are masked in another thread: what comes out is the same, and others go on meanwhile. */
+import {
+  type ColumnMask,
+  ENTITIES,
+  MAX_INLINE_BYTES,
+  RowMask,
+  RowMasking,
+  Unmaskable,
+  builtIn,
+  cellMaskOf,
+} from '@sluice/masking';
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Stand, openStand, targetOf } from './stand.js';
+
+const detecting = (format: 'text' | 'binary', oid = 25): ColumnMask => ({
+  type: 'detect',
+  of: builtIn(oid),
+  format,
+  options: { modes: new Map(ENTITIES.map((entity) => [entity, { type: 'hash' }])), key: Buffer.alloc(32, 7) },
+});
+
+function row(...cells: string[]): Buffer {
+  const parts = cells.map((text) => {
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(text.length);
+    return Buffer.concat([size, Buffer.from(text)]);
+  });
+  const body = Buffer.concat([Buffer.from([0, cells.length]), ...parts]);
+  const head = Buffer.from('D0000');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+describe('rows', () => {
+  const columns = [undefined, detecting('text'), detecting('text', 114), detecting('text', 1009)];
+  const long = 'mail ada@example.com now '.repeat(MAX_INLINE_BYTES / 20);
+  const rows = [
+    row('1', 'ada@example.com', '{"a":"ada@example.com"}', '{ada@example.com}'),
+    row('2', long, '{}', '{}'),
+    row('3', '', `{"a":"${long}"}`, '{}'),
+    row('4', '', '{}', `{"${long}"}`),
+    row('5', 'ada@example.com', '{}', '{}'),
+  ];
+
+  test('come out as they do in this thread, in their order, however they are cut', async () => {
+    const wanted = new RowMask(columns.map(cellMaskOf)).push(Buffer.concat(rows));
+    expect(wanted.includes('ada@example.com')).toBe(false);
+    for (const size of [1000, 64 * 1024, Number.MAX_SAFE_INTEGER]) {
+      let cells = 0;
+      let late = 0;
+      const masking = new RowMasking(columns, { count: (more) => (cells += more) });
+      const stream = Buffer.concat(rows);
+      const out: Buffer[] = [];
+      for (let at = 0; at < stream.length; at += size) {
+        const made = masking.push(Buffer.from(stream.subarray(at, at + size)));
+        if (made instanceof Promise) late++;
+        out.push(Buffer.from(await made));
+      }
+      expect(Buffer.concat(out).equals(wanted)).toBe(true);
+      expect(cells).toBe(7);
+      expect(late).toBe(size > stream.length ? 1 : 3);
+    }
+  });
+
+  test('the event loop turns while they are looked at', async () => {
+    let turns = 0;
+    const made = new RowMasking(columns, { count: () => undefined }).push(rows[1] as Buffer);
+    expect(made).toBeInstanceOf(Promise);
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    await made;
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  test('what is not looked at takes no thread, however long it is', () => {
+    expect(new RowMasking(columns, { count: () => undefined }).push(row(long, 'x', '{}', '{}'))).toBeInstanceOf(Buffer);
+  });
+
+  test('what is refused here is refused there', async () => {
+    const other = new RowMasking([detecting('text')], { count: () => undefined });
+    expect(() => other.push(Buffer.concat([row(long), row('1', '2')]))).toThrow(Unmaskable);
+    const small = new RowMasking([detecting('text')], { count: () => undefined, limit: MAX_INLINE_BYTES });
+    expect(() => small.push(row(long))).toThrow(/more than/);
+  });
+});
+
+const RULES = `
+    - { rule: everything, allow: true }
+    - { rule: found, mask: { detect: [email], with: redact } }
+`;
+
+describe.skipIf(missingPostgres(18))('a value of some MiB that detectors look at', () => {
+  let server: PostgresServer;
+  let stand: Stand;
+  const TIMES = 80_000;
+  const LONG = `select repeat('ada@example.com and so on ', ${TIMES}) as a`;
+  beforeAll(async () => {
+    server = await startPostgres({ major: 18 });
+    stand = await openStand({ target: targetOf(server), rules: RULES });
+  });
+  afterAll(async () => {
+    await stand.stop();
+    await server.stop();
+  });
+
+  test('comes masked and in its place', async () => {
+    const client = await stand.client();
+    const answers = await Promise.all([
+      client.query(`${LONG} union all select 'bob@example.com'`),
+      client.query('select 2 as a'),
+      client.query(`${LONG} where $1`, [true]),
+      client.query('select 3 as a'),
+    ]);
+    const wanted = '[masked:EMAIL] and so on '.repeat(TIMES);
+    expect(answers[0].rows.map(({ a }: { a: string }) => (a === wanted ? 'long' : a))).toEqual([
+      'long',
+      '[masked:EMAIL]',
+    ]);
+    expect(answers[2].rows[0].a === wanted).toBe(true);
+    expect([answers[1].rows[0].a, answers[3].rows[0].a]).toEqual(['2', '3'].map(Number));
+    await client.end();
+  });
+
+  test('does not keep a session from its end', async () => {
+    const client = await stand.client();
+    client.on('error', () => undefined);
+    const gone = client.query(LONG).then(
+      () => 'answered',
+      () => 'lost',
+    );
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    expect(await gone).toBe('lost');
+    const next = await stand.client();
+    expect((await next.query('select 1 as a')).rows).toEqual([{ a: 1 }]);
+    await next.end();
+  });
+});

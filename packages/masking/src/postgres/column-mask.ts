@@ -1,0 +1,26 @@
+/** What a column's mask is made from, as data: another thread makes the same mask of it. */
+import { type DetectorOptions, detectorFor } from './detector.js';
+import { fixedMask } from './fixed.js';
+import { maskFor } from './mask.js';
+import type { CellMask, Format, MaskOptions, PgType } from './types.js';
+
+/** 'column': all of the value is masked; 'fixed': it is computed from such values; 'detect': what detectors find in it. */
+export type ColumnMask =
+  | { readonly type: 'null' }
+  | { readonly type: 'column' | 'fixed'; readonly of: PgType; readonly format: Format; readonly options: MaskOptions }
+  | { readonly type: 'detect'; readonly of: PgType; readonly format: Format; readonly options: DetectorOptions };
+
+/** Undefined where values of the column pass as they are. */
+export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
+  if (!mask) return undefined;
+  switch (mask.type) {
+    case 'null':
+      return () => null;
+    case 'column':
+      return maskFor(mask.of, mask.format, mask.options);
+    case 'fixed':
+      return fixedMask(mask.of, mask.format, mask.options);
+    default:
+      return detectorFor(mask.of, mask.format, mask.options);
+  }
+}

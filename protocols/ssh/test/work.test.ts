@@ -1,0 +1,45 @@
+/** What reading a terminal costs, in work and not in time: twice the output is twice the work, whatever it says. */
+import { countWork, growth } from '@sluice/testkit/work';
+import { expect, test } from 'vitest';
+import { ScreenLine } from '../src/lines.js';
+
+/** Beyond what may be saved up for a line that is edited. */
+const SIZE = 48 * 1024;
+
+const OUTPUTS = [
+  'x',
+  '\n',
+  '\r',
+  '\b',
+  'x\n',
+  '\x1b',
+  '\x1b[',
+  '\x1b]',
+  '\x1b]0;a\x07',
+  '\x1b]0;a\x1b\\',
+  '\x1b[1',
+  '\x1b[4096C',
+  '\x1b[4096Cx',
+  '\x1b[4096C\x1b[@',
+  'x\x1b[D\x1b[4096@',
+  '\r\x1b[P',
+  '\x1b[K',
+  '\x1b[H',
+  '\x1b(',
+  'é',
+];
+
+test.each(OUTPUTS)('%j', (piece) => {
+  const read = (size: number): void => {
+    const screen = new ScreenLine(() => undefined);
+    const bytes = Buffer.from(piece.repeat(size / piece.length));
+    for (let at = 0; at < bytes.length; at += 1000) {
+      screen.typing();
+      screen.write(bytes.subarray(at, at + 1000));
+      if (at % 2000 === 0) screen.enterUnseen();
+      else screen.enter();
+    }
+  };
+  expect(growth(SIZE, read)).toBeLessThan(2.3);
+  expect(countWork(() => read(SIZE)) / SIZE).toBeLessThan(60);
+});
