@@ -123,6 +123,21 @@ describe.skipIf(missing !== undefined)(`pgbouncer${missing === undefined ? '' : 
       return { stand, client: await clientOf(stand), everywhere };
     };
 
+    test.each(['set transaction isolation level serializable', "SET LOCAL transaction_isolation = 'serializable';"])(
+      'a transaction may be told how it is isolated: %s',
+      async (text) => {
+        const { client } = await setting(2);
+        await client.query('begin');
+        await client.query(text);
+        expect(await read(client, 'select id, lower(email) from people')).toEqual([1, '[masked:EMAIL]']);
+        await client.query('commit');
+        await client.query('begin');
+        await client.query({ text, queryMode: 'extended' } as pg.QueryConfig);
+        expect(await read(client, 'show transaction_isolation')).toEqual(['serializable']);
+        await client.query('commit');
+      },
+    );
+
     test('names with a schema are known, and those without one in a transaction', async () => {
       const { client } = await setting(5);
       expect(await read(client, 'select id, name, upper(email), count(*) over () from public.people')).toEqual([

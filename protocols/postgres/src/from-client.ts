@@ -1,7 +1,7 @@
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
-import { lookMessages } from './look.js';
+import { comesFirst, lookMessages } from './look.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
 import { F, HEADER, message, messageLength } from './messages.js';
 import { type Owed, type Running, running } from './pipeline.js';
@@ -193,7 +193,7 @@ export class FromClient {
       pipeline.flushed();
       return 'forward';
     }
-    if (this.#waitsForLook()) return 'wait';
+    if (this.#waitsForLook(tag, bytes)) return 'wait';
     this.#unsynced = tag !== F.query;
     switch (tag) {
       case F.query:
@@ -217,12 +217,12 @@ export class FromClient {
   }
 
   /** Before the first message after a Sync: the session is looked at where code has run that may have changed it. */
-  #waitsForLook(): boolean {
+  #waitsForLook(tag: number, bytes: Buffer): boolean {
     const { masks, names, pipeline, wires, nowhere } = this.#shared;
     if (!masks || this.#answer || this.#unsynced) return false;
     if (!pipeline.idle)
       return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.sessionSettled);
-    if (!masks.needsLook) return false;
+    if (!masks.needsLook || comesFirst(tag, bytes)) return false;
     const look = masks.look();
     pipeline.push({ type: 'look', look });
     wires.send('upstream', lookMessages(look.text, nowhere));

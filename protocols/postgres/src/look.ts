@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import type { Look, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
+import { readParse, readQuery } from './frontend.js';
 import { B, F, message } from './messages.js';
 import { NOTHING } from './outflow.js';
 import { type Upstream, UpstreamError, readMessage } from './upstream.js';
@@ -37,6 +38,15 @@ export function lookMessages(text: string, nowhere: string): Buffer {
     message(F.sync),
   ]);
 }
+
+/** Whether a message is SET TRANSACTION, which fails behind any query of its transaction, and depends on no name. */
+export function comesFirst(tag: number, bytes: Buffer): boolean {
+  if ((tag !== F.query && tag !== F.parse) || bytes.length > MAX_SET_BYTES) return false;
+  return SET_TRANSACTION.test(tag === F.query ? readQuery(bytes) : readParse(bytes).text);
+}
+
+const MAX_SET_BYTES = 1_000;
+const SET_TRANSACTION = /^\s*set\s+(?:local\s+)?transaction[\s_][^;]*;?\s*$/i;
 
 /** Takes a reply but ReadyForQuery. False: it has no place in the answer to a look. */
 export function takeReply(owed: OwedLook, tag: number, body: Reader): boolean {
