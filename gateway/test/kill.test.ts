@@ -6,7 +6,7 @@ import { ApiClient } from '@sluice/cli';
 import { Journal, readJournal, verify } from '@sluice/recording';
 import { freePort, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 const ROUNDS = 4;
 const CLIENTS = 4;
@@ -36,6 +36,8 @@ connections:
     const direct = new pg.Client({ host: server.host, port: server.port, user: server.user, database: 'postgres' });
     await direct.connect();
     await direct.query('create table done (id text primary key)');
+    const done = async (): Promise<number> =>
+      Number((await direct.query<{ count: string }>('select count(*) from done')).rows[0]?.count);
 
     for (let round = 0; round < ROUNDS; round++) {
       const gateway = await startGateway(config, join(path, 'data'));
@@ -43,7 +45,12 @@ connections:
         principal: 'dev',
       });
       const load = Array.from({ length: CLIENTS }, (_, n) => insertUntilCut(port, token, `${round}-${n}`));
-      await sleep(300 + Math.random() * 300);
+      // In the middle of the load, however slow the machine is.
+      await vi.waitFor(async () => expect(await done()).toBeGreaterThan(20 * (round + 1)), {
+        timeout: 40_000,
+        interval: 20,
+      });
+      await sleep(Math.random() * 100);
       const gone = new Promise((resolve) => gateway.once('exit', resolve));
       gateway.kill('SIGKILL');
       await Promise.all([gone, ...load]);
@@ -64,7 +71,7 @@ connections:
     await server.stop();
     remove();
   },
-  60_000,
+  240_000,
 );
 
 async function startGateway(config: string, data: string): Promise<ChildProcess> {
