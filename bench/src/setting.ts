@@ -72,7 +72,7 @@ export async function openSetting(options: { upstreamPort?: number; against?: st
       ...(bouncer ? [{ name: 'pgbouncer', port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
     ],
     stop: async () => {
-      await Promise.all([gateway, before, bouncer].map((one) => one && end(one.child)));
+      await Promise.all([gateway, before, bouncer].map(async (one) => one && (await end(one.child))));
       await server.stop();
       remove();
     },

@@ -1,3 +1,4 @@
+import { countWork } from '@sluice/testkit/work';
 import { missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Output, type StatementLineage, newSession } from '../../src/index.js';
@@ -56,3 +57,31 @@ function saidOf({ catalog }: Database, { name, kind, sources, unknown }: Output)
   ];
   return `${name}: ${parts.join(' ') || 'nothing'}`;
 }
+
+describe.skipIf(missingPostgres(15) !== undefined)('what would keep everybody waiting is not followed', () => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await startDatabase(15);
+  });
+  afterAll(() => database?.stop());
+
+  const many = (count: number, piece: (at: number) => string, between: string): string =>
+    Array.from({ length: count }, (_, at) => piece(at)).join(between);
+  test.each([
+    ['tables side by side', (n: number) => `select 1 from ${many(n, (at) => `pg_class a${at}`, ',')}`],
+    [
+      'columns of many tables',
+      (n: number) => `select ${many(n, () => 'nothing', ',')} from ${many(n, (at) => `pg_class a${at}`, ',')}`,
+    ],
+    ['unions', (n: number) => many(n, () => 'select * from pg_class', ' union all ')],
+    ['whole rows', (n: number) => `select 1 from pg_class where ${many(n, () => 'pg_class = pg_class', ' or ')}`],
+  ])('%s', (_, text) => {
+    const read = (n: number): string | undefined =>
+      database.lineage.of(text(n), database.catalog, newSession('postgres', ['app', 'public'])).at(-1)?.unknown;
+    expect(read(10) ?? '').not.toMatch(/too large/);
+    // What is refused costs the same, however long it is.
+    const [once, twice] = [20_000, 40_000].map((n) => countWork(() => read(n)));
+    expect(read(20_000)).toMatch(/too large|too deeply/);
+    expect((twice as number) / (once as number)).toBeLessThan(2.3);
+  });
+});

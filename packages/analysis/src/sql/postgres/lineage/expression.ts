@@ -1,12 +1,12 @@
 /** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. */
 import { type Fields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type Analysis, VISITS_PER_MERGE, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
 import { cast } from './casts.js';
 import { castMayFail, documentMayFail, isStepwise, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
 import { operatorReason } from './operators.js';
 import { readQuery } from './query.js';
-import { type Scope, columnOf, findColumn, findItem, starOf, wholeRow } from './scope.js';
+import { type Scope, columnOf, findColumn, findItem, sizeOf, starOf, wholeRow } from './scope.js';
 import { arrayOf, blurred, elementOf, fieldsOf, plainTag } from './types.js';
 import { type Column, NOTHING, type Value, asColumn, computed, either, rowOf, unknown, withUnknown } from './value.js';
 
@@ -228,7 +228,8 @@ function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
   const names = strings(fields['fields']);
   const [first = '', second = '', third = '', fourth] = names;
   if (names.length === 1) {
-    const item = findColumn(scope, first) ?? whole(scope, first);
+    analysis.visit(sizeOf(scope));
+    const item = findColumn(scope, first) ?? whole(analysis, scope, first);
     return item ?? scope.argument?.(first) ?? unknown(`uses the column ${first}, which is not known`);
   }
   const [schema, relation, column] =
@@ -242,13 +243,15 @@ function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
     const argument = names.length === 2 ? (scope.argument?.(second) ?? scope.argument?.(first)) : undefined;
     return argument ?? unknown(`uses ${names.join('.')}, which is not known`);
   }
+  analysis.visit(scope.items.length + item.columns.length);
   if (column === '*') return wholeRow(item);
   // What is no column may be a function of the row.
   return columnOf(item, column) ?? callByField(analysis, column, wholeRow(item));
 }
 
-function whole(scope: Scope, name: string): Value | undefined {
+function whole(analysis: Analysis, scope: Scope, name: string): Value | undefined {
   const item = findItem(scope, name);
+  if (item) analysis.visit(item.columns.length * VISITS_PER_MERGE);
   return item && wholeRow(item);
 }
 
@@ -258,6 +261,7 @@ export function expandStar(analysis: Analysis, scope: Scope, value: unknown): re
   if (node?.kind === 'ColumnRef') {
     const names = strings(node.fields['fields']);
     if (names.at(-1) !== '*' || !endsInStar(node.fields['fields'])) return undefined;
+    analysis.visit(sizeOf(scope));
     if (names.length === 1) return starOf(scope);
     const item = findItem(scope, names.at(-2) ?? '', names.length > 2 ? names.at(-3) : '');
     if (item) return item.columns;

@@ -12,10 +12,11 @@ import { type Column, asColumn, computed, either, withUnknown } from './value.js
 
 /** The scope inside a query with these FROM items; items may refer to earlier ones where LATERAL allows it. */
 export function readFrom(analysis: Analysis, scope: Scope, items: readonly unknown[]): Scope {
-  return items.reduce<Scope>(
-    (inner, node) => ({ ...inner, items: [...inner.items, ...fromItem(analysis, inner, node)] }),
-    scope,
-  );
+  return items.reduce<Scope>((inner, node) => {
+    // Each item has a scope of its own, of all before it.
+    analysis.visit(inner.items.length);
+    return { ...inner, items: [...inner.items, ...fromItem(analysis, inner, node)] };
+  }, scope);
 }
 
 type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Item[];
@@ -98,6 +99,7 @@ function join(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
   const lefts = opened(left);
   const rights = opened(right);
   const names = fields['isNatural'] === true ? common(lefts, rights) : strings(fields['usingClause']);
+  analysis.visit(scope.items.length + (lefts.length + rights.length) * (names.length + 1));
   const reason = names.length > 0 ? operatorReason(analysis, ['=']) : undefined;
   const merged = names.map((name) => {
     const pair = [...lefts, ...rights].filter((column) => column.name === name).map(({ value }) => value);
@@ -120,5 +122,7 @@ function join(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
 
 const opened = (items: readonly Item[]): Column[] => starOf({ items, parent: undefined, named: undefined });
 
-const common = (left: readonly Column[], right: readonly Column[]): string[] =>
-  [...new Set(left.map(({ name }) => name))].filter((name) => right.some((column) => column.name === name));
+const common = (left: readonly Column[], right: readonly Column[]): string[] => {
+  const rights = new Set(right.map(({ name }) => name));
+  return [...new Set(left.map(({ name }) => name))].filter((name) => rights.has(name));
+};

@@ -1,6 +1,6 @@
 /** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. */
 import { type Fields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { type Analysis, Unsure, listOf } from './analysis.js';
+import { type Analysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { endsInStar, expandStar, expression, windowOf } from './expression.js';
 import { readFrom } from './from.js';
@@ -31,6 +31,7 @@ export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): re
   const left = readSelect(analysis, scope, larg);
   const right = readSelect(analysis, scope, rarg);
   if (left.length !== right.length) throw new Unsure('combines queries of different widths');
+  analysis.visit(left.length * VISITS_PER_MERGE);
   const columns = left.map(({ name, value }, index) => ({
     name,
     value: either([value, right[index]?.value ?? NOTHING]),

@@ -45,6 +45,14 @@ export const findNamed = (scope: Scope, name: string): Named | undefined => {
 
 const SYSTEM = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
 
+/** How many relations and columns are gone through in order to find a name. */
+export function sizeOf(scope: Scope): number {
+  let size = 0;
+  for (let at: Scope | undefined = scope; at; at = at.parent)
+    for (const { columns } of at.items) size += 1 + columns.length;
+  return size;
+}
+
 /** A column by its name alone: the nearest query that has one. */
 export function findColumn(scope: Scope, name: string): Value | undefined {
   for (let at: Scope | undefined = scope; at; at = at.parent) {
