@@ -107,6 +107,8 @@ describe.skipIf(missingPostgres(18))('what conditions may ask about masked colum
     'case when p.salary < g then int4(now()::text) end',
     'case when p.salary < g then (select id from employees) end',
     'case when p.salary < g then json_build_object(null::text, 1) end',
+    "case when p.salary < g then format('%s %s', 'one') end",
+    "case when p.salary < g then format('%s %s', variadic array['one']) end",
     'p.salary < g and now()::text::bool',
     'p.salary in (g, now()::text::int)',
     'p.salary between g and now()::text::int',

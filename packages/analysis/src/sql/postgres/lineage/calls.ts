@@ -177,7 +177,7 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
   const typed = typeOfResult(analysis, one, found);
   const result = computed(all, aggregate ? 'aggregate' : 'derived');
   const { sources, kind, unknown: reasonOfArgs, mixed } = result;
-  if (functionMayFail(plain, one.nodes)) mayFail(analysis, result);
+  if (one.variadic || functionMayFail(plain, one.nodes)) mayFail(analysis, result);
   const fixed =
     all.every(isFixed) &&
     found.every(({ kind: of, volatility, returnsSet }) => of === 'f' && volatility !== 'v' && !returnsSet);

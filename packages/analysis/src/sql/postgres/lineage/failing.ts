@@ -53,9 +53,13 @@ function writtenText(value: unknown): string | undefined {
 /** @param nodes its arguments: a document is built of keys and values by turns, and a key must not be NULL */
 export function functionMayFail(name: string, nodes: readonly unknown[]): boolean {
   if (KEYED_FUNCTIONS.has(name)) return !nodes.every((one, at) => at % 2 === 1 || writtenText(one) !== undefined);
-  if (name === 'format') return !TOTAL_FORMAT.test(writtenText(nodes[0]) ?? '%');
+  if (name === 'format') return !isFormat(writtenText(nodes[0]), nodes.length - 1);
   return !TOTAL_FUNCTIONS.has(name);
 }
+
+/** A field width may be no number, %I takes no NULL, and each place needs an argument. */
+const isFormat = (format: string | undefined, args: number): boolean =>
+  format !== undefined && TOTAL_FORMAT.test(format) && format.replaceAll('%%', '').split('%').length - 1 <= args;
 
 /** Nodes of SQL/JSON and XML; a document with written keys does not fail unless they have to be different. */
 export function documentMayFail(kind: string, fields: Fields): boolean {
@@ -76,8 +80,7 @@ const LIKE_OPERATORS = words('~~ !~~ ~~* !~~*');
 const UNCOMPARING = words('|| -> ->> #> #>> ? ?| ?&');
 const TOTAL_OPERATORS = new Set([...UNCOMPARING, ...words('= <> != < > <= >= @> <@ &&'), ...BETWEEN]);
 const KEYED_FUNCTIONS = words('json_build_object jsonb_build_object');
-/** A field width may be no number, and %I takes no NULL. */
-const TOTAL_FORMAT = /^(?:[^%]|%%|%(?:\d+\$)?[sL])*$/;
+const TOTAL_FORMAT = /^(?:[^%]|%[%sL])*$/;
 const FAILING_DOCUMENTS = words(
   'JsonFuncExpr JsonObjectAgg JsonParseExpr JsonScalarExpr JsonSerializeExpr JsonValueExpr XmlExpr XmlSerialize',
 );
