@@ -100,6 +100,6 @@ test('a name cannot write a line, or a detail, of its own into the log for peopl
   write.mockRestore();
   expect(lines).toHaveLength(1);
   expect(lines[0]?.slice(8)).toBe(
-    '  warning login refused  user="x\\n06:40:00  administration  actor=operator \\u{202e}\\u{200b}\\u{9b}2J client=10.0.0.1 \\"quoted\\""  client=127.0.0.2:1\n',
+    '  warning login refused  user="x\\n06:40:00  administration  actor=operator \\u{202e}\\u{200b}\\x9b2J client=10.0.0.1 \\"quoted\\""  client=127.0.0.2:1\n',
   );
 });
