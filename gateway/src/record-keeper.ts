@@ -4,6 +4,7 @@ import type { Config, ConnectionConfig } from '@sluice/config';
 import { type Head, type Journal, listSegments, parseHead } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
+import type { Expired } from './reading/messages.js';
 import type { Readings } from './reading/reading.js';
 import { Witness } from './witness.js';
 
@@ -46,6 +47,8 @@ export class RecordKeeper {
   #failed = false;
   #looking = false;
   #removeAt = Date.now() + FIRST_REMOVAL_MS;
+  /** Segments whose time is over, once they are known: finding them may take long, and nothing else waits for it. */
+  #expired: readonly Expired[] = [];
   /** What was found missing at the start. */
   readonly #missing: string | undefined;
 
@@ -104,7 +107,8 @@ export class RecordKeeper {
         operator.error({ error: journal.failed.message }, 'the journal cannot be written: commands stop');
       this.#failed = journal.failed !== undefined;
       this.#room = await this.#measure();
-      if (Date.now() >= this.#removeAt) await this.remove();
+      await this.#removeExpired();
+      if (Date.now() >= this.#removeAt) void this.#findLater();
     } catch (error) {
       operator.error({ error: (error as Error).message }, 'the journal could not be looked after');
     } finally {
@@ -118,12 +122,37 @@ export class RecordKeeper {
 
   /** Removes the segments whose time is over. Returns how many those were. */
   async remove(): Promise<number> {
+    this.#expired = await this.#find();
+    return this.#removeExpired();
+  }
+
+  async #find(): Promise<readonly Expired[]> {
     this.#removeAt = Date.now() + REMOVAL_MS;
-    const { journal, readings, operator, config } = this.#parts;
+    const { readings, config } = this.#parts;
     const { keep: others } = config.record;
-    const times = new Map([...this.connections.values()].map(({ name, keep }) => [name, keep ?? others]));
-    if (Math.min(others, ...times.values()) === Infinity) return 0;
+    const { connections } = this;
+    const times = new Map([...connections.values()].map(({ name, keep }) => [name, keep ?? others]));
+    if (Math.min(others, ...times.values()) === Infinity) return [];
     const expired = await readings.expired({ connections: times, others });
+    if (connections === this.connections) return expired;
+    // Another configuration, which may have more kept, is in force since.
+    this.#removeAt = Date.now();
+    return [];
+  }
+
+  /** The next look removes what is found. */
+  async #findLater(): Promise<void> {
+    try {
+      this.#expired = await this.#find();
+    } catch (error) {
+      this.#parts.operator.error({ error: (error as Error).message }, 'what the journal need not keep cannot be found');
+    }
+  }
+
+  async #removeExpired(): Promise<number> {
+    const { journal, readings, operator } = this.#parts;
+    const expired = this.#expired;
+    this.#expired = [];
     for (const { segment, first } of expired) {
       // Each of them waits for the disk; what others do comes in between.
       await nextTurn();

@@ -6,7 +6,7 @@ import { ApiClient, type SessionRow } from '@sluice/cli';
 import { type Head, Journal, readHeads, readJournal, verify } from '@sluice/recording';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { caller } from './control.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
@@ -166,6 +166,17 @@ describe.skipIf(missingPostgres(15))('an end of the journal', () => {
     expect(metrics).toContain('sluice_journal_room 0');
     await Promise.allSettled([client.end(), second.end()]);
   });
+
+  test('a look for what need not be kept that takes for ever stops neither the measuring nor the signing', async () => {
+    const stand = await open({ connection: 'keep: 30d', record: '{ max_size: 2MiB, reserve: 1MiB }' });
+    const { gateway } = stand;
+    const looking = vi.spyOn(gateway.readings, 'expired').mockReturnValue(Promise.withResolvers<[]>().promise);
+    await vi.waitFor(() => expect(looking).toHaveBeenCalled(), { timeout: 20_000 });
+    gateway.journal.append('{"k":"admin"}', [Buffer.alloc(2 * 1024 * 1024 - 180_000 - gateway.journal.size)]);
+    gateway.journal.commit();
+    await vi.waitFor(() => expect(gateway.keeper.room).toBe('low'), { timeout: 10_000 });
+    expect(looking).toHaveBeenCalledTimes(1);
+  }, 60_000);
 
   test('heads go to the store and to the witness; a history that was put back is said at the start, and found by verify', async () => {
     const folder = temporaryFolder('witness');

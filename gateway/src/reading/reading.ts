@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Header, Journal } from '@sluice/recording';
 import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
@@ -25,6 +26,9 @@ const FIRST_START_MS = 3_000;
 /** One that failed is replaced after this, doubled each time until one has answered something. */
 const RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 60_000;
+
+/** Whoever stops the gateway waits for the index no longer than this: it may be in the middle of being made anew. Milliseconds. */
+const CLOSING_MS = 2_000;
 
 /** The compiled file, also for tests, which run the sources. */
 const THREAD = new URL('../../dist/reading/thread.js', import.meta.url);
@@ -164,7 +168,8 @@ export class Readings {
     if (this.#pending.length > 0) {
       this.#sendChanges();
       // Whatever is not in the index by then is read from the journal at the next start.
-      await this.#ask('', { type: 'find', id: '' }).catch(() => undefined);
+      const written = this.#ask('', { type: 'find', id: '' }).catch(() => undefined);
+      await Promise.race([written, sleep(CLOSING_MS, undefined, { ref: false })]);
     }
     this.#closed = true;
     clearTimeout(this.#batch);
