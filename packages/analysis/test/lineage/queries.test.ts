@@ -73,6 +73,7 @@ describe.skipIf(missingPostgres(15) !== undefined)('what would keep everybody wa
       'columns of many tables',
       (n: number) => `select ${many(n, () => 'nothing', ',')} from ${many(n, (at) => `pg_class a${at}`, ',')}`,
     ],
+    ['statements in one text', (n: number) => many(n, () => 'select * from pg_class', ';')],
     ['unions', (n: number) => many(n, () => 'select * from pg_class', ' union all ')],
     ['whole rows', (n: number) => `select 1 from pg_class where ${many(n, () => 'pg_class = pg_class', ' or ')}`],
   ])('%s', (_, text) => {

@@ -28,8 +28,10 @@ export class Unread extends Error {
 const DEEPEST = 40;
 /** How many queries one statement may come to: recursive queries and functions are read again and again. */
 const BUDGET = 5_000;
-/** How many columns and relations are gone through in one statement, one by one: some 50 million a second. */
+/** How many columns and relations are gone through in one text, one by one: some 50 million a second. */
 const MAX_VISITS = 4_000_000;
+/** What the statements of one text may spend together. */
+export const newVisits = (): { left: number } => ({ left: MAX_VISITS });
 /** To make one value of several costs as much for each of them as to go through so many. */
 export const VISITS_PER_MERGE = 16;
 /** MaxTupleAttributeNumber (htup_details.h): the server returns no more columns. */
@@ -44,18 +46,20 @@ export class Analysis {
   readonly depth: number;
   /** How many computations have been read that may fail. */
   failures = 0;
-  readonly #budget: { left: number; visits: number };
+  readonly #budget: { left: number };
+  readonly #visits: { left: number };
   readonly #asked = new Map<BaseColumn, Asked>();
   readonly #askedUnknown = new Set<string>();
   readonly #computedFrom = new Set<BaseColumn>();
   #hasVisibleCalls = false;
   #path: readonly string[] | undefined;
 
-  /** @param caller whose statement this is part of: both spend from one budget */
-  constructor(catalog: Catalog, session: Session, caller?: Analysis) {
+  /** @param caller whose statement this is part of: both spend from one budget; `visits`: what the text has left */
+  constructor(catalog: Catalog, session: Session, caller?: Analysis, visits = newVisits()) {
     const depth = caller ? caller.depth + 1 : 0;
     if (depth > DEEPEST) throw new Unsure('is nested too deeply to be followed');
-    this.#budget = caller ? caller.#budget : { left: BUDGET, visits: MAX_VISITS };
+    this.#budget = caller ? caller.#budget : { left: BUDGET };
+    this.#visits = caller ? caller.#visits : visits;
     this.catalog = catalog;
     this.session = session;
     this.depth = depth;
@@ -82,12 +86,13 @@ export class Analysis {
 
   /** Counts a query. @throws Unsure where there have been too many, or it has too many columns */
   spend(columns = 0): void {
+    this.visit(columns * VISITS_PER_MERGE);
     if (--this.#budget.left < 0 || columns > WIDEST) throw new Unsure('is too large to be followed');
   }
 
   /** Counts columns and relations that are gone through. @throws Unsure where they have been too many */
   visit(count: number): void {
-    if ((this.#budget.visits -= count) < 0) throw new Unsure('is too large to be followed');
+    if ((this.#visits.left -= count) < 0) throw new Unsure('is too large to be followed');
   }
 
   /** A value decides which rows there are, how many, or in which order; `comparisons` says with how many values it is compared. */

@@ -2,7 +2,7 @@
 import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
-import { Analysis, Unread, Unsure, listOf } from './analysis.js';
+import { Analysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
 import {
   createTableAs,
   createSequence,
@@ -31,16 +31,22 @@ import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from '.
  */
 export function lineageOf(statements: readonly Fields[], catalog: Catalog, session: Session): StatementLineage[] {
   let now = session;
+  const visits = newVisits();
   return statements.map(({ stmt }) => {
-    const lineage = statementLineage(nodeOf(stmt), catalog, now);
+    const lineage = statementLineage(nodeOf(stmt), catalog, now, visits);
     now = afterEffects(now, lineage.effects);
     return lineage;
   });
 }
 
-function statementLineage(node: Node | undefined, catalog: Catalog, session: Session): StatementLineage {
+function statementLineage(
+  node: Node | undefined,
+  catalog: Catalog,
+  session: Session,
+  visits: { left: number },
+): StatementLineage {
   const statement = node?.kind ?? '';
-  const analysis = new Analysis(catalog, session);
+  const analysis = new Analysis(catalog, session, undefined, visits);
   const collected = (): Pick<
     StatementLineage,
     'statement' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
