@@ -6,7 +6,6 @@ import { readConfiguration } from '../src/configuration.js';
 
 test.each([
   ['listeners: { postgres: { address: 0.0.0.0, require_tls: false } }', 'PostgreSQL clients may come without TLS'],
-  ['control: { address: "::", require_tls: false }', 'The control API is on the network without TLS'],
   ['listeners: { postgres: { address: 0.0.0.0 } }', undefined],
   ['listeners: { postgres: { require_tls: false } }', undefined],
 ])('check says of %s: %s', (text, warning) => {
