@@ -110,7 +110,7 @@ describe('of more than eight tokens', () => {
     const ids: string[] = [];
     for (let n = 0; n < 9; n++) ids.push((await directory.createToken({ principal: 'dev', name: 'new' })).stored.id);
     expect(candidatesOf(directory, 'dev')).toEqual(ids.slice(0, 8));
-    directory.revokeToken(ids[0] as string);
+    await directory.revokeToken(ids[0] as string);
     expect(candidatesOf(directory, 'dev')).toEqual(ids.slice(1));
   });
 
@@ -166,7 +166,7 @@ describe('somebody who makes tokens without end', () => {
     );
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(50);
     expect(store.kept).toHaveLength(50);
-    expect(directory.tokens()).toHaveLength(50);
+    expect(candidatesOf(directory, 'dev')).toHaveLength(8);
     await expect(directory.createToken({ principal: 'dev', name: 't' })).rejects.toThrow(
       '"dev" has 50 tokens that are good, which is the most there may be: revoke those that nobody needs',
     );
