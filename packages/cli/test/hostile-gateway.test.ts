@@ -36,6 +36,8 @@ beforeEach(() => {
   answers.clear();
   shown.length = 0;
   output = '';
+  // Where the environment says CI, there are colours without a terminal.
+  pc.isColorSupported = false;
   const take = (text: string | Uint8Array): boolean => {
     output += text.toString();
     return true;
@@ -194,10 +196,8 @@ describe('texts of others on their way to a terminal', () => {
   });
 
   test('colours are those that this program asks for', () => {
-    const { isColorSupported } = pc;
     pc.isColorSupported = true;
     print(`${paint.red('no')} \u001b[31mmine\u001b[0m ${paint.red('\u001b0123456789abcdef[32m')}`);
-    pc.isColorSupported = isColorSupported;
     expect(output).toBe('\u001b[31mno\u001b[39m \\x1b[31mmine\\x1b[0m \u001b[31m\\x1b0123456789abcdef[32m\u001b[39m\n');
   });
 });
