@@ -157,10 +157,10 @@ async function masks(demo: Demo, show: Show): Promise<void> {
   await tell(
     client,
     show,
-    'A pseudonym is the same each time, so joins and groups work',
-    'select count(distinct phone) as phones, min(phone) as one from customers where id in (1, 101)',
+    'A pseudonym of equal values is the same one',
+    'select phone from customers where id in (1, 101)',
     [],
-    (answer) => answer.includes('tok_') && !answer.includes('555'),
+    (answer) => new Set(answer.match(/tok_\w+/g)).size === 1 && !answer.includes('555'),
   );
   await tell(
     client,
