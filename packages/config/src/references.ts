@@ -46,9 +46,6 @@ interface Known {
   readonly rules: Readonly<Record<string, unknown>>;
 }
 
-/** The name that the gateway gives to the operating system's user who runs it. */
-const OPERATOR = 'operator';
-
 /** Two providers may call two people the same; then one could come in as the other. */
 function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
   const all = Object.entries(issuers).map(([name, one]) => ({
@@ -88,10 +85,6 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
 
 function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] {
   const { issuer, subject } = record(value);
-  if (path.at(-1) === OPERATOR)
-    return [
-      { path, at: 'key', message: `"${OPERATOR}" is who runs the gateway, with roles of its own: use another name` },
-    ];
   if (issuer === undefined && subject !== undefined)
     return [{ path: [...path, 'subject'], message: '"subject" says nothing without "issuer"' }];
   if (typeof issuer !== 'string' || issuers.includes(issuer)) return [];

@@ -26,7 +26,7 @@ function good(text: string, env: NodeJS.ProcessEnv = {}): Config {
 function warned(text: string, env: NodeJS.ProcessEnv = {}): string[] {
   const loaded = parse(text, env);
   if (!loaded.ok) throw new Error(loaded.problems.map(describeProblem).join('\n'));
-  return loaded.warnings.map((problem) => describeProblem({ ...problem, file: '' }).slice(1));
+  return loaded.warnings.map((warning) => warning.replace(/^[^:]*:/, ''));
 }
 
 /** Each problem as `line:column path: message hint`. */

@@ -108,7 +108,7 @@ test('groups of two issuers are not one namespace by accident, and nobody is cal
   expect(bad(two(', groups: roles, groups_prefix: "o:"'))).toEqual([]);
   expect(bad(two(''))).toEqual([]);
   expect(bad('principals: { operator: { groups: [engineers] } }')).toEqual([
-    'principals.operator: "operator" is who runs the gateway, with roles of its own: use another name.',
+    `principals.operator: "operator" is a name of the gateway's own.`,
   ]);
 });
 
@@ -132,6 +132,6 @@ test('groups of two issuers are not one namespace', () => {
     bad(
       `issuers: { corp: { ${CORP}, groups: groups }, ci: { issuer: "https://ci.example", audience: sluice, principal_prefix: "ci:", groups: groups${more} } }`,
     );
-  expect(two('')).toEqual(['issuers.ci.groups: a group of "ci" could be one of "corp".']);
+  expect(two('')).toEqual(['issuers.ci.groups: groups of "ci" could be groups of "corp".']);
   expect(two(', groups_prefix: "ci:"')).toEqual([]);
 });
