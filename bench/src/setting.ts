@@ -72,7 +72,7 @@ export async function openSetting(options: { upstreamPort?: number; against?: st
       ...(bouncer ? [{ name: 'pgbouncer', port: bouncer.port, pid: bouncer.child.pid, ...base }] : []),
     ],
     stop: async () => {
-      await Promise.all([gateway, before, bouncer].map((one) => one && end(one.child)));
+      for (const one of [gateway, before, bouncer]) if (one) await end(one.child);
       await server.stop();
       remove();
     },
