@@ -244,7 +244,7 @@ test.each([
         const name = `run ${n} of seed ${seed}: ${caller.name} ${asked.operation.method} ${asked.target.slice(0, 200)} ${asked.body?.toString('utf8', 0, 200)}`;
         const answer = await send(asked, caller, pick(3) === 0);
         if (answer) expectGood(answer, asked, caller, name);
-        if (!asked.operation.open && answer && answer.status < 300) done++;
+        if (asked.operation.method !== 'GET' && !asked.operation.open && answer && answer.status < 300) done++;
       }
       expect(gateway.exitCode, `run ${n} of seed ${seed}: the gateway has ended\n${log.slice(-2000)}`).toBeNull();
     }
