@@ -39,7 +39,9 @@ test('six long texts of one do not delay the short statement of another', async 
   ];
   const facts = await Promise.all(all);
   expect(facts.at(-1)).toMatchObject({ confidence: 'exact' });
-  expect(done[0]).toBe('bob');
+  // One text of alice runs from the start, and none of hers may take the thread that bob's needs: which of the two that
+  // run side by side is answered first is up to the machine.
+  expect(done.slice(0, 2)).toContain('bob');
   // What is only explained comes behind what waits to run.
   expect(done.slice(-3).every((name) => name.startsWith('carol'))).toBe(true);
 });
