@@ -27,6 +27,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   agent: ['addresses', 'contract', 'tunnel', 'config'],
   cli: ['addresses', 'contract', 'config'],
   gateway: 'everything',
+  demo: 'everything',
   bench: 'everything',
 };
 

@@ -6,12 +6,12 @@ import { debianPackages } from './debian.mjs';
 import { ENV, NODE, ROOT, SetupError, setup } from './setup.mjs';
 
 const [what = 'start', ...rest] = process.argv.slice(2);
-const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');
+const DEMO = join(ROOT, 'packages', 'demo', 'dist', 'main.js');
 
 const commands = {
   setup: () => 0,
-  start: () => hand([MAIN, 'demo', ...rest]),
-  tour: () => hand([MAIN, 'tour', ...rest]),
+  start: () => hand([DEMO, 'start', ...rest]),
+  tour: () => hand([DEMO, 'tour', ...rest]),
   fuzz: () => hand([join(ROOT, 'scripts', 'fuzz.mjs'), ...rest]),
   test: () => {
     debianPackages();

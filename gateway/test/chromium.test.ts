@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { startIssuer } from '../src/demo/issuer.js';
+import { startIssuer } from '@sluice/testkit/issuer';
 import { openStand, targetOf } from './stand.js';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ConnectionRow, WhoAmI } from '@sluice/cli';
 import {
+  Browser,
   type PostgresServer,
   findTool,
   missingPostgres,
@@ -12,8 +13,7 @@ import {
   temporaryFolder,
 } from '@sluice/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type DevIssuer, startIssuer } from '../src/demo/issuer.js';
-import { Browser } from '../src/demo/tour/browser.js';
+import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');

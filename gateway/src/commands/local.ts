@@ -96,26 +96,6 @@ export function addLocalCommands(program: Command, policy: Command): void {
       else print(describeReport(report));
       process.exitCode = report.problems.length === 0 ? 0 : 4;
     });
-
-  program
-    .command('demo', { hidden: true })
-    .option('--port <number>', 'port of the gateway', '6432')
-    .option('--control-port <number>', 'port of the control API', '7432')
-    .option('--ssh-port <number>', 'port for SSH clients', '2222')
-    .option('--folder <path>', 'where the demo keeps its data')
-    .action(async (options: { port: string; controlPort: string; sshPort: string; folder?: string }) => {
-      const { demo } = await import('../demo/demo.js');
-      const { port, controlPort, sshPort, folder } = options;
-      await demo({ port: Number(port), controlPort: Number(controlPort), sshPort: Number(sshPort), folder });
-    });
-
-  program
-    .command('tour')
-    .description('plays the demo by a script: each step, its answer, and whether it held')
-    .action(async () => {
-      const { tour } = await import('../demo/tour.js');
-      process.exitCode = (await tour()) ? 0 : 1;
-    });
 }
 
 /** The head that the store beside a journal kept of it. */

@@ -1,4 +1,5 @@
 /** What tests and the demo stand on: real servers, real tools, certificates, and the ways in which TCP cuts. */
+export * from './browser.js';
 export * from './certificates.js';
 export * from './conformance.js';
 export * from './cuts.js';

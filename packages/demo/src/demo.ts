@@ -14,16 +14,19 @@ import {
 } from '@sluice/testkit';
 import pg from 'pg';
 import { startDemoAgent } from './agent.js';
-import { type DevIssuer, startIssuer } from './issuer.js';
+import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
 import { missingVm, startVm, withVm } from './vm.js';
-import { start, untilSignal } from '../commands/up.js';
-import { readConfiguration } from '../configuration.js';
-import { Gateway } from '../gateway.js';
-import { writePrivate } from '../private-files.js';
-import { ListenError } from '../listener.js';
-import { reloadFrom } from '../reload.js';
-import { operatorLog } from '../operator-log.js';
-import { ROOT } from '../root.js';
+import {
+  Gateway,
+  ListenError,
+  ROOT,
+  operatorLog,
+  readConfiguration,
+  reloadFrom,
+  start,
+  untilSignal,
+  writePrivate,
+} from '@sluice/gateway';
 
 export interface DemoOptions {
   readonly port: number;

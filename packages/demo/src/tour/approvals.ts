@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ApprovalRow } from '@sluice/cli';
 import pg from 'pg';
-import { ROOT } from '../../root.js';
+import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../demo.js';
 import type { Show } from '../tour.js';
-import { Browser } from './browser.js';
+import { Browser } from '@sluice/testkit';
 
 const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');
 const RULES = 'policies:\n  production:\n';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import { type SshdServer, missingSshd, startSshd } from '@sluice/testkit';
-import type { Gateway } from '../gateway.js';
+import type { Gateway } from '@sluice/gateway';
 
 const NAME = 'vm';
 

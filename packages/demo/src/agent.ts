@@ -4,8 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError } from '@sluice/cli';
-import type { Gateway } from '../gateway.js';
-import { ROOT } from '../root.js';
+import { type Gateway, ROOT } from '@sluice/gateway';
 
 /** The agent of the sample configuration, and how long it may take to be there, in milliseconds. */
 const NAME = 'backroom';
