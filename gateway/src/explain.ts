@@ -1,5 +1,5 @@
 import { analyzeShell } from '@sluice/analysis';
-import type { Explanation } from '@sluice/cli';
+import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';
 

@@ -1,4 +1,4 @@
-import type { ConnectionRow, TokenRow, WhoAmI } from '@sluice/cli';
+import type { ConnectionRow, TokenRow, WhoAmI } from '@sluice/api';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, caller } from './control.js';

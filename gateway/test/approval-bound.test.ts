@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from '@sluice/approvals';
-import type { ApprovalRow } from '@sluice/cli';
+import type { ApprovalRow } from '@sluice/api';
 import { parseConfig } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';

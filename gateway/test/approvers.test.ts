@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApprovalRow, TokenRow } from '@sluice/cli';
+import type { ApprovalRow, TokenRow } from '@sluice/api';
 import { readJournal } from '@sluice/recording';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import type pg from 'pg';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request } from '@sluice/approvals';
-import type { ApprovalRow } from '@sluice/cli';
+import type { ApprovalRow } from '@sluice/api';
 import type { Principal } from '@sluice/contract';
 import { timeline } from '@sluice/recording';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ConnectionRow, WhoAmI } from '@sluice/cli';
+import type { ConnectionRow, WhoAmI } from '@sluice/api';
 import {
   Browser,
   type PostgresServer,

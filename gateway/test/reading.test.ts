@@ -1,7 +1,8 @@
 import fs, { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { ApiClient, type SessionRow, type TimelineEntry } from '@sluice/cli';
+import type { SessionRow, TimelineEntry } from '@sluice/api';
+import { ApiClient } from '@sluice/cli';
 import { Journal, readJournal } from '@sluice/recording';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';

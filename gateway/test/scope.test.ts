@@ -2,7 +2,7 @@
  * A token that is for certain connections only, held against every route of the control API. Lives here: what somebody who
  * found such a token would try. Does not: what it opens as a login, see access.test.ts.
  */
-import type { ApprovalRow, ConnectionRow, SessionRow, TokenRow } from '@sluice/cli';
+import type { ApprovalRow, ConnectionRow, SessionRow, TokenRow } from '@sluice/api';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Caller, caller } from './control.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { ApiClient, type TimelineEntry } from '@sluice/cli';
+import type { TimelineEntry } from '@sluice/api';
+import { ApiClient } from '@sluice/cli';
 import type { ResponsePart } from '@sluice/contract';
 import { missingPostgres, startPostgres } from '@sluice/testkit';
 import { expect, test } from 'vitest';

@@ -1,10 +1,9 @@
-import type { AgentRow } from '@sluice/cli';
+import { AgentRow } from '@sluice/api';
 import type { AgentRecord } from '@sluice/store';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
-import { AgentRow as Row } from './schemas.js';
 import { ControlError, type Routes } from './server.js';
 import { enrolmentLifeOf } from './token-life.js';
 
@@ -55,7 +54,7 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     '/v1/agents',
     {
       config: { roles: ['admin', 'auditor'], about: 'gateway' },
-      schema: { tags: ['agents'], summary: 'All agents', response: { 200: z.array(Row) } },
+      schema: { tags: ['agents'], summary: 'All agents', response: { 200: z.array(AgentRow) } },
     },
     (): AgentRow[] => gateway.agents.all().map(toRow),
   );
@@ -89,7 +88,7 @@ export function agentRoutes({ app, gateway, caller }: Routes): void {
     tags: ['agents'],
     summary: 'Revoke an agent, and cut its links',
     params: ById,
-    response: { 200: Row, ...problems(202, 404) },
+    response: { 200: AgentRow, ...problems(202, 404) },
   };
   app.delete(
     '/v1/agents/:id',

@@ -1,5 +1,5 @@
+import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
-import type { ApprovalRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -8,7 +8,6 @@ import { peopleLogIn } from '../configuration.js';
 import type { Gateway } from '../gateway.js';
 import { shownOf } from '../log.js';
 import { NOT_STORED, problems } from './answers.js';
-import { ApprovalRow as Row } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 /** Requests in an answer at most, and how many are looked at for those that the caller may see. */
@@ -37,7 +36,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     summary: 'Requests that the caller may see, the newest first',
     description: 'Of texts and values these have the start; one request has the whole of them.',
     querystring: Query,
-    response: { 200: z.array(Row) },
+    response: { 200: z.array(ApprovalRow) },
   };
   app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
@@ -56,7 +55,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['approvals'],
     summary: 'One request',
     params: ByNumber,
-    response: { 200: Row, ...problems(403, 404) },
+    response: { 200: ApprovalRow, ...problems(403, 404) },
   };
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
     const { number } = request.params;
@@ -73,7 +72,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       description: 'Counts where a rule names the caller as approver, and the request is not their own.',
       params: ByNumber,
       body: Says,
-      response: { 200: Row, ...problems(404, 409, 503) },
+      response: { 200: ApprovalRow, ...problems(404, 409, 503) },
     };
     const config = { roles: ['approver'], about: 'connections' } as const;
     app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
@@ -96,7 +95,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       'Approvers take back their own, administrators all of a request. What was approved and has not been used is withdrawn.',
     params: ByNumber,
     body: Says,
-    response: { 200: Row, ...problems(202, 404, 409, 503) },
+    response: { 200: ApprovalRow, ...problems(202, 404, 409, 503) },
   };
   const config = { roles: ['approver', 'admin'], about: 'connections' } as const;
   app.post('/v1/approvals/:number/revoke', { config, schema: revocation }, async (request, reply) => {

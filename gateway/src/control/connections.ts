@@ -1,9 +1,8 @@
-import type { ConnectionRow } from '@sluice/cli';
+import { ConnectionRow } from '@sluice/api';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems } from './answers.js';
-import { ConnectionRow as Row } from './schemas.js';
 import { ControlError, type Routes, admit } from './server.js';
 
 const Wish = z.strictObject({
@@ -17,7 +16,11 @@ const CONNECT = 60_000;
 /** What the caller may reach, and a short-lived token to reach it with. */
 export function connectionRoutes({ app, gateway, caller, scope }: Routes): void {
   const about = { config: { about: 'connections' } } as const;
-  const list = { tags: ['connections'], summary: 'What the caller may reach', response: { 200: z.array(Row) } };
+  const list = {
+    tags: ['connections'],
+    summary: 'What the caller may reach',
+    response: { 200: z.array(ConnectionRow) },
+  };
   app.get('/v1/connections', { ...about, schema: list }, (request): ConnectionRow[] => {
     const { principal } = caller(request);
     const within = scope(request);

@@ -1,9 +1,8 @@
-import type { IssuerRow, WhoAmI } from '@sluice/cli';
+import { IssuerRow, WhoAmI } from '@sluice/api';
 import type { Proven } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { OPEN } from './openapi.js';
-import { IssuerRow as Issuer, WhoAmI as Who } from './schemas.js';
 import type { Routes } from './server.js';
 
 /** Who the caller is, and where callers become somebody: identity providers, logins and logouts of the command line. */
@@ -13,7 +12,7 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
     ...OPEN,
     tags: ['identity'],
     summary: 'Identity providers to log in with',
-    response: { 200: z.array(Issuer) },
+    response: { 200: z.array(IssuerRow) },
   };
   app.get('/v1/issuers', { schema: issuers }, (): IssuerRow[] =>
     [...gateway.config.issuers.values()].flatMap(({ name, url, login, scopes }) =>
@@ -32,10 +31,10 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
     ),
   );
 
-  const who = (summary: string): { tags: string[]; summary: string; response: { 200: typeof Who } } => ({
+  const who = (summary: string): { tags: string[]; summary: string; response: { 200: typeof WhoAmI } } => ({
     tags: ['identity'],
     summary,
-    response: { 200: Who },
+    response: { 200: WhoAmI },
   });
   const config = { about: 'caller' } as const;
   app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));

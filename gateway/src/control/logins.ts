@@ -1,11 +1,10 @@
+import { SshClientConfig } from '@sluice/api';
 import { randomBytes } from 'node:crypto';
-import type { SshClientConfig } from '@sluice/cli';
 import { type Proven, makersBy, mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems, textOf } from './answers.js';
 import { OPEN } from './openapi.js';
-import { SshClientConfig as SshClient } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const Confirmation = z.strictObject({
@@ -76,7 +75,7 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
   const client = {
     tags: ['connections'],
     summary: 'What an SSH client needs to know',
-    response: { 200: SshClient, ...problems(404) },
+    response: { 200: SshClientConfig, ...problems(404) },
   };
   app.get('/v1/client-config/ssh', { ...about, schema: client }, (request): SshClientConfig => {
     const { principal } = caller(request);

@@ -1,10 +1,10 @@
+import { Problem } from '@sluice/api';
 import swagger from '@fastify/swagger';
 import type { Role } from '@sluice/contract';
 import type { FastifySchemaCompiler } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { VERSION } from '../version.js';
-import { Problem } from './answers.js';
 import { type App, ControlError } from './server.js';
 
 /** Of a schema: whoever has no token may call the route too. All others are for callers with one. */

@@ -1,10 +1,9 @@
+import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
-import type { Explanation } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { explainFacts, explainShell } from '../explain.js';
 import { problems } from './answers.js';
-import { Explanation as Explained } from './schemas.js';
 import { ControlError, type Routes, admit } from './server.js';
 
 const Wish = z.strictObject({
@@ -21,7 +20,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['policy'],
     summary: 'What the rules in force say of a command',
     body: Wish,
-    response: { 200: Explained, ...problems(403, 404) },
+    response: { 200: Explanation, ...problems(403, 404) },
   };
   const config = { about: 'connections' } as const;
   app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {

@@ -1,6 +1,6 @@
+import { SessionRow, TimelineEntry } from '@sluice/api';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import type { SessionRow } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { type Person, type Proven, samePerson } from '@sluice/identity';
 import type { IndexedSession } from '@sluice/store';
@@ -11,7 +11,6 @@ import { actorOf } from '../log.js';
 import type { Session } from '../session.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
-import { SessionRow as Row, TimelineEntry as TimelineRow } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
@@ -46,7 +45,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['sessions'],
     summary: 'Sessions that the caller may see, newest first',
     querystring: Query,
-    response: { 200: z.array(Row), ...problems(429, 503) },
+    response: { 200: z.array(SessionRow), ...problems(429, 503) },
   };
   app.get('/v1/sessions', { config: READERS, schema: list }, async (request): Promise<SessionRow[]> => {
     const { principal, connections } = caller(request);
@@ -75,7 +74,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     description: 'Where there is more, the header "link" has the next page as rel="next" (RFC 8288).',
     params: ById,
     querystring: Page,
-    response: { 200: z.array(TimelineRow), ...problems(404, 429, 503) },
+    response: { 200: z.array(TimelineEntry), ...problems(404, 429, 503) },
   };
   app.get('/v1/sessions/:id/timeline', { config: READERS, schema: timeline }, async (request, reply) => {
     const who = caller(request);

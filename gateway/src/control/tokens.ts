@@ -1,4 +1,4 @@
-import type { TokenRow } from '@sluice/cli';
+import { MadeToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
 import { z } from 'zod';
@@ -6,7 +6,6 @@ import type { Gateway } from '../gateway.js';
 import { actorOf } from '../log.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
-import { MadeToken, TokenRow as Row } from './schemas.js';
 import { ControlError, type Routes, type Scope, admit } from './server.js';
 import { lifeOf } from './token-life.js';
 
@@ -27,7 +26,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
   const list = {
     tags: ['identity'],
     summary: 'Own tokens; those of everybody for administrators',
-    response: { 200: z.array(Row) },
+    response: { 200: z.array(TokenRow) },
   };
   app.get('/v1/tokens', { ...about, schema: list }, (request): TokenRow[] => {
     const proven = caller(request);
@@ -63,7 +62,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
     querystring: z.object({
       children: z.stringbool().default(false).describe('Also those that were made with it for others.'),
     }),
-    response: { 200: Row, ...problems(202, 403, 404) },
+    response: { 200: TokenRow, ...problems(202, 403, 404) },
   };
   app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request, reply) => {
     const proven = caller(request);

@@ -1,4 +1,4 @@
-import type { TimelineEntry } from '@sluice/cli';
+import type { TimelineEntry } from '@sluice/api';
 import { decodeResult } from '@sluice/postgres';
 import type { Entry } from '@sluice/recording';
 

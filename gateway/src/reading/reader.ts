@@ -11,7 +11,7 @@ import {
   toAsciicast,
   toOcsf,
 } from '@sluice/recording';
-import { TimelineEntry } from '../control/schemas.js';
+import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
 import type { ReadRequest, ReadingStart } from './messages.js';

@@ -3,7 +3,7 @@
  * Owns: the patterns that names, hosts and ports of an answer have. Does not: what is merely printed, which output.ts cleans.
  */
 import { isSafeUrl, parseAddress } from '@sluice/addresses';
-import type { ConnectionRow, IssuerRow, SshClientConfig } from './api.js';
+import type { ConnectionRow, IssuerRow, SshClientConfig } from '@sluice/api';
 import type { ApiClient } from './client.js';
 import { CliError } from './errors.js';
 import { printableLine } from './printable.js';

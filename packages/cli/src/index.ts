@@ -16,7 +16,6 @@ import { tokens } from './commands/tokens.js';
 import { contextOf } from './context.js';
 import { note, paint } from './output.js';
 
-export * from './api.js';
 export { sshConfig } from './commands/client-config-ssh.js';
 export { BEACON, type Beacon, readBeacon } from './beacon.js';
 export { ApiClient } from './client.js';

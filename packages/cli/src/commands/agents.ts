@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { AgentRow, NotStored } from '../api.js';
+import type { AgentRow, Problem } from '@sluice/api';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
@@ -81,7 +81,7 @@ export function agents(program: Command, context: Context): void {
     .command('revoke <id>')
     .description('cuts the tunnels of an agent and admits it no more')
     .action(async (id: string) => {
-      const answer = await context.api().delete<AgentRow | NotStored>(`/v1/agents/${encodeURIComponent(id)}`);
+      const answer = await context.api().delete<AgentRow | Problem>(`/v1/agents/${encodeURIComponent(id)}`);
       print(`${id} revoked`);
       if ('message' in answer) note(`${answer.message} ${answer.hint ?? ''}`);
     });

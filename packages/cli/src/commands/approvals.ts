@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { ApprovalRow, NotStored } from '../api.js';
+import type { ApprovalRow, Problem } from '@sluice/api';
 import type { Context } from '../context.js';
 import { CliError } from '../errors.js';
 import { confirmed, note, paint, print, printJson, printRows } from '../output.js';
@@ -48,7 +48,7 @@ export function approvals(program: Command, context: Context): void {
     .description('takes your approval back, as long as it has not been used')
     .option('--reason <text>', 'for the record', '')
     .action(async (number: string, body: { reason: string }) => {
-      const answer = await context.api().post<ApprovalRow | NotStored>(`${at(number)}/revoke`, body);
+      const answer = await context.api().post<ApprovalRow | Problem>(`${at(number)}/revoke`, body);
       if ('message' in answer) return note(`${answer.message} ${answer.hint ?? ''}`);
       show(answer);
     });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { SshClientConfig } from '../api.js';
+import type { SshClientConfig } from '@sluice/api';
 import { checkedSshConfig } from '../answers.js';
 import type { Context } from '../context.js';
 import { print, printJson } from '../output.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { checkedWord, connectionsOf, endpointOf } from '../answers.js';
-import type { WhoAmI } from '../api.js';
+import type { WhoAmI } from '@sluice/api';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { print } from '../output.js';

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
-import type { ConnectionRow } from '../api.js';
+import type { ConnectionRow } from '@sluice/api';
 import { connectionsOf, endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';

@@ -1,6 +1,6 @@
 import { isSafeUrl } from '@sluice/addresses';
 import type { Command } from 'commander';
-import type { IssuerRow, WhoAmI } from '../api.js';
+import type { IssuerRow, WhoAmI } from '@sluice/api';
 import { checkedIssuer } from '../answers.js';
 import { ApiClient } from '../client.js';
 import { CliError } from '../errors.js';

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Explanation } from '../api.js';
+import type { Explanation } from '@sluice/api';
 import type { Context } from '../context.js';
 import { print, printJson } from '../output.js';
 

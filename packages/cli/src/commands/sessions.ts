@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import type { SessionRow, TimelineEntry } from '../api.js';
+import type { SessionRow, TimelineEntry } from '@sluice/api';
 import type { Context } from '../context.js';
 import { oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
 import { printableLine } from '../printable.js';

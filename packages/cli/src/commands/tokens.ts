@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { NotStored, TokenRow } from '../api.js';
+import type { Problem, TokenRow } from '@sluice/api';
 import type { Context } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
 
@@ -74,7 +74,7 @@ export function tokens(program: Command, context: Context): void {
     .action(async (id: string, { children }: { children?: boolean }) => {
       const answer = await context
         .api()
-        .delete<TokenRow | NotStored>(`/v1/tokens/${encodeURIComponent(id)}${children ? '?children=true' : ''}`);
+        .delete<TokenRow | Problem>(`/v1/tokens/${encodeURIComponent(id)}${children ? '?children=true' : ''}`);
       print(`${id} revoked`);
       if ('message' in answer) note(`${answer.message} ${answer.hint ?? ''}`);
     });

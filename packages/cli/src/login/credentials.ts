@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { IssuerRow } from '../api.js';
+import type { IssuerRow } from '@sluice/api';
 import { CliError } from '../errors.js';
 
 /** What `sluice login` has got for one gateway. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { isSafeUrl } from '@sluice/addresses';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
-import type { IssuerRow } from '../api.js';
+import type { IssuerRow } from '@sluice/api';
 import { CliError } from '../errors.js';
 import { note } from '../output.js';
 import { openCallback } from './callback.js';

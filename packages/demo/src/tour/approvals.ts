@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { ApprovalRow } from '@sluice/cli';
+import type { ApprovalRow } from '@sluice/api';
 import pg from 'pg';
 import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../demo.js';

@@ -1,23 +1,12 @@
-import type {
-  AgentRow as Agent,
-  ApprovalRow as Approval,
-  ConnectionRow as Connection,
-  Explanation as Explained,
-  IssuerRow as Issuer,
-  SessionRow as Session,
-  SshClientConfig as SshClient,
-  TimelineEntry as Timeline,
-  TokenRow as Token,
-  WhoAmI as Who,
-} from '@sluice/cli';
-import { z } from 'zod';
-import { named } from './answers.js';
-
 /**
- * What the control API answers. Each schema is the type of the same thing in `@sluice/cli`: one that has a field more or
- * less does not compile. Objects are strict, so that an answer with a field that is not described fails in a test,
- * instead of losing it on the way, or of saying what nobody meant to say.
+ * What the control API answers: each thing once, as the schema that checks and describes it, and by the same name the type that
+ * commands and pages read. Does not own: what is asked, and by which route (gateway).
+ *
+ * Objects are strict, so that an answer with a field that is not described fails in a test, instead of losing it on the way, or
+ * of saying what nobody meant to say.
  */
+import { z } from 'zod';
+import { named } from './named.js';
 
 const text = z.string();
 const count = z.number();
@@ -28,7 +17,7 @@ const time = z.string().describe('ISO 8601');
 /** Absent, but never undefined: as the types have it. */
 const maybe = z.exactOptional;
 
-export const SessionRow = named<Session>(
+export const SessionRow = named(
   'Session',
   'A session, open or on record.',
 )(
@@ -46,8 +35,9 @@ export const SessionRow = named<Session>(
     denied: count,
   }),
 );
+export type SessionRow = z.output<typeof SessionRow>;
 
-export const TimelineEntry = named<Timeline>(
+export const TimelineEntry = named(
   'TimelineEntry',
   'One thing that happened in a session.',
 )(
@@ -74,6 +64,7 @@ export const TimelineEntry = named<Timeline>(
     ),
   }),
 );
+export type TimelineEntry = z.output<typeof TimelineEntry>;
 
 const token = z.strictObject({
   id: text,
@@ -89,9 +80,9 @@ const token = z.strictObject({
   madeWith: maybe(text.describe('The id of what they showed for it.')),
 });
 
-export const TokenRow = named<Token>('Token', 'A gateway token, without its secret.')(token);
+export const TokenRow = named('Token', 'A gateway token, without its secret.')(token);
 
-export const MadeToken = named<Token & { readonly token: string; readonly user: string }>(
+export const MadeToken = named(
   'MadeToken',
   'A new gateway token.',
 )(
@@ -100,8 +91,10 @@ export const MadeToken = named<Token & { readonly token: string; readonly user: 
     user: text.describe('The user name to log in with: with the id of the token where there are too many others.'),
   }),
 );
+export type MadeToken = z.output<typeof MadeToken>;
+export type TokenRow = z.output<typeof TokenRow>;
 
-export const WhoAmI = named<Who>(
+export const WhoAmI = named(
   'WhoAmI',
   'The caller, as the gateway sees them.',
 )(
@@ -118,8 +111,9 @@ export const WhoAmI = named<Who>(
     expires: maybe(time),
   }),
 );
+export type WhoAmI = z.output<typeof WhoAmI>;
 
-export const IssuerRow = named<Issuer>(
+export const IssuerRow = named(
   'Issuer',
   'An identity provider that "sluice login" can go to.',
 )(
@@ -132,8 +126,9 @@ export const IssuerRow = named<Issuer>(
     token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
   }),
 );
+export type IssuerRow = z.output<typeof IssuerRow>;
 
-export const ConnectionRow = named<Connection>(
+export const ConnectionRow = named(
   'Connection',
   'Something that the caller may reach.',
 )(
@@ -145,8 +140,9 @@ export const ConnectionRow = named<Connection>(
     policies: texts,
   }),
 );
+export type ConnectionRow = z.output<typeof ConnectionRow>;
 
-export const Explanation = named<Explained>(
+export const Explanation = named(
   'Explanation',
   'What the rules say of a command.',
 )(
@@ -158,8 +154,9 @@ export const Explanation = named<Explained>(
     text: text.describe('The reasoning, in lines for people.'),
   }),
 );
+export type Explanation = z.output<typeof Explanation>;
 
-export const ApprovalRow = named<Approval>(
+export const ApprovalRow = named(
   'Approval',
   'A request for approval, and what became of it.',
 )(
@@ -212,8 +209,9 @@ export const ApprovalRow = named<Approval>(
     ),
   }),
 );
+export type ApprovalRow = z.output<typeof ApprovalRow>;
 
-export const AgentRow = named<Agent>(
+export const AgentRow = named(
   'Agent',
   'An agent that was enrolled.',
 )(
@@ -242,8 +240,9 @@ export const AgentRow = named<Agent>(
     ),
   }),
 );
+export type AgentRow = z.output<typeof AgentRow>;
 
-export const SshClientConfig = named<SshClient>(
+export const SshClientConfig = named(
   'SshClientConfig',
   'What an SSH client needs to know of the gateway.',
 )(
@@ -255,3 +254,11 @@ export const SshClientConfig = named<SshClient>(
     connections: texts.describe('Those that the caller may reach.'),
   }),
 );
+export type SshClientConfig = z.output<typeof SshClientConfig>;
+
+/** How the control API says no, whatever the status; and what a revocation is answered with that is not stored yet (202). */
+export const Problem = named(
+  'Problem',
+  'Why a request was not answered, in a sentence for whoever sent it.',
+)(z.strictObject({ message: text, hint: maybe(text.describe('What to do about it.')) }));
+export type Problem = z.output<typeof Problem>;
