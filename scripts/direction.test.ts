@@ -14,6 +14,8 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   keys: [],
   addresses: [],
   analysis: ['contract'],
+  shell: ['contract'],
+  'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   guardrails: ['contract'],
   masking: ['contract'],
   recording: ['contract'],

@@ -1,4 +1,4 @@
-import { analyzeShell } from '@sluice/analysis';
+import { analyzeShell } from '@sluice/shell';
 import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';

@@ -7,7 +7,7 @@ import type { openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
-import type { Principal } from '@sluice/contract';
+import type { Lookup, Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
@@ -24,8 +24,7 @@ import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
-import type { MaskSession } from './masks/session.js';
-import { MaskTargets } from './masks/targets.js';
+import { type MaskSession, MaskTargets } from '@sluice/sql-postgres';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
@@ -39,7 +38,7 @@ import { Streams } from './streams.js';
 import { HandshakeTurns } from './strangers/handshakes.js';
 import { Places } from './strangers/places.js';
 import type { StrangerSockets } from './strangers/sockets.js';
-import { openTargetSide } from './target.js';
+import { openTargetLookup } from './target.js';
 import { VERSION } from './version.js';
 import type { Webhooks } from './webhooks.js';
 
@@ -120,7 +119,6 @@ export class Gateway {
     this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
     this.#maskTargets = new MaskTargets(
       {
-        open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
         missing: (connection, column) =>
           this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
         count: (cells) => {
@@ -383,11 +381,20 @@ export class Gateway {
           parts.maskKey,
           parts.guesses,
         ),
-      masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
+      masks: (connection) => this.#masksOf(connection),
       sessions: this.places.limits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
       takePlace: (session, principal) => this.places.take(session, principal),
     };
+  }
+
+  /** What masks follow of a new session; undefined on a connection that masks no rows. */
+  #masksOf(connection: Connection): MaskSession | undefined {
+    const { name, protocol } = connection;
+    if (protocol !== 'postgres' || !this.#live.policies.get(name)?.masks) return undefined;
+    const { credential, target } = connection;
+    const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
+    return this.#maskTargets.session({ name, user: credential.user, pooled: target.pooled, open });
   }
 
   judgeFor(

@@ -1,11 +1,6 @@
-import {
-  type AnalysisPool,
-  type Analyzer,
-  type Asker,
-  INLINE_LIMIT,
-  analyzeShell,
-  loadPostgres,
-} from '@sluice/analysis';
+import { analyzeShell } from '@sluice/shell';
+import { type AnalysisPool, type Asker, INLINE_LIMIT } from '@sluice/analysis';
+import { type Analyzer, loadPostgres } from '@sluice/sql-postgres';
 import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
@@ -17,9 +12,9 @@ import {
   unrefused,
 } from '@sluice/guardrails';
 import type { GuessCounter } from './guesses.js';
-import { holdSetting } from './hold-setting.js';
-import { streamEditors } from './masks/editors.js';
-import { type MaskSession, NotNow, type Plan } from './masks/session.js';
+import { holdSetting } from '@sluice/sql-postgres';
+import { streamEditors } from '@sluice/masking';
+import { type MaskSession, NotNow, type Plan } from '@sluice/sql-postgres';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
+import { WORKER } from '@sluice/sql-postgres';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
@@ -53,7 +54,7 @@ const NEWEST = 18;
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
-  const pool = openPool();
+  const pool = openPool(WORKER);
   const grammars = new Grammars(pool);
   await grammars.load(NEWEST);
   const journal = new Journal({

@@ -8,7 +8,7 @@ import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
 import type { Log } from './log.js';
 import type { LoginLimits } from './login-limits.js';
-import type { MaskSession } from './masks/session.js';
+import type { MaskSession } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
 import type { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';

@@ -17,16 +17,16 @@ import type {
 import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
-import type { MaskSession } from './masks/session.js';
+import type { MaskSession } from '@sluice/sql-postgres';
 import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type Proof, currentOf, hasAccount } from './login.js';
-import { holdSetting } from './hold-setting.js';
+import { holdSetting } from '@sluice/sql-postgres';
 import { termsOf } from './holds.js';
-import { impactOf } from './impact.js';
+import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
-import { Way, openTargetSide } from './target.js';
+import { Way, openTargetLookup } from './target.js';
 import { secureClient } from './tls.js';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
@@ -329,7 +329,7 @@ export class Session implements Gate {
   async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
     const connection = this.#opened;
     if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
-    return impactOf(command, answer.facts, this.#sameNames, () => openTargetSide(connection, this.#services));
+    return impactOf(command, answer.facts, this.#sameNames, () => openTargetLookup(connection, this.#services));
   }
 
   /** The record has the command as held: it says, too, what became of it. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import type { Secured, Target } from '@sluice/contract';
-import { type Side, openSide } from '@sluice/postgres';
+import type { Lookup, Secured, Target } from '@sluice/contract';
+import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
 import { dialVia, secureVia } from './agents/dial.js';
@@ -114,10 +114,10 @@ const NO_TLS = { tls: 'disable', database: undefined } as const;
 type Reach = Pick<Services, 'agents' | 'ssh'>;
 
 /** A connection of the gateway's own to the target of a connection. */
-export async function openTargetSide(connection: Connection, services: Reach): Promise<Side> {
+export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
   const way = new Way(connection, services, 'gateway');
   const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL };
-  const side = await openSide({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
+  const side = await openLookup({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
   way.arrived();
   return side;
 }

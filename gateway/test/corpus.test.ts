@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AnalysisPool, type Analyzer, MAJORS, loadPostgres, openPool } from '@sluice/analysis';
+import { type AnalysisPool, openPool } from '@sluice/analysis';
+import { WORKER, type Analyzer, MAJORS, loadPostgres } from '@sluice/sql-postgres';
 import { parseConfig } from '@sluice/config';
 import type { Facts, Parameter, Principal } from '@sluice/contract';
 import { type CompiledPolicy, GATEWAY, compilePolicy } from '@sluice/guardrails';
@@ -34,7 +35,7 @@ let pool: AnalysisPool;
 
 beforeAll(async () => {
   for (const major of MAJORS) analyzers.set(major, await loadPostgres(major));
-  pool = openPool({ timeout: 4_000 });
+  pool = openPool(WORKER, { timeout: 4_000 });
 });
 afterAll(() => pool.close());
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import { expect, test } from 'vitest';
-import { impactOf } from '../src/impact.js';
+import { impactOf } from '@sluice/sql-postgres';
 
-type Side = Awaited<ReturnType<Parameters<typeof impactOf>[3]>>;
+type Lookup = Awaited<ReturnType<Parameters<typeof impactOf>[3]>>;
 
 const facts: Facts = {
   actions: [
@@ -29,14 +29,14 @@ const command = {
 } as unknown as SqlCommand;
 
 /** A connection that answers like this, and says whether it was closed. */
-const fake = (query: (sql: string) => Promise<readonly (readonly string[])[]>): Side & { closed: boolean } => {
+const fake = (query: (sql: string) => Promise<readonly (readonly string[])[]>): Lookup & { closed: boolean } => {
   const side = { closed: false, query, close: () => void (side.closed = true) };
-  return side as unknown as Side & { closed: boolean };
+  return side as unknown as Lookup & { closed: boolean };
 };
 
 test('a target that takes too long to log in to is not left with a connection', async () => {
   const side = fake(() => Promise.resolve([]));
-  const opened = Promise.withResolvers<Side>();
+  const opened = Promise.withResolvers<Lookup>();
   const impact = await impactOf(command, facts, true, () => opened.promise);
   expect(impact?.unknown).toBe('the target took too long');
   opened.resolve(side);

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
+import { WORKER } from '@sluice/sql-postgres';
 import type { Answer, Command, Principal, Rule } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
@@ -11,7 +12,7 @@ import { explainShell } from '../src/explain.js';
 import { Grammars, Judge } from '../src/judge.js';
 
 /** Requests of SSH clients: facts, rules, and masks for what is printed. */
-const pool = openPool();
+const pool = openPool(WORKER);
 afterAll(() => pool.close());
 const principal: Principal = { name: 'ada', kind: 'person', groups: [], roles: ['user'] };
 const context = { principal, connection: { name: 'vm', protocol: 'ssh' } };

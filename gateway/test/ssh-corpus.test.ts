@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { analyzeShell } from '@sluice/analysis';
+import { analyzeShell } from '@sluice/shell';
 import type { ExecCommand, Principal, Rule } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

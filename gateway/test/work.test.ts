@@ -3,7 +3,7 @@
  * sessions that reads what users write. Detectors are counted in packages/masking/test/work.test.ts.
  */
 import { growth } from '@sluice/testkit/work';
-import { analyzeShell } from '@sluice/analysis';
+import { analyzeShell } from '@sluice/shell';
 import { redactSecrets } from '@sluice/recording';
 import { describe, expect, test } from 'vitest';
 import { printable, printableJson, printableLine, replaced, visible } from '@sluice/cli';

@@ -1,4 +1,4 @@
-import { newSession } from '@sluice/analysis';
+import { newSession } from '@sluice/sql-postgres';
 import { machine, median, spread } from '../measure.js';
 import { startLineageServer } from './server.js';
 

@@ -1,4 +1,4 @@
-import { type Catalog, type StatementLineage, newSession } from '@sluice/analysis';
+import { type Catalog, type StatementLineage, newSession } from '@sluice/sql-postgres';
 import type { Expected } from './oracle.js';
 import type { LineageServer } from './server.js';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Catalog, type Lineage, loadLineage, readCatalog } from '@sluice/analysis';
+import { type Catalog, type Lineage, loadLineage, readCatalog } from '@sluice/sql-postgres';
 import { type PostgresServer, startPostgres } from '@sluice/testkit';
 import { Client } from 'pg';
 import { type Expected, expectedOutputs } from './oracle.js';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { analyzeShell, loadPostgres } from '@sluice/analysis';
+import { analyzeShell } from '@sluice/shell';
+import { loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson } from '@sluice/cli';
 import type { Principal } from '@sluice/contract';
 import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';

@@ -63,6 +63,7 @@ type Lane = (typeof LANES)[number];
 
 /** A text that takes too long is given up together with its thread. */
 export class AnalysisPool {
+  readonly #worker: URL;
   readonly #threads: number;
   readonly #timeout: number;
   readonly #maxWaiting: number;
@@ -79,7 +80,8 @@ export class AnalysisPool {
   #serial = 0;
   #closed = false;
 
-  constructor({ threads = 2, timeout = 5_000, queue = 256, ownQueue = 32 }: PoolOptions = {}) {
+  constructor(worker: URL, { threads = 2, timeout = 5_000, queue = 256, ownQueue = 32 }: PoolOptions = {}) {
+    this.#worker = worker;
     this.#threads = Math.max(2, threads);
     this.#timeout = timeout;
     this.#maxWaiting = queue;
@@ -145,7 +147,7 @@ export class AnalysisPool {
   }
 
   #hire(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    const worker = new Worker(this.#worker);
     worker.unref();
     this.#all.add(worker);
     return worker;
@@ -162,7 +164,8 @@ const EXPLAIN_SHARE = 1 / 8;
 const CLOSING = 'came while the gateway was shutting down';
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, one) => all + one, 0);
 
-export const openPool = (options?: PoolOptions): AnalysisPool => new AnalysisPool(options);
+/** `worker`: the file that a thread runs; it answers each `Job` with a `Done`. */
+export const openPool = (worker: URL, options?: PoolOptions): AnalysisPool => new AnalysisPool(worker, options);
 
 function gaveUp(reason: string): Facts {
   return {

@@ -2,6 +2,7 @@
 export * from './command.js';
 export * from './decision.js';
 export * from './facts.js';
+export * from './lookup.js';
 export * from './masking.js';
 export * from './policy.js';
 export * from './protocol.js';

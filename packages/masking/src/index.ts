@@ -2,4 +2,5 @@
 export * from './detectors/index.js';
 export { type MaskOptions, maskText, type Mode, token, TOKEN_PREFIX } from './modes.js';
 export * from './postgres/index.js';
+export { detectorsOf, entityOf, modeOf, streamEditors, stricter } from './rules.js';
 export { PATIENCE, streamEditor, type StreamMask, type StreamMaskOptions } from './stream/editor.js';

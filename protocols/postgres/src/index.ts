@@ -20,7 +20,7 @@ import { asStatement, readWishes } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
 
-export { QueryError, type Side, openSide } from './side.js';
+export { openLookup } from './lookup.js';
 export type { Reach } from './upstream.js';
 export { type DecodedResult, decodeResult } from './results.js';
 

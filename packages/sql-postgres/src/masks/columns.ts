@@ -1,15 +1,10 @@
-import type { BaseColumn, Catalog } from '@sluice/analysis';
+import type { BaseColumn, Catalog } from '../index.js';
 import type { AppliedMask } from '@sluice/guardrails';
+import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 
 /** Base columns that are masked, each by the strictest of the rules that name it. */
 export type MaskedColumns = ReadonlyMap<BaseColumn, AppliedMask>;
-
-/** From the one that leaves least. */
-const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial'] as const;
-
-export const stricter = (one: AppliedMask, other: AppliedMask): AppliedMask =>
-  STRICTNESS.indexOf(other.with.type) < STRICTNESS.indexOf(one.with.type) ? other : one;
 
 /**
  * The columns of this catalog that the rules name, and the names that fit none. A column of a partition or child stands for

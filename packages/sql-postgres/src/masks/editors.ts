@@ -1,25 +1,23 @@
-import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
-import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Unmasked } from '@sluice/contract';
+import type { Catalog, Output, StatementLineage } from '../index.js';
+import { type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
   type CellMask,
   type ColumnMask,
   CopyMask,
-  type DetectorOptions,
-  ENTITIES,
-  type Entity,
   type Format,
   LargeRows,
-  type Mode,
   type PgType,
   RowMasking,
   Unmaskable,
   builtIn,
   cellMaskOf,
-  streamEditor,
+  detectorsOf,
+  modeOf,
+  stricter,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
-import { type MaskedColumns, stricter } from './columns.js';
+import type { MaskedColumns } from './columns.js';
 import { copyFormat } from './copy.js';
 import { typeOf } from './types.js';
 
@@ -167,7 +165,7 @@ function maskOf(
     // We cannot tell which part of a computed value came from the masked column, nor what its absence says.
     return { type: output.kind === 'direct' ? 'column' : 'fixed', of: type, format, options };
   }
-  const detecting = detectors(masks, key);
+  const detecting = detectorsOf(masks, key);
   if (!detecting) return undefined;
   const column = {
     type: 'detect',
@@ -181,9 +179,6 @@ function maskOf(
 const NULL: ColumnMask = { type: 'null' };
 const TEXT = builtIn(25);
 const UNKNOWN: PgType = { oid: 0, kind: 'pseudo' };
-const modeOf = ({ with: mode }: AppliedMask): Mode =>
-  mode.type === 'partial' ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) } : mode;
-
 function ruleFor(
   { sources, counts }: Output,
   masked: MaskedColumns,
@@ -197,33 +192,6 @@ function ruleFor(
     found = found ? { mask: stricter(found.mask, mask), entity: found.entity } : { mask, entity };
   }
   return found;
-}
-
-export const entityOf = (detector: Detector): Entity | undefined =>
-  ENTITIES.find((entity) => entity === detector.toUpperCase());
-
-const made = new WeakMap<readonly AppliedMask[], DetectorOptions | undefined>();
-
-function detectors(masks: readonly AppliedMask[], key: Uint8Array): DetectorOptions | undefined {
-  if (made.has(masks)) return made.get(masks);
-  const chosen = new Map<Entity, AppliedMask>();
-  for (const mask of masks) {
-    for (const detector of mask.detect) {
-      const entity = entityOf(detector);
-      const known = entity && chosen.get(entity);
-      if (entity) chosen.set(entity, known ? stricter(known, mask) : mask);
-    }
-  }
-  const modes = new Map([...chosen].map(([entity, mask]) => [entity, modeOf(mask)] as const));
-  const options = modes.size > 0 ? { modes, key } : undefined;
-  made.set(masks, options);
-  return options;
-}
-
-/** Masks of detectors in what a program prints; undefined where no rule has any. Masks of columns have nothing to do there. */
-export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (() => StreamEditor) | undefined {
-  const options = detectors(masks, key);
-  return options && ((): StreamEditor => streamEditor(options));
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */

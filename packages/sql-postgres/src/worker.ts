@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import type { Done, Job } from './pool.js';
-import { loadPostgres } from './sql/postgres/analyze.js';
+import type { Done, Job } from '@sluice/analysis';
+import { loadPostgres } from './analyze.js';
 
 /** A thread of the pool: one text in, its facts out. */
 parentPort?.on('message', ({ major, text, context: { parameters, prepared = {} } }: Job) => {

@@ -1,4 +1,4 @@
-import type { Lineage, Relation } from '@sluice/analysis';
+import type { Lineage, Relation } from '../index.js';
 import type { AppliedMask } from '@sluice/guardrails';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';

@@ -1,12 +1,5 @@
-import {
-  type Catalog,
-  type Lineage,
-  catalogVersion,
-  completeCatalog,
-  loadLineage,
-  readCatalog,
-} from '@sluice/analysis';
-import { QueryError, type Side } from '@sluice/postgres';
+import { type Catalog, type Lineage, catalogVersion, completeCatalog, loadLineage, readCatalog } from '../index.js';
+import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
 const TRUSTED = 2_000;
@@ -26,14 +19,14 @@ export interface Meaning {
  * definitions that went through the gateway at once, after others within two seconds.
  */
 export class TargetCatalog {
-  readonly #open: () => Promise<Side>;
-  #side: Side | undefined;
+  readonly #open: () => Promise<Lookup>;
+  #side: Lookup | undefined;
   #meaning: Meaning | undefined;
   #checked = 0;
   #reading: Promise<Meaning> | undefined;
   #changes = 0;
 
-  constructor(open: () => Promise<Side>) {
+  constructor(open: () => Promise<Lookup>) {
     this.#open = open;
   }
 
@@ -94,8 +87,8 @@ export class TargetCatalog {
     }
   }
 
-  async #readBy(side: Side): Promise<Meaning> {
-    const query = (text: string): ReturnType<Side['query']> => side.query(text);
+  async #readBy(side: Lookup): Promise<Meaning> {
+    const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
     if (known && (await catalogVersion(query)) === known.catalog.version) {
       const catalog = await completeCatalog(query, known.catalog);

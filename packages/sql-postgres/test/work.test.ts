@@ -1,7 +1,7 @@
 /** What the shape of a statement costs, in work and not in time: twice the text is twice the work. */
 import { growth } from '@sluice/testkit/work';
 import { expect, test } from 'vitest';
-import { templateOf } from '../src/sql/postgres/template.js';
+import { templateOf } from '../src/template.js';
 
 test.each(["'", "'a' ", "''", '1', '1 ', '1a', '1.', 'a', 'a.', '- ', '-', '/ ', '/*', '"', '$'])(
   'the shape of %j',

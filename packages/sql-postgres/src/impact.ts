@@ -1,6 +1,5 @@
 import type { Impact, TableImpact } from '@sluice/approvals';
-import type { Facts, Parameter, SqlCommand } from '@sluice/contract';
-import type { Side } from '@sluice/postgres';
+import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
 /** How long one look may take at the target, and all of them together, in milliseconds. */
 const STATEMENT = 1_000;
@@ -34,7 +33,7 @@ export async function impactOf(
   command: SqlCommand,
   facts: Facts,
   sameNames: boolean,
-  open: () => Promise<Side>,
+  open: () => Promise<Lookup>,
 ): Promise<Impact | undefined> {
   const changed = facts.actions.flatMap(({ verb, resources, effects }) =>
     effects.some((effect) => CHANGES.has(effect))
@@ -47,7 +46,7 @@ export async function impactOf(
   if (!sameNames) return nothing('the session has changed what names mean');
   if (running >= MOST) return nothing('too many statements are being looked at');
   running++;
-  let side: Side | undefined;
+  let side: Lookup | undefined;
   const late = Promise.withResolvers<Impact>();
   const timer = setTimeout(() => late.resolve(nothing('the target took too long')), ALL);
   let over = false;
@@ -72,7 +71,7 @@ export async function impactOf(
 const nothing = (unknown: string): Impact => ({ tables: [], unknown });
 
 async function lookAt(
-  side: Side,
+  side: Lookup,
   command: SqlCommand,
   facts: Facts,
   changed: readonly { readonly verb: string; readonly name: string }[],
@@ -102,7 +101,7 @@ async function lookAt(
 }
 
 /** Size, cascades and triggers, from the catalog. */
-async function tableOf(side: Side, verb: string, name: string): Promise<TableImpact> {
+async function tableOf(side: Lookup, verb: string, name: string): Promise<TableImpact> {
   const oid = `to_regclass(${literal(quoted(name))})`;
   const [found] = await side.query(
     `select c.oid, pg_total_relation_size(c.oid),
@@ -138,7 +137,7 @@ async function tableOf(side: Side, verb: string, name: string): Promise<TableImp
 }
 
 /** What stands on a table that is dropped or changed: views, and tables that refer to it. */
-function dependents(side: Side, verb: string, oid: string): Promise<readonly (readonly (string | null)[])[]> {
+function dependents(side: Lookup, verb: string, oid: string): Promise<readonly (readonly (string | null)[])[]> {
   if (EVENTS[verb] && verb !== 'truncate') return Promise.resolve([]);
   return side.query(
     `select distinct on (1) v::text from (
@@ -150,7 +149,7 @@ function dependents(side: Side, verb: string, oid: string): Promise<readonly (re
 }
 
 /** Why the statement is not planned: a phrase. Planning can run functions of constants, of views and of row security. */
-async function whyNot(side: Side, { parameters }: SqlCommand, facts: Facts): Promise<string | undefined> {
+async function whyNot(side: Lookup, { parameters }: SqlCommand, facts: Facts): Promise<string | undefined> {
   if (facts.statements.length !== 1) return 'the text has more than one statement';
   if (facts.actions.some(({ effects }) => effects.some((effect) => effect === 'unknown' || effect === 'execute')))
     return 'it uses functions that nobody has vetted';
@@ -172,7 +171,7 @@ async function whyNot(side: Side, { parameters }: SqlCommand, facts: Facts): Pro
 }
 
 /** Estimated rows by table, of every part of the plan that changes one. */
-async function planned(side: Side, { text, parameters = [] }: SqlCommand): Promise<Map<string, number>> {
+async function planned(side: Lookup, { text, parameters = [] }: SqlCommand): Promise<Map<string, number>> {
   const statement = text.replace(/;\s*$/, '');
   const values = parameters.map((parameter) => valueOf(parameter) as string);
   let explain = `explain (format json) ${statement}`;

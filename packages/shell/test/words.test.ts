@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { type Command, parse } from 'unbash';
 import { afterAll, describe, expect, test } from 'vitest';
-import { valuesOf } from '../../src/shell/words.js';
+import { valuesOf } from '../src/words.js';
 
 /** Words as real shells read them: what is said to be known has to be what the program gets. */
 const folder = mkdtempSync(join(tmpdir(), 'sluice-words-'));

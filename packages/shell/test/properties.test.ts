@@ -1,7 +1,7 @@
 import type { Facts } from '@sluice/contract';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { analyzeShell } from '../../src/index.js';
+import { analyzeShell } from '../src/index.js';
 
 type Shell = 'sh' | 'bash' | 'opaque';
 const facts = (text: string, shell: Shell = 'bash'): Facts =>

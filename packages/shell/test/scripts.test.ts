@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { analyzeShell } from '../../src/index.js';
+import { analyzeShell } from '../src/index.js';
 
 /**
  * Texts as real shells run them: every program that ran has to be among the actions, unless the text was not taken on at all or

@@ -3,11 +3,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MAJORS } from '../../src/index.js';
-import { KINDS } from '../../src/sql/postgres/kinds.js';
-import { COMPUTATIONS, EXPRESSIONS } from '../../src/sql/postgres/lineage/expression.js';
-import { FROM_ITEMS } from '../../src/sql/postgres/lineage/from.js';
-import { MODIFICATIONS } from '../../src/sql/postgres/lineage/modify.js';
-import { STATEMENTS } from '../../src/sql/postgres/lineage/statements.js';
+import { KINDS } from '../../src/kinds.js';
+import { COMPUTATIONS, EXPRESSIONS } from '../../src/lineage/expression.js';
+import { FROM_ITEMS } from '../../src/lineage/from.js';
+import { MODIFICATIONS } from '../../src/lineage/modify.js';
+import { STATEMENTS } from '../../src/lineage/statements.js';
 
 /** Parts of statements that the code reads by name where they belong: nothing meets them as an expression. */
 const PARTS = new Set(

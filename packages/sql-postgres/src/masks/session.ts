@@ -11,10 +11,10 @@ import {
   newSession,
   readLook,
   splitSearchPath,
-} from '@sluice/analysis';
+} from '../index.js';
 import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
-import { filterMessage, filterNotification } from '@sluice/masking';
+import { entityOf, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -22,7 +22,7 @@ import { Backend, type Pooled, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
-import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
+import { type Rules, copyEditor, isStale, rowEditor } from './editors.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
 export interface Plan {

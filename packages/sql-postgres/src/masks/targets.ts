@@ -1,13 +1,20 @@
-import type { CompiledPolicy } from '@sluice/guardrails';
-import type { Connection } from '../services.js';
-import type { Side } from '@sluice/postgres';
+import type { Lookup } from '@sluice/contract';
+import type { Pooled } from './backend.js';
 import { TargetCatalog } from './catalogs.js';
 import { MaskSession } from './session.js';
 
+/** What masks need to know of a connection. */
+export interface MaskedConnection {
+  readonly name: string;
+  /** The role at the target. */
+  readonly user: string;
+  readonly pooled?: Pooled;
+  /** Opens a connection of the gateway's own to the target. */
+  open(): Promise<Lookup>;
+}
+
 /** What masks need of the world outside. */
 export interface Outside {
-  /** A connection of the gateway's own to a target. */
-  open(connection: Connection): Promise<Side>;
   /** Told of a column that a mask names and the target does not have. */
   missing(connection: string, column: string): void;
   /** Told how many cells were given another value. */
@@ -28,19 +35,17 @@ export class MaskTargets {
     this.#key = key;
   }
 
-  /** What masks follow of a new session; undefined on a connection that masks no rows. */
-  session(connection: Connection, policy: CompiledPolicy | undefined): MaskSession | undefined {
-    const { name } = connection;
-    if (connection.protocol !== 'postgres' || !policy?.masks) return undefined;
+  /** What masks follow of a new session. */
+  session({ name, user, pooled, open }: MaskedConnection): MaskSession {
     let catalog = this.#catalogs.get(name);
-    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(() => this.#outside.open(connection))));
+    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
     return new MaskSession(
       catalog,
-      connection.credential.user,
+      user,
       this.#key,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
-      connection.target.pooled,
+      pooled,
     );
   }
 

@@ -1,18 +1,7 @@
-import type { Target } from '@sluice/contract';
+import { type Lookup, QueryError, type Target } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { B, F, HEADER, message, readErrorFields } from './messages.js';
 import { type Reach, openUpstream } from './upstream.js';
-
-/** A connection of the gateway's own, for looking things up. One query at a time. */
-export interface Side {
-  readonly major: number;
-  /**
-   * Runs a text as a simple query; all values come as text. Rejects with a `QueryError` when the server refuses it, and
-   * with another error when the connection is of no use any more: it is gone, or there was no answer in time.
-   */
-  query(text: string): Promise<readonly (readonly (string | null)[])[]>;
-  close(): void;
-}
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
 const LONGEST = 64 * 1024 * 1024;
@@ -22,19 +11,8 @@ const MAX_QUERY_MS = 30_000;
 /** How long a target may take to close a connection that is not needed any more. */
 const MAX_CLOSE_MS = 5_000;
 
-/** The server's own no. */
-export class QueryError extends Error {
-  override readonly name = 'QueryError';
-  readonly sqlstate: string;
-
-  constructor(sqlstate: string, text: string) {
-    super(text);
-    this.sqlstate = sqlstate;
-  }
-}
-
 /** @throws UpstreamError when the target cannot be reached or refuses the login */
-export async function openSide(reach: Reach, target: Target): Promise<Side> {
+export async function openLookup(reach: Reach, target: Target): Promise<Lookup> {
   const { stream, major } = await openUpstream(reach, target, new Map());
   const inbox = new Inbox(stream);
   return {

@@ -1,4 +1,4 @@
-import type { Lineage } from '@sluice/analysis';
+import type { Lineage } from '../index.js';
 import { Unmasked } from '@sluice/contract';
 import type { CopyFormat } from '@sluice/masking';
 

@@ -1,6 +1,6 @@
 import type { ExecCommand, Facts, ForwardCommand } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
-import { analyzeShell } from '../../src/index.js';
+import { analyzeShell } from '../src/index.js';
 
 const exec = (text: string, more: Partial<ExecCommand> = {}): Facts =>
   analyzeShell({

@@ -1,9 +1,8 @@
 /** Who waits for whom: somebody with many long texts delays oneself. Counted in the order of the answers, not in time. */
 import { afterEach, expect, test } from 'vitest';
-import { type AnalysisPool, openPool } from '../src/index.js';
+import { type AnalysisPool, openPool } from '@sluice/analysis';
 // The threads run what is built.
-import { openPool as openBuilt } from '../dist/index.js';
-import { FairQueue } from '../src/fair-queue.js';
+import { WORKER } from '../dist/index.js';
 
 let pool: AnalysisPool | undefined;
 afterEach(async () => {
@@ -15,16 +14,9 @@ const statement = (characters: number): string => `select ${'1+'.repeat(characte
 const live = (owner: string) => ({ owner, urgency: 'live' }) as const;
 const explain = (owner: string) => ({ owner, urgency: 'explain' }) as const;
 
-test('owners take turns', () => {
-  const queue = new FairQueue<string>();
-  for (const entry of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(entry.slice(0, 1), entry);
-  expect(queue.sizeOf('a')).toBe(3);
-  expect(Array.from({ length: 7 }, () => queue.shift())).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
-  expect(queue.size).toBe(0);
-});
-
 test('six long texts of one do not delay the short statement of another', async () => {
-  const opened = openBuilt() as unknown as AnalysisPool;
+  // Long enough for a machine that is busy with other things: what counts is the order.
+  const opened = openPool(WORKER, { timeout: 50_000 });
   pool = opened;
   const done: string[] = [];
   const ask = (name: string, size: number, asker: ReturnType<typeof live> | ReturnType<typeof explain>) =>
@@ -47,7 +39,7 @@ test('six long texts of one do not delay the short statement of another', async 
 });
 
 test('one owner has no more than a share of the places, and explanations none of those of statements', async () => {
-  pool = openPool({ queue: 16, ownQueue: 8 });
+  pool = openPool(WORKER, { queue: 16, ownQueue: 8 });
   const reasons: string[] = [];
   const ask = (owner: ReturnType<typeof live> | ReturnType<typeof explain>): void => {
     void pool

@@ -1,0 +1,46 @@
+/**
+ * From rules to masks, for every protocol: which mode a rule has, which of two is stricter, which detectors a set of rules asks
+ * for. Does not own: which columns a rule names, which depends on a catalog.
+ */
+import type { Detector, MaskRule, StreamEditor } from '@sluice/contract';
+import { ENTITIES, type Entity } from './detectors/index.js';
+import type { Mode } from './modes.js';
+import type { DetectorOptions } from './postgres/detector.js';
+import { streamEditor } from './stream/editor.js';
+
+/** Where two rules are about one column, that of them counts which tells less. */
+const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial'] as const;
+
+export const stricter = <M extends MaskRule>(one: M, other: M): M =>
+  STRICTNESS.indexOf(other.with.type) < STRICTNESS.indexOf(one.with.type) ? other : one;
+
+export const modeOf = ({ with: mode }: MaskRule): Mode =>
+  mode.type === 'partial' ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) } : mode;
+
+export const entityOf = (detector: Detector): Entity | undefined =>
+  ENTITIES.find((entity) => entity === detector.toUpperCase());
+
+const made = new WeakMap<readonly MaskRule[], DetectorOptions | undefined>();
+
+/** What the rules want detected; undefined where none wants anything. The same for the same list. */
+export function detectorsOf(masks: readonly MaskRule[], key: Uint8Array): DetectorOptions | undefined {
+  if (made.has(masks)) return made.get(masks);
+  const chosen = new Map<Entity, MaskRule>();
+  for (const mask of masks) {
+    for (const detector of mask.detect) {
+      const entity = entityOf(detector);
+      const known = entity && chosen.get(entity);
+      if (entity) chosen.set(entity, known ? stricter(known, mask) : mask);
+    }
+  }
+  const modes = new Map([...chosen].map(([entity, mask]) => [entity, modeOf(mask)] as const));
+  const options = modes.size > 0 ? { modes, key } : undefined;
+  made.set(masks, options);
+  return options;
+}
+
+/** Masks of detectors in what a program prints; undefined where no rule has any. Masks of columns have nothing to do there. */
+export function streamEditors(masks: readonly MaskRule[], key: Uint8Array): (() => StreamEditor) | undefined {
+  const options = detectorsOf(masks, key);
+  return options && ((): StreamEditor => streamEditor(options));
+}
