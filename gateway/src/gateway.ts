@@ -3,7 +3,7 @@ import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
-import type { openPool } from '@sluice/analysis';
+import type { Language, openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
@@ -19,7 +19,7 @@ import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
 import { type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
-import { type Grammars, Judge } from './judge.js';
+import { Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
@@ -57,7 +57,7 @@ export interface Readiness {
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway {
   readonly sessions = new Map<string, Session>();
-  readonly grammars: Grammars;
+  readonly languages: ReadonlyMap<string, Language>;
   readonly identity: Directory;
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
@@ -100,7 +100,7 @@ export class Gateway {
 
   private constructor(parts: Parts) {
     this.#live = parts.live;
-    this.grammars = parts.grammars;
+    this.languages = parts.languages;
     this.identity = parts.identity;
     this.agents = parts.agents;
     this.sshKeys = parts.sshKeys;
@@ -409,7 +409,7 @@ export class Gateway {
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
     const counter = guesses?.counter(principal, targetName(connection));
-    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter);
+    return new Judge(this.languages, policy, context, redact, masks, streamKey, counter);
   }
 
   #look(): void {

@@ -7,10 +7,8 @@ import {
   ApprovalError,
   type Request,
 } from '@sluice/approvals';
-import type { Command, Deny, Impatience, Parameter, Patience } from '@sluice/contract';
-import type { AppliedHold } from '@sluice/guardrails';
+import type { Command, Deny, Impatience, Parameter, Patience, AppliedHold } from '@sluice/contract';
 import { redactSecrets } from '@sluice/recording';
-import { namesIn } from './judge.js';
 
 /** How often a client that waits is told so, in milliseconds. */
 const REMIND = 30_000;
@@ -26,6 +24,8 @@ export interface Holding {
   /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in live.ts. */
   readonly target: string;
   readonly command: Command;
+  /** What the names stand for that it executes. */
+  readonly executed: Readonly<Record<string, string>>;
   /** Without secrets. */
   readonly text: string;
   readonly holds: readonly AppliedHold[];
@@ -69,7 +69,7 @@ export class Holds {
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
-    const behind = this.#behind(holding.command);
+    const behind = this.#behind(holding);
     const what = holding.command.type === 'sql' ? 'statement' : 'command';
     const before = await patience.settled();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
@@ -125,7 +125,7 @@ export class Holds {
   }
 
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
-  #digest({ principal, source, connection, target, command, state, holds }: Holding): string {
+  #digest({ principal, source, connection, target, command, executed, state, holds }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const { id: _, ...rest } = command;
@@ -133,14 +133,15 @@ export class Holds {
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];
-    const bound = [termsOf(holds), who, where, ...words, values ?? null, sql ? namesIn(sql) : {}];
+    const bound = [termsOf(holds), who, where, ...words, values ?? null, executed];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 
   /** What SQL-level EXECUTE would run: its own text says a name only. */
-  #behind(command: Command): string {
-    const named = command.type === 'sql' ? Object.entries(namesIn(command)) : [];
-    return named.map(([name, text]) => `\n-- ${name}: ${redactSecrets(text, this.#key)}`).join('');
+  #behind({ executed }: Holding): string {
+    return Object.entries(executed)
+      .map(([name, text]) => `\n-- ${name}: ${redactSecrets(text, this.#key)}`)
+      .join('');
   }
 
   #shown(command: Command): string[] {

@@ -1,10 +1,17 @@
 import { analyzeShell } from '@sluice/shell';
-import { type AnalysisPool, type Asker, INLINE_LIMIT } from '@sluice/analysis';
-import { type Analyzer, loadPostgres } from '@sluice/sql-postgres';
-import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
+import { type Language, type MaskPlan, type MaskPlanner, NotNow } from '@sluice/analysis';
+import type {
+  Answer,
+  Command,
+  CustomCommand,
+  Deny,
+  Facts,
+  RuleMatch,
+  SqlCommand,
+  AppliedHold,
+  AppliedMask,
+} from '@sluice/contract';
 import {
-  type AppliedHold,
-  type AppliedMask,
   type CompiledPolicy,
   type PolicyContext,
   type PolicyDecision,
@@ -12,9 +19,7 @@ import {
   unrefused,
 } from '@sluice/guardrails';
 import type { GuessCounter } from './guesses.js';
-import { holdSetting } from '@sluice/sql-postgres';
-import { streamEditors } from '@sluice/masking';
-import { type MaskSession, NotNow, type Plan } from '@sluice/sql-postgres';
+import { looksMasked, streamEditors } from '@sluice/masking';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -29,47 +34,13 @@ export interface Judgement {
   readonly transaction: boolean;
 }
 
-/** The grammars, shared by every session of the process. */
-export class Grammars {
-  readonly #loaded = new Map<number, Analyzer>();
-  readonly #pool: AnalysisPool;
-
-  constructor(pool: AnalysisPool) {
-    this.#pool = pool;
-  }
-
-  async load(major: number): Promise<Analyzer> {
-    const analyzer = await loadPostgres(major);
-    this.#loaded.set(major, analyzer);
-    return analyzer;
-  }
-
-  /** Facts at once where that is quick: the grammar is loaded and the text is short. */
-  analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
-    const analyzer = this.#loaded.get(command.dialect.major);
-    if (analyzer && command.text.length <= INLINE_LIMIT) return analyzer.analyze(command.text, command);
-    return this.#slowly(command, asker);
-  }
-
-  async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
-    const { major } = command.dialect;
-    if (command.text.length > INLINE_LIMIT) {
-      const parameters = command.parameters?.map(copied);
-      const context = { prepared: namesIn(command), ...(parameters && { parameters }) };
-      return this.#pool.analyze(major, command.text, context, asker);
-    }
-    const kept = { ...command, ...(command.parameters && { parameters: command.parameters.map(copied) }) };
-    return (await this.load(major)).analyze(kept.text, kept);
-  }
-}
-
 /** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
 export class Judge {
-  readonly #grammars: Grammars;
+  readonly #languages: ReadonlyMap<string, Language>;
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #redact: (text: string) => string;
-  readonly #masks: MaskSession | undefined;
+  readonly #masks: MaskPlanner | undefined;
   readonly #streamKey: Uint8Array | undefined;
   readonly #guesses: GuessCounter | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
@@ -79,18 +50,18 @@ export class Judge {
    * `streamKey`: for the pseudonyms in what programs print. `guesses` counts what masked columns are compared with.
    */
   constructor(
-    grammars: Grammars,
+    languages: ReadonlyMap<string, Language>,
     policy: CompiledPolicy,
     context: PolicyContext,
     redact: (text: string) => string,
-    masks?: MaskSession,
+    masks?: MaskPlanner,
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
   ) {
     this.#guesses = guesses;
     this.#streamKey = streamKey;
     this.#masks = masks;
-    this.#grammars = grammars;
+    this.#languages = languages;
     this.#policy = policy;
     this.#context = context;
     this.#redact = redact;
@@ -109,8 +80,9 @@ export class Judge {
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
-    const facts = this.#grammars.analyze(command, { owner, urgency: 'live' });
-    if (holdSetting(text) === 'invalid') return this.#inWords(text, INVALID_HOLD);
+    const language = this.#languages.get(command.dialect.name);
+    if (!language) return this.#inWords(text, unjudged(`nothing here reads the language ${command.dialect.name}`));
+    const facts = language.analyze(command, { owner, urgency: 'live' });
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts, again);
     return facts.then(
       (late) => this.#judgeFacts(command, late, again),
@@ -151,6 +123,7 @@ export class Judge {
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
     const { text } = command;
+    if (facts.session?.hold === 'invalid') return this.#inWords(text, INVALID_HOLD);
     const decided = this.#decide(text, facts);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
@@ -170,7 +143,7 @@ export class Judge {
   }
 
   /** What a command does with masked columns is for the rules to judge as well. */
-  #planned(text: string, facts: Facts, judged: Judged, plan: Plan, again: boolean): Judgement {
+  #planned(text: string, facts: Facts, judged: Judged, plan: MaskPlan, again: boolean): Judgement {
     const { masking, use, compared, refusal } = plan;
     if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
@@ -185,7 +158,7 @@ export class Judge {
   }
 
   /** Counts what is compared, and tells the most for one of the columns. */
-  #guessed(compared: Plan['compared'], again: boolean): number {
+  #guessed(compared: MaskPlan['compared'], again: boolean): number {
     let most = 0;
     for (const [column, values] of compared) {
       const sum = again ? this.#guesses?.known(column) : this.#guesses?.count(column, values);
@@ -254,18 +227,11 @@ function answerOf(facts: Facts, decision: PolicyDecision): Answer {
 const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
 const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
 
-/** What masks leave in place of a value (packages/masking). */
-const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
-
 /** A masked value is about to be written back over the real one. */
-function writesMask({ text, parameters }: SqlCommand, { actions }: Facts): boolean {
-  if (!actions.some(({ effects }) => effects.includes('write'))) return false;
-  return (
-    MASK_OUTPUT.test(text) ||
-    (parameters?.some(({ value }) => value !== null && MASK_OUTPUT.test(Buffer.from(value).toString('latin1'))) ??
-      false)
-  );
-}
+const writesMask = ({ parameters }: SqlCommand, { actions, maskedConstant }: Facts): boolean =>
+  actions.some(({ effects }) => effects.includes('write')) &&
+  (maskedConstant === true ||
+    (parameters?.some(({ value }) => value !== null && looksMasked(Buffer.from(value).toString('latin1'))) ?? false));
 
 const WRITES_MASK = (facts: Facts): Judged => {
   const answer: Deny = {
@@ -298,22 +264,6 @@ const refused = (facts: Facts, matched: readonly RuleMatch[], answer: Deny): Jud
   masks: [],
   changes: false,
   transaction: false,
-});
-
-/** The names that a text too long to be analysed here may EXECUTE, resolved now, while the session knows them. */
-export function namesIn(command: SqlCommand): Record<string, string> {
-  const names: Record<string, string> = {};
-  for (const [, quoted, plain] of command.text.matchAll(/\bexecute\s+(?:"((?:[^"]|"")+)"|([\p{L}_][\p{L}\d_$]*))/giu)) {
-    const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase() ?? '';
-    const text = command.prepared?.(name);
-    if (text !== undefined) names[name] = text;
-  }
-  return names;
-}
-
-const copied = <P extends { readonly value: Uint8Array | null }>(parameter: P): P => ({
-  ...parameter,
-  value: parameter.value && Buffer.from(parameter.value),
 });
 
 function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[], held?: 'hold'): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { openPool } from '@sluice/analysis';
-import { WORKER } from '@sluice/sql-postgres';
+import { type Language, openPool } from '@sluice/analysis';
+import { PostgresLanguage, WORKER } from '@sluice/sql-postgres';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
@@ -13,7 +13,6 @@ import { Agents } from './agents/agents.js';
 import { toRow } from './control/approvals.js';
 import { Counters } from './counters.js';
 import { Guesses } from './guesses.js';
-import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
 import { privateFolder } from './private-files.js';
@@ -27,7 +26,7 @@ import { Webhooks } from './webhooks.js';
 /** What a gateway is made of. */
 export interface Parts {
   readonly pool: ReturnType<typeof openPool>;
-  readonly grammars: Grammars;
+  readonly languages: ReadonlyMap<string, Language>;
   readonly journal: Journal;
   readonly store: Store;
   readonly identity: Directory;
@@ -47,16 +46,13 @@ export interface Parts {
   readonly maskKey: Uint8Array;
 }
 
-/** The grammar that is loaded before anybody asks. */
-const NEWEST = 18;
-
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
   const pool = openPool(WORKER);
-  const grammars = new Grammars(pool);
-  await grammars.load(NEWEST);
+  const postgres = await PostgresLanguage.open(pool);
+  const languages = new Map<string, Language>([[postgres.name, postgres]]);
   const journal = new Journal({
     folder: join(config.data, 'journal'),
     durability: config.record.durability,
@@ -107,7 +103,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   return {
     live,
     pool,
-    grammars,
+    languages,
     journal,
     store,
     identity,

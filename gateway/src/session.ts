@@ -14,6 +14,7 @@ import type {
   ResponseEvent,
   Secured,
 } from '@sluice/contract';
+import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
@@ -22,7 +23,6 @@ import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type Proof, currentOf, hasAccount } from './login.js';
-import { holdSetting } from '@sluice/sql-postgres';
 import { termsOf } from './holds.js';
 import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
@@ -249,17 +249,17 @@ export class Session implements Gate {
     );
   }
 
-  #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
+  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
     if (command.type !== 'sql') return void this.#programs.set(command.id, command.type);
     if (command.phase !== 'run') return;
     this.#running = command.id;
-    const setting = changes ? holdSetting(command.text) : undefined;
-    if (setting) this.#waits = setting === 'wait';
-    // It gives no later command another meaning.
-    if (setting && /^\s*set/i.test(command.text)) return;
+    const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
+    if (hold) this.#waits = hold === 'wait';
+    // The setting alone gives no later command another meaning.
+    if (hold && !names) return;
     if (!changes || (transaction && this.#changed === '')) return;
-    if (NAMES.test(command.text)) this.#sameNames = false;
+    if (names) this.#sameNames = false;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }
@@ -284,6 +284,7 @@ export class Session implements Gate {
         connection: this.connection?.name ?? '',
         target,
         command: kept,
+        executed: executedIn(kept, judgement.answer),
         text,
         holds,
         waits: this.#waits && !holds.some(({ fail }) => fail),
@@ -412,8 +413,6 @@ export class Session implements Gate {
   }
 }
 
-/** What can give a name another meaning. */
-const NAMES = /search_path|\brole\b|session\s+authorization|set_config|\btemp|\bschema\b|\bdiscard\b|\breset\b/i;
 const OUTDATED: Deny = {
   type: 'deny',
   rule: 'gateway',
@@ -438,5 +437,8 @@ const keep = (command: Command): Command =>
         ...command,
         parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
       };
+
+const executedIn = (command: Command, answer: Answer): Readonly<Record<string, string>> =>
+  command.type === 'sql' && answer.type === 'allow' ? executedBy(command, answer.facts) : {};
 
 const ended = (signal: AbortSignal): string => (signal.aborted ? (signal.reason as Ending).type : 'closed');

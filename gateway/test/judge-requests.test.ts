@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '@sluice/analysis';
-import { WORKER } from '@sluice/sql-postgres';
+import { PostgresLanguage, WORKER } from '@sluice/sql-postgres';
 import type { Answer, Command, Principal, Rule } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
@@ -9,10 +9,11 @@ import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testPolicy } from '../src/commands/policy-test.js';
 import { explainShell } from '../src/explain.js';
-import { Grammars, Judge } from '../src/judge.js';
+import { Judge } from '../src/judge.js';
 
 /** Requests of SSH clients: facts, rules, and masks for what is printed. */
 const pool = openPool(WORKER);
+const languages = new Map([['postgres', await PostgresLanguage.open(pool)]]);
 afterAll(() => pool.close());
 const principal: Principal = { name: 'ada', kind: 'person', groups: [], roles: ['user'] };
 const context = { principal, connection: { name: 'vm', protocol: 'ssh' } };
@@ -27,14 +28,9 @@ const MASK = rule('keys', { type: 'mask', columns: [], detect: ['api_key'], with
 const KEY = Buffer.alloc(32, 7);
 
 function ask(command: Command, rules: readonly Rule[], key: Uint8Array | undefined = KEY): Answer {
-  const judgement = new Judge(
-    new Grammars(pool),
-    compilePolicy([...rules]),
-    context,
-    (text) => text,
-    undefined,
-    key,
-  ).judge(command);
+  const judgement = new Judge(languages, compilePolicy([...rules]), context, (text) => text, undefined, key).judge(
+    command,
+  );
   if (judgement instanceof Promise) throw new Error('this has nothing to wait for');
   return judgement.answer;
 }
@@ -87,7 +83,7 @@ describe('requests', () => {
       }),
     ];
     const text = "echo alter role x password 'y' >> log";
-    const judge = new Judge(new Grammars(pool), compilePolicy(holding), context, (sql) => redactSecrets(sql, KEY));
+    const judge = new Judge(languages, compilePolicy(holding), context, (sql) => redactSecrets(sql, KEY));
     expect(judge.judge(exec(text))).toMatchObject({ held: { text }, record: expect.stringContaining(text) });
     // The same words in SQL are not shown.
     expect(redactSecrets("alter role x password 'y'", KEY)).not.toContain("'y'");
@@ -107,7 +103,7 @@ describe('requests', () => {
       rule('lines', hold, 'command.type == "shell" && action.verb != "shell"'),
     ];
     const judged = (text: string, by: readonly Rule[]) =>
-      new Judge(new Grammars(pool), compilePolicy([...by]), context, (one) => one).judge({ ...shell, text } as Command);
+      new Judge(languages, compilePolicy([...by]), context, (one) => one).judge({ ...shell, text } as Command);
     for (const text of ['touch x', 'python3 -c "x"', './script.sh', 'bash', 'vi notes', '$x', 'a; (']) {
       expect(judged(text, rules), text).toMatchObject({ answer: { type: 'allow' }, held: { text } });
       // Nothing but what is not known: a line off a screen is not refused for that.
@@ -140,7 +136,7 @@ describe('masks', () => {
   });
 
   test('without the means to mask nothing runs', () => {
-    const judge = new Judge(new Grammars(pool), compilePolicy([MASK]), context, (text) => text);
+    const judge = new Judge(languages, compilePolicy([MASK]), context, (text) => text);
     expect(judge.judge(exec('cat app.log'))).toMatchObject({ answer: { type: 'deny' } });
   });
 

@@ -7,7 +7,6 @@ import { analyzeShell } from '@sluice/shell';
 import { redactSecrets } from '@sluice/recording';
 import { describe, expect, test } from 'vitest';
 import { printable, printableJson, printableLine, replaced, visible } from '@sluice/cli';
-import { namesIn } from '../src/judge.js';
 import { nameOnRecord } from '../src/strangers/text.js';
 
 const MOST_GROWTH = 2.2;
@@ -33,18 +32,12 @@ const SQL: Readonly<Record<string, readonly [front: string, piece: string]>> = {
   dollars: ['password ', '$'],
   quotes: ['password ', '"'],
   signs: ['password ', '='],
-  executes: ['', 'execute "a" '],
-  'executes without a name': ['', 'execute '],
 };
 
 describe('texts of statements', () => {
   test.each(Object.entries(SQL))('%s', (_, [front, piece]) => {
     const text = (size: number): string => front + piece.repeat(size / piece.length);
     expect(growth(16_384, (size) => redactSecrets(text(size), KEY))).toBeLessThan(MOST_GROWTH);
-    const dialect = { name: 'postgres', major: 18 } as const;
-    const names = (size: number): unknown =>
-      namesIn({ type: 'sql', id: 1, phase: 'run', text: text(size), dialect, prepared: () => undefined });
-    expect(growth(16_384, names)).toBeLessThan(MOST_GROWTH);
   });
 });
 

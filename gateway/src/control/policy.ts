@@ -45,7 +45,9 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     if (shell) return explainShell(shell, found.policy, sql, context);
     const dialect = { name: 'postgres', major } as const;
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
-    const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
+    const language = gateway.languages.get(dialect.name);
+    if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
+    const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
     return explainFacts(found.policy, facts, sql, context);
   });
 }

@@ -1,4 +1,5 @@
-/** Threads that analyse long texts, fair to all who wait. The languages have packages of their own. */
+/** What judging needs of a language, and threads that analyse long texts, fair to all who wait. */
+export { type Language, type MaskPlan, type MaskPlanner, NotNow, executedBy } from './language.js';
 export {
   AnalysisPool,
   type Asker,

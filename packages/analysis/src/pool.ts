@@ -35,7 +35,7 @@ const NOBODY: Asker = { owner: '', urgency: 'live' };
 
 export interface PoolContext {
   readonly parameters?: readonly Parameter[];
-  /** The names that the text may EXECUTE, looked up beforehand. */
+  /** What the names stand for that the text executes, as far as they are known. */
   readonly prepared?: Readonly<Record<string, string>>;
 }
 

@@ -16,7 +16,8 @@ export interface SqlCommand {
 }
 
 export interface Dialect {
-  readonly name: 'postgres';
+  /** The language, by the name that the gateway has it under: `postgres`. */
+  readonly name: string;
   /** Major version of the target, which is the version of the grammar. */
   readonly major: number;
 }

@@ -12,6 +12,20 @@ export interface Facts {
   readonly parametric?: boolean;
   /** Top-level statements, in order: what each does to the names and modes of the session. */
   readonly statements: readonly StatementEffect[];
+  /** Names of the session that it executes: what it does depends on what they stand for. */
+  readonly executes?: readonly string[];
+  /** What it changes for the commands behind it; absent: nothing that the gateway itself has to know. */
+  readonly session?: SessionChange;
+  /** A constant of it is what a mask leaves of a value, so that writing it would lose the real one. */
+  readonly maskedConstant?: true;
+}
+
+/** What a command changes for the commands behind it. */
+export interface SessionChange {
+  /** Held commands wait for people from now on, or are refused at once; 'invalid': it says neither. */
+  readonly hold?: 'wait' | 'fail' | 'invalid';
+  /** Names may mean something else than they did. */
+  readonly names?: boolean;
 }
 
 export interface Action {

@@ -53,6 +53,32 @@ export type MaskMode =
   | { readonly type: 'redact' | 'null' | 'hash' | 'generalise' }
   | { readonly type: 'partial'; readonly keepLast?: number };
 
+/** What a command does with masked columns. */
+export interface MaskedUse {
+  /** How conditions look at them: `equality` with constants and parameters, `other`. */
+  readonly asked: readonly string[];
+  /**
+   * Where their values go: `table`, `setting`, `notification`, `file`, `function`; `definition` by a change of what their
+   * names stand for; `condition` on a catalog that holds values of other tables.
+   */
+  readonly moved: readonly string[];
+  /**
+   * With how many values this person has compared a masked column within a day, this command included: the most of the
+   * columns that it compares. 0 where it compares none.
+   */
+  readonly guesses?: number;
+}
+
+/** A mask that applies, and the rule that says so. */
+export interface AppliedMask extends MaskRule {
+  readonly rule: string;
+}
+
+/** A hold that applies, and the rule that says so. */
+export interface AppliedHold extends HoldRule {
+  readonly rule: string;
+}
+
 /** A rule that matched a command, as the record names it. */
 export interface RuleMatch {
   readonly rule: string;

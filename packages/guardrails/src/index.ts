@@ -3,10 +3,7 @@ export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,
   GATEWAY,
-  type AppliedHold,
-  type AppliedMask,
   type DenyCause,
-  type MaskedUse,
   type PolicyContext,
   type PolicyDecision,
   PolicyError,

@@ -1,4 +1,14 @@
-import type { Action, Command, Facts, HoldRule, MaskRule, Principal, Rule, RuleMatch } from '@sluice/contract';
+import type {
+  Action,
+  Command,
+  Facts,
+  Principal,
+  Rule,
+  RuleMatch,
+  AppliedHold,
+  AppliedMask,
+  MaskedUse,
+} from '@sluice/contract';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 
 /** Who asks, and by which connection. */
@@ -9,32 +19,6 @@ export interface PolicyContext {
   readonly command?: { readonly type: Command['type']; readonly account?: string; readonly terminal?: boolean };
   /** What the command does with masked columns other than to show them; absent until that is known. */
   readonly masked?: MaskedUse;
-}
-
-/** What a command does with masked columns. */
-export interface MaskedUse {
-  /** How conditions look at them: `equality` with constants and parameters, `other`. */
-  readonly asked: readonly string[];
-  /**
-   * Where their values go: `table`, `setting`, `notification`, `file`, `function`; `definition` by a change of what their
-   * names stand for; `condition` on a catalog that holds values of other tables.
-   */
-  readonly moved: readonly string[];
-  /**
-   * With how many values this person has compared a masked column within a day, this command included: the most of the
-   * columns that it compares. 0 where it compares none.
-   */
-  readonly guesses?: number;
-}
-
-/** A mask that applies, and the rule that says so. */
-export interface AppliedMask extends MaskRule {
-  readonly rule: string;
-}
-
-/** A hold that applies, and the rule that says so. */
-export interface AppliedHold extends HoldRule {
-  readonly rule: string;
 }
 
 export type PolicyDecision =

@@ -59,6 +59,11 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
 }
 
 export const TOKEN_PREFIX = 'tok_';
+
+const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
+
+/** Whether a text has in it what a mask leaves in place of a value. */
+export const looksMasked = (text: string): boolean => MASK_OUTPUT.test(text);
 /** 20 characters of 5 bits are 100 bits; of those at least 80 must fit, or two values could share a token. */
 const TOKEN = 20;
 const SHORTEST_TOKEN = 16;

@@ -1,6 +1,8 @@
 import type { Action, Facts, Parameter } from '@sluice/contract';
-import { type Fields, looks, nodeOf, text as textOf } from './ast.js';
+import { looksMasked } from '@sluice/masking';
+import { type Fields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
 import { type Parse, loadGrammar } from './grammar.js';
+import { sessionChange } from './session-change.js';
 import { type StatementFacts, readStatement } from './statements.js';
 import { templateOf } from './template.js';
 import { Values } from './values.js';
@@ -55,12 +57,14 @@ class PostgresAnalyzer implements Analyzer {
   analyze(text: string, context: AnalysisContext = {}): Facts {
     const known = this.#remembered.get(text);
     if (known) return known;
-    const template = text.length <= LONGEST_REMEMBERED ? templateOf(text) : undefined;
+    // A constant that a mask has left decides something.
+    const template = text.length <= LONGEST_REMEMBERED && !looksMasked(text) ? templateOf(text) : undefined;
     const alike = template === undefined ? undefined : this.#templates.get(template);
     if (alike) return alike;
     const looksBefore = looks.count;
     const analysis = new Analysis(this.#parse, context, 0);
-    const facts = analysis.facts(text);
+    // In a text of a shape constants are written as they are: that was looked at.
+    const facts = analysis.facts(text, template === undefined);
     this.exhausted ||= analysis.exhausted;
     if (analysis.contextual || text.length > LONGEST_REMEMBERED) return facts;
     // Only these kinds hold their values in constants and nowhere else.
@@ -89,6 +93,8 @@ class Analysis {
   readonly #parse: Parse;
   readonly #context: AnalysisContext;
   readonly #depth: number;
+  /** Names of the session that were looked up. */
+  readonly #executes = new Set<string>();
 
   constructor(parse: Parse, context: AnalysisContext, depth: number) {
     this.#parse = parse;
@@ -96,7 +102,8 @@ class Analysis {
     this.#depth = depth;
   }
 
-  facts(text: string): Facts {
+  /** `odd`: constants may be written in ways that the text does not show. */
+  facts(text: string, odd: boolean): Facts {
     if (text.includes('\0')) return opaque('contains a NUL character');
     const parsed = this.#parse(text);
     if ('exhausted' in parsed) {
@@ -108,21 +115,25 @@ class Analysis {
       return { ...opaque(message), syntaxError: { message, ...(position !== undefined && { position }) } };
     }
     try {
-      return this.#read(text, parsed.statements);
+      return this.#read(text, parsed.statements, odd);
     } catch (error) {
       // Deep trees exhaust the stack: the text is refused, the process goes on.
       return opaque(error instanceof RangeError ? 'is nested too deeply to be analysed' : 'could not be analysed');
     }
   }
 
-  #read(text: string, statements: readonly Fields[]): Facts {
+  #read(text: string, statements: readonly Fields[], odd: boolean): Facts {
     const { parameters } = this.#context;
     const values = parameters ? Values.bound(parameters) : Values.unbound();
     const source = slicer(text);
     const prepared = new Map<string, string>();
-    const read: StatementFacts[] = statements.map((statement, index) => {
+    const nodes: Node[] = statements.map((statement) => {
       const node = nodeOf(statement['stmt']);
       if (!node) throw new Error('a statement without a body');
+      return node;
+    });
+    const read: StatementFacts[] = statements.map((statement, index) => {
+      const node = nodes[index] as Node;
       const slice = source(Number(statement['stmt_location'] ?? 0), Number(statement['stmt_len'] ?? 0));
       const facts = readStatement(node, index, slice, values, (name, given) => this.#executed(name, given, prepared));
       if (facts.effect.type === 'prepare') prepared.set(facts.effect.name, facts.effect.text);
@@ -131,19 +142,28 @@ class Analysis {
     const forbidden = read.find((one) => one.forbidden !== undefined)?.forbidden;
     const parametric = values.used;
     this.contextual ||= parametric;
+    const actions = read.flatMap((one) => one.actions);
+    const session = sessionChange(nodes, actions);
+    const writes = odd && actions.some(({ effects }) => effects.includes('write'));
     return {
-      actions: read.flatMap((one) => one.actions),
+      actions,
       confidence: 'exact',
       statements: read.map((one) => one.effect),
       ...(forbidden !== undefined && { forbidden }),
       ...(parametric && { parametric }),
+      ...(this.#executes.size > 0 && { executes: [...this.#executes] }),
+      ...(session && { session }),
+      ...(writes && hasMasked(statements) && { maskedConstant: true }),
     };
   }
 
   /** What EXECUTE would run: looked up among the PREPAREs of this text, then in the session. */
   #executed(name: string, given: Values, inText: ReadonlyMap<string, string>): readonly Action[] | undefined {
     const own = inText.get(name);
-    if (own === undefined) this.contextual = true;
+    if (own === undefined) {
+      this.contextual = true;
+      this.#executes.add(name);
+    }
     const text = own ?? this.#context.prepared?.(name);
     if (text === undefined || this.#depth >= DEEPEST) return undefined;
     const parsed = this.#parse(text);
@@ -154,6 +174,13 @@ class Analysis {
     if (!body || body.kind === 'ExecuteStmt') return undefined;
     return readStatement(body, 0, textOf(node.fields, 'name'), given, () => undefined).actions;
   }
+}
+
+/** Whether a text anywhere in the tree is what a mask leaves: a constant, an option, the body of a function. */
+function hasMasked(value: unknown): boolean {
+  if (typeof value === 'string') return looksMasked(value);
+  if (Array.isArray(value)) return value.some(hasMasked);
+  return isFields(value) && Object.values(value).some(hasMasked);
 }
 
 function opaque(reason: string): Facts {

@@ -4,10 +4,10 @@ export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
 export { type Query, catalogVersion, completeCatalog, readCatalog } from './catalog/read.js';
-export { holdSetting } from './hold-setting.js';
 export { impactOf } from './impact.js';
+export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';
-export { MaskSession, NotNow, type Plan } from './masks/session.js';
+export { MaskSession } from './masks/session.js';
 export { MaskTargets } from './masks/targets.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */

@@ -1,5 +1,5 @@
 import type { BaseColumn, Catalog } from '../index.js';
-import type { AppliedMask } from '@sluice/guardrails';
+import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 

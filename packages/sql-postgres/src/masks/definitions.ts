@@ -1,5 +1,5 @@
 import type { Lineage, Relation } from '../index.js';
-import type { AppliedMask } from '@sluice/guardrails';
+import type { AppliedMask } from '@sluice/contract';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';
 

@@ -1,6 +1,5 @@
 import type { Catalog, Output, StatementLineage } from '../index.js';
-import { type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
-import type { AppliedMask } from '@sluice/guardrails';
+import { type ResultColumn, type RowEditor, Unmasked, type AppliedMask } from '@sluice/contract';
 import {
   type CellMask,
   type ColumnMask,

@@ -12,32 +12,26 @@ import {
   readLook,
   splitSearchPath,
 } from '../index.js';
-import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
-import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
+import {
+  type Facts,
+  type Look,
+  type MaskedSession,
+  type Masking,
+  type SqlCommand,
+  Unmasked,
+  type AppliedMask,
+  type MaskedUse,
+} from '@sluice/contract';
+import { type MaskPlan, type MaskPlanner, NotNow } from '@sluice/analysis';
 import { entityOf, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
-import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
+import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
 import { type Rules, copyEditor, isStale, rowEditor } from './editors.js';
-
-/** What is to be done with the answer to a command, and what the command does with masked columns besides. */
-export interface Plan {
-  readonly masking: Masking;
-  readonly use: MaskedUse;
-  /** With how many values it compares masked columns, by `schema.table.column`. */
-  readonly compared: ReadonlyMap<string, number>;
-  /** It does not pass to what is behind the target's pooler. */
-  readonly refusal?: PooledRefusal;
-}
-
-/** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
-export class NotNow extends Error {
-  override readonly name = 'NotNow';
-}
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const LONGEST = 64 * 1024;
@@ -50,7 +44,7 @@ const NOTIFICATION = 'A'.charCodeAt(0);
  * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
  * change that, and takes them back when the target rolls back.
  */
-export class MaskSession implements MaskedSession {
+export class MaskSession implements MaskedSession, MaskPlanner {
   readonly #catalog: TargetCatalog;
   readonly #user: string;
   readonly #key: Uint8Array;
@@ -100,7 +94,7 @@ export class MaskSession implements MaskedSession {
    * At once while the catalog is fresh. Rejects when it cannot be read, with a NotNow for what can be judged later. The
    * end of a transaction never waits for the catalog: that may be waiting for the transaction.
    */
-  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
+  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan | Promise<MaskPlan> {
     // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
@@ -194,7 +188,7 @@ export class MaskSession implements MaskedSession {
     };
   }
 
-  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan {
     // A look that failed, or met another catalog, may succeed after this command.
     if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
@@ -390,7 +384,7 @@ function useOf(
   { catalog }: Meaning,
   { parameters }: SqlCommand,
   facts: Facts,
-): Pick<Plan, 'use' | 'compared'> {
+): Pick<MaskPlan, 'use' | 'compared'> {
   if (masked.size === 0) return { use: NO_USE, compared: NOTHING_COMPARED };
   const asked = new Set<string>();
   const moved = new Set<string>();

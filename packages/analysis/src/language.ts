@@ -1,0 +1,43 @@
+/**
+ * What judging needs of a language that commands are written in, one interface for all of them. Owns: these words. Does not: any
+ * grammar; each language has a package.
+ */
+import type { AppliedMask, Facts, MaskedUse, Masking, SqlCommand } from '@sluice/contract';
+import type { Asker } from './pool.js';
+
+/** A language with a parser. Facts come at once where that is quick. */
+export interface Language {
+  /** As a command's dialect names it. */
+  readonly name: string;
+  /** Never rejects for a text that cannot be understood: its facts are unknown then. */
+  analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts>;
+}
+
+/** What the names stand for that a command executes, as far as the target knows them. */
+export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): Readonly<Record<string, string>> {
+  const meant = executes.map((name) => [name, prepared?.(name)] as const);
+  return Object.fromEntries(meant.filter((one): one is readonly [string, string] => one[1] !== undefined));
+}
+
+/** What follows one connection that masks rows: what its names mean, and what becomes of each answer. */
+export interface MaskPlanner {
+  /** What has to be known before a statement is prepared; undefined: it is. */
+  prepare(): Promise<unknown> | undefined;
+  /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */
+  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan | Promise<MaskPlan>;
+}
+
+/** What is to be done with the answer to a command, and what the command does with masked columns besides. */
+export interface MaskPlan {
+  readonly masking: Masking;
+  readonly use: MaskedUse;
+  /** With how many values it compares masked columns, by `schema.table.column`. */
+  readonly compared: ReadonlyMap<string, number>;
+  /** It does not pass to what is behind the target's pooler. */
+  readonly refusal?: { readonly message: string; readonly hint?: string };
+}
+
+/** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
+export class NotNow extends Error {
+  override readonly name = 'NotNow';
+}

@@ -1,0 +1,52 @@
+/**
+ * PostgreSQL as a language: which grammar judges a command, and in which thread. Owns: the grammars that are loaded. Does not:
+ * what a statement comes to (analyze.ts).
+ */
+import { type AnalysisPool, type Asker, INLINE_LIMIT, type Language, executedBy } from '@sluice/analysis';
+import type { Facts, SqlCommand } from '@sluice/contract';
+import { type Analyzer, loadPostgres } from './analyze.js';
+import { MAJORS } from './grammar.js';
+
+/** Shared by every session of the process. */
+export class PostgresLanguage implements Language {
+  readonly name = 'postgres';
+  readonly #loaded = new Map<number, Analyzer>();
+  readonly #pool: AnalysisPool;
+
+  private constructor(pool: AnalysisPool) {
+    this.#pool = pool;
+  }
+
+  /** With the newest grammar loaded, before anybody asks. */
+  static async open(pool: AnalysisPool): Promise<PostgresLanguage> {
+    const language = new PostgresLanguage(pool);
+    await language.#load(Math.max(...MAJORS));
+    return language;
+  }
+
+  /** Facts at once where that is quick: the grammar is loaded and the text is short. */
+  analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
+    const analyzer = this.#loaded.get(command.dialect.major);
+    if (analyzer && command.text.length <= INLINE_LIMIT) return analyzer.analyze(command.text, command);
+    return this.#slowly(command, asker);
+  }
+
+  async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
+    const { text, dialect } = command;
+    const parameters = command.parameters?.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) }));
+    const kept = { ...command, ...(parameters && { parameters }) };
+    if (text.length <= INLINE_LIMIT) return (await this.#load(dialect.major)).analyze(text, kept);
+    // The thread cannot look names up: the facts say which ones the text executes.
+    const context = parameters ? { parameters } : {};
+    const facts = await this.#pool.analyze(dialect.major, text, context, asker);
+    const prepared = executedBy(command, facts);
+    if (Object.keys(prepared).length === 0) return facts;
+    return this.#pool.analyze(dialect.major, text, { ...context, prepared }, asker);
+  }
+
+  async #load(major: number): Promise<Analyzer> {
+    const analyzer = await loadPostgres(major);
+    this.#loaded.set(major, analyzer);
+    return analyzer;
+  }
+}
