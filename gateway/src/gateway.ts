@@ -15,6 +15,7 @@ import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from './agents/agents.js';
+import type { Controlled, Readiness } from './control/controlled.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
 import { type Guesses, targetName } from './guesses.js';
@@ -45,17 +46,8 @@ import type { Webhooks } from './webhooks.js';
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP = 1000;
 
-/** What `/readyz` says. */
-export interface Readiness {
-  readonly ok: boolean;
-  readonly reason?: string;
-  readonly configuration?: { readonly ok: false; readonly since: string; readonly message: string };
-  /** Something is wrong with the record, or about to be, although commands are let through. */
-  readonly record?: { readonly ok: false; readonly message: string };
-}
-
 /** The running whole: listeners, sessions, journal, store, control API. */
-export class Gateway {
+export class Gateway implements Controlled {
   readonly sessions = new Map<string, Session>();
   readonly languages: ReadonlyMap<string, Language>;
   readonly identity: Directory;

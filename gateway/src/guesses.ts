@@ -4,7 +4,7 @@
  */
 import type { Principal } from '@sluice/contract';
 import type { GuessRecord } from '@sluice/store';
-import type { Connection } from './services.js';
+import type { ConnectionConfig as Connection } from '@sluice/config';
 
 /** What `Guesses` keeps its counts in, over restarts. */
 export interface KeptGuesses {

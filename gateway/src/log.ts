@@ -3,9 +3,8 @@ import { type Header, type Journal, type ParameterMode, commandHeader, responseH
 import type { Logger } from 'pino';
 import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
-import type { Judgement } from './judge.js';
 import type { Room } from './record-keeper.js';
-import type { Session } from './session.js';
+import type { SessionView } from './session-view.js';
 import type { CommitBarrier } from './commit-barrier.js';
 import { FailureWindow } from './strangers/failures.js';
 import { nameOnRecord } from './strangers/text.js';
@@ -87,7 +86,7 @@ export class Log {
   }
 
   /** False: it cannot be recorded, so it must not happen. */
-  command(session: string, command: Command, judgement: Judgement, now: number): boolean {
+  command(session: string, command: Command, judgement: { readonly record: string }, now: number): boolean {
     if (this.#journal.failed) return false;
     const header = commandHeader(session, command, judgement.record, this.#parameters, now);
     this.#journal.append(header);
@@ -111,7 +110,7 @@ export class Log {
     return true;
   }
 
-  sessionOpened(session: Session): void {
+  sessionOpened(session: SessionView): void {
     const { id, principal, connection, protocol, client, tokenId, makers } = session;
     const { issuer, subject } = principal ?? {};
     Counters.add(this.#counters.logins, connection?.name ?? '');
@@ -133,7 +132,7 @@ export class Log {
     );
   }
 
-  sessionClosed(session: Session, reason: string): void {
+  sessionClosed(session: SessionView, reason: string): void {
     const { id, commands, denied } = session;
     this.write({ k: 'closed', t: Date.now(), s: id, reason, commands, denied });
     this.operator.info({ session: id, reason, commands, denied }, 'session closed');
@@ -143,7 +142,7 @@ export class Log {
    * `why`: what was wrong with a token, for whoever runs the gateway. Names are cut, and beyond a rate failures are summed:
    * what somebody who has proven nothing puts on record is bounded in size and number.
    */
-  loginFailed(session: Session, user: string, connection: string, refused: string, why?: string): void {
+  loginFailed(session: SessionView, user: string, connection: string, refused: string, why?: string): void {
     if (this.#failedLogins.admits(session.address))
       this.#loginRecorded(session, { user, connection, refused, why }, this.room() === 'enough');
     else Counters.add(this.#counters.loginFailures, refused);
@@ -153,14 +152,14 @@ export class Log {
    * The login of somebody who has proven who they are. On record as long as sessions are opened at all: what is left then is for
    * those that are open.
    */
-  loginRefused(session: Session, user: string, connection: string, refused: string, why?: string): void {
+  loginRefused(session: SessionView, user: string, connection: string, refused: string, why?: string): void {
     const room = this.room();
     this.#loginRecorded(session, { user, connection, refused, why }, room === 'enough' || room === 'low');
   }
 
   /** `kept`: in the journal as well. */
   #loginRecorded(
-    session: Session,
+    session: SessionView,
     { user, connection, refused, why }: { user: string; connection: string; refused: string; why: string | undefined },
     kept: boolean,
   ): void {

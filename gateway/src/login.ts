@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admission, Challenge, Principal, Refusal } from '@sluice/contract';
 import { MAX_CANDIDATES, type Proven, TokenError, readLoginName } from '@sluice/identity';
 import type { Connection, Listener, Services } from './services.js';
-import type { Session } from './session.js';
+import type { SessionView } from './session-view.js';
 
 /** Somebody whose proof was good, however they proved it. */
 export interface Proof extends Partial<Proven> {
@@ -48,13 +48,20 @@ const hasAccountOf = (connections: readonly Connection[], name: string, account:
   return connection !== undefined && hasAccount(connection, account);
 };
 
+/** What a login does with its session. */
+export interface LoginSession extends SessionView {
+  /** So much time from now on until the login has to be over, in milliseconds. */
+  allow(time: number): void;
+  begin(proven: Proof, connection: Connection, account: string): Admission;
+}
+
 /** How the client of one session proves who it is, and whether that opens the connection that it asks for. */
 export class Login {
-  readonly #session: Session;
+  readonly #session: LoginSession;
   readonly #services: Services;
   readonly #listener: Listener;
 
-  constructor(session: Session, services: Services, listener: Listener) {
+  constructor(session: LoginSession, services: Services, listener: Listener) {
     this.#session = session;
     this.#services = services;
     this.#listener = listener;

@@ -10,7 +10,7 @@ import { Journal } from '@sluice/recording';
 import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from './agents/agents.js';
-import { toRow } from './control/approvals.js';
+import { toRow } from './approval-row.js';
 import { Counters } from './counters.js';
 import { Guesses } from './guesses.js';
 import { type Snapshot, snapshotOf } from './live.js';

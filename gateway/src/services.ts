@@ -10,7 +10,7 @@ import type { Log } from './log.js';
 import type { LoginLimits } from './login-limits.js';
 import type { MaskSession } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
-import type { Session } from './session.js';
+import type { SessionView } from './session-view.js';
 import type { SshKeys } from './ssh/keys.js';
 import type { CommitBarrier } from './commit-barrier.js';
 import type { HandshakeTurns } from './strangers/handshakes.js';
@@ -59,7 +59,7 @@ export interface Services {
   readonly cancels: Map<string, () => Promise<void>>;
   /** Of the control API. */
   url(): string;
-  judge(session: Session): Judge;
+  judge(session: SessionView & { readonly masks: MaskSession | undefined }): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): MaskSession | undefined;
   mayUse(principal: Principal, connection: Connection): boolean;
@@ -67,7 +67,7 @@ export interface Services {
    * Takes a place among the sessions that are logged in, for as long as the session is there. Returns why there is none: for
    * this principal, or for anybody.
    */
-  takePlace(session: Session, principal: string): 'principal' | 'gateway' | undefined;
+  takePlace(session: SessionView, principal: string): 'principal' | 'gateway' | undefined;
 }
 
 /** The token that a session was opened with was revoked. */

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
 import type { Principal, Refusal } from '@sluice/contract';
-import type { Connection } from './services.js';
+import type { ConnectionConfig as Connection } from '@sluice/config';
 
 /** How often a client that waits is told so, in milliseconds. */
 const REMIND = 30_000;

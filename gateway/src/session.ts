@@ -22,7 +22,7 @@ import type { MaskSession } from '@sluice/sql-postgres';
 import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
 import { HeldStream } from './held-stream.js';
-import { Login, type Proof, currentOf, hasAccount } from './login.js';
+import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
 import { termsOf } from './holds.js';
 import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
@@ -44,7 +44,7 @@ const UNRECORDED: Answer = {
 };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
-export class Session implements Gate {
+export class Session implements Gate, LoginSession {
   readonly id: string;
   readonly started = Date.now();
   readonly client: string;

@@ -4,7 +4,9 @@ import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
 import { dialVia, secureVia } from './agents/dial.js';
-import type { Connection, Services } from './services.js';
+import type { ConnectionConfig as Connection } from '@sluice/config';
+import type { Agents } from './agents/agents.js';
+import type { SshKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;
@@ -111,7 +113,11 @@ export class Way {
 /** What encryption there is, the protocol brings. */
 const NO_TLS = { tls: 'disable', database: undefined } as const;
 
-type Reach = Pick<Services, 'agents' | 'ssh'>;
+/** What leads to targets. */
+interface Reach {
+  readonly agents: Agents;
+  readonly ssh: SshKeys;
+}
 
 /** A connection of the gateway's own to the target of a connection. */
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {

@@ -1,8 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
 import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
-import type { PostgresConnection } from '@sluice/config';
-import type { Connection } from '../services.js';
+import type { ConnectionConfig as Connection, PostgresConnection } from '@sluice/config';
 import type { Agents } from './agents.js';
 
 /** A stream to the target of a connection through its agent, and the password if the agent is who has it. */

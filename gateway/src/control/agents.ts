@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes } from './routes.js';
 import { enrolmentLifeOf } from './token-life.js';
 
 const Wish = z.strictObject({

@@ -5,10 +5,11 @@ import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { peopleLogIn } from '../configuration.js';
-import type { Gateway } from '../gateway.js';
+import type { Controlled } from './controlled.js';
 import { shownOf } from '../log.js';
+import { toRow } from '../approval-row.js';
 import { NOT_STORED, problems } from './answers.js';
-import { ControlError, type Routes, type Scope, admit } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './routes.js';
 
 /** Requests in an answer at most, and how many are looked at for those that the caller may see. */
 const MAX_ROWS = 200;
@@ -112,7 +113,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
 
 /** A page of those that the caller may see. */
 async function visible(
-  { approvals }: Gateway,
+  { approvals }: Controlled,
   principal: Principal,
   within: Scope,
   { state, limit, before }: z.infer<typeof Query>,
@@ -148,38 +149,3 @@ const shownBy = ({ tokenId, makers, claimed }: Proven): Shown => ({
 const maySee = (principal: Principal, { principal: name, source }: Request): boolean =>
   samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
   principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
-
-/** A request as people and programs are told of it. */
-export const toRow = (request: Request): ApprovalRow => ({
-  number: request.number,
-  kind: request.kind ?? 'command',
-  state: request.state,
-  principal: request.principal,
-  connection: request.connection,
-  session: request.session,
-  text: request.text,
-  textBytes: request.textBytes ?? Buffer.byteLength(request.text),
-  parameters: request.parameters,
-  values: request.values ?? request.parameters.length,
-  requirements: request.requirements,
-  unanswered: request.unanswered,
-  waits: request.waits,
-  transaction: request.transaction,
-  ...(request.impact && { impact: request.impact }),
-  created: iso(request.created),
-  expires: iso(request.expires),
-  ...(request.closed !== undefined && { closed: iso(request.closed) }),
-  ...(request.used !== undefined && { used: iso(request.used) }),
-  ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
-    by,
-    at: iso(at),
-    says,
-    reason,
-    ...(token !== undefined && { token }),
-    ...(makers && { makers }),
-    ...(takenBack !== undefined && { takenBack: iso(takenBack) }),
-  })),
-});
-
-const iso = (time: number): string => new Date(time).toISOString();

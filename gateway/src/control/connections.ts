@@ -3,7 +3,7 @@ import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems } from './answers.js';
-import { ControlError, type Routes, admit } from './server.js';
+import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
   connection: z.string(),

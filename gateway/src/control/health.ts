@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OPEN } from './openapi.js';
-import type { Routes } from './server.js';
+import type { Routes } from './routes.js';
 
 const Ready = z.strictObject({
   ok: z.boolean(),

@@ -3,7 +3,7 @@ import type { Proven } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { OPEN } from './openapi.js';
-import type { Routes } from './server.js';
+import type { Routes } from './routes.js';
 
 /** Who the caller is, and where callers become somebody: identity providers, logins and logouts of the command line. */
 export function identityRoutes({ app, gateway, caller }: Routes): void {

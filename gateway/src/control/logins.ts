@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems, textOf } from './answers.js';
 import { OPEN } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './routes.js';
 
 const Confirmation = z.strictObject({
   code: z.string().min(1).max(40).describe('What the client was shown.'),

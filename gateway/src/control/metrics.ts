@@ -1,8 +1,8 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Gateway } from '../gateway.js';
+import type { Controlled } from './controlled.js';
 import { textOf } from './answers.js';
 import { OPEN } from './openapi.js';
-import type { Routes } from './server.js';
+import type { Routes } from './routes.js';
 
 /**
  * `/metrics` in the text format of Prometheus. Read when somebody asks, so that counting costs nothing; names of principals
@@ -99,9 +99,9 @@ export function metricsRoute({ app, gateway }: Routes): void {
 const ROOM = { none: 0, scarce: 0, low: 1, enough: 2 } as const;
 
 type Sample = readonly [number, Record<string, string>];
-type Link = ReturnType<Gateway['agents']['links']>[number];
+type Link = ReturnType<Controlled['agents']['links']>[number];
 
-const AGENTS: readonly (readonly [string, string, (link: Link, gateway: Gateway) => number])[] = [
+const AGENTS: readonly (readonly [string, string, (link: Link, gateway: Controlled) => number])[] = [
   ['agent_streams', 'streams that are open through an agent', ({ tunnel }) => tunnel.streams],
   ['agent_streams_opened_total', 'streams opened on this link', ({ tunnel }) => tunnel.opened],
   ['agent_streams_refused_total', 'dials that the agent refused on this link', ({ tunnel }) => tunnel.refused],
@@ -114,7 +114,7 @@ const AGENTS: readonly (readonly [string, string, (link: Link, gateway: Gateway)
 const byName = (counts: ReadonlyMap<string, number>, label: string): Sample[] =>
   Array.from(counts, ([name, count]): Sample => [count, { [label]: name }]);
 
-function* sessions({ sessions: open, config }: Gateway): Iterable<Sample> {
+function* sessions({ sessions: open, config }: Controlled): Iterable<Sample> {
   const counts = new Map([...config.connections.keys()].map((name) => [name, 0]));
   for (const { connection } of open.values()) {
     if (connection) counts.set(connection.name, (counts.get(connection.name) ?? 0) + 1);

@@ -5,7 +5,7 @@ import type { FastifySchemaCompiler } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { VERSION } from '../version.js';
-import { type App, ControlError } from './server.js';
+import { type App, ControlError } from './routes.js';
 
 /** Of a schema: whoever has no token may call the route too. All others are for callers with one. */
 export const OPEN = { security: [] } as const;

@@ -4,7 +4,7 @@ import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
 import { explainFacts, explainShell } from '../explain.js';
 import { problems } from './answers.js';
-import { ControlError, type Routes, admit } from './server.js';
+import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
   sql: z.string().max(MAX_QUICK_CHARACTERS).describe('The command, up to 65,536 characters. Nothing runs it.'),

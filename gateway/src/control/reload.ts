@@ -2,7 +2,7 @@ import { CliError } from '@sluice/cli';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems } from './answers.js';
-import { ControlError, type Routes } from './server.js';
+import { ControlError, type Routes } from './routes.js';
 
 /** Takes the configuration file into use now, and says what is wrong with it. */
 export function reloadRoute({ app, gateway, caller }: Routes): void {

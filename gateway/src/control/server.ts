@@ -1,20 +1,12 @@
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-  fastify,
-} from 'fastify';
-import { ResponseSerializationError, type ZodTypeProvider, serializerCompiler } from 'fastify-type-provider-zod';
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { ResponseSerializationError, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Role } from '@sluice/contract';
 import { type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
 import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
-import type { Gateway } from '../gateway.js';
+import type { Controlled } from './controlled.js';
+import { type App, ControlError, type Routes, type Scope, admit } from './routes.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
@@ -44,58 +36,8 @@ const CHECK_MS = 1_000;
 const say = (reply: FastifyReply, status: number, message: string, hint?: string): FastifyReply =>
   reply.code(status).send({ message, ...(hint !== undefined && { hint }) });
 
-/** A request that cannot be answered, in words for whoever sent it. */
-export class ControlError extends Error {
-  readonly statusCode: number;
-  readonly hint: string | undefined;
-
-  constructor(statusCode: number, message: string, hint?: string) {
-    super(message);
-    this.statusCode = statusCode;
-    this.hint = hint;
-  }
-}
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Whoever calls the route has one of these. */
-    roles?: readonly Role[];
-    /** What it is about; every route that is not open says so. */
-    about?: About;
-  }
-}
-
-/**
- * What a route is about, which decides what a token that is for certain connections only may ask of it:
- * 'caller': nothing but who calls; any token may. 'gateway': the gateway as a whole; such a token may not.
- * 'connections': those that its handler names to `scope`, which has to happen before anything is answered.
- */
-export type About = 'caller' | 'gateway' | 'connections';
-
-/** Whether what a caller shows is good for something of this connection; undefined: for what concerns no single one. */
-export type Scope = (connection: string | undefined) => boolean;
-
-/** Routes with schemas of zod. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
-
-/** What a route may ask for. */
-export interface Routes {
-  readonly app: App;
-  readonly gateway: Gateway;
-  /** Who sent the request: somebody with a role that the route is for. */
-  caller(request: Pick<FastifyRequest, 'raw'>): Proven;
-  /** How far what the caller shows reaches. A route about 'connections' has to ask for it. */
-  scope(request: Pick<FastifyRequest, 'raw'>): Scope;
-}
-
 /** The control API: for people and programs with a token, on loopback unless the configuration says otherwise. */
-export async function openControl(gateway: Gateway): Promise<Control> {
+export async function openControl(gateway: Controlled): Promise<Control> {
   const { address, port } = gateway.config.control;
   const app: App = fastify({
     bodyLimit: 4 * 1024 * 1024,
@@ -117,7 +59,7 @@ export async function openControl(gateway: Gateway): Promise<Control> {
 }
 
 /** All that the control API answers. */
-export async function addRoutes(app: App, gateway: Gateway, sockets?: Sockets): Promise<void> {
+export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets): Promise<void> {
   app.setValidatorCompiler(checked);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
@@ -184,19 +126,8 @@ const scopeOf =
   (connection) =>
     connections === undefined || (connection !== undefined && connections.includes(connection));
 
-/** @throws ControlError when what the caller shows is not good for this connection, or for what concerns none */
-export function admit(scope: Scope, connection: string | undefined): void {
-  if (scope(connection)) return;
-  const what = connection === undefined ? 'more than single connections' : `connection "${connection}"`;
-  throw new ControlError(
-    403,
-    `The token that you show is for certain connections only, and this concerns ${what}.`,
-    'Show one that was made without connections, or made for this one.',
-  );
-}
-
 /** Whom a request's token proves; undefined: nobody. */
-async function authenticated({ identity }: Gateway, request: FastifyRequest): Promise<Proven | undefined> {
+async function authenticated({ identity }: Controlled, request: FastifyRequest): Promise<Proven | undefined> {
   const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) return undefined;
   try {

@@ -8,10 +8,10 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ReadFailure, type Reading, type Wanted } from '../reading/reading.js';
 import { actorOf } from '../log.js';
-import type { Session } from '../session.js';
+import type { SessionView } from '../session-view.js';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './routes.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
@@ -261,7 +261,7 @@ const drained = (stream: NodeJS.WritableStream): Promise<void> =>
     stream.on('close', done);
   });
 
-const liveRow = (session: Session): SessionRow => ({
+const liveRow = (session: SessionView): SessionRow => ({
   id: session.id,
   state: session.state,
   principal: session.principal?.name ?? '',

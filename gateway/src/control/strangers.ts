@@ -5,8 +5,8 @@
 import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import type { Stranger } from '../strangers/sockets.js';
-import type { Gateway } from '../gateway.js';
-import { type App, ControlError } from './server.js';
+import type { Controlled } from './controlled.js';
+import { type App, ControlError } from './routes.js';
 
 export interface Sockets {
   /**
@@ -21,7 +21,7 @@ export interface Sockets {
 const PART_OF_ONE = 8;
 
 /** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
-export function watchSockets(app: App, { places: { strangers, limits } }: Gateway): Sockets {
+export function watchSockets(app: App, { places: { strangers, limits } }: Controlled): Sockets {
   const waiting = new WeakMap<Socket, Stranger>();
   const callers = new Map<string, number>();
   const mostOfOne = Math.max(1, Math.floor(limits.control / PART_OF_ONE));
@@ -59,7 +59,7 @@ export function watchSockets(app: App, { places: { strangers, limits } }: Gatewa
 export const HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' } as const;
 
 /** Before any route: a name that is not ours may be that of a page which had it point at us (DNS rebinding). */
-export function addHeaders(app: App, gateway: Gateway): void {
+export function addHeaders(app: App, gateway: Controlled): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     const host = hostOf(request.headers.host);

@@ -4,8 +4,8 @@
  */
 import { parseDuration } from '@sluice/config';
 import { type Proven, isOperator } from '@sluice/identity';
-import type { Gateway } from '../gateway.js';
-import { ControlError } from './server.js';
+import type { Controlled } from './controlled.js';
+import { ControlError } from './routes.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -21,7 +21,7 @@ const MAX_ENROLMENT = 30 * DAY;
  *
  * @throws ControlError when that is none, or longer than it may be
  */
-export function lifeOf(gateway: Gateway, proven: Proven, wish: string | undefined): number {
+export function lifeOf(gateway: Controlled, proven: Proven, wish: string | undefined): number {
   const most = Math.min(MAX_LIFE, proven.by === 'issuer' ? issuerAllows(gateway, proven) : leftOf(proven));
   if (most <= 0)
     throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
@@ -29,12 +29,12 @@ export function lifeOf(gateway: Gateway, proven: Proven, wish: string | undefine
 }
 
 /** The life of a token that an agent enrols with. @throws ControlError as `lifeOf` does */
-export function enrolmentLifeOf(gateway: Gateway, proven: Proven, wish: string | undefined): number {
+export function enrolmentLifeOf(gateway: Controlled, proven: Proven, wish: string | undefined): number {
   const shown = proven.by === 'issuer' ? Math.max(HOUR, issuerAllows(gateway, proven)) : leftOf(proven);
   return bounded(wish, DEFAULT_ENROLMENT, Math.min(MAX_ENROLMENT, shown));
 }
 
-const issuerAllows = ({ identity }: Gateway, { principal }: Proven): number =>
+const issuerAllows = ({ identity }: Controlled, { principal }: Proven): number =>
   identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0;
 
 /** Whoever can read the operator's file can read the next one as well: its own end says nothing. */

@@ -2,11 +2,11 @@ import { MadeToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
 import { z } from 'zod';
-import type { Gateway } from '../gateway.js';
+import type { Controlled } from './controlled.js';
 import { actorOf } from '../log.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './server.js';
+import { ControlError, type Routes, type Scope, admit } from './routes.js';
 import { lifeOf } from './token-life.js';
 
 const Wish = z.strictObject({
@@ -95,7 +95,7 @@ const isWithin = ({ connections }: StoredToken, within: Scope): boolean =>
   connections === undefined ? within(undefined) : connections.every((one) => within(one));
 
 /** A token can do no more than what it was asked with, nor for longer. */
-function allowed(gateway: Gateway, proven: Proven, within: Scope, wish: Wish): TokenWish {
+function allowed(gateway: Controlled, proven: Proven, within: Scope, wish: Wish): TokenWish {
   const { principal: actor } = proven;
   const own = wish.principal === undefined || wish.principal === actor.name;
   const owner = own ? actor : ownerFor(gateway, actor, wish.principal ?? '');
@@ -120,7 +120,7 @@ function allowed(gateway: Gateway, proven: Proven, within: Scope, wish: Wish): T
   };
 }
 
-function ownerFor(gateway: Gateway, actor: Principal, name: string): Principal {
+function ownerFor(gateway: Controlled, actor: Principal, name: string): Principal {
   if (!actor.roles.includes('admin'))
     throw new ControlError(403, `"${actor.name}" makes tokens for themselves: those of others are for admin.`);
   if (name === OPERATOR)

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Config } from '@sluice/config';
-import type { Session } from '../session.js';
+import type { SessionView } from '../session-view.js';
 import { type SocketLimits, fitting, maxOpenFiles } from './descriptors.js';
 import { type Stranger, StrangerSockets } from './sockets.js';
 
@@ -17,11 +17,11 @@ export class Places {
   /** Sockets of every listener that are not logged in. */
   readonly strangers: StrangerSockets;
   readonly #perPrincipal: number;
-  readonly #sessions: ReadonlyMap<string, Session>;
-  readonly #strangers = new WeakMap<Session, Stranger>();
+  readonly #sessions: ReadonlyMap<string, SessionView>;
+  readonly #strangers = new WeakMap<SessionView, Stranger>();
 
   /** `warn` is told when there are fewer descriptors than the limits need. */
-  constructor(limits: Config['limits'], sessions: ReadonlyMap<string, Session>, warn: (sentence: string) => void) {
+  constructor(limits: Config['limits'], sessions: ReadonlyMap<string, SessionView>, warn: (sentence: string) => void) {
     const fits = fitting(limits, maxOpenFiles());
     if (fits.warning !== undefined) warn(fits.warning);
     this.limits = fits.limits;
@@ -31,7 +31,7 @@ export class Places {
   }
 
   /** A client that was just accepted: a stranger until it takes a place. */
-  accepted(socket: Socket, session: Session): void {
+  accepted(socket: Socket, session: SessionView): void {
     const leave = (): void => {
       session.end({ type: 'deadline', message: 'Too many logins at once from your address, or in all: try again.' });
       // At once: the last words are with the kernel, and the next flood must not find this socket still open.
@@ -45,7 +45,7 @@ export class Places {
   }
 
   /** Takes a place among the sessions that are logged in. Returns whose limit is reached where there is none. */
-  take(session: Session, principal: string): 'principal' | 'gateway' | undefined {
+  take(session: SessionView, principal: string): 'principal' | 'gateway' | undefined {
     if (session.holder === undefined) {
       const holders = [...this.#sessions.values()].flatMap(({ holder }) => holder ?? []);
       if (holders.filter((holder) => holder === principal).length >= this.#perPrincipal) return 'principal';

@@ -5,16 +5,9 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { type Demo, startDemo } from './demo.js';
+import type { Show, Step } from './tour/step.js';
 import { approvals, withShortHold } from './tour/approvals.js';
 import { onAMachine } from './tour/ssh.js';
-
-/** What a step sent, what came back, and whether that is what was promised. */
-export interface Step {
-  readonly title: string;
-  readonly sent: string;
-  readonly got: string;
-  readonly held: boolean;
-}
 
 /** Plays the demo with a real driver, on a database of its own. True: every promise held. */
 export async function tour(): Promise<boolean> {
@@ -56,8 +49,6 @@ export async function tour(): Promise<boolean> {
     remove();
   }
 }
-
-export type Show = (step: Step) => void;
 
 async function people(demo: Demo, show: Show): Promise<void> {
   const wrong = await refusedLogin(demo, 'developer', 'sluice_aaaaaaaaaa_wrong');

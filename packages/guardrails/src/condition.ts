@@ -1,7 +1,7 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import type { Action, Facts } from '@sluice/contract';
 import { RE2JS } from 're2js';
-import type { PolicyContext } from './policy.js';
+import type { PolicyContext } from './context.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
 const ATTRIBUTES = {

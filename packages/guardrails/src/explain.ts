@@ -1,5 +1,6 @@
 import type { Action, Facts } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext, RuleOpinion, Verdict } from './policy.js';
+import type { PolicyContext } from './context.js';
+import type { CompiledPolicy, RuleOpinion, Verdict } from './policy.js';
 
 /** A decision and how it came about; `text` says it for people. */
 export interface Explained extends Verdict {

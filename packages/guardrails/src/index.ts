@@ -1,10 +1,10 @@
 /** Rules and facts to a decision. Pure. */
+export type { PolicyContext } from './context.js';
 export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,
   GATEWAY,
   type DenyCause,
-  type PolicyContext,
   type PolicyDecision,
   PolicyError,
   type PolicyProblem,

@@ -1,25 +1,6 @@
-import type {
-  Action,
-  Command,
-  Facts,
-  Principal,
-  Rule,
-  RuleMatch,
-  AppliedHold,
-  AppliedMask,
-  MaskedUse,
-} from '@sluice/contract';
+import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
-
-/** Who asks, and by which connection. */
-export interface PolicyContext {
-  readonly principal: Principal;
-  readonly connection: { readonly name: string; readonly protocol: string };
-  /** What kind of command it is; absent for SQL. */
-  readonly command?: { readonly type: Command['type']; readonly account?: string; readonly terminal?: boolean };
-  /** What the command does with masked columns other than to show them; absent until that is known. */
-  readonly masked?: MaskedUse;
-}
+import type { PolicyContext } from './context.js';
 
 export type PolicyDecision =
   | { readonly type: 'allow' }

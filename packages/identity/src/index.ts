@@ -1,18 +1,10 @@
 /** Who is there: principals, their tokens, and what they may reach. */
 export { claimsIn, mayUse } from './access.js';
 export { MAX_CANDIDATES, readLoginName } from './candidates.js';
+export { Directory, type DirectoryOptions } from './directory.js';
+export type { IdentityStore, Maker, Person, Proven, StoredToken, Wish } from './stored.js';
 export {
-  Directory,
-  type DirectoryOptions,
-  type IdentityStore,
-  type Proven,
-  type StoredToken,
-  type Wish,
-} from './directory.js';
-export {
-  type Maker,
   OPERATOR,
-  type Person,
   isOperator,
   makersBy,
   notOwnWord,

@@ -2,25 +2,11 @@
  * Who a person is, and who made the tokens that speak for them. Owns: when two descriptions are of one person, the chain of
  * makers of a token, and whether what is said with a proof is its owner's own word. Does not: who may approve what.
  */
-import type { Proven } from './directory.js';
+import type { Maker, Person, Proven } from './stored.js';
 import { TokenLimitError } from './token.js';
 
 /** The principal that the operating system's user of the gateway stands for. Tokens of issuers cannot have this name. */
 export const OPERATOR = 'operator';
-
-/** A description of somebody. Identity providers promise (issuer, subject); names change. */
-export interface Person {
-  readonly name: string;
-  readonly issuer?: string | undefined;
-  readonly subject?: string | undefined;
-}
-
-/** Somebody who made a token or confirmed a login, and what they showed for it. */
-export interface Maker extends Person {
-  readonly by: 'token' | 'issuer';
-  /** The id of what they showed. */
-  readonly token: string;
-}
 
 /** A token that was made through more hands than this makes none: the chain is stored and recorded each time. */
 const MAX_MAKERS = 8;

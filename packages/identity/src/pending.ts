@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Proven } from './directory.js';
+import type { Proven } from './stored.js';
 
 /** How long a code is good, in milliseconds. */
 const LIFE = 5 * 60_000;

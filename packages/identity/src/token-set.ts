@@ -2,7 +2,7 @@
  * The tokens that a gateway has in memory. Owns: finding them by id and by principal, how many one principal may have, and
  * forgetting those that are good for nothing. Does not: make or check tokens, or store them.
  */
-import type { StoredToken } from './directory.js';
+import type { StoredToken } from './stored.js';
 import { TokenLimitError } from './token.js';
 
 /** Tokens of one principal that are good at one time, and those that are not any more and are kept to be listed. */

@@ -7,7 +7,7 @@ import { codeOf } from './files.js';
 import { FIRST, decode, hashOf, holdsRecord } from './format.js';
 import { type Head, headFile, isHead } from './head.js';
 import { type Segment, readSegment, segmentName, segmentOf } from './segments.js';
-import type { Problem } from './verify.js';
+import type { Problem } from './problem.js';
 
 /** A clock may be set back by this much without a word, in milliseconds. */
 const CLOCK_TOLERANCE = 60_000;

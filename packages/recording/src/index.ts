@@ -10,4 +10,5 @@ export { type Place, type PlacedRecord, comparePlaces, firstHash, readRange } fr
 export { listSegments } from './segments.js';
 export * from './replay.js';
 export { redactSecrets } from './secrets.js';
-export { type Problem, type Report, type Trust, describeReport, readHeads, verify } from './verify.js';
+export type { Problem } from './problem.js';
+export { type Report, type Trust, describeReport, readHeads, verify } from './verify.js';

@@ -1,6 +1,7 @@
 import { type KeyObject, createPublicKey } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { Chain } from './chain.js';
+import type { Problem } from './problem.js';
 import { checkpointOwner, fingerprintOf, readPublicKey } from './checkpoint.js';
 import { type Head, headOwner, isHead, parseHead, readHead } from './head.js';
 import { listSegments } from './segments.js';
@@ -28,14 +29,6 @@ export interface Report {
   readonly key: string;
   /** How far the journal of each process is signed: what a witness keeps. */
   readonly heads: readonly Head[];
-}
-
-export interface Problem {
-  /** The file that it is about. */
-  readonly segment: string;
-  /** From 1; absent when it is about the file as a whole. */
-  readonly record?: number;
-  readonly message: string;
 }
 
 export interface Trust {

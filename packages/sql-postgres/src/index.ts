@@ -3,7 +3,8 @@ export { type AnalysisContext, type Analyzer, loadPostgres } from './analyze.js'
 export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
-export { type Query, catalogVersion, completeCatalog, readCatalog } from './catalog/read.js';
+export type { Query } from './catalog/query.js';
+export { catalogVersion, completeCatalog, readCatalog } from './catalog/read.js';
 export { impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';

@@ -8,7 +8,7 @@ import type { ApprovalRow } from '@sluice/api';
 import pg from 'pg';
 import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../demo.js';
-import type { Show } from '../tour.js';
+import type { Show } from './step.js';
 import { Browser } from '@sluice/testkit';
 
 const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');

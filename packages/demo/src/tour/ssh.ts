@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findTool } from '@sluice/testkit';
 import type { Demo } from '../demo.js';
-import type { Step } from '../tour.js';
+import type { Step } from './step.js';
 
 /** Shows the machine with the real client, or why it cannot be shown. */
 export async function onAMachine(demo: Demo, show: (step: Step) => void): Promise<void> {

@@ -5,7 +5,7 @@
  * of its own, at once or not at all. Does not read anything else of the catalog.
  */
 import type { CatalogContents } from './catalog.js';
-import type { Query, Row } from './read.js';
+import type { Query, Row } from './query.js';
 import { FUNCTION_BODIES, GENERATED_EXPRESSIONS, VIEW_DEFINITIONS } from './queries.js';
 
 const MAX_LOCK_WAIT_MS = 50;

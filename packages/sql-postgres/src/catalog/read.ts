@@ -1,6 +1,7 @@
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents } from './catalog.js';
 import { withDefinitions } from './definitions.js';
+import type { Query, Row } from './query.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
   ATTRIBUTES,
@@ -15,14 +16,6 @@ import {
   TYPES,
   VERSION,
 } from './queries.js';
-
-export type Row = readonly (string | null)[];
-
-/**
- * Runs a SQL text on a connection that belongs to the caller alone, and returns the rows of its last statement; all values
- * come as text. An error of the server has a `sqlstate` or a `severity`.
- */
-export type Query = (sql: string) => Promise<readonly Row[]>;
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
 const ATTEMPTS = 5;

@@ -1,4 +1,6 @@
-import { type Catalog, type Lineage, catalogVersion, completeCatalog, loadLineage, readCatalog } from '../index.js';
+import type { Catalog } from '../catalog/catalog.js';
+import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
+import { type Lineage, loadLineage } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */

@@ -1,4 +1,5 @@
-import type { BaseColumn, Catalog } from '../index.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { BaseColumn } from '../catalog/objects.js';
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';

@@ -1,4 +1,4 @@
-import type { Lineage } from '../index.js';
+import type { Lineage } from '../lineage/index.js';
 import { Unmasked } from '@sluice/contract';
 import type { CopyFormat } from '@sluice/masking';
 

@@ -1,4 +1,5 @@
-import type { Lineage, Relation } from '../index.js';
+import type { Relation } from '../catalog/objects.js';
+import type { Lineage } from '../lineage/index.js';
 import type { AppliedMask } from '@sluice/contract';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';

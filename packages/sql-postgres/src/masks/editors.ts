@@ -1,4 +1,5 @@
-import type { Catalog, Output, StatementLineage } from '../index.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Output, StatementLineage } from '../lineage/index.js';
 import { type ResultColumn, type RowEditor, Unmasked, type AppliedMask } from '@sluice/contract';
 import {
   type CellMask,

@@ -2,7 +2,7 @@
  * What statements leave behind in their session, as facts and lineage tell together. Lives here: which effects count, and
  * which of them is code that nobody read. Does not: following a session (`session.ts`).
  */
-import type { Effect, StatementLineage } from '../index.js';
+import type { Effect, StatementLineage } from '../lineage/index.js';
 import type { Facts } from '@sluice/contract';
 
 export type Code = Extract<Effect, { type: 'code' }>;

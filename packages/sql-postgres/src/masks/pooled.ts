@@ -2,7 +2,13 @@
  * Targets behind a pooler that gives each transaction another process of the server. Lives here: what a session there
  * starts from each time, and which statements cannot be judged or would not last. Does not: finding poolers (`backend.ts`).
  */
-import { EMPTY_OVERLAY, type Effect, type Session as NameSpace, type StatementLineage, newSession } from '../index.js';
+import {
+  EMPTY_OVERLAY,
+  type Effect,
+  type Session as NameSpace,
+  type StatementLineage,
+  newSession,
+} from '../lineage/index.js';
 import type { Facts } from '@sluice/contract';
 
 /** Sentences for the client. */

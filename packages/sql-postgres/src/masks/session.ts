@@ -1,6 +1,6 @@
+import type { Catalog } from '../catalog/catalog.js';
+import type { BaseColumn } from '../catalog/objects.js';
 import {
-  type BaseColumn,
-  type Catalog,
   type Session as NameSpace,
   OTHERS_STATEMENTS,
   type StatementLineage,
@@ -11,7 +11,7 @@ import {
   newSession,
   readLook,
   splitSearchPath,
-} from '../index.js';
+} from '../lineage/index.js';
 import {
   type Facts,
   type Look,

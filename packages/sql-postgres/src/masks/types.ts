@@ -1,4 +1,4 @@
-import type { Catalog } from '../index.js';
+import type { Catalog } from '../catalog/catalog.js';
 import { type PgType, builtIn } from '@sluice/masking';
 
 /** Types made by users start here (FirstNormalObjectId). */

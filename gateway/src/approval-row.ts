@@ -1,0 +1,37 @@
+import type { ApprovalRow } from '@sluice/api';
+import type { Request } from '@sluice/approvals';
+
+/** A request as people and programs are told of it. */
+export const toRow = (request: Request): ApprovalRow => ({
+  number: request.number,
+  kind: request.kind ?? 'command',
+  state: request.state,
+  principal: request.principal,
+  connection: request.connection,
+  session: request.session,
+  text: request.text,
+  textBytes: request.textBytes ?? Buffer.byteLength(request.text),
+  parameters: request.parameters,
+  values: request.values ?? request.parameters.length,
+  requirements: request.requirements,
+  unanswered: request.unanswered,
+  waits: request.waits,
+  transaction: request.transaction,
+  ...(request.impact && { impact: request.impact }),
+  created: iso(request.created),
+  expires: iso(request.expires),
+  ...(request.closed !== undefined && { closed: iso(request.closed) }),
+  ...(request.used !== undefined && { used: iso(request.used) }),
+  ...(request.why !== undefined && { why: request.why }),
+  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
+    by,
+    at: iso(at),
+    says,
+    reason,
+    ...(token !== undefined && { token }),
+    ...(makers && { makers }),
+    ...(takenBack !== undefined && { takenBack: iso(takenBack) }),
+  })),
+});
+
+const iso = (time: number): string => new Date(time).toISOString();

@@ -1,0 +1,64 @@
+/**
+ * What the control API needs of the gateway, and all that it needs. Types only: the gateway (gateway.ts) is one of these.
+ */
+import type { Language } from '@sluice/analysis';
+import type { Approvals } from '@sluice/approvals';
+import type { Config, ConnectionConfig } from '@sluice/config';
+import type { CompiledPolicy } from '@sluice/guardrails';
+import type { Directory, PendingLogins } from '@sluice/identity';
+import type { Journal } from '@sluice/recording';
+import type { Agents } from '../agents/agents.js';
+import type { Counters } from '../counters.js';
+import type { Log } from '../log.js';
+import type { Readings } from '../reading/reading.js';
+import type { RecordKeeper } from '../record-keeper.js';
+import type { Revocations } from '../revocations.js';
+import type { SessionView } from '../session-view.js';
+import type { SshKeys } from '../ssh/keys.js';
+import type { Streams } from '../streams.js';
+import type { Places } from '../strangers/places.js';
+import type { StrangerSockets } from '../strangers/sockets.js';
+import type { Webhooks } from '../webhooks.js';
+
+/** What `/readyz` says. */
+export interface Readiness {
+  readonly ok: boolean;
+  readonly reason?: string;
+  readonly configuration?: { readonly ok: false; readonly since: string; readonly message: string };
+  /** Something is wrong with the record, or about to be, although commands are let through. */
+  readonly record?: { readonly ok: false; readonly message: string };
+}
+
+export interface Controlled {
+  readonly config: Config;
+  readonly ready: Readiness;
+  /** Open sessions by id, in the order in which they began. */
+  readonly sessions: ReadonlyMap<string, SessionView>;
+  /** `host:port` of each listener, by protocol. */
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly identity: Directory;
+  readonly pendingLogins: PendingLogins;
+  readonly approvals: Approvals;
+  readonly revocations: Revocations;
+  readonly agents: Agents;
+  readonly sshKeys: SshKeys;
+  readonly languages: ReadonlyMap<string, Language>;
+  readonly readings: Readings;
+  readonly streams: Streams;
+  readonly log: Log;
+  readonly places: Places;
+  readonly strangers: StrangerSockets;
+  /** For metrics. */
+  readonly journal: Journal;
+  readonly keeper: RecordKeeper;
+  readonly counters: Counters;
+  readonly webhooks: Webhooks;
+  readonly counted: { readonly allowed: number; readonly denied: number };
+  readonly reloads: { readonly ok: number; readonly failed: number };
+  /** Takes the configuration file into use again; undefined where there is none. */
+  readonly onReload: ((actor: string) => Promise<void>) | undefined;
+  /** The rules in force on a connection. */
+  explainer(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
+  /** Ends the sessions that were opened with a token that was revoked. */
+  endSessionsBy(tokenId: string): void;
+}

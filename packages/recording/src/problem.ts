@@ -1,0 +1,8 @@
+/** Something in a journal that is not as it was written. */
+export interface Problem {
+  /** The file that it is about. */
+  readonly segment: string;
+  /** From 1; absent when it is about the file as a whole. */
+  readonly record?: number;
+  readonly message: string;
+}
