@@ -35,6 +35,7 @@ const holding = (say: (text: string) => void, signal: AbortSignal): Holding => (
   connection: 'db',
   target: '',
   command: { type: 'sql', id: 1, phase: 'run', dialect: { name: 'postgres', major: 18 }, text: 'delete from t' },
+  executed: {},
   text: 'delete from t',
   holds: [
     { rule: 'deletes', approvers: ['group:engineers'], within: 600_000, count: 1, unanswered: 'deny', fail: false },

@@ -64,13 +64,18 @@ export function boundedSources(from: unknown): ReadonlySet<string> {
       const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
       const spelled =
         (kind === 'RangeSubselect' && Array.isArray(nodeOf(fields['subquery'])?.fields['valuesLists'])) ||
-        (kind === 'RangeFunction' &&
-          /"funcname":\[(\{"String":\{"sval":"pg_catalog"\}\},)?\{"String":\{"sval":"unnest"\}\}\]/.test(
-            JSON.stringify(fields['functions']),
-          ));
+        (kind === 'RangeFunction' && callsUnnest(fields['functions']));
       return spelled && alias !== '' && !mentionsColumns(fields) ? [alias] : [];
     }),
   );
+}
+
+/** `unnest` of the server's own somewhere in a list of calls. */
+function callsUnnest(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(callsUnnest);
+  if (!isFields(value)) return false;
+  const name = strings(value['funcname']).join('.');
+  return name === 'unnest' || name === 'pg_catalog.unnest' || Object.values(value).some(callsUnnest);
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
