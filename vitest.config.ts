@@ -1,12 +1,29 @@
+import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+
+const include = [
+  '{packages,protocols}/*/test/**/*.test.ts',
+  '{agent,gateway,bench}/test/**/*.test.ts',
+  'scripts/**/*.test.ts',
+];
+
+/** A test that starts a server or another program says so by one of these. */
+const STARTS =
+  /\b(startPostgres|startSshd|startIssuer|openStand|openDatabase|spawn|execFile|missing(Postgres|Sshd|Tool))\b/;
+/** Take long although they start nothing. */
+const LONG = /(corpus|fuzz-[\w-]+|work|never-throws)\.test\.ts$/;
+
+/** `pnpm unit:fast`: a change can be tried at once, on a machine that has none of the servers. */
+const fast = process.env['SLUICE_TESTS'] === 'fast';
+const slow = (): string[] =>
+  globSync(include, { exclude: (path) => path.includes('node_modules') }).filter(
+    (file) => LONG.test(file) || STARTS.test(readFileSync(file, 'utf8')),
+  );
 
 export default defineConfig({
   test: {
-    include: [
-      '{packages,protocols}/*/test/**/*.test.ts',
-      '{agent,gateway,bench}/test/**/*.test.ts',
-      'scripts/**/*.test.ts',
-    ],
+    include,
+    exclude: ['**/node_modules/**', ...(fast ? slow() : [])],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
