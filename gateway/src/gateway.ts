@@ -9,7 +9,7 @@ import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
-import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
+import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -17,7 +17,7 @@ import { writeAdminToken } from './admin-token.js';
 import type { Agents } from './agents/agents.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
-import { type Guesses, targetName } from './guesses.js';
+import { type GuessCounter, type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
 import { type Grammars, Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
@@ -381,7 +381,10 @@ export class Gateway {
           parts.redactionKey,
           session.masks,
           parts.maskKey,
-          parts.guesses,
+          parts.guesses.counter(
+            ownerOf(session.principal as Principal, session.makers),
+            targetName(session.connection as Connection),
+          ),
         ),
       masks: (connection) => this.#maskTargets.session(connection, live().policies.get(connection.name)),
       sessions: this.places.limits.connections,
@@ -396,13 +399,12 @@ export class Gateway {
     redactionKey: Uint8Array,
     masks?: MaskSession,
     streamKey?: Uint8Array,
-    guesses?: Guesses,
+    guesses?: GuessCounter,
   ): Judge {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
-    const counter = guesses?.counter(principal, targetName(connection));
-    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter);
+    return new Judge(this.grammars, policy, context, redact, masks, streamKey, guesses);
   }
 
   #look(): void {

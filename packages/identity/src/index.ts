@@ -15,6 +15,7 @@ export {
   type Person,
   isOperator,
   makersBy,
+  ownerOf,
   notOwnWord,
   samePerson,
 } from './makers.js';
