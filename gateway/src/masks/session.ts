@@ -11,6 +11,7 @@ import {
   newSession,
   readLook,
   splitSearchPath,
+  withInitial,
 } from '@sluice/analysis';
 import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
@@ -137,10 +138,7 @@ export class MaskSession implements MaskedSession {
       this.#names = atIdle(effect ? afterEffects(names, [effect]) : names);
       this.#code = undefined;
       this.#lookedInside = undefined;
-      if (before === 'new') {
-        const { searchPath, role } = this.#names;
-        this.#names = { ...this.#names, initial: { searchPath, role } };
-      }
+      if (before === 'new') this.#names = withInitial(this.#names);
       if (this.#fresh) this.#names = this.#fresh;
       this.#idle = this.#names;
     }

@@ -12,16 +12,22 @@ export interface Session {
   readonly searchPath: readonly string[];
   /** Why `searchPath` and `role` are not those of the server process: a name may be found in any schema. */
   readonly anyPath?: string;
-  /** Who logged in, for `SET ROLE NONE`. */
+  /** SESSION_USER: who acts while no role is set. */
   readonly user: string;
-  /** The current role. */
-  readonly role: string;
+  /** What SET ROLE says; undefined: NONE. */
+  readonly role: string | undefined;
   readonly overlay: Overlay;
   /** Of the statement that is read: numbers of parameters declared as void, without which the server resolves a call. */
   readonly voidParameters?: readonly number[];
   /** What RESET and DISCARD ALL go back to. */
-  readonly initial: { readonly searchPath: readonly string[]; readonly role: string };
+  readonly initial: Settings;
 }
+
+/** The settings that decide what names mean. */
+type Settings = Pick<Session, 'searchPath' | 'user' | 'role'>;
+
+/** CURRENT_USER. */
+export const currentRole = ({ role, user }: Pick<Session, 'role' | 'user'>): string => role ?? user;
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
@@ -36,7 +42,7 @@ export interface Overlay {
   /** Open transaction and its savepoints, oldest first; the first has no name. */
   readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
   /** What SET LOCAL will go back to. */
-  readonly lasting?: { readonly searchPath: readonly string[]; readonly role: string };
+  readonly lasting?: Settings;
 }
 
 export const EMPTY_OVERLAY: Overlay = {
@@ -48,17 +54,14 @@ export const EMPTY_OVERLAY: Overlay = {
 };
 
 /** A session as it is after the start-up. */
-export const newSession = (
-  user: string,
-  searchPath: readonly string[] = ['$user', 'public'],
-  role = user,
-): Session => ({
-  searchPath,
-  user,
-  role,
-  overlay: EMPTY_OVERLAY,
-  initial: { searchPath, role },
-});
+export const newSession = (user: string, searchPath: readonly string[] = ['$user', 'public']): Session =>
+  withInitial({ searchPath, user, role: undefined, overlay: EMPTY_OVERLAY });
+
+/** What is set now is what RESET goes back to: the start-up of the session is over. */
+export const withInitial = (session: Omit<Session, 'initial'>): Session => {
+  const { searchPath, user, role } = session;
+  return { ...session, initial: { searchPath, user, role } };
+};
 
 /** The session after a statement with these effects has been confirmed. */
 export function afterEffects(session: Session, effects: readonly Effect[]): Session {
@@ -124,9 +127,9 @@ function set(session: Session, { name, value, local }: Extract<Effect, { type: '
   if (name.includes('.') && !local && session.overlay.unread !== undefined)
     return over(session, { stored: added(session.overlay.stored, name, NOTHING) });
   if (name !== 'search_path' && name !== 'role' && name !== 'session_authorization') return session;
-  const { overlay, searchPath, role } = session;
+  const { overlay, searchPath, user, role } = session;
   // Outside a transaction block SET LOCAL changes nothing that would last; `atIdle` puts it back.
-  const lasting = overlay.lasting ?? (local ? { searchPath, role } : undefined);
+  const lasting = overlay.lasting ?? (local ? { searchPath, user, role } : undefined);
   const changed = changedBy(session, name, value);
   return {
     ...session,
@@ -138,11 +141,14 @@ function set(session: Session, { name, value, local }: Extract<Effect, { type: '
   };
 }
 
-function changedBy(session: Session, name: string, value: readonly string[] | undefined): Partial<Session> {
-  if (name === 'search_path') return { searchPath: value ?? session.initial.searchPath };
-  const [role] = value ?? [];
-  if (name === 'session_authorization') return { role: role ?? session.user };
-  return { role: role === undefined || role === 'none' ? session.user : role };
+function changedBy({ initial }: Session, name: string, value: readonly string[] | undefined): Partial<Settings> {
+  if (name === 'search_path') return { searchPath: value ?? initial.searchPath };
+  const [who] = value ?? [];
+  // SET SESSION AUTHORIZATION sets the role to NONE, RESET SESSION AUTHORIZATION resets it as well (guc.c).
+  if (name === 'session_authorization')
+    return who === undefined ? { user: initial.user, role: initial.role } : { user: who, role: undefined };
+  if (who === undefined) return { role: initial.role };
+  return { role: who === 'none' ? undefined : who };
 }
 
 function allReset(session: Session): Session {
