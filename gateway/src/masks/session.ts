@@ -11,6 +11,7 @@ import {
   newSession,
   readLook,
   splitSearchPath,
+  storedIn,
   withInitial,
 } from '@sluice/analysis';
 import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
@@ -46,6 +47,10 @@ const LONGEST = 64 * 1024;
 const LONGEST_COMMENTED = 4 * 1024;
 const ERROR = 'E'.charCodeAt(0);
 const NOTIFICATION = 'A'.charCodeAt(0);
+const PARAMETER_STATUS = 'S'.charCodeAt(0);
+/** Type and length of a message, in bytes. */
+const HEADER_BYTES = 5;
+const NO_MESSAGE = Buffer.alloc(0);
 
 /**
  * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
@@ -148,7 +153,15 @@ export class MaskSession implements MaskedSession {
     // Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same.
     if (bytes[0] === ERROR) this.#failed = true;
     if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
+    if (bytes[0] === PARAMETER_STATUS) return this.#isReportHidden(bytes) ? NO_MESSAGE : bytes;
     return filterMessage(bytes, { masked: this.#touched });
+  }
+
+  /** Whether a ParameterStatus says what code that nobody read, or a masked value, has put into a setting. */
+  #isReportHidden(bytes: Buffer): boolean {
+    const name = bytes.toString('utf8', HEADER_BYTES, bytes.indexOf(0, HEADER_BYTES)).toLowerCase();
+    const kept = this.#names && storedIn(this.#names.overlay, name);
+    return kept !== undefined && (kept.unknown !== undefined || kept.sources.size > 0);
   }
 
   opened(process: number): Look {

@@ -12,6 +12,7 @@ export {
   atIdle,
   currentRole,
   newSession,
+  storedIn,
   withInitial,
 } from './session.js';
 export type { Column, Kind, Value } from './value.js';

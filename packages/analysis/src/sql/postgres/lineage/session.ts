@@ -5,7 +5,7 @@
  */
 import type { Node } from '../ast.js';
 import type { Cursor, Effect, TemporaryRelation } from './effects.js';
-import { NOTHING, either, unknown, withUnknown, type Column, type Value } from './value.js';
+import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 
 export interface Session {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
@@ -33,9 +33,9 @@ export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
   readonly prepared: ReadonlyMap<string, Node>;
   readonly cursors: ReadonlyMap<string, Cursor>;
-  /** What settings of the user's own hold. */
+  /** What settings hold that was put there. */
   readonly stored: ReadonlyMap<string, Value>;
-  /** Why the settings of the user's own that are not in `stored` may hold anything: code that nobody read has run. */
+  /** Why the settings that are not in `stored` may hold anything: code that nobody read has run. */
   readonly unread?: string;
   /** Why it is not known what names mean: code that nobody read has run, and the target has not been looked at since. */
   readonly uncertain?: string;
@@ -118,14 +118,32 @@ function after(session: Session, effect: Effect): Session {
   }
 }
 
-/** What is kept under the name of a setting of the user's own; undefined where that is nothing. */
-export const storedIn = ({ stored, unread }: Overlay, name: string): Value | undefined =>
-  stored.get(name) ?? (unread !== undefined && name.includes('.') ? unknown(unread) : undefined);
+/**
+ * Settings that clients ask for and that hold one of a few values, or what the server says of itself. Code can keep a text or
+ * number of its choice in any other, the server's own (application_name, work_mem) as well.
+ */
+const WITHOUT_CHOICE: ReadonlySet<string> = new Set(
+  `block_size bytea_output client_encoding client_min_messages data_checksums datestyle default_transaction_deferrable
+   default_transaction_isolation default_transaction_read_only in_hot_standby integer_datetimes intervalstyle is_superuser
+   jit lc_collate lc_ctype max_identifier_length max_index_keys row_security server_encoding server_version
+   server_version_num session_replication_role standard_conforming_strings synchronous_commit transaction_deferrable
+   transaction_isolation transaction_read_only wal_level`.split(/\s+/),
+);
 
-function set(session: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+/** What is kept in a setting; undefined where that is nothing of anybody's. */
+export const storedIn = ({ stored, unread }: Overlay, name: string): Value | undefined =>
+  stored.get(name) ?? (unread !== undefined && !WITHOUT_CHOICE.has(name) ? unknown(unread) : undefined);
+
+/** Whether any setting holds what a value was put into. */
+export const hasStored = ({ stored }: Overlay): boolean => [...stored.values()].some((value) => !isNothing(value));
+
+function set(before: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+  const { stored, unread } = before.overlay;
   // At the end of its transaction SET LOCAL gives way to what was there before.
-  if (name.includes('.') && !local && session.overlay.unread !== undefined)
-    return over(session, { stored: added(session.overlay.stored, name, NOTHING) });
+  const session =
+    !local && (unread !== undefined || stored.has(name))
+      ? over(before, { stored: added(stored, name, NOTHING) })
+      : before;
   if (name !== 'search_path' && name !== 'role' && name !== 'session_authorization') return session;
   const { overlay, searchPath, user, role } = session;
   // Outside a transaction block SET LOCAL changes nothing that would last; `atIdle` puts it back.
