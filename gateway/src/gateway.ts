@@ -123,6 +123,8 @@ export class Gateway {
         open: (connection) => openTargetSide(connection, { agents: this.agents, ssh: this.sshKeys }),
         missing: (connection, column) =>
           this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+        unfit: (connection, { message, hint }) =>
+          this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
         count: (cells) => {
           this.counters.maskedCells += cells;
         },

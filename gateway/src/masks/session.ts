@@ -20,7 +20,7 @@ import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
-import { Backend, type Pooled, WHO, readProcess } from './backend.js';
+import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -91,9 +91,10 @@ export class MaskSession implements MaskedSession {
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
+    onUnfit: (unfit: Unfit) => void,
     pooled?: Pooled,
   ) {
-    this.#backend = new Backend(pooled);
+    this.#backend = new Backend(pooled, onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
     this.#user = user;
