@@ -74,6 +74,10 @@ const ofMatch: Cost = (on, [text], result, from) => {
   return match ? match.index + match[0].length - start : lengthOf(text) - start;
 };
 
+const VIEW = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** `fill` and `copyWithin` have their range behind their first argument. */
+const ofRange: Cost = (on, [, start = 0, end = (on as Uint8Array).length]) => Math.max(0, Number(end) - Number(start));
+
 /** Functions of the platform that look at more than one byte, and at how many. */
 const NATIVE: readonly (readonly [owner: object, name: string, cost: Cost])[] = [
   [Buffer, 'from', ofResult],
@@ -88,6 +92,8 @@ const NATIVE: readonly (readonly [owner: object, name: string, cost: Cost])[] = 
   [String.prototype, 'split', ofAll],
   [String.prototype, 'replace', ofAll],
   [String.prototype, 'replaceAll', ofAll],
+  [VIEW, 'fill', ofRange],
+  [VIEW, 'copyWithin', ofRange],
   [RegExp.prototype, 'exec', ofMatch],
 ];
 
