@@ -91,15 +91,17 @@ const token = z.strictObject({
 
 export const TokenRow = named<Token>('Token', 'A gateway token, without its secret.')(token);
 
+const user = text.describe('The user name to log in with: with the id of the token where there are too many others.');
+
+export const NamedToken = named<Token & { readonly user: string }>(
+  'NamedToken',
+  'A gateway token, and how to log in with it.',
+)(token.extend({ user }));
+
 export const MadeToken = named<Token & { readonly token: string; readonly user: string }>(
   'MadeToken',
   'A new gateway token.',
-)(
-  token.extend({
-    token: text.describe('The secret. It is told this once.'),
-    user: text.describe('The user name to log in with: with the id of the token where there are too many others.'),
-  }),
-);
+)(token.extend({ token: text.describe('The secret. It is told this once.'), user }));
 
 export const WhoAmI = named<Who>(
   'WhoAmI',
