@@ -32,8 +32,12 @@ function call(method: string, parameters?: object): unknown {
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const isOurs = (url: string): boolean => url.includes(ROOT) && !url.includes('/node_modules/');
 
-/** Blocks of our code that run during `run`, and bytes that the platform looks at for it. Synchronous code only. */
-export function countWork(run: () => unknown): number {
+/**
+ * Blocks of our code that run during `run`, and bytes that the platform looks at for it. Synchronous code only.
+ *
+ * @param library the name of a package whose blocks count as well; it has to be imported after this file
+ */
+export function countWork(run: () => unknown, library?: string): number {
   let bytes = 0;
   const restore = NATIVE.map(([owner, name, cost]) => watched(owner, name, cost, (size) => (bytes += size)));
   try {
@@ -44,15 +48,17 @@ export function countWork(run: () => unknown): number {
   }
   const { result } = call('Profiler.takePreciseCoverage') as Coverage;
   let blocks = 0;
-  for (const { functions } of result.filter(({ url }) => isOurs(url)))
+  for (const { functions } of result.filter(
+    ({ url }) => isOurs(url) || (library && url.includes(`/node_modules/${library}/`)),
+  ))
     for (const { ranges } of functions) for (const { count } of ranges) blocks += count;
   return blocks + bytes;
 }
 
 /** How many times more work `run` does on twice the input: about 2 where it is in proportion to its size. */
-export function growth(size: number, run: (size: number) => unknown): number {
-  const once = countWork(() => run(size));
-  return countWork(() => run(size * 2)) / once;
+export function growth(size: number, run: (size: number) => unknown, library?: string): number {
+  const once = countWork(() => run(size), library);
+  return countWork(() => run(size * 2), library) / once;
 }
 
 /** `from`: the lastIndex of a regular expression before the call. */
