@@ -337,7 +337,7 @@ export class Gateway {
 
   /** Where a connection begins with a key exchange, it waits for its turn. */
   async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
-    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'ssh');
+    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'greeting');
     return listener.protocol.serve(socket, session);
   }
 

@@ -49,7 +49,10 @@ describe.skipIf(missing !== undefined)(`lines of a terminal${missing === undefin
   };
   const ran = (name: string): boolean => existsSync(join(stand.sshd.home, name));
   const request = () =>
-    until(async () => (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending'), 'the request');
+    until(
+      async () => (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending'),
+      'the request',
+    );
   const decide = async (says: 'approve' | 'deny'): Promise<void> => {
     const ada = stand.gateway.identity.principal('ada');
     if (!ada) throw new Error('no ada');
