@@ -9,7 +9,7 @@ import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
 import type { Lookup, Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
-import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
+import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -18,7 +18,7 @@ import type { Agents } from './agents/agents.js';
 import type { Controlled, Readiness } from './control/controlled.js';
 import { type Control, openControl } from './control/server.js';
 import type { Counters } from './counters.js';
-import { type Guesses, targetName } from './guesses.js';
+import { type GuessCounter, type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
 import { Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
@@ -113,6 +113,8 @@ export class Gateway implements Controlled {
       {
         missing: (connection, column) =>
           this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+        unfit: (connection, { message, hint }) =>
+          this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
         count: (cells) => {
           this.counters.maskedCells += cells;
         },
@@ -325,7 +327,7 @@ export class Gateway implements Controlled {
 
   /** Where a connection begins with a key exchange, it waits for its turn. */
   async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
-    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'ssh');
+    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'greeting');
     return listener.protocol.serve(socket, session);
   }
 
@@ -371,7 +373,10 @@ export class Gateway implements Controlled {
           parts.redactionKey,
           session.masks,
           parts.maskKey,
-          parts.guesses,
+          parts.guesses.counter(
+            ownerOf(session.principal as Principal, session.makers),
+            targetName(session.connection as Connection),
+          ),
         ),
       masks: (connection) => this.#masksOf(connection),
       sessions: this.places.limits.connections,
@@ -395,13 +400,12 @@ export class Gateway implements Controlled {
     redactionKey: Uint8Array,
     masks?: MaskSession,
     streamKey?: Uint8Array,
-    guesses?: Guesses,
+    guesses?: GuessCounter,
   ): Judge {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
-    const counter = guesses?.counter(principal, targetName(connection));
-    return new Judge(this.languages, policy, context, redact, masks, streamKey, counter);
+    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses);
   }
 
   #look(): void {

@@ -2,7 +2,7 @@
  * With how many values each person has compared each masked column within a day: the only owner of these counts in the process.
  * Counts at once, so that no two sessions see the same count; the store follows within a second. Does not decide anything.
  */
-import type { Principal } from '@sluice/contract';
+import type { Person } from '@sluice/identity';
 import type { GuessRecord } from '@sluice/store';
 import type { ConnectionConfig as Connection } from '@sluice/config';
 
@@ -63,9 +63,9 @@ export class Guesses {
   }
 
   /** Of one person at one target, which may have several connections. */
-  counter(principal: Principal, target: string): GuessCounter {
-    const person = personOf(principal);
-    const key = (column: string): string => keyOf(person, `${target} ${column}`);
+  counter(person: Person, target: string): GuessCounter {
+    const name = nameOf(person);
+    const key = (column: string): string => keyOf(name, `${target} ${column}`);
     return {
       count: (column, values) => this.#count(key(column), Math.min(values, MAX_VALUES)),
       known: (column) => this.#sum(this.#counters.get(key(column))),
@@ -153,7 +153,7 @@ export class Guesses {
 const keyOf = (person: string, column: string): string => `${person}\0${column}`;
 
 /** Whom an identity provider knows is who it says, whatever they are called; others are their name. */
-const personOf = ({ name, issuer, subject }: Principal): string =>
+const nameOf = ({ name, issuer, subject }: Person): string =>
   JSON.stringify(issuer === undefined || subject === undefined ? [name] : [issuer, subject]);
 
 /** Where a connection leads: another one to the same place gives nobody another budget. */

@@ -154,6 +154,10 @@ export class Session implements Gate, LoginSession {
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
 
+  turn(client: Duplex): Promise<void> {
+    return this.#services.handshakes.turn(this.address, client, 'ssh');
+  }
+
   async secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured> {
     if (side === 'client') {
       const { tls, alpn } = this.#listener;

@@ -110,7 +110,14 @@ describe.skipIf(missingPostgres(15))('a budget of guesses', () => {
   let server: PostgresServer;
   let stand: Stand;
   const folder = temporaryFolder('guesses');
-  const open = (): Promise<Stand> => openStand({ target: targetOf(server), rules: RULES, folder: folder.path });
+  const open = (): Promise<Stand> =>
+    openStand({
+      target: targetOf(server),
+      rules: RULES,
+      folder: folder.path,
+      principals: '  robin: { kind: agent, groups: [engineers] }',
+      access: '["group:engineers", "group:robots"]',
+    });
   beforeAll(async () => {
     server = await startPostgres({ major: 15 });
     const direct = new pg.Client({ ...server, database: 'postgres' });
@@ -169,6 +176,31 @@ describe.skipIf(missingPostgres(15))('a budget of guesses', () => {
     expect(await ask('select id from TABLE where email = $1', ['x'])).toBe('no error');
     expect(await ask('select id from TABLE where email = $1 and salary = 5', ['x'])).toBe('42501');
     await client.end();
+  });
+
+  test('of a person with two agents is one, not three', async () => {
+    const { client, ask } = await fresh();
+    const { identity } = stand.gateway;
+    const dev = identity.bearer(stand.token);
+    const agents = await Promise.all(
+      ['robot', 'robin'].map(async (principal) => {
+        const first = await identity.createToken({ principal, name: '', madeWith: dev });
+        // What an agent makes for itself changes nothing.
+        const { token } = await identity.createToken({ principal, name: '', madeWith: identity.bearer(first.token) });
+        return stand.client({ user: principal, password: token });
+      }),
+    );
+    const text = one.replace('TABLE', `staff${tables}`);
+    for (const agent of agents)
+      for (let n = 0; n < 4; n++) expect(await failure(agent.query({ text, values: [n] }))).toBe('no error');
+    for (let n = 0; n < 2; n++) expect(await ask(one, [n])).toBe('no error');
+    for (const agent of agents) expect(await failure(agent.query({ text, values: [1] }))).toBe('42501');
+    expect(await ask(one, [1])).toBe('42501');
+    // One that the operator set up has its own.
+    const { token } = await identity.createToken({ principal: 'robot', name: '' });
+    const own = await stand.client({ user: 'robot', password: token });
+    expect(await failure(own.query({ text, values: [1] }))).toBe('no error');
+    await Promise.all([...agents, own, client].map((each) => each.end()));
   });
 
   test('two sessions of one person cannot spend it twice', async () => {

@@ -279,6 +279,34 @@ describe('what other clients are told', () => {
     expect(stdout).toBe('42\n');
   });
 
+  withPsql('also with one of more tokens than are tried, whose id is named then', async () => {
+    await loginAs('ana');
+    const token = join(home.path, 'token');
+    const { identity } = stand.gateway;
+    const first = identity.bearer((await sluice('token', 'create')).trim());
+    if (!first) throw new Error('the token proves nothing');
+    // However many others there are: the oldest are tried, so the last one is not.
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => identity.createToken({ principal: first.principal, name: 'more' })),
+    );
+    const last = await identity.createToken({ principal: first.principal, name: 'last' });
+    writeFileSync(token, last.token);
+    const user = `ana+${last.stored.id}`;
+    const files = { service: join(home.path, 'service'), passwords: join(home.path, 'passwords') };
+    writeFileSync(files.service, await sluice('client-config', 'pg_service', '--token-file', token));
+    writeFileSync(files.passwords, await sluice('client-config', 'pgpass', 'db', '--token-file', token), {
+      mode: 0o600,
+    });
+    expect(readFileSync(files.service, 'utf8')).toContain(`\nuser=${user}\n`);
+    const { stdout } = await promisify(execFile)(psql ?? '', ['service=db', '-Atc', 'select 42'], {
+      env: { ...environment(), PGSERVICEFILE: files.service, PGPASSFILE: files.passwords },
+    });
+    expect(stdout).toBe('42\n');
+    for (const format of ['env', 'jdbc'])
+      expect(decodeURIComponent(await sluice('client-config', format, 'db', '--token-file', token))).toContain(user);
+    for (const { stored } of [...made, last]) identity.revokeToken(stored.id);
+  });
+
   withPsql('so do environment variables', async () => {
     await loginAs('ana');
     const script = `${await sluice('client-config', 'env', 'db')}\nexec psql -Atc 'select 42'`;

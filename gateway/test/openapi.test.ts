@@ -237,6 +237,7 @@ describe('the description of the control API', () => {
       });
       await whole('GET', '/v1/whoami', undefined, made.token);
       await whole('GET', '/v1/tokens');
+      await whole('GET', `/v1/tokens/${made.id}`);
       await whole('DELETE', `/v1/tokens/${made.id}`);
       await whole('GET', '/v1/connections');
       await whole('POST', '/v1/login', { connection: 'db', user: 'dev' });

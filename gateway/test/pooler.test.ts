@@ -1,8 +1,9 @@
 import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
+import type { Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Bouncer, startBouncer } from './bouncer.js';
-import { RULES, type Stand, failure, openStand, targetOf } from './stand.js';
+import { RULES, type Stand, failure, logLines, openStand, targetOf } from './stand.js';
 
 /** Targets behind a real pgbouncer, and clients behind one. */
 
@@ -43,8 +44,17 @@ describe.skipIf(missing !== undefined)(`pgbouncer${missing === undefined ? '' : 
     closing.push(() => started.stop());
     return started;
   };
-  const standFor = async (target: Pick<Bouncer, 'port' | 'user'>, pooled?: string, rules = MASKED): Promise<Stand> => {
-    const stand = await openStand({ target: { ...target, ...(pooled && { pooled }) }, rules });
+  const standFor = async (
+    target: Pick<Bouncer, 'port' | 'user'>,
+    pooled?: string,
+    rules = MASKED,
+    log?: Logger,
+  ): Promise<Stand> => {
+    const stand = await openStand({
+      target: { ...target, ...(pooled && { pooled }) },
+      rules,
+      ...(log && { log }),
+    });
     closing.push(() => stand.stop());
     return stand;
   };
@@ -58,11 +68,22 @@ describe.skipIf(missing !== undefined)(`pgbouncer${missing === undefined ? '' : 
 
   describe.each(['session', 'transaction'] as const)('before the database, in %s mode', (mode) => {
     test('a masked connection whose configuration does not say so is refused, and told why', async () => {
-      const stand = await standFor(await bouncer(mode));
+      const { log, lines } = logLines();
+      const stand = await standFor(await bouncer(mode), undefined, MASKED, log);
       const attempt = stand.client();
       expect(await failure(attempt)).toBe('08004');
       await expect(attempt).rejects.toThrow(/a pooler between the gateway and the database/);
       await expect(attempt).rejects.toMatchObject({ hint: expect.stringContaining('target.pooled') });
+      await failure(stand.client());
+      // One line for whoever runs the gateway, however often somebody tries.
+      const refused = lines.filter((line) => line.includes('sessions are refused because of the target'));
+      expect(refused.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+        {
+          connection: 'db',
+          reason: expect.stringContaining('a pooler between'),
+          hint: expect.stringContaining('target.pooled'),
+        },
+      ]);
     });
 
     test('a connection without masks works as before', async () => {

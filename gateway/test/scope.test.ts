@@ -85,6 +85,7 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'GET /v1/sessions/{id}/watch': [`/v1/sessions/${session}/watch`, undefined, 403],
       'GET /v1/tokens': ['/v1/tokens', undefined, 200],
       'POST /v1/tokens': ['/v1/tokens', { principal: 'dev' }, 403],
+      'GET /v1/tokens/{id}': [`/v1/tokens/${other.id}`, undefined, 403],
       'DELETE /v1/tokens/{id}': [`/v1/tokens/${other.id}`, undefined, 403],
     };
     const { paths }: { paths: Record<string, Record<string, { security?: unknown[] }>> } = JSON.parse(

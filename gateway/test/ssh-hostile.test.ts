@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { missingSshd } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type SshStand, openSshStand, until } from './ssh-stand.js';
 import { logLines } from './stand.js';
 
@@ -58,6 +58,30 @@ describe.skipIf(missingSshd() !== undefined)('hostile clients', () => {
     // The gateway's own key exchange follows its version line.
     await until(() => said.length > 300, 'the key exchange');
     await closed(socket);
+  });
+
+  test('keys are computed when it is the client’s turn, and not when many finish at one moment', async () => {
+    const { handshakes } = stand.gateway;
+    const turns: (() => void)[] = [];
+    const original = handshakes.turn.bind(handshakes);
+    const spy = vi
+      .spyOn(handshakes, 'turn')
+      .mockImplementation((address, client, kind) =>
+        kind === 'ssh' ? new Promise((resolve) => turns.push(resolve)) : original(address, client, kind),
+      );
+    const done: unknown[] = [];
+    const many = Array.from({ length: 5 }, async () => done.push((await stand.ssh(['true'])).status));
+    await until(() => turns.length === 5, 'five that could finish');
+    await sleep(200);
+    expect(done).toEqual([]);
+    turns[2]?.();
+    await until(() => done.length === 1, 'the one whose turn it was');
+    await sleep(200);
+    expect(done).toEqual([0]);
+    for (const turn of turns) turn();
+    await Promise.all(many);
+    expect(done).toEqual([0, 0, 0, 0, 0]);
+    spy.mockRestore();
   });
 
   test('signatures with SHA-1, which are refused, are not on offer', async () => {

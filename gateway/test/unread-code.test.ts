@@ -220,6 +220,49 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(await values("select current_setting('my.kept', true)")).toEqual(['']);
     });
 
+    test.each([
+      ['application_name', 'email', EMAIL],
+      ['timezone', "translate(email, '@.', 'xx') || '5'", 'ADAXEXAMPLEXCOM5'],
+      ['search_path', 'quote_ident(email)', `"${EMAIL}"`],
+      ['work_mem', '(length(email) * 1000)::text', '15000kB'],
+    ])("the server's own setting %s, until it is set or reset, nor is it reported", async (name, value, kept) => {
+      const { connection } = client as unknown as { connection: pg.Connection };
+      // The server does not plan with less memory than this.
+      const mine = name === 'work_mem' ? '64kB' : '100';
+      const reported: string[] = [];
+      connection.on('parameterStatus', ({ parameterValue }: { parameterValue: string }) =>
+        reported.push(parameterValue),
+      );
+      const shown = [
+        `show ${name}`,
+        `select current_setting('${name}')`,
+        `select setting from pg_settings where name = '${name}'`.replace("'timezone'", "'TimeZone'"),
+        `select value from public.shown_${name}`,
+      ];
+      await run(`create view shown_${name} as select current_setting('${name}') as value`);
+      for (const end of [`set ${name} = '${mine}'`, `reset ${name}`, 'reset all']) {
+        await run(`do $$ begin perform set_config('${name}', (select ${value} from public.people), false); end $$`);
+        for (const text of shown) expect(await values(text), text).toEqual([null]);
+        await run(NOTHING);
+        expect(await values(`show ${name}`)).toEqual([null]);
+        expect(reported).not.toContain(kept);
+        await run(end);
+        expect(await values(`show ${name}`)).not.toEqual([null]);
+      }
+      // What the client sets it to is reported as before.
+      if (name === 'application_name') expect(reported).toContain('100');
+      await run(`drop view shown_${name}`);
+      await run('begin', NOTHING, 'rollback', "set application_name = 'mine'");
+      expect(reported.at(-1)).toBe('mine');
+    });
+
+    test('not so what can only be one of a few, nor a search_path that is as it was', async () => {
+      await run(NOTHING);
+      expect(await values('show transaction_isolation')).toEqual(['read committed']);
+      expect(await values("select current_setting('server_version_num')::int / 10000")).toEqual([major]);
+      expect(await values('show search_path')).toEqual(['"$user", public']);
+    });
+
     test('a statement prepared in SQL, until it is deallocated', async () => {
       const prepare = 'prepare p as select name from people';
       await run(prepare);

@@ -20,6 +20,7 @@ export function healthRoutes({ app, gateway }: Routes): void {
   app.get(
     '/healthz',
     {
+      config: { unpaced: true },
       schema: {
         ...OPEN,
         tags: ['gateway'],
@@ -33,6 +34,7 @@ export function healthRoutes({ app, gateway }: Routes): void {
   app.get(
     '/readyz',
     {
+      config: { unpaced: true },
       schema: {
         ...OPEN,
         tags: ['gateway'],

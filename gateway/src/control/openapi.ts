@@ -33,7 +33,7 @@ const MEANING: Readonly<Record<string, string>> = {
   409: 'Not in this state of things.',
   421: 'The gateway does not go by the host name that was asked for.',
   422: 'The configuration has a mistake; the message has its place.',
-  429: 'Too many attempts.',
+  429: 'Too many requests or attempts; the header retry-after says when to try again.',
   500: 'The gateway failed to answer; its log says why.',
   503: 'Not now: try again.',
 };
@@ -42,7 +42,7 @@ const MEANING: Readonly<Record<string, string>> = {
  * Has the routes that are added to `app` from here on described as OpenAPI 3.1.
  *
  * The document adds to what a route says of itself the problems that come from outside its handler: 400 where it takes
- * input, 401 unless it is open, 403 where it is for certain roles, 421, 500 and 503.
+ * input, 401 unless it is open, 403 where it is for certain roles, 421, 429, 500 and 503.
  */
 export async function describeApi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -74,6 +74,7 @@ export async function describeApi(app: App): Promise<void> {
         ...(open ? [] : [401, 503]),
         ...(roles ? [403] : []),
         421,
+        429,
         500,
       ];
       const own: Record<string, unknown> = { ...(schema.response as object | undefined) };

@@ -31,6 +31,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whoever calls the route has one of these. */
     roles?: readonly Role[];
+    /** Answered however often it is asked: who watches the gateway has it restarted where there is no answer. */
+    unpaced?: boolean;
     /** What it is about; every route that is not open says so. */
     about?: About;
   }

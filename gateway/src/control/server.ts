@@ -4,6 +4,8 @@ import { z } from 'zod';
 import type { Role } from '@sluice/contract';
 import { type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { ListenError } from '../listener.js';
+import { MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
+import { addressGroup } from '../strangers/address.js';
 import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
 import type { Controlled } from './controlled.js';
 import { type App, ControlError, type Routes, type Scope, admit } from './routes.js';
@@ -78,6 +80,8 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
     throw new ControlError(404, 'There is nothing at this address.');
   });
   addHeaders(app, gateway);
+  const rates = new RequestRates();
+  app.addHook('onRequest', async (request, reply) => paced(gateway, rates, request, reply));
   const callers = new WeakMap<object, Proven>();
   const scoped = new WeakSet<object>();
   app.addHook('onRoute', ({ schema, config, url }) => {
@@ -85,10 +89,15 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
       throw new Error(`The route ${url} does not say what it is about.`);
   });
   // Before a body is read: nobody is told what is wrong with a request that they may not send.
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { schema, config } = request.routeOptions;
     if (request.is404 || schema?.security === OPEN.security) return;
     const known = await authenticated(gateway, request);
+    if (known?.by === 'issuer') {
+      // Counted for their address before it was known whose token it is.
+      rates.giveBack(addressOf(request));
+      wait(rates.take(known.principal.name), reply);
+    }
     if (known) sockets?.loggedIn(request.raw.socket, known.principal.name);
     const proven = permitted(known, config.roles ?? []);
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
@@ -126,9 +135,39 @@ const scopeOf =
   (connection) =>
     connections === undefined || (connection !== undefined && connections.includes(connection));
 
+/**
+ * Before anything is looked up: a right gateway token costs one hash and counts for its owner, so that strangers at the same
+ * address keep nobody out; all else counts for the address.
+ */
+function paced({ identity }: Controlled, rates: RequestRates, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.routeOptions.config.unpaced) return;
+  const token = bearerOf(request);
+  const caller = token === undefined ? undefined : identity.bearer(token)?.principal.name;
+  wait(rates.take(caller ?? addressOf(request)), reply);
+}
+
+/** No principal has a name with a blank in it. */
+const addressOf = (request: FastifyRequest): string => `address ${addressGroup(request.ip)}`;
+
+/** @throws ControlError unless there is nothing to wait for */
+function wait(milliseconds: number, reply: FastifyReply): void {
+  if (milliseconds === 0) return;
+  const seconds = Math.ceil(milliseconds / 1_000);
+  // What is sent behind it on the same connection is not read: an answer would cost as much as the one that is refused.
+  void reply.header('retry-after', seconds).header('connection', 'close');
+  throw new ControlError(
+    429,
+    `You ask the control API more often than ${MAX_REQUESTS_PER_SECOND} times a second.`,
+    `Try again in ${seconds} s. What happens is told by /v1/sessions/{id}/watch without asking again.`,
+  );
+}
+
+const bearerOf = (request: FastifyRequest): string | undefined =>
+  /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+
 /** Whom a request's token proves; undefined: nobody. */
 async function authenticated({ identity }: Controlled, request: FastifyRequest): Promise<Proven | undefined> {
-  const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const token = bearerOf(request);
   if (token === undefined) return undefined;
   try {
     return await identity.authenticate(token);

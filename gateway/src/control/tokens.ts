@@ -1,4 +1,4 @@
-import { MadeToken, TokenRow } from '@sluice/api';
+import { MadeToken, NamedToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
 import { z } from 'zod';
@@ -21,7 +21,7 @@ type Wish = z.infer<typeof Wish>;
 /** Tokens: people make, list and revoke their own, administrators those of everybody. */
 export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
   const about = { config: { about: 'connections' } } as const;
-  const isOwn = (token: StoredToken, { principal }: Proven): boolean =>
+  const isOwn = (token: StoredToken, { principal }: Pick<Proven, 'principal'>): boolean =>
     samePerson(gateway.identity.personOf(token), principal);
   const list = {
     tags: ['identity'],
@@ -36,6 +36,30 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
       .tokens()
       .filter((token) => all || (isOwn(token, proven) && isWithin(token, within)))
       .map(toRow);
+  });
+
+  /** One of the caller's own, or anybody's for administrators. */
+  const find = (
+    id: string,
+    { principal }: Pick<Proven, 'principal'>,
+  ): { readonly token: StoredToken; readonly own: boolean } => {
+    const token = gateway.identity.token(id);
+    const own = token !== undefined && isOwn(token, { principal });
+    if (!token || !(own || principal.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
+    return { token, own };
+  };
+
+  const look = {
+    tags: ['identity'],
+    summary: 'One token, and the user name to log in with by it',
+    params: ById,
+    response: { 200: NamedToken, ...problems(403, 404) },
+  };
+  app.get('/v1/tokens/:id', { ...about, schema: look }, (request): TokenRow & { user: string } => {
+    const within = scope(request);
+    const { token, own } = find(request.params.id, caller(request));
+    if (!own || !isWithin(token, within)) admit(within, undefined);
+    return { ...toRow(token), user: gateway.identity.loginName(token) };
   });
 
   const make = {
@@ -66,13 +90,10 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
   };
   app.delete('/v1/tokens/:id', { ...about, schema: revocation }, async (request, reply) => {
     const proven = caller(request);
-    const { principal: actor } = proven;
     const { id } = request.params;
     const { children } = request.query;
     const within = scope(request);
-    const token = gateway.identity.token(id);
-    const own = token !== undefined && isOwn(token, proven);
-    if (!token || !(own || actor.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
+    const { token, own } = find(id, proven);
     if (!own || children || !isWithin(token, within)) admit(within, undefined);
     // What it opened and said ends first. Whether the store has room is another matter.
     const revoked = gateway.identity.revokeToken(id, { children });

@@ -5,8 +5,11 @@
 import type { Duplex } from 'node:stream';
 import { addressGroup } from './address.js';
 
-/** Time from the beginning of one handshake to that of the next, in milliseconds. SSH computes more, and none of it natively. */
-export const SPACING_MS = { tls: 5, ssh: 15 } as const;
+/**
+ * Time from one turn to the next, in milliseconds. SSH has two: to begin, which sends our list of algorithms, and once the client
+ * has sent all that the keys are computed from, which costs more and cannot be put off by the client until many have begun.
+ */
+export const SPACING_MS = { tls: 5, greeting: 2, ssh: 15 } as const;
 
 /** A client's stream; sockets count what came on them. */
 type Client = Duplex & { readonly bytesRead?: number };

@@ -82,15 +82,15 @@ const token = z.strictObject({
 
 export const TokenRow = named('Token', 'A gateway token, without its secret.')(token);
 
+const user = text.describe('The user name to log in with: with the id of the token where there are too many others.');
+
+export const NamedToken = named('NamedToken', 'A gateway token, and how to log in with it.')(token.extend({ user }));
+export type NamedToken = z.output<typeof NamedToken>;
+
 export const MadeToken = named(
   'MadeToken',
   'A new gateway token.',
-)(
-  token.extend({
-    token: text.describe('The secret. It is told this once.'),
-    user: text.describe('The user name to log in with: with the id of the token where there are too many others.'),
-  }),
-);
+)(token.extend({ token: text.describe('The secret. It is told this once.'), user }));
 export type MadeToken = z.output<typeof MadeToken>;
 export type TokenRow = z.output<typeof TokenRow>;
 

@@ -3,6 +3,7 @@
  * gateway answers (answers.ts), or what a data folder says (beacon.ts).
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isSafeUrl } from '@sluice/addresses';
 import { BEACON, readBeacon, readBeaconToken } from './beacon.js';
 import { readCredential, writeCredential } from './login/credentials.js';
@@ -93,11 +94,22 @@ export class ApiClient {
     return (await response.json()) as T;
   }
 
+  /** Of a gateway that has enough to do: asks again when it says, a few times. */
   async #fetch(method: string, path: string, body?: unknown): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.#once(method, path, body);
+      const seconds = Number(response.headers.get('retry-after') ?? NaN);
+      if (response.status !== 429 || !(seconds <= MAX_RETRY_SECONDS) || attempt === MAX_ATTEMPTS)
+        return await answered(response);
+      await response.body?.cancel();
+      await sleep(seconds * 1_000);
+    }
+  }
+
+  async #once(method: string, path: string, body: unknown): Promise<Response> {
     const token = typeof this.#token === 'string' ? this.#token : await this.#token();
-    let response: Response;
     try {
-      response = await fetch(new URL(path, this.url), {
+      return await fetch(new URL(path, this.url), {
         method,
         headers: {
           ...(token !== '' && { authorization: `Bearer ${token}` }),
@@ -111,11 +123,19 @@ export class ApiClient {
         'Is it running? "npm start" or "sluice up" starts it.',
       );
     }
-    if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as { message?: string; hint?: string };
-    throw new CliError(problem.message ?? `The gateway answered ${response.status}.`, problem.hint);
   }
 }
+
+/** @throws CliError in the gateway's words when it refuses */
+async function answered(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => ({}))) as { message?: string; hint?: string };
+  throw new CliError(problem.message ?? `The gateway answered ${response.status}.`, problem.hint);
+}
+
+/** How often one request is sent, and how long a gateway may ask to wait in between. */
+const MAX_ATTEMPTS = 4;
+const MAX_RETRY_SECONDS = 5;
 
 /** Where the control API is: by flag, environment, or the data folder. */
 export function findUrl(where: Where): string {

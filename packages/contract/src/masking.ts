@@ -25,7 +25,7 @@ export interface Masking {
 export interface MaskedSession {
   /** The target is ready for a new command: outside a transaction, in one, or in one that has failed. */
   ready(status: 'idle' | 'open' | 'failed'): void;
-  /** A message that belongs to no command: a notice, a notification. */
+  /** A message that belongs to no command: a notice, a notification, a report of a setting. Empty: it does not pass. */
   message(bytes: Buffer): Buffer;
   /**
    * The target has logged the session in.

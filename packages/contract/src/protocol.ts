@@ -60,6 +60,11 @@ export interface Gate {
    * the one wished for there, if the client named one.
    */
   login(user: string, connection: string, account?: string): Challenge;
+  /**
+   * Resolves when it is this client's turn to have the gateway compute its keys, which costs more than to ask for it; or when
+   * the client is gone.
+   */
+  turn(client: Duplex): Promise<void>;
   /** Call once when the target is ready: the login deadline ends and the session is listed as open. */
   opened(): void;
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */

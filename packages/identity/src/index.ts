@@ -7,6 +7,7 @@ export {
   OPERATOR,
   isOperator,
   makersBy,
+  ownerOf,
   notOwnWord,
   samePerson,
 } from './makers.js';

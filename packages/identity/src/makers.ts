@@ -1,7 +1,8 @@
 /**
  * Who a person is, and who made the tokens that speak for them. Owns: when two descriptions are of one person, the chain of
- * makers of a token, and whether what is said with a proof is its owner's own word. Does not: who may approve what.
+ * makers of a token, who answers for an agent, and whether what is said with a proof is its owner's own word. Does not: who may approve what.
  */
+import type { Principal } from '@sluice/contract';
 import type { Maker, Person, Proven } from './stored.js';
 import { TokenLimitError } from './token.js';
 
@@ -30,8 +31,19 @@ export const isOperator = ({ name, issuer }: Person): boolean => name === OPERAT
 export function makersBy({ by, principal, tokenId, makers }: Proven): readonly Maker[] {
   if (makers.length >= MAX_MAKERS)
     throw new TokenLimitError(`A token that was made through ${MAX_MAKERS} others makes no more.`);
-  const { name, issuer, subject } = principal;
-  return [{ name, issuer, subject, by, token: tokenId }, ...makers];
+  const { name, issuer, subject, kind } = principal;
+  const agent = kind === 'agent' && ({ kind } as const);
+  return [{ name, issuer, subject, by, token: tokenId, ...agent }, ...makers];
+}
+
+/**
+ * Who answers for what is done with a proof: an agent's owner is the nearest person among the makers of its token, or the first
+ * of the agents that made each other's. Persons answer for themselves, and so do agents to whom the built-in operator gave a token.
+ */
+export function ownerOf(principal: Principal, makers: readonly Maker[]): Person {
+  if (principal.kind === 'person') return principal;
+  const others = makers.filter((maker) => !isOperator(maker));
+  return others.find(({ kind }) => kind !== 'agent') ?? others.at(-1) ?? principal;
 }
 
 /**

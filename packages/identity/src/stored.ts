@@ -11,6 +11,8 @@ export interface Person {
 
 /** Somebody who made a token or confirmed a login, and what they showed for it. */
 export interface Maker extends Person {
+  /** Absent: a person, or a token that was kept before this was. */
+  readonly kind?: 'agent';
   readonly by: 'token' | 'issuer';
   /** The id of what they showed. */
   readonly token: string;

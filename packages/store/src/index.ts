@@ -46,6 +46,7 @@ export interface TokenMaker {
   readonly name: string;
   readonly issuer?: string | undefined;
   readonly subject?: string | undefined;
+  readonly kind?: 'agent';
   readonly by: 'token' | 'issuer';
   readonly token: string;
 }

@@ -335,6 +335,7 @@ class Stand {
       tls: false,
       requireTls: false,
       broke: () => undefined,
+      turn: () => Promise.resolve(),
       loopback: true,
       secure: () => Promise.reject(new Error('this gate has no certificate')),
       login: () => challenge,

@@ -32,8 +32,12 @@ function call(method: string, parameters?: object): unknown {
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const isOurs = (url: string): boolean => url.includes(ROOT) && !url.includes('/node_modules/');
 
-/** Blocks of our code that run during `run`, and bytes that the platform looks at for it. Synchronous code only. */
-export function countWork(run: () => unknown): number {
+/**
+ * Blocks of our code that run during `run`, and bytes that the platform looks at for it. Synchronous code only.
+ *
+ * @param library the name of a package whose blocks count as well; it has to be imported after this file
+ */
+export function countWork(run: () => unknown, library?: string): number {
   let bytes = 0;
   const restore = NATIVE.map(([owner, name, cost]) => watched(owner, name, cost, (size) => (bytes += size)));
   try {
@@ -44,15 +48,17 @@ export function countWork(run: () => unknown): number {
   }
   const { result } = call('Profiler.takePreciseCoverage') as Coverage;
   let blocks = 0;
-  for (const { functions } of result.filter(({ url }) => isOurs(url)))
+  for (const { functions } of result.filter(
+    ({ url }) => isOurs(url) || (library && url.includes(`/node_modules/${library}/`)),
+  ))
     for (const { ranges } of functions) for (const { count } of ranges) blocks += count;
   return blocks + bytes;
 }
 
 /** How many times more work `run` does on twice the input: about 2 where it is in proportion to its size. */
-export function growth(size: number, run: (size: number) => unknown): number {
-  const once = countWork(() => run(size));
-  return countWork(() => run(size * 2)) / once;
+export function growth(size: number, run: (size: number) => unknown, library?: string): number {
+  const once = countWork(() => run(size), library);
+  return countWork(() => run(size * 2), library) / once;
 }
 
 /** `from`: the lastIndex of a regular expression before the call. */
@@ -74,6 +80,10 @@ const ofMatch: Cost = (on, [text], result, from) => {
   return match ? match.index + match[0].length - start : lengthOf(text) - start;
 };
 
+const VIEW = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** `fill` and `copyWithin` have their range behind their first argument. */
+const ofRange: Cost = (on, [, start = 0, end = (on as Uint8Array).length]) => Math.max(0, Number(end) - Number(start));
+
 /** Functions of the platform that look at more than one byte, and at how many. */
 const NATIVE: readonly (readonly [owner: object, name: string, cost: Cost])[] = [
   [Buffer, 'from', ofResult],
@@ -88,6 +98,8 @@ const NATIVE: readonly (readonly [owner: object, name: string, cost: Cost])[] = 
   [String.prototype, 'split', ofAll],
   [String.prototype, 'replace', ofAll],
   [String.prototype, 'replaceAll', ofAll],
+  [VIEW, 'fill', ofRange],
+  [VIEW, 'copyWithin', ofRange],
   [RegExp.prototype, 'exec', ofMatch],
 ];
 

@@ -135,7 +135,7 @@ export class FromUpstream {
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
         checkPinned(new Reader(chunk, at + HEADER, end));
-        return undefined;
+        return this.#aside(tag, chunk, at, end);
       case B.errorResponse:
         return this.#error(chunk, at, end);
       default:

@@ -41,6 +41,8 @@ function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>): P
   const transport: Transport = new Transport({
     stream: client,
     hostKeys,
+    turn: () => gate.turn(client),
+    mayRekey: () => relay !== undefined,
     onReady: () => undefined,
     onService: (name) => {
       if (name === 'ssh-userauth' && !relay) transport.acceptService(name);

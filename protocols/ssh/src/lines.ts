@@ -1,18 +1,22 @@
-/** Bytes of a line that are looked at. */
-const LONGEST = 4096;
+/** Cells of a line that are looked at. */
+const MAX_CELLS = 4096;
 /** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */
 const WORK = 16;
-const MOST_WORK = 64 * LONGEST;
+const MOST_WORK = 64 * MAX_CELLS;
 
-/** Operating system command: a title of the window, a link, the clipboard. */
+/** Operating system command: a title of the window, a link, the clipboard. One that is longer is taken to be over. */
 const OSC = '\x1b]';
+const MAX_OSC_CHARACTERS = 4096;
+const BLANK = 0x20;
 
 /**
  * What stands on the line of the terminal that the cursor is in, read from what the target wrote. A simple reading: cursor
  * movements within the line, erasing, line breaks. It sees what a person sees and no more, so it is advice and no proof.
  */
 export class ScreenLine {
-  #line: string[] = [];
+  /** Code points, of which the first `#length` count. Memory that can be moved at once. */
+  readonly #cells = new Uint32Array(MAX_CELLS);
+  #length = 0;
   #column = 0;
   /** What has come of an escape sequence; of an OSC its beginning and its last character, for that is all that is read. */
   #escape = '';
@@ -57,7 +61,8 @@ export class ScreenLine {
   }
 
   #since(start: number): string {
-    return this.#fullScreen ? '' : this.#line.slice(start).join('').trim();
+    if (this.#fullScreen || start >= this.#length) return '';
+    return String.fromCodePoint(...this.#cells.subarray(start, this.#length)).trim();
   }
 
   #put(character: string): void {
@@ -75,24 +80,25 @@ export class ScreenLine {
           this.#awaited = undefined;
           if (line !== '') this.#echoed(line);
         }
-        this.#line = [];
+        this.#length = 0;
         this.#column = 0;
         return;
       case '\b':
         this.#column = Math.max(0, this.#column - 1);
         return;
     }
-    if (character < ' ' || this.#column >= LONGEST) return;
-    if (!this.#affords(this.#column - this.#line.length)) return;
-    while (this.#line.length < this.#column) this.#line.push(' ');
-    this.#line[this.#column++] = character;
+    if (character < ' ' || this.#column >= MAX_CELLS) return;
+    if (!this.#affords(this.#column - this.#length)) return;
+    if (this.#length < this.#column) this.#cells.fill(BLANK, this.#length, this.#column);
+    this.#cells[this.#column++] = character.codePointAt(0) as number;
+    this.#length = Math.max(this.#length, this.#column);
   }
 
   /** ECMA-48: CSI ends with a letter, OSC with BEL or ST. */
   #sequence(character: string): void {
     if (this.#escape.startsWith(OSC)) {
       const ended = character === '\x07' || (this.#escape.endsWith('\x1b') && character === '\\');
-      if (ended || ++this.#oscLength > LONGEST) this.#escape = '';
+      if (ended || ++this.#oscLength > MAX_OSC_CHARACTERS) this.#escape = '';
       else this.#escape = OSC + character;
       return;
     }
@@ -120,12 +126,27 @@ export class ScreenLine {
     return true;
   }
 
+  #remove(column: number, count: number): void {
+    if (column >= this.#length || !this.#affords(this.#length - column)) return;
+    this.#cells.copyWithin(column, column + count, this.#length);
+    this.#length = Math.max(column, this.#length - count);
+  }
+
+  /** What is pushed over the end of the line is gone. Behind the end there is nothing to push. */
+  #insert(column: number, count: number): void {
+    const blanks = Math.min(count, MAX_CELLS - column);
+    if (column >= this.#length || !this.#affords(this.#length - column + blanks)) return;
+    this.#cells.copyWithin(column + blanks, column, this.#length);
+    this.#cells.fill(BLANK, column, column + blanks);
+    this.#length = Math.min(MAX_CELLS, this.#length + blanks);
+  }
+
   #control(parameters: string, final: string): void {
-    const count = Math.min(Number.parseInt(parameters, 10) || 1, LONGEST);
+    const count = Math.min(Number.parseInt(parameters, 10) || 1, MAX_CELLS);
     const column = this.#column;
     switch (final) {
       case 'C':
-        this.#column = Math.min(LONGEST, column + count);
+        this.#column = Math.min(MAX_CELLS, column + count);
         return;
       case 'D':
         this.#column = Math.max(0, column - count);
@@ -134,22 +155,18 @@ export class ScreenLine {
         this.#column = count - 1;
         return;
       case 'K':
-        if (parameters === '' || parameters === '0') this.#line.length = Math.min(this.#line.length, column);
-        else if (parameters === '2') this.#line = [];
+        if (parameters === '' || parameters === '0') this.#length = Math.min(this.#length, column);
+        else if (parameters === '2') this.#length = 0;
         return;
       case 'P':
-        if (this.#affords(this.#line.length - column)) this.#line.splice(column, count);
-        return;
+        return this.#remove(column, count);
       case '@':
-        if (!this.#affords(this.#line.length - column + count)) return;
-        this.#line.splice(column, 0, ...Array.from({ length: count }, () => ' '));
-        this.#line.length = Math.min(this.#line.length, LONGEST);
-        return;
+        return this.#insert(column, count);
       case 'J':
-        if (parameters !== '1') this.#line.length = Math.min(this.#line.length, column);
+        if (parameters !== '1') this.#length = Math.min(this.#length, column);
         return;
       case 'H':
-        this.#line = [];
+        this.#length = 0;
         this.#column = 0;
         return;
       case 'h':

@@ -2,6 +2,7 @@
 export const M = {
   disconnect: 1,
   debug: 4,
+  kexInit: 20,
   userauthRequest: 50,
   userauthFailure: 51,
   userauthSuccess: 52,

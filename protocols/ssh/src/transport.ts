@@ -5,6 +5,7 @@ import Protocol from 'ssh2/lib/protocol/Protocol.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
 import utils from 'ssh2/lib/protocol/utils.js';
+import { FirstExchange } from './first-exchange.js';
 import { Disconnect, M } from './messages.js';
 import { packetMemory, packetSent } from './packets.js';
 import type { HostKey } from './private-keys.js';
@@ -31,6 +32,10 @@ export interface TransportOptions {
   /** The peer is a target: algorithms to ask for, and whether a host key is good. */
   readonly hostKeyAlgorithms?: readonly string[];
   verifyHost?(key: Buffer): boolean;
+  /** Resolves when the gateway may compute the keys of this client. Absent: at once. */
+  turn?(): Promise<void>;
+  /** Whether the client may have new keys. Absent: it may. */
+  mayRekey?(): boolean;
   /** The first key exchange is over: `sessionId` is known. */
   onReady(): void;
   /** A service was asked for (client) or granted (target). */
@@ -64,6 +69,8 @@ export class Transport {
   /** Somebody else wants no more to be read for now. */
   #held = false;
   #paused = false;
+  /** The key exchange waits for its turn. */
+  #waiting = false;
   #corked = false;
   /** Since the last key exchange. */
   #bytes = 0;
@@ -198,7 +205,7 @@ export class Transport {
   }
 
   #settle(): void {
-    const waits = this.#held || this.#stream.writableLength > CLOGGED;
+    const waits = this.#held || this.#waiting || this.#stream.writableLength > CLOGGED;
     if (waits === this.#paused) return;
     this.#paused = waits;
     if (waits) this.#stream.pause();
@@ -207,10 +214,17 @@ export class Transport {
 
   #listen(): void {
     const stream = this.#stream;
+    const parse = (bytes: Buffer): void => {
+      if (this.#over) return;
+      this.#guard(() => this.#protocol.parse(bytes, 0, bytes.length));
+    };
+    const { turn } = this.#options;
+    const first = turn && new FirstExchange(parse, () => this.#waited(turn()));
     const receive = (chunk: Buffer): Loan => {
       if (this.#over) return 'free';
       this.#count(chunk.length);
-      this.#guard(() => this.#protocol.parse(chunk, 0, chunk.length));
+      if (!first || first.over) parse(chunk);
+      else this.#guard(() => first.receive(chunk));
       // A key exchange keeps views of what it has read until it is over; whatever else is kept has been copied.
       if (!this.#ready || this.#protocol._kexinit !== undefined) return 'kept';
       return 'free';
@@ -230,9 +244,21 @@ export class Transport {
     if (stream.destroyed) process.nextTick(() => this.#end());
   }
 
+  /** Nothing is read before the turn has come. */
+  async #waited(turn: Promise<void>): Promise<void> {
+    this.#waiting = true;
+    this.#settle();
+    await turn;
+    this.#waiting = false;
+    // What was kept goes first.
+    process.nextTick(() => this.#settle());
+  }
+
   #takePayloads(): void {
     const own = this.#protocol._onPayload;
     this.#protocol._onPayload = (payload) => {
+      if (payload[0] === M.kexInit && this.#ready && this.#options.mayRekey?.() === false)
+        throw new Error('new keys were asked for before a login');
       if (payload.length === 0 || (payload[0] as number) < 50) return own(payload);
       this.#options.onMessage(payload);
       // An exception has ended it: what is left of the chunk is not looked at.

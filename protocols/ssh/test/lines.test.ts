@@ -66,6 +66,16 @@ describe('a line', () => {
     expect(play(...steps, 'enter')).toEqual(['ls -la /tmp']);
   });
 
+  test.each([
+    ['in the middle of it', 'abcdef\x1b[5G\x1b[2P', 'abef'],
+    ['more than there is', 'abcdef\x1b[5G\x1b[99P', 'ab'],
+    ['behind its end', 'abcdef\x1b[2P', 'abcdef'],
+    ['nothing, by a blank in front of nothing', 'abcdef\x1b[2@g', 'abcdefg'],
+    ['of several bytes', 'äöü😀!\x1b[5G\x1b[P', 'äö😀!'],
+  ])('from which characters were removed: %s', (_, out, left) => {
+    expect(play({ out: '$ ' }, { key: 'x' }, { out }, 'enter')).toEqual([left]);
+  });
+
   test('of a password is not there', () => {
     expect(play({ out: 'Password: ' }, { key: 's' }, { key: 'e' }, 'enter')).toEqual(['']);
   });

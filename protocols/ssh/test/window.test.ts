@@ -41,7 +41,7 @@ const QUIET: ChannelEvents = {
 };
 
 /** Both sides of our own connection protocol, encrypted in between. */
-async function ends(opened: (channel: Channel) => void): Promise<Ends> {
+async function ends(opened: (channel: Channel) => void, ofServer: object = {}): Promise<Ends> {
   await Transport.ready;
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   const [a, b] = pair();
@@ -63,7 +63,7 @@ async function ends(opened: (channel: Channel) => void): Promise<Ends> {
     );
     return one;
   };
-  const server = transport(a, 0, { hostKeys: { 'ssh-ed25519': hostKeyFrom(pem) } });
+  const server = transport(a, 0, { hostKeys: { 'ssh-ed25519': hostKeyFrom(pem) }, ...ofServer });
   const client = transport(b, 1, { hostKeyAlgorithms: ['ssh-ed25519'], verifyHost: () => true });
   await Promise.all(ready.map(({ promise }) => promise));
   return { client, server, broken, over: over.promise };
@@ -136,6 +136,12 @@ test('a channel keeps working while keys are exchanged', async () => {
     channel.write(Buffer.alloc(100_000));
     await expect.poll(() => received).toBe((i + 1) * 200_000);
   }
+});
+
+test('a client that has not logged in gets no second keys', async () => {
+  const { client, over } = await ends(() => undefined, { mayRekey: () => false, turn: () => Promise.resolve() });
+  client.transport.rekey();
+  expect(String(await over)).toContain('new keys were asked for before a login');
 });
 
 /** ssh2's client against ssh2's server, with a session open. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkedWord, connectionsOf, endpointOf } from '../answers.js';
 import type { WhoAmI } from '@sluice/api';
@@ -31,24 +32,50 @@ export function postgresConfig(program: Command, context: Context): void {
     group
       .command(`${name} [connection]`)
       .description(description)
-      .option('-u, --user <principal>', 'who logs in; default: you')
-      .action(async (connection: string | undefined, { user }: { user?: string }) =>
-        print(format(await entriesOf(context, connection, user))),
+      .option('-u, --user <principal>', 'who logs in; default: you, or whose the token is')
+      .option(
+        '--token-file <file>',
+        'a file with the token that will be the password; its id is named where it has to be',
+      )
+      .action(async (connection: string | undefined, options: Wanted) =>
+        print(format(await entriesOf(context, connection, options.user, tokenIn(options)))),
       );
   }
   group
     .command('pgpass [connection]')
     .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
     .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
-    .option('-u, --user <principal>', 'who logs in; default: you')
-    .action(async (connection: string | undefined, options: { user?: string; tokenFile: string }) => {
-      const { readFileSync } = await import('node:fs');
-      const token = checkedWord(readFileSync(options.tokenFile === '-' ? 0 : options.tokenFile, 'utf8').trim());
-      print(pgpass(await entriesOf(context, connection, options.user), token));
+    .option('-u, --user <principal>', 'who logs in; default: whose the token is')
+    .action(async (connection: string | undefined, options: Wanted) => {
+      const token = tokenIn(options) ?? '';
+      print(pgpass(await entriesOf(context, connection, options.user, token), token));
     });
 }
 
-async function entriesOf(context: Context, connection: string | undefined, user: string | undefined): Promise<Entry[]> {
+interface Wanted {
+  readonly user?: string;
+  readonly tokenFile?: string;
+}
+
+const tokenIn = ({ tokenFile }: Wanted): string | undefined =>
+  tokenFile === undefined ? undefined : checkedWord(readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8').trim());
+
+/**
+ * The user name that a login with this token says: with its id where its owner has too many to try them all. The id is told to
+ * the gateway, and not the secret. Of what is no gateway token, and without one: you.
+ */
+async function loginName(context: Context, token: string | undefined): Promise<string> {
+  const [, id] = /^sluice_([a-z0-9]+)_/.exec(token ?? '') ?? [];
+  if (id !== undefined) return (await context.api().get<{ readonly user: string }>(`/v1/tokens/${id}`)).user;
+  return (await context.api().get<WhoAmI>('/v1/whoami')).name;
+}
+
+async function entriesOf(
+  context: Context,
+  connection: string | undefined,
+  user: string | undefined,
+  token: string | undefined,
+): Promise<Entry[]> {
   const api = context.api();
   const rows = (await connectionsOf(api)).filter(({ protocol }) => protocol === 'postgres');
   const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
@@ -59,7 +86,7 @@ async function entriesOf(context: Context, connection: string | undefined, user:
       known ? `There are: ${known}.` : undefined,
     );
   }
-  const name = checkedWord(user ?? (await api.get<WhoAmI>('/v1/whoami')).name);
+  const name = checkedWord(user ?? (await loginName(context, token)));
   return wanted.map((row) => {
     const { host: bound, port } = endpointOf(row.listener);
     // "All addresses" is no address to go to: the control API is reached at one.

@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Effect } from './effects.js';
 import type { Flow, Predicate, Target } from './lineage.js';
-import type { Session } from './session.js';
+import { type Session, currentRole } from './session.js';
 import { type Comparisons, type Value, isNothing } from './value.js';
 
 const NO_COMPARISONS: Comparisons = { values: 0, arrays: [] };
@@ -139,7 +139,9 @@ export class Analysis {
 }
 
 /** fetch_search_path and recomputeNamespacePath (namespace.c): what is not listed comes first, pg_temp before pg_catalog. */
-function effectivePath(catalog: Catalog, { searchPath, role, anyPath }: Session): string[] {
+function effectivePath(catalog: Catalog, session: Session): string[] {
+  const { searchPath, anyPath } = session;
+  const role = currentRole(session);
   if (anyPath !== undefined) return [...catalog.schemas];
   const listed = searchPath.map((name) => (name === '$user' ? role : name));
   const open = listed.filter((name) => name === 'pg_temp' || name === 'pg_catalog' || catalog.isOpen(name, role));

@@ -7,7 +7,7 @@ import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { callSql } from './sql-functions.js';
-import { readSetting, sendNotification, writeSetting } from './settings.js';
+import { readSetting, sendNotification, storedValue, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
@@ -163,6 +163,7 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
     return readSetting(analysis, one);
   }
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
+  if (plain === 'pg_show_all_settings') return storedValue(analysis, undefined);
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
   return valueOfBuiltIn(analysis, one, found);
 }

@@ -5,6 +5,7 @@ import type { TemporaryRelation } from './effects.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
+import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, withUnknown } from './value.js';
 
@@ -167,8 +168,8 @@ const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
 function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {
   const schema = text(relation, 'schemaname');
   if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
-  const named = session.searchPath.map((name) => (name === '$user' ? session.role : name));
-  const first = named.find((name) => name === 'pg_temp' || catalog.isOpen(name, session.role));
+  const named = session.searchPath.map((name) => (name === '$user' ? currentRole(session) : name));
+  const first = named.find((name) => name === 'pg_temp' || catalog.isOpen(name, currentRole(session)));
   return schema === '' && first === 'pg_temp';
 }
 

@@ -4,6 +4,16 @@ export type { Flow, Output, Predicate, StatementLineage, Target } from './lineag
 export { type Look, afterLook, lookText, readLook } from './look.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { lineageOf } from './statements.js';
-export { EMPTY_OVERLAY, type Overlay, type Session, afterEffects, atIdle, newSession } from './session.js';
+export {
+  EMPTY_OVERLAY,
+  type Overlay,
+  type Session,
+  afterEffects,
+  atIdle,
+  currentRole,
+  newSession,
+  storedIn,
+  withInitial,
+} from './session.js';
 export type { Column, Kind, Value } from './value.js';
 export { splitSearchPath } from './settings.js';

@@ -58,9 +58,11 @@ export class Lineage {
     return [
       anyPath,
       searchPath.join('\u0001'),
-      role,
+      role ?? '',
       user,
       initial.searchPath.join('\u0001'),
+      initial.user,
+      initial.role ?? '',
       number,
       voidParameters.join(),
       text,

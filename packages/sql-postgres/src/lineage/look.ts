@@ -96,7 +96,7 @@ export function readLook(text: string): Look | undefined {
 export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
   const { anyPath, ...followed } = session;
   const { uncertain, ...overlay } = session.overlay;
-  // What SET ROLE NONE would go back to is not followed; a pooler may log in as somebody else.
+  // Code that nobody read has set SESSION AUTHORIZATION; a pooler may log in as somebody else.
   if (look.user !== session.user && anyPath === undefined) return session;
   if (uncertain !== undefined && look.version !== null && look.version !== catalog.version) return session;
   const reason = overlay.unread ?? uncertain ?? 'reads a temporary table that nobody saw being made';
@@ -106,7 +106,11 @@ export function afterLook(session: Session, look: Look, catalog: Catalog): Sessi
     relations.set(one.name, known && known.written === undefined ? known : written(one, known, reason, catalog));
   }
   const searchPath = splitSearchPath(look.path);
-  return { ...followed, searchPath, role: look.role, user: look.user, overlay: { ...overlay, relations } };
+  const role = look.role === look.user ? undefined : look.role;
+  // A path that the session began with is none that the code made up. Of one that a look has found that is not known.
+  const isInitial = JSON.stringify(searchPath) === JSON.stringify(session.initial.searchPath);
+  const stored = isInitial ? new Map([...overlay.stored, ['search_path', NOTHING]]) : overlay.stored;
+  return { ...followed, searchPath, role, user: look.user, overlay: { ...overlay, relations, stored } };
 }
 
 function written(

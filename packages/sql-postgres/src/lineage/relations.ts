@@ -6,7 +6,7 @@ import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, item } from './scope.js';
-import { newSession } from './session.js';
+import { EMPTY_OVERLAY, type Overlay, hasStored, newSession } from './session.js';
 import { type Column, computed, direct, unknown, withUnknown } from './value.js';
 
 export type Found =
@@ -56,17 +56,23 @@ export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
 /** The columns of a stored relation; worked out once for each catalog. */
 export function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
-  const key = `columns ${relation.oid}`;
+  // A view shows the settings of whoever reads it.
+  const { unread } = caller.session.overlay;
+  const written = unread !== undefined || hasStored(caller.session.overlay) ? WRITTEN : undefined;
+  const key = `columns ${written ? 'with settings ' : ''}${relation.oid}`;
   const known = catalog.derived.get(key);
   if (known) return known as readonly Column[];
   if (relation.unread) throw new Unread(`${relation.schema}.${relation.name}`);
-  // Its own session: nothing of the client's changes what a definition means.
-  const analysis = new Analysis(catalog, newSession('', []));
+  // Its own session: nothing else of the client's changes what a definition means.
+  const session = newSession('', []);
+  const analysis = new Analysis(catalog, written ? { ...session, overlay: written } : session);
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
   catalog.derived.set(key, columns);
   return columns;
 }
+
+const WRITTEN: Overlay = { ...EMPTY_OVERLAY, unread: 'reads a setting that this session may have put a value into' };
 
 /** Catalogs whose rows hold values of other tables. */
 const HOLDING: ReadonlySet<string> = new Set([

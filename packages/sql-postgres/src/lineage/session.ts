@@ -5,38 +5,44 @@
  */
 import type { Node } from '../ast.js';
 import type { Cursor, Effect, TemporaryRelation } from './effects.js';
-import { NOTHING, either, unknown, withUnknown, type Column, type Value } from './value.js';
+import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 
 export interface Session {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
   readonly searchPath: readonly string[];
   /** Why `searchPath` and `role` are not those of the server process: a name may be found in any schema. */
   readonly anyPath?: string;
-  /** Who logged in, for `SET ROLE NONE`. */
+  /** SESSION_USER: who acts while no role is set. */
   readonly user: string;
-  /** The current role. */
-  readonly role: string;
+  /** What SET ROLE says; undefined: NONE. */
+  readonly role: string | undefined;
   readonly overlay: Overlay;
   /** Of the statement that is read: numbers of parameters declared as void, without which the server resolves a call. */
   readonly voidParameters?: readonly number[];
   /** What RESET and DISCARD ALL go back to. */
-  readonly initial: { readonly searchPath: readonly string[]; readonly role: string };
+  readonly initial: Settings;
 }
+
+/** The settings that decide what names mean. */
+type Settings = Pick<Session, 'searchPath' | 'user' | 'role'>;
+
+/** CURRENT_USER. */
+export const currentRole = ({ role, user }: Pick<Session, 'role' | 'user'>): string => role ?? user;
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
   readonly prepared: ReadonlyMap<string, Node>;
   readonly cursors: ReadonlyMap<string, Cursor>;
-  /** What settings of the user's own hold. */
+  /** What settings hold that was put there. */
   readonly stored: ReadonlyMap<string, Value>;
-  /** Why the settings of the user's own that are not in `stored` may hold anything: code that nobody read has run. */
+  /** Why the settings that are not in `stored` may hold anything: code that nobody read has run. */
   readonly unread?: string;
   /** Why it is not known what names mean: code that nobody read has run, and the target has not been looked at since. */
   readonly uncertain?: string;
   /** Open transaction and its savepoints, oldest first; the first has no name. */
   readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
   /** What SET LOCAL will go back to. */
-  readonly lasting?: { readonly searchPath: readonly string[]; readonly role: string };
+  readonly lasting?: Settings;
 }
 
 export const EMPTY_OVERLAY: Overlay = {
@@ -48,17 +54,14 @@ export const EMPTY_OVERLAY: Overlay = {
 };
 
 /** A session as it is after the start-up. */
-export const newSession = (
-  user: string,
-  searchPath: readonly string[] = ['$user', 'public'],
-  role = user,
-): Session => ({
-  searchPath,
-  user,
-  role,
-  overlay: EMPTY_OVERLAY,
-  initial: { searchPath, role },
-});
+export const newSession = (user: string, searchPath: readonly string[] = ['$user', 'public']): Session =>
+  withInitial({ searchPath, user, role: undefined, overlay: EMPTY_OVERLAY });
+
+/** What is set now is what RESET goes back to: the start-up of the session is over. */
+export const withInitial = (session: Omit<Session, 'initial'>): Session => {
+  const { searchPath, user, role } = session;
+  return { ...session, initial: { searchPath, user, role } };
+};
 
 /** The session after a statement with these effects has been confirmed. */
 export function afterEffects(session: Session, effects: readonly Effect[]): Session {
@@ -115,18 +118,36 @@ function after(session: Session, effect: Effect): Session {
   }
 }
 
-/** What is kept under the name of a setting of the user's own; undefined where that is nothing. */
-export const storedIn = ({ stored, unread }: Overlay, name: string): Value | undefined =>
-  stored.get(name) ?? (unread !== undefined && name.includes('.') ? unknown(unread) : undefined);
+/**
+ * Settings that clients ask for and that hold one of a few values, or what the server says of itself. Code can keep a text or
+ * number of its choice in any other, the server's own (application_name, work_mem) as well.
+ */
+const WITHOUT_CHOICE: ReadonlySet<string> = new Set(
+  `block_size bytea_output client_encoding client_min_messages data_checksums datestyle default_transaction_deferrable
+   default_transaction_isolation default_transaction_read_only in_hot_standby integer_datetimes intervalstyle is_superuser
+   jit lc_collate lc_ctype max_identifier_length max_index_keys row_security server_encoding server_version
+   server_version_num session_replication_role standard_conforming_strings synchronous_commit transaction_deferrable
+   transaction_isolation transaction_read_only wal_level`.split(/\s+/),
+);
 
-function set(session: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+/** What is kept in a setting; undefined where that is nothing of anybody's. */
+export const storedIn = ({ stored, unread }: Overlay, name: string): Value | undefined =>
+  stored.get(name) ?? (unread !== undefined && !WITHOUT_CHOICE.has(name) ? unknown(unread) : undefined);
+
+/** Whether any setting holds what a value was put into. */
+export const hasStored = ({ stored }: Overlay): boolean => [...stored.values()].some((value) => !isNothing(value));
+
+function set(before: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+  const { stored, unread } = before.overlay;
   // At the end of its transaction SET LOCAL gives way to what was there before.
-  if (name.includes('.') && !local && session.overlay.unread !== undefined)
-    return over(session, { stored: added(session.overlay.stored, name, NOTHING) });
+  const session =
+    !local && (unread !== undefined || stored.has(name))
+      ? over(before, { stored: added(stored, name, NOTHING) })
+      : before;
   if (name !== 'search_path' && name !== 'role' && name !== 'session_authorization') return session;
-  const { overlay, searchPath, role } = session;
+  const { overlay, searchPath, user, role } = session;
   // Outside a transaction block SET LOCAL changes nothing that would last; `atIdle` puts it back.
-  const lasting = overlay.lasting ?? (local ? { searchPath, role } : undefined);
+  const lasting = overlay.lasting ?? (local ? { searchPath, user, role } : undefined);
   const changed = changedBy(session, name, value);
   return {
     ...session,
@@ -138,11 +159,14 @@ function set(session: Session, { name, value, local }: Extract<Effect, { type: '
   };
 }
 
-function changedBy(session: Session, name: string, value: readonly string[] | undefined): Partial<Session> {
-  if (name === 'search_path') return { searchPath: value ?? session.initial.searchPath };
-  const [role] = value ?? [];
-  if (name === 'session_authorization') return { role: role ?? session.user };
-  return { role: role === undefined || role === 'none' ? session.user : role };
+function changedBy({ initial }: Session, name: string, value: readonly string[] | undefined): Partial<Settings> {
+  if (name === 'search_path') return { searchPath: value ?? initial.searchPath };
+  const [who] = value ?? [];
+  // SET SESSION AUTHORIZATION sets the role to NONE, RESET SESSION AUTHORIZATION resets it as well (guc.c).
+  if (name === 'session_authorization')
+    return who === undefined ? { user: initial.user, role: initial.role } : { user: who, role: undefined };
+  if (who === undefined) return { role: initial.role };
+  return { role: who === 'none' ? undefined : who };
 }
 
 function allReset(session: Session): Session {

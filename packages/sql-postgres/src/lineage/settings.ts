@@ -3,7 +3,7 @@ import { constant } from '../ast.js';
 import type { Analysis } from './analysis.js';
 import type { Call } from './calls.js';
 import { storedIn } from './session.js';
-import { NOTHING, type Value, computed, unknown } from './value.js';
+import { NOTHING, type Value, computed, isNothing, unknown } from './value.js';
 
 /** pg_notify(channel, payload). */
 export function sendNotification(analysis: Analysis, { args, nodes }: Call): Value {
@@ -19,7 +19,8 @@ export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
   const setting = typeof name === 'string' ? name.toLowerCase() : undefined;
   analysis.moves({ type: 'setting', name: setting ?? 'any' }, value);
   const local = constant(nodes[2]) === true;
-  if (setting?.includes('.')) analysis.effects.push({ type: 'store', name: setting, value, local });
+  if (setting !== undefined && !DECISIVE.has(setting) && (setting.includes('.') || !isNothing(value)))
+    analysis.effects.push({ type: 'store', name: setting, value, local });
   else if (setting === undefined) {
     analysis.effects.push({ type: 'store', name: '', value, local });
     analysis.effects.push({ type: 'uncertain', reason: 'set_config has changed some setting in this session' });
@@ -31,7 +32,7 @@ export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
   return value;
 }
 
-/** current_setting(name): what this session put there. The server's own settings hold no data. */
+/** current_setting(name): what this session put there. */
 export function readSetting(analysis: Analysis, { args, nodes }: Call): Value {
   const name = constant(nodes[0]);
   return computed(

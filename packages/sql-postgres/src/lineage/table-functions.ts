@@ -8,8 +8,9 @@ import { expression } from './expression.js';
 import { nameOf } from './names.js';
 import { fitting } from './results.js';
 import type { Scope } from './scope.js';
+import { storedValue } from './settings.js';
 import { elementOf, fieldsOf, isScalar, typeTag } from './types.js';
-import { type Column, NOTHING, computed, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, withUnknown } from './value.js';
 
 /** `FROM f(...)`, `ROWS FROM (...)`, with ordinality and column definitions; and the name it has without an alias. */
 export function rangeFunction(
@@ -74,13 +75,21 @@ function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], 
     throw new Unsure(`reads from ${call.name.join('.')}, whose columns are not known`);
   }
   if (first.length === 1 && first[0] === alias) return [{ name: alias, value }];
-  // Of the sessions of others, only what they run holds values.
-  if (call.name.at(-1) === 'pg_stat_get_activity')
-    return first.map((name) => ({ name, value: name === 'query' ? value : NOTHING }));
+  const held = HELD[call.name.at(-1) ?? '']?.(analysis, value);
+  if (held) return first.map((name) => ({ name, value: held[name] ?? NOTHING }));
   const [routine, ...others] = routines;
   const types = others.length === 0 ? routine?.outputs.map(({ type }) => typeTag(analysis, type)) : undefined;
   return each(first, types);
 }
+
+/** Built-in functions of which only these columns hold values: what sessions run, and what this one has put into its settings. */
+const HELD: Readonly<Record<string, (analysis: Analysis, value: Value) => Readonly<Record<string, Value>>>> = {
+  pg_stat_get_activity: (analysis, value) => ({
+    query: value,
+    application_name: storedValue(analysis, 'application_name'),
+  }),
+  pg_show_all_settings: (_, value) => ({ setting: value }),
+};
 
 /** Names of the columns of a function; undefined where they depend on more than its declaration. */
 function outputsOf(analysis: Analysis, { outputs, returns }: Routine, alias: string, call: Call): string[] | undefined {

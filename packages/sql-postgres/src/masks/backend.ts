@@ -14,6 +14,9 @@ export interface Process {
   readonly started: number | null;
 }
 
+/** Why a session cannot go on, in sentences for the client. */
+export type Unfit = NonNullable<Looked['unfit']>;
+
 /** How long a pooler that keeps a process for each session is believed, in milliseconds. */
 const BELIEVED = 2_000;
 
@@ -34,11 +37,14 @@ export function readProcess(value: string | undefined): Process | undefined {
 
 export class Backend {
   readonly #pooled: Pooled;
+  readonly #onUnfit: (unfit: Unfit) => void;
   #first: Process | undefined;
   #seen = 0;
 
-  constructor(pooled: Pooled) {
+  /** `onUnfit` hears why a session cannot go on, for whoever runs the gateway. */
+  constructor(pooled: Pooled, onUnfit: (unfit: Unfit) => void) {
     this.#pooled = pooled;
+    this.#onUnfit = onUnfit;
   }
 
   /** It is time to ask which process serves the session. */
@@ -54,8 +60,8 @@ export class Backend {
   opened(reported: number, found: Process | undefined): Looked {
     this.#first = found;
     this.#seen = Date.now();
-    if (!found) return { unfit: UNKNOWN };
-    return found.process === reported || this.#pooled !== undefined ? {} : { unfit: POOLER };
+    if (!found) return this.#unfit(UNKNOWN);
+    return found.process === reported || this.#pooled !== undefined ? {} : this.#unfit(POOLER);
   }
 
   /** What serves the session now, where it could be asked. With a pooler by transaction it may be another one each time. */
@@ -64,7 +70,12 @@ export class Backend {
     if (this.#pooled === 'transaction' || !this.#first || !found) return {};
     const { process, started } = this.#first;
     const same = found.process === process && (started === null || found.started === null || started === found.started);
-    return same ? {} : { unfit: CHANGED };
+    return same ? {} : this.#unfit(CHANGED);
+  }
+
+  #unfit(unfit: Unfit): Looked {
+    this.#onUnfit(unfit);
+    return { unfit };
   }
 }
 

@@ -11,6 +11,8 @@ import {
   newSession,
   readLook,
   splitSearchPath,
+  storedIn,
+  withInitial,
 } from '../lineage/index.js';
 import {
   type Facts,
@@ -27,7 +29,7 @@ import { entityOf, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
-import { Backend, type Pooled, WHO, readProcess } from './backend.js';
+import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -39,6 +41,10 @@ const LONGEST = 64 * 1024;
 const LONGEST_COMMENTED = 4 * 1024;
 const ERROR = 'E'.charCodeAt(0);
 const NOTIFICATION = 'A'.charCodeAt(0);
+const PARAMETER_STATUS = 'S'.charCodeAt(0);
+/** Type and length of a message, in bytes. */
+const HEADER_BYTES = 5;
+const NO_MESSAGE = Buffer.alloc(0);
 
 /**
  * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
@@ -79,9 +85,10 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
+    onUnfit: (unfit: Unfit) => void,
     pooled?: Pooled,
   ) {
-    this.#backend = new Backend(pooled);
+    this.#backend = new Backend(pooled, onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
     this.#user = user;
@@ -131,10 +138,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#names = atIdle(effect ? afterEffects(names, [effect]) : names);
       this.#code = undefined;
       this.#lookedInside = undefined;
-      if (before === 'new') {
-        const { searchPath, role } = this.#names;
-        this.#names = { ...this.#names, initial: { searchPath, role } };
-      }
+      if (before === 'new') this.#names = withInitial(this.#names);
       if (this.#fresh) this.#names = this.#fresh;
       this.#idle = this.#names;
     }
@@ -144,7 +148,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same.
     if (bytes[0] === ERROR) this.#failed = true;
     if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
+    if (bytes[0] === PARAMETER_STATUS) return this.#isReportHidden(bytes) ? NO_MESSAGE : bytes;
     return filterMessage(bytes, { masked: this.#touched });
+  }
+
+  /** Whether a ParameterStatus says what code that nobody read, or a masked value, has put into a setting. */
+  #isReportHidden(bytes: Buffer): boolean {
+    const name = bytes.toString('utf8', HEADER_BYTES, bytes.indexOf(0, HEADER_BYTES)).toLowerCase();
+    const kept = this.#names && storedIn(this.#names.overlay, name);
+    return kept !== undefined && (kept.unknown !== undefined || kept.sources.size > 0);
   }
 
   opened(process: number): Look {

@@ -1,7 +1,10 @@
 import type { Lookup } from '@sluice/contract';
-import type { Pooled } from './backend.js';
+import type { Pooled, Unfit } from './backend.js';
 import { TargetCatalog } from './catalogs.js';
 import { MaskSession } from './session.js';
+
+/** How often the same reason is told of the same connection, in milliseconds. */
+const TELL_AGAIN_MS = 60_000;
 
 /** What masks need to know of a connection. */
 export interface MaskedConnection {
@@ -17,6 +20,8 @@ export interface MaskedConnection {
 export interface Outside {
   /** Told of a column that a mask names and the target does not have. */
   missing(connection: string, column: string): void;
+  /** Told why sessions of a connection are refused or ended, once a minute for each reason. */
+  unfit(connection: string, unfit: Unfit): void;
   /** Told how many cells were given another value. */
   count(cells: number): void;
 }
@@ -29,6 +34,8 @@ export class MaskTargets {
   /** Of targets that are no longer asked for; sessions from before may still use them. */
   readonly #retired: TargetCatalog[] = [];
   readonly #warned = new Set<string>();
+  /** When `unfit` was last told, by connection and reason. */
+  readonly #told = new Map<string, number>();
 
   constructor(outside: Outside, key: Uint8Array) {
     this.#outside = outside;
@@ -45,6 +52,7 @@ export class MaskTargets {
       this.#key,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
+      (unfit) => this.#unfit(name, unfit),
       pooled,
     );
   }
@@ -61,6 +69,15 @@ export class MaskTargets {
 
   close(): void {
     for (const catalog of [...this.#catalogs.values(), ...this.#retired]) catalog.close();
+  }
+
+  /** A program that tries again all the time writes no line each time. */
+  #unfit(connection: string, unfit: Unfit): void {
+    const key = `${connection} ${unfit.message}`;
+    const now = performance.now();
+    if (now - (this.#told.get(key) ?? -Infinity) < TELL_AGAIN_MS) return;
+    this.#told.set(key, now);
+    this.#outside.unfit(connection, unfit);
   }
 
   /** A mask that fits no column is most likely a slip of the pen, and what it was meant for is not masked. */
