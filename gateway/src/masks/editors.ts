@@ -2,9 +2,8 @@ import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
 import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Unmasked } from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
-  type CellMask,
   type ColumnMask,
-  CopyMask,
+  CopyMasking,
   type DetectorOptions,
   ENTITIES,
   type Entity,
@@ -79,26 +78,16 @@ export function copyEditor(
   });
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
-  const rows = new CopyMask(
-    copyFormat(rules.meaning.lineage, text, statement, names),
-    masks.map((column) => {
-      const mask = cellMaskOf(column);
-      return mask && counted(mask, rules.count);
-    }),
-    undefined,
-    LARGE_ROWS,
-  );
-  return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
+  const format = copyFormat(rules.meaning.lineage, text, statement, names);
+  const rows = new CopyMasking(format, masks, { count: rules.count, large: LARGE_ROWS });
+  return guarded({
+    push: (bytes) => rows.push(bytes),
+    end: () => {
+      rows.end();
+      return Buffer.alloc(0);
+    },
+  });
 }
-
-const counted = (mask: CellMask, count: (cells: number) => void): CellMask => {
-  const counting: CellMask = (bytes, start, end) => {
-    const value = mask(bytes, start, end);
-    if (value !== undefined) count(1);
-    return value;
-  };
-  return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
-};
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */
 export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {

@@ -29,7 +29,14 @@ interface Shape {
 const copy = (format: CopyFormat['format'], of: Shape['of'], head?: Buffer): Shape => ({
   of,
   ...(head && { head }),
-  make: (large) => copyRows({ format }, masks, LIMIT, large),
+  make: (large) => {
+    const rows = copyRows({ format }, masks, LIMIT, large);
+    let header = (row: Buffer): number => {
+      header = () => 0;
+      return rows.headerOf(row);
+    };
+    return { push: (bytes) => rows.cut(bytes).map((one) => rows.mask(one, header(one))) };
+  },
 });
 const SHAPES: Readonly<Record<string, Shape>> = {
   rows: {

@@ -18,7 +18,7 @@ export class CsvRows implements CopyRows {
   readonly #allowance: RowAllowance;
   /** Bytes of the current row that masks look at. */
   #looked = 0;
-  #header: boolean;
+  readonly #header: boolean;
   /** Of the line that is being read: inside quotes, and behind an escape that is not the quote. */
   #quoted = false;
   #escaped = false;
@@ -35,13 +35,16 @@ export class CsvRows implements CopyRows {
     this.#lines = new Lines((data, at) => this.#endOfLine(data, at), allowance);
   }
 
-  push(data: Buffer): Buffer[] {
-    return this.#lines.push(data).map((line) => this.#row(line, line.length - 1));
+  cut(data: Buffer): Buffer[] {
+    return this.#lines.push(data);
   }
 
-  end(): Buffer[] {
+  end(): void {
     if (this.#quoted || this.#lines.rest().length > 0) throw malformed('COPY data ends inside a row');
-    return [];
+  }
+
+  headerOf(first: Buffer): number {
+    return this.#header ? first.length : 0;
   }
 
   /** A doubled quote closes and opens again, so it needs no look ahead. */
@@ -57,11 +60,9 @@ export class CsvRows implements CopyRows {
     return -1;
   }
 
-  #row(line: Buffer, end: number): Buffer {
-    if (this.#header) {
-      this.#header = false;
-      return line;
-    }
+  mask(line: Buffer, header = 0): Buffer {
+    if (header > 0) return line;
+    const end = line.length - 1;
     const out: Buffer[] = [];
     this.#looked = 0;
     let from = 0;

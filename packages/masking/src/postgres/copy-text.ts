@@ -15,7 +15,7 @@ export class TextRows implements CopyRows {
   readonly #allowance: RowAllowance;
   /** Bytes of the current row that masks look at. */
   #looked = 0;
-  #header: boolean;
+  readonly #header: boolean;
 
   constructor(options: CopyFormat, masks: CopyMasks, allowance: RowAllowance) {
     this.#masks = masks;
@@ -26,20 +26,21 @@ export class TextRows implements CopyRows {
     this.#lines = new Lines((data, at) => data.indexOf(0x0a, at) + 1 || -1, allowance);
   }
 
-  push(data: Buffer): Buffer[] {
-    return this.#lines.push(data).map((line) => this.#row(line, line.length - 1));
+  cut(data: Buffer): Buffer[] {
+    return this.#lines.push(data);
   }
 
-  end(): Buffer[] {
+  end(): void {
     if (this.#lines.rest().length > 0) throw malformed('COPY data ends inside a row');
-    return [];
   }
 
-  #row(line: Buffer, end: number): Buffer {
-    if (this.#header) {
-      this.#header = false;
-      return line;
-    }
+  headerOf(first: Buffer): number {
+    return this.#header ? first.length : 0;
+  }
+
+  mask(line: Buffer, header = 0): Buffer {
+    if (header > 0) return line;
+    const end = line.length - 1;
     const out: Buffer[] = [];
     this.#looked = 0;
     let from = 0;

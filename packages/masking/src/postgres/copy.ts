@@ -17,12 +17,16 @@ export interface CopyFormat {
   readonly forceQuote?: readonly boolean[];
 }
 
-/** Cuts a stream of COPY data into rows and masks each. Keeps what a row lacks until it comes. */
+/** Cuts a stream of COPY data into rows, and masks rows that are whole. Keeps the start of a row until its rest comes. */
 export interface CopyRows {
-  /** The rows that are whole now, masked, each with what ends it. */
-  push(data: Buffer): Buffer[];
-  /** What is left when the stream has ended: nothing, or it was cut off. */
-  end(): Buffer[];
+  /** The rows that are whole now, each with what ends it: parts of `data`, or memory of their own. */
+  cut(data: Buffer): Buffer[];
+  /** @throws Unmaskable when the stream ends inside a row */
+  end(): void;
+  /** How many bytes of the first row of a stream are a header, which is not masked. */
+  headerOf(first: Buffer): number;
+  /** The row as it may pass: the same bytes, or a copy. */
+  mask(row: Buffer, header?: number): Buffer;
 }
 
 export type CopyMasks = readonly (CellMask | undefined)[];
@@ -42,6 +46,13 @@ export function copyRows(
 const COPY_DATA = 0x64;
 const HEADER = 5;
 
+/** Whole rows of COPY data. */
+export interface CutRows {
+  readonly rows: readonly Buffer[];
+  /** The first of them is the first of the stream. */
+  readonly first: boolean;
+}
+
 /**
  * Masks CopyData messages (`d`, int32 length, data). The protocol lets a row span messages and a message hold many rows, so
  * the data is taken out, cut into rows, and each row gets a message of its own, as the server sends them.
@@ -52,18 +63,28 @@ export class CopyMask {
   #headed = 0;
   /** Bytes of the current message that are still to come. */
   #left = 0;
+  #started = false;
+
+  /** Cells that were given another value. */
+  masked = 0;
 
   constructor(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW, large?: LargeRows) {
-    this.#rows = copyRows(options, masks, limit, large);
+    const counted = masks.map((mask) => mask && this.#counted(mask));
+    this.#rows = copyRows(options, counted, limit, large);
   }
 
   /** Takes CopyData messages as they come, cut anywhere. Throws `Unmaskable`; then nothing of the row has passed. */
   push(chunk: Buffer): Buffer {
-    const out: Buffer[] = [];
+    return this.rewrite(this.take(chunk));
+  }
+
+  /** The same without the masks: rows that are whole now. They lie in `chunk`, or in memory of their own. */
+  take(chunk: Buffer): CutRows {
+    const rows: Buffer[] = [];
     for (let at = 0; at < chunk.length; ) {
       if (this.#left > 0) {
         const size = Math.min(this.#left, chunk.length - at);
-        out.push(...this.#rows.push(chunk.subarray(at, at + size)).flatMap(framed));
+        for (const row of this.#rows.cut(chunk.subarray(at, at + size))) rows.push(row);
         this.#left -= size;
         at += size;
         continue;
@@ -74,19 +95,42 @@ export class CopyMask {
       this.#left = this.#header.readInt32BE(1) - 4;
       if (this.#header[0] !== COPY_DATA || this.#left < 0) throw malformed('a message among COPY data is none');
     }
+    const first = !this.#started && rows.length > 0;
+    if (first) this.#started = true;
+    return { rows, first };
+  }
+
+  /** Masks rows that are whole, and gives each in a message of its own. */
+  rewrite({ rows, first }: CutRows): Buffer {
+    const out: Buffer[] = [];
+    for (const [at, row] of rows.entries()) {
+      const header = first && at === 0 ? this.#rows.headerOf(row) : 0;
+      const made = this.#rows.mask(row, header);
+      out.push(headed(made), made);
+    }
     return Buffer.concat(out);
   }
 
-  /** At CopyDone. */
-  end(): Buffer {
+  /** At CopyDone. @throws Unmaskable when the data ends inside a row */
+  end(): void {
     if (this.#left > 0 || this.#headed > 0) throw malformed('COPY data ends inside a message');
-    return Buffer.concat(this.#rows.end().flatMap(framed));
+    this.#rows.end();
+  }
+
+  #counted(mask: CellMask): CellMask {
+    const counting: CellMask = (bytes, start, end) => {
+      const value = mask(bytes, start, end);
+      if (value !== undefined) this.masked++;
+      return value;
+    };
+    return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
   }
 }
 
-function framed(row: Buffer): Buffer[] {
+/** The head of the message that a row is in. */
+function headed(row: Buffer): Buffer {
   const head = Buffer.allocUnsafe(HEADER);
   head[0] = COPY_DATA;
   head.writeInt32BE(row.length + 4, 1);
-  return [head, row];
+  return head;
 }

@@ -7,6 +7,6 @@ export { LargeRows, type LargeRowLimits } from './large-rows.js';
 export { maskFor, rowMask } from './mask.js';
 export { filterMessage, filterNotification, type MessageRules, withoutFindings } from './messages.js';
 export { RowMask, type RowMaskOptions } from './rows.js';
-export { MAX_INLINE_BYTES, RowMasking } from './row-masking.js';
+export { CopyMasking, MAX_INLINE_BYTES, MAX_INLINE_CELLS, RowMasking } from './row-masking.js';
 export type { CellMask, Format, PgType } from './types.js';
 export { LONGEST_ROW, Unmaskable } from './unmaskable.js';

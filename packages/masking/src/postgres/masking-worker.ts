@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { CopyMask } from './copy.js';
 import { cellMaskOf } from './column-mask.js';
 import { LargeRows } from './large-rows.js';
 import { type MaskingJob, type MaskingResult, owned } from './masking-thread.js';
@@ -15,13 +16,24 @@ parentPort?.on('message', (job: MaskingJob) => {
   parentPort?.postMessage(result, memory);
 });
 
-function masked({ id, columns, limit, rows }: MaskingJob): MaskingResult {
+function masked({ id, columns, limit, rows, copy }: MaskingJob): MaskingResult {
   try {
-    const mask = new RowMask(columns.map(cellMaskOf), { limit, owned: true, large: ADMITTED });
-    const made = mask.rewrite(Buffer.from(rows.buffer, rows.byteOffset, rows.length), 0, rows.length);
-    return { id, type: 'masked', rows: made, cells: mask.masked };
+    const masks = columns.map(cellMaskOf);
+    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+    if (copy) {
+      const mask = new CopyMask(copy.format, masks, limit, ADMITTED);
+      const made = mask.rewrite({ rows: split(bytes, copy.sizes), first: copy.first });
+      return { id, type: 'masked', rows: made, cells: mask.masked };
+    }
+    const mask = new RowMask(masks, { limit, owned: true, large: ADMITTED });
+    return { id, type: 'masked', rows: mask.rewrite(bytes, 0, bytes.length), cells: mask.masked };
   } catch (error) {
     if (!(error instanceof Unmaskable)) throw error;
     return { id, type: 'refused', code: error.code, message: error.message };
   }
+}
+
+function split(bytes: Buffer, sizes: Uint32Array): Buffer[] {
+  let at = 0;
+  return Array.from(sizes, (size) => bytes.subarray(at, (at += size)));
 }

@@ -60,15 +60,16 @@ export class RowMask {
   }
 
   /** The same without the masks: those that are whole now end at `end`. They lie in `bytes`, or in memory of their own. */
-  take(bytes: Buffer): { readonly chunk: Buffer; readonly end: number } {
+  take(bytes: Buffer): TakenRows {
     let chunk = bytes;
+    let rows = 0;
     if (this.#size === 0 || this.#needed < this.#limit) this.#allowance.release();
     if (this.#size > 0) {
       this.#size += bytes.length;
       if (this.#size < this.#needed) {
         // A copy: the chunk may be a buffer that its owner fills again.
         this.#partial.push(Buffer.from(bytes));
-        return { chunk: NOTHING, end: 0 };
+        return { chunk: NOTHING, end: 0, rows };
       }
       chunk = Buffer.concat([...this.#partial, bytes]);
       this.#partial = [];
@@ -79,13 +80,14 @@ export class RowMask {
       const next = this.#endOfRow(chunk, at);
       if (next > chunk.length) break;
       at = next;
+      rows++;
     }
     if (at < chunk.length) {
       this.#partial = [Buffer.from(chunk.subarray(at))];
       this.#size = chunk.length - at;
       this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
     }
-    return { chunk, end: at };
+    return { chunk, end: at, rows };
   }
 
   /** Masks messages from `start` to `end` that are known to be whole. */
@@ -205,6 +207,13 @@ export class RowMask {
     }
     return bytes;
   }
+}
+
+/** So many whole rows, at the start of `chunk` up to `end`. */
+export interface TakenRows {
+  readonly chunk: Buffer;
+  readonly end: number;
+  readonly rows: number;
 }
 
 export interface RowMaskOptions {
