@@ -128,6 +128,7 @@ export class Gateway {
         },
       },
       parts.maskKey,
+      this.config.limits.rows,
     );
     this.#services = this.#makeServices(parts);
     this.#sweep = setInterval(() => this.#look(), SWEEP);

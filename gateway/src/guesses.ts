@@ -153,7 +153,7 @@ export class Guesses {
 const keyOf = (person: string, column: string): string => `${person}\0${column}`;
 
 /** Whom an identity provider knows is who it says, whatever they are called; others are their name. */
-const personOf = ({ name, issuer, subject }: Principal): string =>
+export const personOf = ({ name, issuer, subject }: Principal): string =>
   JSON.stringify(issuer === undefined || subject === undefined ? [name] : [issuer, subject]);
 
 /** Where a connection leads: another one to the same place gives nobody another budget. */

@@ -20,6 +20,7 @@ import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from './masks/session.js';
 import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
+import { personOf } from './guesses.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type Proof, currentOf, hasAccount } from './login.js';
 import { holdSetting } from './hold-setting.js';
@@ -150,6 +151,7 @@ export class Session implements Gate {
   /** The connection is gone. */
   closed(): void {
     clearTimeout(this.#deadline);
+    this.masks?.closed();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -351,6 +353,7 @@ export class Session implements Gate {
     this.connection = connection;
     this.#opened = connection;
     this.masks = services.masks(connection);
+    this.masks?.belongsTo(personOf(proven.principal), (message) => this.end({ type: 'deadline', message }));
     services.log.sessionOpened(this);
     this.#way = new Way(connection, services, this.id, this.signal, account);
     return {

@@ -4,11 +4,11 @@ import {
   CopyMask,
   CopyMasking,
   ENTITIES,
-  LargeRows,
   MAX_INLINE_BYTES,
   MAX_INLINE_CELLS,
   RowMask,
   RowMasking,
+  RowRoom,
   Unmaskable,
   builtIn,
   cellMaskOf,
@@ -97,7 +97,8 @@ describe('rows', () => {
   test('what is refused here is refused there', async () => {
     const other = new RowMasking([detecting('text')], { count: () => undefined });
     expect(() => other.push(Buffer.concat([row(long), row('1', '2')]))).toThrow(Unmaskable);
-    const small = new RowMasking([detecting('text')], { count: () => undefined, limit: MAX_INLINE_BYTES });
+    const room = new RowRoom(undefined, { limit: MAX_INLINE_BYTES });
+    const small = new RowMasking([detecting('text')], { count: () => undefined, room });
     expect(() => small.push(row(long))).toThrow(/more than/);
   });
 });
@@ -204,8 +205,7 @@ describe('COPY data', () => {
   test('what is refused here is refused there', async () => {
     const masking = new CopyMasking({ format: 'text' }, [detecting('text')], {
       count: () => undefined,
-      limit: MAX_INLINE_BYTES,
-      large: new LargeRows({ row: 10 * MAX_INLINE_BYTES, together: 10 * MAX_INLINE_BYTES }),
+      room: new RowRoom(undefined, { limit: MAX_INLINE_BYTES }),
     });
     await expect(masking.push(message(Buffer.from(`${MAIL}\n`)))).rejects.toThrow(/a mask looks at have more than/);
     const columns = [detecting('text'), undefined];

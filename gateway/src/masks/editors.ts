@@ -8,10 +8,10 @@ import {
   ENTITIES,
   type Entity,
   type Format,
-  LargeRows,
   type Mode,
   type PgType,
   RowMasking,
+  type RowRoom,
   Unmaskable,
   builtIn,
   cellMaskOf,
@@ -22,9 +22,6 @@ import { type MaskedColumns, stricter } from './columns.js';
 import { copyFormat } from './copy.js';
 import { typeOf } from './types.js';
 
-/** For rows of more than 16 MiB, in bytes: one of them, and all that are on their way to clients at one time. */
-const LARGE_ROWS = new LargeRows({ row: 128 * 1024 * 1024, together: 192 * 1024 * 1024 });
-
 /** All that decides what becomes of a result. */
 export interface Rules {
   readonly meaning: Meaning;
@@ -33,6 +30,8 @@ export interface Rules {
   readonly key: Uint8Array;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the session, for long rows. */
+  readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
 }
@@ -52,9 +51,10 @@ export function rowEditor(
     maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
-  const rows = new RowMasking(masks, { count: rules.count, large: LARGE_ROWS });
+  const rows = new RowMasking(masks, rules);
   return guarded({
     push: (bytes, memory) => rows.push(bytes, memory),
+    sent: (all) => rows.sent(all),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -79,9 +79,10 @@ export function copyEditor(
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
   const format = copyFormat(rules.meaning.lineage, text, statement, names);
-  const rows = new CopyMasking(format, masks, { count: rules.count, large: LARGE_ROWS });
+  const rows = new CopyMasking(format, masks, rules);
   return guarded({
     push: (bytes) => rows.push(bytes),
+    sent: (all) => rows.sent(all),
     end: () => {
       rows.end();
       return Buffer.alloc(0);
@@ -216,7 +217,7 @@ export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, end }: RowEditor): RowEditor {
+function guarded({ push, sent, end }: RowEditor): RowEditor {
   const unmasked = (error: unknown): never => {
     if (!(error instanceof Unmaskable)) throw error;
     throw new Unmasked(`The result cannot be masked: ${error.message}.`);
@@ -230,6 +231,7 @@ function guarded({ push, end }: RowEditor): RowEditor {
         return unmasked(error);
       }
     },
+    sent,
     end: () => {
       try {
         return end();

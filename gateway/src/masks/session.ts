@@ -14,7 +14,7 @@ import {
 } from '@sluice/analysis';
 import { type Facts, type Look, type MaskedSession, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
-import { filterMessage, filterNotification } from '@sluice/masking';
+import { type LargeRows, RowRoom, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -57,6 +57,8 @@ export class MaskSession implements MaskedSession {
   readonly #onUnmatched: (patterns: readonly string[]) => void;
   readonly #count: (cells: number) => void;
   readonly #backend: Backend;
+  readonly #room: RowRoom;
+  #onStalled: (message: string) => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
   /** Something was prepared since the target was last ready. */
@@ -85,8 +87,10 @@ export class MaskSession implements MaskedSession {
     key: Uint8Array,
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
+    rows: LargeRows,
     pooled?: Pooled,
   ) {
+    this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled(STALLED) });
     this.#backend = new Backend(pooled);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
@@ -118,7 +122,22 @@ export class MaskSession implements MaskedSession {
     return known instanceof Promise ? known : undefined;
   }
 
+  /**
+   * The memory of long rows is shared: `onStalled` has to end the session, since it keeps some and others wait. The text is for
+   * the client.
+   */
+  belongsTo(person: string, onStalled: (message: string) => void): void {
+    this.#room.person = person;
+    this.#onStalled = onStalled;
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#room.clear();
+  }
+
   ready(status: 'idle' | 'open' | 'failed'): void {
+    this.#room.clear();
     const failed = this.#failed;
     this.#failed = false;
     const before = this.#status;
@@ -207,6 +226,7 @@ export class MaskSession implements MaskedSession {
       masks,
       key: this.#key,
       count: this.#count,
+      room: this.#room,
       temporary: this.#temporary,
     };
     const voidParameters = voidsIn(command);
@@ -293,6 +313,9 @@ export class MaskSession implements MaskedSession {
     return code;
   }
 }
+
+const STALLED =
+  'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
 
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>

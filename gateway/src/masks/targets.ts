@@ -1,4 +1,5 @@
 import type { CompiledPolicy } from '@sluice/guardrails';
+import { LargeRows } from '@sluice/masking';
 import type { Connection } from '../services.js';
 import type { Side } from '@sluice/postgres';
 import { TargetCatalog } from './catalogs.js';
@@ -18,12 +19,15 @@ export interface Outside {
 export class MaskTargets {
   readonly #outside: Outside;
   readonly #key: Uint8Array;
+  readonly #rows: LargeRows;
   readonly #catalogs = new Map<string, TargetCatalog>();
   /** Of targets that are no longer asked for; sessions from before may still use them. */
   readonly #retired: TargetCatalog[] = [];
   readonly #warned = new Set<string>();
 
-  constructor(outside: Outside, key: Uint8Array) {
+  /** `rows`: memory that long rows of all sessions may take together, in bytes. */
+  constructor(outside: Outside, key: Uint8Array, rows: number) {
+    this.#rows = new LargeRows({ bytes: rows });
     this.#outside = outside;
     this.#key = key;
   }
@@ -40,6 +44,7 @@ export class MaskTargets {
       this.#key,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
+      this.#rows,
       connection.target.pooled,
     );
   }

@@ -1,5 +1,5 @@
 import type { CopyMasks, CopyRows } from './copy.js';
-import type { RowAllowance } from './large-rows.js';
+import type { RowRoom } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
@@ -10,22 +10,20 @@ import { malformed } from './unmaskable.js';
  */
 export class BinaryRows implements CopyRows {
   readonly #masks: CopyMasks;
-  readonly #allowance: RowAllowance;
+  readonly #room: RowRoom;
   readonly #rows: Lines;
   #field: Field = 'signature';
   /** Bytes of the field that are still to come. */
   #left = SIGNATURE.length;
   /** What has come of a field that is a number. */
   #number = 0;
-  /** Bytes that the header or the row has at the least. */
-  #needed = SIGNATURE.length;
   /** Columns of the row that are still to come. */
   #columns = 0;
 
-  constructor(masks: CopyMasks, allowance: RowAllowance) {
+  constructor(masks: CopyMasks, room: RowRoom) {
     this.#masks = masks;
-    this.#allowance = allowance;
-    this.#rows = new Lines((data, at) => this.#endOfRow(data, at), allowance);
+    this.#room = room;
+    this.#rows = new Lines((data, at) => this.#endOfRow(data, at), room);
   }
 
   cut(data: Buffer): Buffer[] {
@@ -94,17 +92,14 @@ export class BinaryRows implements CopyRows {
 
   /** False: there is more of the same row. */
   #expect(field: Field, bytes: number): false {
-    // Ahead of its bytes: what has no room is refused before it comes.
-    this.#needed = field === 'columns' ? bytes : this.#needed + bytes;
-    if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
     this.#field = field;
     this.#left = bytes;
     this.#number = 0;
     return false;
   }
 
-  mask(data: Buffer, header = 0): Buffer {
-    if (data.readInt16BE(header) === -1) return data;
+  mask(data: Buffer, header = 0): readonly Buffer[] {
+    if (data.readInt16BE(header) === -1) return [data];
     const out: Buffer[] = [];
     let from = 0;
     let at = header + 2;
@@ -113,7 +108,7 @@ export class BinaryRows implements CopyRows {
       const size = data.readInt32BE(at);
       const cell = at + 4;
       at = cell + Math.max(0, size);
-      if (mask) this.#allowance.look((looked += at - cell));
+      if (mask) this.#room.look((looked += at - cell));
       const masked = mask && (size >= 0 || mask.replacesNull) ? mask(data, cell, at) : undefined;
       if (masked === undefined) continue;
       const head = Buffer.allocUnsafe(4);
@@ -123,7 +118,8 @@ export class BinaryRows implements CopyRows {
       if (masked) out.push(Buffer.from(masked));
       from = at;
     }
-    return out.length === 0 ? data : Buffer.concat([...out, data.subarray(from)]);
+    out.push(data.subarray(from));
+    return out;
   }
 }
 

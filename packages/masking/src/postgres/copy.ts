@@ -1,9 +1,9 @@
 import { BinaryRows } from './copy-binary.js';
 import { CsvRows } from './copy-csv.js';
-import { type LargeRows, RowAllowance } from './large-rows.js';
+import { RowRoom } from './large-rows.js';
 import { TextRows } from './copy-text.js';
 import type { CellMask } from './types.js';
-import { LONGEST_ROW, malformed } from './unmaskable.js';
+import { malformed } from './unmaskable.js';
 
 /** The options of COPY TO that shape its output. Single-byte characters; the defaults are those of the format. */
 export interface CopyFormat {
@@ -25,22 +25,16 @@ export interface CopyRows {
   end(): void;
   /** How many bytes of the first row of a stream are a header, which is not masked. */
   headerOf(first: Buffer): number;
-  /** The row as it may pass: the same bytes, or a copy. */
-  mask(row: Buffer, header?: number): Buffer;
+  /** The row as it may pass, in pieces: parts of it, and what stands in place of others. */
+  mask(row: Buffer, header?: number): readonly Buffer[];
 }
 
 export type CopyMasks = readonly (CellMask | undefined)[];
 
 /** Masks are those of the columns in the order of the output, for the format text, and for binary in binary. */
-export function copyRows(
-  options: CopyFormat,
-  masks: CopyMasks,
-  limit = LONGEST_ROW,
-  large: LargeRows | undefined = undefined,
-): CopyRows {
-  const allowance = new RowAllowance(limit, large);
-  if (options.format === 'binary') return new BinaryRows(masks, allowance);
-  return options.format === 'csv' ? new CsvRows(options, masks, allowance) : new TextRows(options, masks, allowance);
+export function copyRows(options: CopyFormat, masks: CopyMasks, room = new RowRoom()): CopyRows {
+  if (options.format === 'binary') return new BinaryRows(masks, room);
+  return options.format === 'csv' ? new CsvRows(options, masks, room) : new TextRows(options, masks, room);
 }
 
 const COPY_DATA = 0x64;
@@ -59,6 +53,7 @@ export interface CutRows {
  */
 export class CopyMask {
   readonly #rows: CopyRows;
+  readonly #room: RowRoom;
   readonly #header = Buffer.alloc(HEADER);
   #headed = 0;
   /** Bytes of the current message that are still to come. */
@@ -68,9 +63,10 @@ export class CopyMask {
   /** Cells that were given another value. */
   masked = 0;
 
-  constructor(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW, large?: LargeRows) {
+  constructor(options: CopyFormat, masks: CopyMasks, room = new RowRoom()) {
     const counted = masks.map((mask) => mask && this.#counted(mask));
-    this.#rows = copyRows(options, counted, limit, large);
+    this.#room = room;
+    this.#rows = copyRows(options, counted, room);
   }
 
   /** Takes CopyData messages as they come, cut anywhere. Throws `Unmaskable`; then nothing of the row has passed. */
@@ -87,6 +83,7 @@ export class CopyMask {
         for (const row of this.#rows.cut(chunk.subarray(at, at + size))) rows.push(row);
         this.#left -= size;
         at += size;
+        if (this.#left === 0) this.#room.arrived();
         continue;
       }
       this.#header[this.#headed++] = chunk[at++] as number;
@@ -94,6 +91,8 @@ export class CopyMask {
       this.#headed = 0;
       this.#left = this.#header.readInt32BE(1) - 4;
       if (this.#header[0] !== COPY_DATA || this.#left < 0) throw malformed('a message among COPY data is none');
+      // A server sends a row in one message, so its size is known before it has come.
+      if (this.#left > chunk.length - at) this.#room.admit(this.#left);
     }
     const first = !this.#started && rows.length > 0;
     if (first) this.#started = true;
@@ -106,7 +105,8 @@ export class CopyMask {
     for (const [at, row] of rows.entries()) {
       const header = first && at === 0 ? this.#rows.headerOf(row) : 0;
       const made = this.#rows.mask(row, header);
-      out.push(headed(made), made);
+      out.push(headed(made));
+      for (const piece of made) out.push(piece);
     }
     return Buffer.concat(out);
   }
@@ -128,9 +128,12 @@ export class CopyMask {
 }
 
 /** The head of the message that a row is in. */
-function headed(row: Buffer): Buffer {
+function headed(row: readonly Buffer[]): Buffer {
   const head = Buffer.allocUnsafe(HEADER);
   head[0] = COPY_DATA;
-  head.writeInt32BE(row.length + 4, 1);
+  head.writeInt32BE(
+    row.reduce((sum, { length }) => sum + length, 4),
+    1,
+  );
   return head;
 }

@@ -3,7 +3,7 @@ export { type ColumnMask, cellMaskOf } from './column-mask.js';
 export { type CopyFormat, CopyMask, type CopyMasks, type CopyRows, copyRows } from './copy.js';
 export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask } from './fixed.js';
-export { LargeRows, type LargeRowLimits } from './large-rows.js';
+export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export { maskFor, rowMask } from './mask.js';
 export { filterMessage, filterNotification, type MessageRules, withoutFindings } from './messages.js';
 export { RowMask, type RowMaskOptions } from './rows.js';
