@@ -120,6 +120,7 @@ export class Gateway implements Controlled {
         },
       },
       parts.maskKey,
+      this.config.limits.rows,
     );
     this.#services = this.#makeServices(parts);
     this.#sweep = setInterval(() => this.#look(), SWEEP);

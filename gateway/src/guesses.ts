@@ -64,7 +64,7 @@ export class Guesses {
 
   /** Of one person at one target, which may have several connections. */
   counter(person: Person, target: string): GuessCounter {
-    const name = nameOf(person);
+    const name = personOf(person);
     const key = (column: string): string => keyOf(name, `${target} ${column}`);
     return {
       count: (column, values) => this.#count(key(column), Math.min(values, MAX_VALUES)),
@@ -153,7 +153,7 @@ export class Guesses {
 const keyOf = (person: string, column: string): string => `${person}\0${column}`;
 
 /** Whom an identity provider knows is who it says, whatever they are called; others are their name. */
-const nameOf = ({ name, issuer, subject }: Person): string =>
+export const personOf = ({ name, issuer, subject }: Person): string =>
   JSON.stringify(issuer === undefined || subject === undefined ? [name] : [issuer, subject]);
 
 /** Where a connection leads: another one to the same place gives nobody another budget. */

@@ -21,6 +21,7 @@ import type { Judge, Judgement } from './judge.js';
 import type { MaskSession } from '@sluice/sql-postgres';
 import type { Maker } from '@sluice/identity';
 import { Counters } from './counters.js';
+import { personOf } from './guesses.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
 import { termsOf } from './holds.js';
@@ -150,6 +151,7 @@ export class Session implements Gate, LoginSession {
   /** The connection is gone. */
   closed(): void {
     clearTimeout(this.#deadline);
+    this.masks?.closed();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -356,6 +358,7 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     this.#opened = connection;
     this.masks = services.masks(connection);
+    this.masks?.belongsTo(personOf(proven.principal), (message) => this.end({ type: 'deadline', message }));
     services.log.sessionOpened(this);
     this.#way = new Way(connection, services, this.id, this.signal, account);
     return {

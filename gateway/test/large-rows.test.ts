@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { type PostgresServer, findTool, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 const RULES = `
@@ -10,8 +10,11 @@ const RULES = `
     - { rule: emails, mask: { columns: ["files.email"], with: redact } }
 `;
 const MIB = 1024 * 1024;
-/** Of a bytea: its text has twice as many bytes. */
-const SIZE = 9 * MIB;
+const SIZE = 200 * MIB;
+const BINARY_SIZE = 120 * MIB;
+/** The masked column behind the long one, and before it. */
+const textOf = (size: number): string => `select id, repeat('x', ${size}) as data, email from files where id = 1`;
+const BINARY = `select email, convert_to(repeat('y', ${BINARY_SIZE}), 'UTF8') as data, id from files where id = 1`;
 
 describe.skipIf(missingPostgres(18))('rows of more than 16 MiB with a masked column', () => {
   let server: PostgresServer;
@@ -21,13 +24,11 @@ describe.skipIf(missingPostgres(18))('rows of more than 16 MiB with a masked col
     server = await startPostgres({ major: 18 });
     const direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
-    await direct.query(`create table files (id int, data bytea, email text);
-      insert into files select id, convert_to(repeat(id::text, ${SIZE}), 'UTF8'), 'ada@example.com'
-        from generate_series(1, 2) id;
-      insert into files values (4, convert_to(repeat('4', ${65 * MIB}), 'UTF8'), 'ada@example.com'),
-        (5, null, repeat('e', ${17 * MIB}))`);
+    await direct.query(`create table files (id int, email text);
+      insert into files values (1, 'ada@example.com'), (2, repeat('e', ${17 * MIB}))`);
     await direct.end();
-    stand = await openStand({ target: targetOf(server), rules: RULES });
+    // Room for one of the rows at a time.
+    stand = await openStand({ target: targetOf(server), rules: RULES, limits: '{ rows: 300MiB }' });
     client = await stand.client();
   });
   afterAll(async () => {
@@ -35,40 +36,87 @@ describe.skipIf(missingPostgres(18))('rows of more than 16 MiB with a masked col
     await stand.stop();
     await server.stop();
   });
+  afterEach(() => void vi.useRealTimers());
 
-  test('pass as rows', async () => {
-    const { rows } = await client.query('select id, data, email from files where id <= $1 order by id', [2]);
-    expect(rows.map(({ id, email }) => [id, email])).toEqual([1, 2].map((id) => [id, '[masked:EMAIL]']));
-    for (const { id, data } of rows as { id: number; data: Buffer }[])
-      expect(data.equals(Buffer.alloc(SIZE, String(id)))).toBe(true);
+  async function inText(): Promise<void> {
+    const {
+      rows: [row],
+    } = await client.query(textOf(SIZE));
+    expect([row.id, row.email]).toEqual([1, '[masked:EMAIL]']);
+    expect(md5(row.data)).toBe(md5(Buffer.alloc(SIZE, 'x')));
+  }
+
+  async function inBinary(): Promise<void> {
+    const other = await stand.client();
+    // One result with two rows, so that one follows another within a chunk.
+    const text = `${BINARY} union all ${BINARY}`;
+    const query = { text, binary: true, queryMode: 'extended' };
+    const { rows } = await other.query(query);
+    expect(rows.map(({ id, email }) => [id, email])).toEqual([1, 1].map((id) => [id, '[masked:EMAIL]']));
+    for (const { data } of rows) expect(md5(data)).toBe(md5(Buffer.alloc(BINARY_SIZE, 'y')));
+    await other.end();
+  }
+
+  test('come out right in both formats, of two sessions at once that have room for one', async () => {
+    await Promise.all([inText(), inBinary()]);
   });
 
-  test.skipIf(missingTool('psql'))('pass as COPY', async () => {
-    const psql = spawn(
-      findTool('psql') as string,
-      ['-Xqc', 'copy (select * from files where id <= 2 order by id) to stdout'],
-      {
-        env: {
-          ...process.env,
-          PGHOST: '127.0.0.1',
-          PGPORT: `${stand.port}`,
-          PGUSER: 'dev',
-          PGDATABASE: 'db',
-          PGPASSWORD: stand.token,
-        },
+  test.skipIf(missingTool('psql')).each(['text', 'binary'])('come out right in COPY as %s', async (format) => {
+    const psql = spawn(findTool('psql') as string, ['-Xqc', `copy (${textOf(SIZE)}) to stdout (format ${format})`], {
+      env: {
+        ...process.env,
+        PGHOST: '127.0.0.1',
+        PGPORT: `${stand.port}`,
+        PGUSER: 'dev',
+        PGDATABASE: 'db',
+        PGPASSWORD: stand.token,
       },
-    );
+    });
     const hash = createHash('md5');
     for await (const chunk of psql.stdout) hash.update(chunk as Buffer);
     const wanted = createHash('md5');
-    for (const id of [1, 2]) wanted.update(`${id}\t\\\\x${`3${id}`.repeat(SIZE)}\t[masked:EMAIL]\n`);
+    const data = Buffer.alloc(SIZE, 'x');
+    if (format === 'text') wanted.update('1\t').update(data).update('\t[masked:EMAIL]\n');
+    else {
+      wanted.update(Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8), Buffer.from([0, 3])]));
+      for (const cell of [Buffer.from([0, 0, 0, 1]), data, Buffer.from('[masked:EMAIL]')]) {
+        const size = Buffer.alloc(4);
+        size.writeInt32BE(cell.length);
+        wanted.update(size).update(cell);
+      }
+      wanted.update(Buffer.from([0xff, 0xff]));
+    }
     expect(hash.digest('hex')).toBe(wanted.digest('hex'));
   });
 
   test('beyond what can be kept are refused, and so are long values that a mask looks at', async () => {
-    await expect(client.query('select * from files where id = 4')).rejects.toThrow(/more than 134217728 bytes/);
-    await expect(client.query('select * from files where id = 5')).rejects.toThrow(/a mask looks at have more than/);
-    const { rows } = await client.query('select id, length(data) as size from files where id = 4');
-    expect(rows).toEqual([{ id: 4, size: 65 * MIB }]);
+    await expect(client.query(textOf(301 * MIB))).rejects.toThrow(/more than 314572800 bytes/);
+    await expect(client.query('select * from files where id = 2')).rejects.toThrow(/a mask looks at have more than/);
+    const { rows } = await client.query('select id from files order by id');
+    expect(rows).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  test('of a client that reads nothing more do not stop others for ever', async () => {
+    const stalled = await stand.client();
+    const { stream } = (stalled as unknown as { connection: { stream: NodeJS.ReadStream } }).connection;
+    const gone = stalled.query(textOf(SIZE)).then(
+      () => 'answered',
+      () => 'ended',
+    );
+    await new Promise((resolve) => stream.once('data', resolve));
+    stream.pause();
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval'] });
+    let answered = false;
+    const waiting = inText().then(() => (answered = true));
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { timeout: 10_000 });
+    vi.advanceTimersByTime(19_000);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(answered).toBe(false);
+    vi.advanceTimersByTime(10_000);
+    await waiting;
+    stream.resume();
+    expect(await gone).toBe('ended');
   });
 });
+
+const md5 = (data: string | Buffer): string => createHash('md5').update(data).digest('hex');

@@ -1,15 +1,21 @@
 /** Rows with much to look at are masked in another thread: what comes out is the same, and others go on meanwhile. */
 import {
   type ColumnMask,
+  CopyMask,
+  CopyMasking,
   ENTITIES,
   MAX_INLINE_BYTES,
+  MAX_INLINE_CELLS,
   RowMask,
   RowMasking,
+  RowRoom,
   Unmaskable,
   builtIn,
   cellMaskOf,
 } from '@sluice/masking';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { countWork } from '@sluice/testkit/work';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Stand, openStand, targetOf } from './stand.js';
 
@@ -81,11 +87,130 @@ describe('rows', () => {
     expect(new RowMasking(columns, { count: () => undefined }).push(row(long, 'x', '{}', '{}'))).toBeInstanceOf(Buffer);
   });
 
+  test('very many small values take a thread too', async () => {
+    const many = Buffer.concat(Array.from({ length: MAX_INLINE_CELLS / 3 + 1 }, () => row('1', 'x', '{}', '{}')));
+    const made = new RowMasking(columns, { count: () => undefined }).push(many);
+    expect(made).toBeInstanceOf(Promise);
+    expect((await made).equals(many)).toBe(true);
+  });
+
   test('what is refused here is refused there', async () => {
     const other = new RowMasking([detecting('text')], { count: () => undefined });
     expect(() => other.push(Buffer.concat([row(long), row('1', '2')]))).toThrow(Unmaskable);
-    const small = new RowMasking([detecting('text')], { count: () => undefined, limit: MAX_INLINE_BYTES });
+    const room = new RowRoom(undefined, { limit: MAX_INLINE_BYTES });
+    const small = new RowMasking([detecting('text')], { count: () => undefined, room });
     expect(() => small.push(row(long))).toThrow(/more than/);
+  });
+});
+
+describe('COPY data', () => {
+  const MAIL = 'mail ada@example.com, "now" \\ '.repeat(MAX_INLINE_BYTES / 20);
+  const int32 = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32BE(value);
+    return bytes;
+  };
+  const message = (data: Buffer): Buffer => Buffer.concat([Buffer.from('d'), int32(data.length + 4), data]);
+  const VALUES = [
+    ['1', 'ada@example.com'],
+    ['2', MAIL],
+    ['3', ''],
+    ['4', 'ada@example.com'],
+  ];
+  const HEADER = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), int32(0), int32(3), Buffer.from('ext')]);
+  const binary = (cells: readonly string[]): Buffer =>
+    Buffer.concat([
+      Buffer.from([0, cells.length]),
+      ...cells.flatMap((text) => [int32(text.length), Buffer.from(text)]),
+    ]);
+  /** In each format the messages of a server, and the ones to come out. */
+  const SHAPES = {
+    text: {
+      format: { format: 'text', header: true },
+      head: (row: Buffer) => [Buffer.from('id\tmail ada@example.com\n'), row],
+      row: (cells: readonly string[]) =>
+        Buffer.from(`${cells.map((cell) => cell.replaceAll('\\', '\\\\')).join('\t')}\n`),
+      end: [],
+    },
+    csv: {
+      format: { format: 'csv', header: true, forceQuote: [false, true] },
+      head: (row: Buffer) => [Buffer.from('id,mail ada@example.com\n'), row],
+      row: ([id, mail = '']: readonly string[]) => Buffer.from(`${id},"${mail.replaceAll('"', '""')}"\n`),
+      end: [],
+    },
+    binary: {
+      format: { format: 'binary' },
+      head: (row: Buffer) => [Buffer.concat([HEADER, row])],
+      row: binary,
+      end: [Buffer.from([0xff, 0xff])],
+    },
+  } as const;
+  const streamOf = ({ head, row, end }: (typeof SHAPES)['text' | 'csv' | 'binary'], values: string[][]): Buffer => {
+    const [first = Buffer.alloc(0), ...rest] = values.map(row);
+    return Buffer.concat([...head(first), ...rest, ...end].map(message));
+  };
+
+  describe.each(Object.entries(SHAPES))('in %s', (name, shape) => {
+    const columns = [undefined, detecting(name === 'binary' ? 'binary' : 'text')];
+    const hashed = (text: string): string => {
+      const mask = cellMaskOf(detecting('text'));
+      const bytes = Buffer.from(text);
+      return mask?.(bytes, 0, bytes.length)?.toString() ?? text;
+    };
+    const wanted = streamOf(
+      shape,
+      VALUES.map(([id = '', mail = '']) => [id, hashed(mail)]),
+    );
+
+    test('comes out right however it is cut', async () => {
+      const stream = streamOf(shape, VALUES);
+      for (const size of [1000, 64 * 1024, Number.MAX_SAFE_INTEGER]) {
+        let cells = 0;
+        let late = 0;
+        const masking = new CopyMasking(shape.format, columns, { count: (more) => (cells += more) });
+        const out: Buffer[] = [];
+        for (let at = 0; at < stream.length; at += size) {
+          const made = masking.push(Buffer.from(stream.subarray(at, at + size)));
+          if (made instanceof Promise) late++;
+          out.push(Buffer.from(await made));
+        }
+        masking.end();
+        expect(Buffer.concat(out).equals(wanted)).toBe(true);
+        expect([cells, late]).toEqual([3, 1]);
+      }
+    });
+
+    test('a value that detectors look at for long is not masked in this thread', async () => {
+      const stream = streamOf(shape, [['1', 'a@b.cc '.repeat(MAX_INLINE_BYTES / 6)]]);
+      const inline = countWork(() => new CopyMask(shape.format, columns.map(cellMaskOf)).push(stream));
+      let made: unknown;
+      const here = countWork(() => {
+        made = new CopyMasking(shape.format, columns, { count: () => undefined }).push(stream);
+      });
+      expect(made).toBeInstanceOf(Promise);
+      expect(here).toBeLessThan(inline / 10);
+      await made;
+    });
+
+    test('so are very many small values', async () => {
+      const values = Array.from({ length: MAX_INLINE_CELLS + 1 }, (_, n) => [`${n % 7}`, 'x']);
+      const masking = new CopyMasking(shape.format, columns, { count: () => undefined });
+      const made = masking.push(streamOf(shape, values));
+      expect(made).toBeInstanceOf(Promise);
+      expect((await made).equals(streamOf(shape, values))).toBe(true);
+      expect(masking.push(Buffer.alloc(0))).toBeInstanceOf(Buffer);
+    });
+  });
+
+  test('what is refused here is refused there', async () => {
+    const masking = new CopyMasking({ format: 'text' }, [detecting('text')], {
+      count: () => undefined,
+      room: new RowRoom(undefined, { limit: MAX_INLINE_BYTES }),
+    });
+    await expect(masking.push(message(Buffer.from(`${MAIL}\n`)))).rejects.toThrow(/a mask looks at have more than/);
+    const columns = [detecting('text'), undefined];
+    const other = new CopyMasking({ format: 'text' }, columns, { count: () => undefined });
+    await expect(other.push(message(Buffer.from(`${MAIL}\n`)))).rejects.toThrow(/other columns/);
   });
 });
 
@@ -101,6 +226,10 @@ describe.skipIf(missingPostgres(18))('a value of some MiB that detectors look at
   const LONG = `select repeat('ada@example.com and so on ', ${TIMES}) as a`;
   beforeAll(async () => {
     server = await startPostgres({ major: 18 });
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(`create table mails as ${LONG} union all select 'bob@example.com'`);
+    await direct.end();
     stand = await openStand({ target: targetOf(server), rules: RULES });
   });
   afterAll(async () => {
@@ -123,6 +252,19 @@ describe.skipIf(missingPostgres(18))('a value of some MiB that detectors look at
     ]);
     expect(answers[2].rows[0].a === wanted).toBe(true);
     expect([answers[1].rows[0].a, answers[3].rows[0].a]).toEqual(['2', '3'].map(Number));
+    await client.end();
+  });
+
+  test.each(['text', 'csv', 'binary'])('comes masked in COPY as %s', async (format) => {
+    const client = await stand.client();
+    const sent: Buffer[] = [];
+    const { connection } = client as unknown as { connection: NodeJS.EventEmitter };
+    connection.on('copyData', ({ chunk }: { chunk: Buffer }) => sent.push(Buffer.from(chunk)));
+    await client.query(`copy mails to stdout (format ${format})`);
+    const data = Buffer.concat(sent).toString('latin1');
+    expect(data.split('[masked:EMAIL]')).toHaveLength(TIMES + 2);
+    expect(data).not.toContain('example.com');
+    expect((await client.query('select 1 as a')).rows).toEqual([{ a: 1 }]);
     await client.end();
   });
 

@@ -24,6 +24,8 @@ export interface Config {
     readonly recorded: number;
     /** What a terminal may show from one line that is typed to the next. */
     readonly terminal: number;
+    /** What rows of more than 16 MiB with masked columns may take together. */
+    readonly rows: number;
     readonly handshake: number;
     readonly upstreamLogin: number;
     /** 0: a session may stay idle. */

@@ -347,6 +347,9 @@ const limits = z.strictObject({
     .describe(
       'what a terminal may show from one line that is typed to the next; all of it is recorded, beyond it the terminal ends',
     ),
+  rows: size
+    .prefault('1GiB')
+    .describe('memory that rows of more than 16 MiB with masked columns take together; a longer row is refused'),
   handshake: duration.prefault('10s').describe('from accepting a client to its being logged in'),
   upstream_login: duration.prefault('15s').describe('from reaching a target to its being ready'),
   idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),

@@ -98,6 +98,7 @@ describe('what a good configuration means', () => {
       text: 16 * 1024 ** 2,
       recorded: 64 * 1024,
       terminal: 64 * 1024 ** 2,
+      rows: 1024 ** 3,
       handshake: 10_000,
       upstreamLogin: 15_000,
       idle: 0,

@@ -81,6 +81,8 @@ export interface RowEditor {
    * where there is so much to look at that others would have to wait: nothing may be pushed before it has settled.
    */
   push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer>;
+  /** Bytes that `push` promised have left for the client; `all`: no more of them are to come. */
+  sent(all: boolean): void;
   /** What is left at the end of the rows. */
   end(): Buffer;
 }

@@ -1,7 +1,16 @@
 import { CUTS, lent, randomPieces } from '@sluice/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { builtIn, type CellMask, maskFor, type MaskOptions, type Mode, RowMask, Unmaskable } from '../src/index.js';
+import {
+  builtIn,
+  type CellMask,
+  maskFor,
+  type MaskOptions,
+  type Mode,
+  RowMask,
+  RowRoom,
+  Unmaskable,
+} from '../src/index.js';
 
 const options = (type: Mode['type']): MaskOptions => ({ mode: { type }, key: Buffer.alloc(16, 3), entity: 'EMAIL' });
 const text = builtIn(25);
@@ -118,7 +127,7 @@ describe('nothing passes of', () => {
   const one = dataRow([Buffer.from('secret')]);
   const push = (bytes: Buffer, limit: number): unknown => {
     try {
-      return new RowMask([MASKS['redact']], { limit }).push(bytes);
+      return new RowMask([MASKS['redact']], { room: new RowRoom(undefined, { limit }) }).push(bytes);
     } catch (error) {
       expect(error).toBeInstanceOf(Unmaskable);
       expect((error as Error).message).not.toContain('secret');
@@ -132,7 +141,7 @@ describe('nothing passes of', () => {
   };
 
   test.each([
-    ['a row beyond the limit', one, 'ROW_TOO_LONG', 10],
+    ['the start of a row beyond the limit', one.subarray(0, -1), 'ROW_TOO_LONG', 10],
     ['the head of a row beyond the limit', one.subarray(0, 5), 'ROW_TOO_LONG', 10],
     ['another message', changed(0, 0x54), 'ROW_MALFORMED', 99],
     ['a row of another width', dataRow([Buffer.from('secret'), null]), 'ROW_MALFORMED', 99],

@@ -17,6 +17,8 @@ export interface Conversation {
 /** Where a conversation's effects go. */
 export interface Wires {
   send(to: Side, bytes: Uint8Array): void;
+  /** Settles when all that was sent to the side has left, or the side is gone. */
+  flushed(to: Side): Promise<void>;
   /** Nothing more will be sent: what was is delivered, then both sides are closed. */
   finish(): void;
   /** `wants` may have changed although no bytes came in. */

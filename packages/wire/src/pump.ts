@@ -43,6 +43,13 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
         }
       }
     },
+    flushed(to) {
+      const stream = streams[to];
+      const { promise: left, resolve: done } = Promise.withResolvers<void>();
+      if (gone[to] || stream.destroyed || stream.writableEnded) done();
+      else stream.write(NOTHING, () => done());
+      return left;
+    },
     finish() {
       if (finishing) return;
       finishing = true;

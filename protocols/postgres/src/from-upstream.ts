@@ -38,7 +38,7 @@ export class FromUpstream {
   /** The client has had whole messages only. */
   get betweenMessages(): boolean {
     // What an editor keeps of a row the client has not had.
-    return this.#passing === 0 || this.#editing !== undefined;
+    return !this.#out.amidRows && (this.#passing === 0 || this.#editing !== undefined);
   }
 
   get waits(): boolean {

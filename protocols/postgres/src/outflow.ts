@@ -5,6 +5,9 @@ import { messageLength } from './messages.js';
 import type { Running } from './pipeline.js';
 import { unmaskable } from './refusal.js';
 
+/** What is sent of rows at a time before the client has taken it, in bytes. TLS makes a copy of it, and stops others meanwhile. */
+const MAX_SLICE_BYTES = 1024 * 1024;
+
 /**
  * What of the target's chunks goes to the client and into the record, and in which form. Both get the same: bytes as they
  * came where nothing changes them, what an editor made of rows, what stands in place of an error.
@@ -21,6 +24,8 @@ export class Outflow {
   /** What came behind rows that another thread is masking; undefined while none is. */
   #held: Buffer[] | undefined;
   readonly #goOn: (held: Buffer) => void;
+  /** The client has had a part of rows that another thread has masked. */
+  amidRows = false;
 
   /** `goOn` gets what was held, once what it came behind has gone. */
   constructor(shared: Shared, goOn: (held: Buffer) => void) {
@@ -67,21 +72,14 @@ export class Outflow {
       return NOTHING;
     });
     this.replace(chunk, at, next, made);
-    if (late) this.#waitFor(late, chunk, next);
+    if (late && editor) this.#waitFor(late, editor, chunk, next);
   }
 
   /** The answer goes on where it stopped when the rows are there. */
-  #waitFor(rows: Promise<Buffer>, chunk: Buffer, at: number): void {
+  #waitFor(rows: Promise<Buffer>, editor: RowEditor, chunk: Buffer, at: number): void {
     this.closeChunk(chunk, at);
     this.#held = [];
-    const arrived = (make: () => Buffer): void =>
-      this.#shared.later(() => {
-        const held = Buffer.concat(this.#held ?? []);
-        this.#held = undefined;
-        const made = this.masked(make);
-        if (made.length > 0) this.#shared.wires.send('client', made);
-        if (held.length > 0) this.#goOn(held);
-      });
+    const arrived = (make: () => Buffer): void => this.#shared.later(() => this.#give(this.masked(make), editor));
     rows.then(
       (made) => arrived(() => made),
       (error: unknown) =>
@@ -89,6 +87,28 @@ export class Outflow {
           throw error instanceof Unmasked ? error : new Unmasked('The result could not be masked.');
         }),
     );
+  }
+
+  /** Slice by slice, as the client takes them: then what came behind them. */
+  #give(rows: Buffer, editor: RowEditor): void {
+    const { wires } = this.#shared;
+    if (rows.length > MAX_SLICE_BYTES || this.amidRows) {
+      wires.send('client', rows.subarray(0, MAX_SLICE_BYTES));
+      this.amidRows = rows.length > MAX_SLICE_BYTES;
+      const rest = rows.subarray(MAX_SLICE_BYTES);
+      void wires.flushed('client').then(() =>
+        this.#shared.later(() => {
+          editor.sent(!this.amidRows);
+          this.#give(rest, editor);
+        }),
+      );
+      return;
+    }
+    if (rows.length > 0) wires.send('client', rows);
+    editor.sent(true);
+    const held = Buffer.concat(this.#held ?? []);
+    this.#held = undefined;
+    if (held.length > 0) this.#goOn(held);
   }
 
   /** Rows out of an editor, into the record as far as they fit. What cannot be masked is left out, and the client told. */

@@ -23,7 +23,10 @@ const answerAll = async (): Promise<void> => {
  * A session whose masks write an X over each cell that is `secret`, in another thread where the statement has "long" in it. Statements with "stop" in them are not what was judged;
  * with "late", that shows at a row. `set` changes the session.
  */
-function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'none' })): Masked {
+function masked(
+  judge: (command: SqlCommand) => Answer = () => allow({ type: 'none' }),
+  flushed?: () => Promise<void>,
+): Masked {
   const told: string[] = [];
   const hide = (bytes: Buffer): Buffer =>
     Buffer.from(bytes.toString('latin1').replaceAll('secret', 'XXXXXX'), 'latin1');
@@ -46,6 +49,9 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
         if (fails) throw new Unmasked('A row cannot be masked.');
         return hide(whole);
       },
+      sent: (all: boolean) => {
+        if (text.includes('huge')) told.push(all ? 'sent all' : 'sent some');
+      },
       end: () => (text.includes('tail') ? reply.copyData('tail') : Buffer.alloc(0)),
     };
   };
@@ -62,6 +68,7 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
     completed: (statement) => told.push(`completed ${statement}`),
   });
   const session = talk({
+    ...(flushed && { flushed }),
     masks: {
       ready: (status) => told.push(status),
       message: hide,
@@ -86,6 +93,56 @@ const recorded = (session: Talk): string =>
   Buffer.concat(session.recorded.flatMap(({ data }) => data.map((bytes) => Buffer.from(bytes)))).toString('latin1');
 
 beforeEach(() => void (elsewhere.length = 0));
+
+describe('rows that another thread masks, and that are long', () => {
+  const MIB = 1024 * 1024;
+  /** What is to happen when the client has taken a slice. */
+  const taken: (() => void)[] = [];
+  const start = async (): Promise<Masked> => {
+    taken.length = 0;
+    const session = masked(undefined, () => new Promise((resolve) => taken.push(resolve)));
+    session.client(t.query('long huge'), t.query('select 2'));
+    session.replies(reply.columns('a'), reply.row(`secret${'x'.repeat(2.5 * MIB)}`), reply.complete('SELECT 1'));
+    await answerAll();
+    return session;
+  };
+  const take = async (): Promise<void> => {
+    taken.shift()?.();
+    await turn();
+  };
+  const size = (session: Talk): number => session.sent.client.reduce((sum, { length }) => sum + length, 0);
+
+  test('are given as the client takes them, and nothing overtakes them', async () => {
+    const session = await start();
+    for (const mib of [1, 2]) {
+      expect(Math.floor(size(session) / MIB)).toBe(mib);
+      expect(session.conversation.wants('upstream')).toBe(false);
+      await take();
+    }
+    expect(Math.floor((size(session) / MIB) * 2)).toBe(5);
+    await take();
+    expect(session.told.filter((one) => one.startsWith('sent'))).toEqual([
+      'sent some',
+      'sent some',
+      'sent all',
+      'sent all',
+    ]);
+    expect(session.conversation.wants('upstream')).toBe(true);
+    session.replies(reply.ready('I'), reply.columns('a'), reply.row('secret'), reply.complete('SELECT 1'));
+    expect(session.toClient()).toEqual(['T', 'D', 'C', 'Z I', 'T', 'D', 'C']);
+    expect(sent(session)).not.toContain('secret');
+  });
+
+  test('in the middle of one nothing is said, and what is left comes to nothing', async () => {
+    const session = await start();
+    const before = size(session);
+    session.conversation.stop({ type: 'deadline', message: 'Others waited.' }, 'now');
+    expect(session.finished).toBe(true);
+    await take();
+    expect(size(session)).toBe(before);
+    expect(session.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'lost' });
+  });
+});
 
 describe.each(Object.entries(CUTS))('rows that another thread masks, %s', (_, cut) => {
   const replies = (session: Talk, ...messages: Buffer[]): void => {

@@ -85,6 +85,8 @@ export interface TalkOptions {
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
+  /** When the client has taken all that was sent; at once where nothing is said. */
+  readonly flushed?: () => Promise<void>;
 }
 
 export function talk(options: TalkOptions = {}): Talk {
@@ -98,6 +100,7 @@ export function talk(options: TalkOptions = {}): Talk {
   const conversation = new PostgresConversation({
     wires: {
       send: (to, bytes) => void sent[to].push(Buffer.from(bytes)),
+      flushed: options.flushed ?? (() => Promise.resolve()),
       finish: () => {
         finished = true;
       },

@@ -1,59 +1,44 @@
 import type { CopyMasks, CopyRows } from './copy.js';
-import type { RowAllowance } from './large-rows.js';
+import type { RowRoom } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
 /**
  * COPY in binary format ("Binary Format" of the COPY reference page): a signature, int32 flags, int32 size of an extension and
- * the extension; then rows of int16 columns and for each int32 size (-1 for NULL) and bytes; then int16 -1.
+ * the extension; then rows of int16 columns and for each int32 size (-1 for NULL) and bytes; then int16 -1. The header is
+ * part of the first row: a server sends both in one message, and clients rely on it.
  */
 export class BinaryRows implements CopyRows {
   readonly #masks: CopyMasks;
-  readonly #allowance: RowAllowance;
+  readonly #room: RowRoom;
   readonly #rows: Lines;
   #field: Field = 'signature';
   /** Bytes of the field that are still to come. */
   #left = SIGNATURE.length;
   /** What has come of a field that is a number. */
   #number = 0;
-  /** Bytes that the header or the row has at the least. */
-  #needed = SIGNATURE.length;
   /** Columns of the row that are still to come. */
   #columns = 0;
-  /** The signature: a server sends it with what comes next, in one message, and clients rely on it. */
-  #header: Buffer | undefined;
-  #headed = false;
 
-  constructor(masks: CopyMasks, allowance: RowAllowance) {
+  constructor(masks: CopyMasks, room: RowRoom) {
     this.#masks = masks;
-    this.#allowance = allowance;
-    this.#rows = new Lines((data, at) => this.#endOfRow(data, at), allowance);
+    this.#room = room;
+    this.#rows = new Lines((data, at) => this.#endOfRow(data, at), room);
   }
 
-  push(data: Buffer): Buffer[] {
-    const rows: Buffer[] = [];
-    for (const row of this.#rows.push(data)) {
-      if (this.#headed) rows.push(this.#withHeader(this.#row(row, 0, row.length)));
-      // A copy: the data may be a buffer that its owner fills again.
-      else this.#header = Buffer.from(row);
-      this.#headed = true;
-    }
-    return rows;
+  cut(data: Buffer): Buffer[] {
+    return this.#rows.push(data);
   }
 
-  end(): Buffer[] {
+  end(): void {
     if (this.#field !== 'nothing') throw malformed('COPY data ends before its trailer');
-    return [];
   }
 
-  #withHeader(row: Buffer): Buffer {
-    if (!this.#header) return row;
-    const first = Buffer.concat([this.#header, row]);
-    this.#header = undefined;
-    return first;
+  headerOf(first: Buffer): number {
+    return FIXED_HEADER_BYTES + first.readInt32BE(FIXED_HEADER_BYTES - 4);
   }
 
-  /** Behind the end of the header, or of a row, that began here or earlier; -1 while it goes on. */
+  /** Behind the end of a row that began here or earlier; -1 while it goes on. */
   #endOfRow(data: Buffer, from: number): number {
     for (let at = from; at < data.length; ) {
       if (this.#field === 'nothing') throw malformed('COPY data goes on behind its trailer');
@@ -74,7 +59,7 @@ export class BinaryRows implements CopyRows {
     if (!SIGNATURE.subarray(at, at + come.length).equals(come)) throw malformed('not binary COPY data');
   }
 
-  /** A field is whole: whether the header, or the row, ends with it. If not, the next field begins. */
+  /** A field is whole: whether the row ends with it. If not, the next field begins. */
   #endsWith(field: Field): boolean {
     const number = this.#number;
     switch (field) {
@@ -84,9 +69,9 @@ export class BinaryRows implements CopyRows {
         return this.#expect('extension size', 4);
       case 'extension size':
         if (number < 0) throw malformed('not binary COPY data');
-        return number > 0 ? this.#expect('extension', number) : !this.#expect('columns', 2);
+        return number > 0 ? this.#expect('extension', number) : this.#expect('columns', 2);
       case 'extension':
-        return !this.#expect('columns', 2);
+        return this.#expect('columns', 2);
       case 'columns':
         if (number === 0xffff) return !this.#expect('nothing', 0);
         if (number !== this.#masks.length) throw malformed('a row has other columns');
@@ -107,26 +92,23 @@ export class BinaryRows implements CopyRows {
 
   /** False: there is more of the same row. */
   #expect(field: Field, bytes: number): false {
-    // Ahead of its bytes: what has no room is refused before it comes.
-    this.#needed = field === 'columns' ? bytes : this.#needed + bytes;
-    if (this.#needed > this.#allowance.limit) this.#allowance.admit(this.#needed);
     this.#field = field;
     this.#left = bytes;
     this.#number = 0;
     return false;
   }
 
-  #row(data: Buffer, start: number, end: number): Buffer {
-    if (data.readInt16BE(start) === -1) return data.subarray(start, end);
+  mask(data: Buffer, header = 0): readonly Buffer[] {
+    if (data.readInt16BE(header) === -1) return [data];
     const out: Buffer[] = [];
-    let from = start;
-    let at = start + 2;
+    let from = 0;
+    let at = header + 2;
     let looked = 0;
     for (const mask of this.#masks) {
       const size = data.readInt32BE(at);
       const cell = at + 4;
       at = cell + Math.max(0, size);
-      if (mask) this.#allowance.look((looked += at - cell));
+      if (mask) this.#room.look((looked += at - cell));
       const masked = mask && (size >= 0 || mask.replacesNull) ? mask(data, cell, at) : undefined;
       if (masked === undefined) continue;
       const head = Buffer.allocUnsafe(4);
@@ -136,11 +118,14 @@ export class BinaryRows implements CopyRows {
       if (masked) out.push(Buffer.from(masked));
       from = at;
     }
-    return out.length === 0 ? data.subarray(start, end) : Buffer.concat([...out, data.subarray(from, end)]);
+    out.push(data.subarray(from));
+    return out;
   }
 }
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
+/** Signature, flags and the size of the extension. */
+const FIXED_HEADER_BYTES = SIGNATURE.length + 8;
 
 /** What comes next: of the header, or of a row. 'nothing': the trailer has been read. */
 type Field = 'signature' | 'flags' | 'extension size' | 'extension' | 'columns' | 'size' | 'cell' | 'nothing';

@@ -1,5 +1,5 @@
 import type { CopyFormat, CopyMasks, CopyRows } from './copy.js';
-import type { RowAllowance } from './large-rows.js';
+import type { RowRoom } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
@@ -15,33 +15,36 @@ export class CsvRows implements CopyRows {
   readonly #null: Buffer;
   readonly #force: readonly boolean[];
   readonly #lines: Lines;
-  readonly #allowance: RowAllowance;
+  readonly #room: RowRoom;
   /** Bytes of the current row that masks look at. */
   #looked = 0;
-  #header: boolean;
+  readonly #header: boolean;
   /** Of the line that is being read: inside quotes, and behind an escape that is not the quote. */
   #quoted = false;
   #escaped = false;
 
-  constructor(options: CopyFormat, masks: CopyMasks, allowance: RowAllowance) {
+  constructor(options: CopyFormat, masks: CopyMasks, room: RowRoom) {
     this.#masks = masks;
-    this.#allowance = allowance;
+    this.#room = room;
     this.#delimiter = (options.delimiter ?? ',').charCodeAt(0);
     this.#quote = (options.quote ?? '"').charCodeAt(0);
     this.#escape = (options.escape ?? options.quote ?? '"').charCodeAt(0);
     this.#null = Buffer.from(options.null ?? '');
     this.#force = options.forceQuote ?? [];
     this.#header = options.header ?? false;
-    this.#lines = new Lines((data, at) => this.#endOfLine(data, at), allowance);
+    this.#lines = new Lines((data, at) => this.#endOfLine(data, at), room);
   }
 
-  push(data: Buffer): Buffer[] {
-    return this.#lines.push(data).map((line) => this.#row(line, line.length - 1));
+  cut(data: Buffer): Buffer[] {
+    return this.#lines.push(data);
   }
 
-  end(): Buffer[] {
+  end(): void {
     if (this.#quoted || this.#lines.rest().length > 0) throw malformed('COPY data ends inside a row');
-    return [];
+  }
+
+  headerOf(first: Buffer): number {
+    return this.#header ? first.length : 0;
   }
 
   /** A doubled quote closes and opens again, so it needs no look ahead. */
@@ -57,11 +60,9 @@ export class CsvRows implements CopyRows {
     return -1;
   }
 
-  #row(line: Buffer, end: number): Buffer {
-    if (this.#header) {
-      this.#header = false;
-      return line;
-    }
+  mask(line: Buffer, header = 0): readonly Buffer[] {
+    if (header > 0) return [line];
+    const end = line.length - 1;
     const out: Buffer[] = [];
     this.#looked = 0;
     let from = 0;
@@ -78,7 +79,8 @@ export class CsvRows implements CopyRows {
       at++;
     }
     if (this.#masks.length === 0 && end !== 0) throw malformed('a row has other columns');
-    return out.length === 0 ? line : Buffer.concat([...out, line.subarray(from)]);
+    out.push(line.subarray(from));
+    return out;
   }
 
   #endOfValue(line: Buffer, start: number, end: number): number {
@@ -97,7 +99,7 @@ export class CsvRows implements CopyRows {
     const value = line.subarray(start, end);
     const isNull = this.#null.equals(value);
     if (!mask || (isNull && !mask.replacesNull)) return undefined;
-    this.#allowance.look((this.#looked += end - start));
+    this.#room.look((this.#looked += end - start));
     const plain = isNull ? NO_BYTES : this.#plain(value);
     const masked = mask(plain, 0, plain.length);
     return masked === null ? this.#null : masked && this.#written(masked, column);
@@ -123,7 +125,7 @@ export class CsvRows implements CopyRows {
   #written(value: Buffer, column: number): Buffer {
     const special = [this.#delimiter, this.#quote, 0x0a, 0x0d].some((byte) => value.includes(byte));
     const isEnd = this.#masks.length === 1 && value.toString('latin1') === '\\.';
-    if (!this.#force[column] && !special && !isEnd && !this.#null.equals(value)) return value;
+    if (!this.#force[column] && !special && !isEnd && !this.#null.equals(value)) return Buffer.from(value);
     const out = Buffer.allocUnsafe(value.length * 2 + 2);
     let size = 0;
     out[size++] = this.#quote;

@@ -1,5 +1,5 @@
 import type { CopyFormat, CopyMasks, CopyRows } from './copy.js';
-import type { RowAllowance } from './large-rows.js';
+import type { RowRoom } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';
 
@@ -12,34 +12,35 @@ export class TextRows implements CopyRows {
   readonly #delimiter: number;
   readonly #null: Buffer;
   readonly #lines: Lines;
-  readonly #allowance: RowAllowance;
+  readonly #room: RowRoom;
   /** Bytes of the current row that masks look at. */
   #looked = 0;
-  #header: boolean;
+  readonly #header: boolean;
 
-  constructor(options: CopyFormat, masks: CopyMasks, allowance: RowAllowance) {
+  constructor(options: CopyFormat, masks: CopyMasks, room: RowRoom) {
     this.#masks = masks;
-    this.#allowance = allowance;
+    this.#room = room;
     this.#delimiter = (options.delimiter ?? '\t').charCodeAt(0);
     this.#null = Buffer.from(options.null ?? '\\N');
     this.#header = options.header ?? false;
-    this.#lines = new Lines((data, at) => data.indexOf(0x0a, at) + 1 || -1, allowance);
+    this.#lines = new Lines((data, at) => data.indexOf(0x0a, at) + 1 || -1, room);
   }
 
-  push(data: Buffer): Buffer[] {
-    return this.#lines.push(data).map((line) => this.#row(line, line.length - 1));
+  cut(data: Buffer): Buffer[] {
+    return this.#lines.push(data);
   }
 
-  end(): Buffer[] {
+  end(): void {
     if (this.#lines.rest().length > 0) throw malformed('COPY data ends inside a row');
-    return [];
   }
 
-  #row(line: Buffer, end: number): Buffer {
-    if (this.#header) {
-      this.#header = false;
-      return line;
-    }
+  headerOf(first: Buffer): number {
+    return this.#header ? first.length : 0;
+  }
+
+  mask(line: Buffer, header = 0): readonly Buffer[] {
+    if (header > 0) return [line];
+    const end = line.length - 1;
     const out: Buffer[] = [];
     this.#looked = 0;
     let from = 0;
@@ -57,14 +58,15 @@ export class TextRows implements CopyRows {
     }
     // A row of no columns is an empty line.
     if (this.#masks.length === 0 && end !== 0) throw malformed('a row has other columns');
-    return out.length === 0 ? line : Buffer.concat([...out, line.subarray(from)]);
+    out.push(line.subarray(from));
+    return out;
   }
 
   #cell(line: Buffer, start: number, end: number, column: number): Buffer | undefined {
     const mask = this.#masks[column];
     const isNull = this.#null.equals(line.subarray(start, end));
     if (!mask || (isNull && !mask.replacesNull)) return undefined;
-    this.#allowance.look((this.#looked += end - start));
+    this.#room.look((this.#looked += end - start));
     const plain = isNull ? NO_BYTES : unescaped(line, start, end);
     const masked = mask(plain, 0, plain.length);
     return masked === null ? this.#null : masked && escaped(masked, this.#delimiter);

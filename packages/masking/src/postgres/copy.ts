@@ -1,9 +1,9 @@
 import { BinaryRows } from './copy-binary.js';
 import { CsvRows } from './copy-csv.js';
-import { type LargeRows, RowAllowance } from './large-rows.js';
+import { RowRoom } from './large-rows.js';
 import { TextRows } from './copy-text.js';
 import type { CellMask } from './types.js';
-import { LONGEST_ROW, malformed } from './unmaskable.js';
+import { malformed } from './unmaskable.js';
 
 /** The options of COPY TO that shape its output. Single-byte characters; the defaults are those of the format. */
 export interface CopyFormat {
@@ -17,30 +17,35 @@ export interface CopyFormat {
   readonly forceQuote?: readonly boolean[];
 }
 
-/** Cuts a stream of COPY data into rows and masks each. Keeps what a row lacks until it comes. */
+/** Cuts a stream of COPY data into rows, and masks rows that are whole. Keeps the start of a row until its rest comes. */
 export interface CopyRows {
-  /** The rows that are whole now, masked, each with what ends it. */
-  push(data: Buffer): Buffer[];
-  /** What is left when the stream has ended: nothing, or it was cut off. */
-  end(): Buffer[];
+  /** The rows that are whole now, each with what ends it: parts of `data`, or memory of their own. */
+  cut(data: Buffer): Buffer[];
+  /** @throws Unmaskable when the stream ends inside a row */
+  end(): void;
+  /** How many bytes of the first row of a stream are a header, which is not masked. */
+  headerOf(first: Buffer): number;
+  /** The row as it may pass, in pieces: parts of it, and what stands in place of others. */
+  mask(row: Buffer, header?: number): readonly Buffer[];
 }
 
 export type CopyMasks = readonly (CellMask | undefined)[];
 
 /** Masks are those of the columns in the order of the output, for the format text, and for binary in binary. */
-export function copyRows(
-  options: CopyFormat,
-  masks: CopyMasks,
-  limit = LONGEST_ROW,
-  large: LargeRows | undefined = undefined,
-): CopyRows {
-  const allowance = new RowAllowance(limit, large);
-  if (options.format === 'binary') return new BinaryRows(masks, allowance);
-  return options.format === 'csv' ? new CsvRows(options, masks, allowance) : new TextRows(options, masks, allowance);
+export function copyRows(options: CopyFormat, masks: CopyMasks, room = new RowRoom()): CopyRows {
+  if (options.format === 'binary') return new BinaryRows(masks, room);
+  return options.format === 'csv' ? new CsvRows(options, masks, room) : new TextRows(options, masks, room);
 }
 
 const COPY_DATA = 0x64;
 const HEADER = 5;
+
+/** Whole rows of COPY data. */
+export interface CutRows {
+  readonly rows: readonly Buffer[];
+  /** The first of them is the first of the stream. */
+  readonly first: boolean;
+}
 
 /**
  * Masks CopyData messages (`d`, int32 length, data). The protocol lets a row span messages and a message hold many rows, so
@@ -48,24 +53,37 @@ const HEADER = 5;
  */
 export class CopyMask {
   readonly #rows: CopyRows;
+  readonly #room: RowRoom;
   readonly #header = Buffer.alloc(HEADER);
   #headed = 0;
   /** Bytes of the current message that are still to come. */
   #left = 0;
+  #started = false;
 
-  constructor(options: CopyFormat, masks: CopyMasks, limit = LONGEST_ROW, large?: LargeRows) {
-    this.#rows = copyRows(options, masks, limit, large);
+  /** Cells that were given another value. */
+  masked = 0;
+
+  constructor(options: CopyFormat, masks: CopyMasks, room = new RowRoom()) {
+    const counted = masks.map((mask) => mask && this.#counted(mask));
+    this.#room = room;
+    this.#rows = copyRows(options, counted, room);
   }
 
   /** Takes CopyData messages as they come, cut anywhere. Throws `Unmaskable`; then nothing of the row has passed. */
   push(chunk: Buffer): Buffer {
-    const out: Buffer[] = [];
+    return this.rewrite(this.take(chunk));
+  }
+
+  /** The same without the masks: rows that are whole now. They lie in `chunk`, or in memory of their own. */
+  take(chunk: Buffer): CutRows {
+    const rows: Buffer[] = [];
     for (let at = 0; at < chunk.length; ) {
       if (this.#left > 0) {
         const size = Math.min(this.#left, chunk.length - at);
-        out.push(...this.#rows.push(chunk.subarray(at, at + size)).flatMap(framed));
+        for (const row of this.#rows.cut(chunk.subarray(at, at + size))) rows.push(row);
         this.#left -= size;
         at += size;
+        if (this.#left === 0) this.#room.arrived();
         continue;
       }
       this.#header[this.#headed++] = chunk[at++] as number;
@@ -73,20 +91,49 @@ export class CopyMask {
       this.#headed = 0;
       this.#left = this.#header.readInt32BE(1) - 4;
       if (this.#header[0] !== COPY_DATA || this.#left < 0) throw malformed('a message among COPY data is none');
+      // A server sends a row in one message, so its size is known before it has come.
+      if (this.#left > chunk.length - at) this.#room.admit(this.#left);
+    }
+    const first = !this.#started && rows.length > 0;
+    if (first) this.#started = true;
+    return { rows, first };
+  }
+
+  /** Masks rows that are whole, and gives each in a message of its own. */
+  rewrite({ rows, first }: CutRows): Buffer {
+    const out: Buffer[] = [];
+    for (const [at, row] of rows.entries()) {
+      const header = first && at === 0 ? this.#rows.headerOf(row) : 0;
+      const made = this.#rows.mask(row, header);
+      out.push(headed(made));
+      for (const piece of made) out.push(piece);
     }
     return Buffer.concat(out);
   }
 
-  /** At CopyDone. */
-  end(): Buffer {
+  /** At CopyDone. @throws Unmaskable when the data ends inside a row */
+  end(): void {
     if (this.#left > 0 || this.#headed > 0) throw malformed('COPY data ends inside a message');
-    return Buffer.concat(this.#rows.end().flatMap(framed));
+    this.#rows.end();
+  }
+
+  #counted(mask: CellMask): CellMask {
+    const counting: CellMask = (bytes, start, end) => {
+      const value = mask(bytes, start, end);
+      if (value !== undefined) this.masked++;
+      return value;
+    };
+    return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
   }
 }
 
-function framed(row: Buffer): Buffer[] {
+/** The head of the message that a row is in. */
+function headed(row: readonly Buffer[]): Buffer {
   const head = Buffer.allocUnsafe(HEADER);
   head[0] = COPY_DATA;
-  head.writeInt32BE(row.length + 4, 1);
-  return [head, row];
+  head.writeInt32BE(
+    row.reduce((sum, { length }) => sum + length, 4),
+    1,
+  );
+  return head;
 }

@@ -1,86 +1,240 @@
 /**
- * Memory for rows that are longer than most. A row is masked as a whole, so it has to be kept until its last byte has
- * come: what a row may take is bounded, and so is what all of them take at one time. Does not hold the memory itself.
+ * Room for rows that are longer than most. A row is masked as a whole, so it has to be kept until its last byte has come, and
+ * what all sessions keep of such rows at one time is bounded. A row for which there is no room waits for its turn. Owns whose
+ * turn it is, and who has to go because others wait. Does not own the memory itself (`partial-row.ts`).
  */
-import { tooLong, Unmaskable } from './unmaskable.js';
+import { LONGEST_ROW, tooLong, Unmaskable } from './unmaskable.js';
 
 export interface LargeRowLimits {
-  /** The longest row, in bytes. */
-  readonly row: number;
-  /** What rows that are long may take together, in bytes. */
-  readonly together: number;
+  /** What long rows may take together, in bytes. No row is longer. */
+  readonly bytes: number;
+  /** How long a row waits for room, in milliseconds. */
+  readonly wait?: number;
+  /** How long a session may keep room while nothing of its row moves and others wait, in milliseconds. */
+  readonly stall?: number;
+  /** How many bytes of its row have to move in a second, on the average, while others wait. */
+  readonly rate?: number;
 }
 
-/** What is left for long rows, shared by all whose rows are masked. */
+const DEFAULT_WAIT = 60_000;
+const DEFAULT_STALL = 20_000;
+const DEFAULT_RATE = 1024 * 1024;
+
+/** Room of one row. */
+interface Lease {
+  readonly bytes: number;
+  readonly owner: RowRoom;
+  /** Undefined: it was there at once. Rejects with `Unmaskable` after the longest wait. */
+  readonly granted: Promise<void> | undefined;
+  state: 'waiting' | 'held' | 'over';
+  /** When it was granted (milliseconds since 1970). */
+  since: number;
+  grant(): void;
+}
+
+/**
+ * The room that all sessions share. Whoever has least of it comes next, and of the same first come, first served. A row that needs
+ * much is not passed by those that need less.
+ */
 export class LargeRows {
-  readonly longest: number;
+  readonly bytes: number;
+  readonly #wait: number;
+  readonly #stall: number;
+  readonly #rate: number;
   #left: number;
-  /** Whoever is gone in the middle of a row gives nothing back by itself. */
-  readonly #abandoned = new FinalizationRegistry<Taken>((taken) => this.give(taken));
+  readonly #queue: Lease[] = [];
+  readonly #held = new Set<Lease>();
+  /** Runs while somebody waits, and since when somebody does (milliseconds since 1970). */
+  #watch: NodeJS.Timeout | undefined;
+  #waitedSince = 0;
 
-  constructor({ row, together }: LargeRowLimits) {
-    this.longest = row;
-    this.#left = together;
+  constructor({ bytes, wait = DEFAULT_WAIT, stall = DEFAULT_STALL, rate = DEFAULT_RATE }: LargeRowLimits) {
+    this.bytes = bytes;
+    this.#left = bytes;
+    this.#wait = wait;
+    this.#stall = stall;
+    this.#rate = rate;
   }
 
-  watch(owner: object, taken: Taken): void {
-    this.#abandoned.register(owner, taken);
+  /** Whether a row of so many bytes would get its room at once. */
+  fits(bytes: number): boolean {
+    return this.#queue.length === 0 && bytes <= this.#left;
   }
 
-  /** Whether there is so much more. */
-  take(taken: Taken, bytes: number): boolean {
-    if (bytes > this.#left) return false;
-    this.#left -= bytes;
-    taken.bytes += bytes;
-    return true;
+  ask(owner: RowRoom, bytes: number): Lease {
+    if (this.fits(bytes)) {
+      const lease: Lease = { owner, bytes, granted: undefined, state: 'held', since: 0, grant: () => undefined };
+      this.#hold(lease);
+      return lease;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Whoever is told of a refusal may have gone.
+    promise.catch(() => undefined);
+    const deadline = setTimeout(() => {
+      const seconds = this.#wait / 1000;
+      reject(
+        new Unmaskable(
+          'ROW_TOO_LONG',
+          `other long rows took all the room there is for ${seconds} seconds; try again later`,
+        ),
+      );
+      this.give(lease);
+    }, this.#wait);
+    deadline.unref();
+    const lease: Lease = {
+      owner,
+      bytes,
+      granted: promise,
+      state: 'waiting',
+      since: 0,
+      grant: () => {
+        clearTimeout(deadline);
+        resolve();
+      },
+    };
+    if (this.#queue.length === 0) this.#waitedSince = Date.now();
+    this.#queue.push(lease);
+    this.#watch ??= setInterval(() => this.#endStalled(), this.#stall / 4).unref();
+    return lease;
   }
 
-  give(taken: Taken): void {
-    this.#left += taken.bytes;
-    taken.bytes = 0;
+  /** It is needed no more, whether it was held or waited for. */
+  give(lease: Lease): void {
+    if (lease.state === 'over') return;
+    if (lease.state === 'waiting') this.#queue.splice(this.#queue.indexOf(lease), 1);
+    else {
+      this.#held.delete(lease);
+      this.#left += lease.bytes;
+    }
+    lease.state = 'over';
+    // Nobody waits for it any more.
+    lease.grant();
+    this.#grantNext();
+  }
+
+  #grantNext(): void {
+    for (let next = this.#next(); next && next.bytes <= this.#left; next = this.#next()) {
+      this.#queue.splice(this.#queue.indexOf(next), 1);
+      this.#hold(next);
+      next.grant();
+    }
+    if (this.#queue.length > 0) return;
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
+  #next(): Lease | undefined {
+    if (this.#queue.length < 2) return this.#queue[0];
+    const held = new Map<string, number>();
+    for (const { owner, bytes } of this.#held) held.set(owner.person, (held.get(owner.person) ?? 0) + bytes);
+    const of = ({ owner }: Lease): number => held.get(owner.person) ?? 0;
+    return this.#queue.reduce((first, one) => (of(one) < of(first) ? one : first));
+  }
+
+  #hold(lease: Lease): void {
+    this.#left -= lease.bytes;
+    this.#held.add(lease);
+    lease.state = 'held';
+    lease.since = Date.now();
+    lease.owner.moved();
+  }
+
+  #endStalled(): void {
+    const before = Date.now() - this.#stall;
+    if (this.#waitedSince > before) return;
+    const late = [...this.#held].filter(({ owner, since, bytes }) => {
+      if (owner.isMasking) return false;
+      return owner.movedAt < before || since + (bytes / this.#rate) * 1000 < before;
+    });
+    for (const owner of new Set(late.map((lease) => lease.owner))) owner.stalled();
   }
 }
 
-interface Taken {
-  bytes: number;
-}
-
-/** What one answer takes of it. Up to `limit` bytes a row takes nothing. */
-export class RowAllowance {
+/**
+ * The room of one session, which has one row at a time on its way from the target, and may have others that are whole and on
+ * their way to the client. Up to `limit` bytes a row takes no room.
+ */
+export class RowRoom {
   readonly limit: number;
   readonly #shared: LargeRows | undefined;
-  readonly #taken: Taken = { bytes: 0 };
-  #watched = false;
+  readonly #onStalled: () => void;
+  /** Whose session it is. */
+  person = '';
+  #coming: Lease | undefined;
+  #leaving: Lease[] = [];
+  /** When something of its rows moved last (milliseconds since 1970). */
+  movedAt = 0;
+  /** The gateway itself is at work on them. */
+  isMasking = false;
 
-  constructor(limit: number, shared?: LargeRows) {
-    this.limit = limit;
+  /** `onStalled`: its rows move too slowly, and others wait for the room. It has to be given back. */
+  constructor(
+    shared?: LargeRows,
+    { limit = LONGEST_ROW, onStalled = () => undefined }: { limit?: number; onStalled?: () => void } = {},
+  ) {
     this.#shared = shared;
+    this.#onStalled = onStalled;
+    this.limit = limit;
+  }
+
+  /** The room that there is for the row that is coming, in bytes. */
+  get held(): number {
+    return this.#coming?.state === 'held' ? this.#coming.bytes : 0;
+  }
+
+  /** Settles when there is room for the row that is coming; undefined where there is. Rejects with `Unmaskable`. */
+  get wait(): Promise<void> | undefined {
+    return this.#coming?.state === 'held' ? undefined : this.#coming?.granted;
   }
 
   /**
-   * A row has so many bytes, as far as is known.
+   * A row that is coming has so many bytes, as far as is known. Who has room already does not wait for more: two who did
+   * would wait for each other.
    *
-   * @throws Unmaskable when there is no room for it
+   * @throws Unmaskable when it is too long, or there is no more room for the rest of it
    */
   admit(bytes: number): void {
     const shared = this.#shared;
-    if (!shared || bytes > shared.longest) throw this.#refused(tooLong(shared?.longest ?? this.limit));
-    if (bytes <= this.#taken.bytes) return;
-    if (!this.#watched) shared.watch(this, this.#taken);
-    this.#watched = true;
-    if (shared.take(this.#taken, bytes - this.#taken.bytes)) return;
-    throw this.#refused(
-      new Unmaskable('ROW_TOO_LONG', 'other long rows take all the memory there is for them: try again later'),
-    );
+    if (bytes <= this.limit || bytes <= (this.#coming?.bytes ?? 0)) return;
+    if (!shared || bytes > shared.bytes) throw this.#refused(tooLong(shared?.bytes ?? this.limit));
+    const before = this.#coming;
+    if (before) shared.give(before);
+    if (before && !shared.fits(bytes)) {
+      throw this.#refused(
+        new Unmaskable('ROW_TOO_LONG', 'other long rows take all the room there is; try again later'),
+      );
+    }
+    this.#coming = shared.ask(this, bytes);
   }
 
-  /** The row is gone: with those who read it, everything of it has left before more comes. */
-  release(): void {
-    if (this.#taken.bytes > 0) this.#shared?.give(this.#taken);
+  /** The row that was coming is whole. */
+  arrived(): void {
+    if (this.#coming) this.#leaving.push(this.#coming);
+    this.#coming = undefined;
+  }
+
+  /** Rows that are whole are with the client. */
+  left(): void {
+    for (const lease of this.#leaving) this.#shared?.give(lease);
+    this.#leaving = [];
+  }
+
+  moved(): void {
+    this.movedAt = Date.now();
+  }
+
+  /** Nothing of its rows is kept any more. */
+  clear(): void {
+    this.arrived();
+    this.left();
+  }
+
+  stalled(): void {
+    this.#onStalled();
   }
 
   /**
-   * The values to be masked in one row have so many bytes. Looking through them stops everything else meanwhile.
+   * The values to be masked in one row have so many bytes.
    *
    * @throws Unmaskable when they are more than the limit
    */
@@ -91,9 +245,8 @@ export class RowAllowance {
     );
   }
 
-  /** Nothing of the answer is kept any more. */
   #refused(why: Unmaskable): Unmaskable {
-    this.release();
+    this.clear();
     return why;
   }
 }

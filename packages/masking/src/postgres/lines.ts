@@ -1,4 +1,5 @@
-import type { RowAllowance } from './large-rows.js';
+import type { RowRoom } from './large-rows.js';
+import { PartialRow } from './partial-row.js';
 
 /**
  * Lines of a stream that is cut anywhere. `endOf` looks for the end of a line in the bytes that are new, from `at` on, and
@@ -6,31 +7,29 @@ import type { RowAllowance } from './large-rows.js';
  */
 export class Lines {
   readonly #endOf: (data: Buffer, at: number) => number;
-  readonly #allowance: RowAllowance;
-  #partial: Buffer[] = [];
-  #size = 0;
+  readonly #room: RowRoom;
+  readonly #partial: PartialRow;
 
-  constructor(endOf: (data: Buffer, at: number) => number, allowance: RowAllowance) {
+  constructor(endOf: (data: Buffer, at: number) => number, room: RowRoom) {
     this.#endOf = endOf;
-    this.#allowance = allowance;
+    this.#room = room;
+    this.#partial = new PartialRow(room);
   }
 
   /** Whole lines, each with its line end. */
   push(data: Buffer): Buffer[] {
     const lines: Buffer[] = [];
-    if (this.#size <= this.#allowance.limit) this.#allowance.release();
     let at = 0;
     for (;;) {
       const end = this.#endOf(data, at);
-      const to = end < 0 ? data.length : end;
-      this.#size += to - at;
-      if (this.#size > this.#allowance.limit) this.#allowance.admit(this.#size);
       if (end < 0) break;
       lines.push(this.#whole(data.subarray(at, end)));
       at = end;
     }
-    // A copy: the data may be a buffer that its owner fills again.
-    if (at < data.length) this.#partial.push(Buffer.from(data.subarray(at)));
+    if (at < data.length) {
+      this.#room.admit(this.#partial.size + data.length - at);
+      this.#partial.add(data.subarray(at));
+    }
     return lines;
   }
 
@@ -40,9 +39,8 @@ export class Lines {
   }
 
   #whole(last: Buffer): Buffer {
-    const line = this.#partial.length === 0 ? last : Buffer.concat([...this.#partial, last]);
-    this.#partial = [];
-    this.#size = 0;
-    return line;
+    if (this.#partial.size === 0) return last;
+    this.#partial.add(last);
+    return this.#partial.take();
   }
 }

@@ -4,15 +4,25 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { ColumnMask } from './column-mask.js';
+import type { CopyFormat } from './copy.js';
 import { Unmaskable } from './unmaskable.js';
 
-/** Whole DataRow messages, and how to mask them. */
+/** Whole rows, and how to mask them: DataRow messages, or where `copy` says so rows of COPY data. */
 export interface MaskingJob {
   readonly id: number;
   readonly columns: readonly (ColumnMask | undefined)[];
   /** The most bytes that masks may look at in one row. */
   readonly limit: number;
   readonly rows: Uint8Array;
+  readonly copy?: CopyJob;
+}
+
+export interface CopyJob {
+  readonly format: CopyFormat;
+  /** Of each row, in bytes. */
+  readonly sizes: Uint32Array;
+  /** The first of them is the first of the stream. */
+  readonly first: boolean;
 }
 
 export type MaskingResult = { readonly id: number } & (
@@ -39,7 +49,7 @@ let serial = 0;
  * Masks whole rows in the other thread, in the order of the calls.
  *
  * @param rows memory that nobody else uses: it is gone afterwards
- * @throws Unmaskable as `RowMask` does, and when the thread fails
+ * @throws Unmaskable as `RowMask` and `CopyMask` do, and when the thread fails
  */
 export function maskInThread(job: Omit<MaskingJob, 'id' | 'rows'>, rows: Buffer): Promise<MaskedRows> {
   const { promise, resolve, reject } = Promise.withResolvers<MaskedRows>();

@@ -1,12 +1,10 @@
 import { parentPort } from 'node:worker_threads';
+import { CopyMask } from './copy.js';
 import { cellMaskOf } from './column-mask.js';
-import { LargeRows } from './large-rows.js';
+import { RowRoom } from './large-rows.js';
 import { type MaskingJob, type MaskingResult, owned } from './masking-thread.js';
 import { RowMask } from './rows.js';
 import { Unmaskable } from './unmaskable.js';
-
-/** What rows take was admitted where they were put together. */
-const ADMITTED = new LargeRows({ row: Infinity, together: Infinity });
 
 /** The thread of `masking-thread.ts`: whole rows in, the same masked out. */
 parentPort?.on('message', (job: MaskingJob) => {
@@ -15,13 +13,26 @@ parentPort?.on('message', (job: MaskingJob) => {
   parentPort?.postMessage(result, memory);
 });
 
-function masked({ id, columns, limit, rows }: MaskingJob): MaskingResult {
+function masked({ id, columns, limit, rows, copy }: MaskingJob): MaskingResult {
   try {
-    const mask = new RowMask(columns.map(cellMaskOf), { limit, owned: true, large: ADMITTED });
-    const made = mask.rewrite(Buffer.from(rows.buffer, rows.byteOffset, rows.length), 0, rows.length);
-    return { id, type: 'masked', rows: made, cells: mask.masked };
+    const masks = columns.map(cellMaskOf);
+    // Rows have been put together: what is left to bound is what masks look at.
+    const room = new RowRoom(undefined, { limit });
+    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+    if (copy) {
+      const mask = new CopyMask(copy.format, masks, room);
+      const made = mask.rewrite({ rows: split(bytes, copy.sizes), first: copy.first });
+      return { id, type: 'masked', rows: made, cells: mask.masked };
+    }
+    const mask = new RowMask(masks, { owned: true, room });
+    return { id, type: 'masked', rows: mask.rewrite(bytes, 0, bytes.length), cells: mask.masked };
   } catch (error) {
     if (!(error instanceof Unmaskable)) throw error;
     return { id, type: 'refused', code: error.code, message: error.message };
   }
+}
+
+function split(bytes: Buffer, sizes: Uint32Array): Buffer[] {
+  let at = 0;
+  return Array.from(sizes, (size) => bytes.subarray(at, (at += size)));
 }

@@ -1,32 +1,41 @@
 /**
- * Masks rows as they come, where they may take long in another thread. Owns which rows those are. Does not own how rows are
- * put together and rewritten (`rows.ts`).
+ * Masks rows as they come, where that may take long in another thread. Owns which rows those are. Does not own how rows are
+ * put together and rewritten (`rows.ts`, `copy.ts`).
  */
 import { type ColumnMask, cellMaskOf } from './column-mask.js';
-import type { LargeRows } from './large-rows.js';
-import { maskInThread } from './masking-thread.js';
+import { type CopyFormat, CopyMask } from './copy.js';
+import { RowRoom } from './large-rows.js';
+import { type MaskedRows, maskInThread } from './masking-thread.js';
 import { type Memory, RowMask } from './rows.js';
-import { LONGEST_ROW } from './unmaskable.js';
 
 /** Bytes that masks look at without a pause: no more than come in one read of a socket. Detectors take some 10 ms for them. */
 export const MAX_INLINE_BYTES = 256 * 1024;
+/** Masked cells that are looked at without a pause: a hash for each of so many takes some 20 ms. */
+export const MAX_INLINE_CELLS = 16 * 1024;
+/** Bytes of rows that are copied without a pause, whether masks look at them or not. */
+const MAX_COPIED_BYTES = 4 * 1024 * 1024;
+
+export interface RowMaskingOptions {
+  /** Is told how many cells were given another value. */
+  readonly count: (cells: number) => void;
+  /** Of the session. */
+  readonly room?: RowRoom;
+}
 
 export class RowMasking {
   readonly #columns: readonly (ColumnMask | undefined)[];
-  readonly #limit: number;
+  readonly #maskedColumns: number;
+  readonly #room: RowRoom;
   readonly #rows: RowMask;
   readonly #count: (cells: number) => void;
 
-  /** `count` is told how many cells were given another value. */
-  constructor(
-    columns: readonly (ColumnMask | undefined)[],
-    { count, large, limit = LONGEST_ROW }: { count: (cells: number) => void; large?: LargeRows; limit?: number },
-  ) {
+  constructor(columns: readonly (ColumnMask | undefined)[], { count, room = new RowRoom() }: RowMaskingOptions) {
     this.#columns = columns;
+    this.#maskedColumns = countMasked(columns);
     this.#count = count;
-    this.#limit = limit;
+    this.#room = room;
     // What the target sent is nobody else's: it may be edited where it lies.
-    this.#rows = new RowMask(columns.map(cellMaskOf), { limit, owned: true, ...(large && { large }) });
+    this.#rows = new RowMask(columns.map(cellMaskOf), { owned: true, room });
   }
 
   /** Bytes of a row whose rest has not come. */
@@ -41,18 +50,118 @@ export class RowMasking {
    * @throws Unmaskable
    */
   push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer> {
-    const { chunk, end } = this.#rows.take(bytes);
-    if (end > MAX_INLINE_BYTES && this.#rows.lookedAt(chunk, end) > MAX_INLINE_BYTES) {
-      const rows = chunk.subarray(0, end);
-      const job = { columns: this.#columns, limit: this.#limit };
-      return maskInThread(job, chunk === bytes ? Buffer.from(rows) : rows).then((made) => {
-        this.#count(made.cells);
-        return made.rows;
-      });
+    this.#room.left();
+    this.#room.moved();
+    return whenRoom(this.#room, this.#push(bytes, memory));
+  }
+
+  /** Bytes that `push` promised have left for the client; `all`: no more of them are to come. */
+  sent(all: boolean): void {
+    sent(this.#room, all);
+  }
+
+  #push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer> {
+    const { chunk, end, rows } = this.#rows.take(bytes);
+    if (this.#takesLong(chunk, end, rows)) {
+      const whole = chunk.subarray(0, end);
+      const job = { columns: this.#columns, limit: this.#room.limit };
+      return counted(maskInThread(job, chunk === bytes ? Buffer.from(whole) : whole), this.#room, this.#count);
     }
     const before = this.#rows.masked;
     const made = this.#rows.rewrite(chunk, 0, end, memory);
     this.#count(this.#rows.masked - before);
     return made;
   }
+
+  #takesLong(chunk: Buffer, end: number, rows: number): boolean {
+    if (rows * this.#maskedColumns > MAX_INLINE_CELLS) return true;
+    if (end > MAX_COPIED_BYTES) return true;
+    return end > MAX_INLINE_BYTES && this.#rows.lookedAt(chunk, end) > MAX_INLINE_BYTES;
+  }
+}
+
+/** The same for COPY data. */
+export class CopyMasking {
+  readonly #columns: readonly (ColumnMask | undefined)[];
+  readonly #maskedColumns: number;
+  readonly #format: CopyFormat;
+  readonly #room: RowRoom;
+  readonly #rows: CopyMask;
+  readonly #count: (cells: number) => void;
+
+  constructor(
+    format: CopyFormat,
+    columns: readonly (ColumnMask | undefined)[],
+    { count, room = new RowRoom() }: RowMaskingOptions,
+  ) {
+    this.#columns = columns;
+    this.#maskedColumns = countMasked(columns);
+    this.#format = format;
+    this.#count = count;
+    this.#room = room;
+    this.#rows = new CopyMask(format, columns.map(cellMaskOf), room);
+  }
+
+  /** Takes CopyData messages as `RowMasking.push` takes DataRow messages. Cells of COPY lie between delimiters: all bytes count. */
+  push(chunk: Buffer): Buffer | Promise<Buffer> {
+    this.#room.left();
+    this.#room.moved();
+    return whenRoom(this.#room, this.#push(chunk));
+  }
+
+  /** As `RowMasking.sent`. */
+  sent(all: boolean): void {
+    sent(this.#room, all);
+  }
+
+  #push(chunk: Buffer): Buffer | Promise<Buffer> {
+    const cut = this.#rows.take(chunk);
+    const { rows, first } = cut;
+    const sizes = Uint32Array.from(rows, ({ length }) => length);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (bytes > MAX_INLINE_BYTES || rows.length * this.#maskedColumns > MAX_INLINE_CELLS) {
+      const [row] = rows;
+      const own = rows.length === 1 && row && row.buffer !== chunk.buffer ? row : Buffer.concat(rows, bytes);
+      const job = { columns: this.#columns, limit: this.#room.limit, copy: { format: this.#format, sizes, first } };
+      return counted(maskInThread(job, own), this.#room, this.#count);
+    }
+    const before = this.#rows.masked;
+    const made = this.#rows.rewrite(cut);
+    this.#count(this.#rows.masked - before);
+    return made;
+  }
+
+  /** At CopyDone. @throws Unmaskable when the data ends inside a row */
+  end(): void {
+    this.#rows.end();
+  }
+}
+
+const countMasked = (columns: readonly (ColumnMask | undefined)[]): number =>
+  columns.filter((column) => column !== undefined).length;
+
+async function counted(masked: Promise<MaskedRows>, room: RowRoom, count: (cells: number) => void): Promise<Buffer> {
+  room.isMasking = true;
+  try {
+    const { rows, cells } = await masked;
+    count(cells);
+    return rows;
+  } catch (error) {
+    room.clear();
+    throw error;
+  } finally {
+    room.isMasking = false;
+    room.moved();
+  }
+}
+
+/** Rows that are whole go first: what they take is given back then, and others may be waiting for it. */
+function whenRoom(room: RowRoom, made: Buffer | Promise<Buffer>): Buffer | Promise<Buffer> {
+  const { wait } = room;
+  return !wait || made instanceof Promise || made.length > 0 ? made : wait.then(() => made);
+}
+
+function sent(room: RowRoom, all: boolean): void {
+  room.moved();
+  if (all) room.left();
 }

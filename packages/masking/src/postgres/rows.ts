@@ -1,6 +1,7 @@
-import { type LargeRows, RowAllowance } from './large-rows.js';
+import { RowRoom } from './large-rows.js';
+import { PartialRow } from './partial-row.js';
 import type { CellMask } from './types.js';
-import { LONGEST_ROW, malformed } from './unmaskable.js';
+import { malformed } from './unmaskable.js';
 
 /**
  * Masks DataRow messages:
@@ -18,29 +19,21 @@ export class RowMask {
   readonly #masks: readonly (CellMask | undefined)[];
   /** Behind the last masked column nothing is looked at. */
   readonly #last: number;
-  readonly #limit: number;
-  readonly #allowance: RowAllowance;
+  readonly #room: RowRoom;
   readonly #owned: boolean;
-  #partial: Buffer[] = [];
-  #size = 0;
+  readonly #partial: PartialRow;
   #needed = HEADER;
   /** The sizes of cells have not changed lately. */
   #steady = true;
   /** How many columns of the row at which editing in place stopped had been edited. */
   #edited = 0;
 
-  /**
-   * `limit`: the longest row, in bytes, that takes nothing of `large`, without which there are no longer ones. `owned`:
-   * chunks are not used by anybody else, and may be changed.
-   */
-  constructor(
-    masks: readonly (CellMask | undefined)[],
-    { limit = LONGEST_ROW, owned = false, large }: RowMaskOptions = {},
-  ) {
-    this.#allowance = new RowAllowance(limit, large);
+  /** `room`: for rows that are long. `owned`: chunks are not used by anybody else, and may be changed. */
+  constructor(masks: readonly (CellMask | undefined)[], { owned = false, room = new RowRoom() }: RowMaskOptions = {}) {
+    this.#room = room;
+    this.#partial = new PartialRow(room);
     this.#masks = masks;
     this.#last = masks.findLastIndex((mask) => mask !== undefined) + 1;
-    this.#limit = limit;
     this.#owned = owned;
   }
 
@@ -49,7 +42,7 @@ export class RowMask {
 
   /** Bytes of a row whose rest has not come. */
   get pending(): number {
-    return this.#size;
+    return this.#partial.size;
   }
 
   /** Takes DataRow messages as they come, cut anywhere, and gives those that are whole, masked. */
@@ -60,32 +53,29 @@ export class RowMask {
   }
 
   /** The same without the masks: those that are whole now end at `end`. They lie in `bytes`, or in memory of their own. */
-  take(bytes: Buffer): { readonly chunk: Buffer; readonly end: number } {
+  take(bytes: Buffer): TakenRows {
     let chunk = bytes;
-    if (this.#size === 0 || this.#needed < this.#limit) this.#allowance.release();
-    if (this.#size > 0) {
-      this.#size += bytes.length;
-      if (this.#size < this.#needed) {
-        // A copy: the chunk may be a buffer that its owner fills again.
-        this.#partial.push(Buffer.from(bytes));
-        return { chunk: NOTHING, end: 0 };
-      }
-      chunk = Buffer.concat([...this.#partial, bytes]);
-      this.#partial = [];
-      this.#size = 0;
+    let rows = 0;
+    if (this.#partial.size > 0) {
+      this.#partial.add(bytes);
+      if (this.#partial.size < this.#needed) return { chunk: NOTHING, end: 0, rows };
+      chunk = this.#partial.take();
+      this.#room.arrived();
     }
     let at = 0;
     while (chunk.length - at >= HEADER) {
       const next = this.#endOfRow(chunk, at);
       if (next > chunk.length) break;
       at = next;
+      rows++;
     }
     if (at < chunk.length) {
-      this.#partial = [Buffer.from(chunk.subarray(at))];
-      this.#size = chunk.length - at;
-      this.#needed = this.#size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
+      const size = chunk.length - at;
+      this.#needed = size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
+      this.#room.admit(this.#needed);
+      this.#partial.add(chunk.subarray(at));
     }
-    return { chunk, end: at };
+    return { chunk, end: at, rows };
   }
 
   /** Masks messages from `start` to `end` that are known to be whole. */
@@ -117,7 +107,6 @@ export class RowMask {
   #endOfRow(chunk: Buffer, at: number): number {
     const length = int32(chunk, at + 1);
     if (chunk[at] !== DATA_ROW || length < 6) throw malformed('a message among the rows is not a row');
-    if (length >= this.#limit) this.#allowance.admit(length);
     return at + 1 + length;
   }
 
@@ -191,7 +180,7 @@ export class RowMask {
     if (columns !== this.#masks.length) {
       throw malformed(`a row has ${columns} columns where ${this.#masks.length} were described`);
     }
-    if (next - row > this.#limit) this.#allowance.look(this.#lookedIn(chunk, row, next));
+    if (next - row > this.#room.limit) this.#room.look(this.#lookedIn(chunk, row, next));
     return next;
   }
 
@@ -207,10 +196,16 @@ export class RowMask {
   }
 }
 
+/** So many whole rows, at the start of `chunk` up to `end`. */
+export interface TakenRows {
+  readonly chunk: Buffer;
+  readonly end: number;
+  readonly rows: number;
+}
+
 export interface RowMaskOptions {
-  readonly limit?: number;
   readonly owned?: boolean;
-  readonly large?: LargeRows;
+  readonly room?: RowRoom;
 }
 
 /** Gives so many bytes, with anything in them. */
@@ -242,6 +237,10 @@ function sizeAt(bytes: Buffer, at: number, end: number): number {
   return size;
 }
 
+/** Bytes for so many and what masks add. A long row has few masked bytes (`RowRoom.look`). */
+const withSpare = (bytes: number): number => Math.ceil(bytes + Math.min(bytes / 4, MAX_SPARE_BYTES)) + 64;
+const MAX_SPARE_BYTES = 16 * 1024 * 1024;
+
 /** A copy of a piece of a chunk in which some bytes are replaced by others. */
 class Output {
   readonly #chunk: Buffer;
@@ -255,7 +254,7 @@ class Output {
     this.#chunk = chunk;
     this.#end = end;
     this.#from = start;
-    this.#out = memory(Math.ceil((end - start) * 1.25) + 64);
+    this.#out = memory(withSpare(end - start));
   }
 
   /** Where a byte of the chunk will be that has not been replaced. */
@@ -292,7 +291,7 @@ class Output {
 
   #reserve(size: number): void {
     if (this.#size + size <= this.#out.length) return;
-    const larger = Buffer.allocUnsafe((this.#size + size) * 2);
+    const larger = Buffer.allocUnsafe(withSpare((this.#size + size) * 1.5));
     this.#out.copy(larger, 0, 0, this.#size);
     this.#out = larger;
   }

@@ -2,13 +2,12 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
 import { type ResultColumn, type RowEditor, Unmasked, type AppliedMask } from '@sluice/contract';
 import {
-  type CellMask,
   type ColumnMask,
-  CopyMask,
+  CopyMasking,
   type Format,
-  LargeRows,
   type PgType,
   RowMasking,
+  type RowRoom,
   Unmaskable,
   builtIn,
   cellMaskOf,
@@ -21,9 +20,6 @@ import type { MaskedColumns } from './columns.js';
 import { copyFormat } from './copy.js';
 import { typeOf } from './types.js';
 
-/** For rows of more than 16 MiB, in bytes: one of them, and all that are on their way to clients at one time. */
-const LARGE_ROWS = new LargeRows({ row: 128 * 1024 * 1024, together: 192 * 1024 * 1024 });
-
 /** All that decides what becomes of a result. */
 export interface Rules {
   readonly meaning: Meaning;
@@ -32,6 +28,8 @@ export interface Rules {
   readonly key: Uint8Array;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the session, for long rows. */
+  readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
 }
@@ -51,9 +49,10 @@ export function rowEditor(
     maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
-  const rows = new RowMasking(masks, { count: rules.count, large: LARGE_ROWS });
+  const rows = new RowMasking(masks, rules);
   return guarded({
     push: (bytes, memory) => rows.push(bytes, memory),
+    sent: (all) => rows.sent(all),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
       return Buffer.alloc(0);
@@ -77,26 +76,17 @@ export function copyEditor(
   });
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
-  const rows = new CopyMask(
-    copyFormat(rules.meaning.lineage, text, statement, names),
-    masks.map((column) => {
-      const mask = cellMaskOf(column);
-      return mask && counted(mask, rules.count);
-    }),
-    undefined,
-    LARGE_ROWS,
-  );
-  return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
+  const format = copyFormat(rules.meaning.lineage, text, statement, names);
+  const rows = new CopyMasking(format, masks, rules);
+  return guarded({
+    push: (bytes) => rows.push(bytes),
+    sent: (all) => rows.sent(all),
+    end: () => {
+      rows.end();
+      return Buffer.alloc(0);
+    },
+  });
 }
-
-const counted = (mask: CellMask, count: (cells: number) => void): CellMask => {
-  const counting: CellMask = (bytes, start, end) => {
-    const value = mask(bytes, start, end);
-    if (value !== undefined) count(1);
-    return value;
-  };
-  return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
-};
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */
 export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
@@ -195,7 +185,7 @@ function ruleFor(
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, end }: RowEditor): RowEditor {
+function guarded({ push, sent, end }: RowEditor): RowEditor {
   const unmasked = (error: unknown): never => {
     if (!(error instanceof Unmaskable)) throw error;
     throw new Unmasked(`The result cannot be masked: ${error.message}.`);
@@ -209,6 +199,7 @@ function guarded({ push, end }: RowEditor): RowEditor {
         return unmasked(error);
       }
     },
+    sent,
     end: () => {
       try {
         return end();

@@ -25,7 +25,7 @@ import {
   type MaskedUse,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, NotNow } from '@sluice/analysis';
-import { entityOf, filterMessage, filterNotification } from '@sluice/masking';
+import { type LargeRows, RowRoom, entityOf, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -57,6 +57,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   readonly #onUnmatched: (patterns: readonly string[]) => void;
   readonly #count: (cells: number) => void;
   readonly #backend: Backend;
+  readonly #room: RowRoom;
+  #onStalled: (message: string) => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
   /** Something was prepared since the target was last ready. */
@@ -86,8 +88,10 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     onUnmatched: (patterns: readonly string[]) => void,
     count: (cells: number) => void,
     onUnfit: (unfit: Unfit) => void,
+    rows: LargeRows,
     pooled?: Pooled,
   ) {
+    this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled(STALLED) });
     this.#backend = new Backend(pooled, onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
@@ -119,7 +123,22 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     return known instanceof Promise ? known : undefined;
   }
 
+  /**
+   * The memory of long rows is shared: `onStalled` has to end the session, since it keeps some and others wait. The text is for
+   * the client.
+   */
+  belongsTo(person: string, onStalled: (message: string) => void): void {
+    this.#room.person = person;
+    this.#onStalled = onStalled;
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#room.clear();
+  }
+
   ready(status: 'idle' | 'open' | 'failed'): void {
+    this.#room.clear();
     const failed = this.#failed;
     this.#failed = false;
     const before = this.#status;
@@ -213,6 +232,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       masks,
       key: this.#key,
       count: this.#count,
+      room: this.#room,
       temporary: this.#temporary,
     };
     const voidParameters = voidsIn(command);
@@ -299,6 +319,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     return code;
   }
 }
+
+const STALLED =
+  'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
 
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>

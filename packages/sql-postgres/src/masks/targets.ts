@@ -1,4 +1,5 @@
 import type { Lookup } from '@sluice/contract';
+import { LargeRows } from '@sluice/masking';
 import type { Pooled, Unfit } from './backend.js';
 import { TargetCatalog } from './catalogs.js';
 import { MaskSession } from './session.js';
@@ -30,6 +31,7 @@ export interface Outside {
 export class MaskTargets {
   readonly #outside: Outside;
   readonly #key: Uint8Array;
+  readonly #rows: LargeRows;
   readonly #catalogs = new Map<string, TargetCatalog>();
   /** Of targets that are no longer asked for; sessions from before may still use them. */
   readonly #retired: TargetCatalog[] = [];
@@ -37,7 +39,9 @@ export class MaskTargets {
   /** When `unfit` was last told, by connection and reason. */
   readonly #told = new Map<string, number>();
 
-  constructor(outside: Outside, key: Uint8Array) {
+  /** `rows`: memory that long rows of all sessions may take together, in bytes. */
+  constructor(outside: Outside, key: Uint8Array, rows: number) {
+    this.#rows = new LargeRows({ bytes: rows });
     this.#outside = outside;
     this.#key = key;
   }
@@ -53,6 +57,7 @@ export class MaskTargets {
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
       (unfit) => this.#unfit(name, unfit),
+      this.#rows,
       pooled,
     );
   }
