@@ -5,6 +5,7 @@
  */
 import type { Node } from '../ast.js';
 import type { Cursor, Effect, TemporaryRelation } from './effects.js';
+import { afterCode } from './reasons.js';
 import { NOTHING, either, unknown, withUnknown, type Column, type Value } from './value.js';
 
 export interface Session {
@@ -109,9 +110,9 @@ function after(session: Session, effect: Effect): Session {
       }
       return effect.what === 'temporary' ? over(session, { relations: new Map() }) : session;
     case 'uncertain':
-      return over(session, { uncertain: overlay.uncertain ?? effect.reason });
+      return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
-      return codeHasRun(session, effect.reason);
+      return codeHasRun(session, afterCode(effect.reason));
   }
 }
 
