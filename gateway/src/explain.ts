@@ -1,7 +1,10 @@
 import { analyzeShell } from '@sluice/analysis';
 import type { Explanation } from '@sluice/cli';
+import type { PostgresConnection } from '@sluice/config';
 import type { ExecCommand, Facts } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';
+import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
+import { isNotFollowed } from './masks/ahead.js';
+import { type HiddenColumn, announcement, refusalOf } from './masks/hidden.js';
 
 /** What the rules say of a command line, as it would come over SSH without a terminal. */
 export function explainShell(
@@ -33,3 +36,30 @@ export function explainFacts(
         text,
       };
 }
+
+/**
+ * Adds which columns would be NULL because nothing better is known of them.
+ *
+ * @param hidden undefined where the catalog of the target could not be read
+ */
+export function explainHidden(
+  explanation: Explanation,
+  hidden: readonly HiddenColumn[] | undefined,
+  notFollowed: PostgresConnection['notFollowed'],
+): Explanation {
+  const { text } = explanation;
+  if (!hidden) return { ...explanation, text: `${text}\n\n${UNKNOWN_CATALOG}` };
+  if (hidden.length === 0) return explanation;
+  const told = { hidden: hidden.map(({ name: column, reason, why }) => ({ column, reason, why })) };
+  const refusing = notFollowed === 'refuse' ? hidden.filter(isNotFollowed) : [];
+  if (refusing.length > 0) {
+    const { message, hint } = refusalOf(refusing);
+    const refused = `REFUSED by not_followed: ${message}\n  ${hint}`;
+    return { decision: 'deny', rule: GATEWAY, message, hint, ...told, text: `${refused}\n\nWithout that: ${text}` };
+  }
+  const { message, detail, hint } = announcement(hidden);
+  return { ...explanation, ...told, text: `${text}\n\nHIDDEN: ${message}\n  ${detail}\n  ${hint}` };
+}
+
+const UNKNOWN_CATALOG =
+  'Columns are masked here, and the catalog of the target cannot be read at the moment: whether all of them can be followed is not known.';

@@ -7,8 +7,8 @@ import type { openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import type { Config } from '@sluice/config';
-import type { Principal } from '@sluice/contract';
-import type { CompiledPolicy } from '@sluice/guardrails';
+import type { Facts, Principal, SqlCommand } from '@sluice/contract';
+import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
@@ -24,6 +24,7 @@ import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
+import type { HiddenColumn } from './masks/hidden.js';
 import type { MaskSession } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
@@ -243,6 +244,17 @@ export class Gateway {
     return policy && config && { policy, connection: config };
   }
 
+  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  async hiddenAhead(
+    { policy, connection }: { policy: CompiledPolicy; connection: Connection },
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<readonly HiddenColumn[]> {
+    const { masks } = policy.judge(facts, command.text, context);
+    return masks.length === 0 ? [] : this.#maskTargets.hiddenAhead(connection, command, facts, masks);
+  }
+
   /** Ends the sessions that were opened with a token that was revoked. */
   endSessionsBy(tokenId: string): void {
     for (const session of this.sessions.values()) if (session.tokenId === tokenId) session.end(REVOKED);
@@ -402,7 +414,8 @@ export class Gateway {
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
     const counter = guesses?.counter(principal, targetName(connection));
-    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter);
+    const notFollowed = connection.protocol === 'postgres' ? connection.notFollowed : 'mask';
+    return new Judge(this.grammars, policy, context, redact, masks, streamKey, counter, notFollowed);
   }
 
   #look(): void {

@@ -19,7 +19,7 @@ import {
 import type { GuessCounter } from './guesses.js';
 import { holdSetting } from './hold-setting.js';
 import { streamEditors } from './masks/editors.js';
-import { type MaskSession, NotNow, type Plan } from './masks/session.js';
+import { type MaskSession, type NotFollowed, NotNow, type Plan } from './masks/session.js';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
 export interface Judgement {
@@ -77,11 +77,13 @@ export class Judge {
   readonly #masks: MaskSession | undefined;
   readonly #streamKey: Uint8Array | undefined;
   readonly #guesses: GuessCounter | undefined;
+  readonly #notFollowed: NotFollowed;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   /**
    * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
    * `streamKey`: for the pseudonyms in what programs print. `guesses` counts what masked columns are compared with.
+   * `notFollowed`: what becomes of statements whose results cannot be followed.
    */
   constructor(
     grammars: Grammars,
@@ -91,7 +93,9 @@ export class Judge {
     masks?: MaskSession,
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
+    notFollowed: NotFollowed = 'mask',
   ) {
+    this.#notFollowed = notFollowed;
     this.#guesses = guesses;
     this.#streamKey = streamKey;
     this.#masks = masks;
@@ -165,7 +169,7 @@ export class Judge {
       return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
     if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
-      const plan = this.#masks.plan(command, facts, judged.masks);
+      const plan = this.#masks.plan(command, facts, judged.masks, this.#notFollowed);
       return plan instanceof Promise
         ? plan.then((late) => this.#planned(text, facts, judged, late, again)).catch(failed)
         : this.#planned(text, facts, judged, plan, again);

@@ -2,7 +2,7 @@ import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import type { Explanation } from '@sluice/cli';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
-import { explainFacts, explainShell } from '../explain.js';
+import { explainFacts, explainHidden, explainShell } from '../explain.js';
 import { problems } from './answers.js';
 import { Explanation as Explained } from './schemas.js';
 import { ControlError, type Routes, admit } from './server.js';
@@ -47,6 +47,10 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     const dialect = { name: 'postgres', major } as const;
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
     const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
-    return explainFacts(found.policy, facts, sql, context);
+    const explanation = explainFacts(found.policy, facts, sql, context);
+    if (explanation.decision === 'deny' || found.connection.protocol !== 'postgres' || !found.policy.masks)
+      return explanation;
+    const hidden = await gateway.hiddenAhead(found, command, facts, context).catch(() => undefined);
+    return explainHidden(explanation, hidden, found.connection.notFollowed);
   });
 }

@@ -1,4 +1,4 @@
-import type { BaseColumn, Catalog } from '@sluice/analysis';
+import type { BaseColumn, Catalog, Output } from '@sluice/analysis';
 import type { AppliedMask } from '@sluice/guardrails';
 import type { Meaning } from './catalogs.js';
 
@@ -32,6 +32,12 @@ export function maskedColumns(
     }
   }
   return { columns, unmatched };
+}
+
+/** It comes from a column that is gone: which rule was for it is not known any more. */
+export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
+  for (const source of sources) if (catalog.base(source) !== source) return true;
+  return false;
 }
 
 function named(catalog: Catalog, pattern: string): BaseColumn[] {

@@ -1,5 +1,12 @@
 import type { Catalog, Output, StatementLineage } from '@sluice/analysis';
-import { type Detector, type ResultColumn, type RowEditor, type StreamEditor, Unmasked } from '@sluice/contract';
+import {
+  type Detector,
+  type HiddenColumns,
+  type ResultColumn,
+  type RowEditor,
+  type StreamEditor,
+  Unmasked,
+} from '@sluice/contract';
 import type { AppliedMask } from '@sluice/guardrails';
 import {
   type CellMask,
@@ -21,6 +28,7 @@ import {
 import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, stricter } from './columns.js';
 import { copyFormat } from './copy.js';
+import { type HiddenColumn, hiddenBy, whyNotFollowed } from './hidden.js';
 import { typeOf } from './types.js';
 
 /** For rows of more than 16 MiB, in bytes: one of them, and all that are on their way to clients at one time. */
@@ -36,6 +44,10 @@ export interface Rules {
   readonly count: (cells: number) => void;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
+  /** Why nothing is known of a statement that has no lineage: a phrase. */
+  readonly unfollowed: string;
+  /** Told which columns of a result are NULL because nothing better is known of them. */
+  readonly announce: (columns: readonly HiddenColumn[]) => HiddenColumns;
 }
 
 /**
@@ -54,7 +66,9 @@ export function rowEditor(
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
   const rows = new RowMasking(masks, { count: rules.count, large: LARGE_ROWS });
+  const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => columns[at]?.name);
   return guarded({
+    hidden,
     push: (bytes, memory) => rows.push(bytes, memory),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
@@ -88,7 +102,25 @@ export function copyEditor(
     undefined,
     LARGE_ROWS,
   );
-  return guarded({ push: (bytes) => rows.push(bytes), end: () => rows.end() });
+  const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => outputs?.[at]?.name);
+  return guarded({ hidden, push: (bytes) => rows.push(bytes), end: () => rows.end() });
+}
+
+/** The columns that are NULL because nothing better is known of them. */
+function hiddenIn(
+  { meaning, unfollowed, announce }: Rules,
+  lineage: StatementLineage | undefined,
+  outputs: readonly Output[] | undefined,
+  masks: readonly (ColumnMask | undefined)[],
+  nameOf: (at: number) => string | undefined,
+): HiddenColumns | undefined {
+  const hidden = masks.flatMap((mask, at): HiddenColumn[] => {
+    if (!mask) return [];
+    const why = whyNotFollowed(outputs?.[at], meaning.catalog, lineage?.unknown ?? unfollowed);
+    const column = hiddenBy(mask, nameOf(at) ?? String(at + 1), why);
+    return column ? [column] : [];
+  });
+  return hidden.length > 0 ? announce(hidden) : undefined;
 }
 
 const counted = (mask: CellMask, count: (cells: number) => void): CellMask => {
@@ -99,12 +131,6 @@ const counted = (mask: CellMask, count: (cells: number) => void): CellMask => {
   };
   return mask.replacesNull ? Object.assign(counting, { replacesNull: true as const }) : counting;
 };
-
-/** It comes from a column that is gone: which rule was for it is not known any more. */
-export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
-  for (const source of sources) if (catalog.base(source) !== source) return true;
-  return false;
-}
 
 /** Type of a column that is given out as it is stored. */
 function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {
@@ -152,13 +178,13 @@ const mismatch = (expected: number, found: number): Unmasked =>
   new Unmasked(`The target describes ${found} columns where the statement has ${expected}.`);
 
 /** What becomes of a column: undefined, it passes. */
-function maskOf(
+export function maskOf(
   { meaning, masked, masks, key }: Rules,
   output: Output | undefined,
   type: PgType | undefined,
   format: Format,
 ): ColumnMask | undefined {
-  if (masked.size > 0 && (!output || output.unknown !== undefined || isStale(output, meaning.catalog))) return NULL;
+  if (masked.size > 0 && whyNotFollowed(output, meaning.catalog, '') !== undefined) return NULL;
   const rule = output && ruleFor(output, masked);
   if (rule) {
     const { mask, entity } = rule;
@@ -227,12 +253,13 @@ export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, end }: RowEditor): RowEditor {
+function guarded({ push, end, hidden }: RowEditor): RowEditor {
   const unmasked = (error: unknown): never => {
     if (!(error instanceof Unmaskable)) throw error;
     throw new Unmasked(`The result cannot be masked: ${error.message}.`);
   };
   return {
+    hidden,
     push: (bytes, memory) => {
       try {
         const made = push(bytes, memory);

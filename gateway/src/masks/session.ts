@@ -16,13 +16,15 @@ import { type Facts, type Look, type MaskedSession, type Masking, type SqlComman
 import type { AppliedMask, MaskedUse } from '@sluice/guardrails';
 import { filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
-import { type MaskedColumns, maskedColumns } from './columns.js';
+import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { type PooledRefusal, inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
-import { type Rules, copyEditor, entityOf, isStale, rowEditor } from './editors.js';
+import { type Rules, copyEditor, entityOf, rowEditor } from './editors.js';
+import { hiddenAhead, isNotFollowed } from './ahead.js';
+import { Announcer, type HiddenColumn, refusalOf } from './hidden.js';
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
 export interface Plan {
@@ -30,9 +32,14 @@ export interface Plan {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
-  /** It does not pass to what is behind the target's pooler. */
+  /** It does not pass to what is behind the target's pooler, or `NotFollowed` refuses it. */
   readonly refusal?: PooledRefusal;
+  /** Columns that would be NULL because nothing better is known of them. Looked for only where `NotFollowed` is not `mask`. */
+  readonly hidden: readonly HiddenColumn[];
 }
+
+/** What becomes of a statement of which columns are not followed: they are NULL; it is refused; it is only told (`explain`). */
+export type NotFollowed = 'mask' | 'refuse' | 'tell';
 
 /** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
 export class NotNow extends Error {
@@ -57,6 +64,7 @@ export class MaskSession implements MaskedSession {
   readonly #onUnmatched: (patterns: readonly string[]) => void;
   readonly #count: (cells: number) => void;
   readonly #backend: Backend;
+  readonly #announcer = new Announcer();
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
   /** Something was prepared since the target was last ready. */
@@ -100,14 +108,19 @@ export class MaskSession implements MaskedSession {
    * At once while the catalog is fresh. Rejects when it cannot be read, with a NotNow for what can be judged later. The
    * end of a transaction never waits for the catalog: that may be waiting for the transaction.
    */
-  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan | Promise<Plan> {
+  plan(
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed = 'mask',
+  ): Plan | Promise<Plan> {
     // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
     const meaning = known ?? this.#catalog.get();
-    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks);
+    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks));
+    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
@@ -194,7 +207,7 @@ export class MaskSession implements MaskedSession {
     };
   }
 
-  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): Plan {
+  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[], wish: NotFollowed): Plan {
     // A look that failed, or met another catalog, may succeed after this command.
     if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
@@ -208,6 +221,8 @@ export class MaskSession implements MaskedSession {
       key: this.#key,
       count: this.#count,
       temporary: this.#temporary,
+      unfollowed: this.#defined ? DEFINED_BEFORE : TOO_LONG,
+      announce: (hidden) => this.#announcer.tell(command.text, hidden),
     };
     const voidParameters = voidsIn(command);
     const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
@@ -250,8 +265,13 @@ export class MaskSession implements MaskedSession {
       ? useOf(lineage, columns, meaning, command, facts)
       : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
-    const refusal = this.#fresh && refusedForPooler(followed, facts, names);
+    const hiddenColumns =
+      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command.text, facts, lineage, followed, rules);
+    const notFollowed = hiddenColumns.filter(isNotFollowed);
+    const pooled = this.#fresh && refusedForPooler(followed, facts, names);
+    const refusal = pooled ?? (wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : undefined);
     return {
+      hidden: hiddenColumns,
       masking,
       compared,
       use: away ? { ...use, moved: [...use.moved, 'definition'] } : use,
@@ -293,6 +313,9 @@ export class MaskSession implements MaskedSession {
     return code;
   }
 }
+
+const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
+const TOO_LONG = 'is too long to be followed';
 
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>
@@ -336,7 +359,14 @@ function knownUpTo(
   const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement));
   if (first < 0) return lineage;
   return lineage.map((one, statement) =>
-    statement > first ? { ...one, outputs: [], unknown: 'stands behind a definition in the same text' } : one,
+    statement > first
+      ? {
+          ...one,
+          outputs: [],
+          unknown: 'stands behind a definition in the same text',
+          returnsRows: one.returnsRows ?? one.outputs.length > 0,
+        }
+      : one,
   );
 }
 

@@ -1,7 +1,9 @@
-import type { CompiledPolicy } from '@sluice/guardrails';
+import type { Facts, SqlCommand } from '@sluice/contract';
+import type { AppliedMask, CompiledPolicy } from '@sluice/guardrails';
 import type { Connection } from '../services.js';
 import type { Side } from '@sluice/postgres';
 import { TargetCatalog } from './catalogs.js';
+import type { HiddenColumn } from './hidden.js';
 import { MaskSession } from './session.js';
 
 /** What masks need of the world outside. */
@@ -32,16 +34,36 @@ export class MaskTargets {
   session(connection: Connection, policy: CompiledPolicy | undefined): MaskSession | undefined {
     const { name } = connection;
     if (connection.protocol !== 'postgres' || !policy?.masks) return undefined;
-    let catalog = this.#catalogs.get(name);
-    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(() => this.#outside.open(connection))));
     return new MaskSession(
-      catalog,
+      this.#catalogOf(connection),
       connection.credential.user,
       this.#key,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
       connection.target.pooled,
     );
+  }
+
+  /**
+   * The columns of a statement that would be NULL in a new session, because nothing better is known of them. The catalog of the
+   * target is read for it, and nothing is run there. Rejects when it cannot be read.
+   */
+  async hiddenAhead(
+    connection: Connection,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+  ): Promise<readonly HiddenColumn[]> {
+    const { user } = connection.credential;
+    const session = new MaskSession(this.#catalogOf(connection), user, this.#key, nobody, nobody);
+    return (await session.plan(command, facts, masks, 'tell')).hidden;
+  }
+
+  #catalogOf(connection: Connection): TargetCatalog {
+    let catalog = this.#catalogs.get(connection.name);
+    if (!catalog)
+      this.#catalogs.set(connection.name, (catalog = new TargetCatalog(() => this.#outside.open(connection))));
+    return catalog;
   }
 
   /** Another configuration: `same` says of a connection whether it leads where it did. */
@@ -68,3 +90,5 @@ export class MaskTargets {
     }
   }
 }
+
+const nobody = (): void => undefined;

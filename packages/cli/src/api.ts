@@ -37,6 +37,8 @@ export interface TimelineEntry {
   readonly summary?: string;
   readonly rows?: number;
   readonly bytes?: number;
+  /** Columns that were NULL because nothing better is known of them, how many by reason. */
+  readonly hidden?: Readonly<Record<string, number>>;
   readonly result?: {
     readonly columns: readonly string[];
     readonly rows: readonly (readonly (string | null)[])[];
@@ -101,6 +103,8 @@ export interface Explanation {
   readonly rule?: string;
   readonly message?: string;
   readonly hint?: string;
+  /** Columns that would be NULL, and why: nothing better is known of their values. An empty name: all of the result. */
+  readonly hidden?: readonly { readonly column: string; readonly reason: string; readonly why: string }[];
   readonly text: string;
 }
 

@@ -52,6 +52,7 @@ export class Recorder {
       summary: command.summary.slice(0, LONGEST_SUMMARY),
       rows: command.rows,
       bytes: command.bytes,
+      ...(command.hidden && { hidden: command.hidden }),
       data,
     });
   }

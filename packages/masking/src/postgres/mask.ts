@@ -32,6 +32,17 @@ function guarded(mask: CellMask): CellMask {
   return mask.edit ? Object.assign(safe, { edit: mask.edit }) : safe;
 }
 
+/** Whether the values of a type have a mask besides NULL, all that they are made of included. */
+export function isMaskable(type: PgType, format: Format, depth = 0): boolean {
+  if (depth > MAX_TYPE_DEPTH || chosen(type, format, REDACTED) === ALWAYS_NULL) return false;
+  const parts = type.kind === 'composite' ? (type.fields ?? []) : elementOf(type) ? [elementOf(type) as PgType] : [];
+  const isEmptied = type.kind === 'range' || type.kind === 'multirange';
+  return isEmptied || parts.every((part) => isMaskable(part, format, depth + 1));
+}
+
+const MAX_TYPE_DEPTH = 20;
+const REDACTED: MaskOptions = { mode: { type: 'redact' }, key: new Uint8Array(), entity: '' };
+
 function chosen(type: PgType, format: Format, options: MaskOptions): CellMask {
   switch (type.kind) {
     case 'domain':
