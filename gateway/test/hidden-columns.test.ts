@@ -12,13 +12,13 @@ import { type Stand, openStand, targetOf } from './stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
-    - { rule: emails, mask: { columns: [people.email, people.admin, people.kind], with: redact } }
+    - { rule: emails, mask: { columns: [people.email, people.admin, people.kind, people.joined], with: redact } }
     - { rule: nothing-of-it, mask: { columns: [people.born], with: "null" } }
 `;
 const SCHEMA = `
 create type kinds as enum ('staff', 'guest');
-create table people (id int primary key, name text, email text, born date, admin bool, kind kinds);
-insert into people values (1, 'Ada', 'ada@example.com', '1815-12-10', true, 'staff');
+create table people (id int primary key, name text, email text, born date, admin bool, kind kinds, joined date);
+insert into people values (1, 'Ada', 'ada@example.com', '1815-12-10', true, 'staff', '2020-02-03');
 create table orders (id serial primary key, total int);
 insert into orders (total) values (9);
 create function plf(int) returns int language plpgsql as 'begin return $1; end';
@@ -159,6 +159,26 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
     expect(await values('select born, extract(year from born) as year from people')).toEqual([null, null]);
     expect(told()).toEqual([]);
     expect(answers(stand, session(stand)).map(({ hidden }) => hidden)).toEqual([undefined, undefined]);
+  });
+
+  test('values that a mask cannot read are told behind the rows, in each format of a result', async () => {
+    expect(await values('select joined from people')).toEqual([new Date(2000, 0, 1)]);
+    await run('set datestyle to german');
+    const order: string[] = [];
+    const { connection } = client as unknown as { connection: pg.Connection };
+    for (const event of ['rowDescription', 'dataRow', 'notice', 'commandComplete'])
+      connection.on(event, () => void order.push(event));
+    for (const parameters of [undefined, [], []])
+      expect(await values('select id, joined from people', parameters)).toEqual([1, null]);
+    expect(told()).toEqual([expect.stringMatching(/^NULL stands in for some .* no form that their mask reads/)]);
+    expect(order.slice(0, 4)).toEqual(['rowDescription', 'dataRow', 'notice', 'commandComplete']);
+    await client.query('copy (select joined from people) to stdout').catch(() => undefined);
+    expect(told()).toHaveLength(2);
+    expect(
+      answers(stand, session(stand))
+        .slice(-4)
+        .map(({ hidden }) => hidden),
+    ).toEqual(Array.from({ length: 4 }, () => ({ malformed: 1 })));
   });
 
   test('a shape of statements is told once in a session, another one again', async () => {

@@ -55,4 +55,4 @@ const SILENT: ReadonlySet<string> = new Set(['define', 'destroy', 'grant', 'sess
 
 /** What a mask leaves by itself refuses nothing, whether it is NULL or not. */
 export const isNotFollowed = ({ reason }: HiddenColumn): boolean => !OF_MASKS.has(reason);
-const OF_MASKS: ReadonlySet<HiddenReason> = new Set(['computed', 'type']);
+const OF_MASKS: ReadonlySet<HiddenReason> = new Set(['computed', 'type', 'malformed']);

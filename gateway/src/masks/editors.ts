@@ -24,6 +24,7 @@ import {
   builtIn,
   cellMaskOf,
   streamEditor,
+  unreadableValues,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, stricter } from './columns.js';
@@ -48,6 +49,8 @@ export interface Rules {
   readonly unfollowed: string;
   /** Told which columns of a result are NULL because nothing better is known of them. */
   readonly announce: (columns: readonly HiddenColumn[]) => HiddenColumns;
+  /** Told that single values of a result were of no form that their mask reads. */
+  readonly announceUnreadable: () => HiddenColumns;
 }
 
 /**
@@ -69,6 +72,7 @@ export function rowEditor(
   const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => columns[at]?.name);
   return guarded({
     hidden,
+    late: once(() => (rows.unreadable ? rules.announceUnreadable() : undefined)),
     push: (bytes, memory) => rows.push(bytes, memory),
     end: () => {
       if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
@@ -103,7 +107,29 @@ export function copyEditor(
     LARGE_ROWS,
   );
   const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => outputs?.[at]?.name);
-  return guarded({ hidden, push: (bytes) => rows.push(bytes), end: () => rows.end() });
+  let unreadable = false;
+  const watched = <T>(step: () => T): T => {
+    const before = unreadableValues();
+    const made = step();
+    unreadable ||= unreadableValues() > before;
+    return made;
+  };
+  return guarded({
+    hidden,
+    late: once(() => (unreadable ? rules.announceUnreadable() : undefined)),
+    push: (bytes) => watched(() => rows.push(bytes)),
+    end: () => watched(() => rows.end()),
+  });
+}
+
+/** Until there is something to be said, and not again after that. */
+function once(ask: () => HiddenColumns | undefined): () => HiddenColumns | undefined {
+  let said = false;
+  return () => {
+    const told = said ? undefined : ask();
+    said ||= told !== undefined;
+    return told;
+  };
 }
 
 /** The columns that are NULL because nothing better is known of them. */
@@ -253,13 +279,13 @@ export function streamEditors(masks: readonly AppliedMask[], key: Uint8Array): (
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, end, hidden }: RowEditor): RowEditor {
+function guarded({ push, end, ...told }: RowEditor): RowEditor {
   const unmasked = (error: unknown): never => {
     if (!(error instanceof Unmaskable)) throw error;
     throw new Unmasked(`The result cannot be masked: ${error.message}.`);
   };
   return {
-    hidden,
+    ...told,
     push: (bytes, memory) => {
       try {
         const made = push(bytes, memory);

@@ -108,7 +108,15 @@ const HINTS: Readonly<Record<HiddenReason, string>> = {
   construct: 'Write it in another way, or as several statements.',
   dropped: 'Make the cursor, the temporary table or the prepared statement anew.',
   computed: 'Select the masked column itself, or leave it out of the computation.',
+  malformed:
+    'Ask for dates and intervals in a style that masks read: SET datestyle TO ISO; SET intervalstyle TO postgres.',
   type: 'An administrator who wants NULL there can say so: with: "null".',
+};
+
+const UNREADABLE: Words = {
+  message: 'NULL stands in for some of these masked values, because they are of no form that their mask reads.',
+  detail: 'It reads what the server writes by its own settings, dates in ISO style and intervals in that of postgres.',
+  hint: HINTS.malformed,
 };
 
 /** How many statement shapes of a session are kept as told; beyond it the oldest may be told once more. */
@@ -120,8 +128,15 @@ export class Announcer {
 
   /** Where the client was told the same of a statement of this shape there is no notice. */
   tell(text: string, hidden: readonly HiddenColumn[]): HiddenColumns {
-    const columns = countsOf(hidden);
-    const notice = announcement(hidden);
+    return this.#once(text, { columns: countsOf(hidden), notice: announcement(hidden) });
+  }
+
+  /** Of single values in a result, whichever they were. */
+  tellUnreadable(text: string): HiddenColumns {
+    return this.#once(text, { columns: { malformed: 1 }, notice: UNREADABLE });
+  }
+
+  #once(text: string, { columns, notice }: Required<HiddenColumns>): HiddenColumns {
     const key = hash('sha256', `${shapeOf(text)}\0${notice.message}\0${notice.detail}`, 'base64');
     if (this.#told.has(key)) return { columns };
     const [oldest] = this.#told;

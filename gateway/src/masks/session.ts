@@ -223,6 +223,7 @@ export class MaskSession implements MaskedSession {
       temporary: this.#temporary,
       unfollowed: this.#defined ? DEFINED_BEFORE : TOO_LONG,
       announce: (hidden) => this.#announcer.tell(command.text, hidden),
+      announceUnreadable: () => this.#announcer.tellUnreadable(command.text),
     };
     const voidParameters = voidsIn(command);
     const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;

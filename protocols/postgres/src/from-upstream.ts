@@ -247,6 +247,7 @@ export class FromUpstream {
         return undefined;
       case B.commandComplete:
       case B.emptyQueryResponse:
+        this.#announceLate(command, chunk, at);
         command.masking?.completed(statementOf(head, command));
         if (head.type === 'query') command.editor = undefined;
         this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER, end - 1) : '');
@@ -255,6 +256,7 @@ export class FromUpstream {
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
+        this.#announceLate(command, chunk, at);
         // What it runs has run for these rows already.
         if (command.masking?.runsCode) {
           command.masking.completed(0);
@@ -298,6 +300,13 @@ export class FromUpstream {
       if (!(error instanceof Unmasked)) throw error;
       return this.#out.stop(command, error);
     }
+  }
+
+  /** Behind the rows: what only showed in them. */
+  #announceLate(command: Running, chunk: Buffer, at: number): void {
+    if (!command.editor || command.editor === 'pass' || this.#out.discarding) return;
+    const late = command.editor.late?.();
+    if (late) this.#announce(command, chunk, at, late);
   }
 
   #announce(command: Running, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {

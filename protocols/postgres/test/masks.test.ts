@@ -48,6 +48,7 @@ function masked(judge: (command: SqlCommand) => Answer = () => allow({ type: 'no
       },
       end: () => (text.includes('tail') ? reply.copyData('tail') : Buffer.alloc(0)),
       ...(text.includes('hidden') && { hidden: { columns: { size: 1 } as const, notice: NOTICE } }),
+      ...(text.includes('behind') && { late: () => ({ columns: { malformed: 1 } as const, notice: NOTICE }) }),
       ...(text.includes('told before') && { hidden: { columns: { size: 1, name: 2 } as const } }),
     };
   };
@@ -278,6 +279,25 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
       replies(session, reply.columns('open'), reply.row('2'), reply.complete('SELECT 1'), reply.ready('I'));
       expect(session.toClient()).toEqual(['N', 'H', 'd', 'd', 'c', 'C', 'Z I', 'T', 'D', 'C', 'Z I']);
       expect(ends(session)).toEqual([{ size: 1 }, undefined]);
+    });
+
+    test('comes behind the rows where only they show it: with the end of COPY, or of what an Execute gives', () => {
+      const session = masked();
+      session.client(
+        t.query('copy behind'),
+        t.parse('', 'behind'),
+        t.bind('', ''),
+        t.execute('', 1),
+        t.execute(''),
+        t.sync,
+      );
+      replies(session, reply.copyOut, reply.copyData('x'), reply.copyDone, reply.complete('COPY 1'), reply.ready('I'));
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.suspended, reply.row('x'));
+      replies(session, reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(
+        'H d c N C Z_I 1 2 D N s D N C Z_I'.split(' ').map((one) => one.replace('_', ' ')),
+      );
+      expect(ends(session)).toEqual([{ malformed: 1 }, { malformed: 1 }, { malformed: 2 }]);
     });
 
     test('is not said of what the client does not get', () => {

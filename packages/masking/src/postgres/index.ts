@@ -4,7 +4,7 @@ export { type CopyFormat, CopyMask, type CopyMasks, type CopyRows, copyRows } fr
 export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask, isMarkable } from './fixed.js';
 export { LargeRows, type LargeRowLimits } from './large-rows.js';
-export { isMaskable, maskFor, rowMask } from './mask.js';
+export { isMaskable, maskFor, rowMask, unreadableValues } from './mask.js';
 export { filterMessage, filterNotification, type MessageRules, withoutFindings } from './messages.js';
 export { RowMask, type RowMaskOptions } from './rows.js';
 export { MAX_INLINE_BYTES, RowMasking } from './row-masking.js';

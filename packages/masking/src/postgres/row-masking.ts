@@ -4,6 +4,7 @@
  */
 import { type ColumnMask, cellMaskOf } from './column-mask.js';
 import type { LargeRows } from './large-rows.js';
+import { unreadableValues } from './mask.js';
 import { maskInThread } from './masking-thread.js';
 import { type Memory, RowMask } from './rows.js';
 import { LONGEST_ROW } from './unmaskable.js';
@@ -16,6 +17,8 @@ export class RowMasking {
   readonly #limit: number;
   readonly #rows: RowMask;
   readonly #count: (cells: number) => void;
+  /** Some values were of no form that their mask reads, and became NULL. */
+  unreadable = false;
 
   /** `count` is told how many cells were given another value. */
   constructor(
@@ -47,12 +50,14 @@ export class RowMasking {
       const job = { columns: this.#columns, limit: this.#limit };
       return maskInThread(job, chunk === bytes ? Buffer.from(rows) : rows).then((made) => {
         this.#count(made.cells);
+        this.unreadable ||= made.unreadable;
         return made.rows;
       });
     }
-    const before = this.#rows.masked;
+    const [before, unreadBefore] = [this.#rows.masked, unreadableValues()];
     const made = this.#rows.rewrite(chunk, 0, end, memory);
     this.#count(this.#rows.masked - before);
+    this.unreadable ||= unreadableValues() > unreadBefore;
     return made;
   }
 }
