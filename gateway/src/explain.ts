@@ -4,7 +4,8 @@ import type { PostgresConnection } from '@sluice/config';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
 import { isNotFollowed } from './masks/ahead.js';
-import { type HiddenColumn, announcement, refusalOf } from './masks/hidden.js';
+import { announcement, refusalOf } from './masks/hidden.js';
+import type { Plan } from './masks/session.js';
 
 /** What the rules say of a command line, as it would come over SSH without a terminal. */
 export function explainShell(
@@ -38,28 +39,38 @@ export function explainFacts(
 }
 
 /**
- * Adds which columns would be NULL because nothing better is known of them.
+ * Adds which columns would be NULL because nothing better is known of them, and what is refused for that.
  *
- * @param hidden undefined where the catalog of the target could not be read
+ * @param plan undefined where the catalog of the target could not be read
  */
 export function explainHidden(
   explanation: Explanation,
-  hidden: readonly HiddenColumn[] | undefined,
+  plan: Pick<Plan, 'hidden' | 'refusal'> | undefined,
   notFollowed: PostgresConnection['notFollowed'],
 ): Explanation {
   const { text } = explanation;
-  if (!hidden) return { ...explanation, text: `${text}\n\n${UNKNOWN_CATALOG}` };
+  if (!plan) return { ...explanation, text: `${text}\n\n${UNKNOWN_CATALOG}` };
+  const { hidden, refusal } = plan;
+  if (refusal) return refusedBy('the pooler', refusal, explanation);
   if (hidden.length === 0) return explanation;
   const told = { hidden: hidden.map(({ name: column, reason, why }) => ({ column, reason, why })) };
   const refusing = notFollowed === 'refuse' ? hidden.filter(isNotFollowed) : [];
-  if (refusing.length > 0) {
-    const { message, hint } = refusalOf(refusing);
-    const refused = `REFUSED by not_followed: ${message}\n  ${hint}`;
-    return { decision: 'deny', rule: GATEWAY, message, hint, ...told, text: `${refused}\n\nWithout that: ${text}` };
-  }
+  if (refusing.length > 0) return { ...refusedBy('not_followed', refusalOf(refusing), explanation), ...told };
   const { message, detail, hint } = announcement(hidden);
   return { ...explanation, ...told, text: `${text}\n\nHIDDEN: ${message}\n  ${detail}\n  ${hint}` };
 }
+
+const refusedBy = (
+  what: string,
+  { message, hint }: { readonly message: string; readonly hint: string },
+  { text }: Explanation,
+): Explanation => ({
+  decision: 'deny',
+  rule: GATEWAY,
+  message,
+  hint,
+  text: `REFUSED because of ${what}: ${message}\n  ${hint}\n\nWithout that: ${text}`,
+});
 
 const UNKNOWN_CATALOG =
   'Columns are masked here, and the catalog of the target cannot be read at the moment: whether all of them can be followed is not known.';

@@ -6,7 +6,7 @@ import { isLoopback } from '@sluice/addresses';
 import type { openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
-import type { Config } from '@sluice/config';
+import type { Config, PostgresConnection } from '@sluice/config';
 import type { Facts, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
@@ -24,8 +24,7 @@ import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
-import type { HiddenColumn } from './masks/hidden.js';
-import type { MaskSession } from './masks/session.js';
+import type { MaskSession, Plan } from './masks/session.js';
 import { MaskTargets } from './masks/targets.js';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { writePrivate } from './private-files.js';
@@ -246,13 +245,14 @@ export class Gateway {
 
   /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
   async hiddenAhead(
-    { policy, connection }: { policy: CompiledPolicy; connection: Connection },
+    policy: CompiledPolicy,
+    connection: PostgresConnection,
     command: SqlCommand,
     facts: Facts,
     context: PolicyContext,
-  ): Promise<readonly HiddenColumn[]> {
+  ): Promise<Pick<Plan, 'hidden' | 'refusal'>> {
     const { masks } = policy.judge(facts, command.text, context);
-    return masks.length === 0 ? [] : this.#maskTargets.hiddenAhead(connection, command, facts, masks);
+    return masks.length === 0 ? { hidden: [] } : this.#maskTargets.hiddenAhead(connection, command, facts, masks);
   }
 
   /** Ends the sessions that were opened with a token that was revoked. */

@@ -146,7 +146,7 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
       const error = await values(statement).catch((caught: pg.DatabaseError) => caught);
       expect(error).toMatchObject({ code: REFUSED, hint: expect.stringMatching(/\w/) as string });
       const cause = /\.\*(.*)/.exec(words.source)?.[1] ?? '';
-      expect((error as Error).message).toMatch(new RegExp(`^Nothing was run, because NULL .*${cause}`));
+      expect((error as Error).message).toMatch(new RegExp(`^This was not run, because NULL .*${cause}`));
       expect(told()).toEqual([]);
       await client.query('rollback');
       expect((await client.query("select to_regclass('made') is null as free")).rows).toEqual([{ free: true }]);
@@ -232,7 +232,7 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
       [stand, ['01M01', '[null]']],
       [
         strict,
-        [expect.stringMatching(/^Nothing was run, .* column "id"\. The statement runs after a statement that runs/)],
+        [expect.stringMatching(/^This was not run, .* column "id"\. The statement runs after a statement that runs/)],
       ],
     ] as const;
     for (const [on, said] of expected) {
@@ -316,7 +316,9 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
       decision: 'deny',
       rule: 'gateway',
       hidden: [plf],
-      text: expect.stringMatching(/^REFUSED by not_followed: Nothing was run, [^]*\nWithout that: ALLOWED/) as string,
+      text: expect.stringMatching(
+        /^REFUSED because of not_followed: This was not run, [^]*\nWithout that: ALLOWED/,
+      ) as string,
     });
     // Only the target's description of it tells whether the type of a computed column has room for a mark.
     expect(await explain(strict, 'select length(email) as n, email, kind from people')).toMatchObject({

@@ -15,7 +15,7 @@ const Wish = z.strictObject({
   major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
 });
 
-/** What the rules in force would say. Nothing is sent to a target. */
+/** What the rules in force would say. No target runs the command; where columns are masked, its catalog is read. */
 export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
   const schema = {
     tags: ['policy'],
@@ -48,9 +48,9 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
     const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
     const explanation = explainFacts(found.policy, facts, sql, context);
-    if (explanation.decision === 'deny' || found.connection.protocol !== 'postgres' || !found.policy.masks)
-      return explanation;
-    const hidden = await gateway.hiddenAhead(found, command, facts, context).catch(() => undefined);
-    return explainHidden(explanation, hidden, found.connection.notFollowed);
+    const { policy, connection } = found;
+    if (explanation.decision === 'deny' || connection.protocol !== 'postgres' || !policy.masks) return explanation;
+    const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
+    return explainHidden(explanation, plan, connection.notFollowed);
   });
 }

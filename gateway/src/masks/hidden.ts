@@ -65,7 +65,7 @@ export const announcement = (columns: readonly HiddenColumn[]): Words => ({
 
 /** What is said in place of a result in which some columns would be NULL. */
 export const refusalOf = (columns: readonly HiddenColumn[]): Omit<Words, 'detail'> => ({
-  message: `Nothing was run, because NULL would stand in for the values of ${listed(columns)}. ${reasons(columns)}`,
+  message: `This was not run, because NULL would stand in for the values of ${listed(columns)}. ${reasons(columns)}`,
   hint: hints(columns),
 });
 

@@ -1,10 +1,10 @@
+import type { PostgresConnection } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { AppliedMask, CompiledPolicy } from '@sluice/guardrails';
 import type { Connection } from '../services.js';
 import type { Side } from '@sluice/postgres';
 import { TargetCatalog } from './catalogs.js';
-import type { HiddenColumn } from './hidden.js';
-import { MaskSession } from './session.js';
+import { MaskSession, type Plan } from './session.js';
 
 /** What masks need of the world outside. */
 export interface Outside {
@@ -34,36 +34,37 @@ export class MaskTargets {
   session(connection: Connection, policy: CompiledPolicy | undefined): MaskSession | undefined {
     const { name } = connection;
     if (connection.protocol !== 'postgres' || !policy?.masks) return undefined;
-    return new MaskSession(
-      this.#catalogOf(connection),
-      connection.credential.user,
-      this.#key,
+    return this.#sessionOf(
+      connection,
       (patterns) => this.#unmatched(name, patterns),
       (cells) => this.#outside.count(cells),
-      connection.target.pooled,
     );
   }
 
   /**
-   * The columns of a statement that would be NULL in a new session, because nothing better is known of them. The catalog of the
+   * The columns of a statement that would be NULL in a new session, because nothing better is known of them; and why a pooler
+   * would not get it. The catalog of the
    * target is read for it, and nothing is run there. Rejects when it cannot be read.
    */
   async hiddenAhead(
-    connection: Connection,
+    connection: PostgresConnection,
     command: SqlCommand,
     facts: Facts,
     masks: readonly AppliedMask[],
-  ): Promise<readonly HiddenColumn[]> {
-    const { user } = connection.credential;
-    const session = new MaskSession(this.#catalogOf(connection), user, this.#key, nobody, nobody);
-    return (await session.plan(command, facts, masks, 'tell')).hidden;
+  ): Promise<Pick<Plan, 'hidden' | 'refusal'>> {
+    const session = this.#sessionOf(connection, nobody, nobody);
+    return session.plan(command, facts, masks, 'tell');
   }
 
-  #catalogOf(connection: Connection): TargetCatalog {
-    let catalog = this.#catalogs.get(connection.name);
-    if (!catalog)
-      this.#catalogs.set(connection.name, (catalog = new TargetCatalog(() => this.#outside.open(connection))));
-    return catalog;
+  #sessionOf(
+    connection: PostgresConnection,
+    onUnmatched: (patterns: readonly string[]) => void,
+    count: (cells: number) => void,
+  ): MaskSession {
+    const { name, credential, target } = connection;
+    let catalog = this.#catalogs.get(name);
+    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(() => this.#outside.open(connection))));
+    return new MaskSession(catalog, credential.user, this.#key, onUnmatched, count, target.pooled);
   }
 
   /** Another configuration: `same` says of a connection whether it leads where it did. */

@@ -399,6 +399,8 @@ export class FromUpstream {
     let instead: Buffer | undefined;
     if (head.command) {
       head.command.described = true;
+      // It may be described more than once.
+      head.command.hidden = undefined;
       if (tag === B.rowDescription) instead = this.#columns(head.command, chunk, at, end);
       else this.#out.passed(head.command, chunk, at, end);
     } else {

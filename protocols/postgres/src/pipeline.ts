@@ -28,8 +28,8 @@ export interface Running {
   summary: string;
   failed: boolean;
   ended: boolean;
-  /** Columns of its results that are NULL because nothing better is known of them. */
-  hidden?: HiddenCounts;
+  /** Columns of its results that are NULL because nothing better is known of them, as far as they are not on record yet. */
+  hidden: HiddenCounts | undefined;
 }
 
 export const running = (
@@ -54,6 +54,7 @@ export const running = (
   summary: '',
   failed: false,
   ended: false,
+  hidden: undefined,
 });
 
 /** A prepared statement, by protocol or by SQL: they share one name space. */

@@ -55,5 +55,7 @@ export class Recorder {
       ...(command.hidden && { hidden: command.hidden }),
       data,
     });
+    // A portal that is executed again has told it already.
+    command.hidden = undefined;
   }
 }

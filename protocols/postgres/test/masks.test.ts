@@ -259,6 +259,19 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
     test('comes before a description of a portal that the client asked for, once', () => {
       const session = masked();
       session.client(
+        t.parse('', 'told before'),
+        t.bind('p', ''),
+        t.describe('P', 'p'),
+        t.describe('P', 'p'),
+        t.execute('p', 1),
+        t.execute('p'),
+        t.sync,
+      );
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.columns('a'), reply.row('x'));
+      replies(session, reply.suspended, reply.row('x'), reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(['1', '2', 'T', 'T', 'D', 's', 'D', 'C', 'Z I']);
+      expect(ends(session)).toEqual([{ size: 1, name: 2 }, undefined]);
+      session.client(
         t.parse('', 'hidden'),
         t.bind('p', ''),
         t.describe('P', 'p'),
@@ -297,7 +310,7 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
       expect(session.toClient()).toEqual(
         'H d c N C Z_I 1 2 D N s D N C Z_I'.split(' ').map((one) => one.replace('_', ' ')),
       );
-      expect(ends(session)).toEqual([{ malformed: 1 }, { malformed: 1 }, { malformed: 2 }]);
+      expect(ends(session)).toEqual([{ malformed: 1 }, { malformed: 1 }, { malformed: 1 }]);
     });
 
     test('is not said of what the client does not get', () => {
