@@ -7,6 +7,8 @@ export class Counters {
   readonly loginFailures = new Map<string, number>();
   readonly logins = new Map<string, number>();
   maskedCells = 0;
+  /** Columns of results that were NULL because nothing better is known of them, by connection and reason. */
+  readonly hiddenColumns = new Map<string, number>();
   /** From the first command of a turn being judged to its bytes leaving for the target, the record's write included. */
   readonly latency = new Histogram({
     name: 'sluice_added_latency_seconds',
@@ -15,7 +17,7 @@ export class Counters {
     registers: [],
   });
 
-  static add(to: Map<string, number>, name: string): void {
-    to.set(name, (to.get(name) ?? 0) + 1);
+  static add(to: Map<string, number>, name: string, more = 1): void {
+    to.set(name, (to.get(name) ?? 0) + more);
   }
 }

@@ -1,7 +1,9 @@
 import { analyzeShell } from '@sluice/shell';
 import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, explain } from '@sluice/guardrails';
+import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
+import type { MaskPlan, NotFollowed } from '@sluice/analysis';
+import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
 /** What the rules say of a command line, as it would come over SSH without a terminal. */
 export function explainShell(
@@ -33,3 +35,40 @@ export function explainFacts(
         text,
       };
 }
+
+/**
+ * Adds which columns would be NULL because nothing better is known of them, and what is refused for that.
+ *
+ * @param plan undefined where the catalog of the target could not be read
+ */
+export function explainHidden(
+  explanation: Explanation,
+  plan: Pick<MaskPlan, 'hidden' | 'refusal'> | undefined,
+  notFollowed: NotFollowed,
+): Explanation {
+  const { text } = explanation;
+  if (!plan) return { ...explanation, text: `${text}\n\n${UNKNOWN_CATALOG}` };
+  const { hidden, refusal } = plan;
+  if (refusal) return refusedBy('the pooler', refusal, explanation);
+  if (hidden.length === 0) return explanation;
+  const told = { hidden: hidden.map(({ name: column, reason, why }) => ({ column, reason, why })) };
+  const refusing = notFollowed === 'refuse' ? hidden.filter(isNotFollowed) : [];
+  if (refusing.length > 0) return { ...refusedBy('not_followed', refusalOf(refusing), explanation), ...told };
+  const { message, detail, hint } = announcement(hidden);
+  return { ...explanation, ...told, text: `${text}\n\nHIDDEN: ${message}\n  ${detail}\n  ${hint}` };
+}
+
+const refusedBy = (
+  what: string,
+  { message, hint }: { readonly message: string; readonly hint: string },
+  { text }: Explanation,
+): Explanation => ({
+  decision: 'deny',
+  rule: GATEWAY,
+  message,
+  hint,
+  text: `REFUSED because of ${what}: ${message}\n  ${hint}\n\nWithout that: ${text}`,
+});
+
+const UNKNOWN_CATALOG =
+  'Columns are masked here, and the catalog of the target cannot be read at the moment: whether all of them can be followed is not known.';

@@ -3,12 +3,12 @@ import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
-import type { Language, openPool } from '@sluice/analysis';
+import type { Language, MaskPlan, openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
-import type { Config } from '@sluice/config';
-import type { Lookup, Principal } from '@sluice/contract';
-import type { CompiledPolicy } from '@sluice/guardrails';
+import type { Config, PostgresConnection } from '@sluice/config';
+import type { Facts, Lookup, Principal, SqlCommand } from '@sluice/contract';
+import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
@@ -25,7 +25,7 @@ import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
-import { type MaskSession, MaskTargets } from '@sluice/sql-postgres';
+import { type MaskedConnection, type MaskSession, MaskTargets } from '@sluice/sql-postgres';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
@@ -236,6 +236,20 @@ export class Gateway implements Controlled {
     return policy && config && { policy, connection: config };
   }
 
+  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  async hiddenAhead(
+    policy: CompiledPolicy,
+    connection: PostgresConnection,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+    const { masks } = policy.judge(facts, command.text, context);
+    return masks.length === 0
+      ? { hidden: [] }
+      : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
+  }
+
   /** Ends the sessions that were opened with a token that was revoked. */
   endSessionsBy(tokenId: string): void {
     for (const session of this.sessions.values()) if (session.tokenId === tokenId) session.end(REVOKED);
@@ -388,11 +402,14 @@ export class Gateway implements Controlled {
 
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): MaskSession | undefined {
-    const { name, protocol } = connection;
-    if (protocol !== 'postgres' || !this.#live.policies.get(name)?.masks) return undefined;
-    const { credential, target } = connection;
+    if (connection.protocol !== 'postgres' || !this.#live.policies.get(connection.name)?.masks) return undefined;
+    return this.#maskTargets.session(this.#maskedConnection(connection));
+  }
+
+  #maskedConnection(connection: PostgresConnection): MaskedConnection {
+    const { name, credential, target } = connection;
     const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
-    return this.#maskTargets.session({ name, user: credential.user, pooled: target.pooled, open });
+    return { name, user: credential.user, pooled: target.pooled, open };
   }
 
   judgeFor(
@@ -406,7 +423,8 @@ export class Gateway implements Controlled {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
-    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses);
+    const notFollowed = connection.protocol === 'postgres' ? connection.notFollowed : 'mask';
+    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses, notFollowed);
   }
 
   #look(): void {

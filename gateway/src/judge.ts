@@ -1,5 +1,5 @@
 import { analyzeShell } from '@sluice/shell';
-import { type Language, type MaskPlan, type MaskPlanner, NotNow } from '@sluice/analysis';
+import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import type {
   Answer,
   Command,
@@ -43,11 +43,13 @@ export class Judge {
   readonly #masks: MaskPlanner | undefined;
   readonly #streamKey: Uint8Array | undefined;
   readonly #guesses: GuessCounter | undefined;
+  readonly #notFollowed: NotFollowed;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   /**
    * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
    * `streamKey`: for the pseudonyms in what programs print. `guesses` counts what masked columns are compared with.
+   * `notFollowed`: what becomes of statements whose results cannot be followed.
    */
   constructor(
     languages: ReadonlyMap<string, Language>,
@@ -57,7 +59,9 @@ export class Judge {
     masks?: MaskPlanner,
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
+    notFollowed: NotFollowed = 'mask',
   ) {
+    this.#notFollowed = notFollowed;
     this.#guesses = guesses;
     this.#streamKey = streamKey;
     this.#masks = masks;
@@ -133,7 +137,7 @@ export class Judge {
       return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
     if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
-      const plan = this.#masks.plan(command, facts, judged.masks);
+      const plan = this.#masks.plan(command, facts, judged.masks, this.#notFollowed);
       return plan instanceof Promise
         ? plan.then((late) => this.#planned(text, facts, judged, late, again)).catch(failed)
         : this.#planned(text, facts, judged, plan, again);

@@ -63,7 +63,12 @@ function targetOf({ protocol, target, credential, via }: ConnectionConfig, accou
  * target that it was opened with), and the rules that are in force, masks among them.
  */
 export const boundTo = (opened: ConnectionConfig, account: string, inForce: ConnectionConfig): string =>
-  JSON.stringify([targetOf(opened, account), inForce.rules, inForce.trustedFunctions]);
+  JSON.stringify([
+    targetOf(opened, account),
+    inForce.rules,
+    inForce.trustedFunctions,
+    inForce.protocol === 'postgres' ? inForce.notFollowed : '',
+  ]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */
 function discoveryOf({ issuers }: Config): Discovery | undefined {

@@ -8,6 +8,7 @@ import type {
   Deny,
   Ending,
   Gate,
+  HiddenCounts,
   Limits,
   Patience,
   Principal,
@@ -212,11 +213,18 @@ export class Session implements Gate, LoginSession {
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
     }
+    if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
     const kept = this.#services.log.response(this.id, event);
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && event.type === 'part' && event.stream)
       this.end({ type: 'failure', message: 'The record cannot be written at the moment, so this session ends.' });
     return true;
+  }
+
+  #countHidden(hidden: HiddenCounts): void {
+    const { counters } = this.#services;
+    for (const [reason, columns] of Object.entries(hidden))
+      Counters.add(counters.hiddenColumns, JSON.stringify([this.connection?.name ?? '', reason]), columns);
   }
 
   drained(): Promise<void> {

@@ -38,6 +38,25 @@ function row(...cells: string[]): Buffer {
   return Buffer.concat([head, body]);
 }
 
+test.each([0, 1, 60_000])(
+  'it is known whether there were values that a mask cannot read: %i of them',
+  async (count) => {
+    const dates: ColumnMask = {
+      type: 'column',
+      of: builtIn(1082),
+      format: 'text',
+      options: { mode: { type: 'redact' }, key: Buffer.alloc(32, 7), entity: '' },
+    };
+    const masking = new RowMasking([dates], { count: () => undefined });
+    const made = masking.push(
+      Buffer.concat([row('1815-12-10'), ...Array.from({ length: count }, () => row('10.12.1815'))]),
+    );
+    expect(made instanceof Promise).toBe(count > 1);
+    await made;
+    expect(masking.unreadable).toBe(count > 0);
+  },
+);
+
 describe('rows', () => {
   const columns = [undefined, detecting('text'), detecting('text', 114), detecting('text', 1009)];
   const long = 'mail ada@example.com now '.repeat(MAX_INLINE_BYTES / 20);

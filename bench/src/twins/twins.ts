@@ -127,14 +127,15 @@ async function runWorker(
     const texts = textsOf(script);
     try {
       const [mine, theirs] = await both(lines, texts);
-      await judge(stand, tally, script, mine, theirs);
+      if (await judge(stand, tally, script, mine, theirs)) continue;
     } catch (error) {
       if (!(error instanceof LineLost)) throw error;
-      lines.one.close();
-      lines.other.close();
-      lines = undefined;
       allow(tally, 'time');
     }
+    // Sessions that went apart stay so: what is told once in a session was told in one of them only.
+    lines.one.close();
+    lines.other.close();
+    lines = undefined;
   }
   lines?.one.close();
   lines?.other.close();
@@ -170,19 +171,20 @@ const allow = (tally: TwinTally, kind: Allowed): void => {
   tally.allowed.set(kind, (tally.allowed.get(kind) ?? 0) + 1);
 };
 
+/** Whether the answers are the same. */
 async function judge(
   stand: TwinStand,
   tally: TwinTally,
   script: Script,
   mine: readonly Buffer[],
   theirs: readonly Buffer[],
-): Promise<void> {
+): Promise<boolean> {
   const first = mine.findIndex(
     (answer, at) => !answer.equals(theirs[at] ?? NOTHING) && !sameInWords(answer, theirs[at] ?? NOTHING),
   );
   if (first < 0) {
     const error = mine.map(errorOf).find((one) => one !== undefined);
-    if (!error) return;
+    if (!error) return true;
     const code = fieldOf(error.body, 'C');
     if (code === REFUSED) tally.refused++;
     else {
@@ -190,9 +192,19 @@ async function judge(
       if (tally.errors.size < MAX_ERRORS)
         tally.errors.set(`${code} ${fieldOf(error.body, 'M')}`, script.steps.join('; '));
     }
-    return;
+    return true;
   }
-  const answers = [mine[first] ?? NOTHING, theirs[first] ?? NOTHING] as const;
+  await countDifference(stand, tally, script, first, [mine[first] ?? NOTHING, theirs[first] ?? NOTHING]);
+  return false;
+}
+
+async function countDifference(
+  stand: TwinStand,
+  tally: TwinTally,
+  script: Script,
+  first: number,
+  answers: readonly [Buffer, Buffer],
+): Promise<void> {
   const codes = answers.map((answer) => fieldOf(errorOf(answer)?.body ?? NOTHING, 'C'));
   if (codes.some((code) => TIMED_OUT.has(code))) return allow(tally, 'time');
   if (codes.some((code) => code !== '' && code !== REFUSED)) return allow(tally, 'error');

@@ -1,10 +1,11 @@
 /**
  * What the control API needs of the gateway, and all that it needs. Types only: the gateway (gateway.ts) is one of these.
  */
-import type { Language } from '@sluice/analysis';
+import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
-import type { Config, ConnectionConfig } from '@sluice/config';
-import type { CompiledPolicy } from '@sluice/guardrails';
+import type { Config, ConnectionConfig, PostgresConnection } from '@sluice/config';
+import type { Facts, SqlCommand } from '@sluice/contract';
+import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import type { Directory, PendingLogins } from '@sluice/identity';
 import type { Journal } from '@sluice/recording';
 import type { Agents } from '../agents/agents.js';
@@ -59,6 +60,14 @@ export interface Controlled {
   readonly onReload: ((actor: string) => Promise<void>) | undefined;
   /** The rules in force on a connection. */
   explainer(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
+  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  hiddenAhead(
+    policy: CompiledPolicy,
+    connection: PostgresConnection,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>>;
   /** Ends the sessions that were opened with a token that was revoked. */
   endSessionsBy(tokenId: string): void;
 }

@@ -60,6 +60,16 @@ export function metricsRoute({ app, gateway }: Routes): void {
     [gateway.approvals.oldest === undefined ? 0 : (Date.now() - gateway.approvals.oldest) / 1000, {}],
   ]);
   gauge('masked_cells_total', 'values that were given out as others', [], () => [[gateway.counters.maskedCells, {}]]);
+  gauge(
+    'hidden_columns_total',
+    'columns of results that were NULL because nothing better is known of them',
+    ['connection', 'reason'],
+    () =>
+      Array.from(gateway.counters.hiddenColumns, ([key, count]): Sample => {
+        const [connection = '', reason = ''] = JSON.parse(key) as string[];
+        return [count, { connection, reason }];
+      }),
+  );
   gauge('journal_pending_records', 'records that are not written yet', [], () => [[gateway.journal.pending, {}]]);
   gauge('journal_bytes', 'size of the journal', [], () => [[gateway.journal.size, {}]]);
   gauge(

@@ -2,7 +2,7 @@ import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
-import { explainFacts, explainShell } from '../explain.js';
+import { explainFacts, explainHidden, explainShell } from '../explain.js';
 import { problems } from './answers.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
@@ -14,7 +14,7 @@ const Wish = z.strictObject({
   major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
 });
 
-/** What the rules in force would say. Nothing is sent to a target. */
+/** What the rules in force would say. No target runs the command; where columns are masked, its catalog is read. */
 export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
   const schema = {
     tags: ['policy'],
@@ -48,6 +48,10 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     const language = gateway.languages.get(dialect.name);
     if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
     const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
-    return explainFacts(found.policy, facts, sql, context);
+    const explanation = explainFacts(found.policy, facts, sql, context);
+    const { policy, connection } = found;
+    if (explanation.decision === 'deny' || connection.protocol !== 'postgres' || !policy.masks) return explanation;
+    const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
+    return explainHidden(explanation, plan, connection.notFollowed);
   });
 }

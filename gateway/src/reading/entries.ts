@@ -21,8 +21,8 @@ export function toApi(entry: Entry, protocol: string): TimelineEntry {
       };
     }
     case 'response': {
-      const { type, at, command, outcome, summary, rows, bytes, data } = entry;
-      const answered = { type, at, command, outcome, summary, rows, bytes };
+      const { type, at, command, outcome, summary, rows, bytes, hidden, data } = entry;
+      const answered = { type, at, command, outcome, summary, rows, bytes, ...(hidden && { hidden }) };
       return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
     }
     case 'output': {

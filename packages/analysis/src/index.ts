@@ -1,5 +1,13 @@
 /** What judging needs of a language, and threads that analyse long texts, fair to all who wait. */
-export { type Language, type MaskPlan, type MaskPlanner, NotNow, executedBy } from './language.js';
+export {
+  type Language,
+  type MaskPlan,
+  type MaskPlanner,
+  type HiddenColumn,
+  type NotFollowed,
+  NotNow,
+  executedBy,
+} from './language.js';
 export {
   AnalysisPool,
   type Asker,

@@ -2,7 +2,7 @@
  * What judging needs of a language that commands are written in, one interface for all of them. Owns: these words. Does not: any
  * grammar; each language has a package.
  */
-import type { AppliedMask, Facts, MaskedUse, Masking, SqlCommand } from '@sluice/contract';
+import type { AppliedMask, Facts, HiddenReason, MaskedUse, Masking, SqlCommand } from '@sluice/contract';
 import type { Asker } from './pool.js';
 
 /** A language with a parser. Facts come at once where that is quick. */
@@ -24,7 +24,24 @@ export interface MaskPlanner {
   /** What has to be known before a statement is prepared; undefined: it is. */
   prepare(): Promise<unknown> | undefined;
   /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */
-  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan | Promise<MaskPlan>;
+  plan(
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish?: NotFollowed,
+  ): MaskPlan | Promise<MaskPlan>;
+}
+
+/** What becomes of a statement of which columns are not followed: they are NULL; it is refused; it is only told (`explain`). */
+export type NotFollowed = 'mask' | 'refuse' | 'tell';
+
+/** A column that is NULL in every row because nothing better is known of it. */
+export interface HiddenColumn {
+  /** Empty: all that the statement returns. */
+  readonly name: string;
+  readonly reason: HiddenReason;
+  /** A phrase of which the statement is the subject. */
+  readonly why: string;
 }
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
@@ -33,8 +50,10 @@ export interface MaskPlan {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
-  /** It does not pass to what is behind the target's pooler. */
-  readonly refusal?: { readonly message: string; readonly hint?: string };
+  /** It does not pass to what is behind the target's pooler, or `NotFollowed` refuses it. */
+  readonly refusal?: { readonly message: string; readonly hint: string };
+  /** Columns that would be NULL because nothing better is known of them. Looked for only where `NotFollowed` is not `mask`. */
+  readonly hidden: readonly HiddenColumn[];
 }
 
 /** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */

@@ -59,6 +59,11 @@ export const TimelineEntry = named(
     summary: maybe(text),
     rows: maybe(count),
     bytes: maybe(count),
+    hidden: maybe(
+      z
+        .record(text, count)
+        .describe('Columns that were NULL because nothing better is known of them, how many by reason.'),
+    ),
     result: maybe(
       z.strictObject({ columns: texts, rows: z.array(z.array(text.nullable())), messages: texts, copied: texts }),
     ),
@@ -151,6 +156,9 @@ export const Explanation = named(
     rule: maybe(text),
     message: maybe(text),
     hint: maybe(text),
+    hidden: maybe(
+      z.array(z.strictObject({ column: text, reason: text, why: text })).describe('Columns that would be NULL.'),
+    ),
     text: text.describe('The reasoning, in lines for people.'),
   }),
 );

@@ -134,6 +134,8 @@ interface ConnectionBase {
 
 export interface PostgresConnection extends ConnectionBase {
   readonly protocol: 'postgres';
+  /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
+  readonly notFollowed: 'mask' | 'refuse';
   readonly target: {
     readonly host: string;
     readonly port: number;

@@ -137,10 +137,11 @@ function toConnection(one: Written, name: string, rules: ReadonlyMap<string, rea
   const credential = { user, password, secret: secret?.slice('agent:'.length) };
   if (one.protocol === 'postgres') {
     const { database, tls, ca, pooled } = one.target;
-    const { protocol, functions } = one;
+    const { protocol, functions, not_followed: notFollowed } = one;
     return {
       ...base,
       protocol,
+      notFollowed,
       target: { host, port, database, tls, ca, pooled },
       credential,
       trustedFunctions: functions.trusted,

@@ -105,6 +105,10 @@ export function settings(outside: Outside) {
         });
       }),
     ...reach,
+    not_followed: z
+      .enum(['mask', 'refuse'])
+      .default('mask')
+      .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
     functions: z
       .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
       .prefault({}),

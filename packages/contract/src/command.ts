@@ -1,3 +1,5 @@
+import type { HiddenCounts } from './masking.js';
+
 /** What somebody asks a target to do, in the words of the protocol it came by. */
 export type Command = SqlCommand | ExecCommand | ShellCommand | SubsystemCommand | ForwardCommand | CustomCommand;
 
@@ -112,5 +114,7 @@ export interface ResponseEnd {
   readonly rows: number;
   /** Bytes of the answer as the client got it, recorded or not. */
   readonly bytes: number;
+  /** Columns of the answer that were NULL because nothing better is known of them. */
+  readonly hidden?: HiddenCounts | undefined;
   readonly data: readonly Uint8Array[];
 }

@@ -85,7 +85,43 @@ export interface RowEditor {
   sent(all: boolean): void;
   /** What is left at the end of the rows. */
   end(): Buffer;
+  /** Columns that it makes NULL because nothing better is known of them. */
+  readonly hidden?: HiddenColumns | undefined;
+  /** At the end of the rows: values among them that it made NULL because it could not read them. Says so once. */
+  late?(): HiddenColumns | undefined;
 }
+
+/** What of a result is NULL in every row and is no value of its mask, so that somebody has to be told. */
+export interface HiddenColumns {
+  /** How many columns, by reason. */
+  readonly columns: HiddenCounts;
+  /** What the client is told before the rows, in sentences; absent where it was told so before. */
+  readonly notice?: { readonly message: string; readonly detail: string; readonly hint: string };
+}
+
+export type HiddenCounts = Readonly<Partial<Record<HiddenReason, number>>>;
+
+/**
+ * unread_code: computed by code that nobody has read; after_code: such code may have changed what it is read from; definition:
+ * it stands behind a definition that nobody else sees yet; name: what a name means is not known; size: too large to be followed;
+ * other_values: it can hold values of any table; construct: SQL that is not understood; dropped: from a column that is gone;
+ * computed: from masked columns, and its type has no room for their mark; type: a masked column of a type that has no mask;
+ * malformed: single values that their mask cannot read, counted by results.
+ */
+export const HIDDEN_REASONS = [
+  'unread_code',
+  'after_code',
+  'definition',
+  'name',
+  'size',
+  'other_values',
+  'construct',
+  'dropped',
+  'computed',
+  'type',
+  'malformed',
+] as const;
+export type HiddenReason = (typeof HIDDEN_REASONS)[number];
 
 /** Gives so many bytes, with anything in them. */
 export type Memory = (size: number) => Buffer;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import type { Command, Parameter, ResponseEvent } from '@sluice/contract';
+import type { Command, HiddenCounts, Parameter, ResponseEvent } from '@sluice/contract';
 
 /** The kinds of record, by their `k`, and what each says. Times are milliseconds since 1970. */
 export type Header =
@@ -61,6 +61,8 @@ export type Header =
       readonly summary: string;
       readonly rows: number;
       readonly bytes: number;
+      /** Columns that were NULL because nothing better is known of them, how many by reason. */
+      readonly hidden?: HiddenCounts;
     }
   /** What became of a command whose decision was 'hold': each word that was said about it, and the end of it. */
   | {
@@ -226,7 +228,8 @@ export function responseHeader(session: string, event: ResponseEvent, now: numbe
     const stream = event.stream === undefined ? '' : `,"st":"${event.stream}"`;
     return `{"k":"part","t":${now},"s":"${session}","id":${event.command}${stream}}`;
   }
-  return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}}`;
+  const hidden = event.hidden === undefined ? '' : `,"hidden":${JSON.stringify(event.hidden)}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}${hidden}}`;
 }
 
 function bound(values: readonly Parameter[], mode: ParameterMode): string {

@@ -82,6 +82,7 @@ export async function* toOcsf(session: SessionSummary, entries: Entries): AsyncG
         outcome: response?.outcome,
         rows: response?.rows,
         bytes: response?.bytes,
+        hidden: response?.hidden,
       },
     });
   }

@@ -1,3 +1,4 @@
+import type { HiddenCounts } from '@sluice/contract';
 import { type CommandHeader, type Header, parseHeader } from './events.js';
 import { decode } from './format.js';
 import { listSegments, readSegment } from './segments.js';
@@ -153,6 +154,7 @@ export type Entry =
       readonly summary: string;
       readonly rows: number;
       readonly bytes: number;
+      readonly hidden?: HiddenCounts;
       /** What was kept of the answer, in the protocol's own encoding. */
       readonly data: Buffer;
     };
@@ -220,10 +222,11 @@ export class Timeline {
         return undefined;
       }
       case 'end': {
-        const { id, outcome, summary, rows, bytes } = header;
+        const { id, outcome, summary, rows, bytes, hidden } = header;
         const data = Buffer.concat([...(this.#parts.get(id) ?? []), payload]);
         this.#parts.delete(id);
-        return { type: 'response', at, t, command: id, outcome, summary, rows, bytes, data };
+        const answered = { type: 'response', at, t, command: id, outcome, summary, rows, bytes, data } as const;
+        return hidden ? { ...answered, hidden } : answered;
       }
       case 'approval': {
         const { id, request, event, actor, reason } = header;

@@ -8,8 +8,10 @@ export { catalogVersion, completeCatalog, readCatalog } from './catalog/read.js'
 export { impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';
+export { isNotFollowed } from './masks/ahead.js';
+export { announcement, refusalOf } from './masks/hidden.js';
 export { MaskSession } from './masks/session.js';
-export { MaskTargets } from './masks/targets.js';
+export { type MaskedConnection, MaskTargets } from './masks/targets.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);

@@ -1,4 +1,4 @@
-import { type RowEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, type RowEditor, Unmasked } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
 import { copyFormats, parameterTypes, resultColumns } from './description.js';
@@ -6,6 +6,7 @@ import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, HEADER, readErrorFields, messageLength } from './messages.js';
 import { type Owed, type Running, statementOf } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
+import { hiddenColumns } from './refusal.js';
 import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
@@ -231,7 +232,7 @@ export class FromUpstream {
         return this.#columns(command, chunk, at, end);
       case B.copyOutResponse:
         this.#out.passed(command, chunk, at, end);
-        return this.#editedBy(command, () => {
+        return this.#editedBy(command, chunk, at, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER, end));
           return command.masking?.copy(statementOf(head, command), formats);
         });
@@ -246,6 +247,7 @@ export class FromUpstream {
         return undefined;
       case B.commandComplete:
       case B.emptyQueryResponse:
+        this.#announceLate(command, chunk, at);
         command.masking?.completed(statementOf(head, command));
         if (head.type === 'query') command.editor = undefined;
         this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER, end - 1) : '');
@@ -254,6 +256,7 @@ export class FromUpstream {
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
+        this.#announceLate(command, chunk, at);
         // What it runs has run for these rows already.
         if (command.masking?.runsCode) {
           command.masking.completed(0);
@@ -277,21 +280,43 @@ export class FromUpstream {
   #columns(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
-    return this.#editedBy(command, () =>
+    return this.#editedBy(command, chunk, at, () =>
       command.masking?.rows(statement, resultColumns(chunk.subarray(at + HEADER, end))),
     );
   }
 
-  /** The client gets the description as it is, or is told that the result cannot be masked. */
-  #editedBy(command: Running, make: () => RowEditor | undefined): Buffer | undefined {
+  /**
+   * The client gets the description at `at` as it is, before it what it has to be told of the rows, or is told in place of it
+   * that they cannot be masked.
+   */
+  #editedBy(command: Running, chunk: Buffer, at: number, make: () => RowEditor | undefined): Buffer | undefined {
     if (!command.masking || this.#out.discarding) return undefined;
     try {
-      command.editor = make() ?? 'pass';
+      const editor = make();
+      command.editor = editor ?? 'pass';
+      if (editor?.hidden) this.#announce(command, chunk, at, editor.hidden);
       return undefined;
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
       return this.#out.stop(command, error);
     }
+  }
+
+  /** Behind the rows: what only showed in them. */
+  #announceLate(command: Running, chunk: Buffer, at: number): void {
+    if (!command.editor || command.editor === 'pass' || this.#out.discarding) return;
+    const late = command.editor.late?.();
+    if (late) this.#announce(command, chunk, at, late);
+  }
+
+  #announce(command: Running, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {
+    const counts: Partial<Record<HiddenReason, number>> = { ...command.hidden };
+    for (const reason of HIDDEN_REASONS) {
+      const more = columns[reason];
+      if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
+    }
+    command.hidden = counts;
+    if (notice) this.#out.insert(command, chunk, at, hiddenColumns(notice));
   }
 
   #copyDone(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
@@ -374,6 +399,8 @@ export class FromUpstream {
     let instead: Buffer | undefined;
     if (head.command) {
       head.command.described = true;
+      // It may be described more than once.
+      head.command.hidden = undefined;
       if (tag === B.rowDescription) instead = this.#columns(head.command, chunk, at, end);
       else this.#out.passed(head.command, chunk, at, end);
     } else {

@@ -99,7 +99,7 @@ function encodeField(field: string | number | Uint8Array): Uint8Array {
 
 /** Fields of an ErrorResponse or NoticeResponse (55.8), by their one-letter codes. */
 export interface ErrorFields {
-  readonly severity: 'ERROR' | 'FATAL' | 'NOTICE';
+  readonly severity: 'ERROR' | 'FATAL' | 'NOTICE' | 'WARNING';
   readonly code: string;
   readonly message: string;
   readonly detail?: string | undefined;
@@ -108,7 +108,10 @@ export interface ErrorFields {
 }
 
 export function errorResponse(fields: ErrorFields): Buffer {
-  return message(fields.severity === 'NOTICE' ? B.noticeResponse : B.errorResponse, errorBody(fields));
+  return message(
+    fields.severity === 'NOTICE' || fields.severity === 'WARNING' ? B.noticeResponse : B.errorResponse,
+    errorBody(fields),
+  );
 }
 
 function errorBody(fields: ErrorFields): Buffer {

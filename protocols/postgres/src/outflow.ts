@@ -151,6 +151,13 @@ export class Outflow {
     return unmaskable(error.message);
   }
 
+  /** A message of the gateway's own goes before the one at `at`, to the client and into the record. */
+  insert(command: Running, chunk: Buffer, at: number, bytes: Buffer): void {
+    this.replace(chunk, at, at, bytes);
+    this.instead(command, chunk, at, at, bytes);
+    command.bytes += bytes.length;
+  }
+
   /** The record, too, has what the client was given. */
   instead(command: Running | undefined, chunk: Buffer, at: number, end: number, clean: Buffer): void {
     if (!command) return;

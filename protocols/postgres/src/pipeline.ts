@@ -1,4 +1,4 @@
-import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { Allow, HiddenCounts, Masking, RowEditor, StatementEffect } from '@sluice/contract';
 import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
@@ -28,6 +28,8 @@ export interface Running {
   summary: string;
   failed: boolean;
   ended: boolean;
+  /** Columns of its results that are NULL because nothing better is known of them, as far as they are not on record yet. */
+  hidden: HiddenCounts | undefined;
 }
 
 export const running = (
@@ -52,6 +54,7 @@ export const running = (
   summary: '',
   failed: false,
   ended: false,
+  hidden: undefined,
 });
 
 /** A prepared statement, by protocol or by SQL: they share one name space. */

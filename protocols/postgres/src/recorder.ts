@@ -52,7 +52,10 @@ export class Recorder {
       summary: command.summary.slice(0, LONGEST_SUMMARY),
       rows: command.rows,
       bytes: command.bytes,
+      ...(command.hidden && { hidden: command.hidden }),
       data,
     });
+    // A portal that is executed again has told it already.
+    command.hidden = undefined;
   }
 }

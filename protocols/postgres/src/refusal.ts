@@ -1,4 +1,4 @@
-import type { Deny, Ending, Refusal } from '@sluice/contract';
+import type { Deny, Ending, HiddenColumns, Refusal } from '@sluice/contract';
 import { errorResponse, F, message } from './messages.js';
 
 /**
@@ -30,6 +30,15 @@ export function refusal(deny: Deny): Buffer {
 /** What a client reads while its statement waits for people. */
 export const waiting = (text: string, hint?: string): Buffer =>
   errorResponse({ severity: 'NOTICE', code: '00000', message: text, hint });
+
+/**
+ * What a client reads before rows in which some columns are NULL because nothing better is known of them. A state of the
+ * gateway's own in the class of warnings (appendix A), so that programs can tell it from those of the server.
+ */
+export const hiddenColumns = ({ message, detail, hint }: NonNullable<HiddenColumns['notice']>): Buffer =>
+  errorResponse({ severity: 'WARNING', code: HIDDEN_COLUMNS, message, detail, hint });
+
+const HIDDEN_COLUMNS = '01M01';
 
 /** A message that is too long to be judged. */
 export function tooLong(limit: number): Buffer {

@@ -21,7 +21,7 @@ const answerAll = async (): Promise<void> => {
 
 /**
  * A session whose masks write an X over each cell that is `secret`, in another thread where the statement has "long" in it. Statements with "stop" in them are not what was judged;
- * with "late", that shows at a row. `set` changes the session.
+ * with "late", that shows at a row; with "hidden", the client is told something of its columns. `set` changes the session.
  */
 function masked(
   judge: (command: SqlCommand) => Answer = () => allow({ type: 'none' }),
@@ -53,6 +53,9 @@ function masked(
         if (text.includes('huge')) told.push(all ? 'sent all' : 'sent some');
       },
       end: () => (text.includes('tail') ? reply.copyData('tail') : Buffer.alloc(0)),
+      ...(text.includes('hidden') && { hidden: { columns: { size: 1 } as const, notice: NOTICE } }),
+      ...(text.includes('behind') && { late: () => ({ columns: { malformed: 1 } as const, notice: NOTICE }) }),
+      ...(text.includes('told before') && { hidden: { columns: { size: 1, name: 2 } as const } }),
     };
   };
   const maskingOf = (text: string): Masking => ({
@@ -87,6 +90,8 @@ function masked(
   });
   return Object.assign(session, { told });
 }
+
+const NOTICE = { message: 'NULL stands in for it.', detail: 'It is too large.', hint: 'Send less.' };
 
 const sent = (session: Talk): string => Buffer.concat(session.sent.client).toString('latin1');
 const recorded = (session: Talk): string =>
@@ -271,6 +276,108 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
     );
     expect(session.toClient()).toEqual(['1', '2', 'D', 'C', 'Z I']);
     expect(sent(session)).not.toContain('secret');
+  });
+
+  describe('what the client is told of columns that are hidden', () => {
+    const ends = (session: Talk): unknown[] =>
+      session.recorded.flatMap((event) => (event.type === 'end' ? [event.hidden] : []));
+
+    test('comes before the description of each result of a simple query, and is on record', () => {
+      const session = masked();
+      session.client(t.query('hidden; hidden'));
+      for (const end of [reply.complete('SELECT 1'), Buffer.concat([reply.complete('SELECT 1'), reply.ready('I')])])
+        replies(session, reply.columns('a'), reply.row('secret'), end);
+      expect(session.toClient()).toEqual(['N', 'T', 'D', 'C', 'N', 'T', 'D', 'C', 'Z I']);
+      expect(ends(session)).toEqual([{ size: 2 }]);
+      expect(recorded(session)).toBe(sent(session).slice(0, -reply.ready('I').length));
+      expect(session.recorded.at(-1)).toMatchObject({ bytes: sent(session).length });
+      expect(sent(session)).toContain(
+        'SWARNING\0VWARNING\0C01M01\0MNULL stands in for it.\0DIt is too large.\0HSend less.',
+      );
+    });
+
+    test('takes the place of a description that the client did not ask for', () => {
+      const session = masked();
+      session.client(t.batch('hidden'), t.batch('told before'), t.batch('hidden'), t.sync);
+      for (let n = 0; n < 3; n++)
+        replies(
+          session,
+          reply.parsed,
+          reply.bound,
+          reply.columns('a'),
+          reply.row('secret'),
+          reply.complete('SELECT 1'),
+        );
+      replies(session, reply.ready('I'));
+      expect(session.toClient()).toEqual(['1', '2', 'N', 'D', 'C', '1', '2', 'D', 'C', '1', '2', 'N', 'D', 'C', 'Z I']);
+      expect(ends(session)).toEqual([{ size: 1 }, { size: 1, name: 2 }, { size: 1 }]);
+    });
+
+    test('comes before a description of a portal that the client asked for, once', () => {
+      const session = masked();
+      session.client(
+        t.parse('', 'told before'),
+        t.bind('p', ''),
+        t.describe('P', 'p'),
+        t.describe('P', 'p'),
+        t.execute('p', 1),
+        t.execute('p'),
+        t.sync,
+      );
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.columns('a'), reply.row('x'));
+      replies(session, reply.suspended, reply.row('x'), reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(['1', '2', 'T', 'T', 'D', 's', 'D', 'C', 'Z I']);
+      expect(ends(session)).toEqual([{ size: 1, name: 2 }, undefined]);
+      session.client(
+        t.parse('', 'hidden'),
+        t.bind('p', ''),
+        t.describe('P', 'p'),
+        t.execute('p', 1),
+        t.execute('p'),
+        t.sync,
+      );
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.suspended, reply.row('x'));
+      replies(session, reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(['1', '2', 'N', 'T', 'D', 's', 'D', 'C', 'Z I']);
+    });
+
+    test('comes before COPY begins, and never among its data', () => {
+      const session = masked();
+      session.client(t.query('copy hidden'), t.query('select 2'));
+      replies(session, reply.copyOut, reply.copyData('secret'), reply.copyData('x'), reply.copyDone);
+      replies(session, reply.complete('COPY 2'), reply.ready('I'));
+      replies(session, reply.columns('open'), reply.row('2'), reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(['N', 'H', 'd', 'd', 'c', 'C', 'Z I', 'T', 'D', 'C', 'Z I']);
+      expect(ends(session)).toEqual([{ size: 1 }, undefined]);
+    });
+
+    test('comes behind the rows where only they show it: with the end of COPY, or of what an Execute gives', () => {
+      const session = masked();
+      session.client(
+        t.query('copy behind'),
+        t.parse('', 'behind'),
+        t.bind('', ''),
+        t.execute('', 1),
+        t.execute(''),
+        t.sync,
+      );
+      replies(session, reply.copyOut, reply.copyData('x'), reply.copyDone, reply.complete('COPY 1'), reply.ready('I'));
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.suspended, reply.row('x'));
+      replies(session, reply.complete('SELECT 1'), reply.ready('I'));
+      expect(session.toClient()).toEqual(
+        'H d c N C Z_I 1 2 D N s D N C Z_I'.split(' ').map((one) => one.replace('_', ' ')),
+      );
+      expect(ends(session)).toEqual([{ malformed: 1 }, { malformed: 1 }, { malformed: 1 }]);
+    });
+
+    test('is not said of what the client does not get', () => {
+      const session = masked();
+      session.client(t.batch('stop'), t.batch('hidden'), t.sync);
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.complete('SELECT 1'));
+      replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.complete('SELECT 1'));
+      replies(session, reply.ready('I'));
+      expect(session.toClient()).toEqual(['1', '2', 'E 42501', 'Z I']);
+    });
   });
 
   test('a portal is described once, however often it is executed', () => {

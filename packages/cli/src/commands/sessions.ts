@@ -185,8 +185,14 @@ function printResult(result: NonNullable<TimelineEntry['result']>): void {
 const outcome = (entry: TimelineEntry): string => {
   const what = printableLine(entry.summary || (entry.outcome ?? ''));
   const counts = paint.dim(`${entry.rows ?? 0} rows, ${entry.bytes ?? 0} bytes`);
-  return `${entry.outcome === 'error' ? paint.red(what) : paint.dim('→ ') + what}  ${counts}`;
+  return `${entry.outcome === 'error' ? paint.red(what) : paint.dim('→ ') + what}  ${counts}${hidden(entry)}`;
 };
+
+/** Columns that were NULL because nothing better is known of them. */
+function hidden({ hidden: columns = {} }: TimelineEntry): string {
+  const reasons = Object.entries(columns).map(([reason, count]) => `${count} ${reason}`);
+  return reasons.length === 0 ? '' : paint.yellow(printableLine(`  columns hidden: ${reasons.join(', ')}`));
+}
 
 function parameters(entry: TimelineEntry): string {
   const { parameters: values } = entry;

@@ -6,7 +6,7 @@ import { bytea, escapedBytea, isEscapedBytea, isText } from './bytes.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { hstoreBinary, hstoreText } from './composite.js';
 import { isVersioned, jsonMask } from './json.js';
-import { maskFor, rowMask } from './mask.js';
+import { maskFor, rowMask, unread } from './mask.js';
 import { limitOf } from './text.js';
 import type { CellMask, Format, MaskOptions, PgType } from './types.js';
 
@@ -28,7 +28,7 @@ export function detectorFor(type: PgType, format: Format, options: DetectorOptio
     try {
       return mask(bytes, start, end);
     } catch {
-      return null;
+      return unread();
     }
   };
 }

@@ -15,6 +15,10 @@ export function fixedMask(type: PgType, format: Format, options: MaskOptions): C
   return Object.assign(() => mark, { replacesNull: true as const });
 }
 
+/** Whether a type has room for the mark. */
+export const isMarkable = (type: PgType, format: Format): boolean =>
+  markOf(type, format, { mode: { type: 'redact' }, key: NO_BYTES, entity: '' }) !== null;
+
 function markOf(type: PgType, format: Format, options: MaskOptions): Buffer | null {
   const { oid, kind, name } = type;
   if (kind === 'domain') return type.element ? markOf(type.element, format, options) : null;

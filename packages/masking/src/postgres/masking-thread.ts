@@ -26,7 +26,7 @@ export interface CopyJob {
 }
 
 export type MaskingResult = { readonly id: number } & (
-  | { readonly type: 'masked'; readonly rows: Uint8Array; readonly cells: number }
+  | { readonly type: 'masked'; readonly rows: Uint8Array; readonly cells: number; readonly unreadable: boolean }
   | { readonly type: 'refused'; readonly code: Unmaskable['code']; readonly message: string }
 );
 
@@ -34,6 +34,8 @@ export interface MaskedRows {
   readonly rows: Buffer;
   /** How many cells were given another value. */
   readonly cells: number;
+  /** Some values were of no form that their mask reads, and became NULL. */
+  readonly unreadable: boolean;
 }
 
 interface Waiting {
@@ -74,8 +76,9 @@ function start(): Worker {
     const asked = waiting.get(result.id);
     waiting.delete(result.id);
     if (result.type === 'refused') return asked?.reject(new Unmaskable(result.code, result.message));
-    const { buffer, byteOffset, length } = result.rows;
-    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), cells: result.cells });
+    const { rows, cells, unreadable } = result;
+    const { buffer, byteOffset, length } = rows;
+    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), cells, unreadable });
   });
   // Which of the rows it failed on is not known. The next ones get another thread.
   const failed = (): void => {

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { CopyMask } from './copy.js';
 import { cellMaskOf } from './column-mask.js';
 import { RowRoom } from './large-rows.js';
+import { unreadableValues } from './mask.js';
 import { type MaskingJob, type MaskingResult, owned } from './masking-thread.js';
 import { RowMask } from './rows.js';
 import { Unmaskable } from './unmaskable.js';
@@ -15,6 +16,7 @@ parentPort?.on('message', (job: MaskingJob) => {
 
 function masked({ id, columns, limit, rows, copy }: MaskingJob): MaskingResult {
   try {
+    const before = unreadableValues();
     const masks = columns.map(cellMaskOf);
     // Rows have been put together: what is left to bound is what masks look at.
     const room = new RowRoom(undefined, { limit });
@@ -22,10 +24,11 @@ function masked({ id, columns, limit, rows, copy }: MaskingJob): MaskingResult {
     if (copy) {
       const mask = new CopyMask(copy.format, masks, room);
       const made = mask.rewrite({ rows: split(bytes, copy.sizes), first: copy.first });
-      return { id, type: 'masked', rows: made, cells: mask.masked };
+      return { id, type: 'masked', rows: made, cells: mask.masked, unreadable: unreadableValues() > before };
     }
     const mask = new RowMask(masks, { owned: true, room });
-    return { id, type: 'masked', rows: mask.rewrite(bytes, 0, bytes.length), cells: mask.masked };
+    const made = mask.rewrite(bytes, 0, bytes.length);
+    return { id, type: 'masked', rows: made, cells: mask.masked, unreadable: unreadableValues() > before };
   } catch (error) {
     if (!(error instanceof Unmaskable)) throw error;
     return { id, type: 'refused', code: error.code, message: error.message };

@@ -5,6 +5,7 @@
 import { type ColumnMask, cellMaskOf } from './column-mask.js';
 import { type CopyFormat, CopyMask } from './copy.js';
 import { RowRoom } from './large-rows.js';
+import { unreadableValues } from './mask.js';
 import { type MaskedRows, maskInThread } from './masking-thread.js';
 import { type Memory, RowMask } from './rows.js';
 
@@ -28,6 +29,8 @@ export class RowMasking {
   readonly #room: RowRoom;
   readonly #rows: RowMask;
   readonly #count: (cells: number) => void;
+  /** Some values were of no form that their mask reads, and became NULL. */
+  unreadable = false;
 
   constructor(columns: readonly (ColumnMask | undefined)[], { count, room = new RowRoom() }: RowMaskingOptions) {
     this.#columns = columns;
@@ -65,11 +68,12 @@ export class RowMasking {
     if (this.#takesLong(chunk, end, rows)) {
       const whole = chunk.subarray(0, end);
       const job = { columns: this.#columns, limit: this.#room.limit };
-      return counted(maskInThread(job, chunk === bytes ? Buffer.from(whole) : whole), this.#room, this.#count);
+      return counted(this, maskInThread(job, chunk === bytes ? Buffer.from(whole) : whole), this.#room, this.#count);
     }
-    const before = this.#rows.masked;
+    const [before, unreadBefore] = [this.#rows.masked, unreadableValues()];
     const made = this.#rows.rewrite(chunk, 0, end, memory);
     this.#count(this.#rows.masked - before);
+    this.unreadable ||= unreadableValues() > unreadBefore;
     return made;
   }
 
@@ -88,6 +92,8 @@ export class CopyMasking {
   readonly #room: RowRoom;
   readonly #rows: CopyMask;
   readonly #count: (cells: number) => void;
+  /** As of `RowMasking`. */
+  unreadable = false;
 
   constructor(
     format: CopyFormat,
@@ -123,11 +129,12 @@ export class CopyMasking {
       const [row] = rows;
       const own = rows.length === 1 && row && row.buffer !== chunk.buffer ? row : Buffer.concat(rows, bytes);
       const job = { columns: this.#columns, limit: this.#room.limit, copy: { format: this.#format, sizes, first } };
-      return counted(maskInThread(job, own), this.#room, this.#count);
+      return counted(this, maskInThread(job, own), this.#room, this.#count);
     }
-    const before = this.#rows.masked;
+    const [before, unreadBefore] = [this.#rows.masked, unreadableValues()];
     const made = this.#rows.rewrite(cut);
     this.#count(this.#rows.masked - before);
+    this.unreadable ||= unreadableValues() > unreadBefore;
     return made;
   }
 
@@ -140,11 +147,17 @@ export class CopyMasking {
 const countMasked = (columns: readonly (ColumnMask | undefined)[]): number =>
   columns.filter((column) => column !== undefined).length;
 
-async function counted(masked: Promise<MaskedRows>, room: RowRoom, count: (cells: number) => void): Promise<Buffer> {
+async function counted(
+  masking: RowMasking | CopyMasking,
+  masked: Promise<MaskedRows>,
+  room: RowRoom,
+  count: (cells: number) => void,
+): Promise<Buffer> {
   room.isMasking = true;
   try {
-    const { rows, cells } = await masked;
+    const { rows, cells, unreadable } = await masked;
     count(cells);
+    masking.unreadable ||= unreadable;
     return rows;
   } catch (error) {
     room.clear();

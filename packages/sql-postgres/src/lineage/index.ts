@@ -2,6 +2,7 @@ export type { Cursor, Effect, TemporaryRelation } from './effects.js';
 export { Lineage, loadLineage } from './load.js';
 export type { Flow, Output, Predicate, StatementLineage, Target } from './lineage.js';
 export { type Look, afterLook, lookText, readLook } from './look.js';
+export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { lineageOf } from './statements.js';
 export {

@@ -44,6 +44,8 @@ export interface StatementLineage {
   readonly outputs: readonly Output[];
   /** Why `outputs` may be wrong or incomplete: a phrase. Whatever such a statement returns is to be taken for unknown. */
   readonly unknown?: string;
+  /** Beside `unknown`: it may answer with rows. */
+  readonly returnsRows?: boolean;
   /** The object whose definition could not be read, because what it reads was locked: `schema.name`. */
   readonly unread?: string;
   readonly predicates: readonly Predicate[];

@@ -77,6 +77,7 @@ const unreadable = (reason: string): StatementLineage => ({
   statement: '',
   outputs: [],
   unknown: reason,
+  returnsRows: true,
   predicates: [],
   conditionsOnUnknown: [],
   flows: [],

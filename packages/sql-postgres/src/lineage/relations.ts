@@ -92,8 +92,8 @@ function tableColumns(analysis: Analysis, relation: Relation): Column[] {
       const made = expression(analysis, own, definitionOf(analysis, `select ${generated}`)['expression']);
       value = { ...computed([value, made], 'derived', type) };
     }
-    if (holding) value = unknown('holds values of other tables', value.sources);
-    if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'has a type with a cast that runs code');
+    if (holding) value = unknown('reads a catalog that holds values of other tables', value.sources);
+    if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'reads a type with a cast that runs code');
     return { name, value };
   });
 }
@@ -111,7 +111,7 @@ function viewColumns(analysis: Analysis, relation: Relation): Column[] {
     reason = `reads ${relation.schema}.${relation.name}, whose definition ${error.message}`;
   }
   return relation.columns.map(({ name, type, base }, index) => {
-    const value = made[index]?.value ?? unknown(reason ?? 'is a column that its view does not define');
+    const value = made[index]?.value ?? unknown(reason ?? 'reads a column that its view does not define');
     const { row: _, element: __, ...rest } = value;
     const composite = value.row ? { row: value.row } : {};
     return { name, value: { ...rest, ...composite, sources: new Set([...value.sources, base]), type, stored: true } };

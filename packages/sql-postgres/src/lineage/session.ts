@@ -6,6 +6,7 @@
 import type { Node } from '../ast.js';
 import type { Cursor, Effect, TemporaryRelation } from './effects.js';
 import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
+import { afterCode } from './reasons.js';
 
 export interface Session {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
@@ -112,9 +113,9 @@ function after(session: Session, effect: Effect): Session {
       }
       return effect.what === 'temporary' ? over(session, { relations: new Map() }) : session;
     case 'uncertain':
-      return over(session, { uncertain: overlay.uncertain ?? effect.reason });
+      return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
-      return codeHasRun(session, effect.reason);
+      return codeHasRun(session, afterCode(effect.reason));
   }
 }
 

@@ -23,9 +23,9 @@ export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
     analysis.effects.push({ type: 'store', name: setting, value, local });
   else if (setting === undefined) {
     analysis.effects.push({ type: 'store', name: '', value, local });
-    analysis.effects.push({ type: 'uncertain', reason: 'set_config has changed some setting in this session' });
+    analysis.effects.push({ type: 'uncertain', reason: 'changes a setting with set_config' });
   } else if (DECISIVE.has(setting) && (typeof content !== 'string' || typeof constant(nodes[2]) !== 'boolean')) {
-    analysis.effects.push({ type: 'uncertain', reason: `set_config has changed ${setting} in this session` });
+    analysis.effects.push({ type: 'uncertain', reason: `changes ${setting} with set_config` });
   } else {
     analysis.effects.push({ type: 'setting', name: setting, value: names(setting, String(content)), local });
   }

@@ -18,6 +18,7 @@ import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
+import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type Session, afterEffects } from './session.js';
@@ -65,7 +66,8 @@ function statementLineage(
     const unread = error instanceof Unread ? { unread: error.message } : {};
     const reason = error instanceof Unsure ? error.message : 'could not be followed';
     if (!node || changesSession(node)) analysis.effects.push({ type: 'code', reason });
-    return { outputs: [], unknown: reason, ...unread, ...collected() };
+    const returnsRows = canReturnRows(analysis, node);
+    return { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() };
   }
 }
 
@@ -224,12 +226,6 @@ function inner(analysis: Analysis, value: unknown, scope: Scope): readonly Colum
 
 function query(kind: string): Read {
   return (analysis, fields, scope) => readQuery(analysis, scope, { [kind]: fields });
-}
-
-/** INTO stands in the leftmost arm of a set operation. */
-function intoOf(fields: Fields): Fields | undefined {
-  if (isFields(fields['intoClause'])) return fields['intoClause'];
-  return isFields(fields['larg']) ? intoOf(fields['larg']) : undefined;
 }
 
 /** COPY shows what it writes to the client; what it writes elsewhere, or reads, are flows. */

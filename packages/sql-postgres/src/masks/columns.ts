@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
+import type { Output } from '../lineage/index.js';
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
@@ -28,6 +29,12 @@ export function maskedColumns(
     }
   }
   return { columns, unmatched };
+}
+
+/** It comes from a column that is gone: which rule was for it is not known any more. */
+export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
+  for (const source of sources) if (catalog.base(source) !== source) return true;
+  return false;
 }
 
 function named(catalog: Catalog, pattern: string): BaseColumn[] {

@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
-import { type ResultColumn, type RowEditor, Unmasked, type AppliedMask } from '@sluice/contract';
+import { type AppliedMask, type HiddenColumns, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
 import {
   type ColumnMask,
   CopyMasking,
@@ -18,6 +18,8 @@ import {
 import type { Meaning } from './catalogs.js';
 import type { MaskedColumns } from './columns.js';
 import { copyFormat } from './copy.js';
+import type { HiddenColumn } from '@sluice/analysis';
+import { hiddenBy, whyNotFollowed } from './hidden.js';
 import { typeOf } from './types.js';
 
 /** All that decides what becomes of a result. */
@@ -32,6 +34,12 @@ export interface Rules {
   readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
+  /** Why nothing is known of a statement that has no lineage: a phrase. */
+  readonly unfollowed: string;
+  /** Told which columns of a result are NULL because nothing better is known of them. */
+  readonly announce: (columns: readonly HiddenColumn[]) => HiddenColumns;
+  /** Told that single values of a result were of no form that their mask reads. */
+  readonly announceUnreadable: () => HiddenColumns;
 }
 
 /**
@@ -50,7 +58,10 @@ export function rowEditor(
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
   const rows = new RowMasking(masks, rules);
+  const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => columns[at]?.name);
   return guarded({
+    hidden,
+    late: once(() => (rows.unreadable ? rules.announceUnreadable() : undefined)),
     push: (bytes, memory) => rows.push(bytes, memory),
     sent: (all) => rows.sent(all),
     end: () => {
@@ -78,7 +89,10 @@ export function copyEditor(
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
   const format = copyFormat(rules.meaning.lineage, text, statement, names);
   const rows = new CopyMasking(format, masks, rules);
+  const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => outputs?.[at]?.name);
   return guarded({
+    hidden,
+    late: once(() => (rows.unreadable ? rules.announceUnreadable() : undefined)),
     push: (bytes) => rows.push(bytes),
     sent: (all) => rows.sent(all),
     end: () => {
@@ -88,10 +102,31 @@ export function copyEditor(
   });
 }
 
-/** It comes from a column that is gone: which rule was for it is not known any more. */
-export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog): boolean {
-  for (const source of sources) if (catalog.base(source) !== source) return true;
-  return false;
+/** Until there is something to be said, and not again after that. */
+function once(ask: () => HiddenColumns | undefined): () => HiddenColumns | undefined {
+  let said = false;
+  return () => {
+    const told = said ? undefined : ask();
+    said ||= told !== undefined;
+    return told;
+  };
+}
+
+/** The columns that are NULL because nothing better is known of them. */
+function hiddenIn(
+  { meaning, unfollowed, announce }: Rules,
+  lineage: StatementLineage | undefined,
+  outputs: readonly Output[] | undefined,
+  masks: readonly (ColumnMask | undefined)[],
+  nameOf: (at: number) => string | undefined,
+): HiddenColumns | undefined {
+  const hidden = masks.flatMap((mask, at): HiddenColumn[] => {
+    if (!mask) return [];
+    const why = whyNotFollowed(outputs?.[at], meaning.catalog, lineage?.unknown ?? unfollowed);
+    const column = hiddenBy(mask, nameOf(at) ?? String(at + 1), why);
+    return column ? [column] : [];
+  });
+  return hidden.length > 0 ? announce(hidden) : undefined;
 }
 
 /** Type of a column that is given out as it is stored. */
@@ -140,13 +175,13 @@ const mismatch = (expected: number, found: number): Unmasked =>
   new Unmasked(`The target describes ${found} columns where the statement has ${expected}.`);
 
 /** What becomes of a column: undefined, it passes. */
-function maskOf(
+export function maskOf(
   { meaning, masked, masks, key }: Rules,
   output: Output | undefined,
   type: PgType | undefined,
   format: Format,
 ): ColumnMask | undefined {
-  if (masked.size > 0 && (!output || output.unknown !== undefined || isStale(output, meaning.catalog))) return NULL;
+  if (masked.size > 0 && whyNotFollowed(output, meaning.catalog, '') !== undefined) return NULL;
   const rule = output && ruleFor(output, masked);
   if (rule) {
     const { mask, entity } = rule;
@@ -185,12 +220,13 @@ function ruleFor(
 }
 
 /** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, sent, end }: RowEditor): RowEditor {
+function guarded({ push, end, ...told }: RowEditor): RowEditor {
   const unmasked = (error: unknown): never => {
     if (!(error instanceof Unmaskable)) throw error;
     throw new Unmasked(`The result cannot be masked: ${error.message}.`);
   };
   return {
+    ...told,
     push: (bytes, memory) => {
       try {
         const made = push(bytes, memory);
@@ -199,7 +235,6 @@ function guarded({ push, sent, end }: RowEditor): RowEditor {
         return unmasked(error);
       }
     },
-    sent,
     end: () => {
       try {
         return end();

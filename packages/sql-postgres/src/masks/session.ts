@@ -24,16 +24,18 @@ import {
   type AppliedMask,
   type MaskedUse,
 } from '@sluice/contract';
-import { type MaskPlan, type MaskPlanner, NotNow } from '@sluice/analysis';
+import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, filterMessage, filterNotification } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
-import { type MaskedColumns, maskedColumns } from './columns.js';
+import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
-import { type Rules, copyEditor, isStale, rowEditor } from './editors.js';
+import { type Rules, copyEditor, rowEditor } from './editors.js';
+import { hiddenAhead, isNotFollowed } from './ahead.js';
+import { Announcer, refusalOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const LONGEST = 64 * 1024;
@@ -46,6 +48,27 @@ const PARAMETER_STATUS = 'S'.charCodeAt(0);
 const HEADER_BYTES = 5;
 const NO_MESSAGE = Buffer.alloc(0);
 
+/** What is fixed for a session. */
+export interface MaskSettings {
+  /** The role at the target. */
+  readonly user: string;
+  readonly pooled: Pooled;
+  /** For pseudonyms. */
+  readonly key: Uint8Array;
+  /** The memory of long rows, which all sessions share. */
+  readonly rows: LargeRows;
+}
+
+/** Who hears of what masks meet. */
+export interface MaskListener {
+  /** Patterns of rules that no column fits. */
+  readonly onUnmatched: (patterns: readonly string[]) => void;
+  /** The target does not do for masks. */
+  readonly onUnfit: (unfit: Unfit) => void;
+  /** So many cells were given another value. */
+  readonly count: (cells: number) => void;
+}
+
 /**
  * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
  * change that, and takes them back when the target rolls back.
@@ -54,9 +77,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   readonly #catalog: TargetCatalog;
   readonly #user: string;
   readonly #key: Uint8Array;
-  readonly #onUnmatched: (patterns: readonly string[]) => void;
-  readonly #count: (cells: number) => void;
+  readonly #told: MaskListener;
   readonly #backend: Backend;
+  readonly #announcer = new Announcer();
   readonly #room: RowRoom;
   #onStalled: (message: string) => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
@@ -81,38 +104,33 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
 
-  constructor(
-    catalog: TargetCatalog,
-    user: string,
-    key: Uint8Array,
-    onUnmatched: (patterns: readonly string[]) => void,
-    count: (cells: number) => void,
-    onUnfit: (unfit: Unfit) => void,
-    rows: LargeRows,
-    pooled?: Pooled,
-  ) {
+  constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
     this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled(STALLED) });
-    this.#backend = new Backend(pooled, onUnfit);
+    this.#backend = new Backend(pooled, told.onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
     this.#user = user;
     this.#key = key;
-    this.#onUnmatched = onUnmatched;
-    this.#count = count;
+    this.#told = told;
   }
 
   /**
    * At once while the catalog is fresh. Rejects when it cannot be read, with a NotNow for what can be judged later. The
    * end of a transaction never waits for the catalog: that may be waiting for the transaction.
    */
-  plan(command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan | Promise<MaskPlan> {
+  plan(
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed = 'mask',
+  ): MaskPlan | Promise<MaskPlan> {
     // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
     const meaning = known ?? this.#catalog.get();
-    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks);
+    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks));
+    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
@@ -219,21 +237,30 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     };
   }
 
-  #plan(meaning: Meaning, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[]): MaskPlan {
+  #plan(
+    meaning: Meaning,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed,
+  ): MaskPlan {
     // A look that failed, or met another catalog, may succeed after this command.
     if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
     const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
-    if (unmatched.length > 0) this.#onUnmatched(unmatched);
+    if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const rules: Rules = {
       meaning,
       masked: columns,
       masks,
       key: this.#key,
-      count: this.#count,
+      count: this.#told.count,
       room: this.#room,
       temporary: this.#temporary,
+      unfollowed: this.#defined ? DEFINED_BEFORE : TOO_LONG,
+      announce: (hidden) => this.#announcer.tell(command.text, hidden),
+      announceUnreadable: () => this.#announcer.tellUnreadable(command.text),
     };
     const voidParameters = voidsIn(command);
     const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
@@ -276,8 +303,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       ? useOf(lineage, columns, meaning, command, facts)
       : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
-    const refusal = this.#fresh && refusedForPooler(followed, facts, names);
+    const hiddenColumns =
+      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command.text, facts, lineage, followed, rules);
+    const notFollowed = hiddenColumns.filter(isNotFollowed);
+    const pooled = this.#fresh && refusedForPooler(followed, facts, names);
+    const refusal = pooled ?? (wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : undefined);
     return {
+      hidden: hiddenColumns,
       masking,
       compared,
       use: away ? { ...use, moved: [...use.moved, 'definition'] } : use,
@@ -320,6 +352,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 }
 
+const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
+const TOO_LONG = 'is too long to be followed';
 const STALLED =
   'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
 
@@ -365,7 +399,14 @@ function knownUpTo(
   const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement));
   if (first < 0) return lineage;
   return lineage.map((one, statement) =>
-    statement > first ? { ...one, outputs: [], unknown: 'stands behind a definition in the same text' } : one,
+    statement > first
+      ? {
+          ...one,
+          outputs: [],
+          unknown: 'stands behind a definition in the same text',
+          returnsRows: one.returnsRows ?? one.outputs.length > 0,
+        }
+      : one,
   );
 }
 

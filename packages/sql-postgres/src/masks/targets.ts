@@ -1,8 +1,9 @@
-import type { Lookup } from '@sluice/contract';
+import type { MaskPlan } from '@sluice/analysis';
+import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { LargeRows } from '@sluice/masking';
 import type { Pooled, Unfit } from './backend.js';
 import { TargetCatalog } from './catalogs.js';
-import { MaskSession } from './session.js';
+import { type MaskListener, MaskSession } from './session.js';
 
 /** How often the same reason is told of the same connection, in milliseconds. */
 const TELL_AGAIN_MS = 60_000;
@@ -47,19 +48,32 @@ export class MaskTargets {
   }
 
   /** What masks follow of a new session. */
-  session({ name, user, pooled, open }: MaskedConnection): MaskSession {
+  session(connection: MaskedConnection): MaskSession {
+    const { name } = connection;
+    return this.#sessionOf(connection, {
+      onUnmatched: (patterns) => this.#unmatched(name, patterns),
+      onUnfit: (unfit) => this.#unfit(name, unfit),
+      count: (cells) => this.#outside.count(cells),
+    });
+  }
+
+  /**
+   * The columns of a statement that would be NULL in a new session, because nothing better is known of them; and why a pooler
+   * would not get it. The catalog of the target is read for it, and nothing is run there. Rejects when it cannot be read.
+   */
+  async hiddenAhead(
+    connection: MaskedConnection,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+    return this.#sessionOf(connection, NOBODY).plan(command, facts, masks, 'tell');
+  }
+
+  #sessionOf({ name, user, pooled, open }: MaskedConnection, told: MaskListener): MaskSession {
     let catalog = this.#catalogs.get(name);
     if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
-    return new MaskSession(
-      catalog,
-      user,
-      this.#key,
-      (patterns) => this.#unmatched(name, patterns),
-      (cells) => this.#outside.count(cells),
-      (unfit) => this.#unfit(name, unfit),
-      this.#rows,
-      pooled,
-    );
+    return new MaskSession(catalog, { user, pooled, key: this.#key, rows: this.#rows }, told);
   }
 
   /** Another configuration: `same` says of a connection whether it leads where it did. */
@@ -95,3 +109,5 @@ export class MaskTargets {
     }
   }
 }
+
+const NOBODY: MaskListener = { onUnmatched: () => undefined, onUnfit: () => undefined, count: () => undefined };

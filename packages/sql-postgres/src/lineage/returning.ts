@@ -1,0 +1,60 @@
+/** Which statements can answer with rows, where their lineage could not be made out. */
+import { type Fields, type Node, isFields, strings, text } from '../ast.js';
+import { type Analysis, listOf } from './analysis.js';
+import { findRoutines } from './calls.js';
+
+/** @param node undefined for a text that could not be read: it may be anything */
+export function canReturnRows(analysis: Analysis, node: Node | undefined): boolean {
+  if (!node) return true;
+  const { kind, fields } = node;
+  switch (kind) {
+    case 'InsertStmt':
+    case 'UpdateStmt':
+    case 'DeleteStmt':
+    case 'MergeStmt':
+      return listOf(fields, 'returningList').length > 0 || isFields(fields['returningClause']);
+    case 'SelectStmt':
+      return intoOf(fields) === undefined;
+    case 'CopyStmt':
+      return fields['is_from'] !== true && fields['filename'] === undefined && fields['is_program'] !== true;
+    case 'FetchStmt':
+      return fields['ismove'] !== true;
+    case 'ExecuteStmt': {
+      const prepared = analysis.session.overlay.prepared.get(text(fields, 'name'));
+      return prepared === undefined || canReturnRows(analysis, prepared);
+    }
+    case 'CallStmt':
+      return callsWithOutput(analysis, fields);
+    default:
+      return !RETURNING_NOTHING.has(kind);
+  }
+}
+
+/** INTO stands in the leftmost arm of a set operation. */
+export function intoOf(fields: Fields): Fields | undefined {
+  if (isFields(fields['intoClause'])) return fields['intoClause'];
+  return isFields(fields['larg']) ? intoOf(fields['larg']) : undefined;
+}
+
+/** A procedure answers with one row where it has OUT or INOUT arguments. */
+function callsWithOutput(analysis: Analysis, { funccall }: Fields): boolean {
+  const found = findRoutines(analysis, isFields(funccall) ? strings(funccall['funcname']) : []);
+  return found.length === 0 || found.some(({ outputs }) => outputs.length > 0);
+}
+
+/** Of the statements whose lineage can fail. */
+const RETURNING_NOTHING: ReadonlySet<string> = new Set([
+  'AlterTableStmt',
+  'ClusterStmt',
+  'CreateSeqStmt',
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'DeclareCursorStmt',
+  'DoStmt',
+  'DropStmt',
+  'PrepareStmt',
+  'RenameStmt',
+  'TransactionStmt',
+  'TruncateStmt',
+  'ViewStmt',
+]);
