@@ -1,8 +1,8 @@
 /** Bytes of a line that are looked at. */
-const LONGEST = 4096;
+const MAX_LINE_CELLS = 4096;
 /** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */
-const WORK = 16;
-const MOST_WORK = 64 * LONGEST;
+const WORK_PER_BYTE = 16;
+const MAX_WORK = 64 * MAX_LINE_CELLS;
 
 /** Operating system command: a title of the window, a link, the clipboard. */
 const OSC = '\x1b]';
@@ -24,7 +24,7 @@ export class ScreenLine {
   /** An editor or pager has the whole screen. */
   #fullScreen = false;
   /** A few bytes can move a whole line: whoever sends nothing else would keep everybody waiting. */
-  #work = MOST_WORK;
+  #work = MAX_WORK;
   readonly #echoed: (line: string) => void;
   readonly #decoder = new TextDecoder();
 
@@ -34,7 +34,7 @@ export class ScreenLine {
   }
 
   write(bytes: Uint8Array): void {
-    this.#work = Math.min(MOST_WORK, this.#work + WORK * bytes.length);
+    this.#work = Math.min(MAX_WORK, this.#work + WORK_PER_BYTE * bytes.length);
     for (const character of this.#decoder.decode(bytes, { stream: true })) this.#put(character);
   }
 
@@ -82,7 +82,7 @@ export class ScreenLine {
         this.#column = Math.max(0, this.#column - 1);
         return;
     }
-    if (character < ' ' || this.#column >= LONGEST) return;
+    if (character < ' ' || this.#column >= MAX_LINE_CELLS) return;
     if (!this.#affords(this.#column - this.#line.length)) return;
     while (this.#line.length < this.#column) this.#line.push(' ');
     this.#line[this.#column++] = character;
@@ -92,7 +92,7 @@ export class ScreenLine {
   #sequence(character: string): void {
     if (this.#escape.startsWith(OSC)) {
       const ended = character === '\x07' || (this.#escape.endsWith('\x1b') && character === '\\');
-      if (ended || ++this.#oscLength > LONGEST) this.#escape = '';
+      if (ended || ++this.#oscLength > MAX_LINE_CELLS) this.#escape = '';
       else this.#escape = OSC + character;
       return;
     }
@@ -121,11 +121,11 @@ export class ScreenLine {
   }
 
   #control(parameters: string, final: string): void {
-    const count = Math.min(Number.parseInt(parameters, 10) || 1, LONGEST);
+    const count = Math.min(Number.parseInt(parameters, 10) || 1, MAX_LINE_CELLS);
     const column = this.#column;
     switch (final) {
       case 'C':
-        this.#column = Math.min(LONGEST, column + count);
+        this.#column = Math.min(MAX_LINE_CELLS, column + count);
         return;
       case 'D':
         this.#column = Math.max(0, column - count);
@@ -143,7 +143,7 @@ export class ScreenLine {
       case '@':
         if (!this.#affords(this.#line.length - column + count)) return;
         this.#line.splice(column, 0, ...Array.from({ length: count }, () => ' '));
-        this.#line.length = Math.min(this.#line.length, LONGEST);
+        this.#line.length = Math.min(this.#line.length, MAX_LINE_CELLS);
         return;
       case 'J':
         if (parameters !== '1') this.#line.length = Math.min(this.#line.length, column);

@@ -4,13 +4,13 @@ import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
 
 /** Proofs that failed, before the connection is ended: OpenSSH's MaxAuthTries. */
-const ATTEMPTS = 6;
+const MAX_ATTEMPTS = 6;
 /** Keys that may be offered. An offer is no attempt. */
-const OFFERS = 64;
+const MAX_OFFERS = 64;
 /** Requests that wait while one is being looked at. */
-const WAITING = 8;
+const MAX_WAITING_REQUESTS = 8;
 /** Of account and connection, in characters: Linux has 32 for an account. */
-const LONGEST_NAME = 512;
+const MAX_NAME_CHARACTERS = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
 /** sshpass and Ansible look for "assword" in it. */
 const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
@@ -69,7 +69,7 @@ export class Login {
       this.#looking = false;
     }
     if (!this.#looking) this.#request(payload);
-    else if (this.#queue.length < WAITING) this.#queue.push(Buffer.from(payload));
+    else if (this.#queue.length < MAX_WAITING_REQUESTS) this.#queue.push(Buffer.from(payload));
     else throw new KeyError('too many login requests at once');
   }
 
@@ -81,7 +81,7 @@ export class Login {
     if (service !== 'ssh-connection') throw new KeyError('only the service ssh-connection is there to log in to');
     if (this.#name !== undefined && this.#name !== name) throw new KeyError('the user name changed during the login');
     // It goes into the record with each attempt, of people who have proven nothing.
-    if (name.length > LONGEST_NAME) throw new KeyError('the user name is longer than a name');
+    if (name.length > MAX_NAME_CHARACTERS) throw new KeyError('the user name is longer than a name');
     this.#name = name;
     const { account, connection } = readName(name);
     this.#challenge ??= this.#gate.login('', connection, account);
@@ -106,7 +106,8 @@ export class Login {
     const algorithm = fields.text();
     const blob = Buffer.from(fields.string());
     if (!signed) {
-      if (++this.#offers > OFFERS) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many keys.');
+      if (++this.#offers > MAX_OFFERS)
+        return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many keys.');
       if (challenge.offers(blob)) this.#transport.send(M.userauth60, algorithm, blob);
       else this.#refuse();
       return this.#next();
@@ -194,7 +195,7 @@ export class Login {
   }
 
   #failed(): void {
-    if (++this.#attempts >= ATTEMPTS) {
+    if (++this.#attempts >= MAX_ATTEMPTS) {
       return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many failed logins.');
     }
     this.#next(() => this.#refuse());

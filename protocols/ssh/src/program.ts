@@ -1,12 +1,12 @@
 import type { Allow, Answer, Deny, Impatience, Patience, ResponsePart, StreamEditor } from '@sluice/contract';
 import { Fields, KeyError } from '@sluice/keys';
-import { Backlog } from './backlog.js';
+import { SendQueue } from './backlog.js';
 import { type Channel, type ChannelEvents, details } from './channel.js';
-import { Flow } from './flow.js';
-import type { Leg } from './leg.js';
+import { WindowRelay } from './flow.js';
+import type { ChannelMux } from './leg.js';
 import { STDERR } from './messages.js';
 import type { Context } from './context.js';
-import { Tally } from './tally.js';
+import { ByteCount } from './tally.js';
 import { Terminal } from './terminal.js';
 
 /** What a shell says of a command that it may not run. */
@@ -19,7 +19,7 @@ const UNREACHABLE = 255;
 const LINGER = 5_000;
 const CTRL_C = 3;
 /** Variables and requests of one program that are kept before it starts. */
-const WISHES = 200;
+const MAX_PENDING_REQUESTS = 200;
 
 type Kind = 'exec' | 'shell' | 'subsystem';
 
@@ -43,14 +43,14 @@ export class Program implements ChannelEvents {
   /** The journal is behind. */
   #behind = false;
   /** Input that came before the target can have it. */
-  readonly #early = new Backlog();
+  readonly #early = new SendQueue();
   #earlyEof = false;
-  readonly #in: Flow;
-  #out: Flow | undefined;
+  readonly #in: WindowRelay;
+  #out: WindowRelay | undefined;
   #patience: AbortController | undefined;
   /** As the client sent them, for the target. */
   #pty: Buffer | undefined;
-  readonly #wishes: { readonly name: string; readonly details: Buffer }[] = [];
+  readonly #pendingRequests: { readonly name: string; readonly details: Buffer }[] = [];
   readonly #environment: [string, string][] = [];
   #terminal: Terminal | undefined;
   #editors: { readonly out: StreamEditor; readonly err: StreamEditor } | undefined;
@@ -58,7 +58,7 @@ export class Program implements ChannelEvents {
   #gathered: { readonly type: number; readonly chunks: Buffer[] }[] = [];
   readonly #timers = new Map<StreamEditor, NodeJS.Timeout>();
   #transfer = false;
-  #tallies = { in: new Tally(false), out: new Tally(false), err: new Tally(false) };
+  #counts = { in: new ByteCount(false), out: new ByteCount(false), err: new ByteCount(false) };
   /** Of what is recorded of the answer, bytes. */
   #recorded = 0;
   #exit = 'ended without a status';
@@ -67,7 +67,10 @@ export class Program implements ChannelEvents {
   constructor(context: Context, client: Channel) {
     this.#context = context;
     this.#client = client;
-    this.#in = new Flow(client, () => this.#early.size + (this.#target?.waiting ?? 0) + (this.#terminal?.waiting ?? 0));
+    this.#in = new WindowRelay(
+      client,
+      () => this.#early.size + (this.#target?.waiting ?? 0) + (this.#terminal?.waiting ?? 0),
+    );
   }
 
   data(bytes: Buffer): void {
@@ -90,7 +93,7 @@ export class Program implements ChannelEvents {
     };
     if (name === 'exec' || name === 'shell' || name === 'subsystem') return this.#start(name, body, done);
     if (PASSED.has(name)) return this.#pass(name, wantReply, body, done);
-    if (this.#started || this.#wishes.length >= WISHES) return done(false);
+    if (this.#started || this.#pendingRequests.length >= MAX_PENDING_REQUESTS) return done(false);
     switch (name) {
       case 'pty-req':
         if (this.#context.without('terminal') || this.#pty) return done(false);
@@ -108,7 +111,7 @@ export class Program implements ChannelEvents {
   }
 
   sent(): void {
-    this.#out?.settle();
+    this.#out?.returnWindow();
   }
 
   closed(): void {
@@ -150,7 +153,7 @@ export class Program implements ChannelEvents {
         say: (text) => this.#say(text),
         record: (stream, bytes) => this.#recordPart(stream, bytes),
         environment: this.#environment,
-        settled: () => this.#in.settle(),
+        inputForwarded: () => this.#in.returnWindow(),
         newLine: () => {
           this.#recorded = 0;
         },
@@ -165,12 +168,12 @@ export class Program implements ChannelEvents {
     const harmless = /^(LANG|LC_[A-Z]+)$/.test(name) && /^[\w.@-]{0,40}$/.test(value);
     const taken = (): void => {
       this.#environment.push([name, value]);
-      this.#wishes.push({ name: 'env', details: body });
+      this.#pendingRequests.push({ name: 'env', details: body });
       done(true);
     };
     if (harmless) return taken();
     const text = `environment ${name}=${value}`;
-    this.#context.askBeside({ kind: 'environment', text, path: name }, (answer) =>
+    this.#context.askForward({ kind: 'environment', text, path: name }, (answer) =>
       answer.type === 'allow' ? taken() : done(false),
     );
   }
@@ -178,9 +181,9 @@ export class Program implements ChannelEvents {
   #extra(name: string, body: Buffer, done: (success: boolean) => void): void {
     const kind = name === 'x11-req' ? 'x11' : 'agent';
     const text = kind === 'x11' ? 'forwarding of X11' : 'forwarding of the authentication agent';
-    this.#context.askBeside({ kind, text }, (answer) => {
+    this.#context.askForward({ kind, text }, (answer) => {
       if (answer.type === 'allow') {
-        this.#wishes.push({ name, details: body });
+        this.#pendingRequests.push({ name, details: body });
         this.#context.expect(kind);
       } else if (this.#pty) this.#say(`${answer.message}${answer.hint === undefined ? '' : ` ${answer.hint}`}`);
       done(answer.type === 'allow');
@@ -194,8 +197,8 @@ export class Program implements ChannelEvents {
     }
     if (this.#patience && name === 'signal') this.#patience.abort('cancelled' satisfies Impatience);
     if (this.#target) return this.#target.request(name, body, wantReply ? done : undefined);
-    if (name === 'window-change' && this.#wishes.length < WISHES)
-      this.#wishes.push({ name, details: Buffer.from(body) });
+    if (name === 'window-change' && this.#pendingRequests.length < MAX_PENDING_REQUESTS)
+      this.#pendingRequests.push({ name, details: Buffer.from(body) });
     done(name === 'window-change');
   }
 
@@ -256,15 +259,15 @@ export class Program implements ChannelEvents {
     }
     this.#allowed(answer);
     if (this.#client.closed) return this.#end('lost', 'the client was gone before it started');
-    let leg: Leg;
+    let mux: ChannelMux;
     try {
-      leg = await this.#context.target();
+      mux = await this.#context.target();
     } catch (error) {
       return this.fail((error as Error).message);
     }
     if (this.#ended) return;
     if (this.#client.closed) return this.#end('lost', 'the client was gone before it started');
-    leg.open('session', Buffer.alloc(0), {
+    mux.open('session', Buffer.alloc(0), {
       opened: (channel) => this.#opened(channel, kind, body),
       refused: (_, why) => this.fail(`The target gives no channel for it: ${why}.`),
     });
@@ -295,7 +298,7 @@ export class Program implements ChannelEvents {
     this.#let = true;
     // A copy beside another command must not keep what that prints out of the record.
     this.#transfer = facts.actions.every(({ effects }) => effects.includes('transfer'));
-    this.#tallies = { in: new Tally(this.#transfer), out: new Tally(this.#transfer), err: new Tally(false) };
+    this.#counts = { in: new ByteCount(this.#transfer), out: new ByteCount(this.#transfer), err: new ByteCount(false) };
     if (stream) this.#editors = { out: stream(), err: stream() };
     this.#terminal?.started(this.#id);
   }
@@ -309,9 +312,10 @@ export class Program implements ChannelEvents {
       return { data: () => undefined, eof: () => undefined, request: () => undefined, closed: () => undefined };
     }
     this.#target = channel;
-    const out = new Flow(channel, () => (this.#behind ? Number.POSITIVE_INFINITY : client.waiting));
+    const out = new WindowRelay(channel, () => (this.#behind ? Number.POSITIVE_INFINITY : client.waiting));
     this.#out = out;
-    for (const { name, details: wish } of this.#wishes) if (name !== 'window-change') channel.request(name, wish);
+    for (const { name, details: wish } of this.#pendingRequests)
+      if (name !== 'window-change') channel.request(name, wish);
     if (this.#pty) {
       channel.request('pty-req', this.#pty, (success) => {
         if (!success) this.#say('The target gives no terminal.');
@@ -320,11 +324,12 @@ export class Program implements ChannelEvents {
     channel.request(kind, body, (success) => {
       if (!success && !this.#ended) this.fail(`The target does not run it (${kind} was refused).`);
     });
-    for (const { name, details: wish } of this.#wishes) if (name === 'window-change') channel.request(name, wish);
+    for (const { name, details: wish } of this.#pendingRequests)
+      if (name === 'window-change') channel.request(name, wish);
     const early = this.#early.take();
     if (early.length > 0) this.#input(early);
     if (this.#earlyEof) channel.eof();
-    this.#in.settle();
+    this.#in.returnWindow();
     return {
       data: (bytes, type) => {
         this.#output(bytes, type);
@@ -335,7 +340,7 @@ export class Program implements ChannelEvents {
         client.eof();
       },
       request: (name, wantReply, more) => this.#fromTarget(name, wantReply, more),
-      sent: () => this.#in.settle(),
+      sent: () => this.#in.returnWindow(),
       closed: () => this.#targetClosed(),
     };
   }
@@ -346,7 +351,7 @@ export class Program implements ChannelEvents {
   }
 
   #toTarget(bytes: Buffer): void {
-    this.#tallies.in.add(bytes);
+    this.#counts.in.add(bytes);
     this.#target?.write(bytes);
   }
 
@@ -409,7 +414,7 @@ export class Program implements ChannelEvents {
   #deliver(bytes: Buffer, type: number): void {
     if (bytes.length === 0) return;
     const stream = type === STDERR ? 'err' : 'out';
-    this.#tallies[stream].add(bytes);
+    this.#counts[stream].add(bytes);
     this.#terminal?.output(bytes);
     if (!(this.#transfer && type === 0)) this.#recordPart(stream, bytes);
     if (!this.#ended) this.#client.write(bytes, type);
@@ -431,7 +436,7 @@ export class Program implements ChannelEvents {
     this.#behind = true;
     void gate.drained().then(() => {
       this.#behind = false;
-      this.#out?.settle();
+      this.#out?.returnWindow();
     });
   }
 
@@ -467,8 +472,8 @@ export class Program implements ChannelEvents {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#context.running.delete(this);
     if (!this.#let) return;
-    const bytes = this.#tallies.out.bytes + this.#tallies.err.bytes;
-    const { in: input, out, err } = this.#tallies;
+    const bytes = this.#counts.out.bytes + this.#counts.err.bytes;
+    const { in: input, out, err } = this.#counts;
     const summary = `${exit}; in ${input.end()}, out ${out.end()}, err ${err.end()}`;
     this.#context.gate.record({ type: 'end', command: this.#id, outcome, summary, rows: 0, bytes, data: [] });
   }

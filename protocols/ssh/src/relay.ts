@@ -1,8 +1,8 @@
 import type { Admission, Answer, Deny, Ending, Gate, Impatience, Menu, Patience } from '@sluice/contract';
 import { pack } from '@sluice/keys';
-import type { Beside, Context } from './context.js';
+import type { ForwardWish, Context } from './context.js';
 import { Forwarding } from './forwarding.js';
-import { Leg, type LegEvents, type Opening } from './leg.js';
+import { ChannelMux, type MuxEvents, type Opening } from './leg.js';
 import type { LoggedIn } from './login.js';
 import { chooseFrom, menuText } from './menu.js';
 import { Disconnect, OpenFailure } from './messages.js';
@@ -14,40 +14,40 @@ import { openTarget } from './upstream.js';
  * How often a peer is asked whether it is still there, in milliseconds, and how many answers may be missing. Often enough for
  * what forgets idle connections on the way; patient with a client that somebody has suspended.
  */
-const KEEPALIVE = 60_000;
-const MISSING = 10;
+const KEEPALIVE_MS = 60_000;
+const MAX_UNANSWERED_KEEPALIVES = 10;
 
 /** One client that is logged in, and its target. */
 export class Relay implements Context {
   readonly gate: Gate;
   readonly running = new Set<{ fail(message: string): void }>();
-  readonly client: Leg;
+  readonly client: ChannelMux;
   #admission: Admission | undefined;
   readonly #menu: Menu | undefined;
   readonly #message: string;
-  #target: Promise<Leg> | undefined;
-  #targetLeg: Leg | undefined;
+  #target: Promise<ChannelMux> | undefined;
+  #targetMux: ChannelMux | undefined;
   readonly #forwarding: Forwarding;
   #ids = 0;
   #sessionsClosed = false;
   #over = false;
   readonly #keepalive: NodeJS.Timeout;
-  readonly #silent = new Map<Leg, number>();
+  readonly #silent = new Map<ChannelMux, number>();
   readonly #gone = new AbortController();
 
   constructor(gate: Gate, transport: Transport, who: LoggedIn) {
     this.gate = gate;
-    const events: LegEvents = {
+    const events: MuxEvents = {
       opening: (opening) => this.#opening(opening),
       globalRequest: (request, body, answer) => this.#globalRequest(request, body, answer),
       broken: () => undefined,
     };
-    this.client = new Leg(transport, events);
+    this.client = new ChannelMux(transport, events);
     this.#forwarding = new Forwarding(this);
     this.#menu = 'menu' in who ? who.menu : undefined;
     this.#message = 'menu' in who ? who.message : '';
     if ('admission' in who) this.#admit(who.admission);
-    this.#keepalive = setInterval(() => this.#ping(), KEEPALIVE);
+    this.#keepalive = setInterval(() => this.#ping(), KEEPALIVE_MS);
     this.#keepalive.unref();
   }
 
@@ -67,7 +67,7 @@ export class Relay implements Context {
     return ++this.#ids;
   }
 
-  target(): Promise<Leg> {
+  target(): Promise<ChannelMux> {
     if (!this.#target) throw new Error('no target before the login');
     return this.#target;
   }
@@ -80,7 +80,7 @@ export class Relay implements Context {
     this.#forwarding.expect(kind);
   }
 
-  askBeside(wish: Beside, answered: (answer: Answer, id: number) => void): void {
+  askForward(wish: ForwardWish, answered: (answer: Answer, id: number) => void): void {
     const kind = wish.kind === 'agent' || wish.kind === 'x11' ? wish.kind : 'forwarding';
     if (this.menu) return answered(NOT_YET, 0);
     if (wish.kind !== 'environment' && this.without(kind)) return answered(NOT_BY_THIS_KEY, 0);
@@ -94,7 +94,7 @@ export class Relay implements Context {
   }
 
   /** Connections wait for their answer; what is asked for ahead of a program does not. */
-  #patienceFor({ kind }: Beside): Patience | undefined {
+  #patienceFor({ kind }: ForwardWish): Patience | undefined {
     if (kind === 'environment' || kind === 'agent' || kind === 'x11') return undefined;
     return { settled: () => Promise.resolve('idle'), say: () => undefined, signal: this.#gone.signal };
   }
@@ -143,7 +143,7 @@ export class Relay implements Context {
 
   /** The target's bytes end up at the client: what it cannot take is not read. */
   clientBusy(busy: boolean): void {
-    this.#targetLeg?.transport.hold(busy);
+    this.#targetMux?.transport.hold(busy);
   }
 
   /** The client is gone. */
@@ -153,13 +153,13 @@ export class Relay implements Context {
     clearInterval(this.#keepalive);
     this.#gone.abort('gone' satisfies Impatience);
     this.client.lost();
-    this.#targetLeg?.transport.disconnect(Disconnect.byApplication, '');
+    this.#targetMux?.transport.disconnect(Disconnect.byApplication, '');
     for (const program of this.running) program.fail('The client is gone.');
   }
 
   #admit(admission: Admission): void {
     this.#admission = admission;
-    const events: LegEvents = {
+    const events: MuxEvents = {
       opening: (opening) => this.#forwarding.fromTarget(opening),
       // Host keys that are announced, keep-alives: nothing that a client has to know.
       globalRequest: (_, __, answer) => answer(false),
@@ -169,9 +169,9 @@ export class Relay implements Context {
       this.#targetLost(`The connection to the target is lost${error ? `: ${error.message}` : ''}.`),
     );
     this.#target.then(
-      (leg) => {
-        if (this.#over) return leg.transport.disconnect(Disconnect.byApplication, '');
-        this.#targetLeg = leg;
+      (mux) => {
+        if (this.#over) return mux.transport.disconnect(Disconnect.byApplication, '');
+        this.#targetMux = mux;
         this.gate.opened();
       },
       // Programs that wait for it say it; a client without any is told when it asks for one.
@@ -216,15 +216,15 @@ export class Relay implements Context {
   }
 
   #ping(): void {
-    for (const leg of [this.client, this.#targetLeg]) {
-      if (!leg || leg.transport.over || !leg.transport.reading) continue;
-      const silent = this.#silent.get(leg) ?? 0;
-      if (silent >= MISSING) {
-        leg.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');
+    for (const mux of [this.client, this.#targetMux]) {
+      if (!mux || mux.transport.over || !mux.transport.reading) continue;
+      const silent = this.#silent.get(mux) ?? 0;
+      if (silent >= MAX_UNANSWERED_KEEPALIVES) {
+        mux.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');
         continue;
       }
-      this.#silent.set(leg, silent + 1);
-      leg.globalRequest('keepalive@openssh.com', pack(), () => this.#silent.set(leg, 0));
+      this.#silent.set(mux, silent + 1);
+      mux.globalRequest('keepalive@openssh.com', pack(), () => this.#silent.set(mux, 0));
     }
   }
 }

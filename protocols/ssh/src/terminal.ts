@@ -1,5 +1,5 @@
 import type { Answer, Impatience, ResponsePart } from '@sluice/contract';
-import { Backlog } from './backlog.js';
+import { SendQueue } from './backlog.js';
 import type { Context } from './context.js';
 import { ScreenLine } from './lines.js';
 
@@ -20,7 +20,7 @@ export interface TerminalPort {
   record(stream: NonNullable<ResponsePart['stream']>, bytes: Buffer): void;
   readonly environment: readonly (readonly [string, string])[];
   /** Input has left, or may. */
-  settled(): void;
+  inputForwarded(): void;
   /** Something new runs: what is recorded of its answer is counted from here. */
   newLine(): void;
 }
@@ -33,7 +33,7 @@ export class Terminal {
   readonly #context: Context;
   readonly #port: TerminalPort;
   readonly #screen = new ScreenLine((line) => this.#echoed(line));
-  readonly #kept = new Backlog();
+  readonly #kept = new SendQueue();
   #size: Size;
   #id = 0;
   #asking: AbortController | undefined;
@@ -111,7 +111,7 @@ export class Terminal {
     this.#asking = undefined;
     const kept = this.#kept.take();
     if (kept.length > 0) this.input(kept);
-    this.#port.settled();
+    this.#port.inputForwarded();
   }
 
   /** On record, and asked about. */

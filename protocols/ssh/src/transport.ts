@@ -11,18 +11,18 @@ import type { HostKey } from './private-keys.js';
 
 /** New keys after this many bytes in either direction (RFC 4253 section 9), or this many milliseconds. */
 const REKEY_BYTES = 1024 ** 3;
-const REKEY_TIME = 3_600_000;
+const REKEY_AFTER_MS = 3_600_000;
 /** An exchange that takes longer than this ends the connection, in milliseconds. */
-const REKEY_DEADLINE = 30_000;
+const REKEY_DEADLINE_MS = 30_000;
 /** Key exchanges that a peer may have in a minute: each costs more of us than of it. */
-const REKEYS = 20;
+const MAX_REKEYS = 20;
 /**
  * Bytes that wait in the stream. From the first on, whoever makes more is told; above the second, channels keep what they
  * have; above the third, reading stops: questions of a peer that does not take its answers would only make more of them.
  */
-const BUSY = 256 * 1024;
-const FULL = 1024 * 1024;
-const CLOGGED = 2 * 1024 * 1024;
+const BUSY_BYTES = 256 * 1024;
+const FULL_BYTES = 1024 * 1024;
+const CLOGGED_BYTES = 2 * 1024 * 1024;
 
 export interface TransportOptions {
   readonly stream: Duplex;
@@ -62,7 +62,7 @@ export class Transport {
   #busy = false;
   #draining = false;
   /** Somebody else wants no more to be read for now. */
-  #held = false;
+  #readingHeld = false;
   #paused = false;
   #corked = false;
   /** Since the last key exchange. */
@@ -176,7 +176,7 @@ export class Transport {
       process.nextTick(() => {
         this.#corked = false;
         stream.uncork();
-        this.#settle();
+        this.#updateReading();
       });
     }
     this.#unsent += bytes.length;
@@ -184,21 +184,21 @@ export class Transport {
       this.#unsent = 0;
       return;
     }
-    if (this.#unsent > BUSY && !this.#busy) {
+    if (this.#unsent > BUSY_BYTES && !this.#busy) {
       this.#busy = true;
       this.#options.onBusy?.();
     }
-    if (this.#unsent > FULL) this.#draining = true;
+    if (this.#unsent > FULL_BYTES) this.#draining = true;
   }
 
   /** Whether reading waits for whoever the bytes end up at. */
   hold(on: boolean): void {
-    this.#held = on;
-    this.#settle();
+    this.#readingHeld = on;
+    this.#updateReading();
   }
 
-  #settle(): void {
-    const waits = this.#held || this.#stream.writableLength > CLOGGED;
+  #updateReading(): void {
+    const waits = this.#readingHeld || this.#stream.writableLength > CLOGGED_BYTES;
     if (waits === this.#paused) return;
     this.#paused = waits;
     if (waits) this.#stream.pause();
@@ -221,7 +221,7 @@ export class Transport {
       this.#unsent = 0;
       this.#busy = false;
       this.#draining = false;
-      this.#settle();
+      this.#updateReading();
       if (!this.full) this.#options.onRoom();
     });
     stream.on('error', (error: Error) => this.#end(error));
@@ -245,7 +245,7 @@ export class Transport {
     this.#since = Date.now();
     this.#exchanging = undefined;
     this.#exchanges = [...this.#exchanges.filter((at) => at > this.#since - 60_000), this.#since];
-    if (this.#exchanges.length > REKEYS) return this.#end(new Error('too many key exchanges'));
+    if (this.#exchanges.length > MAX_REKEYS) return this.#end(new Error('too many key exchanges'));
     if (!this.#ready) {
       this.#ready = true;
       this.#options.onReady();
@@ -259,15 +259,15 @@ export class Transport {
 
   #look(): void {
     const now = Date.now();
-    if (now - this.#since >= REKEY_TIME) this.rekey();
+    if (now - this.#since >= REKEY_AFTER_MS) this.rekey();
     // Whose answers are not read cannot be late with them.
     if (this.#exchanging !== undefined && this.#paused) this.#exchanging = now;
-    if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
+    if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE_MS) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
   }
 
-  /** New keys. By itself after `REKEY_BYTES` and `REKEY_TIME`. */
+  /** New keys. By itself after `REKEY_BYTES` and `REKEY_AFTER_MS`. */
   rekey(): void {
     if (!this.#ready || this.#over || this.#exchanging !== undefined) return;
     this.#exchanging = Date.now();

@@ -1,11 +1,11 @@
 import type { Gate, Target } from '@sluice/contract';
 import { Fields, KeyError, pack } from '@sluice/keys';
-import { Leg, type LegEvents } from './leg.js';
+import { ChannelMux, type MuxEvents } from './leg.js';
 import { Disconnect, M } from './messages.js';
 import { Transport } from './transport.js';
 
 /** Questions of a target during keyboard-interactive that get the password. */
-const ROUNDS = 4;
+const MAX_QUESTIONS = 4;
 
 /** The target cannot be used. The message is a sentence for the client and holds no secret. */
 export class Unreachable extends Error {
@@ -21,17 +21,17 @@ export class Unreachable extends Error {
 export async function openTarget(
   gate: Gate,
   target: Target,
-  events: LegEvents,
+  events: MuxEvents,
   lost: (error?: Error) => void,
-): Promise<Leg> {
+): Promise<ChannelMux> {
   const { ssh } = target;
   if (!ssh) throw new Unreachable('This connection is none for SSH.');
   const stream = await gate.dial().catch((error: unknown) => {
     throw new Unreachable(`The target cannot be reached: ${error instanceof Error ? error.message : String(error)}.`);
   });
   await Transport.ready;
-  const { promise, resolve, reject } = Promise.withResolvers<Leg>();
-  let leg: Leg | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<ChannelMux>();
+  let mux: ChannelMux | undefined;
   let refused: string | undefined;
   let hostKey: Buffer | undefined;
   const authentication = new Authentication(target, (packet) => transport.send(...packet));
@@ -49,22 +49,22 @@ export async function openTarget(
     },
     onService: () => authentication.begin(transport.sessionId, transport.signatureAlgorithms),
     onMessage: (payload) => {
-      if (leg) return leg.receive(payload);
+      if (mux) return mux.receive(payload);
       const outcome = authentication.receive(payload);
       if (outcome === 'failed') {
         reject(new Unreachable('The target does not accept the login of the gateway.'));
         return transport.disconnect(Disconnect.noMoreAuthMethods, 'no more ways to log in');
       }
       if (outcome === 'open') {
-        leg = new Leg(transport, events);
-        resolve(leg);
+        mux = new ChannelMux(transport, events);
+        resolve(mux);
       }
     },
-    onRoom: () => leg?.flush(),
+    onRoom: () => mux?.flush(),
     onEnd: (error) => {
       reject(new Unreachable(refused ?? `The target ended the connection${error ? `: ${error.message}` : ''}.`));
-      leg?.lost();
-      if (leg) lost(error);
+      mux?.lost();
+      if (mux) lost(error);
     },
   });
   const timer = setTimeout(() => {
@@ -147,7 +147,7 @@ class Authentication {
     fields.string();
     fields.string();
     const count = fields.uint32();
-    if (count > 1 || ++this.#rounds > ROUNDS) return 'failed';
+    if (count > 1 || ++this.#rounds > MAX_QUESTIONS) return 'failed';
     const hidden = count === 1 && fields.string() && !fields.boolean();
     if (count === 1 && !hidden) return 'failed';
     this.#send(count === 0 ? [M.infoResponse, 0] : [M.infoResponse, 1, this.#target.password ?? '']);
