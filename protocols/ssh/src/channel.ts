@@ -215,6 +215,14 @@ export class Channel {
   }
 }
 
+/** Of a channel that nobody has a use for. */
+export const NOBODY: ChannelEvents = {
+  data: () => undefined,
+  eof: () => undefined,
+  request: () => undefined,
+  closed: () => undefined,
+};
+
 /** How the peer of a channel describes its end. */
 export interface Peer {
   readonly channel: number;

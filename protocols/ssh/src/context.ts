@@ -1,14 +1,21 @@
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
+import type { Clock } from './clock.js';
 import type { ChannelMux } from './leg.js';
+
+/** A program that has begun and not ended. `lost`: one of the two connections is gone. */
+export interface RunningProgram {
+  fail(message: string, outcome?: 'error' | 'lost'): void;
+}
 
 /** What the channels of one client share. */
 export interface Context {
   readonly gate: Gate;
+  readonly clock: Clock;
   /** What reads command lines at the target, and as whom. */
   readonly shell: 'sh' | 'bash' | 'opaque';
   readonly account: string;
   /** Programs that have begun and not ended. */
-  readonly running: Set<{ fail(message: string): void }>;
+  readonly running: Set<RunningProgram>;
   nextId(): number;
   /** The target, logged in. Rejects with a sentence. */
   target(): Promise<ChannelMux>;

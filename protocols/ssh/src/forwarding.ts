@@ -1,9 +1,11 @@
 import type { Answer } from '@sluice/contract';
 import { Fields } from '@sluice/keys';
+import { NOBODY } from './channel.js';
 import type { ForwardWish } from './context.js';
 import type { ChannelMux, Opening } from './leg.js';
 import { OpenFailure } from './messages.js';
 import { Pipe } from './pipe.js';
+import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, refusalInWords } from './words.js';
 
 /** Forwardings that one client may have listen at its target. */
 const MAX_LISTENING = 50;
@@ -37,9 +39,9 @@ export class Forwarding {
   /** The client asks for a connection from the target's side. */
   fromClient(opening: Opening): void {
     const wish = wishOf(opening);
-    if (!wish) return opening.refuse(OpenFailure.unknownType, 'The gateway does not know channels of this type.');
+    if (!wish) return opening.refuse(OpenFailure.unknownType, UNKNOWN_CHANNEL_TYPE);
     this.#owner.askForward(wish, (answer, id) => {
-      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, sentence(answer));
+      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
       this.#owner.target().then(
         (mux) => this.#join(opening, mux, id),
         (error: unknown) => {
@@ -53,9 +55,9 @@ export class Forwarding {
   /** The target has accepted a connection that the client wanted to hear of. */
   fromTarget(opening: Opening): void {
     const wish = this.#expectedWish(opening);
-    if (!wish) return opening.refuse(OpenFailure.prohibited, 'Nobody asked for this.');
+    if (!wish) return opening.refuse(OpenFailure.prohibited, NOBODY_ASKED);
     this.#owner.askForward(wish, (answer, id) => {
-      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, sentence(answer));
+      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
       else this.#join(opening, this.#owner.client, id);
     });
   }
@@ -99,7 +101,7 @@ export class Forwarding {
     other.open(opening.type, opening.details, {
       opened: (far) => {
         const pipe = new Pipe(this.#owner.gate, id);
-        const near = opening.accept(NOTHING);
+        const near = opening.accept(NOBODY);
         near.events = pipe.events(near, far, side);
         return pipe.events(far, near, side === 0 ? 1 : 0);
       },
@@ -134,8 +136,6 @@ export class Forwarding {
   }
 }
 
-const NOTHING = { data: () => undefined, eof: () => undefined, request: () => undefined, closed: () => undefined };
-
 function wishOf({ type, details }: Opening): ForwardWish | undefined {
   const fields = new Fields(details);
   if (type === 'direct-tcpip') {
@@ -164,6 +164,3 @@ function listenerKey(name: string, body: Buffer, details?: Uint8Array): string {
   const port = fields.uint32();
   return `${where}:${port === 0 && details && details.length >= 4 ? new Fields(details).uint32() : port}`;
 }
-
-const sentence = ({ message, hint }: { message: string; hint?: string }): string =>
-  `${message}${hint === undefined ? '' : ` ${hint}`}`;

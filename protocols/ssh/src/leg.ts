@@ -1,7 +1,8 @@
 import { Fields } from '@sluice/keys';
-import { Channel, type ChannelEvents, PACKET, type Peer, WINDOW } from './channel.js';
+import { Channel, type ChannelEvents, NOBODY, PACKET, type Peer, WINDOW } from './channel.js';
 import { Disconnect, M, OpenFailure } from './messages.js';
 import type { Transport } from './transport.js';
+import { TOO_MANY_CHANNELS } from './words.js';
 
 /** Channels of one connection, in either direction, that are open or asked for. */
 const MAX_CHANNELS = 100;
@@ -17,6 +18,9 @@ export interface Opening {
   refuse(reason: number, text: string): void;
 }
 
+/** What the connection protocol needs of the connection under it, which a `Transport` is. */
+export type MessageTransport = Pick<Transport, 'send' | 'data' | 'disconnect' | 'hold' | 'full' | 'over' | 'reading'>;
+
 export interface MuxEvents {
   opening(opening: Opening): void;
   /** Answered in the order in which they came, whatever the order of the answers. */
@@ -27,7 +31,7 @@ export interface MuxEvents {
 
 /** The connection protocol (RFC 4254) with one of the two peers: which numbers are which channels. */
 export class ChannelMux {
-  readonly transport: Transport;
+  readonly transport: MessageTransport;
   readonly #events: MuxEvents;
   readonly #channels = new Map<number, Channel>();
   readonly #openings = new Map<number, OpeningEvents>();
@@ -38,7 +42,7 @@ export class ChannelMux {
   #next = 0;
   #firstToFlush = 0;
 
-  constructor(transport: Transport, events: MuxEvents) {
+  constructor(transport: MessageTransport, events: MuxEvents) {
     this.transport = transport;
     this.#events = events;
   }
@@ -140,8 +144,7 @@ export class ChannelMux {
     const refuse = (reason: number, text: string): void =>
       this.transport.send(M.openFailure, peer.channel, reason, text, '');
     const number = peer.packet > 0 ? this.#number() : undefined;
-    if (number === undefined)
-      return refuse(OpenFailure.shortage, 'The gateway gives no more channels to one connection.');
+    if (number === undefined) return refuse(OpenFailure.shortage, TOO_MANY_CHANNELS);
     // The number is taken from now on, or a peer that never waits could ask for more than there may be.
     this.#reserved.add(number);
     this.#events.opening({
@@ -185,10 +188,3 @@ export interface OpeningEvents {
   opened(channel: Channel): ChannelEvents;
   refused(reason: number, text: string): void;
 }
-
-const NOBODY: ChannelEvents = {
-  data: () => undefined,
-  eof: () => undefined,
-  request: () => undefined,
-  closed: () => undefined,
-};

@@ -2,6 +2,7 @@ import type { Admission, Challenge, Gate, Menu, Refusal } from '@sluice/contract
 import { Fields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
 import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
+import * as words from './words.js';
 
 /** Proofs that failed, before the connection is ended: OpenSSH's MaxAuthTries. */
 const MAX_ATTEMPTS = 6;
@@ -107,7 +108,7 @@ export class Login {
     const blob = Buffer.from(fields.string());
     if (!signed) {
       if (++this.#offers > MAX_OFFERS)
-        return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many keys.');
+        return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.TOO_MANY_KEYS);
       if (challenge.offers(blob)) this.#transport.send(M.userauth60, algorithm, blob);
       else this.#refuse();
       return this.#next();
@@ -166,13 +167,13 @@ export class Login {
         if (result.type === 'admission') return void this.#released(result);
         if (result.menu) return this.#succeed({ menu: result.menu, message: result.message });
         if (result.reason === 'credentials') return this.#failed();
-        const sentence = inWords(result);
+        const sentence = words.loginRefused(result);
         if (by === 'secret') return this.#transport.disconnect(Disconnect.noMoreAuthMethods, sentence);
         // Another key may be somebody else's.
         this.#transport.send(M.userauthBanner, `sluice: ${sentence}\r\n`, '');
         this.#failed();
       },
-      () => this.#transport.disconnect(Disconnect.byApplication, 'The login could not be checked.'),
+      () => this.#transport.disconnect(Disconnect.byApplication, words.LOGIN_UNCHECKED),
     );
   }
 
@@ -180,10 +181,10 @@ export class Login {
   async #released(admission: Admission): Promise<void> {
     if (admission.release) {
       const say = (text: string, hint?: string): void =>
-        this.#transport.send(M.userauthBanner, `sluice: ${text}${hint === undefined ? '' : ` ${hint}`}\r\n`, '');
+        this.#transport.send(M.userauthBanner, `sluice: ${words.withHint(text, hint)}\r\n`, '');
       const refused = await admission.release(say, this.#gone.signal);
       if (this.#over) return;
-      if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, inWords(refused));
+      if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.loginRefused(refused));
     }
     this.#succeed({ admission });
   }
@@ -196,7 +197,7 @@ export class Login {
 
   #failed(): void {
     if (++this.#attempts >= MAX_ATTEMPTS) {
-      return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many failed logins.');
+      return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.TOO_MANY_LOGINS);
     }
     this.#next(() => this.#refuse());
   }
@@ -212,9 +213,6 @@ export class Login {
     if (waiting && !this.#transport.over) this.#request(waiting);
   }
 }
-
-const inWords = ({ message, hint }: Refusal): string =>
-  `${message.replace(/\.$/, '')}.${hint === undefined ? '' : ` ${hint}`}`;
 
 /** Whether whoever signed has the private half of this key, or of the key of this certificate. */
 function holds(blob: Buffer, data: Buffer, signature: Buffer): boolean {

@@ -5,6 +5,7 @@ import Protocol from 'ssh2/lib/protocol/Protocol.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
 import utils from 'ssh2/lib/protocol/utils.js';
+import type { Clock } from './clock.js';
 import { Disconnect, M } from './messages.js';
 import { packetMemory, packetSent } from './packets.js';
 import type { HostKey } from './private-keys.js';
@@ -14,6 +15,8 @@ const REKEY_BYTES = 1024 ** 3;
 const REKEY_AFTER_MS = 3_600_000;
 /** An exchange that takes longer than this ends the connection, in milliseconds. */
 const REKEY_DEADLINE_MS = 30_000;
+/** How often it is looked whether either has passed, in milliseconds. */
+const LOOK_EVERY_MS = 5_000;
 /** Key exchanges that a peer may have in a minute: each costs more of us than of it. */
 const MAX_REKEYS = 20;
 /**
@@ -25,6 +28,7 @@ const FULL_BYTES = 1024 * 1024;
 const CLOGGED_BYTES = 2 * 1024 * 1024;
 
 export interface TransportOptions {
+  readonly clock: Clock;
   readonly stream: Duplex;
   /** Present: the peer is a client, and these are the keys that the gateway proves itself with, by algorithm. */
   readonly hostKeys?: Record<string, HostKey>;
@@ -54,7 +58,8 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #stream: Duplex;
   readonly #protocol: Protocol;
-  readonly #timer: NodeJS.Timeout;
+  readonly #clock: Clock;
+  readonly #stopLooking: () => void;
   #ready = false;
   #over = false;
   /** Bytes written since the stream last had room. A stream that holds its writes does not count them itself. */
@@ -67,7 +72,7 @@ export class Transport {
   #corked = false;
   /** Since the last key exchange. */
   #bytes = 0;
-  #since = Date.now();
+  #since: number;
   #exchanges: number[] = [];
   /** When the exchange that is going on was asked for by us. */
   #exchanging: number | undefined;
@@ -79,6 +84,8 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#clock = options.clock;
+    this.#since = this.#clock.now();
     this.#stream = options.stream;
     const { hostKeys, verifyHost } = options;
     this.#protocol = new Protocol({
@@ -104,8 +111,7 @@ export class Transport {
       },
     });
     this.#takePayloads();
-    this.#timer = setInterval(() => this.#look(), 5_000);
-    this.#timer.unref();
+    this.#stopLooking = this.#clock.every(LOOK_EVERY_MS, () => this.#look());
     this.#listen();
     this.#protocol.start();
   }
@@ -242,7 +248,7 @@ export class Transport {
 
   #exchanged(): void {
     this.#bytes = 0;
-    this.#since = Date.now();
+    this.#since = this.#clock.now();
     this.#exchanging = undefined;
     this.#exchanges = [...this.#exchanges.filter((at) => at > this.#since - 60_000), this.#since];
     if (this.#exchanges.length > MAX_REKEYS) return this.#end(new Error('too many key exchanges'));
@@ -258,9 +264,9 @@ export class Transport {
   }
 
   #look(): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     if (now - this.#since >= REKEY_AFTER_MS) this.rekey();
-    // Whose answers are not read cannot be late with them.
+    // While we do not read from the peer, its key exchange cannot be late.
     if (this.#exchanging !== undefined && this.#paused) this.#exchanging = now;
     if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE_MS) {
       this.#end(new Error('the peer does not finish the key exchange'));
@@ -270,7 +276,7 @@ export class Transport {
   /** New keys. By itself after `REKEY_BYTES` and `REKEY_AFTER_MS`. */
   rekey(): void {
     if (!this.#ready || this.#over || this.#exchanging !== undefined) return;
-    this.#exchanging = Date.now();
+    this.#exchanging = this.#clock.now();
     this.#bytes = 0;
     this.#guard(() => this.#protocol.rekey());
   }
@@ -291,7 +297,7 @@ export class Transport {
   #end(error?: Error): void {
     if (this.#over) return;
     this.#over = true;
-    clearInterval(this.#timer);
+    this.#stopLooking();
     this.#options.onRoom();
     // After this turn: what was sent in it is on its way, and ssh2 may be in the middle of a chunk.
     process.nextTick(() => {

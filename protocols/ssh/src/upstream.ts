@@ -1,8 +1,10 @@
 import type { Gate, Target } from '@sluice/contract';
 import { Fields, KeyError, pack } from '@sluice/keys';
+import type { Clock } from './clock.js';
 import { ChannelMux, type MuxEvents } from './leg.js';
 import { Disconnect, M } from './messages.js';
 import { Transport } from './transport.js';
+import * as words from './words.js';
 
 /** Questions of a target during keyboard-interactive that get the password. */
 const MAX_QUESTIONS = 4;
@@ -19,15 +21,16 @@ export class Unreachable extends Error {
  * @throws Unreachable
  */
 export async function openTarget(
+  clock: Clock,
   gate: Gate,
   target: Target,
   events: MuxEvents,
   lost: (error?: Error) => void,
 ): Promise<ChannelMux> {
   const { ssh } = target;
-  if (!ssh) throw new Unreachable('This connection is none for SSH.');
+  if (!ssh) throw new Unreachable(words.NO_SSH_TARGET);
   const stream = await gate.dial().catch((error: unknown) => {
-    throw new Unreachable(`The target cannot be reached: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new Unreachable(words.targetUnreachable(error instanceof Error ? error.message : String(error)));
   });
   await Transport.ready;
   const { promise, resolve, reject } = Promise.withResolvers<ChannelMux>();
@@ -37,6 +40,7 @@ export async function openTarget(
   const authentication = new Authentication(target, (packet) => transport.send(...packet));
   const transport = new Transport({
     stream,
+    clock,
     hostKeyAlgorithms: ssh.hostKeyAlgorithms,
     verifyHost: (key) => {
       hostKey = Buffer.from(key);
@@ -52,7 +56,7 @@ export async function openTarget(
       if (mux) return mux.receive(payload);
       const outcome = authentication.receive(payload);
       if (outcome === 'failed') {
-        reject(new Unreachable('The target does not accept the login of the gateway.'));
+        reject(new Unreachable(words.TARGET_LOGIN_REFUSED));
         return transport.disconnect(Disconnect.noMoreAuthMethods, 'no more ways to log in');
       }
       if (outcome === 'open') {
@@ -62,19 +66,20 @@ export async function openTarget(
     },
     onRoom: () => mux?.flush(),
     onEnd: (error) => {
-      reject(new Unreachable(refused ?? `The target ended the connection${error ? `: ${error.message}` : ''}.`));
-      mux?.lost();
+      reject(new Unreachable(refused ?? words.targetEnded(error?.message)));
+      // Programs that run are told why first: for their channels alone it would be an end like any other.
       if (mux) lost(error);
+      mux?.lost();
     },
   });
-  const timer = setTimeout(() => {
-    reject(new Unreachable('The target takes too long to log in to.'));
+  const inTime = clock.after(gate.limits.upstreamLogin, () => {
+    reject(new Unreachable(words.TARGET_TOO_SLOW));
     transport.disconnect(Disconnect.byApplication, 'too slow');
-  }, gate.limits.upstreamLogin);
+  });
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    inTime();
   }
 }
 

@@ -8,6 +8,7 @@ import { Duplex, PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
 import { expect, test } from 'vitest';
 import type { Channel, ChannelEvents } from '../src/channel.js';
+import { systemClock } from '../src/clock.js';
 import { ChannelMux, type MuxEvents } from '../src/leg.js';
 import { hostKeyFrom } from '../src/private-keys.js';
 import { Transport } from '../src/transport.js';
@@ -52,6 +53,7 @@ async function ends(opened: (channel: Channel) => void): Promise<Ends> {
     const one: ChannelMux = new ChannelMux(
       new Transport({
         stream,
+        clock: systemClock,
         onReady: () => ready[index]?.resolve(),
         onService: () => undefined,
         onMessage: (payload) => one.receive(payload),
