@@ -213,6 +213,14 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     expect(ran.stderr).toContain('The session was ended by an administrator.');
   });
 
+  test('a connection to the host that breaks is said on the channel, and is no end like any other in the record', async () => {
+    const ran = await stand.ssh(['echo broken-off; kill -9 $PPID; sleep 60']);
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toContain('sluice: The connection to the target is lost');
+    const end = await until(() => texts().find((text) => text.includes('The connection to the target is lost')), 'the end');
+    expect(end).toContain('"outcome":"lost"');
+  });
+
   test('the record has the command, its facts, its end and how much went through', async () => {
     await stand.ssh(['cat; echo recorded-1; exit 9'], { input: '12345' });
     const end = await until(() => texts().find((text) => text.includes('exit 9; in')), 'the end');

@@ -34,6 +34,8 @@ export interface Specimen {
   readonly target: Admission['target'];
   /** A connection to a real target. */
   dial(): Promise<Duplex>;
+  /** What the target behind this stream has been told, of a protocol that encrypts. Absent: what the stream was given. */
+  understood?(target: Duplex): string;
   /** A harmless command whose text, and whose answer, contain the marker. */
   command(marker: string): string;
 }
@@ -150,7 +152,9 @@ export function conformance(specimen: Specimen): Requirement[] {
     }),
     requirement('a target that cannot be reached is said to the client', async (stand) => {
       stand.unreachable = true;
-      await failure(stand.speak());
+      // Before or after the login: some protocols dial once the client is in.
+      const told = await failure(stand.speak().then((speech) => speech.run(command('marker-12'))));
+      check(told.includes('ECONNREFUSED'), `the client was told "${told}"`);
       await stand.until(() => stand.done, 'serve() did not end');
     }),
     requirement('a target that goes away ends the session', async (stand) => {
@@ -283,6 +287,7 @@ class Stand {
 
   /** Everything that the target was sent, as Latin-1. */
   sent(): string {
+    if (this.#specimen.understood) return this.target ? this.#specimen.understood(this.target) : '';
     return Buffer.concat(this.#sent).toString('latin1');
   }
 

@@ -12,7 +12,7 @@ interface Piece {
  * What a channel could not send yet: bytes of its streams and, in their places between them, things to do. Small writes are
  * gathered, so that what it takes in memory is what the window lets a peer send and not a multiple of that.
  */
-export class Backlog {
+export class SendQueue {
   #items: (Piece | (() => void))[] = [];
   #size = 0;
 
@@ -42,7 +42,7 @@ export class Backlog {
   }
 
   /** To be done when all that was added before has been taken. */
-  then(act: () => void): void {
+  afterwards(act: () => void): void {
     this.#items.push(act);
   }
 

@@ -1,6 +1,6 @@
 import { type Field, Fields, pack } from '@sluice/keys';
-import { Backlog } from './backlog.js';
-import type { Leg } from './leg.js';
+import { SendQueue } from './backlog.js';
+import type { ChannelMux } from './leg.js';
 import { M, STDERR } from './messages.js';
 
 /** What a peer may send before more is granted, in bytes: OpenSSH's own window. */
@@ -9,7 +9,7 @@ export const WINDOW = 2 * 1024 * 1024;
 export const PACKET = 32 * 1024;
 const MAX_WINDOW = 2 ** 32 - 1;
 /** Requests of ours that a peer has not answered. */
-const UNANSWERED = 64;
+const MAX_UNANSWERED = 64;
 
 /** What the owner of a channel hears of its peer. */
 export interface ChannelEvents {
@@ -28,13 +28,13 @@ export interface ChannelEvents {
 export class Channel {
   readonly local: number;
   events: ChannelEvents;
-  readonly #leg: Leg;
+  readonly #mux: ChannelMux;
   #remote: number;
   #sendWindow: number;
   #sendPacket: number;
   #receiveWindow = WINDOW;
   #consumed = 0;
-  readonly #backlog = new Backlog();
+  readonly #queue = new SendQueue();
   #peerEof = false;
   #eofSent = false;
   #closeSent = false;
@@ -42,8 +42,8 @@ export class Channel {
   #gone = false;
   #awaiting: ((success: boolean) => void)[] = [];
 
-  constructor(leg: Leg, local: number, peer: Peer, events: ChannelEvents) {
-    this.#leg = leg;
+  constructor(mux: ChannelMux, local: number, peer: Peer, events: ChannelEvents) {
+    this.#mux = mux;
     this.local = local;
     this.#remote = peer.channel;
     this.#sendWindow = peer.window;
@@ -53,7 +53,7 @@ export class Channel {
 
   /** Bytes that wait to be sent. */
   get waiting(): number {
-    return this.#backlog.size;
+    return this.#queue.size;
   }
 
   /** Nothing more can be written. */
@@ -65,14 +65,14 @@ export class Channel {
   write(bytes: Buffer, type = 0): void {
     if (this.closed || this.#eofSent || bytes.length === 0) return;
     let from = 0;
-    if (this.#backlog.empty) {
+    if (this.#queue.empty) {
       for (let room = this.#room(); from < bytes.length && room > 0; room = this.#room()) {
         const end = Math.min(bytes.length, from + room);
         this.#send(bytes.subarray(from, end), type);
         from = end;
       }
     }
-    if (from < bytes.length) this.#backlog.add(from === 0 ? bytes : bytes.subarray(from), type);
+    if (from < bytes.length) this.#queue.add(from === 0 ? bytes : bytes.subarray(from), type);
   }
 
   /** Behind all that was written. */
@@ -80,7 +80,7 @@ export class Channel {
     this.#inOrder(() => {
       if (this.#eofSent || this.#closeSent) return;
       this.#eofSent = true;
-      this.#leg.transport.send(M.eof, this.#remote);
+      this.#mux.transport.send(M.eof, this.#remote);
     });
   }
 
@@ -92,25 +92,25 @@ export class Channel {
   /** At once, whatever waits: a signal, a change of the window's size. */
   request(name: string, details: Uint8Array, answered?: (success: boolean) => void): void {
     if (this.closed) return answered?.(false);
-    if (answered && this.#awaiting.length >= UNANSWERED) return answered(false);
+    if (answered && this.#awaiting.length >= MAX_UNANSWERED) return answered(false);
     if (answered) this.#awaiting.push(answered);
     this.#request(name, answered !== undefined, details);
   }
 
   reply(success: boolean): void {
-    if (!this.#closeSent) this.#leg.transport.send(success ? M.channelSuccess : M.channelFailure, this.#remote);
+    if (!this.#closeSent) this.#mux.transport.send(success ? M.channelSuccess : M.channelFailure, this.#remote);
   }
 
   /** Behind all that was written, unless `now`. */
   close(now = false): void {
     if (this.#closing && !now) return;
     this.#closing = true;
-    if (now) for (const act of this.#backlog.dropBytes()) act();
+    if (now) for (const act of this.#queue.dropBytes()) act();
     this.#inOrder(() => {
       if (this.#closeSent) return;
       this.#closeSent = true;
-      this.#leg.transport.send(M.close, this.#remote);
-      if (this.#gone) this.#leg.forget(this);
+      this.#mux.transport.send(M.close, this.#remote);
+      if (this.#gone) this.#mux.forget(this);
     });
   }
 
@@ -121,13 +121,13 @@ export class Channel {
     const more = this.#consumed;
     this.#consumed = 0;
     this.#receiveWindow += more;
-    this.#leg.transport.send(M.windowAdjust, this.#remote, more);
+    this.#mux.transport.send(M.windowAdjust, this.#remote, more);
   }
 
   /** Sends what waits, as far as there is room. */
   flush(): void {
-    if (this.#backlog.empty || this.#leg.transport.full) return;
-    this.#backlog.drain(
+    if (this.#queue.empty || this.#mux.transport.full) return;
+    this.#queue.drain(
       () => this.#room(),
       (bytes, type) => this.#send(bytes, type),
     );
@@ -139,7 +139,7 @@ export class Channel {
     switch (type) {
       case M.windowAdjust: {
         this.#sendWindow += fields.uint32();
-        if (this.#sendWindow > MAX_WINDOW) return this.#leg.broken('a channel window beyond 2^32 - 1');
+        if (this.#sendWindow > MAX_WINDOW) return this.#mux.broken('a channel window beyond 2^32 - 1');
         return this.flush();
       }
       case M.data:
@@ -166,7 +166,7 @@ export class Channel {
   lost(): void {
     this.#closeSent = true;
     this.#peerClosed();
-    this.#leg.forget(this);
+    this.#mux.forget(this);
   }
 
   /**
@@ -176,18 +176,18 @@ export class Channel {
   #peerClosed(): void {
     if (this.#gone) return;
     this.#gone = true;
-    for (const act of this.#backlog.dropBytes()) act();
+    for (const act of this.#queue.dropBytes()) act();
     const awaiting = this.#awaiting;
     this.#awaiting = [];
     for (const answered of awaiting) answered(false);
     this.events.closed();
-    if (this.#closeSent) this.#leg.forget(this);
+    if (this.#closeSent) this.#mux.forget(this);
   }
 
   #receiveData(type: number, bytes: Buffer): void {
     // RFC 4254 section 5.2. A peer that sends more could otherwise have us keep it without end.
-    if (bytes.length > this.#receiveWindow) return this.#leg.broken('data beyond the window of its channel');
-    if (this.#peerEof) return this.#leg.broken('data behind the end of its channel');
+    if (bytes.length > this.#receiveWindow) return this.#mux.broken('data beyond the window of its channel');
+    if (this.#peerEof) return this.#mux.broken('data behind the end of its channel');
     this.#receiveWindow -= bytes.length;
     if (bytes.length === 0) return;
     if (type > STDERR || this.closed) return this.consumed(bytes.length);
@@ -195,25 +195,33 @@ export class Channel {
   }
 
   #room(): number {
-    return this.#leg.transport.full || this.#gone ? 0 : Math.min(this.#sendWindow, this.#sendPacket);
+    return this.#mux.transport.full || this.#gone ? 0 : Math.min(this.#sendWindow, this.#sendPacket);
   }
 
   #send(bytes: Buffer, type: number): void {
     this.#sendWindow -= bytes.length;
-    this.#leg.transport.data(this.#remote, bytes, type);
+    this.#mux.transport.data(this.#remote, bytes, type);
     this.events.sent?.(bytes.length);
   }
 
   #request(name: string, wantReply: boolean, details: Uint8Array): void {
     if (this.#closeSent) return;
-    this.#leg.transport.send(M.channelRequest, this.#remote, name, wantReply, { raw: details });
+    this.#mux.transport.send(M.channelRequest, this.#remote, name, wantReply, { raw: details });
   }
 
   #inOrder(act: () => void): void {
-    if (this.#backlog.empty) act();
-    else this.#backlog.then(act);
+    if (this.#queue.empty) act();
+    else this.#queue.afterwards(act);
   }
 }
+
+/** Of a channel that nobody has a use for. */
+export const NOBODY: ChannelEvents = {
+  data: () => undefined,
+  eof: () => undefined,
+  request: () => undefined,
+  closed: () => undefined,
+};
 
 /** How the peer of a channel describes its end. */
 export interface Peer {

@@ -1,21 +1,28 @@
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
-import type { Leg } from './leg.js';
+import type { Clock } from './clock.js';
+import type { ChannelMux } from './leg.js';
+
+/** A program that has begun and not ended. `lost`: one of the two connections is gone. */
+export interface RunningProgram {
+  fail(message: string, outcome?: 'error' | 'lost'): void;
+}
 
 /** What the channels of one client share. */
 export interface Context {
   readonly gate: Gate;
+  readonly clock: Clock;
   /** What reads command lines at the target, and as whom. */
   readonly shell: 'sh' | 'bash' | 'opaque';
   readonly account: string;
   /** Programs that have begun and not ended. */
-  readonly running: Set<{ fail(message: string): void }>;
+  readonly running: Set<RunningProgram>;
   nextId(): number;
   /** The target, logged in. Rejects with a sentence. */
-  target(): Promise<Leg>;
+  target(): Promise<ChannelMux>;
   /** The proof of who it is does not permit it. */
   without(what: 'terminal' | 'forwarding' | 'agent' | 'x11'): boolean;
   /** Asks about what is beside the commands. On record either way. */
-  askBeside(wish: Beside, answered: (answer: Answer) => void): void;
+  askForward(wish: ForwardWish, answered: (answer: Answer) => void): void;
   /** The target may open channels of this kind from now on. */
   expect(kind: 'agent' | 'x11'): void;
   /** No machine has been named yet. */
@@ -25,4 +32,4 @@ export interface Context {
   choose(show: (text: string) => void, keys: (take: (bytes: Buffer) => void) => void): Promise<boolean>;
 }
 
-export type Beside = Pick<ForwardCommand, 'kind' | 'text' | 'host' | 'port' | 'path'>;
+export type ForwardWish = Pick<ForwardCommand, 'kind' | 'text' | 'host' | 'port' | 'path'>;

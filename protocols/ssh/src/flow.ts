@@ -4,7 +4,7 @@ import type { Channel } from './channel.js';
  * One direction between two channels: what came in by one goes out by the other, and the sender may send as much again as has
  * left. That alone bounds what the gateway keeps of a receiver that stands still, and touches no other channel.
  */
-export class Flow {
+export class WindowRelay {
   readonly #from: Channel;
   /** Bytes that came and were not given back to the sender's window. */
   #owed = 0;
@@ -18,11 +18,11 @@ export class Flow {
 
   came(bytes: number): void {
     this.#owed += bytes;
-    this.settle();
+    this.returnWindow();
   }
 
   /** Some of what waits may have left. */
-  settle(): void {
+  returnWindow(): void {
     const free = this.#owed - this.#waiting();
     if (free <= 0) return;
     this.#owed -= free;

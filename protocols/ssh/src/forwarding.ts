@@ -1,19 +1,21 @@
 import type { Answer } from '@sluice/contract';
 import { Fields } from '@sluice/keys';
-import type { Beside } from './context.js';
-import type { Leg, Opening } from './leg.js';
+import { NOBODY } from './channel.js';
+import type { ForwardWish } from './context.js';
+import type { ChannelMux, Opening } from './leg.js';
 import { OpenFailure } from './messages.js';
 import { Pipe } from './pipe.js';
+import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, refusalInWords } from './words.js';
 
 /** Forwardings that one client may have listen at its target. */
-const LISTENING = 50;
+const MAX_LISTENING = 50;
 
 /** What forwarding needs of the client's session. */
 interface Owner {
   readonly gate: ConstructorParameters<typeof Pipe>[0];
-  readonly client: Leg;
-  target(): Promise<Leg>;
-  askBeside(wish: Beside, answered: (answer: Answer, id: number) => void): void;
+  readonly client: ChannelMux;
+  target(): Promise<ChannelMux>;
+  askForward(wish: ForwardWish, answered: (answer: Answer, id: number) => void): void;
 }
 
 /**
@@ -37,11 +39,11 @@ export class Forwarding {
   /** The client asks for a connection from the target's side. */
   fromClient(opening: Opening): void {
     const wish = wishOf(opening);
-    if (!wish) return opening.refuse(OpenFailure.unknownType, 'The gateway does not know channels of this type.');
-    this.#owner.askBeside(wish, (answer, id) => {
-      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, sentence(answer));
+    if (!wish) return opening.refuse(OpenFailure.unknownType, UNKNOWN_CHANNEL_TYPE);
+    this.#owner.askForward(wish, (answer, id) => {
+      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
       this.#owner.target().then(
-        (leg) => this.#join(opening, leg, id),
+        (mux) => this.#join(opening, mux, id),
         (error: unknown) => {
           opening.refuse(OpenFailure.connectFailed, (error as Error).message);
           this.#lost(id);
@@ -53,9 +55,9 @@ export class Forwarding {
   /** The target has accepted a connection that the client wanted to hear of. */
   fromTarget(opening: Opening): void {
     const wish = this.#expectedWish(opening);
-    if (!wish) return opening.refuse(OpenFailure.prohibited, 'Nobody asked for this.');
-    this.#owner.askBeside(wish, (answer, id) => {
-      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, sentence(answer));
+    if (!wish) return opening.refuse(OpenFailure.prohibited, NOBODY_ASKED);
+    this.#owner.askForward(wish, (answer, id) => {
+      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
       else this.#join(opening, this.#owner.client, id);
     });
   }
@@ -66,8 +68,8 @@ export class Forwarding {
       if (!this.#listening.delete(key)) return answer(false);
       return this.#pass(name, body, answer);
     }
-    if (this.#listening.size >= LISTENING) return answer(false);
-    this.#owner.askBeside(remoteWish(name, body), (verdict, id) => {
+    if (this.#listening.size >= MAX_LISTENING) return answer(false);
+    this.#owner.askForward(remoteWish(name, body), (verdict, id) => {
       if (verdict.type === 'deny') return answer(false);
       this.#pass(name, body, (success, details) => {
         if (success) this.#listening.add(listenerKey(name, body, details));
@@ -88,18 +90,18 @@ export class Forwarding {
 
   #pass(name: string, body: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void {
     this.#owner.target().then(
-      (leg) => leg.globalRequest(name, body, answer),
+      (mux) => mux.globalRequest(name, body, answer),
       () => answer(false),
     );
   }
 
   /** Opens the same channel on the other side, and joins the two when it is there. */
-  #join(opening: Opening, other: Leg, id: number): void {
+  #join(opening: Opening, other: ChannelMux, id: number): void {
     const side = other === this.#owner.client ? 1 : 0;
     other.open(opening.type, opening.details, {
       opened: (far) => {
         const pipe = new Pipe(this.#owner.gate, id);
-        const near = opening.accept(NOTHING);
+        const near = opening.accept(NOBODY);
         near.events = pipe.events(near, far, side);
         return pipe.events(far, near, side === 0 ? 1 : 0);
       },
@@ -116,7 +118,7 @@ export class Forwarding {
   }
 
   /** What it is to be asked as: each connection is, as the listening was. */
-  #expectedWish({ type, details }: Opening): Beside | undefined {
+  #expectedWish({ type, details }: Opening): ForwardWish | undefined {
     if (type === 'auth-agent@openssh.com' && this.#expected.has('agent')) {
       return { kind: 'agent', text: 'use of the authentication agent' };
     }
@@ -134,9 +136,7 @@ export class Forwarding {
   }
 }
 
-const NOTHING = { data: () => undefined, eof: () => undefined, request: () => undefined, closed: () => undefined };
-
-function wishOf({ type, details }: Opening): Beside | undefined {
+function wishOf({ type, details }: Opening): ForwardWish | undefined {
   const fields = new Fields(details);
   if (type === 'direct-tcpip') {
     const [host, port] = [fields.text(), fields.uint32()];
@@ -147,7 +147,7 @@ function wishOf({ type, details }: Opening): Beside | undefined {
   return { kind: 'stream-local', text: `connection to the socket ${path}`, path };
 }
 
-function remoteWish(name: string, body: Buffer): Beside {
+function remoteWish(name: string, body: Buffer): ForwardWish {
   const fields = new Fields(body);
   const where = fields.text();
   if (name !== 'tcpip-forward')
@@ -164,6 +164,3 @@ function listenerKey(name: string, body: Buffer, details?: Uint8Array): string {
   const port = fields.uint32();
   return `${where}:${port === 0 && details && details.length >= 4 ? new Fields(details).uint32() : port}`;
 }
-
-const sentence = ({ message, hint }: { message: string; hint?: string }): string =>
-  `${message}${hint === undefined ? '' : ` ${hint}`}`;

@@ -2,10 +2,13 @@ import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contrac
 import type { Duplex } from 'node:stream';
 import type { HostKey } from './private-keys.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
+import { type Clock, systemClock } from './clock.js';
 import { Login, type LoggedIn } from './login.js';
 import { Disconnect } from './messages.js';
 import { Relay } from './relay.js';
 import { Transport } from './transport.js';
+import { openTarget } from './upstream.js';
+import * as words from './words.js';
 
 export { type HostKey, hostKeyFrom, targetKey } from './private-keys.js';
 
@@ -15,38 +18,44 @@ export const nativeCiphers: boolean = crypto.bindingAvailable;
 export interface SshOptions {
   /** What the gateway proves itself with, by algorithm (`ssh-ed25519`). */
   readonly hostKeys: Record<string, HostKey>;
+  /** Absent: the time of this machine. */
+  readonly clock?: Clock;
 }
 
 /**
  * SSH (RFC 4251 to 4254) as a full endpoint on both sides. `transport.ts` is the encryption, `login.ts` and `upstream.ts` are
  * the two logins, `leg.ts` and `channel.ts` the connection protocol with one peer, and `relay.ts` ties the two together.
  */
-export function ssh({ hostKeys }: SshOptions): Protocol {
+export function ssh({ hostKeys, clock = systemClock }: SshOptions): Protocol {
   return {
     name: 'ssh',
     contract: CONTRACT,
     async serve(client, gate) {
       await Transport.ready;
-      await serve(client, gate, hostKeys);
+      await serve(client, gate, hostKeys, clock);
     },
   };
 }
 
-function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>): Promise<void> {
+function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let relay: Relay | undefined;
   const open = (who: LoggedIn): void => {
-    relay = new Relay(gate, transport, who);
+    relay = new Relay(gate, transport, who, {
+      clock,
+      openTarget: (...rest) => openTarget(clock, ...rest),
+    });
   };
   const transport: Transport = new Transport({
     stream: client,
+    clock,
     hostKeys,
     turn: () => gate.turn(client),
     mayRekey: () => relay !== undefined,
     onReady: () => undefined,
     onService: (name) => {
       if (name === 'ssh-userauth' && !relay) transport.acceptService(name);
-      else transport.disconnect(Disconnect.protocolError, 'There is no such service.');
+      else transport.disconnect(Disconnect.protocolError, words.NO_SERVICE);
     },
     onMessage: (payload) => (relay ? relay.client.receive(payload) : login.receive(payload)),
     onBusy: () => relay?.clientBusy(true),

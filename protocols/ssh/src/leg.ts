@@ -1,12 +1,13 @@
 import { Fields } from '@sluice/keys';
-import { Channel, type ChannelEvents, PACKET, type Peer, WINDOW } from './channel.js';
+import { Channel, type ChannelEvents, NOBODY, PACKET, type Peer, WINDOW } from './channel.js';
 import { Disconnect, M, OpenFailure } from './messages.js';
 import type { Transport } from './transport.js';
+import { TOO_MANY_CHANNELS } from './words.js';
 
 /** Channels of one connection, in either direction, that are open or asked for. */
-const CHANNELS = 100;
+const MAX_CHANNELS = 100;
 /** Global requests that wait for their answers. */
-const REQUESTS = 64;
+const MAX_REQUESTS = 64;
 
 /** A channel that the peer asks for: answer it once. */
 export interface Opening {
@@ -17,7 +18,10 @@ export interface Opening {
   refuse(reason: number, text: string): void;
 }
 
-export interface LegEvents {
+/** What the connection protocol needs of the connection under it, which a `Transport` is. */
+export type MessageTransport = Pick<Transport, 'send' | 'data' | 'disconnect' | 'hold' | 'full' | 'over' | 'reading'>;
+
+export interface MuxEvents {
   opening(opening: Opening): void;
   /** Answered in the order in which they came, whatever the order of the answers. */
   globalRequest(name: string, details: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void;
@@ -26,19 +30,19 @@ export interface LegEvents {
 }
 
 /** The connection protocol (RFC 4254) with one of the two peers: which numbers are which channels. */
-export class Leg {
-  readonly transport: Transport;
-  readonly #events: LegEvents;
+export class ChannelMux {
+  readonly transport: MessageTransport;
+  readonly #events: MuxEvents;
   readonly #channels = new Map<number, Channel>();
-  readonly #asked = new Map<number, Asked>();
+  readonly #openings = new Map<number, OpeningEvents>();
   /** Numbers that the peer's own wishes will get, if they are granted. */
-  readonly #promised = new Set<number>();
+  readonly #reserved = new Set<number>();
   readonly #answers: { reply: (() => void) | undefined }[] = [];
   #awaiting: ((success: boolean, details: Buffer) => void)[] = [];
   #next = 0;
-  #turn = 0;
+  #firstToFlush = 0;
 
-  constructor(transport: Transport, events: LegEvents) {
+  constructor(transport: MessageTransport, events: MuxEvents) {
     this.transport = transport;
     this.#events = events;
   }
@@ -63,9 +67,9 @@ export class Leg {
         return this.#confirmed(fields);
       case M.openFailure: {
         const number = fields.uint32();
-        const asked = this.#asked.get(number);
-        this.#asked.delete(number);
-        return asked?.refused(fields.uint32(), fields.string().toString('utf8'));
+        const opening = this.#openings.get(number);
+        this.#openings.delete(number);
+        return opening?.refused(fields.uint32(), fields.string().toString('utf8'));
       }
     }
     if (type < M.windowAdjust || type > M.channelFailure) return;
@@ -75,15 +79,15 @@ export class Leg {
   }
 
   /** Asks the peer for a channel. What `opened` returns hears of it from then on. */
-  open(type: string, details: Uint8Array, asked: Asked): void {
+  open(type: string, details: Uint8Array, opening: OpeningEvents): void {
     const number = this.#number();
-    if (number === undefined) return asked.refused(OpenFailure.shortage, 'too many channels');
-    this.#asked.set(number, asked);
+    if (number === undefined) return opening.refused(OpenFailure.shortage, 'too many channels');
+    this.#openings.set(number, opening);
     this.transport.send(M.channelOpen, type, number, WINDOW, PACKET, { raw: details });
   }
 
   globalRequest(name: string, details: Uint8Array, answered?: (success: boolean, details: Buffer) => void): void {
-    if (answered && this.#awaiting.length >= REQUESTS) return answered(false, Buffer.alloc(0));
+    if (answered && this.#awaiting.length >= MAX_REQUESTS) return answered(false, Buffer.alloc(0));
     if (answered) this.#awaiting.push(answered);
     this.transport.send(M.globalRequest, name, answered !== undefined, { raw: details });
   }
@@ -91,8 +95,8 @@ export class Leg {
   /** Gives each channel its turn; which one is first changes. */
   flush(): void {
     const all = [...this.#channels.values()];
-    this.#turn++;
-    for (let i = 0; i < all.length && !this.transport.full; i++) all[(i + this.#turn) % all.length]?.flush();
+    this.#firstToFlush++;
+    for (let i = 0; i < all.length && !this.transport.full; i++) all[(i + this.#firstToFlush) % all.length]?.flush();
   }
 
   forget(channel: Channel): void {
@@ -103,9 +107,9 @@ export class Leg {
   lost(): void {
     for (const channel of this.#channels.values()) channel.lost();
     this.#channels.clear();
-    const asked = [...this.#asked.values()];
-    this.#asked.clear();
-    for (const one of asked) one.refused(OpenFailure.connectFailed, 'the connection is gone');
+    const openings = [...this.#openings.values()];
+    this.#openings.clear();
+    for (const one of openings) one.refused(OpenFailure.connectFailed, 'the connection is gone');
     const awaiting = this.#awaiting;
     this.#awaiting = [];
     for (const answered of awaiting) answered(false, Buffer.alloc(0));
@@ -121,7 +125,7 @@ export class Leg {
     const wantReply = fields.boolean();
     const slot: { reply: (() => void) | undefined } = { reply: undefined };
     if (wantReply) {
-      if (this.#answers.length >= REQUESTS) return this.broken('too many global requests at once');
+      if (this.#answers.length >= MAX_REQUESTS) return this.broken('too many global requests at once');
       this.#answers.push(slot);
     }
     this.#events.globalRequest(name, Buffer.from(fields.rest()), (success, details) => {
@@ -140,55 +144,47 @@ export class Leg {
     const refuse = (reason: number, text: string): void =>
       this.transport.send(M.openFailure, peer.channel, reason, text, '');
     const number = peer.packet > 0 ? this.#number() : undefined;
-    if (number === undefined)
-      return refuse(OpenFailure.shortage, 'The gateway gives no more channels to one connection.');
+    if (number === undefined) return refuse(OpenFailure.shortage, TOO_MANY_CHANNELS);
     // The number is taken from now on, or a peer that never waits could ask for more than there may be.
-    this.#promised.add(number);
+    this.#reserved.add(number);
     this.#events.opening({
       type,
       details: Buffer.from(fields.rest()),
       accept: (events) => {
-        this.#promised.delete(number);
+        this.#reserved.delete(number);
         const channel = new Channel(this, number, peer, events);
         this.#channels.set(number, channel);
         this.transport.send(M.openConfirmation, peer.channel, number, WINDOW, PACKET);
         return channel;
       },
       refuse: (reason, text) => {
-        if (this.#promised.delete(number)) refuse(reason, text);
+        if (this.#reserved.delete(number)) refuse(reason, text);
       },
     });
   }
 
   #confirmed(fields: Fields): void {
     const number = fields.uint32();
-    const asked = this.#asked.get(number);
-    if (!asked) return this.broken('a confirmation of a channel that nobody asked for');
-    this.#asked.delete(number);
+    const opening = this.#openings.get(number);
+    if (!opening) return this.broken('a confirmation of a channel that nobody asked for');
+    this.#openings.delete(number);
     const peer: Peer = { channel: fields.uint32(), window: fields.uint32(), packet: fields.uint32() };
     if (peer.packet === 0) return this.broken('a channel without room for data');
     const channel = new Channel(this, number, peer, NOBODY);
     this.#channels.set(number, channel);
-    channel.events = asked.opened(channel);
+    channel.events = opening.opened(channel);
   }
 
   #number(): number | undefined {
-    if (this.#channels.size + this.#asked.size + this.#promised.size >= CHANNELS) return undefined;
+    if (this.#channels.size + this.#openings.size + this.#reserved.size >= MAX_CHANNELS) return undefined;
     do this.#next = (this.#next + 1) % 0x7fff_ffff;
-    while (this.#channels.has(this.#next) || this.#asked.has(this.#next) || this.#promised.has(this.#next));
+    while (this.#channels.has(this.#next) || this.#openings.has(this.#next) || this.#reserved.has(this.#next));
     return this.#next;
   }
 }
 
 /** What becomes of a channel that was asked for. */
-export interface Asked {
+export interface OpeningEvents {
   opened(channel: Channel): ChannelEvents;
   refused(reason: number, text: string): void;
 }
-
-const NOBODY: ChannelEvents = {
-  data: () => undefined,
-  eof: () => undefined,
-  request: () => undefined,
-  closed: () => undefined,
-};

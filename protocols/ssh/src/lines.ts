@@ -1,8 +1,8 @@
 /** Cells of a line that are looked at. */
-const MAX_CELLS = 4096;
+const MAX_LINE_CELLS = 4096;
 /** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */
-const WORK = 16;
-const MOST_WORK = 64 * MAX_CELLS;
+const WORK_PER_BYTE = 16;
+const MAX_WORK = 64 * MAX_LINE_CELLS;
 
 /** Operating system command: a title of the window, a link, the clipboard. One that is longer is taken to be over. */
 const OSC = '\x1b]';
@@ -15,7 +15,7 @@ const BLANK = 0x20;
  */
 export class ScreenLine {
   /** Code points, of which the first `#length` count. Memory that can be moved at once. */
-  readonly #cells = new Uint32Array(MAX_CELLS);
+  readonly #cells = new Uint32Array(MAX_LINE_CELLS);
   #length = 0;
   #column = 0;
   /** What has come of an escape sequence; of an OSC its beginning and its last character, for that is all that is read. */
@@ -28,7 +28,7 @@ export class ScreenLine {
   /** An editor or pager has the whole screen. */
   #fullScreen = false;
   /** A few bytes can move a whole line: whoever sends nothing else would keep everybody waiting. */
-  #work = MOST_WORK;
+  #work = MAX_WORK;
   readonly #echoed: (line: string) => void;
   readonly #decoder = new TextDecoder();
 
@@ -38,7 +38,7 @@ export class ScreenLine {
   }
 
   write(bytes: Uint8Array): void {
-    this.#work = Math.min(MOST_WORK, this.#work + WORK * bytes.length);
+    this.#work = Math.min(MAX_WORK, this.#work + WORK_PER_BYTE * bytes.length);
     for (const character of this.#decoder.decode(bytes, { stream: true })) this.#put(character);
   }
 
@@ -87,7 +87,7 @@ export class ScreenLine {
         this.#column = Math.max(0, this.#column - 1);
         return;
     }
-    if (character < ' ' || this.#column >= MAX_CELLS) return;
+    if (character < ' ' || this.#column >= MAX_LINE_CELLS) return;
     if (!this.#affords(this.#column - this.#length)) return;
     if (this.#length < this.#column) this.#cells.fill(BLANK, this.#length, this.#column);
     this.#cells[this.#column++] = character.codePointAt(0) as number;
@@ -134,19 +134,19 @@ export class ScreenLine {
 
   /** What is pushed over the end of the line is gone. Behind the end there is nothing to push. */
   #insert(column: number, count: number): void {
-    const blanks = Math.min(count, MAX_CELLS - column);
+    const blanks = Math.min(count, MAX_LINE_CELLS - column);
     if (column >= this.#length || !this.#affords(this.#length - column + blanks)) return;
     this.#cells.copyWithin(column + blanks, column, this.#length);
     this.#cells.fill(BLANK, column, column + blanks);
-    this.#length = Math.min(MAX_CELLS, this.#length + blanks);
+    this.#length = Math.min(MAX_LINE_CELLS, this.#length + blanks);
   }
 
   #control(parameters: string, final: string): void {
-    const count = Math.min(Number.parseInt(parameters, 10) || 1, MAX_CELLS);
+    const count = Math.min(Number.parseInt(parameters, 10) || 1, MAX_LINE_CELLS);
     const column = this.#column;
     switch (final) {
       case 'C':
-        this.#column = Math.min(MAX_CELLS, column + count);
+        this.#column = Math.min(MAX_LINE_CELLS, column + count);
         return;
       case 'D':
         this.#column = Math.max(0, column - count);

@@ -2,15 +2,16 @@ import type { Admission, Challenge, Gate, Menu, Refusal } from '@sluice/contract
 import { Fields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
 import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
+import * as words from './words.js';
 
 /** Proofs that failed, before the connection is ended: OpenSSH's MaxAuthTries. */
-const ATTEMPTS = 6;
+const MAX_ATTEMPTS = 6;
 /** Keys that may be offered. An offer is no attempt. */
-const OFFERS = 64;
+const MAX_OFFERS = 64;
 /** Requests that wait while one is being looked at. */
-const WAITING = 8;
+const MAX_WAITING_REQUESTS = 8;
 /** Of account and connection, in characters: Linux has 32 for an account. */
-const LONGEST_NAME = 512;
+const MAX_NAME_CHARACTERS = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
 /** sshpass and Ansible look for "assword" in it. */
 const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
@@ -69,7 +70,7 @@ export class Login {
       this.#looking = false;
     }
     if (!this.#looking) this.#request(payload);
-    else if (this.#queue.length < WAITING) this.#queue.push(Buffer.from(payload));
+    else if (this.#queue.length < MAX_WAITING_REQUESTS) this.#queue.push(Buffer.from(payload));
     else throw new KeyError('too many login requests at once');
   }
 
@@ -81,7 +82,7 @@ export class Login {
     if (service !== 'ssh-connection') throw new KeyError('only the service ssh-connection is there to log in to');
     if (this.#name !== undefined && this.#name !== name) throw new KeyError('the user name changed during the login');
     // It goes into the record with each attempt, of people who have proven nothing.
-    if (name.length > LONGEST_NAME) throw new KeyError('the user name is longer than a name');
+    if (name.length > MAX_NAME_CHARACTERS) throw new KeyError('the user name is longer than a name');
     this.#name = name;
     const { account, connection } = readName(name);
     this.#challenge ??= this.#gate.login('', connection, account);
@@ -106,7 +107,8 @@ export class Login {
     const algorithm = fields.text();
     const blob = Buffer.from(fields.string());
     if (!signed) {
-      if (++this.#offers > OFFERS) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many keys.');
+      if (++this.#offers > MAX_OFFERS)
+        return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.TOO_MANY_KEYS);
       if (challenge.offers(blob)) this.#transport.send(M.userauth60, algorithm, blob);
       else this.#refuse();
       return this.#next();
@@ -165,13 +167,13 @@ export class Login {
         if (result.type === 'admission') return void this.#released(result);
         if (result.menu) return this.#succeed({ menu: result.menu, message: result.message });
         if (result.reason === 'credentials') return this.#failed();
-        const sentence = inWords(result);
+        const sentence = words.loginRefused(result);
         if (by === 'secret') return this.#transport.disconnect(Disconnect.noMoreAuthMethods, sentence);
         // Another key may be somebody else's.
         this.#transport.send(M.userauthBanner, `sluice: ${sentence}\r\n`, '');
         this.#failed();
       },
-      () => this.#transport.disconnect(Disconnect.byApplication, 'The login could not be checked.'),
+      () => this.#transport.disconnect(Disconnect.byApplication, words.LOGIN_UNCHECKED),
     );
   }
 
@@ -179,10 +181,10 @@ export class Login {
   async #released(admission: Admission): Promise<void> {
     if (admission.release) {
       const say = (text: string, hint?: string): void =>
-        this.#transport.send(M.userauthBanner, `sluice: ${text}${hint === undefined ? '' : ` ${hint}`}\r\n`, '');
+        this.#transport.send(M.userauthBanner, `sluice: ${words.withHint(text, hint)}\r\n`, '');
       const refused = await admission.release(say, this.#gone.signal);
       if (this.#over) return;
-      if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, inWords(refused));
+      if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.loginRefused(refused));
     }
     this.#succeed({ admission });
   }
@@ -194,8 +196,8 @@ export class Login {
   }
 
   #failed(): void {
-    if (++this.#attempts >= ATTEMPTS) {
-      return this.#transport.disconnect(Disconnect.noMoreAuthMethods, 'Too many failed logins.');
+    if (++this.#attempts >= MAX_ATTEMPTS) {
+      return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.TOO_MANY_LOGINS);
     }
     this.#next(() => this.#refuse());
   }
@@ -211,9 +213,6 @@ export class Login {
     if (waiting && !this.#transport.over) this.#request(waiting);
   }
 }
-
-const inWords = ({ message, hint }: Refusal): string =>
-  `${message.replace(/\.$/, '')}.${hint === undefined ? '' : ` ${hint}`}`;
 
 /** Whether whoever signed has the private half of this key, or of the key of this certificate. */
 function holds(blob: Buffer, data: Buffer, signature: Buffer): boolean {

@@ -1,13 +1,13 @@
 import type { Gate } from '@sluice/contract';
 import type { Channel, ChannelEvents } from './channel.js';
-import { Flow } from './flow.js';
-import { Tally } from './tally.js';
+import { WindowRelay } from './flow.js';
+import { ByteCount } from './tally.js';
 
 /** A forwarded connection: two channels, byte for byte. `id` is the command that it was allowed as. */
 export class Pipe {
   readonly #gate: Gate;
   readonly #id: number;
-  readonly #tallies: readonly [Tally, Tally] = [new Tally(true), new Tally(true)];
+  readonly #counts: readonly [ByteCount, ByteCount] = [new ByteCount(true), new ByteCount(true)];
   #left = 2;
 
   constructor(gate: Gate, id: number) {
@@ -17,19 +17,19 @@ export class Pipe {
 
   /** Events of `from`, whose bytes go to `to`. `side` 0: from the client. */
   events(from: Channel, to: Channel, side: 0 | 1): ChannelEvents {
-    const flow = new Flow(from, () => to.waiting);
-    this.#flows[side] = flow;
+    const window = new WindowRelay(from, () => to.waiting);
+    this.#windows[side] = window;
     return {
       data: (bytes, type) => {
-        this.#tallies[side].add(bytes);
+        this.#counts[side].add(bytes);
         to.write(bytes, type);
-        flow.came(bytes.length);
+        window.came(bytes.length);
       },
       eof: () => to.eof(),
       request: (_, wantReply) => {
         if (wantReply) from.reply(false);
       },
-      sent: () => this.#flows[1 - side]?.settle(),
+      sent: () => this.#windows[1 - side]?.returnWindow(),
       closed: () => {
         to.close();
         if (--this.#left === 0) this.#end();
@@ -37,10 +37,10 @@ export class Pipe {
     };
   }
 
-  readonly #flows: (Flow | undefined)[] = [undefined, undefined];
+  readonly #windows: (WindowRelay | undefined)[] = [undefined, undefined];
 
   #end(): void {
-    const [sent, received] = this.#tallies;
+    const [sent, received] = this.#counts;
     const { bytes } = received;
     const summary = `sent ${sent.end()}, received ${received.end()}`;
     this.#gate.record({ type: 'end', command: this.#id, outcome: 'ok', summary, rows: 0, bytes, data: [] });

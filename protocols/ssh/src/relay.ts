@@ -1,54 +1,75 @@
-import type { Admission, Answer, Deny, Ending, Gate, Impatience, Menu, Patience } from '@sluice/contract';
+import type { Admission, Answer, Ending, Gate, Impatience, Menu, Patience } from '@sluice/contract';
 import { pack } from '@sluice/keys';
-import type { Beside, Context } from './context.js';
+import { NOBODY } from './channel.js';
+import type { Context, ForwardWish, RunningProgram } from './context.js';
 import { Forwarding } from './forwarding.js';
-import { Leg, type LegEvents, type Opening } from './leg.js';
+import type { Clock } from './clock.js';
+import { ChannelMux, type MessageTransport, type MuxEvents, type Opening } from './leg.js';
 import type { LoggedIn } from './login.js';
 import { chooseFrom, menuText } from './menu.js';
 import { Disconnect, OpenFailure } from './messages.js';
-import { Program } from './program.js';
-import type { Transport } from './transport.js';
-import { openTarget } from './upstream.js';
+import { SessionChannel } from './session-channel.js';
+import type { openTarget } from './upstream.js';
+import * as words from './words.js';
 
 /**
  * How often a peer is asked whether it is still there, in milliseconds, and how many answers may be missing. Often enough for
  * what forgets idle connections on the way; patient with a client that somebody has suspended.
  */
-const KEEPALIVE = 60_000;
-const MISSING = 10;
+const KEEPALIVE_MS = 60_000;
+const MAX_UNANSWERED_KEEPALIVES = 10;
+/** How long a client has to read what was said before its connection ends, in milliseconds. */
+const LAST_WORDS_MS = 100;
+/** Where the target cannot be had: how long a client has to ask for something, and be told on its channel. Milliseconds. */
+const FIRST_REQUEST_MS = 2_000;
+/** How often a session that has to end when it is idle is looked at, in milliseconds. */
+const DRAIN_LOOK_MS = 100;
+
+/** What is outside of the two connections. */
+export interface RelaySurroundings {
+  readonly clock: Clock;
+  /** As `openTarget`, with a clock. */
+  readonly openTarget: OpenTarget;
+}
+export type OpenTarget = typeof openTarget extends (clock: Clock, ...rest: infer R) => infer T
+  ? (...rest: R) => T
+  : never;
 
 /** One client that is logged in, and its target. */
 export class Relay implements Context {
   readonly gate: Gate;
-  readonly running = new Set<{ fail(message: string): void }>();
-  readonly client: Leg;
+  readonly clock: Clock;
+  readonly running = new Set<RunningProgram>();
+  readonly client: ChannelMux;
   #admission: Admission | undefined;
+  readonly #openTarget: OpenTarget;
   readonly #menu: Menu | undefined;
   readonly #message: string;
-  #target: Promise<Leg> | undefined;
-  #targetLeg: Leg | undefined;
+  #target: Promise<ChannelMux> | undefined;
+  #targetMux: ChannelMux | undefined;
   readonly #forwarding: Forwarding;
   #ids = 0;
   #sessionsClosed = false;
   #over = false;
-  readonly #keepalive: NodeJS.Timeout;
-  readonly #silent = new Map<Leg, number>();
+  readonly #stopKeepalive: () => void;
+  readonly #silent = new Map<ChannelMux, number>();
   readonly #gone = new AbortController();
 
-  constructor(gate: Gate, transport: Transport, who: LoggedIn) {
+  constructor(gate: Gate, transport: MessageTransport, who: LoggedIn, { clock, openTarget }: RelaySurroundings) {
     this.gate = gate;
-    const events: LegEvents = {
+    this.clock = clock;
+    this.#openTarget = openTarget;
+    const events: MuxEvents = {
       opening: (opening) => this.#opening(opening),
       globalRequest: (request, body, answer) => this.#globalRequest(request, body, answer),
       broken: () => undefined,
     };
-    this.client = new Leg(transport, events);
+    this.client = new ChannelMux(transport, events);
     this.#forwarding = new Forwarding(this);
     this.#menu = 'menu' in who ? who.menu : undefined;
     this.#message = 'menu' in who ? who.message : '';
     if ('admission' in who) this.#admit(who.admission);
-    this.#keepalive = setInterval(() => this.#ping(), KEEPALIVE);
-    this.#keepalive.unref();
+    this.#stopKeepalive = clock.every(KEEPALIVE_MS, () => this.#ping());
   }
 
   get shell(): 'sh' | 'bash' | 'opaque' {
@@ -67,7 +88,7 @@ export class Relay implements Context {
     return ++this.#ids;
   }
 
-  target(): Promise<Leg> {
+  target(): Promise<ChannelMux> {
     if (!this.#target) throw new Error('no target before the login');
     return this.#target;
   }
@@ -80,21 +101,21 @@ export class Relay implements Context {
     this.#forwarding.expect(kind);
   }
 
-  askBeside(wish: Beside, answered: (answer: Answer, id: number) => void): void {
+  askForward(wish: ForwardWish, answered: (answer: Answer, id: number) => void): void {
     const kind = wish.kind === 'agent' || wish.kind === 'x11' ? wish.kind : 'forwarding';
-    if (this.menu) return answered(NOT_YET, 0);
-    if (wish.kind !== 'environment' && this.without(kind)) return answered(NOT_BY_THIS_KEY, 0);
+    if (this.menu) return answered(words.NO_MACHINE_YET, 0);
+    if (wish.kind !== 'environment' && this.without(kind)) return answered(words.NOT_BY_THIS_KEY, 0);
     const id = this.nextId();
     const late = (answer: Answer): void => {
       if (!this.#over) answered(answer, id);
     };
     const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, this.#patienceFor(wish));
     if (!(answer instanceof Promise)) answered(answer, id);
-    else void answer.then(late, () => late(UNJUDGED));
+    else void answer.then(late, () => late(words.REQUEST_UNJUDGED));
   }
 
   /** Connections wait for their answer; what is asked for ahead of a program does not. */
-  #patienceFor({ kind }: Beside): Patience | undefined {
+  #patienceFor({ kind }: ForwardWish): Patience | undefined {
     if (kind === 'environment' || kind === 'agent' || kind === 'x11') return undefined;
     return { settled: () => Promise.resolve('idle'), say: () => undefined, signal: this.#gone.signal };
   }
@@ -110,14 +131,14 @@ export class Relay implements Context {
     if (connection === undefined) return false;
     const result = await menu.choose(connection);
     if (result.type === 'refusal') {
-      show(`sluice: ${result.message}.\n`);
+      show(`sluice: ${words.loginRefused(result)}\n`);
       return false;
     }
-    const say = (text: string, hint?: string): void => show(`${text}${hint === undefined ? '' : ` ${hint}`}\n`);
+    const say = (text: string, hint?: string): void => show(`${words.withHint(text, hint)}\n`);
     const refused = await result.release?.(say, this.#gone.signal);
     if (this.#over) return false;
     if (refused) {
-      show(`sluice: ${refused.message}\n`);
+      show(`sluice: ${words.loginRefused(refused)}\n`);
       return false;
     }
     this.#admit(result);
@@ -136,72 +157,69 @@ export class Relay implements Context {
     const look = (): void => {
       if (this.#over) return;
       if (this.running.size === 0 && this.client.channels === 0) this.stop(ending);
-      else setTimeout(look, 100).unref();
+      else this.clock.after(DRAIN_LOOK_MS, look);
     };
     look();
   }
 
   /** The target's bytes end up at the client: what it cannot take is not read. */
   clientBusy(busy: boolean): void {
-    this.#targetLeg?.transport.hold(busy);
+    this.#targetMux?.transport.hold(busy);
   }
 
   /** The client is gone. */
   lost(): void {
     if (this.#over) return;
     this.#over = true;
-    clearInterval(this.#keepalive);
+    this.#stopKeepalive();
     this.#gone.abort('gone' satisfies Impatience);
     this.client.lost();
-    this.#targetLeg?.transport.disconnect(Disconnect.byApplication, '');
-    for (const program of this.running) program.fail('The client is gone.');
+    this.#targetMux?.transport.disconnect(Disconnect.byApplication, '');
+    for (const program of this.running) program.fail(words.CLIENT_GONE, 'lost');
   }
 
   #admit(admission: Admission): void {
     this.#admission = admission;
-    const events: LegEvents = {
+    const events: MuxEvents = {
       opening: (opening) => this.#forwarding.fromTarget(opening),
       // Host keys that are announced, keep-alives: nothing that a client has to know.
       globalRequest: (_, __, answer) => answer(false),
-      broken: (why) => this.#targetLost(`The target broke the protocol: ${why}.`),
+      broken: (why) => this.#targetLost(words.targetBroke(why)),
     };
-    this.#target = openTarget(this.gate, admission.target, events, (error) =>
-      this.#targetLost(`The connection to the target is lost${error ? `: ${error.message}` : ''}.`),
+    this.#target = this.#openTarget(this.gate, admission.target, events, (error) =>
+      this.#targetLost(words.targetLost(error?.message)),
     );
     this.#target.then(
-      (leg) => {
-        if (this.#over) return leg.transport.disconnect(Disconnect.byApplication, '');
-        this.#targetLeg = leg;
+      (mux) => {
+        if (this.#over) return mux.transport.disconnect(Disconnect.byApplication, '');
+        this.#targetMux = mux;
         this.gate.opened();
       },
-      // Programs that wait for it say it; a client without any is told when it asks for one.
-      () => this.gate.opened(),
+      (error: unknown) => {
+        this.gate.opened();
+        // Programs that wait for it say it. A client that keeps its connection for later would keep a dead one.
+        this.#endSoon((error as Error).message, this.running.size > 0 ? LAST_WORDS_MS : FIRST_REQUEST_MS);
+      },
     );
   }
 
   #targetLost(message: string): void {
     if (this.#over) return;
-    for (const program of this.running) program.fail(message);
+    for (const program of this.running) program.fail(message, 'lost');
     this.#target = Promise.reject(new Error(message));
     this.#target.catch(() => undefined);
-    // What was said is read first.
-    setTimeout(() => this.client.transport.disconnect(Disconnect.byApplication, message), 100).unref();
+    this.#endSoon(message, LAST_WORDS_MS);
+  }
+
+  #endSoon(message: string, milliseconds: number): void {
+    this.clock.after(milliseconds, () => this.client.transport.disconnect(Disconnect.byApplication, message));
   }
 
   #opening(opening: Opening): void {
     if (opening.type !== 'session') return this.#forwarding.fromClient(opening);
-    if (this.#sessionsClosed) return opening.refuse(OpenFailure.prohibited, 'No more sessions were wanted.');
-    // The program needs its channel, and the channel somebody to tell.
-    let program: Program | undefined;
-    const channel = opening.accept({
-      data: (bytes) => program?.data(bytes),
-      eof: () => program?.eof(),
-      request: (name, wantReply, body) => program?.request(name, wantReply, body),
-      sent: () => program?.sent(),
-      closed: () => program?.closed(),
-    });
-    program = new Program(this, channel);
-    channel.events = program;
+    if (this.#sessionsClosed) return opening.refuse(OpenFailure.prohibited, words.NO_MORE_SESSIONS);
+    const channel = opening.accept(NOBODY);
+    channel.events = new SessionChannel(this, channel);
   }
 
   #globalRequest(name: string, body: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void {
@@ -216,25 +234,15 @@ export class Relay implements Context {
   }
 
   #ping(): void {
-    for (const leg of [this.client, this.#targetLeg]) {
-      if (!leg || leg.transport.over || !leg.transport.reading) continue;
-      const silent = this.#silent.get(leg) ?? 0;
-      if (silent >= MISSING) {
-        leg.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');
+    for (const mux of [this.client, this.#targetMux]) {
+      if (!mux || mux.transport.over || !mux.transport.reading) continue;
+      const silent = this.#silent.get(mux) ?? 0;
+      if (silent >= MAX_UNANSWERED_KEEPALIVES) {
+        mux.transport.disconnect(Disconnect.byApplication, 'no answer to keep-alives');
         continue;
       }
-      this.#silent.set(leg, silent + 1);
-      leg.globalRequest('keepalive@openssh.com', pack(), () => this.#silent.set(leg, 0));
+      this.#silent.set(mux, silent + 1);
+      mux.globalRequest('keepalive@openssh.com', pack(), () => this.#silent.set(mux, 0));
     }
   }
 }
-
-const refusal = (message: string, hint?: string): Deny => ({
-  type: 'deny',
-  rule: 'gateway',
-  message,
-  ...(hint !== undefined && { hint }),
-});
-const UNJUDGED = refusal('This could not be judged, so it was not done.');
-const NOT_YET = refusal('No machine has been chosen yet.');
-const NOT_BY_THIS_KEY = refusal('The certificate of this login does not permit it.');

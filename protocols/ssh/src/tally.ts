@@ -1,7 +1,7 @@
 import { type Hash, createHash } from 'node:crypto';
 
 /** What went through in one direction: how much, and of a transfer which bytes. */
-export class Tally {
+export class ByteCount {
   #bytes = 0;
   #hash: Hash | undefined;
 

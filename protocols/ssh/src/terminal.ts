@@ -1,13 +1,14 @@
 import type { Answer, Impatience, ResponsePart } from '@sluice/contract';
-import { Backlog } from './backlog.js';
+import { SendQueue } from './backlog.js';
 import type { Context } from './context.js';
 import { ScreenLine } from './lines.js';
+import { LINE_UNJUDGED, lineRefused } from './words.js';
 
 const CR = 13;
 const LF = 10;
 const CTRL_C = Buffer.of(3);
 
-interface Size {
+export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
 }
@@ -20,7 +21,7 @@ export interface TerminalPort {
   record(stream: NonNullable<ResponsePart['stream']>, bytes: Buffer): void;
   readonly environment: readonly (readonly [string, string])[];
   /** Input has left, or may. */
-  settled(): void;
+  inputForwarded(): void;
   /** Something new runs: what is recorded of its answer is counted from here. */
   newLine(): void;
 }
@@ -33,12 +34,12 @@ export class Terminal {
   readonly #context: Context;
   readonly #port: TerminalPort;
   readonly #screen = new ScreenLine((line) => this.#echoed(line));
-  readonly #kept = new Backlog();
-  #size: Size;
+  readonly #kept = new SendQueue();
+  #size: TerminalSize;
   #id = 0;
   #asking: AbortController | undefined;
 
-  constructor(context: Context, size: Size, port: TerminalPort) {
+  constructor(context: Context, size: TerminalSize, port: TerminalPort) {
     this.#context = context;
     this.#size = size;
     this.#port = port;
@@ -54,7 +55,7 @@ export class Terminal {
     this.resize(this.#size);
   }
 
-  resize(size: Size): void {
+  resize(size: TerminalSize): void {
     this.#size = size;
     if (this.#id > 0) this.#port.record('size', Buffer.from(`${size.columns}x${size.rows}`));
   }
@@ -111,7 +112,7 @@ export class Terminal {
     this.#asking = undefined;
     const kept = this.#kept.take();
     if (kept.length > 0) this.input(kept);
-    this.#port.settled();
+    this.#port.inputForwarded();
   }
 
   /** On record, and asked about. */
@@ -131,7 +132,7 @@ export class Terminal {
       terminal: true,
     } as const;
     const answered = (answer: Answer): Answer => {
-      if (answer.type === 'deny') this.#port.say(`${answer.message} (rule "${answer.rule}")`);
+      if (answer.type === 'deny') this.#port.say(lineRefused(answer));
       else
         gate.record({
           type: 'end',
@@ -151,10 +152,7 @@ export class Terminal {
     });
     if (!(answer instanceof Promise)) return answered(answer);
     this.#asking = asking;
-    return answer.then(
-      answered,
-      (): Answer => ({ type: 'deny', rule: 'gateway', message: 'This line could not be judged.' }),
-    );
+    return answer.then(answered, (): Answer => LINE_UNJUDGED);
   }
 
   /** The client is gone. */

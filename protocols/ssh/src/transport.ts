@@ -6,26 +6,30 @@ import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
 import utils from 'ssh2/lib/protocol/utils.js';
 import { FirstExchange } from './first-exchange.js';
+import type { Clock } from './clock.js';
 import { Disconnect, M } from './messages.js';
 import { packetMemory, packetSent } from './packets.js';
 import type { HostKey } from './private-keys.js';
 
 /** New keys after this many bytes in either direction (RFC 4253 section 9), or this many milliseconds. */
 const REKEY_BYTES = 1024 ** 3;
-const REKEY_TIME = 3_600_000;
+const REKEY_AFTER_MS = 3_600_000;
 /** An exchange that takes longer than this ends the connection, in milliseconds. */
-const REKEY_DEADLINE = 30_000;
+const REKEY_DEADLINE_MS = 30_000;
+/** How often it is looked whether either has passed, in milliseconds. */
+const LOOK_EVERY_MS = 5_000;
 /** Key exchanges that a peer may have in a minute: each costs more of us than of it. */
-const REKEYS = 20;
+const MAX_REKEYS = 20;
 /**
  * Bytes that wait in the stream. From the first on, whoever makes more is told; above the second, channels keep what they
  * have; above the third, reading stops: questions of a peer that does not take its answers would only make more of them.
  */
-const BUSY = 256 * 1024;
-const FULL = 1024 * 1024;
-const CLOGGED = 2 * 1024 * 1024;
+const BUSY_BYTES = 256 * 1024;
+const FULL_BYTES = 1024 * 1024;
+const CLOGGED_BYTES = 2 * 1024 * 1024;
 
 export interface TransportOptions {
+  readonly clock: Clock;
   readonly stream: Duplex;
   /** Present: the peer is a client, and these are the keys that the gateway proves itself with, by algorithm. */
   readonly hostKeys?: Record<string, HostKey>;
@@ -59,7 +63,8 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #stream: Duplex;
   readonly #protocol: Protocol;
-  readonly #timer: NodeJS.Timeout;
+  readonly #clock: Clock;
+  readonly #stopLooking: () => void;
   #ready = false;
   #over = false;
   /** Bytes written since the stream last had room. A stream that holds its writes does not count them itself. */
@@ -67,14 +72,14 @@ export class Transport {
   #busy = false;
   #draining = false;
   /** Somebody else wants no more to be read for now. */
-  #held = false;
+  #readingHeld = false;
   #paused = false;
   /** The key exchange waits for its turn. */
   #waiting = false;
   #corked = false;
   /** Since the last key exchange. */
   #bytes = 0;
-  #since = Date.now();
+  #since: number;
   #exchanges: number[] = [];
   /** When the exchange that is going on was asked for by us. */
   #exchanging: number | undefined;
@@ -86,6 +91,8 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#clock = options.clock;
+    this.#since = this.#clock.now();
     this.#stream = options.stream;
     const { hostKeys, verifyHost } = options;
     this.#protocol = new Protocol({
@@ -111,8 +118,7 @@ export class Transport {
       },
     });
     this.#takePayloads();
-    this.#timer = setInterval(() => this.#look(), 5_000);
-    this.#timer.unref();
+    this.#stopLooking = this.#clock.every(LOOK_EVERY_MS, () => this.#look());
     this.#listen();
     this.#protocol.start();
   }
@@ -183,7 +189,7 @@ export class Transport {
       process.nextTick(() => {
         this.#corked = false;
         stream.uncork();
-        this.#settle();
+        this.#updateReading();
       });
     }
     this.#unsent += bytes.length;
@@ -191,21 +197,21 @@ export class Transport {
       this.#unsent = 0;
       return;
     }
-    if (this.#unsent > BUSY && !this.#busy) {
+    if (this.#unsent > BUSY_BYTES && !this.#busy) {
       this.#busy = true;
       this.#options.onBusy?.();
     }
-    if (this.#unsent > FULL) this.#draining = true;
+    if (this.#unsent > FULL_BYTES) this.#draining = true;
   }
 
   /** Whether reading waits for whoever the bytes end up at. */
   hold(on: boolean): void {
-    this.#held = on;
-    this.#settle();
+    this.#readingHeld = on;
+    this.#updateReading();
   }
 
-  #settle(): void {
-    const waits = this.#held || this.#waiting || this.#stream.writableLength > CLOGGED;
+  #updateReading(): void {
+    const waits = this.#readingHeld || this.#waiting || this.#stream.writableLength > CLOGGED_BYTES;
     if (waits === this.#paused) return;
     this.#paused = waits;
     if (waits) this.#stream.pause();
@@ -235,7 +241,7 @@ export class Transport {
       this.#unsent = 0;
       this.#busy = false;
       this.#draining = false;
-      this.#settle();
+      this.#updateReading();
       if (!this.full) this.#options.onRoom();
     });
     stream.on('error', (error: Error) => this.#end(error));
@@ -247,11 +253,11 @@ export class Transport {
   /** Nothing is read before the turn has come. */
   async #waited(turn: Promise<void>): Promise<void> {
     this.#waiting = true;
-    this.#settle();
+    this.#updateReading();
     await turn;
     this.#waiting = false;
     // What was kept goes first.
-    process.nextTick(() => this.#settle());
+    process.nextTick(() => this.#updateReading());
   }
 
   #takePayloads(): void {
@@ -268,10 +274,10 @@ export class Transport {
 
   #exchanged(): void {
     this.#bytes = 0;
-    this.#since = Date.now();
+    this.#since = this.#clock.now();
     this.#exchanging = undefined;
     this.#exchanges = [...this.#exchanges.filter((at) => at > this.#since - 60_000), this.#since];
-    if (this.#exchanges.length > REKEYS) return this.#end(new Error('too many key exchanges'));
+    if (this.#exchanges.length > MAX_REKEYS) return this.#end(new Error('too many key exchanges'));
     if (!this.#ready) {
       this.#ready = true;
       this.#options.onReady();
@@ -284,19 +290,19 @@ export class Transport {
   }
 
   #look(): void {
-    const now = Date.now();
-    if (now - this.#since >= REKEY_TIME) this.rekey();
-    // Whose answers are not read cannot be late with them.
+    const now = this.#clock.now();
+    if (now - this.#since >= REKEY_AFTER_MS) this.rekey();
+    // While we do not read from the peer, its key exchange cannot be late.
     if (this.#exchanging !== undefined && this.#paused) this.#exchanging = now;
-    if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE) {
+    if (this.#exchanging !== undefined && now - this.#exchanging > REKEY_DEADLINE_MS) {
       this.#end(new Error('the peer does not finish the key exchange'));
     }
   }
 
-  /** New keys. By itself after `REKEY_BYTES` and `REKEY_TIME`. */
+  /** New keys. By itself after `REKEY_BYTES` and `REKEY_AFTER_MS`. */
   rekey(): void {
     if (!this.#ready || this.#over || this.#exchanging !== undefined) return;
-    this.#exchanging = Date.now();
+    this.#exchanging = this.#clock.now();
     this.#bytes = 0;
     this.#guard(() => this.#protocol.rekey());
   }
@@ -317,7 +323,7 @@ export class Transport {
   #end(error?: Error): void {
     if (this.#over) return;
     this.#over = true;
-    clearInterval(this.#timer);
+    this.#stopLooking();
     this.#options.onRoom();
     // After this turn: what was sent in it is on its way, and ssh2 may be in the middle of a chunk.
     process.nextTick(() => {

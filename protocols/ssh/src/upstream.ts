@@ -1,11 +1,13 @@
 import type { Gate, Target } from '@sluice/contract';
 import { Fields, KeyError, pack } from '@sluice/keys';
-import { Leg, type LegEvents } from './leg.js';
+import type { Clock } from './clock.js';
+import { ChannelMux, type MuxEvents } from './leg.js';
 import { Disconnect, M } from './messages.js';
 import { Transport } from './transport.js';
+import * as words from './words.js';
 
 /** Questions of a target during keyboard-interactive that get the password. */
-const ROUNDS = 4;
+const MAX_QUESTIONS = 4;
 
 /** The target cannot be used. The message is a sentence for the client and holds no secret. */
 export class Unreachable extends Error {
@@ -19,24 +21,26 @@ export class Unreachable extends Error {
  * @throws Unreachable
  */
 export async function openTarget(
+  clock: Clock,
   gate: Gate,
   target: Target,
-  events: LegEvents,
+  events: MuxEvents,
   lost: (error?: Error) => void,
-): Promise<Leg> {
+): Promise<ChannelMux> {
   const { ssh } = target;
-  if (!ssh) throw new Unreachable('This connection is none for SSH.');
+  if (!ssh) throw new Unreachable(words.NO_SSH_TARGET);
   const stream = await gate.dial().catch((error: unknown) => {
-    throw new Unreachable(`The target cannot be reached: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new Unreachable(words.targetUnreachable(error instanceof Error ? error.message : String(error)));
   });
   await Transport.ready;
-  const { promise, resolve, reject } = Promise.withResolvers<Leg>();
-  let leg: Leg | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<ChannelMux>();
+  let mux: ChannelMux | undefined;
   let refused: string | undefined;
   let hostKey: Buffer | undefined;
   const authentication = new Authentication(target, (packet) => transport.send(...packet));
   const transport = new Transport({
     stream,
+    clock,
     hostKeyAlgorithms: ssh.hostKeyAlgorithms,
     verifyHost: (key) => {
       hostKey = Buffer.from(key);
@@ -49,32 +53,33 @@ export async function openTarget(
     },
     onService: () => authentication.begin(transport.sessionId, transport.signatureAlgorithms),
     onMessage: (payload) => {
-      if (leg) return leg.receive(payload);
+      if (mux) return mux.receive(payload);
       const outcome = authentication.receive(payload);
       if (outcome === 'failed') {
-        reject(new Unreachable('The target does not accept the login of the gateway.'));
+        reject(new Unreachable(words.TARGET_LOGIN_REFUSED));
         return transport.disconnect(Disconnect.noMoreAuthMethods, 'no more ways to log in');
       }
       if (outcome === 'open') {
-        leg = new Leg(transport, events);
-        resolve(leg);
+        mux = new ChannelMux(transport, events);
+        resolve(mux);
       }
     },
-    onRoom: () => leg?.flush(),
+    onRoom: () => mux?.flush(),
     onEnd: (error) => {
-      reject(new Unreachable(refused ?? `The target ended the connection${error ? `: ${error.message}` : ''}.`));
-      leg?.lost();
-      if (leg) lost(error);
+      reject(new Unreachable(refused ?? words.targetEnded(error?.message)));
+      // Programs that run are told why first: for their channels alone it would be an end like any other.
+      if (mux) lost(error);
+      mux?.lost();
     },
   });
-  const timer = setTimeout(() => {
-    reject(new Unreachable('The target takes too long to log in to.'));
+  const inTime = clock.after(gate.limits.upstreamLogin, () => {
+    reject(new Unreachable(words.TARGET_TOO_SLOW));
     transport.disconnect(Disconnect.byApplication, 'too slow');
-  }, gate.limits.upstreamLogin);
+  });
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    inTime();
   }
 }
 
@@ -147,7 +152,7 @@ class Authentication {
     fields.string();
     fields.string();
     const count = fields.uint32();
-    if (count > 1 || ++this.#rounds > ROUNDS) return 'failed';
+    if (count > 1 || ++this.#rounds > MAX_QUESTIONS) return 'failed';
     const hidden = count === 1 && fields.string() && !fields.boolean();
     if (count === 1 && !hidden) return 'failed';
     this.#send(count === 0 ? [M.infoResponse, 0] : [M.infoResponse, 1, this.#target.password ?? '']);

@@ -23,7 +23,7 @@ function held(): { terminal: Terminal; sent: () => string; answer: (answer: Answ
       say: () => undefined,
       record: () => undefined,
       environment: [],
-      settled: () => undefined,
+      inputForwarded: () => undefined,
       newLine: () => undefined,
     },
   );

@@ -8,7 +8,8 @@ import { Duplex, PassThrough } from 'node:stream';
 import ssh2 from 'ssh2';
 import { expect, test } from 'vitest';
 import type { Channel, ChannelEvents } from '../src/channel.js';
-import { Leg, type LegEvents } from '../src/leg.js';
+import { systemClock } from '../src/clock.js';
+import { ChannelMux, type MuxEvents } from '../src/leg.js';
 import { hostKeyFrom } from '../src/private-keys.js';
 import { Transport } from '../src/transport.js';
 
@@ -22,13 +23,13 @@ function pair(): [Duplex, Duplex] {
 }
 
 interface Ends {
-  readonly client: Leg;
-  readonly server: Leg;
+  readonly client: ChannelMux;
+  readonly server: ChannelMux;
   readonly broken: string[];
   readonly over: Promise<unknown>;
 }
 
-const events = (opened: (channel: Channel) => void, broken: string[]): LegEvents => ({
+const events = (opened: (channel: Channel) => void, broken: string[]): MuxEvents => ({
   opening: (opening) => opened(opening.accept(QUIET)),
   globalRequest: (_name, _details, answer) => answer(false),
   broken: (why) => broken.push(why),
@@ -48,10 +49,11 @@ async function ends(opened: (channel: Channel) => void, ofServer: object = {}): 
   const broken: string[] = [];
   const ready = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const over = Promise.withResolvers<unknown>();
-  const transport = (stream: Duplex, index: number, more: object): Leg => {
-    const one: Leg = new Leg(
+  const transport = (stream: Duplex, index: number, more: object): ChannelMux => {
+    const one: ChannelMux = new ChannelMux(
       new Transport({
         stream,
+        clock: systemClock,
         onReady: () => ready[index]?.resolve(),
         onService: () => undefined,
         onMessage: (payload) => one.receive(payload),
@@ -69,9 +71,9 @@ async function ends(opened: (channel: Channel) => void, ofServer: object = {}): 
   return { client, server, broken, over: over.promise };
 }
 
-const open = (leg: Leg): Promise<Channel> =>
+const open = (mux: ChannelMux): Promise<Channel> =>
   new Promise((resolve, reject) =>
-    leg.open('session', Buffer.alloc(0), {
+    mux.open('session', Buffer.alloc(0), {
       opened: (channel) => {
         resolve(channel);
         return QUIET;
