@@ -1,4 +1,4 @@
-import type { CopyFormat, CopyMasks, CopyRows } from './copy.js';
+import type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
 import type { RowRoom } from './large-rows.js';
 import { Lines } from './lines.js';
 import { malformed } from './unmaskable.js';

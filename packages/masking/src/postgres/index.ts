@@ -1,6 +1,7 @@
 export { builtIn } from './catalog.js';
 export { type ColumnMask, cellMaskOf } from './column-mask.js';
-export { type CopyFormat, CopyMask, type CopyMasks, type CopyRows, copyRows } from './copy.js';
+export { CopyMask, copyRows } from './copy.js';
+export type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
 export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask, isMarkable } from './fixed.js';
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';

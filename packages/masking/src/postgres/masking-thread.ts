@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { ColumnMask } from './column-mask.js';
-import type { CopyFormat } from './copy.js';
+import type { CopyFormat } from './copy-format.js';
 import { Unmaskable } from './unmaskable.js';
 
 /** Whole rows, and how to mask them: DataRow messages, or where `copy` says so rows of COPY data. */

@@ -3,7 +3,8 @@
  * put together and rewritten (`rows.ts`, `copy.ts`).
  */
 import { type ColumnMask, cellMaskOf } from './column-mask.js';
-import { type CopyFormat, CopyMask } from './copy.js';
+import { CopyMask } from './copy.js';
+import type { CopyFormat } from './copy-format.js';
 import { RowRoom } from './large-rows.js';
 import { unreadableValues } from './mask.js';
 import { type MaskedRows, maskInThread } from './masking-thread.js';
