@@ -217,7 +217,10 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     const ran = await stand.ssh(['echo broken-off; kill -9 $PPID; sleep 60']);
     expect(ran.status).toBe(255);
     expect(ran.stderr).toContain('sluice: The connection to the target is lost');
-    const end = await until(() => texts().find((text) => text.includes('The connection to the target is lost')), 'the end');
+    const end = await until(
+      () => texts().find((text) => text.includes('The connection to the target is lost')),
+      'the end',
+    );
     expect(end).toContain('"outcome":"lost"');
   });
 

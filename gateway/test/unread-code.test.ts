@@ -256,6 +256,18 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(reported.at(-1)).toBe('mine');
     });
 
+    test('a search_path that is local and as it was, while another one is behind it', async () => {
+      await run('begin');
+      await run(
+        `do $$ begin perform set_config('search_path', (select quote_ident(email) from public.people), false);
+          perform set_config('search_path', '"$user", public', true); end $$`,
+      );
+      await values('show search_path');
+      await run('commit');
+      expect(await values('show search_path')).toEqual([null]);
+      expect(await values('show search_path')).toEqual([null]);
+    });
+
     test('not so what can only be one of a few, nor a search_path that is as it was', async () => {
       await run(NOTHING);
       expect(await values('show transaction_isolation')).toEqual(['read committed']);

@@ -4,6 +4,8 @@
  */
 import { growth } from '@sluice/testkit/work';
 import { analyzeShell } from '@sluice/shell';
+import { readLoginName, tokenId } from '@sluice/identity';
+import { pack, parseCertificate, parseKeyLine, parsePublicKey } from '@sluice/keys';
 import { redactSecrets } from '@sluice/recording';
 import { describe, expect, test } from 'vitest';
 import { printable, printableJson, printableLine, replaced, visible } from '@sluice/cli';
@@ -116,4 +118,31 @@ test.each(Object.entries(CLEANERS))('%s', (_, clean) => {
       growth(16_384, (size) => clean(piece.repeat(size / piece.length))),
       piece,
     ).toBeLessThan(MOST_GROWTH);
+});
+
+/** Offered by strangers, before anybody looks whose they are. */
+const KEYS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
+  'keys of SSH': parsePublicKey,
+  'certificates of SSH': parseCertificate,
+  'lines of keys': (bytes) => parseKeyLine(bytes.toString('latin1')),
+  'names with a token': (bytes) => readLoginName(bytes.toString('latin1')),
+  tokens: (bytes) => tokenId(bytes.toString('latin1')),
+};
+
+const KEY_TYPES = ['ssh-ed25519', 'ssh-rsa', 'ssh-ed25519-cert-v01@openssh.com'];
+
+test.each(Object.entries(KEYS))('%s', (_, read) => {
+  const types = read === parsePublicKey || read === parseCertificate ? [...KEY_TYPES, ''] : [''];
+  for (const type of types)
+    for (const piece of ['\0', '\0\0\0\x04aaaa', 'a ', '+aaaaaaaaaa', 'sluice_']) {
+      const front = type === '' ? Buffer.alloc(0) : pack(type);
+      const run = (size: number): void => {
+        try {
+          read(Buffer.concat([front, Buffer.from(piece.repeat(size / piece.length))]));
+        } catch {
+          // Most of these are none.
+        }
+      };
+      expect(growth(4_096, run), `${type} ${JSON.stringify(piece)}`).toBeLessThan(MOST_GROWTH);
+    }
 });

@@ -42,7 +42,8 @@ export function makersBy({ by, principal, tokenId, makers }: Proven): readonly M
  */
 export function ownerOf(principal: Principal, makers: readonly Maker[]): Person {
   if (principal.kind === 'person') return principal;
-  const others = makers.filter((maker) => !isOperator(maker));
+  // Of tokens from before makers were kept, nobody knows who made them.
+  const others = makers.filter((maker) => !isOperator(maker) && maker.token !== '');
   return others.find(({ kind }) => kind !== 'agent') ?? others.at(-1) ?? principal;
 }
 

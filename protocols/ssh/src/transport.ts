@@ -225,12 +225,14 @@ export class Transport {
       this.#guard(() => this.#protocol.parse(bytes, 0, bytes.length));
     };
     const { turn } = this.#options;
-    const first = turn && new FirstExchange(parse, () => this.#waited(turn()));
+    let first = turn && new FirstExchange(parse, () => this.#waited(turn()));
     const receive = (chunk: Buffer): Loan => {
       if (this.#over) return 'free';
       this.#count(chunk.length);
-      if (!first || first.over) parse(chunk);
-      else this.#guard(() => first.receive(chunk));
+      if (first?.over) first = undefined;
+      const exchange = first;
+      if (exchange) this.#guard(() => exchange.receive(chunk));
+      else parse(chunk);
       // A key exchange keeps views of what it has read until it is over; whatever else is kept has been copied.
       if (!this.#ready || this.#protocol._kexinit !== undefined) return 'kept';
       return 'free';

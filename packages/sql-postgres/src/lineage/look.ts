@@ -107,8 +107,9 @@ export function afterLook(session: Session, look: Look, catalog: Catalog): Sessi
   }
   const searchPath = splitSearchPath(look.path);
   const role = look.role === look.user ? undefined : look.role;
-  // A path that the session began with is none that the code made up. Of one that a look has found that is not known.
-  const isInitial = JSON.stringify(searchPath) === JSON.stringify(session.initial.searchPath);
+  // A path that the session began with is none that the code made up. In a transaction it may be local, and give way to another.
+  const isInitial =
+    overlay.saved.length === 0 && JSON.stringify(searchPath) === JSON.stringify(session.initial.searchPath);
   const stored = isInitial ? new Map([...overlay.stored, ['search_path', NOTHING]]) : overlay.stored;
   return { ...followed, searchPath, role, user: look.user, overlay: { ...overlay, relations, stored } };
 }
