@@ -215,6 +215,7 @@ export class RowRoom {
 
   /** Rows that are whole are with the client. */
   left(): void {
+    if (this.#leaving.length === 0) return;
     for (const lease of this.#leaving) this.#shared?.give(lease);
     this.#leaving = [];
   }
