@@ -5,6 +5,9 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, openStand, targetOf } from './stand.js';
 
+// Some seconds each where the machine has nothing else to do.
+vi.setConfig({ testTimeout: 180_000 });
+
 const RULES = `
     - { rule: everything, allow: true }
     - { rule: emails, mask: { columns: ["files.email"], with: redact } }
@@ -108,7 +111,7 @@ describe.skipIf(missingPostgres(18))('rows of more than 16 MiB with a masked col
     vi.useFakeTimers({ toFake: ['Date', 'setInterval'] });
     let answered = false;
     const waiting = inText().then(() => (answered = true));
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { timeout: 60_000 });
     vi.advanceTimersByTime(19_000);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(answered).toBe(false);

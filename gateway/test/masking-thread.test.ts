@@ -113,6 +113,17 @@ describe('rows', () => {
     expect((await made).equals(many)).toBe(true);
   });
 
+  test.each([
+    ['an array', builtIn(1009), `{${'x,'.repeat(MAX_INLINE_CELLS)}x}`],
+    ['a document', builtIn(3802), `[${'1, '.repeat(MAX_INLINE_CELLS)}1]`],
+  ] as const)('so do many small parts of %s that each get a hash', async (_, of, value) => {
+    const options = { mode: { type: 'hash' }, key: Buffer.alloc(32, 7), entity: 'A' } as const;
+    const masked: ColumnMask = { type: 'column', of, format: 'text', options };
+    const made = new RowMasking([masked], { count: () => undefined }).push(row(value));
+    expect(made).toBeInstanceOf(Promise);
+    expect((await made).equals(new RowMask([cellMaskOf(masked)]).push(row(value)))).toBe(true);
+  });
+
   test('what is refused here is refused there', async () => {
     const other = new RowMasking([detecting('text')], { count: () => undefined });
     expect(() => other.push(Buffer.concat([row(long), row('1', '2')]))).toThrow(Unmaskable);

@@ -238,6 +238,10 @@ each('%s: a session gives back what one row took before it waits for the next', 
   const next = of(['x'.repeat(1300), 'secret']);
   const made = one.push(Buffer.concat([long.subarray(90), startOf(next)]));
   expect(made).toBeInstanceOf(Buffer);
+  // The client takes its time for the first one.
+  await made;
+  await vi.advanceTimersByTimeAsync(2 * WAIT);
+  one.sent(true);
   const waiting = one.push(next.subarray(90, 100));
   expect(await outcome(waiting)).toBe('');
   expect(await isPending(two.push(startOf(long)))).toBe(true);

@@ -52,8 +52,9 @@ STARTS[0x3d] = EQUALS;
  * `entities` only those count, also inside of others that do not.
  */
 export function detect(bytes: Buffer, start = 0, end = bytes.length, entities: Entities = ALL): readonly Finding[] {
-  // Not behind the scan: where a detector throws, what was found before belongs to no other value.
-  FOUND.length = 0;
+  // Not behind the scan: where a detector throws, what was found before belongs to no other value. Only where there is something:
+  // setting the length of an array costs as much as looking through a short value.
+  if (FOUND.length > 0) FOUND.length = 0;
   scan(bytes, start, end, entities, true, FOUND);
   return FOUND.length === 0 ? NONE : resolve(FOUND.slice());
 }
@@ -76,9 +77,6 @@ function scan(bytes: Buffer, start: number, end: number, entities: Entities, cov
   let addresses: ConnectionStrings | undefined;
   let assignments: Assignments | undefined;
   let privateKeys: PrivateKeys | undefined;
-  const take = (one: Finding | undefined): void => {
-    if (one && entities.has(one.entity)) found.push(one);
-  };
   for (let at = start; at < end; ) {
     const trigger = STARTS[bytes[at] as number];
     if (trigger === NOTHING) {
@@ -88,9 +86,9 @@ function scan(bytes: Buffer, start: number, end: number, entities: Entities, cov
     if (trigger === DIGIT) {
       const stop = skip(bytes, at + 1, end, DIGITS_ONLY);
       const kinds = BY_LENGTH[Math.min(stop - at, 20)] as number;
-      if ((kinds & CARD) !== 0) take(card(bytes, at, stop, start, end));
-      if ((kinds & SSN) !== 0) take(ssn(bytes, at, stop, start, end));
-      if ((kinds & PHONE) !== 0) take(phone(bytes, at, stop, start, end));
+      if ((kinds & CARD) !== 0) take(found, entities, card(bytes, at, stop, start, end));
+      if ((kinds & SSN) !== 0) take(found, entities, ssn(bytes, at, stop, start, end));
+      if ((kinds & PHONE) !== 0) take(found, entities, phone(bytes, at, stop, start, end));
       const last = found.length === 0 ? undefined : found[found.length - 1];
       // A number up to the end of the value: among its digits and separators nothing starts that would reach beyond it.
       if (covered && last?.end === end && NUMBERS.has(last.entity)) return;
@@ -98,18 +96,22 @@ function scan(bytes: Buffer, start: number, end: number, entities: Entities, cov
     } else if (trigger === WORD) {
       // Two letters, two digits.
       if (LETTER[bytes[at + 1] as number] === 1 && isDigit(bytes[at + 2]) && isDigit(bytes[at + 3])) {
-        take(iban(bytes, at + 2, start, end));
+        take(found, entities, iban(bytes, at + 2, start, end));
       }
     } else {
-      if (trigger === AT) take(email(bytes, at, start, end));
+      if (trigger === AT) take(found, entities, email(bytes, at, start, end));
       else if (trigger === COLON && bytes[at + 1] === 0x2f && bytes[at + 2] === 0x2f) {
-        take((addresses ??= new ConnectionStrings()).at(bytes, at, start, end));
+        take(found, entities, (addresses ??= new ConnectionStrings()).at(bytes, at, start, end));
       } else if (trigger === COLON || trigger === EQUALS) {
         const kind = kindOfName(bytes, at, start);
-        if (kind) take((assignments ??= new Assignments()).at(bytes, at, end, kind));
+        if (kind) take(found, entities, (assignments ??= new Assignments()).at(bytes, at, end, kind));
       } else if (trigger === DASH && bytes[at + 1] === 0x2d) {
-        take((privateKeys ??= new PrivateKeys()).at(bytes, at, start, end) ?? apiKey(bytes, at, start, end));
-      } else take(apiKey(bytes, at, start, end));
+        take(
+          found,
+          entities,
+          (privateKeys ??= new PrivateKeys()).at(bytes, at, start, end) ?? apiKey(bytes, at, start, end),
+        );
+      } else take(found, entities, apiKey(bytes, at, start, end));
       at++;
       continue;
     }
@@ -117,9 +119,13 @@ function scan(bytes: Buffer, start: number, end: number, entities: Entities, cov
       const inner = WITHIN[bytes[at] as number];
       if (inner === NOTHING) continue;
       if (inner === OUTSIDE) break;
-      take(inner === JWT ? jwt(bytes, at, start, end) : apiKey(bytes, at, start, end));
+      take(found, entities, inner === JWT ? jwt(bytes, at, start, end) : apiKey(bytes, at, start, end));
     }
   }
+}
+
+function take(found: Finding[], entities: Entities, one: Finding | undefined): void {
+  if (one && entities.has(one.entity)) found.push(one);
 }
 
 const CARD = 1;

@@ -161,6 +161,8 @@ export class RowRoom {
   /** Whose session it is. */
   person = '';
   #coming: Lease | undefined;
+  /** Bytes of a row that has begun behind others that are not with the client yet: room is asked for when they are. */
+  #due = 0;
   #leaving: Lease[] = [];
   /** When something of its rows moved last (milliseconds since 1970). */
   movedAt = 0;
@@ -195,8 +197,12 @@ export class RowRoom {
    */
   admit(bytes: number): void {
     const shared = this.#shared;
-    if (bytes <= this.limit || bytes <= (this.#coming?.bytes ?? 0)) return;
+    if (bytes <= this.limit || bytes <= (this.#coming?.bytes ?? this.#due)) return;
     if (!shared || bytes > shared.bytes) throw this.#refused(tooLong(shared?.bytes ?? this.limit));
+    if (this.#leaving.length > 0) {
+      this.#due = bytes;
+      return;
+    }
     const before = this.#coming;
     if (before) shared.give(before);
     if (before && !shared.fits(bytes)) {
@@ -211,12 +217,16 @@ export class RowRoom {
   arrived(): void {
     if (this.#coming) this.#leaving.push(this.#coming);
     this.#coming = undefined;
+    this.#due = 0;
   }
 
   /** Rows that are whole are with the client. */
   left(): void {
+    if (this.#leaving.length === 0) return;
     for (const lease of this.#leaving) this.#shared?.give(lease);
     this.#leaving = [];
+    if (this.#due > 0) this.#coming = this.#shared?.ask(this, this.#due);
+    this.#due = 0;
   }
 
   moved(): void {

@@ -1,4 +1,5 @@
 import type { RowRoom } from './large-rows.js';
+import { Unmaskable } from './unmaskable.js';
 
 /**
  * The start of a row whose rest has not come. In one piece of memory: of a long row, whose size is known ahead, every byte is
@@ -14,11 +15,15 @@ export class PartialRow {
     this.#room = room;
   }
 
-  /** A copy: the bytes may be in a buffer that its owner fills again. */
+  /**
+   * A copy: the bytes may be in a buffer that its owner fills again.
+   *
+   * @throws Unmaskable when the machine has no memory for the row
+   */
   add(bytes: Buffer): void {
     const size = this.size + bytes.length;
     if (size > this.#memory.length) {
-      const larger = Buffer.allocUnsafe(this.#capacity(size, bytes.length));
+      const larger = allocated(this.#capacity(size, bytes.length));
       this.#memory.copy(larger, 0, 0, this.size);
       this.#memory = larger;
     }
@@ -39,6 +44,17 @@ export class PartialRow {
     // Behind the end of a row the next ones have begun.
     if (held >= size) return held + MAX_CHUNK_BYTES;
     return added >= this.size ? size : size * 2;
+  }
+}
+
+function allocated(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafe(bytes);
+  } catch {
+    throw new Unmaskable(
+      'ROW_TOO_LONG',
+      `there is no memory for a row of ${bytes} bytes at the moment; try again later`,
+    );
   }
 }
 

@@ -9,13 +9,20 @@ import { RowRoom } from './large-rows.js';
 import { unreadableValues } from './mask.js';
 import { type MaskedRows, maskInThread } from './masking-thread.js';
 import { type Memory, RowMask } from './rows.js';
+import type { PgType } from './types.js';
 
 /** Bytes that masks look at without a pause: no more than come in one read of a socket. Detectors take some 10 ms for them. */
 export const MAX_INLINE_BYTES = 256 * 1024;
 /** Masked cells that are looked at without a pause: a hash for each of so many takes some 20 ms. */
 export const MAX_INLINE_CELLS = 16 * 1024;
+/** As many bytes, where each of them may be a part of a value that gets a hash of its own. */
+const MAX_INLINE_BYTES_OF_HASHED_PARTS = MAX_INLINE_CELLS;
 /** Bytes of rows that are copied without a pause, whether masks look at them or not. */
 const MAX_COPIED_BYTES = 4 * 1024 * 1024;
+
+/** Of a DataRow: what each row and each of its cells begins with. */
+const ROW_HEADER_BYTES = 7;
+const CELL_HEADER_BYTES = 4;
 
 export interface RowMaskingOptions {
   /** Is told how many cells were given another value. */
@@ -27,6 +34,7 @@ export interface RowMaskingOptions {
 export class RowMasking {
   readonly #columns: readonly (ColumnMask | undefined)[];
   readonly #maskedColumns: number;
+  readonly #inlineBytes: number;
   readonly #room: RowRoom;
   readonly #rows: RowMask;
   readonly #count: (cells: number) => void;
@@ -36,6 +44,7 @@ export class RowMasking {
   constructor(columns: readonly (ColumnMask | undefined)[], { count, room = new RowRoom() }: RowMaskingOptions) {
     this.#columns = columns;
     this.#maskedColumns = countMasked(columns);
+    this.#inlineBytes = inlineBytesOf(columns);
     this.#count = count;
     this.#room = room;
     // What the target sent is nobody else's: it may be edited where it lies.
@@ -81,7 +90,9 @@ export class RowMasking {
   #takesLong(chunk: Buffer, end: number, rows: number): boolean {
     if (rows * this.#maskedColumns > MAX_INLINE_CELLS) return true;
     if (end > MAX_COPIED_BYTES) return true;
-    return end > MAX_INLINE_BYTES && this.#rows.lookedAt(chunk, end) > MAX_INLINE_BYTES;
+    // What frames the cells is no work for masks: one read of a socket needs no look at its cells to know that.
+    const atMost = end - rows * (ROW_HEADER_BYTES + this.#columns.length * CELL_HEADER_BYTES);
+    return atMost > this.#inlineBytes && this.#rows.lookedAt(chunk, end) > this.#inlineBytes;
   }
 }
 
@@ -89,6 +100,7 @@ export class RowMasking {
 export class CopyMasking {
   readonly #columns: readonly (ColumnMask | undefined)[];
   readonly #maskedColumns: number;
+  readonly #inlineBytes: number;
   readonly #format: CopyFormat;
   readonly #room: RowRoom;
   readonly #rows: CopyMask;
@@ -103,6 +115,7 @@ export class CopyMasking {
   ) {
     this.#columns = columns;
     this.#maskedColumns = countMasked(columns);
+    this.#inlineBytes = inlineBytesOf(columns);
     this.#format = format;
     this.#count = count;
     this.#room = room;
@@ -124,9 +137,10 @@ export class CopyMasking {
   #push(chunk: Buffer): Buffer | Promise<Buffer> {
     const cut = this.#rows.take(chunk);
     const { rows, first } = cut;
-    const sizes = Uint32Array.from(rows, ({ length }) => length);
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (bytes > MAX_INLINE_BYTES || rows.length * this.#maskedColumns > MAX_INLINE_CELLS) {
+    let bytes = 0;
+    for (const { length } of rows) bytes += length;
+    if (bytes > this.#inlineBytes || rows.length * this.#maskedColumns > MAX_INLINE_CELLS) {
+      const sizes = Uint32Array.from(rows, ({ length }) => length);
       const [row] = rows;
       const own = rows.length === 1 && row && row.buffer !== chunk.buffer ? row : Buffer.concat(rows, bytes);
       const job = { columns: this.#columns, limit: this.#room.limit, copy: { format: this.#format, sizes, first } };
@@ -147,6 +161,22 @@ export class CopyMasking {
 
 const countMasked = (columns: readonly (ColumnMask | undefined)[]): number =>
   columns.filter((column) => column !== undefined).length;
+
+/** Bytes that masks of these columns look at without a pause. */
+const inlineBytesOf = (columns: readonly (ColumnMask | undefined)[]): number =>
+  columns.some((column) => column && hashesParts(column)) ? MAX_INLINE_BYTES_OF_HASHED_PARTS : MAX_INLINE_BYTES;
+
+const hashesParts = (column: ColumnMask): boolean =>
+  column.type === 'column' && column.options.mode.type === 'hash' && hasParts(column.of);
+
+/** Arrays, rows, JSON and hstore, and domains over them. */
+const hasParts = ({ kind, oid, name, element }: PgType): boolean =>
+  kind === 'array' ||
+  kind === 'composite' ||
+  oid === 114 ||
+  oid === 3802 ||
+  name === 'hstore' ||
+  (kind === 'domain' && element !== undefined && hasParts(element));
 
 async function counted(
   masking: RowMasking | CopyMasking,

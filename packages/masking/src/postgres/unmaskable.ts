@@ -11,7 +11,10 @@ export class Unmaskable extends Error {
 
 export const malformed = (message: string): Unmaskable => new Unmaskable('ROW_MALFORMED', message);
 export const tooLong = (limit: number): Unmaskable =>
-  new Unmaskable('ROW_TOO_LONG', `a row has more than ${limit} bytes, and longer ones are not masked`);
+  new Unmaskable(
+    'ROW_TOO_LONG',
+    `a row has more than ${limit} bytes, and longer ones are not masked; ask for fewer bytes in a row, or an administrator raises limits.rows`,
+  );
 
 /** The longest row that is masked without a share of `LargeRows`, in bytes, where nobody says otherwise. */
 export const LONGEST_ROW = 16 * 1024 * 1024;
