@@ -5,3 +5,5 @@ export * from './facts.js';
 export * from './masking.js';
 export * from './policy.js';
 export * from './protocol.js';
+export * from './reasons.js';
+export * from './words.js';

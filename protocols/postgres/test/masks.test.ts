@@ -156,7 +156,7 @@ describe.each(Object.entries(CUTS))('rows that another thread masks, %s', (_, cu
     ['the target is lost', (session: Talk) => session.hangUp('upstream'), ['E 08006']],
     [
       'the session is ended',
-      (session: Talk) => session.conversation.stop({ type: 'killed', message: 'Ended by ada.' }, 'now'),
+      (session: Talk) => session.conversation.stop({ code: 'ended-by-administrator' }, 'now'),
       ['E 57P01'],
     ],
   ] as const)('%s: they come to nothing', async (_name, end, said) => {

@@ -1,4 +1,12 @@
-import type { Admission, Challenge, Gate, Menu, Refusal } from '@sluice/contract';
+import {
+  type Admission,
+  type Challenge,
+  type Gate,
+  type Menu,
+  type Notice,
+  REFUSAL_KINDS,
+  type Refusal,
+} from '@sluice/contract';
 import { Fields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
 import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
@@ -165,8 +173,8 @@ export class Login {
         if (this.#over || aborted?.aborted) return;
         this.#answer = undefined;
         if (result.type === 'admission') return void this.#released(result);
-        if (result.menu) return this.#succeed({ menu: result.menu, message: result.message });
-        if (result.reason === 'credentials') return this.#failed();
+        if (result.menu) return this.#succeed({ menu: result.menu, message: words.aboveMenu(result) });
+        if (REFUSAL_KINDS[result.reason.code] === 'credentials') return this.#failed();
         const sentence = words.loginRefused(result);
         if (by === 'secret') return this.#transport.disconnect(Disconnect.noMoreAuthMethods, sentence);
         // Another key may be somebody else's.
@@ -180,8 +188,8 @@ export class Login {
   /** Where people have to agree to the session, the client reads so in banners (RFC 4252 section 5.4) and waits. */
   async #released(admission: Admission): Promise<void> {
     if (admission.release) {
-      const say = (text: string, hint?: string): void =>
-        this.#transport.send(M.userauthBanner, `sluice: ${words.withHint(text, hint)}\r\n`, '');
+      const say = (notice: Notice): void =>
+        this.#transport.send(M.userauthBanner, `sluice: ${words.sessionWaits(notice)}\r\n`, '');
       const refused = await admission.release(say, this.#gone.signal);
       if (this.#over) return;
       if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.loginRefused(refused));

@@ -1,6 +1,6 @@
 /** What there is to choose from, and how to name it. */
 export function menuText(message: string, connections: readonly string[]): string {
-  const said = message === '' ? '' : `${message}.\n`;
+  const said = message === '' ? '' : `${message}\n`;
   if (connections.length === 0) return `${said}There is no machine that you may reach here.`;
   const list = connections.map((connection, at) => `  ${at + 1}  ${connection}`).join('\n');
   return `${said}Machines that you may reach:\n${list}\nName one: ssh ${connections[0]}@gateway, or ssh account+${connections[0]}@gateway.`;
