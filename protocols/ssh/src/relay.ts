@@ -51,6 +51,7 @@ export class Relay implements Context {
   #ids = 0;
   #sessionsClosed = false;
   #over = false;
+  #targetGone = false;
   readonly #stopKeepalive: () => void;
   readonly #silent = new Map<ChannelMux, number>();
   readonly #gone = new AbortController();
@@ -208,8 +209,10 @@ export class Relay implements Context {
     );
   }
 
+  /** The first reason counts: a connection that broke then ends as well. */
   #targetLost(message: string): void {
-    if (this.#over) return;
+    if (this.#over || this.#targetGone) return;
+    this.#targetGone = true;
     for (const program of this.running) program.fail(message, 'lost');
     this.#target = Promise.reject(new Error(message));
     this.#target.catch(() => undefined);

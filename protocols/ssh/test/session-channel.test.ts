@@ -1,6 +1,7 @@
 /** A session channel from its opening to its end, message by message: what each peer gets, and what is on record. */
 import type { Answer, Deny, Ending } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
+import { M } from '../src/messages.js';
 import { PTY, type Talk, type TalkOptions, allow, editor, facts, talk, transfer } from './talk.js';
 
 const WINDOW = 2 * 1024 * 1024;
@@ -384,6 +385,16 @@ describe('while it runs', () => {
     const session = await running({ clientWindow: 0, targetWindow: 0 });
     session[side].writes(Buffer.alloc(WINDOW)).writes('x');
     expect(session[side].ended).toBe('data beyond the window of its channel');
+  });
+
+  test('a target that breaks the protocol is named as the reason', async () => {
+    const session = await running();
+    session.target.writes('fine').says(M.openConfirmation, 99, 1, 1, 1);
+    const why = 'The target broke the protocol: a confirmation of a channel that nobody asked for.';
+    expect(session.client.got()).toEqual(['data fine', `err sluice: ${why}\n`, 'exit-status 255', 'eof', 'close']);
+    session.clock.pass(100);
+    expect(session.client.ended).toBe(why);
+    expect(session.recorded().at(-1)).toBe(`1 end lost ${why}; in 0 bytes, out 4 bytes, err 0 bytes`);
   });
 
   test('while the journal is behind the target gets no window', async () => {
