@@ -21,9 +21,6 @@ const MAX_WAITING_REQUESTS = 8;
 /** Of account and connection, in characters: Linux has 32 for an account. */
 const MAX_NAME_CHARACTERS = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
-/** sshpass and Ansible look for "assword" in it. */
-const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
-const PROMPT = 'Password or token (Enter for browser login): ';
 
 /** What a user name says: `account+connection`, with `+`, `#` or `:`, or the connection alone. */
 export function readName(name: string): { readonly account: string; readonly connection: string } {
@@ -129,7 +126,7 @@ export class Login {
 
   #interactive(challenge: Challenge): void {
     this.#looking = true;
-    this.#ask('', [PROMPT], ([secret = '']) => {
+    this.#ask('', [words.SECRET_PROMPT], ([secret = '']) => {
       if (secret !== '') return this.#prove(challenge.password(secret));
       const browsing = new AbortController();
       this.#browsing = browsing;
@@ -138,7 +135,7 @@ export class Login {
       let shown = false;
       const show = (text: string): void => {
         shown = true;
-        this.#ask('', [`${text}\n${CONFIRM_PROMPT}`], () => entered.resolve());
+        this.#ask('', [`${text}\n${words.CONFIRM_PROMPT}`], () => entered.resolve());
       };
       const verdict = challenge.interactive(show, browsing.signal).then(async (result) => {
         // The client answers before it is told (RFC 4256 section 3.4).

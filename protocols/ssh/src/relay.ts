@@ -6,7 +6,7 @@ import { Forwarding } from './forwarding.js';
 import type { Clock } from './clock.js';
 import { ChannelMux, type MessageTransport, type MuxEvents, type Opening } from './leg.js';
 import type { LoggedIn } from './login.js';
-import { chooseFrom, menuText } from './menu.js';
+import { chooseFrom } from './menu.js';
 import { Disconnect, OpenFailure } from './messages.js';
 import { SessionChannel } from './session-channel.js';
 import type { openTarget } from './upstream.js';
@@ -122,7 +122,7 @@ export class Relay implements Context {
   }
 
   menuText(): string {
-    return menuText(this.#message, this.#menu?.connections ?? []);
+    return words.menuText(this.#message, this.#menu?.connections ?? []);
   }
 
   async choose(show: (text: string) => void, keys: (take: (bytes: Buffer) => void) => void): Promise<boolean> {

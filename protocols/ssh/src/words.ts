@@ -51,6 +51,21 @@ export function loginRefused({ reason }: Refusal): string {
 export const aboveMenu = (refusal: Refusal): string =>
   refusal.reason.code === 'unknown-connection' && refusal.reason.connection === '' ? '' : loginRefused(refusal);
 
+/** What there is to choose from, and how to name it. `above`: see `aboveMenu`. */
+export function menuText(above: string, connections: readonly string[]): string {
+  const said = above === '' ? '' : `${above}\n`;
+  const [first] = connections;
+  if (first === undefined) return `${said}There is no machine that you may reach here.`;
+  const list = connections.map((connection, at) => `  ${at + 1}  ${connection}`).join('\n');
+  return `${said}Machines that you may reach:\n${list}\nName one: ssh ${first}@gateway, or ssh account+${first}@gateway.`;
+}
+export const MENU_PROMPT = 'Number or name (Ctrl+C to leave): ';
+export const NOT_IN_MENU = 'That is none of them.';
+
+/** sshpass and Ansible look for "assword" in it. */
+export const SECRET_PROMPT = 'Password or token (Enter for browser login): ';
+export const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
+
 /** Why the gateway ends the session. */
 export const sessionEnds = (ending: Ending): string => endingInWords(ending);
 

@@ -1,4 +1,6 @@
 /** What SSH's users read, for every code: nothing of another protocol, and whole sentences. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Deny, DenyReason, Ending, Notice, RefusalReason } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import { expect, test } from 'vitest';
@@ -95,4 +97,17 @@ test('above the choice of machines stands what was not found, and nothing where 
   const at = (connection: string): string =>
     words.aboveMenu({ type: 'refusal', reason: { code: 'unknown-connection', connection } });
   expect([at(''), at('vm')]).toEqual(['', 'There is no machine "vm" that you may reach.']);
+});
+
+test('no other file of the protocol has a sentence for a user', () => {
+  const folder = join(import.meta.dirname, '..', 'src');
+  const others = readdirSync(folder).filter((file) => file !== 'words.ts');
+  const found = others.flatMap((file) =>
+    Array.from(readFileSync(join(folder, file), 'utf8').matchAll(/['`][A-Z][^'`\n]* [^'`\n]*\.['`]/g), ([text]) => [
+      file,
+      text,
+    ]),
+  );
+  expect(others.length).toBeGreaterThan(20);
+  expect(found).toEqual([]);
 });
