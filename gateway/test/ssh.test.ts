@@ -203,7 +203,10 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     expect(status).toBe(130);
     expect(said).toContain('sluice: The command was cancelled while it waited, and was not run.\r\n');
     expect(said).not.toContain('statement');
-    expect((await stand.gateway.approvals.find(request.number))?.state).toBe('withdrawn');
+    expect(await stand.gateway.approvals.find(request.number)).toMatchObject({
+      state: 'withdrawn',
+      why: 'the client cancelled the command',
+    });
   });
 
   test('an administrator ends a session, and the client is told why', async () => {
