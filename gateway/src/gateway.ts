@@ -264,7 +264,7 @@ export class Gateway implements Controlled {
     const withdrawn = this.approvals.stop();
     const agentsGone = this.agents.drain(this.config.limits.drain, RETRY, reason);
     while (this.sessions.size > 0 && Date.now() < deadline) await pause(20);
-    for (const session of this.sessions.values()) session.end({ type: 'drain', message: reason });
+    for (const session of this.sessions.values()) session.end(drain(reason));
     for (let i = 0; i < 100 && this.sessions.size > 0; i++) await pause(20);
     clearInterval(this.#sweep);
     // Connections of the gateway's own lead through agents as well.
@@ -436,8 +436,7 @@ export class Gateway implements Controlled {
     void this.keeper.look();
     const now = Date.now();
     for (const session of this.sessions.values()) {
-      if (session.until !== undefined && session.until <= now)
-        session.end({ type: 'killed', message: 'The token of this session has expired.' });
+      if (session.until !== undefined && session.until <= now) session.end({ code: 'token-expired' });
       // A login that was under way when its token was revoked.
       else if (session.tokenId !== undefined && this.identity.token(session.tokenId)?.revoked !== undefined)
         session.end(REVOKED);
@@ -447,7 +446,7 @@ export class Gateway implements Controlled {
     const since = Date.now() - idle;
     for (const session of this.sessions.values()) {
       if (session.state === 'open' && !session.busy && session.lastActivity < since) {
-        session.end({ type: 'idle', message: 'The session was idle for too long.' });
+        session.end({ code: 'idle' });
       }
     }
   }

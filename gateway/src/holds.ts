@@ -7,7 +7,17 @@ import {
   ApprovalError,
   type Request,
 } from '@sluice/approvals';
-import type { Command, Deny, Impatience, Parameter, Patience, AppliedHold } from '@sluice/contract';
+import {
+  type AppliedHold,
+  type Command,
+  type Deny,
+  type DenyReason,
+  type Impatience,
+  type Noun,
+  type Parameter,
+  type Patience,
+  denyInWords,
+} from '@sluice/contract';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -57,10 +67,10 @@ export class Holds {
     try {
       return await this.#release(holding);
     } catch (error) {
-      return denied(
-        holding,
-        error instanceof ApprovalError ? error.message : 'Nobody could be asked about this command.',
-      );
+      return refused(holding, {
+        code: 'nobody-could-be-asked',
+        ...(error instanceof ApprovalError && { why: error.message }),
+      });
     }
   }
 
@@ -70,7 +80,6 @@ export class Holds {
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
     const behind = this.#behind(holding);
-    const what = holding.command.type === 'sql' ? 'statement' : 'command';
     const before = await patience.settled();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
@@ -93,16 +102,18 @@ export class Holds {
     });
     const { number } = held;
     if (!waits) {
-      const hint = `Once request ${number} is approved, the identical ${what} passes once. ${how(holding, number)}`;
-      return denied(holding, `This ${what} needs an approval: request ${number}.`, hint);
+      return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
     }
-    const stop = (): void => this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience]);
+    const stop = (): void =>
+      this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, 'the gateway is shutting down');
     const say = (): void =>
-      patience.say(
-        `This ${what} waits for an approval: request ${number}, rule "${rulesOf(holding)}".`,
-        `${how(holding, number)}. Cancel the ${what} to withdraw it.`,
-      );
+      patience.say({
+        code: 'command-waits',
+        request: number,
+        rules: holds.map(({ rule }) => rule),
+        approvers: approversOf(holding),
+      });
     patience.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND);
@@ -116,7 +127,7 @@ export class Holds {
         return patience.signal.aborted ? lost(holding) : undefined;
       }
       if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
-      return denied(holding, sentence(done));
+      return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
       patience.signal.removeEventListener('abort', stop);
@@ -159,32 +170,32 @@ const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 const shown = ({ value, format }: Parameter): string =>
   value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, SHOWN);
 
-const WHY: Readonly<Record<Impatience, string>> = {
-  cancelled: 'the client cancelled the statement',
-  gone: 'the client is gone',
+const WHY: Readonly<Record<Impatience, (noun: Noun) => string>> = {
+  cancelled: (noun) => `the client cancelled the ${noun}`,
+  gone: () => 'the client is gone',
 };
 
-const rulesOf = ({ holds }: Holding): string => holds.map(({ rule }) => rule).join('", "');
+const approversOf = ({ holds }: Holding): string =>
+  holds.map(({ count, approvers }) => `${count} of ${approvers.join(', ')}`).join(' and ');
 
-const how = ({ holds }: Holding, number: number): string =>
-  `${holds.map(({ count, approvers }) => `${count} of ${approvers.join(', ')}`).join(' and ')} can release it: sluice approvals approve ${number}`;
+const nounOf = ({ type }: Command): Noun => (type === 'sql' ? 'statement' : 'command');
 
-const denied = (holding: Holding, message: string, hint?: string): Deny => ({
+/** The gateway itself says no to a command. */
+export const denied = (command: Command, reason: DenyReason, rule = 'gateway'): Deny => ({
   type: 'deny',
-  rule: holding.holds[0]?.rule ?? 'gateway',
-  message,
-  ...(hint !== undefined && { hint }),
+  rule,
+  ...denyInWords(reason, nounOf(command)),
+  reason,
 });
 
-/** The client waits no longer; if it is still there, it hears what Postgres says after a cancel. */
-const lost = (holding: Holding): Deny => ({
-  ...denied(holding, holding.command.type === 'sql' ? 'canceling statement due to user request' : 'cancelled'),
-  cancelled: true,
-});
+const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denied(command, reason, holds[0]?.rule);
 
-function sentence({ number, state, words, why }: Request): string {
+/** The client waits no longer. */
+const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
+
+function reasonOf({ number: request, state, words, why }: Request): DenyReason {
   const no = words.find(({ says }) => says === 'deny');
-  if (state === 'denied' && no) return `Request ${number} was denied by ${no.by}: ${no.reason}`;
-  if (state === 'expired') return `Nobody answered request ${number} in time.`;
-  return `Request ${number} was withdrawn: ${why ?? 'its approval could not be used'}.`;
+  if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
+  if (state === 'expired') return { code: 'approval-expired', request };
+  return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };
 }

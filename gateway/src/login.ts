@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admission, Challenge, Principal, Refusal } from '@sluice/contract';
+import {
+  type Admission,
+  type Challenge,
+  type Principal,
+  REFUSAL_KINDS,
+  type Refusal,
+  type RefusalReason,
+} from '@sluice/contract';
 import { MAX_CANDIDATES, type Proven, TokenError, readLoginName } from '@sluice/identity';
 import type { Connection, Listener, Services } from './services.js';
 import type { SessionView } from './session-view.js';
@@ -20,18 +27,9 @@ export function currentOf(proof: Proof, services: Services, address: string): Pr
   return 'principal' in again && again.principal.name === proof.principal.name ? again.principal : undefined;
 }
 
-/** What a wrong proof gets to read, whoever it is from. */
-const WRONG =
-  'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create". ' +
-  `Of more than ${MAX_CANDIDATES} tokens the newer ones are named: NAME+ID, as "sluice token ls" has it.`;
 /** For so long the answer to a wrong proof is kept back at most, in milliseconds. Its socket counts meanwhile. */
 const MAX_PAUSE_MS = 2_000;
-const BUSY: Refusal = {
-  type: 'refusal',
-  reason: 'limit',
-  message: 'Too many logins wait to be confirmed in a browser, from your address or in all',
-  hint: 'Confirm or end one of them, or log in with a token.',
-};
+const refusal = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason });
 
 /** Times to choose a machine, and to have a login confirmed, in milliseconds. */
 const CHOICE = 120_000;
@@ -81,15 +79,9 @@ export class Login {
       this.#services.log.loginFailed(this.#session, user, connection, wait > 0 ? 'limit' : 'credentials', why);
       if (wait > 0) {
         await this.#pause(Math.min(wait, MAX_PAUSE_MS));
-        const message = `too many failed logins of "${name}" from your address, and this one was wrong too`;
-        return { type: 'refusal', reason: 'limit', message, hint: 'A right token logs in at any time.' };
+        return refusal({ code: 'too-many-failures', user: name });
       }
-      return {
-        type: 'refusal',
-        reason: 'credentials',
-        message: `password authentication failed for user "${user}"`,
-        hint: WRONG,
-      };
+      return refusal({ code: 'wrong-proof', user, tokens: MAX_CANDIDATES });
     };
     const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
       if (!proven) return fail();
@@ -104,12 +96,7 @@ export class Login {
         if (!(error instanceof TokenError)) throw error;
         if (error.reason === 'invalid') return fail(error.message);
         this.#services.log.loginFailed(this.#session, user, connection, 'unavailable', error.message);
-        return {
-          type: 'refusal',
-          reason: 'unavailable',
-          message: `this token cannot be checked now: ${error.message}`,
-          hint: 'Try again in a minute, or use a gateway token.',
-        };
+        return refusal({ code: 'token-uncheckable', why: error.message });
       }
     };
     const { login: prefers } = this.#listener;
@@ -139,7 +126,7 @@ export class Login {
       interactive: async (show, signal) => {
         const both = AbortSignal.any([signal, this.#session.signal]);
         const begun = this.#services.pendingLogins.begin(this.#session.address, both);
-        return begun ? admit(await this.#confirmed(begun, show)) : BUSY;
+        return begun ? admit(await this.#confirmed(begun, show)) : refusal({ code: 'too-many-browser-logins' });
       },
     };
   }
@@ -147,42 +134,30 @@ export class Login {
   async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
     const services = this.#services;
     const user = proven.principal.name;
-    const refuse = (reason: Refusal['reason'], message: string, hint: string): Refusal => {
-      services.log.loginRefused(this.#session, user, name, reason);
-      return { type: 'refusal', reason, message, hint };
+    const refuse = (reason: RefusalReason): Refusal => {
+      services.log.loginRefused(this.#session, user, name, REFUSAL_KINDS[reason.code]);
+      return refusal(reason);
     };
     const room = services.log.room();
     if (room === 'scarce' || room === 'none') {
-      return refuse(
-        'unavailable',
-        'there is no room to record another session',
-        'What is left is for sessions that are open. An administrator finds more under /readyz.',
-      );
+      return refuse({ code: 'no-room-to-record' });
     }
     const connection = services.connections.get(name);
     if (!connection || connection.protocol !== this.#session.protocol) {
       if (this.#session.protocol === 'ssh') return this.#menu(proven, name, account);
-      return refuse(
-        'connection',
-        `connection "${name}" does not exist`,
-        'The database name is the name of a connection in the configuration of the gateway.',
-      );
+      return refuse({ code: 'unknown-connection', connection: name });
     }
     if (!this.#mayUse(proven, connection)) {
-      return refuse(
-        'access',
-        `"${user}" may not use connection "${name}"`,
-        'Ask an administrator of the gateway for access.',
-      );
+      return refuse({ code: 'no-access', user, connection: name });
     }
     if (!hasAccount(connection, account)) {
-      return refuse('access', `"${account}" is no account of connection "${name}"`, 'Leave it out, or have it added.');
+      return refuse({ code: 'unknown-account', account, connection: name });
     }
     const full = this.#full(user, name);
     if (full) return full;
     // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
     const chosen = this.#session.connection;
-    if (chosen) return refuse('limit', `"${chosen.name}" was chosen already`, 'Connect again for another one.');
+    if (chosen) return refuse({ code: 'already-chosen', connection: chosen.name });
     return this.#session.begin(proven, connection, account);
   }
 
@@ -195,17 +170,14 @@ export class Login {
     if (full) return full;
     this.#session.allow(CHOICE);
     return {
-      type: 'refusal',
-      reason: 'connection',
-      message: name === '' ? '' : `There is no machine "${name}" that you may reach`,
+      ...refusal({ code: 'unknown-connection', connection: name }),
       menu: {
         connections: own.map((one) => one.name),
         choose: async (chosen) => {
           // Meanwhile the token may have been revoked, or the configuration be another.
           const { address } = this.#session;
           const principal = this.#isGood(proven) ? currentOf(proven, this.#services, address) : undefined;
-          if (!principal)
-            return { type: 'refusal', reason: 'credentials', message: 'You may no longer use this gateway' };
+          if (!principal) return refusal({ code: 'access-lost' });
           return this.#admit({ ...proven, principal }, chosen, hasAccountOf(own, chosen, account) ? account : '');
         },
       },
@@ -218,17 +190,8 @@ export class Login {
     const whose = this.#services.takePlace(this.#session, user);
     if (!whose) return undefined;
     log.loginRefused(this.#session, user, connection, 'limit');
-    const own = whose === 'principal';
-    return {
-      type: 'refusal',
-      reason: 'limit',
-      message: own
-        ? `"${user}" has ${sessionsPerPrincipal} sessions open, which is the most there may be`
-        : `${sessions} sessions are open at the gateway, which is the most there may be`,
-      hint: own
-        ? 'Close one, or have limits.sessions_per_principal raised.'
-        : 'Try again later, or have limits.connections raised.',
-    };
+    if (whose === 'gateway') return refusal({ code: 'too-many-sessions', sessions });
+    return refusal({ code: 'too-many-sessions-of-user', user, sessions: sessionsPerPrincipal });
   }
 
   /** So many milliseconds, or until the session has to end. */

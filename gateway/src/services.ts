@@ -71,6 +71,6 @@ export interface Services {
 }
 
 /** The token that a session was opened with was revoked. */
-export const REVOKED: Ending = { type: 'killed', message: 'The token of this session was revoked.' };
+export const REVOKED: Ending = { code: 'token-revoked' };
 
-export const drain = (message: string): Ending => ({ type: 'drain', message });
+export const drain = (why: string): Ending => ({ code: 'shutdown', why });

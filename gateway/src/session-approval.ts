@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
-import type { Principal, Refusal } from '@sluice/contract';
+import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -18,8 +18,8 @@ export interface Entrance {
   target(): string;
 }
 
-/** Tells the client a sentence while it waits; undefined: it cannot be told, and does not wait. */
-export type Say = (text: string, hint?: string) => void;
+/** Tells the client what it waits for; undefined: it cannot be told, and does not wait. */
+export type Say = (notice: Notice) => void;
 
 /**
  * Has people asked before a session begins. What they agreed to is good for this principal on this connection for as long as
@@ -45,7 +45,10 @@ export class SessionApprovals {
     try {
       return await this.#ask(entrance, say, gone);
     } catch (error) {
-      return refused(error instanceof ApprovalError ? error.message : 'Nobody could be asked about this session.');
+      return refused({
+        code: 'session-approval-failed',
+        ...(error instanceof ApprovalError && { why: error.message }),
+      });
     }
   }
 
@@ -69,22 +72,18 @@ export class SessionApprovals {
       waits: false,
       transaction: false,
     });
-    const how = `${count} of ${approvers.join(', ')} can agree: sluice approvals approve ${number}`;
+    const people = { request: number, approvers: `${count} of ${approvers.join(', ')}` };
     if (approval.fail || !say) {
-      return refused(
-        `Sessions on "${connection.name}" need an approval: request ${number}.`,
-        `Log in again once it is approved. ${how}`,
-      );
+      return refused({ code: 'session-approval-needed', connection: connection.name, ...people });
     }
-    const tell = (): void =>
-      say(`This session waits for an approval: request ${number}.`, `${how}. You may leave and log in again later.`);
+    const tell = (): void => say({ code: 'session-waits', ...people });
     tell();
     const reminder = setInterval(tell, REMIND);
     try {
       const done = await Promise.race([outcome, aborted(gone)]);
-      if (!done || gone.aborted) return refused('The client is gone.');
+      if (!done || gone.aborted) return refused({ code: 'client-gone' });
       // Not what the outcome says, but what counts now: there may have been a window, and time has passed.
-      return this.granted(entrance) ? undefined : refused(sentence(done));
+      return this.granted(entrance) ? undefined : refused(reasonOf(done));
     } finally {
       clearInterval(reminder);
     }
@@ -113,21 +112,15 @@ const aborted = (signal: AbortSignal): Promise<undefined> =>
     else signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
 
-const refused = (message: string, hint = 'Ask the approvers of this connection.'): Refusal => ({
-  type: 'refusal',
-  reason: 'access',
-  message,
-  hint,
-});
+const refused = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason });
 
 const minutes = (time: number): string =>
   time % 3_600_000 === 0 ? `${time / 3_600_000} h` : `${Math.max(1, Math.round(time / 60_000))} min`;
 
-function sentence({ number, state, words, why }: Request): string {
+function reasonOf({ number: request, state, words, why }: Request): RefusalReason {
   const no = words.find(({ says }) => says === 'deny');
-  if (state === 'denied' && no) return `Request ${number} was denied by ${no.by}: ${no.reason}`;
-  if (state === 'approved')
-    return `Request ${number} was approved, and counts no more: the connection, its rules or who may approve have changed.`;
-  if (state === 'expired') return `Nobody answered request ${number} in time.`;
-  return `Request ${number} was withdrawn: ${why ?? 'its approval could not be used'}.`;
+  if (state === 'denied' && no) return { code: 'session-denied', request, by: no.by, why: no.reason };
+  if (state === 'approved') return { code: 'session-approval-outdated', request };
+  if (state === 'expired') return { code: 'session-approval-expired', request };
+  return { code: 'session-approval-withdrawn', request, ...(why !== undefined && { why }) };
 }

@@ -1,19 +1,21 @@
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import type {
-  Admission,
-  Answer,
-  Challenge,
-  Command,
-  Deny,
-  Ending,
-  Gate,
-  HiddenCounts,
-  Limits,
-  Patience,
-  Principal,
-  ResponseEvent,
-  Secured,
+import {
+  type Admission,
+  type Answer,
+  type Challenge,
+  type Command,
+  type Deny,
+  type DenyReason,
+  type Ending,
+  ENDING_KINDS,
+  type Gate,
+  type HiddenCounts,
+  type Limits,
+  type Patience,
+  type Principal,
+  type ResponseEvent,
+  type Secured,
 } from '@sluice/contract';
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
@@ -25,25 +27,15 @@ import { Counters } from './counters.js';
 import { personOf } from './guesses.js';
 import { HeldStream } from './held-stream.js';
 import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
-import { termsOf } from './holds.js';
+import { denied, termsOf } from './holds.js';
 import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
 import { Way, openTargetLookup } from './target.js';
 import { secureClient } from './tls.js';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
-const TOO_EARLY: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'This needs an approval, which cannot be waited for at the start of a session.',
-};
-
-const UNRECORDED: Answer = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'The record cannot be written at the moment, so nothing is run.',
-  hint: 'An administrator finds the cause in the log of the gateway and under /readyz.',
-};
+const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
+const UNRECORDED: DenyReason = { code: 'record-unwritable' };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
 export class Session implements Gate, LoginSession {
@@ -126,20 +118,19 @@ export class Session implements Gate, LoginSession {
     const principal = this.#proof && currentOf(this.#proof, this.#services, this.address);
     const unmasked = this.#judge?.masks === false;
     this.#judge = undefined;
-    if (connection?.protocol !== this.protocol) return this.#endSoon('This connection was taken out of the gateway.');
-    if (!principal || !mayUse(principal, connection)) return this.#endSoon('You may no longer use this connection.');
-    if (!hasAccount(connection, this.#account)) return this.#endSoon('You may no longer use this account.');
+    if (connection?.protocol !== this.protocol) return this.#endSoon({ code: 'connection-removed' });
+    if (!principal || !mayUse(principal, connection)) return this.#endSoon({ code: 'connection-forbidden' });
+    if (!hasAccount(connection, this.#account)) return this.#endSoon({ code: 'account-forbidden' });
     this.principal = principal;
     this.connection = connection;
     // Masks follow a session from its start.
-    if (!this.masks && masks(connection)) this.#endSoon('Columns of this connection are masked now. Connect again.');
-    else if (this.protocol === 'ssh' && unmasked && judge(this).masks)
-      this.#endSoon('What programs show is masked here now. Connect again.');
+    if (!this.masks && masks(connection)) this.#endSoon({ code: 'columns-masked' });
+    else if (this.protocol === 'ssh' && unmasked && judge(this).masks) this.#endSoon({ code: 'output-masked' });
   }
 
   /** A statement or command that was let through may finish. A shell or a forwarded connection would not by itself. */
-  #endSoon(message: string): void {
-    this.#outdated = { type: 'killed', message };
+  #endSoon(ending: Ending): void {
+    this.#outdated = ending;
     const endless = [...this.#programs.values()].some((type) => type !== 'exec');
     if (!this.busy || endless) this.end(this.#outdated);
   }
@@ -194,7 +185,7 @@ export class Session implements Gate, LoginSession {
   ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
     if (this.#outdated) {
       this.end(this.#outdated);
-      return OUTDATED;
+      return denied(command, OUTDATED);
     }
     this.#services.barrier.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
@@ -216,8 +207,7 @@ export class Session implements Gate, LoginSession {
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
     const kept = this.#services.log.response(this.id, event);
     // A program may go on for ever, and nobody would ask for leave again.
-    if (!kept && event.type === 'part' && event.stream)
-      this.end({ type: 'failure', message: 'The record cannot be written at the moment, so this session ends.' });
+    if (!kept && event.type === 'part' && event.stream) this.end({ code: 'record-unwritable' });
     return true;
   }
 
@@ -246,7 +236,7 @@ export class Session implements Gate, LoginSession {
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
   #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
-    if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return UNRECORDED;
+    if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
@@ -285,7 +275,7 @@ export class Session implements Gate, LoginSession {
     { holds, text }: NonNullable<Judgement['held']>,
     patience: Patience | undefined,
   ): Promise<Answer> {
-    if (!patience) return this.#refusedLate(command, TOO_EARLY);
+    if (!patience) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
     const target = this.#boundTo();
@@ -315,14 +305,14 @@ export class Session implements Gate, LoginSession {
       }
       if (this.#outdated) {
         this.end(this.#outdated);
-        return this.#refusedLate(command, OUTDATED);
+        return this.#refusedLate(command, denied(command, OUTDATED));
       }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
-      const answer: Answer = again.answer.type === 'deny' || same ? again.answer : CHANGED;
-      if (patience.signal.aborted) return this.#refusedLate(command, CANCELLED);
+      const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
+      if (patience.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
-      if (!log.recording) return UNRECORDED;
+      if (!log.recording) return denied(kept, UNRECORDED);
       this.#passes(command, judgement, patience);
       return answer;
     } finally {
@@ -366,7 +356,7 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     this.#opened = connection;
     this.masks = services.masks(connection);
-    this.masks?.belongsTo(personOf(proven.principal), (message) => this.end({ type: 'deadline', message }));
+    this.masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
     this.#way = new Way(connection, services, this.id, this.signal, account);
     return {
@@ -409,7 +399,7 @@ export class Session implements Gate, LoginSession {
   }
 
   #until(time: number): NodeJS.Timeout {
-    return setTimeout(() => this.end({ type: 'deadline', message: 'The login took too long.' }), time);
+    return setTimeout(() => this.end({ code: 'login-too-slow' }), time);
   }
 
   /** Who made the token that it was opened with, or confirmed the login. */
@@ -428,21 +418,9 @@ export class Session implements Gate, LoginSession {
   }
 }
 
-const OUTDATED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'The configuration of the gateway has changed, and this session cannot go on under it.',
-  hint: 'Connect again.',
-};
-
-const CHANGED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'The rules for this statement changed while it waited for its approval.',
-  hint: 'Send it again.',
-};
-
-const CANCELLED: Deny = { ...CHANGED, cancelled: true, message: 'canceling statement due to user request' };
+const OUTDATED: DenyReason = { code: 'session-outdated' };
+const CHANGED: DenyReason = { code: 'rules-changed' };
+const CANCELLED: DenyReason = { code: 'cancelled' };
 
 /** A command that outlives the call: its values are views of memory that is read into again. */
 const keep = (command: Command): Command =>
@@ -456,4 +434,5 @@ const keep = (command: Command): Command =>
 const executedIn = (command: Command, answer: Answer): Readonly<Record<string, string>> =>
   command.type === 'sql' && answer.type === 'allow' ? executedBy(command, answer.facts) : {};
 
-const ended = (signal: AbortSignal): string => (signal.aborted ? (signal.reason as Ending).type : 'closed');
+const ended = (signal: AbortSignal): string =>
+  signal.aborted ? ENDING_KINDS[(signal.reason as Ending).code] : 'closed';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Approvals, type Request, type Storage } from '@sluice/approvals';
-import type { Principal } from '@sluice/contract';
+import type { Notice, Principal } from '@sluice/contract';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -28,7 +28,7 @@ function memory(): Storage {
   };
 }
 
-const holding = (say: (text: string) => void, signal: AbortSignal): Holding => ({
+const holding = (say: (notice: Notice) => void, signal: AbortSignal): Holding => ({
   session: 's',
   principal: 'dev',
   source: {},
@@ -54,7 +54,7 @@ describe('a client that waits', () => {
   test('is told at once, and every half minute', async () => {
     const approvals = await Approvals.open(memory(), () => undefined);
     const holds = new Holds(approvals, Buffer.alloc(32), true);
-    const said: string[] = [];
+    const said: Notice[] = [];
     const gone = new AbortController();
     const released = holds.release(holding((text) => said.push(text), gone.signal));
     await vi.advanceTimersByTimeAsync(0);
@@ -63,7 +63,14 @@ describe('a client that waits', () => {
     expect(said).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(61_000);
     expect(said).toHaveLength(4);
-    expect(new Set(said)).toEqual(new Set(['This statement waits for an approval: request 1, rule "deletes".']));
+    for (const notice of said) {
+      expect(notice).toEqual({
+        code: 'command-waits',
+        request: 1,
+        rules: ['deletes'],
+        approvers: '1 of group:engineers',
+      });
+    }
     await approvals.decide(1, ada, 'approve', '');
     expect(await released).toBeUndefined();
     await vi.advanceTimersByTimeAsync(120_000);
@@ -124,7 +131,7 @@ describe.skipIf(missingPostgres(18))('what ends a wait', () => {
     const client = await stand.client();
     const ended = failure(client.query('delete from t where id = 1'));
     await asked(1);
-    for (const session of stand.gateway.sessions.values()) session.end({ type: 'killed', message: 'Enough.' });
+    for (const session of stand.gateway.sessions.values()) session.end({ code: 'ended-by-administrator' });
     expect(await ended).not.toBe('no error');
     await vi.waitFor(async () => expect(await state(1)).toBe('withdrawn'), WAIT);
     await expect(stand.gateway.approvals.decide(1, ada, 'approve', '')).rejects.toThrow('withdrawn already');

@@ -452,7 +452,7 @@ describe('peers that misbehave', () => {
     );
     await sleep(200);
     const [session] = [...stand.gateway.sessions.values()];
-    session?.end({ type: 'killed', message: 'The session was ended by an administrator.' });
+    session?.end({ code: 'ended-by-administrator' });
     expect(await running).toContain('57P01 The session was ended by an administrator.');
     const watcher = new pg.Client({
       host: server.host,

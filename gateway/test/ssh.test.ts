@@ -193,21 +193,26 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     const child = spawn(
       'ssh',
       [...stand.options, '-tt', '-p', String(stand.port), 'vm@127.0.0.1', 'echo HOLD interrupted'],
-      {
-        stdio: ['pipe', 'ignore', 'ignore'],
-      },
+      { stdio: ['pipe', 'pipe', 'pipe'] },
     );
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const request = await until(() => waiting(), 'the request');
     child.stdin.write('\x03');
     const status = await new Promise((resolve) => child.once('exit', resolve));
     expect(status).toBe(130);
-    expect((await stand.gateway.approvals.find(request.number))?.state).toBe('withdrawn');
+    expect(said).toContain('sluice: The command was cancelled while it waited, and was not run.\r\n');
+    expect(said).not.toContain('statement');
+    expect(await stand.gateway.approvals.find(request.number)).toMatchObject({
+      state: 'withdrawn',
+      why: 'the client cancelled the command',
+    });
   });
 
   test('an administrator ends a session, and the client is told why', async () => {
     const running = stand.ssh(['echo started; sleep 60']);
     const session = await until(() => [...stand.gateway.sessions.values()].find((one) => one.busy), 'the session');
-    session.end({ type: 'killed', message: 'The session was ended by an administrator.' });
+    session.end({ code: 'ended-by-administrator' });
     const ran = await running;
     expect(ran.status).not.toBe(0);
     expect(ran.stderr).toContain('The session was ended by an administrator.');

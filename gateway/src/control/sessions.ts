@@ -153,7 +153,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
     const reason = request.query.reason ? `: ${request.query.reason}` : '';
-    session.end({ type: 'killed', message: `The session was ended by an administrator${reason}.` });
+    session.end({ code: 'ended-by-administrator', ...(request.query.reason && { why: request.query.reason }) });
     gateway.log.admin(actorOf(caller(request)), 'session.kill', `${session.id}${reason}`);
     return { ended: session.id };
   });

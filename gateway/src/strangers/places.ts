@@ -33,7 +33,7 @@ export class Places {
   /** A client that was just accepted: a stranger until it takes a place. */
   accepted(socket: Socket, session: SessionView): void {
     const leave = (): void => {
-      session.end({ type: 'deadline', message: 'Too many logins at once from your address, or in all: try again.' });
+      session.end({ code: 'too-many-logins' });
       // At once: the last words are with the kernel, and the next flood must not find this socket still open.
       setImmediate(() => socket.destroy());
     };

@@ -1,6 +1,7 @@
 import type { Facts } from './facts.js';
 import type { Masking, StreamEditor } from './masking.js';
 import type { Admission } from './protocol.js';
+import type { DenyReason, RefusalReason } from './reasons.js';
 
 export interface Allow {
   readonly type: 'allow';
@@ -15,12 +16,12 @@ export interface Deny {
   readonly type: 'deny';
   /** The rule that said no; `gateway` when it is one of Sluice's own. */
   readonly rule: string;
-  /** A sentence for the person who asked. */
+  /** A sentence for the person who asked, which is on record: of the rule, of the analysis, or the one of `reason`. */
   readonly message: string;
   /** What to do about it. */
   readonly hint?: string;
-  /** The client itself cancelled the command while it waited. */
-  readonly cancelled?: true;
+  /** Present where the gateway itself says no: the protocol makes the sentence. */
+  readonly reason?: DenyReason;
   /** The text does not parse. A protocol answers it as its target would. */
   readonly syntaxError?: { readonly message: string; readonly position?: number };
 }
@@ -28,12 +29,10 @@ export interface Deny {
 /** What a protocol is told. A human may have been asked in between: only the gate knows. */
 export type Answer = Allow | Deny;
 
-/** A login that did not succeed. `message` reveals nothing that the caller has not proven to know. */
+/** A login that did not succeed. */
 export interface Refusal {
   readonly type: 'refusal';
-  readonly reason: 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';
-  readonly message: string;
-  readonly hint?: string;
+  readonly reason: RefusalReason;
   /** Who it is has been proven, and only where to is missing: what they may reach. */
   readonly menu?: Menu;
 }

@@ -6,3 +6,5 @@ export * from './lookup.js';
 export * from './masking.js';
 export * from './policy.js';
 export * from './protocol.js';
+export * from './reasons.js';
+export * from './words.js';

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Answer, Refusal } from './decision.js';
 import type { Command, ResponseEvent } from './command.js';
 import type { MaskedSession } from './masking.js';
+import type { Notice } from './reasons.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
 export const CONTRACT = 1;
@@ -15,12 +16,6 @@ export interface Protocol {
    * wrong is answered in the protocol's own words and ends in a resolved promise.
    */
   serve(client: Duplex, gate: Gate): Promise<void>;
-}
-
-/** Why a session has to end although neither peer asked for it; the reason of the gate's signals. */
-export interface Ending {
-  readonly type: 'killed' | 'idle' | 'drain' | 'deadline' | 'failure';
-  readonly message: string;
 }
 
 /** Bounds that a protocol keeps. Sizes are bytes, times are milliseconds. */
@@ -92,8 +87,8 @@ export interface Patience {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   settled(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Says a sentence to the client while it waits. Only once `settled` has resolved. */
-  say(text: string, hint?: string): void;
+  /** Tells the client what it waits for. Only once `settled` has resolved. */
+  say(notice: Notice): void;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
 }
@@ -166,13 +161,10 @@ export interface Admission {
   readonly masks?: MaskedSession;
   /**
    * Present when people have to agree before the session begins: nothing can be dialled before this has resolved to undefined.
-   * `say` tells the client a sentence while it waits; without one it is refused at once, with the number of the request.
+   * `say` tells the client what it waits for; without one it is refused at once, with the number of the request.
    * `gone`: aborted when the client no longer waits.
    */
-  readonly release?: (
-    say: ((text: string, hint?: string) => void) | undefined,
-    gone: AbortSignal,
-  ) => Promise<Refusal | undefined>;
+  readonly release?: (say: ((notice: Notice) => void) | undefined, gone: AbortSignal) => Promise<Refusal | undefined>;
   /** What the proof itself does not permit, whatever the rules say (options of an SSH certificate). */
   readonly without?: readonly ('terminal' | 'forwarding' | 'agent' | 'x11')[];
 }

@@ -173,7 +173,7 @@ export function conformance(specimen: Specimen): Requirement[] {
       stand.judge = () => new Promise(() => undefined);
       const told = failure(speech.run(command('marker-9')));
       await stand.until(() => stand.asked.some(({ text }) => text.includes('marker-9')), 'the gate was not asked');
-      stand.kill.abort({ type: 'killed', message: 'Killed by the conformance suite.' } satisfies Ending);
+      stand.kill.abort({ code: 'ended-by-administrator', why: 'conformance' } satisfies Ending);
       await told;
       await stand.until(() => stand.done, 'serve() did not end');
       check(!stand.sent().includes('marker-9'), 'the target was sent the command all the same');
@@ -181,7 +181,7 @@ export function conformance(specimen: Specimen): Requirement[] {
     requirement('drain ends an idle session', async (stand) => {
       const speech = await stand.speak();
       await speech.run(command('marker-10'));
-      stand.drain.abort({ type: 'drain', message: 'The gateway stops.' } satisfies Ending);
+      stand.drain.abort({ code: 'shutdown' } satisfies Ending);
       await stand.until(() => stand.done, 'serve() did not end');
     }),
     ...[
@@ -320,7 +320,7 @@ class Stand {
       connection: 'target',
       target: this.#specimen.target,
     };
-    const refusal: Refusal = { type: 'refusal', reason: 'credentials', message: 'That was not the secret.' };
+    const refusal: Refusal = { type: 'refusal', reason: { code: 'wrong-proof', user: 'anybody', tokens: 8 } };
     const challenge: Challenge = {
       scram: () => ({
         ...VERIFIER,

@@ -174,9 +174,9 @@ export class PostgresConversation implements Conversation {
         });
         return settled.promise;
       },
-      say: (text, hint) => {
+      say: (notice) => {
         if (this.#ended || !this.#wait?.ready) return;
-        this.#shared.wires.send('client', waiting(text, hint));
+        this.#shared.wires.send('client', waiting(notice));
         this.#shared.wires.wake();
       },
       get signal() {

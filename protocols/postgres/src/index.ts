@@ -15,7 +15,7 @@ import { Front } from './front.js';
 import { authenticationOk, login } from './login.js';
 import { lookFirst } from './look.js';
 import { B, message } from './messages.js';
-import { fatal, loginRefusal, waiting } from './refusal.js';
+import { denySentence, fatal, loginRefusal, waiting } from './refusal.js';
 import { asStatement, readWishes } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
@@ -91,7 +91,7 @@ async function unfitFor({ masks }: Admission, upstream: Upstream, patience: numb
 async function released(front: Front, release: NonNullable<Admission['release']>): Promise<Refusal | undefined> {
   const watch = front.watch();
   try {
-    return await release((text, hint) => front.write(waiting(text, hint)), watch.gone);
+    return await release((notice) => front.write(waiting(notice)), watch.gone);
   } finally {
     watch.stop();
   }
@@ -113,7 +113,10 @@ async function judgeSettings(gate: Gate, settings: ReadonlyMap<string, string>):
       dialect: { name: 'postgres', major: ANY_MAJOR },
       text: asStatement(name, value),
     });
-    if (answer.type === 'deny') return fatal('42501', `${name}: ${answer.message}`, answer.hint);
+    if (answer.type === 'deny') {
+      const { message, hint } = denySentence(answer);
+      return fatal('42501', `${name}: ${message}`, hint);
+    }
     // The target takes it with the start-up packet, or there will be no session.
     answer.masking?.completed(0);
   }

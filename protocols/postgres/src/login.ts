@@ -1,4 +1,11 @@
-import type { Admission, Challenge, Gate, LoginWay, Refusal } from '@sluice/contract';
+import {
+  type Admission,
+  type Challenge,
+  type Gate,
+  type LoginWay,
+  REFUSAL_KINDS,
+  type Refusal,
+} from '@sluice/contract';
 import { type Inbox, Reader, malformed, unexpected } from '@sluice/wire';
 import { B, F, HEADER, message } from './messages.js';
 import { OAUTHBEARER, errorStatus, isDummy, readBearer } from './oauth.js';
@@ -84,7 +91,7 @@ export async function loginByBearer(client: ClientSide, challenge: Challenge): P
   const outcome = token === undefined ? undefined : await challenge.bearer(token);
   if (outcome?.type === 'admission') return outcome;
   // Only what was wrong with the token can be mended with another one.
-  if (outcome && outcome.reason !== 'credentials') return outcome;
+  if (outcome && REFUSAL_KINDS[outcome.reason.code] !== 'credentials') return outcome;
   client.write(message(B.authentication, AUTH.saslContinue, Buffer.from(errorStatus(challenge.discovery))));
   if (!isDummy(await readPassword(client.inbox))) throw malformed('expected the end of the OAUTHBEARER exchange');
   if (outcome) return outcome;

@@ -1,4 +1,20 @@
-import type { Deny, Ending, HiddenColumns, Refusal } from '@sluice/contract';
+import {
+  type Deny,
+  ENDING_KINDS,
+  type Ending,
+  type EndingKind,
+  type HiddenColumns,
+  type Notice,
+  REFUSAL_KINDS,
+  type Refusal,
+  type RefusalKind,
+  type RefusalReason,
+  type Sentence,
+  denyInWords,
+  endingInWords,
+  noticeInWords,
+  refusalInWords,
+} from '@sluice/contract';
 import { errorResponse, F, message } from './messages.js';
 
 /**
@@ -17,19 +33,20 @@ export function refusal(deny: Deny): Buffer {
       position: deny.syntaxError.position,
     });
   }
-  if (deny.cancelled) return errorResponse({ severity: 'ERROR', code: '57014', message: deny.message });
-  return errorResponse({
-    severity: 'ERROR',
-    code: '42501',
-    message: deny.message,
-    detail: `Refused by rule "${deny.rule}".`,
-    hint: deny.hint,
-  });
+  if (deny.reason?.code === 'cancelled') return errorResponse({ severity: 'ERROR', code: '57014', message: CANCELLED });
+  const { message, hint } = denySentence(deny);
+  return errorResponse({ severity: 'ERROR', code: '42501', message, detail: `Refused by rule "${deny.rule}".`, hint });
 }
 
+/** As the server says it. */
+const CANCELLED = 'canceling statement due to user request';
+
+/** Why a statement was refused, whoever refused it. */
+export const denySentence = (deny: Deny): Sentence => (deny.reason ? denyInWords(deny.reason, 'statement') : deny);
+
 /** What a client reads while its statement waits for people. */
-export const waiting = (text: string, hint?: string): Buffer =>
-  errorResponse({ severity: 'NOTICE', code: '00000', message: text, hint });
+export const waiting = (notice: Notice): Buffer =>
+  errorResponse({ severity: 'NOTICE', code: '00000', ...noticeInWords(notice, 'statement') });
 
 /**
  * What a client reads before rows in which some columns are NULL because nothing better is known of them. A state of the
@@ -115,18 +132,44 @@ export const standIns = (nowhere: string) => ({
 /** Not SQL. This much of it is what the log of the target shows. */
 const REFUSED = 'Sluice refused this statement';
 
+const LOGIN_CODES: Readonly<Record<RefusalKind, string>> = {
+  credentials: '28P01',
+  connection: '3D000',
+  access: '42501',
+  limit: '53300',
+  unavailable: '57P03',
+};
+
 /** SQLSTATE and words for a login that failed, as the server itself words them where it has words. */
-export function loginRefusal(refused: Refusal): Buffer {
-  const code = { credentials: '28P01', connection: '3D000', access: '42501', limit: '53300', unavailable: '57P03' }[
-    refused.reason
-  ];
-  return fatal(code, refused.message, refused.hint);
+export function loginRefusal({ reason }: Refusal): Buffer {
+  const { message, hint } = loginSentence(reason);
+  return fatal(LOGIN_CODES[REFUSAL_KINDS[reason.code]], message, hint);
 }
 
-export function ending(reason: Ending): Buffer {
-  const code = { killed: '57P01', drain: '57P01', idle: '57P05', deadline: '57P01', failure: '58000' }[reason.type];
-  return fatal(code, reason.message);
+function loginSentence(reason: RefusalReason): Sentence {
+  const neutral = refusalInWords(reason);
+  switch (reason.code) {
+    case 'wrong-proof':
+      return { ...neutral, message: `password authentication failed for user "${reason.user}"` };
+    case 'unknown-connection':
+      return {
+        ...neutral,
+        hint: 'The database name is the name of a connection in the configuration of the gateway.',
+      };
+    default:
+      return neutral;
+  }
 }
+
+const ENDING_CODES: Readonly<Record<EndingKind, string>> = {
+  killed: '57P01',
+  drain: '57P01',
+  idle: '57P05',
+  deadline: '57P01',
+  failure: '58000',
+};
+
+export const ending = (reason: Ending): Buffer => fatal(ENDING_CODES[ENDING_KINDS[reason.code]], endingInWords(reason));
 
 export function fatal(code: string, text: string, hint?: string): Buffer {
   return errorResponse({ severity: 'FATAL', code, message: text, hint });

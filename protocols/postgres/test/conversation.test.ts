@@ -308,7 +308,7 @@ test('in the middle of a row there is no room for a message: the client sees the
 test('a session that drains goes on until it is idle outside a transaction', () => {
   const session = talk();
   session.client(t.query('begin'));
-  session.conversation.stop({ type: 'drain', message: 'The gateway is shutting down.' }, 'idle');
+  session.conversation.stop({ code: 'shutdown' }, 'idle');
   session.replies(reply.complete('BEGIN'), reply.ready('T'));
   expect(session.finished).toBe(false);
   session.client(t.query('commit'));

@@ -13,7 +13,8 @@ function holding(): { session: Talk; waits: Patience[]; states: string[] } {
       waits.push(patience);
       void patience.settled().then((state) => {
         states.push(state);
-        if (state !== 'skipped') patience.say('It waits.', 'Ask ada.');
+        if (state !== 'skipped')
+          patience.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
       });
       return undefined;
     },
@@ -25,8 +26,8 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const cancelled: Deny = {
   type: 'deny',
   rule: 'r',
-  message: 'canceling statement due to user request',
-  cancelled: true,
+  message: 'The client cancelled the statement.',
+  reason: { code: 'cancelled' },
 };
 
 test('a held query gives a notice, sends nothing, and runs when it is released', async () => {

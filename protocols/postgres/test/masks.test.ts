@@ -141,7 +141,7 @@ describe('rows that another thread masks, and that are long', () => {
   test('in the middle of one nothing is said, and what is left comes to nothing', async () => {
     const session = await start();
     const before = size(session);
-    session.conversation.stop({ type: 'deadline', message: 'Others waited.' }, 'now');
+    session.conversation.stop({ code: 'long-row-unread' }, 'now');
     expect(session.finished).toBe(true);
     await take();
     expect(size(session)).toBe(before);
@@ -218,7 +218,7 @@ describe.each(Object.entries(CUTS))('rows that another thread masks, %s', (_, cu
     ['the target is lost', (session: Talk) => session.hangUp('upstream'), ['E 08006']],
     [
       'the session is ended',
-      (session: Talk) => session.conversation.stop({ type: 'killed', message: 'Ended by ada.' }, 'now'),
+      (session: Talk) => session.conversation.stop({ code: 'ended-by-administrator' }, 'now'),
       ['E 57P01'],
     ],
   ] as const)('%s: they come to nothing', async (_name, end, said) => {

@@ -8,7 +8,10 @@ import { F, message } from '../src/messages.js';
 import { readBearer } from '../src/oauth.js';
 
 const DISCOVERY = { url: 'https://login.acme.example/.well-known/openid-configuration', scope: 'openid' };
-const REFUSED: Refusal = { type: 'refusal', reason: 'credentials', message: 'no' };
+const REFUSED: Refusal = {
+  type: 'refusal',
+  reason: { code: 'wrong-proof', user: 'dev', tokens: 8 },
+};
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2ln';
 
 const initial = (text: string, mechanism = 'OAUTHBEARER'): Buffer => {
@@ -77,7 +80,10 @@ describe.each(Object.entries(CUTS))('cut %s', (_, cut) => {
 });
 
 test('a refusal that another token would not mend comes at once', async () => {
-  const { end, written } = await play([initial(bearer(TOKEN))], { ...REFUSED, reason: 'access' });
+  const { end, written } = await play([initial(bearer(TOKEN))], {
+    type: 'refusal',
+    reason: { code: 'no-access', user: 'dev', connection: 'db' },
+  });
   expect([end, written.length]).toEqual(['refusal', 1]);
 });
 

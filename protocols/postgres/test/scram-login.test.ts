@@ -22,10 +22,14 @@ async function attempt(password: string, right: number | undefined): Promise<{ r
         return storedKey;
       },
       serverKey: hmac(salted, 'Server Key'),
-      admit: () => Promise.resolve({ type: 'refusal', reason: 'access', message: `as candidate ${at}` }),
+      admit: () =>
+        Promise.resolve({ type: 'refusal', reason: { code: 'already-chosen', connection: `candidate ${at}` } }),
     };
   };
-  const refused: Refusal = { type: 'refusal', reason: 'credentials', message: 'refused' };
+  const refused: Refusal = {
+    type: 'refusal',
+    reason: { code: 'wrong-proof', user: 'dev', tokens: 8 },
+  };
   const challenge = {
     scram: () => ({
       salt: SALT,
@@ -54,13 +58,13 @@ async function attempt(password: string, right: number | undefined): Promise<{ r
     },
   };
   const outcome: Admission | Refusal = await loginByScram(side, challenge);
-  return { result: outcome.type === 'refusal' ? outcome.message : outcome.type, tried };
+  return { result: outcome.type === 'refusal' ? outcome.reason : outcome.type, tried };
 }
 
 test.each([
-  ['the first token', 0, 'as candidate 0'],
-  ['the last token', 7, 'as candidate 7'],
-  ['no token', undefined, 'refused'],
+  ['the first token', 0, { code: 'already-chosen', connection: 'candidate 0' }],
+  ['the last token', 7, { code: 'already-chosen', connection: 'candidate 7' }],
+  ['no token', undefined, { code: 'wrong-proof', user: 'dev', tokens: 8 }],
 ])('a proof that fits %s is tried against all eight', async (_, right, result) => {
   expect(await attempt('sluice_secret', right)).toEqual({ result, tried: 8 });
 });

@@ -5,7 +5,7 @@ import type { ForwardWish } from './context.js';
 import type { ChannelMux, Opening } from './leg.js';
 import { OpenFailure } from './messages.js';
 import { Pipe } from './pipe.js';
-import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, refusalInWords } from './words.js';
+import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, requestRefused } from './words.js';
 
 /** Forwardings that one client may have listen at its target. */
 const MAX_LISTENING = 50;
@@ -41,7 +41,7 @@ export class Forwarding {
     const wish = wishOf(opening);
     if (!wish) return opening.refuse(OpenFailure.unknownType, UNKNOWN_CHANNEL_TYPE);
     this.#owner.askForward(wish, (answer, id) => {
-      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
+      if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, requestRefused(answer));
       this.#owner.target().then(
         (mux) => this.#join(opening, mux, id),
         (error: unknown) => {
@@ -57,7 +57,7 @@ export class Forwarding {
     const wish = this.#expectedWish(opening);
     if (!wish) return opening.refuse(OpenFailure.prohibited, NOBODY_ASKED);
     this.#owner.askForward(wish, (answer, id) => {
-      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, refusalInWords(answer));
+      if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, requestRefused(answer));
       else this.#join(opening, this.#owner.client, id);
     });
   }

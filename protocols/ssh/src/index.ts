@@ -74,12 +74,12 @@ function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, cl
   const kill = (): void => {
     const ending = gate.signal.reason as Ending;
     if (relay) relay.stop(ending);
-    else transport.disconnect(Disconnect.byApplication, ending.message);
+    else transport.disconnect(Disconnect.byApplication, words.sessionEnds(ending));
   };
   const drain = (): void => {
     const ending = gate.draining.reason as Ending;
     if (relay) relay.drain(ending);
-    else transport.disconnect(Disconnect.byApplication, ending.message);
+    else transport.disconnect(Disconnect.byApplication, words.sessionEnds(ending));
   };
   for (const [source, act] of [
     [gate.signal, kill],

@@ -116,8 +116,9 @@ export class ChannelMux {
   }
 
   broken(why: string): void {
-    this.transport.disconnect(Disconnect.protocolError, why);
+    // First: the end of the connection says less of why.
     this.#events.broken(why);
+    this.transport.disconnect(Disconnect.protocolError, why);
   }
 
   #globalRequest(fields: Fields): void {

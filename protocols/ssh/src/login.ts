@@ -1,4 +1,12 @@
-import type { Admission, Challenge, Gate, Menu, Refusal } from '@sluice/contract';
+import {
+  type Admission,
+  type Challenge,
+  type Gate,
+  type Menu,
+  type Notice,
+  REFUSAL_KINDS,
+  type Refusal,
+} from '@sluice/contract';
 import { Fields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
 import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
@@ -13,9 +21,6 @@ const MAX_WAITING_REQUESTS = 8;
 /** Of account and connection, in characters: Linux has 32 for an account. */
 const MAX_NAME_CHARACTERS = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
-/** sshpass and Ansible look for "assword" in it. */
-const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
-const PROMPT = 'Password or token (Enter for browser login): ';
 
 /** What a user name says: `account+connection`, with `+`, `#` or `:`, or the connection alone. */
 export function readName(name: string): { readonly account: string; readonly connection: string } {
@@ -121,7 +126,7 @@ export class Login {
 
   #interactive(challenge: Challenge): void {
     this.#looking = true;
-    this.#ask('', [PROMPT], ([secret = '']) => {
+    this.#ask('', [words.SECRET_PROMPT], ([secret = '']) => {
       if (secret !== '') return this.#prove(challenge.password(secret));
       const browsing = new AbortController();
       this.#browsing = browsing;
@@ -130,7 +135,7 @@ export class Login {
       let shown = false;
       const show = (text: string): void => {
         shown = true;
-        this.#ask('', [`${text}\n${CONFIRM_PROMPT}`], () => entered.resolve());
+        this.#ask('', [`${text}\n${words.CONFIRM_PROMPT}`], () => entered.resolve());
       };
       const verdict = challenge.interactive(show, browsing.signal).then(async (result) => {
         // The client answers before it is told (RFC 4256 section 3.4).
@@ -165,8 +170,8 @@ export class Login {
         if (this.#over || aborted?.aborted) return;
         this.#answer = undefined;
         if (result.type === 'admission') return void this.#released(result);
-        if (result.menu) return this.#succeed({ menu: result.menu, message: result.message });
-        if (result.reason === 'credentials') return this.#failed();
+        if (result.menu) return this.#succeed({ menu: result.menu, message: words.aboveMenu(result) });
+        if (REFUSAL_KINDS[result.reason.code] === 'credentials') return this.#failed();
         const sentence = words.loginRefused(result);
         if (by === 'secret') return this.#transport.disconnect(Disconnect.noMoreAuthMethods, sentence);
         // Another key may be somebody else's.
@@ -180,8 +185,8 @@ export class Login {
   /** Where people have to agree to the session, the client reads so in banners (RFC 4252 section 5.4) and waits. */
   async #released(admission: Admission): Promise<void> {
     if (admission.release) {
-      const say = (text: string, hint?: string): void =>
-        this.#transport.send(M.userauthBanner, `sluice: ${words.withHint(text, hint)}\r\n`, '');
+      const say = (notice: Notice): void =>
+        this.#transport.send(M.userauthBanner, `sluice: ${words.sessionWaits(notice)}\r\n`, '');
       const refused = await admission.release(say, this.#gone.signal);
       if (this.#over) return;
       if (refused) return this.#transport.disconnect(Disconnect.noMoreAuthMethods, words.loginRefused(refused));

@@ -1,10 +1,4 @@
-/** What there is to choose from, and how to name it. */
-export function menuText(message: string, connections: readonly string[]): string {
-  const said = message === '' ? '' : `${message}.\n`;
-  if (connections.length === 0) return `${said}There is no machine that you may reach here.`;
-  const list = connections.map((connection, at) => `  ${at + 1}  ${connection}`).join('\n');
-  return `${said}Machines that you may reach:\n${list}\nName one: ssh ${connections[0]}@gateway, or ssh account+${connections[0]}@gateway.`;
-}
+import { MENU_PROMPT, NOT_IN_MENU, menuText } from './words.js';
 
 /** Lets somebody at a terminal choose by number or name. Resolves with undefined when they give up. */
 export function chooseFrom(
@@ -22,7 +16,7 @@ export function chooseFrom(
   let typed = '';
   const ask = (): void => {
     typed = '';
-    show('Number or name (Ctrl+C to leave): ');
+    show(MENU_PROMPT);
   };
   ask();
   keys((bytes) => {
@@ -35,7 +29,7 @@ export function chooseFrom(
         show('\n');
         const chosen = connections[Number(typed) - 1] ?? connections.find((one) => one === typed.trim());
         if (chosen !== undefined) return resolve(chosen);
-        if (typed !== '') show('That is none of them.\n');
+        if (typed !== '') show(`${NOT_IN_MENU}\n`);
         ask();
       } else if (key === '\x7f' || key === '\b') {
         if (typed !== '') show('\b \b');

@@ -2,7 +2,7 @@ import { Fields } from '@sluice/keys';
 import type { Channel } from './channel.js';
 import type { Context } from './context.js';
 import type { TerminalSize } from './terminal.js';
-import { refusalInWords } from './words.js';
+import { requestRefused } from './words.js';
 
 /** Requests that are kept for the target until the program starts. */
 const MAX_PENDING_REQUESTS = 200;
@@ -101,7 +101,7 @@ export class PendingRequests {
     const text = kind === 'x11' ? 'forwarding of X11' : 'forwarding of the authentication agent';
     this.#context.askForward({ kind, text }, (answer) => {
       const isInTime = this.#port.canStillAsk();
-      if (answer.type === 'deny' && this.#pty) this.#port.say(refusalInWords(answer));
+      if (answer.type === 'deny' && this.#pty) this.#port.say(requestRefused(answer));
       if (answer.type === 'deny' || !isInTime) return done(false);
       this.#kept.push({ name, details });
       this.#context.expect(kind);

@@ -1,4 +1,4 @@
-import type { Admission, Answer, Ending, Gate, Impatience, Menu, Patience } from '@sluice/contract';
+import type { Admission, Answer, Ending, Gate, Impatience, Menu, Notice, Patience } from '@sluice/contract';
 import { pack } from '@sluice/keys';
 import { NOBODY } from './channel.js';
 import type { Context, ForwardWish, RunningProgram } from './context.js';
@@ -6,7 +6,7 @@ import { Forwarding } from './forwarding.js';
 import type { Clock } from './clock.js';
 import { ChannelMux, type MessageTransport, type MuxEvents, type Opening } from './leg.js';
 import type { LoggedIn } from './login.js';
-import { chooseFrom, menuText } from './menu.js';
+import { chooseFrom } from './menu.js';
 import { Disconnect, OpenFailure } from './messages.js';
 import { SessionChannel } from './session-channel.js';
 import type { openTarget } from './upstream.js';
@@ -51,6 +51,7 @@ export class Relay implements Context {
   #ids = 0;
   #sessionsClosed = false;
   #over = false;
+  #targetGone = false;
   readonly #stopKeepalive: () => void;
   readonly #silent = new Map<ChannelMux, number>();
   readonly #gone = new AbortController();
@@ -121,7 +122,7 @@ export class Relay implements Context {
   }
 
   menuText(): string {
-    return menuText(this.#message, this.#menu?.connections ?? []);
+    return words.menuText(this.#message, this.#menu?.connections ?? []);
   }
 
   async choose(show: (text: string) => void, keys: (take: (bytes: Buffer) => void) => void): Promise<boolean> {
@@ -134,7 +135,7 @@ export class Relay implements Context {
       show(`sluice: ${words.loginRefused(result)}\n`);
       return false;
     }
-    const say = (text: string, hint?: string): void => show(`${words.withHint(text, hint)}\n`);
+    const say = (notice: Notice): void => show(`${words.sessionWaits(notice)}\n`);
     const refused = await result.release?.(say, this.#gone.signal);
     if (this.#over) return false;
     if (refused) {
@@ -146,8 +147,9 @@ export class Relay implements Context {
   }
 
   /** The session has to end, and says why. */
-  stop({ message }: Ending): void {
+  stop(ending: Ending): void {
     if (this.#over) return;
+    const message = words.sessionEnds(ending);
     for (const program of this.running) program.fail(message);
     this.client.transport.disconnect(Disconnect.byApplication, message);
   }
@@ -174,8 +176,9 @@ export class Relay implements Context {
     this.#stopKeepalive();
     this.#gone.abort('gone' satisfies Impatience);
     this.client.lost();
-    this.#targetMux?.transport.disconnect(Disconnect.byApplication, '');
+    // Before the target's channels are gone, which would be an end like any other.
     for (const program of this.running) program.fail(words.CLIENT_GONE, 'lost');
+    this.#targetMux?.transport.disconnect(Disconnect.byApplication, '');
   }
 
   #admit(admission: Admission): void {
@@ -197,14 +200,19 @@ export class Relay implements Context {
       },
       (error: unknown) => {
         this.gate.opened();
-        // Programs that wait for it say it. A client that keeps its connection for later would keep a dead one.
-        this.#endSoon((error as Error).message, this.running.size > 0 ? LAST_WORDS_MS : FIRST_REQUEST_MS);
+        const { message } = error as Error;
+        const isTold = this.running.size > 0;
+        for (const program of this.running) program.fail(message);
+        // A client that keeps its connection for later would keep a dead one.
+        this.#endSoon(message, isTold ? LAST_WORDS_MS : FIRST_REQUEST_MS);
       },
     );
   }
 
+  /** The first reason counts: a connection that broke then ends as well. */
   #targetLost(message: string): void {
-    if (this.#over) return;
+    if (this.#over || this.#targetGone) return;
+    this.#targetGone = true;
     for (const program of this.running) program.fail(message, 'lost');
     this.#target = Promise.reject(new Error(message));
     this.#target.catch(() => undefined);

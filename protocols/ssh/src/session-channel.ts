@@ -219,7 +219,7 @@ export class SessionChannel implements ChannelEvents {
     const { environment, hasTerminal: terminal } = this.#requests;
     const patience: Patience = {
       settled: () => Promise.resolve('idle'),
-      say: (sentence, hint) => this.#say(words.waiting(sentence, hint)),
+      say: (notice) => this.#say(words.commandWaits(notice)),
       signal,
     };
     try {
@@ -233,7 +233,7 @@ export class SessionChannel implements ChannelEvents {
   #refused(deny: Deny): void {
     if (this.#state.type !== 'asking') return;
     this.#say(words.commandRefused(deny));
-    this.#finish(deny.cancelled ? EXIT_CANCELLED : EXIT_REFUSED);
+    this.#finish(deny.reason?.code === 'cancelled' ? EXIT_CANCELLED : EXIT_REFUSED);
   }
 
   /** @returns false where nobody waits for it any more: the record has its end then */

@@ -2,7 +2,7 @@ import type { Answer, Impatience, ResponsePart } from '@sluice/contract';
 import { SendQueue } from './backlog.js';
 import type { Context } from './context.js';
 import { ScreenLine } from './lines.js';
-import { LINE_UNJUDGED, lineRefused } from './words.js';
+import { LINE_UNJUDGED, lineRefused, lineWaits } from './words.js';
 
 const CR = 13;
 const LF = 10;
@@ -147,7 +147,7 @@ export class Terminal {
     };
     const answer = gate.ask(command, {
       settled: () => Promise.resolve('idle'),
-      say: (text) => this.#port.say(text),
+      say: (notice) => this.#port.say(lineWaits(notice)),
       signal: asking.signal,
     });
     if (!(answer instanceof Promise)) return answered(answer);

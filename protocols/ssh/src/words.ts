@@ -2,30 +2,87 @@
  * The sentences that SSH says to people: in a program's standard error, in banners, in what ends a connection. Does not: decide
  * anything. Sentences of rules are those of the people who wrote them.
  */
-import type { Deny, Refusal } from '@sluice/contract';
+import {
+  type Deny,
+  type Ending,
+  type Notice,
+  type Refusal,
+  type RefusalReason,
+  type Sentence,
+  denyInWords,
+  endingInWords,
+  noticeInWords,
+  refusalInWords,
+} from '@sluice/contract';
 
 /** A refused command, on one or two lines. A command that its own client cancelled names no rule. */
 export function commandRefused(deny: Deny): string {
-  if (deny.cancelled) return deny.message;
-  return `${lineRefused(deny)}${deny.hint === undefined ? '' : `\nsluice: ${deny.hint}`}`;
+  if (deny.reason?.code === 'cancelled') return 'The command was cancelled while it waited, and was not run.';
+  const { hint } = denySentence(deny);
+  return `${lineRefused(deny)}${hint === undefined ? '' : `\nsluice: ${hint}`}`;
 }
 
 /** A refused line of a terminal. */
-export const lineRefused = ({ message, rule }: Deny): string => `${message} (rule "${rule}")`;
+export const lineRefused = (deny: Deny): string => `${denySentence(deny).message} (rule "${deny.rule}")`;
 
 /** What is refused beside commands: a forwarded connection, the authentication agent. */
-export const refusalInWords = ({ message, hint }: Deny): string => withHint(message, hint);
+export const requestRefused = (deny: Deny): string => onOneLine(denySentence(deny));
 
-/** While a command waits for people. */
-export const waiting = (sentence: string, hint?: string): string =>
-  `${sentence}${hint === undefined ? '' : `\nsluice: ${hint}`}`;
+/** While a command waits for people, on two lines. */
+export function commandWaits(notice: Notice): string {
+  const { message, hint } = noticeInWords(notice, 'command');
+  return `${message}\nsluice: ${hint}`;
+}
 
-/** While a login waits for people: in a banner, or where a machine is chosen. */
-export const withHint = (sentence: string, hint?: string): string =>
-  `${sentence}${hint === undefined ? '' : ` ${hint}`}`;
+/** A line of a terminal that waits for people. */
+export const lineWaits = (notice: Notice): string => noticeInWords(notice, 'command').message;
+
+/** While a session waits for people: in a banner, or where a machine is chosen. */
+export const sessionWaits = (notice: Notice): string => onOneLine(noticeInWords(notice, 'command'));
 
 /** A login that was refused. */
-export const loginRefused = ({ message, hint }: Refusal): string => withHint(`${message.replace(/\.$/, '')}.`, hint);
+export function loginRefused({ reason }: Refusal): string {
+  const { message, hint } = loginSentence(reason);
+  const whole = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
+  return onOneLine({ message: whole, ...(hint !== undefined && { hint }) });
+}
+
+/** What stands above the choice of machines; empty where the client named none. */
+export const aboveMenu = (refusal: Refusal): string =>
+  refusal.reason.code === 'unknown-connection' && refusal.reason.connection === '' ? '' : loginRefused(refusal);
+
+/** What there is to choose from, and how to name it. `above`: see `aboveMenu`. */
+export function menuText(above: string, connections: readonly string[]): string {
+  const said = above === '' ? '' : `${above}\n`;
+  const [first] = connections;
+  if (first === undefined) return `${said}There is no machine that you may reach here.`;
+  const list = connections.map((connection, at) => `  ${at + 1}  ${connection}`).join('\n');
+  return `${said}Machines that you may reach:\n${list}\nName one: ssh ${first}@gateway, or ssh account+${first}@gateway.`;
+}
+export const MENU_PROMPT = 'Number or name (Ctrl+C to leave): ';
+export const NOT_IN_MENU = 'That is none of them.';
+
+/** sshpass and Ansible look for "assword" in it. */
+export const SECRET_PROMPT = 'Password or token (Enter for browser login): ';
+export const CONFIRM_PROMPT = 'Press Enter when it is confirmed: ';
+
+/** Why the gateway ends the session. */
+export const sessionEnds = (ending: Ending): string => endingInWords(ending);
+
+const denySentence = (deny: Deny): Sentence => (deny.reason ? denyInWords(deny.reason, 'command') : deny);
+
+function loginSentence(reason: RefusalReason): Sentence {
+  switch (reason.code) {
+    case 'wrong-proof':
+      return { ...refusalInWords(reason), message: 'the key, certificate or token was not accepted' };
+    case 'unknown-connection':
+      return { message: `there is no machine "${reason.connection}" that you may reach` };
+    default:
+      return refusalInWords(reason);
+  }
+}
+
+const onOneLine = ({ message, hint }: Sentence): string => `${message}${hint === undefined ? '' : ` ${hint}`}`;
 
 const refusal = (message: string): Deny => ({ type: 'deny', rule: 'gateway', message });
 export const COMMAND_UNJUDGED = refusal('This command could not be judged, so it was not run.');

@@ -1,11 +1,13 @@
 /** A session channel from its opening to its end, message by message: what each peer gets, and what is on record. */
 import type { Answer, Deny, Ending } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
+import { M } from '../src/messages.js';
 import { PTY, type Talk, type TalkOptions, allow, editor, facts, talk, transfer } from './talk.js';
 
 const WINDOW = 2 * 1024 * 1024;
 const DENIED: Deny = { type: 'deny', rule: 'no-destruction', message: 'Nothing is destroyed here.', hint: 'Ask ada.' };
-const KILLED: Ending = { type: 'killed', message: 'The session was ended by an administrator.' };
+const KILLED: Ending = { code: 'ended-by-administrator' };
+const KILLED_IN_WORDS = 'The session was ended by an administrator.';
 const COUNTS = 'in 0 bytes, out 0 bytes, err 0 bytes';
 
 /** A channel on which a command was asked for. */
@@ -164,16 +166,21 @@ describe('while it is judged', () => {
 });
 
 describe('while people are asked', () => {
-  const CANCELLED: Deny = { type: 'deny', rule: 'two-eyes', message: 'cancelled', cancelled: true };
+  const CANCELLED: Deny = {
+    type: 'deny',
+    rule: 'two-eyes',
+    message: 'The client cancelled the command.',
+    reason: { code: 'cancelled' },
+  };
   const say = (session: Talk): void =>
-    session.asked[0]?.patience?.say('This command waits for an approval: request 7.', 'Ask ada.');
+    session.asked[0]?.patience?.say({ code: 'command-waits', request: 7, rules: ['two-eyes'], approvers: '1 of ada' });
   const reason = (session: Talk): unknown => session.asked[0]?.patience?.signal.reason;
 
   test('the client is told, and the command runs when it is released', async () => {
     const session = started();
     say(session);
     expect(session.client.got()).toEqual([
-      'err sluice: This command waits for an approval: request 7.\nsluice: Ask ada.\n',
+      'err sluice: This command waits for an approval: request 7, rule "two-eyes".\nsluice: 1 of ada can release it: sluice approvals approve 7. Cancel the command to withdraw it.\n',
     ]);
     await session.answer(allow);
     session.target.confirms();
@@ -193,7 +200,12 @@ describe('while people are asked', () => {
     act(session);
     expect(reason(session)).toBe('cancelled');
     await session.answer(CANCELLED);
-    expect(session.client.got().slice(1)).toEqual(['exit-status 130', 'eof', 'close']);
+    expect(session.client.got().filter((line) => line !== 'data ')).toEqual([
+      'err sluice: The command was cancelled while it waited, and was not run.\r\n',
+      'exit-status 130',
+      'eof',
+      'close',
+    ]);
     expect([session.target.got(), session.recorded()]).toEqual([[], []]);
   });
 
@@ -375,6 +387,16 @@ describe('while it runs', () => {
     expect(session[side].ended).toBe('data beyond the window of its channel');
   });
 
+  test('a target that breaks the protocol is named as the reason', async () => {
+    const session = await running();
+    session.target.writes('fine').says(M.openConfirmation, 99, 1, 1, 1);
+    const why = 'The target broke the protocol: a confirmation of a channel that nobody asked for.';
+    expect(session.client.got()).toEqual(['data fine', `err sluice: ${why}\n`, 'exit-status 255', 'eof', 'close']);
+    session.clock.pass(100);
+    expect(session.client.ended).toBe(why);
+    expect(session.recorded().at(-1)).toBe(`1 end lost ${why}; in 0 bytes, out 4 bytes, err 0 bytes`);
+  });
+
   test('while the journal is behind the target gets no window', async () => {
     const session = await running();
     await session.recordHasRoom(false);
@@ -516,9 +538,9 @@ describe('the end', () => {
   test.each(Object.entries(states))('a session that is killed %s says why, with a status', async (when, reach) => {
     const session = await reach();
     session.kill(KILLED);
-    expect(session.client.got()).toEqual([`err sluice: ${KILLED.message}\n`, 'exit-status 255', 'eof', 'close']);
-    expect(session.client.ended).toBe(KILLED.message);
-    const end = `1 end error ${KILLED.message}; ${COUNTS}`;
+    expect(session.client.got()).toEqual([`err sluice: ${KILLED_IN_WORDS}\n`, 'exit-status 255', 'eof', 'close']);
+    expect(session.client.ended).toBe(KILLED_IN_WORDS);
+    const end = `1 end error ${KILLED_IN_WORDS}; ${COUNTS}`;
     expect(session.recorded()).toEqual(when === 'while it is judged' ? [] : [end]);
     session.clientGone();
     await session.turn();
@@ -558,7 +580,7 @@ describe('the end', () => {
 
   test('a session that drains ends when its last channel is closed, and not while a program runs', async () => {
     const session = await running();
-    session.drain({ type: 'drain', message: 'The gateway stops.' });
+    session.drain({ code: 'shutdown', why: 'The gateway stops.' });
     session.clock.pass(60_000);
     expect(session.client.ended).toBeUndefined();
     session.target.exits(0).closes();

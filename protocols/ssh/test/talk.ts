@@ -40,6 +40,8 @@ export class Peer implements MessageTransport {
   readonly #window: number;
   #got: string[] = [];
   receive: (payload: Buffer) => void = () => undefined;
+  /** The connection is over, as a transport says it. */
+  onEnd: () => void = () => undefined;
 
   constructor(window: number) {
     this.#window = window;
@@ -51,13 +53,15 @@ export class Peer implements MessageTransport {
   }
 
   send(type: number, ...fields: readonly Field[]): void {
+    if (this.over) return;
     const payload = Buffer.concat([Buffer.of(type), pack(...fields)]);
     const line = this.#read(payload);
     if (line !== undefined) this.#got.push(line);
   }
 
   data(_channel: number, bytes: Buffer, type: number): void {
-    const text = bytes.length > 100 ? `${bytes.length} bytes` : bytes.toString();
+    if (this.over) return;
+    const text = bytes.length > 1000 ? `${bytes.length} bytes` : bytes.toString();
     this.#got.push(`${type === STDERR ? 'err' : 'data'} ${text}`);
   }
 
@@ -65,6 +69,7 @@ export class Peer implements MessageTransport {
     if (this.over) return;
     this.over = true;
     this.ended = text;
+    this.onEnd();
   }
 
   hold(): void {
@@ -72,7 +77,8 @@ export class Peer implements MessageTransport {
   }
 
   says(type: number, ...fields: readonly Field[]): this {
-    this.receive(Buffer.concat([Buffer.of(type), pack(...fields)]));
+    // A message for a channel that the gateway has not opened yet cannot be written.
+    if (!this.over && fields[0] !== -1) this.receive(Buffer.concat([Buffer.of(type), pack(...fields)]));
     return this;
   }
 
@@ -183,6 +189,10 @@ export interface Talk {
   readonly target: Peer;
   readonly clock: ManualClock;
   readonly asked: readonly Asked[];
+  /** What `answer` was given, in the order of the questions. */
+  readonly answered: readonly (Answer | Error)[];
+  /** Questions that are open. */
+  readonly open: number;
   /** What is on record, a line each: `1 out text`, `1 end ok exit 0; in ...`. */
   recorded(): string[];
   /** Answers the oldest question that is open. */
@@ -215,6 +225,7 @@ export function talk(options: TalkOptions = {}): Talk {
   const target = new Peer(options.targetWindow ?? WINDOW);
   const clock = new ManualClock();
   const asked: Asked[] = [];
+  const answered: (Answer | Error)[] = [];
   const open: PromiseWithResolvers<Answer>[] = [];
   const events: ResponseEvent[] = [];
   let hasRoom = true;
@@ -248,20 +259,31 @@ export function talk(options: TalkOptions = {}): Talk {
     if (options.unreachable !== undefined) throw new Error(options.unreachable);
     targetMux = new ChannelMux(target, muxEvents);
     target.receive = (payload) => targetMux?.receive(payload);
+    const mux = targetMux;
+    target.onEnd = () => {
+      ended();
+      mux.lost();
+    };
     lost = ended;
     return targetMux;
   };
   const relay = new Relay(gate, client, { admission }, { clock, openTarget });
   client.receive = (payload) => relay.client.receive(payload);
+  client.onEnd = () => relay.lost();
   return {
     client,
     target,
     clock,
     asked,
+    answered,
+    get open() {
+      return open.length;
+    },
     recorded: () => events.splice(0).map(inWords),
     answer: async (answer) => {
       const question = open.shift();
       if (!question) throw new Error('nothing was asked');
+      answered.push(answer);
       if (answer instanceof Error) question.reject(answer);
       else question.resolve(answer);
       await turn();
@@ -275,8 +297,9 @@ export function talk(options: TalkOptions = {}): Talk {
     },
     kill: (ending) => relay.stop(ending),
     drain: (ending) => relay.drain(ending),
-    clientGone: () => relay.lost(),
+    clientGone: () => client.disconnect(0, 'gone'),
     targetGone: (error) => {
+      target.over = true;
       lost(error);
       targetMux?.lost();
     },

@@ -81,7 +81,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   readonly #backend: Backend;
   readonly #announcer = new Announcer();
   readonly #room: RowRoom;
-  #onStalled: (message: string) => void = () => undefined;
+  #onStalled: () => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
   /** Something was prepared since the target was last ready. */
@@ -105,7 +105,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #meaning: Meaning | undefined;
 
   constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
-    this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled(STALLED) });
+    this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled() });
     this.#backend = new Backend(pooled, told.onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
@@ -142,10 +142,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   /**
-   * The memory of long rows is shared: `onStalled` has to end the session, since it keeps some and others wait. The text is for
-   * the client.
+   * The memory of long rows is shared: `onStalled` has to end the session, since it keeps some and others wait.
    */
-  belongsTo(person: string, onStalled: (message: string) => void): void {
+  belongsTo(person: string, onStalled: () => void): void {
     this.#room.person = person;
     this.#onStalled = onStalled;
   }
@@ -354,9 +353,6 @@ export class MaskSession implements MaskedSession, MaskPlanner {
 
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
-const STALLED =
-  'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
-
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>
   actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));

@@ -1,0 +1,124 @@
+/**
+ * Why the gateway itself says no or ends a session: a code, and what a sentence about it needs. Each protocol makes the sentence,
+ * in its `words.ts`. Does not: hold the sentences of rules, which are those of the people who wrote them.
+ */
+
+/** Why a command was not let through, where no rule and no analysis said so. */
+export type DenyReason =
+  /** Its own client withdrew it while it waited. */
+  | { readonly code: 'cancelled' }
+  | { readonly code: 'nobody-can-wait-yet' }
+  | { readonly code: 'nobody-could-be-asked'; readonly why?: string }
+  /** People have to agree, and it does not wait for them. `approvers`: how many of whom. */
+  | { readonly code: 'approval-needed'; readonly request: number; readonly approvers: string }
+  | { readonly code: 'approval-denied'; readonly request: number; readonly by: string; readonly why: string }
+  | { readonly code: 'approval-expired'; readonly request: number }
+  | { readonly code: 'approval-withdrawn'; readonly request: number; readonly why?: string }
+  | { readonly code: 'rules-changed' }
+  | { readonly code: 'session-outdated' }
+  | { readonly code: 'record-unwritable' };
+
+/** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */
+export type RefusalReason =
+  /** `tokens`: so many of one name are tried, the newest. */
+  | { readonly code: 'wrong-proof'; readonly user: string; readonly tokens: number }
+  | { readonly code: 'too-many-failures'; readonly user: string }
+  | { readonly code: 'too-many-browser-logins' }
+  | { readonly code: 'token-uncheckable'; readonly why: string }
+  | { readonly code: 'no-room-to-record' }
+  /** `connection` is empty where none was named. */
+  | { readonly code: 'unknown-connection'; readonly connection: string }
+  | { readonly code: 'no-access'; readonly user: string; readonly connection: string }
+  | { readonly code: 'unknown-account'; readonly account: string; readonly connection: string }
+  | { readonly code: 'already-chosen'; readonly connection: string }
+  | { readonly code: 'access-lost' }
+  | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
+  | { readonly code: 'too-many-sessions'; readonly sessions: number }
+  /** People have to agree to the session. `approvers`: how many of whom. */
+  | {
+      readonly code: 'session-approval-needed';
+      readonly connection: string;
+      readonly request: number;
+      readonly approvers: string;
+    }
+  | { readonly code: 'session-denied'; readonly request: number; readonly by: string; readonly why: string }
+  | { readonly code: 'session-approval-outdated'; readonly request: number }
+  | { readonly code: 'session-approval-expired'; readonly request: number }
+  | { readonly code: 'session-approval-withdrawn'; readonly request: number; readonly why?: string }
+  | { readonly code: 'session-approval-failed'; readonly why?: string }
+  | { readonly code: 'client-gone' };
+
+/** Why a session has to end although neither peer asked for it; the reason of the gate's signals. */
+export type Ending =
+  | { readonly code: 'ended-by-administrator'; readonly why?: string }
+  | { readonly code: 'token-revoked' }
+  | { readonly code: 'token-expired' }
+  | { readonly code: 'connection-removed' }
+  | { readonly code: 'connection-forbidden' }
+  | { readonly code: 'account-forbidden' }
+  | { readonly code: 'columns-masked' }
+  | { readonly code: 'output-masked' }
+  | { readonly code: 'idle' }
+  /** `why`: a sentence of whoever stops the gateway. */
+  | { readonly code: 'shutdown'; readonly why?: string }
+  | { readonly code: 'login-too-slow' }
+  | { readonly code: 'too-many-logins' }
+  /** A long row of its result takes memory that others wait for. */
+  | { readonly code: 'long-row-unread' }
+  | { readonly code: 'record-unwritable' };
+
+/** What a client is told while it waits for people. `approvers`: how many of whom. */
+export type Notice =
+  /** `rules`: names of those that want it. */
+  | {
+      readonly code: 'command-waits';
+      readonly request: number;
+      readonly rules: readonly string[];
+      readonly approvers: string;
+    }
+  | { readonly code: 'session-waits'; readonly request: number; readonly approvers: string };
+
+/** What kind of a refusal it is, for logs and metrics. */
+export type RefusalKind = 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';
+
+export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>> = {
+  'wrong-proof': 'credentials',
+  'too-many-failures': 'limit',
+  'too-many-browser-logins': 'limit',
+  'token-uncheckable': 'unavailable',
+  'no-room-to-record': 'unavailable',
+  'unknown-connection': 'connection',
+  'no-access': 'access',
+  'unknown-account': 'access',
+  'already-chosen': 'limit',
+  'access-lost': 'credentials',
+  'too-many-sessions-of-user': 'limit',
+  'too-many-sessions': 'limit',
+  'session-approval-needed': 'access',
+  'session-denied': 'access',
+  'session-approval-outdated': 'access',
+  'session-approval-expired': 'access',
+  'session-approval-withdrawn': 'access',
+  'session-approval-failed': 'access',
+  'client-gone': 'access',
+};
+
+/** What kind of an ending it is, for the record. */
+export type EndingKind = 'killed' | 'idle' | 'drain' | 'deadline' | 'failure';
+
+export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
+  'ended-by-administrator': 'killed',
+  'token-revoked': 'killed',
+  'token-expired': 'killed',
+  'connection-removed': 'killed',
+  'connection-forbidden': 'killed',
+  'account-forbidden': 'killed',
+  'columns-masked': 'killed',
+  'output-masked': 'killed',
+  idle: 'idle',
+  shutdown: 'drain',
+  'login-too-slow': 'deadline',
+  'too-many-logins': 'deadline',
+  'long-row-unread': 'deadline',
+  'record-unwritable': 'failure',
+};

@@ -1,0 +1,198 @@
+/**
+ * A sentence for each code, without a word of any protocol: what goes on record, and what the `words.ts` of a protocol says where
+ * its users have no words of their own. Does not: decide anything.
+ */
+import type { DenyReason, Ending, Notice, RefusalReason } from './reasons.js';
+
+export interface Sentence {
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+export type Noun = 'statement' | 'command';
+
+/** `noun`: what the protocol calls a command. */
+export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
+  switch (reason.code) {
+    case 'cancelled':
+      return { message: `The client cancelled the ${noun}.` };
+    case 'nobody-can-wait-yet':
+      return { message: 'This needs an approval, which cannot be waited for at the start of a session.' };
+    case 'nobody-could-be-asked':
+      return { message: reason.why ?? 'Nobody could be asked about this command.' };
+    case 'approval-needed':
+      return {
+        message: `This ${noun} needs an approval: request ${reason.request}.`,
+        hint: `Once request ${reason.request} is approved, the identical ${noun} passes once. ${howToRelease(reason)}`,
+      };
+    case 'approval-denied':
+      return { message: `Request ${reason.request} was denied by ${reason.by}: ${reason.why}` };
+    case 'approval-expired':
+      return { message: `Nobody answered request ${reason.request} in time.` };
+    case 'approval-withdrawn':
+      return { message: `Request ${reason.request} was withdrawn: ${reason.why ?? UNUSABLE}.` };
+    case 'rules-changed':
+      return {
+        message: `The rules for this ${noun} changed while it waited for its approval.`,
+        hint: 'Send it again.',
+      };
+    case 'session-outdated':
+      return {
+        message: 'The configuration of the gateway has changed, and this session cannot go on under it.',
+        hint: 'Connect again.',
+      };
+    case 'record-unwritable':
+      return {
+        message: 'The record cannot be written at the moment, so nothing is run.',
+        hint: 'An administrator finds the cause in the log of the gateway and under /readyz.',
+      };
+    default:
+      return reason satisfies never;
+  }
+}
+
+/** `noun`: what the protocol calls a command. */
+export function noticeInWords(notice: Notice, noun: Noun): Required<Sentence> {
+  switch (notice.code) {
+    case 'command-waits':
+      return {
+        message: `This ${noun} waits for an approval: request ${notice.request}, rule "${notice.rules.join('", "')}".`,
+        hint: `${howToRelease(notice)}. Cancel the ${noun} to withdraw it.`,
+      };
+    case 'session-waits':
+      return {
+        message: `This session waits for an approval: request ${notice.request}.`,
+        hint: `${howToAgree(notice)}. You may leave and log in again later.`,
+      };
+    default:
+      return notice satisfies never;
+  }
+}
+
+export function refusalInWords(reason: RefusalReason): Sentence {
+  switch (reason.code) {
+    case 'wrong-proof':
+      return {
+        message: `the login of "${reason.user}" failed`,
+        hint:
+          'The password is a token: "sluice login" gets one, or an administrator makes one with "sluice token create". ' +
+          `Of more than ${reason.tokens} tokens the newer ones are named: NAME+ID, as "sluice token ls" has it.`,
+      };
+    case 'too-many-failures':
+      return {
+        message: `too many failed logins of "${reason.user}" from your address, and this one was wrong too`,
+        hint: 'A right token logs in at any time.',
+      };
+    case 'too-many-browser-logins':
+      return {
+        message: 'Too many logins wait to be confirmed in a browser, from your address or in all',
+        hint: 'Confirm or end one of them, or log in with a token.',
+      };
+    case 'token-uncheckable':
+      return {
+        message: `this token cannot be checked now: ${reason.why}`,
+        hint: 'Try again in a minute, or use a gateway token.',
+      };
+    case 'no-room-to-record':
+      return {
+        message: 'there is no room to record another session',
+        hint: 'What is left is for sessions that are open. An administrator finds more under /readyz.',
+      };
+    case 'unknown-connection':
+      return {
+        message: `connection "${reason.connection}" does not exist`,
+        hint: 'The configuration of the gateway has the names of its connections.',
+      };
+    case 'no-access':
+      return {
+        message: `"${reason.user}" may not use connection "${reason.connection}"`,
+        hint: 'Ask an administrator of the gateway for access.',
+      };
+    case 'unknown-account':
+      return {
+        message: `"${reason.account}" is no account of connection "${reason.connection}"`,
+        hint: 'Leave it out, or have it added.',
+      };
+    case 'already-chosen':
+      return { message: `"${reason.connection}" was chosen already`, hint: 'Connect again for another one.' };
+    case 'access-lost':
+      return { message: 'You may no longer use this gateway' };
+    case 'too-many-sessions-of-user':
+      return {
+        message: `"${reason.user}" has ${reason.sessions} sessions open, which is the most there may be`,
+        hint: 'Close one, or have limits.sessions_per_principal raised.',
+      };
+    case 'too-many-sessions':
+      return {
+        message: `${reason.sessions} sessions are open at the gateway, which is the most there may be`,
+        hint: 'Try again later, or have limits.connections raised.',
+      };
+    case 'session-approval-needed':
+      return {
+        message: `Sessions on "${reason.connection}" need an approval: request ${reason.request}.`,
+        hint: `Log in again once it is approved. ${howToAgree(reason)}`,
+      };
+    case 'session-denied':
+      return { message: `Request ${reason.request} was denied by ${reason.by}: ${reason.why}`, hint: ASK_APPROVERS };
+    case 'session-approval-outdated':
+      return {
+        message: `Request ${reason.request} was approved, and counts no more: the connection, its rules or who may approve have changed.`,
+        hint: ASK_APPROVERS,
+      };
+    case 'session-approval-expired':
+      return { message: `Nobody answered request ${reason.request} in time.`, hint: ASK_APPROVERS };
+    case 'session-approval-withdrawn':
+      return { message: `Request ${reason.request} was withdrawn: ${reason.why ?? UNUSABLE}.`, hint: ASK_APPROVERS };
+    case 'session-approval-failed':
+      return { message: reason.why ?? 'Nobody could be asked about this session.', hint: ASK_APPROVERS };
+    case 'client-gone':
+      return { message: 'The client is gone.', hint: ASK_APPROVERS };
+    default:
+      return reason satisfies never;
+  }
+}
+
+export function endingInWords(reason: Ending): string {
+  switch (reason.code) {
+    case 'ended-by-administrator':
+      return `The session was ended by an administrator${reason.why === undefined ? '' : `: ${reason.why}`}.`;
+    case 'token-revoked':
+      return 'The token of this session was revoked.';
+    case 'token-expired':
+      return 'The token of this session has expired.';
+    case 'connection-removed':
+      return 'This connection was taken out of the gateway.';
+    case 'connection-forbidden':
+      return 'You may no longer use this connection.';
+    case 'account-forbidden':
+      return 'You may no longer use this account.';
+    case 'columns-masked':
+      return 'Columns of this connection are masked now. Connect again.';
+    case 'output-masked':
+      return 'What programs show is masked here now. Connect again.';
+    case 'idle':
+      return 'The session was idle for too long.';
+    case 'shutdown':
+      return reason.why ?? 'The gateway is shutting down.';
+    case 'login-too-slow':
+      return 'The login took too long.';
+    case 'too-many-logins':
+      return 'Too many logins at once from your address, or in all: try again.';
+    case 'long-row-unread':
+      return 'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
+    case 'record-unwritable':
+      return 'The record cannot be written at the moment, so this session ends.';
+    default:
+      return reason satisfies never;
+  }
+}
+
+const UNUSABLE = 'its approval could not be used';
+const ASK_APPROVERS = 'Ask the approvers of this connection.';
+
+type Release = { readonly request: number; readonly approvers: string };
+const howToRelease = ({ request, approvers }: Release): string =>
+  `${approvers} can release it: sluice approvals approve ${request}`;
+const howToAgree = ({ request, approvers }: Release): string =>
+  `${approvers} can agree: sluice approvals approve ${request}`;
