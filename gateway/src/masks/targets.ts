@@ -43,8 +43,7 @@ export class MaskTargets {
 
   /**
    * The columns of a statement that would be NULL in a new session, because nothing better is known of them; and why a pooler
-   * would not get it. The catalog of the
-   * target is read for it, and nothing is run there. Rejects when it cannot be read.
+   * would not get it. Reads the catalog of the target and runs nothing else there. Rejects when it cannot be read.
    */
   async hiddenAhead(
     connection: PostgresConnection,
