@@ -60,6 +60,24 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     expect(await failure(client.query('update people set id = 2 where id = 7'))).toBe('42501');
   });
 
+  test('what is not followed is refused from the next command on, in sessions that are open', async () => {
+    edit((text) => text.replace(RULES, `\n    - { rule: emails, mask: { columns: [people.email] } }${RULES}`));
+    await reload();
+    const masked = await stand.client();
+    const read = 'do $$ begin end $$; select id from people';
+    edit((text) =>
+      text
+        .replace('policies: [production]', 'policies: [production]\n    functions: { trusted: [f] }')
+        .replace(RULES, `${RULES}\n    - { rule: all, allow: true }\n`),
+    );
+    await reload();
+    expect(await failure(masked.query(read))).toBe('no error');
+    edit((text) => text.replace('functions:', 'not_followed: refuse\n    functions:'));
+    await reload();
+    expect(await failure(masked.query(read))).toBe('42501');
+    await masked.end();
+  });
+
   test('the file is looked at, and a statement that was prepared before is judged anew', async () => {
     const statement = { name: 'gone', text: 'delete from people where id = $1', values: [7] };
     edit((text) => text.replace('"delete"', '"insert"'));

@@ -305,6 +305,65 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(await failure(named('replaced', text))).toBe('26000');
     });
 
+    describe('a statement with a name that is bound around code before one Sync', () => {
+      type Step = string | { readonly prepare: string } | { readonly bind: string[] };
+      /** Texts run unnamed; `bind` binds and executes what was prepared. The values of all rows, or the SQLSTATE of an error. */
+      const stretch = async (...steps: Step[]): Promise<(string | null)[]> => {
+        const { connection } = client as unknown as { connection: pg.Connection };
+        const found: (string | null)[] = [];
+        const { promise, resolve } = Promise.withResolvers<void>();
+        for (const event of ['readyForQuery', 'dataRow', 'rowDescription', 'commandComplete', 'errorMessage'])
+          connection.removeAllListeners(event);
+        connection.on('dataRow', ({ fields }: { fields: string[] }) => found.push(...fields));
+        connection.on('errorMessage', ({ code }: { code: string }) => found.push(code));
+        connection.on('readyForQuery', resolve);
+        connection.stream.cork();
+        for (const step of steps) {
+          if (typeof step === 'object' && 'prepare' in step) {
+            connection.parse({ name: 'again', text: step.prepare, types: [] }, true);
+            continue;
+          }
+          if (typeof step === 'string') connection.parse({ name: '', text: step, types: [] }, true);
+          connection.bind(typeof step === 'string' ? {} : { statement: 'again', values: step.bind }, true);
+          connection.execute({}, true);
+        }
+        connection.sync();
+        connection.stream.uncork();
+        await promise;
+        return found;
+      };
+
+      test('is there behind it, again and again, and in the next stretch', async () => {
+        const prepare = 'insert into orders (total) values ($1) returning total + 0';
+        for (const code of [NOTHING, 'call nothing()', 'select plf(1)']) {
+          const rows = await stretch({ prepare }, { bind: ['1'] }, code, { bind: ['2'] }, code, { bind: ['3'] });
+          expect(rows.filter((value) => value !== null)).toEqual(['1']);
+          expect(await stretch({ bind: ['4'] }, 'deallocate again')).toEqual(['4']);
+        }
+        const direct = new pg.Client({ ...server, database: 'postgres' });
+        await direct.connect();
+        expect((await direct.query('delete from orders where total < 9 returning total')).rows).toHaveLength(12);
+        await direct.end();
+      });
+
+      test('is what the client prepared, whatever the code has put there', async () => {
+        const replaced =
+          "do $$ begin execute 'deallocate again'; execute 'prepare again as select email as name from people'; end $$";
+        const rows = await stretch({ prepare: 'select name from people' }, replaced, { bind: [] }, { bind: [] });
+        expect(rows).toEqual([null, null]);
+        expect(await stretch({ bind: [] })).toEqual(['Ada']);
+      });
+
+      test('is there again after a rollback where it could not be prepared again', async () => {
+        await run('create table passing (id int)', 'insert into passing values (7)');
+        const prepare = 'select id from passing';
+        const gone = "do $$ begin execute 'drop table passing'; end $$";
+        expect(await stretch({ prepare }, { bind: [] }, gone, { bind: [] })).toEqual(['7', '42P01']);
+        expect(await stretch({ bind: [] })).toEqual(['7']);
+        expect(await stretch('drop table passing')).toEqual([]);
+      });
+    });
+
     test('a cursor, until it is closed', async () => {
       const declare = 'declare c cursor with hold for select upper(name) from people';
       await run(declare);

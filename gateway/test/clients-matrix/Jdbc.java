@@ -108,6 +108,7 @@ class Jdbc {
         return statement.getString(1);
       }
     });
+    cells.put("hidden columns", db -> query(db, "select id, unread(id) as n from people order by id"));
     cells.put("people", db -> query(db, "select * from people order by id"));
     Matcher depths = Pattern.compile("\\d+").matcher(System.getenv("MATRIX_DEPTHS"));
     while (depths.find()) {

@@ -41,6 +41,10 @@ for (const { name: way, port, user, password, database } of ways) {
       psql(`insert into ${table} values (1, '${'x'.repeat(900_000)}')`);
       return count();
     },
+    'hidden columns': () =>
+      psql(
+        'select id, unread(id) from people order by id;\ncopy (select id, unread(id) from people order by id) to stdout;\n\\set FETCH_COUNT 1\nselect unread(id) from people;',
+      ),
     people: () => psql('select * from people order by id'),
   };
   for (const depth of depths) {

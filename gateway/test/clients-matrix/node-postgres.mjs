@@ -62,6 +62,11 @@ const cells = {
     await client.query(`insert into ${table} values (1, $1)`, ['x'.repeat(2_000_000)]);
     return count(client);
   },
+  'hidden columns': async (client) => [
+    (await client.query('select id, unread(id) as n from people order by id')).rows,
+    (await client.query('select id, unread($1) as n from people order by id', [1])).rows,
+    (await client.query({ name: 'hidden', text: 'select unread($1) as n', values: [1] })).rows,
+  ],
   people: async (client) => (await client.query('select * from people order by id')).rows,
 };
 for (const depth of depths) {

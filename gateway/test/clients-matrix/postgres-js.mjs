@@ -34,6 +34,14 @@ const cells = {
     await sql.begin((own) => [own`create temp table em (a int)`, own`insert into em values (1)`, own`drop table em`]);
     return count(sql);
   },
+  'hidden columns': async (sql) =>
+    (
+      await Promise.all([
+        sql`select id, unread(id) as n from people order by id`,
+        sql`select unread(${1}) as n`,
+        sql`select id, unread(id) as n from people order by id`.simple(),
+      ])
+    ).map((rows) => [...rows]),
   people: async (sql) => [...(await sql`select * from people order by id`)],
 };
 for (const depth of depths) {

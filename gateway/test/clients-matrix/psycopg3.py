@@ -93,6 +93,15 @@ def people(db):
     return db.execute("select * from people order by id").fetchall()
 
 
+def hidden(db):
+    with db.pipeline():
+        piped = [db.execute(f"select unread(id) as n{n} from people order by id") for n in range(3)]
+        piped += [db.execute("select unread(%s) as n", [n]) for n in range(3)]
+    with db.cursor().copy("copy (select id, unread(id) from people order by id) to stdout") as copy:
+        copied = b"".join(bytes(part) for part in copy).decode()
+    return [[one.fetchall() for one in piped], copied]
+
+
 def insert(depth):
     def run(db):
         done = 0
@@ -118,6 +127,7 @@ CELLS = {
     "executemany": executemany_temporary,
     "pipeline of names": pipeline_of_names,
     "people": people,
+    "hidden columns": hidden,
     "people by cursor": scrolling_cursor,
     **{f"insert {depth}": insert(depth) for depth in DEPTHS},
 }

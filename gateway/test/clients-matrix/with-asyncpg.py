@@ -62,6 +62,15 @@ async def people(db):
     return [tuple(row) for row in await db.fetch("select * from people order by id")]
 
 
+async def hidden(db):
+    found = [await db.fetch(f"select id, unread(id) as n{n} from people order by id") for n in range(2)]
+    async with db.transaction():
+        found.append([row async for row in db.cursor("select unread(id) as n from people", prefetch=1)])
+    out = io.BytesIO()
+    await db.copy_from_query("select id, unread(id) from people order by id", output=out)
+    return [[[list(row) for row in rows] for rows in found], out.getvalue().decode()]
+
+
 def insert(depth):
     async def run(db):
         total = 20 if depth == 1 else 250
@@ -82,6 +91,7 @@ CELLS = {
     "large parameter": large_parameter,
     "executemany": temporary,
     "people": people,
+    "hidden columns": hidden,
     **{f"insert {depth}": insert(depth) for depth in DEPTHS},
 }
 

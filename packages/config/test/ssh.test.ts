@@ -97,6 +97,7 @@ test.each<[string, Parts, string]>([
     { credential: '{ user: ops, password: x, certificate: true }' },
     '8:5  connections.vm.credential: use one of "password", "private_key", "certificate" and "secret".',
   ],
+  ['masks of results', { more: '    not_followed: refuse\n' }, '"not_followed" is not a setting here.'],
   ['a setting of databases', { more: '    functions: { trusted: [x] }\n' }, '"functions" is not a setting here.'],
   [
     'a mistyped setting',

@@ -5,6 +5,7 @@ import { comesFirst, lookMessages } from './look.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
 import { F, HEADER, message, messageLength } from './messages.js';
 import { type Owed, type Running, running } from './pipeline.js';
+import { prepareAgain } from './prepare-again.js';
 import {
   functionCallRefusal,
   hiddenCursor,
@@ -274,7 +275,7 @@ export class FromClient {
 
   #bind(bytes: Buffer): Fate {
     const bind = readBind(bytes);
-    const statement = this.#shared.names.statement(bind.statement);
+    const { statement, again } = this.#shared.names.usable(bind.statement);
     if (statement === 'settle') return this.#settle();
     if (statement === 'missing') {
       return this.#refuse({ type: 'bind' }, missingStatement(bind.statement), this.#standIn.bind);
@@ -283,20 +284,25 @@ export class FromClient {
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
     const command = running(this.#id, 'run', answer, statement);
+    const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
     this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
-    return 'forward';
+    return prepared ? Buffer.concat([prepared, bytes]) : 'forward';
   }
 
   #describe(bytes: Buffer): Fate {
     const { kind, name } = readNamed(bytes);
-    const found = kind === 'statement' ? this.#shared.names.statement(name) : this.#shared.names.portal(name);
+    const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
+    const found = statement ?? this.#shared.names.portal(name);
     if (found === 'settle') return this.#settle();
     if (found === 'missing') {
       const words = kind === 'statement' ? missingStatement(name) : missingPortal(name);
       return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
     }
-    if ('text' in found) this.#shared.pipeline.push({ type: 'describe', statement: found });
-    else {
+    if ('text' in found) {
+      const prepared = again && prepareAgain(this.#shared, name, found);
+      this.#shared.pipeline.push({ type: 'describe', statement: found });
+      if (prepared) return Buffer.concat([prepared, bytes]);
+    } else {
       if (this.#isHiddenCursor(name, found)) {
         // A description holds no values. What will be read from the cursor is described again, with the FETCH.
         this.#shared.pipeline.push({ type: 'describe' });
@@ -390,4 +396,5 @@ export class FromClient {
   }
 }
 
+const NO_STATEMENT = { statement: undefined, again: false } as const;
 const isCopyIn = (effect: StatementEffect): boolean => effect.type === 'copy' && effect.direction === 'in';

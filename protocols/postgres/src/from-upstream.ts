@@ -1,4 +1,4 @@
-import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, type RowEditor, Unmasked } from '@sluice/contract';
+import type { RowEditor } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './conversation.js';
 import { copyFormats, parameterTypes, resultColumns } from './description.js';
@@ -6,7 +6,6 @@ import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, HEADER, readErrorFields, messageLength } from './messages.js';
 import { type Owed, type Running, statementOf } from './pipeline.js';
 import { NOTHING, Outflow } from './outflow.js';
-import { hiddenColumns } from './refusal.js';
 import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
@@ -174,7 +173,7 @@ export class FromUpstream {
         if (tag !== B.parseComplete) break;
         if (head.name !== undefined && head.statement) this.#shared.names.parsed(head.name, head.statement);
         this.#settled(head.command, chunk, end, 'ok');
-        return undefined;
+        return head.own && NOTHING;
       case 'bind':
         if (tag !== B.bindComplete) break;
         if (head.portal !== undefined && head.command) this.#shared.names.bound(head.portal, head.command);
@@ -184,10 +183,10 @@ export class FromUpstream {
         return undefined;
       case 'close':
         if (tag !== B.closeComplete) break;
-        this.#shared.names.closed(head.kind, head.name);
+        if (!head.own) this.#shared.names.closed(head.kind, head.name);
         this.#out.from = end;
         this.#shared.pipeline.shift();
-        return undefined;
+        return head.own && NOTHING;
       case 'describe':
         if (tag === B.parameterDescription && head.statement) {
           head.statement.types = parameterTypes(new Reader(chunk, at + HEADER, end));
@@ -232,7 +231,7 @@ export class FromUpstream {
         return this.#columns(command, chunk, at, end);
       case B.copyOutResponse:
         this.#out.passed(command, chunk, at, end);
-        return this.#editedBy(command, chunk, at, () => {
+        return this.#out.editedBy(command, chunk, at, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER, end));
           return command.masking?.copy(statementOf(head, command), formats);
         });
@@ -247,7 +246,7 @@ export class FromUpstream {
         return undefined;
       case B.commandComplete:
       case B.emptyQueryResponse:
-        this.#announceLate(command, chunk, at);
+        this.#out.announceLate(command, chunk, at);
         command.masking?.completed(statementOf(head, command));
         if (head.type === 'query') command.editor = undefined;
         this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER, end - 1) : '');
@@ -256,7 +255,7 @@ export class FromUpstream {
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
-        this.#announceLate(command, chunk, at);
+        this.#out.announceLate(command, chunk, at);
         // What it runs has run for these rows already.
         if (command.masking?.runsCode) {
           command.masking.completed(0);
@@ -280,43 +279,9 @@ export class FromUpstream {
   #columns(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
-    return this.#editedBy(command, chunk, at, () =>
+    return this.#out.editedBy(command, chunk, at, () =>
       command.masking?.rows(statement, resultColumns(chunk.subarray(at + HEADER, end))),
     );
-  }
-
-  /**
-   * The client gets the description at `at` as it is, before it what it has to be told of the rows, or is told in place of it
-   * that they cannot be masked.
-   */
-  #editedBy(command: Running, chunk: Buffer, at: number, make: () => RowEditor | undefined): Buffer | undefined {
-    if (!command.masking || this.#out.discarding) return undefined;
-    try {
-      const editor = make();
-      command.editor = editor ?? 'pass';
-      if (editor?.hidden) this.#announce(command, chunk, at, editor.hidden);
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof Unmasked)) throw error;
-      return this.#out.stop(command, error);
-    }
-  }
-
-  /** Behind the rows: what only showed in them. */
-  #announceLate(command: Running, chunk: Buffer, at: number): void {
-    if (!command.editor || command.editor === 'pass' || this.#out.discarding) return;
-    const late = command.editor.late?.();
-    if (late) this.#announce(command, chunk, at, late);
-  }
-
-  #announce(command: Running, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {
-    const counts: Partial<Record<HiddenReason, number>> = { ...command.hidden };
-    for (const reason of HIDDEN_REASONS) {
-      const more = columns[reason];
-      if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
-    }
-    command.hidden = counts;
-    if (notice) this.#out.insert(command, chunk, at, hiddenColumns(notice));
   }
 
   #copyDone(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {

@@ -16,6 +16,8 @@ export class Names {
   readonly #cursors = new Map<string, Running>();
   /** Statements with a name that code may have replaced since they were prepared. */
   readonly #unverified = new Map<string, Statement>();
+  /** Statements that the gateway has closed in order to prepare them again, and whose Parse has not been confirmed. */
+  readonly #closed = new Map<string, Statement>();
   readonly #pipeline: Pipeline;
 
   constructor(pipeline: Pipeline) {
@@ -33,6 +35,20 @@ export class Names {
     if (last === 'settle') return 'settle';
     if (!last) return this.#statements.get(name) ?? 'missing';
     return last.type === 'parse' && last.statement ? last.statement : 'missing';
+  }
+
+  /** What `statement` finds; `again`: code may have replaced it, so that it has to be prepared again first. */
+  usable(name: string): { readonly statement: Found<Statement>; readonly again: boolean } {
+    const statement = this.statement(name);
+    const known = this.#unverified.get(name) ?? this.#closed.get(name);
+    const again = statement === 'missing' && !known?.fromSql && !this.#pipeline.lastOf('statement', name);
+    return again && known ? { statement: known, again } : { statement, again: false };
+  }
+
+  /** Close and Parse of such a statement are on their way. */
+  preparingAgain(name: string, statement: Statement): void {
+    this.#unverified.delete(name);
+    this.#closed.set(name, statement);
   }
 
   /** The command behind a portal: the Bind, or the DECLARE of a cursor. */
@@ -64,6 +80,7 @@ export class Names {
   }
 
   parsed(name: string, statement: Statement): void {
+    this.#forgetStatement(name);
     this.#statements.set(name, statement);
   }
 
@@ -74,7 +91,7 @@ export class Names {
   }
 
   closed(kind: 'statement' | 'portal', name: string): void {
-    if (kind === 'statement') this.#statements.delete(name);
+    if (kind === 'statement') this.#forgetStatement(name);
     else this.#forget(name);
   }
 
@@ -82,11 +99,11 @@ export class Names {
   confirmed(effect: StatementEffect | undefined, command: Running): void {
     switch (effect?.type) {
       case 'prepare':
-        this.#statements.set(effect.name, { text: effect.text, types: [] });
+        this.#forgetStatement(effect.name);
+        this.#statements.set(effect.name, { text: effect.text, types: [], fromSql: true });
         break;
       case 'deallocate':
-        if (effect.name === undefined) this.#statements.clear();
-        else this.#statements.delete(effect.name);
+        this.#forgetStatement(effect.name);
         break;
       case 'declare':
         this.#portals.delete(effect.name);
@@ -96,7 +113,7 @@ export class Names {
         this.#forget(effect.name);
         break;
       case 'discard':
-        this.#statements.clear();
+        this.#forgetStatement();
         this.#forget();
         break;
       default:
@@ -129,7 +146,15 @@ export class Names {
   transactionEnded(pooled = false): void {
     if (this.#portals.size > 0) this.#portals.clear();
     // The unnamed statement of the next process is somebody else's.
-    if (pooled) this.#statements.clear();
+    if (pooled) this.#forgetStatement();
+  }
+
+  /** @param name undefined for all */
+  #forgetStatement(name?: string): void {
+    for (const names of [this.#statements, this.#unverified, this.#closed]) {
+      if (name === undefined) names.clear();
+      else names.delete(name);
+    }
   }
 
   #forget(portal?: string): void {

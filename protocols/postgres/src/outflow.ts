@@ -1,9 +1,9 @@
-import { type RowEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, type RowEditor, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { Shared } from './conversation.js';
 import { messageLength } from './messages.js';
 import type { Running } from './pipeline.js';
-import { unmaskable } from './refusal.js';
+import { hiddenColumns, unmaskable } from './refusal.js';
 
 /** What is sent of rows at a time before the client has taken it, in bytes. TLS makes a copy of it, and stops others meanwhile. */
 const MAX_SLICE_BYTES = 1024 * 1024;
@@ -151,11 +151,43 @@ export class Outflow {
     return unmaskable(error.message);
   }
 
-  /** A message of the gateway's own goes before the one at `at`, to the client and into the record. */
-  insert(command: Running, chunk: Buffer, at: number, bytes: Buffer): void {
+  /**
+   * The client gets the description at `at` as it is, before it what it has to be told of the rows, or is told in place of it
+   * that they cannot be masked.
+   */
+  editedBy(command: Running, chunk: Buffer, at: number, make: () => RowEditor | undefined): Buffer | undefined {
+    if (!command.masking || this.discarding) return undefined;
+    try {
+      const editor = make();
+      command.editor = editor ?? 'pass';
+      if (editor?.hidden) this.#announce(command, chunk, at, editor.hidden);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Unmasked)) throw error;
+      return this.stop(command, error);
+    }
+  }
+
+  /** Counts hidden columns, and tells the client of them before the message at `at`. The record has it too. */
+  #announce(command: Running, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {
+    const counts: Partial<Record<HiddenReason, number>> = { ...command.hidden };
+    for (const reason of HIDDEN_REASONS) {
+      const more = columns[reason];
+      if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
+    }
+    command.hidden = counts;
+    if (!notice) return;
+    const bytes = hiddenColumns(notice);
     this.replace(chunk, at, at, bytes);
     this.instead(command, chunk, at, at, bytes);
     command.bytes += bytes.length;
+  }
+
+  /** Behind the rows: what only showed in them. */
+  announceLate(command: Running, chunk: Buffer, at: number): void {
+    if (!command.editor || command.editor === 'pass' || this.discarding) return;
+    const late = command.editor.late?.();
+    if (late) this.#announce(command, chunk, at, late);
   }
 
   /** The record, too, has what the client was given. */

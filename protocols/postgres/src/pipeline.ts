@@ -64,6 +64,8 @@ export interface Statement {
   types: readonly number[];
   /** The RowDescription that a Describe of it was answered with. */
   description?: Buffer;
+  /** PREPARE in SQL made it, whose declared types are not known. */
+  readonly fromSql?: true;
 }
 
 /** A stand-in went to the target in place of a refused message. */
@@ -77,7 +79,14 @@ export interface Refused {
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
 export type Owed = { readonly refused?: Refused } & (
   | { readonly type: 'query'; readonly command?: Running }
-  | { readonly type: 'parse'; readonly command?: Running; readonly name?: string; readonly statement?: Statement }
+  | {
+      readonly type: 'parse';
+      readonly command?: Running;
+      readonly name?: string;
+      readonly statement?: Statement;
+      /** Sent by the gateway: the client does not see the reply. */
+      readonly own?: true;
+    }
   | { readonly type: 'bind'; readonly command?: Running; readonly portal?: string }
   /** Of a portal, which has a command, or of a statement. */
   | {
@@ -93,6 +102,7 @@ export type Owed = { readonly refused?: Refused } & (
       readonly command?: undefined;
       readonly kind: 'statement' | 'portal';
       readonly name: string;
+      readonly own?: true;
     }
   | { readonly type: 'sync'; readonly command?: undefined }
   /** A question of the gate's own, up to its Sync: the client sees nothing of the replies. */

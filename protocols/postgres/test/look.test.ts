@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Masking } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
 import { describe, expect, test } from 'vitest';
+import { B, message } from '../src/messages.js';
 import * as t from './talk.js';
 import { type Talk, allow, reply, talk } from './talk.js';
 
@@ -94,6 +95,64 @@ describe.each(Object.entries(CUTS))('a look at the session, %s', (_, cut) => {
     session.client(t.query('select 2'));
     expect(seen(session)).toEqual({ client: ['C', 'Z I'], upstream: ['Query'] });
     expect(session.recorded.flatMap(({ type }) => (type === 'end' ? [type] : []))).toEqual(['end', 'end']);
+  });
+
+  describe('a statement with a name that is used behind code before the next Sync', () => {
+    const start = (session: Looking): void => {
+      session.client(
+        t.parse('n', 'select 1'),
+        t.batch('do a'),
+        t.bind('', 'n'),
+        t.describe('S', 'n'),
+        t.execute(''),
+        t.sync,
+      );
+      expect(session.upstream().slice(-4)).toEqual(['Bind', 'Describe', 'Execute', 'Flush']);
+      replies(session, reply.parsed, reply.parsed, reply.bound, reply.noData, reply.complete('DO'));
+      expect(session.upstream()).toEqual(['Close', 'Parse', 'Bind', 'Describe', 'Describe', 'Execute', 'Sync']);
+      const texts = session.sent.upstream.map((bytes) => bytes.toString('latin1')).join('');
+      expect(texts.slice(texts.lastIndexOf('C'))).toMatch(/^C\0\0\0\x07Sn\0P\0\0\0\x11n\0select 1\0\0\0B/);
+      expect(session.toClient()).toEqual(['1', '1', '2', 'C']);
+    };
+
+    test('is prepared again, and the client sees nothing of it', () => {
+      const session = looking({ n: 'select 1' });
+      start(session);
+      replies(session, reply.closed, reply.parsed, reply.bound, message(B.parameterDescription, Buffer.alloc(2)));
+      replies(
+        session,
+        reply.columns('a'),
+        reply.columns('a'),
+        reply.row('1'),
+        reply.complete('SELECT 1'),
+        reply.ready('I'),
+      );
+      expect(session.toClient()).toEqual(['2', 't', 'T', 'D', 'C', 'Z I']);
+      session.client(t.bind('', 'n'), t.execute(''), t.sync);
+      replies(session, ...looked('told'));
+      expect(session.upstream().slice(SENT.length)).toEqual(['Bind', 'Describe', 'Execute', 'Sync']);
+    });
+
+    test('is prepared again later where that failed', () => {
+      const session = looking();
+      start(session);
+      replies(session, reply.closed, reply.error('42P01'), reply.ready('I'));
+      expect(session.toClient()).toEqual(['E 42P01', 'Z I']);
+      session.client(t.bind('', 'n'), t.execute(''), t.sync);
+      replies(session, ...looked('told'));
+      expect(session.upstream().slice(SENT.length)).toEqual(['Close', 'Parse', 'Bind', 'Describe', 'Execute', 'Sync']);
+      session.client(t.close('S', 'n'), t.sync);
+    });
+
+    test('is gone once the client has closed it', () => {
+      const session = looking();
+      session.client(t.parse('n', 'select 1'), t.batch('do a'), t.close('S', 'n'), t.bind('', 'n'), t.sync);
+      session.upstream();
+      replies(session, reply.parsed, reply.parsed, reply.bound, reply.noData, reply.complete('DO'));
+      replies(session, reply.closed, reply.error('26000'), reply.ready('I'));
+      expect(session.upstream()).not.toContain('Parse');
+      expect(session.toClient().slice(-3)).toEqual(['3', 'E 26000', 'Z I']);
+    });
   });
 
   test('goes between the parts of a pipeline, at its Syncs, and waits for nobody inside one', () => {

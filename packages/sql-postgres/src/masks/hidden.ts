@@ -115,6 +115,8 @@ const UNREADABLE: Words = {
 
 /** How many statement shapes of a session are kept as told; beyond it the oldest may be told once more. */
 const MAX_TOLD_SHAPES = 200;
+/** How much of a text counts for its shape: to go through more would take time from others. */
+const MAX_SHAPE_CHARACTERS = 64 * 1024;
 
 /** Tells each statement shape of a session once. */
 export class Announcer {
@@ -131,7 +133,11 @@ export class Announcer {
   }
 
   #once(text: string, { columns, notice }: Required<HiddenColumns>): HiddenColumns {
-    const key = hash('sha256', `${shapeOf(text)}\0${notice.message}\0${notice.detail}`, 'base64');
+    const key = hash(
+      'sha256',
+      `${shapeOf(text.slice(0, MAX_SHAPE_CHARACTERS))}\0${notice.message}\0${notice.detail}`,
+      'base64',
+    );
     if (this.#told.has(key)) return { columns };
     const [oldest] = this.#told;
     if (this.#told.size >= MAX_TOLD_SHAPES && oldest !== undefined) this.#told.delete(oldest);

@@ -1,0 +1,22 @@
+/**
+ * A prepared statement behind whose name code may have put something else, in the middle of a pipeline: the target is made to have
+ * what we believe the name to mean. Owns: the messages for it. Does not own: which statements those are (`names.ts`). A look could
+ * tell as well, but none goes before a Sync.
+ */
+import type { Shared } from './conversation.js';
+import { F, message } from './messages.js';
+import type { Statement } from './pipeline.js';
+
+/** Close, which is no error where there is nothing, and Parse. The client does not see their replies. */
+export function prepareAgain({ names, pipeline }: Shared, name: string, statement: Statement): Buffer {
+  const { text, types } = statement;
+  names.preparingAgain(name, statement);
+  pipeline.push({ type: 'close', kind: 'statement', name, own: true });
+  pipeline.push({ type: 'parse', name, statement, own: true });
+  const declared = Buffer.alloc(2 + types.length * 4);
+  declared.writeUInt16BE(types.length);
+  for (const [at, type] of types.entries()) declared.writeInt32BE(type, 2 + at * 4);
+  return Buffer.concat([message(F.close, STATEMENT, name), message(F.parse, name, text, declared)]);
+}
+
+const STATEMENT = Buffer.from('S');
