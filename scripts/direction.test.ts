@@ -119,7 +119,6 @@ const RECURSIVE: readonly string[] = [
   'packages/sql-postgres/src/lineage/expression.ts',
   'packages/shell/src/programs.ts',
   'packages/contract/src/protocol.ts',
-  'protocols/postgres/src/conversation.ts',
   'protocols/ssh/src/channel.ts',
 ];
 

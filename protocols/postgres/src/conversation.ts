@@ -1,55 +1,14 @@
-import type { Answer, Ending, Impatience, MaskedSession, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
-import type { Conversation, Side, Wires } from '@sluice/wire';
+import type { Answer, Ending, Impatience, Patience } from '@sluice/contract';
+import type { Conversation, Side } from '@sluice/wire';
 import { WireError } from '@sluice/wire';
 import { FromClient } from './from-client.js';
 import { FromUpstream } from './from-upstream.js';
+import { Intake } from './intake.js';
 import { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import { Recorder } from './recorder.js';
 import { ending, fatal, waiting } from './refusal.js';
-
-/** What the conversation needs of the gate. */
-export interface Port {
-  /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Patience): Answer | undefined;
-  record(event: ResponseEvent): void;
-}
-
-export interface Setup {
-  readonly wires: Wires;
-  readonly port: Port;
-  /** Major version of the target. */
-  readonly major: number;
-  /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
-  /** A name that no statement of the session has and that the client cannot guess. */
-  readonly nowhere: string;
-  /** Command ids that the start-up has used. */
-  readonly commands: number;
-  /** On a connection that masks anything. */
-  readonly masks?: MaskedSession | undefined;
-}
-
-/** State that both directions share. Each field has one writer, named beside it. */
-export interface Shared extends Setup {
-  readonly pipeline: Pipeline;
-  readonly names: Names;
-  readonly recorder: Recorder;
-  /** The target passes over everything up to the client's next Sync. Set by an error or a refusal, cleared by that Sync. */
-  skipping: boolean;
-  /** COPY FROM STDIN: 'due' from the statement to CopyInResponse, then 'in' until CopyDone, CopyFail or an error. */
-  copy: 'none' | 'due' | 'in';
-  /** Further COPY FROM STDIN statements in the same simple query. */
-  copiesLeft: number;
-  /** Transaction status of the last ReadyForQuery: I, T or E. */
-  status: string;
-  /** For the command that is being asked about. */
-  readonly patience: Patience;
-  /** Goes on with what another thread was needed for, unless the session is over by now. */
-  later(step: () => void): void;
-  /** The session ends with this fatal message: nothing more is read. */
-  fail(sqlstate: string, message: string, hint?: string): void;
-}
+import type { Setup, Shared } from './shared.js';
 
 /** Client bytes that may wait while a question is open. Enough to notice a Terminate or a hang-up behind it. */
 const WAITING_ROOM = 64 * 1024;
@@ -78,9 +37,7 @@ export class PostgresConversation implements Conversation {
       pipeline,
       names: new Names(pipeline),
       recorder: new Recorder(setup.limits.recorded, (event) => setup.port.record(event)),
-      skipping: false,
-      copy: 'none',
-      copiesLeft: 0,
+      intake: new Intake(),
       status: 'I',
       patience: this.#patience(),
       later: (step) => this.#later(step),
@@ -189,9 +146,9 @@ export class PostgresConversation implements Conversation {
   #settle(): void {
     if (!this.#wait || this.#wait.ready || this.busy || !this.#fromUpstream.betweenMessages) return;
     this.#wait.ready = true;
-    const { skipping, status } = this.#shared;
+    const { intake, status } = this.#shared;
     const open = status !== 'I' || this.#fromClient.executed;
-    this.#wait.settled.resolve(skipping ? 'skipped' : open ? 'transaction' : 'idle');
+    this.#wait.settled.resolve(intake.skipping ? 'skipped' : open ? 'transaction' : 'idle');
   }
 
   #lose(why: Impatience): void {

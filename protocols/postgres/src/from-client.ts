@@ -1,6 +1,6 @@
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
-import type { Shared } from './conversation.js';
+import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
 import { F, HEADER, message, messageLength } from './messages.js';
@@ -175,12 +175,12 @@ export class FromClient {
   }
 
   #message(tag: number, bytes: Buffer): Fate {
-    const { copy, skipping, pipeline } = this.#shared;
-    // Whether the target will read COPY data or ordinary messages next is for its reply to say.
-    if (copy === 'due') return 'wait';
-    if (copy === 'in') return this.#copyMessage(tag);
+    const { intake, pipeline } = this.#shared;
+    const { next } = intake;
+    if (next === 'wait') return 'wait';
+    if (next === 'copy') return this.#copyMessage(tag);
     if (tag === F.sync) {
-      this.#shared.skipping = false;
+      intake.synced();
       this.#unsynced = false;
       this.executed = false;
       pipeline.push({ type: 'sync' });
@@ -189,7 +189,7 @@ export class FromClient {
     if (tag === F.terminate) return 'drop';
     // Leftovers of a COPY that has ended: the target ignores them, so it need not see them.
     if (tag === F.copyData || tag === F.copyDone || tag === F.copyFail) return 'drop';
-    if (skipping) return this.#skip();
+    if (next === 'drop') return this.#skip();
     if (tag === F.flush) {
       pipeline.flushed();
       return 'forward';
@@ -242,7 +242,7 @@ export class FromClient {
   #copyMessage(tag: number): Fate {
     if (tag === F.copyData) return 'forward';
     if (tag === F.copyDone || tag === F.copyFail) {
-      this.#shared.copy = this.#shared.copiesLeft > 0 ? 'due' : 'none';
+      this.#shared.intake.copySent();
       return 'forward';
     }
     if (tag === F.flush || tag === F.sync || tag === F.terminate) return 'drop';
@@ -372,16 +372,16 @@ export class FromClient {
 
   #refuse(owed: Owed, words: Buffer, substitute: { bytes: Buffer; code: string }): Buffer {
     // What follows a failing message of an extended query is skipped up to the Sync: it need not be asked about, nor sent.
-    if (owed.type !== 'query') this.#shared.skipping = true;
+    if (owed.type !== 'query') this.#shared.intake.refused();
     this.#shared.pipeline.push({ ...owed, refused: { bytes: words, code: substitute.code } });
     return substitute.bytes;
   }
 
   #refuseUnread(tag: number): Fate {
-    const { copy, skipping, limits } = this.#shared;
-    if (copy === 'due') return 'wait';
-    if (copy === 'in') throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
-    if (skipping) return 'drop';
+    const { intake, limits } = this.#shared;
+    const { next } = intake;
+    if (next === 'copy') throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
+    if (next !== 'judge') return next;
     const words = tooLong(limits.message);
     if (tag === F.parse) return this.#refuse({ type: 'parse' }, words, this.#standIn.parse);
     if (tag === F.bind) return this.#refuse({ type: 'bind' }, words, this.#standIn.bind);
@@ -389,10 +389,7 @@ export class FromClient {
   }
 
   #expectCopies(effects: Allow['facts']['statements']): void {
-    const copies = effects.filter(isCopyIn).length;
-    if (copies === 0) return;
-    this.#shared.copy = 'due';
-    this.#shared.copiesLeft = copies;
+    this.#shared.intake.copyExpected(effects.filter(isCopyIn).length);
   }
 }
 

@@ -1,11 +1,11 @@
 import type { RowEditor } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
-import type { Shared } from './conversation.js';
+import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultColumns } from './description.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
-import { B, HEADER, readErrorFields, messageLength } from './messages.js';
+import { B, F, HEADER, NOTHING, message, messageLength, readErrorFields } from './messages.js';
 import { type Owed, type Running, statementOf } from './pipeline.js';
-import { NOTHING, Outflow } from './outflow.js';
+import { Outflow } from './outflow.js';
 import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
@@ -238,11 +238,7 @@ export class FromUpstream {
       case B.copyDone:
         return this.#copyDone(command, chunk, at, end);
       case B.copyInResponse:
-        // Only a statement that we know to be COPY FROM STDIN may put the target into that mode.
-        if (this.#shared.copy !== 'due') break;
-        this.#shared.copy = 'in';
-        this.#shared.copiesLeft--;
-        this.#out.passed(command, chunk, at, end);
+        this.#copyBegins(command, chunk, at, end);
         return undefined;
       case B.commandComplete:
       case B.emptyQueryResponse:
@@ -282,6 +278,18 @@ export class FromUpstream {
     return this.#out.editedBy(command, chunk, at, () =>
       command.masking?.rows(statement, resultColumns(chunk.subarray(at + HEADER, end))),
     );
+  }
+
+  /** Only a statement that we know to be COPY FROM STDIN may put the target into that mode. */
+  #copyBegins(command: Running, chunk: Buffer, at: number, end: number): void {
+    const { intake, wires } = this.#shared;
+    const begins = intake.copyBegins();
+    if (begins === 'unexpected') throw this.#outOfPlace(B.copyInResponse);
+    this.#out.passed(command, chunk, at, end);
+    if (begins === 'data' && !this.#out.discarding) return;
+    // The client was told that its query has failed, and sends no data: without this both would wait for ever.
+    intake.copyOver();
+    wires.send('upstream', message(F.copyFail, 'the query has failed'));
   }
 
   #copyDone(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
@@ -329,8 +337,7 @@ export class FromUpstream {
       if (clean) this.#out.instead(command, chunk, at, end, clean);
       else this.#out.passed(command, chunk, at, end);
     }
-    this.#shared.copy = 'none';
-    this.#shared.copiesLeft = 0;
+    this.#shared.intake.copyOver();
     // A simple query, and the commit that a Sync makes, end in ReadyForQuery all the same.
     if (head.type === 'query' || head.type === 'sync') return replaced;
     if (head.command) this.#out.end(head.command, chunk, end, 'error');
@@ -340,14 +347,14 @@ export class FromUpstream {
         this.#shared.recorder.end(command, 'skipped');
       }
     }
-    this.#shared.skipping = !synced;
+    this.#shared.intake.failed(synced);
     return replaced;
   }
 
   #readyStatus(chunk: Buffer, at: number): void {
     const { names, masks } = this.#shared;
     this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
-    this.#shared.copy = 'none';
+    this.#shared.intake.copyOver();
     this.#out.discarding = false;
     if (this.#shared.status === 'I') names.transactionEnded(masks?.pooled);
     masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');

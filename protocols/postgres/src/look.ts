@@ -6,8 +6,7 @@ import { hash } from 'node:crypto';
 import type { Look, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { readParse, readQuery } from './frontend.js';
-import { B, F, message } from './messages.js';
-import { NOTHING } from './outflow.js';
+import { B, F, NOTHING, message } from './messages.js';
 import { type Upstream, UpstreamError, readMessage } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */

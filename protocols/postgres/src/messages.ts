@@ -141,3 +141,6 @@ export function readErrorFields(body: Buffer): ReadonlyMap<string, string> {
   }
   return fields;
 }
+
+/** In place of a message that the client does not get. */
+export const NOTHING = Buffer.alloc(0);

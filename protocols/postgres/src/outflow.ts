@@ -1,7 +1,7 @@
 import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, type RowEditor, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
-import type { Shared } from './conversation.js';
-import { messageLength } from './messages.js';
+import type { Shared } from './shared.js';
+import { NOTHING, messageLength } from './messages.js';
 import type { Running } from './pipeline.js';
 import { hiddenColumns, unmaskable } from './refusal.js';
 
@@ -147,7 +147,7 @@ export class Outflow {
     command.full = true;
     command.failed = true;
     command.summary = `42501: ${error.message}`;
-    if (pipeline.head?.type !== 'query') this.#shared.skipping = !pipeline.syncing;
+    if (pipeline.head?.type !== 'query') this.#shared.intake.stopped(pipeline.syncing);
     return unmaskable(error.message);
   }
 
@@ -239,5 +239,3 @@ export class Outflow {
     this.#shared.recorder.flush(command);
   }
 }
-
-export const NOTHING = Buffer.alloc(0);

@@ -3,7 +3,7 @@
  * what we believe the name to mean. Owns: the messages for it. Does not own: which statements those are (`names.ts`). A look could
  * tell as well, but none goes before a Sync.
  */
-import type { Shared } from './conversation.js';
+import type { Shared } from './shared.js';
 import { F, message } from './messages.js';
 import type { Statement } from './pipeline.js';
 

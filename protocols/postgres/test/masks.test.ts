@@ -3,7 +3,7 @@ import { CUTS } from '@sluice/testkit';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as t from './talk.js';
-import { type Talk, allow, reply, talk } from './talk.js';
+import { sensible, type Talk, allow, reply, talk } from './talk.js';
 
 /** What the gate was told and asked, in order. */
 interface Masked extends Talk {
@@ -444,6 +444,38 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
     expect(session.upstream()).toEqual(['Sync']);
     replies(session, reply.ready('I'));
     expect(session.toClient()).toEqual(['1', '2', 'E 42501', 'Z I']);
+  });
+
+  test('COPY FROM STDIN behind a stopped result gets no data, and keeps nobody waiting', () => {
+    const session = masked(sensible);
+    session.client(t.batch('stop'), t.batch('copy t from stdin'), t.sync, t.query('select a'));
+    replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('secret'), reply.complete('SELECT 1'));
+    session.upstream();
+    replies(session, reply.parsed, reply.bound, reply.noData, reply.copyIn);
+    expect(session.upstream()).toEqual(['CopyFail']);
+    replies(session, reply.error('57014'));
+    expect(session.upstream()).toEqual(['Sync', 'Query']);
+    replies(
+      session,
+      reply.ready('I'),
+      reply.columns('a'),
+      reply.row('x'),
+      reply.complete('SELECT 1'),
+      reply.ready('I'),
+    );
+    expect(session.toClient()).toEqual(['1', '2', 'E 42501', 'Z I', 'T', 'D', 'C', 'Z I']);
+  });
+
+  test('nor in the same text', () => {
+    const session = masked(sensible);
+    session.client(t.query('stop; copy t from stdin'), t.query('select a'));
+    replies(session, reply.columns('a'), reply.row('secret'), reply.complete('SELECT 1'));
+    session.upstream();
+    replies(session, reply.copyIn);
+    expect(session.upstream()[0]).toBe('CopyFail');
+    replies(session, reply.error('57014'), reply.ready('I'));
+    replies(session, reply.columns('a'), reply.row('x'), reply.complete('SELECT 1'), reply.ready('I'));
+    expect(session.toClient()).toEqual(['E 42501', 'Z I', 'T', 'D', 'C', 'Z I']);
   });
 
   test('a row that cannot be masked ends the result where it is', () => {

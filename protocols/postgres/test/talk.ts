@@ -158,7 +158,7 @@ export function sensible({ text, prepared }: SqlCommand): Answer {
   if (/^prepare /i.test(text)) return allow({ type: 'prepare', name: words[1] as string, text });
   if (/^deallocate all/i.test(text)) return allow({ type: 'deallocate' });
   if (/^deallocate /i.test(text)) return allow({ type: 'deallocate', name: words[1] as string });
-  if (/^copy .* from stdin/i.test(text)) return allow({ type: 'copy', direction: 'in' });
+  if (/(^|; )copy .* from stdin/i.test(text)) return allow({ type: 'copy', direction: 'in' });
   if (/^declare /i.test(text)) return allow({ type: 'declare', name: words[1] as string });
   return allow({ type: 'none' });
 }
