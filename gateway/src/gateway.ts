@@ -6,7 +6,7 @@ import { isLoopback } from '@sluice/addresses';
 import type { openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
-import type { Config } from '@sluice/config';
+import { type Config, protocolNamed } from '@sluice/config';
 import type { Lookup, Principal } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse } from '@sluice/identity';
@@ -26,6 +26,8 @@ import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
 import { type MaskSession, MaskTargets } from '@sluice/sql-postgres';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
+import { describePackage } from './packages/inspect.js';
+import type { LoadedPackage } from './packages/load.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
 import type { RecordKeeper } from './record-keeper.js';
@@ -67,6 +69,7 @@ export class Gateway {
   readonly revocations: Revocations;
   readonly streams = new Streams();
   readonly webhooks: Webhooks;
+  readonly packages: readonly LoadedPackage[];
   readonly log: Log;
   readonly readings: Readings;
   readonly keeper: RecordKeeper;
@@ -107,6 +110,7 @@ export class Gateway {
     this.approvals = parts.approvals;
     this.revocations = parts.revocations;
     this.webhooks = parts.webhooks;
+    this.packages = parts.packages;
     this.journal = parts.journal;
     this.log = parts.log;
     this.readings = parts.readings;
@@ -279,7 +283,10 @@ export class Gateway {
   }
 
   async #open(): Promise<void> {
-    this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
+    const detail = this.packages.map(describePackage).join('; ');
+    const packages = detail === '' ? {} : { detail };
+    this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION, ...packages });
+    for (const one of this.packages) this.log.operator.warn(`code of somebody else runs here: ${describePackage(one)}`);
     for await (const { server, name, address } of openListeners(this.config, this, (socket, to) =>
       this.#accept(socket, to),
     )) {
@@ -333,7 +340,7 @@ export class Gateway {
 
   /** Where a connection begins with a key exchange, it waits for its turn. */
   async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
-    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'ssh');
+    if (listener.traits.keyExchange) await this.handshakes.turn(session.address, socket, 'keyExchange');
     return listener.protocol.serve(socket, session);
   }
 
@@ -391,7 +398,7 @@ export class Gateway {
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): MaskSession | undefined {
     const { name, protocol } = connection;
-    if (protocol !== 'postgres' || !this.#live.policies.get(name)?.masks) return undefined;
+    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#live.policies.get(name)?.masks) return undefined;
     const { credential, target } = connection;
     const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
     return this.#maskTargets.session({ name, user: credential.user, pooled: target.pooled, open });

@@ -1,7 +1,7 @@
 import { analyzeShell } from '@sluice/shell';
 import { type AnalysisPool, type Asker, INLINE_LIMIT } from '@sluice/analysis';
 import { type Analyzer, loadPostgres } from '@sluice/sql-postgres';
-import type { Answer, Command, CustomCommand, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
+import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand } from '@sluice/contract';
 import {
   type AppliedHold,
   type AppliedMask,
@@ -11,6 +11,7 @@ import {
   type Verdict,
   unrefused,
 } from '@sluice/guardrails';
+import { customFacts } from './custom-command.js';
 import type { GuessCounter } from './guesses.js';
 import { holdSetting } from '@sluice/sql-postgres';
 import { streamEditors } from '@sluice/masking';
@@ -104,8 +105,6 @@ export class Judge {
   /** `again`: people have released a command that was judged before, and its guesses are counted already. */
   judge(command: Command, again = false): Judgement | Promise<Judgement> {
     const { text } = command;
-    if (command.type === 'custom')
-      return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
@@ -118,10 +117,13 @@ export class Judge {
     );
   }
 
-  /** A request of an SSH client, which is answered with bytes instead of rows. */
-  #judgeProgram(command: Exclude<Command, SqlCommand | CustomCommand>): Judged {
-    const { text, type, account } = command;
-    const facts = analyzeShell(command);
+  /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
+  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
+    const { text, type } = command;
+    const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
+    if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && MASK_OUTPUT.test(text))
+      return refused(facts, [], MASK_WRITTEN);
+    const account = 'account' in command ? command.account : '';
     const asked = { type, account, terminal: 'terminal' in command && command.terminal };
     // Files that are copied have no masks: that counts as moving what is masked.
     const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
@@ -257,9 +259,19 @@ const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'un
 /** What masks leave in place of a value (packages/masking). */
 const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
 
+const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
+  actions.some(({ effects }) => effects.includes('write'));
+
+const MASK_WRITTEN: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This command would write a masked value over a real one.',
+  hint: 'Send the value itself, or leave it as it is.',
+};
+
 /** A masked value is about to be written back over the real one. */
 function writesMask({ text, parameters }: SqlCommand, { actions }: Facts): boolean {
-  if (!actions.some(({ effects }) => effects.includes('write'))) return false;
+  if (!isWritten({ actions })) return false;
   return (
     MASK_OUTPUT.test(text) ||
     (parameters?.some(({ value }) => value !== null && MASK_OUTPUT.test(Buffer.from(value).toString('latin1'))) ??

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { openPool } from '@sluice/analysis';
 import { WORKER } from '@sluice/sql-postgres';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
@@ -16,6 +17,8 @@ import { Guesses } from './guesses.js';
 import { Grammars } from './judge.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { packagesOf } from './configuration.js';
+import { type LoadedPackage, loadPackages } from './packages/load.js';
 import { privateFolder } from './private-files.js';
 import { Readings } from './reading/reading.js';
 import { RecordKeeper } from './record-keeper.js';
@@ -26,6 +29,8 @@ import { Webhooks } from './webhooks.js';
 
 /** What a gateway is made of. */
 export interface Parts {
+  /** Protocols in packages of somebody else. */
+  readonly packages: readonly LoadedPackage[];
   readonly pool: ReturnType<typeof openPool>;
   readonly grammars: Grammars;
   readonly journal: Journal;
@@ -52,6 +57,7 @@ const NEWEST = 18;
 
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
+  const packages = await loadPackages(packagesOf(config), config.folder);
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
   const pool = openPool(WORKER);
@@ -79,6 +85,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     join(config.data, 'sessions.db'),
     () => barrier.now(),
     (error) => operator.error({ error }, 'the record cannot be read'),
+    Object.fromEntries(packages.map(({ name, entry }) => [name, pathToFileURL(entry).href])),
   );
   log.onRecord = (header) => readings.note(header);
   const keeper = await RecordKeeper.open({ config, journal, readings, store, operator });
@@ -105,6 +112,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
+    packages,
     live,
     pool,
     grammars,

@@ -131,7 +131,7 @@ export class Session implements Gate {
     this.connection = connection;
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon('Columns of this connection are masked now. Connect again.');
-    else if (this.protocol === 'ssh' && unmasked && judge(this).masks)
+    else if (this.#listener.traits.answers === 'text' && unmasked && judge(this).masks)
       this.#endSoon('What programs show is masked here now. Connect again.');
   }
 
@@ -156,10 +156,10 @@ export class Session implements Gate {
 
   async secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured> {
     if (side === 'client') {
-      const { tls, alpn } = this.#listener;
+      const { tls, traits } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
       await this.#services.handshakes.turn(this.address, stream, 'tls');
-      return secureClient(stream, tls.context, tls.certificate, alpn, (reason) => this.broke(reason));
+      return secureClient(stream, tls.context, tls.certificate, [...traits.alpn], (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
     const secured = await this.#reach().secure(stream.handOver());
@@ -201,7 +201,7 @@ export class Session implements Gate {
     return this.#waiting > 0 || this.#programs.size > 0 || this.#ended < this.#running;
   }
 
-  record(event: ResponseEvent): boolean {
+  record(event: ResponseEvent): void {
     this.lastActivity = Date.now();
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
@@ -210,11 +210,6 @@ export class Session implements Gate {
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && event.type === 'part' && event.stream)
       this.end({ type: 'failure', message: 'The record cannot be written at the moment, so this session ends.' });
-    return true;
-  }
-
-  drained(): Promise<void> {
-    return Promise.resolve();
   }
 
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean {
@@ -251,7 +246,12 @@ export class Session implements Gate {
 
   #passes(command: Command, { changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type !== 'sql') return void this.#programs.set(command.id, command.type);
+    if (command.type !== 'sql') {
+      this.#programs.set(command.id, command.type);
+      // What a protocol of somebody else says of its session has no other owner.
+      if (command.type === 'custom' && changes) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+      return;
+    }
     if (command.phase !== 'run') return;
     this.#running = command.id;
     const setting = changes ? holdSetting(command.text) : undefined;

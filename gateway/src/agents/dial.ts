@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
 import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
-import type { PostgresConnection } from '@sluice/config';
+import type { ConnectionConfig } from '@sluice/config';
 import type { Connection } from '../services.js';
 import type { Agents } from './agents.js';
 
@@ -42,7 +42,7 @@ export async function dialVia(
  */
 export async function secureVia(
   stream: Duplex,
-  { target }: PostgresConnection,
+  { target }: ConnectionConfig,
   alpn: readonly string[],
 ): Promise<Secured> {
   const tunnelled = stream as TunnelStream;

@@ -32,7 +32,7 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
         protocol,
         policies,
         listener: gateway.addresses.get(protocol) ?? '',
-        tls: protocol === 'postgres' && gateway.config.listeners.postgres.tls !== 'off',
+        tls: gateway.config.listeners.clients.some((one) => one.protocol === protocol && one.tls !== 'off'),
       }));
   });
 

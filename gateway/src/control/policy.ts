@@ -1,6 +1,8 @@
 import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
+import { isPackaged } from '@sluice/config';
 import { mayUse } from '@sluice/identity';
+import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
 import { explainFacts, explainShell } from '../explain.js';
 import { problems } from './answers.js';
@@ -20,7 +22,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['policy'],
     summary: 'What the rules in force say of a command',
     body: Wish,
-    response: { 200: Explanation, ...problems(403, 404) },
+    response: { 200: Explanation, ...problems(403, 404, 409) },
   };
   const config = { about: 'connections' } as const;
   app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {
@@ -43,8 +45,15 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     };
     const { shell, sql, major } = wish;
     if (shell) return explainShell(shell, found.policy, sql, context);
-    const dialect = { name: 'postgres', major } as const;
-    const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+    if (isPackaged(found.connection.protocol)) {
+      const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
+      throw new ControlError(
+        409,
+        `Commands of "${found.connection.name}" are read by the package ${found.connection.protocol} alone.`,
+        hint,
+      );
+    }
+    const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect: dialectOf(major) } as const;
     const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
     return explainFacts(found.policy, facts, sql, context);
   });

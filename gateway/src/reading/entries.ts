@@ -1,9 +1,9 @@
 import type { TimelineEntry } from '@sluice/api';
-import { decodeResult } from '@sluice/postgres';
 import type { Entry } from '@sluice/recording';
+import type { Replay } from '../protocols.js';
 
-/** An entry of a session as the control API has it. */
-export function toApi(entry: Entry, protocol: string): TimelineEntry {
+/** An entry of a session as the control API has it. `replay`: of its protocol, where that has one. */
+export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
   switch (entry.type) {
     case 'command': {
       const { type, at, id, phase, text, decision } = entry;
@@ -23,7 +23,7 @@ export function toApi(entry: Entry, protocol: string): TimelineEntry {
     case 'response': {
       const { type, at, command, outcome, summary, rows, bytes, data } = entry;
       const answered = { type, at, command, outcome, summary, rows, bytes };
-      return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
+      return replay ? { ...answered, result: readable(data, replay) } : answered;
     }
     case 'output': {
       const { type, at, command, stream, data } = entry;
@@ -31,5 +31,20 @@ export function toApi(entry: Entry, protocol: string): TimelineEntry {
     }
     default:
       return { type: entry.type, at: entry.at, summary: entry.summary };
+  }
+}
+
+/** What a replay cannot read is said in its place: it keeps nobody from the rest. */
+function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {
+  try {
+    const { columns, rows, messages, copied } = replay(data);
+    return {
+      columns: columns.map(String),
+      rows: rows.map((row) => row.map((cell) => (cell === null ? null : `${cell}`))),
+      messages: messages.map(String),
+      copied: copied.map(String),
+    };
+  } catch (error) {
+    return { columns: [], rows: [], messages: [`This answer cannot be read: ${String(error)}`], copied: [] };
   }
 }

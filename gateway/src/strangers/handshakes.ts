@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { addressGroup } from './address.js';
 
 /** Time from the beginning of one handshake to that of the next, in milliseconds. SSH computes more, and none of it natively. */
-export const SPACING_MS = { tls: 5, ssh: 15 } as const;
+export const SPACING_MS = { tls: 5, keyExchange: 15 } as const;
 
 /** A client's stream; sockets count what came on them. */
 type Client = Duplex & { readonly bytesRead?: number };

@@ -195,8 +195,7 @@ function adapted(
     data: folder,
     listeners: {
       ...config.listeners,
-      postgres: { ...config.listeners.postgres, port },
-      ssh: config.listeners.ssh && { ...config.listeners.ssh, port: sshPort },
+      clients: config.listeners.clients.map((one) => ({ ...one, port: one.protocol === 'ssh' ? sshPort : port })),
     },
     control: { ...config.control, port: controlPort },
     issuers: new Map(

@@ -223,11 +223,14 @@ export function commandHeader(
 /** The header for what the client was given. The bytes themselves are the record's payload. */
 export function responseHeader(session: string, event: ResponseEvent, now: number): string {
   if (event.type === 'part') {
-    const stream = event.stream === undefined ? '' : `,"st":"${event.stream}"`;
-    return `{"k":"part","t":${now},"s":"${session}","id":${event.command}${stream}}`;
+    const stream = event.stream === undefined ? '' : `,"st":${JSON.stringify(event.stream)}`;
+    return `{"k":"part","t":${now},"s":"${session}","id":${count(event.command)}${stream}}`;
   }
-  return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)},"outcome":${JSON.stringify(event.outcome)},"summary":${JSON.stringify(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}}`;
 }
+
+/** Events come from protocols that others wrote, too: whatever they say, a record can be read. */
+const count = (number: number): number => (Number.isSafeInteger(number) ? number : 0);
 
 function bound(values: readonly Parameter[], mode: ParameterMode): string {
   if (values.length === 0) return '';

@@ -40,8 +40,6 @@ export class Program implements ChannelEvents {
   #keys: ((bytes: Buffer) => void) | undefined;
   /** The answer was yes: the record waits for an end. */
   #let = false;
-  /** The journal is behind. */
-  #behind = false;
   /** Input that came before the target can have it. */
   readonly #early = new Backlog();
   #earlyEof = false;
@@ -309,7 +307,7 @@ export class Program implements ChannelEvents {
       return { data: () => undefined, eof: () => undefined, request: () => undefined, closed: () => undefined };
     }
     this.#target = channel;
-    const out = new Flow(channel, () => (this.#behind ? Number.POSITIVE_INFINITY : client.waiting));
+    const out = new Flow(channel, () => client.waiting);
     this.#out = out;
     for (const { name, details: wish } of this.#wishes) if (name !== 'window-change') channel.request(name, wish);
     if (this.#pty) {
@@ -426,13 +424,7 @@ export class Program implements ChannelEvents {
       this.#recorded += bytes.length;
       if (bytes.length > room) bytes = bytes.subarray(0, room);
     }
-    if (gate.record({ type: 'part', command: this.#id, stream, data: [bytes] }) || this.#behind) return;
-    // The target's window stays as it is until the journal has caught up.
-    this.#behind = true;
-    void gate.drained().then(() => {
-      this.#behind = false;
-      this.#out?.settle();
-    });
+    gate.record({ type: 'part', command: this.#id, stream, data: [bytes] });
   }
 
   #fromTarget(name: string, wantReply: boolean, more: Buffer): void {

@@ -19,9 +19,8 @@ export const clientConfig = (program: Command): Command =>
   program.commands.find((command) => command.name() === 'client-config') ??
   program.command('client-config').description('prints what other clients need in order to come through the gateway');
 
-/** `sluice client-config pg_service|pgpass|jdbc|env`. */
-export function postgresConfig(program: Command, context: Context): void {
-  const group = clientConfig(program);
+/** `sluice client-config pg_service|pgpass|jdbc|env`, of connections by `protocol`. */
+export function addPostgresConfig(group: Command, context: Context, protocol: string): void {
   const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],
@@ -33,7 +32,7 @@ export function postgresConfig(program: Command, context: Context): void {
       .description(description)
       .option('-u, --user <principal>', 'who logs in; default: you')
       .action(async (connection: string | undefined, { user }: { user?: string }) =>
-        print(format(await entriesOf(context, connection, user))),
+        print(format(await entriesOf(context, protocol, connection, user))),
       );
   }
   group
@@ -44,13 +43,18 @@ export function postgresConfig(program: Command, context: Context): void {
     .action(async (connection: string | undefined, options: { user?: string; tokenFile: string }) => {
       const { readFileSync } = await import('node:fs');
       const token = checkedWord(readFileSync(options.tokenFile === '-' ? 0 : options.tokenFile, 'utf8').trim());
-      print(pgpass(await entriesOf(context, connection, options.user), token));
+      print(pgpass(await entriesOf(context, protocol, connection, options.user), token));
     });
 }
 
-async function entriesOf(context: Context, connection: string | undefined, user: string | undefined): Promise<Entry[]> {
+async function entriesOf(
+  context: Context,
+  protocol: string,
+  connection: string | undefined,
+  user: string | undefined,
+): Promise<Entry[]> {
   const api = context.api();
-  const rows = (await connectionsOf(api)).filter(({ protocol }) => protocol === 'postgres');
+  const rows = (await connectionsOf(api)).filter((row) => row.protocol === protocol);
   const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
   if (wanted.length === 0) {
     const known = rows.map(({ name }) => name).join(', ');
