@@ -11,7 +11,7 @@ import {
   type Verdict,
   unrefused,
 } from '@sluice/guardrails';
-import { customFacts } from './custom-command.js';
+import { checkedCommand, customFacts } from './custom-command.js';
 import type { GuessCounter } from './guesses.js';
 import { holdSetting } from '@sluice/sql-postgres';
 import { streamEditors } from '@sluice/masking';
@@ -103,7 +103,8 @@ export class Judge {
   }
 
   /** `again`: people have released a command that was judged before, and its guesses are counted already. */
-  judge(command: Command, again = false): Judgement | Promise<Judgement> {
+  judge(asked: Command, again = false): Judgement | Promise<Judgement> {
+    const command = asked.type === 'custom' ? checkedCommand(asked) : asked;
     const { text } = command;
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
