@@ -4,9 +4,10 @@ import { protocolNamed } from '@sluice/config';
 import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
+import type { Agents } from './agents/agents.js';
 import { dialVia, secureVia } from './agents/dial.js';
-import type { Connection, Services } from './services.js';
-import { hasHostKeys } from './ssh/keys.js';
+import type { Connection } from './services.js';
+import { type SshKeys, hasHostKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;
@@ -107,7 +108,10 @@ export class Way {
   }
 }
 
-type Reach = Pick<Services, 'agents' | 'ssh'>;
+interface Reach {
+  readonly agents: Agents;
+  readonly ssh: SshKeys;
+}
 
 /** A connection of the gateway's own to the target of a connection. */
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {

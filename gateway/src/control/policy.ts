@@ -44,7 +44,6 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       connection: { name: found.connection.name, protocol: found.connection.protocol },
     };
     const { shell, sql, major } = wish;
-    if (shell) return explainShell(shell, found.policy, sql, context);
     if (isPackaged(found.connection.protocol)) {
       const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
       throw new ControlError(
@@ -53,6 +52,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
         hint,
       );
     }
+    if (shell) return explainShell(shell, found.policy, sql, context);
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect: dialectOf(major) } as const;
     const facts = await gateway.grammars.analyze(command, { owner: principal.name, urgency: 'explain' });
     return explainFacts(found.policy, facts, sql, context);

@@ -48,6 +48,15 @@ interface Manifest {
  * @throws PackageError when it is not there, or when others than root and this user can write to it or to a folder above it
  */
 export function inspectPackage(name: string, folder: string): InspectedPackage {
+  try {
+    return inspect(name, folder);
+  } catch (error) {
+    if (error instanceof PackageError) throw error;
+    throw new PackageError(name, `it cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function inspect(name: string, folder: string): InspectedPackage {
   const asked = join(folder, 'sluice.yaml');
   const found = new Map<string, { name: string; version: string }>();
   const tally = { hash: createHash('sha256'), files: 0, bytes: 0 };

@@ -38,13 +38,14 @@ export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
 function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {
   try {
     const { columns, rows, messages, copied } = replay(data);
-    return {
-      columns: columns.map(String),
-      rows: rows.map((row) => row.map((cell) => (cell === null ? null : `${cell}`))),
-      messages: messages.map(String),
-      copied: copied.map(String),
-    };
-  } catch (error) {
-    return { columns: [], rows: [], messages: [`This answer cannot be read: ${String(error)}`], copied: [] };
+    if ([columns, messages, copied].every(isTexts) && rows.every(isRow)) return { columns, rows, messages, copied };
+  } catch {
+    // Said below.
   }
+  const message = 'This answer cannot be read: its protocol makes nothing of it that can be shown.';
+  return { columns: [], rows: [], messages: [message], copied: [] };
 }
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === 'string');
+const isRow = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((cell) => cell === null || typeof cell === 'string');
