@@ -5,6 +5,7 @@ export default defineConfig({
     include: [
       '{packages,protocols}/*/test/**/*.test.ts',
       '{agent,gateway,bench}/test/**/*.test.ts',
+      'examples/*/test/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
     testTimeout: 60_000,
