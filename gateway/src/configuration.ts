@@ -28,7 +28,7 @@ function packageWarnings(config: Config, file: string, locate: Locate): string[]
   const problems: string[] = [];
   const warnings = packagesOf(config).flatMap((name, at) => {
     try {
-      return [`The gateway runs code of somebody else: ${describePackage(inspectPackage(name, config.folder))}.`];
+      return [`The next start runs code of somebody else: ${describePackage(inspectPackage(name, config.folder))}.`];
     } catch (error) {
       if (!(error instanceof PackageError)) throw error;
       const path = `listeners.packages[${at}].protocol`;

@@ -9,6 +9,7 @@ import { readJournal } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
+import { boundTo } from '../src/live.js';
 import { inspectPackage } from '../src/packages/inspect.js';
 import { loadPackages } from '../src/packages/load.js';
 import { type PackagedStand, LineClient, install, openPackagedStand, yaml } from './packaged-stand.js';
@@ -112,6 +113,21 @@ describe('a protocol in a package outside the workspace, installed from a tarbal
     fresh.socket.destroy();
   });
 
+  test('an approval is for the target with the options that people saw it with', () => {
+    const connection = stand.gateway.config.connections.get('cache');
+    if (!connection) throw new Error('no connection');
+    const other = { ...connection, options: { shard: 8 } };
+    expect(boundTo(other, '', connection)).not.toBe(boundTo(connection, '', connection));
+    expect(boundTo({ ...connection }, '', connection)).toBe(boundTo(connection, '', connection));
+  });
+
+  test('a session is ended at once by whoever may', async () => {
+    const one = await client();
+    const [session] = [...stand.gateway.sessions.values()].filter(({ state }) => state === 'open').slice(-1);
+    session?.end({ type: 'killed', message: 'Enough.' });
+    expect(await one.line()).toBe('(closed)');
+  });
+
   test('all of it is on record, and is read in the words of the protocol', async () => {
     const one = await client();
     await one.say('get recorded');
@@ -157,7 +173,7 @@ describe('a protocol in a package outside the workspace, installed from a tarbal
 
   test('check says that it runs code of somebody else', () => {
     const { warnings } = readConfiguration(join(stand.folder, 'sluice.yaml'));
-    expect(warnings.join('\n')).toContain(`The gateway runs code of somebody else: package ${NAME} 2.3.4, SHA-256 `);
+    expect(warnings.join('\n')).toContain(`The next start runs code of somebody else: package ${NAME} 2.3.4, SHA-256 `);
   });
 
   test('nobody is told what only the package could say', async () => {

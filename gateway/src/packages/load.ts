@@ -25,8 +25,8 @@ export async function loadPackages(names: readonly string[], folder: string): Pr
 async function loadPackage(inspected: InspectedPackage): Promise<LoadedPackage> {
   const { name, entry } = inspected;
   const exported = await imported(name, pathToFileURL(entry).href);
-  if (typeof exported !== 'object' || exported === null)
-    throw new PackageError(name, 'it has no protocol as its default export');
+  if (typeof exported !== 'object' || exported === null || !('contract' in exported))
+    throw new PackageError(name, 'it has no protocol as its default export', 'A protocol has "contract: 1".');
   const protocol = exported as Partial<Protocol>;
   if (protocol.contract !== CONTRACT) {
     throw new PackageError(
@@ -47,10 +47,7 @@ const named = (name: string, protocol: Protocol): Protocol => ({
   name,
   contract: protocol.contract,
   serve: async (client, gate) => protocol.serve(client, gate),
-  ...(protocol.replay && { replay: (data: Uint8Array) => protocol.replay?.(data) ?? NOTHING }),
 });
-
-const NOTHING = { columns: [], rows: [], messages: [], copied: [] };
 
 async function imported(name: string, url: string): Promise<unknown> {
   const { promise, reject } = Promise.withResolvers<never>();

@@ -190,12 +190,16 @@ function adapted(
     connection.protocol === 'postgres' && ['shop', 'backroom', 'payroll'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
       : connection;
+  const ports = new Map([
+    ['postgres', port],
+    ['ssh', sshPort],
+  ]);
   return {
     ...config,
     data: folder,
     listeners: {
       ...config.listeners,
-      clients: config.listeners.clients.map((one) => ({ ...one, port: one.protocol === 'ssh' ? sshPort : port })),
+      clients: config.listeners.clients.map((one) => ({ ...one, port: ports.get(one.protocol) ?? one.port })),
     },
     control: { ...config.control, port: controlPort },
     issuers: new Map(
