@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 const include = [
   '{packages,protocols}/*/test/**/*.test.ts',
   '{agent,gateway,bench}/test/**/*.test.ts',
+  'examples/*/test/**/*.test.ts',
   'scripts/**/*.test.ts',
 ];
 

@@ -17,6 +17,8 @@ const WANTED = [
   { name: 'python3-asyncpg', file: '/usr/lib/python3/dist-packages/asyncpg', use: 'the client matrix with asyncpg' },
   { name: 'libpostgresql-jdbc-java', file: '/usr/share/java/postgresql.jar', use: 'the client matrix with pgjdbc' },
   { name: 'openjdk-17-jdk-headless', file: '/usr/bin/javac', use: 'the client matrix with pgjdbc' },
+  { name: 'redis-server', file: '/usr/bin/redis-server', use: 'tests of the example of a protocol with a real Redis' },
+  { name: 'redis-tools', file: '/usr/bin/redis-cli', use: 'tests of the example of a protocol with redis-cli' },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

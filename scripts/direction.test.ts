@@ -101,6 +101,42 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
   },
 );
 
+/** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
+const OWN_FILES = [
+  /^packages\/config\/src\/protocols\/(postgres|ssh)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh)\.ts$/,
+  /^gateway\/src\/protocols\.ts$/,
+  /^gateway\/src\/ssh\//,
+  /^protocols\/(postgres|ssh)\//,
+  /^packages\/sql-postgres\//,
+  // The vocabulary of SQL has a name for each dialect.
+  /^packages\/contract\/src\/command\.ts$/,
+];
+
+test('a protocol is called by its name in its own files alone', () => {
+  const product = glob('{packages,protocols}/*/src/**/*.ts')
+    .concat(glob('{gateway,agent}/src/**/*.ts'))
+    .filter((file) => !/^packages\/(demo|testkit)\//.test(file));
+  const names = glob('packages/config/src/protocols/*.ts').flatMap((file) =>
+    Array.from(read(file).matchAll(/^const NAME = '(\w+)'/gm), ([, name = '']) => name),
+  );
+  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh']));
+  const any = names.join('|');
+  // As a text, as a listener of its own, and as one of the keys of a map.
+  const texts = new RegExp(`(['"\`])(${any})\\1|\\blisteners\\??\\.(${any})\\b`);
+  const keys = new RegExp(`\\b(${any}):[^]{0,200}?\\b(?!\\1)(${any}):`);
+  const called = { test: (text: string): boolean => texts.test(text) || keys.test(text) };
+  for (const text of ["protocol === 'ssh'", "case 'postgres':", 'listeners.postgres', '{ postgres: one, ssh: other }'])
+    expect(called.test(text), text).toBe(true);
+  const callers = product.filter((file) => called.test(withoutImports(read(file))));
+  expect(callers.length).toBeGreaterThan(5);
+  expect(callers.filter((file) => !OWN_FILES.some((own) => own.test(file)))).toEqual([]);
+});
+
+/** Without what is imported, and without comments, which may speak of anything. */
+const withoutImports = (text: string): string =>
+  text.replaceAll(/^(?:import|export)\s[^;']*?from '[^']+'/gm, '').replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
+
 test('no file names a place on the machine it was written on', () => {
   // Written so that it does not match itself.
   const places = /(^|[^\w.])\/([w]ork|[r]oot|tmp\/[b]ash|[h]ome\/[a-z]+)\//;

@@ -1,6 +1,7 @@
 import { CliError } from '@sluice/cli';
-import { type Config, type Locate, describeProblem, isExposed, loadConfig } from '@sluice/config';
+import { type Config, type Locate, describeProblem, isPackaged, loadConfig, protocolNamed } from '@sluice/config';
 import { PolicyError, compilePolicy } from '@sluice/guardrails';
+import { PackageError, describePackage, inspectPackage } from './packages/inspect.js';
 
 /** A configuration whose rules compile too, and what its author should know about it. */
 export interface Configuration {
@@ -15,7 +16,28 @@ export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process
   const { config, locate, warnings } = loaded;
   const mistakes = new Set([...config.connections.values()].flatMap(({ rules }) => conditionMistakes(rules, locate)));
   if (mistakes.size > 0) throw new CliError(`${file} cannot be used:\n${[...mistakes].join('\n')}`);
-  return { config, warnings: [...warnings, ...warningsOf(config)] };
+  return { config, warnings: [...warnings, ...packageWarnings(config, file, locate), ...warningsOf(config)] };
+}
+
+/** Packages of somebody else that the configuration has the gateway run. */
+export const packagesOf = ({ listeners }: Config): string[] =>
+  listeners.clients.flatMap(({ protocol }) => (isPackaged(protocol) ? [protocol] : []));
+
+/** What is found without running them. Throws a CliError that names the place of each that cannot be used. */
+function packageWarnings(config: Config, file: string, locate: Locate): string[] {
+  const problems: string[] = [];
+  const warnings = packagesOf(config).flatMap((name, at) => {
+    try {
+      return [`The next start runs code of somebody else: ${describePackage(inspectPackage(name, config.folder))}.`];
+    } catch (error) {
+      if (!(error instanceof PackageError)) throw error;
+      const path = `listeners.packages[${at}].protocol`;
+      problems.push(describeProblem({ ...locate(path), path, message: error.message }));
+      return [];
+    }
+  });
+  if (problems.length > 0) throw new CliError(`${file} cannot be used:\n${problems.join('\n')}`);
+  return warnings;
 }
 
 /** Whether people log in at an identity provider. One for programs alone is none of theirs. */
@@ -36,14 +58,8 @@ function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: L
   }
 }
 
-/** `require_tls: false` where others than this machine reach the port. */
-function tlsWarnings({ listeners: { postgres } }: Config): string[] {
-  if (postgres.requireTls || !isExposed(postgres.addresses)) return [];
-  return ['PostgreSQL clients may come without TLS (require_tls: false): others can read and change what they send.'];
-}
-
 function warningsOf(config: Config): string[] {
-  const warnings: string[] = [...tlsWarnings(config)];
+  const warnings = config.listeners.clients.flatMap((one) => protocolNamed(one.protocol).listenerWarnings(one));
   const asks = [...config.connections.values()].some(
     ({ approval, rules }) => approval !== undefined || rules.some(({ then }) => then.type === 'hold'),
   );
@@ -69,10 +85,7 @@ function warningsOf(config: Config): string[] {
         `Connection "${name}" is open to everybody with a token of ${[...config.issuers.keys()].join(' or ')}.`,
       );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
-    if (connection.protocol === 'ssh' && connection.target.hostKeys.firstUse)
-      warnings.push(`Connection "${name}" trusts the first host key that it is shown (first_use).`);
-    if (connection.protocol === 'postgres' && connection.target.tls === 'require')
-      warnings.push(`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`);
+    warnings.push(...protocolNamed(connection.protocol).warnings(connection));
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);

@@ -6,7 +6,7 @@ import { isLoopback } from '@sluice/addresses';
 import type { Language, MaskPlan, openPool } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
-import type { Config, PostgresConnection } from '@sluice/config';
+import { type Config, protocolNamed } from '@sluice/config';
 import type { Facts, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
@@ -27,6 +27,8 @@ import type { Log } from './log.js';
 import { LoginLimits } from './login-limits.js';
 import { type MaskedConnection, type MaskSession, MaskTargets } from '@sluice/sql-postgres';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
+import { describePackage } from './packages/inspect.js';
+import type { LoadedPackage } from './packages/load.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from './reading/reading.js';
 import type { RecordKeeper } from './record-keeper.js';
@@ -59,6 +61,7 @@ export class Gateway implements Controlled {
   readonly revocations: Revocations;
   readonly streams = new Streams();
   readonly webhooks: Webhooks;
+  readonly packages: readonly LoadedPackage[];
   readonly log: Log;
   readonly readings: Readings;
   readonly keeper: RecordKeeper;
@@ -99,6 +102,7 @@ export class Gateway implements Controlled {
     this.approvals = parts.approvals;
     this.revocations = parts.revocations;
     this.webhooks = parts.webhooks;
+    this.packages = parts.packages;
     this.journal = parts.journal;
     this.log = parts.log;
     this.readings = parts.readings;
@@ -239,7 +243,7 @@ export class Gateway implements Controlled {
   /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
   async hiddenAhead(
     policy: CompiledPolicy,
-    connection: PostgresConnection,
+    connection: Connection,
     command: SqlCommand,
     facts: Facts,
     context: PolicyContext,
@@ -288,7 +292,10 @@ export class Gateway implements Controlled {
   }
 
   async #open(): Promise<void> {
-    this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION });
+    const detail = this.packages.map(describePackage).join('; ');
+    const packages = detail === '' ? {} : { detail };
+    this.log.write({ k: 'gateway', t: Date.now(), event: 'started', version: VERSION, ...packages });
+    for (const one of this.packages) this.log.operator.warn(`code of somebody else runs here: ${describePackage(one)}`);
     for await (const { server, name, address } of openListeners(this.config, this, (socket, to) =>
       this.#accept(socket, to),
     )) {
@@ -342,7 +349,7 @@ export class Gateway implements Controlled {
 
   /** Where a connection begins with a key exchange, it waits for its turn. */
   async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
-    if (listener.keyExchange) await this.handshakes.turn(session.address, socket, 'greeting');
+    if (listener.traits.keyExchange) await this.handshakes.turn(session.address, socket, 'greeting');
     return listener.protocol.serve(socket, session);
   }
 
@@ -402,11 +409,12 @@ export class Gateway implements Controlled {
 
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): MaskSession | undefined {
-    if (connection.protocol !== 'postgres' || !this.#live.policies.get(connection.name)?.masks) return undefined;
+    const { name, protocol } = connection;
+    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#live.policies.get(name)?.masks) return undefined;
     return this.#maskTargets.session(this.#maskedConnection(connection));
   }
 
-  #maskedConnection(connection: PostgresConnection): MaskedConnection {
+  #maskedConnection(connection: Connection): MaskedConnection {
     const { name, credential, target } = connection;
     const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
     return { name, user: credential.user, pooled: target.pooled, open };
@@ -423,8 +431,7 @@ export class Gateway implements Controlled {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
-    const notFollowed = connection.protocol === 'postgres' ? connection.notFollowed : 'mask';
-    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses, notFollowed);
+    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses, connection.notFollowed);
   }
 
   #look(): void {

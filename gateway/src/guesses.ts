@@ -157,7 +157,5 @@ export const personOf = ({ name, issuer, subject }: Person): string =>
   JSON.stringify(issuer === undefined || subject === undefined ? [name] : [issuer, subject]);
 
 /** Where a connection leads: another one to the same place gives nobody another budget. */
-export function targetName({ protocol, target, via }: Connection): string {
-  const database = protocol === 'postgres' ? target.database : '';
-  return `${via ?? ''} ${target.host}:${target.port}/${database}`;
-}
+export const targetName = ({ target, via }: Connection): string =>
+  `${via ?? ''} ${target.host}:${target.port}/${target.database ?? ''}`;

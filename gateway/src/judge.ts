@@ -1,16 +1,6 @@
 import { analyzeShell } from '@sluice/shell';
 import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
-import type {
-  Answer,
-  Command,
-  CustomCommand,
-  Deny,
-  Facts,
-  RuleMatch,
-  SqlCommand,
-  AppliedHold,
-  AppliedMask,
-} from '@sluice/contract';
+import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand, AppliedHold, AppliedMask } from '@sluice/contract';
 import {
   type CompiledPolicy,
   type PolicyContext,
@@ -18,6 +8,7 @@ import {
   type Verdict,
   unrefused,
 } from '@sluice/guardrails';
+import { checkedCommand, customFacts } from './custom-command.js';
 import type { GuessCounter } from './guesses.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
 
@@ -77,10 +68,9 @@ export class Judge {
   }
 
   /** `again`: people have released a command that was judged before, and its guesses are counted already. */
-  judge(command: Command, again = false): Judgement | Promise<Judgement> {
+  judge(asked: Command, again = false): Judgement | Promise<Judgement> {
+    const command = asked.type === 'custom' ? checkedCommand(asked) : asked;
     const { text } = command;
-    if (command.type === 'custom')
-      return this.#inWords(text, unjudged(`there is no analysis for commands of type ${command.type}`));
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
@@ -94,10 +84,13 @@ export class Judge {
     );
   }
 
-  /** A request of an SSH client, which is answered with bytes instead of rows. */
-  #judgeProgram(command: Exclude<Command, SqlCommand | CustomCommand>): Judged {
-    const { text, type, account } = command;
-    const facts = analyzeShell(command);
+  /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
+  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
+    const { text, type } = command;
+    const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
+    if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))
+      return refused(facts, [], MASK_WRITTEN);
+    const account = 'account' in command ? command.account : '';
     const asked = { type, account, terminal: 'terminal' in command && command.terminal };
     // Files that are copied have no masks: that counts as moving what is masked.
     const copies = this.#policy.masks && facts.actions.some(({ effects }) => effects.includes('transfer'));
@@ -231,9 +224,19 @@ function answerOf(facts: Facts, decision: PolicyDecision): Answer {
 const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
 const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
 
+const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
+  actions.some(({ effects }) => effects.includes('write'));
+
+const MASK_WRITTEN: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This command would write a masked value over a real one.',
+  hint: 'Send the value itself, or leave it as it is.',
+};
+
 /** A masked value is about to be written back over the real one. */
 const writesMask = ({ parameters }: SqlCommand, { actions, maskedConstant }: Facts): boolean =>
-  actions.some(({ effects }) => effects.includes('write')) &&
+  isWritten({ actions }) &&
   (maskedConstant === true ||
     (parameters?.some(({ value }) => value !== null && looksMasked(Buffer.from(value).toString('latin1'))) ?? false));
 

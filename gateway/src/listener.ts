@@ -1,4 +1,5 @@
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { isPackaged } from '@sluice/config';
 import type { Listener } from './services.js';
 
 export interface Bound {
@@ -15,7 +16,8 @@ export async function listen(
   accept: (socket: Socket, listener: Listener) => void,
 ): Promise<Bound> {
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => accept(socket, listener));
-  await listening(server, `listeners.${listener.protocol.name}`, address, port);
+  const { name } = listener.protocol;
+  await listening(server, `listeners.${isPackaged(name) ? 'packages' : name}`, address, port);
   return { server, address: format(server.address() as AddressInfo) };
 }
 

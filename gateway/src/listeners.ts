@@ -1,13 +1,12 @@
 import type { Server, Socket } from 'node:net';
-import type { Config, ListenerConfig } from '@sluice/config';
-import { CONTRACT, type Protocol } from '@sluice/contract';
-import { postgres } from '@sluice/postgres';
-import { nativeCiphers, ssh } from '@sluice/ssh';
+import { type Config, type ListenerConfig, protocolNamed } from '@sluice/config';
 import type { Agents } from './agents/agents.js';
 import { type AgentListener, listenForAgents } from './agents/listener.js';
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { listen } from './listener.js';
 import type { Log } from './log.js';
+import type { LoadedPackage } from './packages/load.js';
+import { loadProtocol } from './protocols.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
 import type { HandshakeTurns } from './strangers/handshakes.js';
@@ -23,6 +22,7 @@ export interface Open {
 }
 
 interface Parts {
+  readonly packages: readonly LoadedPackage[];
   readonly sshKeys: SshKeys;
   readonly agents: Agents;
   readonly log: Log;
@@ -34,16 +34,14 @@ type Accept = (socket: Socket, listener: Listener) => void;
 
 /** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
 export async function* openListeners({ listeners, data }: Config, parts: Parts, accept: Accept): AsyncGenerator<Open> {
-  const tls = await tlsOf(listeners.postgres, data);
-  const { login, requireTls } = listeners.postgres;
-  yield* open({ protocol: postgres, tls, alpn: ['postgresql'], login, requireTls }, listeners.postgres, accept);
-  if (listeners.ssh) {
-    if (!nativeCiphers)
-      parts.log.operator.info(
-        'SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU',
-      );
-    const protocol = ssh({ hostKeys: { 'ssh-ed25519': parts.sshKeys.hostKey } });
-    yield* open({ protocol, tls: undefined, alpn: [], keyExchange: true }, listeners.ssh, accept);
+  const packaged = new Map(parts.packages.map(({ name, protocol }) => [name, protocol]));
+  const hostKeys = { 'ssh-ed25519': parts.sshKeys.hostKey };
+  const info = (sentence: string): void => parts.log.operator.info(sentence);
+  for (const one of listeners.clients) {
+    const protocol = await loadProtocol(one.protocol, packaged, { hostKeys, info });
+    const { traits } = protocolNamed(one.protocol);
+    const { login, requireTls } = one;
+    yield* open({ protocol, traits, tls: await tlsOf(one, data), login, requireTls }, one, accept);
   }
   if (listeners.agents) yield* openForAgents(listeners.agents, data, parts);
 }
@@ -53,16 +51,10 @@ async function* open(
   { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
   accept: Accept,
 ): AsyncGenerator<Open> {
-  checkContract(listener.protocol);
   for (const address of addresses) {
     const bound = await listen(listener, address, port, accept);
     yield { ...bound, name: listener.protocol.name };
   }
-}
-
-function checkContract({ name, contract }: Protocol): void {
-  if (contract === CONTRACT) return;
-  throw new Error(`Protocol ${name} was made for contract ${String(contract)}; this gateway has ${CONTRACT}.`);
 }
 
 async function* openForAgents(

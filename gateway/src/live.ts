@@ -54,8 +54,8 @@ export function sameTarget(one: Config, other: Config, name: string): boolean {
 }
 
 /** Where a connection leads, by which way, and as whom; `account` where it is not that of the credential. */
-function targetOf({ protocol, target, credential, via }: ConnectionConfig, account = ''): string {
-  return JSON.stringify([protocol, target, account || credential.user, credential.secret, via]);
+function targetOf({ protocol, target, credential, via, options }: ConnectionConfig, account = ''): string {
+  return JSON.stringify([protocol, target, account || credential.user, credential.secret, via, options]);
 }
 
 /**

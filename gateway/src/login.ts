@@ -37,9 +37,7 @@ const CONFIRMATION = 5 * 60_000 + 1_000;
 
 /** The account of the credential, or one of those beside it. */
 export const hasAccount = (connection: Connection, account: string): boolean =>
-  account === '' ||
-  account === connection.credential.user ||
-  (connection.protocol === 'ssh' && connection.accounts.includes(account));
+  account === '' || account === connection.credential.user || connection.accounts.includes(account);
 
 const hasAccountOf = (connections: readonly Connection[], name: string, account: string): boolean => {
   const connection = connections.find((one) => one.name === name);
@@ -144,7 +142,7 @@ export class Login {
     }
     const connection = services.connections.get(name);
     if (!connection || connection.protocol !== this.#session.protocol) {
-      if (this.#session.protocol === 'ssh') return this.#menu(proven, name, account);
+      if (this.#listener.traits.menu) return this.#menu(proven, name, account);
       return refuse({ code: 'unknown-connection', connection: name });
     }
     if (!this.#mayUse(proven, connection)) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Language, openPool } from '@sluice/analysis';
 import { PostgresLanguage, WORKER } from '@sluice/sql-postgres';
+import { pathToFileURL } from 'node:url';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
@@ -15,6 +16,8 @@ import { Counters } from './counters.js';
 import { Guesses } from './guesses.js';
 import { type Snapshot, snapshotOf } from './live.js';
 import { Log } from './log.js';
+import { packagesOf } from './configuration.js';
+import { type LoadedPackage, loadPackages } from './packages/load.js';
 import { privateFolder } from './private-files.js';
 import { Readings } from './reading/reading.js';
 import { RecordKeeper } from './record-keeper.js';
@@ -25,6 +28,8 @@ import { Webhooks } from './webhooks.js';
 
 /** What a gateway is made of. */
 export interface Parts {
+  /** Protocols in packages of somebody else. */
+  readonly packages: readonly LoadedPackage[];
   readonly pool: ReturnType<typeof openPool>;
   readonly languages: ReadonlyMap<string, Language>;
   readonly journal: Journal;
@@ -48,6 +53,7 @@ export interface Parts {
 
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
 export async function openParts(config: Config, operator: Logger): Promise<Parts> {
+  const packages = await loadPackages(packagesOf(config), config.folder);
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
   const pool = openPool(WORKER);
@@ -75,6 +81,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     join(config.data, 'sessions.db'),
     () => barrier.now(),
     (error) => operator.error({ error }, 'the record cannot be read'),
+    Object.fromEntries(packages.map(({ name, entry }) => [name, pathToFileURL(entry).href])),
   );
   log.onRecord = (header) => readings.note(header);
   const keeper = await RecordKeeper.open({ config, journal, readings, store, operator });
@@ -101,6 +108,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
+    packages,
     live,
     pool,
     languages,

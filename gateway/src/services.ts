@@ -1,5 +1,5 @@
 import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
-import type { ConnectionConfig } from '@sluice/config';
+import type { ConnectionConfig, Traits } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from './agents/agents.js';
 import type { ServerTls } from './certificate.js';
@@ -21,14 +21,11 @@ export type Connection = ConnectionConfig;
 export interface Listener {
   readonly protocol: Protocol;
   readonly tls: ServerTls | undefined;
-  /** Application protocols to settle on by ALPN. */
-  readonly alpn: string[];
-  /** A connection begins with a key exchange, before anybody says who they are. */
-  readonly keyExchange?: boolean;
+  readonly traits: Traits;
   /** Clients without TLS are not let in. */
   readonly requireTls?: boolean;
   /** How clients log in that ask for no other way. */
-  readonly login?: LoginWay;
+  readonly login?: LoginWay | undefined;
 }
 
 /** What a session needs from the process around it. Everything outside comes through here (DESIGN rule 8). */

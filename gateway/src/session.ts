@@ -12,6 +12,7 @@ import {
   type Gate,
   type HiddenCounts,
   type Limits,
+  NEUTRAL_WORDS,
   type Patience,
   type Principal,
   type ResponseEvent,
@@ -44,6 +45,7 @@ export class Session implements Gate, LoginSession {
   readonly client: string;
   readonly protocol: string;
   readonly limits: Limits;
+  readonly words = NEUTRAL_WORDS;
   readonly tls: boolean;
   readonly requireTls: boolean;
   readonly loopback: boolean;
@@ -125,7 +127,8 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon({ code: 'columns-masked' });
-    else if (this.protocol === 'ssh' && unmasked && judge(this).masks) this.#endSoon({ code: 'output-masked' });
+    else if (this.#listener.traits.answers === 'text' && unmasked && judge(this).masks)
+      this.#endSoon({ code: 'output-masked' });
   }
 
   /** A statement or command that was let through may finish. A shell or a forwarded connection would not by itself. */
@@ -154,10 +157,10 @@ export class Session implements Gate, LoginSession {
 
   async secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured> {
     if (side === 'client') {
-      const { tls, alpn } = this.#listener;
+      const { tls, traits } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
       await this.#services.handshakes.turn(this.address, stream, 'tls');
-      return secureClient(stream, tls.context, tls.certificate, alpn, (reason) => this.broke(reason));
+      return secureClient(stream, tls.context, tls.certificate, [...traits.alpn], (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
     const secured = await this.#reach().secure(stream.handOver());
@@ -199,7 +202,7 @@ export class Session implements Gate, LoginSession {
     return this.#waiting > 0 || this.#programs.size > 0 || this.#ended < this.#running;
   }
 
-  record(event: ResponseEvent): boolean {
+  record(event: ResponseEvent): void {
     this.lastActivity = Date.now();
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
@@ -208,17 +211,12 @@ export class Session implements Gate, LoginSession {
     const kept = this.#services.log.response(this.id, event);
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && event.type === 'part' && event.stream) this.end({ code: 'record-unwritable' });
-    return true;
   }
 
   #countHidden(hidden: HiddenCounts): void {
     const { counters } = this.#services;
     for (const [reason, columns] of Object.entries(hidden))
       Counters.add(counters.hiddenColumns, JSON.stringify([this.connection?.name ?? '', reason]), columns);
-  }
-
-  drained(): Promise<void> {
-    return Promise.resolve();
   }
 
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean {
@@ -255,7 +253,12 @@ export class Session implements Gate, LoginSession {
 
   #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
-    if (command.type !== 'sql') return void this.#programs.set(command.id, command.type);
+    if (command.type !== 'sql') {
+      this.#programs.set(command.id, command.type);
+      // What a protocol of somebody else says of its session has no other owner.
+      if (command.type === 'custom' && changes) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+      return;
+    }
     if (command.phase !== 'run') return;
     this.#running = command.id;
     const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};

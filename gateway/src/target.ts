@@ -1,18 +1,15 @@
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
+import { type ConnectionConfig as Connection, protocolNamed } from '@sluice/config';
 import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
-import { dialVia, secureVia } from './agents/dial.js';
-import type { ConnectionConfig as Connection } from '@sluice/config';
 import type { Agents } from './agents/agents.js';
-import type { SshKeys } from './ssh/keys.js';
+import { dialVia, secureVia } from './agents/dial.js';
+import { type SshKeys, hasHostKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;
-
-/** What is asked for where TLS with a target is agreed on (PostgreSQL 17 looks at it). */
-const ALPN = ['postgresql'];
 
 /** The way to the target of a connection: directly, or through an agent, which may be who has the password. */
 export class Way {
@@ -42,14 +39,15 @@ export class Way {
     const { host } = connection.target;
     const { user, password } = connection.credential;
     const agentSecret = (): string | undefined => this.#agentSecret;
-    const { tls, database } = connection.protocol === 'postgres' ? connection.target : NO_TLS;
+    const { tls, database } = connection.target;
     const account = this.#account === '' ? user : this.#account;
     return {
       host,
       tls,
       user: account,
       ...(database !== undefined && { database }),
-      ...(connection.protocol === 'ssh' && { ssh: this.#services.ssh.target(connection, account) }),
+      ...(hasHostKeys(connection) && { ssh: this.#services.ssh.target(connection, account) }),
+      options: connection.options,
       // Read when the target asks for it: where an agent has it, it comes with the dial.
       get password() {
         return password?.reveal() ?? agentSecret();
@@ -65,12 +63,11 @@ export class Way {
   /** TLS with the target, verified as the connection demands. An agent's stream stays the same one. */
   secure(stream: Duplex): Promise<Secured> {
     const connection = this.#connection;
-    if (connection.protocol !== 'postgres' || connection.target.tls === 'disable') {
-      throw new Error('this connection does not use TLS');
-    }
     const { host, tls, ca } = connection.target;
-    if (connection.via !== undefined) return secureVia(stream, connection, ALPN);
-    return secureUpstream(stream, { host, mode: tls, alpn: ALPN, ...(ca !== undefined && { ca }) });
+    if (tls === 'disable') throw new Error('this connection does not use TLS');
+    const { alpn } = protocolNamed(connection.protocol).traits;
+    if (connection.via !== undefined) return secureVia(stream, connection, alpn);
+    return secureUpstream(stream, { host, mode: tls, alpn, ...(ca !== undefined && { ca }) });
   }
 
   /** The login is over: what it took is forgotten. */
@@ -109,9 +106,6 @@ export class Way {
     }
   }
 }
-
-/** What encryption there is, the protocol brings. */
-const NO_TLS = { tls: 'disable', database: undefined } as const;
 
 /** What leads to targets. */
 interface Reach {

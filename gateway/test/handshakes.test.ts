@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 const open = (): PassThrough => new PassThrough();
 const after = async (milliseconds: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(milliseconds));
 
-function line(): { begun: string[]; ask(address: string, kind?: 'tls' | 'ssh', stream?: PassThrough): void } {
+function line(): { begun: string[]; ask(address: string, kind?: 'tls' | 'keyExchange', stream?: PassThrough): void } {
   const turns = new HandshakeTurns();
   const begun: string[] = [];
   return {
@@ -21,7 +21,7 @@ function line(): { begun: string[]; ask(address: string, kind?: 'tls' | 'ssh', s
 test('no more begin in a second than may, and of SSH fewer', async () => {
   for (const [kind, most] of [
     ['tls', 1_000 / SPACING_MS.tls],
-    ['ssh', 1_000 / SPACING_MS.ssh],
+    ['keyExchange', 1_000 / SPACING_MS.keyExchange],
   ] as const) {
     const { begun, ask } = line();
     for (let n = 0; n < 1_000; n++) ask(`127.0.${n % 250}.2`, kind);
@@ -53,10 +53,10 @@ test('who says something goes before the silent ones of the same address', async
   const turns = new HandshakeTurns();
   const begun: string[] = [];
   const ask = (name: string, bytesRead: number): void =>
-    void turns.turn('127.0.0.2', Object.assign(open(), { bytesRead }), 'ssh').then(() => void begun.push(name));
+    void turns.turn('127.0.0.2', Object.assign(open(), { bytesRead }), 'keyExchange').then(() => void begun.push(name));
   for (let n = 0; n < 400; n++) ask('silent', 0);
   ask('talking', 21);
-  await after(2 * SPACING_MS.ssh);
+  await after(2 * SPACING_MS.keyExchange);
   expect(begun).toEqual(['silent', 'talking', 'silent']);
 });
 

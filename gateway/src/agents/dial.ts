@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
 import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
-import type { ConnectionConfig as Connection, PostgresConnection } from '@sluice/config';
+import type { ConnectionConfig as Connection } from '@sluice/config';
 import type { Agents } from './agents.js';
 
 /** A stream to the target of a connection through its agent, and the password if the agent is who has it. */
@@ -39,11 +39,7 @@ export async function dialVia(
  *
  * @throws Error when TLS is not up, or when bytes came that were not inside it
  */
-export async function secureVia(
-  stream: Duplex,
-  { target }: PostgresConnection,
-  alpn: readonly string[],
-): Promise<Secured> {
+export async function secureVia(stream: Duplex, { target }: Connection, alpn: readonly string[]): Promise<Secured> {
   const tunnelled = stream as TunnelStream;
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const before = tunnelled.bytesReceived;

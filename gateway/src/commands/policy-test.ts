@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson } from '@sluice/cli';
+import { isPackaged } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { parse } from 'yaml';
@@ -38,6 +39,10 @@ export async function testPolicy(file: string, configuration: string, output: 't
   for (const one of read.data.cases) {
     const connection = config.connections.get(one.connection);
     if (!connection) throw new CliError(`${file}: there is no connection "${one.connection}".`);
+    if (isPackaged(connection.protocol)) {
+      const reason = `commands of "${one.connection}" are read by the package ${connection.protocol} alone`;
+      throw new CliError(`${file}: ${reason}, so no case can be about them.`);
+    }
     const principal = one.principal === undefined ? NOBODY : config.principals.get(one.principal);
     if (!principal) throw new CliError(`${file}: there is no principal "${one.principal}".`);
     const policy = compilePolicy(connection.rules, { trustedFunctions: connection.trustedFunctions });

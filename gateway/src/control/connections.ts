@@ -25,15 +25,21 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
     const { principal } = caller(request);
     const within = scope(request);
     const all = principal.roles.includes('admin');
-    return [...gateway.config.connections.values()]
-      .filter(({ name, access }) => within(name) && (all || mayUse(principal, access)))
-      .map(({ name, protocol, policies }) => ({
-        name,
-        protocol,
-        policies,
-        listener: gateway.addresses.get(protocol) ?? '',
-        tls: protocol === 'postgres' && gateway.config.listeners.postgres.tls !== 'off',
-      }));
+    return (
+      [...gateway.config.connections.values()]
+        // One whose listener is opened by the next start is not to be reached yet.
+        .filter(
+          ({ name, protocol, access }) =>
+            gateway.addresses.has(protocol) && within(name) && (all || mayUse(principal, access)),
+        )
+        .map(({ name, protocol, policies }) => ({
+          name,
+          protocol,
+          policies,
+          listener: gateway.addresses.get(protocol) ?? '',
+          tls: gateway.config.listeners.clients.some((one) => one.protocol === protocol && one.tls !== 'off'),
+        }))
+    );
   });
 
   const login = {

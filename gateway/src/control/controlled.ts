@@ -3,7 +3,7 @@
  */
 import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
-import type { Config, ConnectionConfig, PostgresConnection } from '@sluice/config';
+import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import type { Directory, PendingLogins } from '@sluice/identity';
@@ -63,7 +63,7 @@ export interface Controlled {
   /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
   hiddenAhead(
     policy: CompiledPolicy,
-    connection: PostgresConnection,
+    connection: ConnectionConfig,
     command: SqlCommand,
     facts: Facts,
     context: PolicyContext,

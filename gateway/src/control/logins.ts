@@ -1,6 +1,5 @@
-import { SshClientConfig } from '@sluice/api';
 import { randomBytes } from 'node:crypto';
-import { type Proven, makersBy, mayUse } from '@sluice/identity';
+import { type Proven, makersBy } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '../log.js';
 import { problems, textOf } from './answers.js';
@@ -12,7 +11,7 @@ const Confirmation = z.strictObject({
   as: z.string().optional().describe('Whose login it is, if not the own one: for administrators.'),
 });
 
-/** Logins that wait for somebody who is logged in already, and what SSH clients need to know of the gateway. */
+/** Logins that wait for somebody who is logged in already. */
 export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
   const whoever = (proven: Proven, within: Scope, name: string | undefined): Proven => {
     const own = proven.principal;
@@ -70,33 +69,6 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
       )
       .header('cache-control', 'no-store')
       .send(page(code, nonce));
-  });
-
-  const client = {
-    tags: ['connections'],
-    summary: 'What an SSH client needs to know',
-    response: { 200: SshClientConfig, ...problems(404) },
-  };
-  app.get('/v1/client-config/ssh', { ...about, schema: client }, (request): SshClientConfig => {
-    const { principal } = caller(request);
-    const within = scope(request);
-    const listener = gateway.addresses.get('ssh');
-    if (listener === undefined) {
-      throw new ControlError(404, 'This gateway has no listener for SSH.', 'Add listeners.ssh to its configuration.');
-    }
-    const at = listener.lastIndexOf(':');
-    const all = principal.roles.includes('admin');
-    return {
-      host: listener.slice(0, at).replace(/^\[|\]$/g, ''),
-      port: Number(listener.slice(at + 1)),
-      hostKey: gateway.sshKeys.hostKeyLine,
-      userCa: gateway.sshKeys.authorityLine,
-      connections: [...gateway.config.connections.values()]
-        .filter(
-          ({ name, protocol, access }) => protocol === 'ssh' && within(name) && (all || mayUse(principal, access)),
-        )
-        .map(({ name }) => name),
-    };
   });
 }
 

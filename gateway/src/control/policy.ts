@@ -1,6 +1,8 @@
 import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
+import { isPackaged, protocolNamed } from '@sluice/config';
 import { mayUse } from '@sluice/identity';
+import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
 import { explainFacts, explainHidden, explainShell } from '../explain.js';
 import { problems } from './answers.js';
@@ -20,7 +22,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['policy'],
     summary: 'What the rules in force say of a command',
     body: Wish,
-    response: { 200: Explanation, ...problems(403, 404) },
+    response: { 200: Explanation, ...problems(403, 404, 409) },
   };
   const config = { about: 'connections' } as const;
   app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {
@@ -42,15 +44,24 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       connection: { name: found.connection.name, protocol: found.connection.protocol },
     };
     const { shell, sql, major } = wish;
+    if (isPackaged(found.connection.protocol)) {
+      const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
+      throw new ControlError(
+        409,
+        `Commands of "${found.connection.name}" are read by the package ${found.connection.protocol} alone.`,
+        hint,
+      );
+    }
     if (shell) return explainShell(shell, found.policy, sql, context);
-    const dialect = { name: 'postgres', major } as const;
+    const dialect = dialectOf(major);
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
     const language = gateway.languages.get(dialect.name);
     if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
     const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
     const explanation = explainFacts(found.policy, facts, sql, context);
     const { policy, connection } = found;
-    if (explanation.decision === 'deny' || connection.protocol !== 'postgres' || !policy.masks) return explanation;
+    const { answers } = protocolNamed(connection.protocol).traits;
+    if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
     const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
     return explainHidden(explanation, plan, connection.notFollowed);
   });

@@ -15,6 +15,7 @@ import { connectionRoutes } from './connections.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes } from './identity.js';
 import { loginRoutes } from './logins.js';
+import { sshClientRoutes } from '../ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
 import { OPEN, checked, describeApi } from './openapi.js';
 import { policyRoutes } from './policy.js';
@@ -123,6 +124,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   connectionRoutes(routes);
   identityRoutes(routes);
   loginRoutes(routes);
+  sshClientRoutes(routes);
   metricsRoute(routes);
   policyRoutes(routes);
   reloadRoute(routes);

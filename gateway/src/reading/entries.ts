@@ -1,9 +1,9 @@
 import type { TimelineEntry } from '@sluice/api';
-import { decodeResult } from '@sluice/postgres';
 import type { Entry } from '@sluice/recording';
+import type { Replay } from '../protocols.js';
 
-/** An entry of a session as the control API has it. */
-export function toApi(entry: Entry, protocol: string): TimelineEntry {
+/** An entry of a session as the control API has it. `replay`: of its protocol, where that has one. */
+export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
   switch (entry.type) {
     case 'command': {
       const { type, at, id, phase, text, decision } = entry;
@@ -23,7 +23,7 @@ export function toApi(entry: Entry, protocol: string): TimelineEntry {
     case 'response': {
       const { type, at, command, outcome, summary, rows, bytes, hidden, data } = entry;
       const answered = { type, at, command, outcome, summary, rows, bytes, ...(hidden && { hidden }) };
-      return protocol === 'postgres' ? { ...answered, result: decodeResult(data) } : answered;
+      return replay ? { ...answered, result: readable(data, replay) } : answered;
     }
     case 'output': {
       const { type, at, command, stream, data } = entry;
@@ -33,3 +33,19 @@ export function toApi(entry: Entry, protocol: string): TimelineEntry {
       return { type: entry.type, at: entry.at, summary: entry.summary };
   }
 }
+
+/** What a replay cannot read is said in its place: it keeps nobody from the rest. */
+function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {
+  try {
+    const { columns, rows, messages, copied } = replay(data);
+    if ([columns, messages, copied].every(isTexts) && rows.every(isRow)) return { columns, rows, messages, copied };
+  } catch {
+    // Said below.
+  }
+  const message = 'This answer cannot be read: its protocol makes nothing of it that can be shown.';
+  return { columns: [], rows: [], messages: [message], copied: [] };
+}
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === 'string');
+const isRow = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((cell) => cell === null || typeof cell === 'string');

@@ -13,6 +13,8 @@ export interface ReadingStart {
   readonly end: Place;
   /** Sessions that are open: their end is yet to come. */
   readonly live: readonly string[];
+  /** Addresses of the code of protocols in packages of somebody else, by package. */
+  readonly packages: Readonly<Record<string, string>>;
 }
 
 /** A session, in one of the ways that it can be had. */

@@ -14,6 +14,7 @@ import {
 import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
+import type { Replay } from '../protocols.js';
 import type { ReadRequest, ReadingStart } from './messages.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
@@ -54,7 +55,17 @@ export class Reader {
   #wake: (() => void) | undefined;
   #cancelled = false;
 
-  constructor(start: ReadingStart, request: ReadRequest, send: (bytes: Uint8Array) => void) {
+  readonly #replaying: Promise<Replay | undefined>;
+  #replay: Replay | undefined;
+
+  /** `replay`: of the protocol of that session. */
+  constructor(
+    start: ReadingStart,
+    request: ReadRequest,
+    replay: Promise<Replay | undefined>,
+    send: (bytes: Uint8Array) => void,
+  ) {
+    this.#replaying = replay;
     this.#start = start;
     this.#request = request;
     this.#send = send;
@@ -63,6 +74,7 @@ export class Reader {
   /** Resolves at the end, with the cursor of the next page where there is one. */
   async run(): Promise<string | undefined> {
     const { session } = this.#request;
+    this.#replay = await this.#replaying;
     switch (this.#request.as) {
       case 'page':
         return this.#page(this.#request);
@@ -202,7 +214,7 @@ export class Reader {
 
   /** An answer that is not as described is not sent. */
   #json(entry: Entry): string {
-    return JSON.stringify(TimelineEntry.parse(toApi(entry, this.#request.session.protocol)));
+    return JSON.stringify(TimelineEntry.parse(toApi(entry, this.#replay)));
   }
 
   async #write(text: string): Promise<void> {

@@ -86,9 +86,16 @@ export class Readings {
   /**
    * @param index file of the index; made of the journal where it is missing
    * @param flush puts what is still in memory into the journal
+   * @param packages addresses of the code of protocols in packages of somebody else, by package
    */
-  constructor(journal: Journal, index: string, flush: () => void, onFailure: (message: string) => void) {
-    this.#start = { folder: journal.folder, process: journal.process, index };
+  constructor(
+    journal: Journal,
+    index: string,
+    flush: () => void,
+    onFailure: (message: string) => void,
+    packages: Readonly<Record<string, string>> = {},
+  ) {
+    this.#start = { folder: journal.folder, process: journal.process, index, packages };
     this.#journal = journal;
     this.#flush = flush;
     this.#onFailure = onFailure;

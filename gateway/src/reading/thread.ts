@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SessionIndex } from '@sluice/store';
 import { catchUp } from './catch-up.js';
 import { findExpired } from './expired.js';
-import type { Answer, FromThread, Question, ReadingStart, ToThread } from './messages.js';
+import { type Replay, replayOf } from '../protocols.js';
+import type { Answer, FromThread, Question, ReadRequest, ReadingStart, ToThread } from './messages.js';
 import { Reader, ReadingError } from './reader.js';
 
 /**
@@ -16,6 +17,10 @@ const send = (message: FromThread): void => parentPort?.postMessage(message);
 
 /** Resolves when the index has all that was on record at the start. What is asked before waits for it. */
 const ready = catchUp(index, start);
+
+/** What makes the answers of a session readable. That a package cannot be loaded any more keeps nobody from the rest. */
+const replayed = ({ session }: ReadRequest): Promise<Replay | undefined> =>
+  replayOf(session.protocol, start.packages).catch(() => undefined);
 
 async function answerTo(question: Question): Promise<Answer> {
   switch (question.type) {
@@ -57,7 +62,7 @@ async function handle(message: ToThread): Promise<void> {
       break;
     case 'read': {
       const { id, request } = message;
-      const reader = new Reader(start, request, (bytes) => send({ type: 'chunk', id, bytes }));
+      const reader = new Reader(start, request, replayed(request), (bytes) => send({ type: 'chunk', id, bytes }));
       readers.set(id, reader);
       try {
         const next = await reader.run();

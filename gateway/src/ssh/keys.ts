@@ -58,7 +58,7 @@ export class SshKeys {
   /** Looks up the first keys that were seen of these connections, which may be new ones. Throws where a key cannot be read. */
   async know(connections: Iterable<ConnectionConfig>): Promise<void> {
     for (const connection of connections) {
-      if (connection.protocol !== 'ssh') continue;
+      if (!hasHostKeys(connection)) continue;
       const { name } = connection;
       checkKey(connection);
       const blob = this.#pinned.has(name) ? undefined : await this.#store.setting(pin(name));
@@ -160,6 +160,10 @@ export class SshKeys {
       );
   }
 }
+
+/** It leads to a host that is known by its keys. */
+export const hasHostKeys = (connection: ConnectionConfig): connection is SshConnection =>
+  connection.target.hostKeys !== undefined;
 
 const HOST_ALGORITHMS = [
   'ssh-ed25519',

@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { CliError } from './errors.js';
 import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
-import { clientConfigSsh } from './commands/client-config-ssh.js';
-import { clientConfig, postgresConfig } from './commands/client-config.js';
+import { CLIENTS } from './clients/index.js';
+import { clientConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { login } from './commands/login.js';
@@ -59,8 +59,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   reload(program, context);
   sessions(program, context);
   tokens(program, context);
-  postgresConfig(program, context);
-  clientConfigSsh(clientConfig(program), context);
+  for (const { addConfig } of CLIENTS) addConfig(clientConfig(program), context);
   completion(program);
   return program;
 }

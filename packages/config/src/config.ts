@@ -4,12 +4,14 @@ import type { Secret } from './values.js';
 
 /** A checked configuration. Paths are absolute, sizes are bytes, times are milliseconds. */
 export interface Config {
+  /** Where the configuration file is: packages that it names are found from there. */
+  readonly folder: string;
   readonly data: string;
   readonly listeners: {
-    readonly postgres: ListenerConfig;
-    readonly ssh: { readonly addresses: readonly string[]; readonly port: number } | undefined;
+    /** Where clients connect: a listener for each protocol. */
+    readonly clients: readonly ListenerConfig[];
     /** Where agents dial in; undefined: nowhere. */
-    readonly agents: Omit<ListenerConfig, 'login' | 'requireTls'> | undefined;
+    readonly agents: Pick<ListenerConfig, 'addresses' | 'port' | 'tls'> | undefined;
   };
   readonly control: {
     readonly address: string;
@@ -64,11 +66,14 @@ export interface Config {
 }
 
 export interface ListenerConfig {
+  /** A protocol of Sluice's own, or the package that it is in. */
+  readonly protocol: string;
   readonly addresses: readonly string[];
   readonly port: number;
   /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
-  readonly login: 'scram' | 'password' | 'oauth';
+  /** The way that is asked for first; undefined: the protocol has its own. */
+  readonly login: 'scram' | 'password' | 'oauth' | undefined;
   /** Clients without TLS are not let in. */
   readonly requireTls: boolean;
 }
@@ -116,10 +121,40 @@ export interface WebhookConfig {
   readonly secret: Secret;
 }
 
-export type ConnectionConfig = PostgresConnection | SshConnection;
-
-interface ConnectionBase {
+export interface ConnectionConfig {
   readonly name: string;
+  /** A protocol of Sluice's own, or the package that it is in. */
+  readonly protocol: string;
+  readonly target: {
+    readonly host: string;
+    readonly port: number;
+    readonly database: string | undefined;
+    /** How TLS with it is made; 'disable' where the protocol has encryption of its own. */
+    readonly tls: TlsMode;
+    /** PEM of the authority to trust. */
+    readonly ca: string | undefined;
+    /** How long a pooler between keeps a process of the server for one client; undefined: there is no pooler. */
+    readonly pooled: 'session' | 'transaction' | undefined;
+    /** Which keys it may have, where it is known by keys of SSH. */
+    readonly hostKeys: HostKeys | undefined;
+  };
+  readonly credential: {
+    /** Empty where the target asks for none. */
+    readonly user: string;
+    readonly password: Secret | undefined;
+    /** What the agent of `via` calls the password that it sends with each dial. */
+    readonly secret: string | undefined;
+    /** Of SSH. */
+    readonly privateKey: Secret | undefined;
+    /** A certificate by the gateway's own authority. */
+    readonly certificate: boolean;
+  };
+  /** Accounts that may be named besides that of the credential. */
+  readonly accounts: readonly string[];
+  /** What reads command lines there. */
+  readonly shell: 'sh' | 'bash' | 'opaque';
+  /** For a protocol in a package, as it was written. */
+  readonly options: Readonly<Record<string, unknown>>;
   /** The agent that dials the target; undefined: the gateway itself. */
   readonly via: string | undefined;
   readonly access: readonly string[];
@@ -130,42 +165,12 @@ interface ConnectionBase {
   readonly policies: readonly string[];
   readonly rules: readonly Rule[];
   readonly trustedFunctions: readonly string[];
-}
-
-export interface PostgresConnection extends ConnectionBase {
-  readonly protocol: 'postgres';
   /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
   readonly notFollowed: 'mask' | 'refuse';
-  readonly target: {
-    readonly host: string;
-    readonly port: number;
-    readonly database: string | undefined;
-    readonly tls: TlsMode;
-    /** PEM of the authority to trust. */
-    readonly ca: string | undefined;
-    /** How long a pooler between keeps a process of the server for one client; undefined: there is no pooler. */
-    readonly pooled: 'session' | 'transaction' | undefined;
-  };
-  readonly credential: {
-    readonly user: string;
-    readonly password: Secret | undefined;
-    /** What the agent of `via` calls the password that it sends with each dial. */
-    readonly secret: string | undefined;
-  };
 }
 
-export interface SshConnection extends ConnectionBase {
-  readonly protocol: 'ssh';
-  readonly target: { readonly host: string; readonly port: number; readonly hostKeys: HostKeys };
-  readonly credential: PostgresConnection['credential'] & {
-    readonly privateKey: Secret | undefined;
-    /** A certificate by the gateway's own authority. */
-    readonly certificate: boolean;
-  };
-  /** Accounts that may be named besides that of the credential. */
-  readonly accounts: readonly string[];
-  readonly shell: 'sh' | 'bash' | 'opaque';
-}
+/** A connection to a host that is known by its keys. */
+export type SshConnection = ConnectionConfig & { readonly target: { readonly hostKeys: HostKeys } };
 
 /** Which keys a host may have. */
 export interface HostKeys {

@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';
-import { type KnownHost, type PublicKey, isAbout } from '@sluice/keys';
 import {
   type Config,
   type ConnectionConfig,
-  type HostKeys,
   type IssuerConfig,
+  type ListenerConfig,
   type Problem,
   describeProblem,
 } from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
-import { isExposed, jsonSchema, type Settings, settings } from './schema.js';
+import { PROTOCOL_NAMES } from './protocols/index.js';
+import { jsonSchema, type Settings, settings } from './schema.js';
 
 export type Loaded =
   | {
@@ -76,7 +76,8 @@ function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'mess
 }
 
 function toConfig(from: Settings, folder: string): Config {
-  const { address, require_tls = isExposed(address), ...listener } = from.listeners.postgres;
+  const { agents, packages } = from.listeners;
+  const own: Readonly<Record<string, unknown>> = from.listeners;
   const { upstream_login, sessions_per_principal, logins_per_address, ...limits } = from.limits;
   const rules = mapped(from.policies, (list, name) =>
     list.map((one, at): Rule => {
@@ -86,11 +87,11 @@ function toConfig(from: Settings, folder: string): Config {
     }),
   );
   return {
+    folder,
     data: resolve(folder, from.data),
     listeners: {
-      postgres: { addresses: [address].flat(), ...listener, requireTls: require_tls },
-      ssh: from.listeners.ssh && { addresses: [from.listeners.ssh.address].flat(), port: from.listeners.ssh.port },
-      agents: toAgents(from.listeners.agents),
+      clients: [...PROTOCOL_NAMES.flatMap((name) => (own[name] as ListenerConfig | undefined) ?? []), ...packages],
+      agents: toAgents(agents),
     },
     control: from.control,
     limits: {
@@ -126,51 +127,12 @@ function toRecord({ max_size, witness, ...record }: Settings['record'], folder: 
   };
 }
 
-type Written = Settings['connections'][string];
-
-function toConnection(one: Written, name: string, rules: ReadonlyMap<string, readonly Rule[]>): ConnectionConfig {
-  const { host, port } = one.target;
-  const { via, access, approval, keep, policies } = one;
-  const applied = policies.flatMap((policy) => rules.get(policy) ?? []);
-  const base = { name, via, access, approval, keep, policies, rules: applied };
-  const { user, password, secret } = one.credential;
-  const credential = { user, password, secret: secret?.slice('agent:'.length) };
-  if (one.protocol === 'postgres') {
-    const { database, tls, ca, pooled } = one.target;
-    const { protocol, functions, not_followed: notFollowed } = one;
-    return {
-      ...base,
-      protocol,
-      notFollowed,
-      target: { host, port, database, tls, ca, pooled },
-      credential,
-      trustedFunctions: functions.trusted,
-    };
-  }
-  const { protocol, accounts, shell } = one;
-  const { private_key: privateKey, certificate } = one.credential;
-  return {
-    ...base,
-    protocol,
-    target: { host, port, hostKeys: toHostKeys(one.target) },
-    credential: { ...credential, privateKey, certificate: certificate === true },
-    accounts,
-    shell,
-    trustedFunctions: [],
-  };
-}
-
-function toHostKeys({ host, port, host_keys }: Extract<Written, { protocol: 'ssh' }>['target']): HostKeys {
-  const { keys, ca, known_hosts = [], first_use } = host_keys;
-  const known = known_hosts.filter((line) => isAbout(line, host, port));
-  const marked = (marker: KnownHost['marker']): PublicKey[] =>
-    known.filter((line) => line.marker === marker).map(({ key }) => key);
-  return {
-    keys: [...keys, ...marked(undefined)],
-    authorities: [...ca, ...marked('cert-authority')],
-    revoked: marked('revoked'),
-    firstUse: first_use === true,
-  };
+function toConnection(
+  one: Settings['connections'][string],
+  name: string,
+  rules: ReadonlyMap<string, readonly Rule[]>,
+): ConnectionConfig {
+  return { ...one, name, rules: one.policies.flatMap((policy) => rules.get(policy) ?? []) };
 }
 
 function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig {
@@ -232,4 +194,5 @@ function keysAt(path: Path): readonly string[] {
   return [...new Set(at.flatMap(shapes).flatMap((one) => Object.keys(one.properties ?? {})))];
 }
 
-const shapes = (schema: JsonSchema): readonly JsonSchema[] => schema.anyOf ?? schema.oneOf ?? [schema];
+const shapes = (schema: JsonSchema): readonly JsonSchema[] =>
+  (schema.anyOf ?? schema.oneOf)?.flatMap(shapes) ?? [schema];

@@ -15,6 +15,13 @@ export interface Mistake {
 
 type Issue = z.core.$ZodIssue;
 
+/** The key that says which of several shapes an object has. */
+const SHAPE = 'protocol';
+
+/** It is another shape that was meant. */
+const isAboutShape = ({ path, code }: Issue): boolean =>
+  path.length === 1 && path[0] === SHAPE && (code === 'invalid_union' || code === 'invalid_type');
+
 /** What zod found, in sentences. `keysAt` names the keys that an object may have. */
 export function mistakesOf(issue: Issue, keysAt: (path: Path) => readonly string[], above: Path = []): Mistake[] {
   const path = [...above, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
@@ -29,9 +36,11 @@ export function mistakesOf(issue: Issue, keysAt: (path: Path) => readonly string
     case 'invalid_union': {
       // The branch that was meant is the one that likes the value's type and only minds something inside.
       const meant = issue.errors.find((issues) =>
-        issues.every((one) => one.path.length > 0 || one.code === 'unrecognized_keys'),
+        issues.every((one) => (one.path.length > 0 || one.code === 'unrecognized_keys') && !isAboutShape(one)),
       );
-      return meant?.flatMap((one) => mistakesOf(one, keysAt, path)) ?? [{ path, message: issue.message }];
+      if (meant) return meant.flatMap((one) => mistakesOf(one, keysAt, path));
+      const shapeless = issue.errors.length > 0 && issue.errors.every((issues) => issues.some(isAboutShape));
+      return [{ path: shapeless ? [...path, SHAPE] : path, message: issue.message }];
     }
     case 'invalid_key':
       return issue.issues.map(({ message }) => ({ path, message, at: 'key' }));

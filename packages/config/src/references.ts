@@ -1,4 +1,7 @@
 import { didYouMean, type Mistake, type Path } from './mistake.js';
+import { PROTOCOLS } from './protocols/index.js';
+import { listedTwice, packageOf, packagedMistakes } from './protocols/packaged.js';
+import { list, record, texts } from './written.js';
 
 /**
  * Names that are used without being there, and names that are there twice. Works on the value as it was written, so that
@@ -14,10 +17,11 @@ export function referenceMistakes(value: unknown): Mistake[] {
     policies: Object.keys(record(policies)),
     agents: record(listeners)['agents'] !== undefined,
     issuers: Object.keys(record(issuers)),
-    ssh: record(listeners)['ssh'] !== undefined,
+    listeners: record(listeners),
     rules: record(policies),
   };
   return [
+    ...listedTwice(record(listeners)['packages']),
     ...ofIssuers(record(issuers)),
     ...Object.entries(people).flatMap(([name, one]) => ofPrincipal(one, ['principals', name], known)),
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
@@ -41,8 +45,8 @@ interface Known {
   /** Whether agents can dial in. */
   readonly agents: boolean;
   readonly issuers: readonly string[];
-  /** Whether SSH clients can. */
-  readonly ssh: boolean;
+  /** Sections of `listeners`, as they were written. */
+  readonly listeners: Readonly<Record<string, unknown>>;
   readonly rules: Readonly<Record<string, unknown>>;
 }
 
@@ -104,7 +108,7 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
   const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
   const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
   return [
-    ...(record(value)['protocol'] === 'ssh' ? ofSsh(value, path, known) : []),
+    ...ofProtocol(value, path, known),
     ...(via !== undefined && !known.agents ? [noListener] : []),
     ...(record(credential)['secret'] !== undefined && via === undefined ? [noAgent] : []),
     ...list(policies).flatMap((name, at) => {
@@ -117,33 +121,18 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
   ];
 }
 
-/** What SSH has no way to do is refused here, and not when somebody relies on it. */
-function ofSsh(value: unknown, path: Path, known: Known): Mistake[] {
-  const mistakes: Mistake[] = [];
-  if (!known.ssh) {
-    const hint = 'Add listeners.ssh.';
-    mistakes.push({ path: [...path, 'protocol'], message: 'no SSH client can connect', hint });
+/** What is a mistake by the protocol of a connection. */
+function ofProtocol(value: unknown, path: Path, { rules, listeners }: Known): Mistake[] {
+  const protocol = PROTOCOLS.find(({ name }) => name === record(value)['protocol']);
+  if (!protocol) {
+    const listened = list(listeners['packages']).flatMap((one) => packageOf(one) ?? []);
+    return packagedMistakes(value, path, { listened, rules });
   }
-  for (const [at, policy] of list(record(value)['policies']).entries()) {
-    const rules = typeof policy === 'string' ? list(known.rules[policy]) : [];
-    for (const rule of rules) {
-      const mask = record(record(rule)['mask']);
-      const where = [...path, 'policies', at];
-      const name = String(record(rule)['rule']);
-      if (list(mask['columns']).length > 0) {
-        const hint = 'Use "detect", or a policy of its own for databases.';
-        mistakes.push({ path: where, message: `rule "${name}" masks columns, which SSH does not have`, hint });
-      } else if (mask['with'] === 'null' || mask['with'] === 'generalise') {
-        const hint = 'Use redact, partial or hash.';
-        mistakes.push({
-          path: where,
-          message: `rule "${name}" masks with "${mask['with']}", which a stream of bytes has no place for`,
-          hint,
-        });
-      }
-    }
-  }
-  return mistakes;
+  const { name, title } = protocol;
+  const mistakes = protocol.mistakes(value, path, rules);
+  if (protocol.isListened(listeners[name])) return mistakes;
+  const hint = `Add listeners.${name}.`;
+  return [{ path: [...path, 'protocol'], message: `no ${title} client can connect`, hint }, ...mistakes];
 }
 
 /** An entry that admits nobody is a slip of the pen: whoever wrote it had somebody in mind. */
@@ -236,10 +225,3 @@ function ofPolicy(rules: unknown, path: Path): Mistake[] {
     return [{ path: where, message: `this policy has another rule "${name}"` }];
   });
 }
-
-const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
-
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
-
-const texts = (value: unknown): string[] => list(value).filter((one) => typeof one === 'string');

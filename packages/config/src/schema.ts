@@ -1,10 +1,27 @@
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
-import { isAbout } from '@sluice/keys';
 import { z } from 'zod';
-import { issuer, roles, sessionApproval } from './issuers.js';
+import { issuer, roles } from './issuers.js';
 import type { Outside } from './files.js';
-import { duration, durationOrOff, fileText, knownHosts, privateFileText, publicKey, secret, size } from './values.js';
+import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
+import { packagedConnection, packagedListener } from './protocols/packaged.js';
+import type { WrittenConnection } from './protocols/protocol.js';
+import { isExposed } from './protocols/shared.js';
+import {
+  duration,
+  durationOrOff,
+  fileText,
+  keep,
+  name,
+  port,
+  privateFileText,
+  publicKey,
+  secret,
+  size,
+} from './values.js';
+
+/** What is under `listeners` besides protocols, so that a package of that name would be taken for it. */
+const TAKEN = [...PROTOCOL_NAMES, 'agents', 'packages'];
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
@@ -12,45 +29,6 @@ import { duration, durationOrOff, fileText, knownHosts, privateFileText, publicK
  * Descriptions end up in the JSON Schema that editors complete from.
  */
 export function settings(outside: Outside) {
-  const listener = z
-    .strictObject({
-      address: z
-        .union([z.string(), z.array(z.string()).min(1)], { error: 'write one address or a list of them' })
-        .default('127.0.0.1')
-        .describe('one address or several; "::" is all of them'),
-      port: port.default(6432),
-      tls: z
-        .union(
-          [z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: privateFileText(outside) })],
-          {
-            error: 'write self-signed, off, or { cert: file, key: file }',
-          },
-        )
-        .default('self-signed')
-        .describe("files in PEM, a certificate of the gateway's own, or none"),
-      login: z
-        .enum(['scram', 'password', 'oauth'])
-        .default('scram')
-        .describe('how clients prove who they are; password and oauth send the token itself and need TLS'),
-      require_tls: requireTls,
-    })
-    .superRefine(({ address, tls, login, require_tls = isExposed(address) }, context) => {
-      if (tls !== 'off') return;
-      if (login !== 'scram' && isExposed(address)) {
-        const message = `login by ${login} without TLS would show tokens to the network`;
-        context.addIssue({
-          code: 'custom',
-          path: ['login'],
-          message,
-          params: { hint: 'Switch tls on, or use scram.' },
-        });
-      } else if (require_tls) {
-        const message = 'TLS is required here and switched off, so nobody could log in';
-        const hint = 'Switch tls on; with require_tls: false others can read and change what clients send.';
-        context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint } });
-      }
-    });
-
   const agents = z
     .strictObject({
       address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
@@ -69,51 +47,6 @@ export function settings(outside: Outside) {
       context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint: 'Use off on loopback only.' } });
     });
 
-  const postgres = z.strictObject({
-    protocol: z.literal('postgres'),
-    target: z
-      .strictObject({
-        host: z.string().min(1),
-        port: port.min(1).default(5432),
-        database: z.string().min(1).optional().describe("without one, the target's own default for the user"),
-        tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
-        ca: fileText(outside).optional().describe('file with the PEM of the authority to trust'),
-        pooled: z
-          .enum(['session', 'transaction'])
-          .optional()
-          .describe(
-            'there is a pooler before the server, which keeps one of its processes for a session or a transaction',
-          ),
-      })
-      .superRefine(({ tls, ca }, context) => {
-        if (ca === undefined || tls.startsWith('verify')) return;
-        const message = `"ca" is not looked at with "tls: ${tls}"`;
-        context.addIssue({ code: 'custom', path: ['ca'], message, params: { hint: 'Use verify-ca or verify-full.' } });
-      }),
-    credential: z
-      .strictObject({
-        user: z.string().min(1),
-        password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-        secret: agentSecret,
-      })
-      .superRefine(({ password, secret }, context) => {
-        if (password === undefined || secret === undefined) return;
-        context.addIssue({
-          code: 'custom',
-          path: ['secret'],
-          message: 'there is a "password" already: use one of them',
-        });
-      }),
-    ...reach,
-    not_followed: z
-      .enum(['mask', 'refuse'])
-      .default('mask')
-      .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
-    functions: z
-      .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
-      .prefault({}),
-  });
-
   const webhook = z.strictObject({
     url: z.url({ protocol: /^https?$/, error: 'write an https URL' }).refine(isSafeUrl, {
       error: 'statements are in these messages: without https anybody between could read them',
@@ -122,71 +55,22 @@ export function settings(outside: Outside) {
       error: `a secret has ${SECRET} characters or more`,
     }),
   });
-  const ssh = z.strictObject({
-    protocol: z.literal('ssh'),
-    target: z
-      .strictObject({
-        host: z.string().min(1),
-        port: port.min(1).default(22),
-        host_keys: z
-          .strictObject({
-            keys: z.array(publicKey).default([]).describe('lines such as ssh-keyscan prints, without the host'),
-            known_hosts: knownHosts(outside).optional().describe('a file in the format of OpenSSH'),
-            ca: z.array(publicKey).default([]).describe('authorities whose host certificates are good'),
-            first_use: z
-              .literal(true)
-              .optional()
-              .describe('keep the first key that is seen, and no other from then on'),
-          })
-          .superRefine(({ keys, known_hosts, ca, first_use }, context) => {
-            const pinned = keys.length + ca.length + (known_hosts === undefined ? 0 : 1) > 0;
-            if (pinned !== (first_use === true)) return;
-            const message = pinned
-              ? '"first_use" is for a host without any pinned key'
-              : 'no key of the host is pinned';
-            const hint = 'Use keys, known_hosts or ca; first_use: true trusts whoever answers first.';
-            context.addIssue({ code: 'custom', message, params: { hint } });
-          })
-          .describe('which keys the host may have'),
-      })
-      .superRefine(({ host, port, host_keys: { known_hosts } }, context) => {
-        if (!known_hosts || known_hosts.some((line) => isAbout(line, host, port))) return;
-        const message = `no line of the file is about ${port === 22 ? host : `[${host}]:${port}`}`;
-        context.addIssue({ code: 'custom', path: ['host_keys', 'known_hosts'], message });
-      }),
-    credential: z
-      .strictObject({
-        user: z.string().min(1).describe('the account, when the client names none'),
-        password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-        private_key: secret(outside).optional().describe('as ssh-keygen writes it, without a passphrase'),
-        certificate: z.literal(true).optional().describe('a short-lived one for each login, by the CA of the gateway'),
-        secret: agentSecret,
-      })
-      .superRefine(({ password, private_key, certificate, secret }, context) => {
-        if ([password, private_key, certificate, secret].filter((one) => one !== undefined).length < 2) return;
-        context.addIssue({
-          code: 'custom',
-          message: 'use one of "password", "private_key", "certificate" and "secret"',
-        });
-      }),
-    accounts: z
-      .array(z.string().min(1))
-      .default([])
-      .describe('further accounts that a client may name: ACCOUNT+CONNECTION'),
-    shell: z
-      .enum(['sh', 'bash', 'opaque'])
-      .default('opaque')
-      .describe('what reads command lines there; opaque: something that the gateway has no grammar for'),
-    ...reach,
-  });
-  const connection = z.discriminatedUnion('protocol', [postgres, ssh], { error: 'expected postgres or ssh' });
+  const own = Object.fromEntries(PROTOCOLS.map((one) => [one.name, one.listener(outside)]));
+  const [first, ...others] = PROTOCOLS.map((one) => one.connection(outside));
+  const connection = z.union(
+    [z.discriminatedUnion('protocol', [first, ...others] as never), packagedConnection(outside, TAKEN)],
+    { error: `expected ${PROTOCOL_NAMES.join(', ')} or { package: NAME }` },
+  ) as z.ZodType<WrittenConnection>;
 
   return z.strictObject({
     data: z.string().min(1).default('./.sluice').describe('folder for the store, the journal and keys'),
     listeners: z
       .strictObject({
-        postgres: listener.prefault({}),
-        ssh: sshListener.optional().describe('where SSH clients connect'),
+        ...own,
+        packages: z
+          .array(packagedListener(outside, TAKEN))
+          .default([])
+          .describe('where clients of protocols in packages of somebody else connect'),
         agents: agents.optional().describe('where agents dial in'),
       })
       .prefault({}),
@@ -224,19 +108,6 @@ export const jsonSchema = (): object =>
 
 /** Characters of a secret that signs something. */
 const SECRET = 16;
-
-/** Whether others than this machine reach one of these addresses. */
-export const isExposed = (address: string | readonly string[]): boolean =>
-  [address].flat().some((one) => !isLoopback(one));
-
-const requireTls = z
-  .boolean()
-  .optional()
-  .describe('clients without TLS are not let in; default: true where others than this machine reach the port');
-
-const port = z.number().int().min(0).max(65535);
-
-const name = z.string().regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name has letters, digits, "_", "-", "." and "@" only');
 
 const column = z
   .string()
@@ -301,37 +172,6 @@ const control = z.strictObject({
     .default([])
     .describe('host names that it is called by, besides addresses and localhost'),
 });
-
-const sshListener = z.strictObject({
-  address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
-  port: port.default(2222),
-});
-
-const agentSecret = z
-  .string()
-  .regex(/^agent:\S+$/, 'write agent:NAME, a name in the secrets file of the agent')
-  .optional()
-  .describe('agent:NAME: the agent of "via" has the password and sends it with each dial');
-
-/** Days, so that nobody loses a record by a slip of the unit; Infinity for `off`. */
-const keep = z
-  .string()
-  .regex(/^([1-9]\d{0,4}d|off)$/, 'write days, such as 90d, or off for ever')
-  .transform((days) => (days === 'off' ? Infinity : Number(days.slice(0, -1)) * 86_400_000));
-
-/** What connections of every protocol have. */
-const reach = {
-  access: z
-    .array(z.string())
-    .default([])
-    .describe('who may use it: group:name, user:name, agent:name, claim:name=value, or "*"'),
-  approval: sessionApproval.optional().describe('people have to agree before a session begins'),
-  policies: z.array(z.string()).default([]).describe('names of policies; the rules of all of them apply'),
-  via: name.optional().describe('the agent that dials the target, from inside its network'),
-  keep: keep
-    .optional()
-    .describe('how long the record of its sessions stays, such as 90d; off: for ever; without it, as record.keep says'),
-};
 
 const principal = z.strictObject({
   kind: z.enum(['person', 'agent']).default('person'),

@@ -142,3 +142,13 @@ function inUnits(text: string, units: Readonly<Record<string, number>>): number 
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
   return factor === undefined ? undefined : Math.round(Number(number) * factor);
 }
+
+export const port = z.number().int().min(0).max(65535);
+
+export const name = z.string().regex(/^[A-Za-z0-9][\w.@-]*$/, 'a name has letters, digits, "_", "-", "." and "@" only');
+
+/** Days, so that nobody loses a record by a slip of the unit; Infinity for `off`. */
+export const keep = z
+  .string()
+  .regex(/^([1-9]\d{0,4}d|off)$/, 'write days, such as 90d, or off for ever')
+  .transform((days) => (days === 'off' ? Infinity : Number(days.slice(0, -1)) * 86_400_000));

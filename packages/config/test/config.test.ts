@@ -86,7 +86,8 @@ describe('what a good configuration means', () => {
   test('an empty one is complete', () => {
     const config = good('');
     expect(config.data).toBe(join(folder, '.sluice'));
-    expect(config.listeners.postgres).toEqual({
+    expect(config.listeners.clients[0]).toEqual({
+      protocol: 'postgres',
       addresses: ['127.0.0.1'],
       port: 6432,
       tls: 'self-signed',
@@ -127,7 +128,7 @@ describe('what a good configuration means', () => {
 
   test('TLS is required where others reach the port, unless it says otherwise', () => {
     const required = (listener: string): boolean =>
-      good(`listeners: { postgres: ${listener} }`).listeners.postgres.requireTls;
+      good(`listeners: { postgres: ${listener} }`).listeners.clients[0]?.requireTls;
     expect(required('{}')).toBe(false);
     expect(required('{ address: ["::1", localhost, 127.0.0.5] }')).toBe(false);
     expect(required('{ address: ["127.0.0.1", "::"] }')).toBe(true);
@@ -140,7 +141,7 @@ describe('what a good configuration means', () => {
       'limits: { message: 1.5MiB, recorded: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
     );
     expect(config.limits).toMatchObject({ message: 1.5 * 1024 ** 2, recorded: 1000, idle: 600_000, drain: 500 });
-    expect(config.listeners.postgres.addresses).toEqual(['::1', '127.0.0.1']);
+    expect(config.listeners.clients[0]?.addresses).toEqual(['::1', '127.0.0.1']);
   });
 
   test('a secret is read from the environment or a file beside the configuration, and does not print', () => {

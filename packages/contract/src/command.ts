@@ -1,4 +1,5 @@
 import type { HiddenCounts } from './masking.js';
+import type { Effect, Resource } from './facts.js';
 
 /** What somebody asks a target to do, in the words of the protocol it came by. */
 export type Command = SqlCommand | ExecCommand | ShellCommand | SubsystemCommand | ForwardCommand | CustomCommand;
@@ -81,12 +82,20 @@ export interface ForwardCommand {
   readonly path?: string;
 }
 
-/** For protocols that this version has no word for: their own verb and a text to record. */
+/**
+ * For protocols that this version has no word for. The protocol says what the command does, and is trusted in that: it is code
+ * that an administrator has installed. Rules see it as `action.verb`, `action.effects` and `action.resources`.
+ */
 export interface CustomCommand {
   readonly type: 'custom';
   readonly id: number;
+  /** Lower case: 'get', 'config set'. */
   readonly verb: string;
+  /** All of the command, as people read it in the record and where they release it. */
   readonly text: string;
+  /** Absent or empty: unknown, which is refused unless a rule allows it. */
+  readonly effects?: readonly Effect[];
+  readonly resources?: readonly Resource[];
 }
 
 /** What the client was given for a command. One 'end' closes each command that was let through. */

@@ -3,6 +3,7 @@ import type { Answer, Refusal } from './decision.js';
 import type { Command, ResponseEvent } from './command.js';
 import type { MaskedSession } from './masking.js';
 import type { Notice } from './reasons.js';
+import type { Words } from './words.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
 export const CONTRACT = 1;
@@ -16,6 +17,21 @@ export interface Protocol {
    * wrong is answered in the protocol's own words and ends in a resolved promise.
    */
   serve(client: Duplex, gate: Gate): Promise<void>;
+  /**
+   * Makes what was recorded of one answer readable: the data of its events, in order, but for that of streams. Absent: there is
+   * nothing else than streams. Called in another thread, and never while `serve` is at work there.
+   */
+  replay?(data: Uint8Array): Replayed;
+}
+
+/** A recorded answer, readable. */
+export interface Replayed {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** What was said besides: notices, errors. */
+  readonly messages: readonly string[];
+  /** Data that was copied, as text. */
+  readonly copied: readonly string[];
 }
 
 /** Bounds that a protocol keeps. Sizes are bytes, times are milliseconds. */
@@ -37,6 +53,8 @@ export interface Gate {
   /** Aborted when the session should end at its next idle moment; `reason` is an `Ending`. */
   readonly draining: AbortSignal;
   readonly limits: Limits;
+  /** Sentences for codes, for a protocol that has none of its own. A `Deny` has its sentence with it. */
+  readonly words: Words;
   /** Whether TLS can be offered to clients. */
   readonly tls: boolean;
   /** Whether a login without TLS has to be refused, in protocols that have TLS of their own. */
@@ -71,9 +89,8 @@ export interface Gate {
    * people would have to release is refused.
    */
   ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
-  /** Records what the client was given. False: read nothing more from the target until `drained()`. */
-  record(event: ResponseEvent): boolean;
-  drained(): Promise<void>;
+  /** Records what the client was given. */
+  record(event: ResponseEvent): void;
   /** Registers what an out-of-band cancel with this key does. False when the key is taken: choose another. */
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean;
   /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */
@@ -178,6 +195,8 @@ export interface Target {
   readonly database?: string;
   readonly tls: TlsMode;
   readonly ssh?: SshTarget;
+  /** What the configuration says under `options` for a protocol in a package of somebody else: free of form, so check it. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** What SSH needs to know of a target besides. Keys are in wire format (RFC 4253 section 6.6). */

@@ -2,7 +2,14 @@
  * A sentence for each code, without a word of any protocol: what goes on record, and what the `words.ts` of a protocol says where
  * its users have no words of their own. Does not: decide anything.
  */
-import type { DenyReason, Ending, Notice, RefusalReason } from './reasons.js';
+import {
+  type DenyReason,
+  type Ending,
+  type Notice,
+  REFUSAL_KINDS,
+  type RefusalKind,
+  type RefusalReason,
+} from './reasons.js';
 
 export interface Sentence {
   readonly message: string;
@@ -196,3 +203,16 @@ const howToRelease = ({ request, approvers }: Release): string =>
   `${approvers} can release it: sluice approvals approve ${request}`;
 const howToAgree = ({ request, approvers }: Release): string =>
   `${approvers} can agree: sluice approvals approve ${request}`;
+
+/** What `Gate.words` says. */
+export interface Words {
+  refusal(reason: RefusalReason): Sentence & { readonly kind: RefusalKind };
+  ending(reason: Ending): string;
+  notice(notice: Notice): Sentence;
+}
+
+export const NEUTRAL_WORDS: Words = {
+  refusal: (reason) => ({ ...refusalInWords(reason), kind: REFUSAL_KINDS[reason.code] }),
+  ending: endingInWords,
+  notice: (notice) => noticeInWords(notice, 'command'),
+};

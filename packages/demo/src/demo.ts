@@ -190,13 +190,16 @@ function adapted(
     connection.protocol === 'postgres' && ['shop', 'backroom', 'payroll'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
       : connection;
+  const ports = new Map([
+    ['postgres', port],
+    ['ssh', sshPort],
+  ]);
   return {
     ...config,
     data: folder,
     listeners: {
       ...config.listeners,
-      postgres: { ...config.listeners.postgres, port },
-      ssh: config.listeners.ssh && { ...config.listeners.ssh, port: sshPort },
+      clients: config.listeners.clients.map((one) => ({ ...one, port: ports.get(one.protocol) ?? one.port })),
     },
     control: { ...config.control, port: controlPort },
     issuers: new Map(

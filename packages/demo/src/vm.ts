@@ -8,7 +8,10 @@ const NAME = 'vm';
 
 /** Why the demo has no machine; undefined when it can have one. */
 export function missingVm(config: Config): string | undefined {
-  if (config.connections.get(NAME)?.protocol !== 'ssh' || !config.listeners.ssh) {
+  if (
+    config.connections.get(NAME)?.protocol !== 'ssh' ||
+    !config.listeners.clients.some((one) => one.protocol === 'ssh')
+  ) {
     return `there is no connection "${NAME}" for SSH in sluice.yaml`;
   }
   return missingSshd();
@@ -25,7 +28,7 @@ export function withVm(config: Config, port: number | undefined): Config {
   return { ...config, connections };
 }
 
-const placed = (vm: Extract<ConnectionConfig, { protocol: 'ssh' }>, port: number): ConnectionConfig => ({
+const placed = (vm: ConnectionConfig, port: number): ConnectionConfig => ({
   ...vm,
   target: { ...vm.target, port },
   credential: { ...vm.credential, user: userInfo().username },

@@ -219,18 +219,22 @@ export function commandHeader(
   const phase = command.type === 'sql' ? command.phase : command.type === 'custom' ? 'custom' : 'run';
   const kind = 'account' in command ? `"type":"${command.type}","account":${JSON.stringify(command.account)},` : '';
   const values = command.type === 'sql' ? command.parameters : undefined;
-  return `{"k":"command","t":${now},"s":"${session}","id":${command.id},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
+  return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
 }
 
 /** The header for what the client was given. The bytes themselves are the record's payload. */
 export function responseHeader(session: string, event: ResponseEvent, now: number): string {
   if (event.type === 'part') {
-    const stream = event.stream === undefined ? '' : `,"st":"${event.stream}"`;
-    return `{"k":"part","t":${now},"s":"${session}","id":${event.command}${stream}}`;
+    const stream = event.stream === undefined ? '' : `,"st":${quoted(event.stream)}`;
+    return `{"k":"part","t":${now},"s":"${session}","id":${count(event.command)}${stream}}`;
   }
   const hidden = event.hidden === undefined ? '' : `,"hidden":${JSON.stringify(event.hidden)}`;
-  return `{"k":"end","t":${now},"s":"${session}","id":${event.command},"outcome":"${event.outcome}","summary":${JSON.stringify(event.summary)},"rows":${event.rows},"bytes":${event.bytes}${hidden}}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)},"outcome":${quoted(event.outcome)},"summary":${quoted(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}${hidden}}`;
 }
+
+/** Events come from protocols that others wrote, too: whatever they say, a record can be read. */
+const count = (number: unknown): number => (Number.isSafeInteger(number) ? Number(number) : 0);
+const quoted = (text: unknown): string => JSON.stringify(typeof text === 'string' ? text : '');
 
 function bound(values: readonly Parameter[], mode: ParameterMode): string {
   if (values.length === 0) return '';

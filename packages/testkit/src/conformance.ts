@@ -9,6 +9,7 @@ import {
   type Command,
   type Ending,
   type Gate,
+  NEUTRAL_WORDS,
   type Protocol,
   type Refusal,
   type ResponseEvent,
@@ -136,14 +137,6 @@ export function conformance(specimen: Specimen): Requirement[] {
       const ends = stand.recorded.filter(({ type }) => type === 'end').map((event) => event.command);
       check(new Set(ends).size === ends.length, `a command ended twice: ${ends.join(', ')}`);
     }),
-    requirement('reads nothing more from the target while the record is full', async (stand) => {
-      const speech = await stand.speak();
-      stand.full = true;
-      const answer = speech.run(command('marker-7'));
-      await sleep(100);
-      stand.full = false;
-      check((await answer).includes('marker-7'), 'the session did not go on when the record had room again');
-    }),
     requirement('a wrong secret is refused before the target is dialled', async (stand) => {
       const told = await failure(stand.speak('wrong'));
       check(stand.dialled === 0, 'the target was dialled');
@@ -255,8 +248,6 @@ class Stand {
   readonly #accepted: Duplex;
   readonly #sent: Buffer[] = [];
   readonly #cancels = new Map<string, () => Promise<void>>();
-  #full = false;
-  #room: (() => void)[] = [];
   #failure: unknown;
 
   constructor(specimen: Specimen) {
@@ -295,11 +286,6 @@ class Stand {
     return this.recorded.filter(({ type, command }) => type === 'end' && commands.some(({ id }) => id === command));
   }
 
-  set full(full: boolean) {
-    this.#full = full;
-    if (!full) for (const room of this.#room.splice(0)) room();
-  }
-
   async until(met: () => boolean, otherwise: string): Promise<void> {
     for (const end = Date.now() + PATIENCE / 2; !met(); await sleep(10)) {
       if (this.#failure !== undefined) throw new Error(`serve() rejected: ${String(this.#failure)}`);
@@ -336,6 +322,7 @@ class Stand {
     return {
       signal: this.kill.signal,
       draining: this.drain.signal,
+      words: NEUTRAL_WORDS,
       limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: PATIENCE },
       tls: false,
       requireTls: false,
@@ -352,9 +339,7 @@ class Stand {
       },
       record: (event) => {
         this.recorded.push(event);
-        return !this.#full;
       },
-      drained: () => (this.#full ? new Promise((resolve) => this.#room.push(resolve)) : Promise.resolve()),
       onCancel: (key, cancel) => {
         const name = Buffer.from(key).toString('hex');
         if (this.#cancels.has(name)) return false;

@@ -16,6 +16,8 @@ const PACKAGES = {
   rsync: 'rsync',
   git: 'git',
   ansible: 'ansible-core',
+  'redis-server': 'redis-server',
+  'redis-cli': 'redis-tools',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

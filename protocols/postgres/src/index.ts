@@ -16,6 +16,7 @@ import { authenticationOk, login } from './login.js';
 import { lookFirst } from './look.js';
 import { B, message } from './messages.js';
 import { denySentence, fatal, loginRefusal, waiting } from './refusal.js';
+import { decodeResult } from './results.js';
 import { asStatement, readWishes } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
@@ -41,6 +42,7 @@ export const postgres: Protocol = {
       front.fail(error);
     }
   },
+  replay: decodeResult,
 };
 
 async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
@@ -137,7 +139,6 @@ class Session {
   readonly #upstream: Upstream;
   readonly #commands: number;
   #conversation: PostgresConversation | undefined;
-  #recordFull = false;
 
   constructor(gate: Gate, admitted: Admission, upstream: Upstream, commands: number) {
     this.#gate = gate;
@@ -170,9 +171,7 @@ class Session {
           );
           return undefined;
         },
-        record: (event) => {
-          if (!gate.record(event)) this.#waitForRecord(wires);
-        },
+        record: (event) => gate.record(event),
       },
       major: this.#upstream.major,
       limits: gate.limits,
@@ -185,17 +184,8 @@ class Session {
     return {
       receive: (from, chunk) => conversation.receive(from, chunk),
       ended: (side, error) => conversation.ended(side, error),
-      wants: (side) => !(side === 'upstream' && this.#recordFull) && conversation.wants(side),
+      wants: (side) => conversation.wants(side),
     };
-  }
-
-  #waitForRecord(wires: Wires): void {
-    if (this.#recordFull) return;
-    this.#recordFull = true;
-    void this.#gate.drained().then(() => {
-      this.#recordFull = false;
-      wires.wake();
-    });
   }
 
   /** A statement that is running when its session is killed must not run on at the target. */

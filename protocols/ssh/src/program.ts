@@ -4,12 +4,6 @@ import { MaskedOutput, type MaskedOutputPort } from './masked-output.js';
 import { STDERR } from './messages.js';
 import { ByteCount } from './tally.js';
 
-/** What a program needs of the channel that it belongs to. */
-export interface ProgramPort extends MaskedOutputPort {
-  /** The journal has caught up: the target may send again. */
-  drained(): void;
-}
-
 export interface ProgramOptions {
   /** Of the command that it was allowed as. */
   readonly id: number;
@@ -24,7 +18,7 @@ export interface ProgramOptions {
 export class Program {
   readonly id: number;
   readonly #gate: Gate;
-  readonly #port: ProgramPort;
+  readonly #port: MaskedOutputPort;
   readonly #masked: MaskedOutput | undefined;
   readonly #hasTerminal: boolean;
   /** It copies files and does nothing else. */
@@ -32,9 +26,8 @@ export class Program {
   readonly #counts: { readonly in: ByteCount; readonly out: ByteCount; readonly err: ByteCount };
   /** Bytes of what is recorded of its output; at a terminal, since the last line that was typed. */
   #recorded = 0;
-  #behind = false;
 
-  constructor(gate: Gate, clock: Clock, { id, answer, hasTerminal }: ProgramOptions, port: ProgramPort) {
+  constructor(gate: Gate, clock: Clock, { id, answer, hasTerminal }: ProgramOptions, port: MaskedOutputPort) {
     const { facts, stream } = answer;
     this.id = id;
     this.#gate = gate;
@@ -48,11 +41,6 @@ export class Program {
       err: new ByteCount(false),
     };
     if (stream) this.#masked = new MaskedOutput(stream, clock, port);
-  }
-
-  /** The journal is behind: the target may send no more until `drained` of the port. */
-  get behind(): boolean {
-    return this.#behind;
   }
 
   /** Bytes that it is given. */
@@ -96,13 +84,7 @@ export class Program {
   }
 
   recordPart(stream: NonNullable<ResponsePart['stream']>, bytes: Buffer): void {
-    const hasRoom = this.#gate.record({ type: 'part', command: this.id, stream, data: [bytes] });
-    if (hasRoom || this.#behind) return;
-    this.#behind = true;
-    void this.#gate.drained().then(() => {
-      this.#behind = false;
-      this.#port.drained();
-    });
+    this.#gate.record({ type: 'part', command: this.id, stream, data: [bytes] });
   }
 
   /** Puts the end on record. Call once; what is still held of its output is dropped. `exit`: how it ended, in words. */

@@ -247,7 +247,6 @@ export class SessionChannel implements ChannelEvents {
       {
         deliver: (bytes, type) => this.#deliver(bytes, type),
         failed: () => this.fail(words.UNMASKABLE),
-        drained: () => this.#atTarget?.window.returnWindow(),
       },
     );
     if (!this.#become({ type: 'allow', program })) {
@@ -261,7 +260,7 @@ export class SessionChannel implements ChannelEvents {
   /** The target's channel is there: what the client wants before its program is asked for, and then the program. */
   #opened(target: Channel, { kind, details: body }: StartRequest): ChannelEvents {
     const program = this.#program;
-    const window = new WindowRelay(target, () => (program?.behind ? Number.POSITIVE_INFINITY : this.#client.waiting));
+    const window = new WindowRelay(target, () => this.#client.waiting);
     if (!program || !this.#become({ type: 'open', target, window })) {
       target.close();
       return NOBODY;

@@ -36,7 +36,6 @@ const STEPS_OF: readonly Step[] = [
   ({ target }, pick) => void target.widens(pick(100)),
   ({ target }) => void target.eof(),
   ({ target }) => void target.closes(),
-  (session, pick) => session.recordHasRoom(pick(2) === 0),
   (session, pick) => session.clock.pass(pick(6_000)),
   (session) => session.clock.endTurn(),
   (session) => session.turn(),
@@ -69,7 +68,6 @@ async function play(
     const steps = pick(40) === 0 ? LAST_STEPS : STEPS_OF;
     await steps[pick(steps.length)]?.(session, pick);
   }
-  await session.recordHasRoom(true);
   const [client, target] = [session.client.got(), session.target.got()];
   session.clientGone();
   while (session.open > 0) await session.answer(allow);

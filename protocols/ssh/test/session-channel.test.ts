@@ -397,16 +397,6 @@ describe('while it runs', () => {
     expect(session.recorded().at(-1)).toBe(`1 end lost ${why}; in 0 bytes, out 4 bytes, err 0 bytes`);
   });
 
-  test('while the journal is behind the target gets no window', async () => {
-    const session = await running();
-    await session.recordHasRoom(false);
-    session.target.writes(Buffer.alloc(WINDOW / 2));
-    expect(session.target.got()).toEqual([]);
-    expect(session.client.got()).toEqual([`data 32768 bytes`].flatMap((line) => Array(WINDOW / 2 / 32_768).fill(line)));
-    await session.recordHasRoom(true);
-    expect(session.target.got()).toEqual([`window +${WINDOW / 2}`]);
-  });
-
   test('of a long output as much is recorded as there is room for, and all of it is counted', async () => {
     const session = await running({ limits: { recorded: 5 } });
     session.target.writes('123').writes('456').writes('789').exits(0).closes();

@@ -199,8 +199,6 @@ export interface Talk {
   answer(answer: Answer | Error): Promise<void>;
   /** Waits until what was promised has come about. */
   turn(): Promise<void>;
-  /** The journal has, or has not, room. */
-  recordHasRoom(hasRoom: boolean): Promise<void>;
   kill(ending: Ending): void;
   drain(ending: Ending): void;
   clientGone(): void;
@@ -228,8 +226,6 @@ export function talk(options: TalkOptions = {}): Talk {
   const answered: (Answer | Error)[] = [];
   const open: PromiseWithResolvers<Answer>[] = [];
   const events: ResponseEvent[] = [];
-  let hasRoom = true;
-  let room = Promise.withResolvers<void>();
   let lost: (error?: Error) => void = () => undefined;
   let targetMux: ChannelMux | undefined;
   const gate = {
@@ -243,9 +239,7 @@ export function talk(options: TalkOptions = {}): Talk {
     },
     record: (event: ResponseEvent) => {
       events.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) });
-      return hasRoom;
     },
-    drained: () => room.promise,
     opened: () => undefined,
   } as unknown as Gate;
   const admission: Admission = {
@@ -289,12 +283,6 @@ export function talk(options: TalkOptions = {}): Talk {
       await turn();
     },
     turn: () => turn(),
-    recordHasRoom: async (now) => {
-      hasRoom = now;
-      if (now) room.resolve();
-      else room = Promise.withResolvers();
-      await turn();
-    },
     kill: (ending) => relay.stop(ending),
     drain: (ending) => relay.drain(ending),
     clientGone: () => client.disconnect(0, 'gone'),

@@ -4,10 +4,9 @@ import { checkedSshConfig } from '../answers.js';
 import type { Context } from '../context.js';
 import { print, printJson } from '../output.js';
 
-/** `sluice client-config ssh`. `group` is `client-config`. */
-export function clientConfigSsh(group: Command, context: Context): void {
-  group
-    .command('ssh')
+/** What `command` prints for SSH clients. */
+export function addSshConfig(command: Command, context: Context): void {
+  command
     .description('a block for ~/.ssh/config and the line for ~/.ssh/known_hosts')
     .option('--host <name>', 'what clients call the gateway')
     .action(async (options: { host?: string }) => {

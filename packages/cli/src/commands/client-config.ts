@@ -20,9 +20,8 @@ export const clientConfig = (program: Command): Command =>
   program.commands.find((command) => command.name() === 'client-config') ??
   program.command('client-config').description('prints what other clients need in order to come through the gateway');
 
-/** `sluice client-config pg_service|pgpass|jdbc|env`. */
-export function postgresConfig(program: Command, context: Context): void {
-  const group = clientConfig(program);
+/** `sluice client-config pg_service|pgpass|jdbc|env`, of connections by `protocol`. */
+export function addPostgresConfig(group: Command, context: Context, protocol: string): void {
   const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],
@@ -38,7 +37,7 @@ export function postgresConfig(program: Command, context: Context): void {
         'a file with the token that will be the password; its id is named where it has to be',
       )
       .action(async (connection: string | undefined, options: Wanted) =>
-        print(format(await entriesOf(context, connection, options.user, tokenIn(options)))),
+        print(format(await entriesOf(context, protocol, connection, options.user, tokenIn(options)))),
       );
   }
   group
@@ -48,7 +47,7 @@ export function postgresConfig(program: Command, context: Context): void {
     .option('-u, --user <principal>', 'who logs in; default: whose the token is')
     .action(async (connection: string | undefined, options: Wanted) => {
       const token = tokenIn(options) ?? '';
-      print(pgpass(await entriesOf(context, connection, options.user, token), token));
+      print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
     });
 }
 
@@ -72,12 +71,13 @@ async function loginName(context: Context, token: string | undefined): Promise<s
 
 async function entriesOf(
   context: Context,
+  protocol: string,
   connection: string | undefined,
   user: string | undefined,
   token: string | undefined,
 ): Promise<Entry[]> {
   const api = context.api();
-  const rows = (await connectionsOf(api)).filter(({ protocol }) => protocol === 'postgres');
+  const rows = (await connectionsOf(api)).filter((row) => row.protocol === protocol);
   const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
   if (wanted.length === 0) {
     const known = rows.map(({ name }) => name).join(', ');

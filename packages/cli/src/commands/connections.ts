@@ -1,11 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
-import type { ConnectionRow } from '@sluice/api';
-import { connectionsOf, endpointOf } from '../answers.js';
+import { connectionsOf } from '../answers.js';
+import { clientFor } from '../clients/index.js';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
-import { print, printRows } from '../output.js';
-import { shell } from '../shell.js';
+import { printRows } from '../output.js';
 
 /** `sluice ls` and `sluice connect`. */
 export function connections(program: Command, context: Context): void {
@@ -31,61 +29,6 @@ export function connections(program: Command, context: Context): void {
         const known = rows.map((candidate) => candidate.name).join(', ');
         throw new CliError(`There is no connection "${name}" for you.`, known ? `There are: ${known}.` : undefined);
       }
-      if (row.protocol === 'ssh') {
-        process.exitCode = runSsh(row, options.command);
-        return;
-      }
-      const { user, token } = await api.post<{ user: string; token: string }>('/v1/login', {
-        connection: name,
-        ...(options.user && { user: options.user }),
-      });
-      const { host, port } = endpointOf(row.listener);
-      if (!options.builtin && spawnSync('psql', ['--version'], { stdio: 'ignore' }).status === 0) {
-        const { status } = spawnSync(
-          'psql',
-          [conninfo({ host, port, user, dbname: name }), ...(options.command ? ['-c', options.command] : [])],
-          {
-            stdio: 'inherit',
-            env: { ...process.env, PGPASSWORD: token, PGOPTIONS: `${process.env['PGOPTIONS'] ?? ''} ${SCRAM}`.trim() },
-          },
-        );
-        process.exitCode = status ?? 1;
-        return;
-      }
-      if (!options.command)
-        print('There is no psql on this machine; this is a small prompt. End a statement with ";", leave with \\q.');
-      process.exitCode = await shell(
-        {
-          host,
-          port: Number(port),
-          user,
-          password: token,
-          database: name,
-          options: SCRAM,
-          // As psql does by itself. Who the gateway is, SCRAM proves: it has to know the token.
-          ...(row.tls && { ssl: { rejectUnauthorized: false } }),
-        },
-        options.command,
-      );
+      process.exitCode = await clientFor(row).connect(row, options, api);
     });
 }
-
-/** With the keys of whoever calls it; ssh asks for a token otherwise. Returns the exit status. */
-function runSsh({ name, listener }: ConnectionRow, command: string | undefined): number {
-  const { host, port } = endpointOf(listener);
-  // Behind "--" ssh takes nothing for an option.
-  const words = ['-p', port, '-l', name, '--', host, ...(command === undefined ? [] : [command])];
-  const { status, error } = spawnSync('ssh', words, { stdio: 'inherit' });
-  if (error)
-    throw new CliError('There is no ssh on this machine.', `Use any client: host ${host}, port ${port}, user ${name}.`);
-  return status ?? 1;
-}
-
-/** The token is one of the gateway's: it need not be sent, whatever the listener prefers. */
-const SCRAM = '-c sluice.login=scram';
-
-/** A connection string of libpq (section 32.1.1.1): each value in quotes, so that none can add a keyword. */
-export const conninfo = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([keyword, value]) => `${keyword}='${value.replaceAll(/[\\']/g, '\\$&')}'`)
-    .join(' ');

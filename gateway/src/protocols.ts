@@ -1,0 +1,61 @@
+/**
+ * The code that speaks each protocol. Lives here: which package has which of Sluice's own, and the way to one in a package of
+ * somebody else. Does not: settings, which are in packages/config/src/protocols, or what a protocol does.
+ */
+import { CONTRACT, type Protocol } from '@sluice/contract';
+import type { SshOptions } from '@sluice/ssh';
+
+/** What the gateway has for protocols of its own. */
+export interface ProtocolParts {
+  /** What it proves itself with to SSH clients. */
+  readonly hostKeys: SshOptions['hostKeys'];
+  /** Tells whoever runs the gateway a sentence. */
+  info(sentence: string): void;
+}
+
+/** Loaded when they are needed: the thread that reads the record needs few of them. */
+const OWN: readonly { readonly name: string; load(parts: ProtocolParts): Promise<Protocol> }[] = [
+  { name: 'postgres', load: async () => (await import('@sluice/postgres')).postgres },
+  {
+    name: 'ssh',
+    load: async ({ hostKeys, info }) => {
+      const { nativeCiphers, ssh } = await import('@sluice/ssh');
+      if (!nativeCiphers)
+        info('SSH runs without the native ciphers of ssh2 (see docs/ssh.md): bulk traffic costs more CPU');
+      return ssh({ hostKeys });
+    },
+  },
+];
+
+/**
+ * The protocol of this name. `packaged` has those in packages of somebody else, by package.
+ *
+ * @throws Error when it was made for another contract, or when there is none
+ */
+export async function loadProtocol(
+  name: string,
+  packaged: ReadonlyMap<string, Protocol>,
+  parts: ProtocolParts,
+): Promise<Protocol> {
+  const protocol = packaged.get(name) ?? (await OWN.find((one) => one.name === name)?.load(parts));
+  if (!protocol) throw new Error(`There is no protocol "${name}".`);
+  checkContract(protocol);
+  return protocol;
+}
+
+function checkContract({ name, contract }: Protocol): void {
+  if (contract === CONTRACT) return;
+  throw new Error(`Protocol ${name} was made for contract ${String(contract)}; this gateway has ${CONTRACT}.`);
+}
+
+/** Makes what was recorded of answers readable; undefined where the protocol keeps answers as they were shown. */
+export type Replay = NonNullable<Protocol['replay']>;
+
+/** For the thread that reads the record. `packages`: the files of those that the gateway has loaded, by package. */
+export async function replayOf(name: string, packages: Readonly<Record<string, string>>): Promise<Replay | undefined> {
+  const file = Object.hasOwn(packages, name) ? packages[name] : undefined;
+  const loaded = file === undefined ? undefined : ((await import(file)) as { default: Protocol }).default;
+  const own = OWN.find((one) => one.name === name)?.load({ hostKeys: {}, info: () => undefined });
+  const protocol = loaded ?? (await own);
+  return protocol?.replay?.bind(protocol);
+}
