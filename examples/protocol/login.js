@@ -75,7 +75,8 @@ export async function logIn({ client, reader }, gate) {
     return opened;
   } catch (error) {
     gate.broke(`the target cannot be logged in to: ${String(error)}`);
-    client.write(failure('ERR', 'the target cannot be reached, or does not take the login of the gateway'));
+    const why = error instanceof Error ? error.message : 'for a reason that it does not say';
+    client.write(failure('ERR', `the target cannot be reached, or does not take the login of the gateway: ${why}`));
     return undefined;
   }
 }

@@ -67,7 +67,7 @@ export const boundTo = (opened: ConnectionConfig, account: string, inForce: Conn
     targetOf(opened, account),
     inForce.rules,
     inForce.trustedFunctions,
-    inForce.protocol === 'postgres' ? inForce.notFollowed : '',
+    inForce.notFollowed,
   ]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */

@@ -152,7 +152,7 @@ export class Session implements Gate, LoginSession {
   }
 
   turn(client: Duplex): Promise<void> {
-    return this.#services.handshakes.turn(this.address, client, 'ssh');
+    return this.#services.handshakes.turn(this.address, client, 'keyExchange');
   }
 
   async secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured> {

@@ -6,10 +6,10 @@ import type { Duplex } from 'node:stream';
 import { addressGroup } from './address.js';
 
 /**
- * Time from one turn to the next, in milliseconds. SSH has two: to begin, which sends our list of algorithms, and once the client
+ * Time from one turn to the next, in milliseconds. A protocol that begins with a key exchange (SSH) has two: to begin, which sends our list of algorithms, and once the client
  * has sent all that the keys are computed from, which costs more and cannot be put off by the client until many have begun.
  */
-export const SPACING_MS = { tls: 5, greeting: 2, ssh: 15 } as const;
+export const SPACING_MS = { tls: 5, greeting: 2, keyExchange: 15 } as const;
 
 /** A client's stream; sockets count what came on them. */
 type Client = Duplex & { readonly bytesRead?: number };

@@ -18,12 +18,10 @@ import * as words from './words.js';
  */
 const KEEPALIVE_MS = 60_000;
 const MAX_UNANSWERED_KEEPALIVES = 10;
-/** How long a client has to read what was said before its connection ends, in milliseconds. */
-const LAST_WORDS_MS = 100;
-/** Where the target cannot be had: how long a client has to ask for something, and be told on its channel. Milliseconds. */
-const FIRST_REQUEST_MS = 2_000;
-/** How often a session that has to end when it is idle is looked at, in milliseconds. */
-const DRAIN_LOOK_MS = 100;
+/** How long a client has to read on its channels why its connection ends, in milliseconds. */
+const LAST_WORDS_MS = 5_000;
+/** How often a session that has to end when its channels are closed is looked at, in milliseconds. */
+const LOOK_EVERY_MS = 100;
 
 /** What is outside of the two connections. */
 export interface RelaySurroundings {
@@ -52,6 +50,7 @@ export class Relay implements Context {
   #sessionsClosed = false;
   #over = false;
   #targetGone = false;
+  #hadChannel = false;
   readonly #stopKeepalive: () => void;
   readonly #silent = new Map<ChannelMux, number>();
   readonly #gone = new AbortController();
@@ -159,7 +158,7 @@ export class Relay implements Context {
     const look = (): void => {
       if (this.#over) return;
       if (this.running.size === 0 && this.client.channels === 0) this.stop(ending);
-      else this.clock.after(DRAIN_LOOK_MS, look);
+      else this.clock.after(LOOK_EVERY_MS, look);
     };
     look();
   }
@@ -201,10 +200,9 @@ export class Relay implements Context {
       (error: unknown) => {
         this.gate.opened();
         const { message } = error as Error;
-        const isTold = this.running.size > 0;
         for (const program of this.running) program.fail(message);
-        // A client that keeps its connection for later would keep a dead one.
-        this.#endSoon(message, isTold ? LAST_WORDS_MS : FIRST_REQUEST_MS);
+        // A client that keeps its connection for later would keep a dead one. Its first channel may be on its way.
+        this.#endWhenTold(message, () => this.#hadChannel);
       },
     );
   }
@@ -216,16 +214,25 @@ export class Relay implements Context {
     for (const program of this.running) program.fail(message, 'lost');
     this.#target = Promise.reject(new Error(message));
     this.#target.catch(() => undefined);
-    this.#endSoon(message, LAST_WORDS_MS);
+    this.#endWhenTold(message, () => true);
   }
 
-  #endSoon(message: string, milliseconds: number): void {
-    this.clock.after(milliseconds, () => this.client.transport.disconnect(Disconnect.byApplication, message));
+  /** When a connection ends, OpenSSH's client drops what it has not shown yet: so the client closes its channels first. */
+  #endWhenTold(message: string, canBeTold: () => boolean): void {
+    const latest = this.clock.now() + LAST_WORDS_MS;
+    const look = (): void => {
+      if (this.#over) return;
+      const isTold = this.client.channels === 0 && canBeTold();
+      if (!isTold && this.clock.now() < latest) return void this.clock.after(LOOK_EVERY_MS, look);
+      this.client.transport.disconnect(Disconnect.byApplication, message);
+    };
+    this.clock.after(LOOK_EVERY_MS, look);
   }
 
   #opening(opening: Opening): void {
     if (opening.type !== 'session') return this.#forwarding.fromClient(opening);
     if (this.#sessionsClosed) return opening.refuse(OpenFailure.prohibited, words.NO_MORE_SESSIONS);
+    this.#hadChannel = true;
     const channel = opening.accept(NOBODY);
     channel.events = new SessionChannel(this, channel);
   }

@@ -392,6 +392,7 @@ describe('while it runs', () => {
     session.target.writes('fine').says(M.openConfirmation, 99, 1, 1, 1);
     const why = 'The target broke the protocol: a confirmation of a channel that nobody asked for.';
     expect(session.client.got()).toEqual(['data fine', `err sluice: ${why}\n`, 'exit-status 255', 'eof', 'close']);
+    session.client.closes();
     session.clock.pass(100);
     expect(session.client.ended).toBe(why);
     expect(session.recorded().at(-1)).toBe(`1 end lost ${why}; in 0 bytes, out 4 bytes, err 0 bytes`);
@@ -553,6 +554,9 @@ describe('the end', () => {
       session.targetGone(new Error('reset'));
       const why = 'The connection to the target is lost: reset.';
       expect(session.client.got()).toEqual([`err sluice: ${why}\n`, 'exit-status 255', 'eof', 'close']);
+      session.clock.pass(1_000);
+      expect(session.client.ended).toBeUndefined();
+      session.client.closes();
       session.clock.pass(100);
       expect(session.client.ended).toBe(why);
       expect(session.recorded()).toEqual([`1 end lost ${why}; ${COUNTS}`]);
@@ -579,18 +583,32 @@ describe('the end', () => {
     expect(session.client.ended).toBe('The gateway stops.');
   });
 
-  test('a target that cannot be had is said on the channel, and ends the connection', async () => {
-    const session = started({ unreachable: 'The target cannot be reached: connect ECONNREFUSED.', judge: () => allow });
+  test('a target that cannot be had is said on the channel, and the connection ends behind it', async () => {
+    const why = 'The target cannot be reached: connect ECONNREFUSED.';
+    const session = talk({ unreachable: why, judge: () => allow });
+    session.clock.pass(1_000);
+    session.client.opens().asks('exec', 'id');
     await session.turn();
-    expect(session.client.got()[0]).toBe('err sluice: The target cannot be reached: connect ECONNREFUSED.\n');
-    session.clock.pass(2_000);
-    expect(session.client.ended).toBe('The target cannot be reached: connect ECONNREFUSED.');
+    expect(session.client.got().slice(2)).toEqual([`err sluice: ${why}\n`, 'exit-status 255', 'eof', 'close']);
+    session.client.closes();
+    expect(session.client.ended).toBeUndefined();
+    session.clock.pass(100);
+    expect(session.client.ended).toBe(why);
+  });
+
+  test('a client that does not close what it was told on has five seconds', async () => {
+    const session = await running();
+    session.targetGone();
+    session.clock.pass(4_999);
+    expect(session.client.ended).toBeUndefined();
+    session.clock.pass(1);
+    expect(session.client.ended).toBe('The connection to the target is lost.');
   });
 
   test('a client that asks for nothing is told by the end of its connection', async () => {
     const session = talk({ unreachable: 'The target cannot be reached.' });
     await session.turn();
-    session.clock.pass(1_999);
+    session.clock.pass(4_999);
     expect(session.client.ended).toBeUndefined();
     session.clock.pass(1);
     expect(session.client.ended).toBe('The target cannot be reached.');
