@@ -1,6 +1,6 @@
 /**
- * What the documents for people say of the tree, held against the tree. Lives here: files, folders, links, scripts, and the lists of
- * packages and decisions. Does not: whether a sentence is true, which its reader has to judge.
+ * What the documents for people, and comments, say of the tree, held against the tree. Lives here: files, folders, links, scripts,
+ * and the lists of packages and decisions. Does not: whether a sentence is true, which its reader has to judge.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -23,6 +23,8 @@ const SOURCE_FILE = /(?<![\w./@*-])[\w./@*-]*\w\.(?:ts|mjs)\b/g;
 const CODE_IN_TEXT = /^```[^]*?^```|`[^`\n]+`/gm;
 /** A name in the code, and the file that is said to have it: "`READERS` of `statements.ts`". */
 const NAME_OF_FILE = /`([#\w]+)`\s+(?:of|in)\s+`([\w./-]+\.ts)`/g;
+/** Lines that are comments from their start on. */
+const COMMENT = /^\s*(?:\/\/|\/?\*).*$/gm;
 const LINK = /\]\(([^()\s]+)\)/g;
 
 const matches = (text: string, pattern: RegExp): string[] => Array.from(text.matchAll(pattern), ([whole]) => whole);
@@ -92,6 +94,18 @@ describe.each(DOCUMENTS)('%s', (document) => {
     const named = Array.from(code.matchAll(/(?<=`|^|\$ )(?:pnpm|npm run) ([a-z][\w:-]*)/gm), ([, name = '']) => name);
     expect(named.filter((name) => !known.includes(name))).toEqual([]);
   });
+});
+
+test('comments name source files and documents that are there', () => {
+  const missing = CODE.flatMap((file) => {
+    const comments = matches(read(file), COMMENT).join('\n');
+    const files = matches(comments, SOURCE_FILE).filter(
+      (name) => !/[*]|^\./.test(name) && filesNamed(name).length === 0,
+    );
+    const documents = matches(comments, /\bdocs\/[\w/-]+\.md\b/g).filter((name) => !existsSync(join(ROOT, name)));
+    return [...files, ...documents].map((name) => `${file} names ${name}`);
+  });
+  expect(missing).toEqual([]);
 });
 
 test('the table of docs/architecture.md has every package, and no other folder', () => {
