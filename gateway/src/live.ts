@@ -63,12 +63,7 @@ function targetOf({ protocol, target, credential, via, options }: ConnectionConf
  * target that it was opened with), and the rules that are in force, masks among them.
  */
 export const boundTo = (opened: ConnectionConfig, account: string, inForce: ConnectionConfig): string =>
-  JSON.stringify([
-    targetOf(opened, account),
-    inForce.rules,
-    inForce.trustedFunctions,
-    inForce.notFollowed,
-  ]);
+  JSON.stringify([targetOf(opened, account), inForce.rules, inForce.trustedFunctions, inForce.notFollowed]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */
 function discoveryOf({ issuers }: Config): Discovery | undefined {

@@ -2,7 +2,9 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { missingPostgres, startPostgres } from '@sluice/testkit';
 import { type RouteOptions, fastify } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type App, addRoutes } from '../src/control/server.js';
+import { apiDocument } from '../src/control/document.js';
+import type { App } from '../src/control/routes.js';
+import { addRoutes } from '../src/control/server.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 /** Machines are busy. */
@@ -54,6 +56,10 @@ describe('the description of the control API', () => {
     Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, one]): [string, Operation] => [`${method.toUpperCase()} ${path}`, one]),
     );
+
+  test('is the one that is published', async () => {
+    expect(document).toEqual(JSON.parse(await apiDocument()));
+  });
 
   test('has every route, and no other', () => {
     const registered = routes

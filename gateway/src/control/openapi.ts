@@ -111,9 +111,12 @@ export async function describeApi(app: App): Promise<void> {
         response: { 200: z.looseObject({ openapi: z.string() }).describe('OpenAPI 3.1.') },
       },
     },
-    () => ({ ...app.swagger(), openapi: '3.1.0' }),
+    () => documentOf(app),
   );
 }
+
+/** The document of all routes that `app` has. Only once `app` is ready. */
+export const documentOf = (app: App): { openapi: string } => ({ ...app.swagger(), openapi: '3.1.0' });
 
 /** Checks a part of a request, and says which of its fields is wrong and why. */
 export const checked: FastifySchemaCompiler<z.ZodType> =

@@ -1,0 +1,8 @@
+// pnpm api-doc: writes docs/openapi.json, the document that a running gateway answers under /v1/openapi.json.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { apiDocument } from '../gateway/dist/control/document.js';
+
+const FILE = join(import.meta.dirname, '..', 'docs', 'openapi.json');
+
+writeFileSync(FILE, await apiDocument());
