@@ -15,6 +15,8 @@ import { OK, RespError, changed, command, edited, encode, failure, passReply, re
 
 /** The first line of an answer that is kept as a summary of it. */
 const MAX_SUMMARY_CHARACTERS = 200;
+/** For so long last words may be on their way. */
+const LAST_WORDS_MS = 1_000;
 
 /** @type {Protocol} */
 const redis = {
@@ -31,6 +33,8 @@ const redis = {
       say(gate.words.ending(/** @type {Ending} */ (gate.signal.reason)));
       reader.close();
       target?.stream.destroy();
+      // Whoever does not take what was sent to them does not take last words either.
+      setTimeout(() => client.destroy(), LAST_WORDS_MS).unref();
     };
     gate.signal.addEventListener('abort', stop, { once: true });
     try {
@@ -92,6 +96,8 @@ async function relay({ client, reader }, { stream: target, replies }, gate) {
       continue;
     }
     try {
+      // It would be taken for the answer to this command, and have its masks.
+      if (replies.hasMore) throw new RespError('the target has said something that nobody asked for');
       await write(target, command(words));
       const masks = said.verb === 'exec' ? queued : undefined;
       const first =

@@ -41,6 +41,11 @@ export class Reader {
     this.#wake?.();
   }
 
+  /** Whether there are bytes that nobody has taken. */
+  get hasMore() {
+    return this.#rest.length > 0 || this.#stream.readableLength > 0;
+  }
+
   /**
    * The bytes up to CRLF, without it.
    *

@@ -31,6 +31,7 @@ export interface PackagedOptions {
   readonly source: string;
   readonly name: string;
   readonly targetPort: number;
+  readonly targetTls?: string;
   readonly rules: string;
   readonly options?: string;
   readonly credential?: string;
@@ -54,6 +55,7 @@ export const yaml = ({
   options = '{}',
   credential = '{}',
   limits = '{}',
+  targetTls = 'disable',
   tls = 'off',
 }: PackagedOptions): string =>
   `data: data
@@ -69,7 +71,7 @@ principals:
 connections:
   cache:
     protocol: { package: "${name}" }
-    target: { host: 127.0.0.1, port: ${targetPort}, tls: disable }
+    target: { host: 127.0.0.1, port: ${targetPort}, tls: ${targetTls} }
     credential: ${credential}
     options: ${options}
     access: ["group:engineers"]

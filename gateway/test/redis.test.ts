@@ -1,11 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type Socket, connect } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timeline } from '@sluice/recording';
-import { type Speech, conformance, findTool, freePort, missingTool, temporaryFolder } from '@sluice/testkit';
+import {
+  type Speech,
+  type TestCertificates,
+  conformance,
+  findTool,
+  freePort,
+  makeCertificates,
+  missingTool,
+  temporaryFolder,
+} from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import redis from '../../examples/protocol/index.js';
 import { type PackagedStand, LineClient, openPackagedStand } from './packaged-stand.js';
@@ -26,10 +36,18 @@ interface Server {
   stop(): Promise<void>;
 }
 
-async function startRedis(password?: string): Promise<Server> {
+/** With certificates it speaks TLS, and nothing else. */
+async function startRedis(password?: string, certificates?: TestCertificates): Promise<Server> {
   const { path, remove } = temporaryFolder('redis');
   const port = await freePort();
   const words = ['--port', String(port), '--bind', '127.0.0.1', '--dir', path, '--save', '', '--appendonly', 'no'];
+  if (certificates) {
+    const [key, cert] = [join(path, 'server.key'), join(path, 'server.crt')];
+    writeFileSync(key, certificates.key);
+    writeFileSync(cert, certificates.certificate);
+    words.push('--port', '0', '--tls-port', String(port), '--tls-key-file', key, '--tls-cert-file', cert);
+    words.push('--tls-ca-cert-file', certificates.caFile, '--tls-auth-clients', 'no');
+  }
   const child = spawn(findTool('redis-server') ?? '', [...words, ...(password ? ['--requirepass', password] : [])], {
     stdio: 'ignore',
   });
@@ -106,6 +124,24 @@ describe.skipIf(missing !== undefined)(
 
     test('over TLS as well', async () => {
       expect(await through('--tls', '--insecure', 'PING')).toBe('PONG\n');
+    });
+
+    test.skipIf(missingTool('openssl') !== undefined)('over TLS to the target, which is verified', async () => {
+      const certificates = makeCertificates(['127.0.0.1']);
+      const secured = await startRedis(undefined, certificates);
+      for (const [ca, expected] of [
+        [`, ca: ${certificates.caFile}`, '+OK'],
+        ['', '-ERR the target cannot be reached, or does not take the login of the gateway'],
+      ]) {
+        const target = { targetPort: secured.port, targetTls: `verify-full${ca}`, rules: ' []' };
+        const other = await openPackagedStand({ source: SOURCE, name: '@acme/sluice-redis', ...target });
+        const one = new LineClient(other.port);
+        expect(await one.say(`AUTH cache ${other.token}`)).toBe(expected);
+        one.socket.destroy();
+        await other.stop();
+      }
+      await secured.stop();
+      certificates.remove();
     });
 
     test('a wrong token, no connection, no login: in the words of Redis', async () => {
@@ -194,6 +230,38 @@ describe.skipIf(missing !== undefined)(
       );
       expect(await one.line()).toBe('(closed)');
       expect((await through('SET', 'large', 'y'.repeat(10))).length).toBe(3);
+    });
+
+    test('a client that takes no answers is ended with its session', async () => {
+      await cli(['-n', '3', '-x', 'SET', 'flood'], 'x'.repeat(3_000_000), server.port);
+      const one = new LineClient(stand.port);
+      await one.say(`AUTH cache ${stand.token}`);
+      one.socket.pause();
+      const [session] = [...stand.gateway.sessions.values()].slice(-1);
+      one.socket.write('GETRANGE flood 0 -1\r\n'.repeat(20));
+      while ((session?.commands ?? 0) < 2) await sleep(10);
+      await sleep(200);
+      session?.end({ type: 'killed', message: 'Enough.' });
+      while (stand.gateway.sessions.has(session?.id ?? '')) await sleep(20);
+      one.socket.destroy();
+    });
+
+    test('what the target says unasked is the answer to nothing', async () => {
+      const target = createServer((socket) => {
+        socket.on('error', () => undefined);
+        // Two answers to one command.
+        socket.on('data', () => socket.write('+first\r\n+second\r\n'));
+      });
+      await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+      const { port: targetPort } = target.address() as AddressInfo;
+      const other = await openPackagedStand({ source: SOURCE, name: '@acme/sluice-redis', targetPort, rules: ' []' });
+      const one = new LineClient(other.port);
+      expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
+      expect(await one.say('GET a')).toBe('+first');
+      expect(await one.say('GET b')).toBe('-ERR the target has said something that nobody asked for');
+      expect(await one.line()).toBe('(closed)');
+      await other.stop();
+      target.close();
     });
 
     test('a hundred commands that come at once are answered in order', async () => {
