@@ -124,7 +124,7 @@ describe('a protocol in a package outside the workspace, installed from a tarbal
   test('a session is ended at once by whoever may', async () => {
     const one = await client();
     const [session] = [...stand.gateway.sessions.values()].filter(({ state }) => state === 'open').slice(-1);
-    session?.end({ type: 'killed', message: 'Enough.' });
+    session?.end({ code: 'ended-by-administrator' });
     expect(await one.line()).toBe('(closed)');
   });
 

@@ -239,9 +239,9 @@ describe.skipIf(missing !== undefined)(
       one.socket.pause();
       const [session] = [...stand.gateway.sessions.values()].slice(-1);
       one.socket.write('GETRANGE flood 0 -1\r\n'.repeat(20));
-      while ((session?.commands ?? 0) < 2) await sleep(10);
+      await expect.poll(() => session?.commands ?? 0, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
       await sleep(200);
-      session?.end({ type: 'killed', message: 'Enough.' });
+      session?.end({ code: 'ended-by-administrator' });
       while (stand.gateway.sessions.has(session?.id ?? '')) await sleep(20);
       one.socket.destroy();
     });

@@ -111,7 +111,7 @@ test.skipIf(missingSshd() !== undefined)(
     const turns: (() => void)[] = [];
     const original = handshakes.turn.bind(handshakes);
     vi.spyOn(handshakes, 'turn').mockImplementation((address, client, kind) =>
-      kind === 'ssh' ? new Promise((resolve) => turns.push(resolve)) : original(address, client, kind),
+      kind === 'keyExchange' ? new Promise((resolve) => turns.push(resolve)) : original(address, client, kind),
     );
     const done: unknown[] = [];
     const many = Array.from({ length: 5 }, async () => done.push((await stand.ssh(['true'])).status));

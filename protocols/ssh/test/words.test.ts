@@ -17,6 +17,7 @@ const DENIALS: { readonly [C in DenyReason['code']]: Extract<DenyReason, { code:
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
   'session-outdated': { code: 'session-outdated' },
+  'long-row-unread': { code: 'long-row-unread' },
   'record-unwritable': { code: 'record-unwritable' },
 };
 const REFUSALS: { readonly [C in RefusalReason['code']]: Extract<RefusalReason, { code: C }> } = {
@@ -53,6 +54,7 @@ const ENDINGS: { readonly [C in Ending['code']]: Extract<Ending, { code: C }> } 
   shutdown: { code: 'shutdown' },
   'login-too-slow': { code: 'login-too-slow' },
   'too-many-logins': { code: 'too-many-logins' },
+  'long-row-unread': { code: 'long-row-unread' },
   'record-unwritable': { code: 'record-unwritable' },
 };
 
