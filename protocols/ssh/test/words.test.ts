@@ -17,7 +17,6 @@ const DENIALS: { readonly [C in DenyReason['code']]: Extract<DenyReason, { code:
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
   'session-outdated': { code: 'session-outdated' },
-  'long-row-unread': { code: 'long-row-unread' },
   'record-unwritable': { code: 'record-unwritable' },
 };
 const REFUSALS: { readonly [C in RefusalReason['code']]: Extract<RefusalReason, { code: C }> } = {
