@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
@@ -287,6 +298,22 @@ describe('what can be wrong with a package', () => {
     expect(inspectPackage(name, folder).digest).not.toBe(before.digest);
     chmodSync(file, 0o666);
     expect(await refusal(name)).toContain(`${file} can be written to by everybody`);
+  });
+
+  test('a package that is linked to is looked at where it is', async () => {
+    const elsewhere = temporaryFolder('packages');
+    const real = join(elsewhere.path, 'real');
+    cpSync(installed, real, { recursive: true });
+    writeFileSync(join(real, 'package.json'), '{ "name": "linked", "type": "module", "exports": "./index.js" }');
+    symlinkSync(real, join(folder, 'node_modules', 'linked'));
+    const name = variant({ dependencies: { linked: '*' } });
+    expect([await refusal('linked'), await refusal(name)]).toEqual(['loaded', 'loaded']);
+    chmodSync(real, 0o777);
+    const why = `${realpathSync(real)} can be written to by everybody`;
+    expect(await refusal('linked')).toContain(why);
+    expect(await refusal(name)).toContain(why);
+    rmSync(join(folder, 'node_modules', 'linked'));
+    elsewhere.remove();
   });
 
   test('the digest is that of its files alone: the same wherever it is installed', () => {
