@@ -198,6 +198,32 @@ describe('a protocol in a package outside the workspace, installed from a tarbal
   });
 });
 
+test('a protocol that obeys no signal keeps no client, and what it does is its own', async () => {
+  const { path: source, remove } = temporaryFolder('packages');
+  writeFileSync(
+    join(source, 'package.json'),
+    '{ "name": "deaf", "version": "1.0.0", "type": "module", "exports": "./index.js" }',
+  );
+  writeFileSync(
+    join(source, 'index.js'),
+    `export default { name: 'deaf', contract: 1, async serve(client) {
+      for await (const bytes of client) {
+        if (bytes.includes('fail')) throw new Error('a defect');
+        client.write('still here\\n');
+      }
+    } };`,
+  );
+  const wanted = { source, name: 'deaf', targetPort: 1, rules: ' []', limits: '{ handshake: 1s }' };
+  const stand = await openPackagedStand(wanted);
+  const [one, other] = [new LineClient(stand.port), new LineClient(stand.port)];
+  expect(await one.say('hello')).toBe('still here');
+  expect(await other.say('fail')).toBe('(closed)');
+  expect(await one.line()).toBe('(closed)');
+  while (stand.gateway.sessions.size > 0) await sleep(10);
+  await stand.stop();
+  remove();
+});
+
 describe('what can be wrong with a package', () => {
   const { path: folder, remove } = temporaryFolder('packages');
   let installed: string;
