@@ -17,7 +17,7 @@ export function checkedCommand(command: CustomCommand): CustomCommand {
     id,
     verb: verb.toLowerCase(),
     text,
-    ...(said && { effects }),
+    ...(said && { effects: [...effects] }),
     ...(resources && { resources: resources.map(({ type: kind, name, access }) => ({ type: kind, name, access })) }),
   };
 }

@@ -324,6 +324,8 @@ export class Gateway implements Controlled {
     });
     this.sessions.set(id, session);
     this.places.accepted(socket, session);
+    // A protocol ends its session itself, in its own words; one that does not is not asked twice.
+    session.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER).unref(), { once: true });
     this.#serve(socket, session, listener)
       .catch((error: unknown) => {
         this.log.operator.error(

@@ -48,8 +48,15 @@ test.each([
 });
 
 test('whatever a protocol says, a record can be read', () => {
-  const odd = { ...COMMAND, id: '1,"s":"other"' } as unknown as CustomCommand;
-  expect(JSON.parse(commandHeader('s', odd, '"text":""', 'full', 0))).toMatchObject({ s: 's', id: 0 });
+  const odd = { ...COMMAND, account: 'x', id: '1,"s":"other"' } as unknown as CustomCommand;
+  expect(JSON.parse(commandHeader('s', odd, '"text":""', 'full', 0))).toEqual({
+    k: 'command',
+    t: 0,
+    s: 's',
+    id: 0,
+    phase: 'custom',
+    text: '',
+  });
   const end = { type: 'end', command: Number.NaN, outcome: 'o"k', rows: undefined, bytes: 1.5, data: [] };
   expect(JSON.parse(responseHeader('s', end as unknown as ResponseEvent, 0))).toEqual({
     k: 'end',

@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
@@ -187,6 +198,32 @@ describe('a protocol in a package outside the workspace, installed from a tarbal
   });
 });
 
+test('a protocol that obeys no signal keeps no client, and what it does is its own', async () => {
+  const { path: source, remove } = temporaryFolder('packages');
+  writeFileSync(
+    join(source, 'package.json'),
+    '{ "name": "deaf", "version": "1.0.0", "type": "module", "exports": "./index.js" }',
+  );
+  writeFileSync(
+    join(source, 'index.js'),
+    `export default { name: 'deaf', contract: 1, async serve(client) {
+      for await (const bytes of client) {
+        if (bytes.includes('fail')) throw new Error('a defect');
+        client.write('still here\\n');
+      }
+    } };`,
+  );
+  const wanted = { source, name: 'deaf', targetPort: 1, rules: ' []', limits: '{ handshake: 1s }' };
+  const stand = await openPackagedStand(wanted);
+  const [one, other] = [new LineClient(stand.port), new LineClient(stand.port)];
+  expect(await one.say('hello')).toBe('still here');
+  expect(await other.say('fail')).toBe('(closed)');
+  expect(await one.line()).toBe('(closed)');
+  while (stand.gateway.sessions.size > 0) await sleep(10);
+  await stand.stop();
+  remove();
+});
+
 describe('what can be wrong with a package', () => {
   const { path: folder, remove } = temporaryFolder('packages');
   let installed: string;
@@ -287,6 +324,22 @@ describe('what can be wrong with a package', () => {
     expect(inspectPackage(name, folder).digest).not.toBe(before.digest);
     chmodSync(file, 0o666);
     expect(await refusal(name)).toContain(`${file} can be written to by everybody`);
+  });
+
+  test('a package that is linked to is looked at where it is', async () => {
+    const elsewhere = temporaryFolder('packages');
+    const real = join(elsewhere.path, 'real');
+    cpSync(installed, real, { recursive: true });
+    writeFileSync(join(real, 'package.json'), '{ "name": "linked", "type": "module", "exports": "./index.js" }');
+    symlinkSync(real, join(folder, 'node_modules', 'linked'));
+    const name = variant({ dependencies: { linked: '*' } });
+    expect([await refusal('linked'), await refusal(name)]).toEqual(['loaded', 'loaded']);
+    chmodSync(real, 0o777);
+    const why = `${realpathSync(real)} can be written to by everybody`;
+    expect(await refusal('linked')).toContain(why);
+    expect(await refusal(name)).toContain(why);
+    rmSync(join(folder, 'node_modules', 'linked'));
+    elsewhere.remove();
   });
 
   test('the digest is that of its files alone: the same wherever it is installed', () => {

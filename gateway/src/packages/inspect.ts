@@ -3,9 +3,9 @@
  * change them. Does not: load it (load.ts), or fetch anything.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
-import { createRequire, findPackageJSON, isBuiltin } from 'node:module';
-import { dirname, join, relative, sep } from 'node:path';
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { changeable, replaceable } from './safe-path.js';
 
 /** A package with more than this is none that speaks a protocol. */
@@ -106,13 +106,12 @@ interface Tally {
   bytes: number;
 }
 
-/** The package.json as Node finds it from a file, which need not be there. */
+/** The package.json of a package as Node looks for it from a file: in the folder of that, and in each one above. */
 function findManifest(name: string, from: string): string | undefined {
-  try {
-    const file = findPackageJSON(name, from);
-    return file !== undefined && file.includes(`${sep}node_modules${sep}`) ? file : undefined;
-  } catch {
-    return undefined;
+  for (let folder = dirname(from); ; folder = dirname(folder)) {
+    const file = join(folder, 'node_modules', name, 'package.json');
+    if (basename(folder) !== 'node_modules' && existsSync(file)) return file;
+    if (folder === dirname(folder)) return undefined;
   }
 }
 
@@ -133,10 +132,10 @@ function addFolder(packageName: string, top: string, folder: string, tally: Tall
     }
     if (!entry.isFile()) throw new PackageError(packageName, `${path} is no file`);
     check(packageName, path);
-    const bytes = readFileSync(path);
-    tally.bytes += bytes.length;
+    tally.bytes += lstatSync(path).size;
     if (tally.bytes > MAX_BYTES) throw new PackageError(packageName, `it has more than ${MAX_BYTES / 1024 / 1024} MiB`);
-    tally.hash.update(`${bytes.length}\0`).update(bytes);
+    const bytes = readFileSync(path);
+    tally.hash.update(`file ${bytes.length}\0`).update(bytes);
   }
 }
 
@@ -145,7 +144,7 @@ function addLink(packageName: string, top: string, path: string, tally: Tally): 
   const target = realpathSync(path);
   if (!isInside(target, top))
     throw new PackageError(packageName, `${path} leads out of it, to ${target}`, 'Install it without links.');
-  tally.hash.update(`${readlinkSync(path)}\0`);
+  tally.hash.update(`link ${readlinkSync(path)}\0`);
 }
 
 function check(packageName: string, path: string): void {

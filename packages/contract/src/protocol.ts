@@ -19,7 +19,7 @@ export interface Protocol {
   serve(client: Duplex, gate: Gate): Promise<void>;
   /**
    * Makes what was recorded of one answer readable: the data of its events, in order, but for that of streams. Absent: there is
-   * nothing else than streams. Called in another thread, and never while `serve` is at work there.
+   * nothing else than streams. Called in a thread of its own, which has loaded the protocol once more.
    */
   replay?(data: Uint8Array): Replayed;
 }

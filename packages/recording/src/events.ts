@@ -217,7 +217,10 @@ export function commandHeader(
   now: number,
 ): string {
   const phase = command.type === 'sql' ? command.phase : command.type === 'custom' ? 'custom' : 'run';
-  const kind = 'account' in command ? `"type":"${command.type}","account":${JSON.stringify(command.account)},` : '';
+  const kind =
+    command.type !== 'custom' && 'account' in command
+      ? `"type":"${command.type}","account":${JSON.stringify(command.account)},`
+      : '';
   const values = command.type === 'sql' ? command.parameters : undefined;
   return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
 }
