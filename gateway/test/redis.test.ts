@@ -131,12 +131,12 @@ describe.skipIf(missing !== undefined)(
       const secured = await startRedis(undefined, certificates);
       for (const [ca, expected] of [
         [`, ca: ${certificates.caFile}`, '+OK'],
-        ['', '-ERR the target cannot be reached, or does not take the login of the gateway'],
+        ['', 'self-signed certificate'],
       ]) {
         const target = { targetPort: secured.port, targetTls: `verify-full${ca}`, rules: ' []' };
         const other = await openPackagedStand({ source: SOURCE, name: '@acme/sluice-redis', ...target });
         const one = new LineClient(other.port);
-        expect(await one.say(`AUTH cache ${other.token}`)).toBe(expected);
+        expect(await one.say(`AUTH cache ${other.token}`)).toContain(expected);
         one.socket.destroy();
         await other.stop();
       }
