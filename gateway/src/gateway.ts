@@ -325,7 +325,9 @@ export class Gateway implements Controlled {
     this.sessions.set(id, session);
     this.places.accepted(socket, session);
     // A protocol ends its session itself, in its own words; one that does not is not asked twice.
-    session.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER).unref(), { once: true });
+    session.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER_MS).unref(), {
+      once: true,
+    });
     this.#serve(socket, session, listener)
       .catch((error: unknown) => {
         this.log.operator.error(
@@ -336,7 +338,7 @@ export class Gateway implements Controlled {
       })
       .finally(() => {
         // A protocol that is done may still have last words on their way; a peer that does not take them is cut off.
-        const late = setTimeout(() => socket.destroy(), LINGER);
+        const late = setTimeout(() => socket.destroy(), LINGER_MS);
         const over = (): void => {
           clearTimeout(late);
           this.sessions.delete(id);
@@ -461,7 +463,7 @@ export class Gateway implements Controlled {
   }
 }
 
-const LINGER = 5_000;
+const LINGER_MS = 5_000;
 /** When agents of a gateway that goes may try again, in milliseconds. */
 const RETRY = 1_000;
 /** Room for at least one large batch of records. */

@@ -4,11 +4,11 @@ import type { WebhookConfig } from '@sluice/config';
 import type { Logger } from 'pino';
 
 /** How long a receiver may take, in milliseconds; how often one message is tried, and the wait before each, doubled each time. */
-const PATIENCE = 10_000;
+const DELIVERY_TIMEOUT_MS = 10_000;
 const ATTEMPTS = 10;
 const FIRST_WAIT = 1_000;
 /** Messages under way or waiting to be tried again, and their bytes. The oldest beyond that are given up. */
-const MOST = 1_000;
+const MAX_WAITING_MESSAGES = 1_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 interface Message {
@@ -59,7 +59,7 @@ export class Webhooks {
       this.#messages.add(message);
       this.#bytes += body.length;
       for (const oldest of this.#messages) {
-        if (this.#messages.size <= MOST && this.#bytes <= MAX_WAITING_BYTES) break;
+        if (this.#messages.size <= MAX_WAITING_MESSAGES && this.#bytes <= MAX_WAITING_BYTES) break;
         this.#giveUp(oldest, 'too many messages wait');
       }
       if (this.#messages.has(message)) void this.#attempt(message);
@@ -108,7 +108,7 @@ export class Webhooks {
           'webhook-signature': `v1,${signature(hook.secret.reveal(), `${id}.${timestamp}.`, body)}`,
         },
         body,
-        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(PATIENCE)]),
+        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]),
       });
       await answer.body?.cancel();
       return answer.ok ? undefined : `answered ${answer.status}`;

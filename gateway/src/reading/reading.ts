@@ -25,7 +25,7 @@ const MAX_THREAD_MB = 1024;
 const FIRST_START_MS = 3_000;
 /** One that failed is replaced after this, doubled each time until one has answered something. */
 const RESTART_MS = 1_000;
-const LONGEST_RESTART_MS = 60_000;
+const MAX_RESTART_MS = 60_000;
 
 /** Whoever stops the gateway waits for the index no longer than this: it may be in the middle of being made anew. Milliseconds. */
 const CLOSING_MS = 2_000;
@@ -265,7 +265,7 @@ export class Readings {
     // What it had not put into the index is read from the journal by the next one.
     if (this.#closed) return;
     this.#opening = setTimeout(() => this.#open(), this.#restart).unref();
-    this.#restart = Math.min(this.#restart * 2, LONGEST_RESTART_MS);
+    this.#restart = Math.min(this.#restart * 2, MAX_RESTART_MS);
   }
 
   #onMessage(message: FromThread): void {

@@ -37,16 +37,16 @@ interface Entry {
 }
 
 /** Open requests beyond this are refused. */
-const MOST = 10_000;
+const MAX_OPEN_REQUESTS = 10_000;
 /** Of one principal: whoever asks without end leaves room for others. */
-const MOST_OF_ONE = 2_000;
+const MAX_OPEN_REQUESTS_OF_ONE = 2_000;
 /** Texts and values of open requests, of one principal and of all. They are on disk; this is what they take there. */
 const MAX_BYTES_OF_ONE = 32 * 1024 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
 /** Who approves and takes it back in turn comes to an end. */
 const MAX_WORDS = 100;
 /** Node's timers know no longer wait, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * The requests of one gateway: pending, then approved, denied, withdrawn or expired, whichever comes first, once. Only what
@@ -106,7 +106,8 @@ export class Approvals {
     const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
     if (same) return { number: same.request.number, outcome: same.settled.promise };
     this.#forgetStale();
-    if (this.#open.size >= MOST) throw new ApprovalError('full', 'Too many commands wait for approval already.');
+    if (this.#open.size >= MAX_OPEN_REQUESTS)
+      throw new ApprovalError('full', 'Too many commands wait for approval already.');
     const { text, parameters } = asked;
     const bytes = Buffer.byteLength(text) + parameters.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
     this.#admit(asked, bytes);
@@ -287,7 +288,8 @@ export class Approvals {
       count++;
       own += taken;
     }
-    if (count >= MOST_OF_ONE) throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
+    if (count >= MAX_OPEN_REQUESTS_OF_ONE)
+      throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
     if (own + bytes > MAX_BYTES_OF_ONE)
       throw new ApprovalError(
         'full',
@@ -350,7 +352,7 @@ export class Approvals {
   }
 
   #wait(entry: Entry): void {
-    const left = Math.min(LONGEST_TIMER, Math.max(0, entry.request.expires - this.#now()));
+    const left = Math.min(MAX_TIMER_MS, Math.max(0, entry.request.expires - this.#now()));
     const look = (): void => {
       if (entry.request.expires > this.#now()) this.#wait(entry);
       else this.expire(entry.request.number);

@@ -41,7 +41,7 @@ export class SafeTerminal {
 const ESC = 0x1b;
 /** The first byte of U+2000 to U+2FFF in UTF-8. */
 const DIRECTIONS = 0xe2;
-const LONGEST = 4096;
+const MAX_SEQUENCE_BYTES = 4096;
 
 /** Behind the control character or sequence at `from`; undefined where more has to come. */
 function endOf(all: Buffer, from: number): number | undefined {
@@ -57,14 +57,20 @@ function endOf(all: Buffer, from: number): number | undefined {
   if (kind === undefined) return undefined;
   if (kind === 0x5b) {
     let at = from + 2;
-    while (at < all.length && at - from < LONGEST && (all[at] as number) >= 0x20 && (all[at] as number) <= 0x3f) at++;
+    while (
+      at < all.length &&
+      at - from < MAX_SEQUENCE_BYTES &&
+      (all[at] as number) >= 0x20 &&
+      (all[at] as number) <= 0x3f
+    )
+      at++;
     return at < all.length ? at + 1 : undefined;
   }
   if (kind === 0x5d || kind === 0x50 || kind === 0x5e || kind === 0x5f || kind === 0x58) {
     for (let at = from + 2; at < all.length; at++) {
       if (all[at] === 0x07 && kind === 0x5d) return at + 1;
       if (all[at] === ESC && at + 1 < all.length) return all[at + 1] === 0x5c ? at + 2 : at;
-      if (at - from >= LONGEST) return at;
+      if (at - from >= MAX_SEQUENCE_BYTES) return at;
     }
     return undefined;
   }

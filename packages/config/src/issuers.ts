@@ -19,7 +19,7 @@ const ALGORITHMS = [
   'Ed25519',
 ] as const;
 
-const LONGEST_SKEW = 5 * 60_000;
+const MAX_SKEW_MS = 5 * 60_000;
 
 /** Issuers that sign tokens for everybody who asks: without a required claim, "everybody" is who may come in. */
 const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
@@ -77,7 +77,7 @@ export const issuer = (outside: Outside) =>
         const message = 'this issuer signs tokens for everybody';
         context.addIssue({ code: 'custom', path: ['require'], message, params: { hint } });
       }
-      if (clock_skew > LONGEST_SKEW)
+      if (clock_skew > MAX_SKEW_MS)
         context.addIssue({ code: 'custom', path: ['clock_skew'], message: 'more than 5m would keep old tokens alive' });
     });
 

@@ -32,7 +32,7 @@ const SIZES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 const TIMES = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Node's timers take a 32-bit number; what is longer would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Bytes: a number, or a text such as `64MiB`. */
 export const size = z
@@ -131,8 +131,8 @@ function findSecret(text: string, outside: Outside): Read {
 
 function milliseconds(text: string, context: z.core.$RefinementCtx): number {
   const time = inUnits(text, TIMES);
-  if (time !== undefined && time > 0 && time <= LONGEST_TIMER) return time;
-  const why = time !== undefined && time > LONGEST_TIMER ? 'is longer than 24 days' : 'is not a duration';
+  if (time !== undefined && time > 0 && time <= MAX_TIMER_MS) return time;
+  const why = time !== undefined && time > MAX_TIMER_MS ? 'is longer than 24 days' : 'is not a duration';
   context.addIssue({ code: 'custom', message: `"${text}" ${why}`, params: { hint: 'Write 10s, 5m or 12h.' } });
   return z.NEVER;
 }

@@ -8,7 +8,7 @@ import { type Gateway, ROOT } from '@sluice/gateway';
 
 /** The agent of the sample configuration, and how long it may take to be there, in milliseconds. */
 const NAME = 'backroom';
-const PATIENCE = 15_000;
+const AGENT_START_TIMEOUT_MS = 15_000;
 
 /**
  * An agent as a process of its own, on this machine: as it would be in a private network, with an allow-list that has the sample
@@ -26,7 +26,7 @@ export async function startDemoAgent(
   const key = join(folder, 'agent.key');
   const enrolled =
     existsSync(key) && gateway.agents.all().some(({ name, revoked }) => name === NAME && revoked === undefined);
-  const token = enrolled ? undefined : await gateway.agents.token(NAME, Date.now() + PATIENCE);
+  const token = enrolled ? undefined : await gateway.agents.token(NAME, Date.now() + AGENT_START_TIMEOUT_MS);
   const files = ['--allow', allow, '--key', key, '--ca', join(folder, 'gateway.crt')];
   const child = spawn(
     process.execPath,
@@ -41,7 +41,7 @@ export async function startDemoAgent(
   );
   const stop = (): Promise<void> => end(child);
   for (let waited = 0; gateway.agents.links().length === 0; waited += 50) {
-    if (child.exitCode === null && waited < PATIENCE) await sleep(50);
+    if (child.exitCode === null && waited < AGENT_START_TIMEOUT_MS) await sleep(50);
     else {
       await stop();
       throw new CliError(

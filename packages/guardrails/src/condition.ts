@@ -155,7 +155,7 @@ function visit(node: unknown, see: (node: ASTNode) => void): void {
   }
 }
 
-const MOST_PATTERNS = 500;
+const MAX_COMPILED_PATTERNS = 500;
 const patterns = new Map<string, RE2JS>();
 
 function patternOf(source: string, offset = 0): RE2JS {
@@ -167,7 +167,7 @@ function patternOf(source: string, offset = 0): RE2JS {
   } catch (error) {
     throw new ConditionError(`not a pattern: ${(error as Error).message}`, offset);
   }
-  if (patterns.size >= MOST_PATTERNS) patterns.clear();
+  if (patterns.size >= MAX_COMPILED_PATTERNS) patterns.clear();
   patterns.set(source, pattern);
   return pattern;
 }

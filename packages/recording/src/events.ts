@@ -201,7 +201,7 @@ export type RecordedParameter =
 export type ParameterMode = 'full' | 'masked' | 'none';
 
 /** A bound value longer than this is recorded by its hash. Bytes. */
-const LONGEST_VALUE = 64 * 1024;
+const MAX_RECORDED_VALUE_BYTES = 64 * 1024;
 const START = 64;
 
 /**
@@ -249,7 +249,7 @@ function recorded({ value, format, type }: Parameter, mode: ParameterMode): Reco
   if (value === null) return null;
   if (mode === 'masked') return { type, bytes: value.length };
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (bytes.length > LONGEST_VALUE) {
+  if (bytes.length > MAX_RECORDED_VALUE_BYTES) {
     return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('hex', 0, START) };
   }
   // A record is exact: text that is none is kept as the bytes that it was.

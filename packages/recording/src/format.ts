@@ -21,7 +21,7 @@ export const FIRST = '00'.repeat(HASH);
 const HEADER_START = Buffer.from('{"k":"');
 
 /** Bytes. A record longer than this is not one: answers are capped, statements are bounded by limits.message. */
-export const LONGEST = 512 * 1024 * 1024;
+export const MAX_RECORD_BYTES = 512 * 1024 * 1024;
 
 /** In hex: to make a string and write that takes half the time that a Buffer of its own for each hash would. */
 export const hashOf = (record: Uint8Array): string => hash('sha256', record, 'hex');

@@ -4,7 +4,7 @@ import { sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { Header } from './events.js';
 import { type Write, syncFolder, writeAll } from './files.js';
-import { FIRST, LONGEST, sizeBound } from './format.js';
+import { FIRST, MAX_RECORD_BYTES, sizeBound } from './format.js';
 import { type Head, isHead } from './head.js';
 import { lock } from './lock.js';
 import type { Place } from './range.js';
@@ -185,7 +185,8 @@ export class Journal {
     if (this.#failed) throw this.#failed;
     if (this.#closed) throw new JournalError('The journal is closed.');
     const size = sizeBound(header, payload);
-    if (size > LONGEST) throw new JournalError(`A record of up to ${size} bytes is longer than the journal takes.`);
+    if (size > MAX_RECORD_BYTES)
+      throw new JournalError(`A record of up to ${size} bytes is longer than the journal takes.`);
     this.#buffer.append(header, payload, size);
   }
 

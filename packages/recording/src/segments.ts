@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { HEADER, LENGTH, LONGEST } from './format.js';
+import { HEADER, LENGTH, MAX_RECORD_BYTES } from './format.js';
 
 /** `gateway-00000001.log`: the process that wrote it, and its place in that process's chain, from 1. */
 export interface Segment {
@@ -52,7 +52,7 @@ export function* readSegment(folder: string, name: string, from = 0): Generator<
       let wanted = CHUNK;
       while (buffer.length - at >= LENGTH) {
         const length = LENGTH + buffer.readUInt32BE(at);
-        if (length < HEADER || length > LONGEST || end + length > size) return;
+        if (length < HEADER || length > MAX_RECORD_BYTES || end + length > size) return;
         wanted = Math.max(CHUNK, length);
         if (buffer.length - at < length) break;
         end += length;

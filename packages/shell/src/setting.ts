@@ -49,7 +49,7 @@ export class Draft {
   resource(type: Resource['type'], name: string, access: Resource['access']): this {
     // A line of many files is known by the first of them.
     if (
-      this.#resources.length < MOST &&
+      this.#resources.length < MAX_RESOURCES &&
       !this.#resources.some((one) => one.name === name && one.access === access && one.type === type)
     )
       this.#resources.push({ type, name: name.slice(0, 1_000), access });
@@ -83,7 +83,7 @@ export class Draft {
   }
 }
 
-const MOST = 200;
+const MAX_RESOURCES = 200;
 
 /** A simple command whose words have been resolved. */
 export interface Invocation {

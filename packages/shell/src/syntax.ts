@@ -6,13 +6,13 @@ import { isNumeric } from './words.js';
 export class Untold extends Error {}
 
 /** Characters. A longer text is not looked at. */
-export const LONGEST = 16 * 1024;
+export const MAX_TEXT_CHARACTERS = 16 * 1024;
 /** How deep brackets may be nested. */
 const DEEPEST = 40;
 
 /** Whatever a shell could read otherwise than the grammar does, or cannot be read at all before it runs. */
 export function check(text: string): void {
-  if (text.length > LONGEST) throw new Untold(`is longer than ${LONGEST} characters`);
+  if (text.length > MAX_TEXT_CHARACTERS) throw new Untold(`is longer than ${MAX_TEXT_CHARACTERS} characters`);
   if (text.includes('\0')) throw new Untold('has a zero byte in it, where a host would cut it off');
   if (/[\x01-\x08\x0b-\x1f\x7f]/.test(text)) throw new Untold('has control characters in it');
   if (text.includes('\ufffd')) throw new Untold('is not valid UTF-8');

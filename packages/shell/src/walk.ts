@@ -10,7 +10,7 @@ import { type Value, valuesOf } from './words.js';
 import { looksElsewhere } from './wrappers.js';
 
 const DEEPEST = 40;
-const MOST = 5_000;
+const MAX_ACTIONS = 5_000;
 
 /** One action per simple command of a text, at any nesting, in order. */
 export class Walk implements Collector {
@@ -25,7 +25,7 @@ export class Walk implements Collector {
   }
 
   push(action: Action): void {
-    if (this.actions.length >= MOST) throw new Untold('has more commands than can be judged at once');
+    if (this.actions.length >= MAX_ACTIONS) throw new Untold('has more commands than can be judged at once');
     this.actions.push(action);
   }
 

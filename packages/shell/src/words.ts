@@ -14,7 +14,7 @@ export interface Value {
 export type Known = ReadonlyMap<string, readonly string[]>;
 
 /** More combinations than this are not followed. */
-const MOST = 64;
+const MAX_COMBINATIONS = 64;
 const UNKNOWN: readonly Value[] = [{ text: '', known: false, glob: false, many: true }];
 
 interface Piece {
@@ -31,7 +31,7 @@ export function valuesOf(word: Word, variables: Known): readonly Value[] {
   let values: readonly Value[] = [{ text: '', known: true, glob: false, many: false }];
   for (const part of parts) {
     const piece = pieceOf(part, variables);
-    if (values.length * piece.texts.length > MOST) return UNKNOWN;
+    if (values.length * piece.texts.length > MAX_COMBINATIONS) return UNKNOWN;
     values = values.flatMap((value) => piece.texts.map((text) => joined(value, piece, text)));
   }
   return values;
@@ -98,7 +98,7 @@ function quoted(parts: readonly WordPart[], variables: Known): Piece {
             ? variable(part, variables, true)
             : dynamic(false);
     glob ||= piece.glob;
-    if (!piece.known || texts.length * piece.texts.length > MOST)
+    if (!piece.known || texts.length * piece.texts.length > MAX_COMBINATIONS)
       return { texts, known: false, glob, many: piece.many && !piece.known };
     texts = texts.flatMap((text) => piece.texts.map((more) => text + more));
   }
@@ -133,7 +133,7 @@ function braces(text: string): Piece {
   const [, from, to] = /^(\d{1,4})\.\.(\d{1,4})$/.exec(inner) ?? [];
   if (from === undefined || to === undefined || /^0\d/.test(from + ',') || /^0\d/.test(to)) return dynamic(true);
   const [low, high] = [Math.min(+from, +to), Math.max(+from, +to)];
-  return high - low >= MOST
+  return high - low >= MAX_COMBINATIONS
     ? dynamic(true)
     : literal(...Array.from({ length: high - low + 1 }, (_, n) => `${low + n}`));
 }

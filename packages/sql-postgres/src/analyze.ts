@@ -27,8 +27,8 @@ export interface Analyzer {
 }
 
 /** The analysis is remembered for texts up to this length, in characters, and for this many of them. */
-const LONGEST_REMEMBERED = 16 * 1024;
-const MOST_REMEMBERED = 2000;
+const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
+const MAX_REMEMBERED_TEXTS = 2000;
 /** EXECUTE of an EXECUTE of ...: the server allows one level, since PREPARE takes no EXECUTE. */
 const DEEPEST = 4;
 
@@ -61,7 +61,7 @@ class PostgresAnalyzer implements Analyzer {
     const known = this.#remembered.get(text);
     if (known) return known;
     // A constant that a mask has left decides something.
-    const template = text.length <= LONGEST_REMEMBERED && !looksMasked(text) ? templateOf(text) : undefined;
+    const template = text.length <= MAX_REMEMBERED_CHARACTERS && !looksMasked(text) ? templateOf(text) : undefined;
     const alike = template === undefined ? undefined : this.#templates.get(template);
     if (alike) return alike;
     const looksBefore = looks.count;
@@ -69,7 +69,7 @@ class PostgresAnalyzer implements Analyzer {
     // In a text of a shape constants are written as they are: that was looked at.
     const facts = analysis.facts(text, template === undefined);
     this.exhausted ||= analysis.exhausted;
-    if (analysis.contextual || text.length > LONGEST_REMEMBERED) return facts;
+    if (analysis.contextual || text.length > MAX_REMEMBERED_CHARACTERS) return facts;
     // Only these kinds hold their values in constants and nowhere else.
     const general = looks.count === looksBefore && facts.actions.every((action) => PLAIN_VERBS.has(action.verb));
     if (template !== undefined && general) remember(this.#templates, template, facts);
@@ -81,7 +81,7 @@ class PostgresAnalyzer implements Analyzer {
 const PLAIN_VERBS = new Set(['select', 'insert', 'update', 'delete']);
 
 function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
-  if (memory.size >= MOST_REMEMBERED) {
+  if (memory.size >= MAX_REMEMBERED_TEXTS) {
     const [oldest] = memory.keys();
     if (oldest !== undefined) memory.delete(oldest);
   }

@@ -6,7 +6,7 @@ const STATEMENT = 1_000;
 const LOCK = 200;
 const ALL = 2_000;
 /** Looks at the same time. Beyond that, approvers decide without. */
-const MOST = 4;
+const MAX_LOOKS_AT_ONCE = 4;
 
 /** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
 const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
@@ -44,7 +44,7 @@ export async function impactOf(
   );
   if (changed.length === 0) return undefined;
   if (!sameNames) return nothing('the session has changed what names mean');
-  if (running >= MOST) return nothing('too many statements are being looked at');
+  if (running >= MAX_LOOKS_AT_ONCE) return nothing('too many statements are being looked at');
   running++;
   let side: Lookup | undefined;
   const late = Promise.withResolvers<Impact>();

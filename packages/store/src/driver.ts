@@ -13,7 +13,7 @@ import {
 /** How long a write is tried again while another process has the file locked, and the pauses between, in milliseconds. */
 const BUSY_DEADLINE_MS = 60_000;
 const FIRST_PAUSE_MS = 5;
-const LONGEST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 250;
 /** What is still waiting when the store is closed may try for this long. */
 const CLOSING_MS = 2_000;
 
@@ -125,7 +125,7 @@ class StoreDriver implements Driver {
   /** Tries until the file is not locked. Rejects with SQLite's own error after the deadline. */
   async patiently<T>(act: () => T): Promise<T> {
     const started = Date.now();
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       try {
         return act();
       } catch (error) {

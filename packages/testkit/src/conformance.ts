@@ -49,7 +49,7 @@ export interface Requirement {
 
 const SECRET = 'sluice_conformance';
 /** How long anything may take before it counts as hung, in milliseconds. */
-const PATIENCE = 5_000;
+const STEP_TIMEOUT_MS = 5_000;
 
 /**
  * What every protocol has to do, whatever it speaks. For any test runner:
@@ -287,7 +287,7 @@ class Stand {
   }
 
   async until(met: () => boolean, otherwise: string): Promise<void> {
-    for (const end = Date.now() + PATIENCE / 2; !met(); await sleep(10)) {
+    for (const end = Date.now() + STEP_TIMEOUT_MS / 2; !met(); await sleep(10)) {
       if (this.#failure !== undefined) throw new Error(`serve() rejected: ${String(this.#failure)}`);
       if (Date.now() > end) throw new Error(otherwise);
     }
@@ -323,7 +323,7 @@ class Stand {
       signal: this.kill.signal,
       draining: this.drain.signal,
       words: NEUTRAL_WORDS,
-      limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: PATIENCE },
+      limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: STEP_TIMEOUT_MS },
       tls: false,
       requireTls: false,
       broke: () => undefined,
@@ -380,7 +380,7 @@ async function failure(promise: Promise<unknown>): Promise<string> {
 
 async function inTime(promise: Promise<void>, what: string): Promise<void> {
   const timer = new AbortController();
-  const late = sleep(PATIENCE * 3, undefined, { signal: timer.signal }).then(
+  const late = sleep(STEP_TIMEOUT_MS * 3, undefined, { signal: timer.signal }).then(
     () => Promise.reject(new Error(`hung: ${what}`)),
     () => undefined,
   );

@@ -70,13 +70,13 @@ async function choose(provider: Provider, request: IncomingMessage, response: Se
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 
-const LONGEST_BODY = 1024;
+const MAX_BODY_BYTES = 1024;
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   let body = '';
   for await (const chunk of request) {
     body += String(chunk);
-    if (body.length > LONGEST_BODY) throw new Error('the form is too long');
+    if (body.length > MAX_BODY_BYTES) throw new Error('the form is too long');
   }
   return body;
 }

@@ -3,7 +3,7 @@ import { TunnelError } from './errors.js';
 /** Type, length of the payload, stream. All numbers are big-endian; docs/tunnel.md shows the layout. Bytes. */
 export const HEADER = 8;
 /** The longest payload of any frame. Bytes. */
-export const LONGEST = 64 * 1024;
+export const MAX_PAYLOAD_BYTES = 64 * 1024;
 
 export const FRAME = {
   hello: 1,
@@ -36,14 +36,14 @@ const shape = (name: FrameName, stream: boolean, least: number, most: number): S
 const SHAPES: readonly (Shape | undefined)[] = (() => {
   const list: Shape[] = [
     shape('hello', false, 2, 4096),
-    shape('open', true, 0, LONGEST),
-    shape('accept', true, 0, LONGEST),
+    shape('open', true, 0, MAX_PAYLOAD_BYTES),
+    shape('accept', true, 0, MAX_PAYLOAD_BYTES),
     shape('refuse', true, 2, 4096),
-    shape('data', true, 1, LONGEST),
+    shape('data', true, 1, MAX_PAYLOAD_BYTES),
     shape('credit', true, 4, 4),
     shape('fin', true, 0, 0),
     shape('reset', true, 2, 4096),
-    shape('control', true, 0, LONGEST),
+    shape('control', true, 0, MAX_PAYLOAD_BYTES),
     shape('ping', false, 8, 8),
     shape('pong', false, 8, 8),
     shape('goaway', false, 2, 4096),

@@ -1,4 +1,4 @@
-import { HEADER, LONGEST, frame, header } from './frame.js';
+import { HEADER, MAX_PAYLOAD_BYTES, frame, header } from './frame.js';
 import type { TunnelStream } from './stream.js';
 import type { Transport } from './transport.js';
 
@@ -47,7 +47,7 @@ export class Outbox {
       let size = this.#urgentBytes;
       this.#urgent = [];
       this.#urgentBytes = 0;
-      while (size < LONGEST && this.#round.length > 0) size += this.#turn(parts);
+      while (size < MAX_PAYLOAD_BYTES && this.#round.length > 0) size += this.#turn(parts);
       if (parts.length === 0) return;
       this.bytes += size;
       this.#transport.send(parts);

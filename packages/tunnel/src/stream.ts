@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { TunnelError } from './errors.js';
-import { LONGEST } from './frame.js';
+import { MAX_PAYLOAD_BYTES } from './frame.js';
 
 /** What a stream asks of its tunnel. */
 export interface StreamPort {
@@ -51,7 +51,11 @@ export class TunnelStream extends Duplex {
   #wanted = false;
 
   constructor(id: number, port: StreamPort, window: number, credit: number) {
-    super({ allowHalfOpen: true, readableHighWaterMark: LONGEST, writableHighWaterMark: 4 * LONGEST });
+    super({
+      allowHalfOpen: true,
+      readableHighWaterMark: MAX_PAYLOAD_BYTES,
+      writableHighWaterMark: 4 * MAX_PAYLOAD_BYTES,
+    });
     this.id = id;
     this.#port = port;
     this.window = window;
@@ -60,7 +64,7 @@ export class TunnelStream extends Duplex {
 
   /** Sends a message beside the data. It keeps its place after what has been written and taken so far. */
   sendControl(payload: Buffer): void {
-    if (payload.length > LONGEST) throw new RangeError('a control message is longer than a frame');
+    if (payload.length > MAX_PAYLOAD_BYTES) throw new RangeError('a control message is longer than a frame');
     this.#send({ type: 'control', payload });
   }
 
@@ -134,7 +138,7 @@ export class TunnelStream extends Duplex {
       this.#settle();
       return first;
     }
-    let room = Math.min(this.credit, LONGEST);
+    let room = Math.min(this.credit, MAX_PAYLOAD_BYTES);
     if (room === 0) return undefined;
     const parts: Buffer[] = [];
     let bytes = 0;

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { LONGEST } from './frame.js';
+import { MAX_PAYLOAD_BYTES } from './frame.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** Parts shorter than this are joined: a message costs more than copying them. Bytes. */
@@ -8,7 +8,7 @@ const SMALL = 4096;
 const CLOSING = 1_000;
 
 /** No compression (secrets and what others choose must not share it), and no message that a frame could not be. */
-export const WEBSOCKET_LIMITS = { perMessageDeflate: false, maxPayload: 2 * LONGEST } as const;
+export const WEBSOCKET_LIMITS = { perMessageDeflate: false, maxPayload: 2 * MAX_PAYLOAD_BYTES } as const;
 
 /**
  * A client has to mask what it sends, so that a script cannot make a proxy between see a request (RFC 6455 section 10.3).

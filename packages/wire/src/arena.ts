@@ -3,7 +3,7 @@ export const LARGE_WRITE = 16 * 1024;
 
 const SIZE = 384 * 1024;
 const spares: Buffer[] = [];
-const SPARES = 4;
+const MAX_SPARE_BUFFERS = 4;
 
 /**
  * Memory for what a conversation makes out of a chunk, used again for the next one: nothing is allocated for a rewritten
@@ -18,7 +18,7 @@ export class Arena {
   begin(size: number): void {
     this.#used = 0;
     if (size >= LARGE_WRITE || !this.#memory) return;
-    if (spares.length < SPARES) spares.push(this.#memory);
+    if (spares.length < MAX_SPARE_BUFFERS) spares.push(this.#memory);
     this.#memory = undefined;
   }
 

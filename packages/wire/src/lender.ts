@@ -21,7 +21,7 @@ export const isLender = (stream: object): stream is Lender => 'lend' in stream;
 const SMALL = 16 * 1024;
 const LARGE = 256 * 1024;
 const spares: Buffer[] = [];
-const SPARES = 4;
+const MAX_SPARE_BUFFERS = 4;
 
 /**
  * Connects like `net.connect`, with a socket that can lend its reads (`onread` of `net.Socket`). Until `lend` is called
@@ -40,7 +40,7 @@ export function connectLender(options: TcpSocketConnectOpts): Socket & Lender {
     }
     if (size >= SMALL) large ??= spares.pop() ?? Buffer.allocUnsafeSlow(LARGE);
     else if (large) {
-      if (spares.length < SPARES) spares.push(large);
+      if (spares.length < MAX_SPARE_BUFFERS) spares.push(large);
       large = undefined;
     }
   };

@@ -4,7 +4,7 @@ import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
 
 /** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
-const LINGER = 5_000;
+const LINGER_MS = 5_000;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -54,7 +54,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (finishing) return;
       finishing = true;
       for (const side of SIDES) if (!gone[side]) streams[side].end();
-      linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER);
+      linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
       linger.unref();
       settle();
     },

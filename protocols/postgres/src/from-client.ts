@@ -22,7 +22,7 @@ import {
 type Fate = 'forward' | 'drop' | 'wait' | Buffer;
 
 /** Messages that are read whole and are small by nature; a longer one is not what it says. */
-const LONGEST_NAME = 64 * 1024;
+const MAX_NAME_MESSAGE_BYTES = 64 * 1024;
 const FLUSH = message(F.flush);
 const PORTAL = Buffer.from('P');
 
@@ -170,7 +170,7 @@ export class FromClient {
   #oversize(tag: number, size: number): boolean {
     if (tag === F.query || tag === F.parse || tag === F.bind || tag === F.functionCall)
       return size > this.#shared.limits.message;
-    if (size > LONGEST_NAME && !this.#streams(tag)) throw malformed(`invalid message length: ${size}`);
+    if (size > MAX_NAME_MESSAGE_BYTES && !this.#streams(tag)) throw malformed(`invalid message length: ${size}`);
     return false;
   }
 

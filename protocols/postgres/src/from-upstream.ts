@@ -9,7 +9,7 @@ import { Outflow } from './outflow.js';
 import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
-const LONGEST = 16 * 1024 * 1024;
+const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
 /**
  * The target's half: knows which command each message answers, checks that it is a message that may come now, and hands
@@ -73,7 +73,7 @@ export class FromUpstream {
         if (this.waits) return this.#out.hold(chunk.subarray(at));
         continue;
       }
-      if (size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
+      if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a message of ${size} bytes`);
       if (next > end) break;
       const replaced = this.#reply(tag, chunk, at, next);
       if (replaced) this.#out.replace(chunk, at, next, replaced);

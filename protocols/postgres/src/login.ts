@@ -21,7 +21,7 @@ import {
 import { StartupRefusal } from './settings.js';
 
 /** A password or SASL message longer than this is not one. */
-const LONGEST = 64 * 1024;
+const MAX_PASSWORD_MESSAGE_BYTES = 64 * 1024;
 
 const AUTH = { ok: 0, cleartext: 3, sasl: 10, saslContinue: 11, saslFinal: 12 } as const;
 export const authenticationOk = message(B.authentication, AUTH.ok);
@@ -123,6 +123,7 @@ async function readPassword(inbox: Inbox): Promise<Buffer> {
   const head = await inbox.read(HEADER);
   if (head[0] !== F.password) throw unexpected('expected a password or SASL response');
   const length = head.readInt32BE(1);
-  if (length < 4 || length > LONGEST) throw malformed(`invalid length of password message: ${length}`);
+  if (length < 4 || length > MAX_PASSWORD_MESSAGE_BYTES)
+    throw malformed(`invalid length of password message: ${length}`);
   return inbox.read(length - 4);
 }

@@ -4,7 +4,7 @@ import { B, F, HEADER, message, readErrorFields } from './messages.js';
 import { type Reach, openUpstream } from './upstream.js';
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
-const LONGEST = 64 * 1024 * 1024;
+const MAX_LOOKUP_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 /** No look-up takes as long as this at a target that can be reached; the server's own limits are shorter. */
 const MAX_QUERY_MS = 30_000;
@@ -42,7 +42,7 @@ async function readAnswer(inbox: Inbox): Promise<(string | null)[][]> {
   for (;;) {
     const head = await inbox.read(HEADER);
     const size = head.readInt32BE(1) - 4;
-    if (size < 0 || size > LONGEST) throw unexpected(`the target sent a message of ${size} bytes`);
+    if (size < 0 || size > MAX_LOOKUP_MESSAGE_BYTES) throw unexpected(`the target sent a message of ${size} bytes`);
     const body = await inbox.read(size);
     if (head[0] === B.dataRow) rows.push(cells(new Reader(body)));
     else if (head[0] === B.errorResponse) failure = refusalIn(body);

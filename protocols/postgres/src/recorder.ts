@@ -2,7 +2,7 @@ import type { ResponseEnd, ResponseEvent } from '@sluice/contract';
 import type { Running } from './pipeline.js';
 
 /** Summaries of many statements are cut here; the answer itself is in the record's data. */
-const LONGEST_SUMMARY = 1000;
+const MAX_SUMMARY_CHARACTERS = 1000;
 
 /**
  * Collects what the client is given for a command, up to a cap, and hands it to the record before the chunk it is a view
@@ -49,7 +49,7 @@ export class Recorder {
       type: 'end',
       command: command.id,
       outcome,
-      summary: command.summary.slice(0, LONGEST_SUMMARY),
+      summary: command.summary.slice(0, MAX_SUMMARY_CHARACTERS),
       rows: command.rows,
       bytes: command.bytes,
       ...(command.hidden && { hidden: command.hidden }),

@@ -12,7 +12,7 @@ export const SCRAM_PLUS = 'SCRAM-SHA-256-PLUS';
 const derive = promisify(pbkdf2);
 const NONCE_BYTES = 18;
 /** Iterations beyond this are an attempt to keep us busy (RFC 7677 asks for 4096; servers in the field use up to 10^6). */
-const MOST_ITERATIONS = 2_000_000;
+const MAX_ITERATIONS = 2_000_000;
 
 /** The client's first message, taken apart. */
 export interface ClientFirst {
@@ -99,7 +99,7 @@ export class ScramClient {
     const iterations = Number(count);
     if (!match || !nonce.startsWith(ours) || nonce.length === ours.length)
       throw malformed("the target's SCRAM challenge is not valid");
-    if (iterations < 1 || iterations > MOST_ITERATIONS)
+    if (iterations < 1 || iterations > MAX_ITERATIONS)
       throw malformed(`the target asks for ${iterations} SCRAM iterations`);
     const salted = await derive(password.normalize('NFKC'), Buffer.from(salt, 'base64'), iterations, 32, 'sha256');
     const clientKey = hmac(salted, 'Client Key');

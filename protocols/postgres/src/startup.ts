@@ -8,7 +8,7 @@ export const GSSENC_REQUEST = 80877104;
 export const VERSION_3_0 = 0x0003_0000;
 const VERSION_3_2 = 0x0003_0002;
 /** MAX_STARTUP_PACKET_LENGTH of the server. */
-const LONGEST = 10_000;
+const MAX_STARTUP_PACKET_BYTES = 10_000;
 /** First byte of a TLS record that carries a handshake: the client speaks TLS without asking (PostgreSQL 17). */
 const TLS_HANDSHAKE = 0x16;
 
@@ -36,7 +36,7 @@ export async function readFirstPacket(inbox: Inbox): Promise<FirstPacket> {
     return { type: 'tls' };
   }
   const length = head.readInt32BE(0);
-  if (length < 8 || length > LONGEST) throw malformed(`invalid length of startup packet: ${length}`);
+  if (length < 8 || length > MAX_STARTUP_PACKET_BYTES) throw malformed(`invalid length of startup packet: ${length}`);
   const packet = new Reader(await inbox.read(length - 4));
   const code = packet.int32();
   switch (code) {

@@ -31,7 +31,7 @@ export class UpstreamError extends WireError {
 }
 
 /** A greeting message longer than this is not one. */
-const LONGEST = 1024 * 1024;
+const MAX_GREETING_MESSAGE_BYTES = 1024 * 1024;
 const AUTH = { ok: 0, cleartext: 3, md5: 5, sasl: 10, saslContinue: 11, saslFinal: 12 } as const;
 const SUPPORTED = { from: 15, to: 18 };
 
@@ -208,7 +208,8 @@ async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
 export async function readMessage(inbox: Inbox): Promise<{ tag: number; body: Buffer; whole: Buffer }> {
   const head = await inbox.read(HEADER);
   const length = head.readInt32BE(1);
-  if (length < 4 || length > LONGEST) throw unexpected('the target does not speak the Postgres protocol');
+  if (length < 4 || length > MAX_GREETING_MESSAGE_BYTES)
+    throw unexpected('the target does not speak the Postgres protocol');
   const body = await inbox.read(length - 4);
   return { tag: head[0] as number, body, whole: Buffer.concat([head, body]) };
 }

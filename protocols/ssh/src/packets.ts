@@ -2,7 +2,7 @@
 const SLOT = 36 * 1024;
 const SMALL = 8 * 1024;
 /** Slots that are kept for the next packet, by all connections of the process. */
-const SPARES = 64;
+const MAX_SPARE_SLOTS = 64;
 
 const spares: Buffer[] = [];
 /** By their memory: a packet that is never sent takes its slot along. */
@@ -25,6 +25,6 @@ export function packetSent(packet: Uint8Array): (() => void) | undefined {
   if (!slot) return undefined;
   slots.delete(packet.buffer);
   return () => {
-    if (spares.length < SPARES) spares.push(slot);
+    if (spares.length < MAX_SPARE_SLOTS) spares.push(slot);
   };
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { CliError } from '../errors.js';
 
 /** How long somebody may take to log in, in milliseconds. */
-const PATIENCE = 5 * 60_000;
+const LOGIN_TIMEOUT_MS = 5 * 60_000;
 
 /** A redirect address on this machine (RFC 8252 section 7.3), and whoever comes there with the right state. */
 export interface Callback {
@@ -41,7 +41,7 @@ async function listening(server: Server, host: string, port: number): Promise<vo
 /** Visitors without the state that we gave away are strangers: they are sent off, and we go on waiting. */
 function came(server: Server, url: string, state: string): Promise<URL> {
   const { promise, resolve, reject } = Promise.withResolvers<URL>();
-  const late = setTimeout(() => reject(new CliError('Nobody logged in within five minutes.')), PATIENCE);
+  const late = setTimeout(() => reject(new CliError('Nobody logged in within five minutes.')), LOGIN_TIMEOUT_MS);
   server.on('request', (request, response) => {
     // Whatever else on this machine asks for must not end the login: not every path is an address.
     const address = URL.parse(request.url ?? '/', url);

@@ -1,8 +1,8 @@
 /** What a token says, as it was signed. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-const MOST_GROUPS = 1000;
-const LONGEST_GROUP = 500;
+const MAX_GROUPS = 1000;
+const MAX_GROUP_CHARACTERS = 500;
 
 /** Names that need no quoting wherever they turn up: access lists, records, terminals, libpq's connection strings. */
 const NAME = /^[A-Za-z0-9_][\w.@:+/|=~-]{0,254}$/;
@@ -39,6 +39,6 @@ export function textsAt(claims: Claims, path: string): string[] {
 export function groupsAt(claims: Claims, path: string, prefix: string): string[] | undefined {
   const groups = [claimAt(claims, path)]
     .flat()
-    .filter((one): one is string => typeof one === 'string' && one !== '' && one.length <= LONGEST_GROUP);
-  return groups.length > MOST_GROUPS ? undefined : [...new Set(groups)].map((group) => prefix + group);
+    .filter((one): one is string => typeof one === 'string' && one !== '' && one.length <= MAX_GROUP_CHARACTERS);
+  return groups.length > MAX_GROUPS ? undefined : [...new Set(groups)].map((group) => prefix + group);
 }

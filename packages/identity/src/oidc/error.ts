@@ -1,5 +1,5 @@
 /** What of a message is kept: libraries quote what somebody sent. */
-const LONGEST = 200;
+const MAX_MESSAGE_CHARACTERS = 200;
 
 /**
  * Why a token was not taken. `message` is for the log and the record: it names the check that failed and never the token.
@@ -10,7 +10,7 @@ export class TokenError extends Error {
   readonly reason: 'invalid' | 'unavailable';
 
   constructor(reason: TokenError['reason'], message: string, cause?: unknown) {
-    super(message.slice(0, LONGEST), { cause });
+    super(message.slice(0, MAX_MESSAGE_CHARACTERS), { cause });
     this.reason = reason;
   }
 }

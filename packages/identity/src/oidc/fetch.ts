@@ -1,5 +1,5 @@
 /** How long an issuer may take for one document, in milliseconds: two have to fit into the time that a login has. */
-const PATIENCE = 3_000;
+const FETCH_TIMEOUT_MS = 3_000;
 
 /** Takes an address to its JSON. Tests give the keys another one. */
 export type FetchJson = (url: string, most: number, patience?: number) => Promise<unknown>;
@@ -8,7 +8,7 @@ export type FetchJson = (url: string, most: number, patience?: number) => Promis
  * A JSON document of an issuer, of at most `most` bytes. Redirects are not followed: they would lead to a host that nobody
  * configured. Rejects with a sentence.
  */
-export const fetchJson: FetchJson = async (url, most, patience = PATIENCE) => {
+export const fetchJson: FetchJson = async (url, most, patience = FETCH_TIMEOUT_MS) => {
   const response = await fetch(url, {
     redirect: 'error',
     headers: { accept: 'application/json' },

@@ -2,7 +2,7 @@ import { invalid } from './error.js';
 import { Issuer, type IssuerOptions, type IssuerSettings, type Verified } from './issuer.js';
 
 /** A longer token is not looked at. Bytes. */
-export const LONGEST_TOKEN = 16 * 1024;
+export const MAX_TOKEN_BYTES = 16 * 1024;
 
 /** Three parts of base64url (RFC 7515 section 7.1), none of them empty. */
 const JWT = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
@@ -58,7 +58,7 @@ export class Issuers {
    * A name that begins like the names of another issuer could be one of theirs, and is refused.
    */
   async verify(token: string): Promise<Verified> {
-    if (token.length > LONGEST_TOKEN) throw invalid('it is too long');
+    if (token.length > MAX_TOKEN_BYTES) throw invalid('it is too long');
     const url = issuerIn(token);
     const issuer = url === undefined ? undefined : this.#byUrl.get(url);
     if (!issuer) throw invalid('its issuer is not one of ours');

@@ -6,7 +6,7 @@ import { type FetchJson, fetchJson } from './fetch.js';
 /** Largest documents that are read, in bytes, and the most keys of a set. */
 const DISCOVERY_BYTES = 256 * 1024;
 const KEYS_BYTES = 512 * 1024;
-const MOST_KEYS = 100;
+const MAX_KEYS = 100;
 /** Keys younger than this are not asked for again without need, in milliseconds. */
 const FRESH = 10 * 60_000;
 /** A key that is not known has the set fetched again, at most this often. Nobody can make the gateway bother the issuer. */
@@ -113,7 +113,7 @@ export class IssuerKeys {
 function readKeys(value: unknown, url: string): JSONWebKeySet {
   const { keys } = (value ?? {}) as { keys?: unknown };
   if (!Array.isArray(keys)) throw new Error(`${url} has no list of keys`);
-  if (keys.length > MOST_KEYS) throw new Error(`${url} has more than ${MOST_KEYS} keys`);
+  if (keys.length > MAX_KEYS) throw new Error(`${url} has more than ${MAX_KEYS} keys`);
   const usable = keys.filter(
     (key): key is JWK =>
       typeof key === 'object' && key !== null && ['RSA', 'EC', 'OKP', 'AKP'].includes(String((key as JWK).kty)),

@@ -9,7 +9,8 @@ export function jwt(bytes: Buffer, letter: number, start: number, end: number): 
   const at = letter - 2;
   if (at < start || !has(bytes, at, end, 'ey') || (at > start && BEFORE(bytes[at - 1] as number))) return undefined;
   let to = skip(bytes, at, end, BASE64URL);
-  if (to - at > LONGEST_HEADER || to >= end || bytes[to] !== 0x2e || !isHeader(latin1(bytes, at, to))) return undefined;
+  if (to - at > MAX_JWT_HEADER_BYTES || to >= end || bytes[to] !== 0x2e || !isHeader(latin1(bytes, at, to)))
+    return undefined;
   const payload = skip(bytes, to + 1, end, BASE64URL);
   if (payload === to + 1 && (payload >= end || bytes[payload] !== 0x2e)) return undefined;
   to = payload;
@@ -17,7 +18,7 @@ export function jwt(bytes: Buffer, letter: number, start: number, end: number): 
   return { entity: 'JWT', start: at, end: bytes[to - 1] === 0x2e && !isUnsigned(bytes, at, to) ? to - 1 : to };
 }
 
-const LONGEST_HEADER = 4096;
+const MAX_JWT_HEADER_BYTES = 4096;
 const BEFORE = (byte: number): boolean => ALNUM[byte] === 1 || byte === 0x5f || byte === 0x2d;
 
 /** A token without a signature ends in a dot; so does a sentence. */

@@ -10,4 +10,4 @@ export { filterMessage, filterNotification, type MessageRules, withoutFindings }
 export { RowMask, type RowMaskOptions } from './rows.js';
 export { CopyMasking, MAX_INLINE_BYTES, MAX_INLINE_CELLS, RowMasking } from './row-masking.js';
 export type { CellMask, Format, PgType } from './types.js';
-export { LONGEST_ROW, Unmaskable } from './unmaskable.js';
+export { MAX_UNSHARED_ROW_BYTES, Unmaskable } from './unmaskable.js';

@@ -3,7 +3,7 @@
  * what all sessions keep of such rows at one time is bounded. A row for which there is no room waits for its turn. Owns whose
  * turn it is, and who has to go because others wait. Does not own the memory itself (`partial-row.ts`).
  */
-import { LONGEST_ROW, tooLong, Unmaskable } from './unmaskable.js';
+import { MAX_UNSHARED_ROW_BYTES, tooLong, Unmaskable } from './unmaskable.js';
 
 export interface LargeRowLimits {
   /** What long rows may take together, in bytes. No row is longer. */
@@ -172,7 +172,7 @@ export class RowRoom {
   /** `onStalled`: its rows move too slowly, and others wait for the room. It has to be given back. */
   constructor(
     shared?: LargeRows,
-    { limit = LONGEST_ROW, onStalled = () => undefined }: { limit?: number; onStalled?: () => void } = {},
+    { limit = MAX_UNSHARED_ROW_BYTES, onStalled = () => undefined }: { limit?: number; onStalled?: () => void } = {},
   ) {
     this.#shared = shared;
     this.#onStalled = onStalled;

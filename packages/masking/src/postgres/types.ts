@@ -52,13 +52,13 @@ export class Malformed extends Error {
 
 /** The bytes as ASCII text if they match, else an exception. */
 export function ascii(bytes: Buffer, start: number, end: number, pattern: RegExp): RegExpExecArray {
-  const match = end - start > LONGEST ? null : pattern.exec(bytes.toString('latin1', start, end));
+  const match = end - start > MAX_ASCII_VALUE_BYTES ? null : pattern.exec(bytes.toString('latin1', start, end));
   if (!match) throw new Malformed('not a value of its type');
   return match;
 }
 
 /** A numeric may have 131072 digits before the point and 16383 behind it; nothing else that is read so is longer. */
-const LONGEST = 150_000;
+const MAX_ASCII_VALUE_BYTES = 150_000;
 
 /** Fixed sizes are checked before anything is read. */
 export function sized(start: number, end: number, size: number): void {

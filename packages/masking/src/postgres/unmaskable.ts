@@ -17,4 +17,4 @@ export const tooLong = (limit: number): Unmaskable =>
   );
 
 /** The longest row that is masked without a share of `LargeRows`, in bytes, where nobody says otherwise. */
-export const LONGEST_ROW = 16 * 1024 * 1024;
+export const MAX_UNSHARED_ROW_BYTES = 16 * 1024 * 1024;

@@ -15,13 +15,13 @@ export interface StreamMaskOptions {
  * Milliseconds. What one write of a program holds arrives within a few of them, keystrokes of a person 50 and more apart; a
  * delay of 25 is below what is noticed of one's own typing.
  */
-export const PATIENCE = 25;
+export const HOLD_BACK_MS = 25;
 /** A secret that came in bulk and has no end yet is kept this many times longer: the network may be slow. */
-const MOST_WAITS = 40;
+const MAX_WAITS = 40;
 /** Bytes that come at once when it is not a person who types them. */
 const BULK = 8;
 /** Bytes of a line that are looked at together; of a longer one in parts. */
-const LONGEST = 16 * 1024;
+const MAX_LINE_PART_BYTES = 16 * 1024;
 /** Fewer bytes are not worth a look at all of them first. */
 const LINES = 512;
 /** Detectors look no further to the left than this, or to the start of a word. Bytes. */
@@ -42,7 +42,7 @@ const NOTHING = Buffer.alloc(0);
  * has not ended is kept back as far as something may start there; see `openFrom`.
  */
 export class StreamMask {
-  readonly patience = PATIENCE;
+  readonly patience = HOLD_BACK_MS;
   readonly #modes: ReadonlyMap<Entity, Mode>;
   readonly #key: Uint8Array;
   /** The line so far, with what has gone of it. */
@@ -83,7 +83,7 @@ export class StreamMask {
       if (newline < from) newline = all.indexOf(0x0a, from);
       if (newline < 0) newline = Number.POSITIVE_INFINITY;
       const size = Math.min(all.length, newline + 1) - from;
-      if (size > LONGEST) from += this.#part(out, all.subarray(from, from + LONGEST));
+      if (size > MAX_LINE_PART_BYTES) from += this.#part(out, all.subarray(from, from + MAX_LINE_PART_BYTES));
       else if (newline >= all.length) break;
       else from += this.#whole(out, all.subarray(from, newline + 1));
     }
@@ -97,7 +97,7 @@ export class StreamMask {
   #mayWait(bytes: Buffer): boolean {
     const seen = this.#line.length - this.#gone;
     const unseen = this.#unseenBytes + bytes.length;
-    if (seen < LONG_WORD_BYTES || unseen > seen / 8 || this.#line.length + unseen > LONGEST) return false;
+    if (seen < LONG_WORD_BYTES || unseen > seen / 8 || this.#line.length + unseen > MAX_LINE_PART_BYTES) return false;
     if (bytes.includes(0x0a)) return false;
     this.#unseen.push(Buffer.from(bytes));
     this.#unseenBytes = unseen;
@@ -128,7 +128,7 @@ export class StreamMask {
   release(): Buffer {
     if (this.held === 0) return Buffer.alloc(0);
     this.#waits++;
-    if (this.#body !== undefined || (this.#sure && this.#bulk)) if (this.#waits < MOST_WAITS) return Buffer.alloc(0);
+    if (this.#body !== undefined || (this.#sure && this.#bulk)) if (this.#waits < MAX_WAITS) return Buffer.alloc(0);
     const out: Buffer[] = [];
     if (this.#body !== undefined) out.push(NEWLINE);
     this.#body = undefined;
@@ -277,7 +277,7 @@ function doneWith({ bytes }: Plain, to: number): number {
 function hasLongLine(lines: Buffer): boolean {
   for (let from = 0; from < lines.length; ) {
     const newline = lines.indexOf(0x0a, from);
-    if (newline - from >= LONGEST) return true;
+    if (newline - from >= MAX_LINE_PART_BYTES) return true;
     from = newline + 1;
   }
   return false;

@@ -14,7 +14,7 @@ const ESC = 0x1b;
 /** The final bytes of control sequences (ECMA-48 section 8.3) that leave the cursor: SGR, ED, EL, modes, reports, DECSCUSR. */
 const STILL = new Set(Buffer.from('mJKhlqnctr'));
 /** Longer than this a sequence is none. */
-const LONGEST = 4096;
+const MAX_SEQUENCE_BYTES = 4096;
 
 /** The plain bytes of `raw`, behind `lead`, which is not part of the stream. */
 export function plainOf(raw: Buffer, lead: Buffer): Plain {
@@ -57,7 +57,7 @@ for (const byte of [ESC, ...SILENT]) SPECIAL[byte] = 1;
 function endOfSequence(raw: Buffer, from: number): number | undefined {
   const kind = raw[from + 1];
   if (kind === undefined) return undefined;
-  const limit = Math.min(raw.length, from + LONGEST);
+  const limit = Math.min(raw.length, from + MAX_SEQUENCE_BYTES);
   if (kind === 0x5b) {
     for (let at = from + 2; at < limit; at++) {
       const byte = raw[at] as number;
@@ -73,7 +73,7 @@ function endOfSequence(raw: Buffer, from: number): number | undefined {
   } else if (kind >= 0x20 && kind <= 0x2f) {
     return from + 2 < raw.length ? from + 3 : undefined;
   } else return from + 2;
-  return raw.length - from >= LONGEST ? from + LONGEST : undefined;
+  return raw.length - from >= MAX_SEQUENCE_BYTES ? from + MAX_SEQUENCE_BYTES : undefined;
 }
 
 function isStill(raw: Buffer, from: number, end: number): boolean {

@@ -5,8 +5,8 @@ import type { Overlay, Session } from './session.js';
 import { lineageOf } from './statements.js';
 
 /** Lineage is remembered for texts up to this length, in characters, and for this many of them. */
-const LONGEST_REMEMBERED = 16 * 1024;
-const MOST_REMEMBERED = 2000;
+const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
+const MAX_REMEMBERED_TEXTS = 2000;
 
 /** Lineage of texts for one major version of PostgreSQL, remembered as long as nothing it depends on has changed. */
 export class Lineage {
@@ -31,8 +31,8 @@ export class Lineage {
     const known = remembered.get(key);
     if (known) return known;
     const lineage = this.#read(text, catalog, session);
-    if (text.length > LONGEST_REMEMBERED) return lineage;
-    if (remembered.size >= MOST_REMEMBERED) {
+    if (text.length > MAX_REMEMBERED_CHARACTERS) return lineage;
+    if (remembered.size >= MAX_REMEMBERED_TEXTS) {
       const [oldest] = remembered.keys();
       if (oldest !== undefined) remembered.delete(oldest);
     }

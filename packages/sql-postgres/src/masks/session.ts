@@ -38,9 +38,9 @@ import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { Announcer, refusalOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
-const LONGEST = 64 * 1024;
+const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
 /** Nested comments cost the grammar quadratic time. */
-const LONGEST_COMMENTED = 4 * 1024;
+const MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS = 4 * 1024;
 const ERROR = 'E'.charCodeAt(0);
 const NOTIFICATION = 'A'.charCodeAt(0);
 const PARAMETER_STATUS = 'S'.charCodeAt(0);
@@ -379,7 +379,7 @@ const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
 });
 
 const tooLong = (text: string): boolean =>
-  text.length > LONGEST || (text.length > LONGEST_COMMENTED && text.includes('/*'));
+  text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
 
 /** It defines what others see as well, and not only objects of the session, which lineage follows. */
 const definesForAll = (lineage: StatementLineage | undefined, facts: Facts, statement: number): boolean =>

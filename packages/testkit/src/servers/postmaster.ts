@@ -32,13 +32,13 @@ export async function clearFormer(data: string, starter: number): Promise<void> 
 export async function end(pid: number): Promise<void> {
   signal(pid, 'SIGINT');
   for (let waited = 0; look(pid); waited += PAUSE) {
-    if (waited === PATIENCE) signal(pid, 'SIGQUIT');
+    if (waited === START_TIMEOUT_MS) signal(pid, 'SIGQUIT');
     await sleep(PAUSE);
   }
 }
 
 const PAUSE = 20;
-const PATIENCE = 10_000;
+const START_TIMEOUT_MS = 10_000;
 
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
