@@ -1,7 +1,7 @@
+/** What a protocol is told of a command. Types only. */
 import type { Facts } from './facts.js';
 import type { Masking, StreamEditor } from './masking.js';
-import type { Admission } from './protocol.js';
-import type { DenyReason, RefusalReason } from './reasons.js';
+import type { DenyReason } from './reasons.js';
 
 export interface Allow {
   readonly type: 'allow';
@@ -28,16 +28,3 @@ export interface Deny {
 
 /** What a protocol is told. A human may have been asked in between: only the gate knows. */
 export type Answer = Allow | Deny;
-
-/** A login that did not succeed. */
-export interface Refusal {
-  readonly type: 'refusal';
-  readonly reason: RefusalReason;
-  /** Who it is has been proven, and only where to is missing: what they may reach. */
-  readonly menu?: Menu;
-}
-
-export interface Menu {
-  readonly connections: readonly string[];
-  choose(connection: string): Promise<Admission | Refusal>;
-}

@@ -1,8 +1,13 @@
+/**
+ * The contract: a `Protocol` knows bytes, the `Gate` knows people, rules and the record. Owns: these two and what passes between
+ * them by name. Does not: the words of SQL, SSH and logins, which have files beside it.
+ */
 import type { Duplex } from 'node:stream';
-import type { Answer, Refusal } from './decision.js';
-import type { Command, ResponseEvent } from './command.js';
-import type { MaskedSession } from './masking.js';
+import type { Answer } from './decision.js';
+import type { Command } from './command.js';
+import type { Challenge } from './login.js';
 import type { Notice } from './reasons.js';
+import type { ResponseEvent } from './response.js';
 import type { Words } from './words.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
@@ -120,107 +125,3 @@ export interface Secured {
   /** The application protocol that ALPN settled on. */
   readonly alpn?: string;
 }
-
-/** Ways of a login that a listener can prefer. */
-export type LoginWay = 'scram' | 'password' | 'oauth';
-
-/** What a client without a token needs to get one (RFC 8414, RFC 7628 section 3.2.2). */
-export interface Discovery {
-  /** Of the metadata document of the issuer. */
-  readonly url: string;
-  /** Parted by blanks. */
-  readonly scope: string;
-}
-
-/** Ways to prove it; a protocol uses those that it can speak. Each ends in an admission or a refusal. */
-export interface Challenge {
-  /** The way to use when the client asks for none; absent: SCRAM where the protocol has it. */
-  readonly prefers?: LoginWay;
-  /** Where a client gets a token of an identity provider; absent: nowhere. */
-  readonly discovery?: Discovery | undefined;
-  /** What a SCRAM-SHA-256 exchange needs (RFC 5802); the same shape for a user that does not exist. */
-  scram(): ScramVerifiers;
-  /** A gateway token, in the clear. Only over TLS or loopback. */
-  password(secret: string): Promise<Admission | Refusal>;
-  /** A token of an identity provider, or of the gateway (RFC 6750). Only over TLS, SSH or loopback. */
-  bearer(token: string): Promise<Admission | Refusal>;
-  /** Whether a login with this public key would be worth a proof: an SSH wire-format blob (RFC 4253 section 6.6). */
-  offers(key: Uint8Array): boolean;
-  /** The key or certificate whose private half the client has proven to hold. */
-  publicKey(key: Uint8Array): Promise<Admission | Refusal>;
-  /** Login in a browser. `show` gives the client the address to open; aborted, nobody waits any more. */
-  interactive(show: (text: string) => void, signal: AbortSignal): Promise<Admission | Refusal>;
-}
-
-export interface ScramVerifiers {
-  readonly salt: Uint8Array;
-  readonly iterations: number;
-  /** One per token of the principal; they share the salt, so that a proof can be tried against each. */
-  readonly candidates: readonly ScramCandidate[];
-  /** What to say when no candidate fits. Counts the failure. */
-  fail(): Promise<Refusal>;
-}
-
-export interface ScramCandidate {
-  readonly storedKey: Uint8Array;
-  readonly serverKey: Uint8Array;
-  /** The proof matched this candidate: may its owner use the connection? */
-  admit(): Promise<Admission | Refusal>;
-}
-
-/** A proven principal that may use the connection, and what the protocol needs in order to open it. */
-export interface Admission {
-  readonly type: 'admission';
-  readonly principal: string;
-  readonly connection: string;
-  readonly target: Target;
-  /** Present when the connection masks anything. Answers to its commands then come with their masking. */
-  readonly masks?: MaskedSession;
-  /**
-   * Present when people have to agree before the session begins: nothing can be dialled before this has resolved to undefined.
-   * `say` tells the client what it waits for; without one it is refused at once, with the number of the request.
-   * `gone`: aborted when the client no longer waits.
-   */
-  readonly release?: (say: ((notice: Notice) => void) | undefined, gone: AbortSignal) => Promise<Refusal | undefined>;
-  /** What the proof itself does not permit, whatever the rules say (options of an SSH certificate). */
-  readonly without?: readonly ('terminal' | 'forwarding' | 'agent' | 'x11')[];
-}
-
-/** How to log in at the target. Never shown to the client, never logged. */
-export interface Target {
-  readonly host: string;
-  readonly user: string;
-  /** May come with the dial: read it when the target asks for it. */
-  readonly password?: string | undefined;
-  readonly database?: string;
-  readonly tls: TlsMode;
-  readonly ssh?: SshTarget;
-  /** What the configuration says under `options` for a protocol in a package of somebody else: free of form, so check it. */
-  readonly options?: Readonly<Record<string, unknown>>;
-}
-
-/** What SSH needs to know of a target besides. Keys are in wire format (RFC 4253 section 6.6). */
-export interface SshTarget {
-  /** Host key algorithms to ask for, best first. */
-  readonly hostKeyAlgorithms: readonly string[];
-  /** Why this is not the host's key, in a sentence; undefined when it is, or when it is the first one seen. */
-  refuses(hostKey: Uint8Array): string | undefined;
-  /** The host has proven that it has this key. */
-  proven(hostKey: Uint8Array): void;
-  /** A private key in a form that OpenSSH writes, and the certificate for it. May be made for this login. */
-  readonly key?: () => SshKey;
-  /** What reads command lines there. */
-  readonly shell: 'sh' | 'bash' | 'opaque';
-}
-
-export interface SshKey {
-  /** The public half or the certificate, in wire format. */
-  readonly blob: Uint8Array;
-  /** A signature in wire format, by the algorithm that the host is told (RFC 8332 for RSA). */
-  sign(data: Uint8Array, algorithm: string): Uint8Array;
-  /** Algorithms to tell the host, best first. */
-  readonly algorithms: readonly string[];
-}
-
-/** 'require' encrypts without looking at the certificate; 'verify-ca' and 'verify-full' are those of libpq. */
-export type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
