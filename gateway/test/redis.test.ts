@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -18,6 +18,7 @@ import {
 } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import redis from '../../examples/protocol/index.js';
+import { hour, startAgent } from './agents.js';
 import { type PackagedStand, LineClient, openPackagedStand } from './packaged-stand.js';
 
 const SOURCE = join(import.meta.dirname, '..', '..', 'examples', 'protocol');
@@ -142,6 +143,34 @@ describe.skipIf(missing !== undefined)(
       }
       await secured.stop();
       certificates.remove();
+    });
+
+    test('through an agent that has the password', async () => {
+      const other = await openPackagedStand({
+        source: SOURCE,
+        name: '@acme/sluice-redis',
+        targetPort: server.port,
+        rules: ' []',
+        credential: '{ secret: "agent:cache" }',
+        via: 'dc1',
+      });
+      const password = join(other.folder, 'password');
+      writeFileSync(password, PASSWORD, { mode: 0o600 });
+      const allow = `127.0.0.1:${server.port}`;
+      const { agent, done } = startAgent(other, {
+        allow,
+        token: await other.gateway.agents.token('dc1', hour()),
+        ca: readFileSync(join(other.folder, 'data', 'gateway.crt'), 'utf8'),
+        secrets: `cache ${allow} file:${password}`,
+      });
+      done.catch(() => undefined);
+      while (other.gateway.agents.links().length === 0) await sleep(20);
+      const one = new LineClient(other.port);
+      expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
+      expect(await one.say('PING')).toBe('+PONG');
+      one.socket.destroy();
+      await agent.stop(0);
+      await other.stop();
     });
 
     test('a wrong token, no connection, no login: in the words of Redis', async () => {
