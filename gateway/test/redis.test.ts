@@ -16,7 +16,7 @@ import {
   missingTool,
   temporaryFolder,
 } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import redis from '../../examples/protocol/index.js';
 import { hour, startAgent } from './agents.js';
 import { type PackagedStand, LineClient, openPackagedStand } from './packaged-stand.js';
@@ -130,6 +130,10 @@ describe.skipIf(missing !== undefined)(
     test.skipIf(missingTool('openssl') !== undefined)('over TLS to the target, which is verified', async () => {
       const certificates = makeCertificates(['127.0.0.1']);
       const secured = await startRedis(undefined, certificates);
+      onTestFinished(async () => {
+        await secured.stop();
+        certificates.remove();
+      });
       for (const [ca, expected] of [
         [`, ca: ${certificates.caFile}`, '+OK'],
         ['', '-ERR the target cannot be reached, or does not take the login of the gateway'],
@@ -141,8 +145,6 @@ describe.skipIf(missing !== undefined)(
         one.socket.destroy();
         await other.stop();
       }
-      await secured.stop();
-      certificates.remove();
     });
 
     test('through an agent that has the password', async () => {
@@ -154,6 +156,7 @@ describe.skipIf(missing !== undefined)(
         credential: '{ secret: "agent:cache" }',
         via: 'dc1',
       });
+      onTestFinished(() => other.stop());
       const password = join(other.folder, 'password');
       writeFileSync(password, PASSWORD, { mode: 0o600 });
       const allow = `127.0.0.1:${server.port}`;
@@ -164,13 +167,12 @@ describe.skipIf(missing !== undefined)(
         secrets: `cache ${allow} file:${password}`,
       });
       done.catch(() => undefined);
+      onTestFinished(() => agent.stop(0));
       while (other.gateway.agents.links().length === 0) await sleep(20);
       const one = new LineClient(other.port);
       expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
       expect(await one.say('PING')).toBe('+PONG');
       one.socket.destroy();
-      await agent.stop(0);
-      await other.stop();
     });
 
     test('a wrong token, no connection, no login: in the words of Redis', async () => {
@@ -290,13 +292,15 @@ describe.skipIf(missing !== undefined)(
       await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
       const { port: targetPort } = target.address() as AddressInfo;
       const other = await openPackagedStand({ source: SOURCE, name: '@acme/sluice-redis', targetPort, rules: ' []' });
+      onTestFinished(async () => {
+        await other.stop();
+        target.close();
+      });
       const one = new LineClient(other.port);
       expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
       expect(await one.say('GET a')).toBe('+first');
       expect(await one.say('GET b')).toBe('-ERR the target has said something that nobody asked for');
       expect(await one.line()).toBe('(closed)');
-      await other.stop();
-      target.close();
     });
 
     test('a hundred commands that come at once are answered in order', async () => {
