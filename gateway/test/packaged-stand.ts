@@ -36,6 +36,8 @@ export interface PackagedOptions {
   readonly options?: string;
   readonly credential?: string;
   readonly limits?: string;
+  /** The agent that dials the target. */
+  readonly via?: string;
   readonly tls?: 'off' | 'self-signed';
   readonly log?: Logger;
 }
@@ -55,12 +57,13 @@ export const yaml = ({
   options = '{}',
   credential = '{}',
   limits = '{}',
+  via = '',
   targetTls = 'disable',
   tls = 'off',
 }: PackagedOptions): string =>
   `data: data
 listeners:
-  postgres: { port: 0 }
+  postgres: { port: 0 }${via === '' ? '' : '\n  agents: { port: 0 }'}
   packages:
     - { protocol: { package: "${name}" }, port: 0, tls: ${tls} }
 control: { port: 0 }
@@ -75,7 +78,7 @@ connections:
     credential: ${credential}
     options: ${options}
     access: ["group:engineers"]
-    policies: [cache]
+    policies: [cache]${via === '' ? '' : `\n    via: ${via}`}
 policies:
   cache:${rules}
 `;

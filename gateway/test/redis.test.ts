@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -16,8 +16,9 @@ import {
   missingTool,
   temporaryFolder,
 } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import redis from '../../examples/protocol/index.js';
+import { hour, startAgent } from './agents.js';
 import { type PackagedStand, LineClient, openPackagedStand } from './packaged-stand.js';
 
 const SOURCE = join(import.meta.dirname, '..', '..', 'examples', 'protocol');
@@ -129,6 +130,10 @@ describe.skipIf(missing !== undefined)(
     test.skipIf(missingTool('openssl') !== undefined)('over TLS to the target, which is verified', async () => {
       const certificates = makeCertificates(['127.0.0.1']);
       const secured = await startRedis(undefined, certificates);
+      onTestFinished(async () => {
+        await secured.stop();
+        certificates.remove();
+      });
       for (const [ca, expected] of [
         [`, ca: ${certificates.caFile}`, '+OK'],
         ['', 'self-signed certificate'],
@@ -140,8 +145,34 @@ describe.skipIf(missing !== undefined)(
         one.socket.destroy();
         await other.stop();
       }
-      await secured.stop();
-      certificates.remove();
+    });
+
+    test('through an agent that has the password', async () => {
+      const other = await openPackagedStand({
+        source: SOURCE,
+        name: '@acme/sluice-redis',
+        targetPort: server.port,
+        rules: ' []',
+        credential: '{ secret: "agent:cache" }',
+        via: 'dc1',
+      });
+      onTestFinished(() => other.stop());
+      const password = join(other.folder, 'password');
+      writeFileSync(password, PASSWORD, { mode: 0o600 });
+      const allow = `127.0.0.1:${server.port}`;
+      const { agent, done } = startAgent(other, {
+        allow,
+        token: await other.gateway.agents.token('dc1', hour()),
+        ca: readFileSync(join(other.folder, 'data', 'gateway.crt'), 'utf8'),
+        secrets: `cache ${allow} file:${password}`,
+      });
+      done.catch(() => undefined);
+      onTestFinished(() => agent.stop(0));
+      while (other.gateway.agents.links().length === 0) await sleep(20);
+      const one = new LineClient(other.port);
+      expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
+      expect(await one.say('PING')).toBe('+PONG');
+      one.socket.destroy();
     });
 
     test('a wrong token, no connection, no login: in the words of Redis', async () => {
@@ -261,13 +292,15 @@ describe.skipIf(missing !== undefined)(
       await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
       const { port: targetPort } = target.address() as AddressInfo;
       const other = await openPackagedStand({ source: SOURCE, name: '@acme/sluice-redis', targetPort, rules: ' []' });
+      onTestFinished(async () => {
+        await other.stop();
+        target.close();
+      });
       const one = new LineClient(other.port);
       expect(await one.say(`AUTH cache ${other.token}`)).toBe('+OK');
       expect(await one.say('GET a')).toBe('+first');
       expect(await one.say('GET b')).toBe('-ERR the target has said something that nobody asked for');
       expect(await one.line()).toBe('(closed)');
-      await other.stop();
-      target.close();
     });
 
     test('a hundred commands that come at once are answered in order', async () => {
