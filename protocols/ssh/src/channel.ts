@@ -1,7 +1,7 @@
 import { type Field, Fields, pack } from '@sluice/keys';
-import { SendQueue } from './backlog.js';
-import type { ChannelMux } from './leg.js';
+import { SendQueue } from './send-queue.js';
 import { M, STDERR } from './messages.js';
+import type { Transport } from './transport.js';
 
 /** What a peer may send before more is granted, in bytes: OpenSSH's own window. */
 export const WINDOW = 2 * 1024 * 1024;
@@ -10,6 +10,18 @@ export const PACKET = 32 * 1024;
 const MAX_WINDOW = 2 ** 32 - 1;
 /** Requests of ours that a peer has not answered. */
 const MAX_UNANSWERED = 64;
+
+/** What the connection protocol needs of the connection under it, which a `Transport` is. */
+export type MessageTransport = Pick<Transport, 'send' | 'data' | 'disconnect' | 'hold' | 'full' | 'over' | 'reading'>;
+
+/** What a channel needs of the connection that it is in. */
+export interface ChannelConnection {
+  readonly transport: MessageTransport;
+  /** The channel is over: its number is free. */
+  forget(channel: Channel): void;
+  /** The peer has broken the protocol: `what` it sent. */
+  broken(what: string): void;
+}
 
 /** What the owner of a channel hears of its peer. */
 export interface ChannelEvents {
@@ -28,7 +40,7 @@ export interface ChannelEvents {
 export class Channel {
   readonly local: number;
   events: ChannelEvents;
-  readonly #mux: ChannelMux;
+  readonly #mux: ChannelConnection;
   #remote: number;
   #sendWindow: number;
   #sendPacket: number;
@@ -42,7 +54,7 @@ export class Channel {
   #gone = false;
   #awaiting: ((success: boolean) => void)[] = [];
 
-  constructor(mux: ChannelMux, local: number, peer: Peer, events: ChannelEvents) {
+  constructor(mux: ChannelConnection, local: number, peer: Peer, events: ChannelEvents) {
     this.#mux = mux;
     this.local = local;
     this.#remote = peer.channel;

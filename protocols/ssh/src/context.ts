@@ -1,6 +1,6 @@
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
 import type { Clock } from './clock.js';
-import type { ChannelMux } from './leg.js';
+import type { ChannelMux } from './channel-mux.js';
 
 /** A program that has begun and not ended. `lost`: one of the two connections is gone. */
 export interface RunningProgram {

@@ -2,7 +2,7 @@ import type { Answer } from '@sluice/contract';
 import { Fields } from '@sluice/keys';
 import { NOBODY } from './channel.js';
 import type { ForwardWish } from './context.js';
-import type { ChannelMux, Opening } from './leg.js';
+import type { ChannelMux, Opening } from './channel-mux.js';
 import { OpenFailure } from './messages.js';
 import { Pipe } from './pipe.js';
 import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, requestRefused } from './words.js';

@@ -24,7 +24,7 @@ export interface SshOptions {
 
 /**
  * SSH (RFC 4251 to 4254) as a full endpoint on both sides. `transport.ts` is the encryption, `login.ts` and `upstream.ts` are
- * the two logins, `leg.ts` and `channel.ts` the connection protocol with one peer, and `relay.ts` ties the two together.
+ * the two logins, `channel-mux.ts` and `channel.ts` the connection protocol with one peer, and `relay.ts` ties the two together.
  */
 export function ssh({ hostKeys, clock = systemClock }: SshOptions): Protocol {
   return {

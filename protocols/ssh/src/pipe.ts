@@ -1,7 +1,7 @@
 import type { Gate } from '@sluice/contract';
 import type { Channel, ChannelEvents } from './channel.js';
-import { WindowRelay } from './flow.js';
-import { ByteCount } from './tally.js';
+import { WindowRelay } from './window-relay.js';
+import { ByteCount } from './byte-count.js';
 
 /** A forwarded connection: two channels, byte for byte. `id` is the command that it was allowed as. */
 export class Pipe {

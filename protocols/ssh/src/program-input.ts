@@ -1,6 +1,6 @@
-import { SendQueue } from './backlog.js';
+import { SendQueue } from './send-queue.js';
 import type { Channel } from './channel.js';
-import { WindowRelay } from './flow.js';
+import { WindowRelay } from './window-relay.js';
 import type { Terminal } from './terminal.js';
 
 /**

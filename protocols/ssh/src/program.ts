@@ -2,7 +2,7 @@ import type { Allow, Gate, ResponsePart } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { MaskedOutput, type MaskedOutputPort } from './masked-output.js';
 import { STDERR } from './messages.js';
-import { ByteCount } from './tally.js';
+import { ByteCount } from './byte-count.js';
 
 export interface ProgramOptions {
   /** Of the command that it was allowed as. */

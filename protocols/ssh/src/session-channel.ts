@@ -2,8 +2,8 @@ import type { Allow, Answer, Deny, Impatience, Patience } from '@sluice/contract
 import { Fields } from '@sluice/keys';
 import { type Channel, type ChannelEvents, NOBODY, details } from './channel.js';
 import type { Context } from './context.js';
-import { WindowRelay } from './flow.js';
-import type { ChannelMux } from './leg.js';
+import { WindowRelay } from './window-relay.js';
+import type { ChannelMux } from './channel-mux.js';
 import { STDERR } from './messages.js';
 import { PendingRequests } from './pending-requests.js';
 import { Program } from './program.js';

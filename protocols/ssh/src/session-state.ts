@@ -6,7 +6,7 @@
  *          \___________________/                                         any -> ended
  */
 import type { Channel } from './channel.js';
-import type { WindowRelay } from './flow.js';
+import type { WindowRelay } from './window-relay.js';
 import type { Program } from './program.js';
 
 export type SessionState =

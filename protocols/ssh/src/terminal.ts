@@ -1,5 +1,5 @@
 import type { Answer, Impatience, ResponsePart } from '@sluice/contract';
-import { SendQueue } from './backlog.js';
+import { SendQueue } from './send-queue.js';
 import type { Context } from './context.js';
 import { ScreenLine } from './lines.js';
 import { LINE_UNJUDGED, lineRefused, lineWaits } from './words.js';

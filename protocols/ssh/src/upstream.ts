@@ -1,7 +1,7 @@
 import type { Gate, Target } from '@sluice/contract';
 import { Fields, KeyError, pack } from '@sluice/keys';
 import type { Clock } from './clock.js';
-import { ChannelMux, type MuxEvents } from './leg.js';
+import { ChannelMux, type MuxEvents } from './channel-mux.js';
 import { Disconnect, M } from './messages.js';
 import { Transport } from './transport.js';
 import * as words from './words.js';

@@ -1,7 +1,7 @@
 /** Which state of a session channel follows which, whole: what is not in the table changes nothing. */
 import { expect, test } from 'vitest';
 import type { Channel } from '../src/channel.js';
-import type { WindowRelay } from '../src/flow.js';
+import type { WindowRelay } from '../src/window-relay.js';
 import type { Program } from '../src/program.js';
 import { type SessionEvent, type SessionState, nextState } from '../src/session-state.js';
 

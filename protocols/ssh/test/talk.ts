@@ -15,7 +15,8 @@ import type {
   StreamEditor,
 } from '@sluice/contract';
 import { type Field, Fields, pack } from '@sluice/keys';
-import { ChannelMux, type MessageTransport, type MuxEvents } from '../src/leg.js';
+import type { MessageTransport } from '../src/channel.js';
+import { ChannelMux, type MuxEvents } from '../src/channel-mux.js';
 import { M, STDERR } from '../src/messages.js';
 import { Relay } from '../src/relay.js';
 import { ManualClock } from './manual-clock.js';

@@ -9,7 +9,7 @@ import ssh2 from 'ssh2';
 import { expect, test } from 'vitest';
 import type { Channel, ChannelEvents } from '../src/channel.js';
 import { systemClock } from '../src/clock.js';
-import { ChannelMux, type MuxEvents } from '../src/leg.js';
+import { ChannelMux, type MuxEvents } from '../src/channel-mux.js';
 import { hostKeyFrom } from '../src/private-keys.js';
 import { Transport } from '../src/transport.js';
 

@@ -1,7 +1,15 @@
 import { Fields } from '@sluice/keys';
-import { Channel, type ChannelEvents, NOBODY, PACKET, type Peer, WINDOW } from './channel.js';
+import {
+  Channel,
+  type ChannelConnection,
+  type ChannelEvents,
+  type MessageTransport,
+  NOBODY,
+  PACKET,
+  type Peer,
+  WINDOW,
+} from './channel.js';
 import { Disconnect, M, OpenFailure } from './messages.js';
-import type { Transport } from './transport.js';
 import { TOO_MANY_CHANNELS } from './words.js';
 
 /** Channels of one connection, in either direction, that are open or asked for. */
@@ -18,9 +26,6 @@ export interface Opening {
   refuse(reason: number, text: string): void;
 }
 
-/** What the connection protocol needs of the connection under it, which a `Transport` is. */
-export type MessageTransport = Pick<Transport, 'send' | 'data' | 'disconnect' | 'hold' | 'full' | 'over' | 'reading'>;
-
 export interface MuxEvents {
   opening(opening: Opening): void;
   /** Answered in the order in which they came, whatever the order of the answers. */
@@ -30,7 +35,7 @@ export interface MuxEvents {
 }
 
 /** The connection protocol (RFC 4254) with one of the two peers: which numbers are which channels. */
-export class ChannelMux {
+export class ChannelMux implements ChannelConnection {
   readonly transport: MessageTransport;
   readonly #events: MuxEvents;
   readonly #channels = new Map<number, Channel>();
