@@ -435,7 +435,10 @@ export class Gateway implements Controlled {
     const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
-    return new Judge(this.languages, policy, context, redact, masks, streamKey, guesses, connection.notFollowed);
+    const { notFollowed } = connection;
+    const maxText = this.config.limits.text;
+    const { languages } = this;
+    return new Judge({ languages, policy, context, redact, masks, streamKey, guesses, notFollowed, maxText });
   }
 
   #look(): void {

@@ -25,6 +25,25 @@ export interface Judgement {
   readonly transaction: boolean;
 }
 
+export interface JudgeOptions {
+  /** By the name of a command's dialect. */
+  readonly languages: ReadonlyMap<string, Language>;
+  readonly policy: CompiledPolicy;
+  readonly context: PolicyContext;
+  /** Takes the passwords out of a text before it is recorded. */
+  readonly redact: (text: string) => string;
+  /** On a connection that masks results. */
+  readonly masks?: MaskPlanner | undefined;
+  /** For the pseudonyms in what programs print. */
+  readonly streamKey?: Uint8Array | undefined;
+  /** Counts what masked columns are compared with. */
+  readonly guesses?: GuessCounter | undefined;
+  /** What becomes of statements whose results cannot be followed. */
+  readonly notFollowed?: NotFollowed;
+  /** The longest text that is judged (`limits.text`), in characters. */
+  readonly maxText?: number;
+}
+
 /** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
 export class Judge {
   readonly #languages: ReadonlyMap<string, Language>;
@@ -35,31 +54,19 @@ export class Judge {
   readonly #streamKey: Uint8Array | undefined;
   readonly #guesses: GuessCounter | undefined;
   readonly #notFollowed: NotFollowed;
+  readonly #maxText: number;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
-  /**
-   * `redact` takes the passwords out of a text before it is recorded. `masks`: on a connection that masks results.
-   * `streamKey`: for the pseudonyms in what programs print. `guesses` counts what masked columns are compared with.
-   * `notFollowed`: what becomes of statements whose results cannot be followed.
-   */
-  constructor(
-    languages: ReadonlyMap<string, Language>,
-    policy: CompiledPolicy,
-    context: PolicyContext,
-    redact: (text: string) => string,
-    masks?: MaskPlanner,
-    streamKey?: Uint8Array,
-    guesses?: GuessCounter,
-    notFollowed: NotFollowed = 'mask',
-  ) {
-    this.#notFollowed = notFollowed;
-    this.#guesses = guesses;
-    this.#streamKey = streamKey;
-    this.#masks = masks;
-    this.#languages = languages;
-    this.#policy = policy;
-    this.#context = context;
-    this.#redact = redact;
+  constructor(options: JudgeOptions) {
+    this.#languages = options.languages;
+    this.#policy = options.policy;
+    this.#context = options.context;
+    this.#redact = options.redact;
+    this.#masks = options.masks;
+    this.#streamKey = options.streamKey;
+    this.#guesses = options.guesses;
+    this.#notFollowed = options.notFollowed ?? 'mask';
+    this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
   }
 
   /** Some rule masks something. */
@@ -71,6 +78,7 @@ export class Judge {
   judge(asked: Command, again = false): Judgement | Promise<Judgement> {
     const command = asked.type === 'custom' ? checkedCommand(asked) : asked;
     const { text } = command;
+    if (text.length > this.#maxText) return this.#inWords(text, TOO_LONG);
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
@@ -251,6 +259,7 @@ const WRITES_MASK = (facts: Facts): Judged => {
 };
 
 const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
+const TOO_LONG = unjudged('its text is longer than limits.text allows');
 const INVALID_HOLD = unjudged('sluice.hold is "wait" or "fail"');
 const UNMASKED_TRANSFER: Deny = {
   type: 'deny',

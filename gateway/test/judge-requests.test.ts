@@ -28,9 +28,8 @@ const MASK = rule('keys', { type: 'mask', columns: [], detect: ['api_key'], with
 const KEY = Buffer.alloc(32, 7);
 
 function ask(command: Command, rules: readonly Rule[], key: Uint8Array | undefined = KEY): Answer {
-  const judgement = new Judge(languages, compilePolicy([...rules]), context, (text) => text, undefined, key).judge(
-    command,
-  );
+  const policy = compilePolicy([...rules]);
+  const judgement = new Judge({ languages, policy, context, redact: (text) => text, streamKey: key }).judge(command);
   if (judgement instanceof Promise) throw new Error('this has nothing to wait for');
   return judgement.answer;
 }
@@ -83,7 +82,12 @@ describe('requests', () => {
       }),
     ];
     const text = "echo alter role x password 'y' >> log";
-    const judge = new Judge(languages, compilePolicy(holding), context, (sql) => redactSecrets(sql, KEY));
+    const judge = new Judge({
+      languages,
+      policy: compilePolicy(holding),
+      context,
+      redact: (sql) => redactSecrets(sql, KEY),
+    });
     expect(judge.judge(exec(text))).toMatchObject({ held: { text }, record: expect.stringContaining(text) });
     // The same words in SQL are not shown.
     expect(redactSecrets("alter role x password 'y'", KEY)).not.toContain("'y'");
@@ -103,7 +107,10 @@ describe('requests', () => {
       rule('lines', hold, 'command.type == "shell" && action.verb != "shell"'),
     ];
     const judged = (text: string, by: readonly Rule[]) =>
-      new Judge(languages, compilePolicy([...by]), context, (one) => one).judge({ ...shell, text } as Command);
+      new Judge({ languages, policy: compilePolicy([...by]), context, redact: (one) => one }).judge({
+        ...shell,
+        text,
+      } as Command);
     for (const text of ['touch x', 'python3 -c "x"', './script.sh', 'bash', 'vi notes', '$x', 'a; (']) {
       expect(judged(text, rules), text).toMatchObject({ answer: { type: 'allow' }, held: { text } });
       // Nothing but what is not known: a line off a screen is not refused for that.
@@ -136,7 +143,7 @@ describe('masks', () => {
   });
 
   test('without the means to mask nothing runs', () => {
-    const judge = new Judge(languages, compilePolicy([MASK]), context, (text) => text);
+    const judge = new Judge({ languages, policy: compilePolicy([MASK]), context, redact: (text) => text });
     expect(judge.judge(exec('cat app.log'))).toMatchObject({ answer: { type: 'deny' } });
   });
 
@@ -235,5 +242,20 @@ policies:
     expect(await run('{ connection: vm, sql: "select 1", expect: allow }')).toBe(0);
     await expect(run('{ connection: vm, expect: allow }')).rejects.toThrow(/either/);
     folder.remove();
+  });
+});
+
+test('a text that is longer than limits.text is refused, and another is judged', () => {
+  const judge = new Judge({ languages, policy: compilePolicy([]), context, redact: (text) => text, maxText: 20 });
+  const sql = (text: string): Command => ({
+    type: 'sql',
+    id: 1,
+    phase: 'run',
+    dialect: { name: 'postgres', major: 18 },
+    text,
+  });
+  expect(judge.judge(sql('select 1'))).toMatchObject({ answer: { type: 'allow' } });
+  expect(judge.judge(sql('select 1, 2, 3, 4, 5, 6'))).toMatchObject({
+    answer: { type: 'deny', message: expect.stringContaining('longer than limits.text') },
   });
 });

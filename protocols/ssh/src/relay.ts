@@ -1,10 +1,9 @@
 import type { Admission, Answer, Ending, Gate, Impatience, Menu, Notice, Patience } from '@sluice/contract';
 import { pack } from '@sluice/keys';
-import { NOBODY } from './channel.js';
+import { type MessageTransport, NOBODY } from './channel.js';
 import type { Context, ForwardWish, RunningProgram } from './context.js';
 import { Forwarding } from './forwarding.js';
 import type { Clock } from './clock.js';
-import type { MessageTransport } from './channel.js';
 import { ChannelMux, type MuxEvents, type Opening } from './channel-mux.js';
 import type { LoggedIn } from './login.js';
 import { chooseFrom } from './menu.js';
