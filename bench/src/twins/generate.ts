@@ -336,6 +336,8 @@ export class ScriptGenerator extends ExpressionGenerator {
         'deallocate ask',
       ],
       () => [
+        // A rollback leaves a sequence as it is.
+        "select setval('counter', 1, false)",
         `select case when ${branch} then nextval('counter') end from people as g where g.id = 1`,
         'select last_value, is_called from counter',
       ],

@@ -124,10 +124,13 @@ async function runWorker(
     lines ??= { one: await Line.open(stand.twins[0]), other: await Line.open(stand.twins[1]) };
     const script = generator.script();
     count(tally, script);
-    const texts = textsOf(script);
+    const { one, other } = lines;
+    const run = async (): Promise<boolean> => {
+      const [mine, theirs] = await both({ one, other }, textsOf(script));
+      return judge(stand, tally, script, mine, theirs);
+    };
     try {
-      const [mine, theirs] = await both(lines, texts);
-      if (await judge(stand, tally, script, mine, theirs)) continue;
+      if (await (counts(script) ? inTurn(run) : run())) continue;
     } catch (error) {
       if (!(error instanceof LineLost)) throw error;
       allow(tally, 'time');
@@ -139,6 +142,17 @@ async function runWorker(
   }
   lines?.one.close();
   lines?.other.close();
+}
+
+/** What a sequence says is the same for all sessions, so that scripts which count have it for themselves. */
+const counts = ({ steps }: Script): boolean => steps.some((step) => step.includes('counter'));
+
+let turn: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  const mine = turn.then(run);
+  turn = mine.catch(() => undefined);
+  return mine;
 }
 
 async function both(
