@@ -69,6 +69,7 @@ export async function openTwins({ major, without = {} }: TwinOptions): Promise<T
     credential: { user: postgres }
     access: ["group:engineers"]
     policies: [${policies}]
+    functions: { trusted: [setval] }
 `;
   const gateway = await spawnGateway(
     join(path, 'gateway'),
