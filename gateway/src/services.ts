@@ -28,7 +28,7 @@ export interface Listener {
   readonly login?: LoginWay | undefined;
 }
 
-/** What a session needs from the process around it. Everything outside comes through here (DESIGN rule 8). */
+/** What a session needs from the process around it. Everything outside comes through here. */
 export interface Services {
   readonly limits: Limits;
   /** Time for the whole login, in milliseconds. */

@@ -1,6 +1,6 @@
 /**
  * Why the gateway itself says no or ends a session: a code, and what a sentence about it needs. Each protocol makes the sentence,
- * in its `words.ts`. Does not: hold the sentences of rules, which are those of the people who wrote them.
+ * in its own file (refusal.ts of Postgres, words.ts of SSH). Does not: hold the sentences of rules, which are those of the people who wrote them.
  */
 
 /** Why a command was not let through, where no rule and no analysis said so. */

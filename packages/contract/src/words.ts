@@ -1,5 +1,5 @@
 /**
- * A sentence for each code, without a word of any protocol: what goes on record, and what the `words.ts` of a protocol says where
+ * A sentence for each code, without a word of any protocol: what goes on record, and what a protocol says where
  * its users have no words of their own. Does not: decide anything.
  */
 import {

@@ -20,7 +20,7 @@ import { errorResponse, F, message } from './messages.js';
 /**
  * How Postgres says no. A refused message is never simply left out: a stand-in that must fail goes to the target in its
  * place, so that the target rolls back what came before in the pipeline and its own ReadyForQuery is true. When the
- * stand-in's error comes back, the client reads ours instead (DESIGN: refusal by substitution).
+ * stand-in's error comes back, the client reads ours instead (docs/decisions/0003-a-refusal-is-a-substitution.md).
  */
 
 /** What the client reads in place of the stand-in's error. A text that does not parse fails as the server would fail it. */
