@@ -42,6 +42,8 @@ describe('names may mean something else', () => {
     'CREATE TEMP TABLE customers (id int)',
     'SELECT 1 AS id INTO TEMPORARY customers',
     'CREATE TEMP VIEW v AS SELECT 1',
+    'CREATE TABLE pg_temp.customers (id int)',
+    'CREATE VIEW pg_temp.customers AS SELECT * FROM payments',
     'CREATE SCHEMA s',
     'DROP SCHEMA s',
     'ALTER SCHEMA s RENAME TO t',
