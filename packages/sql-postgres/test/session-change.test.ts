@@ -73,6 +73,13 @@ describe('a constant that a mask has left', () => {
     "UPDATE t SET a = 'x' WHERE id = 1",
   ])('not in %s', (text) => expect(masked(text)).toBe(false));
 
+  test('in what it executes', () => {
+    const prepared = (): string => "UPDATE t SET a = '[masked]' WHERE id = 1";
+    expect(analyzer.analyze('EXECUTE p', { prepared }).maskedConstant).toBe(true);
+    expect(analyzer.analyze('EXECUTE p', { prepared: () => "SELECT '[masked]'" }).maskedConstant).toBeUndefined();
+    expect(analyzer.analyze('EXECUTE p', { prepared: () => 'DELETE FROM t' }).maskedConstant).toBeUndefined();
+  });
+
   test('is not forgotten behind a text of the same shape', () => {
     expect(masked("UPDATE shaped SET a = 'plain' WHERE id = 1")).toBe(false);
     expect(masked("UPDATE shaped SET a = '[masked]' WHERE id = 1")).toBe(true);
