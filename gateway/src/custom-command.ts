@@ -37,6 +37,7 @@ const isText = (value: unknown): boolean => typeof value === 'string' && value !
 const areResources = (resources: unknown): boolean =>
   resources === undefined ||
   (Array.isArray(resources) &&
-    resources.every((one: Readonly<Record<string, unknown>> | null) =>
-      one === null ? false : isText(one['type']) && typeof one['name'] === 'string' && isText(one['access']),
+    // With its holes, which "every" of the list itself would pass over.
+    Array.from(resources, (one: Readonly<Record<string, unknown>> | null | undefined) => one ?? {}).every(
+      (one) => isText(one['type']) && typeof one['name'] === 'string' && isText(one['access']),
     ));

@@ -342,6 +342,22 @@ describe('what can be wrong with a package', () => {
     elsewhere.remove();
   });
 
+  test('others can put something else in the place of a link on the way to it', async () => {
+    const elsewhere = temporaryFolder('packages');
+    const shared = join(realpathSync(elsewhere.path), 'shared');
+    mkdirSync(shared);
+    cpSync(installed, join(elsewhere.path, 'real'), { recursive: true });
+    const manifest = '{ "name": "far", "type": "module", "exports": "./index.js" }';
+    writeFileSync(join(elsewhere.path, 'real', 'package.json'), manifest);
+    symlinkSync(join('..', 'real'), join(shared, 'link'));
+    symlinkSync(join(shared, 'link'), join(folder, 'node_modules', 'far'));
+    expect(await refusal('far')).toBe('loaded');
+    chmodSync(shared, 0o777);
+    expect(await refusal('far')).toContain(`the folder ${shared} can be written to by everybody`);
+    rmSync(join(folder, 'node_modules', 'far'));
+    elsewhere.remove();
+  });
+
   test('the digest is that of its files alone: the same wherever it is installed', () => {
     const elsewhere = temporaryFolder('packages');
     install(SOURCE, NAME, elsewhere.path);

@@ -2,8 +2,8 @@
  * Whether other users of the machine could change a file that the gateway runs. Owns: what may be said of the owner and the mode
  * of a file and of the folders above it. Does not: data of the gateway's own, see private-files.ts.
  */
-import { type Stats, lstatSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { type Stats, lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 const BY_GROUP = 0o020;
 const BY_OTHERS = 0o002;
@@ -21,13 +21,19 @@ export function changeable({ mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid
 
 /**
  * Why others could put something else in the place of `path`, by a folder above it, up to the root. In a folder with the sticky
- * bit (/tmp) only the owner of an entry can rename or remove it: there the entry decides.
+ * bit (/tmp) only the owner of an entry can rename or remove it: there the entry decides. Where a link leads to counts as well, and
+ * so does each link that it leads to.
  */
 export function replaceable(path: string): string | undefined {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const stats = lstatSync(folder);
     const why = stats.isSymbolicLink() || (stats.mode & STICKY) !== 0 ? ownedBy(stats) : changeable(stats);
     if (why !== undefined) return `the folder ${folder} ${why}`;
+    if (stats.isSymbolicLink()) {
+      const target = resolve(realpathSync(dirname(folder)), readlinkSync(folder));
+      const further = replaceable(join(target, 'entry'));
+      if (further !== undefined) return further;
+    }
     if (folder === dirname(folder)) return undefined;
   }
 }

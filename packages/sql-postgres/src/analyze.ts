@@ -98,6 +98,8 @@ class Analysis {
   readonly #depth: number;
   /** Names of the session that were looked up. */
   readonly #executes = new Set<string>();
+  /** What a mask leaves stands in a text that one of them stands for. */
+  #executesMasked = false;
 
   constructor(parse: Parse, context: AnalysisContext, depth: number) {
     this.#parse = parse;
@@ -147,7 +149,8 @@ class Analysis {
     this.contextual ||= parametric;
     const actions = read.flatMap((one) => one.actions);
     const session = sessionChange(nodes, actions);
-    const writes = odd && actions.some(({ effects }) => effects.includes('write'));
+    const writes = actions.some(({ effects }) => effects.includes('write'));
+    const masked = writes && (this.#executesMasked || (odd && hasMasked(statements)));
     return {
       actions,
       confidence: 'exact',
@@ -156,7 +159,7 @@ class Analysis {
       ...(parametric && { parametric }),
       ...(this.#executes.size > 0 && { executes: [...this.#executes] }),
       ...(session && { session }),
-      ...(writes && hasMasked(statements) && { maskedConstant: true }),
+      ...(masked && { maskedConstant: true }),
     };
   }
 
@@ -173,6 +176,7 @@ class Analysis {
     const [statement] = parsed.ok ? parsed.statements : [];
     const node = statement && nodeOf(statement['stmt']);
     if (!node) return undefined;
+    this.#executesMasked ||= hasMasked(node.fields);
     const body = node.kind === 'PrepareStmt' ? nodeOf(node.fields['query']) : node;
     if (!body || body.kind === 'ExecuteStmt') return undefined;
     return readStatement(body, 0, textOf(node.fields, 'name'), given, () => undefined).actions;

@@ -54,11 +54,12 @@ function changesNames({ kind, fields }: Node): boolean {
   return hasTemporary(fields);
 }
 
-/** `relpersistence` "t" of a relation that is made (RangeVar in primnodes.h). */
+/** `relpersistence` "t" of a relation that is made (RangeVar in primnodes.h), or the schema that makes it temporary. */
 function hasTemporary(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasTemporary);
   if (!isFields(value)) return false;
-  return value['relpersistence'] === 't' || Object.values(value).some(hasTemporary);
+  if (value['relpersistence'] === 't' || text(value, 'schemaname').startsWith('pg_temp')) return true;
+  return Object.values(value).some(hasTemporary);
 }
 
 /** By set_config, or by code that nobody has read. */

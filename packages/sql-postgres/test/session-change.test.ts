@@ -42,6 +42,8 @@ describe('names may mean something else', () => {
     'CREATE TEMP TABLE customers (id int)',
     'SELECT 1 AS id INTO TEMPORARY customers',
     'CREATE TEMP VIEW v AS SELECT 1',
+    'CREATE TABLE pg_temp.customers (id int)',
+    'CREATE VIEW pg_temp.customers AS SELECT * FROM payments',
     'CREATE SCHEMA s',
     'DROP SCHEMA s',
     'ALTER SCHEMA s RENAME TO t',
@@ -70,6 +72,13 @@ describe('a constant that a mask has left', () => {
     "SELECT '[masked]'",
     "UPDATE t SET a = 'x' WHERE id = 1",
   ])('not in %s', (text) => expect(masked(text)).toBe(false));
+
+  test('in what it executes', () => {
+    const prepared = (): string => "UPDATE t SET a = '[masked]' WHERE id = 1";
+    expect(analyzer.analyze('EXECUTE p', { prepared }).maskedConstant).toBe(true);
+    expect(analyzer.analyze('EXECUTE p', { prepared: () => "SELECT '[masked]'" }).maskedConstant).toBeUndefined();
+    expect(analyzer.analyze('EXECUTE p', { prepared: () => 'DELETE FROM t' }).maskedConstant).toBeUndefined();
+  });
 
   test('is not forgotten behind a text of the same shape', () => {
     expect(masked("UPDATE shaped SET a = 'plain' WHERE id = 1")).toBe(false);

@@ -282,8 +282,9 @@ export class FromUpstream {
 
   /** Only a statement that we know to be COPY FROM STDIN may put the target into that mode. */
   #copyBegins(command: Running, chunk: Buffer, at: number, end: number): void {
-    const { intake, wires } = this.#shared;
-    const begins = intake.copyBegins();
+    const { intake, pipeline, wires } = this.#shared;
+    // Behind the statement that it is due for the client has sent nothing.
+    const begins = pipeline.headIsLast ? intake.copyBegins() : 'unexpected';
     if (begins === 'unexpected') throw this.#outOfPlace(B.copyInResponse);
     this.#out.passed(command, chunk, at, end);
     if (begins === 'data' && !this.#out.discarding) return;
@@ -337,9 +338,12 @@ export class FromUpstream {
       if (clean) this.#out.instead(command, chunk, at, end, clean);
       else this.#out.passed(command, chunk, at, end);
     }
-    this.#shared.intake.copyOver();
     // A simple query, and the commit that a Sync makes, end in ReadyForQuery all the same.
-    if (head.type === 'query' || head.type === 'sync') return replaced;
+    if (head.type === 'query' || head.type === 'sync') {
+      // The client sends nothing behind a COPY that is due: where something is owed behind this, it may be that COPY.
+      if (pipeline.headIsLast) this.#shared.intake.copyOver();
+      return replaced;
+    }
     if (head.command) this.#out.end(head.command, chunk, end, 'error');
     const { skipped, synced } = pipeline.skipToSync();
     for (const { command } of skipped) {
@@ -354,7 +358,8 @@ export class FromUpstream {
   #readyStatus(chunk: Buffer, at: number): void {
     const { names, masks } = this.#shared;
     this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
-    this.#shared.intake.copyOver();
+    // Else a COPY may be due that was sent behind this.
+    if (this.#shared.pipeline.idle) this.#shared.intake.copyOver();
     this.#out.discarding = false;
     if (this.#shared.status === 'I') names.transactionEnded(masks?.pooled);
     masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');

@@ -72,9 +72,9 @@ export class Intake {
     this.#state = copies > 0 ? { type: 'copy-due', copies } : JUDGING;
   }
 
-  /** The target has failed in an extended query. `synced`: the client's Sync was passed on already. */
+  /** The target has failed in an extended query. `synced`: the client's Sync was passed on already, and what came behind it stands. */
   failed(synced: boolean): void {
-    this.#state = synced ? JUDGING : { type: 'skipping', copies: 0 };
+    if (!synced) this.#state = { type: 'skipping', copies: 0 };
   }
 
   /** The client was told that its extended query has failed, and the target goes on with what it was given. */

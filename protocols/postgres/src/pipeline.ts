@@ -143,6 +143,11 @@ export class Pipeline {
     return this.#head === this.#owed.length;
   }
 
+  /** Nothing is owed behind the head. */
+  get headIsLast(): boolean {
+    return this.#head === this.#owed.length - 1;
+  }
+
   /** Messages went out that no Sync, simple query or Flush has followed: the target may be sitting on its replies. */
   get unflushed(): boolean {
     return this.#unflushed;

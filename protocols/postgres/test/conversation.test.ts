@@ -142,6 +142,29 @@ test('COPY FROM STDIN: data streams, and a Sync inside it gets no reply', () => 
   expect(session.conversation.busy).toBe(false);
 });
 
+test.each([
+  ['a query', t.query('select 1'), [reply.complete('SELECT 1'), reply.ready('I')]],
+  ['a query that fails', t.query('select 1'), [reply.error('22012'), reply.ready('I')]],
+  [
+    'an extended query',
+    Buffer.concat([t.batch('select 1'), t.sync]),
+    [reply.parsed, reply.bound, reply.complete('SELECT 1'), reply.ready('I')],
+  ],
+  [
+    'an extended query that fails',
+    Buffer.concat([t.batch('select 1'), t.sync]),
+    [reply.error('22012'), reply.ready('I')],
+  ],
+  ['a refused query', t.query('drop table users'), [reply.error('42601'), reply.ready('I')]],
+])('COPY FROM STDIN that is sent before the replies to %s have come', (_, before, replies) => {
+  const session = talk();
+  session.client(before, t.query('copy t from stdin'), t.copyData('1\n'), t.copyDone);
+  session.replies(...replies);
+  session.upstream();
+  session.replies(reply.copyIn);
+  expect(session.upstream()).toEqual(['CopyData', 'CopyDone']);
+});
+
 test('COPY FROM STDIN that fails before it starts leaves the session in step', () => {
   const session = talk();
   session.client(t.query('copy missing from stdin'));
@@ -150,9 +173,12 @@ test('COPY FROM STDIN that fails before it starts leaves the session in step', (
   expect(session.upstream()).toEqual(['Query', 'Query']);
 });
 
-test('a target that asks for COPY data of a statement that is none ends the session', () => {
+test.each([
+  ['a statement that is none', [t.query('select 1')]],
+  ['one before it', [t.query('select 1'), t.query('copy t from stdin')]],
+])('a target that asks for COPY data of %s ends the session', (_, sent) => {
   const session = talk();
-  session.client(t.query('select 1'));
+  session.client(...sent);
   session.replies(reply.copyIn);
   expect(session.toClient()).toEqual(['E 08P01']);
   expect(session.finished).toBe(true);

@@ -1,7 +1,7 @@
 /**
- * What a client sends before its keys are there (RFC 4253 sections 4.2, 6 and 7), cut so that the one packet that has the
- * gateway compute waits for its turn. Owns: that bytes go on in order, and none behind that packet before it. Does not: read
- * anything else of them, which ssh2 does.
+ * What a client sends before its keys are there (RFC 4253 sections 4.2, 6 and 7), cut so that a packet that may have
+ * the gateway compute waits for its turn: a wrong guess (section 7), which is thrown away, looks like the one that counts. Owns:
+ * that bytes go on in order, and none behind such a packet before it. Does not: read anything else of them, which ssh2 does.
  */
 
 const IDENT = Buffer.from('SSH-');
@@ -10,25 +10,35 @@ const LF = 10;
 const HEADER_BYTES = 6;
 /** SSH_MSG_KEXDH_INIT and SSH_MSG_KEX_ECDH_INIT. */
 const KEX_INIT = 30;
-/** Of the largest group that is offered a public value has 513 bytes, and padding 255 at most. */
-const MAX_KEX_INIT_BYTES = 1_024;
+const NEWKEYS = 21;
+/** With padding, of which there are 255 bytes at most: a guess may be of mlkem768x25519 (1216 bytes), which is not offered. */
+const MAX_KEX_INIT_BYTES = 2_048;
 /** RFC 4253 section 6.1. */
 const MAX_PACKET_BYTES = 35_000;
 
 export class FirstExchange {
   readonly #deliver: (bytes: Buffer) => void;
   readonly #turn: () => Promise<void>;
+  readonly #failed: (error: Error) => void;
   #state: 'ident' | 'header' | 'body' | 'costly' | 'waiting' | 'over' = 'ident';
   /** Bytes of the present part that have come: of 'ident' their number counts only, of 'costly' and 'waiting' they are kept. */
   #come = 0;
   #wanted = HEADER_BYTES;
   readonly #kept = Buffer.alloc(MAX_KEX_INIT_BYTES);
   #behind: Buffer[] = [];
+  /** A packet that may have cost was delivered. */
+  #hasExchanged = false;
+  /** Behind the present packet all is encrypted. */
+  #isLast = false;
 
-  /** `turn` resolves when the packet that costs may be delivered. */
-  constructor(deliver: (bytes: Buffer) => void, turn: () => Promise<void>) {
+  /**
+   * `turn` resolves when a packet that costs may be delivered. `failed` is told what `receive` would throw, where that shows in
+   * bytes that had to wait.
+   */
+  constructor(deliver: (bytes: Buffer) => void, turn: () => Promise<void>, failed: (error: Error) => void) {
     this.#deliver = deliver;
     this.#turn = turn;
+    this.#failed = failed;
   }
 
   /** Nothing more is to be read of the client for now. */
@@ -89,7 +99,9 @@ export class FirstExchange {
     const end = this.#keep(chunk, at);
     if (this.#come < HEADER_BYTES) return end;
     const total = 4 + this.#kept.readUInt32BE(0);
-    const costs = this.#kept[HEADER_BYTES - 1] === KEX_INIT;
+    const type = this.#kept[HEADER_BYTES - 1];
+    const costs = type === KEX_INIT;
+    this.#isLast = type === NEWKEYS && this.#hasExchanged;
     if (total < HEADER_BYTES || total > (costs ? MAX_KEX_INIT_BYTES : MAX_PACKET_BYTES))
       throw new Error('a packet before the keys has an impossible length');
     this.#state = costs ? 'costly' : 'body';
@@ -102,7 +114,7 @@ export class FirstExchange {
   }
 
   #begin(): void {
-    this.#state = 'header';
+    this.#state = this.#isLast ? 'over' : 'header';
     this.#come = 0;
     this.#wanted = HEADER_BYTES;
   }
@@ -117,11 +129,18 @@ export class FirstExchange {
   #wait(): void {
     this.#state = 'waiting';
     void this.#turn().then(() => {
-      this.#state = 'over';
+      // A copy: the key exchange keeps views of it.
+      const packet = Buffer.from(this.#kept.subarray(0, this.#come));
       const behind = this.#behind;
       this.#behind = [];
-      this.#deliver(this.#kept.subarray(0, this.#come));
-      for (const bytes of behind) this.#deliver(bytes);
+      this.#hasExchanged = true;
+      this.#begin();
+      try {
+        this.#deliver(packet);
+        for (const bytes of behind) this.receive(bytes);
+      } catch (error) {
+        this.#failed(error as Error);
+      }
     });
   }
 }

@@ -225,7 +225,13 @@ export class Transport {
       this.#guard(() => this.#protocol.parse(bytes, 0, bytes.length));
     };
     const { turn } = this.#options;
-    let first = turn && new FirstExchange(parse, () => this.#waited(turn()));
+    let first =
+      turn &&
+      new FirstExchange(
+        parse,
+        () => this.#waited(turn()),
+        (error) => this.#end(error),
+      );
     const receive = (chunk: Buffer): Loan => {
       if (this.#over) return 'free';
       this.#count(chunk.length);

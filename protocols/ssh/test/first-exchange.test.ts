@@ -14,15 +14,17 @@ const COSTLY = packet(30, 44);
 const BEHIND = Buffer.concat([packet(21, 12), Buffer.from('encrypted')]);
 const ALL = Buffer.concat([BEFORE, COSTLY, BEHIND]);
 
-function exchange(): { first: FirstExchange; seen(): Buffer; turns: (() => void)[] } {
+function exchange(): { first: FirstExchange; seen(): Buffer; turns: (() => void)[]; errors: Error[] } {
   const parts: Buffer[] = [];
   const turns: (() => void)[] = [];
+  const errors: Error[] = [];
   const first = new FirstExchange(
     // Memory of the caller is another's when the call is over.
     (bytes) => parts.push(Buffer.from(bytes)),
     () => new Promise((resolve) => turns.push(resolve)),
+    (error) => errors.push(error),
   );
-  return { first, turns, seen: () => Buffer.concat(parts) };
+  return { first, turns, errors, seen: () => Buffer.concat(parts) };
 }
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -48,6 +50,29 @@ test('no turn is taken before all of the packet is there, so that many cannot ta
   expect(turns).toHaveLength(0);
   first.receive(COSTLY.subarray(-1));
   expect(turns).toHaveLength(1);
+});
+
+test('a wrong guess of the client has its turn, and so has what is computed after it', async () => {
+  const { first, turns, seen } = exchange();
+  // Of mlkem768x25519, which is not offered; NEWKEYS before it is thrown away as well.
+  const guess = Buffer.concat([packet(21, 12), packet(30, 1_228)]);
+  const all = Buffer.concat([BEFORE, guess, COSTLY, BEHIND]);
+  first.receive(all);
+  expect([turns.length, seen()]).toEqual([1, Buffer.concat([BEFORE, packet(21, 12)])]);
+  turns[0]?.();
+  await settled();
+  expect([turns.length, seen(), first.over]).toEqual([2, Buffer.concat([BEFORE, guess]), false]);
+  turns[1]?.();
+  await settled();
+  expect([turns.length, seen(), first.over]).toEqual([2, all, true]);
+});
+
+test('what is wrong behind a packet that has waited is told', async () => {
+  const { first, turns, errors } = exchange();
+  first.receive(Buffer.concat([BEFORE, COSTLY, Buffer.from([0, 1, 0, 0, 4, 20])]));
+  turns[0]?.();
+  await settled();
+  expect(errors).toHaveLength(1);
 });
 
 test.each([
