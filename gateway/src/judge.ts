@@ -78,7 +78,7 @@ export class Judge {
   judge(asked: Command, again = false): Judgement | Promise<Judgement> {
     const command = asked.type === 'custom' ? checkedCommand(asked) : asked;
     const { text } = command;
-    if (text.length > this.#maxText) return this.#inWords(text, TOO_LONG);
+    if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
@@ -128,7 +128,7 @@ export class Judge {
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
     const { text } = command;
-    if (facts.session?.hold === 'invalid') return this.#inWords(text, INVALID_HOLD);
+    if (facts.session?.hold === 'invalid') return this.#inWords(text, invalidHold());
     const decided = this.#decide(text, facts);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
@@ -259,8 +259,9 @@ const WRITES_MASK = (facts: Facts): Judged => {
 };
 
 const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
-const TOO_LONG = unjudged('its text is longer than limits.text allows');
-const INVALID_HOLD = unjudged('sluice.hold is "wait" or "fail"');
+/** Made each time: what is judged is remembered with its text. */
+const tooLong = (): Judged => unjudged('its text is longer than limits.text allows');
+const invalidHold = (): Judged => unjudged('sluice.hold is "wait" or "fail"');
 const UNMASKED_TRANSFER: Deny = {
   type: 'deny',
   rule: 'gateway',

@@ -7,7 +7,7 @@
  * the same kind. Whether the facts depend on the values of constants is for the analysis to say.
  */
 export function templateOf(text: string): string | undefined {
-  return PLAIN.test(text) && !COMMENT.test(text)
+  return PLAIN.test(text) && !COMMENT.test(text) && !ODD_CONSTANT.test(text)
     ? text.replace(LITERAL, (literal) => (literal.startsWith("'") ? "''" : '0'))
     : undefined;
 }
@@ -15,5 +15,7 @@ export function templateOf(text: string): string | undefined {
 /** Printable ASCII and white space without `"`, `$`, `\` and the back quote. */
 const PLAIN = /^[\t\n\r !#%-[\]-_a-~]*$/;
 const COMMENT = /--|\/\*/;
+/** Constants of which the text does not show the value: with Unicode escapes, and in parts on several lines (4.1.2.1, 4.1.2.3). */
+const ODD_CONSTANT = /u&'|'[ \t]*[\r\n]\s*'/i;
 /** A whole number that is no part of a name or of another kind of number, or a quoted text. */
 const LITERAL = /(?<![\w.])\d+(?![\w.])|'[^']*'/g;

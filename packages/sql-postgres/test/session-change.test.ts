@@ -66,6 +66,8 @@ describe('a constant that a mask has left', () => {
     "UPDATE t SET a = E'\\x5bmasked]' WHERE id = 1",
     "UPDATE t SET a = U&'\\005bmasked]' WHERE id = 1",
     "INSERT INTO t VALUES ('tok_abcdefgh234567ab')",
+    "UPDATE t SET a = '[masked:'\n'EMAIL]' WHERE id = 1",
+    "UPDATE t SET a = U&'!005Bmasked]' UESCAPE '!' WHERE id = 1",
   ])('%s', (text) => expect(masked(text)).toBe(true));
   test.each([
     "UPDATE t SET a = 'x' WHERE id = 1 -- not [masked]",
