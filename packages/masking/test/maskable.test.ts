@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type PgType, isMarkable, isMaskable } from '../src/index.js';
+import { type PgType, builtIn, isMarkable, isMaskable, maskFor, unreadableValues } from '../src/index.js';
 import { SAMPLES } from './types.js';
 
 const FORMATS = ['text', 'binary'] as const;
@@ -37,4 +37,16 @@ test.each([
 ])('a computed %s', (_, oid, markable) => {
   const type: PgType = oid === 1009 ? { oid, kind: 'array' } : base(oid);
   for (const format of FORMATS) expect(isMarkable(type, format)).toBe(markable);
+});
+
+test('an infinite interval has the mask of any other, so that nothing tells it from them', () => {
+  for (const type of ['redact', 'generalise', 'hash', 'partial'] as const) {
+    const mask = maskFor(builtIn(1186), 'text', { mode: { type }, key: new Uint8Array(32), entity: 'SPAN' });
+    const masked = (text: string): unknown => mask(Buffer.from(text), 0, Buffer.byteLength(text))?.toString();
+    const before = unreadableValues();
+    const [infinite, negative] = [masked('infinity'), masked('-infinity')];
+    expect(unreadableValues()).toBe(before);
+    if (type === 'hash') expect(infinite).toMatch(/^0 mons 0 days \d+ secs$/);
+    else expect([infinite, negative]).toEqual(['0 mons 0 days 0 secs', '0 mons 0 days 0 secs']);
+  }
 });

@@ -125,7 +125,8 @@ export const interval: Scalar<{ micros: bigint; days: number; months: number }> 
         months: bytes.readInt32BE(start + 12),
       };
     }
-    const [, years, months, days, sign, hours, rest] = ascii(bytes, start, end, SPAN);
+    const [text, years, months, days, sign, hours, rest] = ascii(bytes, start, end, SPAN);
+    if (text.endsWith('infinity')) return text[0] === '-' ? BEFORE_ALL : BEYOND_ALL;
     const [minutes = '0', seconds = '0'] = (rest ?? '').split(':').slice(1);
     const clock =
       BigInt(hours ?? 0) * 3600n * SECOND + microsOf(`00:${minutes.padStart(2, '0')}:${seconds.padStart(2, '0')}`);
@@ -143,22 +144,31 @@ export const interval: Scalar<{ micros: bigint; days: number; months: number }> 
     bytes.writeInt32BE(months, 12);
     return bytes;
   },
-  redacted: () => ({ micros: 0n, days: 0, months: 0 }),
+  redacted: () => NO_TIME,
   hashed: ({ micros, days, months }, keyed) => ({
     micros: BigInt(keyed(`${months} ${days} ${micros}`).readUInt32BE()) * SECOND,
     days: 0,
     months: 0,
   }),
   // The largest unit that it has.
-  generalised: ({ micros, days, months }) => {
+  generalised: (value) => {
+    const { micros, days, months } = value;
+    if (isInfinite(value)) return NO_TIME;
     if (Math.abs(months) >= 12) return { micros: 0n, days: 0, months: months - (months % 12) };
     if (months !== 0) return { micros: 0n, days: 0, months };
     return days === 0 ? { micros: micros - (micros % (3600n * SECOND)), days, months } : { micros: 0n, days, months };
   },
 };
 
+const NO_TIME = { micros: 0n, days: 0, months: 0 };
+/** Infinite intervals, since PostgreSQL 17 (INTERVAL_NOEND and INTERVAL_NOBEGIN in timestamp.h). */
+const BEYOND_ALL = { micros: 2n ** 63n - 1n, days: 2 ** 31 - 1, months: 2 ** 31 - 1 };
+const BEFORE_ALL = { micros: -(2n ** 63n), days: -(2 ** 31), months: -(2 ** 31) };
+const isInfinite = ({ months, days }: { readonly months: number; readonly days: number }): boolean =>
+  [BEYOND_ALL, BEFORE_ALL].some((one) => one.months === months && one.days === days);
+
 const SPAN =
-  /^(?=.)(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?(?:([-+]?\d+) days? ?)?(?:([-+]?)(\d+)(:\d\d:\d\d(?:\.\d{1,6})?))?$/;
+  /^-?infinity$|^(?=.)(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?(?:([-+]?\d+) days? ?)?(?:([-+]?)(\d+)(:\d\d:\d\d(?:\.\d{1,6})?))?$/;
 
 function microsOf(text: string): bigint {
   const [hours = '', minutes = '', seconds = ''] = text.split(':');
