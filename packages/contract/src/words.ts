@@ -187,7 +187,7 @@ export function endingInWords(reason: Ending): string {
     case 'too-many-logins':
       return 'Too many logins at once from your address, or in all: try again.';
     case 'long-row-unread':
-      return 'A long row with masked columns was not read for 20 seconds, or at less than 1 MiB a second, and others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
+      return 'A long row with masked columns was read too slowly while others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
     case 'record-unwritable':
       return 'The record cannot be written at the moment, so this session ends.';
     default:

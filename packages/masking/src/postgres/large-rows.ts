@@ -144,7 +144,9 @@ export class LargeRows {
     if (this.#waitedSince > before) return;
     const late = [...this.#held].filter(({ owner, since, bytes }) => {
       if (owner.isMasking) return false;
-      return owner.movedAt < before || since + (bytes / this.#rate) * 1000 < before;
+      if (owner.movedAt < before || since + (bytes / this.#rate) * 1000 < before) return true;
+      // However large it is, and however steadily it moves: others get the room before they are refused.
+      return Math.max(since, this.#waitedSince) + this.#wait / 2 < Date.now();
     });
     for (const owner of new Set(late.map((lease) => lease.owner))) owner.stalled();
   }
