@@ -44,7 +44,7 @@ test.each([
   ['a resource without a type', { resources: [{ name: 'a', access: 'read' }] }],
   ['a resource that is none', { resources: [null] }],
   ['a resource that is undefined', { resources: [undefined] }],
-  ['resources with holes', { resources: new Array(1) }],
+  ['resources with holes', { resources: Object.assign([], { length: 1 }) }],
 ])('%s is refused, whatever the rules say', (_, more) => {
   expect(decide({ effects: ['read'], ...more }, true)).toBe('deny');
 });
