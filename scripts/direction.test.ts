@@ -27,6 +27,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
+  http: ['contract', 'wire'],
   agent: ['addresses', 'contract', 'tunnel', 'config'],
   cli: ['addresses', 'api', 'contract', 'config'],
   gateway: 'everything',
