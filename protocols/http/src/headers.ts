@@ -70,7 +70,8 @@ export function namedInConnection(headers: readonly Header[]): ReadonlySet<strin
   let named: Set<string> | undefined;
   for (const option of listOf(headers, 'connection')) {
     if (option === 'close' || option === 'keep-alive' || option === 'upgrade' || option === 'te') continue;
-    if (NOT_FOR_ONE_HOP.test(option)) throw badRequest(`Connection names ${option}, which is no header of one connection`);
+    if (NOT_FOR_ONE_HOP.test(option))
+      throw badRequest(`Connection names ${option}, which is no header of one connection`);
     (named ??= new Set()).add(option);
   }
   return named ?? NONE;
@@ -78,7 +79,8 @@ export function namedInConnection(headers: readonly Header[]): ReadonlySet<strin
 const NONE: ReadonlySet<string> = new Set();
 
 /** Whether a header, in lower case, stays on the connection that it came by. */
-export const isHopByHop = (name: string, named: ReadonlySet<string>): boolean => HOP_BY_HOP.has(name) || named.has(name);
+export const isHopByHop = (name: string, named: ReadonlySet<string>): boolean =>
+  HOP_BY_HOP.has(name) || named.has(name);
 
 /** @throws HttpError for a header that asks for another method than the one that was judged */
 export function refuseOverrides(headers: readonly Header[]): void {

@@ -192,7 +192,7 @@ class ChunkedReader implements BodyReader {
         this.#state = 'size';
         return;
       case 'size':
-        return this.#size(line.latin1Slice(0, line.length - 2));
+        return this.#size(line.toString('latin1', 0, line.length - 2));
       default:
         return this.#trailers(line, sink);
     }

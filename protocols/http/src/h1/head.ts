@@ -87,7 +87,7 @@ export const METHODS: ReadonlySet<string> = new Set(
 
 /** Lines of a head as one text of Latin-1, without the empty one, which `bytes` ends with. */
 function linesOf(bytes: Buffer): string[] {
-  const text = bytes.latin1Slice(0, bytes.length - 4);
+  const text = bytes.toString('latin1', 0, bytes.length - 4);
   if (CONTROL.test(text)) throw badRequest('the head has a control character in it');
   return text.split('\r\n');
 }
@@ -166,7 +166,7 @@ function hostOf(headers: readonly Header[]): string {
 function originForm(written: string, host: string): string {
   const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(written);
   if (absolute && absolute[1] !== host) throw badRequest('the request line names another host than the Host header');
-  const target = absolute ? absolute[2] as string : written;
+  const target = absolute ? (absolute[2] as string) : written;
   if (absolute && !target.startsWith('/')) return checkedTarget(`/${target}`);
   return checkedTarget(target);
 }
@@ -211,4 +211,5 @@ export function writeHead(start: string, headers: readonly Header[]): Buffer {
 }
 
 /** Whether a header can be written without becoming two lines. What the gateway adds is looked at with this. */
-export const isWritable = ([name, value]: Header): boolean => TOKEN.test(name) && !/[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/.test(value);
+export const isWritable = ([name, value]: Header): boolean =>
+  TOKEN.test(name) && !/[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/.test(value);
