@@ -2,8 +2,8 @@
  * An answer on its way from the target to the client. Owns: which of its headers pass, its content coding and editor, how its
  * body is framed for the client, and its record. Does not: know the connections it comes from and goes to.
  */
-import { STATUS_CODES } from 'node:http';
 import { type BodyEditor, type Header, type HttpEdits, type HttpTarget, Unmasked } from '@sluice/contract';
+import { phraseOf } from './status.js';
 import { Decoder, codingOf } from './coding.js';
 import { HttpError } from './errors.js';
 import { writeHead } from './h1/head.js';
@@ -54,7 +54,7 @@ export class AnswerRelay {
   }
 
   get status(): string {
-    return `${this.#status} ${STATUS_CODES[this.#status] ?? ''}`.trimEnd();
+    return `${this.#status} ${phraseOf(this.#status)}`.trimEnd();
   }
 
   informational(status: number, headers: readonly Header[]): void {

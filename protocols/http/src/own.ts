@@ -2,8 +2,8 @@
  * Requests for paths of the gateway's own, below `/.sluice/`: the state of a request for approval, the exchange of tokens. Owns:
  * reading their small bodies. Does not: answer them, which the gate does.
  */
-import { STATUS_CODES } from 'node:http';
 import { type Entrance, type HttpProof, MAX_OWN_BODY_BYTES, OWN_PATH, type OwnAnswer } from '@sluice/contract';
+import { phraseOf } from './status.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 import { refuse } from './refusal.js';
 import type { RequestPath } from './request.js';
@@ -67,7 +67,7 @@ export class OwnExchange {
     const silent = this.#request.method === 'HEAD' || status === 204 || status === 304;
     const framing = silent ? ({ type: 'none' } as const) : ({ type: 'length', length: bytes.length } as const);
     const length = status === 204 ? [] : [['Content-Length', String(bytes.length)] as const];
-    this.#client.head({ status, reason: STATUS_CODES[status] ?? '', headers: [...headers, ...length], framing });
+    this.#client.head({ status, reason: phraseOf(status), headers: [...headers, ...length], framing });
     if (!silent) this.#client.data(bytes);
     this.#client.end([]);
   }

@@ -16,7 +16,7 @@ import {
   endingInWords,
   refusalInWords,
 } from '@sluice/contract';
-import { STATUS_CODES } from 'node:http';
+import { phraseOf } from './status.js';
 import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 
@@ -134,7 +134,7 @@ export function refuse(client: ClientSide, request: IncomingRequest, problem: Pr
   if (problem.retryAfter !== undefined) headers.push(['Retry-After', String(problem.retryAfter)]);
   if (problem.request !== undefined) headers.push(['Sluice-Request', String(problem.request)]);
   if (problem.command !== undefined) headers.push(['Sluice-Command', String(problem.command)]);
-  const reason = STATUS_CODES[problem.status] ?? '';
+  const reason = phraseOf(problem.status);
   const none = request.method === 'HEAD';
   client.head({
     status: problem.status,
@@ -150,7 +150,7 @@ function details(problem: Problem): object {
   const { status, code, message, hint, rule, request, command, connections } = problem;
   return {
     type: `urn:sluice:problem:${code}`,
-    title: STATUS_CODES[status] ?? 'Refused',
+    title: phraseOf(status),
     status,
     detail: message,
     ...(hint !== undefined && { hint }),

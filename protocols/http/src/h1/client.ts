@@ -3,7 +3,6 @@
  * order of both, deadlines for what a client sends, and when the connection ends. Does not: know what becomes of a request.
  */
 import type { Duplex } from 'node:stream';
-import { STATUS_CODES } from 'node:http';
 import type { Header } from '@sluice/contract';
 import { HttpError } from '../errors.js';
 import { Exchange, type Listener } from '../exchange.js';
@@ -11,6 +10,7 @@ import { listOf } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide } from '../ports.js';
+import { phraseOf } from '../status.js';
 import { capital, refuse } from '../refusal.js';
 import {
   type BodyReader,
@@ -113,7 +113,7 @@ export class ClientConnection implements ClientSide {
 
   informational(status: number, headers: readonly Header[]): void {
     if (!this.#current || this.#current.framing) return;
-    this.#outbox.push(writeHead(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, headers));
+    this.#outbox.push(writeHead(`HTTP/1.1 ${status} ${phraseOf(status)}`, headers));
   }
 
   head(answer: AnswerHead): void {
