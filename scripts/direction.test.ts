@@ -22,7 +22,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],
-  config: ['addresses', 'contract', 'keys'],
+  config: ['addresses', 'contract', 'http-requests', 'keys'],
   store: ['contract'],
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
