@@ -17,12 +17,13 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   analysis: ['contract'],
   shell: ['contract'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
-  guardrails: ['contract'],
+  'http-requests': ['contract'],
+  guardrails: ['contract', 'http-requests'],
   masking: ['contract'],
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],
-  config: ['addresses', 'contract', 'keys'],
+  config: ['addresses', 'contract', 'http-requests', 'keys'],
   store: ['contract'],
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
@@ -136,13 +137,18 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
 
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
-  /^packages\/config\/src\/protocols\/(postgres|ssh)\.ts$/,
+  /^packages\/config\/src\/protocols\/(postgres|ssh|http)\.ts$/,
   /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
   /^gateway\/src\/ssh\//,
   /^packages\/control\/src\/ssh\//,
-  /^protocols\/(postgres|ssh)\//,
+  /^protocols\/(postgres|ssh|http)\//,
+  /^packages\/http-requests\//,
   /^packages\/sql-postgres\//,
+  // Of these it is the type of a command, the scheme of an address, and a word of OpenAPI.
+  /^packages\/contract\/src\/http\.ts$/,
+  /^packages\/config\/src\/config\.ts$/,
+  /^packages\/control\/src\/openapi\.ts$/,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];

@@ -27,6 +27,8 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...sharedKeys(people),
+    ...sharedNames(people),
+    ...ofHttp(record(connections), record(record(listeners)['http'])),
     ...reservedNames(people),
     ...Object.entries({ principals, connections, policies, issuers }).flatMap(([what, named]) =>
       namesAlike(what, Object.keys(record(named))),
@@ -202,6 +204,43 @@ function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {
       return [{ path: ['principals', name, 'ssh_keys', at], message: `this key is that of "${owner}" already` }];
     }),
   );
+}
+
+/** A name in a certificate stands for one principal. */
+function sharedNames(people: Readonly<Record<string, unknown>>): Mistake[] {
+  const owners = new Map<string, string>();
+  return Object.entries(people).flatMap(([name, one]) =>
+    list(record(one)['certificates']).flatMap((san, at): Mistake[] => {
+      const owner = typeof san === 'string' ? owners.get(san) : undefined;
+      if (typeof san === 'string') owners.set(san, owner ?? name);
+      if (owner === undefined) return [];
+      return [{ path: ['principals', name, 'certificates', at], message: `this stands for "${owner}" already` }];
+    }),
+  );
+}
+
+/** A host or a port leads to one connection. */
+function ofHttp(
+  connections: Readonly<Record<string, unknown>>,
+  listener: Readonly<Record<string, unknown>>,
+): Mistake[] {
+  const owners = new Map<string, string>();
+  const hosts = Object.entries(connections).flatMap(([name, one]) =>
+    list(record(one)['hosts']).flatMap((host, at): Mistake[] => {
+      const key = String(host).toLowerCase();
+      const owner = owners.get(key);
+      owners.set(key, owner ?? name);
+      if (owner === undefined) return [];
+      return [{ path: ['connections', name, 'hosts', at], message: `this host leads to "${owner}" already` }];
+    }),
+  );
+  const ports = Object.keys(record(listener['ports'])).flatMap((name): Mistake[] => {
+    if (record(connections[name])['protocol'] === 'http') return [];
+    return [
+      { path: ['listeners', 'http', 'ports', name], message: `there is no connection "${name}" by HTTP`, at: 'key' },
+    ];
+  });
+  return [...hosts, ...ports];
 }
 
 /** Whoever is to release a command has to be somebody. */

@@ -1,4 +1,5 @@
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import { BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import type { PolicyContext } from './context.js';
 
@@ -99,8 +100,19 @@ export class CompiledPolicy {
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       return this.#judge(facts, attributesOf(facts, text, context), context.masked?.moved ?? []);
-    } catch {
+    } catch (error) {
+      if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
+    }
+  }
+
+  /** Whether the verdict on a request hangs on a body that has not been read: a rule asks for it, or people would have to see it. */
+  needsBody(facts: Facts, text: string, context: PolicyContext): boolean {
+    try {
+      const { decision } = this.#judge(facts, attributesOf(facts, text, context), []);
+      return decision.type === 'hold';
+    } catch {
+      return true;
     }
   }
 
