@@ -22,7 +22,7 @@ import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
 import { OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
-import type { ClientSide, IncomingRequest, RequestEvents } from './ports.js';
+import type { ClientSide, ExchangeEvents, IncomingRequest } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
 import { Recorder } from './recorder.js';
@@ -56,7 +56,7 @@ export interface Listener {
   readonly entrance: Entrance;
 }
 
-export class Exchange implements RequestEvents {
+export class Exchange implements ExchangeEvents {
   readonly #listener: Listener;
   readonly #client: ClientSide;
   readonly #request: IncomingRequest;
@@ -124,6 +124,10 @@ export class Exchange implements RequestEvents {
 
   clientDrained(): void {
     if (this.#state.type === 'allowed') this.#state.transfer.clientDrained();
+  }
+
+  clientEnded(): void {
+    if (this.#state.type === 'asking') this.#waiting?.abort('gone');
   }
 
   clientGone(): void {

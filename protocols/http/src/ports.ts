@@ -65,6 +65,14 @@ export interface RequestEvents {
   clientGone(): void;
 }
 
+export interface ExchangeEvents extends RequestEvents {
+  /**
+   * The client has ended its side, behind a whole request. Whoever hangs up does that, and so does whoever has nothing more to say: what
+   * waits for people is told so and answered, and everything else goes on.
+   */
+  clientEnded(): void;
+}
+
 /** A request as it leaves for the target. */
 export interface OutgoingRequest {
   readonly method: string;

@@ -132,6 +132,8 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   answerEnd(trailers: readonly Header[]): void {
+    // Whoever has the connection next has no use for what this exchange may still want of it.
+    this.#target = undefined;
     this.#answer.end(trailers);
   }
 
@@ -142,6 +144,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   targetFailed(message: string, began: boolean): void {
     if (this.#phase !== 'relaying') return;
     const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
+    this.#target = undefined;
     if (!again) return this.#failed(message);
     this.#retried = true;
     this.#connect();

@@ -190,7 +190,8 @@ export class ClientConnection implements ClientSide {
     if (current?.body) {
       current.exchange.clientGone();
       this.#destroy();
-    } else if (!current) this.#close();
+    } else if (current) current.exchange.clientEnded();
+    else this.#close();
   };
 
   readonly #closed = (): void => {
@@ -426,6 +427,6 @@ const upgradeOf = ({ headers, method, minor }: RequestHead): string | undefined 
   return asked ? 'websocket' : undefined;
 };
 
-const NOBODY = { clientDrained: () => undefined, clientGone: () => undefined } as unknown as Exchange;
-const CRLF = Buffer.from('\r\n');
 const ignore = (): void => undefined;
+const NOBODY = { clientDrained: ignore, clientEnded: ignore, clientGone: ignore } as unknown as Exchange;
+const CRLF = Buffer.from('\r\n');
