@@ -132,7 +132,6 @@ class StreamSide implements ClientSide {
     const stream = this.#stream;
     if (!this.#isOpen || this.#endsWithHead) return;
     stream.once('wantTrailers', () => {
-      if (trailers.length === 0) return stream.close();
       const fields: Record<string, string> = {};
       for (const [name, value] of trailers) fields[name.toLowerCase()] = value;
       stream.sendTrailers(fields);

@@ -117,8 +117,8 @@ class Http2Request implements TargetSide {
     stream.once('wantTrailers', () => {
       const fields: Record<string, string | string[]> = {};
       for (const [name, value] of trailers) append(fields, lower(name), value);
-      if (trailers.length > 0) stream.sendTrailers(fields);
-      else stream.close();
+      // Without any it is an empty DATA frame that ends the stream; `close` would reset it.
+      stream.sendTrailers(fields);
     });
     stream.end();
   }
