@@ -23,6 +23,7 @@ import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEven
 import type { Recorder } from './recorder.js';
 import { type Problem, badGateway, ended } from './refusal.js';
 import { outgoing } from './request.js';
+import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
 
 /** Safe to send twice (RFC 9110 section 9.2.2). */
@@ -151,8 +152,11 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   switched(answer: AnswerHead, target: Duplex, rest: Buffer): void {
-    const { client, record, visit } = this.#parts;
+    const { client, record, visit, request } = this.#parts;
+    this.#target = undefined;
     try {
+      const fault = faultOfAnswer(request, answer.headers);
+      if (fault !== undefined) throw new Unmasked(fault);
       const { head, editor } = this.#answer.switched(answer);
       if (editor && !editor.keepsLength)
         throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');

@@ -332,7 +332,8 @@ export class ClientConnection implements ClientSide {
     if (state.type === 'working' && state.current.framing === undefined) {
       this.#lastAnswer = true;
       state.current.exchange.requestFailed(error.status, error.message);
-      if (!state.current.answered) this.#sayLast(error.status, message);
+      if (state.current.answered) this.#close();
+      else this.#sayLast(error.status, message);
     } else if (state.type === 'working') this.#destroy();
     else this.#sayLast(error.status, message);
   }

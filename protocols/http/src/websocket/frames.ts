@@ -62,7 +62,10 @@ export class FrameReader {
   #head(chunk: Buffer, at: number, sink: FrameSink): number {
     if (this.#closed) throw new FrameError('there are bytes behind the close frame');
     let next = at;
-    while (next < chunk.length && this.#have < this.#headerBytes) this.#header[this.#have++] = chunk[next++] as number;
+    while (next < chunk.length && this.#have < this.#headerBytes) {
+      this.#header[this.#have++] = chunk[next++] as number;
+      if (this.#have === 2) this.#checkStart();
+    }
     if (this.#have < this.#headerBytes) return next;
     this.#begin(sink);
     return next;
@@ -79,20 +82,24 @@ export class FrameReader {
   #begin(sink: FrameSink): void {
     const header = this.#header;
     const size = this.#have;
-    const first = header[0] as number;
-    if ((first & 0x70) !== 0) throw new FrameError('a frame uses an extension, and none was agreed on');
-    if ((((header[1] as number) & 0x80) !== 0) !== this.#masked)
-      throw new FrameError(this.#masked ? 'a frame is not masked' : 'a frame is masked');
-    this.#opcode = first & 0x0f;
-    this.#final = (first & 0x80) !== 0;
     this.#left = this.#length();
-    this.#checkOrder();
     if (this.#masked) header.copy(this.#key, 0, size - 4, size);
     this.#keyAt = 0;
     this.#have = 0;
     this.#inFrame = true;
     sink.header(header.subarray(0, size));
     if (this.#left === 0) this.#end(sink);
+  }
+
+  /** All that two bytes tell, before anything behind them passes. */
+  #checkStart(): void {
+    const [first = 0, second = 0] = this.#header;
+    if ((first & 0x70) !== 0) throw new FrameError('a frame uses an extension, and none was agreed on');
+    if (((second & 0x80) !== 0) !== this.#masked)
+      throw new FrameError(this.#masked ? 'a frame is not masked' : 'a frame is masked');
+    this.#opcode = first & 0x0f;
+    this.#final = (first & 0x80) !== 0;
+    this.#checkOrder(second & 0x7f);
   }
 
   #length(): number {
@@ -104,7 +111,7 @@ export class FrameReader {
     return Number(length);
   }
 
-  #checkOrder(): void {
+  #checkOrder(length: number): void {
     switch (this.#opcode) {
       case OPCODE.continuation:
         if (!this.#inMessage) throw new FrameError('a message goes on that never began');
@@ -116,7 +123,7 @@ export class FrameReader {
       case OPCODE.close:
       case OPCODE.ping:
       case OPCODE.pong:
-        if (!this.#final || this.#left > MAX_CONTROL_BYTES)
+        if (!this.#final || length > MAX_CONTROL_BYTES)
           throw new FrameError('a control frame is too long or cut in pieces');
         return;
       default:

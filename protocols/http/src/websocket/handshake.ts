@@ -1,10 +1,11 @@
 /**
- * What a request has to be to become a WebSocket (RFC 6455 section 4.1), and from which pages it may. Owns: these checks. Does
- * not: answer it; the target does, and no extension is offered to it, since frames are read here.
+ * What a request has to be to become a WebSocket (RFC 6455 section 4.1), and from which pages it may. Owns: these checks, and
+ * those of the target's answer. Does not: answer it; the target does, and no extension is offered to it, since frames are read here.
  */
-import type { HttpTarget } from '@sluice/contract';
+import { createHash } from 'node:crypto';
+import type { Header, HttpTarget } from '@sluice/contract';
 import { HttpError, badRequest } from '../errors.js';
-import { valueOf, valuesOf } from '../headers.js';
+import { listOf, valueOf, valuesOf } from '../headers.js';
 import type { IncomingRequest } from '../ports.js';
 
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
@@ -32,4 +33,26 @@ function isWelcome(origin: string, host: string, origins: readonly string[]): bo
   if (origins.includes('*') || origins.includes(origin)) return true;
   const [, own] = /^https?:\/\/(.+)$/.exec(origin.toLowerCase()) ?? [];
   return own === host.toLowerCase();
+}
+
+/** What every server hashes behind the key (RFC 6455 section 1.3). */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/**
+ * Why the target's 101 is no answer to this handshake, in words; undefined when it is (RFC 6455 section 4.1). Whoever sends a 101
+ * without having understood the question would have its next words taken for frames.
+ */
+export function faultOfAnswer({ headers }: IncomingRequest, answer: readonly Header[]): string | undefined {
+  const key = valueOf(headers, 'sec-websocket-key') ?? '';
+  const accepted = valuesOf(answer, 'sec-websocket-accept');
+  const expected = createHash('sha1').update(`${key}${GUID}`).digest('base64');
+  if (accepted.length !== 1 || accepted[0] !== expected)
+    return "the target's answer does not fit the key of the WebSocket";
+  if (valuesOf(answer, 'sec-websocket-extensions').length > 0)
+    return 'the target uses an extension of WebSocket that was not offered';
+  const chosen = valuesOf(answer, 'sec-websocket-protocol');
+  const offered = listOf(headers, 'sec-websocket-protocol');
+  if (chosen.length > 1 || chosen.some((one) => !offered.includes(one.toLowerCase())))
+    return 'the target chose a subprotocol that was not offered';
+  return undefined;
 }
