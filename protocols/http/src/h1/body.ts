@@ -134,7 +134,9 @@ const MAX_SIZE_LINE_BYTES = 4 * 1024;
 const MAX_EXTENSION_BYTES = 16 * 1024;
 /** Bytes of all trailers. */
 const MAX_TRAILER_BYTES = 16 * 1024;
-const SIZE_LINE = /^([0-9A-Fa-f]{1,12})((?:;[\x20-\x7e\x80-\xff]*)?)$/;
+/** `;name`, `;name=value` and `;name="value"`, without blanks (RFC 9112 section 7.1.1). */
+const SIZE_LINE =
+  /^([0-9A-Fa-f]{1,12})((?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)$/;
 
 /** Chunks of RFC 9112 section 7.1. Extensions are read over and do not go on. */
 class ChunkedReader implements BodyReader {

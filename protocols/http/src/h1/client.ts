@@ -234,9 +234,7 @@ export class ClientConnection implements ClientSide {
   /** The next request, if its head is here. */
   #begin(): boolean {
     const inflow = this.#inflow;
-    // One empty line before a request is what some clients send behind a body (RFC 9112 section 2.2).
-    if (inflow.bytes.length >= 2 && inflow.bytes[0] === 13 && inflow.bytes[1] === 10 && !this.#lastAnswer)
-      inflow.use(2);
+    inflow.use(this.#finder.emptyLine(inflow.bytes));
     if (inflow.bytes.length === 0) return false;
     const end = this.#finder.find(inflow.bytes);
     if (end === undefined) {

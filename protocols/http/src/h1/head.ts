@@ -37,6 +37,16 @@ export interface ResponseHead {
 export class HeadFinder {
   #scanned = 0;
   #lineStart = 0;
+  #sawEmptyLine = false;
+
+  /** Bytes of one empty line before a request, which some clients send behind a body (RFC 9112 section 2.2). */
+  emptyLine(bytes: Buffer): number {
+    if (this.#sawEmptyLine || this.#scanned > 2 || bytes[0] !== CR || bytes[1] !== LF) return 0;
+    this.#sawEmptyLine = true;
+    this.#scanned = 0;
+    this.#lineStart = 0;
+    return 2;
+  }
 
   /**
    * Where the head at the start of `bytes` ends, behind its empty line; undefined while that is not there.
@@ -66,6 +76,7 @@ export class HeadFinder {
   reset(): void {
     this.#scanned = 0;
     this.#lineStart = 0;
+    this.#sawEmptyLine = false;
   }
 }
 
@@ -105,10 +116,14 @@ function readHeaders(lines: readonly string[], from: number, name: RegExp): Head
     const colon = line.indexOf(':');
     const field = line.slice(0, Math.max(colon, 0));
     if (!name.test(field)) throw badRequest('a line of the head is not `name: value`');
+    // RFC 9110 section 5.5 takes it off; llhttp does not, and would have another body.
+    if (line.endsWith('\t') && FRAMING.test(field)) throw badRequest('a header that frames the message ends in a tab');
     headers.push([field, trimmed(line, colon + 1)]);
   }
   return headers;
 }
+
+const FRAMING = /^(?:content-length|transfer-encoding)$/i;
 
 /** Without blanks and tabs around it (OWS), which String.trim would take too much for. */
 function trimmed(line: string, start: number): string {
