@@ -449,6 +449,13 @@ export class Session implements Gate, LoginSession {
     return this.#proof?.makers ?? [];
   }
 
+  get claims(): Readonly<Record<string, readonly string[]>> | undefined {
+    const { issuer, claims } = this.principal ?? {};
+    const kept = claims && this.#services.identity.issuers?.get(issuer ?? '')?.record;
+    const found = kept?.flatMap((name) => (claims?.[name] ? [[name, claims[name]] as const] : [])) ?? [];
+    return found.length === 0 ? undefined : Object.fromEntries(found);
+  }
+
   get address(): string {
     return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }

@@ -33,6 +33,7 @@ export const SessionRow = named(
     reason: maybe(text.describe('Why it ended.')),
     commands: count.describe('Let through.'),
     denied: count,
+    claims: maybe(z.record(text, texts).describe('Claims of the principal that are kept with each session.')),
   }),
 );
 export type SessionRow = z.output<typeof SessionRow>;

@@ -22,6 +22,8 @@ export type Header =
       /** As an identity provider knows the principal. */
       readonly issuer?: string;
       readonly subject?: string;
+      /** Of their claims those that the configuration has kept (`issuers.NAME.record`). */
+      readonly claims?: Readonly<Record<string, readonly string[]>>;
       /** The id of the token that it was opened with, and who made that: its maker, their maker, and so on. */
       readonly token?: string;
       readonly makers?: readonly string[];
