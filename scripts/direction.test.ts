@@ -138,16 +138,14 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
   /^packages\/config\/src\/protocols\/(postgres|ssh|http)\.ts$/,
-  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh|http)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
-  /^gateway\/src\/ssh\//,
+  /^gateway\/src\/(ssh|http)\//,
   /^packages\/control\/src\/ssh\//,
   /^protocols\/(postgres|ssh|http)\//,
-  /^packages\/http-requests\//,
   /^packages\/sql-postgres\//,
-  // Of these it is the type of a command, the scheme of an address, and a word of OpenAPI.
+  // The scheme of an address is called so, and a way to log in of OpenAPI.
   /^packages\/contract\/src\/http\.ts$/,
-  /^packages\/config\/src\/config\.ts$/,
   /^packages\/control\/src\/openapi\.ts$/,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
@@ -160,7 +158,7 @@ test('a protocol is called by its name in its own files alone', () => {
   const names = glob('packages/config/src/protocols/*.ts').flatMap((file) =>
     Array.from(read(file).matchAll(/^const NAME = '(\w+)'/gm), ([, name = '']) => name),
   );
-  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh']));
+  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh', 'http']));
   const any = names.join('|');
   // As a text, as a listener of its own, and as one of the keys of a map.
   const texts = new RegExp(`(['"\`])(${any})\\1|\\blisteners\\??\\.(${any})\\b`);

@@ -33,6 +33,7 @@ export const SessionRow = named(
     reason: maybe(text.describe('Why it ended.')),
     commands: count.describe('Let through.'),
     denied: count,
+    claims: maybe(z.record(text, texts).describe('Claims of the principal that are kept with each session.')),
   }),
 );
 export type SessionRow = z.output<typeof SessionRow>;
@@ -46,7 +47,7 @@ export const TimelineEntry = named(
     type: z.enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'other']),
     command: maybe(count),
     phase: maybe(z.enum(['prepare', 'run'])),
-    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward']).describe('Of commands that are no SQL.')),
+    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward', 'request']).describe('Of commands that are no SQL.')),
     account: maybe(text),
     stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),
     data: maybe(text.describe('base64')),

@@ -1,6 +1,7 @@
 export { Approvals, type Held } from './approvals.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
+  askerOf,
   inBrief,
   mayRelease,
   satisfied,

@@ -111,7 +111,7 @@ export class Log {
   }
 
   sessionOpened(session: SessionView): void {
-    const { id, principal, connection, protocol, client, tokenId, makers } = session;
+    const { id, principal, connection, protocol, client, tokenId, makers, claims } = session;
     const { issuer, subject } = principal ?? {};
     Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
@@ -124,6 +124,7 @@ export class Log {
       client,
       ...(issuer !== undefined && { issuer }),
       ...(subject !== undefined && { subject }),
+      ...(claims && { claims }),
       ...shownOf(tokenId, makers),
     });
     this.operator.info(

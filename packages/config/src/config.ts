@@ -184,7 +184,8 @@ export interface ConnectionConfig {
 
 /** What a connection by HTTP has besides. Times are milliseconds. */
 export interface HttpSettings {
-  readonly scheme: 'http' | 'https';
+  /** TLS lies between the gateway and the target. */
+  readonly https: boolean;
   /** As in the `Host` of requests to the target. */
   readonly authority: string;
   /** In front of every path there, without a slash at its end. */

@@ -28,7 +28,8 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...sharedKeys(people),
     ...sharedNames(people),
-    ...ofHttp(record(connections), record(record(listeners)['http'])),
+    ...sharedHosts(record(connections)),
+    ...ofPorts(record(listeners), record(connections)),
     ...reservedNames(people),
     ...Object.entries({ principals, connections, policies, issuers }).flatMap(([what, named]) =>
       namesAlike(what, Object.keys(record(named))),
@@ -219,13 +220,10 @@ function sharedNames(people: Readonly<Record<string, unknown>>): Mistake[] {
   );
 }
 
-/** A host or a port leads to one connection. */
-function ofHttp(
-  connections: Readonly<Record<string, unknown>>,
-  listener: Readonly<Record<string, unknown>>,
-): Mistake[] {
+/** A host leads to one connection. */
+function sharedHosts(connections: Readonly<Record<string, unknown>>): Mistake[] {
   const owners = new Map<string, string>();
-  const hosts = Object.entries(connections).flatMap(([name, one]) =>
+  return Object.entries(connections).flatMap(([name, one]) =>
     list(record(one)['hosts']).flatMap((host, at): Mistake[] => {
       const key = String(host).toLowerCase();
       const owner = owners.get(key);
@@ -234,13 +232,20 @@ function ofHttp(
       return [{ path: ['connections', name, 'hosts', at], message: `this host leads to "${owner}" already` }];
     }),
   );
-  const ports = Object.keys(record(listener['ports'])).flatMap((name): Mistake[] => {
-    if (record(connections[name])['protocol'] === 'http') return [];
-    return [
-      { path: ['listeners', 'http', 'ports', name], message: `there is no connection "${name}" by HTTP`, at: 'key' },
-    ];
-  });
-  return [...hosts, ...ports];
+}
+
+/** A port of its own is for a connection of the listener's protocol. */
+function ofPorts(
+  listeners: Readonly<Record<string, unknown>>,
+  connections: Readonly<Record<string, unknown>>,
+): Mistake[] {
+  return Object.entries(listeners).flatMap(([protocol, listener]) =>
+    Object.keys(record(record(listener)['ports'])).flatMap((name): Mistake[] => {
+      if (record(connections[name])['protocol'] === protocol) return [];
+      const message = `there is no connection "${name}" of this protocol`;
+      return [{ path: ['listeners', protocol, 'ports', name], message, at: 'key' }];
+    }),
+  );
 }
 
 /** Whoever is to release a command has to be somebody. */

@@ -106,13 +106,13 @@ export class CompiledPolicy {
     }
   }
 
-  /** Whether the verdict on a request hangs on a body that has not been read: a rule asks for it, or people would have to see it. */
-  needsBody(facts: Facts, text: string, context: PolicyContext): boolean {
+  /** Why the body of a request has to be read: a rule asks about it, or people are to see it. Undefined: the verdict hangs on nothing in it. */
+  needsBody(facts: Facts, text: string, context: PolicyContext): 'rule' | 'hold' | undefined {
     try {
       const { decision } = this.#judge(facts, attributesOf(facts, text, context), []);
-      return decision.type === 'hold';
+      return decision.type === 'hold' ? 'hold' : undefined;
     } catch {
-      return true;
+      return 'rule';
     }
   }
 

@@ -43,7 +43,7 @@ const carriesMeaning = ([name]: Header): boolean => {
 /** All of a request that an approval is bound to, without its id: as JSON, so that nothing runs into anything else. */
 export function meaningOf({ method, host, path, query, headers, body, upgrade = '' }: HttpCommand): unknown {
   const meant = headers.filter(carriesMeaning).map(([name, value]) => [name.toLowerCase(), value]);
-  return ['http', method, host, path, query, meant, bodyMeaning(body), upgrade];
+  return ['request', method, host, path, query, meant, bodyMeaning(body), upgrade];
 }
 
 const bodyMeaning = (body: HttpCommand['body']): unknown => {

@@ -183,7 +183,14 @@ export class Exchange implements ExchangeEvents {
     const id = visit.nextId();
     const { upgrade } = this.#request;
     const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
-    const command: HttpCommand = { ...head, type: 'http', id, text, body, ...(upgrade !== undefined && { upgrade }) };
+    const command: HttpCommand = {
+      ...head,
+      type: 'request',
+      id,
+      text,
+      body,
+      ...(upgrade !== undefined && { upgrade }),
+    };
     const answered = (answer: Answer): void => {
       if (answer.type === 'allow') this.#allowed(visit, command, answer);
       else if (this.#state.type !== 'over') this.#refuse(denied(answer, id, this.#preference.async));

@@ -16,12 +16,14 @@ export function sessions(program: Command, context: Context): void {
     .option('--live', 'only those that are open now')
     .option('-n, --limit <count>', 'at most this many', '50')
     .option('--before <id>', 'those that began before this one: the next page')
-    .action(async (options: { live?: boolean; limit: string; before?: string }) => {
+    .option('--claim <name=value...>', 'only those whose principal had this claim, such as run_id=4711 of a pipeline')
+    .action(async (options: { live?: boolean; limit: string; before?: string; claim?: string[] }) => {
       const before = options.before === undefined ? '' : `&before=${encodeURIComponent(options.before)}`;
       const live = options.live ? '&state=open' : '';
+      const claims = (options.claim ?? []).map((one) => `&claim=${encodeURIComponent(one)}`).join('');
       const rows = await context
         .api()
-        .get<SessionRow[]>(`/v1/sessions?limit=${encodeURIComponent(options.limit)}${live}${before}`);
+        .get<SessionRow[]>(`/v1/sessions?limit=${encodeURIComponent(options.limit)}${live}${before}${claims}`);
       const columns = ['id', 'state', 'principal', 'connection', 'started', 'commands', 'denied', 'client'] as const;
       printRows(rows, [...columns], context.format());
     });
@@ -77,9 +79,11 @@ export function sessions(program: Command, context: Context): void {
     .command('kill <id>')
     .description('ends a session now; its running statement is cancelled')
     .option('--reason <text>', 'told to the client and kept in the record')
-    .action(async (id: string, options: { reason?: string }) => {
-      const reason = options.reason ? `?reason=${encodeURIComponent(options.reason)}` : '';
-      await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}${reason}`);
+    .option('--keep-out <seconds>', 'by HTTP: for so long its principal gets no other session on the connection', '60')
+    .action(async (id: string, options: { reason?: string; keepOut: string }) => {
+      const reason = options.reason ? `&reason=${encodeURIComponent(options.reason)}` : '';
+      const query = `keepOut=${encodeURIComponent(options.keepOut)}${reason}`;
+      await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}?${query}`);
       print(`${printableLine(id)} ended`);
     });
 }

@@ -32,10 +32,10 @@ export const http: ProtocolFile = {
   connection,
   mistakes: (value, path, rules) => maskMistakes(value, path, rules),
   warnings: ({ name: connection, target, http: settings }) => [
-    ...(settings?.scheme === 'http' && settings.socket === undefined && !isLoopback(target.host)
+    ...(settings?.https === false && settings.socket === undefined && !isLoopback(target.host)
       ? [`Connection "${connection}" talks to ${target.host} without TLS: others can read and change what is sent.`]
       : []),
-    ...(settings?.scheme === 'https' && target.tls === 'require'
+    ...(settings?.https === true && target.tls === 'require'
       ? [`Connection "${connection}" encrypts without verifying whom it talks to (tls: require).`]
       : []),
   ],
@@ -199,15 +199,17 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
       linger: duration.prefault('2m').describe('how long a request for approval outlives a client that hung up'),
       ...reach,
     })
-    .superRefine(({ target, via }, context) => {
-      if (target.socket === undefined || via === undefined) return;
-      context.addIssue({ code: 'custom', path: ['via'], message: 'an agent does not dial Unix sockets by HTTP yet' });
+    .superRefine(({ target, credential: own, via }, context) => {
+      if (via === undefined) return;
+      const missing = target.socket !== undefined ? 'dial Unix sockets' : 'show client certificates';
+      if (target.socket === undefined && own.certificate === undefined) return;
+      context.addIssue({ code: 'custom', path: ['via'], message: `an agent does not ${missing} yet` });
     })
     .transform((one): WrittenConnection => {
       const { url, socket, http2, tls, ca } = one.target;
-      const scheme = url.protocol === 'https:' ? ('https' as const) : ('http' as const);
+      const https = url.protocol === 'https:';
       const settings: HttpSettings = {
-        scheme,
+        https,
         authority: url.host,
         base: url.pathname.replace(/\/+$/, ''),
         socket,
@@ -225,8 +227,8 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         protocol: NAME,
         target: {
           host: url.hostname.replace(/^\[|\]$/g, ''),
-          port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
-          tls: scheme === 'https' ? tls : 'disable',
+          port: url.port === '' ? (https ? 443 : 80) : Number(url.port),
+          tls: https ? tls : 'disable',
           ca,
           database: undefined,
           pooled: undefined,
