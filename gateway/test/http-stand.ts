@@ -36,6 +36,8 @@ export interface HttpStandOptions {
   readonly sections?: string;
   readonly principals?: string;
   readonly server?: Server;
+  /** Where the gateway's files go; one of its own without it. */
+  readonly folder?: string;
   readonly log?: Logger;
 }
 
@@ -46,7 +48,8 @@ export const HTTP_RULES = `
 `;
 
 export async function openHttpStand(options: HttpStandOptions = {}): Promise<HttpStand> {
-  const { path: folder, remove } = temporaryFolder('http');
+  const temporary = options.folder === undefined ? temporaryFolder('http') : undefined;
+  const folder = options.folder ?? (temporary as { path: string }).path;
   chmodSync(folder, 0o700);
   const reached: string[] = [];
   const server = options.server ?? createServer();
@@ -101,7 +104,7 @@ policies:
       await gateway.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      remove();
+      temporary?.remove();
     },
   };
 }
