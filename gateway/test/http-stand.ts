@@ -65,7 +65,7 @@ export async function openHttpStand(options: HttpStandOptions = {}): Promise<Htt
   writeFileSync(
     file,
     `data: data
-listeners: { http: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed, require_tls: false }'} }
+listeners: { postgres: { port: 0 }, http: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed, require_tls: false }'} }
 control: { port: 0 }
 limits: ${options.limits ?? '{}'}
 record: ${options.record ?? '{}'}
