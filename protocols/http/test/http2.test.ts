@@ -356,7 +356,7 @@ test('HTTP/1.1 in front and HTTP/2 behind: lengths, and answers without a body',
     switch (headers[':path']) {
       case '/length':
         stream.respond({ ':status': 200, 'x-a': 'b', 'content-length': 3 });
-        return stream.end('two');
+        return headers[':method'] === 'HEAD' ? stream.end() : stream.end('two');
       case '/none':
         stream.respond({ ':status': 204 });
         return stream.end();
