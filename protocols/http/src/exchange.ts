@@ -24,12 +24,12 @@ import { valueOf } from './headers.js';
 import { checkOrigin, isAmbient } from './origin.js';
 import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
-import type { ClientSide, ExchangeEvents, IncomingRequest } from './ports.js';
+import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
 import { Recorder } from './recorder.js';
 import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
-import { type RequestPath, goingOn, hostName, isEmpty, pathOf } from './request.js';
+import { goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -93,7 +93,7 @@ export class Exchange implements ExchangeEvents {
     this.#guard(() => {
       const { entrance } = this.#listener;
       const path = pathOf(this.#request);
-      const proofs = readProofs(this.#request.headers, path.query, this.#client.certificate);
+      const proofs = readProofs(this.#request.headers, path, this.#client.certificate);
       if (isOwn(path)) {
         return this.#startOwn(path, proofs);
       }
