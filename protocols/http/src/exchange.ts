@@ -220,23 +220,11 @@ export class Exchange implements ExchangeEvents {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = visit.gate.ask(command, this.#waiter());
+      answer = visit.gate.ask(command, new Waiting(this.#preference.within, () => this.#gone()));
     } catch {
       answer = UNJUDGED;
     }
     this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
-  }
-
-  #waiter(): Patience {
-    const gone = (): AbortSignal => this.#gone();
-    return {
-      // Requests of one connection come one after the other, and those beside it owe each other nothing.
-      settled: () => Promise.resolve('idle'),
-      within: this.#preference.within,
-      get signal() {
-        return gone();
-      },
-    };
   }
 
   #gone(): AbortSignal {
@@ -312,6 +300,27 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
     if (known) this.#refuse({ status: error.status, code: 'bad-request', message: capital(error.message) });
     else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
+  }
+}
+
+/** A client that waits in silence: whatever comes before an answer breaks some library. */
+class Waiting implements Patience {
+  readonly within: number;
+  readonly #gone: () => AbortSignal;
+
+  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
+  constructor(within: number, gone: () => AbortSignal) {
+    this.within = within;
+    this.#gone = gone;
+  }
+
+  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
+  settled(): Promise<'idle'> {
+    return Promise.resolve('idle');
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone();
   }
 }
 
