@@ -54,8 +54,8 @@ function faultOf(
 const isDots = (segment: string): boolean => /^\.{1,2}(?:;|$)/.test(segment);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/;
-/** What a second decoding would make a slash, a backslash, a dot or an end of. */
-const TWICE = /%(?:2[ef5]|5c|00)/i;
+/** What a second decoding would make something else of. */
+const TWICE = /%[0-9a-f]{2}/i;
 
 /** Undefined: it is no UTF-8, or a percent sign stands alone. */
 function decodeSegment(segment: string): string | undefined {
