@@ -40,6 +40,8 @@ export async function secureClient(
     broke(reason);
     throw new WireError('WIRE_ENDED', reason);
   }
+  // tls.Server sets this by itself, and node:http2 waits for it.
+  (socket as unknown as { secureConnecting: boolean }).secureConnecting = false;
   // A bare TLSSocket tells of errors after the handshake by this event alone, and would stay open.
   socket.on('_tlsError', (error: NodeJS.ErrnoException) => socket.destroy(new Error(inWords(error))));
   const endpoint = endpointHash(new X509Certificate(certificate));

@@ -42,6 +42,8 @@ const OF_THE_BYTES = new Set([
 export class AnswerRelay {
   readonly #port: AnswerPort;
   #editor: BodyEditor | undefined;
+  /** Running while the editor keeps bytes back. */
+  #patience: NodeJS.Timeout | undefined;
   #decoder: Decoder | undefined;
   #trailers: readonly Header[] = [];
   #status = 0;
@@ -111,6 +113,7 @@ export class AnswerRelay {
   stop(): void {
     this.#over = true;
     this.#decoder?.stop();
+    clearTimeout(this.#patience);
   }
 
   #edited(answer: AnswerHead): AnswerHead {
@@ -145,9 +148,19 @@ export class AnswerRelay {
     room: (): void => this.#port.wantAnswer(true),
   };
 
-  /** Bytes behind every content coding. An editor's clock is not used: what waits here waits for bytes of a program. */
+  /** Bytes behind every content coding. */
   #decoded(bytes: Buffer): void {
-    this.#guard(() => this.#deliver(this.#editor ? this.#editor.push(bytes) : bytes));
+    const editor = this.#editor;
+    if (!editor) return this.#guard(() => this.#deliver(bytes));
+    this.#guard(() => this.#deliver(editor.push(bytes)));
+    if (editor.held === 0) clearTimeout(this.#patience);
+    else if (!this.#over) this.#release(editor);
+  }
+
+  /** What the editor keeps goes on by itself when nothing follows it. */
+  #release(editor: BodyEditor): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.patience).unref();
   }
 
   #deliver(bytes: Buffer): void {
@@ -160,6 +173,7 @@ export class AnswerRelay {
   }
 
   #ended(): void {
+    clearTimeout(this.#patience);
     this.#guard(() => {
       if (this.#editor) this.#deliver(this.#editor.end());
       const trailers = this.#editor?.trailers?.(this.#trailers) ?? this.#trailers;

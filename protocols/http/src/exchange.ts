@@ -27,7 +27,7 @@ import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
 import { Recorder } from './recorder.js';
 import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
-import { type RequestPath, goingOn, hostName, pathOf } from './request.js';
+import { type RequestPath, goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -301,6 +301,3 @@ function unread(request: IncomingRequest): HttpBody {
   const length = framing.type === 'length' ? framing.length : undefined;
   return { type: 'stream', media: valueOf(headers, 'content-type') ?? '', length };
 }
-
-const isEmpty = ({ framing }: IncomingRequest): boolean =>
-  framing.type === 'none' || (framing.type === 'length' && framing.length === 0);

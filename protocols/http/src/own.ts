@@ -6,7 +6,7 @@ import { type Entrance, type HttpProof, MAX_OWN_BODY_BYTES, OWN_PATH, type OwnAn
 import { phraseOf } from './status.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 import { refuse } from './refusal.js';
-import type { RequestPath } from './request.js';
+import { type RequestPath, isEmpty } from './request.js';
 
 export const isOwn = ({ path }: RequestPath): boolean => path.startsWith(OWN_PATH);
 
@@ -35,7 +35,7 @@ export class OwnExchange {
   }
 
   start(): void {
-    if (this.#request.framing.type === 'none') return this.requestEnd();
+    if (isEmpty(this.#request)) return this.requestEnd();
     if (this.#request.expects) this.#client.informational(100, []);
     this.#client.wantBody(true);
   }

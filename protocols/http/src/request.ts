@@ -22,6 +22,10 @@ export function pathOf({ target }: IncomingRequest): RequestPath {
 /** The host of a Host header, lower case and without a port. */
 export const hostName = (host: string): string => host.replace(/:[0-9]*$/, '').toLowerCase();
 
+/** No body comes. */
+export const isEmpty = ({ framing }: IncomingRequest): boolean =>
+  framing.type === 'none' || (framing.type === 'length' && framing.length === 0);
+
 /** The gateway writes these itself. */
 const OURS = new Set(['host', 'expect', 'sec-websocket-extensions']);
 

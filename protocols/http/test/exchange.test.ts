@@ -346,6 +346,23 @@ describe('what is refused', () => {
   });
 });
 
+test("the gateway's own paths: small bodies, none, and one that is too long", async () => {
+  rig.own = ({ method, path, query, body, proofs }) =>
+    Promise.resolve({
+      status: 200,
+      headers: [['Content-Type', 'text/plain']],
+      body: `${method} ${path} ${query} ${Buffer.from(body).toString()} ${proofs.length}`,
+    });
+  const ask = async (body?: BodyInit): Promise<[number, string]> => {
+    const url = `http://127.0.0.1:${rig.port}/.sluice/token?a=b`;
+    const answer = await fetch(url, { method: 'POST', headers: authorized, ...(body !== undefined && { body }) });
+    return [answer.status, await answer.text()];
+  };
+  expect(await ask()).toEqual([200, 'POST /.sluice/token a=b  1']);
+  expect(await ask('x=y')).toEqual([200, 'POST /.sluice/token a=b x=y 1']);
+  expect((await ask(Buffer.alloc(100_000)))[0]).toBe(413);
+});
+
 describe('bodies that rules read', () => {
   test('are read before the verdict, decoded, and go on as they were judged', async () => {
     rig.needsBody = () => true;

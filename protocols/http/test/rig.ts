@@ -234,8 +234,14 @@ export class Rig {
       secured.once('secure', resolve);
       secured.once('error', reject);
     });
+    // As tls.Server does, which node:http2 waits for.
+    (secured as unknown as { secureConnecting: boolean }).secureConnecting = false;
     const servername = (secured as unknown as { servername?: string | false }).servername;
-    const peer = secured.authorized ? secured.getPeerX509Certificate() : undefined;
+    const { verifyError } = (secured as unknown as { _handle: { verifyError(): Error | null } })._handle;
+    const peer =
+      verifyError.call((secured as unknown as { _handle: object })._handle) === null
+        ? secured.getPeerX509Certificate()
+        : undefined;
     return {
       stream: secured,
       ...(typeof secured.alpnProtocol === 'string' && { alpn: secured.alpnProtocol }),
