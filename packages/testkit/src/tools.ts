@@ -14,6 +14,7 @@ const PACKAGES = {
   nghttp: 'nghttp2-client',
   h2load: 'nghttp2-client',
   nginx: 'nginx-light',
+  wrk: 'wrk',
   ssh: 'openssh-client',
   scp: 'openssh-client',
   sftp: 'openssh-client',

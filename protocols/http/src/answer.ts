@@ -29,6 +29,8 @@ export interface AnswerPort {
 
 /** Names ways to the service that do not lead through the gateway. */
 const NOT_FOR_CLIENTS = new Set(['alt-svc', 'proxy-status']);
+/** So begin the names of headers that the gateway writes: by these a client knows that it has spoken. */
+const OURS = 'sluice-';
 /** True of a body as it was, and no more once a coding is gone or bytes have changed. */
 const OF_THE_BYTES = new Set([
   'content-length',
@@ -136,7 +138,7 @@ export class AnswerRelay {
     const named = namedInConnection(headers);
     const passed = headers.filter(([name]) => {
       const lowerName = lower(name);
-      return !isHopByHop(lowerName, named) && !NOT_FOR_CLIENTS.has(lowerName);
+      return !isHopByHop(lowerName, named) && !NOT_FOR_CLIENTS.has(lowerName) && !lowerName.startsWith(OURS);
     });
     return routed(passed, target, prefix);
   }

@@ -13,6 +13,7 @@ import type {
   HttpBody,
   HttpCommand,
   HttpHead,
+  HttpProof,
   Patience,
   Refusal,
   Visit,
@@ -20,7 +21,8 @@ import type {
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
-import { OwnExchange, isOwn } from './own.js';
+import { checkOrigin, isAmbient } from './origin.js';
+import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
@@ -30,6 +32,9 @@ import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from
 import { type RequestPath, goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
+
+/** How long no byte may come of a body that is read before the verdict, in milliseconds. */
+const BODY_MS = 60_000;
 
 /** Whatever goes wrong while a request is judged is a no. */
 const UNJUDGED: Deny = {
@@ -54,6 +59,8 @@ type State =
 export interface Listener {
   readonly gate: Gate;
   readonly entrance: Entrance;
+  /** Requests of this connection to paths of the gateway's own. */
+  readonly own: Set<OwnExchange>;
 }
 
 export class Exchange implements ExchangeEvents {
@@ -70,6 +77,8 @@ export class Exchange implements ExchangeEvents {
   /** What was read of the body before the verdict. */
   #kept: Buffer[] = [];
   #keptBytes = 0;
+  /** Running while the body is read. */
+  #deadline: NodeJS.Timeout | undefined;
   #bodyEnded: boolean;
   #trailers: readonly Header[] = [];
 
@@ -86,14 +95,23 @@ export class Exchange implements ExchangeEvents {
       const path = pathOf(this.#request);
       const proofs = readProofs(this.#request.headers, path.query, this.#client.certificate);
       if (isOwn(path)) {
-        const own = new OwnExchange(entrance, this.#client, this.#request, path, proofs);
-        this.#state = { type: 'own', own };
-        return own.start();
+        return this.#startOwn(path, proofs);
       }
       const route = entrance.route(hostName(this.#request.host), path.path);
       this.#prefix = route?.prefix ?? '';
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
     });
+  }
+
+  #startOwn(path: RequestPath, proofs: readonly HttpProof[]): void {
+    const { entrance, own: others } = this.#listener;
+    if (others.size >= MAX_OWN_AT_ONCE)
+      throw new HttpError(429, 'too many requests to paths of the gateway are at work on this connection');
+    const over = (): void => void others.delete(own);
+    const own = new OwnExchange({ entrance, client: this.#client, request: this.#request, path, proofs, over });
+    others.add(own);
+    this.#state = { type: 'own', own };
+    own.start();
   }
 
   requestData(bytes: Buffer): void {
@@ -104,6 +122,7 @@ export class Exchange implements ExchangeEvents {
     this.#kept.push(bytes);
     this.#keptBytes += bytes.length;
     if (state.type !== 'collecting') return this.#client.wantBody(false);
+    this.#deadline?.refresh();
     if (this.#keptBytes > state.visit.gate.limits.message) this.#guard(() => this.#collected(state.visit, state.head));
   }
 
@@ -119,6 +138,7 @@ export class Exchange implements ExchangeEvents {
   requestFailed(status: number, message: string): void {
     const state = this.#state;
     if (state.type === 'allowed') state.transfer.requestFailed(status, message);
+    else if (state.type === 'own') state.own.failed(status, capital(message));
     else if (state.type !== 'over') this.#refuse({ status, code: 'bad-request', message: capital(message) });
   }
 
@@ -157,10 +177,12 @@ export class Exchange implements ExchangeEvents {
     const request = this.#request;
     const head = goingOn(request, path, this.#prefix, http);
     if (request.upgrade !== undefined) checkWebSocket(request, http);
+    else if (isAmbient(request, this.#client)) checkOrigin(request, http);
     this.#preference = readPreference(request.headers, http.holdWait);
     if (this.#bodyEnded || !visit.needsBody(head)) return this.#ask(visit, head, unread(request));
     if (isGrpc(head.headers)) throw new HttpError(501, UNREADABLE_GRPC);
     this.#state = { type: 'collecting', visit, head };
+    this.#deadline = setTimeout(() => this.requestFailed(408, 'the body did not come in time'), BODY_MS).unref();
     if (request.expects) this.#client.informational(100, []);
     this.#client.wantBody(true);
   }
@@ -168,6 +190,7 @@ export class Exchange implements ExchangeEvents {
   /** The body is here, or is longer than one that is judged may be, which the gate refuses. */
   #collected(visit: Visit, head: HttpHead): void {
     const limit = visit.gate.limits.message;
+    clearTimeout(this.#deadline);
     this.#client.wantBody(false);
     if (this.#keptBytes > limit) return this.#ask(visit, head, unread(this.#request));
     const coding = codingOf(head.headers);
@@ -258,6 +281,7 @@ export class Exchange implements ExchangeEvents {
   #over(): void {
     this.#state = { type: 'over' };
     this.#kept = [];
+    clearTimeout(this.#deadline);
     this.#leavePool?.();
     this.#leavePool = undefined;
   }

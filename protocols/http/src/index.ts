@@ -15,7 +15,7 @@ export const http: Protocol = {
   contract: CONTRACT,
   async serve(client, gate) {
     if (!gate.entrance) throw new Error('HTTP needs a listener whose requests each say who they are from');
-    const listener: Listener = { gate, entrance: gate.entrance };
+    const listener: Listener = { gate, entrance: gate.entrance, own: new Set() };
     // An error that nobody listens for would end the process.
     client.on('error', () => undefined);
     try {

@@ -10,72 +10,86 @@ import { type RequestPath, isEmpty } from './request.js';
 
 export const isOwn = ({ path }: RequestPath): boolean => path.startsWith(OWN_PATH);
 
+/** Requests of one connection to such paths that are at work at once: whoever sends them may have proven nothing yet. */
+export const MAX_OWN_AT_ONCE = 4;
+/** How long no byte of a body may come, in milliseconds. */
+const BODY_MS = 30_000;
+
+export interface OwnParts {
+  readonly entrance: Entrance;
+  readonly client: ClientSide;
+  readonly request: IncomingRequest;
+  readonly path: RequestPath;
+  readonly proofs: readonly HttpProof[];
+  readonly over: () => void;
+}
+
 export class OwnExchange {
-  readonly #entrance: Entrance;
-  readonly #client: ClientSide;
-  readonly #request: IncomingRequest;
-  readonly #path: RequestPath;
-  readonly #proofs: readonly HttpProof[];
+  readonly #parts: OwnParts;
+  readonly #deadline: NodeJS.Timeout;
   #body: Buffer[] = [];
   #size = 0;
   #over = false;
 
-  constructor(
-    entrance: Entrance,
-    client: ClientSide,
-    request: IncomingRequest,
-    path: RequestPath,
-    proofs: readonly HttpProof[],
-  ) {
-    this.#entrance = entrance;
-    this.#client = client;
-    this.#request = request;
-    this.#path = path;
-    this.#proofs = proofs;
+  constructor(parts: OwnParts) {
+    this.#parts = parts;
+    this.#deadline = setTimeout(() => this.failed(408, 'The body did not come in time.'), BODY_MS).unref();
   }
 
   start(): void {
-    if (isEmpty(this.#request)) return this.requestEnd();
-    if (this.#request.expects) this.#client.informational(100, []);
-    this.#client.wantBody(true);
+    if (isEmpty(this.#parts.request)) return this.requestEnd();
+    const { client, request } = this.#parts;
+    if (request.expects) client.informational(100, []);
+    client.wantBody(true);
   }
 
   requestData(bytes: Buffer): void {
     if (this.#over) return;
     this.#body.push(bytes);
     this.#size += bytes.length;
-    if (this.#size <= MAX_OWN_BODY_BYTES) return;
-    const message = `The body is longer than ${MAX_OWN_BODY_BYTES} bytes.`;
-    this.#end(() => refuse(this.#client, this.#request, { status: 413, code: 'body-too-long', message }));
+    this.#deadline.refresh();
+    if (this.#size > MAX_OWN_BODY_BYTES) this.failed(413, `The body is longer than ${MAX_OWN_BODY_BYTES} bytes.`);
+  }
+
+  /** Its body will never be whole. */
+  failed(status: number, message: string): void {
+    const { client, request } = this.#parts;
+    this.#end(() => refuse(client, request, { status, code: 'bad-request', message }));
   }
 
   requestEnd(): void {
-    const { method, headers } = this.#request;
+    if (this.#over) return;
+    clearTimeout(this.#deadline);
+    const { entrance, client, request, path, proofs } = this.#parts;
+    const { method, headers } = request;
     const body = Buffer.concat(this.#body.splice(0), this.#size);
-    void this.#entrance
-      .own({ method, ...this.#path, headers, body, proofs: this.#proofs, secure: this.#client.secure })
+    void entrance
+      .own({ method, ...path, headers, body, proofs, secure: client.secure })
       .then((answer) => this.#end(() => this.#answer(answer)));
   }
 
   /** The client is gone. */
   stop(): void {
     this.#over = true;
+    clearTimeout(this.#deadline);
+    this.#parts.over();
   }
 
   #answer({ status, headers, body }: OwnAnswer): void {
     const bytes = Buffer.from(body);
-    const silent = this.#request.method === 'HEAD' || status === 204 || status === 304;
+    const { client, request } = this.#parts;
+    const silent = request.method === 'HEAD' || status === 204 || status === 304;
     const framing = silent ? ({ type: 'none' } as const) : ({ type: 'length', length: bytes.length } as const);
     const length = status === 204 ? [] : [['Content-Length', String(bytes.length)] as const];
-    this.#client.head({ status, reason: phraseOf(status), headers: [...headers, ...length], framing });
-    if (!silent) this.#client.data(bytes);
-    this.#client.end([]);
+    client.head({ status, reason: phraseOf(status), headers: [...headers, ...length], framing });
+    if (!silent) client.data(bytes);
+    client.end([]);
   }
 
   #end(answer: () => void): void {
     if (this.#over) return;
-    this.#over = true;
+    this.stop();
     answer();
-    this.#client.done();
+    this.#parts.client.done();
   }
 }

@@ -250,6 +250,23 @@ describe('what is refused', () => {
     expect(JSON.stringify(rig.stay('alice').commands)).not.toContain(TOKEN);
   });
 
+  test('a page of another origin, where a browser proves by itself who its user is', async () => {
+    const basic = { authorization: `Basic ${Buffer.from(`any:${TOKEN}`).toString('base64')}` };
+    const status = async (headers: Record<string, string>): Promise<number> => {
+      const client = await RawClient.to(rig.port);
+      const lines = Object.entries(headers).map((one) => `${one.join(': ')}\r\n`);
+      client.write(`POST /svc/x HTTP/1.1\r\nHost: gw\r\n${lines.join('')}Content-Length: 0\r\n\r\n`);
+      await client.until(/\r\n\r\n/);
+      client.socket.destroy();
+      return Number(client.text.slice(9, 12));
+    };
+    expect(await status({ ...basic, origin: 'https://evil.example' })).toBe(403);
+    expect(await status({ ...basic, 'sec-fetch-site': 'cross-site' })).toBe(403);
+    expect(await status({ ...basic, origin: 'https://gw' })).toBe(200);
+    expect(await status({ ...basic })).toBe(200);
+    expect(await status({ ...authorized, origin: 'https://evil.example' })).toBe(200);
+  });
+
   test('proofs that differ, and a proof in the query', async () => {
     const differ = await fetch(`${rig.url}/x`, { headers: { ...authorized, 'x-api-key': OTHER_TOKEN } });
     expect(differ.status).toBe(401);

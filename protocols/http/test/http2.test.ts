@@ -22,7 +22,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ALLOW, OTHER_TOKEN, Rig, TOKEN, listening, until } from './rig.js';
+import { ALLOW, AUTH, OTHER_TOKEN, RawClient, Rig, TOKEN, listening, until } from './rig.js';
 
 interface Got {
   readonly status: number;
@@ -350,15 +350,34 @@ test('a target that does not speak HTTP/2 is said to be none', async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('HTTP/1.1 in front and HTTP/2 behind', async () => {
+test('HTTP/1.1 in front and HTTP/2 behind: lengths, and answers without a body', async () => {
   const server = createHttp2Server();
-  server.on('stream', (stream) => {
-    stream.respond({ ':status': 200, 'x-a': 'b' });
-    stream.end('two');
+  server.on('stream', (stream, headers) => {
+    switch (headers[':path']) {
+      case '/length':
+        stream.respond({ ':status': 200, 'x-a': 'b', 'content-length': 3 });
+        return headers[':method'] === 'HEAD' ? stream.end() : stream.end('two');
+      case '/none':
+        stream.respond({ ':status': 204 });
+        return stream.end();
+      default:
+        stream.respond({ ':status': 200, 'sluice-request': '9' });
+        return stream.end('two');
+    }
   });
   const rig = await Rig.open(await listening(server), { target: { http2: true } });
-  const answer = await fetch(`${rig.url}/x`, { headers: { authorization: `Bearer ${TOKEN}` } });
-  expect([answer.status, answer.headers.get('x-a'), await answer.text()]).toEqual([200, 'b', 'two']);
+  const client = await RawClient.to(rig.port);
+  for (const [line, answer] of [
+    ['GET /svc/length', /^HTTP\/1\.1 200 OK\r\nx-a: b\r\ncontent-length: 3\r\ndate: [^\r]*\r\n\r\ntwo$/],
+    ['HEAD /svc/length', /^HTTP\/1\.1 200 OK\r\nx-a: b\r\ncontent-length: 3\r\ndate: [^\r]*\r\n\r\n$/],
+    ['GET /svc/none', /^HTTP\/1\.1 204 No Content\r\ndate: [^\r]*\r\n\r\n$/],
+    ['GET /svc/x', /^HTTP\/1\.1 200 OK\r\ndate: [^\r]*\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n$/],
+  ] as const) {
+    client.text = '';
+    client.write(`${line} HTTP/1.1\r\nHost: gw\r\n${AUTH}\r\n\r\n`);
+    await client.until(answer);
+  }
+  client.socket.destroy();
   await rig.close();
   server.close();
 });

@@ -1,6 +1,6 @@
 /**
- * A client's connection by HTTP/1.1: requests one after the other, each an exchange. Owns: reading them, framing the answers, the
- * order of both, deadlines for what a client sends, and when the connection ends. Does not: know what becomes of a request.
+ * A client's connection by HTTP/1.1: requests one after the other, each an exchange. Owns: reading them, the order
+ * of both, deadlines for heads, and when the connection ends. Does not: frame answers (answers.ts), or know what becomes of a request.
  */
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
@@ -10,25 +10,17 @@ import { listOf } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide } from '../ports.js';
-import { phraseOf } from '../status.js';
 import { capital, refuse } from '../refusal.js';
-import {
-  type BodyReader,
-  type BodySink,
-  type Framing,
-  bodyReader,
-  chunkLine,
-  lastChunk,
-  requestFraming,
-} from './body.js';
-import { HeadFinder, type RequestHead, readRequestHead, writeHead } from './head.js';
+import { Answers } from './answers.js';
+import { type BodyReader, type BodySink, bodyReader, requestFraming } from './body.js';
+import { Deadline } from './deadline.js';
+import { HeadFinder, type RequestHead, readRequestHead } from './head.js';
+import { incomingOf } from './request.js';
 
 /** From the first byte of a head, or the end of the last answer, to the end of a head, in milliseconds. */
 const HEAD_MS = 30_000;
 /** How long a connection may lie idle between two requests, in milliseconds. */
 const IDLE_MS = 75_000;
-/** How long no byte of a body may come while we would read it, in milliseconds. */
-const BODY_MS = 120_000;
 /** How long what a client still sends is read and dropped, so that it gets our last words before a reset, in milliseconds. */
 const LINGER_MS = 2_000;
 /** Bytes that are read ahead of the request at work, so that a hang-up is noticed behind them. */
@@ -41,8 +33,6 @@ interface Current {
   /** Reads the request's body; undefined once that has ended. */
   body: BodyReader | undefined;
   wantsBody: boolean;
-  /** Of the answer, once it has begun. */
-  framing: Framing | undefined;
   answered: boolean;
 }
 
@@ -71,8 +61,8 @@ export class ClientConnection implements ClientSide {
   readonly #finder = new HeadFinder();
   readonly #outbox: Outbox;
   readonly #over = Promise.withResolvers<void>();
-  readonly #timer: NodeJS.Timeout;
-  #deadline = 0;
+  readonly #deadline: Deadline;
+  readonly #answers: Answers;
   #state: State = { type: 'waiting' };
   #running = false;
   #inputEnded = false;
@@ -85,7 +75,8 @@ export class ClientConnection implements ClientSide {
     this.secure = security.secure;
     this.certificate = security.certificate;
     this.#outbox = new Outbox(stream, () => this.#current?.exchange.clientDrained());
-    this.#timer = setInterval(() => this.#look(), HEAD_MS / 10).unref();
+    this.#answers = new Answers(this.#outbox);
+    this.#deadline = new Deadline(HEAD_MS / 10, () => this.#late());
     // A client that has said all it has to say still gets its answer.
     stream.allowHalfOpen = true;
   }
@@ -100,7 +91,7 @@ export class ClientConnection implements ClientSide {
     stream.on('end', this.#ended);
     stream.on('close', this.#closed);
     stream.on('error', ignore);
-    this.#allow(HEAD_MS);
+    this.#deadline.allow(HEAD_MS);
     if (signal.aborted) this.#kill();
     else if (draining.aborted) this.#drain();
     if (stream.destroyed) this.#closed();
@@ -112,34 +103,24 @@ export class ClientConnection implements ClientSide {
   }
 
   informational(status: number, headers: readonly Header[]): void {
-    if (!this.#current || this.#current.framing) return;
-    this.#outbox.push(writeHead(`HTTP/1.1 ${status} ${phraseOf(status)}`, headers));
+    if (this.#current) this.#answers.informational(status, headers);
   }
 
   head(answer: AnswerHead): void {
     const current = this.#current;
     if (!current) return;
-    const headers: Header[] = [...answer.headers];
-    if (answer.status === 101) headers.push(['Connection', 'Upgrade'], ['Upgrade', 'websocket']);
-    else this.#announceEnd(current, answer, headers);
-    const framing = this.#framingFor(current, answer);
-    current.framing = framing;
-    if (framing.type === 'chunked') headers.push(['Transfer-Encoding', 'chunked']);
-    this.#outbox.push(writeHead(`HTTP/1.1 ${answer.status} ${answer.reason}`, headers));
+    if (answer.status !== 101) this.#lastAnswer ||= this.#endsBehind(current, answer);
+    this.#answers.head(answer, this.#lastAnswer);
   }
 
   data(bytes: Buffer): boolean {
-    const framing = this.#current?.framing;
-    if (framing?.type !== 'chunked') return this.#outbox.push(bytes);
-    this.#outbox.push(Buffer.from(chunkLine(bytes.length), 'latin1'));
-    this.#outbox.push(bytes);
-    return this.#outbox.push(CRLF);
+    return this.#answers.data(bytes);
   }
 
   end(trailers: readonly Header[]): void {
     const current = this.#current;
     if (!current) return;
-    if (current.framing?.type === 'chunked') this.#outbox.push(Buffer.from(lastChunk(trailers), 'latin1'));
+    this.#answers.end(trailers);
     current.answered = true;
   }
 
@@ -155,7 +136,6 @@ export class ClientConnection implements ClientSide {
     const current = this.#current;
     if (!current || current.wantsBody === wanted) return;
     current.wantsBody = wanted;
-    if (wanted) this.#allow(BODY_MS);
     this.#settle();
   }
 
@@ -178,8 +158,7 @@ export class ClientConnection implements ClientSide {
 
   readonly #receive = (chunk: Buffer): void => {
     if (this.#state.type === 'closing') return;
-    if (this.#state.type === 'waiting' && this.#inflow.bytes.length === 0) this.#allow(HEAD_MS);
-    else if (this.#current?.wantsBody) this.#allow(BODY_MS);
+    if (this.#state.type === 'waiting' && this.#inflow.bytes.length === 0) this.#deadline.allow(HEAD_MS);
     this.#inflow.add(chunk);
     this.#settle();
   };
@@ -251,21 +230,14 @@ export class ClientConnection implements ClientSide {
     const framing = requestFraming(head);
     const { servername } = this.#security;
     const misdirected = servername !== undefined && head.host.replace(/:[0-9]*$/, '').toLowerCase() !== servername;
-    const exchange = new Exchange(this.#listener, this, {
-      method: head.method,
-      target: head.target,
-      host: head.host,
-      headers: head.headers,
-      framing,
-      expects: framing.type !== 'none' && head.minor === 1 && listOf(head.headers, 'expect').includes('100-continue'),
-      upgrade: upgradeOf(head),
-    });
+    const exchange = new Exchange(this.#listener, this, incomingOf(head, framing));
     const body = bodyReader(framing);
+    this.#answers.next(head.minor);
     this.#state = {
       type: 'working',
-      current: { head, exchange, body, wantsBody: false, framing: undefined, answered: false },
+      current: { head, exchange, body, wantsBody: false, answered: false },
     };
-    this.#allow(0);
+    this.#deadline.none();
     if (misdirected) throw new HttpError(421, 'the Host header names another host than TLS was asked for');
     exchange.start();
   }
@@ -284,7 +256,7 @@ export class ClientConnection implements ClientSide {
       const current = this.#current;
       if (!current) return;
       current.body = undefined;
-      this.#allow(0);
+      this.#deadline.none();
       current.exchange.requestEnd(trailers);
     },
   };
@@ -292,12 +264,12 @@ export class ClientConnection implements ClientSide {
   /** The answer is whole: the connection goes on with the next request, or ends. */
   #finish(current: Current): boolean {
     if (!current.answered) return false;
-    if (this.#endsAfter(current) || current.framing?.type === 'close' || this.#lastAnswer) {
+    if (this.#endsAfter(current) || this.#answers.untilClose || this.#lastAnswer) {
       this.#close();
       return false;
     }
     this.#state = { type: 'waiting' };
-    this.#allow(this.#inflow.bytes.length > 0 ? HEAD_MS : IDLE_MS);
+    this.#deadline.allow(this.#inflow.bytes.length > 0 ? HEAD_MS : IDLE_MS);
     if (this.#inputEnded && this.#inflow.bytes.length === 0) this.#close();
     return true;
   }
@@ -309,25 +281,15 @@ export class ClientConnection implements ClientSide {
     return asked || body !== undefined || this.#listener.gate.draining.aborted;
   }
 
-  #announceEnd(current: Current, answer: AnswerHead, headers: Header[]): void {
-    // A body that is not read yet may be on its way still, while the answer is streamed.
-    const ends = this.#endsAfter(current) && !(current.body && current.wantsBody && answer.framing.type !== 'none');
-    if (ends || this.#lastAnswer) {
-      this.#lastAnswer = true;
-      headers.push(['Connection', 'close']);
-    } else if (current.head.minor === 0) headers.push(['Connection', 'keep-alive']);
-  }
-
-  /** How the answer's body ends for this client: HTTP/1.0 knows no chunks. */
-  #framingFor({ head }: Current, { framing }: AnswerHead): Framing {
-    if (framing.type !== 'chunked' && framing.type !== 'close') return framing;
-    return head.minor === 1 ? { type: 'chunked' } : { type: 'close' };
+  /** A body that is not read yet may be on its way still, while the answer is streamed: that tells only at its end. */
+  #endsBehind(current: Current, { framing }: AnswerHead): boolean {
+    return this.#endsAfter(current) && !(current.body && current.wantsBody && framing.type !== 'none');
   }
 
   #broken(error: HttpError): void {
     const state = this.#state;
     const message = capital(error.message);
-    if (state.type === 'working' && state.current.framing === undefined) {
+    if (state.type === 'working' && !this.#answers.begun) {
       this.#lastAnswer = true;
       state.current.exchange.requestFailed(error.status, error.message);
       if (state.current.answered) this.#close();
@@ -343,7 +305,7 @@ export class ClientConnection implements ClientSide {
     const head: RequestHead = { method: 'GET', target: '/', host: '', minor: 1, headers: [] };
     this.#state = {
       type: 'working',
-      current: { head, exchange: NOBODY, body: undefined, wantsBody: false, framing: undefined, answered: false },
+      current: { head, exchange: NOBODY, body: undefined, wantsBody: false, answered: false },
     };
     exchange?.clientGone();
     refuse(this, { ...head, framing: { type: 'none' }, expects: false }, { status, code: 'bad-request', message });
@@ -367,7 +329,7 @@ export class ClientConnection implements ClientSide {
     this.#inflow.take();
     this.#outbox.flush();
     this.#stream.end();
-    this.#allow(LINGER_MS);
+    this.#deadline.allow(LINGER_MS);
     this.#stream.resume();
     if (this.#inputEnded) this.#stream.once('finish', () => this.#stream.destroy());
   }
@@ -382,7 +344,7 @@ export class ClientConnection implements ClientSide {
   #release(): void {
     if (this.#state.type === 'released') return;
     this.#state = { type: 'released' };
-    clearInterval(this.#timer);
+    this.#deadline.stop();
     const { signal, draining } = this.#listener.gate;
     signal.removeEventListener('abort', this.#kill);
     draining.removeEventListener('abort', this.#drain);
@@ -401,31 +363,14 @@ export class ClientConnection implements ClientSide {
     else this.#stream.pause();
   }
 
-  /** So much time from now on until the client has to have gone on; 0: it is not its turn. */
-  #allow(time: number): void {
-    this.#deadline = time === 0 ? 0 : Date.now() + time;
-  }
-
-  /** Called now and then: the client's time may be over. */
-  #look(): void {
-    if (this.#deadline === 0 || Date.now() < this.#deadline) return;
-    this.#deadline = 0;
+  /** The client's time is over. */
+  #late(): void {
     const { type } = this.#state;
     if (type === 'closing') return this.#destroy();
     if (type === 'waiting' && this.#inflow.bytes.length === 0) return this.#close();
-    this.#broken(
-      new HttpError(408, type === 'waiting' ? 'the head did not come in time' : 'the body did not come in time'),
-    );
+    this.#broken(new HttpError(408, 'the head did not come in time'));
   }
 }
 
-const upgradeOf = ({ headers, method, minor }: RequestHead): string | undefined => {
-  if (method !== 'GET' || minor === 0) return undefined;
-  // Other protocols are not switched to: the request is answered as if it had not asked (RFC 9110 section 7.8).
-  const asked = listOf(headers, 'upgrade').includes('websocket') && listOf(headers, 'connection').includes('upgrade');
-  return asked ? 'websocket' : undefined;
-};
-
 const ignore = (): void => undefined;
 const NOBODY = { clientDrained: ignore, clientEnded: ignore, clientGone: ignore } as unknown as Exchange;
-const CRLF = Buffer.from('\r\n');

@@ -96,7 +96,8 @@ class StreamSide implements ClientSide {
     stream.pause();
     let trailers: readonly Header[] = [];
     stream.on('trailers', (...[, , rawTrailers]: [unknown, unknown, string[]]) => {
-      trailers = fromRaw(rawTrailers).headers;
+      // As in heads, but nobody can be told any more.
+      trailers = fromRaw(rawTrailers).headers.filter(([name]) => !name.includes('_'));
     });
     stream.on('end', () => {
       if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) exchange.requestEnd(trailers);

@@ -6,8 +6,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Header, HttpTarget } from '@sluice/contract';
-import { lower, passableTrailers } from '../headers.js';
+import type { Framing } from '../h1/body.js';
+import { lower, passableTrailers, valueOf } from '../headers.js';
 import type { AnswerEvents, OutgoingRequest, TargetSide } from '../ports.js';
+import { phraseOf } from '../status.js';
 import { fromRaw } from './fields.js';
 
 /** How long the target may take to agree on HTTP/2, in milliseconds. */
@@ -69,6 +71,7 @@ class Http2Request implements TargetSide {
   readonly #session: ClientHttp2Session;
   #stream: ClientHttp2Stream | undefined;
   #events: AnswerEvents | undefined;
+  #method = '';
   #began = false;
   #trailers: readonly Header[] = [];
 
@@ -78,6 +81,7 @@ class Http2Request implements TargetSide {
 
   request(request: OutgoingRequest, events: AnswerEvents): void {
     this.#events = events;
+    this.#method = request.method;
     const fields: Record<string, string | string[]> = {
       ':method': request.method,
       ':scheme': request.scheme,
@@ -138,8 +142,10 @@ class Http2Request implements TargetSide {
     this.#began = true;
     const { status, headers } = fromRaw(raw);
     const over = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-    this.#events?.answer({ status, reason: '', headers, framing: { type: over ? 'none' : 'chunked' } });
-    stream.on('data', (bytes: Buffer) => this.#events?.answerData(bytes));
+    const framing = over || this.#isSilent(status) ? NONE : framingOf(headers);
+    this.#events?.answer({ status, reason: phraseOf(status), headers, framing });
+    // Bytes behind an answer that has none are nobody's.
+    stream.on('data', (bytes: Buffer) => framing.type !== 'none' && this.#events?.answerData(bytes));
     stream.on('end', () => {
       // A stream that was reset has an end as well.
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
@@ -149,11 +155,24 @@ class Http2Request implements TargetSide {
     });
   }
 
+  /** It has no body, whatever comes (RFC 9110 section 6.4.1). */
+  #isSilent(status: number): boolean {
+    return this.#method === 'HEAD' || status === 204 || status === 304;
+  }
+
   #fail(message: string): void {
     const events = this.#events;
     this.#events = undefined;
     events?.targetFailed(message, this.#began);
   }
+}
+
+const NONE: Framing = { type: 'none' };
+
+/** nghttp2 holds the length against the bytes. */
+function framingOf(headers: readonly Header[]): Framing {
+  const length = valueOf(headers, 'content-length');
+  return length === undefined ? { type: 'chunked' } : { type: 'length', length: Number(length) };
 }
 
 function append(fields: Record<string, string | string[]>, name: string, value: string): void {
