@@ -67,6 +67,21 @@ function decodeSegment(segment: string): string | undefined {
   }
 }
 
+/**
+ * The same path as a server has it that decodes slashes, takes backslashes for them and resolves dots; undefined: there are none of these.
+ */
+export function cleanedSegments(segments: readonly string[]): readonly string[] | undefined {
+  const parts = segments.flatMap((one) => one.split(/[/\\]|%2f|%5c/i));
+  const cleaned: string[] = [];
+  for (const part of parts) {
+    const bare = (part.split(';', 1)[0] ?? '').replaceAll(/%2e/gi, '.');
+    if (bare === '..') cleaned.pop();
+    else if (bare !== '' && bare !== '.') cleaned.push(part);
+  }
+  const same = cleaned.length === segments.length && cleaned.every((one, at) => one === segments[at]);
+  return same ? undefined : cleaned;
+}
+
 /** A template, taken apart once. */
 export interface Template {
   readonly source: string;

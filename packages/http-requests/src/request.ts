@@ -9,7 +9,7 @@ import { type Pair, readQuery } from './form.js';
 import { type GraphqlOperation, GraphqlError, graphqlActions, looksLikeEndpoint, operationsOf } from './graphql.js';
 import { membersNamed } from './json.js';
 import type { OpenApi } from './openapi.js';
-import { type PathMode, type ReadPath, type Template, fit, readPath } from './path.js';
+import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, readPath } from './path.js';
 
 /** What a configuration says of the requests of a connection. */
 export interface Reading {
@@ -84,7 +84,11 @@ export class Request {
 
   /** Parameters of its path by a template; undefined: it does not fit. */
   parameters(template: Template): Readonly<Record<string, string>> | undefined {
-    return fit(template, this.segments);
+    const found = fit(template, this.segments);
+    if (found || this.#reading.paths === 'strict') return found;
+    // What is left to the target may be this path there.
+    const cleaned = cleanedSegments(this.segments);
+    return cleaned && fit(template, cleaned);
   }
 
   queryValues(name: string): string[] {
