@@ -33,7 +33,8 @@ const SECRET_NAME =
 const split = (name: string): string => name.replaceAll('-', '_').replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2');
 
 /** Whether a value under this name is left out of the record. */
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name.replaceAll('-', '_')) || SECRET_NAME.test(split(name));
+export const isSecretName = (name: string): boolean =>
+  SECRET_NAME.test(name.replaceAll('-', '_')) || SECRET_NAME.test(split(name));
 
 export const isSecretHeader = (name: string): boolean => SECRET_HEADERS.has(name.toLowerCase()) || isSecretName(name);
 

@@ -125,15 +125,10 @@ describe('secrets by name', () => {
     '%s is one',
     (name) => expect(isSecretName(name)).toBe(true),
   );
-  test.each([
-    'author',
-    'tokens_used',
-    'passwords_changed',
-    'design',
-    'sigma',
-    'keyboard',
-    'page_count',
-  ])('%s is none', (name) => expect(isSecretName(name)).toBe(false));
+  test.each(['author', 'tokens_used', 'passwords_changed', 'design', 'sigma', 'keyboard', 'page_count'])(
+    '%s is none',
+    (name) => expect(isSecretName(name)).toBe(false),
+  );
 
   test('are out of queries, heads and addresses in them, and equal ones look the same', () => {
     expect(redactQuery('a=1&access%5Ftoken=x&token=x', mark)).toMatch(
