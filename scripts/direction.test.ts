@@ -46,6 +46,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'config',
     'contract',
     'guardrails',
+    'http-requests',
     'identity',
     'reading',
     'recording',

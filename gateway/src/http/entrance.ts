@@ -93,7 +93,7 @@ export class SocketEntrance implements Entrance {
   /** Whoever it is has proven nothing: summed beyond a rate, so that strangers fill no record. */
   #refuse(reason: Refusal['reason'], why?: string): Refusal {
     const kind = reason.code === 'token-uncheckable' ? 'unavailable' : 'credentials';
-    this.#services.log.loginFailed(this.#door, '', '', kind, why);
+    this.#services.log.requestUnproven(this.#door, kind, why);
     return { type: 'refusal', reason };
   }
 }

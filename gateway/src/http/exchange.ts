@@ -87,7 +87,7 @@ export class TokenExchange {
     if (!SUBJECT_TYPES.has(type))
       throw new ExchangeError('invalid_request', `"subject_token_type" is one of ${[...SUBJECT_TYPES].join(', ')}.`);
     const failed = (why: string | undefined): ExchangeError => {
-      this.#parts.log.loginFailed(from, '', '', 'credentials', why);
+      this.#parts.log.requestUnproven(from, 'credentials', why);
       return new ExchangeError('invalid_grant', 'The subject token is no good token of an issuer that is known here.');
     };
     try {

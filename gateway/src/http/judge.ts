@@ -55,9 +55,7 @@ export class HttpJudge {
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
     const facts = factsOf(request);
     if (!facts) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
-    const leaked =
-      GATEWAY_TOKEN.test(`${command.path} ${command.query}`) ||
-      command.headers.some(([, value]) => GATEWAY_TOKEN.test(value));
+    const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
     if (leaked) return this.#refused(command, facts, LEAKED);
     const context = this.#about(request);
     if (command.body.type === 'stream' && this.#policy.needsBody(facts, command.text, context) === 'rule')
@@ -99,14 +97,19 @@ export class HttpJudge {
       }),
       ...(upgrade !== undefined && { upgrade }),
     };
-    return `"text":${JSON.stringify(requestLine(command, mark))},"request":${JSON.stringify(recorded)}`;
+    return withoutTokens(
+      `"text":${JSON.stringify(requestLine(command, mark))},"request":${JSON.stringify(recorded)}`,
+      mark,
+    );
   }
 
   /** A whole body as it is recorded; undefined: there is none, or it is recorded as it passes. */
   #bodyOf({ body }: HttpCommand): Uint8Array | undefined {
     if (body.type !== 'whole' || body.bytes.length === 0) return undefined;
     const shown = shownBody(body, this.#with.bodies, this.#with.mark);
-    return shown?.text === undefined ? Buffer.from(shown?.base64 ?? '', 'base64') : Buffer.from(shown.text);
+    return shown?.text === undefined
+      ? Buffer.from(shown?.base64 ?? '', 'base64')
+      : Buffer.from(withoutTokens(shown.text, this.#with.mark));
   }
 }
 
@@ -122,7 +125,10 @@ function factsOf(request: Request): Facts | undefined {
 
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 /** Of a gateway token: whoever reads the record or the log of a target would have it. */
-const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/;
+const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/g;
+
+const hasToken = (text: string): boolean => text.search(GATEWAY_TOKEN) >= 0;
+const withoutTokens = (text: string, mark: Mark): string => text.replaceAll(GATEWAY_TOKEN, mark);
 
 const tooLong = (limit: number): Deny => {
   const reason = { code: 'body-too-long', limit } as const;

@@ -52,6 +52,26 @@ export const TimelineEntry = named(
     stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),
     data: maybe(text.describe('base64')),
     text: maybe(text),
+    request: maybe(
+      z
+        .strictObject({
+          method: text,
+          host: text,
+          path: text,
+          query: text,
+          headers: z.array(z.tuple([text, text])),
+          body: maybe(
+            z.strictObject({
+              media: text,
+              bytes: maybe(count),
+              sha256: maybe(text),
+              unread: maybe(z.literal(true).describe('It passed as it came.')),
+            }),
+          ),
+          upgrade: maybe(text),
+        })
+        .describe('Of a request by HTTP, without secrets.'),
+    ),
     parameters: maybe(z.union([z.array(z.unknown()), z.strictObject({ count })])),
     decision: maybe(z.enum(['allow', 'deny', 'hold'])),
     rule: maybe(text),

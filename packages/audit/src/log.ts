@@ -6,7 +6,7 @@ import { Counters } from './counters.js';
 import type { Room } from './record-keeper.js';
 import type { SessionView } from './session-view.js';
 import type { CommitBarrier } from './commit-barrier.js';
-import { FailureWindow } from './failures.js';
+import { FailureWindow, PER_REQUEST, type Rate } from './failures.js';
 import { nameOnRecord } from './text.js';
 
 /** Sees a record of a session as it is added: its header as JSON, and its payload. */
@@ -43,6 +43,7 @@ export class Log {
   readonly #counters: Counters;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #failedLogins = this.#summed('login.refused', 'failed logins');
+  readonly #unprovenRequests = this.#summed('login.refused', 'requests without a good proof', PER_REQUEST);
   readonly #refusedAgents = this.#summed('agent.refused', 'refused agents');
   /** In the log only: they are no record of what anybody did. */
   readonly #brokenConnections = new FailureWindow((address, more) =>
@@ -149,6 +150,13 @@ export class Log {
     else Counters.add(this.#counters.loginFailures, refused);
   }
 
+  /** A request that shows nothing good of who sends it, where each says so itself. Bounded as failed logins are, by the minute. */
+  requestUnproven(socket: SessionView, refused: string, why?: string): void {
+    if (this.#unprovenRequests.admits(socket.address))
+      this.#loginRecorded(socket, { user: '', connection: '', refused, why }, this.room() === 'enough');
+    else Counters.add(this.#counters.loginFailures, refused);
+  }
+
   /**
    * The login of somebody who has proven who they are. On record as long as sessions are opened at all: what is left then is for
    * those that are open.
@@ -193,12 +201,14 @@ export class Log {
 
   /** Writes the sums of what was not written one by one. */
   stop(): void {
-    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.stop();
+    for (const window of [this.#failedLogins, this.#unprovenRequests, this.#refusedAgents, this.#brokenConnections])
+      window.stop();
   }
 
-  #summed(action: string, what: string): FailureWindow {
-    return new FailureWindow((address, more) =>
-      this.#stranger('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+  #summed(action: string, what: string, rate?: Rate): FailureWindow {
+    return new FailureWindow(
+      (address, more) => this.#stranger('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+      rate,
     );
   }
 

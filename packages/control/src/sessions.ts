@@ -41,9 +41,11 @@ const Page = z.object({
 });
 
 const Export = z.object({
-  format: z.enum(['ocsf', 'asciicast']).default('ocsf'),
-  command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast.'),
+  format: z.enum(['ocsf', 'asciicast', 'har']).default('ocsf'),
+  command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast and har.'),
 });
+
+const MEDIA = { ocsf: 'application/x-ndjson', asciicast: 'application/x-asciicast', har: 'application/json' } as const;
 
 /** Those who read sessions: their own, or with the last two roles, all. */
 const READERS = { roles: ['user', 'auditor', 'admin'], about: 'connections' } as const;
@@ -111,7 +113,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     params: ById,
     querystring: Export,
     response: {
-      200: textOf('OCSF events or an asciicast v3, a line each.', 'application/x-ndjson', 'application/x-asciicast'),
+      200: textOf(
+        'OCSF events or an asciicast v3, a line each; or an HTTP Archive.',
+        'application/x-ndjson',
+        'application/x-asciicast',
+        'application/json',
+      ),
       ...problems(404, 409, 429, 503),
     },
   };
@@ -120,10 +127,10 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command };
+    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
     const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
-    return sendAs(reply, format === 'ocsf' ? 'application/x-ndjson' : 'application/x-asciicast', text);
+    return sendAs(reply, MEDIA[format], text);
   });
 
   // Server-sent events (WHATWG HTML section 9.2): what is on record so far, then whatever is added to it.

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { HttpBody } from '@sluice/contract';
+import { isNamed } from './fold.js';
 import { FormError, type FormPart, type Pair, readMultipart, readQuery } from './form.js';
 import { type Json, JsonError, readJson, stepsOf, textOf, valuesAt } from './json.js';
 
@@ -66,10 +67,21 @@ export class Body {
   }
 }
 
-const fields = (pairs: readonly Pair[], [name, ...more]: readonly string[]): readonly string[] =>
-  name === undefined || more.length > 0
-    ? []
-    : pairs.flatMap(([one, value]) => (name === '*' || one === name ? [value] : []));
+const fields = (pairs: readonly Pair[], steps: readonly string[]): readonly string[] =>
+  pairs.flatMap(([name, value]) => (leadsTo(name, steps) ? [value] : []));
+
+/** Frameworks make objects and lists of fields: `user[role]`, `user.role`, `role[]`, `role[0]`. */
+function leadsTo(name: string, steps: readonly string[]): boolean {
+  const [only] = steps;
+  if (only === undefined) return false;
+  if (steps.length === 1 && (only === '*' || isNamed(name, only))) return true;
+  const given = name.split(/[[\].]+/);
+  const rest = given.slice(steps.length);
+  return (
+    steps.every((step, at) => step === '*' || isNamed(given[at] ?? '', step)) &&
+    rest.every((one) => /^[0-9]*$/.test(one))
+  );
+}
 
 /** By its bytes first: a program that was told one thing may well look for the other. */
 export function readBody(media: string, bytes: Uint8Array): Read {

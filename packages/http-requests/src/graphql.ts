@@ -13,7 +13,8 @@ import {
 } from 'graphql';
 import type { Body } from './body.js';
 import type { Pair } from './form.js';
-import { type Json, textOf } from './json.js';
+import { isNamed } from './fold.js';
+import { type Json, membersNamed, textOf } from './json.js';
 
 export interface GraphqlOperation {
   readonly type: 'query' | 'mutation' | 'subscription';
@@ -92,7 +93,8 @@ function wishOfParts(pairs: readonly Pair[]): readonly Wish[] {
 }
 
 function wishOfPairs(pairs: readonly Pair[]): Wish | undefined {
-  const values = (name: string): readonly string[] => pairs.flatMap(([one, value]) => (one === name ? [value] : []));
+  const values = (name: string): readonly string[] =>
+    pairs.flatMap(([one, value]) => (isNamed(one, name) ? [value] : []));
   const documents = values('query');
   const names = values('operationName');
   if (documents.length > 1 || names.length > 1) throw new GraphqlError('names its GraphQL document twice');
@@ -111,8 +113,11 @@ function wishesOfJson(value: Json): readonly Wish[] {
     return value.items.flatMap(wishesOfJson);
   }
   if (value.type !== 'object') throw new GraphqlError('has no GraphQL document');
-  const document = value.members.get('query');
-  const name = value.members.get('operationName');
+  const documents = membersNamed(value.members, 'query');
+  const names = membersNamed(value.members, 'operationName');
+  if (documents.length > 1 || names.length > 1) throw new GraphqlError('names its GraphQL document twice');
+  const [document] = documents;
+  const [name] = names;
   if (document?.type !== 'string')
     throw new GraphqlError(document === undefined ? PERSISTED : 'has no GraphQL document');
   const named = name?.type === 'string' ? textOf(name) : undefined;

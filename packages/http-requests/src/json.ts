@@ -3,6 +3,8 @@
  * numbers as they are written. Does not: change anything.
  */
 
+import { isNamed } from './fold.js';
+
 /** A value as it is written: numbers keep their digits. */
 export type Json =
   | { readonly type: 'string'; readonly text: string }
@@ -184,8 +186,14 @@ function inside(value: Json, step: string): readonly Json[] {
   }
   if (value.type !== 'object') return [];
   if (step === '*') return [...value.members.values()];
-  const member = value.members.get(step);
-  return member ? [member] : [];
+  return membersNamed(value.members, step);
+}
+
+/** Also those whose name differs in case alone: there may be several, and which of them counts is for the server to say. */
+export function membersNamed(members: ReadonlyMap<string, Json>, wanted: string): readonly Json[] {
+  const found: Json[] = [];
+  for (const [name, member] of members) if (isNamed(name, wanted)) found.push(member);
+  return found;
 }
 
 /** As text: of a string what it says, of anything else how it is written in JSON without blanks. */

@@ -54,8 +54,8 @@ function faultOf(
 const isDots = (segment: string): boolean => /^\.{1,2}(?:;|$)/.test(segment);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/;
-/** What a second decoding would make a slash, a backslash, a dot or an end of. */
-const TWICE = /%(?:2[ef5]|5c|00)/i;
+/** What a second decoding would make something else of. */
+const TWICE = /%[0-9a-f]{2}/i;
 
 /** Undefined: it is no UTF-8, or a percent sign stands alone. */
 function decodeSegment(segment: string): string | undefined {
@@ -65,6 +65,21 @@ function decodeSegment(segment: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The same path as a server has it that decodes slashes, takes backslashes for them and resolves dots; undefined: there are none of these.
+ */
+export function cleanedSegments(segments: readonly string[]): readonly string[] | undefined {
+  const parts = segments.flatMap((one) => one.split(/[/\\]|%2f|%5c/i));
+  const cleaned: string[] = [];
+  for (const part of parts) {
+    const bare = (part.split(';', 1)[0] ?? '').replaceAll(/%2e/gi, '.');
+    if (bare === '..') cleaned.pop();
+    else if (bare !== '' && bare !== '.') cleaned.push(part);
+  }
+  const same = cleaned.length === segments.length && cleaned.every((one, at) => one === segments[at]);
+  return same ? undefined : cleaned;
 }
 
 /** A template, taken apart once. */

@@ -4,10 +4,12 @@
  */
 import type { Action, Effect, Facts, HttpBody, HttpHead, Resource } from '@sluice/contract';
 import { Body, BodyUnreadable, isForm, mediaType } from './body.js';
+import { isNamed } from './fold.js';
 import { type Pair, readQuery } from './form.js';
 import { type GraphqlOperation, GraphqlError, graphqlActions, looksLikeEndpoint, operationsOf } from './graphql.js';
+import { membersNamed } from './json.js';
 import type { OpenApi } from './openapi.js';
-import { type PathMode, type ReadPath, type Template, fit, readPath } from './path.js';
+import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, readPath } from './path.js';
 
 /** What a configuration says of the requests of a connection. */
 export interface Reading {
@@ -15,9 +17,11 @@ export interface Reading {
   /** Endpoints of GraphQL besides those that look like one. */
   readonly graphql: readonly Template[];
   readonly spec: OpenApi | undefined;
+  /** 'read': forms with uploads are read whole, as other forms are, because frameworks take their fields for commands. */
+  readonly uploads: 'read' | 'stream';
 }
 
-export const PLAIN_READING: Reading = { paths: 'strict', graphql: [], spec: undefined };
+export const PLAIN_READING: Reading = { paths: 'strict', graphql: [], spec: undefined, uploads: 'read' };
 
 const EFFECTS: Readonly<Record<string, Effect>> = {
   GET: 'read',
@@ -80,11 +84,15 @@ export class Request {
 
   /** Parameters of its path by a template; undefined: it does not fit. */
   parameters(template: Template): Readonly<Record<string, string>> | undefined {
-    return fit(template, this.segments);
+    const found = fit(template, this.segments);
+    if (found || this.#reading.paths === 'strict') return found;
+    // What is left to the target may be this path there.
+    const cleaned = cleanedSegments(this.segments);
+    return cleaned && fit(template, cleaned);
   }
 
   queryValues(name: string): string[] {
-    return this.#query.flatMap(([one, value]) => (one === name ? [value] : []));
+    return this.#query.flatMap(([one, value]) => (isNamed(one, name) || isNamed(one, `${name}[]`) ? [value] : []));
   }
 
   headerValues(name: string): string[] {
@@ -169,19 +177,26 @@ export class Request {
   }
 
   #overridden(): boolean {
-    if (this.#query.some(([name]) => name === '_method')) return true;
+    if (this.#query.some(([name]) => isNamed(name, '_method'))) return true;
     const { body } = this.#body;
-    if (this.method !== 'POST' || body.type === 'none') return false;
-    if (
-      !isForm(body.media) &&
-      (body.type === 'stream' ||
-        !Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).includes('_method'))
-    )
-      return false;
+    if (this.method !== 'POST' || body.type === 'none' || !this.#mayOverride(body)) return false;
     const { read } = this.#body;
-    if (read.type === 'form') return read.pairs.some(([name]) => name === '_method');
-    if (read.type === 'multipart') return read.parts.some(({ name }) => name === '_method');
-    return read.type === 'json' && read.value.type === 'object' && read.value.members.has('_method');
+    if (read.type === 'form') return read.pairs.some(([name]) => isNamed(name, '_method'));
+    if (read.type === 'multipart') return read.parts.some(({ name }) => isNamed(name, '_method'));
+    return (
+      read.type === 'json' && read.value.type === 'object' && membersNamed(read.value.members, '_method').length > 0
+    );
+  }
+
+  /** Whether a body has to be looked at for what frameworks take for another method. Forms are; of the rest those that name it. */
+  #mayOverride(body: Exclude<HttpBody, { type: 'none' }>): boolean {
+    if (isForm(body.media)) return true;
+    if (this.media.startsWith('multipart/')) return body.type === 'whole' || this.#reading.uploads === 'read';
+    if (body.type === 'stream') return false;
+    // A member's name may be escaped.
+    return /_method|\\u/i.test(
+      Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length).toString('latin1'),
+    );
   }
 
   get #query(): readonly Pair[] {

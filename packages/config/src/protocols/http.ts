@@ -189,6 +189,10 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         .enum(['strict', 'raw'])
         .default('strict')
         .describe('raw: encoded slashes, empty segments and dots in paths are left to the target'),
+      uploads: z
+        .enum(['read', 'stream'])
+        .default('read')
+        .describe('stream: forms with uploads pass unread, however long, and so do method overrides in them'),
       spec: spec(outside).optional().describe('an OpenAPI document of version 3, whose operations rules see'),
       graphql: z.array(template).default([]).describe('paths of GraphQL besides those with a segment "graphql"'),
       origins: z
@@ -217,7 +221,7 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         credential: credentialOf(one.credential),
         certificate: one.credential.certificate,
         hosts: one.hosts,
-        reading: { paths: one.paths, graphql: one.graphql, spec: one.spec },
+        reading: { paths: one.paths, graphql: one.graphql, spec: one.spec, uploads: one.uploads },
         origins: one.origins,
         holdWait: one.hold_wait,
         linger: one.linger,
