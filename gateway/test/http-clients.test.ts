@@ -199,7 +199,7 @@ describe('a disk that is full', () => {
     const server = createServer();
     const sockets = new WebSocketServer({ server });
     const opened: string[] = [];
-    sockets.on('connection', (socket) => opened.push(String(socket.url)));
+    sockets.on('connection', (socket) => opened.push(socket.url));
     const stand = await open({ server, folder });
     const headers = { authorization: `Bearer ${stand.token}` };
     expect((await fetch(`${stand.url}/before`, { headers })).status).toBe(200);

@@ -67,7 +67,7 @@ export class SocketEntrance implements Entrance {
 
   async #proveLater(shown: readonly (Shown | Promise<Shown>)[]): Promise<Proof | Refusal> {
     try {
-      return this.#agreed(await Promise.all(shown));
+      return this.#agreed(await Promise.all(shown.map(async (one) => one)));
     } catch (error) {
       return this.#failed(error);
     }

@@ -50,7 +50,9 @@ function operation(path: string, item: Readonly<Record<string, unknown>>): Opera
   try {
     return { template: compileTemplate(path), ids: new Map(ids) };
   } catch (error) {
-    throw new TypeError(`the path "${path}" of the OpenAPI document cannot be used: ${(error as Error).message}`);
+    throw new TypeError(`the path "${path}" of the OpenAPI document cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
