@@ -273,7 +273,10 @@ describe.skipIf(!findTool('openssl'))('certificates', () => {
     closers.push(() => void server.close());
     const { port } = server.address() as AddressInfo;
     const target = `{ url: "https://localhost:${port}", ca: "${certificates.caFile}" }`;
-    const showing = await open({ target, credential: `{ certificate: { cert: "${shown}.crt", key: "${shown}.key" } }` });
+    const showing = await open({
+      target,
+      credential: `{ certificate: { cert: "${shown}.crt", key: "${shown}.key" } }`,
+    });
     expect(await send(`${showing.url}/a`, bearer(showing.token))).toMatchObject({ status: 200, text: 'mutual' });
     const without = await open({ target });
     expect((await send(`${without.url}/a`, bearer(without.token))).status).toBe(502);
