@@ -19,6 +19,7 @@ const BODY = 'x'.repeat(540);
 const IDLE = 2000;
 const VISITS = 250;
 const MESSAGES = 20_000;
+const WARM_UP_S = 8;
 
 /** A proxy under load: what a client connects to, and whose CPU counts. */
 interface Way {
@@ -144,7 +145,8 @@ async function compare(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<string> {
   const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-  for (const { run } of ways) await run(1);
+  // Cold code costs many times as much.
+  for (const { run } of ways) await run(WARM_UP_S);
   for (let round = 0; round < rounds; round++)
     for (const { name, pid, run } of shuffled(ways)) {
       const before = cpuOf(pid);

@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { operatorLog } from '@sluice/audit';
@@ -26,7 +27,10 @@ export interface HttpStand {
 
 export interface HttpStandOptions {
   readonly listener?: string;
-  readonly target?: string;
+  /** In YAML; a function of the folder and the port where the server listens. */
+  readonly target?: string | ((port: number) => string);
+  /** Where the server listens instead of a port. */
+  readonly socket?: string;
   readonly serve?: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
   readonly rules?: string;
   readonly limits?: string;
@@ -35,7 +39,7 @@ export interface HttpStandOptions {
   readonly connection?: string;
   readonly sections?: string;
   readonly principals?: string;
-  readonly server?: Server;
+  readonly server?: Server | SecureServer;
   /** Where the gateway's files go; one of its own without it. */
   readonly folder?: string;
   readonly log?: Logger;
@@ -59,8 +63,11 @@ export async function openHttpStand(options: HttpStandOptions = {}): Promise<Htt
     request.on('data', (bytes: Buffer) => chunks.push(bytes));
     request.on('end', () => (options.serve ?? echo)(request, response, Buffer.concat(chunks)));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port: target } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => {
+    if (options.socket === undefined) server.listen(0, '127.0.0.1', resolve);
+    else server.listen(options.socket, resolve);
+  });
+  const target = options.socket === undefined ? (server.address() as AddressInfo).port : 0;
   const file = join(folder, 'sluice.yaml');
   writeFileSync(
     file,
@@ -78,7 +85,7 @@ ${options.principals ?? ''}
 connections:
   svc:
     protocol: http
-    target: ${options.target ?? `{ url: "http://127.0.0.1:${target}" }`}
+    target: ${typeof options.target === 'function' ? options.target(target) : (options.target ?? `{ url: "http://127.0.0.1:${target}" }`)}
     ${options.credential === undefined ? '' : `credential: ${options.credential}`}
     access: ["group:engineers"]
     ${options.connection ?? ''}

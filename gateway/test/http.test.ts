@@ -1,4 +1,6 @@
 /** HTTP through a whole gateway: logins, rules, holds and the record, by real clients. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findTool } from '@sluice/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -118,3 +120,25 @@ async function pending(): Promise<number> {
   }
   throw new Error('no request for approval');
 }
+
+test('the record has what was asked and answered, and no proof', async () => {
+  const basic = `Basic ${Buffer.from(`any:${stand.token}`).toString('base64')}`;
+  const kinds: Record<string, string>[] = [bearer(stand.token), { authorization: basic }, { 'x-api-key': stand.token }];
+  for (const headers of kinds) {
+    const answer = await fetch(`${stand.url}/mark-path`, { method: 'POST', headers, body: 'mark-body' });
+    expect((await answer.text()).includes('mark-body')).toBe(true);
+  }
+  await fetch(`${stand.url}/x?access_token=${stand.token}`, { headers: bearer(stand.token) });
+  await fetch(`${stand.url}/${stand.token}`, { headers: bearer(stand.token) });
+  await stand.gateway.stop();
+  const files = globSync('**/*', { cwd: join(stand.folder, 'data'), withFileTypes: true }).filter((one) =>
+    one.isFile(),
+  );
+  const all = files.map((one) => readFileSync(join(one.parentPath, one.name), 'latin1')).join('\n');
+  expect(all).toContain('mark-path');
+  expect(all).toMatch(/mark-body|bWFyay1ib2R5/);
+  for (const secret of [stand.token, basic.slice('Basic '.length)]) {
+    expect(all).not.toContain(secret);
+    expect(all).not.toContain(Buffer.from(secret).toString('base64').slice(0, -4));
+  }
+});

@@ -24,12 +24,12 @@ import { valueOf } from './headers.js';
 import { checkOrigin, isAmbient } from './origin.js';
 import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
-import type { ClientSide, ExchangeEvents, IncomingRequest } from './ports.js';
+import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
 import { Recorder } from './recorder.js';
 import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
-import { type RequestPath, goingOn, hostName, isEmpty, pathOf } from './request.js';
+import { goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -93,7 +93,7 @@ export class Exchange implements ExchangeEvents {
     this.#guard(() => {
       const { entrance } = this.#listener;
       const path = pathOf(this.#request);
-      const proofs = readProofs(this.#request.headers, path.query, this.#client.certificate);
+      const proofs = readProofs(this.#request.headers, path, this.#client.certificate);
       if (isOwn(path)) {
         return this.#startOwn(path, proofs);
       }
@@ -220,23 +220,11 @@ export class Exchange implements ExchangeEvents {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = visit.gate.ask(command, this.#waiter());
+      answer = visit.gate.ask(command, new Waiting(this.#preference.within, () => this.#gone()));
     } catch {
       answer = UNJUDGED;
     }
     this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
-  }
-
-  #waiter(): Patience {
-    const gone = (): AbortSignal => this.#gone();
-    return {
-      // Requests of one connection come one after the other, and those beside it owe each other nothing.
-      settled: () => Promise.resolve('idle'),
-      within: this.#preference.within,
-      get signal() {
-        return gone();
-      },
-    };
   }
 
   #gone(): AbortSignal {
@@ -312,6 +300,27 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
     if (known) this.#refuse({ status: error.status, code: 'bad-request', message: capital(error.message) });
     else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
+  }
+}
+
+/** A client that waits in silence: whatever comes before an answer breaks some library. */
+class Waiting implements Patience {
+  readonly within: number;
+  readonly #gone: () => AbortSignal;
+
+  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
+  constructor(within: number, gone: () => AbortSignal) {
+    this.within = within;
+    this.#gone = gone;
+  }
+
+  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
+  settled(): Promise<'idle'> {
+    return Promise.resolve('idle');
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone();
   }
 }
 

@@ -25,15 +25,22 @@ export function valueOf(headers: readonly Header[], name: string): string | unde
   return undefined;
 }
 
-/** All values of a header, in order; `name` in lower case. */
-export const valuesOf = (headers: readonly Header[], name: string): string[] =>
-  headers.flatMap(([one, value]) => (lower(one) === name ? [value] : []));
+/** All values of a header, in order; `name` in lower case. Most are not there, which costs no array. */
+export function valuesOf(headers: readonly Header[], name: string): readonly string[] {
+  let values: string[] | undefined;
+  for (const [one, value] of headers) if (lower(one) === name) (values ??= []).push(value);
+  return values ?? NO_VALUES;
+}
+const NO_VALUES: readonly string[] = [];
 
 /** The members of a comma-separated header, in lower case, over all its lines. */
-export const listOf = (headers: readonly Header[], name: string): string[] =>
-  valuesOf(headers, name).flatMap((value) =>
+export function listOf(headers: readonly Header[], name: string): readonly string[] {
+  const values = valuesOf(headers, name);
+  if (values.length === 0) return NO_VALUES;
+  return values.flatMap((value) =>
     value.split(',').flatMap((one) => (one.trim() === '' ? [] : [one.trim().toLowerCase()])),
   );
+}
 
 /** Of one connection, never of the message. `te` is written anew where it says `trailers`. */
 const HOP_BY_HOP = new Set([

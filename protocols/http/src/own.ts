@@ -4,9 +4,9 @@
  */
 import { type Entrance, type HttpProof, MAX_OWN_BODY_BYTES, OWN_PATH, type OwnAnswer } from '@sluice/contract';
 import { phraseOf } from './status.js';
-import type { ClientSide, IncomingRequest } from './ports.js';
+import type { ClientSide, IncomingRequest, RequestPath } from './ports.js';
 import { refuse } from './refusal.js';
-import { type RequestPath, isEmpty } from './request.js';
+import { isEmpty } from './request.js';
 
 export const isOwn = ({ path }: RequestPath): boolean => path.startsWith(OWN_PATH);
 

@@ -87,7 +87,7 @@ export class Pool {
 
   async #wait(): Promise<TargetSide> {
     const { promise, resolve, reject } = Promise.withResolvers<TargetSide>();
-    const waiter: Waiter = { give: resolve, retry: () => this.#dial().then(resolve, reject) };
+    const waiter: Waiter = { give: resolve, retry: () => void this.#dial().then(resolve, reject) };
     this.#waiting.push(waiter);
     const timer = setTimeout(() => {
       const at = this.#waiting.indexOf(waiter);
@@ -182,7 +182,7 @@ export class Pool {
   }
 
   #close(ending: Ending): void {
-    for (const end of [...this.#exchanges]) end(ending);
+    for (const end of this.#exchanges) end(ending);
     this.#dropIdle();
     for (const connection of this.#open) connection.close();
     void this.#http2?.then(

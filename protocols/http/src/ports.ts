@@ -23,6 +23,13 @@ export interface IncomingRequest {
   readonly upgrade?: string | undefined;
 }
 
+/** A target of a request, in two. */
+export interface RequestPath {
+  readonly path: string;
+  /** Without the question mark; empty where there is none. */
+  readonly query: string;
+}
+
 /** The head of an answer on its way to the client. */
 export interface AnswerHead {
   readonly status: number;

@@ -5,14 +5,8 @@
 import type { Header, HttpHead, HttpTarget, Outgoing } from '@sluice/contract';
 import { isClaim, isHopByHop, listOf, lower, namedInConnection, refuseOverrides } from './headers.js';
 import { checkPath } from './path.js';
-import type { IncomingRequest } from './ports.js';
+import type { IncomingRequest, RequestPath } from './ports.js';
 import { isProofHeader } from './proof.js';
-
-export interface RequestPath {
-  readonly path: string;
-  /** Without the question mark; empty where there is none. */
-  readonly query: string;
-}
 
 export function pathOf({ target }: IncomingRequest): RequestPath {
   const at = target.indexOf('?');

@@ -310,11 +310,11 @@ describe('what is refused', () => {
       '7',
     ]);
     expect(await plain.json()).toMatchObject({ type: 'urn:sluice:problem:approval-needed', request: 7 });
-    const async_ = await fetch(`${rig.url}/x`, {
+    const answered = await fetch(`${rig.url}/x`, {
       method: 'DELETE',
       headers: { ...authorized, prefer: 'respond-async' },
     });
-    expect([async_.status, async_.headers.get('location')]).toEqual([202, '/.sluice/requests/7']);
+    expect([answered.status, answered.headers.get('location')]).toEqual([202, '/.sluice/requests/7']);
     await fetch(`${rig.url}/x`, { method: 'DELETE', headers: { ...authorized, prefer: 'wait=10' } });
     await fetch(`${rig.url}/x`, { method: 'DELETE', headers: { ...authorized, prefer: 'wait=9999' } });
     expect(waits).toEqual([45_000, 0, 10_000, 45_000]);

@@ -223,9 +223,9 @@ describe('targets', () => {
     const numbers = new WeakMap<object, number>();
     const target = await rawTarget((socket) => {
       const number = numbers.get(socket);
-      if (number === 1) return void socket.destroy();
       if (number === undefined) numbers.set(socket, ++connections);
-      socket.write(ANSWER);
+      if (number === 1) socket.destroy();
+      else socket.write(ANSWER);
     });
     const rig = await Rig.open(target.port);
     const ask = (): Promise<Response> => fetch(`${rig.url}/x`, { method, headers: authorized });

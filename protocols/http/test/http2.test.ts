@@ -59,11 +59,15 @@ describe('in front of a target that speaks HTTP/1.1', () => {
       const chunks: Buffer[] = [];
       request.on('data', (bytes: Buffer) => chunks.push(bytes));
       request.on('end', () => {
-        if (request.url === '/slow') return void setTimeout(() => response.end('slow'), 200);
+        if (request.url === '/slow') {
+          setTimeout(() => response.end('slow'), 200);
+          return;
+        }
         if (request.url === '/cut') {
           response.writeHead(200, { 'content-length': '100' });
           response.write('part');
-          return void setTimeout(() => response.destroy(), 20);
+          setTimeout(() => response.destroy(), 20);
+          return;
         }
         response.setHeader('X-Seen', request.rawHeaders.join(','));
         response.setHeader('Trailer', 'X-Sum');
@@ -136,9 +140,9 @@ describe('in front of a target that speaks HTTP/1.1', () => {
     const before = process.memoryUsage().rss;
     const flood = connect(`http://127.0.0.1:${rig.port}`);
     flood.on('error', () => undefined);
-    let over = false;
-    flood.on('close', () => (over = true));
-    for (let n = 0; n < 10_000 && !over; n++) {
+    const state = { over: false };
+    flood.on('close', () => (state.over = true));
+    for (let n = 0; n < 10_000 && !state.over; n++) {
       try {
         const stream = flood.request({ ':path': '/svc/slow', authorization: `Bearer ${TOKEN}` });
         stream.on('error', () => undefined);
@@ -148,7 +152,7 @@ describe('in front of a target that speaks HTTP/1.1', () => {
       }
       if (n % 50 === 0) await sleep(1);
     }
-    await until(() => over);
+    await until(() => state.over);
     expect((await ask(session, { ':path': '/svc/z' })).status).toBe(200);
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
     flood.destroy();

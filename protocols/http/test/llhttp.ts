@@ -61,7 +61,8 @@ export class Llhttp {
     };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code as unknown as BufferSource), { env });
     this.#exports = instance.exports as unknown as Exports;
-    this.#exports._initialize();
+    const { _initialize: initialize } = this.#exports;
+    initialize();
     this.#input = this.#exports.malloc(MAX_INPUT_BYTES);
   }
 

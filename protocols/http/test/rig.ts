@@ -237,11 +237,8 @@ export class Rig {
     // As tls.Server does, which node:http2 waits for.
     (secured as unknown as { secureConnecting: boolean }).secureConnecting = false;
     const servername = (secured as unknown as { servername?: string | false }).servername;
-    const { verifyError } = (secured as unknown as { _handle: { verifyError(): Error | null } })._handle;
-    const peer =
-      verifyError.call((secured as unknown as { _handle: object })._handle) === null
-        ? secured.getPeerX509Certificate()
-        : undefined;
+    const { _handle: handle } = secured as unknown as { _handle: { verifyError(): Error | null } };
+    const peer = handle.verifyError() === null ? secured.getPeerX509Certificate() : undefined;
     return {
       stream: secured,
       ...(typeof secured.alpnProtocol === 'string' && { alpn: secured.alpnProtocol }),

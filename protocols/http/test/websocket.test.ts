@@ -241,7 +241,8 @@ function stars(word: string): NonNullable<EditedAnswer['body']> {
   const take = (final: boolean): Buffer => {
     const text = kept.replaceAll(word, '*'.repeat(word.length));
     let hold = 0;
-    for (let size = 1; !final && size < word.length; size++) if (text.endsWith(word.slice(0, size))) hold = size;
+    const longest = final ? 0 : word.length - 1;
+    for (let size = 1; size <= longest; size++) if (text.endsWith(word.slice(0, size))) hold = size;
     kept = text.slice(text.length - hold);
     return Buffer.from(text.slice(0, text.length - hold), 'latin1');
   };
