@@ -537,6 +537,42 @@ describe('a held request', () => {
   });
 });
 
+test('what was said is replayed, and exported as HAR, without secrets', async () => {
+  const stand = await open({
+    serve: (request, response, body) => {
+      response.setHeader('Set-Cookie', 'sid=very-secret');
+      response.end(`${request.method} got ${body.length}`);
+    },
+  });
+  const json = { ...bearer(stand.token), 'content-type': 'application/json', cookie: 'sid=mine' };
+  await send(`${stand.url}/a?b=c&api_key=hidden`, json, undefined, 'POST', '{"password":"hunter2","n":1}');
+  await send(`${stand.url}/prod/x`, json, undefined, 'DELETE');
+  const api = control(stand, stand.token);
+  const [visit] = await api.get<{ id: string }[]>('/v1/sessions');
+  const entries = await api.get<Record<string, unknown>[]>(`/v1/sessions/${visit?.id}/timeline`);
+  const [first] = entries.filter(({ type }) => type === 'command');
+  expect(first).toMatchObject({ kind: 'request', request: { method: 'POST', path: '/a' } });
+  expect(entries.flatMap(({ stream }) => stream ?? [])).toEqual(['request', 'head', 'out']);
+  const har = await api.get<{ log: { entries: HarEntry[] } }>(`/v1/sessions/${visit?.id}/export?format=har`);
+  const [post, refused] = har.log.entries;
+  expect(post).toMatchObject({
+    request: { method: 'POST', postData: { mimeType: 'application/json' } },
+    response: { status: 200, content: { text: 'POST got 28' } },
+  });
+  expect(post?.request.url).toContain('/a?b=c&api_key=');
+  expect(refused).toMatchObject({ request: { method: 'DELETE' }, response: { status: 0 } });
+  expect(refused?.comment).toContain('no-destruction');
+  const all = JSON.stringify([har, entries, records(stand)]) + Buffer.from(String(first?.['data'] ?? '')).toString();
+  for (const secret of ['hidden', 'hunter2', 'very-secret', 'sid=mine', stand.token]) expect(all).not.toContain(secret);
+  const bodies = entries.map(({ data }) => Buffer.from(String(data ?? ''), 'base64').toString()).join();
+  for (const secret of ['hunter2', 'very-secret']) expect(bodies).not.toContain(secret);
+});
+
+interface HarEntry {
+  readonly request: { readonly url: string };
+  readonly comment?: string;
+}
+
 test('policy explain says what would be decided on a request', async () => {
   const stand = await open();
   const explain = (request: object): Promise<{ decision: string; text: string; rule?: string }> =>

@@ -93,7 +93,10 @@ function methodsOf(request: IncomingMessage, body: Buffer): Set<string> {
   for (const name of ['x-http-method-override', 'x-http-method', 'x-method-override'])
     for (const one of [request.headers[name] ?? []].flat()) said.add(one.toUpperCase());
   const asked = askedOf(request, '', '', body);
-  for (const [name, value] of [...asked.query, ...fieldsOf(asked)])
+  for (const [name, value] of [
+    ...pairsOf(asked.query.toString().replaceAll('%3B', ';').replaceAll('%3D', '=')),
+    ...fieldsOf(asked),
+  ])
     if (name.toLowerCase() === '_method') said.add(String(value).toUpperCase());
   return said;
 }
@@ -106,10 +109,16 @@ function askedOf(request: IncomingMessage, path: string, method: string, body: B
   return { method, path, query: new URLSearchParams(query), body, type, boundary };
 }
 
+/** Parted by semicolons as well (Rack before 3). */
+const pairsOf = (text: string): [string, string][] => [
+  ...new URLSearchParams(text),
+  ...new URLSearchParams(text.replaceAll(';', '&')),
+];
+
 /** Names and values in a body: of a form, of its parts, and members of JSON with the path of each, whatever the type says. */
 function fieldsOf({ body, boundary }: Asked): [string, unknown][] {
   const text = body.toString('utf8').replace(/^\ufeff/, '');
-  const form = [...new URLSearchParams(text)];
+  const form = pairsOf(text);
   const parts = boundary === undefined ? [] : partsOf(text, boundary);
   return [...form, ...parts, ...jsonFields(text)];
 }
@@ -142,7 +151,9 @@ function act(asked: Asked, done: Done): void {
   if (method === 'DELETE' && path === '/users/7') done.deletes = true;
   if (/^(?:\/v1)?\/admin(?:\/|$)/.test(path) && method !== 'DELETE') done.shows = true;
   if (/^\/users\/[^/]+\/secret$/.test(path)) done.shows = true;
-  const included = [...query].some(([name, value]) => /^include(?:\[\])?$/i.test(name) && value === 'secret');
+  const included = pairsOf(query.toString().replaceAll('%3B', ';').replaceAll('%3D', '=')).some(
+    ([name, value]) => /^include(?:\[\])?$/i.test(name) && value === 'secret',
+  );
   if (included && path.startsWith('/users')) done.shows = true;
   if (['POST', 'PUT', 'PATCH'].includes(method) && path.startsWith('/users/'))
     done.promotes ||= fieldsOf(asked).some(

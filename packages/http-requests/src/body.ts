@@ -88,6 +88,7 @@ export function readBody(media: string, bytes: Uint8Array): Read {
   if (bytes.length === 0) return { type: 'empty' };
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = mediaType(media);
+  if (!hasReadCharset(media)) return { type: 'unreadable', why: 'is in a charset that is not read here' };
   try {
     if (type === 'multipart/form-data') return { type: 'multipart', parts: readMultipart(media, buffer) };
     if (!isUtf8(buffer)) return { type: 'unreadable', why: 'is no UTF-8 text' };
@@ -100,6 +101,15 @@ export function readBody(media: string, bytes: Uint8Array): Read {
     throw error;
   }
 }
+
+/** A server that is told another one takes other letters of the same bytes, percent-encoded ones too. */
+function hasReadCharset(media: string): boolean {
+  const said = [...media.matchAll(/;\s*charset\s*=\s*"?([^\s";]*)/gi)].map(([, charset = '']) => charset.toLowerCase());
+  return said.every((one) => CHARSETS.has(one));
+}
+
+/** Those in which names of members and fields are the same bytes. */
+const CHARSETS: ReadonlySet<string> = new Set(['', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'iso-8859-1', 'windows-1252']);
 
 function readForm(text: string): Read {
   const pairs = readQuery(text);

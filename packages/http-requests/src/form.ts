@@ -8,12 +8,15 @@ export type Pair = readonly [name: string, value: string];
 /** More names than any form has: beyond that nobody reads it. */
 export const MAX_PAIRS = 10_000;
 
-/** Names and values in order, decoded; what is wrongly encoded stays as it is. Undefined: there are too many. */
+/** Names and values, decoded; what is wrongly encoded stays as it is. Undefined: there are too many. */
 export function readQuery(query: string): readonly Pair[] | undefined {
   if (query === '') return [];
   const parts = query.split('&', MAX_PAIRS + 1);
   if (parts.length > MAX_PAIRS) return undefined;
-  return parts.flatMap((part): Pair[] => {
+  // Some servers part them by semicolons as well (Rack before 3, Python before 3.10): what they would see is there too.
+  const more = parts.flatMap((part) => (part.includes(';') ? part.split(';', MAX_PAIRS + 1) : []));
+  if (parts.length + more.length > MAX_PAIRS) return undefined;
+  return [...parts, ...more].flatMap((part): Pair[] => {
     if (part === '') return [];
     const at = part.indexOf('=');
     return at < 0 ? [[unescaped(part), '']] : [[unescaped(part.slice(0, at)), unescaped(part.slice(at + 1))]];

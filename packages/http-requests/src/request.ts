@@ -172,7 +172,9 @@ export class Request {
     }
     if (this.method === 'TRACE' || this.method === 'CONNECT') return `Requests by ${this.method} do not pass.`;
     if (readQuery(this.query) === undefined) return 'The query of this request has too many parts.';
-    if (this.#overridden()) return 'This request says in "_method" that it is another method than it is.';
+    if (this.headerValues('content-type').length > 1) return 'This request says twice what its body is.';
+    if (this.#overridden())
+      return 'This request says in "_method" that it is another method than it is, or has a form in which it could.';
     return undefined;
   }
 
@@ -181,6 +183,8 @@ export class Request {
     const { body } = this.#body;
     if (this.method !== 'POST' || body.type === 'none' || !this.#mayOverride(body)) return false;
     const { read } = this.#body;
+    // What a framework makes of a form that is not read here nobody knows.
+    if (read.type === 'unreadable') return isForm(body.media) || /^multipart\/|[/+]json$/.test(this.media);
     if (read.type === 'form') return read.pairs.some(([name]) => isNamed(name, '_method'));
     if (read.type === 'multipart') return read.parts.some(({ name }) => isNamed(name, '_method'));
     return (

@@ -58,8 +58,27 @@ describe('another method than it is', () => {
   test.each([
     ['header', { method: 'POST', headers: ['X-HTTP-Method-Override: DELETE'] }],
     ['form', { method: 'POST', body: '_method=delete' }],
+    ['query, behind a semicolon', { method: 'POST', path: '/a?x=1;_method=delete' }],
+    [
+      'a form in letters of another charset',
+      {
+        method: 'POST',
+        headers: ['Content-Type: application/x-www-form-urlencoded; charset=ibm037'],
+        body: '%6D%94%85%A3%88%96%84=x',
+      },
+    ],
+    [
+      'a form that is cut apart in several ways',
+      { method: 'POST', headers: ['Content-Type: multipart/form-data; boundary=x'], body: 'y--x' },
+    ],
+    ['JSON that is none', { method: 'POST', headers: ['Content-Type: application/json'], body: "{'_method':'x'}" }],
     ['JSON, escaped', { method: 'POST', headers: ['Content-Type: application/json'], body: '{"\\u005fmethod":"x"}' }],
-  ])('by %s is refused', (_, more) => expect(forbidden('/a', more)).toMatch(/another method/));
+  ])('by %s is refused', (_, more: object) => expect(forbidden('/a', more)).toMatch(/another method/));
+
+  test('and a body that is said to be two things', () => {
+    const headers = ['Content-Type: text/plain', 'content-type: application/x-www-form-urlencoded'];
+    expect(forbidden('/a', { method: 'POST', headers, body: 'a=b' })).toMatch(/twice/);
+  });
 
   test('in an upload that is not read is not seen, where the connection says so', () => {
     const head = { method: 'POST', host: 'h', path: '/a', query: '', headers: [] };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { HttpCredential, HttpSettings, ListenerConfig } from '../config.js';
 import type { Outside } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
-import { duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
+import { type Secret, duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
 import { list, record } from '../written.js';
 import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
 import {
@@ -83,6 +83,12 @@ function listener(outside: Outside): z.ZodType<ListenerConfig | undefined> {
 
 /** A header name (RFC 9110 section 5.6.2). */
 const token = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'this is no name of a header');
+/** What frames a request, or leads it somewhere, is no place for a credential. */
+const FRAMING = /^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*)$/i;
+const credentialHeader = token.refine((name) => !FRAMING.test(name), 'a credential cannot be in this header');
+/** What would end a line, or begin another header. */
+const isOneLine = (value: Secret): boolean => /^[\x20-\x7e\x80-\xff]*$/.test(value.reveal());
+
 const hostName = z
   .string()
   .toLowerCase()
@@ -122,13 +128,13 @@ const targetUrl = z.string().transform((text, context) => {
 });
 
 function credential(outside: Outside) {
-  const words = secret(outside);
+  const words = secret(outside).refine(isOneLine, 'a secret that goes into a request is one line of Latin letters');
   return z
     .strictObject({
       bearer: words.optional().describe('a token, sent as "Authorization: Bearer"'),
       basic: z.strictObject({ user: z.string().regex(/^[^:]*$/, 'a user has no colon'), password: words }).optional(),
       header: z
-        .strictObject({ name: token, value: words })
+        .strictObject({ name: credentialHeader, value: words })
         .optional()
         .describe('a header of its own, such as X-Api-Key'),
       query: z
