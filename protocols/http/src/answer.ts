@@ -21,6 +21,8 @@ export interface AnswerPort {
   readonly method: string;
   /** Whether bytes of the answer are useful now. */
   wantAnswer(wanted: boolean): void;
+  /** Tells whoever runs the gateway what is no fault of either side. */
+  broke(reason: string): void;
   /** The client has it all. */
   complete(): void;
   /** It must not pass, or not further. */
@@ -193,8 +195,9 @@ export class AnswerRelay {
     try {
       act();
     } catch (error) {
-      if (!(error instanceof Unmasked || error instanceof HttpError)) throw error;
-      this.#failed(error.message);
+      const known = error instanceof Unmasked || error instanceof HttpError;
+      if (!known) this.#port.broke(`an answer failed: ${String(error)}`);
+      this.#failed(known ? error.message : 'the gateway could not pass the answer on');
     }
   }
 

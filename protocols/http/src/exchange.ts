@@ -115,6 +115,14 @@ export class Exchange implements ExchangeEvents {
   }
 
   requestData(bytes: Buffer): void {
+    this.#guard(() => this.#requestData(bytes));
+  }
+
+  requestEnd(trailers: readonly Header[]): void {
+    this.#guard(() => this.#requestEnd(trailers));
+  }
+
+  #requestData(bytes: Buffer): void {
     const state = this.#state;
     if (state.type === 'allowed') return state.transfer.requestData(bytes);
     if (state.type === 'own') return state.own.requestData(bytes);
@@ -123,16 +131,16 @@ export class Exchange implements ExchangeEvents {
     this.#keptBytes += bytes.length;
     if (state.type !== 'collecting') return this.#client.wantBody(false);
     this.#deadline?.refresh();
-    if (this.#keptBytes > state.visit.gate.limits.message) this.#guard(() => this.#collected(state.visit, state.head));
+    if (this.#keptBytes > state.visit.gate.limits.message) this.#collected(state.visit, state.head);
   }
 
-  requestEnd(trailers: readonly Header[]): void {
+  #requestEnd(trailers: readonly Header[]): void {
     const state = this.#state;
     if (state.type === 'allowed') return state.transfer.requestEnd(trailers);
     if (state.type === 'own') return state.own.requestEnd();
     this.#bodyEnded = true;
     this.#trailers = trailers;
-    if (state.type === 'collecting') this.#guard(() => this.#collected(state.visit, state.head));
+    if (state.type === 'collecting') this.#collected(state.visit, state.head);
   }
 
   requestFailed(status: number, message: string): void {

@@ -70,6 +70,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
       target: visit.admission.target.http,
       prefix,
       method: request.method,
+      broke: (reason) => visit.gate.broke(reason),
       wantAnswer: (wanted) => this.#target?.wantAnswer(wanted),
       complete: () => this.#complete(),
       failed: (message) => this.#failed(message),

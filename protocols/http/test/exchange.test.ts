@@ -194,6 +194,38 @@ describe('what passes', () => {
     expect(text).toMatch(/^HTTP\/1\.1 200 OK[^]*Connection: close\r\n\r\none two$/);
   });
 
+  test('an answer to HTTP/1.0 that the target breaks off ends in a reset, and not as if it were whole', async () => {
+    serve = (_request, response) => {
+      response.writeHead(200, { 'Content-Length': '100' });
+      response.write('half');
+      setTimeout(() => response.destroy(), 50);
+    };
+    const client = await RawClient.to(rig.port);
+    client.write(`GET /svc/x HTTP/1.0\r\nHost: gw\r\n${AUTH}\r\n\r\n`);
+    await client.until(/half/);
+    // It had a length: that tells already.
+    await client.until(() => client.closed);
+    serve = (_request, response) => {
+      response.write('half');
+      setTimeout(() => response.destroy(), 50);
+    };
+    const second = await RawClient.to(rig.port);
+    const reset = new Promise<NodeJS.ErrnoException>((resolve) => second.socket.once('error', resolve));
+    second.write(`GET /svc/x HTTP/1.0\r\nHost: gw\r\n${AUTH}\r\n\r\n`);
+    await second.until(/half/);
+    expect((await reset).code).toBe('ECONNRESET');
+  });
+
+  test('a defect of ours costs one request, and not the process', async () => {
+    const answer = (): never => {
+      throw new Error('a defect');
+    };
+    rig.judge = ({ path }) => (path === '/bad' ? ({ ...ALLOW, type: 'allow', http: { answer } } as never) : ALLOW);
+    expect((await fetch(`${rig.url}/bad`, { headers: authorized })).status).toBe(502);
+    expect((await fetch(`${rig.url}/good`, { headers: authorized })).status).toBe(200);
+    expect(rig.broke.join()).toContain('a defect');
+  });
+
   test('HEAD, 204 and 304 have no body, whatever they announce', async () => {
     serve = (request, response) => {
       if (request.url === '/304') response.writeHead(304, { 'Content-Length': '100', ETag: '"x"' });

@@ -128,7 +128,8 @@ export class ClientConnection implements ClientSide {
     // Without its last chunk, or before its length: whatever reads it sees that it is not whole.
     this.#release();
     this.#outbox.flush();
-    this.#stream.destroy();
+    if (this.#answers.untilClose) reset(this.#stream);
+    else this.#stream.destroy();
     this.#over.resolve();
   }
 
@@ -187,8 +188,8 @@ export class ClientConnection implements ClientSide {
     try {
       while (this.#step());
     } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      this.#broken(error);
+      if (error instanceof HttpError) this.#broken(error);
+      else this.#failed(error);
     } finally {
       this.#running = false;
     }
@@ -286,6 +287,12 @@ export class ClientConnection implements ClientSide {
     return this.#endsAfter(current) && !(current.body && current.wantsBody && framing.type !== 'none');
   }
 
+  /** A defect of ours costs this connection, and not everybody else theirs. */
+  #failed(error: unknown): void {
+    this.#listener.gate.broke(`a connection failed: ${String(error)}`);
+    this.#kill();
+  }
+
   #broken(error: HttpError): void {
     const state = this.#state;
     const message = capital(error.message);
@@ -370,6 +377,16 @@ export class ClientConnection implements ClientSide {
     if (type === 'waiting' && this.#inflow.bytes.length === 0) return this.#close();
     this.#broken(new HttpError(408, 'the head did not come in time'));
   }
+}
+
+/** An answer that ends with its connection would be whole if that ended in peace. */
+function reset(stream: Duplex & { resetAndDestroy?: () => void }): void {
+  try {
+    stream.resetAndDestroy?.();
+  } catch {
+    // TLS says by itself that it was cut off: there is no alert that closes it.
+  }
+  stream.destroy();
 }
 
 const ignore = (): void => undefined;

@@ -104,8 +104,8 @@ export class TargetConnection implements TargetSide {
     try {
       this.#run();
     } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      this.#fail(`the target's answer is not HTTP: ${error.message}`);
+      const known = error instanceof HttpError;
+      this.#fail(known ? `the target's answer is not HTTP: ${error.message}` : 'the gateway could not read the answer');
     }
   };
 

@@ -46,13 +46,15 @@ class WebSocketRelay implements Conversation {
   readonly #wires: Wires;
   readonly #readers = { client: new FrameReader(true), upstream: new FrameReader(false) };
   readonly #record: Recorder;
+  readonly #gate: Gate;
   readonly #edited: EditedFrames | undefined;
   readonly #messages = { client: 0, upstream: 0 };
   #finished = false;
   #why = 'closed';
 
-  constructor(wires: Wires, { record, editor }: WebSocketParts) {
+  constructor(wires: Wires, { record, gate, editor }: WebSocketParts) {
     this.#wires = wires;
+    this.#gate = gate;
     this.#record = record;
     if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
   }
@@ -125,7 +127,10 @@ class WebSocketRelay implements Conversation {
 
   /** A peer broke the protocol, or what it said must not pass. */
   #broke(from: Side, error: unknown): void {
-    if (!(error instanceof FrameError || error instanceof Unmasked)) throw error;
+    if (!(error instanceof FrameError || error instanceof Unmasked)) {
+      this.#gate.broke(`a WebSocket failed: ${String(error)}`);
+      return this.stop(CODES.failed, 'the gateway could not pass a message on');
+    }
     if (from === 'client') return this.stop(error instanceof FrameError ? error.code : CODES.policy, error.message);
     this.stop(CODES.failed, error.message);
   }
