@@ -6,9 +6,10 @@ import type { Duplex } from 'node:stream';
 import { CONTRACT, type Gate, type Protocol, type Secured } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
 import type { Listener } from './exchange.js';
-import { ClientConnection, type Security } from './h1/client.js';
+import { ClientConnection } from './h1/client.js';
 import { serveHttp2 } from './h2/front.js';
 import { replay } from './replay.js';
+import type { Security } from './security.js';
 
 export const http: Protocol = {
   name: 'http',

@@ -2,6 +2,7 @@
  * Answers on their way to a client by HTTP/1.1, one after the other. Owns: how each is framed for the version of its request. Does
  * not: order them, or end the connection.
  */
+import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import type { Outbox } from '../outbox.js';
 import type { AnswerHead } from '../ports.js';
@@ -59,6 +60,17 @@ export class Answers {
 
   end(trailers: readonly Header[]): void {
     if (this.#framing?.type === 'chunked') this.#outbox.push(Buffer.from(lastChunk(trailers), 'latin1'));
+  }
+
+  /** Ends the connection so that the client sees that the present one is not whole. */
+  breakOff(stream: Duplex & { resetAndDestroy?: () => void }): void {
+    // One that ends with its connection would be whole if that ended in peace.
+    try {
+      if (this.untilClose) stream.resetAndDestroy?.();
+    } catch {
+      // TLS says by itself that it was cut off: there is no alert that closes it.
+    }
+    stream.destroy();
   }
 
   /** HTTP/1.0 knows no chunks. */

@@ -11,6 +11,7 @@ import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
+import { type Security, checkDirected } from '../security.js';
 import { Answers } from './answers.js';
 import { type BodyReader, type BodySink, bodyReader, requestFraming } from './body.js';
 import { Deadline } from './deadline.js';
@@ -43,13 +44,6 @@ type State =
   | { readonly type: 'closing' }
   /** The stream is somebody else's, or gone. */
   | { readonly type: 'released' };
-
-export interface Security {
-  readonly secure: boolean;
-  readonly certificate?: Uint8Array | undefined;
-  /** The host that TLS was asked for: a request for another one is for somebody else (RFC 9110 section 7.4). */
-  readonly servername?: string | undefined;
-}
 
 export class ClientConnection implements ClientSide {
   readonly secure: boolean;
@@ -128,8 +122,7 @@ export class ClientConnection implements ClientSide {
     // Without its last chunk, or before its length: whatever reads it sees that it is not whole.
     this.#release();
     this.#outbox.flush();
-    if (this.#answers.untilClose) reset(this.#stream);
-    else this.#stream.destroy();
+    this.#answers.breakOff(this.#stream);
     this.#over.resolve();
   }
 
@@ -229,8 +222,6 @@ export class ClientConnection implements ClientSide {
 
   #start(head: RequestHead): void {
     const framing = requestFraming(head);
-    const { servername } = this.#security;
-    const misdirected = servername !== undefined && head.host.replace(/:[0-9]*$/, '').toLowerCase() !== servername;
     const exchange = new Exchange(this.#listener, this, incomingOf(head, framing));
     const body = bodyReader(framing);
     this.#answers.next(head.minor);
@@ -239,7 +230,7 @@ export class ClientConnection implements ClientSide {
       current: { head, exchange, body, wantsBody: false, answered: false },
     };
     this.#deadline.none();
-    if (misdirected) throw new HttpError(421, 'the Host header names another host than TLS was asked for');
+    checkDirected(head.host, this.#security);
     exchange.start();
   }
 
@@ -377,16 +368,6 @@ export class ClientConnection implements ClientSide {
     if (type === 'waiting' && this.#inflow.bytes.length === 0) return this.#close();
     this.#broken(new HttpError(408, 'the head did not come in time'));
   }
-}
-
-/** An answer that ends with its connection would be whole if that ended in peace. */
-function reset(stream: Duplex & { resetAndDestroy?: () => void }): void {
-  try {
-    stream.resetAndDestroy?.();
-  } catch {
-    // TLS says by itself that it was cut off: there is no alert that closes it.
-  }
-  stream.destroy();
 }
 
 const ignore = (): void => undefined;

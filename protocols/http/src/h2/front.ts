@@ -7,11 +7,11 @@ import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import { HttpError, badRequest } from '../errors.js';
 import { Exchange, type Listener } from '../exchange.js';
-import type { Security } from '../h1/client.js';
 import { METHODS, checkedTarget, isHost } from '../h1/head.js';
 import { listOf } from '../headers.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
+import { type Security, checkDirected } from '../security.js';
 import { fromRaw, toRaw } from './fields.js';
 
 /** How long a connection without a stream stays open, in milliseconds. */
@@ -167,7 +167,7 @@ class StreamSide implements ClientSide {
 }
 
 /** @throws HttpError for what HTTP/1.1 has no like of, and for what HTTP/1.1 would be refused for too */
-function incoming(raw: string[], ended: boolean, { servername }: Security): IncomingRequest {
+function incoming(raw: string[], ended: boolean, security: Security): IncomingRequest {
   const { pseudo, headers } = fromRaw(raw);
   const method = pseudo.get(':method') ?? '';
   if (method === 'CONNECT' || method === 'TRACE') throw new HttpError(405, `${method} does not pass the gateway`);
@@ -178,8 +178,7 @@ function incoming(raw: string[], ended: boolean, { servername }: Security): Inco
   const host = pseudo.get(':authority') ?? named[0]?.[1] ?? '';
   if (named.some(([, value]) => value !== host)) throw badRequest('the host header names another host than :authority');
   if (!isHost(host)) throw badRequest('the host is no host name');
-  if (servername !== undefined && host.replace(/:[0-9]*$/, '').toLowerCase() !== servername)
-    throw new HttpError(421, 'the request is for another host than TLS was asked for');
+  checkDirected(host, security);
   for (const [name, value] of headers) {
     if (name.includes('_')) throw badRequest('a header has `_` in its name, which some servers take for `-`');
     // nghttp2 takes Latin-1 and refuses control characters; CR and LF would be lines of HTTP/1.1.
