@@ -311,8 +311,8 @@ export class ClientConnection implements ClientSide {
   }
 
   readonly #kill = (): void => {
-    const current = this.#current;
-    if (current) current.exchange.clientGone();
+    if (this.#state.type === 'waiting' && this.#inflow.bytes.length === 0) return this.#close();
+    this.#current?.exchange.clientGone();
     this.#destroy();
   };
 
