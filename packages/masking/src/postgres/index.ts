@@ -7,6 +7,7 @@ export { fixedMask, isMarkable } from './fixed.js';
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export { isMaskable, maskFor, rowMask, unreadableValues } from './mask.js';
 export { filterMessage, filterNotification, type MessageRules, withoutFindings } from './messages.js';
+export type { PartMask } from './part-mask.js';
 export { RowMask, type RowMaskOptions } from './rows.js';
 export { CopyMasking, MAX_INLINE_BYTES, MAX_INLINE_CELLS, RowMasking } from './row-masking.js';
 export type { CellMask, Format, PgType } from './types.js';

@@ -9,7 +9,7 @@ import { fitting } from './results.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { splitSearchPath } from './settings.js';
 import { typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, rowOf, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, rowOf, unknown, withoutParts } from './value.js';
 
 interface SqlResult {
   readonly value: Value;
@@ -114,7 +114,7 @@ function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]
   const type = typeTag(analysis, routine.returns);
   const names = columnNames(analysis, routine);
   if (!names) {
-    const value = columns[0]?.value ?? NOTHING;
+    const value = withoutParts(columns[0]?.value ?? NOTHING);
     if (routine.returns === VOID) return { value: NOTHING };
     if (routine.returns === RECORD) return { value: rowOf(columns), columns };
     const { type: _, row: __, ...rest } = value;
