@@ -1,6 +1,18 @@
 import { analyzeShell } from '@sluice/shell';
 import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
-import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand, AppliedHold, AppliedMask } from '@sluice/contract';
+import type {
+  Answer,
+  AppliedHold,
+  AppliedMask,
+  Command,
+  Deny,
+  Dialect,
+  Facts,
+  HttpCommand,
+  RuleMatch,
+  SqlCommand,
+  TextRange,
+} from '@sluice/contract';
 import {
   type CompiledPolicy,
   type PolicyContext,
@@ -80,6 +92,7 @@ export class Judge {
     const { text } = command;
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
+    if (command.type === 'http') return this.#inWords(text, unjudged('nothing here reads requests by HTTP'));
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -92,8 +105,13 @@ export class Judge {
     );
   }
 
+  /** See `Gate.split`. */
+  split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
+    return this.#languages.get(dialect.name)?.split?.(text, dialect);
+  }
+
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
-  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
+  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand>): Judged {
     const { text, type } = command;
     const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
     if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))

@@ -9,7 +9,7 @@ import {
 } from '@sluice/contract';
 import { MAX_CANDIDATES, type Proven, TokenError, readLoginName } from '@sluice/identity';
 import type { Connection, Listener, Services } from './services.js';
-import type { SessionView } from './session-view.js';
+import type { SessionView } from '@sluice/audit';
 
 /** Somebody whose proof was good, however they proved it. */
 export interface Proof extends Partial<Proven> {
@@ -113,6 +113,14 @@ export class Login {
           fail: () => fail(),
         };
       },
+      mysql: () => ({
+        candidates: identity.mysql(user).map(({ tokenId, sha1, sha256 }) => ({
+          sha1,
+          sha256,
+          admit: () => admit(identity.proven(tokenId)),
+        })),
+        fail: () => fail(),
+      }),
       password: token,
       bearer: token,
       offers: (key) => sshIdentities.offers(key, this.#session.address),

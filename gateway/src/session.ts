@@ -7,6 +7,7 @@ import {
   type Command,
   type Deny,
   type DenyReason,
+  type Dialect,
   type Ending,
   ENDING_KINDS,
   type Gate,
@@ -17,22 +18,21 @@ import {
   type Principal,
   type ResponseEvent,
   type Secured,
+  type TextRange,
 } from '@sluice/contract';
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
-import type { MaskSession } from '@sluice/sql-postgres';
+import { type MaskSession, impactOf } from '@sluice/sql-postgres';
 import type { Maker } from '@sluice/identity';
-import { Counters } from './counters.js';
+import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';
-import { HeldStream } from './held-stream.js';
 import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
-import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
 import { Way, openTargetLookup } from './target.js';
-import { secureClient } from './tls.js';
+import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
@@ -195,6 +195,10 @@ export class Session implements Gate, LoginSession {
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, patience))
       : this.#answer(command, judgement, patience);
+  }
+
+  split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
+    return (this.#judge ??= this.#services.judge(this)).split(text, dialect);
   }
 
   /** A command is at work at the target. */

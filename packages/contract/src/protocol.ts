@@ -1,13 +1,15 @@
 /**
- * The contract: a `Protocol` knows bytes, the `Gate` knows people, rules and the record. Owns: these two and what passes between
- * them by name. Does not: the words of SQL, SSH and logins, which have files beside it.
+ * The contract: a `Protocol` knows bytes, the `Gate` knows people, rules and the record. Owns: these two, what passes between
+ * them by name, and the doors that lead to a gate. Does not: the words of SQL, SSH, HTTP and logins, which have files beside it.
  */
 import type { Duplex } from 'node:stream';
 import type { Answer } from './decision.js';
 import type { Command } from './command.js';
-import type { Challenge } from './login.js';
+import type { HttpHead, HttpProof, HttpTarget, OwnAnswer, OwnRequest, Route } from './http.js';
+import type { Admission, Challenge, Refusal } from './login.js';
 import type { Notice } from './reasons.js';
 import type { ResponseEvent } from './response.js';
+import type { Dialect, TextRange } from './sql.js';
 import type { Words } from './words.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
@@ -66,12 +68,15 @@ export interface Gate {
   readonly requireTls: boolean;
   /** Whether a secret may be asked for without TLS (the client is on this machine). */
   readonly loopback: boolean;
+  /** On listeners of protocols whose requests each say who they are from. */
+  readonly entrance?: Entrance;
 
   /**
    * TLS in the middle of a protocol. As 'client' the gateway is the TLS server; as 'upstream' it is the TLS client and
-   * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS.
+   * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS. `alpn`: what this
+   * side speaks, best first; absent: what the protocol always speaks.
    */
-  secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured>;
+  secure(stream: Duplex, side: 'client' | 'upstream', alpn?: readonly string[]): Promise<Secured>;
   /**
    * The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. In a protocol
    * whose user names are accounts of the target (SSH) `user` is empty: it is whoever the proof belongs to; `account` is
@@ -87,19 +92,65 @@ export interface Gate {
   opened(): void;
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;
-  /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
+  /**
+   * A connection to the target of its own, each time. What is written to it leaves only after the journal has this turn's commands.
+   * Whoever closes the session closes what it dialled: the protocol, when `signal` is aborted.
+   */
   dial(): Promise<Duplex>;
   /**
    * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
    * people would have to release is refused.
    */
   ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
+  /**
+   * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
+   * nobody can tell, so that the text is one command.
+   */
+  split?(text: string, dialect: Dialect): readonly TextRange[] | undefined;
   /** Records what the client was given. */
   record(event: ResponseEvent): void;
   /** Registers what an out-of-band cancel with this key does. False when the key is taken: choose another. */
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean;
   /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */
   cancel(key: Uint8Array): Promise<void>;
+}
+
+/**
+ * The door of a listener whose requests each say who they are from. `Gate.entrance`, one per socket. A `Gate` that has one has
+ * no principal: all but `secure`, `turn`, `broke`, `signal`, `draining`, `limits` and `words` is for the gates of visits.
+ */
+export interface Entrance {
+  /** Where a request goes by its host and its path as sent: the host name first, then the longest prefix; or what the port is for. */
+  route(host: string, path: string): Route | undefined;
+  /**
+   * Whoever the proofs belong to, at the connection of the route. At once where they are known, which is the hot path. The same
+   * principal, connection and address get the same `Visit` object for as long as it lasts: key a pool by it. Without any proof, with
+   * a wrong one, and with a route that does not exist the refusal is the same `wrong-proof`; once somebody is proven, a refusal
+   * for an unknown route or one of no access has a `menu` with the connections they may use.
+   *
+   * @param route undefined: there is none
+   * @param proofs all that the request shows; proofs that differ are refused (`proofs-differ`)
+   */
+  enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal>;
+  /** Answers a request to a path of the gateway's own (`OWN_PATH`). Never rejects. */
+  own(request: OwnRequest): Promise<OwnAnswer>;
+}
+
+/** What one principal does at one connection from one address, by however many sockets and streams: a session. */
+export interface Visit {
+  readonly admission: Admission & { readonly target: { readonly http: HttpTarget } };
+  /**
+   * Of the visit. `dial` may be called for as many connections to the target as a pool holds, and command ids count up within the
+   * visit, whatever socket they came by. When `signal` is aborted every request in flight ends, and the pool is closed.
+   */
+  readonly gate: Gate;
+  /** The next id for a command. */
+  nextId(): number;
+  /**
+   * Whether the verdict on such a request can hang on its body, by the rules in force, so that it has to be read whole before it is
+   * asked about: `body` is then 'whole', or 'stream' where it is longer than `limits.message`, which the gate refuses.
+   */
+  needsBody(head: HttpHead): boolean;
 }
 
 /** What a protocol can do for a command that waits for people. */
@@ -109,8 +160,13 @@ export interface Patience {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   settled(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Tells the client what it waits for. Only once `settled` has resolved. */
-  say(notice: Notice): void;
+  /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
+  say?(notice: Notice): void;
+  /**
+   * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
+   * the request stays open, and the identical command passes once when it has been approved. 0: it does not wait at all.
+   */
+  readonly within?: number;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
 }
@@ -124,4 +180,8 @@ export interface Secured {
   readonly endpoint?: Uint8Array;
   /** The application protocol that ALPN settled on. */
   readonly alpn?: string;
+  /** The host that the client asked for (SNI, RFC 6066 section 3), lower case. */
+  readonly servername?: string;
+  /** The client's certificate, DER, where it showed one that a CA of the configuration vouches for. */
+  readonly certificate?: Uint8Array;
 }
