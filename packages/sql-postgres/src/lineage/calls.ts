@@ -226,7 +226,9 @@ function notAFunction(analysis: Analysis, one: Call): Value {
     if (field) return field.value;
     if (SYSTEM.has(plain) && argument.row) return computed([]);
     const schemas = schema === undefined ? analysis.path : [schema];
-    const type = firstOf(schemas, (name) => analysis.catalog.type(name, plain));
+    const type = analysis.session.overlay.defined.has(plain)
+      ? undefined
+      : firstOf(schemas, (name) => analysis.catalog.type(name, plain));
     const names = [{ String: { sval: type?.schema ?? '' } }, { String: { sval: plain } }];
     if (type) {
       mayFail(analysis, argument);

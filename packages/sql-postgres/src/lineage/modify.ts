@@ -46,7 +46,7 @@ class Changed {
     const found = this.#found;
     const own = found.type === 'temporary';
     // Behind a view of the session there may be a table of everybody's.
-    const temporary = own && !found.relation.view;
+    const temporary = own && !found.relation.view && found.relation.permanent === undefined;
     const name = own ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
     this.#analysis.moves(
       { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },

@@ -136,8 +136,8 @@ const VOID = 2278;
 const RECORD = 2249;
 
 /** The fields that a function says it returns; undefined where it returns no composite that it names. */
-function columnNames({ catalog }: Analysis, { outputs, returns }: Routine): string[] | undefined {
+function columnNames(analysis: Analysis, { outputs, returns }: Routine): string[] | undefined {
   if (outputs.length > 1) return outputs.map(({ name }, index) => name || `column${index + 1}`);
-  const relation = catalog.relationByOid(catalog.typeByOid(returns)?.relation ?? 0);
+  const relation = analysis.relationOf(analysis.catalog.typeByOid(returns));
   return relation?.columns.map(({ name }) => name);
 }

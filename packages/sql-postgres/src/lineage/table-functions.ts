@@ -101,7 +101,7 @@ function outputsOf(analysis: Analysis, { outputs, returns }: Routine, alias: str
     return argument && isScalar(analysis, argument) ? [alias] : undefined;
   }
   if (returns === RECORD) return undefined;
-  const relation = analysis.catalog.relationByOid(analysis.catalog.typeByOid(returns)?.relation ?? 0);
+  const relation = analysis.relationOf(analysis.catalog.typeByOid(returns));
   return relation ? relation.columns.map(({ name }) => name) : [alias];
 }
 

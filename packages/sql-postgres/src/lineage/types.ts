@@ -14,7 +14,7 @@ const ANYTHING: ReadonlySet<number> = new Set([
 export function findType({ catalog, path, session }: Analysis, fields: Fields): Type | undefined {
   const [name = '', schema] = strings(fields['names']).reverse();
   // The row type of a table of the session may come first, and is not in the catalog.
-  if (schema === undefined && session.overlay.relations.has(name)) return undefined;
+  if (session.overlay.relations.has(name) || session.overlay.defined.has(name)) return undefined;
   const found = schema === undefined ? firstOf(path, (one) => catalog.type(one, name)) : catalog.type(schema, name);
   const isArray = Array.isArray(fields['arrayBounds']);
   return isArray && found ? catalog.typeByOid(found.array) : found;
@@ -39,7 +39,7 @@ export function fieldsOf(analysis: Analysis, value: Value): readonly Column[] | 
   const { catalog } = analysis;
   let type = value.type ? catalog.typeByOid(value.type) : undefined;
   while (type?.kind === 'd') type = catalog.typeByOid(type.base);
-  const relation = type && catalog.relationByOid(type.relation);
+  const relation = analysis.relationOf(type);
   return relation?.columns.map((column) => ({ name: column.name, value: computed([value], 'derived', column.type) }));
 }
 
