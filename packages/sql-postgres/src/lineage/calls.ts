@@ -6,6 +6,7 @@ import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
+import { chosen } from './overloads.js';
 import { castReason, changedByCall, partsOfCall } from './parts.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, storedValue, writeSetting } from './settings.js';
@@ -85,7 +86,9 @@ export function resultOf(analysis: Analysis, one: Call): Result {
 
 function resultByName(analysis: Analysis, one: Call): Result {
   const all = [...one.args, ...one.others];
-  const found = findRoutines(analysis, one.name);
+  const candidates = findRoutines(analysis, one.name);
+  const only = chosen(analysis, one, candidates);
+  const found = only ? [only] : candidates;
   if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
   const own = found.filter(({ schema }) => schema !== 'pg_catalog');
   // How many rows a set has, its arguments decide.

@@ -106,7 +106,10 @@ function argumentsOf({ inputs, inputNames, name: routine }: Routine, call: Call)
     if (key === '' || key === routine) return undefined;
     const named = call.argNames.indexOf(inputNames[index] ?? '');
     const given = named >= 0 ? call.args[named] : call.argNames[index] === undefined ? call.args[index] : undefined;
-    return given ?? unknown('leaves an argument to its default');
+    if (!given) return unknown('leaves an argument to its default');
+    // In the body it is of the type that the function declares.
+    const { stored: _, ...value } = given;
+    return value;
   };
 }
 
