@@ -8,7 +8,8 @@ import { documentMask } from './document.js';
 import { quotedElement } from './array.js';
 import { writtenField } from './composite.js';
 import { fixedMask } from './fixed.js';
-import { maskFor, unread } from './mask.js';
+import { unread } from '../unreadable.js';
+import { maskFor } from './mask.js';
 import type { PartMask } from './part-mask.js';
 import { type CellMask, Malformed } from './types.js';
 
