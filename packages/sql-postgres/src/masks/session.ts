@@ -467,9 +467,10 @@ const reads = ({ actions }: Facts, statement?: number): boolean =>
       action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
   );
 
-/** Whether it does anything but read. */
+/** What is said of relations that this transaction has defined, or that nobody knows. */
+const BEHIND = /^stands behind a definition in the same transaction|^uses the relation .* which is not known$/s;
 const writes = ({ actions }: Facts, statement: number): boolean =>
-  actions.some((action) => action.statement === statement && action.effects.some((effect) => effect !== 'read'));
+  actions.some((action) => action.statement === statement && action.effects.includes('write'));
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
 function unknownUse(facts: Facts, masked: MaskedColumns): MaskedUse {
@@ -493,7 +494,8 @@ function useOf(
     // Nobody knows which conditions stand in what could not be followed, nor what they are on.
     const unknownRead = unknown !== undefined && reads(facts, statement);
     if (conditionsOnUnknown.length > 0 || unknownRead) asked.add('other');
-    if (unknownRead && writes(facts, statement)) moved.add('unknown');
+    // Into what this transaction has defined: where its values go is not known, nor which they are.
+    if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
     if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
     for (const { column, kind, values, arrays } of predicates) {
       // Of a column that is gone it is not known any more whether it was masked.
