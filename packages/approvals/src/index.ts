@@ -1,8 +1,6 @@
 export { Approvals, type Held } from './approvals.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
-  inBrief,
-  mayRelease,
   satisfied,
   type Asked,
   type Impact,
