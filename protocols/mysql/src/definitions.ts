@@ -1,0 +1,30 @@
+/** Definitions of columns (Protocol::ColumnDefinition41): read, and with flags taken off. Pure. */
+import type { MySqlColumn } from '@sluice/contract';
+import { Fields } from './packets.js';
+
+/** Flag of a column that is never NULL. */
+const NOT_NULL = 1;
+
+export function readDefinition(payload: Buffer): MySqlColumn {
+  const fields = new Fields(payload);
+  const text = (): string => fields.counted().toString('utf8');
+  fields.counted();
+  const [schema, table, orgTable, name, orgName] = [text(), text(), text(), text(), text()];
+  fields.number();
+  const charset = fields.uint(2);
+  const length = fields.uint(4);
+  const type = fields.uint(1);
+  const flags = fields.uint(2);
+  return { schema, table, orgTable, name, orgName, charset, length, type, flags, decimals: fields.uint(1) };
+}
+
+/** The same for a column that may be NULL from now on. */
+export function asNullable(payload: Buffer): Buffer {
+  const made = Buffer.from(payload);
+  const fields = new Fields(made);
+  for (let at = 0; at < 6; at++) fields.counted();
+  fields.number();
+  fields.bytes(7);
+  made[fields.at] = (made[fields.at] as number) & ~NOT_NULL;
+  return made;
+}
