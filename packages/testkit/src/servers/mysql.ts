@@ -182,6 +182,7 @@ async function launch(
       `--log-error=${logOf(folder)}`,
       `--init-file=${initFile(folder)}`,
       '--skip-name-resolve',
+      '--secure-file-priv=',
       '--innodb-buffer-pool-size=32M',
       '--max-connections=200',
       ...(flavour === 'mysql' ? ['--mysqlx=OFF', '--disable-log-bin', ...rootOption()] : userOption(owner, 'mysql')),
