@@ -25,7 +25,7 @@ import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
 import { BINARY_ROWS } from './results.js';
 import { type Running, running } from './running.js';
-import { QUESTION, TRACKING } from './session-state.js';
+import { QUESTION } from './session-state.js';
 import type { Shared, Turn } from './shared.js';
 import { SqlNames } from './sql-names.js';
 import { StatementTexts } from './statement-texts.js';
@@ -117,8 +117,10 @@ export class FromClient {
     this.#askTarget(QUESTION, ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
       session.stale = false;
-      if (!session.answered(row)) return;
-      this.#askTarget(TRACKING, () => {
+      const tracking = session.answered(row);
+      if (tracking === undefined) return;
+      this.#askTarget(tracking, () => {
+        // What it changed has been reported too.
         session.stale = false;
       });
     });
@@ -195,7 +197,7 @@ export class FromClient {
       const command = running(this.#id, 'run', allow);
       const ended: Ended = (outcome) => {
         if (outcome === 'error') this.#texts = undefined;
-        else this.#names.ran(allow.facts);
+        this.#ran(command, text, outcome);
       };
       this.#send(queryPacket(bytes), { kind: 'query', command, moreFollow: texts.more, ended });
     });
@@ -207,8 +209,7 @@ export class FromClient {
       const command = running(this.#id, 'run', allow);
       // Rows alone can be read again from the record.
       if (kind === 'fields' || kind === 'text') command.full = true;
-      const ended: Ended = (outcome) => outcome === 'ok' && this.#names.ran(allow.facts);
-      this.#send(raw, { kind, command, ended });
+      this.#send(raw, { kind, command, ended: (outcome) => this.#ran(command, text, outcome) });
     });
   }
 
@@ -244,7 +245,7 @@ export class FromClient {
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: Ended = (outcome, cursor) => {
           if (cursor) statement.cursor = command;
-          if (outcome === 'ok') this.#names.ran(allow.facts);
+          this.#ran(command, text, outcome);
         };
         // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
         const named = Buffer.from(raw);
@@ -314,6 +315,12 @@ export class FromClient {
     if (option > 1) return this.#refuse(unknownCommand());
     this.#multi = option === 0;
     this.#give(plainEof(this.#shared.session.status, this.#noEof));
+  }
+
+  /** What a statement has changed for those behind it; one that failed may have done half of it. */
+  #ran({ facts, reported }: Running, text: string, outcome: 'ok' | 'error'): void {
+    this.#shared.session.ran(facts, text, reported);
+    if (outcome === 'ok') this.#names.ran(facts);
   }
 
   /** The connection is as at its start. */

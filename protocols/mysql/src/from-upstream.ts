@@ -242,6 +242,7 @@ export class FromUpstream {
     session.status = part.status;
     const changed = read && session.reported(read);
     if (running) {
+      if (read && read.changes.length > 0) running.reported = true;
       running.masking?.completed(running.results++);
       // A cursor's rows are still to be fetched.
       if (!part.cursor) running.editor = undefined;

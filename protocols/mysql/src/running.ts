@@ -14,6 +14,8 @@ export interface Running extends Recorded {
   results: number;
   /** Rows of those. */
   rowsBefore: number;
+  /** The target has reported a change of the session. */
+  reported: boolean;
 }
 
 export const running = (
@@ -30,6 +32,7 @@ export const running = (
   format,
   results: 0,
   rowsBefore: 0,
+  reported: false,
   rows: 0,
   bytes: 0,
   kept: 0,

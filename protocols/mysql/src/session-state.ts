@@ -2,7 +2,7 @@
  * What of the session decides how a text is read, as the target has confirmed it: sql_mode, character sets, the default database.
  * Owns: that state, the question that asks for it, and the setting that keeps the target reporting it. Does not: send either.
  */
-import type { MySqlDialect } from '@sluice/contract';
+import type { Effect, Facts, MySqlDialect } from '@sluice/contract';
 import { type Change, type Ok, STATUS, TRACK, schema, variables } from './replies.js';
 import { isFollowed } from './text.js';
 
@@ -19,8 +19,8 @@ const FOLLOWED = [
 export const QUESTION =
   'SELECT @@session_track_system_variables, @@session_track_schema, @@sql_mode, @@character_set_client, DATABASE()';
 
-/** Adds to the list what the gateway follows, and leaves what the client asked for. */
-export const TRACKING = `SET session_track_system_variables = CONCAT_WS(',', NULLIF(@@session_track_system_variables, ''), '${FOLLOWED.join(',')}'), session_track_schema = ON`;
+/** A name in the list of what is reported. */
+const TRACKED_NAME = /^[a-z0-9_*]{1,64}$/;
 
 /** Modes that give the server another grammar (MariaDB). */
 const OTHER_GRAMMARS: ReadonlySet<string> = new Set(['ORACLE', 'MSSQL', 'DB2', 'MAXDB', 'POSTGRESQL']);
@@ -83,11 +83,13 @@ export class SessionState {
   /**
    * The answer to `QUESTION`.
    *
-   * @returns whether the target has to be told what to report (`TRACKING`)
+   * @returns a statement that has the target report what the gateway follows, besides what the client asked for; undefined: it
+   *   does already
    */
-  answered(row: readonly (string | null)[]): boolean {
+  answered(row: readonly (string | null)[]): string | undefined {
     const [list, schemas, sqlMode, charset, database] = row;
-    const names = new Set((list ?? '').split(',').map((one) => one.trim().toLowerCase()));
+    const written = (list ?? '').split(',').map((one) => one.trim().toLowerCase());
+    const names = new Set(written.filter((one) => TRACKED_NAME.test(one)));
     const reports = FOLLOWED.every((one) => names.has(one) || names.has('*'));
     // A list that has all of the gateway's own is no wish of the client's.
     if (!reports || schemas !== '1') {
@@ -98,7 +100,20 @@ export class SessionState {
     this.#charset = (charset ?? '').toLowerCase();
     this.#database = database ?? undefined;
     this.#dialect = undefined;
-    return !reports || schemas !== '1';
+    if (reports && schemas === '1') return undefined;
+    const all = [...new Set([...names, ...FOLLOWED])].join(',');
+    return `SET session_track_system_variables = '${all}', session_track_schema = ON`;
+  }
+
+  /**
+   * A statement has run. Reports tell what a plain one changed; code that nobody has read can have changed what is reported, and so
+   * can a setting of which no report came.
+   */
+  ran({ actions }: Facts, text: string, reported: boolean): void {
+    const has = (effect: Effect): boolean => actions.some(({ effects }) => effects.includes(effect));
+    if (has('execute') || has('unknown')) this.stale = true;
+    else if (has('session') && !actions.every(({ verb }) => TRANSACTION.has(verb)))
+      this.stale ||= !reported || TRACKING_NAMED.test(text);
   }
 
   /** An OK of the target: takes up what it reports. @returns what of it the client may have, and undefined where that is all */
@@ -132,6 +147,19 @@ export class SessionState {
     this.#dialect = undefined;
   }
 }
+
+/** They leave settings as they are. */
+const TRANSACTION: ReadonlySet<string> = new Set([
+  'begin',
+  'start',
+  'start transaction',
+  'commit',
+  'rollback',
+  'savepoint',
+  'release',
+  'release savepoint',
+]);
+const TRACKING_NAMED = /session_track/i;
 
 const words = (list: string): string[] =>
   list
