@@ -51,8 +51,19 @@ const OFFERED =
   C.sessionTrack |
   C.deprecateEof;
 
-/** What the greeting of the gateway offers. */
-export const offered = (tls: boolean): number => (tls ? OFFERED | C.tls : OFFERED);
+/**
+ * Of MariaDB's own flags: definitions of columns tell what is behind their type (JSON, UUID), which some drivers decode by. Not
+ * offered: those that change requests or leave definitions out.
+ */
+export const EXTENDED_METADATA = 1 << 3;
+
+/** What the greeting of the gateway offers. A server of MariaDB is told by a flag that it leaves out, and has flags of its own. */
+export function offered(tls: boolean, asMariadb: boolean): { readonly capabilities: number; readonly extended: number } {
+  const capabilities = tls ? OFFERED | C.tls : OFFERED;
+  return asMariadb
+    ? { capabilities: capabilities & ~C.longPassword, extended: EXTENDED_METADATA }
+    : { capabilities, extended: 0 };
+}
 
 /** What decides the shape of answers is as the client has it, so that answers need no translation. */
 const MIRRORED =

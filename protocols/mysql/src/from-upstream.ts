@@ -5,7 +5,7 @@
 import { type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import { asNullable, readDefinition } from './definitions.js';
+import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, ok, readError, readOk } from './replies.js';
@@ -225,12 +225,23 @@ export class FromUpstream {
       case 'count':
       case 'definition':
         if (turn.own || this.#discarding) return 'nothing';
-        if (!turn.running?.masking || turn.running.phase === 'prepare') return undefined;
-        this.#description.push(Buffer.from(payload));
-        return 'nothing';
+        return this.#described(turn.running, part.type === 'count' ? payload : this.#definition(payload));
       default:
         return turn.own || this.#discarding ? 'nothing' : undefined;
     }
+  }
+
+  #definition(payload: Buffer): Buffer {
+    return this.#shared.addsMetadata ? withMetadata(payload) : payload;
+  }
+
+  /** Undefined: it passes as it came. */
+  #described(running: Running | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (running?.masking && running.phase !== 'prepare') {
+      this.#description.push(Buffer.from(payload));
+      return 'nothing';
+    }
+    return this.#shared.addsMetadata ? payload : undefined;
   }
 
   /** OK or EOF: what the target reports is taken up, and taken out where the client has not asked for it. */

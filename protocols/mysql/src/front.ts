@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { Ending, Gate } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
-import { offered } from './capabilities.js';
+import { CAPABILITY, offered } from './capabilities.js';
 import { type Response, greeting, isTlsRequest, readResponse } from './handshake.js';
 import { MAX_LOGIN_BYTES } from './login.js';
 import { framed, readPacket } from './packets.js';
@@ -21,6 +21,8 @@ export interface Face {
   /** The way to log in that the greeting names. */
   readonly plugin: string;
 }
+
+const isMariadb = (version: string): boolean => /mariadb/i.test(version);
 
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
@@ -52,14 +54,17 @@ export class Front {
   /** Greets, and reads how the client introduces itself. */
   async start({ version, thread, plugin }: Face): Promise<{ readonly response: Response; readonly nonce: Buffer }> {
     const nonce = newNonce();
-    const capabilities = offered(this.#gate.tls);
-    this.send(greeting({ version, thread, nonce, capabilities, plugin, charset: UTF8MB4, status: STATUS.autocommit }));
+    const offer = offered(this.#gate.tls, isMariadb(version));
+    this.send(greeting({ version, thread, nonce, ...offer, plugin, charset: UTF8MB4, status: STATUS.autocommit }));
     let payload = await this.receive();
     if (this.#gate.tls && isTlsRequest(payload)) {
       await this.#secure();
       payload = await this.receive();
     }
-    return { response: readResponse(payload), nonce };
+    const response = readResponse(payload);
+    // What the client has and the gateway did not offer is not in force.
+    const capabilities = response.capabilities & (offer.capabilities | CAPABILITY.longPassword);
+    return { response: { ...response, capabilities, extended: response.extended & offer.extended }, nonce };
   }
 
   send(payload: Buffer): void {

@@ -16,9 +16,12 @@ export interface Greeting {
   /** Number of the server's character set. */
   readonly charset: number;
   readonly status: number;
+  /** MariaDB's own flags; 0: it is none. */
+  readonly extended: number;
 }
 
-export function greeting({ version, thread, nonce, capabilities, plugin, charset, status }: Greeting): Buffer {
+export function greeting(one: Greeting): Buffer {
+  const { version, thread, nonce, capabilities, plugin, charset, status, extended } = one;
   return Buffer.concat([
     uint(10, 1),
     terminated(version),
@@ -30,7 +33,8 @@ export function greeting({ version, thread, nonce, capabilities, plugin, charset
     uint(status, 2),
     uint(capabilities >>> 16, 2),
     uint(NONCE_BYTES + 1, 1),
-    Buffer.alloc(10),
+    Buffer.alloc(6),
+    uint(extended, 4),
     terminated(nonce.subarray(8)),
     terminated(plugin),
   ]);
@@ -48,10 +52,12 @@ export function readGreeting(payload: Buffer): Greeting {
   const status = fields.uint(2);
   const capabilities = (low | (fields.uint(2) << 16)) >>> 0;
   const size = fields.uint(1);
-  fields.bytes(10);
+  fields.bytes(6);
+  const own = fields.uint(4);
+  const extended = capabilities & CAPABILITY.longPassword ? 0 : own;
   const rest = fields.bytes(Math.max(13, size - 8)).subarray(0, NONCE_BYTES - 8);
   const plugin = capabilities & CAPABILITY.pluginAuth && fields.left > 0 ? untilNul(fields.rest()) : '';
-  return { version, thread, nonce: Buffer.concat([first, rest]), capabilities, plugin, charset, status };
+  return { version, thread, nonce: Buffer.concat([first, rest]), capabilities, plugin, charset, status, extended };
 }
 
 /** MySQL once left out the NUL behind the name of a plug-in. */
@@ -71,6 +77,8 @@ export interface Response {
   readonly plugin: string;
   /** Connection attributes, as they came. */
   readonly attributes: Buffer | undefined;
+  /** MariaDB's own flags. */
+  readonly extended: number;
 }
 
 /** A request for TLS is the start of a response, and nothing more. */
@@ -87,7 +95,8 @@ export function readResponse(payload: Buffer): Response {
   if (!has(CAPABILITY.secureConnection)) throw malformed('the client knows only the passwords of MySQL before 4.1');
   const maxPacket = fields.uint(4);
   const charset = fields.uint(1);
-  fields.bytes(23);
+  fields.bytes(19);
+  const own = fields.uint(4);
   const user = fields.terminated().toString('utf8');
   const proof = has(CAPABILITY.pluginAuthLengths) ? fields.counted() : fields.bytes(fields.uint(1));
   const database =
@@ -103,14 +112,23 @@ export function readResponse(payload: Buffer): Response {
     database: database === '' ? undefined : database,
     plugin,
     attributes: attributes && Buffer.from(attributes),
+    extended: has(CAPABILITY.longPassword) ? 0 : own,
   };
 }
 
-const opening = (capabilities: number, maxPacket: number, charset: number): Buffer =>
-  Buffer.concat([uint(capabilities >>> 0, 4), uint(maxPacket, 4), uint(charset, 1), Buffer.alloc(23)]);
+type Opening = Pick<Response, 'capabilities' | 'charset' | 'extended'>;
 
-export const tlsRequest = (capabilities: number, charset: number): Buffer =>
-  opening((capabilities | CAPABILITY.tls) >>> 0, MAX_UPSTREAM_PACKET, charset);
+const opening = ({ capabilities, charset, extended }: Opening): Buffer =>
+  Buffer.concat([
+    uint(capabilities >>> 0, 4),
+    uint(MAX_UPSTREAM_PACKET, 4),
+    uint(charset, 1),
+    Buffer.alloc(19),
+    uint(extended, 4),
+  ]);
+
+export const tlsRequest = (one: Opening): Buffer =>
+  opening({ ...one, capabilities: one.capabilities | CAPABILITY.tls });
 
 /** What the gateway says it takes from a target, in bytes. */
 const MAX_UPSTREAM_PACKET = 0x4000_0000;
@@ -120,7 +138,7 @@ export function response(one: Omit<Response, 'maxPacket'>): Buffer {
   if (one.database !== undefined) capabilities |= CAPABILITY.connectWithDatabase;
   if (one.attributes) capabilities |= CAPABILITY.connectAttributes;
   return Buffer.concat([
-    opening(capabilities >>> 0, MAX_UPSTREAM_PACKET, one.charset),
+    opening({ ...one, capabilities }),
     terminated(one.user),
     counted(one.proof),
     ...(one.database === undefined ? [] : [terminated(one.database)]),

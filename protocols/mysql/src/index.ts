@@ -5,7 +5,6 @@
  */
 import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol, type Refusal } from '@sluice/contract';
 import { pump } from '@sluice/wire';
-import { offered } from './capabilities.js';
 import { useStatement } from './commands.js';
 import { Front } from './front.js';
 import type { Response } from './handshake.js';
@@ -71,16 +70,14 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
   const unready = await unreadyFor(outcome, gate, wish.database);
   if (unready) return front.close(unready);
 
-  // What the client has and the gateway did not offer is not in force.
-  const capabilities = response.capabilities & offered(gate.tls);
-  const upstream = await openUpstream(gate, outcome.target, { ...response, capabilities, database: wish.database });
+  const upstream = await openUpstream(gate, outcome.target, { ...response, database: wish.database });
   common.version = upstream.version;
   if (front.stream.destroyed) {
     upstream.stream.destroy();
     return;
   }
   const commands = wish.database === undefined ? 0 : 1;
-  const session = new Session(gate, sessions, { admitted: outcome, upstream, capabilities, commands });
+  const session = new Session(gate, sessions, { admitted: outcome, upstream, client: response, commands });
   front.release();
   front.send(plainOk(STATUS.autocommit));
   gate.opened();

@@ -6,6 +6,7 @@ import type { Admission, Deny, Ending, Gate, MySqlDialect } from '@sluice/contra
 import type { Conversation, Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
+import type { Response } from './handshake.js';
 import { SessionState } from './session-state.js';
 import type { KillTarget } from './shared.js';
 import { type Upstream, killUpstream } from './upstream.js';
@@ -23,8 +24,8 @@ const UNJUDGED: Deny = {
 export interface Opened {
   readonly admitted: Admission;
   readonly upstream: Upstream;
-  /** As the client has them. */
-  readonly capabilities: number;
+  /** Flags as the client has them. */
+  readonly client: Pick<Response, 'capabilities' | 'extended'>;
   /** Command ids that the start has used. */
   readonly commands: number;
 }
@@ -43,7 +44,8 @@ export class Session {
 
   converse(wires: Wires): Conversation {
     const gate = this.#gate;
-    const { upstream, capabilities, commands } = this.#opened;
+    const { upstream, client, commands } = this.#opened;
+    const { capabilities } = client;
     const conversation = new MySqlConversation({
       wires,
       port: {
@@ -67,6 +69,7 @@ export class Session {
       ),
       limits: gate.limits,
       capabilities,
+      addsMetadata: client.extended !== upstream.extended,
       commands,
     });
     this.#conversation = conversation;

@@ -35,6 +35,8 @@ export interface Setup {
   readonly limits: { readonly message: number; readonly recorded: number };
   /** As the client has them. */
   readonly capabilities: number;
+  /** The client reads metadata in each definition that the target does not send. */
+  readonly addsMetadata: boolean;
   /** Command ids that the start of the session has used. */
   readonly commands: number;
 }

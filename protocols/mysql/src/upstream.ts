@@ -25,10 +25,12 @@ export interface Upstream {
   readonly version: string;
   readonly thread: number;
   readonly capabilities: number;
+  /** MariaDB's own flags that are in force. */
+  readonly extended: number;
 }
 
 /** How the client came, as far as the target is to know. */
-export type Wishes = Pick<Response, 'capabilities' | 'charset' | 'database' | 'attributes'>;
+export type Wishes = Pick<Response, 'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'>;
 
 /** The target could not be opened. The words go to the client, so they hold no secret. */
 export class UpstreamError extends WireError {
@@ -65,20 +67,21 @@ export async function openUpstream(gate: Reach, target: Target, wishes: Wishes):
     const server = supported(greeted.version);
     if (lacksNeeded(greeted.capabilities)) throw new UpstreamError('the target is older than the gateway supports');
     const capabilities = asked(wishes.capabilities, greeted.capabilities);
+    const extended = wishes.extended & greeted.extended;
     let sequence = 1;
     if (target.tls !== 'disable') {
       if ((greeted.capabilities & CAPABILITY.tls) === 0)
         throw new UpstreamError('the target does not speak TLS, which this connection demands');
       if (inbox.buffered > 0) throw new UpstreamError('the target sent bytes before the TLS handshake');
-      stream.write(framed(tlsRequest(capabilities, wishes.charset), sequence++));
+      stream.write(framed(tlsRequest({ ...wishes, capabilities, extended }), sequence++));
       inbox.release();
       stream = (await gate.secure(stream, 'upstream')).stream;
       inbox = new Inbox(stream);
     }
     const flags = target.tls === 'disable' ? capabilities : (capabilities | CAPABILITY.tls) >>> 0;
     const login = { inbox, stream, target, sequence, isPrivate: target.tls !== 'disable' };
-    await authenticate(login, greeted, { ...wishes, capabilities: flags });
-    return { stream, server, version: greeted.version, thread: greeted.thread, capabilities };
+    await authenticate(login, greeted, { ...wishes, capabilities: flags, extended });
+    return { stream, server, version: greeted.version, thread: greeted.thread, capabilities, extended };
   } catch (error) {
     stream.destroy();
     throw asUpstreamError(error);
@@ -197,7 +200,7 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
-const NO_WISHES: Wishes = { capabilities: 0, charset: UTF8MB4, database: undefined, attributes: undefined };
+const NO_WISHES: Wishes = { capabilities: 0, charset: UTF8MB4, database: undefined, attributes: undefined, extended: 0 };
 
 /** The target's own words pass, except on the credential, which is none of the client's business. */
 function loginError(payload: Buffer): UpstreamError {
