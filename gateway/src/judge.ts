@@ -1,6 +1,17 @@
 import { analyzeShell } from '@sluice/shell';
 import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
-import type { Answer, Command, Deny, Facts, RuleMatch, SqlCommand, AppliedHold, AppliedMask } from '@sluice/contract';
+import type {
+  Answer,
+  AppliedHold,
+  AppliedMask,
+  Command,
+  Deny,
+  Dialect,
+  Facts,
+  RuleMatch,
+  SqlCommand,
+  TextRange,
+} from '@sluice/contract';
 import {
   type CompiledPolicy,
   type PolicyContext,
@@ -90,6 +101,11 @@ export class Judge {
       (late) => this.#judgeFacts(command, late, again),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
+  }
+
+  /** See `Gate.split`. */
+  split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
+    return this.#languages.get(dialect.name)?.split?.(text, dialect);
   }
 
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */

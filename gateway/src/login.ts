@@ -113,6 +113,14 @@ export class Login {
           fail: () => fail(),
         };
       },
+      mysql: () => ({
+        candidates: identity.mysql(user).map(({ tokenId, sha1, sha256 }) => ({
+          sha1,
+          sha256,
+          admit: () => admit(identity.proven(tokenId)),
+        })),
+        fail: () => fail(),
+      }),
       password: token,
       bearer: token,
       offers: (key) => sshIdentities.offers(key, this.#session.address),

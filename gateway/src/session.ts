@@ -7,6 +7,7 @@ import {
   type Command,
   type Deny,
   type DenyReason,
+  type Dialect,
   type Ending,
   ENDING_KINDS,
   type Gate,
@@ -17,6 +18,7 @@ import {
   type Principal,
   type ResponseEvent,
   type Secured,
+  type TextRange,
 } from '@sluice/contract';
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
@@ -195,6 +197,10 @@ export class Session implements Gate, LoginSession {
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, patience))
       : this.#answer(command, judgement, patience);
+  }
+
+  split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
+    return (this.#judge ??= this.#services.judge(this)).split(text, dialect);
   }
 
   /** A command is at work at the target. */

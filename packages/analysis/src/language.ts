@@ -2,7 +2,16 @@
  * What judging needs of a language that commands are written in, one interface for all of them. Owns: these words. Does not: any
  * grammar; each language has a package.
  */
-import type { AppliedMask, Facts, HiddenReason, MaskedUse, Masking, SqlCommand } from '@sluice/contract';
+import type {
+  AppliedMask,
+  Dialect,
+  Facts,
+  HiddenReason,
+  MaskedUse,
+  Masking,
+  SqlCommand,
+  TextRange,
+} from '@sluice/contract';
 import type { Asker } from './pool.js';
 
 /** A language with a parser. Facts come at once where that is quick. */
@@ -11,6 +20,14 @@ export interface Language {
   readonly name: string;
   /** Never rejects for a text that cannot be understood: its facts are unknown then. */
   analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts>;
+  /**
+   * Where the statements of a text begin and end, as the server that the dialect names would cut it: without the semicolon behind
+   * each, with comments that stand alone, without blanks that do. A text that nothing cuts is one range, an empty one as well, and
+   * so is what cannot be read. Takes time in proportion to the text, and never throws.
+   *
+   * @param text a character for each byte (latin1), so that positions count bytes
+   */
+  split?(text: string, dialect: Dialect): readonly TextRange[];
 }
 
 /** What the names stand for that a command executes, as far as the target knows them. */

@@ -4,7 +4,7 @@ import type { Notice, RefusalReason } from './reasons.js';
 import type { Target } from './target.js';
 
 /** Ways of a login that a listener can prefer. */
-export type LoginWay = 'scram' | 'password' | 'oauth';
+export type LoginWay = 'scram' | 'password' | 'oauth' | 'sha2' | 'native';
 
 /** What a client without a token needs to get one (RFC 8414, RFC 7628 section 3.2.2). */
 export interface Discovery {
@@ -22,6 +22,8 @@ export interface Challenge {
   readonly discovery?: Discovery | undefined;
   /** What a SCRAM-SHA-256 exchange needs (RFC 5802); the same shape for a user that does not exist. */
   scram(): ScramVerifiers;
+  /** What the logins of MySQL need that hash a scramble with the secret; the same shape for a user that does not exist. */
+  mysql(): MySqlVerifiers;
   /** A gateway token, in the clear. Only over TLS or loopback. */
   password(secret: string): Promise<Admission | Refusal>;
   /** A token of an identity provider, or of the gateway (RFC 6750). Only over TLS, SSH or loopback. */
@@ -47,6 +49,22 @@ export interface ScramCandidate {
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
   /** The proof matched this candidate: may its owner use the connection? */
+  admit(): Promise<Admission | Refusal>;
+}
+
+export interface MySqlVerifiers {
+  /** One per token of the principal: an answer to one scramble can be tried against each. */
+  readonly candidates: readonly MySqlCandidate[];
+  /** What to say when no candidate fits. Counts the failure. */
+  fail(): Promise<Refusal>;
+}
+
+export interface MySqlCandidate {
+  /** SHA1(SHA1(secret)), for `mysql_native_password`. */
+  readonly sha1: Uint8Array;
+  /** SHA256(SHA256(secret)), for `caching_sha2_password`. */
+  readonly sha256: Uint8Array;
+  /** The answer matched this candidate: may its owner use the connection? */
   admit(): Promise<Admission | Refusal>;
 }
 

@@ -8,6 +8,7 @@ import type { Command } from './command.js';
 import type { Challenge } from './login.js';
 import type { Notice } from './reasons.js';
 import type { ResponseEvent } from './response.js';
+import type { Dialect, TextRange } from './sql.js';
 import type { Words } from './words.js';
 
 /** The version of this contract. A protocol that names another one stops the start. */
@@ -94,6 +95,11 @@ export interface Gate {
    * people would have to release is refused.
    */
   ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
+  /**
+   * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
+   * nobody can tell, so that the text is one command.
+   */
+  split?(text: string, dialect: Dialect): readonly TextRange[] | undefined;
   /** Records what the client was given. */
   record(event: ResponseEvent): void;
   /** Registers what an out-of-band cancel with this key does. False when the key is taken: choose another. */

@@ -14,17 +14,46 @@ export interface SqlCommand {
   readonly prepared?: (name: string) => string | undefined;
 }
 
-export interface Dialect {
-  /** The language, by the name that the gateway has it under: `postgres`. */
-  readonly name: string;
+/** What reads the text. A language has the name of its dialect. */
+export type Dialect = PostgresDialect | MySqlDialect;
+
+export interface PostgresDialect {
+  readonly name: 'postgres';
   /** Major version of the target, which is the version of the grammar. */
   readonly major: number;
 }
 
+/** MySQL and MariaDB. All of it decides how a text is read, and counts as the target has confirmed it. */
+export interface MySqlDialect {
+  readonly name: 'mysql';
+  readonly flavour: 'mysql' | 'mariadb';
+  /** The server's own, as versioned comments have it: 80036, 90704, 101119. */
+  readonly version: number;
+  /** The words of `sql_mode` in force, in upper case. */
+  readonly sqlMode: readonly string[];
+  /** CLIENT_IGNORE_SPACE: blanks may stand between the name of a function and its parenthesis. */
+  readonly ignoreSpace: boolean;
+  /** The default database. */
+  readonly database: string | undefined;
+  /** `character_set_client`. */
+  readonly charset: string;
+}
+
 export interface Parameter {
-  /** The type's object identifier where the client declared one, else 0. */
+  /**
+   * PostgreSQL: the type's object identifier where the client declared one, else 0. MySQL: the type's number on the wire, with
+   * 0x8000 for unsigned; its values come as text.
+   */
   readonly type: number;
   readonly format: 'text' | 'binary';
   /** Valid during the call only: it may be a view of a network buffer. */
   readonly value: Uint8Array | null;
+  /** What stands in `value` only tells this value from others: it was too long to be kept. */
+  readonly unknown?: true;
+}
+
+/** A part of a text: from `start` up to and without `end`. */
+export interface TextRange {
+  readonly start: number;
+  readonly end: number;
 }

@@ -16,7 +16,9 @@ export function readLoginName(user: string): { readonly principal: string; reado
 }
 
 /** Verifiers that no secret fits: a name with fewer tokens, or none, costs as many tries as any other. */
-export const DECOYS: readonly Pick<Verifiers, 'storedKey' | 'serverKey'>[] = Array.from(
-  { length: MAX_CANDIDATES },
-  () => ({ storedKey: randomBytes(32).toString('base64'), serverKey: randomBytes(32).toString('base64') }),
-);
+export const DECOYS: readonly Verifiers[] = Array.from({ length: MAX_CANDIDATES }, () => ({
+  storedKey: randomBytes(32).toString('base64'),
+  serverKey: randomBytes(32).toString('base64'),
+  sha1: randomBytes(20).toString('base64'),
+  sha256: randomBytes(32).toString('base64'),
+}));

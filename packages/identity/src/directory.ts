@@ -21,6 +21,13 @@ export interface ScramCandidateKeys {
   readonly serverKey: Buffer;
 }
 
+export interface MySqlCandidateKeys {
+  /** Empty: a decoy, which nothing fits. */
+  readonly tokenId: string;
+  readonly sha1: Buffer;
+  readonly sha256: Buffer;
+}
+
 /** `lastUsed` is written at most this often for a token, in milliseconds. */
 const TOUCH = 60_000;
 
@@ -112,6 +119,16 @@ export class Directory {
       return { tokenId, storedKey: Buffer.from(storedKey, 'base64'), serverKey: Buffer.from(serverKey, 'base64') };
     });
     return { salt: saltOf(principal, this.#secret), iterations: ITERATIONS, candidates };
+  }
+
+  /** The same for a client that hashes a scramble with its secret: as many candidates for any name, each of its own hashes. */
+  mysql(user: string): readonly MySqlCandidateKeys[] {
+    const { ids } = this.#candidates(user);
+    return DECOYS.map((decoy, at) => {
+      const tokenId = ids[at] ?? '';
+      const { sha1, sha256 } = this.#tokens.get(tokenId) ?? decoy;
+      return { tokenId, sha1: Buffer.from(sha1, 'base64'), sha256: Buffer.from(sha256, 'base64') };
+    });
   }
 
   /** The user name to log in with by SCRAM: with the id of the token where there are too many others to try. */

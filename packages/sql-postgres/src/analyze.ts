@@ -1,4 +1,4 @@
-import type { Action, Dialect, Facts, Parameter } from '@sluice/contract';
+import type { Action, Facts, Parameter, PostgresDialect } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
 import { type Fields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
 import { type Parse, loadGrammar } from './grammar.js';
@@ -16,7 +16,7 @@ export interface AnalysisContext {
 }
 
 /** What a command says of its language. `major`: the version of the grammar. */
-export const dialectOf = (major: number): Dialect => ({ name: 'postgres', major });
+export const dialectOf = (major: number): PostgresDialect => ({ name: 'postgres', major });
 
 export interface Analyzer {
   readonly major: number;

@@ -26,22 +26,23 @@ export class PostgresLanguage implements Language {
 
   /** Facts at once where that is quick: the grammar is loaded and the text is short. */
   analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
-    const analyzer = this.#loaded.get(command.dialect.major);
+    const analyzer = this.#loaded.get(majorOf(command));
     if (analyzer && command.text.length <= INLINE_LIMIT) return analyzer.analyze(command.text, command);
     return this.#slowly(command, asker);
   }
 
   async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
-    const { text, dialect } = command;
+    const { text } = command;
+    const major = majorOf(command);
     const parameters = command.parameters?.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) }));
     const kept = { ...command, ...(parameters && { parameters }) };
-    if (text.length <= INLINE_LIMIT) return (await this.#load(dialect.major)).analyze(text, kept);
+    if (text.length <= INLINE_LIMIT) return (await this.#load(major)).analyze(text, kept);
     // The thread cannot look names up: the facts say which ones the text executes.
     const context = parameters ? { parameters } : {};
-    const facts = await this.#pool.analyze(dialect.major, text, context, asker);
+    const facts = await this.#pool.analyze(major, text, context, asker);
     const prepared = executedBy(command, facts);
     if (Object.keys(prepared).length === 0) return facts;
-    return this.#pool.analyze(dialect.major, text, { ...context, prepared }, asker);
+    return this.#pool.analyze(major, text, { ...context, prepared }, asker);
   }
 
   async #load(major: number): Promise<Analyzer> {
@@ -49,4 +50,9 @@ export class PostgresLanguage implements Language {
     this.#loaded.set(major, analyzer);
     return analyzer;
   }
+}
+
+function majorOf({ dialect }: SqlCommand): number {
+  if (dialect.name !== 'postgres') throw new TypeError(`PostgreSQL's grammar does not read ${dialect.name}`);
+  return dialect.major;
 }

@@ -229,6 +229,12 @@ const VERIFIER = (() => {
   };
 })();
 
+/** Of logins by MySQL. */
+const MYSQL_VERIFIERS = {
+  sha1: hash('sha1', hash('sha1', SECRET, 'buffer'), 'buffer'),
+  sha256: hash('sha256', hash('sha256', SECRET, 'buffer'), 'buffer'),
+};
+
 /** A gate and both ends of a session, of which everything is seen. */
 class Stand {
   readonly kill = new AbortController();
@@ -311,6 +317,10 @@ class Stand {
       scram: () => ({
         ...VERIFIER,
         candidates: [{ ...VERIFIER.keys, admit: async () => admission }],
+        fail: async () => refusal,
+      }),
+      mysql: () => ({
+        candidates: [{ ...MYSQL_VERIFIERS, admit: async () => admission }],
         fail: async () => refusal,
       }),
       password: async (secret) => (secret === SECRET ? admission : refusal),
