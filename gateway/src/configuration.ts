@@ -1,5 +1,13 @@
 import { CliError } from '@sluice/cli';
-import { type Config, type Locate, describeProblem, isPackaged, loadConfig, protocolNamed } from '@sluice/config';
+import {
+  type Config,
+  type Locate,
+  describeProblem,
+  isPackaged,
+  loadConfig,
+  peopleLogIn,
+  protocolNamed,
+} from '@sluice/config';
 import { PolicyError, compilePolicy } from '@sluice/guardrails';
 import { PackageError, describePackage, inspectPackage } from './packages/inspect.js';
 
@@ -39,10 +47,6 @@ function packageWarnings(config: Config, file: string, locate: Locate): string[]
   if (problems.length > 0) throw new CliError(`${file} cannot be used:\n${problems.join('\n')}`);
   return warnings;
 }
-
-/** Whether people log in at an identity provider. One for programs alone is none of theirs. */
-export const peopleLogIn = ({ issuers }: Config): boolean =>
-  [...issuers.values()].some(({ kind }) => kind === 'person');
 
 function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: Locate): string[] {
   try {

@@ -108,7 +108,7 @@ export class Holds {
       this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, 'the gateway is shutting down');
     const say = (): void =>
-      patience.say({
+      patience.say?.({
         code: 'command-waits',
         request: number,
         rules: holds.map(({ rule }) => rule),

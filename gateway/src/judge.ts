@@ -8,6 +8,7 @@ import type {
   Deny,
   Dialect,
   Facts,
+  HttpCommand,
   RuleMatch,
   SqlCommand,
   TextRange,
@@ -91,6 +92,7 @@ export class Judge {
     const { text } = command;
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
+    if (command.type === 'http') return this.#inWords(text, unjudged('nothing here reads requests by HTTP'));
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -109,7 +111,7 @@ export class Judge {
   }
 
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
-  #judgeProgram(command: Exclude<Command, SqlCommand>): Judged {
+  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand>): Judged {
     const { text, type } = command;
     const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
     if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))

@@ -1,16 +1,14 @@
 import type { Server, Socket } from 'node:net';
 import { type Config, type ListenerConfig, protocolNamed } from '@sluice/config';
-import type { Agents } from './agents/agents.js';
-import { type AgentListener, listenForAgents } from './agents/listener.js';
+import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents';
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { listen } from './listener.js';
-import type { Log } from './log.js';
+import type { Log } from '@sluice/audit';
 import type { LoadedPackage } from './packages/load.js';
 import { loadProtocol } from './protocols.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
-import type { HandshakeTurns } from './strangers/handshakes.js';
-import type { StrangerSockets } from './strangers/sockets.js';
+import type { HandshakeTurns, StrangerSockets } from '@sluice/strangers';
 
 /** A port that is open. */
 export interface Open {

@@ -9,7 +9,7 @@ import {
 } from '@sluice/contract';
 import { MAX_CANDIDATES, type Proven, TokenError, readLoginName } from '@sluice/identity';
 import type { Connection, Listener, Services } from './services.js';
-import type { SessionView } from './session-view.js';
+import type { SessionView } from '@sluice/audit';
 
 /** Somebody whose proof was good, however they proved it. */
 export interface Proof extends Partial<Proven> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { main, sluice } from '@sluice/cli';
 import { addLocalCommands } from './commands/local.js';
 import { ROOT } from './root.js';
-import { VERSION } from './version.js';
+import { VERSION } from '@sluice/api';
 
 /** `SLUICE_DATA`, else the data folder of this directory, else that of the demo. */
 function dataFolder(): string {

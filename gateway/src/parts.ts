@@ -10,21 +10,19 @@ import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { Journal } from '@sluice/recording';
 import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
-import { Agents } from './agents/agents.js';
-import { toRow } from './approval-row.js';
-import { Counters } from './counters.js';
+import { Agents } from '@sluice/agents';
+import { Revocations, type Revoked, toRow } from '@sluice/control';
+import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
 import { Guesses } from './guesses.js';
 import { type Snapshot, snapshotOf } from './live.js';
-import { Log } from './log.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from './packages/load.js';
 import { privateFolder } from './private-files.js';
-import { Readings } from './reading/reading.js';
-import { RecordKeeper } from './record-keeper.js';
-import { type Revoked, Revocations } from './revocations.js';
+import { Readings } from '@sluice/reading';
 import { SshKeys } from './ssh/keys.js';
-import { CommitBarrier } from './commit-barrier.js';
-import { Webhooks } from './webhooks.js';
+
+/** The module that knows the protocols, for the thread that reads the record: the compiled file, also for tests. */
+const REPLAYS = new URL('../dist/protocols.js', import.meta.url).href;
 
 /** What a gateway is made of. */
 export interface Parts {
@@ -81,6 +79,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     join(config.data, 'sessions.db'),
     () => barrier.now(),
     (error) => operator.error({ error }, 'the record cannot be read'),
+    REPLAYS,
     Object.fromEntries(packages.map(({ name, entry }) => [name, pathToFileURL(entry).href])),
   );
   log.onRecord = (header) => readings.note(header);

@@ -3,6 +3,7 @@
  * somebody else. Does not: settings, which are in packages/config/src/protocols, or what a protocol does.
  */
 import { CONTRACT, type Protocol } from '@sluice/contract';
+import type { Replay } from '@sluice/reading';
 import type { SshOptions } from '@sluice/ssh';
 
 /** What the gateway has for protocols of its own. */
@@ -47,9 +48,6 @@ function checkContract({ name, contract }: Protocol): void {
   if (contract === CONTRACT) return;
   throw new Error(`Protocol ${name} was made for contract ${String(contract)}; this gateway has ${CONTRACT}.`);
 }
-
-/** Makes what was recorded of answers readable; undefined where the protocol keeps answers as they were shown. */
-export type Replay = NonNullable<Protocol['replay']>;
 
 /** For the thread that reads the record. `packages`: the files of those that the gateway has loaded, by package. */
 export async function replayOf(name: string, packages: Readonly<Record<string, string>>): Promise<Replay | undefined> {

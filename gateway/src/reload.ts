@@ -1,5 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
+import { CliError } from '@sluice/cli';
 import type { Config } from '@sluice/config';
+import { UnusableConfiguration } from '@sluice/control';
 import type { Gateway } from './gateway.js';
 
 /** How often the file is looked at, in milliseconds. Looking works on every file system, and whatever an editor does. */
@@ -29,7 +31,13 @@ export function reloadFrom(gateway: Gateway, file: string, read: () => Config): 
     last = done.catch(() => undefined);
     return done;
   };
-  gateway.onReload = reload;
+  gateway.onReload = async (actor) => {
+    try {
+      await reload(actor);
+    } catch (error) {
+      throw error instanceof CliError ? new UnusableConfiguration(error.message) : error;
+    }
+  };
   const onChange = (now: { mtimeMs: number; size: number }, before: { mtimeMs: number; size: number }): void => {
     if (now.mtimeMs !== before.mtimeMs || now.size !== before.size) void reload('the file').catch(() => undefined);
   };

@@ -1,19 +1,16 @@
 import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig, Traits } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
-import type { Agents } from './agents/agents.js';
+import type { Agents } from '@sluice/agents';
 import type { ServerTls } from './certificate.js';
-import type { Counters } from './counters.js';
+import type { CommitBarrier, Counters, Log, SessionView } from '@sluice/audit';
 import type { Holds } from './holds.js';
 import type { Judge } from './judge.js';
-import type { Log } from './log.js';
 import type { LoginLimits } from './login-limits.js';
 import type { MaskSession } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
-import type { SessionView } from './session-view.js';
 import type { SshKeys } from './ssh/keys.js';
-import type { CommitBarrier } from './commit-barrier.js';
-import type { HandshakeTurns } from './strangers/handshakes.js';
+import type { HandshakeTurns } from '@sluice/strangers';
 
 export type Connection = ConnectionConfig;
 

@@ -24,17 +24,15 @@ import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge, Judgement } from './judge.js';
-import type { MaskSession } from '@sluice/sql-postgres';
+import { type MaskSession, impactOf } from '@sluice/sql-postgres';
 import type { Maker } from '@sluice/identity';
-import { Counters } from './counters.js';
+import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';
-import { HeldStream } from './held-stream.js';
 import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
-import { impactOf } from '@sluice/sql-postgres';
 import { boundTo } from './live.js';
 import { Way, openTargetLookup } from './target.js';
-import { secureClient } from './tls.js';
+import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };

@@ -1,12 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
-import { type ConnectionConfig as Connection, protocolNamed } from '@sluice/config';
+import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
 import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
-import type { Agents } from './agents/agents.js';
-import { dialVia, secureVia } from './agents/dial.js';
-import { type SshKeys, hasHostKeys } from './ssh/keys.js';
+import { type Agents, dialVia, secureVia } from '@sluice/agents';
+import type { SshKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
 const DIAL = 10_000;

@@ -1,6 +1,6 @@
 /** Who asks the control API all the time is told to wait, and keeps nobody else out. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { MAX_REQUESTS_AT_ONCE, MAX_REQUESTS_PER_SECOND, RequestRates } from '../src/control/rates.js';
+import { MAX_REQUESTS_AT_ONCE, MAX_REQUESTS_PER_SECOND, RequestRates } from '@sluice/control';
 import { type Stand, openStand } from './stand.js';
 
 describe('requests of one caller', () => {

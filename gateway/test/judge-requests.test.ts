@@ -8,7 +8,7 @@ import { redactSecrets } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
 import { testPolicy } from '../src/commands/policy-test.js';
-import { explainShell } from '../src/explain.js';
+import { explainShell } from '@sluice/control';
 import { Judge } from '../src/judge.js';
 
 /** Requests of SSH clients: facts, rules, and masks for what is printed. */

@@ -2,9 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { missingPostgres, startPostgres } from '@sluice/testkit';
 import { type RouteOptions, fastify } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { apiDocument } from '../src/control/document.js';
-import type { App } from '../src/control/routes.js';
-import { addRoutes } from '../src/control/server.js';
+import { type App, addRoutes, apiDocument } from '@sluice/control';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 /** Machines are busy. */

@@ -7,7 +7,7 @@ import { temporaryFolder } from '@sluice/testkit';
 import type { Logger } from 'pino';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
-import { operatorLog } from '../src/operator-log.js';
+import { operatorLog } from '@sluice/audit';
 
 /** Packs a package and unpacks it into `node_modules` of a folder. Nothing is fetched. */
 export function install(source: string, name: string, folder: string): string {

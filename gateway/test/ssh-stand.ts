@@ -6,7 +6,7 @@ import { type SshdServer, makeKey, startSshd, temporaryFolder } from '@sluice/te
 import type { Logger } from 'pino';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
-import { operatorLog } from '../src/operator-log.js';
+import { operatorLog } from '@sluice/audit';
 
 /** A gateway for SSH in front of a real sshd. */
 export interface SshStand {

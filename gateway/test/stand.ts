@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type Logger, pino } from 'pino';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
-import { operatorLog } from '../src/operator-log.js';
+import { operatorLog } from '@sluice/audit';
 
 /** A gateway in front of a real server, with the sample rules. */
 export interface Stand {

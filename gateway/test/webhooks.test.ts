@@ -5,8 +5,7 @@ import { Secret } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterEach, expect, test, vi } from 'vitest';
-import { operatorLog } from '../src/operator-log.js';
-import { Webhooks } from '../src/webhooks.js';
+import { Webhooks, operatorLog } from '@sluice/audit';
 import { openStand, targetOf } from './stand.js';
 
 /** Machines are busy. */

@@ -9,7 +9,7 @@ import { pack, parseCertificate, parseKeyLine, parsePublicKey } from '@sluice/ke
 import { redactSecrets } from '@sluice/recording';
 import { describe, expect, test } from 'vitest';
 import { printable, printableJson, printableLine, replaced, visible } from '@sluice/cli';
-import { nameOnRecord } from '../src/strangers/text.js';
+import { nameOnRecord } from '@sluice/audit';
 
 const MOST_GROWTH = 2.2;
 const KEY = Buffer.alloc(32, 7);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, AllowList, Refused, Secrets, checkUrl, ownKey } from '@sluice/agent';
 import { CliError, note } from '@sluice/cli';
-import { operatorLog } from '../operator-log.js';
-import { VERSION } from '../version.js';
+import { operatorLog } from '@sluice/audit';
+import { VERSION } from '@sluice/api';
 
 export interface AgentCommand {
   readonly gateway: string;

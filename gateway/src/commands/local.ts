@@ -8,7 +8,7 @@ import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice
 import { readSetting } from '@sluice/store';
 import type { AgentCommand } from './agent.js';
 import { readConfiguration } from '../configuration.js';
-import { HEAD_SETTING } from '../record-keeper.js';
+import { HEAD_SETTING } from '@sluice/audit';
 
 /** Commands that run this package's own code and need no gateway that is running. */
 export function addLocalCommands(program: Command, policy: Command): void {

@@ -1,7 +1,7 @@
 import { CliError, note } from '@sluice/cli';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
-import { operatorLog } from '../operator-log.js';
+import { operatorLog } from '@sluice/audit';
 import { reloadFrom } from '../reload.js';
 
 /** Runs a gateway until a signal ends it. The first signal drains, the second does not wait. */

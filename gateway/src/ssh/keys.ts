@@ -1,6 +1,6 @@
 import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { SshKey, SshTarget } from '@sluice/contract';
-import type { ConnectionConfig, SshConnection } from '@sluice/config';
+import { type ConnectionConfig, type SshConnection, hasHostKeys } from '@sluice/config';
 import {
   KeyError,
   type PublicKey,
@@ -162,9 +162,6 @@ export class SshKeys {
 }
 
 /** It leads to a host that is known by its keys. */
-export const hasHostKeys = (connection: ConnectionConfig): connection is SshConnection =>
-  connection.target.hostKeys !== undefined;
-
 const HOST_ALGORITHMS = [
   'ssh-ed25519',
   'ecdsa-sha2-nistp256',

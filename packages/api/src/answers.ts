@@ -48,7 +48,7 @@ export const TimelineEntry = named(
     phase: maybe(z.enum(['prepare', 'run'])),
     kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward']).describe('Of commands that are no SQL.')),
     account: maybe(text),
-    stream: maybe(z.enum(['out', 'err', 'size', 'line'])),
+    stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),
     data: maybe(text.describe('base64')),
     text: maybe(text),
     parameters: maybe(z.union([z.array(z.unknown()), z.strictObject({ count })])),

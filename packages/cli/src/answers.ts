@@ -6,7 +6,7 @@ import { isSafeUrl, parseAddress } from '@sluice/addresses';
 import type { ConnectionRow, IssuerRow, SshClientConfig } from '@sluice/api';
 import type { ApiClient } from './client.js';
 import { CliError } from './errors.js';
-import { printableLine } from './printable.js';
+import { printableLine } from '@sluice/printable';
 
 /** The name of a connection, as in sluice.yaml. */
 const NAME = /^[A-Za-z0-9][\w.@-]{0,254}$/;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import pc from 'picocolors';
 import { CliError } from './errors.js';
-import { printable, printableJson, printableLine } from './printable.js';
+import { printable, printableJson, printableLine } from '@sluice/printable';
 
 export type Format = 'table' | 'json';
 

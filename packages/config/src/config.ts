@@ -172,6 +172,13 @@ export interface ConnectionConfig {
 /** A connection to a host that is known by its keys. */
 export type SshConnection = ConnectionConfig & { readonly target: { readonly hostKeys: HostKeys } };
 
+export const hasHostKeys = (connection: ConnectionConfig): connection is SshConnection =>
+  connection.target.hostKeys !== undefined;
+
+/** Whether people log in at an identity provider. One for programs alone is none of theirs. */
+export const peopleLogIn = ({ issuers }: Pick<Config, 'issuers'>): boolean =>
+  [...issuers.values()].some(({ kind }) => kind === 'person');
+
 /** Which keys a host may have. */
 export interface HostKeys {
   readonly keys: readonly PublicKey[];

@@ -1,9 +1,17 @@
 import type { Effect, Resource } from './facts.js';
+import type { HttpCommand } from './http.js';
 import type { SqlCommand } from './sql.js';
 import type { ExecCommand, ForwardCommand, ShellCommand, SubsystemCommand } from './ssh.js';
 
 /** What somebody asks a target to do, in the words of the protocol it came by. */
-export type Command = SqlCommand | ExecCommand | ShellCommand | SubsystemCommand | ForwardCommand | CustomCommand;
+export type Command =
+  | SqlCommand
+  | ExecCommand
+  | ShellCommand
+  | SubsystemCommand
+  | ForwardCommand
+  | HttpCommand
+  | CustomCommand;
 
 /**
  * For protocols that this version has no word for. The protocol says what the command does, and is trusted in that: it is code

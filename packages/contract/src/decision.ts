@@ -1,5 +1,6 @@
 /** What a protocol is told of a command. Types only. */
 import type { Facts } from './facts.js';
+import type { HttpEdits } from './http.js';
 import type { Masking, StreamEditor } from './masking.js';
 import type { DenyReason } from './reasons.js';
 
@@ -10,6 +11,8 @@ export interface Allow {
   readonly masking?: Masking;
   /** The same for a command that answers with a stream of bytes: one editor for each stream that it writes. */
   readonly stream?: () => StreamEditor;
+  /** How a request by HTTP and its answer are changed. Absent: not at all. */
+  readonly http?: HttpEdits;
 }
 
 export interface Deny {

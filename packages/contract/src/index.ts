@@ -2,6 +2,7 @@
 export * from './command.js';
 export * from './decision.js';
 export * from './facts.js';
+export * from './http.js';
 export * from './login.js';
 export * from './lookup.js';
 export * from './masking.js';

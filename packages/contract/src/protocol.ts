@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { Answer } from './decision.js';
 import type { Command } from './command.js';
+import type { Entrance } from './http.js';
 import type { Challenge } from './login.js';
 import type { Notice } from './reasons.js';
 import type { ResponseEvent } from './response.js';
@@ -67,12 +68,15 @@ export interface Gate {
   readonly requireTls: boolean;
   /** Whether a secret may be asked for without TLS (the client is on this machine). */
   readonly loopback: boolean;
+  /** On listeners of protocols whose requests each say who they are from. */
+  readonly entrance?: Entrance;
 
   /**
    * TLS in the middle of a protocol. As 'client' the gateway is the TLS server; as 'upstream' it is the TLS client and
-   * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS.
+   * has verified the target as its connection demands. Bytes that the stream already holds are taken for TLS. `alpn`: what this
+   * side speaks, best first; absent: what the protocol always speaks.
    */
-  secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured>;
+  secure(stream: Duplex, side: 'client' | 'upstream', alpn?: readonly string[]): Promise<Secured>;
   /**
    * The ways to prove to be `user`. Unknown users get a challenge that looks the same and never succeeds. In a protocol
    * whose user names are accounts of the target (SSH) `user` is empty: it is whoever the proof belongs to; `account` is
@@ -88,7 +92,10 @@ export interface Gate {
   opened(): void;
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;
-  /** The target's socket. What is written to it leaves only after the journal has this turn's commands. */
+  /**
+   * A connection to the target of its own, each time. What is written to it leaves only after the journal has this turn's commands.
+   * Whoever closes the session closes what it dialled: the protocol, when `signal` is aborted.
+   */
   dial(): Promise<Duplex>;
   /**
    * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
@@ -115,8 +122,13 @@ export interface Patience {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   settled(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Tells the client what it waits for. Only once `settled` has resolved. */
-  say(notice: Notice): void;
+  /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
+  say?(notice: Notice): void;
+  /**
+   * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
+   * the request stays open, and the identical command passes once when it has been approved. 0: it does not wait at all.
+   */
+  readonly within?: number;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
 }
@@ -130,4 +142,8 @@ export interface Secured {
   readonly endpoint?: Uint8Array;
   /** The application protocol that ALPN settled on. */
   readonly alpn?: string;
+  /** The host that the client asked for (SNI, RFC 6066 section 3), lower case. */
+  readonly servername?: string;
+  /** The client's certificate, DER, where it showed one that a CA of the configuration vouches for. */
+  readonly certificate?: Uint8Array;
 }

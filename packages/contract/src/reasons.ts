@@ -16,6 +16,8 @@ export type DenyReason =
   | { readonly code: 'approval-withdrawn'; readonly request: number; readonly why?: string }
   | { readonly code: 'rules-changed' }
   | { readonly code: 'session-outdated' }
+  /** Rules read the body of a request, and this one is longer than `limit` bytes. */
+  | { readonly code: 'body-too-long'; readonly limit: number }
   | { readonly code: 'record-unwritable' };
 
 /** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */
@@ -24,6 +26,10 @@ export type RefusalReason =
   | { readonly code: 'wrong-proof'; readonly user: string; readonly tokens: number }
   | { readonly code: 'too-many-failures'; readonly user: string }
   | { readonly code: 'too-many-browser-logins' }
+  /** One request shows two proofs, and they are not the same. */
+  | { readonly code: 'proofs-differ' }
+  /** An administrator has ended a session of `user` at the connection, and for `seconds` there is no other. */
+  | { readonly code: 'barred'; readonly user: string; readonly connection: string; readonly seconds: number }
   | { readonly code: 'token-uncheckable'; readonly why: string }
   | { readonly code: 'no-room-to-record' }
   /** `connection` is empty where none was named. */
@@ -85,6 +91,8 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'wrong-proof': 'credentials',
   'too-many-failures': 'limit',
   'too-many-browser-logins': 'limit',
+  'proofs-differ': 'credentials',
+  barred: 'access',
   'token-uncheckable': 'unavailable',
   'no-room-to-record': 'unavailable',
   'unknown-connection': 'connection',

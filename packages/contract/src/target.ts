@@ -1,4 +1,5 @@
 /** What leads into a target. Types only. */
+import type { HttpTarget } from './http.js';
 
 /** How to log in at the target. Never shown to the client, never logged. */
 export interface Target {
@@ -9,6 +10,7 @@ export interface Target {
   readonly database?: string;
   readonly tls: TlsMode;
   readonly ssh?: SshTarget;
+  readonly http?: HttpTarget;
   /** What the configuration says under `options` for a protocol in a package of somebody else: free of form, so check it. */
   readonly options?: Readonly<Record<string, unknown>>;
 }

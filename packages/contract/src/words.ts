@@ -49,6 +49,11 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: 'The configuration of the gateway has changed, and this session cannot go on under it.',
         hint: 'Connect again.',
       };
+    case 'body-too-long':
+      return {
+        message: `The rules read the body of this request, and it is longer than ${reason.limit.toLocaleString('en')} bytes.`,
+        hint: 'Send less at a time, or have limits.message raised.',
+      };
     case 'record-unwritable':
       return {
         message: 'The record cannot be written at the moment, so nothing is run.',
@@ -95,6 +100,16 @@ export function refusalInWords(reason: RefusalReason): Sentence {
       return {
         message: 'Too many logins wait to be confirmed in a browser, from your address or in all',
         hint: 'Confirm or end one of them, or log in with a token.',
+      };
+    case 'proofs-differ':
+      return {
+        message: 'this request shows two proofs of who sends it, and they differ',
+        hint: 'Send one token, or one client certificate.',
+      };
+    case 'barred':
+      return {
+        message: `an administrator ended the session of "${reason.user}" on "${reason.connection}", and it stays closed for ${reason.seconds} s more`,
+        hint: 'Ask an administrator of the gateway.',
       };
     case 'token-uncheckable':
       return {

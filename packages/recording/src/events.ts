@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import type { Command, HiddenCounts, Parameter, ResponseEvent } from '@sluice/contract';
+import type { Command, HiddenCounts, Parameter, ResponseEnd, ResponseEvent, ResponsePart } from '@sluice/contract';
 
 /** The kinds of record, by their `k`, and what each says. Times are milliseconds since 1970. */
 export type Header =
@@ -50,7 +50,7 @@ export type Header =
       readonly s: string;
       readonly id: number;
       /** Of what a program wrote: where to, or what else happened on its screen. Absent for messages of a protocol. */
-      readonly st?: 'out' | 'err' | 'size' | 'line';
+      readonly st?: NonNullable<ResponsePart['stream']>;
     }
   | {
       readonly k: 'end';
@@ -63,6 +63,8 @@ export type Header =
       readonly bytes: number;
       /** Columns that were NULL because nothing better is known of them, how many by reason. */
       readonly hidden?: HiddenCounts;
+      /** Bodies of which not all is on record: how long they were, and their SHA-256. */
+      readonly bodies?: ResponseEnd['bodies'];
     }
   /** What became of a command whose decision was 'hold': each word that was said about it, and the end of it. */
   | {
@@ -232,7 +234,8 @@ export function responseHeader(session: string, event: ResponseEvent, now: numbe
     return `{"k":"part","t":${now},"s":"${session}","id":${count(event.command)}${stream}}`;
   }
   const hidden = event.hidden === undefined ? '' : `,"hidden":${JSON.stringify(event.hidden)}`;
-  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)},"outcome":${quoted(event.outcome)},"summary":${quoted(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}${hidden}}`;
+  const bodies = event.bodies === undefined ? '' : `,"bodies":${JSON.stringify(event.bodies)}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)},"outcome":${quoted(event.outcome)},"summary":${quoted(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}${hidden}${bodies}}`;
 }
 
 /** Events come from protocols that others wrote, too: whatever they say, a record can be read. */

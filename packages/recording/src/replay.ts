@@ -1,4 +1,4 @@
-import type { HiddenCounts } from '@sluice/contract';
+import type { HiddenCounts, ResponsePart } from '@sluice/contract';
 import { type CommandHeader, type Header, parseHeader } from './events.js';
 import { decode } from './format.js';
 import { listSegments, readSegment } from './segments.js';
@@ -142,7 +142,7 @@ export type Entry =
       readonly at: number;
       readonly t: number;
       readonly command: number;
-      readonly stream: 'out' | 'err' | 'size' | 'line';
+      readonly stream: NonNullable<ResponsePart['stream']>;
       readonly data: Buffer;
     }
   | {

@@ -2,7 +2,7 @@
 import type { ConnectionRow } from '@sluice/api';
 import { endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
-import { printableLine } from '../printable.js';
+import { printableLine } from '@sluice/printable';
 import type { Client } from './client.js';
 import { postgres } from './postgres.js';
 import { ssh } from './ssh.js';

@@ -3,7 +3,7 @@ import type { AgentRow, Problem } from '@sluice/api';
 import { CliError } from '../errors.js';
 import type { Context } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
-import { printableLine } from '../printable.js';
+import { printableLine } from '@sluice/printable';
 
 /** `sluice agents ls|show|token|revoke`. */
 export function agents(program: Command, context: Context): void {

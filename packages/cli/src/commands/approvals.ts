@@ -4,7 +4,7 @@ import type { ApprovalRow, Problem } from '@sluice/api';
 import type { Context } from '../context.js';
 import { CliError } from '../errors.js';
 import { confirmed, note, paint, print, printJson, printRows } from '../output.js';
-import { hidesCharacters, printableLine } from '../printable.js';
+import { hidesCharacters, printableLine } from '@sluice/printable';
 
 /** How often `watch` looks, in milliseconds. */
 const LOOK = 1000;

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { SessionRow, TimelineEntry } from '@sluice/api';
 import type { Context } from '../context.js';
 import { oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
-import { printableLine } from '../printable.js';
+import { printableLine } from '@sluice/printable';
 import { SafeTerminal } from '../terminal.js';
 
 /** `sluice sessions ls|show|replay|watch|export|kill`. */

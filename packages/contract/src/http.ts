@@ -1,0 +1,190 @@
+/**
+ * HTTP: each request says for itself who sends it and where to. Owns: how a protocol gets from a request to somebody's
+ * visit, what a request is to the rules, and how it is changed on its way. Does not: framing, which is the protocol's. Types
+ * only, but for where the gateway's own paths begin.
+ */
+import type { Admission, Refusal } from './login.js';
+import type { StreamEditor } from './masking.js';
+import type { Gate } from './protocol.js';
+
+/** A header line or a trailer: the name as it was written, and the value without the blanks around it. */
+export type Header = readonly [name: string, value: string];
+
+/** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
+export type HttpApi = 'rest';
+
+/** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
+export const OWN_PATH = '/.sluice/';
+
+/**
+ * The door of a listener whose requests each say who they are from. `Gate.entrance`, one per socket. A `Gate` that has one has
+ * no principal: all but `secure`, `turn`, `broke`, `signal`, `draining`, `limits` and `words` is for the gates of visits.
+ */
+export interface Entrance {
+  /** Where a request goes by its host and its path as sent: the host name first, then the longest prefix; or what the port is for. */
+  route(host: string, path: string): Route | undefined;
+  /**
+   * Whoever the proofs belong to, at the connection of the route. At once where they are known, which is the hot path. The same
+   * principal, connection and address get the same `Visit` object for as long as it lasts: key a pool by it. Without any proof, with
+   * a wrong one, and with a route that does not exist the refusal is the same `wrong-proof`; once somebody is proven, a refusal
+   * for an unknown route or one of no access has a `menu` with the connections they may use.
+   *
+   * @param route undefined: there is none
+   * @param proofs all that the request shows; proofs that differ are refused (`proofs-differ`)
+   */
+  enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal>;
+  /** Answers a request to a path of the gateway's own (`OWN_PATH`). Never rejects. */
+  own(request: OwnRequest): Promise<OwnAnswer>;
+}
+
+export interface Route {
+  readonly connection: string;
+  readonly api: HttpApi;
+  /** What is cut off the path before it is judged and sent on: `/name`, or empty. */
+  readonly prefix: string;
+}
+
+export type HttpProof =
+  /** A gateway token or one of an identity provider; of Basic the password. */
+  | { readonly type: 'token'; readonly secret: string }
+  /** `Secured.certificate` of the connection that the request came by. */
+  | { readonly type: 'certificate'; readonly der: Uint8Array };
+
+/** What one principal does at one connection from one address, by however many sockets and streams: a session. */
+export interface Visit {
+  readonly admission: Admission & { readonly target: { readonly http: HttpTarget } };
+  /**
+   * Of the visit. `dial` may be called for as many connections to the target as a pool holds, and command ids count up within the
+   * visit, whatever socket they came by. When `signal` is aborted every request in flight ends, and the pool is closed.
+   */
+  readonly gate: Gate;
+  /** The next id for a command. */
+  nextId(): number;
+  /**
+   * Whether the verdict on such a request can hang on its body, by the rules in force, so that it has to be read whole before it is
+   * asked about: `body` is then 'whole', or 'stream' where it is longer than `limits.message`, which the gate refuses.
+   */
+  needsBody(head: HttpHead): boolean;
+}
+
+/** What the gateway answers itself is small: a body longer than this is refused (413) before it is read on. */
+export const MAX_OWN_BODY_BYTES = 64 * 1024;
+
+/** A request for a path under `OWN_PATH`, whose body has been read whole. */
+export interface OwnRequest {
+  readonly method: string;
+  readonly path: string;
+  /** As sent, without the question mark. */
+  readonly query: string;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
+  readonly proofs: readonly HttpProof[];
+  /** Whether it came by TLS. */
+  readonly secure: boolean;
+}
+
+export interface OwnAnswer {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: string;
+}
+
+/** What HTTP needs to know of a target besides. */
+export interface HttpTarget {
+  readonly api: HttpApi;
+  readonly scheme: 'http' | 'https';
+  /** What `Host` says there. */
+  readonly authority: string;
+  /** In front of every path there: empty, or `/v1` without a slash at its end. */
+  readonly base: string;
+  /** The target is spoken to by HTTP/2 (gRPC). */
+  readonly http2: boolean;
+  /** 'raw': encoded slashes, empty and dot segments pass as they are; 'strict': such a path is refused. */
+  readonly paths: 'strict' | 'raw';
+  /** How long a held request waits at most before it is told "later", in milliseconds. 0: it is told so at once. */
+  readonly holdWait: number;
+  /** Origins that a WebSocket may be opened from besides the gateway's own; `*`: any. */
+  readonly origins: readonly string[];
+  /**
+   * Puts the target's credential to a request.
+   *
+   * @throws CredentialError when there is none to be had now; its message is a sentence for the client
+   */
+  authorise(request: Outgoing): Outgoing | Promise<Outgoing>;
+}
+
+/** A request as it is about to leave. */
+export interface Outgoing {
+  /** With the query. */
+  readonly target: string;
+  readonly headers: readonly Header[];
+}
+
+/** The gateway has no credential for the target at the moment. */
+export class CredentialError extends Error {
+  override readonly name = 'CredentialError';
+}
+
+/** What is known of a request before its body. */
+export interface HttpHead {
+  readonly method: string;
+  /** The host that the client named, lower case, without a port. */
+  readonly host: string;
+  /** As sent, without the prefix of the route and the query; begins with a slash. */
+  readonly path: string;
+  /** As sent, without the question mark; empty where there is none. */
+  readonly query: string;
+  /** As they go on: without the proof, and without what belongs to one hop. */
+  readonly headers: readonly Header[];
+}
+
+/** One request. */
+export interface HttpCommand extends HttpHead {
+  readonly type: 'http';
+  readonly id: number;
+  /** Method, and path and query as sent, parted by a blank. */
+  readonly text: string;
+  readonly body: HttpBody;
+  /** The protocol that it asks to switch to, lower case: `websocket`. */
+  readonly upgrade?: string;
+}
+
+export type HttpBody =
+  | { readonly type: 'none' }
+  /** `media` is the value of Content-Type, empty without one; `bytes` are those behind every Content-Encoding. */
+  | { readonly type: 'whole'; readonly media: string; readonly bytes: Uint8Array }
+  /** It passes without having been read. `length`: of Content-Length, where there is one. */
+  | { readonly type: 'stream'; readonly media: string; readonly length: number | undefined };
+
+/** How a request that may pass is changed, and its answer. Part of `Allow`. */
+export interface HttpEdits {
+  /** Headers that replace those of the same name; undefined takes them out. */
+  readonly headers?: readonly (readonly [name: string, value: string | undefined])[];
+  /**
+   * Called once for each head that the target answers with, 1xx included, before anything of it has passed. Returns what the client
+   * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it
+   * returns goes without one; the protocol takes out Content-Encoding then. Bytes of a protocol that was switched to go through it too.
+   *
+   * @throws Unmasked when the answer must not pass
+   */
+  readonly answer?: (status: number, headers: readonly Header[]) => EditedAnswer;
+}
+
+export interface EditedAnswer {
+  readonly headers: readonly Header[];
+  readonly body: BodyEditor | undefined;
+}
+
+/** Edits a body as it passes. Both `push` and `end` throw `Unmasked`. */
+export interface BodyEditor extends StreamEditor {
+  /** As many bytes go out as came in, so that Content-Length stays true where there was no content coding. */
+  readonly keepsLength: boolean;
+  /** Trailers as the client may have them; absent: as they are. */
+  trailers?(trailers: readonly Header[]): readonly Header[];
+}
+
+/** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */
+export interface BodyDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}

@@ -1,0 +1,151 @@
+import { ApprovalRow } from '@sluice/api';
+import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
+import type { Principal } from '@sluice/contract';
+import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { peopleLogIn } from '@sluice/config';
+import type { Controlled } from './controlled.js';
+import { shownOf } from '@sluice/audit';
+import { toRow } from './approval-row.js';
+import { NOT_STORED, problems } from './answers.js';
+import { ControlError, type Routes, type Scope, admit } from './routes.js';
+
+/** Requests in an answer at most, and how many are looked at for those that the caller may see. */
+const MAX_ROWS = 200;
+const MAX_LOOKED_AT = 1_000;
+/** Read from the store at a time, at least. */
+const MIN_PAGE = 50;
+const Query = z.object({
+  state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
+  limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
+  before: z.coerce.number().int().positive().optional().describe('Only those with a lower number: the next page.'),
+});
+const Says = z
+  .strictObject({ reason: z.string().trim().max(1000).default('').describe('A denial needs one.') })
+  .prefault({});
+const ByNumber = z.object({
+  number: z.coerce.number('a request is named by its number').int().positive(),
+});
+const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
+
+/** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
+export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
+  const about = { config: { about: 'connections' } } as const;
+  const list = {
+    tags: ['approvals'],
+    summary: 'Requests that the caller may see, the newest first',
+    description: 'Of texts and values these have the start; one request has the whole of them.',
+    querystring: Query,
+    response: { 200: z.array(ApprovalRow) },
+  };
+  app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
+    const { principal } = caller(request);
+    return (await visible(gateway, principal, scope(request), request.query)).map(toRow);
+  });
+
+  /** The request that a call is about, if it is within reach of what the caller shows. */
+  const named = async (request: FastifyRequest, number: number): Promise<Request | undefined> => {
+    const found = await gateway.approvals.find(number);
+    const within = scope(request);
+    if (found && maySee(caller(request).principal, found)) admit(within, found.connection);
+    return found;
+  };
+
+  const one = {
+    tags: ['approvals'],
+    summary: 'One request',
+    params: ByNumber,
+    response: { 200: ApprovalRow, ...problems(403, 404) },
+  };
+  app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
+    const { number } = request.params;
+    const found = await named(request, number);
+    if (!found || !maySee(caller(request).principal, found))
+      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    return toRow(found);
+  });
+
+  for (const says of ['approve', 'deny'] as const) {
+    const schema = {
+      tags: ['approvals'],
+      summary: says === 'approve' ? 'Approve a request' : 'Deny a request',
+      description: 'Counts where a rule names the caller as approver, and the request is not their own.',
+      params: ByNumber,
+      body: Says,
+      response: { 200: ApprovalRow, ...problems(404, 409, 503) },
+    };
+    const config = { roles: ['approver'], about: 'connections' } as const;
+    app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
+      const proven = caller(request);
+      const { number } = request.params;
+      const { reason } = request.body;
+      if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
+      await named(request, number);
+      const fault = notOwnWord(proven, peopleLogIn(gateway.config));
+      if (fault !== undefined)
+        throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
+      return toRow(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
+    });
+  }
+
+  const revocation = {
+    tags: ['approvals'],
+    summary: 'Take an approval back',
+    description:
+      'Approvers take back their own, administrators all of a request. What was approved and has not been used is withdrawn.',
+    params: ByNumber,
+    body: Says,
+    response: { 200: ApprovalRow, ...problems(202, 404, 409, 503) },
+  };
+  const config = { roles: ['approver', 'admin'], about: 'connections' } as const;
+  app.post('/v1/approvals/:number/revoke', { config, schema: revocation }, async (request, reply) => {
+    const proven = caller(request);
+    const { principal } = proven;
+    const { number } = request.params;
+    await named(request, number);
+    const all = principal.roles.includes('admin');
+    const { approvals, revocations } = gateway;
+    const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
+    return revocations.isStored(`approval:${number}`) ? toRow(taken) : reply.code(202).send(NOT_STORED);
+  });
+}
+
+/** A page of those that the caller may see. */
+async function visible(
+  { approvals }: Controlled,
+  principal: Principal,
+  within: Scope,
+  { state, limit, before }: z.infer<typeof Query>,
+): Promise<Request[]> {
+  const found: Request[] = [];
+  let next = before;
+  const size = Math.max(limit, MIN_PAGE);
+  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
+    const page = await approvals.recent(size, next);
+    for (const one of page)
+      if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
+        found.push(one);
+    next = page.at(-1)?.number;
+    if (page.length < size) break;
+  }
+  return found.slice(0, limit);
+}
+
+async function inWords<T>(deciding: Promise<T>): Promise<T> {
+  try {
+    return await deciding;
+  } catch (error) {
+    if (error instanceof ApprovalError) throw new ControlError(STATUS[error.reason], error.message);
+    throw error;
+  }
+}
+
+const shownBy = ({ tokenId, makers, claimed }: Proven): Shown => ({
+  ...shownOf(tokenId, makers),
+  ...(claimed && { claimed }),
+});
+
+const maySee = (principal: Principal, { principal: name, source }: Request): boolean =>
+  samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
+  principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));

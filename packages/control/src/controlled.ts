@@ -1,0 +1,71 @@
+/**
+ * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these.
+ */
+import type { Language, MaskPlan } from '@sluice/analysis';
+import type { Approvals } from '@sluice/approvals';
+import type { Config, ConnectionConfig } from '@sluice/config';
+import type { Facts, SqlCommand } from '@sluice/contract';
+import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import type { Directory, PendingLogins } from '@sluice/identity';
+import type { Journal } from '@sluice/recording';
+import type { Agents } from '@sluice/agents';
+import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
+import type { Readings } from '@sluice/reading';
+import type { Revocations } from './revocations.js';
+import type { Streams } from './streams.js';
+import type { Places, StrangerSockets } from '@sluice/strangers';
+
+/** What `/readyz` says. */
+export interface Readiness {
+  readonly ok: boolean;
+  readonly reason?: string;
+  readonly configuration?: { readonly ok: false; readonly since: string; readonly message: string };
+  /** Something is wrong with the record, or about to be, although commands are let through. */
+  readonly record?: { readonly ok: false; readonly message: string };
+}
+
+/** A configuration that cannot be taken into use; the message says what is wrong with it, for whoever asked. */
+export class UnusableConfiguration extends Error {}
+
+export interface Controlled {
+  readonly config: Config;
+  readonly ready: Readiness;
+  /** Open sessions by id, in the order in which they began. */
+  readonly sessions: ReadonlyMap<string, SessionView>;
+  /** `host:port` of each listener, by protocol. */
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly identity: Directory;
+  readonly pendingLogins: PendingLogins;
+  readonly approvals: Approvals;
+  readonly revocations: Revocations;
+  readonly agents: Agents;
+  /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */
+  readonly sshKeys: { readonly hostKeyLine: string; readonly authorityLine: string };
+  readonly languages: ReadonlyMap<string, Language>;
+  readonly readings: Readings;
+  readonly streams: Streams;
+  readonly log: Log;
+  readonly places: Places;
+  readonly strangers: StrangerSockets;
+  /** For metrics. */
+  readonly journal: Journal;
+  readonly keeper: RecordKeeper;
+  readonly counters: Counters;
+  readonly webhooks: Webhooks;
+  readonly counted: { readonly allowed: number; readonly denied: number };
+  readonly reloads: { readonly ok: number; readonly failed: number };
+  /** Takes the configuration file into use again; undefined where there is none. Rejects with an UnusableConfiguration. */
+  readonly onReload: ((actor: string) => Promise<void>) | undefined;
+  /** The rules in force on a connection. */
+  explainer(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
+  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  hiddenAhead(
+    policy: CompiledPolicy,
+    connection: ConnectionConfig,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>>;
+  /** Ends the sessions that were opened with a token that was revoked. */
+  endSessionsBy(tokenId: string): void;
+}

@@ -1,0 +1,68 @@
+import { Explanation } from '@sluice/api';
+import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
+import { isPackaged, protocolNamed } from '@sluice/config';
+import { mayUse } from '@sluice/identity';
+import { dialectOf } from '@sluice/sql-postgres';
+import { z } from 'zod';
+import { explainFacts, explainHidden, explainShell } from './explain.js';
+import { problems } from './answers.js';
+import { ControlError, type Routes, admit } from './routes.js';
+
+const Wish = z.strictObject({
+  sql: z.string().max(MAX_QUICK_CHARACTERS).describe('The command, up to 65,536 characters. Nothing runs it.'),
+  shell: z.enum(['sh', 'bash', 'opaque']).optional().describe('The text is a command line for this, and no SQL.'),
+  connection: z.string(),
+  principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
+  major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
+});
+
+/** What the rules in force would say. No target runs the command; where columns are masked, its catalog is read. */
+export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
+  const schema = {
+    tags: ['policy'],
+    summary: 'What the rules in force say of a command',
+    body: Wish,
+    response: { 200: Explanation, ...problems(403, 404, 409) },
+  };
+  const config = { about: 'connections' } as const;
+  app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {
+    const { principal } = caller(request);
+    const wish = request.body;
+    const found = gateway.explainer(wish.connection);
+    // What the rules say to others, or of what one may not use, is for those who look after them.
+    const own = wish.principal === undefined || wish.principal === principal.name;
+    const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
+    if (!overseer && !own)
+      throw new ControlError(403, `"${principal.name}" may not ask what others may do: it is for admin and auditor.`);
+    if (!found || !(overseer || mayUse(principal, found.connection.access)))
+      throw new ControlError(404, `There is no connection "${wish.connection}".`);
+    admit(scope(request), found.connection.name);
+    const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
+    if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
+    const context = {
+      principal: subject,
+      connection: { name: found.connection.name, protocol: found.connection.protocol },
+    };
+    const { shell, sql, major } = wish;
+    if (isPackaged(found.connection.protocol)) {
+      const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
+      throw new ControlError(
+        409,
+        `Commands of "${found.connection.name}" are read by the package ${found.connection.protocol} alone.`,
+        hint,
+      );
+    }
+    if (shell) return explainShell(shell, found.policy, sql, context);
+    const dialect = dialectOf(major);
+    const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+    const language = gateway.languages.get(dialect.name);
+    if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
+    const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
+    const explanation = explainFacts(found.policy, facts, sql, context);
+    const { policy, connection } = found;
+    const { answers } = protocolNamed(connection.protocol).traits;
+    if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
+    const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
+    return explainHidden(explanation, plan, connection.notFollowed);
+  });
+}

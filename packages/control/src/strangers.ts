@@ -1,0 +1,79 @@
+/**
+ * What the control API does for and against callers who have shown no token. Lives here: how many sockets they may have, which
+ * names the gateway answers to, what every answer says to browsers. Does not: who a caller is (`server.ts`).
+ */
+import { type Socket, isIP } from 'node:net';
+import type { Stranger } from '@sluice/strangers';
+import type { Controlled } from './controlled.js';
+import { type App, ControlError } from './routes.js';
+
+export interface Sockets {
+  /**
+   * A request on this socket has shown a good token of this principal.
+   *
+   * @throws ControlError when there are as many sockets as there may be, of this principal or in all
+   */
+  loggedIn(socket: Socket, principal: string): void;
+}
+
+/** One principal has an eighth of the sockets at most, so that nobody keeps those out who could revoke their token. */
+const PART_OF_ONE = 8;
+
+/** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
+export function watchSockets(app: App, { places: { strangers, limits } }: Controlled): Sockets {
+  const waiting = new WeakMap<Socket, Stranger>();
+  const callers = new Map<string, number>();
+  const mostOfOne = Math.max(1, Math.floor(limits.control / PART_OF_ONE));
+  let inAll = 0;
+  app.server.on('connection', (socket: Socket) => {
+    waiting.set(
+      socket,
+      strangers.add(socket, () => socket.destroy()),
+    );
+  });
+  return {
+    loggedIn: (socket, principal) => {
+      const stranger = waiting.get(socket);
+      if (!stranger) return;
+      const own = callers.get(principal) ?? 0;
+      if (own >= mostOfOne || inAll >= limits.control) {
+        const whose = own >= mostOfOne ? `"${principal}" has ${own} connections` : `There are ${inAll} connections`;
+        throw new ControlError(503, `${whose} open to the control API, which is the most there may be.`);
+      }
+      waiting.delete(socket);
+      stranger.loggedIn();
+      inAll++;
+      callers.set(principal, own + 1);
+      socket.once('close', () => {
+        inAll--;
+        const left = (callers.get(principal) ?? 1) - 1;
+        if (left > 0) callers.set(principal, left);
+        else callers.delete(principal);
+      });
+    },
+  };
+}
+
+/** Of every answer: nothing is taken for another type than it says, and no address is told to other pages. */
+export const HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' } as const;
+
+/** Before any route: a name that is not ours may be that of a page which had it point at us (DNS rebinding). */
+export function addHeaders(app: App, gateway: Controlled): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    const host = hostOf(request.headers.host);
+    if (isOwnName(host, gateway.config.control)) return;
+    throw new ControlError(
+      421,
+      'This gateway does not go by the name that was asked for.',
+      'Use its address, or have the name added to control.names.',
+    );
+  });
+}
+
+/** Without the port, IPv6 without brackets; empty where there is none. */
+const hostOf = (host = ''): string =>
+  host.toLowerCase().replace(/:\d+$/, '').replaceAll(/[[\]]/g, '').replace(/\.$/, '');
+
+const isOwnName = (host: string, { address, names }: { address: string; names: readonly string[] }): boolean =>
+  host === '' || isIP(host) !== 0 || host === 'localhost' || host === address.toLowerCase() || names.includes(host);

@@ -1,0 +1,51 @@
+import type { TimelineEntry } from '@sluice/api';
+import type { Entry } from '@sluice/recording';
+import type { Replay } from './messages.js';
+
+/** An entry of a session as the control API has it. `replay`: of its protocol, where that has one. */
+export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
+  switch (entry.type) {
+    case 'command': {
+      const { type, at, id, phase, text, decision } = entry;
+      return {
+        type,
+        at,
+        command: id,
+        phase: phase === 'prepare' ? 'prepare' : 'run',
+        text,
+        decision,
+        ...(entry.kind && { kind: entry.kind, account: entry.account ?? '' }),
+        ...(entry.parameters && { parameters: entry.parameters }),
+        ...(entry.rule !== undefined && { rule: entry.rule }),
+        ...(entry.message !== undefined && { message: entry.message }),
+      };
+    }
+    case 'response': {
+      const { type, at, command, outcome, summary, rows, bytes, hidden, data } = entry;
+      const answered = { type, at, command, outcome, summary, rows, bytes, ...(hidden && { hidden }) };
+      return replay ? { ...answered, result: readable(data, replay) } : answered;
+    }
+    case 'output': {
+      const { type, at, command, stream, data } = entry;
+      return { type, at, command, stream, data: data.toString('base64') };
+    }
+    default:
+      return { type: entry.type, at: entry.at, summary: entry.summary };
+  }
+}
+
+/** What a replay cannot read is said in its place: it keeps nobody from the rest. */
+function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {
+  try {
+    const { columns, rows, messages, copied } = replay(data);
+    if ([columns, messages, copied].every(isTexts) && rows.every(isRow)) return { columns, rows, messages, copied };
+  } catch {
+    // Said below.
+  }
+  const message = 'This answer cannot be read: its protocol makes nothing of it that can be shown.';
+  return { columns: [], rows: [], messages: [message], copied: [] };
+}
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === 'string');
+const isRow = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((cell) => cell === null || typeof cell === 'string');

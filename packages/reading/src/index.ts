@@ -1,0 +1,3 @@
+/** The record as it is read: a thread of its own that answers, and has the index of sessions. */
+export type { Expired, KeepTimes, Replay, Replays } from './messages.js';
+export { ReadFailure, type Reading, Readings, type Wanted } from './reading.js';

@@ -1,0 +1,85 @@
+import type { Protocol } from '@sluice/contract';
+import type { Place } from '@sluice/recording';
+import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
+
+/** What the gateway and the thread that reads the record say to each other. Types only. */
+
+/** Makes what was recorded of answers readable; undefined where the protocol keeps answers as they were shown. */
+export type Replay = NonNullable<Protocol['replay']>;
+
+/** What the module at `ReadingStart.replays` exports. `packages`: of `ReadingStart`. */
+export interface Replays {
+  replayOf(protocol: string, packages: Readonly<Record<string, string>>): Promise<Replay | undefined>;
+}
+
+/** What the thread is started with. */
+export interface ReadingStart {
+  readonly folder: string;
+  /** The name of the gateway's own chain in that folder: no other is shown to anybody. */
+  readonly process: string;
+  readonly index: string;
+  /** Where the journal ended: what is before it and not in the index yet is read now. */
+  readonly end: Place;
+  /** Sessions that are open: their end is yet to come. */
+  readonly live: readonly string[];
+  /** Address of the module that knows the protocols: `Replays`. */
+  readonly replays: string;
+  /** Addresses of the code of protocols in packages of somebody else, by package. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
+/** A session, in one of the ways that it can be had. */
+export type ReadRequest = {
+  readonly session: IndexedSession;
+  /** Where the journal ended when this was asked for. */
+  readonly to: Place;
+} & (
+  | { readonly as: 'page'; readonly limit: number; readonly cursor?: string | undefined }
+  | { readonly as: 'ocsf' }
+  | { readonly as: 'asciicast'; readonly command?: number | undefined }
+  /** `follow`: what is added after `to` is given to it as it happens. */
+  | { readonly as: 'events'; readonly follow: boolean }
+);
+
+/** A question that has one answer. */
+export type Question =
+  | { readonly type: 'list'; readonly filter: SessionFilter }
+  | { readonly type: 'find'; readonly id: string }
+  | { readonly type: 'expired'; readonly keep: KeepTimes };
+
+/** How long records stay, in milliseconds; Infinity: for ever. */
+export interface KeepTimes {
+  readonly connections: ReadonlyMap<string, number>;
+  /** For what belongs to none of those. */
+  readonly others: number;
+}
+
+/** A segment whose time is over, and the hash of its first record. */
+export interface Expired {
+  readonly segment: string;
+  readonly first: string;
+}
+
+export interface Answer {
+  readonly sessions: readonly IndexedSession[];
+  readonly expired: readonly Expired[];
+}
+
+export type ToThread =
+  | { readonly type: 'changes'; readonly changes: readonly SessionChange[]; readonly position: Place }
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'read'; readonly id: number; readonly request: ReadRequest }
+  /** The last chunk was taken. */
+  | { readonly type: 'more'; readonly id: number }
+  | { readonly type: 'cancel'; readonly id: number }
+  /** There are no segments before this one any more. */
+  | { readonly type: 'forget'; readonly before: number }
+  | { readonly type: 'live'; readonly id: number; readonly header: string; readonly payload: Uint8Array };
+
+export type FromThread =
+  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly type: 'chunk'; readonly id: number; readonly bytes: Uint8Array }
+  /** `next`: the cursor of the page behind this one. */
+  | { readonly type: 'done'; readonly id: number; readonly next?: string }
+  /** `status`: the caller's own mistake, in words for them; without it, ours. */
+  | { readonly type: 'failed'; readonly id: number; readonly message: string; readonly status?: 400 | 409 };

@@ -1,0 +1,236 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  type Entry,
+  type Header,
+  type Place,
+  Timeline,
+  comparePlaces,
+  isOf,
+  parseHeader,
+  readRange,
+  toAsciicast,
+  toOcsf,
+} from '@sluice/recording';
+import { TimelineEntry } from '@sluice/api';
+import { openCursor, sealCursor } from './cursor.js';
+import { toApi } from './entries.js';
+import type { ReadRequest, ReadingStart, Replay } from './messages.js';
+
+/** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
+const CHUNK_BYTES = 64 * 1024;
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Bytes of records that may wait for somebody who follows a session and does not keep up. */
+const MAX_LIVE_BYTES = 8 * 1024 * 1024;
+/** Bytes of the journal that are read before others get their turn. */
+const SLICE_BYTES = 1024 * 1024;
+
+/** The caller's own mistake, or one that they should be told of. */
+export class ReadingError extends Error {
+  readonly status: 400 | 409;
+
+  constructor(status: 400 | 409, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+interface Recorded {
+  readonly header: Header;
+  readonly payload: Buffer;
+  readonly start: Place;
+  readonly end: Place;
+}
+
+/** One reading of one session. Sends text in chunks, the next one when the last was taken. */
+export class Reader {
+  readonly #start: ReadingStart;
+  readonly #request: ReadRequest;
+  readonly #send: (bytes: Uint8Array) => void;
+  #text: string[] = [];
+  #length = 0;
+  #taken: (() => void) | undefined;
+  readonly #live: { header: Header; payload: Buffer }[] = [];
+  #liveBytes = 0;
+  #wake: (() => void) | undefined;
+  #cancelled = false;
+
+  readonly #replaying: Promise<Replay | undefined>;
+  #replay: Replay | undefined;
+
+  /** `replay`: of the protocol of that session. */
+  constructor(
+    start: ReadingStart,
+    request: ReadRequest,
+    replay: Promise<Replay | undefined>,
+    send: (bytes: Uint8Array) => void,
+  ) {
+    this.#replaying = replay;
+    this.#start = start;
+    this.#request = request;
+    this.#send = send;
+  }
+
+  /** Resolves at the end, with the cursor of the next page where there is one. */
+  async run(): Promise<string | undefined> {
+    const { session } = this.#request;
+    this.#replay = await this.#replaying;
+    switch (this.#request.as) {
+      case 'page':
+        return this.#page(this.#request);
+      case 'ocsf':
+        for await (const line of toOcsf(session, this.#entries())) await this.#write(`${line}\n`);
+        break;
+      case 'asciicast':
+        if (!(await this.#hasOutput()))
+          throw new ReadingError(409, `Session ${session.id} has no output of a terminal or a program.`);
+        for await (const line of toAsciicast(session, this.#entries(), this.#request.command))
+          await this.#write(`${line}\n`);
+        break;
+      case 'events':
+        await this.#events(this.#request.follow);
+        break;
+      default:
+        this.#request satisfies never;
+    }
+    await this.#flush();
+    return undefined;
+  }
+
+  /** The chunk that was sent last has left. */
+  taken(): void {
+    this.#taken?.();
+    this.#taken = undefined;
+  }
+
+  /** A record that was added to the session. */
+  live(text: string, payload: Uint8Array): void {
+    const header = parseHeader(Buffer.from(text));
+    if (!header) return;
+    this.#liveBytes += text.length + payload.length;
+    if (this.#liveBytes > MAX_LIVE_BYTES) {
+      // The reading ends: nobody waits for its last chunk to be taken.
+      this.#live.length = 0;
+      this.taken();
+    } else this.#live.push({ header, payload: Buffer.from(payload) });
+    this.#wake?.();
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.taken();
+    this.#wake?.();
+  }
+
+  async #page({ session, limit, cursor: given }: Extract<ReadRequest, { as: 'page' }>): Promise<string | undefined> {
+    const cursor = given === undefined ? undefined : openCursor(session.id, given);
+    if (given !== undefined && !cursor)
+      throw new ReadingError(400, 'This cursor is not good any more: begin again without one.');
+    const timeline = new Timeline(session.id, session.started);
+    /** Where parts of answers begin whose end was not seen. */
+    const unfinished = new Map<number, Place>();
+    let entries = 0;
+    let bytes = 0;
+    let next: string | undefined;
+    await this.#write('[');
+    for await (const { header, payload, start, end } of this.#records(cursor?.from ?? session.from)) {
+      if (header.k === 'part' && !unfinished.has(header.id)) unfinished.set(header.id, start);
+      if (header.k === 'end') unfinished.delete(header.id);
+      const entry = timeline.entry(header, payload);
+      if (!entry || (cursor && comparePlaces(start, cursor.after) <= 0)) continue;
+      const text = this.#json(entry);
+      await this.#write(entries === 0 ? text : `,${text}`);
+      bytes += text.length;
+      if (++entries < limit && bytes < MAX_PAGE_BYTES) continue;
+      const [earliest = end] = [...unfinished.values()].sort(comparePlaces);
+      next = sealCursor(session.id, { from: earliest, after: start });
+      break;
+    }
+    await this.#write(']');
+    await this.#flush();
+    return next;
+  }
+
+  async #events(follow: boolean): Promise<void> {
+    const { session } = this.#request;
+    const timeline = new Timeline(session.id, session.started);
+    const see = async (header: Header, payload: Buffer): Promise<void> => {
+      const entry = timeline.entry(header, payload);
+      // Server-sent events (WHATWG HTML section 9.2).
+      if (entry) await this.#write(`data: ${this.#json(entry)}\n\n`);
+    };
+    for await (const { header, payload } of this.#records(session.from)) await see(header, payload);
+    if (!follow) return;
+    for (;;) {
+      await this.#flush();
+      while (this.#live.length === 0 && this.#liveBytes === 0 && !this.#cancelled) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      if (this.#liveBytes > MAX_LIVE_BYTES) throw new ReadingError(409, 'More happens than is read in time.');
+      this.#liveBytes = 0;
+      for (const { header, payload } of this.#live.splice(0)) {
+        await see(header, payload);
+        if (header.k === 'closed') return;
+      }
+    }
+  }
+
+  /** What `toOcsf` and `toAsciicast` go through twice. */
+  #entries(): AsyncIterable<Entry> {
+    return { [Symbol.asyncIterator]: () => this.#timeline() };
+  }
+
+  async *#timeline(): AsyncGenerator<Entry> {
+    const { session } = this.#request;
+    const timeline = new Timeline(session.id, session.started);
+    for await (const { header, payload } of this.#records(session.from)) {
+      const entry = timeline.entry(header, payload);
+      if (entry) yield entry;
+    }
+  }
+
+  async #hasOutput(): Promise<boolean> {
+    for await (const { type } of this.#entries()) if (type === 'output') return true;
+    return false;
+  }
+
+  async *#records(from: Place): AsyncGenerator<Recorded> {
+    const { session, to } = this.#request;
+    const { folder, process } = this.#start;
+    const isMine = isOf(session.id);
+    const last = session.to && comparePlaces(session.to, to) < 0 ? session.to : to;
+    let bytes = 0;
+    for (const { header, payload, start, end } of readRange(folder, process, from, last)) {
+      bytes += header.length + payload.length;
+      if (bytes > SLICE_BYTES) {
+        bytes = 0;
+        await nextTurn();
+      }
+      if (this.#cancelled) throw new ReadingError(409, 'Nobody waits for this any more.');
+      const parsed = isMine(header) ? parseHeader(header) : undefined;
+      if (parsed) yield { header: parsed, payload, start, end };
+    }
+  }
+
+  /** An answer that is not as described is not sent. */
+  #json(entry: Entry): string {
+    return JSON.stringify(TimelineEntry.parse(toApi(entry, this.#replay)));
+  }
+
+  async #write(text: string): Promise<void> {
+    this.#text.push(text);
+    this.#length += text.length;
+    if (this.#length >= CHUNK_BYTES) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#cancelled) throw new ReadingError(409, 'Nobody waits for this any more.');
+    if (this.#length === 0) return;
+    const bytes = Buffer.from(this.#text.join(''));
+    this.#text = [];
+    this.#length = 0;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#taken = resolve;
+    this.#send(bytes);
+    await promise;
+  }
+}

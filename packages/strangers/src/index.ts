@@ -1,0 +1,6 @@
+/** Ports, and bounds for whoever comes to them and has proven nothing. */
+export { HandshakeTurns } from './handshakes.js';
+export { ListenError, listening, placeOf } from './listen.js';
+export { Places } from './places.js';
+export { type Stranger, StrangerSockets } from './sockets.js';
+export { inWords, secureClient } from './tls.js';
