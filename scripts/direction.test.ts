@@ -16,6 +16,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   printable: [],
   analysis: ['contract'],
   shell: ['contract'],
+  'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   guardrails: ['contract'],
   masking: ['contract'],
