@@ -16,6 +16,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   printable: [],
   analysis: ['contract'],
   shell: ['contract'],
+  'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   guardrails: ['contract'],
   masking: ['contract'],
@@ -133,7 +134,7 @@ const OWN_FILES = [
   /^gateway\/src\/ssh\//,
   /^packages\/control\/src\/ssh\//,
   /^protocols\/(mysql|postgres|ssh)\//,
-  /^packages\/sql-postgres\//,
+  /^packages\/sql-(mysql|postgres)\//,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];
