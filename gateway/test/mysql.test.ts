@@ -159,9 +159,9 @@ describe.skipIf(missing !== undefined)(
         }
         const jwt = await issuer.token({ realm: { roles: ['engineers'] }, sub: 'ana', padding: 'x'.repeat(900) });
         expect(jwt.length).toBeGreaterThan(1300);
-        // The keys of the issuer may still be on their way.
+        // The keys of the issuer may still be on their way, and are asked for again after half a minute.
         await expect
-          .poll(async () => (await cli(['-uana%shop', ...tls, ...select], jwt)).stdout, { timeout: 15_000 })
+          .poll(async () => (await cli(['-uana%shop', ...tls, ...select], jwt)).stdout, { timeout: 60_000 })
           .toBe('ana\n');
         const wrong = await cli(['-udev%shop', ...tls, ...select], 'wrong');
         expect(wrong.stderr).toContain('ERROR 1045 (28000)');

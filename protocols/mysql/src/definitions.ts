@@ -1,4 +1,4 @@
-/** Definitions of columns (Protocol::ColumnDefinition41): read, and with flags taken off. Pure. */
+/** Definitions of columns (Protocol::ColumnDefinition41). Pure. */
 import type { MySqlColumn } from '@sluice/contract';
 import { Fields } from './packets.js';
 
@@ -21,9 +21,6 @@ export function withMetadata(payload: Buffer): Buffer {
 /** Catalogue, schema, table, its own name, column, its own name. */
 const TEXTS = 6;
 
-/** Flag of a column that is never NULL. */
-const NOT_NULL = 1;
-
 export function readDefinition(payload: Buffer): MySqlColumn {
   const fields = new Fields(payload);
   const text = (): string => fields.counted().toString('utf8');
@@ -35,15 +32,4 @@ export function readDefinition(payload: Buffer): MySqlColumn {
   const type = fields.uint(1);
   const flags = fields.uint(2);
   return { schema, table, orgTable, name, orgName, charset, length, type, flags, decimals: fields.uint(1) };
-}
-
-/** The same for a column that may be NULL from now on. */
-export function asNullable(payload: Buffer): Buffer {
-  const made = Buffer.from(payload);
-  const fields = new Fields(made);
-  for (let at = 0; at < TEXTS; at++) fields.counted();
-  passMetadata(fields);
-  fields.bytes(7);
-  made[fields.at] = (made[fields.at] as number) & ~NOT_NULL;
-  return made;
 }

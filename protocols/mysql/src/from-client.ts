@@ -11,6 +11,7 @@ import { Incoming, type Packet, type TooLong } from './incoming.js';
 import { Fields, HEADER, NOTHING, framed } from './packets.js';
 import {
   badValues,
+  masksRefused,
   noCursor,
   notOffered,
   refusal,
@@ -242,7 +243,7 @@ export class FromClient {
       packet,
       (allow, { raw }) => {
         statement.long.clear();
-        const command = running(this.#id, 'run', allow, 'binary');
+        const command = running(this.#id, 'run', allow);
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: Ended = (outcome, cursor) => {
           if (cursor) statement.cursor = command;
@@ -368,9 +369,10 @@ export class FromClient {
       prepared: (name) => this.#names.text(name),
     };
     const act = (answer: Answer, whole: Packet): void => {
-      if (answer.type === 'allow') return allowed(answer, whole);
+      // Nothing here could change an answer, so none that has to be changed is asked for.
+      if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
       this.#texts = undefined;
-      this.#refuse(refusal(answer));
+      this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };
     const answer = port.ask(command, patience);
