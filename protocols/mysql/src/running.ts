@@ -10,11 +10,7 @@ export interface Running extends Recorded {
   reported: boolean;
 }
 
-export const running = (
-  id: number,
-  phase: Running['phase'],
-  { facts }: Pick<Allow, 'facts'>,
-): Running => ({
+export const running = (id: number, phase: Running['phase'], { facts }: Pick<Allow, 'facts'>): Running => ({
   id,
   phase,
   facts,
