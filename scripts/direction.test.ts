@@ -10,12 +10,13 @@ import { describe, expect, test } from 'vitest';
 const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   contract: [],
   api: [],
-  wire: [],
+  wire: ['contract'],
   keys: [],
   addresses: [],
   printable: [],
   analysis: ['contract'],
   shell: ['contract'],
+  'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   guardrails: ['contract'],
   masking: ['contract'],
@@ -27,6 +28,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
+  mysql: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
   agent: ['addresses', 'contract', 'tunnel', 'config'],
   cli: ['addresses', 'api', 'contract', 'config', 'printable'],
@@ -126,13 +128,13 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
 
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
-  /^packages\/config\/src\/protocols\/(postgres|ssh)\.ts$/,
-  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh)\.ts$/,
+  /^packages\/config\/src\/protocols\/(mysql|postgres|ssh)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(mysql|postgres|ssh)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
   /^gateway\/src\/ssh\//,
   /^packages\/control\/src\/ssh\//,
-  /^protocols\/(postgres|ssh)\//,
-  /^packages\/sql-postgres\//,
+  /^protocols\/(mysql|postgres|ssh)\//,
+  /^packages\/sql-(mysql|postgres)\//,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];
