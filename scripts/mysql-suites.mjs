@@ -19,5 +19,6 @@ for (const [name, packages] of Object.entries(SUITES)) {
     process.stderr.write(`${packages.join(' ')}: not to be had here\n`);
     continue;
   }
-  for (const file of globSync('*.deb', { cwd: target })) spawnSync('dpkg', ['-x', join(target, file), target], { stdio: 'inherit' });
+  for (const file of globSync('*.deb', { cwd: target }))
+    spawnSync('dpkg', ['-x', join(target, file), target], { stdio: 'inherit' });
 }

@@ -116,7 +116,10 @@ class Stand {
   }
 
   static async open(flavour: MySqlFlavour): Promise<Stand> {
-    const settings = ['innodb-flush-log-at-trx-commit=0', ...(flavour === 'mysql' ? [] : ['log-bin-trust-function-creators=1'])];
+    const settings = [
+      'innodb-flush-log-at-trx-commit=0',
+      ...(flavour === 'mysql' ? [] : ['log-bin-trust-function-creators=1']),
+    ];
     const server = await startMySql({ flavour, settings });
     const connection = await connect(server);
     await connection.query(TABLES);
@@ -192,10 +195,7 @@ function samplePolicy(): CompiledPolicy {
 }
 
 const titled = (cases: readonly Case[]): [string, Case][] =>
-  cases.map((one) => [
-    [...(one.mode ?? []), one.sql.replaceAll(/\s+/g, ' ').slice(0, 200)].join(' | '),
-    one,
-  ]);
+  cases.map((one) => [[...(one.mode ?? []), one.sql.replaceAll(/\s+/g, ' ').slice(0, 200)].join(' | '), one]);
 
 const flavoursOf = ({ flavour }: Case): readonly MySqlFlavour[] => (flavour ? [flavour] : FLAVOURS);
 

@@ -69,7 +69,12 @@ async function compareDigest(reader: Reader, text: string, tally: GrammarTally):
 }
 
 /** Random chains of operators, evaluated as they are and with the parentheses of our tree. */
-export async function compareBinding(reader: Reader, seed: number, seconds: number, tally: GrammarTally): Promise<void> {
+export async function compareBinding(
+  reader: Reader,
+  seed: number,
+  seconds: number,
+  tally: GrammarTally,
+): Promise<void> {
   const reading = readingOf(reader.dialect);
   const seen = new Set<string>();
   const next = chain(seed, reader.flavour);
@@ -87,7 +92,8 @@ export async function compareBinding(reader: Reader, seed: number, seconds: numb
     }
     const ours = parenthesised(expression);
     const [plain, grouped] = [await reader.value(`SELECT ${text}`), await reader.value(`SELECT ${ours}`)];
-    if (String(plain) !== String(grouped)) tally.misbound.push(`${text} = ${String(plain)}, but ${ours} = ${String(grouped)}`);
+    if (String(plain) !== String(grouped))
+      tally.misbound.push(`${text} = ${String(plain)}, but ${ours} = ${String(grouped)}`);
   }
 }
 
