@@ -1,4 +1,5 @@
-import type { Allow, HiddenCounts, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { Allow, HiddenCounts, Masking, StatementEffect } from '@sluice/contract';
+import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
