@@ -23,7 +23,7 @@ import {
 } from '@sluice/contract';
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
-import { redactHead } from '@sluice/http-requests';
+import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -90,6 +90,8 @@ export class Session implements Gate, LoginSession {
   #ended = 0;
   /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
   readonly #programs = new Map<number, 'ends' | 'endless'>();
+  /** Bodies of requests by HTTP that pass unread, on their way to the record. */
+  readonly #bodies = new Map<number, BodyRedactor>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -238,17 +240,23 @@ export class Session implements Gate, LoginSession {
       this.#ended = event.command;
     }
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
-    const kept = this.#services.log.response(this.id, this.#withoutSecrets(event));
+    const kept = this.#recorded(event);
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && event.type === 'part' && event.stream) this.end({ code: 'record-unwritable' });
     if (event.type === 'end' && this.isVisit && this.#outdated && !this.busy) this.end(this.#outdated);
   }
 
-  /** Heads of answers by HTTP hold cookies and tokens, by names that are known. */
-  #withoutSecrets(event: ResponseEvent): ResponseEvent {
-    if (event.type !== 'part' || event.stream !== 'head') return event;
+  /** Puts an event on record, of HTTP without secrets, by names that are known. False: it cannot be recorded. */
+  #recorded(event: ResponseEvent): boolean {
+    const { log, mark } = this.#services;
+    const body = this.#bodies.get(event.command);
+    if (body && event.type === 'part' && event.stream === 'request')
+      return this.#recordBody(event.command, body.push(Buffer.concat(event.data)));
+    if (body) this.#recordBody(event.command, body.flush());
+    if (event.type === 'end') this.#bodies.delete(event.command);
+    if (event.type !== 'part' || event.stream !== 'head') return log.response(this.id, event);
     const head = Buffer.concat(event.data).toString('latin1');
-    return { ...event, data: [Buffer.from(redactHead(head, this.#services.mark), 'latin1')] };
+    return log.response(this.id, { ...event, data: [Buffer.from(redactHead(head, mark), 'latin1')] });
   }
 
   #countHidden(hidden: HiddenCounts): void {
@@ -281,8 +289,9 @@ export class Session implements Gate, LoginSession {
     return judgement.answer;
   }
 
-  #recordBody(command: number, body: Uint8Array): void {
-    this.#services.log.response(this.id, { type: 'part', command, stream: 'request', data: [body] });
+  #recordBody(command: number, body: Uint8Array): boolean {
+    if (body.length === 0) return true;
+    return this.#services.log.response(this.id, { type: 'part', command, stream: 'request', data: [body] });
   }
 
   #count({ answer, held }: Judgement): void {
@@ -298,6 +307,8 @@ export class Session implements Gate, LoginSession {
     this.commands++;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
+      if (command.type === 'request' && command.body.type === 'stream')
+        this.#bodies.set(command.id, new BodyRedactor(command.body.media, this.#services.mark));
       // What a protocol of somebody else says of its session has no other owner.
       if (command.type === 'custom' && changes) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
       return;

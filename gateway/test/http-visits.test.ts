@@ -173,8 +173,8 @@ describe('a proof', () => {
   test("a token on its way to the target is none of the target's", async () => {
     const stand = await open();
     const leaked = await send(`${stand.url}/a?x=1`, { ...bearer(stand.token), 'x-forward': stand.token });
-    expect(leaked.status).toBe(403);
-    expect(leaked.text).toContain('would be passed on');
+    expect([400, 403]).toContain(leaked.status);
+    expect(leaked.text).not.toContain(stand.token);
     expect(stand.reached).toEqual([]);
     expect(JSON.stringify(records(stand))).not.toContain(stand.token);
   });

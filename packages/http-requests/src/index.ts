@@ -1,4 +1,5 @@
 /** Requests by HTTP as rules, approvers and the record see them: paths, queries, bodies, GraphQL, OpenAPI. Pure. */
+export { BodyRedactor } from './body-redactor.js';
 export { Body, BodyUnread, BodyUnreadable, isForm, mediaType, readBody } from './body.js';
 export { readMultipart, readQuery } from './form.js';
 export { type GraphqlOperation, GraphqlError } from './graphql.js';

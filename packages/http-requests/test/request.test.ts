@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { BodyRedactor } from '../src/body-redactor.js';
 import { OpenApi } from '../src/openapi.js';
 import { compileTemplate, readPath } from '../src/path.js';
 import { isSecretHeader, isSecretName, markedWith, redactHead, redactQuery } from '../src/redact.js';
@@ -139,6 +140,33 @@ test('an OpenAPI document names operations', () => {
 
 describe('secrets by name', () => {
   const mark = markedWith(Buffer.from('key'));
+
+  test.each([
+    ['application/json', (at: number) => `{"a":"${'x'.repeat(at)}","password":"hunter2 and, \\" more","b":"kept"}`],
+    ['application/x-www-form-urlencoded', (at: number) => `a=${'x'.repeat(at)}&pass%77ord=hunter2&b=kept`],
+  ])('are out of a body of %s that passes in pieces, wherever it is cut', (media, body) => {
+    for (let at = 65_480; at < 65_540; at++) {
+      const redactor = new BodyRedactor(media, mark);
+      const bytes = Buffer.from(body(at));
+      const pieces: Buffer[] = [];
+      for (let from = 0; from < bytes.length; from += 997) pieces.push(redactor.push(bytes.subarray(from, from + 997)));
+      const text = Buffer.concat([...pieces, redactor.flush()]).toString();
+      expect(text, String(at)).not.toMatch(/hunter|ter2|more/);
+      expect(text.length).toBeGreaterThan(at);
+      expect(text).toContain('kept');
+    }
+  });
+
+  test('a secret that is longer than what is kept is left out whole', () => {
+    const redactor = new BodyRedactor('application/json', mark);
+    const bytes = Buffer.from(`{"token":"${'s'.repeat(300_000)}","b":"kept"}`);
+    const pieces: Buffer[] = [];
+    for (let from = 0; from < bytes.length; from += 10_000)
+      pieces.push(redactor.push(bytes.subarray(from, from + 10_000)));
+    const text = Buffer.concat([...pieces, redactor.flush()]).toString();
+    expect(text).not.toContain('sss');
+    expect(text).toContain('"b":"kept"');
+  });
 
   test.each(['access_token', 'apiKey', 'api-key', 'client_secret', 'password', 'X-Auth-Token', 'sig', 'sessionId'])(
     '%s is one',
