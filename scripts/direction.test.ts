@@ -10,12 +10,13 @@ import { describe, expect, test } from 'vitest';
 const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   contract: [],
   api: [],
-  wire: [],
+  wire: ['contract'],
   keys: [],
   addresses: [],
   printable: [],
   analysis: ['contract'],
   shell: ['contract'],
+  'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'http-requests': ['contract'],
   guardrails: ['contract', 'http-requests'],
@@ -28,6 +29,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
+  mysql: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
   http: ['contract', 'wire'],
   agent: ['addresses', 'contract', 'tunnel', 'config'],
@@ -138,13 +140,13 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
 
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
-  /^packages\/config\/src\/protocols\/(postgres|ssh|http)\.ts$/,
-  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh|http)\.ts$/,
+  /^packages\/config\/src\/protocols\/(mysql|postgres|ssh|http)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(mysql|postgres|ssh|http)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
   /^gateway\/src\/(ssh|http)\//,
   /^packages\/control\/src\/ssh\//,
-  /^protocols\/(postgres|ssh|http)\//,
-  /^packages\/sql-postgres\//,
+  /^protocols\/(mysql|postgres|ssh|http)\//,
+  /^packages\/sql-(mysql|postgres)\//,
   // The scheme of an address is called so, and a way to log in of OpenAPI.
   /^packages\/contract\/src\/http\.ts$/,
   /^packages\/control\/src\/openapi\.ts$/,

@@ -27,7 +27,8 @@ import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import type { Connection, Listener, Services } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
-import { type MaskSession, impactOf } from '@sluice/sql-postgres';
+import type { MaskSession } from '@sluice/sql-postgres';
+import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';
@@ -192,6 +193,10 @@ export class Session implements Gate, LoginSession {
 
   login(user: string, connection: string, account = ''): Challenge {
     return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
+  }
+
+  hasConnection(name: string): boolean {
+    return this.#services.connections.get(name)?.protocol === this.protocol;
   }
 
   broke(reason: string): void {

@@ -25,7 +25,7 @@ const MAX_SKEW_MS = 5 * 60_000;
 const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
 
 /** What an access list, a list of approvers or a list of roles may name. */
-export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
+const SUBJECT = /^(group|user|agent|claim):\S.*$/;
 
 const address = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;

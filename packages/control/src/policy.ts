@@ -29,6 +29,13 @@ const Wish = z.strictObject({
   connection: z.string(),
   principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
   major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
+  version: z
+    .string()
+    .max(64)
+    .optional()
+    .describe(
+      'The version of the target as it tells it itself, 8.4.0 or 10.11.6-MariaDB, where that decides how texts are read.',
+    ),
 });
 
 /** What the rules in force would say. No target runs the command; where columns are masked, its catalog is read. */
@@ -66,7 +73,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
         hint,
       );
     }
-    const { shell, sql, request: written, major } = wish;
+    const { shell, sql, request: written, major, version } = wish;
     const { http } = found.connection;
     if ((sql === undefined) === (written === undefined)) throw new ControlError(400, NOTHING_ASKED);
     if ((written !== undefined) !== (http !== undefined)) {
@@ -77,8 +84,14 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context);
     if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
     if (shell) return explainShell(shell, found.policy, sql, context);
-    const dialect = dialectOf(major);
+    const spoken = gateway.languages.get(found.connection.protocol);
+    const dialect = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
+    if (!dialect)
+      throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+    const { protocol } = found.connection;
+    if (gateway.languages.has(protocol) && protocol !== dialect.name)
+      throw new ControlError(409, `Statements of ${protocolNamed(protocol).title} cannot be explained yet.`);
     const language = gateway.languages.get(dialect.name);
     if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
     const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });

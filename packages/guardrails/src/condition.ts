@@ -19,6 +19,7 @@ const ATTRIBUTES = {
     fields: 'list<string>',
     filter: 'string',
     depth: 'int',
+    explain_only: 'bool',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
@@ -101,7 +102,7 @@ export const attributesOf = (
   },
 });
 
-function actionAttributes({ verb, effects, resources, filter, depth, reasons }: Action): object {
+function actionAttributes({ verb, effects, resources, filter, depth, explainOnly, reasons }: Action): object {
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
   return {
@@ -116,6 +117,7 @@ function actionAttributes({ verb, effects, resources, filter, depth, reasons }: 
     resources,
     filter: filter ?? '',
     depth: BigInt(depth),
+    explain_only: explainOnly === true,
     reasons,
   };
 }

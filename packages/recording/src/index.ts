@@ -1,5 +1,5 @@
 /** The record: a journal that is written before a command takes effect, read back as sessions, and proved unchanged. */
-export { PUBLIC_KEY, listSeals } from './checkpoint.js';
+export { listSeals } from './checkpoint.js';
 export { toAsciicast } from './asciicast.js';
 export { type Head, parseHead } from './head.js';
 export { JournalError } from './errors.js';

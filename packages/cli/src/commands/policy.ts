@@ -12,7 +12,8 @@ export function policy(group: Command, context: Context): void {
     .description('what the gateway would decide on a statement, a command line or a request, and why; nothing is run')
     .requiredOption('--connection <name>', 'the connection it would be sent to')
     .option('--principal <name>', 'who would send it')
-    .option('--major <version>', 'major version of the target', '18')
+    .option('--major <version>', 'major version of a target of PostgreSQL', '18')
+    .option('--target-version <version>', 'version of a target of MySQL or MariaDB, as it tells it: 10.11.6-MariaDB')
     .addOption(new Option('--shell <shell>', 'it is a command line for this shell').choices(['sh', 'bash', 'opaque']))
     .option('--method <method>', 'of a request by HTTP; default: GET, or POST with a body')
     .option('--path <path>', 'of a request by HTTP, with its query')
@@ -24,6 +25,7 @@ export function policy(group: Command, context: Context): void {
         ...commandOf(sql, options),
         connection: options.connection,
         major: Number(options.major),
+        ...(options.targetVersion !== undefined && { version: options.targetVersion }),
         ...(options.shell && { shell: options.shell }),
         ...(options.principal && { principal: options.principal }),
       });
@@ -37,6 +39,7 @@ interface Options {
   readonly connection: string;
   readonly principal?: string;
   readonly major: string;
+  readonly targetVersion?: string;
   readonly shell?: string;
   readonly method?: string;
   readonly path?: string;
