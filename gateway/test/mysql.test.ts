@@ -315,7 +315,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test.skipIf(!mariadb)('the command line: connect, what clients are told, and a replay', async () => {
-      const operator = await stand.gateway.identity.createToken({ principal: 'ada', name: 'cli' });
+      const operator = await stand.gateway.identity.createToken({ principal: 'dev', name: 'cli' });
       const { SLUICE_URL: _, ...environment } = process.env;
       const sluice = async (...words: string[]): Promise<string> => {
         const all = [MAIN, '--url', stand.gateway.url, '--data', join(stand.folder, 'none'), ...words];
@@ -332,8 +332,8 @@ describe.skipIf(missing !== undefined)(
         { env: environment },
       );
       expect(stdout).toBe('ana\n');
-      expect(await sluice('client-config', 'mysql_jdbc', 'shop')).toMatch(/^jdbc:mariadb:\/\/.*user=ada%25shop/);
-      expect(await sluice('client-config', 'mysql_env', 'shop')).toContain("MYSQL_USER='ada%shop'");
+      expect(await sluice('client-config', 'mysql_jdbc', 'shop')).toMatch(/^jdbc:mariadb:\/\/.*user=dev%25shop/);
+      expect(await sluice('client-config', 'mysql_env', 'shop')).toContain("MYSQL_USER='dev%shop'");
       const sessions = await sluice('sessions', 'ls');
       const [id] = /^\S+/m.exec(sessions.split('\n').find((line) => line.includes('shop')) ?? '') ?? [];
       expect(await sluice('sessions', 'replay', id ?? '')).toMatch(/SELECT nick FROM people/);
