@@ -4,6 +4,7 @@ import { differential, summary } from './lineage/differential.js';
 import { startLineageServer } from './lineage/server.js';
 import { compareBinding, newTally, readSuite } from './mysql/grammar.js';
 import { Reader } from './mysql/server.js';
+import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
 /**
@@ -17,6 +18,7 @@ const { positionals, values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     major: { type: 'string', default: '15' },
     suites: { type: 'string' },
+    programs: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -30,6 +32,7 @@ const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
   lineage: fuzzLineage,
   twins: fuzzTwins,
   'mysql-grammar': fuzzMySqlGrammar,
+  'mysql-words': writeMySqlWords,
 };
 
 async function fuzzLineage(): Promise<number> {
@@ -75,6 +78,18 @@ async function fuzzMySqlGrammar(): Promise<number> {
     else wrong += await fuzzOneGrammar(flavour);
   }
   return wrong;
+}
+
+/** Needs both servers: each has a table of its own. */
+async function writeMySqlWords(): Promise<number> {
+  const readers: Reader[] = [];
+  try {
+    for (const flavour of ['mariadb', 'mysql'] as const) readers.push(await Reader.start(flavour));
+    print(await writeWords(readers, values.programs?.split(',') ?? []));
+    return 0;
+  } finally {
+    for (const reader of readers) await reader.stop();
+  }
 }
 
 /** Of a hundred thousand data statements this many may stay unread: made up by the suites of what is not supported. */
