@@ -20,9 +20,11 @@ export interface AnalysisContext {
 
 /** The analysis is remembered for texts up to this length, in characters, and for this many of them. */
 const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
-const MAX_REMEMBERED_TEXTS = 4000;
+const MAX_REMEMBERED_TEXTS = 2000;
 /** Texts in texts: PREPARE of an EXECUTE of ... */
 const MAX_EXECUTED_DEPTH = 4;
+/** Of all texts that one text executes, each counted as often as it is executed. */
+const MAX_EXECUTED_CHARACTERS = 64 * 1024;
 
 const remembered = new Map<string, Facts>();
 
@@ -31,7 +33,7 @@ export function analyze(text: string, reading: Reading, context: AnalysisContext
   const key = `${keyOf(reading)} ${text}`;
   const known = remembered.get(key);
   if (known) return known;
-  const analysis = new Analysis(reading, context, 0);
+  const analysis = new Analysis(reading, context, 0, { left: MAX_EXECUTED_CHARACTERS });
   const facts = analysis.facts(text);
   if (!analysis.contextual && text.length <= MAX_REMEMBERED_CHARACTERS) remember(key, facts);
   return facts;
@@ -52,13 +54,16 @@ class Analysis {
   readonly #reading: Reading;
   readonly #context: AnalysisContext;
   readonly #depth: number;
+  /** Shared by the texts within each other. */
+  readonly #characters: { left: number };
   /** Names of the session that were looked up. */
   readonly #executes = new Set<string>();
 
-  constructor(reading: Reading, context: AnalysisContext, depth: number) {
+  constructor(reading: Reading, context: AnalysisContext, depth: number, characters: { left: number }) {
     this.#reading = reading;
     this.#context = context;
     this.#depth = depth;
+    this.#characters = characters;
   }
 
   facts(text: string): Facts {
@@ -113,8 +118,9 @@ class Analysis {
 
   /** Of a text that is one statement, as PREPARE takes it. */
   #text(text: string, given: Values): readonly Action[] | undefined {
-    if (this.#depth >= MAX_EXECUTED_DEPTH) return undefined;
-    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1);
+    this.#characters.left -= text.length;
+    if (this.#depth >= MAX_EXECUTED_DEPTH || this.#characters.left < 0) return undefined;
+    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1, this.#characters);
     const actions = inner.#actions(text, given);
     this.contextual ||= inner.contextual;
     for (const name of inner.#executes) this.#executes.add(name);
