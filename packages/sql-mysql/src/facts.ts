@@ -472,7 +472,8 @@ class FactsReader {
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (words.has('EXCHANGE')) draft.effects.add('write');
     if (words.has('IMPORT')) this.#unknown(draft, 'reads files of the database host');
-    if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`))) this.#outside(draft);
+    if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))
+      this.#outside(draft);
   }
 
   // Resources
@@ -643,5 +644,6 @@ const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'vie
 };
 
 /** Storage engines whose rows are files, other servers or other tables. */
-const ENGINES_OUTSIDE = 'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE MERGE MRG_MYISAM'.split(' ');
+const ENGINES_OUTSIDE =
+  'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE MERGE MRG_MYISAM'.split(' ');
 const isOutside = (engine: string): boolean => ENGINES_OUTSIDE.includes(engine.toUpperCase());

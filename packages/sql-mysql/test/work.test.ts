@@ -5,7 +5,8 @@ import { analyze } from '../src/index.js';
 import { BOTH } from './dialects.js';
 
 const TEXTS: Readonly<Record<string, (piece: number) => string>> = {
-  rows: (times) => `INSERT INTO t VALUES ${Array.from({ length: times }, (_, at) => `(${at}, 'it''s \\' x', NULL)`).join(',')}`,
+  rows: (times) =>
+    `INSERT INTO t VALUES ${Array.from({ length: times }, (_, at) => `(${at}, 'it''s \\' x', NULL)`).join(',')}`,
   list: (times) => `SELECT 1 FROM t WHERE id IN (${'1,'.repeat(times)}2)`,
   conditions: (times) => `DELETE FROM t WHERE ${'a = 1 OR '.repeat(times)}b = 2`,
   columns: (times) => `SELECT ${'t.a AS x, '.repeat(times)}b FROM t`,
