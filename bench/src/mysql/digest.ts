@@ -49,7 +49,7 @@ function ourWords({ kinds, texts }: Tokens): string[] {
 }
 
 function theirWords(digest: string): string[] {
-  const plain = digest.replaceAll(/\/\*[^]*?\*\/|\(_charset\)|@`[^`]*`/g, ' ');
+  const plain = digest.replaceAll(/\/\*[^]*?\*\/|\(_charset\)|(?<!@)@`[^`]*`/g, ' ');
   const words: string[] = [];
   for (const [, quoted, word] of plain.matchAll(/`((?:[^`]|``)*)`|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)/g)) {
     if (quoted !== undefined) words.push(quoted.replaceAll('`', '').toUpperCase());

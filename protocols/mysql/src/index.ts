@@ -16,6 +16,8 @@ import { NATIVE, SHA2 } from './scramble.js';
 import { Session, type Sessions } from './session.js';
 import { openUpstream } from './upstream.js';
 
+export { openLookup } from './lookup.js';
+
 /** What the listener says. */
 export interface MySqlOptions {
   /** What clients are told before anybody knows who they are; undefined: what the last target has said of itself. */
@@ -28,6 +30,9 @@ export interface MySqlOptions {
 
 /** Before any target has said anything. Drivers take it for a server that has what the gateway offers. */
 const FIRST_VERSION = '8.0.36';
+
+/** Of a target's own, which clients are told. */
+const MAX_VERSION_CHARACTERS = 80;
 
 /** What the sessions of one listener share. */
 interface Common {
@@ -71,7 +76,7 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
   if (unready) return front.close(unready);
 
   const upstream = await openUpstream(gate, outcome.target, { ...response, database: wish.database });
-  common.version = upstream.version;
+  common.version = upstream.version.slice(0, MAX_VERSION_CHARACTERS);
   if (front.stream.destroyed) {
     upstream.stream.destroy();
     return;

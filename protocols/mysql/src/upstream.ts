@@ -191,10 +191,12 @@ async function receive(login: Login): Promise<Buffer> {
 export async function killUpstream(gate: Reach, target: Target, thread: number): Promise<void> {
   const { stream } = await openUpstream(gate, target, NO_WISHES);
   const inbox = new Inbox(stream);
+  const timer = setTimeout(() => stream.destroy(), gate.limits.upstreamLogin);
   try {
     stream.write(queryPacket(killText({ what: 'query', thread })));
     await readPacket(inbox, MAX_LOGIN_PACKET_BYTES);
   } finally {
+    clearTimeout(timer);
     inbox.release();
     stream.on('error', () => undefined);
     stream.end(bareCommand(COM.quit));
@@ -204,10 +206,11 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 }
 
 /** How long a target may take to close a connection that is not needed any more. */
-const MAX_CLOSE_MS = 5_000;
+export const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
-const NO_WISHES: Wishes = {
+/** Of the gateway's own. */
+export const NO_WISHES: Wishes = {
   capabilities: 0,
   charset: UTF8MB4,
   database: undefined,

@@ -49,6 +49,16 @@ test.each(Object.keys(CUTS))('a session reads the same however it is cut: %s', (
   ]);
 });
 
+test('the record has what comes first, whole packets without a gap, and counts the rest', () => {
+  const made = begun({ recorded: 150 });
+  made.client(query('SELECT 1'));
+  const cells = ['a', 'x'.repeat(60), 'y'.repeat(60), 'b', 'c'].map((one) => [one]);
+  made.replies(reply(...rows(['n'], ...cells)));
+  const data = Buffer.concat(made.recorded.flatMap((event) => [...event.data]));
+  expect(decodeResult(data).rows).toEqual(cells.slice(0, 2));
+  expect(made.recorded.at(-1)).toMatchObject({ type: 'end', rows: 5 });
+});
+
 test('a client with EOF packets gets and records the same', () => {
   const made = begun({ capabilities: ALL_CAPABILITIES & ~CAPABILITY.deprecateEof });
   made.client(query('SELECT 1'));
