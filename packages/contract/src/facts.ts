@@ -77,6 +77,9 @@ export interface Resource {
     | 'channel'
     | 'object'
     | 'host'
+    | 'url'
+    /** Of GraphQL, of the root of an operation. */
+    | 'field'
     | 'program';
   /** As written, folded as the server folds it, schema-qualified where the text is: `public.customers`. */
   readonly name: string;

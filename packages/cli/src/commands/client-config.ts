@@ -22,11 +22,27 @@ export const clientConfig = (program: Command): Command =>
 
 /** `sluice client-config pg_service|pgpass|jdbc|env`, of connections by `protocol`. */
 export function addPostgresConfig(group: Command, context: Context, protocol: string): void {
-  const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
+  addFormats(group, context, protocol, [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],
     ['env', 'environment variables for libpq and most drivers; one connection', environment],
-  ];
+  ]);
+  group
+    .command('pgpass [connection]')
+    .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
+    .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
+    .option('-u, --user <principal>', 'who logs in; default: whose the token is')
+    .action(async (connection: string | undefined, options: Wanted) => {
+      const token = tokenIn(options) ?? '';
+      print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
+    });
+}
+
+/** What one command prints: its name, what it is for, and how. */
+export type Format = readonly [name: string, description: string, print: (entries: readonly Entry[]) => string];
+
+/** Adds a command for each format, of connections by `protocol`. */
+export function addFormats(group: Command, context: Context, protocol: string, formats: readonly Format[]): void {
   for (const [name, description, format] of formats) {
     group
       .command(`${name} [connection]`)
@@ -40,15 +56,6 @@ export function addPostgresConfig(group: Command, context: Context, protocol: st
         print(format(await entriesOf(context, protocol, connection, options.user, tokenIn(options)))),
       );
   }
-  group
-    .command('pgpass [connection]')
-    .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
-    .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
-    .option('-u, --user <principal>', 'who logs in; default: whose the token is')
-    .action(async (connection: string | undefined, options: Wanted) => {
-      const token = tokenIn(options) ?? '';
-      print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
-    });
 }
 
 interface Wanted {
@@ -96,7 +103,7 @@ async function entriesOf(
 }
 
 /** libpq documentation, 32.17: INI sections, values as they are to the end of the line. */
-export const pgService = (entries: readonly Entry[]): string =>
+const pgService = (entries: readonly Entry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) =>
       [
@@ -112,7 +119,7 @@ export const pgService = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.16: `hostname:port:database:username:password`, with ":" and "\" escaped. */
-export const pgpass = (entries: readonly Entry[], token: string): string =>
+const pgpass = (entries: readonly Entry[], token: string): string =>
   entries
     .map(({ host, port, user, connection }) =>
       [host, port, connection, user, token].map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':'),
@@ -120,7 +127,7 @@ export const pgpass = (entries: readonly Entry[], token: string): string =>
     .join('\n');
 
 /** pgJDBC documentation, "Connecting to the Database". The password is the token. */
-export const jdbc = (entries: readonly Entry[]): string =>
+const jdbc = (entries: readonly Entry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) => {
       const place = host.includes(':') ? `[${host}]` : host;
@@ -130,16 +137,17 @@ export const jdbc = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.15. PGPASSWORD is left to who has the token. */
-export function environment(entries: readonly Entry[]): string {
+function environment(entries: readonly Entry[]): string {
   const [entry, ...others] = entries;
   if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
   const { host, port, user, connection, tls } = entry;
   return Object.entries({ PGHOST: host, PGPORT: port, PGUSER: user, PGDATABASE: connection, PGSSLMODE: sslmode(tls) })
-    .map(([name, value]) => `export ${name}=${quoted(value)}`)
+    .map(([name, value]) => `export ${name}=${shellQuoted(value)}`)
     .join('\n');
 }
 
 const sslmode = (tls: boolean): string => (tls ? 'require' : 'disable');
 
 /** For a POSIX shell. */
-const quoted = (text: string): string => (/^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+export const shellQuoted = (text: string): string =>
+  /^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -4,7 +4,6 @@ export type { Flow, Output, Predicate, StatementLineage, Target } from './lineag
 export { type Look, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
-export { lineageOf } from './statements.js';
 export {
   EMPTY_OVERLAY,
   type Overlay,

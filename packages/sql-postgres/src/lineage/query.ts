@@ -19,7 +19,7 @@ export function readQuery(analysis: Analysis, outer: Scope, query: unknown): rea
 }
 
 /** A SelectStmt, which stands bare as the arm of a set operation. */
-export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
   analysis.spend();
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
   if (fields['valuesLists'] !== undefined) return values(analysis, scope, fields);

@@ -58,7 +58,7 @@ export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
 }
 
 /** The columns of a stored relation; worked out once for each catalog. */
-export function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
+function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
   // A view shows the settings of whoever reads it.
   const { unread } = caller.session.overlay;

@@ -1,3 +1,7 @@
+/**
+ * Masked DataRow messages. Owns how they are put together and rewritten. Does not own when that is done elsewhere
+ * (`editor.ts`), nor any value.
+ */
 import type { CellMask, RowRoom } from '@sluice/contract';
 import { PartialRow } from './partial-row.js';
 import { malformed, ownRoom } from './room.js';
