@@ -91,11 +91,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('the mask corpus on
       await admin.query('analyze');
       servers.push(server);
       admins.push(admin);
-      const stand = await openStand({ target: targetOf(server), rules: RULES });
-      stands.push(stand);
-      await addShown(admin, stand);
+      await admin.query('create schema shown; create table shown.people (like people)');
+      stands.push(await openStand({ target: targetOf(server), rules: RULES }));
     }
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     for (const admin of admins) await admin.end();
     for (const stand of stands) await stand.stop();
@@ -223,6 +222,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('the mask corpus on
 
   describe('each part is what its column shows alone', () => {
     const cases = casesOf('parts').filter(({ one }) => applies(one));
+    // Other cases have left rows in the table.
+    beforeAll(() => fillShown(admins[0] as pg.Client, stands[0] as Stand));
     test.each(cases.map(({ title, one }) => [title, one] as const))('%s', async (_, one) => {
       const expected = await run(direct, { ...one, steps: ['set search_path = shown, public', ...one.steps] });
       expect(errorsIn(expected), 'the case itself is wrong').toEqual([]);
@@ -242,8 +243,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('the mask corpus on
 });
 
 /** A table of the same name in another schema, with all that the gateway shows of people: a direct client reads it there. */
-async function addShown(admin: pg.Client, stand: Stand): Promise<void> {
-  await admin.query('create schema shown; create table shown.people (like people)');
+async function fillShown(admin: pg.Client, stand: Stand): Promise<void> {
   const client = await stand.client({ types: { getTypeParser: () => (value: unknown) => value } });
   const { rows, fields } = await client.query<Record<string, string>>('select * from people order by id');
   await client.end();

@@ -47,6 +47,8 @@ export function chosen(analysis: Analysis, call: Call, candidates: readonly Rout
   // `f(x)` may be a cast to the type f.
   const [plain = '', schema] = call.name.toReversed();
   const schemas = schema === undefined ? analysis.path : [schema];
+  const { defined, relations } = analysis.session.overlay;
+  if (defined.has(plain) || relations.has(plain)) return undefined;
   if (args.length === 1 && firstOf(schemas, (one) => analysis.catalog.type(one, plain))) return undefined;
   return best(analysis.catalog, fitting, types);
 }
