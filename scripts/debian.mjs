@@ -17,8 +17,14 @@ const WANTED = [
   { name: 'python3-asyncpg', file: '/usr/lib/python3/dist-packages/asyncpg', use: 'the client matrix with asyncpg' },
   { name: 'libpostgresql-jdbc-java', file: '/usr/share/java/postgresql.jar', use: 'the client matrix with pgjdbc' },
   { name: 'openjdk-17-jdk-headless', file: '/usr/bin/javac', use: 'the client matrix with pgjdbc' },
+  { name: 'mariadb-server', file: '/usr/sbin/mariadbd', use: 'tests against MariaDB' },
+  { name: 'mariadb-client', file: '/usr/bin/mariadb', use: 'tests with the mariadb command line and mariadb-dump' },
+  { name: 'python3-pymysql', file: '/usr/lib/python3/dist-packages/pymysql', use: 'tests with PyMySQL' },
   { name: 'redis-server', file: '/usr/bin/redis-server', use: 'tests of the example of a protocol with a real Redis' },
   { name: 'redis-tools', file: '/usr/bin/redis-cli', use: 'tests of the example of a protocol with redis-cli' },
+  { name: 'curl', file: '/usr/bin/curl', use: 'tests of HTTP with curl' },
+  { name: 'python3-requests', file: '/usr/lib/python3/dist-packages/requests', use: 'tests of HTTP with requests' },
+  { name: 'nghttp2-client', file: '/usr/bin/nghttp', use: 'tests of HTTP/2 with nghttp and h2load' },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

@@ -69,6 +69,11 @@ export const issuer = (outside: Outside) =>
       clock_skew: durationOrOff.prefault('60s').describe('how far its clock may be off; 5m at most'),
       keys_max_age: duration.prefault('24h').describe('how long its keys are good for while it cannot be reached'),
       tokens: durationOrOff.prefault('12h').describe('the longest gateway token that its people may make; off: none'),
+      record: z
+        .array(claim)
+        .max(20)
+        .default([])
+        .describe('claims that are kept with each session, such as run_id, sha and repository of a pipeline'),
       ends_sessions: z.boolean().default(false).describe('a session ends when the token that opened it expires'),
     })
     .superRefine(({ issuer: url, require, clock_skew }, context) => {

@@ -4,6 +4,7 @@ export { toAsciicast } from './asciicast.js';
 export { type Head, parseHead } from './head.js';
 export { JournalError } from './errors.js';
 export * from './events.js';
+export { toHar } from './har.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
 export { type Place, type PlacedRecord, comparePlaces, firstHash, readRange } from './range.js';

@@ -15,5 +15,6 @@ export {
   storedIn,
   withInitial,
 } from './session.js';
-export type { Column, Kind, Value } from './value.js';
+export { MAX_PARTS, documentOf, itemsOf, sizeOf } from './parts.js';
+export type { Column, Kind, Parts, Value } from './value.js';
 export { splitSearchPath } from './settings.js';

@@ -1,0 +1,183 @@
+/**
+ * Reads CREATE TABLE and CREATE VIEW. Owns: which columns a table has by its definition, and the expressions and queries in it.
+ * Does not: types and indexes, which are passed over.
+ */
+import { Changes } from './changes.js';
+import type { CreateTable, CreateView, Expression, ObjectName, Query } from './tree.js';
+
+/** A table definition while it is being read. */
+interface Draft {
+  readonly columns: string[];
+  readonly expressions: Expression[];
+  readonly references: ObjectName[];
+  readonly options: Map<string, string>;
+  like?: ObjectName;
+}
+
+export abstract class Definitions extends Changes {
+  /** The next token is TABLE. */
+  protected createTable(start: number, modifiers: ReadonlySet<string>): CreateTable {
+    this.skip();
+    this.takeWords('IF', 'NOT', 'EXISTS');
+    const table = this.objectName();
+    const draft: Draft = { columns: [], expressions: [], references: [], options: new Map() };
+    if (this.takeWord('LIKE')) draft.like = this.objectName();
+    else if (this.isSign('(') && this.isWord('LIKE', 1)) {
+      this.skip(2);
+      draft.like = this.objectName();
+      this.expectSign(')');
+    } else if (this.isSign('(') && !(this.queryAhead() && this.queryFills())) this.#elements(draft);
+    const query = this.#options(draft);
+    const { like, ...rest } = draft;
+    return {
+      kind: 'create table',
+      temporary: modifiers.has('TEMPORARY'),
+      replace: modifiers.has('REPLACE'),
+      table,
+      ...(like && { like }),
+      ...rest,
+      ...(query && { query }),
+      ...this.span(start),
+    };
+  }
+
+  #elements(draft: Draft): void {
+    this.parenthesised(() =>
+      this.list(() => {
+        if (this.isName() && !this.#isConstraint()) draft.columns.push(this.written());
+        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.#element(draft);
+      }),
+    );
+  }
+
+  /** Words that begin a key or a check, and could be names. */
+  #isConstraint(): boolean {
+    return this.isWords('PERIOD', 'FOR');
+  }
+
+  #element(draft: Draft): void {
+    if (this.takeWord('REFERENCES')) {
+      draft.references.push(this.objectName());
+      return;
+    }
+    if (!this.defined(draft.expressions)) this.skipToken();
+  }
+
+  /** CHECK (x), AS (x), DEFAULT x: takes one and adds its expression. */
+  protected defined(expressions: Expression[]): boolean {
+    const bracketed = (this.isWord('CHECK') || this.isWord('AS')) && this.isSign('(', 1);
+    if (bracketed && !this.queryAheadOf(1)) {
+      this.skip();
+      expressions.push(this.parenthesised(() => this.expression()));
+      return true;
+    }
+    const isValue =
+      this.isWord('DEFAULT') && !NO_VALUES.has(this.word(1)) && this.kind(1) !== 'end' && this.#valueFollows();
+    if (!isValue) return false;
+    this.skip();
+    expressions.push(this.simple());
+    return true;
+  }
+
+  /** DEFAULT of an option (ROW_FORMAT = DEFAULT) and of a partition has nothing behind it. */
+  #valueFollows(): boolean {
+    const before = this.at === this.first ? '' : this.tokens.texts[this.at - 1];
+    return before !== '=' && !this.isSign(',', 1) && !this.isSign(')', 1) && !this.isSign('=', 1);
+  }
+
+  /** Whether a query follows the parentheses that begin some tokens further on. */
+  protected queryAheadOf(ahead: number): boolean {
+    const before = this.at;
+    this.skip(ahead);
+    const found = this.queryAhead();
+    this.rewind(before);
+    return found;
+  }
+
+  /** Options and partitions, up to the query. */
+  #options(draft: Draft): Query | undefined {
+    while (!this.done) {
+      if (this.isWord('AS') || this.isWord('IGNORE') || this.isWord('REPLACE')) this.skip();
+      else if (this.isQuery() && !this.isWords('WITH', 'SYSTEM')) return this.query();
+      else this.#option(draft);
+    }
+    return undefined;
+  }
+
+  #option(draft: Draft): void {
+    if (this.isWord('PARTITION')) {
+      this.#partitions();
+      return;
+    }
+    const words: string[] = [];
+    while (this.kind() === 'word' && !this.#endsOption(words.length)) {
+      words.push(this.word());
+      this.skip();
+    }
+    this.takeSign('=');
+    const value = this.done || this.isSign(',') ? '' : this.written();
+    if (!this.done && !this.#endsOption(words.length)) this.skipToken();
+    this.takeSign(',');
+    draft.options.set(words.join(' ') || value, value);
+  }
+
+  /** Whether the next word is what an option is set to, or begins something else. */
+  #endsOption(count: number): boolean {
+    if (count === 0) return false;
+    return this.isSign('=') || this.isWord('AS') || this.isWord('PARTITION') || this.isQuery();
+  }
+
+  /** PARTITION BY ... and its list; it has a query only in MariaDB, where the last check of a statement finds it. */
+  #partitions(): void {
+    while (!this.done && !this.isSign('(') && !this.isWord('AS')) this.skip();
+    while (!this.done && !this.isWord('AS') && !this.isWord('IGNORE') && !this.isWord('REPLACE')) {
+      if (this.isQuery() && !this.isWord('VALUES')) return;
+      this.skipToken();
+    }
+  }
+
+  /** The next token is VIEW. */
+  protected createView(start: number, alter: boolean): CreateView {
+    this.skip();
+    this.takeWords('IF', 'NOT', 'EXISTS');
+    this.takeWords('IF', 'EXISTS');
+    const view = this.objectName();
+    const columns = this.isSign('(') ? this.names() : undefined;
+    this.expectWord('AS');
+    const query = this.query();
+    if (this.takeWord('WITH')) {
+      if (!this.takeWord('CASCADED')) this.takeWord('LOCAL');
+      this.expectWord('CHECK');
+      this.expectWord('OPTION');
+    }
+    return { kind: 'create view', alter, view, ...(columns && { columns }), query, ...this.span(start) };
+  }
+
+  protected rewind(to: number): void {
+    this.at = to;
+  }
+
+  /** Passes over a token, or over all that is in parentheses. */
+  protected skipToken(): void {
+    if (!this.isSign('(')) {
+      if (this.isSign(')')) throw this.error();
+      this.skip();
+      return;
+    }
+    let depth = 0;
+    do {
+      if (this.done) throw this.error();
+      if (this.isSign('(')) depth++;
+      else if (this.isSign(')')) depth--;
+      this.skip();
+    } while (depth > 0);
+  }
+
+  /** Passes over the rest of the statement. */
+  protected skipBalanced(): void {
+    while (!this.done) this.skipToken();
+  }
+}
+
+/** Words behind DEFAULT that say something else than a value of a column. */
+const NO_VALUES: ReadonlySet<string> = new Set('CHARACTER CHARSET COLLATE ENCRYPTION'.split(' '));

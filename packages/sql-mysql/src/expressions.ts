@@ -1,0 +1,624 @@
+/**
+ * Reads expressions. Owns: which operator binds how, on each server and under each sql_mode, and literals. Does not: functions with
+ * syntax of their own (calls.ts), queries (queries.ts).
+ *
+ * MySQL's grammar has layers (expr, bool_pri, predicate, bit_expr, simple_expr in sql_yacc.yy); MariaDB's differs in the third one.
+ */
+import { Cursor } from './cursor.js';
+import { CHARSETS } from './charsets.js';
+import type {
+  Column,
+  Constant,
+  Expression,
+  Interval,
+  Limit,
+  Operation,
+  Operator,
+  Order,
+  Query,
+  UserVariable,
+} from './tree.js';
+
+export abstract class Expressions extends Cursor {
+  protected parameters = 0;
+
+  /** A query that begins at the next token. */
+  protected abstract query(): Query;
+  /** Functions, CASE, CAST and whatever else begins with a word. */
+  protected abstract named(): Expression;
+
+  protected expression(): Expression {
+    return this.deeper(() => this.#or());
+  }
+
+  protected expressions(): Expression[] {
+    return this.list(() => this.expression());
+  }
+
+  #or(): Expression {
+    const first = this.#xor();
+    const operands = [first];
+    while (this.takeWord('OR') || (!this.reading.pipesConcat && this.takeSign('||'))) operands.push(this.#xor());
+    return operands.length === 1 ? first : this.operation('or', ...operands);
+  }
+
+  #xor(): Expression {
+    let left = this.#and();
+    while (this.takeWord('XOR')) left = this.operation('xor', left, this.#and());
+    return left;
+  }
+
+  #and(): Expression {
+    const first = this.#not();
+    const operands = [first];
+    while (this.takeWord('AND') || this.takeSign('&&')) operands.push(this.#not());
+    return operands.length === 1 ? first : this.operation('and', ...operands);
+  }
+
+  #not(): Expression {
+    if (!this.isWord('NOT') || this.reading.highNot) return this.#comparison();
+    const start = this.start;
+    this.skip();
+    const operand = this.deeper(() => this.#not());
+    return { kind: 'operation', operator: 'not', operands: [operand], ...this.span(start) };
+  }
+
+  /** bool_pri: comparisons, and IS, from left to right. */
+  #comparison(): Expression {
+    let left = this.#predicate();
+    for (;;) {
+      const next = this.#compared(left);
+      if (next === left) return left;
+      left = next;
+    }
+  }
+
+  #compared(left: Expression): Expression {
+    if (this.isWord('IS')) return this.#is(left);
+    if (this.kind() !== 'operator') return left;
+    const operator = COMPARISONS.get(this.text());
+    if (operator === undefined) return left;
+    this.skip();
+    const quantifier = QUANTIFIERS.get(this.word());
+    if (quantifier === undefined || !this.isSign('(', 1)) return this.operation(operator, left, this.#predicate());
+    this.skip();
+    const right = this.#quantified();
+    return { kind: 'operation', operator, operands: [left, right], quantifier, start: left.start, end: this.end };
+  }
+
+  #quantified(): Expression {
+    const start = this.start;
+    const query = this.parenthesised(() => this.query());
+    return { kind: 'subquery', query, ...this.span(start) };
+  }
+
+  #is(left: Expression): Expression {
+    this.skip();
+    const not = this.takeWord('NOT');
+    const word = this.word();
+    if (word === 'JSON' && this.isMaria) {
+      this.skip();
+      this.takeOne(JSON_KINDS);
+      if (this.takeOne(WITH_WITHOUT)) this.#uniqueKeys();
+      return this.operation(not ? 'is not json' : 'is json', left);
+    }
+    const operator = TESTS.get(word);
+    if (operator === undefined) throw this.error();
+    this.skip();
+    return this.operation(not ? (operator.replace('is ', 'is not ') as Operator) : operator, left);
+  }
+
+  #uniqueKeys(): void {
+    this.expectWord('UNIQUE');
+    this.takeWord('KEYS');
+  }
+
+  #predicate(): Expression {
+    return this.isMaria ? this.#mariaPredicate() : this.#mysqlPredicate();
+  }
+
+  /** One predicate at most: what follows it is a syntax error. */
+  #mysqlPredicate(): Expression {
+    const left = this.#bits(0);
+    const not = this.isWord('NOT');
+    const word = this.word(not ? 1 : 0);
+    switch (word) {
+      case 'BETWEEN': {
+        this.skip(not ? 2 : 1);
+        const low = this.#bits(0);
+        this.expectWord('AND');
+        const high = this.deeper(() => this.#predicate());
+        return this.operation(not ? 'not between' : 'between', left, low, high);
+      }
+      case 'LIKE':
+        this.skip(not ? 2 : 1);
+        return this.#like(not, left, () => this.simple());
+      case 'REGEXP':
+      case 'RLIKE':
+        this.skip(not ? 2 : 1);
+        return this.operation(not ? 'not regexp' : 'regexp', left, this.#bits(0));
+      case 'IN':
+        this.skip(not ? 2 : 1);
+        return this.#in(not, left);
+      default:
+        return not ? left : this.#unnegated(left, word);
+    }
+  }
+
+  /** SOUNDS LIKE and MEMBER OF, which have no NOT. */
+  #unnegated(left: Expression, word: string): Expression {
+    if (word === 'SOUNDS' && this.isWord('LIKE', 1)) {
+      this.skip(2);
+      return this.operation('sounds like', left, this.#bits(0));
+    }
+    if (word === 'MEMBER' && !this.isMaria && (this.isWord('OF', 1) || this.isSign('(', 1))) {
+      this.skip();
+      this.takeWord('OF');
+      return this.operation(
+        'member of',
+        left,
+        this.parenthesised(() => this.simple()),
+      );
+    }
+    return left;
+  }
+
+  /**
+   * Predicates may follow each other: `a LIKE b IN (c)` is `(a LIKE b) IN (c)`. But NOT in front of one does not end an operand:
+   * `a LIKE b NOT IN (c)` is `a LIKE (b NOT IN (c))`. BETWEEN binds to the right.
+   */
+  #mariaPredicate(): Expression {
+    return this.#mariaSteps(false);
+  }
+
+  /** Behind LIKE and REGEXP. */
+  #mariaOperand(): Expression {
+    return this.deeper(() => this.#mariaSteps(true));
+  }
+
+  #mariaSteps(onlyNegated: boolean): Expression {
+    let left = this.#bits(0);
+    for (;;) {
+      const not = this.isWord('NOT');
+      if (onlyNegated && !not) return left;
+      const next = this.#mariaStep(left, this.word(not ? 1 : 0), not);
+      if (next === left) return left;
+      left = next;
+    }
+  }
+
+  #mariaStep(left: Expression, word: string, not: boolean): Expression {
+    switch (word) {
+      case 'BETWEEN': {
+        this.skip(not ? 2 : 1);
+        const low = this.deeper(() => this.#mariaPredicate());
+        this.expectWord('AND');
+        const high = this.deeper(() => this.#mariaPredicate());
+        return this.operation(not ? 'not between' : 'between', left, low, high);
+      }
+      case 'LIKE':
+        this.skip(not ? 2 : 1);
+        return this.#like(not, left, () => this.#mariaOperand());
+      case 'REGEXP':
+      case 'RLIKE':
+        this.skip(not ? 2 : 1);
+        return this.operation(not ? 'not regexp' : 'regexp', left, this.#mariaOperand());
+      case 'IN':
+        this.skip(not ? 2 : 1);
+        return this.#in(not, left);
+      default:
+        return not ? left : this.#unnegated(left, word);
+    }
+  }
+
+  #like(not: boolean, left: Expression, operand: () => Expression): Expression {
+    const operands = [left, operand()];
+    if (this.takeWord('ESCAPE')) operands.push(operand());
+    return this.operation(not ? 'not like' : 'like', ...operands);
+  }
+
+  #in(not: boolean, left: Expression): Expression {
+    const items = this.#inList();
+    return this.operation(not ? 'not in' : 'in', left, ...items);
+  }
+
+  #inList(): Expression[] {
+    const start = this.start;
+    if (!this.queryAhead() || !this.queryFills()) return this.parenthesised(() => this.expressions());
+    const query = this.parenthesised(() => this.query());
+    return [{ kind: 'subquery', query, ...this.span(start) }];
+  }
+
+  /** bit_expr: `least` is how tight an operator has to bind at least. */
+  #bits(least: number): Expression {
+    let left = this.simple();
+    for (;;) {
+      const operator = this.#arithmetic();
+      const binding = operator === undefined ? -1 : (BINDING[operator] ?? -1);
+      if (operator === undefined || binding < least) return left;
+      this.skip();
+      left = this.operation(operator, left, this.#arithmeticOperand(operator, binding));
+    }
+  }
+
+  /** An expression without predicates, where words like IN mean something else. */
+  protected bits(): Expression {
+    return this.deeper(() => this.#bits(0));
+  }
+
+  #arithmetic(): Operator | undefined {
+    const kind = this.kind();
+    if (kind === 'operator') return ARITHMETIC.get(this.text());
+    return kind === 'word' ? WORDED.get(this.text()) : undefined;
+  }
+
+  #arithmeticOperand(operator: Operator, binding: number): Expression {
+    const dates = operator === '+' || operator === '-';
+    return dates && this.isInterval() ? this.interval() : this.#bits(binding + 1);
+  }
+
+  /** Whether INTERVAL is next, and is no function, which has a comma in its parentheses. */
+  protected isInterval(): boolean {
+    if (!this.isWord('INTERVAL')) return false;
+    let depth = 0;
+    for (let ahead = 1; this.kind(ahead) !== 'end'; ahead++) {
+      if (this.isSign('(', ahead)) depth++;
+      else if (this.isSign(')', ahead)) depth--;
+      else if (depth === 1 && this.isSign(',', ahead)) return false;
+      if (depth === 0) return true;
+    }
+    return true;
+  }
+
+  /** INTERVAL value unit */
+  protected interval(): Interval {
+    const start = this.start;
+    this.skip();
+    const value = this.expression();
+    const unit = this.takeOne(UNITS);
+    if (unit === undefined) throw this.error();
+    return { kind: 'interval', value, unit: unit.replace(/^SQL_TSI_/, ''), ...this.span(start) };
+  }
+
+  /** What may follow `INTERVAL 1 DAY +`: comparisons, and no AND. */
+  protected operandOfInterval(): Expression {
+    return this.#not();
+  }
+
+  /** simple_expr, with what binds tighter than arithmetic: COLLATE, `||` that joins texts. */
+  protected simple(): Expression {
+    let left = this.#collated();
+    while (this.reading.pipesConcat && this.takeSign('||')) left = this.operation('concat', left, this.#collated());
+    return left;
+  }
+
+  #collated(): Expression {
+    let left = this.#unary();
+    while (this.takeWord('COLLATE')) {
+      const collation = this.takeWord('BINARY') ? 'binary' : this.takeNameOrText();
+      left = { kind: 'operation', operator: 'collate', operands: [left], collation, start: left.start, end: this.end };
+    }
+    return left;
+  }
+
+  #unary(): Expression {
+    const start = this.start;
+    const operator = this.#prefix();
+    if (operator === undefined) return this.#primary();
+    this.skip();
+    // COLLATE binds to what a prefix is in front of.
+    const operand = this.deeper(() => this.#collated());
+    return { kind: 'operation', operator, operands: [operand], ...this.span(start) };
+  }
+
+  #prefix(): Operator | undefined {
+    if (this.kind() === 'operator') return PREFIXES.get(this.text());
+    if (this.isWord('NOT') && this.reading.highNot) return 'not';
+    return this.isWord('BINARY') ? 'binary' : undefined;
+  }
+
+  #primary(): Expression {
+    const start = this.start;
+    const kind = this.kind();
+    switch (kind) {
+      case 'integer':
+      case 'decimal':
+      case 'float':
+      case 'hex':
+      case 'bit': {
+        const value = this.text();
+        this.skip();
+        return { kind: 'constant', type: kind, value, ...this.span(start) };
+      }
+      case 'string':
+        return this.string(start);
+      case 'parameter':
+        this.skip();
+        return { kind: 'parameter', index: this.parameters++, ...this.span(start) };
+      case 'variable':
+        return this.#variable(start);
+      case 'operator':
+        return this.#signed(start);
+      case 'word':
+      case 'name':
+        return this.#arrowed(this.#introduced(start) ?? this.named());
+      default:
+        throw this.error();
+    }
+  }
+
+  /** A text, and those next to it, which are parts of it. */
+  protected string(start: number): Constant {
+    let value = this.takeText();
+    while (this.kind() === 'string') value += this.takeText();
+    return { kind: 'constant', type: 'string', value, ...this.span(start) };
+  }
+
+  /** `_utf8mb4'text'` */
+  #introduced(start: number): Constant | undefined {
+    const word = this.word();
+    if (word === '' || word.charCodeAt(0) !== UNDERSCORE) return undefined;
+    const kind = this.kind(1);
+    if ((kind !== 'string' && kind !== 'hex' && kind !== 'bit') || !CHARSETS.has(word.slice(1))) return undefined;
+    this.skip();
+    const introducer = word.slice(1).toLowerCase();
+    if (kind === 'string') return { ...this.string(this.start), introducer, start };
+    const value = this.text();
+    this.skip();
+    return { kind: 'constant', type: kind, value, introducer, ...this.span(start) };
+  }
+
+  #variable(start: number): Expression {
+    const name = this.text();
+    this.skip();
+    const variable: UserVariable = { kind: 'variable', name, ...this.span(start) };
+    if (!this.takeSign(':=')) return variable;
+    return { kind: 'assign', variable, value: this.expression(), ...this.span(start) };
+  }
+
+  /** What begins with a sign: parentheses, `{d '...'}`, `@@name`. */
+  #signed(start: number): Expression {
+    if (this.isSign('(')) return this.#inParentheses(start);
+    if (this.isSign('@@')) return this.systemVariable(start);
+    if (this.takeSign('{')) {
+      const word = this.takeName();
+      const inner = this.expression();
+      this.expectSign('}');
+      // {d '...'}, {t '...'}, {ts '...'} are literals, whatever else stands there is as if it stood alone.
+      const isTemporal = /^(d|t|ts)$/i.test(word) && inner.kind === 'constant' && inner.type === 'string';
+      return isTemporal ? { ...inner, type: 'temporal', start, end: this.end } : inner;
+    }
+    // A name whose schema is the default one: `.t.c`.
+    if (this.isSign('.')) return this.column();
+    throw this.error();
+  }
+
+  protected systemVariable(start: number): Expression {
+    this.skip();
+    if (this.start !== this.end) throw this.error();
+    const names = [this.#part()];
+    while (names.length < 3 && this.takeSign('.')) names.push(this.#part());
+    const scope = names.length > 1 ? SCOPES.get((names[0] ?? '').toUpperCase()) : undefined;
+    const name = (scope === undefined ? names : names.slice(1)).join('.').toLowerCase();
+    return { kind: 'setting', ...(scope !== undefined && { scope }), name, ...this.span(start) };
+  }
+
+  #part(): string {
+    if (this.kind() !== 'name' && this.kind() !== 'word' && !(this.isMaria && this.kind() === 'string'))
+      throw this.error();
+    const part = this.written();
+    this.skip();
+    return part;
+  }
+
+  #inParentheses(start: number): Expression {
+    if (this.queryAhead() && this.queryFills()) {
+      const query = this.deeper(() => this.parenthesised(() => this.query()));
+      return { kind: 'subquery', query, ...this.span(start) };
+    }
+    const items = this.parenthesised(() => this.expressions());
+    const [first, ...more] = items;
+    return first && more.length === 0 ? first : { kind: 'row', items, ...this.span(start) };
+  }
+
+  /** Whether a query follows the parentheses that come next. */
+  protected queryAhead(): boolean {
+    let ahead = 0;
+    while (this.isSign('(', ahead)) ahead++;
+    if (ahead === 0 || !QUERY_WORDS.has(this.word(ahead))) return false;
+    // Of MySQL: VALUES(column) is a function; the query is VALUES ROW(...).
+    return this.isMaria || !this.isWord('VALUES', ahead) || this.isWord('ROW', ahead + 1);
+  }
+
+  /**
+   * Whether the parentheses that come next hold a query with its clauses and nothing else: not so `((SELECT 1) + 1)`. Of
+   * parentheses one behind the other the outer ones may hold an expression and the inner ones a query; that is found out once.
+   */
+  protected queryFills(): boolean {
+    const known = this.#opened;
+    if (this.at >= known.from && this.at < known.to) return this.at >= known.queries;
+    let opened = 0;
+    while (this.isSign('(', opened)) opened++;
+    const outer = opened === 1 ? 0 : this.#notQueries(opened);
+    this.#opened = { from: this.at, to: this.at + opened, queries: this.at + outer };
+    return outer === 0;
+  }
+
+  #opened = { from: -1, to: -1, queries: -1 };
+
+  /** How many of the parentheses, counted from outside, hold more than a query. */
+  #notQueries(opened: number): number {
+    let depth = opened;
+    let level = opened;
+    for (let ahead = opened; this.kind(ahead) !== 'end'; ahead++) {
+      if (this.isSign('(', ahead)) depth++;
+      else if (this.isSign(')', ahead)) depth--;
+      if (depth === 0) return 0;
+      if (depth >= level) continue;
+      level = depth;
+      if (!this.isSign(')', ahead + 1) && !QUERY_TAILS.has(this.word(ahead + 1))) return level;
+    }
+    return 0;
+  }
+
+  /** `column->'$.path'` */
+  #arrowed(left: Expression): Expression {
+    if (left.kind !== 'column' || this.kind() !== 'operator') return left;
+    const operator = this.text();
+    if ((operator !== '->' && operator !== '->>') || this.isMaria) return left;
+    this.skip();
+    return this.operation(operator, left, this.string(this.start));
+  }
+
+  /** `a`, `t.a`, `s.t.a` */
+  protected column(): Column {
+    const start = this.start;
+    this.takeSign('.');
+    const names = [this.takeName()];
+    while (names.length < 3 && this.isSign('.') && this.isName(1)) {
+      this.skip();
+      names.push(this.takeName());
+    }
+    const [name = '', table, schema] = names.reverse();
+    return {
+      kind: 'column',
+      ...(schema !== undefined && { schema }),
+      ...(table !== undefined && { table }),
+      name,
+      ...this.span(start),
+    };
+  }
+
+  protected operation(operator: Operator, ...operands: readonly Expression[]): Operation {
+    return { kind: 'operation', operator, operands, start: operands[0]?.start ?? 0, end: this.end };
+  }
+
+  // Clauses that functions and queries share
+
+  /** Behind ORDER BY or GROUP BY. */
+  protected orders(): Order[] {
+    return this.list(() => {
+      const value = this.expression();
+      const descending = this.takeWord('DESC');
+      if (!descending) this.takeWord('ASC');
+      return { value, descending };
+    });
+  }
+
+  protected orderBy(): Order[] {
+    return this.takeWords('ORDER', 'BY') ? this.orders() : [];
+  }
+
+  /** LIMIT, and what MariaDB has for it. */
+  protected limit(): Limit | undefined {
+    if (this.takeWord('LIMIT')) {
+      if (this.isMaria && this.takeWords('ROWS', 'EXAMINED')) return { examined: this.expression() };
+      const first = this.expression();
+      const limit = this.#limitPair(first);
+      return this.isMaria && this.takeWords('ROWS', 'EXAMINED') ? { ...limit, examined: this.expression() } : limit;
+    }
+    if (!this.isMaria || !(this.isWord('OFFSET') || this.isWord('FETCH'))) return undefined;
+    const offset = this.takeWord('OFFSET') ? this.expression() : undefined;
+    if (offset) this.takeOne(ROW_WORDS);
+    return { ...(offset && { offset }), ...this.#fetch() };
+  }
+
+  #limitPair(first: Expression): Limit {
+    if (this.takeSign(',')) return { offset: first, count: this.expression() };
+    return this.takeWord('OFFSET') ? { count: first, offset: this.expression() } : { count: first };
+  }
+
+  /** FETCH FIRST n ROWS ONLY */
+  #fetch(): Limit {
+    if (!this.takeWord('FETCH')) return {};
+    if (!this.takeWord('FIRST')) this.expectWord('NEXT');
+    const one: Constant = { kind: 'constant', type: 'integer', value: '1', start: this.start, end: this.start };
+    const count = ROW_WORDS.has(this.word()) ? one : this.expression();
+    this.takeOne(ROW_WORDS);
+    if (this.takeWord('ONLY')) return { count };
+    this.expectWord('WITH');
+    this.expectWord('TIES');
+    return { count, ties: true };
+  }
+}
+
+const UNDERSCORE = 95;
+
+const COMPARISONS: ReadonlyMap<string, Operator> = new Map([
+  ['=', '='],
+  ['<=>', '<=>'],
+  ['<>', '<>'],
+  ['!=', '<>'],
+  ['<', '<'],
+  ['<=', '<='],
+  ['>', '>'],
+  ['>=', '>='],
+]);
+
+const QUANTIFIERS: ReadonlyMap<string, 'any' | 'all'> = new Map([
+  ['ANY', 'any'],
+  ['SOME', 'any'],
+  ['ALL', 'all'],
+]);
+
+const TESTS: ReadonlyMap<string, Operator> = new Map([
+  ['NULL', 'is null'],
+  ['TRUE', 'is true'],
+  ['FALSE', 'is false'],
+  ['UNKNOWN', 'is unknown'],
+]);
+
+const ARITHMETIC: ReadonlyMap<string, Operator> = new Map(
+  (['|', '&', '<<', '>>', '+', '-', '*', '/', '%', '^'] as const).map((sign) => [sign, sign]),
+);
+const WORDED: ReadonlyMap<string, Operator> = new Map([
+  ['DIV', 'div'],
+  ['MOD', '%'],
+]);
+
+const BINDING: Readonly<Partial<Record<Operator, number>>> = {
+  '|': 0,
+  '&': 1,
+  '<<': 2,
+  '>>': 2,
+  '+': 3,
+  '-': 3,
+  '*': 4,
+  '/': 4,
+  div: 4,
+  '%': 4,
+  '^': 5,
+};
+
+const PREFIXES: ReadonlyMap<string, Operator> = new Map([
+  ['-', 'minus'],
+  ['+', 'plus'],
+  ['~', '~'],
+  ['!', 'not'],
+]);
+
+const SCOPES: ReadonlyMap<string, 'global' | 'session' | 'persist' | 'persist only'> = new Map([
+  ['GLOBAL', 'global'],
+  ['SESSION', 'session'],
+  ['LOCAL', 'session'],
+  ['PERSIST', 'persist'],
+  ['PERSIST_ONLY', 'persist only'],
+]);
+
+export const QUERY_WORDS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE']);
+
+/** What may stand behind a query in parentheses and belongs to the query. */
+const QUERY_TAILS: ReadonlySet<string> = new Set(
+  'UNION EXCEPT INTERSECT MINUS ORDER LIMIT OFFSET FETCH FOR LOCK INTO'.split(' '),
+);
+
+const JSON_KINDS: ReadonlySet<string> = new Set(['VALUE', 'ARRAY', 'OBJECT', 'SCALAR']);
+const WITH_WITHOUT: ReadonlySet<string> = new Set(['WITH', 'WITHOUT']);
+const ROW_WORDS: ReadonlySet<string> = new Set(['ROW', 'ROWS']);
+
+/** Units of INTERVAL and EXTRACT. */
+export const UNITS: ReadonlySet<string> = new Set(
+  `MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR SECOND_MICROSECOND MINUTE_MICROSECOND MINUTE_SECOND
+   HOUR_MICROSECOND HOUR_SECOND HOUR_MINUTE DAY_MICROSECOND DAY_SECOND DAY_MINUTE DAY_HOUR YEAR_MONTH SQL_TSI_SECOND
+   SQL_TSI_MINUTE SQL_TSI_HOUR SQL_TSI_DAY SQL_TSI_WEEK SQL_TSI_MONTH SQL_TSI_QUARTER SQL_TSI_YEAR`.split(/\s+/),
+);
