@@ -5,7 +5,7 @@
 import type { BodyEditor, EditedAnswer, Header, HttpEdits } from '@sluice/contract';
 
 /** What is shorter stands in texts by chance. Bytes. */
-export const MIN_SECRET_BYTES = 8;
+const MIN_SECRET_BYTES = 8;
 /** So much of the beginning of a secret is not let go before what follows is known. Bytes. */
 const HELD_START = 6;
 /** For so long it is kept back at most, in milliseconds. */
@@ -75,7 +75,7 @@ function star(bytes: Buffer, from: number, forms: readonly Buffer[]): boolean {
 }
 
 /** Puts as many stars as the secret has bytes, so that lengths stay true. */
-export class SecretEditor implements BodyEditor {
+class SecretEditor implements BodyEditor {
   readonly keepsLength = true;
   readonly patience = PATIENCE_MS;
   readonly #forms: readonly Buffer[];

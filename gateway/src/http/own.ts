@@ -59,7 +59,7 @@ function stateOf({ number, state, used, created, expires, words, why }: Request)
   };
 }
 
-export const json = (status: number, value: object): OwnAnswer => ({
+const json = (status: number, value: object): OwnAnswer => ({
   status,
   headers: [
     ['Content-Type', 'application/json'],

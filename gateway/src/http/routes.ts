@@ -37,7 +37,7 @@ export function routeOf(
 }
 
 /** Lower case, without a port and without the dot of the root. */
-export function bareHost(host: string): string {
+function bareHost(host: string): string {
   const lower = host.toLowerCase();
   const bracket = lower.startsWith('[') ? lower.indexOf(']') : -1;
   if (bracket > 0) return lower.slice(1, bracket);

@@ -6,7 +6,7 @@ import { type IncomingMessage, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buildSchema, parse, execute, type DocumentNode, getOperationAST } from 'graphql';
 
-export const SECRET = 'AAAA-secret-of-the-test-AAAA';
+const SECRET = 'AAAA-secret-of-the-test-AAAA';
 
 /** What a request has done. */
 export interface Done {

@@ -84,7 +84,7 @@ function leadsTo(name: string, steps: readonly string[]): boolean {
 }
 
 /** By its bytes first: a program that was told one thing may well look for the other. */
-export function readBody(media: string, bytes: Uint8Array): Read {
+function readBody(media: string, bytes: Uint8Array): Read {
   if (bytes.length === 0) return { type: 'empty' };
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = mediaType(media);

@@ -4,6 +4,6 @@
  */
 
 /** Both ways, because some letters have no lower case of their own: the long s, the sign for kelvin. */
-export const fold = (name: string): string => name.toUpperCase().toLowerCase();
+const fold = (name: string): string => name.toUpperCase().toLowerCase();
 
 export const isNamed = (name: string, wanted: string): boolean => name === wanted || fold(name) === fold(wanted);

@@ -6,7 +6,7 @@
 export type Pair = readonly [name: string, value: string];
 
 /** More names than any form has: beyond that nobody reads it. */
-export const MAX_PAIRS = 10_000;
+const MAX_PAIRS = 10_000;
 
 /** Names and values, decoded; what is wrongly encoded stays as it is. Undefined: there are too many. */
 export function readQuery(query: string): readonly Pair[] | undefined {

@@ -74,13 +74,6 @@ export function documentOf(value: Value): Parts | undefined {
   return element ? undefined : partsOf({ of: 'value', value }, []);
 }
 
-/** A document made of these values: `deciding` as for `partsOf`. Where its parts cannot be told it is computed from all of them. */
-export function document(shape: Shape, deciding: readonly Value[], type: number): Value {
-  const parts = partsOf(shape, deciding);
-  const whole = computed([...deciding, ...itemsOf(shape)], 'derived', type);
-  return parts ? { ...whole, parts } : whole;
-}
-
 type Build = (analysis: Analysis, call: Call) => Parts | undefined;
 
 /** Built-in functions that put something together. */

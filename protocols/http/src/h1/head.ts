@@ -7,8 +7,8 @@ import type { Header } from '@sluice/contract';
 import { HttpError, badRequest } from '../errors.js';
 
 /** Bytes of a head with its last empty line. */
-export const MAX_HEAD_BYTES = 64 * 1024;
-export const MAX_HEADERS = 200;
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_HEADERS = 200;
 
 const CR = 13;
 const LF = 10;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
+const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 const MAX_CONTROL_BYTES = 125;
 const MAX_HEADER_BYTES = 14;
