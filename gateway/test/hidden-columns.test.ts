@@ -327,10 +327,13 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
         /^REFUSED because of not_followed: This was not run, [^]*\nWithout that: ALLOWED/,
       ) as string,
     });
-    // Only the target's description of it tells whether the type of a computed column has room for a mark.
+    // Which overload it is, and so whether its type has room for a mark, the type of its argument tells.
     expect(await explain(strict, 'select length(email) as n, email, kind from people')).toMatchObject({
       decision: 'allow',
-      hidden: [{ column: 'kind', reason: 'type' }],
+      hidden: [
+        { column: 'n', reason: 'computed' },
+        { column: 'kind', reason: 'type' },
+      ],
     });
     expect(await explain(stand, 'select id, email, upper(email) as e, born, admin from people')).not.toHaveProperty(
       'hidden',
