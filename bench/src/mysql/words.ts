@@ -14,10 +14,27 @@ const FUNCTIONS_FILE = join(FOLDER, 'functions.generated.ts');
 
 /** How a function can be called: with some number of arguments, and as those are that have words between theirs. */
 const SHAPES = [
-  ...['()', '(1)', '(1,1)', '(1,1,1)', '(1,1,1,1)', '(a)', "('a')", "('a',1)", "(1,'$')", '(distinct 1)'],
-  ...['() over ()', '(1) over ()', '(1,1) over ()', '(0.5) within group (order by 1) over ()'],
-  ...["(day from '2020-01-01')", "(day,1,'2020-01-01')", "('2020-01-01',interval 1 day)", "(date,'EUR')"],
-  ...['(1 as char)', '(1 in (1))', '(1 using utf8mb4)'],
+  '()',
+  '(1)',
+  '(1,1)',
+  '(1,1,1)',
+  '(1,1,1,1)',
+  '(a)',
+  "('a')",
+  "('a',1)",
+  "(1,'$')",
+  '(distinct 1)',
+  '() over ()',
+  '(1) over ()',
+  '(1,1) over ()',
+  '(0.5) within group (order by 1) over ()',
+  "(day from '2020-01-01')",
+  "(day,1,'2020-01-01')",
+  "('2020-01-01',interval 1 day)",
+  "(date,'EUR')",
+  '(1 as char)',
+  '(1 in (1))',
+  '(1 using utf8mb4)',
 ];
 
 /** No function of that name: ER_SP_DOES_NOT_EXIST, ER_FUNC_INEXISTENT_NAME_COLLISION; the text is wrong; no database. */

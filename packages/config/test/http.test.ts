@@ -58,25 +58,25 @@ test('names of certificates and operations of a document are read', () => {
 });
 
 describe('is a mistake', () => {
-  const URL_ = 'target: { url: "http://127.0.0.1" }';
+  const TARGET = 'target: { url: "http://127.0.0.1" }';
   test.each([
     ['an address with a user', 'target: { url: "https://u:p@app" }', 'without a user and a query'],
     ['another scheme', 'target: { url: "ftp://app" }', 'write an address'],
-    ['two credentials', `${URL_}, credential: { bearer: abc, basic: { user: a, password: b } }`, 'use one of'],
+    ['two credentials', `${TARGET}, credential: { bearer: abc, basic: { user: a, password: b } }`, 'use one of'],
     [
       'a credential that frames',
-      `${URL_}, credential: { header: { name: Content-Length, value: "1" } }`,
+      `${TARGET}, credential: { header: { name: Content-Length, value: "1" } }`,
       'cannot be in this header',
     ],
-    ['a credential of two lines', `${URL_}, credential: { bearer: "a\\r\\nX: y" }`, 'one line'],
+    ['a credential of two lines', `${TARGET}, credential: { bearer: "a\\r\\nX: y" }`, 'one line'],
     [
       'a token endpoint without TLS',
-      `${URL_}, credential: { oauth2: { token_url: "http://idp.example/t", client_id: a, client_secret: b } }`,
+      `${TARGET}, credential: { oauth2: { token_url: "http://idp.example/t", client_id: a, client_secret: b } }`,
       'without https',
     ],
-    ['a host with a port', `${URL_}, hosts: ["a.example:80"]`, 'without a port'],
-    ['a document that is none', `${URL_}, spec: sluice.yaml`, 'no OpenAPI document'],
-    ['a template that is none', `${URL_}, graphql: ["api"]`, 'begins with a slash'],
+    ['a host with a port', `${TARGET}, hosts: ["a.example:80"]`, 'without a port'],
+    ['a document that is none', `${TARGET}, spec: sluice.yaml`, 'no OpenAPI document'],
+    ['a template that is none', `${TARGET}, graphql: ["api"]`, 'begins with a slash'],
     [
       'a Unix socket behind an agent',
       'target: { url: "http://a", socket: /run/a }, via: dc1',
@@ -87,12 +87,12 @@ describe('is a mistake', () => {
   });
 
   test('a host of two connections, a port for one that is not there, a mask', () => {
-    const two = `  other: { protocol: http, ${URL_}, hosts: [a.example], access: [dev] }\n`;
-    expect(problems(`${URL_}, hosts: [A.example]`, two)).toContain('leads to "app" already');
-    expect(outcome(yaml(URL_).replace('{ port: 0 }', '{ port: 0, ports: { nowhere: 9443 } }')).problems).toContain(
+    const two = `  other: { protocol: http, ${TARGET}, hosts: [a.example], access: [dev] }\n`;
+    expect(problems(`${TARGET}, hosts: [A.example]`, two)).toContain('leads to "app" already');
+    expect(outcome(yaml(TARGET).replace('{ port: 0 }', '{ port: 0, ports: { nowhere: 9443 } }')).problems).toContain(
       'no connection "nowhere"',
     );
     const policies = 'policies: { p: [{ rule: m, mask: { detect: [email], with: redact } }] }\n';
-    expect(problems(`${URL_}, policies: [p]`, policies)).toContain('cannot be masked yet');
+    expect(problems(`${TARGET}, policies: [p]`, policies)).toContain('cannot be masked yet');
   });
 });

@@ -40,7 +40,25 @@ const SEEDS = [
 ];
 const TOKENS = [
   ...new Set(SEEDS.flatMap((seed) => seed.match(/\w+|\s+|[^\w\s]/g) ?? [])),
-  ...['/*', '/*!', '*/', '--', '\n', '\\', "'", '"', '`', ';', '\0', 'é', '😀', '@@', ':=', '$$', '||', '(', ')'],
+  '/*',
+  '/*!',
+  '*/',
+  '--',
+  '\n',
+  '\\',
+  "'",
+  '"',
+  '`',
+  ';',
+  '\0',
+  'é',
+  '😀',
+  '@@',
+  ':=',
+  '$$',
+  '||',
+  '(',
+  ')',
 ];
 
 /** A seed with some of its tokens dropped, doubled, swapped for others or upset by noise. */
