@@ -85,7 +85,7 @@ const CHALLENGES: readonly Header[] = [
 /** Nobody came in. What is said of an unknown route and of a bad token is the same until somebody is proven. */
 export function notEntered({ reason, menu }: Refusal): Problem {
   const status = menu ? 404 : REFUSAL_STATUS[REFUSAL_KINDS[reason.code]];
-  const { message, hint } = reason.code === 'wrong-proof' ? NO_PROOF : refusalInWords(reason);
+  const { message, hint } = NO_ENTRY[reason.code] ?? refusalInWords(reason);
   return {
     status,
     code: reason.code,
@@ -97,9 +97,16 @@ export function notEntered({ reason, menu }: Refusal): Problem {
   };
 }
 
-const NO_PROOF = {
-  message: 'This request shows no token or certificate that is good here.',
-  hint: 'Send `Authorization: Bearer` with a token of the gateway, or of an identity provider that it trusts.',
+/** Where a request names nothing of what the other protocols' words are about. */
+const NO_ENTRY: Readonly<Partial<Record<Refusal['reason']['code'], { message: string; hint: string }>>> = {
+  'wrong-proof': {
+    message: 'This request shows no token or certificate that is good here.',
+    hint: 'Send `Authorization: Bearer` with a token of the gateway, or of an identity provider that it trusts.',
+  },
+  'unknown-connection': {
+    message: 'No connection of yours has this host and path.',
+    hint: 'A path begins with the name of a connection: /NAME/... `connections` has the names that you may use.',
+  },
 };
 
 /** The visit has ended under the request. */
