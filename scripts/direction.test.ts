@@ -133,7 +133,7 @@ const OWN_FILES = [
   /^gateway\/src\/ssh\//,
   /^packages\/control\/src\/ssh\//,
   /^protocols\/(postgres|ssh)\//,
-  /^packages\/sql-postgres\//,
+  /^packages\/sql-(mysql|postgres)\//,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];

@@ -3,7 +3,7 @@ import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
-import type { Language, MaskPlan, openPool } from '@sluice/analysis';
+import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
@@ -66,7 +66,7 @@ export class Gateway implements Controlled {
 
   readonly #store: Store;
   readonly #guesses: Guesses;
-  readonly #pool: ReturnType<typeof openPool>;
+  readonly #pools: Parts['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
   readonly #servers: Open['server'][] = [];
@@ -102,7 +102,7 @@ export class Gateway implements Controlled {
     this.counters = parts.counters;
     this.#store = parts.store;
     this.#guesses = parts.guesses;
-    this.#pool = parts.pool;
+    this.#pools = parts.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
     this.#maskTargets = new MaskTargets(
@@ -276,7 +276,7 @@ export class Gateway implements Controlled {
     this.log.flush();
     this.journal.close();
     await this.keeper.stop();
-    await this.#pool.close();
+    await Promise.all(this.#pools.map((pool) => pool.close()));
     await this.#guesses.close();
     await this.#store.close();
     this.revocations.close();

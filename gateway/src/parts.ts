@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Language, openPool } from '@sluice/analysis';
-import { PostgresLanguage, WORKER } from '@sluice/sql-postgres';
+import { MySqlLanguage, WORKER as MYSQL_WORKER } from '@sluice/sql-mysql';
+import { PostgresLanguage, WORKER as POSTGRES_WORKER } from '@sluice/sql-postgres';
 import { pathToFileURL } from 'node:url';
 import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
@@ -28,7 +29,8 @@ const REPLAYS = new URL('../dist/protocols.js', import.meta.url).href;
 export interface Parts {
   /** Protocols in packages of somebody else. */
   readonly packages: readonly LoadedPackage[];
-  readonly pool: ReturnType<typeof openPool>;
+  /** Threads for long texts, of each language. */
+  readonly pools: readonly ReturnType<typeof openPool>[];
   readonly languages: ReadonlyMap<string, Language>;
   readonly journal: Journal;
   readonly store: Store;
@@ -54,9 +56,9 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   const packages = await loadPackages(packagesOf(config), config.folder);
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
-  const pool = openPool(WORKER);
-  const postgres = await PostgresLanguage.open(pool);
-  const languages = new Map<string, Language>([[postgres.name, postgres]]);
+  const pools = [openPool(POSTGRES_WORKER), openPool(MYSQL_WORKER)] as const;
+  const read = [await PostgresLanguage.open(pools[0]), new MySqlLanguage(pools[1])];
+  const languages = new Map<string, Language>(read.map((one) => [one.name, one]));
   const journal = new Journal({
     folder: join(config.data, 'journal'),
     durability: config.record.durability,
@@ -109,7 +111,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   return {
     packages,
     live,
-    pool,
+    pools,
     languages,
     journal,
     store,

@@ -3,7 +3,7 @@
  * enough for the thread of the sessions (gateway/src/judge.ts).
  */
 import { Worker } from 'node:worker_threads';
-import type { Facts, Parameter } from '@sluice/contract';
+import type { Dialect, Facts, Parameter } from '@sluice/contract';
 import { FairQueue } from './fair-queue.js';
 
 /**
@@ -41,7 +41,7 @@ export interface PoolContext {
 
 export interface Job {
   readonly id: number;
-  readonly major: number;
+  readonly dialect: Dialect;
   readonly text: string;
   readonly context: PoolContext;
 }
@@ -89,7 +89,12 @@ export class AnalysisPool {
   }
 
   /** Always resolves: what could not be analysed in time is unknown. */
-  analyze(major: number, text: string, context: PoolContext = {}, { owner, urgency }: Asker = NOBODY): Promise<Facts> {
+  analyze(
+    dialect: Dialect,
+    text: string,
+    context: PoolContext = {},
+    { owner, urgency }: Asker = NOBODY,
+  ): Promise<Facts> {
     if (this.#closed) return Promise.resolve(gaveUp(CLOSING));
     // What is only explained takes no place from statements.
     const { quick, slow, explain } = this.#queues;
@@ -101,7 +106,7 @@ export class AnalysisPool {
     const { promise, resolve } = Promise.withResolvers<Facts>();
     const live: Lane = text.length <= MAX_QUICK_CHARACTERS ? 'quick' : 'slow';
     const lane = urgency === 'explain' ? 'explain' : live;
-    this.#queues[lane].push(owner, { id: ++this.#serial, major, text, context, lane, settle: resolve });
+    this.#queues[lane].push(owner, { id: ++this.#serial, dialect, text, context, lane, settle: resolve });
     this.#next();
     return promise;
   }

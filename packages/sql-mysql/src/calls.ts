@@ -21,7 +21,8 @@ export abstract class Calls extends Expressions {
       case 'temporal':
         return this.#temporal(start);
       case 'niladic':
-        return this.#niladic(word, start);
+        // MySQL has CURRENT_ROLE as a plain function.
+        return word === 'CURRENT_ROLE' && !this.isMaria ? undefined : this.#niladic(word, start);
       case 'case':
         return this.#case(start);
       case 'exists':
@@ -231,6 +232,7 @@ export abstract class Calls extends Expressions {
 
   #castType(): Pick<Cast, 'type' | 'length' | 'charset' | 'array'> {
     if (this.kind() !== 'word' && this.kind() !== 'name') throw this.error();
+    if (this.isWord('NATIONAL')) this.skip();
     const type = this.written().toUpperCase();
     this.skip();
     let length: string[] | undefined;
@@ -363,12 +365,20 @@ export abstract class Calls extends Expressions {
     const args = this.#arguments();
     const orderBy = this.orderBy();
     const limit = this.limit();
+    if (this.isWord('NULL') || this.isWord('ABSENT')) this.#onNull();
     return {
       args,
       ...(distinct && { distinct: true }),
       ...(orderBy.length > 0 && { orderBy }),
       ...(limit && { limit }),
     };
+  }
+
+  /** NULL ON NULL, ABSENT ON NULL */
+  #onNull(): void {
+    this.skip();
+    this.expectWord('ON');
+    this.expectWord('NULL');
   }
 
   #callOrColumn(start: number): Expression {
@@ -378,9 +388,10 @@ export abstract class Calls extends Expressions {
       if (word === '' || !this.isReserved(word) || RESERVED_CALLS.has(word)) return this.#plainCall(start);
     }
     const column = this.column();
-    // `schema.function(...)`, which is never a built-in one.
-    if (!this.isSign('(') || column.table === undefined || column.schema !== undefined) return column;
-    return this.#call(start, { schema: column.table, name: column.name, start, end: this.end }, false);
+    // `schema.function(...)` and `schema.package.function(...)`, which are never built-in ones.
+    if (!this.isSign('(') || column.table === undefined) return column;
+    const schema = column.schema === undefined ? column.table : `${column.schema}.${column.table}`;
+    return this.#call(start, { schema, name: column.name, start, end: this.end }, false);
   }
 
   #plainCall(start: number): Call {
@@ -493,7 +504,7 @@ const SPECIAL: ReadonlyMap<string, Special> = new Map([
   ...words('literal', 'NULL TRUE FALSE'),
   ...words('temporal', 'DATE TIME TIMESTAMP'),
   ...words('niladic', 'CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER LOCALTIME LOCALTIMESTAMP'),
-  ...words('niladic', 'UTC_DATE UTC_TIME UTC_TIMESTAMP'),
+  ...words('niladic', 'UTC_DATE UTC_TIME UTC_TIMESTAMP CURRENT_ROLE'),
   ...words('case', 'CASE'),
   ...words('exists', 'EXISTS'),
   ...words('interval', 'INTERVAL'),
@@ -553,7 +564,8 @@ const SEQUENCE_ACTIONS: Readonly<Record<string, 'next' | 'last' | 'set'>> = {
 
 const TYPE_WORDS: ReadonlySet<string> = new Set(
   `INTEGER INT UNSIGNED SIGNED PRECISION VARYING ZEROFILL BINARY ASCII UNICODE BYTE YEAR MONTH DAY HOUR MINUTE SECOND TO LARGE
-   OBJECT`.split(/\s+/),
+   OBJECT DAY_SECOND DAY_MINUTE DAY_HOUR HOUR_MINUTE HOUR_SECOND MINUTE_SECOND YEAR_MONTH DAY_MICROSECOND HOUR_MICROSECOND
+   MINUTE_MICROSECOND SECOND_MICROSECOND`.split(/\s+/),
 );
 const SIDES: ReadonlySet<string> = new Set(['BOTH', 'LEADING', 'TRAILING']);
 const FORMATS: ReadonlySet<string> = new Set(['DATE', 'TIME', 'DATETIME', 'TIMESTAMP']);
@@ -563,4 +575,12 @@ const WINDOW_WORDS: ReadonlySet<string> = new Set(['PARTITION', 'ORDER', 'ROWS',
 const FRAMES: ReadonlySet<string> = new Set(['ROWS', 'RANGE', 'GROUPS']);
 const EXCLUDED: ReadonlySet<string> = new Set(['CURRENT', 'ROW', 'GROUP', 'TIES', 'NO', 'OTHERS']);
 /** Words that are no names of arguments, though they could be. */
-const ARGUMENT_ENDS: ReadonlySet<string> = new Set(['ORDER', 'LIMIT', 'SEPARATOR', 'OFFSET', 'FETCH', 'USING']);
+const ARGUMENT_ENDS: ReadonlySet<string> = new Set([
+  'ORDER',
+  'LIMIT',
+  'SEPARATOR',
+  'OFFSET',
+  'FETCH',
+  'USING',
+  'ABSENT',
+]);

@@ -66,16 +66,7 @@ export abstract class Changes extends Queries {
   }
 
   #row(): readonly Expression[] {
-    return this.parenthesised(() => (this.isSign(')') ? [] : this.list(() => this.#assigned())));
-  }
-
-  /** A value, DEFAULT, or IGNORE of MariaDB, which is the same in VALUES. */
-  #assigned(): Expression {
-    const start = this.start;
-    const ignored = this.isMaria && this.isWord('IGNORE') && (this.isSign(',', 1) || this.isSign(')', 1));
-    if (!ignored) return this.expression();
-    this.skip();
-    return { kind: 'default', ...this.span(start) };
+    return this.parenthesised(() => (this.isSign(')') ? [] : this.list(() => this.inserted())));
   }
 
   /** AS name(columns) */
@@ -179,9 +170,13 @@ export abstract class Changes extends Queries {
 
   #targets(): ObjectName[] {
     return this.list(() => {
-      const name = this.objectName();
+      const start = this.start;
+      const first = this.takeName();
+      const qualified = this.isSign('.') && !this.isSign('*', 1);
+      if (qualified) this.skip();
+      const name = qualified ? { schema: first, name: this.takeName() } : { name: first };
       if (this.isSign('.') && this.isSign('*', 1)) this.skip(2);
-      return name;
+      return { ...name, ...this.span(start) };
     });
   }
 

@@ -71,10 +71,18 @@ export abstract class Definitions extends Changes {
       expressions.push(this.parenthesised(() => this.expression()));
       return true;
     }
-    if (!this.isWord('DEFAULT') || NO_VALUES.has(this.word(1)) || this.isSign('=', 1)) return false;
+    const isValue =
+      this.isWord('DEFAULT') && !NO_VALUES.has(this.word(1)) && this.kind(1) !== 'end' && this.#valueFollows();
+    if (!isValue) return false;
     this.skip();
     expressions.push(this.simple());
     return true;
+  }
+
+  /** DEFAULT of an option (ROW_FORMAT = DEFAULT) and of a partition has nothing behind it. */
+  #valueFollows(): boolean {
+    const before = this.at === this.first ? '' : this.tokens.texts[this.at - 1];
+    return before !== '=' && !this.isSign(',', 1) && !this.isSign(')', 1) && !this.isSign('=', 1);
   }
 
   /** Whether a query follows the parentheses that begin some tokens further on. */

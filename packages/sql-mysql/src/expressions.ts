@@ -6,7 +6,18 @@
  */
 import { Cursor } from './cursor.js';
 import { CHARSETS } from './charsets.js';
-import type { Column, Constant, Expression, Interval, Limit, Operator, Order, Query, UserVariable } from './tree.js';
+import type {
+  Column,
+  Constant,
+  Expression,
+  Interval,
+  Limit,
+  Operation,
+  Operator,
+  Order,
+  Query,
+  UserVariable,
+} from './tree.js';
 
 export abstract class Expressions extends Cursor {
   protected parameters = 0;
@@ -25,13 +36,10 @@ export abstract class Expressions extends Cursor {
   }
 
   #or(): Expression {
-    let left = this.#xor();
-    for (;;) {
-      if (this.isWord('OR') || (this.isSign('||') && !this.reading.pipesConcat)) {
-        this.skip();
-        left = this.operation('or', left, this.#xor());
-      } else return left;
-    }
+    const first = this.#xor();
+    const operands = [first];
+    while (this.takeWord('OR') || (!this.reading.pipesConcat && this.takeSign('||'))) operands.push(this.#xor());
+    return operands.length === 1 ? first : this.operation('or', ...operands);
   }
 
   #xor(): Expression {
@@ -41,9 +49,10 @@ export abstract class Expressions extends Cursor {
   }
 
   #and(): Expression {
-    let left = this.#not();
-    while (this.takeWord('AND') || this.takeSign('&&')) left = this.operation('and', left, this.#not());
-    return left;
+    const first = this.#not();
+    const operands = [first];
+    while (this.takeWord('AND') || this.takeSign('&&')) operands.push(this.#not());
+    return operands.length === 1 ? first : this.operation('and', ...operands);
   }
 
   #not(): Expression {
@@ -386,7 +395,8 @@ export abstract class Expressions extends Cursor {
   }
 
   #part(): string {
-    if (this.kind() !== 'name' && this.kind() !== 'word') throw this.error();
+    if (this.kind() !== 'name' && this.kind() !== 'word' && !(this.isMaria && this.kind() === 'string'))
+      throw this.error();
     const part = this.written();
     this.skip();
     return part;
@@ -470,7 +480,7 @@ export abstract class Expressions extends Cursor {
     };
   }
 
-  protected operation(operator: Operator, ...operands: readonly Expression[]): Expression {
+  protected operation(operator: Operator, ...operands: readonly Expression[]): Operation {
     return { kind: 'operation', operator, operands, start: operands[0]?.start ?? 0, end: this.end };
   }
 

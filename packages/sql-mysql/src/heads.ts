@@ -187,8 +187,23 @@ export abstract class Heads extends Definitions {
       } else if (this.isWord('REFERENCES')) {
         this.skip();
         this.#object(draft, 'table', 'read');
-      } else if (!this.defined(draft.expressions)) this.#step(draft);
+      } else if (!this.#storage(draft) && !this.defined(draft.expressions)) this.#step(draft);
     }
+  }
+
+  /** Options that say where rows are kept: `ENGINE x`, CONNECTION, DATA DIRECTORY. Adds `ENGINE X` or `OUTSIDE` to the words. */
+  #storage(draft: Draft): boolean {
+    if (this.isWord('ENGINE') && (this.isSign('=', 1) || this.isName(1) || this.kind(1) === 'string')) {
+      this.skip();
+      this.takeSign('=');
+      draft.words.add(`ENGINE ${this.takeNameOrText().toUpperCase()}`);
+      return true;
+    }
+    const elsewhere = this.isWord('CONNECTION') && (this.isSign('=', 1) || this.kind(1) === 'string');
+    if (!elsewhere && !this.isWords('DATA', 'DIRECTORY') && !this.isWords('INDEX', 'DIRECTORY')) return false;
+    draft.words.add('OUTSIDE');
+    this.skip();
+    return true;
   }
 
   /** RENAME t, and not RENAME COLUMN or INDEX. */
@@ -292,7 +307,7 @@ export abstract class Heads extends Definitions {
     if (maintained) while (this.takeOne(LOCAL_WORDS));
     if (maintained && (this.takeWord('TABLE') || this.takeWord('TABLES'))) {
       draft.verb += ' table';
-      this.list(() => this.#object(draft, 'table', 'read'));
+      if (this.isName() || this.isSign('.')) this.list(() => this.#object(draft, 'table', 'read'));
     }
     return this.#finished(draft);
   }
@@ -328,11 +343,12 @@ export abstract class Heads extends Definitions {
     if (first === 'RELEASE' && second !== 'SAVEPOINT') return undefined;
     this.skip(first === 'START' || first === 'RELEASE' ? 2 : 1);
     if (first === 'RELEASE' || first === 'SAVEPOINT') this.takeName();
-    let verb = first === 'START' ? 'start transaction' : first.toLowerCase();
+    let verb = first.toLowerCase();
     if (first === 'XA') verb += ` ${second === 'BEGIN' ? 'start' : second.toLowerCase()}`;
     while (!this.done) {
       if (first === 'ROLLBACK' && this.takeWord('TO')) verb = 'rollback to';
-      else if (this.kind() === 'operator' && !this.isSign(',')) throw this.error();
+      else if (this.kind() === 'operator' && !this.isSign(',') && !(first === 'XA' && this.isSign('=')))
+        throw this.error();
       else this.skip();
     }
     return { kind: 'transaction', verb, ...this.span(start) };

@@ -144,9 +144,19 @@ export abstract class Queries extends Calls {
     this.skip();
     const rows = this.list(() => {
       if (!this.isMaria) this.expectWord('ROW');
-      return this.parenthesised(() => (this.isSign(')') ? [] : this.expressions()));
+      return this.parenthesised(() => (this.isSign(')') ? [] : this.list(() => this.inserted())));
     });
     return { kind: 'values', rows, ...NO_TAIL, ...this.span(start) };
+  }
+
+  /** A value, DEFAULT, or IGNORE of MariaDB, which is the same in VALUES. */
+  protected inserted(): Expression {
+    const start = this.start;
+    const ends = this.isSign(',', 1) || this.isSign(')', 1) || this.kind(1) === 'end';
+    const ignored = this.isMaria && this.isWord('IGNORE') && ends;
+    if (!ignored) return this.expression();
+    this.skip();
+    return { kind: 'default', ...this.span(start) };
   }
 
   #select(start: number): Select {
@@ -188,13 +198,14 @@ export abstract class Queries extends Calls {
 
   #options(): boolean {
     let distinct = false;
-    for (let word = this.#option(); word !== undefined; word = this.#option()) distinct ||= word.startsWith('DISTINCT');
+    for (let word = this.#option(); word !== undefined; word = this.#option())
+      distinct ||= word.startsWith('DISTINCT') || word === 'UNIQUE';
     return distinct;
   }
 
   #option(): string | undefined {
     const word = this.word();
-    if (word === 'SQL_CACHE' && !this.isMaria) return undefined;
+    if ((word === 'SQL_CACHE' || word === 'UNIQUE') && !this.isMaria) return undefined;
     return this.takeOne(SELECT_OPTIONS);
   }
 
@@ -243,11 +254,24 @@ export abstract class Queries extends Calls {
 
   #groupBy(): { groupBy: Order[]; rollup: boolean } {
     if (!this.takeWords('GROUP', 'BY')) return { groupBy: [], rollup: false };
+    if (!this.isMaria && this.isWords('GROUPING', 'SETS')) return { groupBy: this.#groupingSets(), rollup: true };
     const called = (this.isWord('ROLLUP') || this.isWord('CUBE')) && this.isSign('(', 1) && !this.isMaria;
     if (called) this.skip();
     const groupBy = called ? this.parenthesised(() => this.orders()) : this.orders();
     const rollup = called || this.takeWords('WITH', 'ROLLUP') || this.takeWords('WITH', 'CUBE');
     return { groupBy, rollup };
+  }
+
+  /** GROUPING SETS ((a, b), ()) */
+  #groupingSets(): Order[] {
+    this.skip(2);
+    const sets = this.parenthesised(() =>
+      this.list(() => {
+        if (!this.isSign('(')) return this.orders();
+        return this.parenthesised(() => (this.isSign(')') ? [] : this.orders()));
+      }),
+    );
+    return sets.flat();
   }
 
   #windows(): Select['windows'] {
@@ -441,6 +465,7 @@ export abstract class Queries extends Calls {
   #parenthesisedFactor(start: number, lateral: boolean): TableReference {
     if (lateral || (this.queryAhead() && this.queryFills())) {
       const query = this.deeper(() => this.parenthesised(() => this.query()));
+      const systemTime = this.isMaria && this.isWords('FOR', 'SYSTEM_TIME') ? this.#systemTime() : [];
       const alias = this.#tableAlias();
       const columns = alias !== undefined && this.isSign('(') ? this.names() : undefined;
       return {
@@ -449,6 +474,7 @@ export abstract class Queries extends Calls {
         ...(alias !== undefined && { alias }),
         ...(columns && { columns }),
         lateral,
+        systemTime,
         ...this.span(start),
       };
     }
@@ -531,12 +557,18 @@ export abstract class Queries extends Calls {
     this.skip(2);
     const document = this.expression();
     this.expectSign(',');
-    const path = this.takeText();
+    const path = this.#jsonPath();
     const columns = this.#jsonColumns();
     this.#onEmptyOrError();
     this.expectSign(')');
     const alias = this.#tableAlias();
     return { kind: 'json table', document, path, columns, ...(alias !== undefined && { alias }), ...this.span(start) };
+  }
+
+  /** A text, which may have its character set in front. */
+  #jsonPath(): string {
+    if (this.kind() === 'word' && this.kind(1) === 'string') this.skip();
+    return this.takeText();
   }
 
   #jsonColumns(): JsonColumn[] {
@@ -545,17 +577,18 @@ export abstract class Queries extends Calls {
   }
 
   #jsonColumn(): JsonColumn {
-    if (this.isWord('NESTED') && (this.isWord('PATH', 1) || this.kind(1) === 'string')) {
+    const nested = this.isWord('NESTED') && (this.isWord('PATH', 1) || this.kind(1) === 'string');
+    if (nested) {
       this.skip();
       this.takeWord('PATH');
-      const path = this.takeText();
+      const path = this.#jsonPath();
       return { type: 'nested', path, columns: this.#jsonColumns() };
     }
     const name = this.takeName();
     if (this.takeWords('FOR', 'ORDINALITY')) return { name, type: 'ordinality', columns: [] };
     const { type: dataType } = this.castType();
     const exists = this.takeWord('EXISTS');
-    const path = this.takeWord('PATH') ? this.takeText() : undefined;
+    const path = this.takeWord('PATH') ? this.#jsonPath() : undefined;
     this.#onEmptyOrError();
     return { name, type: exists ? 'exists' : 'value', ...(path !== undefined && { path }), dataType, columns: [] };
   }
@@ -609,7 +642,7 @@ function nameOf(value: Expression, written: string): string {
 
 const SELECT_OPTIONS: ReadonlySet<string> = new Set(
   `ALL DISTINCT DISTINCTROW HIGH_PRIORITY STRAIGHT_JOIN SQL_SMALL_RESULT SQL_BIG_RESULT SQL_BUFFER_RESULT SQL_CALC_FOUND_ROWS
-   SQL_NO_CACHE SQL_CACHE`.split(/\s+/),
+   SQL_NO_CACHE SQL_CACHE UNIQUE`.split(/\s+/),
 );
 /** Words that could be aliases, but for what they begin. */
 const NO_BARE_ALIAS: ReadonlySet<string> = new Set(['SOUNDS', 'MEMBER']);

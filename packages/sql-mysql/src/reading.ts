@@ -28,11 +28,14 @@ const FOREIGN_MODES: ReadonlySet<string> = new Set(['ORACLE', 'MSSQL', 'DB2', 'M
 /** Character sets of which `\` or a quote can be the second byte of a character: the text may end elsewhere than it seems. */
 const UNSAFE_CHARSETS = /^(gbk|gb18030|gb2312|sjis|cp932|big5|ucs2|utf16|utf16le|utf32)$/;
 
+export const isForeignMode = (mode: string): boolean => FOREIGN_MODES.has(mode);
+export const isUnsafeCharset = (charset: string): boolean => UNSAFE_CHARSETS.test(charset);
+
 /** A sentence when no text can be read that comes under these settings. */
 export function unreadable({ sqlMode, charset, flavour }: MySqlDialect): string | undefined {
-  const mode = flavour === 'mariadb' ? sqlMode.find((one) => FOREIGN_MODES.has(one)) : undefined;
+  const mode = flavour === 'mariadb' ? sqlMode.find(isForeignMode) : undefined;
   if (mode !== undefined) return `The session is in sql_mode ${mode}, in which statements cannot be read here.`;
-  if (UNSAFE_CHARSETS.test(charset))
+  if (isUnsafeCharset(charset))
     return `The session sends its texts in the character set ${charset}, which cannot be read here: use utf8mb4.`;
   return undefined;
 }
@@ -58,6 +61,10 @@ export function readingOf(dialect: MySqlDialect): Reading {
   remembered.set(dialect, reading);
   return reading;
 }
+
+/** The same for all that are read alike. */
+export const keyOf = (reading: Reading): string =>
+  `${reading.flavour} ${reading.version} ${[reading.ansiQuotes, reading.plainBackslash, reading.pipesConcat, reading.highNot, reading.ignoreSpace].map(Number).join('')} ${reading.letters}`;
 
 function lettersOf(charset: string): Reading['letters'] {
   if (/^utf8(mb[34])?$/.test(charset)) return 'unicode';

@@ -121,9 +121,16 @@ class Statements extends Heads {
 
   #call(start: number): CallStatement {
     this.skip();
-    const procedure = this.objectName();
+    const procedure = this.#procedureName();
     const given = this.isSign('(') ? this.parenthesised(() => (this.isSign(')') ? [] : this.expressions())) : [];
     return { kind: 'call procedure', procedure, arguments: given, ...this.span(start) };
+  }
+
+  /** In MariaDB `schema.package.procedure` as well. */
+  #procedureName(): CallStatement['procedure'] {
+    const name = this.objectName();
+    if (!this.isMaria || !this.takeSign('.')) return name;
+    return { schema: `${name.schema ?? ''}.${name.name}`, name: this.takeName(), start: name.start, end: this.end };
   }
 
   #do(start: number): DoStatement {
@@ -139,7 +146,10 @@ class Statements extends Heads {
 
   /** ANALYZE of a statement, and not of a table. */
   #isAnalyzed(): boolean {
-    return this.isMaria && (this.isWord('FORMAT', 1) || ANALYZED.has(this.word(1)) || this.isSign('(', 1));
+    return (
+      this.isMaria &&
+      (this.isWord('FORMAT', 1) || (ANALYZED.has(this.word(1)) && !this.isWord('TABLE', 1)) || this.isSign('(', 1))
+    );
   }
 
   #explain(start: number): Explain | Show {
@@ -207,7 +217,7 @@ class Statements extends Heads {
   }
 
   #using(): Expression[] {
-    return this.takeWord('USING') ? this.expressions() : [];
+    return this.takeWord('USING') ? this.list(() => this.inserted()) : [];
   }
 
   #deallocate(start: number): Statement {
@@ -259,6 +269,7 @@ class Statements extends Heads {
       if (setting.kind !== 'setting') throw this.error();
       return this.#setting(setting.scope ?? 'session', setting.name);
     }
+    if (this.isWord('PASSWORD') && !this.isSign('.', 1)) return this.#rest('password');
     const special =
       this.isSign('=', 1) || this.isSign(':=', 1) || this.isSign('.', 1) ? undefined : this.#special(named);
     if (special) return special;
@@ -281,7 +292,10 @@ class Statements extends Heads {
   #setting(scope: Scope, name: string): SetItem {
     this.#assign();
     const bare = this.#bareValue();
-    if (bare === 'DEFAULT') return { kind: 'setting', scope, name };
+    if (bare === 'DEFAULT') {
+      this.skip();
+      return { kind: 'setting', scope, name };
+    }
     return { kind: 'setting', scope, name, value: this.#settingValue(bare) };
   }
 
@@ -317,8 +331,6 @@ class Statements extends Heads {
         return this.#names(true);
       case 'TRANSACTION':
         return this.#transaction(scope);
-      case 'PASSWORD':
-        return this.#rest('password');
       case 'ROLE':
         return this.#rest('role');
       case 'DEFAULT':

@@ -93,7 +93,7 @@ export type Operator =
   | ('binary' | 'collate' | '->' | '->>');
 
 /**
- * Any operator. `between` has three operands; `in` the needle and the list, which may be one `subquery`; `like` may have the
+ * Any operator. `and` and `or` have as many operands as stand beside each other; `between` has three operands; `in` the needle and the list, which may be one `subquery`; `like` may have the
  * escape as a third. `minus` and `plus` have one. `!x` is `not`. A quantifier stands with a comparison whose second operand is
  * a subquery.
  */
@@ -322,6 +322,8 @@ export interface Derived extends Span {
   readonly alias?: string;
   readonly columns?: readonly string[];
   readonly lateral: boolean;
+  /** As of a table. */
+  readonly systemTime: readonly Expression[];
 }
 
 export interface Join extends Span {
@@ -561,7 +563,7 @@ export interface Show extends Span {
 
 export interface Transaction extends Span {
   readonly kind: 'transaction';
-  /** As `begin`, `start transaction`, `commit`, `rollback`, `rollback to savepoint`, `savepoint`, `xa prepare`. */
+  /** As `begin`, `start`, `commit`, `rollback`, `rollback to`, `savepoint`, `release`, `xa prepare`. */
   readonly verb: string;
 }
 

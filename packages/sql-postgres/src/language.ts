@@ -39,10 +39,10 @@ export class PostgresLanguage implements Language {
     if (text.length <= INLINE_LIMIT) return (await this.#load(major)).analyze(text, kept);
     // The thread cannot look names up: the facts say which ones the text executes.
     const context = parameters ? { parameters } : {};
-    const facts = await this.#pool.analyze(major, text, context, asker);
+    const facts = await this.#pool.analyze(command.dialect, text, context, asker);
     const prepared = executedBy(command, facts);
     if (Object.keys(prepared).length === 0) return facts;
-    return this.#pool.analyze(major, text, { ...context, prepared }, asker);
+    return this.#pool.analyze(command.dialect, text, { ...context, prepared }, asker);
   }
 
   async #load(major: number): Promise<Analyzer> {

@@ -3,8 +3,9 @@ import type { Done, Job } from '@sluice/analysis';
 import { loadPostgres } from './analyze.js';
 
 /** A thread of the pool: one text in, its facts out. */
-parentPort?.on('message', ({ major, text, context: { parameters, prepared = {} } }: Job) => {
-  void loadPostgres(major).then((analyzer) => {
+parentPort?.on('message', ({ dialect, text, context: { parameters, prepared = {} } }: Job) => {
+  if (dialect.name !== 'postgres') throw new TypeError(`This thread does not read ${dialect.name}`);
+  void loadPostgres(dialect.major).then((analyzer) => {
     const facts = analyzer.analyze(text, {
       ...(parameters && { parameters }),
       prepared: (name) => (Object.hasOwn(prepared, name) ? prepared[name] : undefined),

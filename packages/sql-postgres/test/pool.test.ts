@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { type AnalysisPool, openPool } from '@sluice/analysis';
 // The threads run what is built.
-import { WORKER } from '../dist/index.js';
+import { WORKER, dialectOf } from '../dist/index.js';
 
 let pool: AnalysisPool | undefined;
 afterEach(async () => {
@@ -20,7 +20,7 @@ test('six long texts of one do not delay the short statement of another', async 
   pool = opened;
   const done: string[] = [];
   const ask = (name: string, size: number, asker: ReturnType<typeof live> | ReturnType<typeof explain>) =>
-    opened.analyze(18, statement(size), {}, asker).then((facts) => {
+    opened.analyze(dialectOf(18), statement(size), {}, asker).then((facts) => {
       done.push(name);
       return facts;
     });
@@ -43,7 +43,7 @@ test('one owner has no more than a share of the places, and explanations none of
   const reasons: string[] = [];
   const ask = (owner: ReturnType<typeof live> | ReturnType<typeof explain>): void => {
     void pool
-      ?.analyze(18, statement(70_000), {}, owner)
+      ?.analyze(dialectOf(18), statement(70_000), {}, owner)
       .then(({ actions }) => reasons.push(actions[0]?.reasons[0] ?? ''));
   };
   for (let n = 0; n < 12; n++) ask(live('alice'));

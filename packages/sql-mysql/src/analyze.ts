@@ -1,0 +1,162 @@
+/**
+ * From a text to facts. Owns: what is remembered, and the texts that a text executes. Does not: how one statement is read (facts.ts).
+ */
+import type { Action, Facts, Parameter, StatementEffect } from '@sluice/contract';
+import { type StatementFacts, factsOf } from './facts.js';
+import { Unread } from './lexer.js';
+import { type Reading, keyOf } from './reading.js';
+import { sessionChange, sessionEffect } from './session-change.js';
+import { statementsOf } from './texts.js';
+import type { Statement } from './tree.js';
+import { Values } from './values.js';
+
+/** What an analysis may depend on besides the text. */
+export interface AnalysisContext {
+  /** Bound values. Without them nothing runs, and parameters are taken for harmless. */
+  readonly parameters?: readonly Parameter[] | undefined;
+  /** The text that a prepared name stands for in this session. */
+  readonly prepared?: (name: string) => string | undefined;
+}
+
+/** The analysis is remembered for texts up to this length, in characters, and for this many of them. */
+const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
+const MAX_REMEMBERED_TEXTS = 4000;
+/** Texts in texts: PREPARE of an EXECUTE of ... */
+const MAX_EXECUTED_DEPTH = 4;
+
+const remembered = new Map<string, Facts>();
+
+/** Never throws: what cannot be understood comes back as `unknown`. */
+export function analyze(text: string, reading: Reading, context: AnalysisContext = {}): Facts {
+  const key = `${keyOf(reading)} ${text}`;
+  const known = remembered.get(key);
+  if (known) return known;
+  const analysis = new Analysis(reading, context, 0);
+  const facts = analysis.facts(text);
+  if (!analysis.contextual && text.length <= MAX_REMEMBERED_CHARACTERS) remember(key, facts);
+  return facts;
+}
+
+function remember(key: string, facts: Facts): void {
+  if (remembered.size >= MAX_REMEMBERED_TEXTS) {
+    const [oldest] = remembered.keys();
+    if (oldest !== undefined) remembered.delete(oldest);
+  }
+  remembered.set(key, facts);
+}
+
+/** One analysis of one text. */
+class Analysis {
+  /** The facts depend on more than the text. */
+  contextual = false;
+  readonly #reading: Reading;
+  readonly #context: AnalysisContext;
+  readonly #depth: number;
+  /** Names of the session that were looked up. */
+  readonly #executes = new Set<string>();
+
+  constructor(reading: Reading, context: AnalysisContext, depth: number) {
+    this.#reading = reading;
+    this.#context = context;
+    this.#depth = depth;
+  }
+
+  facts(text: string): Facts {
+    try {
+      return this.#read(statementsOf(text, this.#reading));
+    } catch (error) {
+      if (error instanceof Unread) return unread(error);
+      // Deep trees exhaust the stack: the text is refused, the process goes on.
+      return opaque(error instanceof RangeError ? 'is nested too deeply to be analysed' : 'could not be analysed');
+    }
+  }
+
+  #read(statements: readonly Statement[]): Facts {
+    const { parameters } = this.#context;
+    const values = parameters ? Values.bound(parameters) : Values.unbound();
+    const prepared: Prepared = new Map();
+    const effects = statements.map(sessionEffect);
+    const read = statements.map((statement, index): StatementFacts => {
+      const facts = factsOf(statement, index, this.#reading, values, {
+        named: (name, given) => this.#named(name.toLowerCase(), given, prepared),
+        text: (text, given) => this.#text(text, given),
+      });
+      follow(prepared, effects[index]);
+      return facts;
+    });
+    const forbidden = read.find((one) => one.forbidden !== undefined)?.forbidden;
+    this.contextual ||= values.used;
+    const actions = read.flatMap((one) => one.actions);
+    const session = sessionChange(statements, actions);
+    const writes = actions.some((action) => action.effects.includes('write'));
+    return {
+      actions,
+      confidence: 'exact',
+      statements: effects,
+      ...(forbidden !== undefined && { forbidden }),
+      ...(values.used && { parametric: true }),
+      ...(this.#executes.size > 0 && { executes: [...this.#executes] }),
+      ...(session && { session }),
+      ...(writes && read.some((one) => one.masked) && { maskedConstant: true }),
+    };
+  }
+
+  /** What EXECUTE would run: looked up among the PREPAREs of this text, then in the session. */
+  #named(name: string, given: Values, inText: Prepared): readonly Action[] | undefined {
+    if (!inText.has(name)) {
+      this.contextual = true;
+      this.#executes.add(name);
+    }
+    const text = inText.has(name) ? inText.get(name) : this.#context.prepared?.(name);
+    return text === undefined ? undefined : this.#text(text, given);
+  }
+
+  /** Of a text that is one statement, as PREPARE takes it. */
+  #text(text: string, given: Values): readonly Action[] | undefined {
+    if (this.#depth >= MAX_EXECUTED_DEPTH) return undefined;
+    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1);
+    const actions = inner.#actions(text, given);
+    this.contextual ||= inner.contextual;
+    for (const name of inner.#executes) this.#executes.add(name);
+    return actions;
+  }
+
+  #actions(text: string, given: Values): readonly Action[] | undefined {
+    let statements: readonly Statement[];
+    try {
+      statements = statementsOf(text, this.#reading);
+    } catch (error) {
+      if (error instanceof Unread) return undefined;
+      throw error;
+    }
+    const [statement] = statements;
+    if (!statement || statements.length > 1) return undefined;
+    const { actions, forbidden } = factsOf(statement, 0, this.#reading, given, {
+      named: (name, values) => this.#named(name.toLowerCase(), values, new Map()),
+      text: (inner, values) => this.#text(inner, values),
+    });
+    return forbidden === undefined ? actions : undefined;
+  }
+}
+
+/** What the names stand for that this text has given; undefined for one that it took away. */
+type Prepared = Map<string, string | undefined>;
+
+function follow(prepared: Prepared, effect: StatementEffect | undefined): void {
+  if (effect?.type === 'prepare') prepared.set(effect.name, effect.text);
+  if (effect?.type === 'deallocate' && effect.name !== undefined) prepared.set(effect.name, undefined);
+}
+
+/** Positions count from 1. */
+function unread({ message, at }: Unread): Facts {
+  return { ...opaque(message), syntaxError: { message, position: at + 1 } };
+}
+
+/** Facts of a text of which nothing is known, and why: a phrase of which it is the subject. */
+export function opaque(reason: string): Facts {
+  return {
+    actions: [{ statement: 0, depth: 0, verb: 'unknown', effects: ['unknown'], resources: [], reasons: [reason] }],
+    confidence: 'opaque',
+    statements: [{ type: 'none' }],
+  };
+}

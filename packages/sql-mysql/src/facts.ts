@@ -1,0 +1,637 @@
+/**
+ * What one statement does, in the words of the policy: verbs, effects, tables, functions, settings, the strength of its conditions.
+ * Owns: the reading of the tree. Does not: texts that it executes (analyze.ts), what masks make of it.
+ */
+import type { Action, Effect, FilterStrength, Resource } from '@sluice/contract';
+import { looksMasked } from '@sluice/masking';
+import { type Conditions, filterStrength } from './filter.js';
+import { callFacts } from './functions.js';
+import { settingOfHint } from './hints.js';
+import { KINDS } from './kinds.js';
+import type { Reading } from './reading.js';
+import { type SettingFacts, type SettingValue, namesFacts, settingFacts } from './settings.js';
+import type {
+  Assignment,
+  Call,
+  CreateTable,
+  CreateView,
+  Delete,
+  Execute,
+  Explain,
+  Expression,
+  Handler,
+  Head,
+  HeadObject,
+  Insert,
+  Into,
+  Limit,
+  Load,
+  ObjectName,
+  Prepare,
+  Query,
+  SetItem,
+  Show,
+  Statement,
+  Table,
+  TableReference,
+  Update,
+  With,
+} from './tree.js';
+import { Values, constantOf } from './values.js';
+
+/** Answers what a prepared name stands for, or a text: facts of its statement, with these values. */
+export interface Executed {
+  named(name: string, values: Values): readonly Action[] | undefined;
+  text(text: string, values: Values): readonly Action[] | undefined;
+}
+
+/** What one top-level statement comes to. */
+export interface StatementFacts {
+  readonly actions: readonly Action[];
+  readonly forbidden: string | undefined;
+  /** A constant of it is what a mask leaves. */
+  readonly masked: boolean;
+}
+
+/** Reads one top-level statement. Whatever it does not recognise makes the statement `unknown`. */
+export function factsOf(
+  statement: Statement,
+  index: number,
+  reading: Reading,
+  values: Values,
+  executed: Executed,
+): StatementFacts {
+  const reader = new FactsReader(index, reading, values, executed);
+  reader.statement(statement, 0, NO_NAMES);
+  return { actions: reader.actions, forbidden: reader.forbidden, masked: reader.masked };
+}
+
+/** An action while it is being read. */
+interface Draft {
+  readonly depth: number;
+  verb: string;
+  readonly effects: Set<Effect>;
+  readonly resources: Map<string, Resource>;
+  filter?: FilterStrength;
+  readonly reasons: string[];
+  readonly unknownFunctions: string[];
+  otherUnknown: boolean;
+}
+
+type Names = ReadonlySet<string>;
+type Access = Resource['access'];
+const NO_NAMES: Names = new Set();
+
+class FactsReader {
+  forbidden: string | undefined;
+  masked = false;
+  readonly #index: number;
+  readonly #reading: Reading;
+  readonly #values: Values;
+  readonly #executed: Executed;
+  readonly #drafts: Draft[] = [];
+  readonly #inherited: Action[] = [];
+
+  constructor(index: number, reading: Reading, values: Values, executed: Executed) {
+    this.#index = index;
+    this.#reading = reading;
+    this.#values = values;
+    this.#executed = executed;
+  }
+
+  get actions(): Action[] {
+    return [...this.#drafts.map((draft) => this.#finished(draft)), ...this.#inherited];
+  }
+
+  /** @param ctes names that WITH has given to queries, which are no tables */
+  statement(statement: Statement, depth: number, ctes: Names): void {
+    const draft = this.#draft(depth);
+    switch (statement.kind) {
+      case 'query':
+        return this.#queryStatement(draft, statement.query, ctes);
+      case 'insert':
+        return this.#insert(draft, statement, ctes);
+      case 'update':
+        return this.#update(draft, statement, ctes);
+      case 'delete':
+        return this.#delete(draft, statement, ctes);
+      case 'load':
+        return this.#load(draft, statement, ctes);
+      case 'set variables':
+        return this.#set(draft, statement.items, ctes);
+      case 'set for':
+        this.#set(draft, statement.items, ctes);
+        return this.statement(statement.statement, depth + 1, ctes);
+      case 'create table':
+        return this.#createTable(draft, statement, ctes);
+      case 'create view':
+        return this.#createView(draft, statement, ctes);
+      case 'head':
+        return this.#head(draft, statement, ctes);
+      default:
+        return this.#lesser(draft, statement, ctes);
+    }
+  }
+
+  #lesser(draft: Draft, statement: LesserStatement, ctes: Names): void {
+    switch (statement.kind) {
+      case 'call procedure': {
+        const { procedure } = statement;
+        begin(draft, 'call', 'execute');
+        this.#resource(draft, 'function', procedure, 'execute');
+        const name = qualified(procedure);
+        this.#unknownFunction(draft, name, `calls ${name}, a procedure that is not looked into`);
+        return this.#inside(draft, statement.arguments, ctes);
+      }
+      case 'do':
+        begin(draft, 'do', 'read');
+        return this.#inside(draft, statement.values, ctes);
+      case 'explain':
+        return this.#explain(draft, statement, ctes);
+      case 'prepare':
+        return this.#prepare(draft, statement);
+      case 'execute':
+        return this.#execute(draft, statement);
+      case 'deallocate':
+        return begin(draft, 'deallocate', 'session');
+      case 'handler':
+        return this.#handler(draft, statement, ctes);
+      case 'use':
+        begin(draft, 'use', 'session');
+        return this.#named(draft, 'database', statement.schema, 'read');
+      case 'show':
+        return this.#show(draft, statement, ctes);
+      case 'transaction':
+        return begin(draft, statement.verb, 'session');
+      default:
+        return this.#unknown(draft, `is a kind of statement that is not understood (${(statement as Statement).kind})`);
+    }
+  }
+
+  // Queries
+
+  #queryStatement(draft: Draft, query: Query, ctes: Names): void {
+    begin(draft, 'select', 'read');
+    this.#inside(draft, query, ctes);
+  }
+
+  /** Everything below: queries, tables, calls. */
+  #inside(draft: Draft, value: unknown, ctes: Names): void {
+    if (Array.isArray(value)) {
+      for (const item of value) this.#inside(draft, item, ctes);
+      return;
+    }
+    if (!isNode(value)) return;
+    switch (value.kind) {
+      case 'constant':
+        this.masked ||= value.type === 'string' && looksMasked(value.value);
+        return;
+      case 'call':
+        this.#call(draft, value);
+        break;
+      case 'sequence':
+        this.#resource(draft, 'table', value.name, value.action === 'last' ? 'read' : 'write');
+        if (value.action !== 'last') draft.effects.add('write');
+        break;
+      case 'assign':
+        draft.effects.add('session');
+        break;
+      case 'table':
+        this.#table(draft, value.table, 'read', ctes);
+        break;
+      default:
+    }
+    const names = this.#with(draft, value.with, ctes);
+    if (value.into) this.#into(draft, value.into);
+    if (value.hints) this.#hints(draft, value.hints);
+    for (const key in value) if (!NO_CHILDREN.has(key)) this.#inside(draft, value[key], names);
+  }
+
+  /** Reads WITH and returns the names that are visible behind it. Without RECURSIVE a query sees the earlier ones. */
+  #with(draft: Draft, clause: With | undefined, outer: Names): Names {
+    if (!clause) return outer;
+    const names = new Set(outer);
+    if (clause.recursive) for (const { name } of clause.tables) names.add(name);
+    for (const { name, query } of clause.tables) {
+      this.#inside(draft, query, new Set(names));
+      names.add(name);
+    }
+    return names;
+  }
+
+  #into(draft: Draft, into: Into): void {
+    if (into.kind === 'variables') {
+      draft.effects.add('session');
+      return;
+    }
+    draft.effects.add('transfer').add('egress');
+    this.#named(draft, 'file', into.file, 'write');
+    this.#unknown(draft, 'writes a file of the database host');
+  }
+
+  #hints(draft: Draft, hints: readonly string[]): void {
+    for (const { name, value } of hints.flatMap(settingOfHint)) this.#setting(draft, 'session', name, value);
+  }
+
+  #call(draft: Draft, call: Call): void {
+    const name = call.schema === undefined ? call.name : `${call.schema}.${call.name}`;
+    this.#named(draft, 'function', name, 'execute');
+    const { effects, reason } = callFacts(call, this.#reading);
+    for (const effect of effects) draft.effects.add(effect);
+    if (reason !== undefined) this.#unknownFunction(draft, name, reason);
+  }
+
+  #unknownFunction(draft: Draft, name: string, reason: string): void {
+    draft.effects.add('unknown');
+    draft.reasons.push(reason);
+    draft.unknownFunctions.push(name);
+  }
+
+  // Changes
+
+  #insert(draft: Draft, statement: Insert, ctes: Names): void {
+    begin(draft, statement.replace ? 'replace' : 'insert', 'write');
+    this.#table(draft, statement.table, 'write', ctes);
+    const { source, onDuplicate, returning, hints } = statement;
+    this.#hints(draft, hints);
+    this.#inside(draft, source.kind === 'rows' ? source.rows : source.query, ctes);
+    this.#inside(draft, valuesOf(onDuplicate), ctes);
+    if (!returning) return;
+    draft.effects.add('read');
+    this.#inside(draft, returning, ctes);
+  }
+
+  #update(draft: Draft, statement: Update, outer: Names): void {
+    begin(draft, 'update', 'write');
+    const ctes = this.#with(draft, statement.with, outer);
+    const tables = tablesIn(statement.tables);
+    const written = writtenTables(statement.set, tables);
+    this.#changed(draft, statement, tables, written, ctes);
+    this.#inside(draft, valuesOf(statement.set), ctes);
+  }
+
+  #delete(draft: Draft, statement: Delete, outer: Names): void {
+    begin(draft, 'delete', 'write');
+    const ctes = this.#with(draft, statement.with, outer);
+    const tables = tablesIn(statement.tables);
+    const written = deletedTables(statement.targets, tables);
+    this.#changed(draft, statement, tables, written, ctes);
+    // A target that is none of the tables: the server rejects it, or compares names without case.
+    for (const target of statement.targets) this.#table(draft, target, 'write', calledIn(tables));
+  }
+
+  /** What UPDATE and DELETE share. */
+  #changed(
+    draft: Draft,
+    statement: Update | Delete,
+    tables: readonly Table[],
+    written: readonly Table[],
+    ctes: Names,
+  ): void {
+    for (const { table } of written) this.#table(draft, table, 'write', ctes);
+    this.#inside(
+      draft,
+      statement.tables.map((one) => unlessIn(one, written)),
+      ctes,
+    );
+    this.#hints(draft, statement.hints);
+    this.#inside(draft, [statement.where, statement.orderBy, statement.limit, statement.portion], ctes);
+    if (statement.returning) {
+      draft.effects.add('read');
+      this.#inside(draft, statement.returning, ctes);
+    }
+    const joins = joinConditions(statement.tables, true);
+    const conditions = { ...joins, required: [...(statement.where ? [statement.where] : []), ...joins.required] };
+    const joined = tables.length !== 1 || statement.tables.some(({ kind }) => kind !== 'table');
+    this.#filter(draft, conditions, statement.limit, written, joined, ctes);
+  }
+
+  #filter(
+    draft: Draft,
+    conditions: Conditions,
+    limit: Limit | undefined,
+    written: readonly Table[],
+    joined: boolean,
+    ctes: Names,
+  ): void {
+    const strengths = written.map(({ table, alias }) =>
+      filterStrength(conditions, limit, { name: alias ?? table.name, table: table.name, joined, ctes }, this.#values),
+    );
+    const filter = (['none', 'weak'] as const).find((one) => strengths.includes(one)) ?? 'strong';
+    draft.filter = written.length === 0 ? 'none' : filter;
+    if (draft.filter === 'none') draft.reasons.push('has no condition that selects rows of the target');
+    if (draft.filter === 'weak') draft.reasons.push('has a condition that may match nearly every row');
+  }
+
+  #load(draft: Draft, statement: Load, ctes: Names): void {
+    begin(draft, 'load data', 'write', 'transfer');
+    this.#table(draft, statement.table, 'write', ctes);
+    this.#named(draft, 'file', statement.file, 'read');
+    if (statement.fields.some(({ kind }) => kind === 'variable')) draft.effects.add('session');
+    if (!statement.local) this.#unknown(draft, 'reads a file of the database host');
+    if (statement.from !== 'infile') this.#unknown(draft, 'connects the server to something outside');
+    this.#inside(draft, valuesOf(statement.set), ctes);
+  }
+
+  // Session
+
+  #set(draft: Draft, items: readonly SetItem[], ctes: Names): void {
+    begin(draft, 'set', 'session');
+    for (const item of items) this.#setItem(draft, item, ctes);
+  }
+
+  #setItem(draft: Draft, item: SetItem, ctes: Names): void {
+    switch (item.kind) {
+      case 'variable':
+        return this.#inside(draft, item.value, ctes);
+      case 'setting':
+        this.#setting(draft, item.scope, item.name, settingValue(item.value));
+        return this.#inside(draft, item.value, ctes);
+      case 'names':
+        this.#named(draft, 'setting', item.onlyClient ? 'character_set_client' : 'names', 'write');
+        return this.#settingFacts(draft, namesFacts(item.charset, this.#reading));
+      case 'transaction':
+        if (item.scope === 'global') this.#setting(draft, 'global', 'transaction', null);
+        return;
+      case 'password':
+        draft.effects.add('grant').add('secret');
+        return;
+      default:
+        draft.effects.add('grant');
+    }
+  }
+
+  #setting(draft: Draft, scope: Parameters<typeof settingFacts>[0], name: string, value: SettingValue): void {
+    this.#named(draft, 'setting', name, 'write');
+    this.#settingFacts(draft, settingFacts(scope, name, value, this.#reading));
+  }
+
+  #settingFacts(draft: Draft, { effects, forbidden, reason }: SettingFacts): void {
+    for (const effect of effects) draft.effects.add(effect);
+    if (reason !== undefined) this.#unknown(draft, reason);
+    if (forbidden !== undefined) this.forbidden ??= forbidden;
+  }
+
+  #prepare(draft: Draft, { name, from, using }: Prepare): void {
+    begin(draft, name === undefined ? 'execute immediate' : 'prepare', 'session');
+    this.#inside(draft, [from, using], NO_NAMES);
+    const text = constantOf(from);
+    const values = name === undefined ? Values.given(using) : Values.unbound();
+    const actions = typeof text === 'string' ? this.#executed.text(text, values) : undefined;
+    if (actions) return this.#inherit(draft, actions);
+    this.#unknown(draft, 'takes its text from a variable or an expression, which is not known');
+  }
+
+  #execute(draft: Draft, { name, using }: Execute): void {
+    begin(draft, 'execute', 'session');
+    const actions = this.#executed.named(name, Values.given(using));
+    if (!actions) return this.#unknown(draft, `executes "${name}", and no such prepared statement is known`);
+    this.#inherit(draft, actions);
+  }
+
+  #inherit(draft: Draft, actions: readonly Action[]): void {
+    for (const action of actions)
+      this.#inherited.push({ ...action, statement: this.#index, depth: action.depth + draft.depth + 1 });
+  }
+
+  #explain(draft: Draft, { statement, into }: Explain, ctes: Names): void {
+    begin(draft, 'explain', 'read');
+    if (into !== undefined) draft.effects.add('session');
+    // Also without ANALYZE: planning runs functions, and a rule about a DELETE is about explaining one too.
+    this.statement(statement, draft.depth + 1, ctes);
+  }
+
+  #handler(draft: Draft, { action, table, where, limit, values }: Handler, ctes: Names): void {
+    begin(draft, `handler ${action}`, action === 'read' ? 'read' : 'session');
+    this.#table(draft, table, 'read', NO_NAMES);
+    this.#inside(draft, [where, limit, values], ctes);
+  }
+
+  #show(draft: Draft, { what, object, where }: Show, ctes: Names): void {
+    begin(draft, 'show', 'read');
+    if (what === 'CREATE USER' || what === 'GRANTS') draft.effects.add('secret');
+    if (object) this.#resource(draft, SHOWN_TABLES.has(what) ? 'table' : 'object', object, 'read');
+    this.#inside(draft, where, ctes);
+  }
+
+  // Definitions
+
+  #createTable(draft: Draft, statement: CreateTable, ctes: Names): void {
+    const { query, replace, like, references, options } = statement;
+    begin(draft, query ? 'create table as' : 'create table', 'define');
+    if (replace) draft.effects.add('destroy');
+    this.#table(draft, statement.table, 'define', NO_NAMES);
+    for (const table of [...references, ...(like ? [like] : [])]) this.#table(draft, table, 'read', NO_NAMES);
+    this.#inside(draft, statement.expressions, ctes);
+    if (OPTIONS_OUTSIDE.some((name) => options.has(name)) || isOutside(options.get('ENGINE') ?? ''))
+      this.#outside(draft);
+    if (!query) return;
+    draft.effects.add('write').add('read');
+    this.#inside(draft, query, ctes);
+  }
+
+  #outside(draft: Draft): void {
+    draft.effects.add('egress');
+    this.#unknown(draft, 'makes a table of something outside of the server');
+  }
+
+  #createView(draft: Draft, { alter, view, query }: CreateView, ctes: Names): void {
+    begin(draft, alter ? 'alter view' : 'create view', 'define');
+    this.#table(draft, view, 'define', NO_NAMES);
+    this.#inside(draft, query, ctes);
+  }
+
+  #head(draft: Draft, statement: Head, ctes: Names): void {
+    const { verb, words, objects, expressions, queries } = statement;
+    const facts = KINDS.get(verb);
+    begin(draft, verb, ...(facts?.effects ?? []));
+    if (!facts) this.#unknown(draft, `is a kind of statement that is not understood (${verb})`);
+    else if (facts.reason !== undefined) this.#unknown(draft, facts.reason);
+    for (const { type, access, object } of objects) this.#headObject(draft, type, access, object);
+    if (verb === 'alter table') this.#alteration(draft, words);
+    if (verb === 'create function' && words.has('SONAME')) draft.reasons.push('loads code into the server');
+    if (verb === 'flush table' && (words.has('LOCK') || words.has('EXPORT')))
+      this.#unknown(draft, 'stops every session that writes');
+    this.#inside(draft, [expressions, queries], ctes);
+  }
+
+  #headObject(draft: Draft, type: HeadObject['type'], access: Access, object: ObjectName): void {
+    if (type === 'table' || type === 'view') this.#table(draft, object, access, NO_NAMES);
+    else this.#resource(draft, RESOURCE_TYPES[type], object, access);
+  }
+
+  #alteration(draft: Draft, words: Head['words']): void {
+    if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
+    if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
+    if (words.has('EXCHANGE')) draft.effects.add('write');
+    if (words.has('IMPORT')) this.#unknown(draft, 'reads files of the database host');
+    if (words.has('OUTSIDE') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`))) this.#outside(draft);
+  }
+
+  // Resources
+
+  #table(draft: Draft, table: ObjectName, access: Access, ctes: Names): void {
+    if (table.schema === undefined && ctes.has(table.name)) return;
+    this.#resource(draft, 'table', table, access);
+    const schema = table.schema?.toLowerCase();
+    if (access !== 'read' && schema !== undefined && SYSTEM_SCHEMAS.has(schema)) {
+      draft.effects.add('grant');
+      this.#unknown(draft, 'changes the system tables');
+    }
+    if (schema === 'mysql' && SECRET_TABLES.has(table.name.toLowerCase())) draft.effects.add('secret');
+  }
+
+  #resource(draft: Draft, type: Resource['type'], name: ObjectName, access: Access): void {
+    this.#named(draft, type, qualified(name), access);
+  }
+
+  /** By the spelling of the text, and by lower case where the server may be set to that. */
+  #named(draft: Draft, type: Resource['type'], written: string, access: Access): void {
+    const names = type === 'table' || type === 'database' ? [written, written.toLowerCase()] : [written];
+    for (const name of names) if (name !== '') draft.resources.set(`${type} ${name} ${access}`, { type, name, access });
+  }
+
+  #unknown(draft: Draft, reason: string): void {
+    draft.effects.add('unknown');
+    draft.otherUnknown = true;
+    draft.reasons.push(reason);
+  }
+
+  #draft(depth: number): Draft {
+    const draft: Draft = {
+      depth,
+      verb: '',
+      effects: new Set(),
+      resources: new Map(),
+      reasons: [],
+      unknownFunctions: [],
+      otherUnknown: false,
+    };
+    this.#drafts.push(draft);
+    return draft;
+  }
+
+  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: Draft): Action {
+    return {
+      statement: this.#index,
+      depth,
+      verb,
+      effects: [...effects],
+      resources: [...resources.values()],
+      ...(filter && { filter }),
+      reasons: [...new Set(reasons)],
+      ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
+    };
+  }
+}
+
+type LesserStatement = Exclude<
+  Statement,
+  {
+    kind:
+      | 'query'
+      | 'insert'
+      | 'update'
+      | 'delete'
+      | 'load'
+      | 'set variables'
+      | 'set for'
+      | 'create table'
+      | 'create view'
+      | 'head';
+  }
+>;
+
+function begin(draft: Draft, verb: string, ...effects: readonly Effect[]): void {
+  draft.verb = verb;
+  for (const effect of effects) draft.effects.add(effect);
+}
+
+/** Any node of the tree, by what the reader looks at. */
+type Node = { readonly [key: string]: unknown } & (
+  | Extract<Expression, { kind: 'constant' | 'call' | 'sequence' | 'assign' }>
+  | Table
+) & { readonly with?: With; readonly into?: Into; readonly hints?: readonly string[] };
+
+const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && !(value instanceof Map) && !(value instanceof Set);
+
+/** Parts of a node that are read by themselves. */
+const NO_CHILDREN: ReadonlySet<string> = new Set(['with', 'into', 'hints', 'kind', 'start', 'end']);
+
+const qualified = ({ schema, name }: ObjectName): string => (schema === undefined ? name : `${schema}.${name}`);
+const valuesOf = (assignments: readonly Assignment[]): Expression[] => assignments.map(({ value }) => value);
+
+function settingValue(value: Expression | undefined): SettingValue {
+  if (value === undefined) return undefined;
+  const constant = constantOf(value);
+  return constant === undefined || constant === null ? null : String(constant);
+}
+
+/** The tables of joins, without those of queries. */
+function tablesIn(references: readonly TableReference[]): Table[] {
+  return references.flatMap((one) => {
+    if (one.kind === 'join') return tablesIn([one.left, one.right]);
+    return one.kind === 'table' ? [one] : [];
+  });
+}
+
+const isCalled = ({ table, alias }: Table, name: string): boolean =>
+  (alias ?? table.name).toLowerCase() === name.toLowerCase();
+
+/** Tables that an UPDATE assigns to; a column without its table may be any one's. */
+function writtenTables(set: readonly Assignment[], tables: readonly Table[]): readonly Table[] {
+  if (set.some(({ column }) => column.table === undefined)) return tables;
+  return tables.filter((one) => set.some(({ column }) => isCalled(one, column.table ?? '')));
+}
+
+function deletedTables(targets: readonly ObjectName[], tables: readonly Table[]): readonly Table[] {
+  if (targets.length === 0) return tables;
+  return tables.filter((one) => targets.some(({ name }) => isCalled(one, name) || one.table.name === name));
+}
+
+/** What the statement calls its tables. */
+const calledIn = (tables: readonly Table[]): Names => new Set(tables.map(({ table, alias }) => alias ?? table.name));
+
+/** A reference to tables without those that are written, which count as such and not as read. */
+function unlessIn(reference: TableReference, written: readonly Table[]): unknown {
+  if (reference.kind === 'join') {
+    const { left, right, on } = reference;
+    return [unlessIn(left, written), unlessIn(right, written), on];
+  }
+  return reference.kind === 'table' && written.includes(reference) ? reference.systemTime : reference;
+}
+
+/** Conditions of joins. `inner`: no outer join is around them, so that they leave rows out. */
+function joinConditions(references: readonly TableReference[], inner: boolean): Conditions {
+  const required: Expression[] = [];
+  const joining: Expression[] = [];
+  for (const one of references) {
+    if (one.kind !== 'join') continue;
+    const leavesOut = inner && one.type !== 'left' && one.type !== 'right' && one.type !== 'full';
+    if (one.on) (leavesOut ? required : joining).push(one.on);
+    const below = joinConditions([one.left, one.right], leavesOut);
+    required.push(...below.required);
+    joining.push(...below.joining);
+  }
+  return { required, joining };
+}
+
+const SYSTEM_SCHEMAS: Names = new Set(['mysql', 'sys', 'performance_schema', 'information_schema']);
+/** Of the schema `mysql`: where hashes of passwords and passwords of other servers are. */
+const SECRET_TABLES: Names = new Set(
+  'user global_priv servers slave_master_info slave_relay_log_info password_history column_stats'.split(' '),
+);
+const SHOWN_TABLES: Names = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
+const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY'];
+const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'view'>, Resource['type']>> = {
+  schema: 'database',
+  routine: 'function',
+  user: 'role',
+  file: 'file',
+  object: 'object',
+};
+
+/** Storage engines whose rows are files or other servers. */
+const ENGINES_OUTSIDE = 'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE'.split(' ');
+const isOutside = (engine: string): boolean => ENGINES_OUTSIDE.includes(engine.toUpperCase());
