@@ -14,8 +14,10 @@ export interface CatalogContents {
   /** lower_case_table_names: 0 where names of tables and databases count with their case. */
   readonly lowerCase: number;
   readonly relations: readonly Relation[];
-  /** The code that statements of others can run may make temporary tables or prepare statements. */
-  readonly codeMakesTables: boolean;
+  /** Routines and triggers may make temporary tables, prepare statements, or write to variables of the session. */
+  readonly codeReachesSession: boolean;
+  /** Tables with triggers: `schema\0table`. */
+  readonly triggered: ReadonlySet<string>;
 }
 
 export class Catalog {

@@ -17,8 +17,10 @@ const TABLES = `select table_schema, table_name, table_type from information_sch
 const COLUMNS = `select table_schema, table_name, column_name, data_type, extra, generation_expression, column_key
   from information_schema.columns order by table_schema, table_name, ordinal_position`;
 const VIEWS = `select table_schema, table_name, view_definition from information_schema.views order by 1, 2`;
-const CODE = `select routine_schema, routine_name, routine_type, routine_definition from information_schema.routines
-  union all select trigger_schema, trigger_name, 'TRIGGER', action_statement from information_schema.triggers order by 1, 2, 3`;
+const ROUTINES = `select routine_schema, routine_name, routine_type, routine_definition from information_schema.routines
+  order by 1, 2, 3`;
+const TRIGGERS = `select event_object_schema, event_object_table, trigger_name, action_statement from information_schema.triggers
+  order by 1, 2, 3`;
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
 const ATTEMPTS = 5;
@@ -46,7 +48,8 @@ interface Answers {
   readonly tables: readonly Row[];
   readonly columns: readonly Row[];
   readonly views: readonly Row[];
-  readonly code: readonly Row[];
+  readonly routines: readonly Row[];
+  readonly triggers: readonly Row[];
 }
 
 async function answers(query: Query): Promise<Answers> {
@@ -54,12 +57,14 @@ async function answers(query: Query): Promise<Answers> {
   const tables = await query(TABLES);
   const columns = await query(COLUMNS);
   const views = await query(VIEWS);
-  const code = await query(CODE);
-  const version = hash('sha256', JSON.stringify([server, tables, columns, views, code]), 'base64');
-  return { version, server, tables, columns, views, code };
+  const routines = await query(ROUTINES);
+  const triggers = await query(TRIGGERS);
+  const version = hash('sha256', JSON.stringify([server, tables, columns, views, routines, triggers]), 'base64');
+  return { version, server, tables, columns, views, routines, triggers };
 }
 
-function contentsOf({ version, server, tables, columns, views, code }: Answers, before?: Catalog): CatalogContents {
+function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
+  const { version, server, tables, columns, views, routines, triggers } = answers;
   const [row] = server;
   const flavour = /mariadb/i.test(text(row, 0)) ? 'mariadb' : 'mysql';
   const definitions = new Map(views.map((one) => [keyOf(one), text(one, 2)]));
@@ -76,12 +81,15 @@ function contentsOf({ version, server, tables, columns, views, code }: Answers, 
       const own = (attributes.get(keyOf(one)) ?? []).map((column) => [column, attributeOf(column, known)] as const);
       return relationOf(one, own, definitions.get(keyOf(one)));
     }),
-    codeMakesTables: code.some(([, , , body]) => body === null || body === undefined || MAKES_TABLES.test(body)),
+    codeReachesSession: [...routines, ...triggers].some(
+      ([, , , body]) => body === null || body === undefined || REACHES_SESSION.test(body),
+    ),
+    triggered: new Set(triggers.map(keyOf)),
   };
 }
 
-/** Words without which no code makes a temporary table, writes a variable of the session or runs a text that is made up. */
-const MAKES_TABLES = /temporary|prepare|immediate|@/i;
+/** Without these no code makes a temporary table, writes to a variable or setting of the session, or runs a text that it made up. */
+const REACHES_SESSION = /temporary|prepare|immediate|@|session|local|timestamp|insert_id|rand_seed|lc_time|time_zone/i;
 
 function relationOf(
   row: Row,

@@ -38,6 +38,9 @@ export class Analysis {
   readonly #asked = new Map<BaseColumn, Asked>();
   readonly #askedUnknown = new Set<string>();
 
+  /** What `?` stands for, where an EXECUTE says it: values of variables. */
+  parameters: readonly Value[] = [];
+
   /** @param caller whose statement this is part of: both spend from one budget */
   constructor(catalog: Catalog, session: Session, caller?: Analysis) {
     this.depth = caller ? caller.depth + 1 : 0;
@@ -82,6 +85,15 @@ export class Analysis {
       asked.kinds.add(kind);
       asked.values += values;
     }
+  }
+
+  /** What another has collected is part of this. */
+  includes(other: Analysis): void {
+    for (const { column, kind, values } of other.predicates)
+      this.asks({ sources: new Set([column]), kind: 'direct' }, kind, values);
+    for (const reason of other.conditionsOnUnknown) this.#askedUnknown.add(reason);
+    this.flows.push(...other.flows);
+    this.effects.push(...other.effects);
   }
 
   moves(target: Target, value: Value): void {

@@ -46,6 +46,8 @@ export interface StatementLineage {
   readonly statement: string;
   /** In order; empty where it returns no rows. */
   readonly outputs: readonly Output[];
+  /** Each column that it returns, where they are not listed: what SHOW and EXPLAIN say. */
+  readonly each?: Value;
   /** Why `outputs` may be wrong or incomplete: a phrase. Whatever such a statement returns is to be taken for unknown. */
   readonly unknown?: string;
   readonly predicates: readonly Predicate[];

@@ -2,29 +2,26 @@
 import { type Attribute, type Relation, folded } from '../catalog/objects.js';
 import { Unread } from '../lexer.js';
 import { statementsOf } from '../texts.js';
-import type { Expression, ObjectName, Query } from '../tree.js';
+import type { ObjectName, Query } from '../tree.js';
 import { Analysis, Unsure } from './analysis.js';
+import { expression } from './expression.js';
+import { readQuery } from './query.js';
 import { type Item, type Scope, EMPTY_SCOPE, SYSTEM_TIME, column, nothingFor } from './scope.js';
-import { newSession } from './session.js';
+import { type Effect, newSession } from './session.js';
 import { type Column, type Value, computed, direct, unknown, withUnknown } from './value.js';
 
-/** How views and generated columns are read. Handed in, because queries read relations and relations queries. */
-export interface Readers {
-  query(analysis: Analysis, scope: Scope, query: Query): readonly Column[];
-  expression(analysis: Analysis, scope: Scope, expression: Expression): Value;
-}
-
 /** A stored or temporary relation by its name. @throws Unsure where it is not known */
-export function relationOf(analysis: Analysis, readers: Readers, { schema, name }: ObjectName, alias = name): Item {
+export function relationOf(analysis: Analysis, { schema, name }: ObjectName, alias = name): Item {
   const { catalog, session } = analysis;
   const database = schema ?? session.database;
   if (database === undefined) throw new Unsure('uses a name without its schema, and no default database is known');
-  const temporary = session.temporary.get(catalog.keyOf(database, name));
+  const key = catalog.keyOf(database, name);
+  const temporary = session.temporary.get(key);
   if (temporary?.unread !== undefined) throw new Unsure(temporary.unread);
-  if (temporary) return { name: alias, schema: database, columns: temporary.columns };
+  if (temporary) return { name: alias, schema: database, columns: temporary.columns, temporary: key };
   const relation = catalog.relation(database, name);
   if (!relation) throw new Unsure(`reads ${database}.${name}, which is not known`);
-  const columns = columnsOf(analysis, readers, relation);
+  const columns = columnsOf(analysis, relation);
   const { uncertain } = session;
   return {
     name: alias,
@@ -40,20 +37,32 @@ function extraOf(relation: Relation, wanted: string): Value | undefined {
   return relation.versioned ? nothingFor(SYSTEM_TIME, wanted) : undefined;
 }
 
-function columnsOf(caller: Analysis, readers: Readers, relation: Relation): readonly Column[] {
+function columnsOf(caller: Analysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
   const key = `columns ${relation.schema}\0${relation.name}`;
-  const known = catalog.derived.get(key);
-  if (known) return known as readonly Column[];
+  const known = catalog.derived.get(key) as Shown | undefined;
+  if (known) return shown(caller, known);
   // Its own session: nothing of the client's changes what a definition means, nor do its temporary tables stand in for others.
   const analysis = new Analysis(catalog, newSession(relation.schema), caller);
   const columns =
-    relation.definition === undefined ? tableColumns(analysis, readers, relation) : viewColumns(analysis, readers, relation);
-  catalog.derived.set(key, columns);
+    relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
+  const made: Shown = { columns, code: analysis.effects.filter(({ type }) => type === 'code') };
+  catalog.derived.set(key, made);
+  return shown(caller, made);
+}
+
+/** What a relation shows, and whether it runs code for that. */
+interface Shown {
+  readonly columns: readonly Column[];
+  readonly code: readonly Effect[];
+}
+
+function shown(caller: Analysis, { columns, code }: Shown): readonly Column[] {
+  caller.effects.push(...code);
   return columns;
 }
 
-function tableColumns(analysis: Analysis, readers: Readers, relation: Relation): Column[] {
+function tableColumns(analysis: Analysis, relation: Relation): Column[] {
   const holding = holdsOthers(relation) ? 'reads a table of the server that holds values of other tables' : undefined;
   const plain = relation.columns.map((one) => ({ ...column(one.name, direct([one.base])), ...hiddenOf(one) }));
   return relation.columns.map((attribute, index) => {
@@ -61,34 +70,34 @@ function tableColumns(analysis: Analysis, readers: Readers, relation: Relation):
     if (holding !== undefined) return { ...own, value: unknown(holding, own.value.sources) };
     if (attribute.generated === undefined) return own;
     const scope = { ...EMPTY_SCOPE, items: [{ name: relation.name, schema: relation.schema, columns: plain }], columns: plain };
-    return { ...own, value: computed([own.value, generated(analysis, readers, scope, attribute.generated)]) };
+    return { ...own, value: computed([own.value, generated(analysis, scope, attribute.generated)]) };
   });
 }
 
 const hiddenOf = ({ hidden }: Attribute): { hidden: true } | undefined => (hidden ? { hidden: true } : undefined);
 
-function generated(analysis: Analysis, readers: Readers, scope: Scope, text: string): Value {
+function generated(analysis: Analysis, scope: Scope, text: string): Value {
   const query = queryOf(analysis, `select ${text}`) ?? queryOf(analysis, `select ${text.replaceAll("\\'", "'")}`);
   const [first] = query?.kind === 'select' && query.items.length === 1 ? query.items : [];
   if (first?.kind !== 'item') return unknown('reads a generated column whose expression is not understood');
-  return readers.expression(analysis, scope, first.value);
+  return expression(analysis, scope, first.value);
 }
 
 /** A view shows what its query does, and is something that a rule can name. */
-function viewColumns(analysis: Analysis, readers: Readers, relation: Relation): Column[] {
-  const { made, reason } = definedBy(analysis, readers, relation);
+function viewColumns(analysis: Analysis, relation: Relation): Column[] {
+  const { made, reason } = definedBy(analysis, relation);
   return relation.columns.map((attribute, index) => {
     const value = made[index]?.value ?? unknown(reason);
     return { ...column(attribute.name, { ...value, sources: new Set([...value.sources, attribute.base]) }), ...hiddenOf(attribute) };
   });
 }
 
-function definedBy(analysis: Analysis, readers: Readers, relation: Relation): { made: readonly Column[]; reason: string } {
+function definedBy(analysis: Analysis, relation: Relation): { made: readonly Column[]; reason: string } {
   const name = `${relation.schema}.${relation.name}`;
   const query = queryOf(analysis, relation.definition ?? '');
   if (!query) return { made: [], reason: `reads ${name}, whose definition cannot be read` };
   try {
-    const made = readers.query(analysis, EMPTY_SCOPE, query);
+    const made = readQuery(analysis, EMPTY_SCOPE, query);
     if (made.length === relation.columns.length) return { made, reason: '' };
     return { made: [], reason: `reads ${name}, whose definition has other columns than it` };
   } catch (error) {

@@ -6,7 +6,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { folded, isAscii, loosely } from '../catalog/objects.js';
 import type { Column as ColumnName } from '../tree.js';
-import type { Analysis } from './analysis.js';
+import { type Analysis, Unsure } from './analysis.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
 
 /** A relation of FROM. */
@@ -16,6 +16,8 @@ export interface Item {
   /** Absent: it is a derived table or a query of WITH. */
   readonly schema?: string;
   readonly columns: readonly Column[];
+  /** `Catalog.keyOf` of a temporary table. */
+  readonly temporary?: string;
   /** Columns that nobody lists: `_rowid`, `row_start`. */
   readonly extra?: (name: string) => Value | undefined;
 }
@@ -60,6 +62,13 @@ export const column = (name: string, value: Value, isVague = !isAscii(name)): Co
   value,
   ...(isVague && { vague: true as const }),
 });
+
+/** The columns of a derived table or a query of WITH, by the names in parentheses behind its own. */
+export function renamed(columns: readonly Column[], names: readonly string[] | undefined): readonly Column[] {
+  if (!names) return columns;
+  if (names.length !== columns.length) throw new Unsure('names other columns than its query has');
+  return columns.map(({ value }, index) => column(aliasOf(names[index] as string), value));
+}
 
 export function findNamed(scope: Scope, name: string, { nameKey }: { nameKey(name: string): string }): Named | undefined {
   for (let at = scope.named; at; at = at.next) if (nameKey(at.name) === nameKey(name)) return at;

@@ -31,6 +31,8 @@ export interface Session {
   readonly handlers: ReadonlyMap<string, readonly Column[]>;
   /** A setting, LAST_INSERT_ID or a sequence may hold values of columns: these. */
   readonly stored: Value;
+  /** What the last statement was about: warnings and errors, which SHOW WARNINGS shows, may have its values. */
+  readonly diagnostics: Value;
   /** Code that nobody read has run, and may have written to variables and settings, and made temporary tables. Why. */
   readonly uncertain?: string;
 }
@@ -43,6 +45,7 @@ export const newSession = (database?: string): Session => ({
   prepared: new Map(),
   handlers: new Map(),
   stored: NOTHING,
+  diagnostics: NOTHING,
 });
 
 /** What a statement changes in its session. */
@@ -58,6 +61,7 @@ export type Effect =
   | { readonly type: 'deallocate'; readonly name: string }
   | { readonly type: 'open'; readonly alias: string; readonly columns: readonly Column[] }
   | { readonly type: 'close'; readonly alias: string }
+  | { readonly type: 'diagnostics'; readonly value: Value }
   | { readonly type: 'code'; readonly reason: string };
 
 /** Names that every server compares in the same way. */
@@ -88,6 +92,7 @@ export function maybeAfter(session: Session, effects: readonly Effect[]): Sessio
       case 'store':
       case 'fill':
       case 'code':
+      case 'diagnostics':
         return [effect];
       case 'create':
       case 'drop':
@@ -127,6 +132,7 @@ const CHANGES: Changes = {
   deallocate: (before, { name }) => ({ ...before, prepared: without(before.prepared, folded(name)) }),
   open: (before, { alias, columns }) => ({ ...before, handlers: put(before.handlers, alias, columns) }),
   close: (before, { alias }) => ({ ...before, handlers: without(before.handlers, alias) }),
+  diagnostics: (before, { value }) => ({ ...before, diagnostics: value }),
   code: (before, { reason }) => ({ ...before, uncertain: before.uncertain ?? reason }),
 };
 
