@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   contract: [],
   api: [],
-  wire: [],
+  wire: ['contract'],
   keys: [],
   addresses: [],
   printable: [],
@@ -28,6 +28,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
+  mysql: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
   agent: ['addresses', 'contract', 'tunnel', 'config'],
   cli: ['addresses', 'api', 'contract', 'config', 'printable'],
@@ -127,12 +128,12 @@ test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
 
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
-  /^packages\/config\/src\/protocols\/(postgres|ssh)\.ts$/,
-  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(postgres|ssh)\.ts$/,
+  /^packages\/config\/src\/protocols\/(mysql|postgres|ssh)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(mysql|postgres|ssh)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
   /^gateway\/src\/ssh\//,
   /^packages\/control\/src\/ssh\//,
-  /^protocols\/(postgres|ssh)\//,
+  /^protocols\/(mysql|postgres|ssh)\//,
   /^packages\/sql-(mysql|postgres)\//,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
@@ -177,6 +178,7 @@ test('no file names a place on the machine it was written on', () => {
  * program. Named by one file of each such circle.
  */
 const RECURSIVE: readonly string[] = [
+  'packages/sql-mysql/src/lineage/expression.ts',
   'packages/sql-postgres/src/lineage/expression.ts',
   'packages/shell/src/programs.ts',
 ];

@@ -36,7 +36,7 @@ export async function* openListeners({ listeners, data }: Config, parts: Parts, 
   const hostKeys = { 'ssh-ed25519': parts.sshKeys.hostKey };
   const info = (sentence: string): void => parts.log.operator.info(sentence);
   for (const one of listeners.clients) {
-    const protocol = await loadProtocol(one.protocol, packaged, { hostKeys, info });
+    const protocol = await loadProtocol(one.protocol, packaged, { hostKeys, listener: one, info });
     const { traits } = protocolNamed(one.protocol);
     const { login, requireTls } = one;
     yield* open({ protocol, traits, tls: await tlsOf(one, data), login, requireTls }, one, accept);

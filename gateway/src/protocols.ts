@@ -2,6 +2,7 @@
  * The code that speaks each protocol. Lives here: which package has which of Sluice's own, and the way to one in a package of
  * somebody else. Does not: settings, which are in packages/config/src/protocols, or what a protocol does.
  */
+import type { ListenerConfig } from '@sluice/config';
 import { CONTRACT, type Protocol } from '@sluice/contract';
 import type { Replay } from '@sluice/reading';
 import type { SshOptions } from '@sluice/ssh';
@@ -10,6 +11,8 @@ import type { SshOptions } from '@sluice/ssh';
 export interface ProtocolParts {
   /** What it proves itself with to SSH clients. */
   readonly hostKeys: SshOptions['hostKeys'];
+  /** What the listener that it is for says; undefined: only the record is read. */
+  readonly listener?: ListenerConfig;
   /** Tells whoever runs the gateway a sentence. */
   info(sentence: string): void;
 }
@@ -17,6 +20,7 @@ export interface ProtocolParts {
 /** Loaded when they are needed: the thread that reads the record needs few of them. */
 const OWN: readonly { readonly name: string; load(parts: ProtocolParts): Promise<Protocol> }[] = [
   { name: 'postgres', load: async () => (await import('@sluice/postgres')).postgres },
+  { name: 'mysql', load: async ({ listener }) => (await import('@sluice/mysql')).mysql(listener) },
   {
     name: 'ssh',
     load: async ({ hostKeys, info }) => {

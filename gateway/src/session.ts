@@ -171,6 +171,10 @@ export class Session implements Gate, LoginSession {
     return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
   }
 
+  hasConnection(name: string): boolean {
+    return this.#services.connections.get(name)?.protocol === this.protocol;
+  }
+
   broke(reason: string): void {
     this.#services.log.connectionBroke(this.id, this.client, reason);
   }

@@ -1,4 +1,4 @@
-import type { Principal, Role, Rule, TlsMode } from '@sluice/contract';
+import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -73,7 +73,11 @@ export interface ListenerConfig {
   /** Certificate and key are PEM. */
   readonly tls: 'self-signed' | 'off' | { readonly cert: string; readonly key: string };
   /** The way that is asked for first; undefined: the protocol has its own. */
-  readonly login: 'scram' | 'password' | 'oauth' | undefined;
+  readonly login: LoginWay | undefined;
+  /** What clients are told that they reach, where the protocol says so before anybody has logged in. */
+  readonly version?: string | undefined;
+  /** Where clients go that name no connection, where the protocol lets them. */
+  readonly connection?: string | undefined;
   /** Clients without TLS are not let in. */
   readonly requireTls: boolean;
 }

@@ -123,6 +123,47 @@ export const HIDDEN_REASONS = [
 ] as const;
 export type HiddenReason = (typeof HIDDEN_REASONS)[number];
 
+/**
+ * The same as `Masking` for answers in packets of MySQL. A text can have several results (CALL), which count from 0 within the
+ * command; each is described before its rows.
+ */
+export interface PacketMasking {
+  /**
+   * The target has described a result. Undefined: its rows pass as they are.
+   *
+   * @throws Unmasked when the result is not what was judged, and must not pass
+   */
+  rows(result: number, columns: readonly MySqlColumn[], format: 'text' | 'binary'): PacketEditor | undefined;
+  /** An ERR (a payload) as the client may have it. */
+  error(payload: Buffer): Buffer;
+  /** The target has completed a result, or the command where it has none. */
+  completed(result: number): void;
+}
+
+/** A column as MySQL and MariaDB describe it (Protocol::ColumnDefinition41). */
+export interface MySqlColumn {
+  readonly schema: string;
+  /** Its alias in the statement, and the table itself; empty where it is an expression. */
+  readonly table: string;
+  readonly orgTable: string;
+  readonly name: string;
+  readonly orgName: string;
+  /** Number of a character set; 63: binary. */
+  readonly charset: number;
+  readonly length: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly decimals: number;
+}
+
+/** Rewrites rows of MySQL, a payload each, however many packets they came in. */
+export interface PacketEditor {
+  /** Columns that may be NULL from now on, by their place. */
+  readonly nullable: ReadonlySet<number>;
+  /** @throws Unmasked */
+  row(payload: Buffer): Buffer;
+}
+
 /** Gives so many bytes, with anything in them. */
 export type Memory = (size: number) => Buffer;
 

@@ -83,6 +83,8 @@ export interface Gate {
    * the one wished for there, if the client named one.
    */
   login(user: string, connection: string, account?: string): Challenge;
+  /** Whether there is a connection of this name by this protocol. For protocols in which it can be named in several places. */
+  hasConnection?(name: string): boolean;
   /**
    * Resolves when it is this client's turn to have the gateway compute its keys, which costs more than to ask for it; or when
    * the client is gone.

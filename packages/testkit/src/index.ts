@@ -5,6 +5,7 @@ export * from './conformance.js';
 export * from './cuts.js';
 export * from './places.js';
 export { missingPostgres, reachable } from './servers/installation.js';
+export * from './servers/mysql.js';
 export * from './servers/postgres.js';
 export * from './servers/sshd.js';
 export * from './tools.js';

@@ -1,4 +1,7 @@
-/** Byte tools for protocols: bounded reading, and the pump that runs a sans-io conversation over two streams. */
+/**
+ * Tools for protocols: bounded reading, the pump that runs a sans-io conversation over two streams, and what every conversation
+ * does with answers of the gate and for the record.
+ */
 export * from './arena.js';
 export * from './conversation.js';
 export * from './errors.js';
@@ -6,3 +9,5 @@ export * from './inbox.js';
 export * from './lender.js';
 export * from './pump.js';
 export * from './reader.js';
+export * from './recorder.js';
+export * from './waiting.js';

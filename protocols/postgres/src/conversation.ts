@@ -1,12 +1,10 @@
-import type { Answer, Ending, Impatience, Patience } from '@sluice/contract';
-import type { Conversation, Side } from '@sluice/wire';
-import { WireError } from '@sluice/wire';
+import type { Answer, Ending } from '@sluice/contract';
+import { type Conversation, Recorder, type Settled, type Side, WireError, Waiting } from '@sluice/wire';
 import { FromClient } from './from-client.js';
 import { FromUpstream } from './from-upstream.js';
 import { Intake } from './intake.js';
 import { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
-import { Recorder } from './recorder.js';
 import { ending, fatal, waiting } from './refusal.js';
 import type { Setup, Shared } from './shared.js';
 
@@ -26,12 +24,18 @@ export class PostgresConversation implements Conversation {
   readonly #fromUpstream: FromUpstream;
   #ended = false;
   #draining: Ending | undefined;
-  /** A command waits for people, or for what came before it so that people can be asked. */
-  #wait: { readonly settled: PromiseWithResolvers<Settled>; ready: boolean } | undefined;
-  #impatience: AbortController | undefined;
+  readonly #waiting: Waiting;
 
   constructor(setup: Setup) {
     const pipeline = new Pipeline();
+    this.#waiting = new Waiting({
+      hurry: () => !this.#ended && (this.#fromClient.hurry(), true),
+      settled: () => this.#settled(),
+      say: (notice) => {
+        this.#shared.wires.send('client', waiting(notice));
+        this.#shared.wires.wake();
+      },
+    });
     this.#shared = {
       ...setup,
       pipeline,
@@ -39,7 +43,7 @@ export class PostgresConversation implements Conversation {
       recorder: new Recorder(setup.limits.recorded, (event) => setup.port.record(event)),
       intake: new Intake(),
       status: 'I',
-      patience: this.#patience(),
+      patience: this.#waiting.patience,
       later: (step) => this.#later(step),
       fail: (sqlstate, message, hint) => this.#finish(fatal(sqlstate, message, hint)),
     };
@@ -73,22 +77,19 @@ export class PostgresConversation implements Conversation {
   #replied(step: () => void): void {
     step();
     this.#fromClient.resume();
-    this.#settle();
+    this.#waiting.settle();
   }
 
   answered(answer: Answer): void {
     if (this.#ended) return;
-    this.#wait = undefined;
-    this.#impatience = undefined;
+    this.#waiting.answered();
     this.#guarded(() => this.#fromClient.answered(answer));
     this.#shared.wires.wake();
   }
 
   /** The client cancels the command that waits. False: none does, so that what runs at the target is meant. */
   cancelWaiting(): boolean {
-    if (!this.#wait?.ready) return false;
-    this.#lose('cancelled');
-    return true;
+    return this.#waiting.cancel();
   }
 
   ended(side: Side, error?: Error): void {
@@ -116,44 +117,13 @@ export class PostgresConversation implements Conversation {
     if (this.#draining && !this.busy && this.#shared.status === 'I') this.#finish(ending(this.#draining));
   }
 
-  /** One for all commands of the conversation: they are asked about one by one. */
-  #patience(): Patience {
-    const signal = (): AbortSignal => (this.#impatience ??= new AbortController()).signal;
-    return {
-      settled: () => {
-        const settled = Promise.withResolvers<Settled>();
-        this.#wait = { settled, ready: false };
-        // Behind the bytes of this chunk that pass.
-        queueMicrotask(() => {
-          if (this.#ended) return settled.resolve('skipped');
-          this.#fromClient.hurry();
-          this.#settle();
-        });
-        return settled.promise;
-      },
-      say: (notice) => {
-        if (this.#ended || !this.#wait?.ready) return;
-        this.#shared.wires.send('client', waiting(notice));
-        this.#shared.wires.wake();
-      },
-      get signal() {
-        return signal();
-      },
-    };
-  }
-
   /** Nothing is owed to the client: between two messages of its own it may be told something, and people be asked. */
-  #settle(): void {
-    if (!this.#wait || this.#wait.ready || this.busy || !this.#fromUpstream.betweenMessages) return;
-    this.#wait.ready = true;
+  #settled(): Settled | undefined {
+    if (this.busy || !this.#fromUpstream.betweenMessages) return undefined;
     const { intake, status } = this.#shared;
     const open = status !== 'I' || this.#fromClient.executed;
-    this.#wait.settled.resolve(intake.skipping ? 'skipped' : open ? 'transaction' : 'idle');
-  }
-
-  #lose(why: Impatience): void {
-    this.#wait?.settled.resolve('skipped');
-    (this.#impatience ??= new AbortController()).abort(why);
+    if (intake.skipping) return 'skipped';
+    return open ? 'transaction' : 'idle';
   }
 
   #guarded(step: () => void): void {
@@ -169,7 +139,7 @@ export class PostgresConversation implements Conversation {
   #finish(goodbye?: Buffer): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#wait || this.#impatience) this.#lose('gone');
+    this.#waiting.end();
     const { pipeline, recorder, wires } = this.#shared;
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
     if (goodbye && this.#fromUpstream.betweenMessages) wires.send('client', goodbye);
@@ -177,7 +147,5 @@ export class PostgresConversation implements Conversation {
     wires.finish();
   }
 }
-
-type Settled = Awaited<ReturnType<Patience['settled']>>;
 
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);

@@ -1,11 +1,9 @@
-import type { Allow, HiddenCounts, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { Recorded } from '@sluice/wire';
 import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
-export interface Running {
-  readonly id: number;
-  /** 'prepare' commands run nothing and close in silence unless they fail. */
-  readonly phase: 'prepare' | 'run';
+export interface Running extends Recorded {
   /** What each top-level statement does to the session once the target confirms it. */
   readonly effects: readonly StatementEffect[];
   /** What was bound, for its description: the record of an answer holds the names of its columns. */
@@ -17,19 +15,9 @@ export interface Running {
   /** A Describe of its portal has been sent. */
   asked: boolean;
   described: boolean;
-  rows: number;
-  bytes: number;
-  /** Bytes of the answer that went into the record so far. */
-  kept: number;
-  /** The record has all that it takes of this answer. */
-  full: boolean;
   /** Completed statements, which is the index of the one that runs now. */
   completed: number;
-  summary: string;
   failed: boolean;
-  ended: boolean;
-  /** Columns of its results that are NULL because nothing better is known of them, as far as they are not on record yet. */
-  hidden: HiddenCounts | undefined;
 }
 
 export const running = (

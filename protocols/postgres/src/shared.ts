@@ -1,10 +1,9 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
 import type { Answer, MaskedSession, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
-import type { Wires } from '@sluice/wire';
+import type { Recorder, Wires } from '@sluice/wire';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
 import type { Pipeline } from './pipeline.js';
-import type { Recorder } from './recorder.js';
 
 /** What the conversation needs of the gate. */
 export interface Port {

@@ -4,10 +4,11 @@ import { endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
 import { printableLine } from '@sluice/printable';
 import type { Client } from './client.js';
+import { mysql } from './mysql.js';
 import { postgres } from './postgres.js';
 import { ssh } from './ssh.js';
 
-export const CLIENTS: readonly Client[] = [postgres, ssh];
+export const CLIENTS: readonly Client[] = [postgres, mysql, ssh];
 
 /** @throws CliError with where to connect to, when no client is known for its protocol */
 export function clientFor({ name, protocol, listener }: ConnectionRow): Client {

@@ -22,11 +22,27 @@ export const clientConfig = (program: Command): Command =>
 
 /** `sluice client-config pg_service|pgpass|jdbc|env`, of connections by `protocol`. */
 export function addPostgresConfig(group: Command, context: Context, protocol: string): void {
-  const formats: readonly (readonly [string, string, (entries: readonly Entry[]) => string])[] = [
+  addFormats(group, context, protocol, [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],
     ['env', 'environment variables for libpq and most drivers; one connection', environment],
-  ];
+  ]);
+  group
+    .command('pgpass [connection]')
+    .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
+    .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
+    .option('-u, --user <principal>', 'who logs in; default: whose the token is')
+    .action(async (connection: string | undefined, options: Wanted) => {
+      const token = tokenIn(options) ?? '';
+      print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
+    });
+}
+
+/** What one command prints: its name, what it is for, and how. */
+export type Format = readonly [name: string, description: string, print: (entries: readonly Entry[]) => string];
+
+/** Adds a command for each format, of connections by `protocol`. */
+export function addFormats(group: Command, context: Context, protocol: string, formats: readonly Format[]): void {
   for (const [name, description, format] of formats) {
     group
       .command(`${name} [connection]`)
@@ -40,15 +56,6 @@ export function addPostgresConfig(group: Command, context: Context, protocol: st
         print(format(await entriesOf(context, protocol, connection, options.user, tokenIn(options)))),
       );
   }
-  group
-    .command('pgpass [connection]')
-    .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
-    .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
-    .option('-u, --user <principal>', 'who logs in; default: whose the token is')
-    .action(async (connection: string | undefined, options: Wanted) => {
-      const token = tokenIn(options) ?? '';
-      print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
-    });
 }
 
 interface Wanted {
@@ -135,11 +142,11 @@ export function environment(entries: readonly Entry[]): string {
   if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
   const { host, port, user, connection, tls } = entry;
   return Object.entries({ PGHOST: host, PGPORT: port, PGUSER: user, PGDATABASE: connection, PGSSLMODE: sslmode(tls) })
-    .map(([name, value]) => `export ${name}=${quoted(value)}`)
+    .map(([name, value]) => `export ${name}=${shellQuoted(value)}`)
     .join('\n');
 }
 
 const sslmode = (tls: boolean): string => (tls ? 'require' : 'disable');
 
 /** For a POSIX shell. */
-const quoted = (text: string): string => (/^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+export const shellQuoted = (text: string): string => (/^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

@@ -1,11 +1,12 @@
 /** The protocols that a configuration can name. Adding one of Sluice's own is a file beside this one and a line here. */
+import { mysql } from './mysql.js';
 import { packaged } from './packaged.js';
 import { postgres } from './postgres.js';
 import type { ProtocolFile } from './protocol.js';
 import { ssh } from './ssh.js';
 
 /** Those of Sluice's own, in the order in which their ports are opened. */
-export const PROTOCOLS: readonly ProtocolFile[] = [postgres, ssh];
+export const PROTOCOLS: readonly ProtocolFile[] = [postgres, mysql, ssh];
 
 export const PROTOCOL_NAMES: readonly string[] = PROTOCOLS.map(({ name }) => name);
 

@@ -1,5 +1,22 @@
-import type { ResponseEnd, ResponseEvent } from '@sluice/contract';
-import type { Running } from './pipeline.js';
+import type { HiddenCounts, ResponseEnd, ResponseEvent } from '@sluice/contract';
+
+/** What is known of an answer that is being recorded. */
+export interface Recorded {
+  /** Of the command. */
+  readonly id: number;
+  /** 'prepare' commands run nothing and close in silence unless they fail. */
+  readonly phase: 'prepare' | 'run';
+  rows: number;
+  bytes: number;
+  /** Bytes of the answer that went into the record so far. */
+  kept: number;
+  /** The record has all that it takes of this answer. */
+  full: boolean;
+  summary: string;
+  ended: boolean;
+  /** Columns of its results that are NULL because nothing better is known of them, as far as they are not on record yet. */
+  hidden: HiddenCounts | undefined;
+}
 
 /** Summaries of many statements are cut here; the answer itself is in the record's data. */
 const MAX_SUMMARY_CHARACTERS = 1000;
@@ -19,27 +36,27 @@ export class Recorder {
   }
 
   /** Whether a message of this many bytes still fits. Says no for good once one did not. */
-  fits(command: Running, size: number): boolean {
+  fits(command: Recorded, size: number): boolean {
     if (command.full) return false;
     if (command.kept + size <= this.#cap) return true;
     command.full = true;
     return false;
   }
 
-  take(command: Running, bytes: Uint8Array): void {
+  take(command: Recorded, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     command.kept += bytes.length;
     this.#data.push(bytes);
   }
 
   /** The chunk ends here and the answer does not: what was taken of it is recorded now. */
-  flush(command: Running): void {
+  flush(command: Recorded): void {
     if (this.#data.length === 0) return;
     this.#record({ type: 'part', command: command.id, data: this.#data });
     this.#data = [];
   }
 
-  end(command: Running, outcome: ResponseEnd['outcome']): void {
+  end(command: Recorded, outcome: ResponseEnd['outcome']): void {
     if (command.ended && outcome !== 'ok' && outcome !== 'error') return;
     command.ended = outcome !== 'suspended';
     const data = this.#data;

@@ -1,0 +1,134 @@
+/** MySQL and MariaDB in a configuration. Owns: their settings and checks. Does not: the protocol itself. */
+import { z } from 'zod';
+import type { ListenerConfig } from '../config.js';
+import type { Outside } from '../files.js';
+import type { Mistake, Path } from '../mistake.js';
+import { name as connectionName, port, secret } from '../values.js';
+import { list, record } from '../written.js';
+import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
+import {
+  addresses,
+  agentSecret,
+  agentSecretName,
+  checkAuthority,
+  checkOneSecret,
+  checkRequired,
+  isExposed,
+  listenerTls,
+  reach,
+  reached,
+  requireTls,
+  targetPort,
+  targetTls,
+} from './shared.js';
+
+const NAME = 'mysql';
+const TITLE = 'MySQL';
+
+export const mysql: ProtocolFile = {
+  name: NAME,
+  title: TITLE,
+  traits: { answers: 'rows', menu: false, keyExchange: false, alpn: [] },
+  listener,
+  isListened: (section) => section !== undefined,
+  connection,
+  mistakes: maskMistakes,
+  warnings: ({ name, target }) =>
+    target.tls === 'require'
+      ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
+      : [],
+  listenerWarnings: (one) =>
+    one.requireTls || !isExposed(one.addresses)
+      ? []
+      : ['MySQL clients may come without TLS (require_tls: false): others can read and change what they send.'],
+};
+
+/** A version that drivers can read. */
+const VERSION = /^\d{1,2}\.\d{1,3}\.\d{1,3}[ -~]{0,40}$/;
+
+function listener(outside: Outside): z.ZodType<ListenerConfig | undefined> {
+  return z
+    .strictObject({
+      address: addresses,
+      port: port.default(3307),
+      tls: listenerTls(outside),
+      login: z
+        .enum(['sha2', 'native', 'password'])
+        .default('sha2')
+        .describe('what clients are asked for first; native is for drivers that know nothing newer'),
+      version: z
+        .string()
+        .regex(VERSION, 'write a version such as "10.11.6-MariaDB" or "8.4.0"')
+        .optional()
+        .describe("what clients are told before they log in; without it, the last target's own"),
+      connection: connectionName.optional().describe('where clients go that name no connection'),
+      require_tls: requireTls,
+    })
+    .superRefine((one, context) => {
+      if (one.tls !== 'off' || one.login !== 'password' || !isExposed(one.address)) return checkRequired(one, context);
+      const message = 'login by password without TLS would show tokens to the network';
+      const hint = 'Switch tls on, or use sha2.';
+      context.addIssue({ code: 'custom', path: ['login'], message, params: { hint } });
+    })
+    .transform(({ address, require_tls = isExposed(address), ...one }) => ({
+      protocol: NAME,
+      addresses: [address].flat(),
+      ...one,
+      requireTls: require_tls,
+    }))
+    .optional()
+    .describe('where clients of MySQL and MariaDB connect');
+}
+
+function connection(outside: Outside): z.ZodType<WrittenConnection> {
+  return z
+    .strictObject({
+      protocol: z.literal(NAME),
+      target: z
+        .strictObject({
+          host: z.string().min(1),
+          port: targetPort.default(3306),
+          database: z.string().min(1).optional().describe('the one that a session begins in, when its client names none'),
+          ...targetTls(outside),
+        })
+        .superRefine(checkAuthority),
+      credential: z
+        .strictObject({
+          user: z.string().min(1),
+          password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
+          secret: agentSecret,
+        })
+        .superRefine(checkOneSecret),
+      ...reach,
+      functions: z
+        .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
+        .prefault({}),
+    })
+    .transform((one) => {
+      const { host, port: number, database, tls, ca } = one.target;
+      const { user, password, secret: held } = one.credential;
+      return {
+        ...reached(one),
+        protocol: NAME,
+        target: { host, port: number, database, tls, ca, pooled: undefined, hostKeys: undefined },
+        credential: { user, password, secret: agentSecretName(held), privateKey: undefined, certificate: false },
+        accounts: [],
+        shell: 'opaque' as const,
+        options: {},
+        trustedFunctions: one.functions.trusted,
+        notFollowed: 'mask' as const,
+      };
+    });
+}
+
+/** Nothing masks what MySQL answers yet: a rule that says so must not seem to be kept. */
+function maskMistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[] {
+  return list(record(value)['policies']).flatMap((policy, at) =>
+    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
+      if (record(rule)['mask'] === undefined) return [];
+      const message = `rule "${String(record(rule)['rule'])}" masks results, which ${TITLE} connections cannot do yet`;
+      const hint = `Give ${TITLE} connections a policy without masks, and deny what may not be read.`;
+      return [{ path: [...path, 'policies', at], message, hint }];
+    }),
+  );
+}

@@ -1,0 +1,49 @@
+/** Definitions of columns (Protocol::ColumnDefinition41): read, and with flags taken off. Pure. */
+import type { MySqlColumn } from '@sluice/contract';
+import { Fields } from './packets.js';
+
+/** From the length of the part with a fixed one to the end. */
+const FIXED_BYTES = 13;
+
+/** MariaDB's own metadata, where there is any, and the length of what follows. */
+function passMetadata(fields: Fields): void {
+  if (fields.left > FIXED_BYTES) fields.counted();
+  fields.number();
+}
+
+/** The same with no metadata, for a client that reads some. */
+export function withMetadata(payload: Buffer): Buffer {
+  const fields = new Fields(payload);
+  for (let at = 0; at < TEXTS; at++) fields.counted();
+  return Buffer.concat([payload.subarray(0, fields.at), Buffer.alloc(1), payload.subarray(fields.at)]);
+}
+
+/** Catalogue, schema, table, its own name, column, its own name. */
+const TEXTS = 6;
+
+/** Flag of a column that is never NULL. */
+const NOT_NULL = 1;
+
+export function readDefinition(payload: Buffer): MySqlColumn {
+  const fields = new Fields(payload);
+  const text = (): string => fields.counted().toString('utf8');
+  fields.counted();
+  const [schema, table, orgTable, name, orgName] = [text(), text(), text(), text(), text()];
+  passMetadata(fields);
+  const charset = fields.uint(2);
+  const length = fields.uint(4);
+  const type = fields.uint(1);
+  const flags = fields.uint(2);
+  return { schema, table, orgTable, name, orgName, charset, length, type, flags, decimals: fields.uint(1) };
+}
+
+/** The same for a column that may be NULL from now on. */
+export function asNullable(payload: Buffer): Buffer {
+  const made = Buffer.from(payload);
+  const fields = new Fields(made);
+  for (let at = 0; at < TEXTS; at++) fields.counted();
+  passMetadata(fields);
+  fields.bytes(7);
+  made[fields.at] = (made[fields.at] as number) & ~NOT_NULL;
+  return made;
+}

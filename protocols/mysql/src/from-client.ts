@@ -1,0 +1,450 @@
+/**
+ * The client's half: one command after the other, each judged before the target sees a byte of it. A command that comes before the
+ * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed.
+ * Does not: read answers (`from-upstream.ts`).
+ */
+import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
+import { WireError, unexpected } from '@sluice/wire';
+import { CAPABILITY } from './capabilities.js';
+import { COM, type Kill, killText, queryPacket, readKill, resetStatement, standsFor } from './commands.js';
+import { Incoming, type Packet, type TooLong } from './incoming.js';
+import { Fields, HEADER, NOTHING, framed } from './packets.js';
+import {
+  badValues,
+  noCursor,
+  notOffered,
+  refusal,
+  tooLong,
+  tooManyReadings,
+  tooManyStatements,
+  unfit,
+  unknownCommand,
+  unknownStatement,
+} from './refusal.js';
+import { plainEof, plainOk } from './replies.js';
+import { Reply, type ReplyKind } from './reply.js';
+import { BINARY_ROWS } from './results.js';
+import { type Running, running } from './running.js';
+import { QUESTION } from './session-state.js';
+import type { Shared, Turn } from './shared.js';
+import { SqlNames } from './sql-names.js';
+import { StatementTexts } from './statement-texts.js';
+import { type Prepared, Statements, boundValues } from './statements.js';
+import { decoded } from './text.js';
+
+type Asked = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & { readonly dialect?: MySqlDialect };
+type Ended = Turn['ended'];
+
+/** A bit of the flags of COM_STMT_EXECUTE that gives it another layout, which no client was offered. */
+const ATTRIBUTES_FLAG = 0x08;
+
+export class FromClient {
+  readonly #shared: Shared;
+  readonly #leave: () => void;
+  readonly #incoming: Incoming;
+  readonly #statements = new Statements();
+  readonly #names = new SqlNames();
+  readonly #noEof: boolean;
+  /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
+  #multi: boolean;
+  /** What to do with the answer of the gate, while a command is being asked about. */
+  #asked: ((answer: Answer) => void) | undefined;
+  /** A text of several statements that is being worked through. */
+  #texts: StatementTexts | undefined;
+  #id: number;
+
+  /** `leave`: the client has said goodbye. */
+  constructor(shared: Shared, leave: () => void) {
+    this.#shared = shared;
+    this.#leave = leave;
+    this.#id = shared.commands;
+    this.#incoming = new Incoming(shared.limits.message);
+    this.#noEof = (shared.capabilities & CAPABILITY.deprecateEof) !== 0;
+    this.#multi = (shared.capabilities & CAPABILITY.multiStatements) !== 0;
+  }
+
+  /** Bytes that have come while they could not be taken up. */
+  get waitingBytes(): number {
+    return this.#isReady || this.#shared.file.type === 'sending' ? 0 : this.#incoming.size;
+  }
+
+  /** The client waits for an answer. */
+  get busy(): boolean {
+    return this.#asked !== undefined || this.#texts !== undefined;
+  }
+
+  get #isReady(): boolean {
+    return this.#asked === undefined && this.#shared.turn === undefined;
+  }
+
+  receive(chunk: Buffer): void {
+    this.#incoming.push(chunk);
+    this.resume();
+    this.#incoming.keep(chunk);
+  }
+
+  answered(answer: Answer): void {
+    const act = this.#asked;
+    this.#asked = undefined;
+    act?.(answer);
+    this.resume();
+  }
+
+  /** Takes up what had to wait. */
+  resume(): void {
+    if (this.#shared.file.type === 'sending') this.#sendFile();
+    while (this.#isReady) {
+      const { session } = this.#shared;
+      if (this.#incoming.size === 0 && !this.#texts) return;
+      if (session.stale) return this.#askState();
+      if (this.#texts) {
+        if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
+        this.#nextText(this.#texts);
+        continue;
+      }
+      const command = this.#incoming.take();
+      if (command === undefined) return;
+      this.#shared.sequence = (command.sequence + 1) & 0xff;
+      if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
+      if ('tooLong' in command) this.#refuseUnread(command);
+      else this.#command(command);
+    }
+  }
+
+  /** The gateway's own question: what the texts that follow are read by. */
+  #askState(): void {
+    const { session } = this.#shared;
+    this.#askTarget(QUESTION, ([row]) => {
+      if (!row) throw unexpected('the target does not say how it reads statements');
+      session.stale = false;
+      const tracking = session.answered(row);
+      if (tracking === undefined) return;
+      this.#askTarget(tracking, () => {
+        // What it changed has been reported too.
+        session.stale = false;
+      });
+    });
+  }
+
+  #askTarget(text: string, take: (rows: readonly (readonly (string | null)[])[]) => void): void {
+    const own: NonNullable<Turn['own']> = (rows, failed) => {
+      if (failed) throw unexpected('the target does not say how it reads statements');
+      take(rows);
+    };
+    this.#send(queryPacket(text), { kind: 'query', own });
+  }
+
+  #command(packet: Packet): void {
+    const { payload } = packet;
+    switch (payload[0]) {
+      case COM.quit:
+        return this.#leave();
+      case COM.query:
+        return this.#query(packet);
+      case COM.prepare:
+        return this.#prepare(packet);
+      case COM.execute:
+        return this.#execute(packet);
+      case COM.longData:
+        return this.#longData(packet);
+      case COM.fetch:
+        return this.#fetch(packet);
+      case COM.close:
+        return this.#close(packet);
+      case COM.reset:
+        return this.#reset(packet);
+      case COM.ping:
+        return this.#send(packet.raw, { kind: 'simple' });
+      case COM.setOption:
+        return this.#setOption(new Fields(payload, 1).uint(2));
+      case COM.resetConnection:
+        return this.#send(packet.raw, { kind: 'simple', ended: (outcome) => outcome === 'ok' && this.#forget() });
+      case COM.changeUser:
+        return this.#shared.fail(notOffered('another login in the same connection: connect again'));
+      default:
+        return this.#other(packet);
+    }
+  }
+
+  #query(packet: Packet): void {
+    const { session, port } = this.#shared;
+    const bytes = packet.payload.subarray(1);
+    if (this.#multi && bytes.includes(SEMICOLON)) {
+      const texts = new StatementTexts(Buffer.from(bytes), session.dialect, (text, dialect) =>
+        port.split(text, dialect),
+      );
+      this.#texts = texts;
+      return;
+    }
+    const text = this.#decoded(bytes);
+    const kill = readKill(text);
+    if (kill && this.#kill(kill)) return;
+    this.#run(packet, text, 'query');
+  }
+
+  /** The next statement of a text that may have several. */
+  #nextText(texts: StatementTexts): void {
+    const bytes = texts.take(this.#shared.session.dialect);
+    if (!bytes) {
+      this.#texts = undefined;
+      return this.#refuse(tooManyReadings());
+    }
+    if (!texts.more) this.#texts = undefined;
+    const text = this.#decoded(bytes);
+    const kill = texts.more ? undefined : readKill(text);
+    if (kill && this.#kill(kill)) return;
+    this.#ask({ phase: 'run', text }, undefined, (allow) => {
+      const command = running(this.#id, 'run', allow);
+      const ended: Ended = (outcome) => {
+        if (outcome === 'error') this.#texts = undefined;
+        this.#ran(command, text, outcome);
+      };
+      this.#send(queryPacket(bytes), { kind: 'query', command, moreFollow: texts.more, ended });
+    });
+  }
+
+  /** A command that is one statement: its own packet goes to the target. */
+  #run(packet: Packet, text: string, kind: ReplyKind): void {
+    this.#ask({ phase: 'run', text }, packet, (allow, { raw }) => {
+      const command = running(this.#id, 'run', allow);
+      // Rows alone can be read again from the record.
+      if (kind === 'fields' || kind === 'text') command.full = true;
+      this.#send(raw, { kind, command, ended: (outcome) => this.#ran(command, text, outcome) });
+    });
+  }
+
+  #prepare(packet: Packet): void {
+    const text = this.#decoded(packet.payload.subarray(1));
+    const { dialect } = this.#shared.session;
+    this.#statements.forgetLast();
+    if (this.#statements.isFull(text)) return this.#refuse(tooManyStatements());
+    this.#ask({ phase: 'prepare', text }, packet, (allow, { raw }) => {
+      const command = running(this.#id, 'prepare', allow);
+      const prepared = (id: number, parameters: number): void => this.#statements.add(id, { text, dialect, parameters });
+      this.#send(raw, { kind: 'prepare', command, prepared });
+    });
+  }
+
+  #execute(packet: Packet): void {
+    const { payload } = packet;
+    const id = this.#statements.numberOf(new Fields(payload, 1).uint(4));
+    const statement = this.#statements.get(id);
+    if (!statement) return this.#refuse(unknownStatement(id));
+    if ((payload[5] ?? ATTRIBUTES_FLAG) & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
+    const parameters = this.#valuesOf(statement, payload);
+    if (!parameters) return this.#forgetLong(id, statement);
+    statement.cursor = undefined;
+    const { text, dialect } = statement;
+    const asked = { phase: 'run', text, dialect, parameters } as const;
+    this.#ask(
+      asked,
+      packet,
+      (allow, { raw }) => {
+        statement.long.clear();
+        const command = running(this.#id, 'run', allow, 'binary');
+        this.#shared.recorder.take(command, BINARY_ROWS);
+        const ended: Ended = (outcome, cursor) => {
+          if (cursor) statement.cursor = command;
+          this.#ran(command, text, outcome);
+        };
+        // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
+        const named = Buffer.from(raw);
+        named.writeUInt32LE(id, HEADER + 1);
+        this.#send(named, { kind: 'query', command, ended });
+      },
+      () => this.#forgetLong(id, statement),
+    );
+  }
+
+  /** Undefined: they cannot be read, which the client was told. */
+  #valuesOf(statement: Prepared, payload: Buffer): Parameter[] | undefined {
+    try {
+      return boundValues(statement, payload);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#refuse(badValues(error.message));
+      return undefined;
+    }
+  }
+
+  /** The target keeps long values until they are used, or the statement is reset. */
+  #forgetLong(id: number, statement: Prepared): void {
+    if (statement.long.size === 0) return;
+    statement.long.clear();
+    this.#send(resetStatement(id), { kind: 'simple', own: () => undefined });
+  }
+
+  /** Has no answer. */
+  #close({ payload, raw }: Packet): void {
+    this.#shared.sequence = 0;
+    this.#statements.close(new Fields(payload, 1).uint(4));
+    this.#shared.wires.send('upstream', raw);
+  }
+
+  /** Has no answer, whatever becomes of it. */
+  #longData({ payload, raw }: Packet): void {
+    this.#shared.sequence = 0;
+    const fields = new Fields(payload, 1);
+    const id = fields.uint(4);
+    const known = this.#statements.takeLong(id, fields.uint(2), fields.rest());
+    if (known) this.#shared.wires.send('upstream', raw);
+  }
+
+  #fetch({ payload, raw }: Packet): void {
+    const id = new Fields(payload, 1).uint(4);
+    const statement = this.#statements.get(id);
+    if (!statement) return this.#refuse(unknownStatement(id));
+    const { cursor } = statement;
+    if (!cursor) return this.#refuse(noCursor(id));
+    const ended: Ended = (_, more) => {
+      if (!more) statement.cursor = undefined;
+    };
+    this.#send(raw, { kind: 'fetch', command: cursor, ended });
+  }
+
+  #reset({ payload, raw }: Packet): void {
+    const id = new Fields(payload, 1).uint(4);
+    const statement = this.#statements.get(id);
+    if (!statement) return this.#refuse(unknownStatement(id));
+    statement.long.clear();
+    statement.cursor = undefined;
+    this.#send(raw, { kind: 'simple' });
+  }
+
+  #setOption(option: number): void {
+    if (option > 1) return this.#refuse(unknownCommand());
+    this.#multi = option === 0;
+    this.#give(plainEof(this.#shared.session.status, this.#noEof));
+  }
+
+  /** What a statement has changed for those behind it; one that failed may have done half of it. */
+  #ran({ facts, reported }: Running, text: string, outcome: 'ok' | 'error'): void {
+    this.#shared.session.ran(facts, text, reported);
+    if (outcome === 'ok') this.#names.ran(facts);
+  }
+
+  /** The connection is as at its start. */
+  #forget(): void {
+    this.#statements.clear();
+    this.#names.clear();
+    this.#shared.session.stale = true;
+    this.#multi = (this.#shared.capabilities & CAPABILITY.multiStatements) !== 0;
+  }
+
+  #other(packet: Packet): void {
+    const stands = standsFor(packet.payload, (bytes) => this.#decoded(bytes));
+    if (!stands) return this.#refuse(unknownCommand());
+    const kill = packet.payload[0] === COM.processKill ? readKill(stands.text) : undefined;
+    if (kill && this.#kill(kill)) return;
+    this.#run(packet, stands.text, stands.kind);
+  }
+
+  /** A client ends what another session of its own does, as it does for Ctrl+C. False: the target is asked, as for any statement. */
+  #kill({ what, thread }: Kill): boolean {
+    const { port, session } = this.#shared;
+    const other = port.sessionOf(thread);
+    if (!other) return false;
+    const withdrawn = what === 'query' && (other.cancelWaiting() || !other.busy);
+    // What came late must not hit the statement behind the one that was meant.
+    if (withdrawn) this.#give(plainOk(session.status));
+    else this.#send(queryPacket(killText({ what, thread: other.thread })), { kind: 'query' });
+    return true;
+  }
+
+  /** Asks about a command; `allowed` is called once it may run, with its packet, which is a copy if that took a while. */
+  #ask(
+    asked: Asked,
+    packet: Packet | undefined,
+    allowed: (allow: Allow, packet: Packet) => void,
+    denied?: () => void,
+  ): void {
+    const { port, session, patience } = this.#shared;
+    const command: SqlCommand = {
+      type: 'sql',
+      id: ++this.#id,
+      dialect: session.dialect,
+      ...asked,
+      prepared: (name) => this.#names.text(name),
+    };
+    const act = (answer: Answer, whole: Packet): void => {
+      if (answer.type === 'allow') return allowed(answer, whole);
+      this.#texts = undefined;
+      this.#refuse(refusal(answer));
+      denied?.();
+    };
+    const answer = port.ask(command, patience);
+    const taken = packet ?? NO_PACKET;
+    if (answer) return act(answer, taken);
+    const raw = Buffer.from(taken.raw);
+    this.#asked = (late) => act(late, { ...taken, raw, payload: NOTHING });
+  }
+
+  #send(
+    packet: Buffer,
+    {
+      kind,
+      command,
+      own,
+      prepared,
+      moreFollow = false,
+      ended = () => undefined,
+    }: {
+      readonly kind: ReplyKind;
+      readonly command?: Running;
+      readonly moreFollow?: boolean;
+      readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
+    } & Pick<Turn, 'own' | 'prepared'>,
+  ): void {
+    this.#shared.turn = {
+      reply: new Reply(kind, this.#noEof),
+      running: command,
+      moreFollow,
+      ended: (outcome, cursor) => void ended(outcome, cursor),
+      ...(own && { own }),
+      ...(prepared && { prepared }),
+    };
+    this.#shared.wires.send('upstream', packet);
+  }
+
+  /** An error in place of the answer. */
+  #refuse(words: Buffer): void {
+    this.#give(words);
+  }
+
+  #give(payload: Buffer): void {
+    this.#shared.wires.send('client', framed(payload, this.#shared.sequence));
+    this.#shared.sequence = 0;
+  }
+
+  #refuseUnread({ code }: TooLong): void {
+    const words = tooLong(this.#shared.limits.message);
+    // Long data has no answer: what follows would be taken for it.
+    if (code === COM.longData) this.#shared.fail(words);
+    else this.#refuse(words);
+  }
+
+  /** Packets of a file that the target has asked for. */
+  #sendFile(): void {
+    const shared = this.#shared;
+    const { file, turn, recorder } = shared;
+    if (file.type !== 'sending' || this.#incoming.size === 0) return;
+    const { bytes, over, last } = this.#incoming.takeFile(file.shift);
+    if (bytes.length === 0) return;
+    shared.wires.send('upstream', bytes);
+    const command = turn?.running;
+    if (command && recorder.fits(command, bytes.length)) {
+      recorder.take(command, bytes);
+      recorder.flush(command);
+    }
+    if (!over) return;
+    shared.sequence = (last + 1) & 0xff;
+    shared.file = { type: 'none' };
+  }
+
+  #decoded(bytes: Buffer): string {
+    return decoded(bytes, this.#shared.session.dialect.charset);
+  }
+}
+
+const SEMICOLON = 0x3b;
+const NO_PACKET: Packet = { sequence: 0, payload: NOTHING, raw: NOTHING };

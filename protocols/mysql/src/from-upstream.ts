@@ -1,0 +1,381 @@
+/**
+ * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
+ * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
+ */
+import { type PacketEditor, Unmasked } from '@sluice/contract';
+import { unexpected } from '@sluice/wire';
+import { CAPABILITY } from './capabilities.js';
+import { asNullable, readDefinition, withMetadata } from './definitions.js';
+import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
+import { refusedFile, unmaskable } from './refusal.js';
+import { ERR, LOCAL_INFILE, STATUS, ok, readError, readOk } from './replies.js';
+import type { Part } from './reply.js';
+import { textRow } from './results.js';
+import type { Running } from './running.js';
+import type { Shared, Turn } from './shared.js';
+
+/** A packet that is no row and is longer than this is none. Bytes. */
+const MAX_REPLY_BYTES = 1024 * 1024;
+/** A row that is changed is read whole. Bytes. */
+const MAX_EDITED_ROW_BYTES = 64 * 1024 * 1024;
+
+export class FromUpstream {
+  readonly #shared: Shared;
+  readonly #tracks: boolean;
+  /** The start of a packet whose rest has not come. */
+  #partial: Buffer[] = [];
+  #size = 0;
+  #needed = HEADER;
+  /** Bytes of the current row that are still to come; whether its next packet belongs to it; whether the record has it. */
+  #passing = 0;
+  #chain = false;
+  #recorded = false;
+  /** Where, in the current chunk, the bytes start that the client has not been sent, and that the record has not. */
+  #run = 0;
+  #from = 0;
+  /** Packets of a row that is changed. */
+  #row: Buffer[] = [];
+  #rowSize = 0;
+  /** How a result is described, kept back until it is known what its rows go through. */
+  #description: Buffer[] = [];
+  #rows: (string | null)[][] = [];
+  /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
+  #discarding = false;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#tracks = (shared.capabilities & CAPABILITY.sessionTrack) !== 0;
+  }
+
+  /** The client has had whole packets only. */
+  get betweenPackets(): boolean {
+    return this.#passing === 0 && !this.#chain;
+  }
+
+  receive(bytes: Buffer): void {
+    let chunk = bytes;
+    if (this.#size > 0) {
+      this.#keep(bytes);
+      if (this.#size < this.#needed) return;
+      chunk = Buffer.concat(this.#partial);
+      this.#partial = [];
+      this.#size = 0;
+    }
+    this.#run = 0;
+    this.#from = 0;
+    const at = this.#packets(chunk);
+    this.#pass(chunk, at);
+    const { turn } = this.#shared;
+    if (turn?.running) this.#shared.recorder.flush(turn.running);
+    if (at < chunk.length) this.#keep(chunk.subarray(at));
+  }
+
+  /** Takes what there is, and returns where it stopped. */
+  #packets(chunk: Buffer): number {
+    let at = 0;
+    for (;;) {
+      if (this.#passing > 0) {
+        const part = Math.min(this.#passing, chunk.length - at);
+        at += part;
+        this.#passing -= part;
+        if (this.#passing > 0) return at;
+      }
+      if (chunk.length - at < HEADER) return this.#wait(at, HEADER);
+      const size = payloadLength(chunk, at);
+      if (this.#chain && !this.#row.length) {
+        this.#rowPacket(chunk, at, size);
+        at += HEADER;
+        continue;
+      }
+      // The first byte says what it is.
+      if (size > 0 && chunk.length - at === HEADER) return this.#wait(at, HEADER + 1);
+      const { turn } = this.#shared;
+      if (!turn) return this.#unasked(chunk, at, size);
+      const row = this.#row.length > 0 || turn.reply.isRow(chunk[at + HEADER] as number, size);
+      if (row && this.#rowsPass(turn)) {
+        if (turn.running) turn.running.rows++;
+        this.#rowPacket(chunk, at, size);
+        at += HEADER;
+        continue;
+      }
+      const next = at + HEADER + size;
+      if (!row && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
+      if (chunk.length < next) return this.#wait(at, HEADER + size);
+      if (row) this.#editedRow(turn, chunk, at, next);
+      else this.#packet(turn, chunk, at, next);
+      at = next;
+    }
+  }
+
+  #wait(at: number, needed: number): number {
+    this.#needed = needed;
+    return at;
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#partial.push(Buffer.from(bytes));
+    this.#size += bytes.length;
+  }
+
+  /** A target that ends the session says so. */
+  #unasked(chunk: Buffer, at: number, size: number): number {
+    if (chunk.length < at + HEADER + size) return this.#wait(at, HEADER + size);
+    if (chunk[at + HEADER] !== ERR) throw unexpected('the target sent a packet that answers nothing');
+    const { message } = readError(chunk.subarray(at + HEADER, at + HEADER + size));
+    throw unexpected(`the target ended the session: ${message}`);
+  }
+
+  #rowsPass({ own, running }: Turn): boolean {
+    if (own || this.#discarding) return false;
+    return running?.masking === undefined || running.editor === 'pass';
+  }
+
+  /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
+  #rowPacket(chunk: Buffer, at: number, size: number): void {
+    const { recorder, turn } = this.#shared;
+    const running = turn?.running;
+    this.#number(chunk, at);
+    this.#passing = size;
+    if (running) {
+      // Whether a row is recorded is decided once: the record has whole ones.
+      if (!this.#chain) this.#recorded = recorder.fits(running, this.#unrecorded(at) + HEADER + size);
+      if (!this.#recorded) this.#take(chunk, at);
+      running.bytes += HEADER + size;
+    }
+    this.#chain = size === MAX_PACKET;
+  }
+
+  #unrecorded(at: number): number {
+    return at - this.#from;
+  }
+
+  #number(chunk: Buffer, at: number): void {
+    const { sequence } = this.#shared;
+    if (chunk[at + 3] !== sequence) chunk[at + 3] = sequence;
+    this.#shared.sequence = (sequence + 1) & 0xff;
+  }
+
+  /** The record takes what lies between the last mark and here. */
+  #take(chunk: Buffer, to: number): void {
+    const { turn, recorder, limits } = this.#shared;
+    const size = to - this.#from;
+    if (turn?.running && size > 0 && turn.running.kept + size <= limits.recorded)
+      recorder.take(turn.running, chunk.subarray(this.#from, to));
+    this.#from = to;
+  }
+
+  /** What passes up to here goes to the client. */
+  #pass(chunk: Buffer, to: number): void {
+    if (this.#shared.turn?.running && !this.#shared.turn.running.full) this.#take(chunk, to);
+    this.#from = to;
+    if (this.#run < to) this.#shared.wires.send('client', chunk.subarray(this.#run, to));
+    this.#run = to;
+  }
+
+  /** Something of the gateway's own in place of what lies between. */
+  #replace(turn: Turn, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
+    this.#pass(chunk, at);
+    this.#run = next;
+    this.#from = next;
+    if (payload) this.#give(turn, payload);
+  }
+
+  /** A packet of the gateway's own, behind what the client has been given. */
+  #give({ running }: Turn, payload: Buffer): void {
+    const shared = this.#shared;
+    const packet = framed(payload, shared.sequence);
+    shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
+    shared.wires.send('client', packet);
+    if (!running) return;
+    running.bytes += packet.length;
+    if (shared.recorder.fits(running, packet.length)) shared.recorder.take(running, packet);
+  }
+
+  /** Everything but rows. */
+  #packet(turn: Turn, chunk: Buffer, at: number, next: number): void {
+    const payload = chunk.subarray(at + HEADER, next);
+    const part = turn.reply.take(payload);
+    const instead = this.#instead(turn, part, payload, chunk[at + 3] as number);
+    if (instead === undefined) {
+      this.#number(chunk, at);
+      if (turn.running) {
+        if (!this.#shared.recorder.fits(turn.running, next - this.#from)) this.#take(chunk, at);
+        turn.running.bytes += next - at;
+      }
+    } else this.#replace(turn, chunk, at, next, instead === 'nothing' ? undefined : instead);
+    if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(turn);
+    if (!part.ends) return;
+    this.#pass(chunk, next);
+    this.#over(turn, part);
+  }
+
+  /** What the client has in place of a packet; undefined: the packet. */
+  #instead(turn: Turn, part: Part, payload: Buffer, sequence: number): Buffer | 'nothing' | undefined {
+    switch (part.type) {
+      case 'ok':
+      case 'eof':
+        return this.#result(turn, part, payload);
+      case 'error':
+        return this.#failed(turn, payload);
+      case 'file':
+        return this.#file(turn, part.name, sequence);
+      case 'prepared':
+        turn.prepared?.(part.id, part.parameters);
+        return undefined;
+      case 'count':
+      case 'definition':
+        if (turn.own || this.#discarding) return 'nothing';
+        return this.#described(turn.running, part.type === 'count' ? payload : this.#definition(payload));
+      default:
+        return turn.own || this.#discarding ? 'nothing' : undefined;
+    }
+  }
+
+  #definition(payload: Buffer): Buffer {
+    return this.#shared.addsMetadata ? withMetadata(payload) : payload;
+  }
+
+  /** Undefined: it passes as it came. */
+  #described(running: Running | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (running?.masking && running.phase !== 'prepare') {
+      this.#description.push(Buffer.from(payload));
+      return 'nothing';
+    }
+    return this.#shared.addsMetadata ? payload : undefined;
+  }
+
+  /** OK or EOF: what the target reports is taken up, and taken out where the client has not asked for it. */
+  #result(turn: Turn, part: Extract<Part, { type: 'ok' | 'eof' }>, payload: Buffer): Buffer | 'nothing' | undefined {
+    const { session, file } = this.#shared;
+    const { running } = turn;
+    const isOk = payload.length !== 5 || part.type === 'ok';
+    const read = isOk ? readOk(payload) : undefined;
+    session.status = part.status;
+    const changed = read && session.reported(read);
+    if (running) {
+      if (read && read.changes.length > 0) running.reported = true;
+      running.masking?.completed(running.results++);
+      // A cursor's rows are still to be fetched.
+      if (!part.cursor) running.editor = undefined;
+      this.#summarise(running, read?.affected, read?.info);
+    }
+    if (turn.own || this.#discarding) return 'nothing';
+    if (file.type === 'refused') return refusedFile();
+    const more = part.ends && turn.moreFollow;
+    if (!more && !changed) return undefined;
+    if (!read) {
+      const made = Buffer.from(payload);
+      made.writeUInt16LE(part.status | STATUS.moreResults, 3);
+      return made;
+    }
+    const one = changed ?? read;
+    return ok({ ...one, status: more ? one.status | STATUS.moreResults : one.status }, this.#tracks);
+  }
+
+  #summarise(running: Running, affected: number | undefined, info: Buffer | undefined): void {
+    const said = info && info.length > 0 ? `: ${info.toString('utf8')}` : '';
+    const rows = running.rows - running.rowsBefore;
+    running.rowsBefore = running.rows;
+    const one = affected === undefined || rows > 0 ? `${rows} rows` : `${affected} affected${said}`;
+    running.summary = running.summary === '' ? one : `${running.summary}; ${one}`.slice(0, 1000);
+  }
+
+  #failed(turn: Turn, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (turn.own || this.#discarding) return 'nothing';
+    const clean = turn.running?.masking?.error(payload) ?? payload;
+    if (turn.running) {
+      const { code, sqlstate, message } = readError(clean);
+      turn.running.summary = `${sqlstate}: ${message} (${code})`;
+    }
+    return clean === payload ? undefined : clean;
+  }
+
+  /** Only the file that a statement names which was let through: a target could ask for any. */
+  #file({ running, own }: Turn, name: Buffer, sequence: number): Buffer | 'nothing' {
+    const shared = this.#shared;
+    const wanted = name.toString('utf8');
+    const named = running?.facts.actions.some(({ resources }) =>
+      resources.some((one) => one.type === 'file' && one.access === 'read' && one.name === wanted),
+    );
+    if (named && !own && shared.capabilities & CAPABILITY.localFiles) {
+      shared.file = { type: 'sending', shift: (sequence - shared.sequence) & 0xff };
+      return Buffer.concat([Buffer.from([LOCAL_INFILE]), name]);
+    }
+    shared.file = { type: 'refused' };
+    shared.wires.send('upstream', framed(NOTHING, sequence + 1));
+    return 'nothing';
+  }
+
+  /** A result is described whole: what its rows go through is known before they come. */
+  #describe(turn: Turn): void {
+    const { running } = turn;
+    const [count, ...definitions] = this.#description;
+    this.#description = [];
+    if (!running?.masking || !count) return;
+    const editor = this.#unlessUnmasked(running, () =>
+      running.masking?.rows(running.results, definitions.map(readDefinition), running.format),
+    );
+    if (Buffer.isBuffer(editor)) return this.#give(turn, editor);
+    running.editor = editor ?? 'pass';
+    this.#give(turn, count);
+    definitions.forEach((one, at) => this.#give(turn, editor?.nullable.has(at) ? asNullable(one) : one));
+  }
+
+  /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
+  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(running: Running, act: () => T): T | Buffer {
+    try {
+      return act();
+    } catch (failure) {
+      if (!(failure instanceof Unmasked)) throw failure;
+      this.#discarding = true;
+      running.summary = failure.message;
+      return unmaskable(failure.message);
+    }
+  }
+
+  #over(turn: Turn, part: Part): void {
+    const noFile = this.#shared.file.type === 'refused';
+    const failed = part.type === 'error' || this.#discarding || noFile;
+    this.#discarding = false;
+    this.#description = [];
+    const rows = this.#rows;
+    this.#rows = [];
+    if (noFile && turn.running) turn.running.summary = readError(refusedFile()).message;
+    this.#shared.turn = undefined;
+    this.#shared.file = { type: 'none' };
+    // Nobody waits for an answer any more.
+    if (!turn.own && (failed || !turn.moreFollow)) this.#shared.sequence = 0;
+    const cursor = 'cursor' in part && part.cursor;
+    if (turn.running) this.#record(turn.running, failed, cursor && !failed);
+    turn.own?.(rows, failed);
+    turn.ended(failed ? 'error' : 'ok', cursor);
+  }
+
+  #record(running: Running, failed: boolean, cursor: boolean): void {
+    if (failed) this.#shared.recorder.end(running, 'error');
+    else this.#shared.recorder.end(running, cursor ? 'suspended' : 'ok');
+  }
+
+  /** A row that is the gateway's own, or that masks change. */
+  #editedRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
+    const size = next - at - HEADER;
+    this.#rowSize += size;
+    if (this.#rowSize > MAX_EDITED_ROW_BYTES) throw unexpected('the target sent a row that is too long to be masked');
+    this.#row.push(Buffer.from(chunk.subarray(at + HEADER, next)));
+    if (size === MAX_PACKET) return this.#replace(turn, chunk, at, next, undefined);
+    const row = this.#row.length === 1 ? (this.#row[0] as Buffer) : Buffer.concat(this.#row);
+    this.#row = [];
+    this.#rowSize = 0;
+    if (turn.own) this.#rows.push(textRow(row));
+    if (turn.own || this.#discarding) return this.#replace(turn, chunk, at, next, undefined);
+    const { running } = turn as { running: Running };
+    running.rows++;
+    this.#replace(turn, chunk, at, next, this.#masked(running, row));
+  }
+
+  #masked(running: Running, row: Buffer): Buffer {
+    const { editor } = running;
+    if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
+    return this.#unlessUnmasked(running, () => editor.row(row));
+  }
+}

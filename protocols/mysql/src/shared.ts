@@ -1,0 +1,78 @@
+/** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
+import type { Answer, MySqlDialect, Patience, ResponseEvent, SqlCommand, TextRange } from '@sluice/contract';
+import type { Recorder, Wires } from '@sluice/wire';
+import type { Reply } from './reply.js';
+import type { Running } from './running.js';
+import type { SessionState } from './session-state.js';
+
+/** What the conversation needs of the gate, and of the sessions beside it. */
+export interface Port {
+  /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
+  ask(command: SqlCommand, patience: Patience): Answer | undefined;
+  split(text: string, dialect: MySqlDialect): readonly TextRange[] | undefined;
+  record(event: ResponseEvent): void;
+  /**
+   * Somebody wants to end what the session of this number does. Undefined: there is none of this principal here.
+   */
+  sessionOf(thread: number): KillTarget | undefined;
+}
+
+/** A session beside this one that a KILL means. */
+export interface KillTarget {
+  /** The target's own number of it. */
+  readonly thread: number;
+  /** A statement of its client runs at the target. */
+  readonly busy: boolean;
+  /** Its command no longer waits for people. False: none did. */
+  cancelWaiting(): boolean;
+}
+
+export interface Setup {
+  readonly wires: Wires;
+  readonly port: Port;
+  readonly session: SessionState;
+  /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
+  readonly limits: { readonly message: number; readonly recorded: number };
+  /** As the client has them. */
+  readonly capabilities: number;
+  /** The client reads metadata in each definition that the target does not send. */
+  readonly addsMetadata: boolean;
+  /** Command ids that the start of the session has used. */
+  readonly commands: number;
+}
+
+/** The answer that is owed, which is one at a time. */
+export interface Turn {
+  readonly reply: Reply;
+  /** Undefined: nothing of it is on record. */
+  readonly running: Running | undefined;
+  /** A question of the gateway's own: takes the rows, and the client has nothing of the answer. */
+  readonly own?: (rows: readonly (readonly (string | null)[])[], failed: boolean) => void;
+  /** Behind it come the answers to further statements of the same text. */
+  readonly moreFollow: boolean;
+  /** The statement was prepared: its number at the target, and how many parameters it has. */
+  readonly prepared?: (id: number, parameters: number) => void;
+  /** It is over. `cursor`: rows are left to fetch. */
+  ended(outcome: 'ok' | 'error', cursor: boolean): void;
+}
+
+/**
+ * A file that the target has asked the client for. `shift`: what to add to the numbers of the client's packets for the target.
+ * 'refused': no statement names it, so the target was sent an empty one.
+ */
+export type LocalFile =
+  | { readonly type: 'none' | 'refused' }
+  | { readonly type: 'sending'; readonly shift: number };
+
+/** State that both directions share. */
+export interface Shared extends Setup {
+  readonly recorder: Recorder;
+  /** For the command that is being asked about. */
+  readonly patience: Patience;
+  turn: Turn | undefined;
+  /** Number of the next packet for the client; 0 while it waits for no answer. */
+  sequence: number;
+  file: LocalFile;
+  /** The session ends with this error: nothing more is read. */
+  fail(words: Buffer): void;
+}

@@ -1,0 +1,130 @@
+/**
+ * Prepared statements of a session, by the number that the target gave them. Owns: their texts, the types and long values of their
+ * parameters, and whose rows an open cursor reads; all of it bounded.
+ */
+import { type Hash, createHash } from 'node:crypto';
+import type { MySqlDialect, Parameter } from '@sluice/contract';
+import { malformed } from '@sluice/wire';
+import { Fields } from './packets.js';
+import type { Running } from './running.js';
+import { valueOf } from './values.js';
+
+export interface Prepared {
+  readonly text: string;
+  /** What it was read by: later changes of the session change nothing of it. */
+  readonly dialect: MySqlDialect;
+  readonly parameters: number;
+  /** Of the parameters, as the client last declared them. */
+  types: readonly number[] | undefined;
+  /** Values that come on their own, by the number of the parameter. */
+  readonly long: Map<number, LongValue>;
+  /** Whose rows are left to fetch. */
+  cursor: Running | undefined;
+}
+
+interface LongValue {
+  readonly digest: Hash;
+  size: number;
+  /** The value, while it is short enough to be shown. */
+  start: Buffer;
+}
+
+/** Of a value that comes in pieces this much is kept to be shown; of a longer one its length and a hash are. */
+const MAX_KEPT_BYTES = 64 * 1024;
+/** The same for all values of a session that are on their way. */
+const MAX_ALL_KEPT_BYTES = 1024 * 1024;
+/** Of all statements of a session. */
+const MAX_STATEMENTS = 20_000;
+const MAX_TEXT_CHARACTERS = 64 * 1024 * 1024;
+
+/** The statement that was prepared last, for drivers of MariaDB. */
+const LAST = 0xffff_ffff;
+
+export class Statements {
+  readonly #known = new Map<number, Prepared>();
+  #last: number | undefined;
+  #characters = 0;
+
+  /** @param id as a client says it */
+  numberOf(id: number): number {
+    return id === LAST ? (this.#last ?? LAST) : id;
+  }
+
+  get(id: number): Prepared | undefined {
+    return this.#known.get(this.numberOf(id));
+  }
+
+  /** No other one has room. */
+  isFull(text: string): boolean {
+    return this.#known.size >= MAX_STATEMENTS || this.#characters + text.length > MAX_TEXT_CHARACTERS;
+  }
+
+  add(id: number, { text, dialect, parameters }: Pick<Prepared, 'text' | 'dialect' | 'parameters'>): void {
+    this.#known.set(id, { text, dialect, parameters, types: undefined, long: new Map(), cursor: undefined });
+    this.#characters += text.length;
+    this.#last = id;
+  }
+
+  /** Another statement is being prepared: until that is done there is no last one. */
+  forgetLast(): void {
+    this.#last = undefined;
+  }
+
+  close(id: number): void {
+    this.#characters -= this.#known.get(id)?.text.length ?? 0;
+    this.#known.delete(id);
+  }
+
+  clear(): void {
+    this.#known.clear();
+    this.#characters = 0;
+    this.#last = undefined;
+  }
+
+  /** COM_STMT_SEND_LONG_DATA: a piece of a value. False: there is no such statement or parameter. */
+  takeLong(id: number, parameter: number, piece: Buffer): boolean {
+    const prepared = this.#known.get(id);
+    if (!prepared || parameter >= prepared.parameters) return false;
+    const value = prepared.long.get(parameter) ?? { digest: createHash('sha256'), size: 0, start: Buffer.alloc(0) };
+    value.digest.update(piece);
+    const whole = value.size === value.start.length;
+    value.size += piece.length;
+    if (whole && value.size <= MAX_KEPT_BYTES && this.#kept() + piece.length <= MAX_ALL_KEPT_BYTES)
+      value.start = Buffer.concat([value.start, piece]);
+    prepared.long.set(parameter, value);
+    return true;
+  }
+
+  #kept(): number {
+    let sum = 0;
+    for (const { long } of this.#known.values()) for (const { start } of long.values()) sum += start.length;
+    return sum;
+  }
+}
+
+/** COM_STMT_EXECUTE: values as text. */
+export function boundValues(prepared: Prepared, payload: Buffer): Parameter[] {
+  const count = prepared.parameters;
+  if (count === 0) return [];
+  const fields = new Fields(payload, EXECUTE_HEADER);
+  const nulls = fields.bytes(Math.ceil(count / 8));
+  const declared = fields.uint(1) === 1;
+  if (declared) prepared.types = Array.from({ length: count }, () => fields.uint(2));
+  const { types } = prepared;
+  if (!types) throw malformed('the types of its parameters were never sent');
+  return types.map((type, at) => {
+    const long = prepared.long.get(at);
+    if (long) return longParameter(type, long);
+    const isNull = ((nulls[at >> 3] as number) >> (at & 7)) & 1;
+    return { type, format: 'text', value: isNull ? null : valueOf(type, fields) };
+  });
+}
+
+/** Code, number, flags, count. */
+const EXECUTE_HEADER = 10;
+
+function longParameter(type: number, { digest, size, start }: LongValue): Parameter {
+  if (size === start.length) return { type, format: 'text', value: start };
+  const text = `(${size} bytes, SHA-256 ${digest.copy().digest('hex')})`;
+  return { type, format: 'text', value: Buffer.from(text), unknown: true };
+}

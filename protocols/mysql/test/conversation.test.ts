@@ -1,0 +1,290 @@
+/** What is legal when, and what becomes of it; with peers that keep no rule. */
+import { Unmasked, type Answer, type PacketMasking } from '@sluice/contract';
+import { CUTS } from '@sluice/testkit';
+import { describe, expect, test } from 'vitest';
+import { CAPABILITY } from '../src/capabilities.js';
+import { HEADER, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
+import { decodeResult } from '../src/results.js';
+import { ALL_CAPABILITIES, type Talk, allowed, packet, payload, payloadsOf, query, reply, rows, talk } from './talk.js';
+
+const denied: Answer = { type: 'deny', rule: 'no-drop', message: 'Nothing is dropped.' };
+
+/** A session that has been asked about. */
+function begun(options: Parameters<typeof talk>[0] = {}): Talk {
+  const made = talk(options);
+  made.client(packet(0x0e));
+  made.ready();
+  made.replies(reply(payload.ok()));
+  made.upstream();
+  made.toClient();
+  return made;
+}
+
+test('the gateway asks how statements are read before it reads the first', () => {
+  const made = talk();
+  made.client(query('SELECT 1'));
+  expect(made.asked).toEqual([]);
+  made.ready('ANSI_QUOTES');
+  expect(made.asked[0]).toMatchObject({ text: 'SELECT 1', dialect: { sqlMode: ['ANSI_QUOTES'], database: 'shop' } });
+  expect(made.upstream()).toEqual(['0 \x03SELECT 1']);
+  expect(made.toClient()).toEqual([]);
+});
+
+test.each(Object.keys(CUTS))('a session reads the same however it is cut: %s', (how) => {
+  const pieces = CUTS[how] as (bytes: Buffer) => Buffer[];
+  const made = begun({ judge: ({ text }) => (text.includes('DROP') ? denied : allowed) });
+  for (const piece of pieces(Buffer.concat([query('SELECT 1'), query('DROP TABLE t'), query("SELECT 'x'")])))
+    made.client(piece);
+  for (const piece of pieces(reply(...rows(['a', 'b'], ['1', null], ['2', 'x'])))) made.replies(piece);
+  for (const piece of pieces(reply(payload.error(1146, 'no table')))) made.replies(piece);
+  expect(made.upstream()).toEqual(['0 \x03SELECT 1', "0 \x03SELECT 'x'"]);
+  const told = made.toClient();
+  expect(told.map((one) => one.slice(0, one.indexOf(' ')))).toEqual(['1', '2', '3', '4', '5', '6', '1', '1']);
+  expect(told[6]).toContain('Refused by rule "no-drop"');
+  expect(told[7]).toContain('no table');
+  const data = made.recorded.filter(({ command }) => command === 1).flatMap((event) => [...event.data]);
+  expect(decodeResult(Buffer.concat(data)).rows).toEqual([
+    ['1', null],
+    ['2', 'x'],
+  ]);
+});
+
+test('a client with EOF packets gets and records the same', () => {
+  const made = begun({ capabilities: ALL_CAPABILITIES & ~CAPABILITY.deprecateEof });
+  made.client(query('SELECT 1'));
+  const { column, count, oldEof, row } = payload;
+  made.replies(reply(count(1), column('a'), oldEof(), row('\xfe'), oldEof()));
+  expect(made.toClient()).toHaveLength(5);
+  expect(made.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'ok', rows: 1, summary: '1 rows' });
+  const data = made.recorded.flatMap((event) => [...event.data]);
+  expect(decodeResult(Buffer.concat(data))).toMatchObject({ columns: ['a'], rows: [['\xfe']] });
+});
+
+describe('what the target says', () => {
+  test.each([
+    ['a packet that answers nothing', payload.ok()],
+    ['a result of more columns than there are', Buffer.from([0xfd, 0xff, 0xff, 0xff])],
+    ['an empty packet', Buffer.alloc(0)],
+    ['an OK that stops', Buffer.from([0x00, 0xfc])],
+    ['a definition with a length that lies', Buffer.concat([Buffer.from([0x01])]), Buffer.from([0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])],
+  ])('%s ends the session, and nobody else', (what, ...payloads) => {
+    const made = begun();
+    if (!what.includes('nothing')) made.client(query('SELECT 1'));
+    made.replies(reply(...payloads, Buffer.alloc(0)));
+    expect(made.finished).toBe(true);
+  });
+
+  test('a packet that is no row and longer than any is refused before it is read', () => {
+    const made = begun();
+    made.client(query('SELECT 1'));
+    const head = Buffer.alloc(HEADER + 1, 0x00);
+    writeHeader(head, 0, MAX_PACKET, 1);
+    made.replies(head);
+    expect(made.finished).toBe(true);
+  });
+
+  test('why it ends a session is passed on', () => {
+    const made = begun();
+    made.replies(framed(payload.error(1927, 'Connection was killed'), 0));
+    expect(made.toClient().join()).toContain('Connection was killed');
+    expect(made.finished).toBe(true);
+  });
+
+  test('a file that no statement names is not asked of the client', () => {
+    const made = begun();
+    made.client(query('SELECT 1'));
+    made.replies(reply(payload.file('/etc/passwd')));
+    expect(made.upstream().slice(1)).toEqual(['2 ']);
+    made.replies(framed(payload.ok(), 3));
+    const [told] = made.toClient();
+    expect(told).toMatch(/^1 .*nothing was sent/s);
+    expect(made.recorded.at(-1)).toMatchObject({ outcome: 'error' });
+    made.client(query('SELECT 2'));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 2']);
+  });
+
+  test('a file passes with numbers that fit, however it is cut', () => {
+    const reads = { type: 'file', name: 'a.txt', access: 'read' } as const;
+    const action = { statement: 0, depth: 0, verb: 'load data', effects: [], resources: [reads], reasons: [] } as const;
+    const answer: Answer = { type: 'allow', facts: { actions: [action], confidence: 'exact', statements: [] } };
+    const made = begun({ judge: () => answer });
+    made.client(query('LOAD 1; LOAD 2'));
+    made.upstream();
+    made.replies(reply(payload.ok()));
+    made.upstream();
+    made.replies(reply(payload.file('a.txt')));
+    expect(made.toClient().at(-1)).toBe('2 \xfba.txt');
+    const file = Buffer.concat([framed(Buffer.from('line\n'), 3), framed(Buffer.alloc(0), 4), query('SELECT 9')]);
+    for (const byte of file) made.client(Buffer.from([byte]));
+    expect(made.upstream()).toEqual(['2 line\n', '3 ']);
+    made.replies(framed(payload.ok(2, 'Records: 1'), 4));
+    expect(made.toClient()).toEqual([expect.stringMatching(/^5 /)]);
+    expect(made.upstream()).toEqual(['0 \x03SELECT 9']);
+  });
+});
+
+describe('what clients send', () => {
+  test.each([
+    ['an unknown command', packet(0x55), /^1 .*Unknown command/s],
+    ['nothing', framed(Buffer.alloc(0), 0), /^1 .*Unknown command/s],
+    ['a replica', packet(0x12), /Unknown command/],
+    ['a number that stands for no statement', packet(0x17, Buffer.alloc(9, 1)), /Unknown prepared statement/],
+    ['FETCH without a cursor', packet(0x1c, Buffer.alloc(8)), /Unknown prepared statement/],
+    ['a refresh that is no statement', packet(0x07, Buffer.from([0x80])), /Unknown command/],
+  ])('%s is answered with an error, and the session goes on', (_, bytes, words) => {
+    const made = begun();
+    made.client(bytes);
+    expect(made.toClient().join()).toMatch(words);
+    made.client(query('SELECT 1'));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 1']);
+  });
+
+  test.each([
+    [packet(0x02, 'sh`op'), 'USE `sh``op`'],
+    [packet(0x04, 'people\0ma%'), "SHOW COLUMNS FROM `people` LIKE 'ma%'"],
+    [packet(0x04, 'people\0'), 'SHOW COLUMNS FROM `people`'],
+    [packet(0x09), 'SHOW STATUS'],
+    [packet(0x0a), 'SHOW PROCESSLIST'],
+    [packet(0x0c, uint(7, 4)), 'KILL 7'],
+    [packet(0x08), 'SHUTDOWN'],
+    [packet(0x07, Buffer.from([5])), 'FLUSH PRIVILEGES, TABLES'],
+  ])('a command is judged as its statement: %#', (bytes, text) => {
+    const made = begun({ judge: () => denied });
+    made.client(bytes);
+    expect(made.asked.at(-1)?.text).toBe(text);
+    expect(made.upstream()).toEqual([]);
+    expect(made.toClient().join()).toContain('no-drop');
+  });
+
+  test('a command that is too long is dropped as it comes, and the next one is read', () => {
+    const made = begun({ message: 100 });
+    const long = query('x'.repeat(70_000));
+    for (let at = 0; at < long.length; at += 1000) made.client(long.subarray(at, at + 1000));
+    expect(made.toClient().join()).toContain('limits.message');
+    made.client(query('SELECT 1'));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 1']);
+  });
+
+  test('a chain that never ends takes no memory', () => {
+    const made = begun({ message: 100 });
+    const head = Buffer.alloc(HEADER);
+    writeHeader(head, 0, MAX_PACKET, 0);
+    made.client(head, Buffer.from([0x03]));
+    const megabyte = Buffer.alloc(1024 * 1024, 0xff);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let n = 0; n < 200; n++) made.client(megabyte);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+    expect(made.asked).toEqual([]);
+  });
+
+  test('what waits behind an answer is bounded', () => {
+    const made = begun();
+    made.client(query('SELECT 1'));
+    made.client(Buffer.alloc(70_000));
+    expect(made.conversation.wants('client')).toBe(false);
+    expect(made.conversation.wants('upstream')).toBe(true);
+  });
+
+  test('a refused EXECUTE takes its long values back', () => {
+    const made = begun({ judge: ({ phase }) => (phase === 'run' ? denied : allowed) });
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    made.upstream();
+    made.client(packet(0x18, uint(7, 4), uint(0, 2), 'long value'));
+    const execute = packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 1, 0xfc, 0]));
+    made.client(execute);
+    expect(made.asked.at(-1)?.parameters).toMatchObject([{ value: Buffer.from('long value') }]);
+    expect(made.upstream()).toEqual([expect.stringContaining('long value'), '0 \x1a\x07\0\0\0']);
+    made.replies(reply(payload.ok()));
+    expect(made.toClient().at(-1)).toContain('no-drop');
+    made.client(execute.subarray(0, execute.length - 2), Buffer.from([0xfc, 0]));
+    expect(made.toClient().at(-1)).toMatch(/Incorrect arguments|no-drop/);
+  });
+
+  test('values that stop in the middle are an error of that command alone', () => {
+    const made = begun();
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    made.client(packet(0x17, uint(0xffffffff, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 1, 0x08, 0, 1, 2])));
+    expect(made.toClient().at(-1)).toContain('Incorrect arguments');
+    expect(made.finished).toBe(false);
+  });
+
+  test('multi statements are switched on and off here', () => {
+    const made = begun({ capabilities: ALL_CAPABILITIES & ~CAPABILITY.multiStatements });
+    made.client(query('SELECT 1; SELECT 2'));
+    expect(made.asked.map(({ text }) => text)).toEqual(['SELECT 1; SELECT 2']);
+    made.replies(reply(payload.ok()));
+    made.client(packet(0x1b, uint(0, 2)));
+    made.upstream();
+    expect(made.toClient().at(-1)).toMatch(/^1 \xfe/);
+    made.client(query('SELECT 3; SELECT 4'));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 3']);
+  });
+});
+
+test('while a command waits, a hang-up ends the wait, and the late answer runs nothing', () => {
+  const signals: AbortSignal[] = [];
+  const made = begun({
+    judge: (_, patience) => {
+      signals.push(patience.signal);
+      return undefined;
+    },
+  });
+  made.client(query('DELETE FROM t'));
+  made.hangUp('client');
+  expect(signals[0]?.reason).toBe('gone');
+  made.answer(allowed);
+  expect(made.upstream()).toEqual(['0 \x01']);
+});
+
+test('a held command is kept as it came: the memory of its chunk is read into again', () => {
+  const made = begun({ judge: () => undefined });
+  made.client(query('DELETE FROM t'));
+  made.answer(allowed);
+  expect(made.upstream()).toEqual(['0 \x03DELETE FROM t']);
+});
+
+test('nothing of an answer passes a mask', () => {
+  const masking: PacketMasking = {
+    rows: (_, columns) => ({
+      nullable: new Set([1]),
+      row: (bytes) => {
+        if (bytes.toString('latin1').includes('stop')) throw new Unmasked('This row cannot be masked.');
+        return payload.row(columns[0]?.name ?? '', null);
+      },
+    }),
+    error: () => payload.error(1062, 'Duplicate entry'),
+    completed: () => undefined,
+  };
+  const made = begun({ judge: () => ({ ...allowed, packets: masking }) as Answer });
+  const answer = (...cells: string[][]): Buffer =>
+    reply(payload.count(2), payload.column('nick'), payload.column('mail', { flags: 1 }), ...cells.map((one) => payload.row(...one)), payload.eof());
+  made.client(query('SELECT nick, mail FROM people'));
+  made.replies(answer(['ana', 'secret'], ['bea', 'secret']));
+  const told = made.toClient();
+  expect(told.join()).not.toContain('secret');
+  expect(told.map((one) => one[0])).toEqual(['1', '2', '3', '4', '5', '6']);
+  expect(payloadsOf(Buffer.concat(made.sent.client)).at(-4)?.body.at(-5)).toBe(0);
+  made.upstream();
+  made.client(query('SELECT nick, mail FROM people'));
+  made.replies(answer(['ana', 'secret'], ['stop', 'secret'], ['bea', 'secret']));
+  const cut = made.toClient();
+  expect(cut.join()).not.toContain('secret');
+  expect(cut.at(-1)).toContain('cannot be masked');
+  expect(cut).toHaveLength(5);
+  made.client(query('SELECT nick, mail FROM people'));
+  made.replies(reply(payload.error(1062, "Duplicate entry 'secret'")));
+  expect(made.toClient().join()).not.toContain('secret');
+});
+
+test('a client that reads metadata gets some from a target that has none', () => {
+  const made = begun({ addsMetadata: true });
+  made.client(query('SELECT 1'));
+  made.replies(reply(...rows(['a'], ['1'])));
+  const definition = payloadsOf(Buffer.concat(made.sent.client)).at(-3)?.body as Buffer;
+  expect(definition.length).toBe(payload.column('a').length + 1);
+  expect(definition.at(-14)).toBe(0);
+});
