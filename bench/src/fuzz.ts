@@ -1,15 +1,19 @@
 import { parseArgs } from 'node:util';
 import { differential, summary } from './lineage/differential.js';
 import { startLineageServer } from './lineage/server.js';
+import { differential as mysqlDifferential, summary as mysqlSummary } from './mysql-lineage/differential.js';
+import { startLineageServer as startMySqlLineage } from './mysql-lineage/server.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
-/** `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`: ends with status 1 when anything was wrong. */
+/** `pnpm fuzz lineage | twins | mysql-lineage [--seconds 60] [--seed N] [--major 15] [--flavour mariadb|mysql] [--forget people.mail]`: ends with status 1 when anything was wrong. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     major: { type: 'string', default: '15' },
+    flavour: { type: 'string', default: 'mariadb' },
+    forget: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -19,7 +23,7 @@ const major = values.major === '18' ? 18 : 15;
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** Each gives how much was wrong. */
-const TARGETS: Readonly<Record<string, () => Promise<number>>> = { lineage: fuzzLineage, twins: fuzzTwins };
+const TARGETS: Readonly<Record<string, () => Promise<number>>> = { lineage: fuzzLineage, twins: fuzzTwins, 'mysql-lineage': fuzzMySqlLineage };
 
 async function fuzzLineage(): Promise<number> {
   const server = await startLineageServer(major);
@@ -28,6 +32,19 @@ async function fuzzLineage(): Promise<number> {
     if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
     for (const wrong of tally.wrong) print(wrong);
     print(summary(tally));
+    return tally.wrong.length;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function fuzzMySqlLineage(): Promise<number> {
+  const server = await startMySqlLineage(values.flavour === 'mysql' ? 'mysql' : 'mariadb');
+  try {
+    const tally = await mysqlDifferential(server, { seed, seconds, forget: values.forget });
+    if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
+    for (const wrong of tally.wrong.slice(0, 20)) print(wrong);
+    print(mysqlSummary(tally));
     return tally.wrong.length;
   } finally {
     await server.stop();

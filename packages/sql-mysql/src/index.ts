@@ -8,3 +8,7 @@ export type * from './tree.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);
+export { Catalog } from './catalog/catalog.js';
+export type { BaseColumn, Relation } from './catalog/objects.js';
+export { readCatalog } from './catalog/read.js';
+export { type Output, type StatementLineage, lineageOf, newSession } from './lineage/index.js';

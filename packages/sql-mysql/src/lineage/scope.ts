@@ -70,8 +70,9 @@ export function renamed(columns: readonly Column[], names: readonly string[] | u
   return columns.map(({ value }, index) => column(aliasOf(names[index] as string), value));
 }
 
-export function findNamed(scope: Scope, name: string, { nameKey }: { nameKey(name: string): string }): Named | undefined {
-  for (let at = scope.named; at; at = at.next) if (nameKey(at.name) === nameKey(name)) return at;
+export function findNamed(scope: Scope, name: string, catalog: Catalog): Named | undefined {
+  const key = catalog.nameKey(name);
+  for (let at = scope.named; at; at = at.next) if (catalog.nameKey(at.name) === key) return at;
   return undefined;
 }
 
