@@ -12,3 +12,5 @@ export { Catalog } from './catalog/catalog.js';
 export type { BaseColumn, Relation } from './catalog/objects.js';
 export { readCatalog } from './catalog/read.js';
 export { type Output, type StatementLineage, lineageOf, newSession } from './lineage/index.js';
+export { type MySqlMaskedConnection, type MySqlOutside, MySqlMaskTargets } from './masks/targets.js';
+export { MySqlMaskSession } from './masks/session.js';
