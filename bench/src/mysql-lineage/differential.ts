@@ -22,6 +22,8 @@ export interface Tally {
   /** Outputs of which nothing was missed, that name columns which made no difference. */
   outputs: number;
   unread: number;
+  /** They differed between two runs of the same. */
+  unstable: number;
   readonly wrong: string[];
   readonly examples: Map<string, string>;
 }
@@ -35,7 +37,7 @@ export interface DifferentialOptions {
 
 export async function differential(server: LineageServer, { seed, seconds, forget }: DifferentialOptions): Promise<Tally> {
   const tally: Tally = {
-    ...{ statements: 0, accepted: 0, distinct: 0, checks: 0, changed: 0, named: 0, conditions: 0, unknown: 0, outputs: 0, unread: 0 },
+    ...{ statements: 0, accepted: 0, distinct: 0, checks: 0, changed: 0, named: 0, conditions: 0, unknown: 0, outputs: 0, unread: 0, unstable: 0 },
     wrong: [],
     examples: new Map(),
   };
@@ -96,9 +98,18 @@ async function compare(
       if (sources.includes(name)) tally.named++;
       else if (output?.unknown !== undefined) tally.unknown++;
       else if (asked.has(name)) tally.conditions++;
-      else tally.wrong.push(`output ${at + 1} of ${String(plain.length)} shows ${name}, sources are ${sources.join(', ') || 'none'}: ${text}`);
+      else if (await isStable(server, text, column, at)) {
+        tally.wrong.push(`output ${at + 1} of ${plain.length} shows ${name}, sources are ${sources.join(', ') || 'none'}: ${text}`);
+      } else tally.unstable++;
     }
   }
+}
+
+/** Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before. */
+async function isStable(server: LineageServer, text: string, column: { table: string; column: string }, at: number): Promise<boolean> {
+  const runs = [await server.run(text), await server.run(text, column), await server.run(text), await server.run(text, column)];
+  const [plain, twin, ...again] = runs.map((run) => String(run?.[at]));
+  return plain !== twin && again[0] === plain && again[1] === twin;
 }
 
 function follow({ catalog }: LineageServer, text: string): StatementLineage | undefined {
@@ -113,10 +124,10 @@ function follow({ catalog }: LineageServer, text: string): StatementLineage | un
 }
 
 export function summary(tally: Tally): string {
-  const { statements, distinct, accepted, checks, changed, named, conditions, unknown, outputs, wrong } = tally;
+  const { statements, distinct, accepted, checks, changed, named, conditions, unknown, unstable, outputs, wrong } = tally;
   return [
     `${statements} statements, ${distinct} distinct, ${accepted} run by the server with ${outputs} outputs`,
-    `${checks} checks in twins: ${changed} outputs changed, ${named} named, ${conditions} by conditions, ${unknown} unknown`,
+    `${checks} checks in twins: ${changed} outputs changed, ${named} named, ${conditions} by conditions, ${unknown} unknown, ${unstable} unstable`,
     `${wrong.length} wrong`,
   ].join('\n');
 }
