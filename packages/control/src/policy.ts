@@ -55,6 +55,9 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     if (shell) return explainShell(shell, found.policy, sql, context);
     const dialect = dialectOf(major);
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+    const { protocol } = found.connection;
+    if (gateway.languages.has(protocol) && protocol !== dialect.name)
+      throw new ControlError(409, `Statements of ${protocolNamed(protocol).title} cannot be explained yet.`);
     const language = gateway.languages.get(dialect.name);
     if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
     const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });

@@ -58,7 +58,10 @@ const OFFERED =
 export const EXTENDED_METADATA = 1 << 3;
 
 /** What the greeting of the gateway offers. A server of MariaDB is told by a flag that it leaves out, and has flags of its own. */
-export function offered(tls: boolean, asMariadb: boolean): { readonly capabilities: number; readonly extended: number } {
+export function offered(
+  tls: boolean,
+  asMariadb: boolean,
+): { readonly capabilities: number; readonly extended: number } {
   const capabilities = tls ? OFFERED | C.tls : OFFERED;
   return asMariadb
     ? { capabilities: capabilities & ~C.longPassword, extended: EXTENDED_METADATA }

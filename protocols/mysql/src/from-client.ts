@@ -220,7 +220,8 @@ export class FromClient {
     if (this.#statements.isFull(text)) return this.#refuse(tooManyStatements());
     this.#ask({ phase: 'prepare', text }, packet, (allow, { raw }) => {
       const command = running(this.#id, 'prepare', allow);
-      const prepared = (id: number, parameters: number): void => this.#statements.add(id, { text, dialect, parameters });
+      const prepared = (id: number, parameters: number): void =>
+        this.#statements.add(id, { text, dialect, parameters });
       this.#send(raw, { kind: 'prepare', command, prepared });
     });
   }

@@ -107,9 +107,7 @@ function whereTo({ user, database }: Response, fallback: string | undefined, gat
   const at = user.lastIndexOf('%');
   if (at >= 0) return { user: user.slice(0, at), connection: user.slice(at + 1), database };
   const named = database !== undefined && (fallback === undefined || gate.hasConnection?.(database) === true);
-  return named
-    ? { user, connection: database, database: undefined }
-    : { user, connection: fallback ?? '', database };
+  return named ? { user, connection: database, database: undefined } : { user, connection: fallback ?? '', database };
 }
 
 async function login(
@@ -119,7 +117,8 @@ async function login(
   nonce: Buffer,
   { user, connection }: Wish,
 ): Promise<Admission | Refusal | 'needs-tls'> {
-  const exchange = new LoginExchange(gate.login(user, connection), front.secured || gate.loopback);
+  const unencrypted = gate.loopback ? 'loopback' : 'open';
+  const exchange = new LoginExchange(gate.login(user, connection), front.secured ? 'tls' : unencrypted);
   let step = exchange.begin({ plugin: response.plugin, proof: response.proof, nonce });
   while (step.type === 'send') {
     front.send(step.payload);

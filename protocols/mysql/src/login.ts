@@ -35,22 +35,27 @@ export interface Proof {
   readonly nonce: Buffer;
 }
 
+/**
+ * How the client comes. Stock clients send a secret in the clear over TLS; over loopback without it only those do that were told
+ * to by an option.
+ */
+export type Channel = 'tls' | 'loopback' | 'open';
+
 export class LoginExchange {
   readonly #challenge: Challenge;
-  /** Nobody can read along. */
-  readonly #private: boolean;
+  readonly #channel: Channel;
   #expects: 'sha2' | 'secret';
   #nonce = newNonce();
 
-  constructor(challenge: Challenge, isPrivate: boolean) {
+  constructor(challenge: Challenge, channel: Channel) {
     this.#challenge = challenge;
-    this.#private = isPrivate;
+    this.#channel = channel;
     this.#expects = 'sha2';
   }
 
   begin({ plugin, proof, nonce }: Proof): Step {
     const clear = this.#challenge.prefers === 'password';
-    if (clear && this.#private && plugin !== '') {
+    if (clear && this.#channel !== 'open' && plugin !== '') {
       this.#expects = 'secret';
       return { type: 'send', payload: authSwitch(CLEAR, Buffer.alloc(0)) };
     }
@@ -78,7 +83,7 @@ export class LoginExchange {
     if (proven) return { type: 'end', outcome: proven.admit(), before: FAST_OK };
     // Nothing is a proof of the empty secret, which no token is.
     if (proof.length === 0) return { type: 'end', outcome: verifiers.fail() };
-    if (!this.#private)
+    if (this.#channel !== 'tls')
       return { type: 'end', outcome: verifiers.fail().then((refused) => (isWrong(refused) ? 'needs-tls' : refused)) };
     this.#expects = 'secret';
     return { type: 'send', payload: FULL };

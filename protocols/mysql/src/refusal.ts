@@ -98,12 +98,15 @@ export function ending(reason: Ending): Buffer {
 }
 
 export const tlsNeeded = (): Buffer =>
-  error(3159, 'HY000', 'The gateway takes connections over TLS only, and this one has none: switch TLS on in the client.');
+  error(
+    3159,
+    'HY000',
+    'The gateway takes connections over TLS only, and this one has none: switch TLS on in the client.',
+  );
 
 /** What a mask would need is not there yet, and nothing passes without it. */
 export const masksRefused = (): Buffer =>
   error(1235, '42000', 'Rules of this connection mask results, which the gateway cannot do for MySQL yet.');
 
 /** A defect of the gateway. */
-export const failure = (): Buffer =>
-  error(1105, 'HY000', 'The gateway failed to open this session; its log says why.');
+export const failure = (): Buffer => error(1105, 'HY000', 'The gateway failed to open this session; its log says why.');

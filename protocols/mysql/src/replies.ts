@@ -60,7 +60,10 @@ function readChanges(fields: Fields): Change[] {
 }
 
 /** `tracks`: the client has asked for session tracking, which gives the packet another form. */
-export function ok({ head, counts, status, warnings, info, changes }: Omit<Ok, 'affected' | 'bare'>, tracks: boolean): Buffer {
+export function ok(
+  { head, counts, status, warnings, info, changes }: Omit<Ok, 'affected' | 'bare'>,
+  tracks: boolean,
+): Buffer {
   const changed = tracks && changes.length > 0;
   const flags = changed ? status | STATUS.stateChanged : status & ~STATUS.stateChanged;
   const front = [uint(head, 1), counts, uint(flags, 2), uint(warnings, 2)];

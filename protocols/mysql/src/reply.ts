@@ -79,7 +79,7 @@ export class Reply {
       case 'rows':
         if (first === ERR) return { type: 'error', ends: true };
         return this.#end(payload);
-      case 'file':
+      default:
         this.#state = { type: 'first' };
         if (first === ERR) return { type: 'error', ends: true };
         if (first !== OK) throw this.#outOfPlace();

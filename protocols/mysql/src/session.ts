@@ -97,8 +97,7 @@ export class Session {
     const { admitted, upstream } = this.#opened;
     const kill = (): void => {
       // A target that cannot be reached for it: there is nobody to tell.
-      if (conversation.busy)
-        void killUpstream(this.#gate, admitted.target, upstream.thread).catch(() => undefined);
+      if (conversation.busy) void killUpstream(this.#gate, admitted.target, upstream.thread).catch(() => undefined);
       conversation.stop(signal.reason as Ending, 'now');
     };
     const drain = (): void => conversation.stop(draining.reason as Ending, 'idle');

@@ -60,9 +60,7 @@ export interface Turn {
  * A file that the target has asked the client for. `shift`: what to add to the numbers of the client's packets for the target.
  * 'refused': no statement names it, so the target was sent an empty one.
  */
-export type LocalFile =
-  | { readonly type: 'none' | 'refused' }
-  | { readonly type: 'sending'; readonly shift: number };
+export type LocalFile = { readonly type: 'none' | 'refused' } | { readonly type: 'sending'; readonly shift: number };
 
 /** State that both directions share. */
 export interface Shared extends Setup {

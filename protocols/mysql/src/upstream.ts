@@ -73,7 +73,7 @@ export async function openUpstream(gate: Reach, target: Target, wishes: Wishes):
       if ((greeted.capabilities & CAPABILITY.tls) === 0)
         throw new UpstreamError('the target does not speak TLS, which this connection demands');
       if (inbox.buffered > 0) throw new UpstreamError('the target sent bytes before the TLS handshake');
-      stream.write(framed(tlsRequest({ ...wishes, capabilities, extended }), sequence++));
+      await written(stream, framed(tlsRequest({ ...wishes, capabilities, extended }), sequence++));
       inbox.release();
       stream = (await gate.secure(stream, 'upstream')).stream;
       inbox = new Inbox(stream);
@@ -89,6 +89,13 @@ export async function openUpstream(gate: Reach, target: Target, wishes: Wishes):
     clearTimeout(timer);
     inbox.release();
   }
+}
+
+/** Resolves when it has left: TLS takes the stream over, and nothing may wait in it. */
+function written(stream: Duplex, bytes: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+  return promise;
 }
 
 async function dial(gate: Reach): Promise<Duplex> {
@@ -200,7 +207,13 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
-const NO_WISHES: Wishes = { capabilities: 0, charset: UTF8MB4, database: undefined, attributes: undefined, extended: 0 };
+const NO_WISHES: Wishes = {
+  capabilities: 0,
+  charset: UTF8MB4,
+  database: undefined,
+  attributes: undefined,
+  extended: 0,
+};
 
 /** The target's own words pass, except on the credential, which is none of the client's business. */
 function loginError(payload: Buffer): UpstreamError {

@@ -73,7 +73,12 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     stand.stop();
   });
 
-  const seen = async (client: Connection, run: 'query' | 'execute', text: string, values?: unknown[]): Promise<unknown> => {
+  const seen = async (
+    client: Connection,
+    run: 'query' | 'execute',
+    text: string,
+    values?: unknown[],
+  ): Promise<unknown> => {
     try {
       const [rows, fields] = await client[run](text, values as never);
       const columns = (fields as mysql2.FieldPacket[] | undefined)?.map((one) =>
@@ -87,10 +92,15 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
   };
   /** Numbers that count up differ from run to run. */
   const plain = (rows: unknown): unknown =>
-    JSON.parse(JSON.stringify(rows, (key, value: unknown) => (key === 'insertId' || key === 'stateChanges' ? undefined : value)) ?? 'null');
+    JSON.parse(
+      JSON.stringify(rows, (key, value: unknown) =>
+        key === 'insertId' || key === 'stateChanges' ? undefined : value,
+      ) ?? 'null',
+    );
 
   test.each(['query', 'execute'] as const)('%s gives what it gives without the gateway', async (run) => {
-    for (const text of TEXTS) expect([text, await seen(through, run, text)]).toEqual([text, await seen(direct, run, text)]);
+    for (const text of TEXTS)
+      expect([text, await seen(through, run, text)]).toEqual([text, await seen(direct, run, text)]);
   });
 
   test('the whole record of an answer can be read again, text and binary', async () => {
@@ -104,7 +114,16 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     });
     await through.execute('SELECT a, b, d, e, f, h, i, j FROM kinds WHERE a = ?', [-1]);
     expect(stand.replayed('SELECT a, b, d, e, f, h, i, j FROM kinds WHERE a = ?').rows).toEqual([
-      ['-1', '65535', '18446744073709551615', '1.5', '1e+300', '2026-11-29 15:04:05.123456', '-25:00:01.500000', '2026'],
+      [
+        '-1',
+        '65535',
+        '18446744073709551615',
+        '1.5',
+        '1e+300',
+        '2026-11-29 15:04:05.123456',
+        '-25:00:01.500000',
+        '2026',
+      ],
     ]);
     await expect(through.query('SELECT * FROM nowhere')).rejects.toThrow();
     expect(stand.replayed('SELECT * FROM nowhere').messages[0]).toMatch(/^ERROR 1146 \(42S02\)/);
@@ -129,7 +148,9 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     const results: unknown[] = [];
     const failure = await new Promise<mysql2.QueryError>((done) => {
       through.connection
-        .query("INSERT INTO visits (person) VALUES ('first'); DROP TABLE visits; INSERT INTO visits (person) VALUES ('third')")
+        .query(
+          "INSERT INTO visits (person) VALUES ('first'); DROP TABLE visits; INSERT INTO visits (person) VALUES ('third')",
+        )
         .on('result', (row) => results.push(row))
         .on('error', done);
     });
@@ -221,7 +242,14 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     try {
       await expect(stream()).rejects.toMatchObject({ errno: 1148 });
       const reads = { type: 'file', name: file, access: 'read' } as const;
-      const action = { statement: 0, depth: 0, verb: 'load data', effects: [], resources: [reads], reasons: [] } as const;
+      const action = {
+        statement: 0,
+        depth: 0,
+        verb: 'load data',
+        effects: [],
+        resources: [reads],
+        reasons: [],
+      } as const;
       stand.judge = (command) => (command.text.startsWith('LOAD') ? allow({ actions: [action] }) : sensible(command));
       await stream();
       const [rows] = await through.query("SELECT person, place FROM visits WHERE person LIKE 'file%' ORDER BY person");
@@ -282,10 +310,14 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     const answers: Buffer[] = [];
     stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => answers.push(chunk));
-    stream.write(Buffer.concat(['SELECT 1', 'SELECT 2', 'SELECT 3'].map((text) => {
-      const payload = Buffer.from(`\x03${text}`);
-      return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload]);
-    })));
+    stream.write(
+      Buffer.concat(
+        ['SELECT 1', 'SELECT 2', 'SELECT 3'].map((text) => {
+          const payload = Buffer.from(`\x03${text}`);
+          return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload]);
+        }),
+      ),
+    );
     await expect.poll(() => Buffer.concat(answers).toString('latin1')).toMatch(/1[\s\S]*no-drop[\s\S]*3/);
     raw.destroy();
   });
@@ -308,7 +340,11 @@ with c.cursor() as k:
 
   test('the command line client of MariaDB: tables, columns for completion, status', async () => {
     const words = ['--protocol=tcp', '-h127.0.0.1', `-P${stand.port}`, '-uada%shop', '-D', 'test', '--skip-ssl', '-t'];
-    const { stdout, stderr, status } = await run('mariadb', [...words, '-e', 'SHOW TABLES; SELECT person FROM visits WHERE id = 1; \\s']);
+    const { stdout, stderr, status } = await run('mariadb', [
+      ...words,
+      '-e',
+      'SHOW TABLES; SELECT person FROM visits WHERE id = 1; \\s',
+    ]);
     expect([stderr, status]).toEqual(['', 0]);
     expect(stdout).toContain('visits');
     expect(stdout).toContain('ana');
@@ -338,7 +374,10 @@ with c.cursor() as k:
 });
 
 /** With the token of tests in the environment. */
-function run(program: string, words: readonly string[]): Promise<{ stdout: string; stderr: string; status: number | null }> {
+function run(
+  program: string,
+  words: readonly string[],
+): Promise<{ stdout: string; stderr: string; status: number | null }> {
   const { promise, resolve } = Promise.withResolvers<{ stdout: string; stderr: string; status: number | null }>();
   const given = words.some((word) => word.startsWith('-p')) ? {} : { MYSQL_PWD: TOKEN };
   const child = spawn(program, words, { env: { ...process.env, ...given }, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -66,7 +66,11 @@ describe('what the target says', () => {
     ['a result of more columns than there are', Buffer.from([0xfd, 0xff, 0xff, 0xff])],
     ['an empty packet', Buffer.alloc(0)],
     ['an OK that stops', Buffer.from([0x00, 0xfc])],
-    ['a definition with a length that lies', Buffer.concat([Buffer.from([0x01])]), Buffer.from([0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])],
+    [
+      'a definition with a length that lies',
+      Buffer.concat([Buffer.from([0x01])]),
+      Buffer.from([0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+    ],
   ])('%s ends the session, and nobody else', (what, ...payloads) => {
     const made = begun();
     if (!what.includes('nothing')) made.client(query('SELECT 1'));
@@ -261,7 +265,13 @@ test('nothing of an answer passes a mask', () => {
   };
   const made = begun({ judge: () => ({ ...allowed, packets: masking }) as Answer });
   const answer = (...cells: string[][]): Buffer =>
-    reply(payload.count(2), payload.column('nick'), payload.column('mail', { flags: 1 }), ...cells.map((one) => payload.row(...one)), payload.eof());
+    reply(
+      payload.count(2),
+      payload.column('nick'),
+      payload.column('mail', { flags: 1 }),
+      ...cells.map((one) => payload.row(...one)),
+      payload.eof(),
+    );
   made.client(query('SELECT nick, mail FROM people'));
   made.replies(answer(['ana', 'secret'], ['bea', 'secret']));
   const told = made.toClient();

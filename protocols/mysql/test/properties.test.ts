@@ -16,7 +16,8 @@ import { payload } from './talk.js';
 /** Files that the package does not export: they are its codec. */
 const here = createRequire(import.meta.url);
 const folder = dirname(here.resolve('mysql2/package.json'));
-const load = (name: string): unknown => here(name.startsWith('mysql2/') ? join(folder, name.slice('mysql2/'.length)) : name);
+const load = (name: string): unknown =>
+  here(name.startsWith('mysql2/') ? join(folder, name.slice('mysql2/'.length)) : name);
 /** A packet of mysql2 over these bytes. */
 interface Packet {
   offset: number;
@@ -24,7 +25,12 @@ interface Packet {
   readLengthCodedNumber(): number;
   readLengthCodedString(encoding: string): string | null;
 }
-const PacketOf2 = load('mysql2/lib/packets/packet.js') as new (id: number, bytes: Buffer, start: number, end: number) => Packet;
+const PacketOf2 = load('mysql2/lib/packets/packet.js') as new (
+  id: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => Packet;
 const inPacket = (body: Buffer): Packet => {
   const bytes = framed(body, 0);
   const made = new PacketOf2(0, bytes, 0, bytes.length);
@@ -46,14 +52,22 @@ test('numbers and texts with lengths', () => {
 });
 
 test('definitions of columns', () => {
-  const Definition = load('mysql2/lib/packets/column_definition.js') as new (packet: Packet, encoding: string) => Record<string, unknown>;
+  const Definition = load('mysql2/lib/packets/column_definition.js') as new (
+    packet: Packet,
+    encoding: string,
+  ) => Record<string, unknown>;
   fc.assert(
     fc.property(text, fc.nat(255), fc.nat(65535), (name, type, flags) => {
       const bytes = payload.column(name, { type, flags, table: name });
       const theirs = new Definition(inPacket(bytes), 'utf8');
       const ours = readDefinition(bytes);
       const { orgTable, columnLength } = theirs;
-      expect(ours).toMatchObject({ name: theirs['name'], type: theirs['columnType'], flags: theirs['flags'], orgTable });
+      expect(ours).toMatchObject({
+        name: theirs['name'],
+        type: theirs['columnType'],
+        flags: theirs['flags'],
+        orgTable,
+      });
       expect(ours.length).toBe(columnLength);
     }),
   );
@@ -65,7 +79,16 @@ test('greetings and responses', () => {
   const word = fc.string({ unit: fc.constantFrom('a', 'B', '9', '-', '.'), minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(word, fc.nat(0x7fffffff), word, text, (version, thread, plugin, user) => {
-      const made = { version, thread, nonce: newNonce(), capabilities: 0x1ffaaf8, plugin, charset: 45, status: 2, extended: 8 };
+      const made = {
+        version,
+        thread,
+        nonce: newNonce(),
+        capabilities: 0x1ffaaf8,
+        plugin,
+        charset: 45,
+        status: 2,
+        extended: 8,
+      };
       const bytes = greeting({ ...made, capabilities: 0x81ffaaf8 >>> 0 });
       expect(readGreeting(bytes)).toEqual({ ...made, capabilities: 0x81ffaaf8 });
       const theirs = Handshake.fromPacket(inPacket(bytes));
@@ -94,9 +117,17 @@ test('greetings and responses', () => {
 
 test('rows of text', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.constant(null), fc.string({ unit: 'grapheme' }).filter((one) => !one.includes('\0')))), (cells) => {
-      expect(textRow(payload.row(...cells))).toEqual(cells);
-    }),
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.constant(null),
+          fc.string({ unit: 'grapheme' }).filter((one) => !one.includes('\0')),
+        ),
+      ),
+      (cells) => {
+        expect(textRow(payload.row(...cells))).toEqual(cells);
+      },
+    ),
   );
 });
 
@@ -118,7 +149,9 @@ test('what was cut off or damaged still gives what there is', () => {
 });
 
 test('proofs fit their own secret, and mysql2 makes the same', () => {
-  const { calculateToken } = load('mysql2/lib/auth_41.js') as { calculateToken(password: string, one: Buffer, two: Buffer): Buffer };
+  const { calculateToken } = load('mysql2/lib/auth_41.js') as {
+    calculateToken(password: string, one: Buffer, two: Buffer): Buffer;
+  };
   const hashed = (algorithm: 'sha1' | 'sha256', secret: string): Buffer => {
     const { hash } = load('node:crypto') as typeof import('node:crypto');
     return hash(algorithm, hash(algorithm, secret, 'buffer'), 'buffer');

@@ -14,10 +14,12 @@ export const query = (text: string): Buffer => packet(0x03, text);
 
 /** Payloads of answers. */
 export const payload = {
-  ok: (status = 2, info = '') => Buffer.concat([Buffer.from([0, 0, 0]), uint(status, 2), uint(0, 2), info ? counted(info) : Buffer.alloc(0)]),
+  ok: (status = 2, info = '') =>
+    Buffer.concat([Buffer.from([0, 0, 0]), uint(status, 2), uint(0, 2), info ? counted(info) : Buffer.alloc(0)]),
   eof: (status = 2) => Buffer.concat([Buffer.from([0xfe, 0, 0]), uint(status, 2), uint(0, 2)]),
   oldEof: (status = 2) => Buffer.concat([Buffer.from([0xfe]), uint(0, 2), uint(status, 2)]),
-  error: (code: number, text: string) => Buffer.concat([Buffer.from([0xff]), uint(code, 2), Buffer.from(`#42000${text}`)]),
+  error: (code: number, text: string) =>
+    Buffer.concat([Buffer.from([0xff]), uint(code, 2), Buffer.from(`#42000${text}`)]),
   count: (columns: number) => encoded(columns),
   column: (name: string, { type = 0xfd, flags = 0, table = 't' } = {}) =>
     Buffer.concat([
@@ -35,8 +37,7 @@ export const payload = {
 };
 
 /** An answer, numbered from 1. */
-export const reply = (...payloads: Buffer[]): Buffer =>
-  Buffer.concat(payloads.map((one, at) => framed(one, 1 + at)));
+export const reply = (...payloads: Buffer[]): Buffer => Buffer.concat(payloads.map((one, at) => framed(one, 1 + at)));
 
 export const rows = (columns: readonly string[], ...cells: (string | null)[][]): Buffer[] => [
   payload.count(columns.length),
@@ -112,7 +113,11 @@ export function talk(options: TalkOptions = {}): Talk {
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
       sessionOf: options.sessionOf ?? (() => undefined),
     },
-    session: new SessionState({ flavour: 'mariadb', version: 101_100 }, false, (capabilities & CAPABILITY.sessionTrack) !== 0),
+    session: new SessionState(
+      { flavour: 'mariadb', version: 101_100 },
+      false,
+      (capabilities & CAPABILITY.sessionTrack) !== 0,
+    ),
     limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
     capabilities,
     addsMetadata: options.addsMetadata ?? false,

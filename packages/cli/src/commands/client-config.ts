@@ -149,4 +149,5 @@ export function environment(entries: readonly Entry[]): string {
 const sslmode = (tls: boolean): string => (tls ? 'require' : 'disable');
 
 /** For a POSIX shell. */
-export const shellQuoted = (text: string): string => (/^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+export const shellQuoted = (text: string): string =>
+  /^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -88,7 +88,11 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         .strictObject({
           host: z.string().min(1),
           port: targetPort.default(3306),
-          database: z.string().min(1).optional().describe('the one that a session begins in, when its client names none'),
+          database: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('the one that a session begins in, when its client names none'),
           ...targetTls(outside),
         })
         .superRefine(checkAuthority),

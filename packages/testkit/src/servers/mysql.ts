@@ -186,7 +186,9 @@ async function launch(
       '--innodb-buffer-pool-size=32M',
       '--max-connections=200',
       ...(flavour === 'mysql' ? ['--mysqlx=OFF', '--disable-log-bin', ...rootOption()] : userOption(owner, 'mysql')),
-      ...(tls ? ['crt', 'key'].map((kind) => `--ssl-${NAMES[kind as 'crt' | 'key']}=${join(folder, `server.${kind}`)}`) : []),
+      ...(tls
+        ? ['crt', 'key'].map((kind) => `--ssl-${NAMES[kind as 'crt' | 'key']}=${join(folder, `server.${kind}`)}`)
+        : []),
       ...settings.map((one) => `--${one}`),
     ];
     const server = spawn(program, own, { cwd: folder, detached: true, stdio: 'ignore' });
