@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
+import { openLookup as openMySqlLookup } from '@sluice/mysql';
 import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
@@ -116,7 +117,8 @@ interface Reach {
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
   const way = new Way(connection, services, 'gateway');
   const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL };
-  const side = await openLookup({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
+  const open = connection.protocol === 'mysql' ? openMySqlLookup : openLookup;
+  const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
   way.arrived();
   return side;
 }

@@ -140,6 +140,12 @@ export interface PacketMasking {
   completed(result: number): void;
 }
 
+/** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
+export interface MaskedPackets {
+  /** The target has confirmed COM_RESET_CONNECTION: variables, temporary tables and prepared statements are gone. */
+  reset(): void;
+}
+
 /** A column as MySQL and MariaDB describe it (Protocol::ColumnDefinition41). */
 export interface MySqlColumn {
   readonly schema: string;

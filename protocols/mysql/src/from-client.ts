@@ -329,6 +329,7 @@ export class FromClient {
     this.#statements.clear();
     this.#names.clear();
     this.#shared.session.stale = true;
+    this.#shared.masks?.reset();
     this.#multi = (this.#shared.capabilities & CAPABILITY.multiStatements) !== 0;
   }
 

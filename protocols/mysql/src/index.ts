@@ -141,3 +141,5 @@ async function unreadyFor(admitted: Admission, gate: Gate, database: string | un
 }
 
 const NEVER = new AbortController().signal;
+
+export { openLookup } from './lookup.js';

@@ -207,7 +207,8 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
-const NO_WISHES: Wishes = {
+/** Nothing but what the gateway itself needs. */
+export const NO_WISHES: Wishes = {
   capabilities: 0,
   charset: UTF8MB4,
   database: undefined,
