@@ -160,6 +160,8 @@ export interface MySqlColumn {
   readonly type: number;
   readonly flags: number;
   readonly decimals: number;
+  /** MariaDB says, to clients that ask, that a text is JSON. */
+  readonly json?: true;
 }
 
 /** Rewrites rows of MySQL, a payload each, however many packets they came in. */

@@ -22,6 +22,10 @@ const ROUTINES = `select routine_schema, routine_name, routine_type, routine_def
 const TRIGGERS = `select event_object_schema, event_object_table, trigger_name, action_statement from information_schema.triggers
   order by 1, 2, 3`;
 
+/** JSON of MariaDB is a text with a condition, of the column's own name. */
+const JSON_COLUMNS = `select constraint_schema, table_name, constraint_name, check_clause from information_schema.check_constraints
+  where check_clause like 'json_valid(%' order by 1, 2, 3`;
+
 /** A catalog that changes faster than it can be read is given up after so many times. */
 const ATTEMPTS = 5;
 
@@ -50,6 +54,7 @@ interface Answers {
   readonly views: readonly Row[];
   readonly routines: readonly Row[];
   readonly triggers: readonly Row[];
+  readonly json: readonly Row[];
 }
 
 async function answers(query: Query): Promise<Answers> {
@@ -59,14 +64,16 @@ async function answers(query: Query): Promise<Answers> {
   const views = await query(VIEWS);
   const routines = await query(ROUTINES);
   const triggers = await query(TRIGGERS);
-  const version = hash('sha256', JSON.stringify([server, tables, columns, views, routines, triggers]), 'base64');
-  return { version, server, tables, columns, views, routines, triggers };
+  const json = isMariaDb(server) ? await query(JSON_COLUMNS) : [];
+  const version = hash('sha256', JSON.stringify([server, tables, columns, views, routines, triggers, json]), 'base64');
+  return { version, server, tables, columns, views, routines, triggers, json };
 }
 
 function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
   const { version, server, tables, columns, views, routines, triggers } = answers;
+  const json = new Set(answers.json.map((one) => `${keyOf(one)}\0${text(one, 2)}`));
   const [row] = server;
-  const flavour = /mariadb/i.test(text(row, 0)) ? 'mariadb' : 'mysql';
+  const flavour = isMariaDb(server) ? 'mariadb' : 'mysql';
   const definitions = new Map(views.map((one) => [keyOf(one), text(one, 2)]));
   const known = new Map(
     (before?.contents.relations ?? []).flatMap((one) => one.columns.map(({ base }) => [base.name, base] as const)),
@@ -78,7 +85,7 @@ function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
     server: versionOf(text(row, 0)),
     lowerCase: Number(row?.[1] ?? 0),
     relations: tables.map((one) => {
-      const own = (attributes.get(keyOf(one)) ?? []).map((column) => [column, attributeOf(column, known)] as const);
+      const own = (attributes.get(keyOf(one)) ?? []).map((column) => [column, attributeOf(column, known, json)] as const);
       return relationOf(one, own, definitions.get(keyOf(one)));
     }),
     codeReachesSession: [...routines, ...triggers].some(
@@ -115,7 +122,7 @@ const KINDS: Readonly<Record<string, Relation['kind']>> = {
   SEQUENCE: 'sequence',
 };
 
-function attributeOf(row: Row, known: ReadonlyMap<string, BaseColumn>): Attribute {
+function attributeOf(row: Row, known: ReadonlyMap<string, BaseColumn>, json: ReadonlySet<string>): Attribute {
   const [schema, table, column] = [text(row, 0), text(row, 1), text(row, 2)];
   const name = `${schema}.${table}.${column}`;
   const extra = text(row, 4);
@@ -125,7 +132,7 @@ function attributeOf(row: Row, known: ReadonlyMap<string, BaseColumn>): Attribut
   const isSame = same?.schema === schema && same.table === table && same.column === column;
   return {
     name: column,
-    type: text(row, 3).toLowerCase(),
+    type: json.has(`${schema}\0${table}\0${column}`) ? 'json' : text(row, 3).toLowerCase(),
     hidden: /\bINVISIBLE\b/.test(extra),
     base: isSame ? same : { schema, table, column, name },
     ...(generated && { generated: text(row, 5) }),
@@ -137,6 +144,8 @@ function versionOf(version: string): MySqlDialect['version'] {
   const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
   return Number(major) * 10_000 + Number(minor) * 100 + Number(patch);
 }
+
+const isMariaDb = ([row]: readonly Row[]): boolean => /mariadb/i.test(text(row, 0));
 
 const keyOf = (row: Row): string => `${text(row, 0)}\0${text(row, 1)}`;
 const text = (row: Row | undefined, at: number): string => row?.[at] ?? '';

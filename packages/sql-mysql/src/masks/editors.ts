@@ -74,7 +74,7 @@ function agreed({ catalog, session }: Rules, value: Value, column: MySqlColumn):
 function maskOf({ catalog, masked, masks, key }: Rules, value: Value | undefined, column: MySqlColumn): CellMask | undefined {
   if (masked.size > 0 && whyNotFollowed(value, catalog) !== undefined) return cellMaskOf({ type: 'null' });
   const rule = value && ruleFor(value, masked);
-  const of = maskedAs(column);
+  const of = maskedAs(value && isJson(catalog, value) ? { ...column, json: true } : column);
   if (rule) {
     if (!of) return cellMaskOf({ type: 'null' });
     const options = { mode: modeOf(rule.mask), key, entity: rule.entity };
@@ -86,6 +86,14 @@ function maskOf({ catalog, masked, masks, key }: Rules, value: Value | undefined
 }
 
 const TEXT = 25;
+
+/** A document as it is stored. */
+function isJson(catalog: Catalog, { sources, kind }: Value): boolean {
+  if (kind !== 'direct' || sources.size === 0) return false;
+  return [...sources].every(({ schema, table, column }) =>
+    catalog.relation(schema, table)?.columns.some((one) => one.name === column && one.type === 'json'),
+  );
+}
 
 /** Why nothing is known of a value; undefined where it is followed. */
 export function whyNotFollowed(value: Value | undefined, catalog: Catalog): string | undefined {

@@ -4,7 +4,7 @@
  */
 import { type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
 import type { CellMask } from '@sluice/masking';
-import { bytesOf, fits, layoutOf, textOf } from './values.js';
+import { bytesOf, conformed, fits, layoutOf, textOf } from './values.js';
 
 const NULL = 0xfb;
 const BROKEN = 'The target sent a row that is none.';
@@ -136,7 +136,8 @@ function counted(value: Buffer): Buffer {
 /** Undefined: it may stay. What is no value of the column's type is NULL. */
 function maskedText(column: MySqlColumn, mask: CellMask, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
   const made = mask(bytes, start, end);
-  return made && !fits(column, made.toString('latin1')) ? null : made;
+  if (!made) return made;
+  return fits(column, made.toString('latin1')) ? conformed(column, made) : null;
 }
 
 function maskedBinary(column: MySqlColumn, mask: CellMask, bytes: Buffer, start: number, end: number): Buffer | null | undefined {

@@ -9,6 +9,7 @@ import {
   type Effect,
   type Session,
   type StatementLineage,
+  type Target,
   afterEffects,
   lineageOf,
   maybeAfter,
@@ -99,16 +100,16 @@ export class MySqlMaskSession implements MaskPlanner {
     };
   }
 
-  /** OK packets say what LAST_INSERT_ID was set to, and no mask is between. */
+  /** OK packets report what LAST_INSERT_ID() and settings were given, and no mask is between. */
   #refusal(lineage: StatementLineage | undefined, { masked, catalog }: Rules): MaskPlan['refusal'] {
-    const stores = lineage?.flows.some(
-      ({ target, value }) =>
-        target.type === 'function' && target.name === 'last_insert_id' && isHit(value.sources, masked, catalog),
-    );
-    if (!stores) return undefined;
+    const stored = lineage?.flows.find(
+      ({ target, value }) => isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
+    )?.target;
+    if (!stored || masked.size === 0) return undefined;
+    const what = stored.type === 'setting' ? `The setting ${stored.name}` : 'LAST_INSERT_ID()';
     return {
-      message: 'LAST_INSERT_ID() would be given a masked value, which the target reports to the client.',
-      hint: 'Leave the function out.',
+      message: `${what} would be given a masked value, which the target reports to the client.`,
+      hint: 'Use a variable of your own (SET @name = ...), whose values are masked.',
     };
   }
 
@@ -174,6 +175,9 @@ export class MySqlMaskSession implements MaskPlanner {
     }
   }
 }
+
+const isReported = ({ type, ...target }: Target): boolean =>
+  type === 'setting' || (type === 'function' && 'name' in target && target.name === 'last_insert_id');
 
 const LOST: Effect = { type: 'code', reason: 'runs after a statement that was not followed' };
 

@@ -45,7 +45,8 @@ const INTEGERS: ReadonlyMap<number, number> = new Map([
  * have members only, YEAR, BIT and geometries no value that means nothing, and bytes are no text.
  */
 export function maskedAs(column: MySqlColumn): PgType | undefined {
-  const { type, flags, charset } = column;
+  const { type, flags, charset, json } = column;
+  if (json && TEXTS.has(type)) return builtIn(JSON_OID);
   if ((flags & (FLAG.enum | FLAG.set)) !== 0) return undefined;
   if (INTEGERS.has(type)) return builtIn(type === TYPE.longlong || (flags & FLAG.unsigned) !== 0 ? INT8 : INT4);
   const oid = OIDS.get(type);
@@ -53,7 +54,7 @@ export function maskedAs(column: MySqlColumn): PgType | undefined {
   return TEXTS.has(type) && isReadable(charset) ? builtIn(TEXT) : undefined;
 }
 
-const [INT4, INT8, TEXT] = [23, 20, 25];
+const [INT4, INT8, TEXT, JSON_OID] = [23, 20, 25, 114];
 const OIDS: ReadonlyMap<number, number> = new Map([
   [0, 1700],
   [LATER.newDecimal, 1700],
@@ -73,6 +74,17 @@ function isReadable(charset: number): boolean {
   return isUtf8 || LATIN.has(charset) || (charset >= 255 && charset <= 323) || (charset >= 2048 && charset < 2560);
 }
 const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94]);
+
+/** A mask as the server writes values of the column: with as many digits behind the point. */
+export function conformed({ type, decimals }: MySqlColumn, text: Buffer): Buffer {
+  if (!DIGITS.has(type) || decimals === 0 || decimals > MAX_DIGITS || text.includes(POINT)) return text;
+  return Buffer.concat([text, Buffer.from(`.${'0'.repeat(decimals)}`)]);
+}
+
+const DIGITS: ReadonlySet<number> = new Set([0, LATER.newDecimal, TYPE.timestamp, LATER.datetime, LATER.time]);
+/** More are no number of digits but "as many as there are" (NOT_FIXED_DEC). */
+const MAX_DIGITS = 30;
+const POINT = 0x2e;
 
 /** Whether a text is a value of the column. */
 export function fits({ type, flags }: MySqlColumn, text: string): boolean {
