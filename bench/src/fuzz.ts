@@ -23,7 +23,11 @@ const major = values.major === '18' ? 18 : 15;
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** Each gives how much was wrong. */
-const TARGETS: Readonly<Record<string, () => Promise<number>>> = { lineage: fuzzLineage, twins: fuzzTwins, 'mysql-lineage': fuzzMySqlLineage };
+const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
+  lineage: fuzzLineage,
+  twins: fuzzTwins,
+  'mysql-lineage': fuzzMySqlLineage,
+};
 
 async function fuzzLineage(): Promise<number> {
   const server = await startLineageServer(major);

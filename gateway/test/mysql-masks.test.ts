@@ -9,7 +9,11 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
 
-const maskRule = (rule: string, columns: string[], type: 'redact' | 'null' | 'generalise' | 'hash' | 'partial'): Rule => ({
+const maskRule = (
+  rule: string,
+  columns: string[],
+  type: 'redact' | 'null' | 'generalise' | 'hash' | 'partial',
+): Rule => ({
   rule,
   then: { type: 'mask', columns, detect: [], with: { type } },
   mode: 'enforce',
@@ -33,7 +37,7 @@ const SCHEMA = [
      'vip', 'secret', '07:07:07', 1977, b'1'),
     (2, 'bea', 'bea@secret.test', '1978-11-12', null, 4343, 78, 78.78, 8.5, null, 'std', 'secret', '-08:08:08', 1978, b'0')`,
   "insert into visits values (1, 1, 'Rome', '2024-01-02'), (2, 2, 'Oslo', '2024-03-04')",
-  'create view contacts as select id, concat(nick, \' \', mail) as label from people',
+  "create view contacts as select id, concat(nick, ' ', mail) as label from people",
   'create function shout(x varchar(40)) returns varchar(40) deterministic return upper(x)',
   `create procedure everybody() select * from people`,
 ];
@@ -84,7 +88,7 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       expect(binary).toEqual(text);
       expect(JSON.stringify(text)).not.toMatch(SECRETS);
       const [first] = text;
-      expect(first?.slice(0, 4)).toEqual([1, '[masked]', '1977-01-01', '1977-01-01 00:00:00']);
+      expect(first?.slice(0, 4)).toEqual([1, '[masked]', '1977-01-01', '1977-01-01 00:00:00.000']);
       expect(first?.slice(4, 8)).toEqual([0, 0, expect.stringMatching(/^0/), 0]);
     });
 
@@ -118,8 +122,7 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       'select first_value(mail) over (order by id) from people',
       'select case when id = 1 then mail end, coalesce(null, mail), if(1, mail, 0) from people',
       'select (select mail from people where id = 1)',
-      'select t.v from people p, json_table(p.doc, \'$.*\' columns (v varchar(40) path \'$\')) t',
-      'select shout(mail) from people',
+      "select t.v from people p, json_table(p.doc, '$.*' columns (v varchar(40) path '$')) t",
       "select nick from people where id = 1 union all select concat(mail, '!') from people",
       'select host from people',
       'call everybody()',
@@ -143,7 +146,7 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       expect(JSON.stringify(await rowsOf('select @A, concat(@`a`, 1)'))).not.toMatch(SECRETS);
       await client.query('set @a = 1');
       expect(await rowsOf('select @a')).toEqual([[1]]);
-      expect(await rowsOf('select @c := 7, @c')).toEqual([[7, 7]]);
+      expect(await rowsOf('select @c := 7, @c')).toEqual([[7, '7']]);
       await client.query('set @é = (select mail from people where id = 1)');
       expect(JSON.stringify(await rowsOf('select @e, @é'))).not.toMatch(SECRETS);
       await client.query('select mail into @b from people where id = 2');
@@ -156,9 +159,13 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
         [1, 'Rome'],
         [2, 'Oslo'],
       ]);
-      await direct.query('create procedure hide() begin create temporary table visits as select id, mail as place from people; set @z = (select min(mail) from people); end');
+      expect(await failing('select shout(mail) from people')).toMatch(/no mask would hold them/);
+      expect(await rowsOf('select shout(nick), id from people where id = 1')).toEqual([[null, 1]]);
+      await direct.query(
+        'create procedure hide() begin create temporary table visits as select id, mail as place from people; set @z = (select min(mail) from people); end',
+      );
       try {
-        await client.query('alter table visits comment = \'\'');
+        await client.query("alter table visits comment = ''");
         await client.query('call hide()');
         expect(JSON.stringify(await rowsOf('select place from visits'))).not.toMatch(SECRETS);
         expect(JSON.stringify(await rowsOf('select @z'))).not.toMatch(SECRETS);
@@ -189,14 +196,16 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       expect(await rowsOf('execute s using @one, @one')).toEqual([['[masked]', 1]]);
       await client.query('set @m = (select mail from people where id = 1)');
       expect(JSON.stringify(await rowsOf('execute s using @m, @one'))).not.toMatch(SECRETS);
-      await client.query('set @q = \'select mail from people\'');
+      await client.query("set @q = 'select mail from people'");
       await failing('prepare t from @q');
       const shown = await client.query('execute t').catch(() => [[]]);
       expect(JSON.stringify(shown[0])).not.toMatch(SECRETS);
     });
 
     test('errors, warnings and plans have no values', async () => {
-      expect(await failing("insert into people (id, mail, wage) select 9, mail, 1 from people where id = 1")).toMatch(/^1062: /);
+      expect(await failing('insert into people (id, mail, wage) select 9, mail, 1 from people where id = 1')).toMatch(
+        /^1062: /,
+      );
       for (const text of [
         'insert into people (id, mail, wage) select 9, mail, 1 from people where id = 1',
         'insert into visits (id, day) select 9, mail from people where id = 1',
@@ -218,7 +227,10 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
 
     test('handlers', async () => {
       await client.query('handler people open as h');
-      const rows = await client.query('handler h read first').then(([found]) => found, () => []);
+      const rows = await client.query('handler h read first').then(
+        ([found]) => found,
+        () => [],
+      );
       expect(JSON.stringify(rows)).not.toMatch(SECRETS);
     });
 
@@ -228,10 +240,13 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
         flavour === 'mariadb'
           ? ['information_schema.user_variables', 'information_schema.processlist', 'mysql.column_stats']
           : ['performance_schema.user_variables_by_thread', 'performance_schema.events_statements_history'];
-      for (const place of places) expect(JSON.stringify(await rowsOf(`select * from ${place}`)), place).not.toMatch(SECRETS);
+      for (const place of places)
+        expect(JSON.stringify(await rowsOf(`select * from ${place}`)), place).not.toMatch(SECRETS);
       const shown = await client.query('show full processlist');
       expect(JSON.stringify(shown[0])).not.toMatch(SECRETS);
-      expect(await rowsOf("select table_name from information_schema.tables where table_name = 'visits'")).toEqual([['visits']]);
+      expect(await rowsOf("select table_name from information_schema.tables where table_name = 'visits'")).toEqual([
+        ['visits'],
+      ]);
     });
 
     test('what would be reported beside the rows is refused', async () => {

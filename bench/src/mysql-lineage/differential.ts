@@ -2,7 +2,14 @@
  * Lineage against the server itself, by an oracle that reads no SQL: in a twin database one column has other values. An output that
  * differs there has to name that column, or a condition of the statement has to.
  */
-import { type StatementLineage, type Statement, lineageOf, newSession, readingOf, statementsOf } from '@sluice/sql-mysql';
+import {
+  type StatementLineage,
+  type Statement,
+  lineageOf,
+  newSession,
+  readingOf,
+  statementsOf,
+} from '@sluice/sql-mysql';
 import { Generator } from './generate.js';
 import { COLUMNS, DATABASE, type LineageServer } from './server.js';
 
@@ -35,9 +42,24 @@ export interface DifferentialOptions {
   readonly forget?: string | undefined;
 }
 
-export async function differential(server: LineageServer, { seed, seconds, forget }: DifferentialOptions): Promise<Tally> {
+export async function differential(
+  server: LineageServer,
+  { seed, seconds, forget }: DifferentialOptions,
+): Promise<Tally> {
   const tally: Tally = {
-    ...{ statements: 0, accepted: 0, distinct: 0, checks: 0, changed: 0, named: 0, conditions: 0, unknown: 0, outputs: 0, unread: 0, unstable: 0 },
+    ...{
+      statements: 0,
+      accepted: 0,
+      distinct: 0,
+      checks: 0,
+      changed: 0,
+      named: 0,
+      conditions: 0,
+      unknown: 0,
+      outputs: 0,
+      unread: 0,
+      unstable: 0,
+    },
     wrong: [],
     examples: new Map(),
   };
@@ -94,20 +116,34 @@ async function compare(
       if (String(values) === String(twin[at])) continue;
       tally.changed++;
       const output = lineage.outputs[at];
-      const sources = [...(output?.sources ?? [])].map((one) => `${one.table}.${one.column}`).filter((one) => one !== forget);
+      const sources = [...(output?.sources ?? [])]
+        .map((one) => `${one.table}.${one.column}`)
+        .filter((one) => one !== forget);
       if (sources.includes(name)) tally.named++;
       else if (output?.unknown !== undefined) tally.unknown++;
       else if (asked.has(name)) tally.conditions++;
       else if (await isStable(server, text, column, at)) {
-        tally.wrong.push(`output ${at + 1} of ${plain.length} shows ${name}, sources are ${sources.join(', ') || 'none'}: ${text}`);
+        tally.wrong.push(
+          `output ${at + 1} of ${plain.length} shows ${name}, sources are ${sources.join(', ') || 'none'}: ${text}`,
+        );
       } else tally.unstable++;
     }
   }
 }
 
 /** Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before. */
-async function isStable(server: LineageServer, text: string, column: { table: string; column: string }, at: number): Promise<boolean> {
-  const runs = [await server.run(text), await server.run(text, column), await server.run(text), await server.run(text, column)];
+async function isStable(
+  server: LineageServer,
+  text: string,
+  column: { table: string; column: string },
+  at: number,
+): Promise<boolean> {
+  const runs = [
+    await server.run(text),
+    await server.run(text, column),
+    await server.run(text),
+    await server.run(text, column),
+  ];
   const [plain, twin, ...again] = runs.map((run) => String(run?.[at]));
   return plain !== twin && again[0] === plain && again[1] === twin;
 }
@@ -124,7 +160,8 @@ function follow({ catalog }: LineageServer, text: string): StatementLineage | un
 }
 
 export function summary(tally: Tally): string {
-  const { statements, distinct, accepted, checks, changed, named, conditions, unknown, unstable, outputs, wrong } = tally;
+  const { statements, distinct, accepted, checks, changed, named, conditions, unknown, unstable, outputs, wrong } =
+    tally;
   return [
     `${statements} statements, ${distinct} distinct, ${accepted} run by the server with ${outputs} outputs`,
     `${checks} checks in twins: ${changed} outputs changed, ${named} named, ${conditions} by conditions, ${unknown} unknown, ${unstable} unstable`,

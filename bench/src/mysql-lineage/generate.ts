@@ -63,7 +63,10 @@ export class Generator {
     if (depth > 0 && this.#chance(0.2)) {
       const columns = width ?? 1 + this.#below(3);
       const operator = this.#pick(['union', 'union all', 'union all', 'except', 'intersect']);
-      const [left, right] = [this.#select(named, outer, depth - 1, columns), this.#select(named, outer, depth - 1, columns)];
+      const [left, right] = [
+        this.#select(named, outer, depth - 1, columns),
+        this.#select(named, outer, depth - 1, columns),
+      ];
       return `${left} ${operator} ${right}`;
     }
     return this.#select(named, outer, depth, width);
@@ -81,9 +84,17 @@ export class Generator {
       const own = { name, columns: names };
       const first = this.#select(list, [], depth - 1, columns);
       const again = isRecursive && this.#chance(0.6);
-      const values = names.map((_, at) => (at === 0 ? `concat(left(${name}.${names[0]}, 20), 'x')` : `${name}.${this.#pick(names)}`));
+      const values = names.map((_, at) =>
+        at === 0 ? `concat(left(${name}.${names[0]}, 20), 'x')` : `${name}.${this.#pick(names)}`,
+      );
       const stop = `where char_length(${name}.${names[0]}) < 4`;
-      const query = again ? `select cast(x.k0 as char(60)), ${names.slice(1).map((_, at) => `cast(x.k${at + 1} as char(60))`).join(', ')}`.replace(/, $/, '') + ` from (${aliased(first)}) x union all select ${values.join(', ')} from ${name} ${stop}` : first;
+      const query = again
+        ? `select cast(x.k0 as char(60)), ${names
+            .slice(1)
+            .map((_, at) => `cast(x.k${at + 1} as char(60))`)
+            .join(', ')}`.replace(/, $/, '') +
+          ` from (${aliased(first)}) x union all select ${values.join(', ')} from ${name} ${stop}`
+        : first;
       parts.push(`${name} (${names.join(', ')}) as (${query})`);
       list.push(own);
     }
@@ -107,7 +118,11 @@ export class Generator {
     return `select ${items.join(', ')} from ${text}${width === undefined ? order : ''}`;
   }
 
-  #from(named: readonly Relation[], outer: readonly string[], depth: number): { text: string; columns: string[]; stars: string[] } {
+  #from(
+    named: readonly Relation[],
+    outer: readonly string[],
+    depth: number,
+  ): { text: string; columns: string[]; stars: string[] } {
     const parts: string[] = [];
     const columns: string[] = [];
     const stars: string[] = [];
@@ -118,7 +133,9 @@ export class Generator {
       const { text, names } = this.#relation(named, at > 0 ? [...columns] : [], outer, depth);
       const join = at === 0 ? '' : this.#join(merged);
       if (join.startsWith('natural')) merged = true;
-      parts.push(`${join}${text} ${alias}${join.includes(' join') && !join.includes('natural') && !join.includes('cross') ? ' on 1 = 1' : ''}`);
+      parts.push(
+        `${join}${text} ${alias}${join.includes(' join') && !join.includes('natural') && !join.includes('cross') ? ' on 1 = 1' : ''}`,
+      );
       columns.push(...names.map((name) => `${alias}.${name}`));
       stars.push(`${alias}.*`);
     }
@@ -127,18 +144,37 @@ export class Generator {
 
   #join(merged: boolean): string {
     if (merged) return ', ';
-    return this.#pick([', ', ', ', 'cross join ', 'natural join ', 'natural right join ', 'natural left join ', 'left join ', 'right join ']);
+    return this.#pick([
+      ', ',
+      ', ',
+      'cross join ',
+      'natural join ',
+      'natural right join ',
+      'natural left join ',
+      'left join ',
+      'right join ',
+    ]);
   }
 
-  #relation(named: readonly Relation[], left: readonly string[], outer: readonly string[], depth: number): { text: string; names: readonly string[] } {
+  #relation(
+    named: readonly Relation[],
+    left: readonly string[],
+    outer: readonly string[],
+    depth: number,
+  ): { text: string; names: readonly string[] } {
     if (depth > 0 && this.#chance(0.3)) {
       const names = Array.from({ length: 1 + this.#below(3) }, () => this.#name('c'));
       const isLateral = !this.#isMariaDb && left.length > 0 && this.#chance(0.4);
       const query = this.#query(named, isLateral ? [...left, ...outer] : [], depth - 1, names.length);
-      return this.#isMariaDb ? { text: `(${this.#outputs(query, names)})`, names } : { text: `${isLateral ? 'lateral ' : ''}(${this.#outputs(query, names)})`, names };
+      return this.#isMariaDb
+        ? { text: `(${this.#outputs(query, names)})`, names }
+        : { text: `${isLateral ? 'lateral ' : ''}(${this.#outputs(query, names)})`, names };
     }
     if (left.length > 0 && this.#chance(0.08)) {
-      return { text: `json_table(concat('["', ${this.#pick(left)}, '"]'), '$[*]' columns (n for ordinality, v varchar(60) path '$'))`, names: ['n', 'v'] };
+      return {
+        text: `json_table(concat('["', ${this.#pick(left)}, '"]'), '$[*]' columns (n for ordinality, v varchar(60) path '$'))`,
+        names: ['n', 'v'],
+      };
     }
     const { name, columns } = this.#pick([...STORED, ...STORED.slice(0, 2), ...named, ...named]);
     const meant = named.find((one) => one.name === name);
@@ -242,7 +278,9 @@ export class Generator {
 /** The outputs of a query as k0, k1 ...: those of `select ... as x from`. */
 function aliased(query: string): string {
   let at = 0;
-  return query.replaceAll(/ as (\w+)(?=, | from )/g, (whole, _name, offset: number) => (isOuter(query, offset) ? ` as k${at++}` : whole));
+  return query.replaceAll(/ as (\w+)(?=, | from )/g, (whole, _name, offset: number) =>
+    isOuter(query, offset) ? ` as k${at++}` : whole,
+  );
 }
 
 function isOuter(text: string, offset: number): boolean {

@@ -37,6 +37,10 @@ export interface Relation {
   readonly key: readonly BaseColumn[];
 }
 
+/** Schemas of the server itself. What routines they have is known: they run any text, and are never taken for harmless. */
+export const isOfServer = (schema: string): boolean => OF_SERVER.has(folded(schema));
+const OF_SERVER: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'mysql', 'sys']);
+
 /** ASCII letters without regard to case: the servers agree on no others. */
 export const folded = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 

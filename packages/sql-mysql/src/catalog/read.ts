@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import type { Lookup, MySqlDialect } from '@sluice/contract';
 import { Catalog, type CatalogContents } from './catalog.js';
-import type { Attribute, BaseColumn, Relation } from './objects.js';
+import { type Attribute, type BaseColumn, type Relation, isOfServer } from './objects.js';
 
 type Query = Lookup['query'];
 type Row = Awaited<ReturnType<Query>>[number];
@@ -85,18 +85,22 @@ function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
     server: versionOf(text(row, 0)),
     lowerCase: Number(row?.[1] ?? 0),
     relations: tables.map((one) => {
-      const own = (attributes.get(keyOf(one)) ?? []).map((column) => [column, attributeOf(column, known, json)] as const);
+      const own = (attributes.get(keyOf(one)) ?? []).map(
+        (column) => [column, attributeOf(column, known, json)] as const,
+      );
       return relationOf(one, own, definitions.get(keyOf(one)));
     }),
     codeReachesSession: [...routines, ...triggers].some(
-      ([, , , body]) => body === null || body === undefined || REACHES_SESSION.test(body),
+      ([schema, , , body]) =>
+        !isOfServer(schema ?? '') && (body === null || body === undefined || REACHES_SESSION.test(body)),
     ),
     triggered: new Set(triggers.map(keyOf)),
   };
 }
 
 /** Without these no code makes a temporary table, writes to a variable or setting of the session, or runs a text that it made up. */
-const REACHES_SESSION = /temporary|prepare|immediate|@|session|local|timestamp|insert_id|rand_seed|lc_time|time_zone/i;
+const REACHES_SESSION =
+  /temporary|prepare|immediate|@|session|local|timestamp|insert_id|rand_seed|lc_time|time_zone|\bsys\b|\bmysql\b/i;
 
 function relationOf(
   row: Row,

@@ -1,11 +1,11 @@
 /** What is collected while one statement is read. Owns: the sums, and how much one statement may cost. Does not: reading anything. */
 import type { Catalog } from '../catalog/catalog.js';
-import type { BaseColumn } from '../catalog/objects.js';
+import { type BaseColumn, isOfServer } from '../catalog/objects.js';
 import type { Reading } from '../reading.js';
 import { readingOf } from '../reading.js';
 import type { Flow, Predicate, Target } from './lineage.js';
 import type { Effect, Session } from './session.js';
-import { type Value, isNothing } from './value.js';
+import { type Value, isNothing, unknown } from './value.js';
 
 /** Thrown where not even the number of columns can be told. The message is a phrase: why. */
 export class Unsure extends Error {
@@ -103,6 +103,16 @@ export class Analysis {
   /** A variable is written to; `kept`: it may keep what it had. */
   assigns(name: string, value: Value, kept: boolean): void {
     this.effects.push({ type: 'variable', name, value, kept });
+  }
+
+  /**
+   * Code that nobody read runs. Where no code of the server makes temporary tables or writes to variables, it can still have written
+   * to settings.
+   */
+  runsCode(schema: string | undefined, reason: string): void {
+    const after = `runs after a statement that ${reason}`;
+    const reaches = this.catalog.contents.codeReachesSession || isOfServer(schema ?? this.session.database ?? '');
+    this.effects.push(reaches ? { type: 'code', reason: after } : { type: 'store', value: unknown(after) });
   }
 
   /** A setting, LAST_INSERT_ID or a sequence is given a value. */

@@ -54,7 +54,8 @@ function otherParts(analysis: Analysis, scope: Scope, { over, orderBy = [], limi
 function counted(one: Call, given: readonly Value[], others: readonly Value[]): Value {
   const all = computed([...given, ...others], 'aggregate');
   const [argument] = one.arguments;
-  const isPlain = one.star || (given.length === 1 && argument?.kind === 'column' && !one.distinct) || given.every(isNothing);
+  const isPlain =
+    one.star || (given.length === 1 && argument?.kind === 'column' && !one.distinct) || given.every(isNothing);
   if (isPlain && others.length === 0) return { ...all, counts: true };
   return one.distinct && one.arguments.every(({ kind }) => kind === 'column') ? { ...all, counts: true } : all;
 }
@@ -69,6 +70,6 @@ function insertedBy(scope: Scope, { arguments: [column] }: Call): Value {
 function opaque(analysis: Analysis, one: Call, given: Value, reason: string): Value {
   const name = one.schema === undefined ? one.name : `${one.schema}.${one.name}`;
   analysis.moves({ type: 'function', name }, given);
-  analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
+  analysis.runsCode(one.schema, reason);
   return unknown(reason, given.sources);
 }

@@ -1,6 +1,15 @@
 /** Statements that change rows: where values go, and what RETURNING shows. Owns: INSERT, UPDATE, DELETE, LOAD. */
 import { type BaseColumn, folded } from '../catalog/objects.js';
-import type { Column as ColumnName, Delete, Expression, Insert, Load, ObjectName, SelectItem, Update } from '../tree.js';
+import type {
+  Column as ColumnName,
+  Delete,
+  Expression,
+  Insert,
+  Load,
+  ObjectName,
+  SelectItem,
+  Update,
+} from '../tree.js';
 import { type Analysis, Unsure } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
@@ -17,16 +26,19 @@ type Written = Map<string, Value>;
 export function readInsert(analysis: Analysis, insert: Insert): readonly Column[] {
   const target = relationOf(analysis, insert.table);
   const scope = scopeOf([target]);
-  const names = insert.columns?.map(({ name }) => name) ?? target.columns.flatMap(({ name, hidden }) => (hidden ? [] : [name]));
+  const names =
+    insert.columns?.map(({ name }) => name) ?? target.columns.flatMap(({ name, hidden }) => (hidden ? [] : [name]));
   const written: Written = new Map();
   for (const row of rowsOf(analysis, scope, insert)) {
     if (row.length > 0 && row.length !== names.length) throw new Unsure('inserts other columns than the table has');
     for (const [index, value] of row.entries()) put(written, names[index] as string, value);
   }
   const given = new Map(written);
-  const inserted = (name: string): Value | undefined => given.get(folded(name)) ?? (hasColumn(target, name) ? NOTHING : undefined);
+  const inserted = (name: string): Value | undefined =>
+    given.get(folded(name)) ?? (hasColumn(target, name) ? NOTHING : undefined);
   const duplicate = duplicateScope(analysis, insert, target, inserted);
-  for (const { column: name, value } of insert.onDuplicate) put(written, name.name, expression(analysis, duplicate, value));
+  for (const { column: name, value } of insert.onDuplicate)
+    put(written, name.name, expression(analysis, duplicate, value));
   move(analysis, insert.table, target, written);
   runsTriggers(analysis, target);
   return returning(analysis, [withWritten(target, written)], insert.returning);
@@ -46,7 +58,10 @@ function duplicateScope(analysis: Analysis, insert: Insert, target: Item, insert
   const { alias, source } = insert;
   if (alias) {
     const names = alias.columns ?? insert.columns?.map(({ name }) => name) ?? target.columns.map(({ name }) => name);
-    items.push({ name: alias.name, columns: names.map((name) => column(aliasOf(name), inserted?.(name) ?? rowOf(insert, inserted))) });
+    items.push({
+      name: alias.name,
+      columns: names.map((name) => column(aliasOf(name), inserted?.(name) ?? rowOf(insert, inserted))),
+    });
   }
   const query = source.kind === 'query' && source.query.kind === 'select' ? source.query : undefined;
   if (query && insert.onDuplicate.length > 0) {
@@ -75,11 +90,20 @@ export function readUpdate(analysis: Analysis, update: Update): readonly Column[
     }
   }
   for (const [item, values] of written) {
-    move(analysis, { name: item.name, ...(item.schema !== undefined && { schema: item.schema }), start: 0, end: 0 }, item, values);
+    move(
+      analysis,
+      { name: item.name, ...(item.schema !== undefined && { schema: item.schema }), start: 0, end: 0 },
+      item,
+      values,
+    );
     runsTriggers(analysis, item);
   }
   filters(analysis, scope, update);
-  return returning(analysis, scope.items.map((item) => withWritten(item, written.get(item) ?? new Map())), update.returning);
+  return returning(
+    analysis,
+    scope.items.map((item) => withWritten(item, written.get(item) ?? new Map())),
+    update.returning,
+  );
 }
 
 export function readDelete(analysis: Analysis, del: Delete): readonly Column[] {
@@ -95,15 +119,24 @@ export function readLoad(analysis: Analysis, load: Load): readonly Column[] {
   const target = relationOf(analysis, load.table);
   for (const field of load.fields) if (field.kind === 'variable') analysis.assigns(field.name, NOTHING, true);
   const written: Written = new Map();
-  for (const { column: name, value } of load.set) put(written, name.name, expression(analysis, scopeOf([target]), value));
+  for (const { column: name, value } of load.set)
+    put(written, name.name, expression(analysis, scopeOf([target]), value));
   move(analysis, load.table, target, written);
   runsTriggers(analysis, target);
   return [];
 }
 
-const scopeOf = (items: readonly Item[]): Scope => ({ ...EMPTY_SCOPE, items, columns: items.flatMap(({ columns }) => columns) });
+const scopeOf = (items: readonly Item[]): Scope => ({
+  ...EMPTY_SCOPE,
+  items,
+  columns: items.flatMap(({ columns }) => columns),
+});
 
-function filters(analysis: Analysis, scope: Scope, { where, orderBy, limit, portion }: Pick<Update, 'where' | 'orderBy' | 'limit' | 'portion'>): void {
+function filters(
+  analysis: Analysis,
+  scope: Scope,
+  { where, orderBy, limit, portion }: Pick<Update, 'where' | 'orderBy' | 'limit' | 'portion'>,
+): void {
   condition(analysis, scope, where);
   const values: Expression[] = [...orderBy.map(({ value }) => value), ...portion];
   for (const value of values) analysis.asks(expression(analysis, scope, value), 'other');
@@ -116,7 +149,8 @@ function put(written: Written, name: string, value: Value): void {
   written.set(key, before ? either([before, value]) : value);
 }
 
-const hasColumn = ({ columns }: Item, name: string): boolean => columns.some((one) => folded(one.name) === folded(name));
+const hasColumn = ({ columns }: Item, name: string): boolean =>
+  columns.some((one) => folded(one.name) === folded(name));
 
 /** The relations of which an assignment can mean a column. */
 function targetsOf(analysis: Analysis, scope: Scope, name: ColumnName): readonly Item[] {
@@ -141,7 +175,8 @@ function runsTriggers({ catalog, effects }: Analysis, { schema, name, temporary 
   const { triggered, codeReachesSession } = catalog.contents;
   // An alias hides which table it is: any trigger counts then.
   const hasTriggers = catalog.relation(schema, name) ? triggered.has(`${schema}\0${name}`) : triggered.size > 0;
-  if (hasTriggers && codeReachesSession) effects.push({ type: 'code', reason: 'runs after a statement that runs a trigger' });
+  if (hasTriggers && codeReachesSession)
+    effects.push({ type: 'code', reason: 'runs after a statement that runs a trigger' });
 }
 
 /** The relation with what has been written to it. */
@@ -153,9 +188,12 @@ const withWritten = (item: Item, written: Written): Item => ({
   }),
 });
 
-function returning(analysis: Analysis, items: readonly Item[], list: readonly SelectItem[] | undefined): readonly Column[] {
+function returning(
+  analysis: Analysis,
+  items: readonly Item[],
+  list: readonly SelectItem[] | undefined,
+): readonly Column[] {
   if (!list) return [];
   const scope = scopeOf(items);
   return readItems(analysis, withAliases(analysis, scope, list), list);
 }
-

@@ -105,7 +105,8 @@ function defaultOf(analysis: Analysis, scope: Scope, { column }: Default): Value
 
 /** What a window is made of: which rows it has, and in which order. */
 export function windowOf(analysis: Analysis, scope: Scope, window: Window | string): Value {
-  const named = (name: string): Value => scope.windows?.get(name.toLowerCase()) ?? unknown('uses a window that is not known');
+  const named = (name: string): Value =>
+    scope.windows?.get(name.toLowerCase()) ?? unknown('uses a window that is not known');
   if (typeof window === 'string') return named(window);
   const { base, partitionBy, orderBy, frame } = window;
   const parts = expressions(analysis, scope, [...partitionBy, ...orderBy.map(({ value }) => value), ...frame]);

@@ -92,7 +92,8 @@ function readJoin(analysis: Analysis, scope: Scope, join: Join, before: Joined):
 function merged(analysis: Analysis, { type, natural, using = [] }: Join, left: Joined, right: Joined): Column[] {
   const [first, second] = type === 'right' ? [right, left] : [left, right];
   if (type === 'full') throw new Unsure('merges columns in a FULL JOIN');
-  if (natural && hasDoubtful(first.columns, second.columns)) throw new Unsure('joins tables by names that are not certain');
+  if (natural && hasDoubtful(first.columns, second.columns))
+    throw new Unsure('joins tables by names that are not certain');
   analysis.visit(first.columns.length + second.columns.length);
   const others = Map.groupBy(second.columns, ({ name }) => folded(name));
   const wanted = natural ? undefined : new Set(using.map(folded));
@@ -101,7 +102,8 @@ function merged(analysis: Analysis, { type, natural, using = [] }: Join, left: J
   const taken = new Set<Column>();
   for (const one of first.columns) {
     const key = folded(one.name);
-    const partners = (wanted === undefined || wanted.has(key)) && !(natural && one.hidden) ? others.get(key) : undefined;
+    const partners =
+      (wanted === undefined || wanted.has(key)) && !(natural && one.hidden) ? others.get(key) : undefined;
     const [partner] = partners ?? [];
     if (!partner) {
       own.push(one);
@@ -124,4 +126,3 @@ function hasDoubtful(left: readonly Column[], right: readonly Column[]): boolean
   const hidden = [...left, ...right].filter((one) => one.hidden);
   return hidden.some(({ name }) => names.has(folded(name)) && right.some((one) => folded(one.name) === folded(name)));
 }
-

@@ -143,7 +143,11 @@ function ordered(
   if (into?.kind === 'variables') {
     for (const [index, target] of into.targets.entries()) {
       if ('local' in target) throw new Unsure('puts values into a variable of a routine');
-      analysis.assigns(target.name, columns[index]?.value ?? unknown('puts other columns into variables than it has'), true);
+      analysis.assigns(
+        target.name,
+        columns[index]?.value ?? unknown('puts other columns into variables than it has'),
+        true,
+      );
     }
   }
   return into ? [] : columns;

@@ -27,7 +27,8 @@ export function relationOf(analysis: Analysis, { schema, name }: ObjectName, ali
     name: alias,
     schema: database,
     // Behind the name may be a temporary table that code has made, and it has what columns it likes.
-    columns: uncertain === undefined ? columns : columns.map((one) => ({ ...one, value: withUnknown(one.value, uncertain) })),
+    columns:
+      uncertain === undefined ? columns : columns.map((one) => ({ ...one, value: withUnknown(one.value, uncertain) })),
     extra: (wanted) => extraOf(relation, wanted),
   };
 }
@@ -46,7 +47,7 @@ function columnsOf(caller: Analysis, relation: Relation): readonly Column[] {
   const analysis = new Analysis(catalog, newSession(relation.schema), caller);
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
-  const made: Shown = { columns, code: analysis.effects.filter(({ type }) => type === 'code') };
+  const made: Shown = { columns, code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store') };
   catalog.derived.set(key, made);
   return shown(caller, made);
 }
@@ -69,7 +70,11 @@ function tableColumns(analysis: Analysis, relation: Relation): Column[] {
     const own = plain[index] as Column;
     if (holding !== undefined) return { ...own, value: unknown(holding, own.value.sources) };
     if (attribute.generated === undefined) return own;
-    const scope = { ...EMPTY_SCOPE, items: [{ name: relation.name, schema: relation.schema, columns: plain }], columns: plain };
+    const scope = {
+      ...EMPTY_SCOPE,
+      items: [{ name: relation.name, schema: relation.schema, columns: plain }],
+      columns: plain,
+    };
     return { ...own, value: computed([own.value, generated(analysis, scope, attribute.generated)]) };
   });
 }
@@ -88,7 +93,10 @@ function viewColumns(analysis: Analysis, relation: Relation): Column[] {
   const { made, reason } = definedBy(analysis, relation);
   return relation.columns.map((attribute, index) => {
     const value = made[index]?.value ?? unknown(reason);
-    return { ...column(attribute.name, { ...value, sources: new Set([...value.sources, attribute.base]) }), ...hiddenOf(attribute) };
+    return {
+      ...column(attribute.name, { ...value, sources: new Set([...value.sources, attribute.base]) }),
+      ...hiddenOf(attribute),
+    };
   });
 }
 
@@ -146,7 +154,7 @@ const METADATA = setOf(`administrable_role_authorizations applicable_roles chara
   innodb_sys_fields innodb_sys_foreign innodb_sys_foreign_cols innodb_sys_tablespaces innodb_metrics innodb_ft_default_stopword`);
 const SERVER_STATE = setOf(`global_status session_status column_masking_policy replication_connection_configuration
   replication_connection_status replication_group_members keyring_component_status processlist_counts users accounts hosts`);
-const MYSQL_SCHEMA = setOf(`db user global_priv tables_priv columns_priv procs_priv proxies_priv roles_mapping role_edges
+const MYSQL_SCHEMA =
+  setOf(`db user global_priv tables_priv columns_priv procs_priv proxies_priv roles_mapping role_edges
   default_roles func plugin component time_zone time_zone_leap_second time_zone_name time_zone_transition
   time_zone_transition_type help_category help_keyword help_relation help_topic engine_cost server_cost servers`);
-

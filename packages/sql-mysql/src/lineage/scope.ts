@@ -81,7 +81,8 @@ export function findColumn(analysis: Analysis, scope: Scope, name: ColumnName): 
   const possible: Value[] = [];
   for (let at: Scope | undefined = scope; at; at = at.parent) {
     const level = lookIn(analysis, at, name, at !== scope || scope.prefersAliases === true);
-    if (level.found) return possible.length === 0 ? level.found : computed([level.found, ...possible, ...level.possible]);
+    if (level.found)
+      return possible.length === 0 ? level.found : computed([level.found, ...possible, ...level.possible]);
     possible.push(...level.possible);
   }
   // Some server may find one that is called otherwise here; if not, it is an error there.
@@ -96,7 +97,8 @@ interface Level {
 
 function lookIn(analysis: Analysis, scope: Scope, name: ColumnName, withAliases: boolean): Level {
   const { catalog } = analysis;
-  const lists = name.table === undefined ? [scope.columns] : itemsNamed(catalog, scope, name).map(({ columns }) => columns);
+  const lists =
+    name.table === undefined ? [scope.columns] : itemsNamed(catalog, scope, name).map(({ columns }) => columns);
   const found: Value[] = [];
   const possible: Value[] = [];
   for (const columns of lists) {
@@ -132,7 +134,11 @@ function matches(columns: readonly Column[], name: string, found: Value[], possi
 const maybeSame = (one: string, other: string): boolean =>
   !(isAscii(one) && isAscii(other)) && loosely(one) === loosely(other);
 
-function itemsNamed(catalog: Catalog, { items }: Scope, { schema, table = '' }: Pick<ColumnName, 'schema' | 'table'>): Item[] {
+function itemsNamed(
+  catalog: Catalog,
+  { items }: Scope,
+  { schema, table = '' }: Pick<ColumnName, 'schema' | 'table'>,
+): Item[] {
   const key = catalog.nameKey(table);
   return items.filter(
     (item) =>
@@ -143,7 +149,11 @@ function itemsNamed(catalog: Catalog, { items }: Scope, { schema, table = '' }: 
 }
 
 /** What `*` and `t.*` stand for; undefined where no relation has that name. */
-export function starOf(catalog: Catalog, scope: Scope, star: Pick<ColumnName, 'schema' | 'table'>): Column[] | undefined {
+export function starOf(
+  catalog: Catalog,
+  scope: Scope,
+  star: Pick<ColumnName, 'schema' | 'table'>,
+): Column[] | undefined {
   const visible = (columns: readonly Column[]): Column[] => columns.filter(({ hidden }) => !hidden);
   if (star.table === undefined) return visible(scope.columns);
   const items = itemsNamed(catalog, scope, star);

@@ -99,7 +99,9 @@ export function maybeAfter(session: Session, effects: readonly Effect[]): Sessio
         return [{ type: 'create', key: effect.key, table: { unread: 'reads a table that may be a temporary one' } }];
       case 'prepare':
       case 'deallocate':
-        return [{ type: 'prepare', name: effect.name, prepared: { unread: 'executes a statement that may be another one' } }];
+        return [
+          { type: 'prepare', name: effect.name, prepared: { unread: 'executes a statement that may be another one' } },
+        ];
       default:
         return [];
     }
@@ -136,7 +138,8 @@ const CHANGES: Changes = {
   code: (before, { reason }) => ({ ...before, uncertain: before.uncertain ?? reason }),
 };
 
-const put = <V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> => new Map([...map, [key, value]]);
+const put = <V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> =>
+  new Map([...map, [key, value]]);
 
 function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
   if (!map.has(key)) return map;

@@ -7,7 +7,19 @@ import { folded } from '../catalog/objects.js';
 import { Unread } from '../lexer.js';
 import type { Reading } from '../reading.js';
 import { statementsOf } from '../texts.js';
-import type { CreateTable, Execute, Explain, Expression, Handler, Head, Prepare, SetItem, Show, Statement } from '../tree.js';
+import type {
+  CallStatement,
+  CreateTable,
+  Execute,
+  Explain,
+  Expression,
+  Handler,
+  Head,
+  Prepare,
+  SetItem,
+  Show,
+  Statement,
+} from '../tree.js';
 import { Analysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
@@ -32,7 +44,12 @@ type Shown = readonly Column[] | { readonly each: Value };
  *
  * @param reading how the client's texts are read, for those in PREPARE
  */
-export function lineageOf(catalog: Catalog, session: Session, statement: Statement, reading: Reading): StatementLineage {
+export function lineageOf(
+  catalog: Catalog,
+  session: Session,
+  statement: Statement,
+  reading: Reading,
+): StatementLineage {
   let before = session;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const lineage = readOnce(catalog, before, statement, reading);
@@ -133,7 +150,7 @@ function read(reader: Reader, statement: Statement): Shown {
       values(statement.values);
       return [];
     case 'call procedure':
-      return called(analysis, statement.arguments, values(statement.arguments));
+      return called(analysis, statement, values(statement.arguments));
     case 'explain':
       return explained(reader, statement);
     case 'prepare':
@@ -169,11 +186,11 @@ function setItems(analysis: Analysis, items: readonly SetItem[]): Shown {
   return [];
 }
 
-function called(analysis: Analysis, list: readonly Expression[], values: readonly Value[]): Shown {
+function called(analysis: Analysis, { procedure, arguments: list }: CallStatement, values: readonly Value[]): Shown {
   const reason = 'calls a procedure, which is not read';
   analysis.moves({ type: 'function', name: 'call' }, computed(values));
   for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(reason), true);
-  analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
+  analysis.runsCode(procedure.schema, reason);
   return { each: unknown(reason) };
 }
 
@@ -196,7 +213,11 @@ function prepared(reader: Reader, { name, from, using }: Prepare): Shown {
     expression(analysis, DUAL, from);
     const reason = 'prepares a text that is not written in it';
     if (name === undefined) return opaque(analysis, reason);
-    analysis.effects.push({ type: 'prepare', name, prepared: { unread: 'executes a statement whose text was not written' } });
+    analysis.effects.push({
+      type: 'prepare',
+      name,
+      prepared: { unread: 'executes a statement whose text was not written' },
+    });
     return [];
   }
   const [statement, ...more] = statementsOf(text, reading);
@@ -247,7 +268,8 @@ function created(analysis: Analysis, statement: CreateTable): Shown {
     ...one,
     value: like ? NOTHING : one.value,
   }));
-  const isComputed = like && catalog.relation(like.schema ?? schema, like.name)?.columns.some((one) => one.generated !== undefined);
+  const isComputed =
+    like && catalog.relation(like.schema ?? schema, like.name)?.columns.some((one) => one.generated !== undefined);
   const unread = 'reads a temporary table with columns that are computed or come in an order that is not followed';
   const as: TemporaryTable = isPlain && !isComputed ? { columns: own } : { unread };
   analysis.effects.push({ type: 'create', key, table: as });
@@ -272,16 +294,61 @@ function handled(analysis: Analysis, { action, table, alias, where, limit, value
   condition(analysis, scope, where);
   readLimit(analysis, scope, limit);
   // The values that the index is asked for.
-  if (values.length > 0) analysis.asks(computed([...columns.map(({ value }) => value), ...expressions(analysis, scope, values)]), 'other');
+  if (values.length > 0)
+    analysis.asks(computed([...columns.map(({ value }) => value), ...expressions(analysis, scope, values)]), 'other');
   return columns;
 }
 
 const HARMLESS_SHOWS: ReadonlySet<string> = new Set([
-  ...['AUTHORS', 'BINARY LOGS', 'CHARACTER SET', 'COLLATION', 'COLUMNS', 'CONTRIBUTORS', 'CREATE DATABASE', 'CREATE EVENT'],
-  ...['CREATE FUNCTION', 'CREATE PACKAGE', 'CREATE PACKAGE BODY', 'CREATE PROCEDURE', 'CREATE SEQUENCE', 'CREATE TABLE'],
-  ...['CREATE TRIGGER', 'CREATE USER', 'CREATE VIEW', 'DATABASES', 'ENGINES', 'EVENTS', 'FUNCTION STATUS', 'GRANTS', 'INDEX'],
-  ...['MASTER STATUS', 'OPEN TABLES', 'PLUGINS', 'PRIVILEGES', 'PROCEDURE STATUS', 'REPLICA STATUS', 'SLAVE STATUS', 'STATUS'],
-  ...['STORAGE ENGINES', 'TABLE STATUS', 'TABLE TYPES', 'TABLES', 'TRIGGERS', 'BINARY LOG STATUS', 'REPLICAS', 'COUNT(*) WARNINGS'],
+  ...[
+    'AUTHORS',
+    'BINARY LOGS',
+    'CHARACTER SET',
+    'COLLATION',
+    'COLUMNS',
+    'CONTRIBUTORS',
+    'CREATE DATABASE',
+    'CREATE EVENT',
+  ],
+  ...[
+    'CREATE FUNCTION',
+    'CREATE PACKAGE',
+    'CREATE PACKAGE BODY',
+    'CREATE PROCEDURE',
+    'CREATE SEQUENCE',
+    'CREATE TABLE',
+  ],
+  ...[
+    'CREATE TRIGGER',
+    'CREATE USER',
+    'CREATE VIEW',
+    'DATABASES',
+    'ENGINES',
+    'EVENTS',
+    'FUNCTION STATUS',
+    'GRANTS',
+    'INDEX',
+  ],
+  ...[
+    'MASTER STATUS',
+    'OPEN TABLES',
+    'PLUGINS',
+    'PRIVILEGES',
+    'PROCEDURE STATUS',
+    'REPLICA STATUS',
+    'SLAVE STATUS',
+    'STATUS',
+  ],
+  ...[
+    'STORAGE ENGINES',
+    'TABLE STATUS',
+    'TABLE TYPES',
+    'TABLES',
+    'TRIGGERS',
+    'BINARY LOG STATUS',
+    'REPLICAS',
+    'COUNT(*) WARNINGS',
+  ],
   ...['SCHEMAS', 'KEYS', 'FIELDS', 'CHARSET', 'INDEXES'],
 ]);
 
@@ -315,18 +382,63 @@ function whereOfShow(analysis: Analysis, where: Expression): Value {
 
 /** Definitions and administration. Their answers say whether it worked. */
 const QUIET_HEADS: ReadonlySet<string> = new Set([
-  ...['alter database', 'alter event', 'alter function', 'alter procedure', 'alter sequence', 'alter user', 'alter view'],
-  ...['alter tablespace', 'create database', 'create event', 'create function', 'create index', 'create procedure', 'create role'],
-  ...['create sequence', 'create tablespace', 'create trigger', 'create user', 'drop database', 'drop event', 'drop function'],
-  ...['drop index', 'drop procedure', 'drop role', 'drop sequence', 'drop tablespace', 'drop trigger', 'drop user', 'drop view'],
-  ...['analyze table', 'check table', 'optimize table', 'repair table', 'flush', 'flush table', 'grant', 'revoke', 'kill', 'lock'],
+  ...[
+    'alter database',
+    'alter event',
+    'alter function',
+    'alter procedure',
+    'alter sequence',
+    'alter user',
+    'alter view',
+  ],
+  ...[
+    'alter tablespace',
+    'create database',
+    'create event',
+    'create function',
+    'create index',
+    'create procedure',
+    'create role',
+  ],
+  ...[
+    'create sequence',
+    'create tablespace',
+    'create trigger',
+    'create user',
+    'drop database',
+    'drop event',
+    'drop function',
+  ],
+  ...[
+    'drop index',
+    'drop procedure',
+    'drop role',
+    'drop sequence',
+    'drop tablespace',
+    'drop trigger',
+    'drop user',
+    'drop view',
+  ],
+  ...[
+    'analyze table',
+    'check table',
+    'optimize table',
+    'repair table',
+    'flush',
+    'flush table',
+    'grant',
+    'revoke',
+    'kill',
+    'lock',
+  ],
   ...['unlock', 'truncate', 'rename user', 'create package', 'drop package'],
 ]);
 const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 'rename table', 'drop database']);
 
 function head(analysis: Analysis, { verb, objects, queries, expressions: list }: Head): Shown {
   const { catalog, session } = analysis;
-  for (const query of queries) analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
+  for (const query of queries)
+    analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
   if (verb === 'get diagnostics') {
     analysis.assigns('', session.diagnostics, true);
     return [];
@@ -344,4 +456,3 @@ function head(analysis: Analysis, { verb, objects, queries, expressions: list }:
   for (const one of list) if (one.kind === 'subquery') expression(analysis, DUAL, one);
   return opaque(analysis, `is a kind of statement that is not followed (${verb})`);
 }
-

@@ -60,7 +60,10 @@ export function either(values: readonly Value[]): Value {
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
   const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
-  return { ...computed(values, kind), ...(telling.length > 0 && telling.every(({ counts }) => counts) && { counts: true }) };
+  return {
+    ...computed(values, kind),
+    ...(telling.length > 0 && telling.every(({ counts }) => counts) && { counts: true }),
+  };
 }
 
 export function withUnknown(value: Value, reason: string | undefined): Value {

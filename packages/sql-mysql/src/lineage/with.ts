@@ -23,7 +23,8 @@ export function withNamed(analysis: Analysis, scope: Scope, { recursive, tables 
   let { named } = scope;
   for (const state of states) {
     const before = named;
-    const read = (): readonly Column[] => (state.columns ??= columnsOf(analysis, state.table, enclosed({ ...scope, named: before })));
+    const read = (): readonly Column[] =>
+      (state.columns ??= columnsOf(analysis, state.table, enclosed({ ...scope, named: before })));
     named = { name: state.table.name, next: before, columns: read };
   }
   return { ...scope, named };

@@ -2,7 +2,7 @@
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
-import { type BaseColumn, folded } from '../catalog/objects.js';
+import { type BaseColumn, folded, isOfServer } from '../catalog/objects.js';
 
 /** Columns that are masked, each by the strictest of the rules that name it. */
 export type MaskedColumns = ReadonlyMap<BaseColumn, AppliedMask>;
@@ -48,13 +48,18 @@ function matching(catalog: Catalog, pattern: string): BaseColumn[] {
   const schema = parts.pop();
   // Names of columns never count with their case; too much is masked rather than too little where those of tables do.
   return catalog.contents.relations
-    .filter((one) => (table?.test(folded(one.name)) ?? true) && (schema?.test(folded(one.schema)) ?? notBuiltIn(one.schema)))
+    .filter(
+      (one) => (table?.test(folded(one.name)) ?? true) && (schema?.test(folded(one.schema)) ?? notBuiltIn(one.schema)),
+    )
     .flatMap(({ columns }) => columns.filter(({ name }) => column.test(folded(name))).map(({ base }) => base));
 }
 
 /** A pattern without a schema is not about the server's own tables. */
-const BUILT_IN: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'mysql', 'sys']);
-const notBuiltIn = (schema: string): boolean => !BUILT_IN.has(folded(schema));
+const notBuiltIn = (schema: string): boolean => !isOfServer(schema);
 
 const matcher = (part: string): RegExp =>
-  new RegExp(`^${folded(part).replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*')}$`);
+  new RegExp(
+    `^${folded(part)
+      .replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&')
+      .replaceAll('*', '.*')}$`,
+  );

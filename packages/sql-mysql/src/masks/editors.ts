@@ -66,12 +66,17 @@ function agreed({ catalog, session }: Rules, value: Value, column: MySqlColumn):
   const base = catalog.column(schema, orgTable, orgName);
   if (!base || value.sources.has(base)) return value;
   const isOfSameTable = [...value.sources].some((one) => one.schema === base.schema && one.table === base.table);
-  if (catalog.contents.flavour === 'mysql' && isOfSameTable) return { ...value, sources: new Set([...value.sources, base]) };
+  if (catalog.contents.flavour === 'mysql' && isOfSameTable)
+    return { ...value, sources: new Set([...value.sources, base]) };
   throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
 }
 
 /** What becomes of a column: undefined, it passes. */
-function maskOf({ catalog, masked, masks, key }: Rules, value: Value | undefined, column: MySqlColumn): CellMask | undefined {
+function maskOf(
+  { catalog, masked, masks, key }: Rules,
+  value: Value | undefined,
+  column: MySqlColumn,
+): CellMask | undefined {
   if (masked.size > 0 && whyNotFollowed(value, catalog) !== undefined) return cellMaskOf({ type: 'null' });
   const rule = value && ruleFor(value, masked);
   const of = maskedAs(value && isJson(catalog, value) ? { ...column, json: true } : column);

@@ -134,13 +134,25 @@ function counted(value: Buffer): Buffer {
 }
 
 /** Undefined: it may stay. What is no value of the column's type is NULL. */
-function maskedText(column: MySqlColumn, mask: CellMask, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
+function maskedText(
+  column: MySqlColumn,
+  mask: CellMask,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Buffer | null | undefined {
   const made = mask(bytes, start, end);
   if (!made) return made;
   return fits(column, made.toString('latin1')) ? conformed(column, made) : null;
 }
 
-function maskedBinary(column: MySqlColumn, mask: CellMask, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
+function maskedBinary(
+  column: MySqlColumn,
+  mask: CellMask,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Buffer | null | undefined {
   const text = textOf(column, bytes, start, end);
   if (!text) return null;
   const made = maskedText(column, mask, text, 0, text.length);

@@ -3,7 +3,14 @@
  * of a statement counts. Does not: what the effects are (lineage), nor what becomes of rows (editors.ts).
  */
 import type { MaskPlan, MaskPlanner, NotFollowed } from '@sluice/analysis';
-import { type AppliedMask, type Facts, type MySqlDialect, type PacketMasking, type SqlCommand, Unmasked } from '@sluice/contract';
+import {
+  type AppliedMask,
+  type Facts,
+  type MySqlDialect,
+  type PacketMasking,
+  type SqlCommand,
+  Unmasked,
+} from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import {
   type Effect,
@@ -80,7 +87,13 @@ export class MySqlMaskSession implements MaskPlanner {
     return catalog.then((late) => this.#plan(late, command, facts, masks, wish));
   }
 
-  #plan(catalog: Catalog, command: SqlCommand, facts: Facts, masks: readonly AppliedMask[], wish: NotFollowed): MaskPlan {
+  #plan(
+    catalog: Catalog,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed,
+  ): MaskPlan {
     const { columns: masked, unmatched } = maskedColumns(catalog, masks);
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const dialect = dialectOf(command);
@@ -103,7 +116,8 @@ export class MySqlMaskSession implements MaskPlanner {
   /** OK packets report what LAST_INSERT_ID() and settings were given, and no mask is between. */
   #refusal(lineage: StatementLineage | undefined, { masked, catalog }: Rules): MaskPlan['refusal'] {
     const stored = lineage?.flows.find(
-      ({ target, value }) => isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
+      ({ target, value }) =>
+        isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
     )?.target;
     if (!stored || masked.size === 0) return undefined;
     const what = stored.type === 'setting' ? `The setting ${stored.name}` : 'LAST_INSERT_ID()';
@@ -138,12 +152,7 @@ export class MySqlMaskSession implements MaskPlanner {
     change(own.effects);
   }
 
-  #packets(
-    { id }: SqlCommand,
-    facts: Facts,
-    lineage: StatementLineage | undefined,
-    rules: Rules,
-  ): PacketMasking {
+  #packets({ id }: SqlCommand, facts: Facts, lineage: StatementLineage | undefined, rules: Rules): PacketMasking {
     const { masked, catalog } = rules;
     const isSecret = masked.size > 0 && (!lineage || touches(lineage, masked, catalog) || touchesTable(facts, masked));
     const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
@@ -209,7 +218,9 @@ const NOTHING_SAID: StatementLineage = {
 };
 
 const defines = ({ actions }: Facts): boolean =>
-  actions.some(({ effects }) => effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'unknown'));
+  actions.some(({ effects }) =>
+    effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'unknown'),
+  );
 
 function dialectOf({ dialect }: SqlCommand): MySqlDialect {
   if (dialect.name !== 'mysql') throw new TypeError(`masks of MySQL do not follow ${dialect.name}`);

@@ -31,7 +31,9 @@ export function touches(lineage: StatementLineage, masked: MaskedColumns, catalo
   const { outputs, each, predicates, conditionsOnUnknown, flows, unknown } = lineage;
   if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
   const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value)];
-  return values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column));
+  return (
+    values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column))
+  );
 }
 
 export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): Use {
@@ -55,7 +57,9 @@ export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog:
   }
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
-  return asked.size + moved.size === 0 ? { use: NO_USE, compared } : { use: { asked: [...asked], moved: [...moved] }, compared };
+  return asked.size + moved.size === 0
+    ? { use: NO_USE, compared }
+    : { use: { asked: [...asked], moved: [...moved] }, compared };
 }
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
@@ -70,12 +74,15 @@ const reads = ({ actions }: Facts): boolean =>
     resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
   );
 
-const writes = ({ actions }: Facts): boolean => actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
+const writes = ({ actions }: Facts): boolean =>
+  actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
 
 /** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
 export function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
   const tables = new Set([...masked.keys()].map(({ table }) => table.toLowerCase()));
   return actions.some(({ resources }) =>
-    resources.some(({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase())),
+    resources.some(
+      ({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase()),
+    ),
   );
 }

@@ -8,7 +8,18 @@ import { type PgType, builtIn } from '@sluice/masking';
 /** How many bytes a value has in a binary row; `counted`: its length stands before it; `short`: one byte says how many. */
 export type Layout = 1 | 2 | 4 | 8 | 'short' | 'counted';
 
-const TYPE = { tiny: 1, short: 2, long: 3, float: 4, double: 5, null: 6, timestamp: 7, longlong: 8, int24: 9, date: 10 } as const;
+const TYPE = {
+  tiny: 1,
+  short: 2,
+  long: 3,
+  float: 4,
+  double: 5,
+  null: 6,
+  timestamp: 7,
+  longlong: 8,
+  int24: 9,
+  date: 10,
+} as const;
 const LATER = { time: 11, datetime: 12, year: 13, bit: 16, json: 245, newDecimal: 246 } as const;
 const TEXTS: ReadonlySet<number> = new Set([15, 249, 250, 251, 252, 253, 254]);
 const FLAG = { unsigned: 0x20, enum: 0x100, set: 0x800 } as const;
@@ -70,7 +81,8 @@ const OIDS: ReadonlyMap<number, number> = new Map([
 /** Character sets in which ASCII is what it is: utf8mb3, utf8mb4, latin1, ascii. By the numbers of their collations. */
 function isReadable(charset: number): boolean {
   if (charset === BINARY_CHARSET) return false;
-  const isUtf8 = (charset >= 192 && charset <= 247) || charset === 33 || charset === 83 || charset === 45 || charset === 46;
+  const isUtf8 =
+    (charset >= 192 && charset <= 247) || charset === 33 || charset === 83 || charset === 45 || charset === 46;
   return isUtf8 || LATIN.has(charset) || (charset >= 255 && charset <= 323) || (charset >= 2048 && charset < 2560);
 }
 const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94]);
@@ -93,7 +105,9 @@ export function fits({ type, flags }: MySqlColumn, text: string): boolean {
   if (!/^-?\d{1,20}$/.test(text)) return false;
   const value = BigInt(text);
   const isUnsigned = (flags & FLAG.unsigned) !== 0;
-  const [least, most] = isUnsigned ? [0n, (1n << BigInt(bits)) - 1n] : [-(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n];
+  const [least, most] = isUnsigned
+    ? [0n, (1n << BigInt(bits)) - 1n]
+    : [-(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n];
   return value >= least && value <= most;
 }
 
