@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { builtIn, detect, detectorFor, ENTITIES, type Entity, maskFor, type Mode, RowMask } from '@sluice/masking';
+import { builtIn, detect, detectorFor, ENTITIES, type Entity, maskFor, type Mode } from '@sluice/masking';
+import { RowMask } from '@sluice/postgres/rows';
 import { parse } from 'yaml';
 import { machine, median, shuffled, spread } from './measure.js';
 

@@ -3,7 +3,7 @@
  * somebody else. Does not: settings, which are in packages/config/src/protocols, or what a protocol does.
  */
 import type { ListenerConfig } from '@sluice/config';
-import { CONTRACT, type Protocol } from '@sluice/contract';
+import { CONTRACT, type Gate, type Lookup, type Protocol, type Target } from '@sluice/contract';
 import type { Replay } from '@sluice/reading';
 import type { SshOptions } from '@sluice/ssh';
 
@@ -51,6 +51,21 @@ export async function loadProtocol(
 function checkContract({ name, contract }: Protocol): void {
   if (contract === CONTRACT) return;
   throw new Error(`Protocol ${name} was made for contract ${String(contract)}; this gateway has ${CONTRACT}.`);
+}
+
+/** Opens a connection of the gateway's own to a target, for looking things up. */
+export type OpenLookup = (reach: Pick<Gate, 'dial' | 'secure' | 'limits'>, target: Target) => Promise<Lookup>;
+
+const LOOKUPS: Readonly<Record<string, () => Promise<OpenLookup>>> = {
+  postgres: async () => (await import('@sluice/postgres')).openLookup,
+  mysql: async () => (await import('@sluice/mysql')).openLookup,
+};
+
+/** @throws Error when a protocol has none */
+export async function lookupOf(name: string): Promise<OpenLookup> {
+  const open = await LOOKUPS[name]?.();
+  if (!open) throw new Error(`There is nothing to look up by protocol "${name}".`);
+  return open;
 }
 
 /** For the thread that reads the record. `packages`: the files of those that the gateway has loaded, by package. */

@@ -1,11 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
-import { openLookup as openMySqlLookup } from '@sluice/mysql';
-import { openLookup } from '@sluice/postgres';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
 import { type Agents, dialVia, secureVia } from '@sluice/agents';
+import { lookupOf } from './protocols.js';
 import type { SshKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
@@ -117,7 +116,7 @@ interface Reach {
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
   const way = new Way(connection, services, 'gateway');
   const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL };
-  const open = connection.protocol === 'mysql' ? openMySqlLookup : openLookup;
+  const open = await lookupOf(connection.protocol);
   const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
   way.arrived();
   return side;

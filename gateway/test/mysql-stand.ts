@@ -48,7 +48,7 @@ listeners:
 control: { port: 0 }
 ${options.sections ?? ''}
 principals:
-  dev: { groups: [engineers] }
+  dev: { groups: [engineers], roles: [user, auditor] }
   eve: { groups: [engineers] }
   ada: { groups: [engineers], roles: [approver, auditor] }
 connections:

@@ -1,11 +1,9 @@
 /**
- * HTTP: each request says for itself who sends it and where to. Owns: how a protocol gets from a request to somebody's
- * visit, what a request is to the rules, and how it is changed on its way. Does not: framing, which is the protocol's. Types
- * only, but for where the gateway's own paths begin.
+ * HTTP: each request says for itself who sends it and where to. Owns: what a request is to the rules, what it proves, and how
+ * it is changed on its way. Does not: the door it comes in by (`Entrance`), and framing, which is the protocol's. Types only, but
+ * for where the gateway's own paths begin, how much it reads there, and an error.
  */
-import type { Admission, Refusal } from './login.js';
 import type { StreamEditor } from './masking.js';
-import type { Gate } from './protocol.js';
 
 /** A header line or a trailer: the name as it was written, and the value without the blanks around it. */
 export type Header = readonly [name: string, value: string];
@@ -15,27 +13,6 @@ export type HttpApi = 'rest';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
-
-/**
- * The door of a listener whose requests each say who they are from. `Gate.entrance`, one per socket. A `Gate` that has one has
- * no principal: all but `secure`, `turn`, `broke`, `signal`, `draining`, `limits` and `words` is for the gates of visits.
- */
-export interface Entrance {
-  /** Where a request goes by its host and its path as sent: the host name first, then the longest prefix; or what the port is for. */
-  route(host: string, path: string): Route | undefined;
-  /**
-   * Whoever the proofs belong to, at the connection of the route. At once where they are known, which is the hot path. The same
-   * principal, connection and address get the same `Visit` object for as long as it lasts: key a pool by it. Without any proof, with
-   * a wrong one, and with a route that does not exist the refusal is the same `wrong-proof`; once somebody is proven, a refusal
-   * for an unknown route or one of no access has a `menu` with the connections they may use.
-   *
-   * @param route undefined: there is none
-   * @param proofs all that the request shows; proofs that differ are refused (`proofs-differ`)
-   */
-  enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal>;
-  /** Answers a request to a path of the gateway's own (`OWN_PATH`). Never rejects. */
-  own(request: OwnRequest): Promise<OwnAnswer>;
-}
 
 export interface Route {
   readonly connection: string;
@@ -49,23 +26,6 @@ export type HttpProof =
   | { readonly type: 'token'; readonly secret: string }
   /** `Secured.certificate` of the connection that the request came by. */
   | { readonly type: 'certificate'; readonly der: Uint8Array };
-
-/** What one principal does at one connection from one address, by however many sockets and streams: a session. */
-export interface Visit {
-  readonly admission: Admission & { readonly target: { readonly http: HttpTarget } };
-  /**
-   * Of the visit. `dial` may be called for as many connections to the target as a pool holds, and command ids count up within the
-   * visit, whatever socket they came by. When `signal` is aborted every request in flight ends, and the pool is closed.
-   */
-  readonly gate: Gate;
-  /** The next id for a command. */
-  nextId(): number;
-  /**
-   * Whether the verdict on such a request can hang on its body, by the rules in force, so that it has to be read whole before it is
-   * asked about: `body` is then 'whole', or 'stream' where it is longer than `limits.message`, which the gate refuses.
-   */
-  needsBody(head: HttpHead): boolean;
-}
 
 /** What the gateway answers itself is small: a body longer than this is refused (413) before it is read on. */
 export const MAX_OWN_BODY_BYTES = 64 * 1024;

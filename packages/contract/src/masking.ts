@@ -1,4 +1,10 @@
 /**
+ * What a protocol is given to change answers with: masks of values, of texts, and editors of streams. Types, and the error of a
+ * result that cannot pass. Does not own how an answer is framed, which is the protocol's.
+ */
+import type { MySqlColumn, ResultDescription } from './sql.js';
+
+/**
  * How the answer to one SQL command has to be changed, and what became of the command. Made by the gate, used by a protocol
  * for the commands that it was given it for. Statements count from 0, in the order of the text.
  */
@@ -12,11 +18,13 @@ export interface Masking {
    *
    * @throws Unmasked when the result is not what was judged, and must not pass
    */
-  rows(statement: number, columns: readonly ResultColumn[]): RowEditor | undefined;
+  rows(statement: number, result: ResultDescription): ResultMasks | undefined;
   /** The same for COPY TO STDOUT, which says no more than how many columns there are and in which format each is. */
-  copy(statement: number, formats: readonly ('text' | 'binary')[]): RowEditor | undefined;
-  /** ErrorResponse or NoticeResponse as the client may have it. */
-  message(bytes: Buffer): Buffer;
+  copy(statement: number, formats: readonly ('text' | 'binary')[]): CopyMasks | undefined;
+  /** For texts that the target sends while it answers the command. */
+  readonly texts: TextMask;
+  /** The target has reported an error. Before the texts of that error are asked about. */
+  failed(): void;
   /** The target has completed a statement. */
   completed(statement: number): void;
 }
@@ -25,8 +33,12 @@ export interface Masking {
 export interface MaskedSession {
   /** The target is ready for a new command: outside a transaction, in one, or in one that has failed. */
   ready(status: 'idle' | 'open' | 'failed'): void;
-  /** A message that belongs to no command: a notice, a notification, a report of a setting. Empty: it does not pass. */
-  message(bytes: Buffer): Buffer;
+  /** For texts that belong to no command that masks anything. */
+  readonly texts: TextMask;
+  /** As `Masking.failed`, for an error that belongs to no such command. */
+  failed(): void;
+  /** Whether a report of this setting (lower case) does not pass: it may say what was masked. */
+  hidesSetting(name: string): boolean;
   /**
    * The target has logged the session in.
    *
@@ -64,31 +76,117 @@ export interface Looked {
   readonly unfit?: { readonly message: string; readonly hint: string };
 }
 
-/** A column as the target describes it. Numbers are object identifiers; 0 where the column is an expression. */
-export interface ResultColumn {
-  readonly name: string;
-  readonly table: number;
-  readonly attribute: number;
-  readonly type: number;
-  readonly typmod: number;
-  readonly format: 'text' | 'binary';
+/**
+ * Masks the value in `bytes` from `start` to `end`. Gives the new value, null for SQL NULL, and undefined when the value may
+ * stay. Never throws. The result is valid until the next call.
+ */
+export interface CellMask {
+  (bytes: Buffer, start: number, end: number): Buffer | null | undefined;
+  /** Does the same in place where the size stays; false and without effect where it does not. */
+  readonly edit?: (bytes: Buffer, start: number, end: number) => boolean;
+  /** It is called for NULL too, with no bytes, and what it gives takes the place of that. */
+  readonly replacesNull?: true;
 }
 
-/** Rewrites the messages that rows are in. Both throw `Unmasked`; nothing of the row in question has passed then. */
-export interface RowEditor {
+/** The masks of one result. The protocol frames its rows; a mask sees one value. */
+export interface ResultMasks {
+  /** One for each column, in order; undefined: its values pass as they are. */
+  readonly cells: readonly (CellMask | undefined)[];
+  /** For rows that are longer than most. One for all results of a session. */
+  readonly room: RowRoom;
+  /** How many bytes of values, and how many values, masks look at without a pause. Rows with more are masked `elsewhere`. */
+  readonly inline: { readonly bytes: number; readonly cells: number };
+  /** Calls `rewrite`, which applies masks without waiting for anything and returns how many values were given another. */
+  here(rewrite: () => number): void;
   /**
-   * Takes messages cut anywhere and gives whole ones. `memory` is where they may lie if they have to be made anew. A promise
-   * where there is so much to look at that others would have to wait: nothing may be pushed before it has settled.
+   * Masks whole rows in another thread, so that others do not wait for them.
+   *
+   * @param framing address of a module of the protocol, which is a `RowFraming`
+   * @param rows memory that nobody else uses: it may be gone afterwards
+   * @param shape what that module needs to know besides; it is cloned
+   * @returns the rows as they may pass. Rejects with `Unmasked`
    */
-  push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer>;
-  /** Bytes that `push` promised have left for the client; `all`: no more of them are to come. */
-  sent(all: boolean): void;
-  /** What is left at the end of the rows. */
-  end(): Buffer;
-  /** Columns that it makes NULL because nothing better is known of them. */
+  elsewhere(framing: string, rows: Buffer, shape: unknown): Promise<Buffer>;
+  /** Columns that are NULL because nothing better is known of them. */
   readonly hidden?: HiddenColumns | undefined;
-  /** At the end of the rows: values among them that it made NULL because it could not read them. Says so once. */
+  /** At the end of the rows: values among them that became NULL because their mask could not read them. Says so once. */
   late?(): HiddenColumns | undefined;
+}
+
+/** What a module of a protocol exports that another thread loads to frame rows. */
+export interface RowFraming {
+  /**
+   * @param rows whole rows, which may be edited where they lie
+   * @param shape as given to `ResultMasks.elsewhere`
+   * @throws Unmasked
+   */
+  maskRows(cells: readonly (CellMask | undefined)[], rows: Buffer, shape: unknown): MaskedRows;
+}
+
+export interface MaskedRows {
+  readonly rows: Buffer;
+  /** How many values were given another. */
+  readonly masked: number;
+}
+
+/** The masks of the data of COPY TO STDOUT, and how it is written. */
+export interface CopyMasks extends ResultMasks {
+  readonly format: CopyFormat;
+}
+
+/** The options of COPY TO that shape its output. Single-byte characters; the defaults are those of the format. */
+export interface CopyFormat {
+  readonly format: 'text' | 'csv' | 'binary';
+  readonly delimiter?: string;
+  readonly null?: string;
+  readonly header?: boolean;
+  readonly quote?: string;
+  readonly escape?: string;
+  /** One for each column: its values are quoted whether they need it or not. */
+  readonly forceQuote?: readonly boolean[];
+}
+
+/** What of the texts that a target sends may pass. */
+export interface TextMask {
+  /** Nothing of them: they may hold masked values. */
+  readonly hidden: boolean;
+  /** The text, with a label in place of each value in it that is looked for. */
+  clean(text: string): string;
+}
+
+/**
+ * The room of a session for rows that are longer than most: a row is masked as a whole, so it is kept until its last byte has
+ * come, and what all sessions keep is bounded.
+ */
+export interface RowRoom {
+  /** Up to so many bytes a row takes no room; and no more of one row is looked at by masks. */
+  readonly limit: number;
+  /** The room that there is for the row that is coming, in bytes. */
+  readonly held: number;
+  /** Settles when there is room for the row that is coming; undefined where there is. Rejects with `Unmasked`. */
+  readonly wait: Promise<void> | undefined;
+  /** The gateway itself is at work on the rows: nobody else makes them late. */
+  isMasking: boolean;
+  /**
+   * A row that is coming has so many bytes, as far as is known.
+   *
+   * @throws Unmasked when it is too long, or there is no more room for the rest of it
+   */
+  admit(bytes: number): void;
+  /** The row that was coming is whole. */
+  arrived(): void;
+  /** Rows that are whole are with the client. */
+  left(): void;
+  /** Something of the rows has moved. */
+  moved(): void;
+  /** Nothing of the rows is kept any more. */
+  clear(): void;
+  /**
+   * The values to be masked in one row have so many bytes.
+   *
+   * @throws Unmasked when they are more than `limit`
+   */
+  look(bytes: number): void;
 }
 
 /** What of a result is NULL in every row and is no value of its mask, so that somebody has to be told. */
@@ -146,24 +244,6 @@ export interface MaskedPackets {
   reset(): void;
 }
 
-/** A column as MySQL and MariaDB describe it (Protocol::ColumnDefinition41). */
-export interface MySqlColumn {
-  readonly schema: string;
-  /** Its alias in the statement, and the table itself; empty where it is an expression. */
-  readonly table: string;
-  readonly orgTable: string;
-  readonly name: string;
-  readonly orgName: string;
-  /** Number of a character set; 63: binary. */
-  readonly charset: number;
-  readonly length: number;
-  readonly type: number;
-  readonly flags: number;
-  readonly decimals: number;
-  /** MariaDB says, to clients that ask, that a text is JSON. */
-  readonly json?: true;
-}
-
 /** Rewrites rows of MySQL, a payload each, however many packets they came in. */
 export interface PacketEditor {
   /** Columns that may be NULL from now on, by their place. */
@@ -171,9 +251,6 @@ export interface PacketEditor {
   /** @throws Unmasked */
   row(payload: Buffer): Buffer;
 }
-
-/** Gives so many bytes, with anything in them. */
-export type Memory = (size: number) => Buffer;
 
 /**
  * Rewrites a stream that has no rows: what could be the start of something to mask is held back until more has come, or
@@ -194,4 +271,9 @@ export interface StreamEditor {
 /** The result must not reach the client. The message is a sentence for the user and says nothing of the values. */
 export class Unmasked extends Error {
   override readonly name = 'Unmasked';
+
+  /** Of rows that masks cannot be applied to. `why`: a phrase. */
+  static because(why: string): Unmasked {
+    return new Unmasked(`The result cannot be masked: ${why}.`);
+  }
 }

@@ -1,12 +1,12 @@
 /**
- * The contract: a `Protocol` knows bytes, the `Gate` knows people, rules and the record. Owns: these two and what passes between
- * them by name. Does not: the words of SQL, SSH and logins, which have files beside it.
+ * The contract: a `Protocol` knows bytes, the `Gate` knows people, rules and the record. Owns: these two, what passes between
+ * them by name, and the doors that lead to a gate. Does not: the words of SQL, SSH, HTTP and logins, which have files beside it.
  */
 import type { Duplex } from 'node:stream';
 import type { Answer } from './decision.js';
 import type { Command } from './command.js';
-import type { Entrance } from './http.js';
-import type { Challenge } from './login.js';
+import type { HttpHead, HttpProof, HttpTarget, OwnAnswer, OwnRequest, Route } from './http.js';
+import type { Admission, Challenge, Refusal } from './login.js';
 import type { Notice } from './reasons.js';
 import type { ResponseEvent } from './response.js';
 import type { Dialect, TextRange } from './sql.js';
@@ -115,6 +115,44 @@ export interface Gate {
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean;
   /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */
   cancel(key: Uint8Array): Promise<void>;
+}
+
+/**
+ * The door of a listener whose requests each say who they are from. `Gate.entrance`, one per socket. A `Gate` that has one has
+ * no principal: all but `secure`, `turn`, `broke`, `signal`, `draining`, `limits` and `words` is for the gates of visits.
+ */
+export interface Entrance {
+  /** Where a request goes by its host and its path as sent: the host name first, then the longest prefix; or what the port is for. */
+  route(host: string, path: string): Route | undefined;
+  /**
+   * Whoever the proofs belong to, at the connection of the route. At once where they are known, which is the hot path. The same
+   * principal, connection and address get the same `Visit` object for as long as it lasts: key a pool by it. Without any proof, with
+   * a wrong one, and with a route that does not exist the refusal is the same `wrong-proof`; once somebody is proven, a refusal
+   * for an unknown route or one of no access has a `menu` with the connections they may use.
+   *
+   * @param route undefined: there is none
+   * @param proofs all that the request shows; proofs that differ are refused (`proofs-differ`)
+   */
+  enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal>;
+  /** Answers a request to a path of the gateway's own (`OWN_PATH`). Never rejects. */
+  own(request: OwnRequest): Promise<OwnAnswer>;
+}
+
+/** What one principal does at one connection from one address, by however many sockets and streams: a session. */
+export interface Visit {
+  readonly admission: Admission & { readonly target: { readonly http: HttpTarget } };
+  /**
+   * Of the visit. `dial` may be called for as many connections to the target as a pool holds, and command ids count up within the
+   * visit, whatever socket they came by. When `signal` is aborted every request in flight ends, and the pool is closed.
+   */
+  readonly gate: Gate;
+  /** The next id for a command. */
+  nextId(): number;
+  /**
+   * Whether the verdict on such a request can hang on its body, by the rules in force, so that it has to be read whole before it is
+   * asked about: `body` is then 'whole', or 'stream' where it is longer than `limits.message`, which the gate refuses.
+   */
+  needsBody(head: HttpHead): boolean;
 }
 
 /** What a protocol can do for a command that waits for people. */

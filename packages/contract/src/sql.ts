@@ -1,4 +1,4 @@
-/** Commands in SQL. Types only. */
+/** Commands in SQL, and results as targets describe them. Types only. */
 
 export interface SqlCommand {
   readonly type: 'sql';
@@ -50,6 +50,39 @@ export interface Parameter {
   readonly value: Uint8Array | null;
   /** What stands in `value` only tells this value from others: it was too long to be kept. */
   readonly unknown?: true;
+}
+
+/** A result as the target describes it, in the terms of its protocol. */
+export type ResultDescription =
+  | { readonly dialect: 'postgres'; readonly columns: readonly PostgresColumn[] }
+  | { readonly dialect: 'mysql'; readonly columns: readonly MySqlColumn[]; readonly format: 'text' | 'binary' };
+
+/** An entry of RowDescription. Numbers are object identifiers; 0 where the column is an expression. */
+export interface PostgresColumn {
+  readonly name: string;
+  readonly table: number;
+  readonly attribute: number;
+  readonly type: number;
+  readonly typmod: number;
+  readonly format: 'text' | 'binary';
+}
+
+/** A column as MySQL and MariaDB describe it (Protocol::ColumnDefinition41). */
+export interface MySqlColumn {
+  readonly schema: string;
+  /** Its alias in the statement, and the table itself; empty where the column is an expression. */
+  readonly table: string;
+  readonly orgTable: string;
+  readonly name: string;
+  readonly orgName: string;
+  /** Number of a character set; 63: binary. */
+  readonly charset: number;
+  readonly length: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly decimals: number;
+  /** MariaDB says, to clients that ask, that a text is JSON. */
+  readonly json?: true;
 }
 
 /** A part of a text: from `start` up to and without `end`. */

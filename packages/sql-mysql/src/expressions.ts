@@ -164,14 +164,23 @@ export abstract class Expressions extends Cursor {
   }
 
   /**
-   * Predicates may follow each other: `a LIKE b IN (c)` is `(a LIKE b) IN (c)`. BETWEEN binds less than the others and to the
-   * right; NOT in front of one binds less than all of them, and does not end what is behind the AND of a BETWEEN.
+   * Predicates may follow each other: `a LIKE b IN (c)` is `(a LIKE b) IN (c)`. But NOT in front of one does not end an operand:
+   * `a LIKE b NOT IN (c)` is `a LIKE (b NOT IN (c))`. BETWEEN binds to the right.
    */
-  #mariaPredicate(negated = true): Expression {
+  #mariaPredicate(): Expression {
+    return this.#mariaSteps(false);
+  }
+
+  /** Behind LIKE and REGEXP. */
+  #mariaOperand(): Expression {
+    return this.deeper(() => this.#mariaSteps(true));
+  }
+
+  #mariaSteps(onlyNegated: boolean): Expression {
     let left = this.#bits(0);
     for (;;) {
       const not = this.isWord('NOT');
-      if (not && !negated) return left;
+      if (onlyNegated && !not) return left;
       const next = this.#mariaStep(left, this.word(not ? 1 : 0), not);
       if (next === left) return left;
       left = next;
@@ -184,16 +193,16 @@ export abstract class Expressions extends Cursor {
         this.skip(not ? 2 : 1);
         const low = this.deeper(() => this.#mariaPredicate());
         this.expectWord('AND');
-        const high = this.deeper(() => this.#mariaPredicate(false));
+        const high = this.deeper(() => this.#mariaPredicate());
         return this.operation(not ? 'not between' : 'between', left, low, high);
       }
       case 'LIKE':
         this.skip(not ? 2 : 1);
-        return this.#like(not, left, () => this.#bits(0));
+        return this.#like(not, left, () => this.#mariaOperand());
       case 'REGEXP':
       case 'RLIKE':
         this.skip(not ? 2 : 1);
-        return this.operation(not ? 'not regexp' : 'regexp', left, this.#bits(0));
+        return this.operation(not ? 'not regexp' : 'regexp', left, this.#mariaOperand());
       case 'IN':
         this.skip(not ? 2 : 1);
         return this.#in(not, left);

@@ -186,6 +186,10 @@ class FilterJudge {
 
   /** How well equality with a value selects: 0 and truth values are equal to what many rows have. */
   #told(outside: Expression): Strength {
+    if (outside.kind === 'operation' && (outside.operator === 'collate' || outside.operator === 'binary')) {
+      const [operand] = outside.operands;
+      return operand ? this.#told(operand) : 'weak';
+    }
     if (this.#values.isUnbound(outside)) {
       this.#values.used = true;
       return 'strong';

@@ -31,6 +31,9 @@ const DANGEROUS: readonly (readonly [RegExp, readonly Effect[], string])[] = [
 /** What it changes ends with the session. */
 const CHANGES_SESSION: ReadonlySet<string> = new Set(['get_lock', 'release_lock', 'release_all_locks']);
 
+/** Forms of the grammar that look like calls. */
+const SYNTAX: ReadonlySet<string> = new Set(['values', 'value', 'interval', 'column_get']);
+
 /** Functions that MySQL has no longer: they became part of something that has to be installed. */
 const MYSQL_UNTIL: Readonly<Record<string, number>> = { md5: 90600, sha: 90600, sha1: 90600 };
 
@@ -46,6 +49,7 @@ export function callFacts({ name, schema, native }: Call, reading: Reading): Cal
 }
 
 function isBuiltIn(name: string, { flavour, version }: Reading): boolean {
+  if (SYNTAX.has(name)) return true;
   if (flavour === 'mariadb') return MARIADB_FUNCTIONS.has(name);
   const until = Object.hasOwn(MYSQL_UNTIL, name) ? MYSQL_UNTIL[name] : undefined;
   return until === undefined ? MYSQL_FUNCTIONS.has(name) : version < until;

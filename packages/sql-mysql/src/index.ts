@@ -1,7 +1,7 @@
 /** The SQL of MySQL and MariaDB: what a text says, and what a statement does. */
 export { type AnalysisContext, analyze } from './analyze.js';
 export { MySqlLanguage } from './language.js';
-export { Unread } from './lexer.js';
+export { type Tokens, Unread, tokensOf } from './lexer.js';
 export { type Reading, readingOf, unreadable } from './reading.js';
 export { rangesOf, statementsOf } from './texts.js';
 export type * from './tree.js';

@@ -161,7 +161,7 @@ class Lexer {
       case 46: // .
         return this.#dot();
       case 64: // @
-        return this.#at_();
+        return this.#atSign();
       case 63: // ?
         return this.#take('parameter', 1);
       case 92: // \
@@ -450,7 +450,7 @@ class Lexer {
   }
 
   /** `@name`, `@'name'`, `@@` in front of the name of a setting. */
-  #at_(): void {
+  #atSign(): void {
     const start = this.#at;
     const next = this.#code(1);
     if (next === 64) return this.#take('operator', 2);
@@ -555,7 +555,7 @@ function commentEnd(source: string, from: number, levels: number): number {
 }
 
 function hasOpenQuote(text: string): boolean {
-  return [...'`"\''].some((mark) => text.split(mark).length % 2 === 0);
+  return ['`', '"', "'"].some((mark) => text.split(mark).length % 2 === 0);
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', 0: '\0', Z: '\x1a' };

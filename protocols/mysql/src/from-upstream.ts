@@ -26,10 +26,9 @@ export class FromUpstream {
   #partial: Buffer[] = [];
   #size = 0;
   #needed = HEADER;
-  /** Bytes of the current row that are still to come; whether its next packet belongs to it; whether the record has it. */
+  /** Bytes of the current row that are still to come, and whether its next packet belongs to it. */
   #passing = 0;
   #chain = false;
-  #recorded = false;
   /** Where, in the current chunk, the bytes start that the client has not been sent, and that the record has not. */
   #run = 0;
   #from = 0;
@@ -132,21 +131,20 @@ export class FromUpstream {
 
   /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
   #rowPacket(chunk: Buffer, at: number, size: number): void {
-    const { recorder, turn } = this.#shared;
-    const running = turn?.running;
+    const running = this.#shared.turn?.running;
     this.#number(chunk, at);
     this.#passing = size;
     if (running) {
-      // Whether a row is recorded is decided once: the record has whole ones.
-      if (!this.#chain) this.#recorded = recorder.fits(running, this.#unrecorded(at) + HEADER + size);
-      if (!this.#recorded) this.#take(chunk, at);
+      this.#admit(running, chunk, at, HEADER + size);
       running.bytes += HEADER + size;
     }
     this.#chain = size === MAX_PACKET;
   }
 
-  #unrecorded(at: number): number {
-    return at - this.#from;
+  /** The record has whole packets, in order, up to the first that does not fit. */
+  #admit(running: Running, chunk: Buffer, at: number, size: number): void {
+    const wasOpen = !running.full;
+    if (!this.#shared.recorder.fits(running, at - this.#from + size) && wasOpen) this.#take(chunk, at);
   }
 
   #number(chunk: Buffer, at: number): void {
@@ -157,10 +155,8 @@ export class FromUpstream {
 
   /** The record takes what lies between the last mark and here. */
   #take(chunk: Buffer, to: number): void {
-    const { turn, recorder, limits } = this.#shared;
-    const size = to - this.#from;
-    if (turn?.running && size > 0 && turn.running.kept + size <= limits.recorded)
-      recorder.take(turn.running, chunk.subarray(this.#from, to));
+    const { turn, recorder } = this.#shared;
+    if (turn?.running && to > this.#from) recorder.take(turn.running, chunk.subarray(this.#from, to));
     this.#from = to;
   }
 
@@ -199,7 +195,7 @@ export class FromUpstream {
     if (instead === undefined) {
       this.#number(chunk, at);
       if (turn.running) {
-        if (!this.#shared.recorder.fits(turn.running, next - this.#from)) this.#take(chunk, at);
+        this.#admit(turn.running, chunk, at, next - at);
         turn.running.bytes += next - at;
       }
     } else this.#replace(turn, chunk, at, next, instead === 'nothing' ? undefined : instead);

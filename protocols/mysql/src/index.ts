@@ -16,6 +16,8 @@ import { NATIVE, SHA2 } from './scramble.js';
 import { Session, type Sessions } from './session.js';
 import { openUpstream } from './upstream.js';
 
+export { openLookup } from './lookup.js';
+
 /** What the listener says. */
 export interface MySqlOptions {
   /** What clients are told before anybody knows who they are; undefined: what the last target has said of itself. */
@@ -141,5 +143,3 @@ async function unreadyFor(admitted: Admission, gate: Gate, database: string | un
 }
 
 const NEVER = new AbortController().signal;
-
-export { openLookup } from './lookup.js';

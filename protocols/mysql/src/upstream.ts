@@ -204,10 +204,10 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 }
 
 /** How long a target may take to close a connection that is not needed any more. */
-const MAX_CLOSE_MS = 5_000;
+export const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
-/** Nothing but what the gateway itself needs. */
+/** Of the gateway's own. */
 export const NO_WISHES: Wishes = {
   capabilities: 0,
   charset: UTF8MB4,

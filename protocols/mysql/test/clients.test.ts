@@ -3,12 +3,14 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import type { Patience, SqlCommand } from '@sluice/contract';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MySqlServer, missingMySql, startMySql } from '@sluice/testkit';
 import mysql2 from 'mysql2';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { framed } from '../src/packets.js';
 import { DENIED, type MySqlStand, TOKEN, allow, openStand, sensible } from './stand.js';
 
 const SETUP = `
@@ -302,27 +304,67 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     await expect(through.query('SELECT 1')).rejects.toThrow();
   });
 
-  test('commands that are sent before the answer to the last one each get their own', async () => {
-    stand.judge = (command) => (command.text.includes('2') ? DENIED : sensible(command));
-    const raw = mysql2.createConnection({ host: '127.0.0.1', port: stand.port, user: 'ada%shop', password: TOKEN });
-    const stream = (raw as unknown as { stream: import('node:net').Socket }).stream;
-    await new Promise<void>((done, failed) => raw.connect((error) => (error ? failed(error) : done())));
+  /** A logged-in client whose packets a test writes itself. */
+  const rawClient = async (): Promise<{ send(...payloads: Buffer[]): void; said(): string; end(): void }> => {
+    const client = mysql2.createConnection({ host: '127.0.0.1', port: stand.port, user: 'ada%shop', password: TOKEN });
+    client.on('error', () => undefined);
+    const { stream } = client as unknown as { stream: Socket };
+    await new Promise<void>((done, refused) => client.connect((error) => (error ? refused(error) : done())));
     const answers: Buffer[] = [];
     stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => answers.push(chunk));
-    stream.write(
-      Buffer.concat(
-        ['SELECT 1', 'SELECT 2', 'SELECT 3'].map((text) => {
-          const payload = Buffer.from(`\x03${text}`);
-          return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload]);
-        }),
-      ),
-    );
-    await expect.poll(() => Buffer.concat(answers).toString('latin1')).toMatch(/1[\s\S]*no-drop[\s\S]*3/);
-    raw.destroy();
+    return {
+      send: (...payloads) => void stream.write(Buffer.concat(payloads.map((one) => framed(one, 0)))),
+      said: () => Buffer.concat(answers).toString('latin1'),
+      end: () => client.destroy(),
+    };
+  };
+
+  test('commands that are sent before the answer to the last one each get their own', async () => {
+    stand.judge = (command) => (command.text.includes('2') ? DENIED : sensible(command));
+    const raw = await rawClient();
+    raw.send(...['SELECT 1', 'SELECT 2', 'SELECT 3'].map((text) => Buffer.from(`\x03${text}`)));
+    await expect.poll(raw.said).toMatch(/1[^]*no-drop[^]*3/);
+    raw.end();
   });
 
   test('a cursor: rows are fetched in parts, and recorded as one answer', async () => {
+    const raw = await rawClient();
+    const text = 'SELECT id, person FROM visits WHERE id <= 3 ORDER BY id';
+    raw.send(Buffer.from(`\x16${text}`));
+    await expect.poll(() => raw.said().length).toBeGreaterThan(20);
+    const id = Buffer.from(raw.said(), 'latin1').subarray(5, 9);
+    const readOnlyCursor = Buffer.from([1, 1, 0, 0, 0]);
+    raw.send(Buffer.concat([Buffer.from([0x17]), id, readOnlyCursor]));
+    const fetch = Buffer.concat([Buffer.from([0x1c]), id, Buffer.from([2, 0, 0, 0])]);
+    await expect.poll(() => stand.recorded.some(({ type }) => type === 'end')).toBe(true);
+    expect(raw.said()).not.toContain('ana');
+    raw.send(fetch);
+    await expect.poll(raw.said).toContain('ana');
+    raw.send(fetch);
+    await expect.poll(() => stand.recorded.filter(({ type }) => type === 'end').length).toBe(3);
+    expect(stand.recorded.filter(({ type }) => type === 'end')).toMatchObject([
+      { outcome: 'suspended' },
+      { outcome: 'suspended' },
+      { outcome: 'ok', rows: 3 },
+    ]);
+    expect(stand.replayed(text).rows.map(([one]) => one)).toEqual(['1', '2', '3']);
+    raw.send(fetch);
+    await expect.poll(raw.said).toMatch(/no open cursor|fetch|cursor/i);
+    raw.end();
+  });
+
+  test('the columns of a table for completion, as the command line clients ask for them', async () => {
+    const raw = await rawClient();
+    raw.send(Buffer.from('\x04visits\0'));
+    await expect.poll(raw.said).toMatch(/person|Unknown command/);
+    expect(stand.asked.map(({ text }) => text)).toContain('SHOW COLUMNS FROM `visits`');
+    raw.send(Buffer.from('\x0e'));
+    await expect.poll(() => Buffer.from(raw.said(), 'latin1').subarray(-11).toString('hex')).toMatch(/^07000001000000/);
+    raw.end();
+  });
+
+  test('PyMySQL', async () => {
     const python = `
 import pymysql, pymysql.cursors, sys
 c = pymysql.connect(host='127.0.0.1', port=${stand.port}, user='ada%shop', password='${TOKEN}')

@@ -8,6 +8,7 @@ import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { isTlsRequest, readGreeting, readResponse } from '../src/handshake.js';
+import { openLookup } from '../src/lookup.js';
 import { LoginExchange, type Step } from '../src/login.js';
 import { Fields } from '../src/packets.js';
 import { NATIVE, SHA2, nativeProof, newNonce, sha2Proof } from '../src/scramble.js';
@@ -169,6 +170,27 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
     opened.stream.destroy();
     return opened.server.flavour;
   };
+  test('the gateway looks things up on a connection of its own', async () => {
+    const { host, user, password } = server;
+    const gate = {
+      dial: async () => connect({ host: server.host, port: server.port }),
+      secure: () => Promise.reject(new Error('no TLS here')),
+      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 5_000 },
+    };
+    const lookup = await openLookup(gate, { host, user, password, tls: 'disable', options: {} });
+    expect(await lookup.query("SELECT 1, NULL, 'x' UNION SELECT 2, 'y', ''")).toEqual([
+      ['1', null, 'x'],
+      ['2', 'y', ''],
+    ]);
+    expect(await lookup.query('SET @a = 1')).toEqual([]);
+    await expect(lookup.query('SELECT * FROM test.nowhere')).rejects.toMatchObject({
+      name: 'QueryError',
+      sqlstate: '42S02',
+    });
+    expect(await lookup.query('SELECT @a')).toEqual([['1']]);
+    lookup.close();
+  });
+
   const users = { mariadb: ['signer', 'native'], mysql: ['fresh', 'again'] }[flavour];
 
   test.each(users)('%s, with TLS and without, and not with another secret', async (user) => {

@@ -1,10 +1,10 @@
-import type { ResultColumn } from '@sluice/contract';
+import type { PostgresColumn, ResultDescription } from '@sluice/contract';
 import { Reader } from '@sluice/wire';
 
 /** Body of a RowDescription (55.7): one entry for each column, in order. */
-export function resultColumns(body: Buffer): ResultColumn[] {
+export function resultDescription(body: Buffer): ResultDescription {
   const reader = new Reader(body);
-  const columns: ResultColumn[] = [];
+  const columns: PostgresColumn[] = [];
   for (let left = reader.int16() & 0xffff; left > 0; left--) {
     const name = reader.cstring();
     const table = reader.int32() >>> 0;
@@ -14,7 +14,7 @@ export function resultColumns(body: Buffer): ResultColumn[] {
     const typmod = reader.int32();
     columns.push({ name, table, attribute, type, typmod, format: reader.int16() === 1 ? 'binary' : 'text' });
   }
-  return columns;
+  return { dialect: 'postgres', columns };
 }
 
 /** Body of a CopyOutResponse (55.7): the format of each column. */

@@ -1,10 +1,11 @@
-import type { RowEditor } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
-import { copyFormats, parameterTypes, resultColumns } from './description.js';
+import { copyFormats, parameterTypes, resultDescription } from './description.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, F, HEADER, NOTHING, message, messageLength, readErrorFields } from './messages.js';
 import { type Owed, type Running, statementOf } from './pipeline.js';
+import { CopyDataEditor, DataRowEditor, type RowEditor } from './masked/editor.js';
+import { filterMessage, filterNotification } from './masked/messages.js';
 import { Outflow } from './outflow.js';
 import { checkPinned } from './settings.js';
 
@@ -135,7 +136,7 @@ export class FromUpstream {
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
         checkPinned(new Reader(chunk, at + HEADER, end));
-        return this.#aside(tag, chunk, at, end);
+        return this.#setting(chunk, at, end);
       case B.errorResponse:
         return this.#error(chunk, at, end);
       default:
@@ -160,10 +161,19 @@ export class FromUpstream {
     if (!masks) return undefined;
     const command = pipeline.head?.command;
     const bytes = chunk.subarray(at, end);
-    const clean = tag === B.noticeResponse && command?.masking ? command.masking.message(bytes) : masks.message(bytes);
+    const texts = (tag === B.noticeResponse && command?.masking?.texts) || masks.texts;
+    const clean = tag === B.noticeResponse ? filterMessage(bytes, texts) : filterNotification(bytes, texts);
     if (clean === bytes) return undefined;
     this.#out.instead(command, chunk, at, end, clean);
     return clean;
+  }
+
+  /** A report of a setting. What it says may not be for the client: it does not pass then. */
+  #setting(chunk: Buffer, at: number, end: number): Buffer | undefined {
+    const name = new Reader(chunk, at + HEADER, end).cstring().toLowerCase();
+    if (!this.#shared.masks?.hidesSetting(name)) return undefined;
+    this.#out.instead(this.#shared.pipeline.head?.command, chunk, at, end, NOTHING);
+    return NOTHING;
   }
 
   /** The allow-list: which message may answer which. */
@@ -233,7 +243,8 @@ export class FromUpstream {
         this.#out.passed(command, chunk, at, end);
         return this.#out.editedBy(command, chunk, at, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER, end));
-          return command.masking?.copy(statementOf(head, command), formats);
+          const masks = command.masking?.copy(statementOf(head, command), formats);
+          return masks && new CopyDataEditor(masks);
         });
       case B.copyDone:
         return this.#copyDone(command, chunk, at, end);
@@ -275,9 +286,10 @@ export class FromUpstream {
   #columns(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
-    return this.#out.editedBy(command, chunk, at, () =>
-      command.masking?.rows(statement, resultColumns(chunk.subarray(at + HEADER, end))),
-    );
+    return this.#out.editedBy(command, chunk, at, () => {
+      const masks = command.masking?.rows(statement, resultDescription(chunk.subarray(at + HEADER, end)));
+      return masks && new DataRowEditor(masks);
+    });
   }
 
   /** Only a statement that we know to be COPY FROM STDIN may put the target into that mode. */
@@ -300,9 +312,11 @@ export class FromUpstream {
       return undefined;
     }
     this.#out.take(command, chunk, at);
-    const rest = this.#out.masked(() => editor.end());
-    if (this.#out.discarding) return rest;
-    return rest.length === 0 ? undefined : Buffer.concat([rest, chunk.subarray(at, end)]);
+    const rest = this.#out.masked(() => {
+      editor.end();
+      return NOTHING;
+    });
+    return this.#out.discarding ? rest : undefined;
   }
 
   #completed(command: Running, tag: string): void {
@@ -322,7 +336,9 @@ export class FromUpstream {
     if (fatal) this.saidFatal = true;
     const ours = head?.refused !== undefined && head.refused.code === code && !fatal;
     // Undefined: the error may pass as it is.
-    const cleaned = head?.command?.masking?.message(bytes) ?? this.#shared.masks?.message(bytes);
+    const masks = head?.command?.masking ?? this.#shared.masks;
+    masks?.failed();
+    const cleaned = masks && filterMessage(bytes, masks.texts);
     const clean = cleaned === bytes ? undefined : cleaned;
     if (!head || fatal) return clean;
     if (head.type === 'look') return lookFailed(head);

@@ -1,7 +1,8 @@
-import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, type RowEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { NOTHING, messageLength } from './messages.js';
+import type { RowEditor } from './masked/editor.js';
 import type { Running } from './pipeline.js';
 import { hiddenColumns, unmaskable } from './refusal.js';
 
@@ -186,7 +187,7 @@ export class Outflow {
   /** Behind the rows: what only showed in them. */
   announceLate(command: Running, chunk: Buffer, at: number): void {
     if (!command.editor || command.editor === 'pass' || this.discarding) return;
-    const late = command.editor.late?.();
+    const late = command.editor.late();
     if (late) this.#announce(command, chunk, at, late);
   }
 

@@ -1,5 +1,6 @@
-import type { Allow, Masking, RowEditor, StatementEffect } from '@sluice/contract';
+import type { Allow, Masking, StatementEffect } from '@sluice/contract';
 import type { Recorded } from '@sluice/wire';
+import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */

@@ -79,7 +79,8 @@ const NOTHING_PASSES: Masking = {
   copy: () => {
     throw new Unmasked('Nothing passes.');
   },
-  message: (bytes) => bytes,
+  texts: { hidden: false, clean: (text) => text },
+  failed: () => undefined,
   completed: () => undefined,
 };
 
@@ -90,7 +91,9 @@ function play(exchanges: readonly Exchange[], hidden: boolean): Talk {
       ? { ...answer, masking: NOTHING_PASSES }
       : answer;
   };
-  const masks = hidden ? { ready: () => undefined, message: (bytes: Buffer) => bytes } : undefined;
+  const masks = hidden
+    ? { ready: () => undefined, failed: () => undefined, hidesSetting: () => false, texts: NOTHING_PASSES.texts }
+    : undefined;
   const session = talk({ message: 64 * 1024, judge, ...(masks && { masks }) });
   for (const { from, bytes } of exchanges) {
     if (from === 'client') session.client(bytes);

@@ -21,7 +21,9 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
   const session = talk({
     masks: {
       ready: () => undefined,
-      message: (bytes) => bytes,
+      texts: { hidden: false, clean: (text) => text },
+      failed: () => undefined,
+      hidesSetting: () => false,
       pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       needsLookAfterChange: false,
@@ -46,9 +48,9 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
         runsCode,
         rows: () => undefined,
         copy: () => undefined,
-        message: (bytes) => {
+        texts: { hidden: false, clean: (text) => text },
+        failed: () => {
           if (runsCode) due = true;
-          return bytes;
         },
         completed: () => {
           if (runsCode) due = true;

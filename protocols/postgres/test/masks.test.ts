@@ -1,7 +1,19 @@
-import { type Answer, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
+import {
+  type Answer,
+  type CellMask,
+  type Masking,
+  type ResultMasks,
+  type RowRoom,
+  type SqlCommand,
+  type TextMask,
+  Unmasked,
+} from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { B, message } from '../src/messages.js';
+import { maskRows } from '../src/masked/framing.js';
+import { ownRoom } from '../src/masked/room.js';
 import * as t from './talk.js';
 import { sensible, type Talk, allow, reply, talk } from './talk.js';
 
@@ -19,8 +31,15 @@ const answerAll = async (): Promise<void> => {
   }
 };
 
+/** Tells when rows have moved, and when they have left. */
+const roomOf = (told: string[]): RowRoom => ({
+  ...ownRoom(),
+  moved: () => void told.push('moved'),
+  left: () => void told.push('left'),
+});
+
 /**
- * A session whose masks write an X over each cell that is `secret`, in another thread where the statement has "long" in it. Statements with "stop" in them are not what was judged;
+ * A session whose masks write an X over each `secret` in a cell, in another thread where the statement has "long" in it. Statements with "stop" in them are not what was judged;
  * with "late", that shows at a row; with "hidden", the client is told something of its columns. `set` changes the session.
  */
 function masked(
@@ -28,31 +47,43 @@ function masked(
   flushed?: () => Promise<void>,
 ): Masked {
   const told: string[] = [];
-  const hide = (bytes: Buffer): Buffer =>
-    Buffer.from(bytes.toString('latin1').replaceAll('secret', 'XXXXXX'), 'latin1');
-  const editor = (text: string) => {
-    let kept = Buffer.alloc(0);
+  const texts: TextMask = { hidden: false, clean: (text) => text.replaceAll('secret', 'XXXXXX') };
+  const resultMasks = (text: string): ResultMasks => {
+    let found = false;
+    const hide: CellMask = (bytes, start, end) => {
+      const text = bytes.toString('latin1', start, end);
+      if (!text.includes('secret')) return undefined;
+      found = true;
+      return Buffer.from(text.replaceAll('secret', 'XXXXXX'));
+    };
+    const here = (rewrite: () => number): void => {
+      rewrite();
+      if (found && text.includes('late')) throw new Unmasked('A row cannot be masked.');
+    };
+    const limit = text.includes('long') ? 0 : Infinity;
     return {
-      push: (bytes: Buffer): Buffer | Promise<Buffer> => {
-        kept = Buffer.concat([kept, bytes]);
-        let at = 0;
-        while (kept.length - at >= 5 && kept.length - at > kept.readInt32BE(at + 1)) at += 1 + kept.readInt32BE(at + 1);
-        const whole = kept.subarray(0, at);
-        kept = Buffer.from(kept.subarray(at));
-        const fails = text.includes('late') && whole.includes('secret');
-        if (text.includes('long') && whole.length > 0) {
-          const copy = Buffer.from(whole);
-          return new Promise((resolve, reject) =>
-            elsewhere.push(() => (fails ? reject(new Unmasked('A row cannot be masked.')) : resolve(hide(copy)))),
-          );
-        }
-        if (fails) throw new Unmasked('A row cannot be masked.');
-        return hide(whole);
+      cells: [hide],
+      room: roomOf(text.includes('huge') ? told : []),
+      inline: { bytes: limit, cells: limit },
+      here,
+      elsewhere: (_, rows, shape) => {
+        const copy = Buffer.from(rows);
+        return new Promise((resolve, reject) =>
+          elsewhere.push(() => {
+            try {
+              let made = copy;
+              here(() => {
+                const { rows, masked } = maskRows([hide], copy, shape);
+                made = rows;
+                return masked;
+              });
+              resolve(made);
+            } catch (error) {
+              reject(error as Unmasked);
+            }
+          }),
+        );
       },
-      sent: (all: boolean) => {
-        if (text.includes('huge')) told.push(all ? 'sent all' : 'sent some');
-      },
-      end: () => (text.includes('tail') ? reply.copyData('tail') : Buffer.alloc(0)),
       ...(text.includes('hidden') && { hidden: { columns: { size: 1 } as const, notice: NOTICE } }),
       ...(text.includes('behind') && { late: () => ({ columns: { malformed: 1 } as const, notice: NOTICE }) }),
       ...(text.includes('told before') && { hidden: { columns: { size: 1, name: 2 } as const } }),
@@ -61,20 +92,23 @@ function masked(
   const maskingOf = (text: string): Masking => ({
     changesSession: text.startsWith('set'),
     runsCode: false,
-    rows: (statement, columns) => {
+    rows: (statement, { columns }) => {
       told.push(`rows ${statement} ${columns.map(({ name }) => name).join()}`);
       if (text.includes('stop')) throw new Unmasked('That is another result.');
-      return columns.some(({ name }) => name === 'open') ? undefined : editor(text);
+      return columns.some(({ name }) => name === 'open') ? undefined : resultMasks(text);
     },
-    copy: () => editor(text),
-    message: hide,
+    copy: () => ({ ...resultMasks(text), format: { format: 'text' } }),
+    texts,
+    failed: () => undefined,
     completed: (statement) => told.push(`completed ${statement}`),
   });
   const session = talk({
     ...(flushed && { flushed }),
     masks: {
       ready: (status) => told.push(status),
-      message: hide,
+      texts,
+      failed: () => undefined,
+      hidesSetting: (name) => name === 'secret',
       pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       needsLook: false,
@@ -126,11 +160,14 @@ describe('rows that another thread masks, and that are long', () => {
     }
     expect(Math.floor((size(session) / MIB) * 2)).toBe(5);
     await take();
-    expect(session.told.filter((one) => one.startsWith('sent'))).toEqual([
-      'sent some',
-      'sent some',
-      'sent all',
-      'sent all',
+    // Two slices are taken, then the last one, and nothing is left behind it.
+    expect(session.told.filter((one) => one === 'moved' || one === 'left').slice(-6)).toEqual([
+      'moved',
+      'moved',
+      'moved',
+      'left',
+      'moved',
+      'left',
     ]);
     expect(session.conversation.wants('upstream')).toBe(true);
     session.replies(reply.ready('I'), reply.columns('a'), reply.row('secret'), reply.complete('SELECT 1'));
@@ -344,7 +381,7 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
     test('comes before COPY begins, and never among its data', () => {
       const session = masked();
       session.client(t.query('copy hidden'), t.query('select 2'));
-      replies(session, reply.copyOut, reply.copyData('secret'), reply.copyData('x'), reply.copyDone);
+      replies(session, reply.copyOut, reply.copyData('secret\n'), reply.copyData('x\n'), reply.copyDone);
       replies(session, reply.complete('COPY 2'), reply.ready('I'));
       replies(session, reply.columns('open'), reply.row('2'), reply.complete('SELECT 1'), reply.ready('I'));
       expect(session.toClient()).toEqual(['N', 'H', 'd', 'd', 'c', 'C', 'Z I', 'T', 'D', 'C', 'Z I']);
@@ -361,7 +398,14 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
         t.execute(''),
         t.sync,
       );
-      replies(session, reply.copyOut, reply.copyData('x'), reply.copyDone, reply.complete('COPY 1'), reply.ready('I'));
+      replies(
+        session,
+        reply.copyOut,
+        reply.copyData('x\n'),
+        reply.copyDone,
+        reply.complete('COPY 1'),
+        reply.ready('I'),
+      );
       replies(session, reply.parsed, reply.bound, reply.columns('a'), reply.row('x'), reply.suspended, reply.row('x'));
       replies(session, reply.complete('SELECT 1'), reply.ready('I'));
       expect(session.toClient()).toEqual(
@@ -494,19 +538,27 @@ describe.each(Object.entries(CUTS))('masks, %s', (_, cut) => {
     expect(session.toClient()).toEqual(['E 42501', 'Z I']);
   });
 
-  test('COPY data passes through the mask, and what it kept comes before the end', () => {
+  test('COPY data passes through the mask, but not a row that is cut off by the end', () => {
     const session = masked();
-    session.client(t.query('copy tail to stdout'));
-    replies(
-      session,
-      reply.copyOut,
-      reply.copyData('secret'),
-      reply.copyDone,
-      reply.complete('COPY 1'),
-      reply.ready('I'),
-    );
+    session.client(t.query('copy a to stdout'), t.query('copy a to stdout'));
+    const end = [reply.copyDone, reply.complete('COPY 1'), reply.ready('I')];
+    replies(session, reply.copyOut, reply.copyData('secret\nx'), reply.copyData('y\n'), ...end);
     expect(session.toClient()).toEqual(['H', 'd', 'd', 'c', 'C', 'Z I']);
-    expect(sent(session)).not.toContain('secret');
+    expect(sent(session)).toContain('XXXXXX\n');
+    expect(sent(session)).toContain('xy\n');
+    replies(session, reply.copyOut, reply.copyData('x\nsecret'), ...end);
+    expect(session.toClient()).toEqual(['H', 'd', 'E 42501', 'Z I']);
+    expect(`${sent(session)}${recorded(session)}`).not.toContain('secret');
+  });
+
+  test('a report of a setting that may say what was masked does not pass', () => {
+    const session = masked();
+    const report = (name: string): Buffer => message(B.parameterStatus, name, 'value');
+    session.client(t.query('select a'));
+    replies(session, report('application_name'), report('Secret'), reply.columns('a'), report('SECRET'));
+    replies(session, reply.row('x'), reply.complete('SELECT 1'), reply.ready('I'));
+    expect(session.toClient()).toEqual(['S', 'T', 'D', 'C', 'Z I']);
+    expect(`${sent(session)}${recorded(session)}`.toLowerCase()).not.toContain('secret');
   });
 
   test('errors and notices, those that belong to no command too', () => {

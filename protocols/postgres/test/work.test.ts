@@ -17,7 +17,8 @@ const masking: Masking = {
   runsCode: false,
   rows: () => undefined,
   copy: () => undefined,
-  message: (bytes) => bytes,
+  texts: { hidden: false, clean: (text) => text },
+  failed: () => undefined,
   completed: () => undefined,
 };
 const plain = (): Talk => talk();
@@ -29,7 +30,9 @@ const masked = (): Talk =>
     },
     masks: {
       ready: () => undefined,
-      message: (bytes) => bytes,
+      texts: { hidden: false, clean: (text) => text },
+      failed: () => undefined,
+      hidesSetting: () => false,
       pooled: false,
       opened: () => ({ text: '', answered: () => ({}) }),
       needsLook: false,

@@ -1,4 +1,5 @@
 /** What a column's mask is made from, as data: another thread makes the same mask of it. */
+import type { Maker } from '../result-masks.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
 import { maskFor } from './mask.js';
@@ -24,3 +25,18 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
       return detectorFor(mask.of, mask.format, mask.options);
   }
 }
+
+export const POSTGRES_MASKS: Maker<ColumnMask> = {
+  module: new URL('../../dist/postgres/column-mask.js', import.meta.url).href,
+  cellMaskOf,
+  hashesParts: (column) => column.type === 'column' && column.options.mode.type === 'hash' && hasParts(column.of),
+};
+
+/** Arrays, rows, JSON and hstore, and domains over them. */
+const hasParts = ({ kind, oid, name, element }: PgType): boolean =>
+  kind === 'array' ||
+  kind === 'composite' ||
+  oid === 114 ||
+  oid === 3802 ||
+  name === 'hstore' ||
+  (kind === 'domain' && element !== undefined && hasParts(element));

@@ -6,7 +6,8 @@ import { bytea, escapedBytea, isEscapedBytea, isText } from './bytes.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { hstoreBinary, hstoreText } from './composite.js';
 import { isVersioned, jsonMask } from './json.js';
-import { maskFor, rowMask, unread } from './mask.js';
+import { unread } from '../unreadable.js';
+import { maskFor, rowMask } from './mask.js';
 import { limitOf } from './text.js';
 import type { CellMask, Format, MaskOptions, PgType } from './types.js';
 

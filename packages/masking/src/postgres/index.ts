@@ -1,13 +1,6 @@
 export { builtIn } from './catalog.js';
-export { type ColumnMask, cellMaskOf } from './column-mask.js';
-export { CopyMask, copyRows } from './copy.js';
-export type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
+export { type ColumnMask, cellMaskOf, POSTGRES_MASKS } from './column-mask.js';
 export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask, isMarkable } from './fixed.js';
-export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
-export { isMaskable, maskFor, rowMask, unreadableValues } from './mask.js';
-export { filterMessage, filterNotification, type MessageRules, withoutFindings } from './messages.js';
-export { RowMask, type RowMaskOptions } from './rows.js';
-export { CopyMasking, MAX_INLINE_BYTES, MAX_INLINE_CELLS, RowMasking } from './row-masking.js';
+export { isMaskable, maskFor, rowMask } from './mask.js';
 export type { CellMask, Format, PgType } from './types.js';
-export { MAX_UNSHARED_ROW_BYTES, Unmaskable } from './unmaskable.js';

@@ -1,4 +1,5 @@
 import { keyed, label, maskText, type Mode } from '../modes.js';
+import { unread } from '../unreadable.js';
 import { arrayBinary, arrayText, type Part } from './array.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { compositeBinary, compositeText, hstoreBinary, hstoreText } from './composite.js';
@@ -19,20 +20,6 @@ export function maskFor(type: PgType, format: Format, options: MaskOptions): Cel
 }
 
 const ALWAYS_NULL: CellMask = () => null;
-
-let unreadable = 0;
-
-/**
- * Grows with each value of this thread that is of no form that its mask reads, and becomes NULL; twice where a row is begun
- * twice. Ask before and after a call: masks wait for nothing.
- */
-export const unreadableValues = (): number => unreadable;
-
-/** In place of such a value. */
-export function unread(): null {
-  unreadable++;
-  return null;
-}
 
 /** Whatever goes wrong in a mask, the value does not pass. */
 function guarded(mask: CellMask): CellMask {

@@ -19,18 +19,6 @@ export interface PgType {
   readonly labels?: readonly string[];
 }
 
-/**
- * Masks the cell in `bytes` from `start` to `end`. Gives the new value, null for SQL NULL, and undefined when the value may
- * stay. Never throws. The result is valid until the next call.
- */
-export interface CellMask {
-  (bytes: Buffer, start: number, end: number): Buffer | null | undefined;
-  /** Does the same in place where the size stays; false and without effect where it does not. */
-  readonly edit?: (bytes: Buffer, start: number, end: number) => boolean;
-  /** It is called for NULL too, with no bytes, and what it gives takes the place of that. */
-  readonly replacesNull?: true;
-}
-
 /** A type of which single values can be read, masked and written in both formats. */
 export interface Scalar<V> {
   /** Throws on what is not such a value. */
@@ -44,6 +32,7 @@ export interface Scalar<V> {
   readonly generalised?: (value: V) => V | null;
 }
 
+export type { CellMask } from '@sluice/contract';
 export type { MaskOptions };
 
 export class Malformed extends Error {

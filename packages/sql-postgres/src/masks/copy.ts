@@ -1,6 +1,6 @@
 import type { Lineage } from '../lineage/index.js';
 import { Unmasked } from '@sluice/contract';
-import type { CopyFormat } from '@sluice/masking';
+import type { CopyFormat } from '@sluice/contract';
 
 type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;

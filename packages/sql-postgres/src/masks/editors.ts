@@ -1,14 +1,21 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
-import { type AppliedMask, type HiddenColumns, type ResultColumn, type RowEditor, Unmasked } from '@sluice/contract';
+import {
+  type AppliedMask,
+  type CopyMasks,
+  type HiddenColumns,
+  type PostgresColumn,
+  type ResultDescription,
+  type ResultMasks,
+  type RowRoom,
+  Unmasked,
+} from '@sluice/contract';
 import {
   type ColumnMask,
-  CopyMasking,
+  ColumnMasks,
   type Format,
+  POSTGRES_MASKS,
   type PgType,
-  RowMasking,
-  type RowRoom,
-  Unmaskable,
   builtIn,
   cellMaskOf,
   detectorsOf,
@@ -30,7 +37,6 @@ export interface Rules {
   readonly key: Uint8Array;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
-  /** Of the session, for long rows. */
   readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
@@ -43,42 +49,38 @@ export interface Rules {
 }
 
 /**
- * The editor for rows that the target has described like this; undefined when they may pass.
+ * The masks of rows that the target has described like this; undefined when they may pass.
  *
  * @throws Unmasked when the description is not that of the result that was judged
  */
-export function rowEditor(
+export function rowMasks(
   rules: Rules,
   lineage: StatementLineage | undefined,
-  columns: readonly ResultColumn[],
-): RowEditor | undefined {
+  result: ResultDescription,
+): ResultMasks | undefined {
+  if (result.dialect !== 'postgres')
+    throw new Unmasked('The target describes its result in the terms of another protocol.');
+  const { columns } = result;
   const outputs = agreed(rules, lineage, columns);
   const masks = columns.map((column, at) =>
     maskOf(rules, outputs?.[at], typeOf(rules.meaning.catalog, column.type, column.typmod), column.format),
   );
   if (masks.every((mask) => mask === undefined)) return undefined;
-  const rows = new RowMasking(masks, rules);
-  const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => columns[at]?.name);
-  return guarded({
-    hidden,
-    late: once(() => (rows.unreadable ? rules.announceUnreadable() : undefined)),
-    push: (bytes, memory) => rows.push(bytes, memory),
-    sent: (all) => rows.sent(all),
-    end: () => {
-      if (rows.pending > 0) throw new Unmasked('The rows of the target end in the middle of one.');
-      return Buffer.alloc(0);
-    },
-  });
+  return announced(
+    rules,
+    masks,
+    hiddenIn(rules, lineage, outputs, masks, (at) => columns[at]?.name),
+  );
 }
 
 /** The same for COPY TO STDOUT. The target says nothing of types: they are those of the columns that are copied as they are. */
-export function copyEditor(
+export function copyMasks(
   rules: Rules,
   lineage: StatementLineage | undefined,
   text: string,
   statement: number,
   formats: readonly Format[],
-): RowEditor | undefined {
+): CopyMasks | undefined {
   const outputs = lineage?.unknown === undefined ? lineage?.outputs : undefined;
   if (outputs && outputs.length !== formats.length) throw mismatch(outputs.length, formats.length);
   const masks = formats.map((format, at) => {
@@ -88,28 +90,24 @@ export function copyEditor(
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
   const format = copyFormat(rules.meaning.lineage, text, statement, names);
-  const rows = new CopyMasking(format, masks, rules);
   const hidden = hiddenIn(rules, lineage, outputs, masks, (at) => outputs?.[at]?.name);
-  return guarded({
-    hidden,
-    late: once(() => (rows.unreadable ? rules.announceUnreadable() : undefined)),
-    push: (bytes) => rows.push(bytes),
-    sent: (all) => rows.sent(all),
-    end: () => {
-      rows.end();
-      return Buffer.alloc(0);
-    },
-  });
+  return Object.assign(announced(rules, masks, hidden), { format });
 }
 
-/** Until there is something to be said, and not again after that. */
-function once(ask: () => HiddenColumns | undefined): () => HiddenColumns | undefined {
+/** The masks, and what the client is told of them. */
+function announced(
+  { count, room, announceUnreadable }: Rules,
+  columns: readonly (ColumnMask | undefined)[],
+  hidden: HiddenColumns | undefined,
+): ResultMasks {
+  const masks = new ColumnMasks(columns, { maker: POSTGRES_MASKS, room, count });
   let said = false;
-  return () => {
-    const told = said ? undefined : ask();
-    said ||= told !== undefined;
-    return told;
+  const late = (): HiddenColumns | undefined => {
+    if (said || !masks.unreadable) return undefined;
+    said = true;
+    return announceUnreadable();
   };
+  return Object.assign(masks, { hidden, late });
 }
 
 /** The columns that are NULL because nothing better is known of them. */
@@ -141,7 +139,7 @@ function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output
 function agreed(
   { meaning: { catalog }, temporary }: Rules,
   lineage: StatementLineage | undefined,
-  columns: readonly ResultColumn[],
+  columns: readonly PostgresColumn[],
 ): readonly Output[] | undefined {
   if (!lineage || lineage.unknown !== undefined) return undefined;
   const { outputs } = lineage;
@@ -217,30 +215,4 @@ function ruleFor(
     found = found ? { mask: stricter(found.mask, mask), entity: found.entity } : { mask, entity };
   }
   return found;
-}
-
-/** Rows that cannot be masked are for the contract's word, whoever found it out. */
-function guarded({ push, end, ...told }: RowEditor): RowEditor {
-  const unmasked = (error: unknown): never => {
-    if (!(error instanceof Unmaskable)) throw error;
-    throw new Unmasked(`The result cannot be masked: ${error.message}.`);
-  };
-  return {
-    ...told,
-    push: (bytes, memory) => {
-      try {
-        const made = push(bytes, memory);
-        return made instanceof Promise ? made.catch(unmasked) : made;
-      } catch (error) {
-        return unmasked(error);
-      }
-    },
-    end: () => {
-      try {
-        return end();
-      } catch (error) {
-        return unmasked(error);
-      }
-    },
-  };
 }

@@ -25,7 +25,7 @@ import {
   type MaskedUse,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
-import { type LargeRows, RowRoom, entityOf, filterMessage, filterNotification } from '@sluice/masking';
+import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -33,7 +33,7 @@ import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
-import { type Rules, copyEditor, rowEditor } from './editors.js';
+import { type Rules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { Announcer, refusalOf } from './hidden.js';
 
@@ -41,12 +41,6 @@ import { Announcer, refusalOf } from './hidden.js';
 const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
 /** Nested comments cost the grammar quadratic time. */
 const MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS = 4 * 1024;
-const ERROR = 'E'.charCodeAt(0);
-const NOTIFICATION = 'A'.charCodeAt(0);
-const PARAMETER_STATUS = 'S'.charCodeAt(0);
-/** Type and length of a message, in bytes. */
-const HEADER_BYTES = 5;
-const NO_MESSAGE = Buffer.alloc(0);
 
 /** What is fixed for a session. */
 export interface MaskSettings {
@@ -81,6 +75,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   readonly #backend: Backend;
   readonly #announcer = new Announcer();
   readonly #room: RowRoom;
+  readonly texts = textMaskOf(() => this.#touched);
   #onStalled: () => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
@@ -180,17 +175,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     }
   }
 
-  message(bytes: Buffer): Buffer {
-    // Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same.
-    if (bytes[0] === ERROR) this.#failed = true;
-    if (bytes[0] === NOTIFICATION) return filterNotification(bytes, { masked: false });
-    if (bytes[0] === PARAMETER_STATUS) return this.#isReportHidden(bytes) ? NO_MESSAGE : bytes;
-    return filterMessage(bytes, { masked: this.#touched });
+  /** Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same. */
+  failed(): void {
+    this.#failed = true;
   }
 
-  /** Whether a ParameterStatus says what code that nobody read, or a masked value, has put into a setting. */
-  #isReportHidden(bytes: Buffer): boolean {
-    const name = bytes.toString('utf8', HEADER_BYTES, bytes.indexOf(0, HEADER_BYTES)).toLowerCase();
+  /** Code that nobody read, or a masked value, may have been put into it. */
+  hidesSetting(name: string): boolean {
     const kept = this.#names && storedIn(this.#names.overlay, name);
     return kept !== undefined && (kept.unknown !== undefined || kept.sources.size > 0);
   }
@@ -284,17 +275,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
-      rows: (statement, described) =>
-        this.#sure(() => rowEditor({ ...rules, temporary: this.#temporary }, lineage?.[statement], described)),
+      rows: (statement, result) =>
+        this.#sure(() => rowMasks({ ...rules, temporary: this.#temporary }, lineage?.[statement], result)),
       copy: (statement, formats) =>
-        this.#sure(() => copyEditor(rules, lineage?.[statement], command.text, statement, formats)),
-      message: (bytes) => {
-        if (bytes[0] === ERROR) {
-          this.#failed = true;
-          // Code can commit what it did before it fails.
-          if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
-        }
-        return filterMessage(bytes, { masked: this.#touched, entities });
+        this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
+      texts: textMaskOf(() => this.#touched, entities),
+      failed: () => {
+        this.#failed = true;
+        // Code can commit what it did before it fails.
+        if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement),
     };

@@ -131,7 +131,8 @@ const accounts = (flavour: MySqlFlavour): string =>
     .join('');
 
 function initialise(flavour: MySqlFlavour, program: string, folder: string, owner: Owner): void {
-  const common = ['--no-defaults', `--datadir=${dataOf(folder)}`];
+  // Servers of the same process number, in two containers, would use each other's temporary tables.
+  const common = ['--no-defaults', `--datadir=${dataOf(folder)}`, `--tmpdir=${folder}`];
   writeFileSync(initFile(folder), accounts(flavour), { mode: 0o644 });
   const made =
     flavour === 'mariadb'
@@ -175,6 +176,7 @@ async function launch(
     const own = [
       '--no-defaults',
       `--datadir=${dataOf(folder)}`,
+      `--tmpdir=${folder}`,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
       `--socket=${join(folder, 's')}`,

@@ -2,16 +2,9 @@ import { CUTS, lent, missingPostgres, type PostgresServer, randomPieces, startPo
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  builtIn,
-  type CellMask,
-  type CopyFormat,
-  CopyMask,
-  copyRows,
-  maskFor,
-  RowRoom,
-  Unmaskable,
-} from '../src/index.js';
+import { type CellMask, type CopyFormat, Unmasked } from '@sluice/contract';
+import { RowRoom, builtIn, maskFor } from '@sluice/masking';
+import { CopyMask, copyRows } from '../../src/masked/copy.js';
 
 /** Takes every cell and gives the same bytes again: decoding and encoding have to cancel out. */
 const same: CellMask = (bytes, start, end) => Buffer.from(bytes.subarray(start, end));
@@ -166,20 +159,20 @@ test('messages may be cut anywhere, and hold parts of rows', () => {
 });
 
 test.each([
-  ['text', 'a\tb\tc\n', 'ROW_MALFORMED'],
-  ['text', 'a\n', 'ROW_MALFORMED'],
-  ['text', 'a\t\\', 'ROW_MALFORMED'],
-  ['text', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'ROW_TOO_LONG'],
-  ['csv', 'a,b,c\n', 'ROW_MALFORMED'],
-  ['csv', '"a,b\n', 'ROW_MALFORMED'],
-  ['csv', '"a,b\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n', 'ROW_TOO_LONG'],
-  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x03', 'ROW_MALFORMED'],
-  ['binary', `PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02\0\0\0\x7f${'x'.repeat(20)}`, 'ROW_TOO_LONG'],
-  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02\xff\xff\xff\xfe', 'ROW_MALFORMED'],
-  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xffx', 'ROW_MALFORMED'],
-  ['binary', 'nonsense', 'ROW_MALFORMED'],
-  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'ROW_MALFORMED'],
-] as const)('%s that is not what it should be does not pass: %j', (format, data, code) => {
+  ['text', 'a\tb\tc\n', false],
+  ['text', 'a\n', false],
+  ['text', 'a\t\\', false],
+  ['text', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', true],
+  ['csv', 'a,b,c\n', false],
+  ['csv', '"a,b\n', false],
+  ['csv', '"a,b\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n', true],
+  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x03', false],
+  ['binary', `PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02\0\0\0\x7f${'x'.repeat(20)}`, true],
+  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02\xff\xff\xff\xfe', false],
+  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xffx', false],
+  ['binary', 'nonsense', false],
+  ['binary', 'PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', false],
+] as const)('%s that is not what it should be does not pass: %j', (format, data, tooLong) => {
   let thrown: unknown;
   try {
     const mask = new CopyMask({ format }, [redact, none], new RowRoom(undefined, { limit: 40 }));
@@ -188,6 +181,8 @@ test.each([
   } catch (error) {
     thrown = error;
   }
-  expect(thrown).toBeInstanceOf(Unmaskable);
-  expect(thrown).toMatchObject({ code });
+  expect(thrown).toBeInstanceOf(Unmasked);
+  expect((thrown as Error).message).toMatch(
+    tooLong ? /^The result cannot be masked: .* more than 40 bytes/ : /^The result cannot be masked: (?!.* bytes)/,
+  );
 });

@@ -1,16 +1,10 @@
 import { CUTS, lent } from '@sluice/testkit';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import {
-  type CellMask,
-  type CopyFormat,
-  CopyMask,
-  CopyMasking,
-  LargeRows,
-  RowMask,
-  RowMasking,
-  RowRoom,
-  Unmaskable,
-} from '../src/index.js';
+import { type CellMask, type CopyFormat, Unmasked } from '@sluice/contract';
+import { type ColumnMask, ColumnMasks, LargeRows, POSTGRES_MASKS, RowRoom } from '@sluice/masking';
+import { CopyMask } from '../../src/masked/copy.js';
+import { CopyDataEditor, DataRowEditor } from '../../src/masked/editor.js';
+import { RowMask } from '../../src/masked/rows.js';
 
 const LIMIT = 100;
 const WAIT = 60_000;
@@ -18,7 +12,8 @@ const STALL = 20_000;
 const shared = (rate = 1000): LargeRows => new LargeRows({ bytes: 1500, wait: WAIT, stall: STALL, rate });
 const hidden: CellMask = () => Buffer.from('***');
 const masks = [undefined, hidden];
-const columns = [undefined, { type: 'null' }] as const;
+const masksIn = (room: RowRoom): ColumnMasks<ColumnMask> =>
+  new ColumnMasks<ColumnMask>([undefined, { type: 'null' }], { maker: POSTGRES_MASKS, room, count: () => undefined });
 
 function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -46,13 +41,13 @@ interface Shape {
 const copy = (format: CopyFormat['format'], row: Shape['of']): Shape => ({
   of: (values, first) => message('d', row(values, first)),
   mask: (room) => new CopyMask({ format }, masks, room),
-  masking: (room) => new CopyMasking({ format }, columns, { count: () => undefined, room }),
+  masking: (room) => new CopyDataEditor(Object.assign(masksIn(room), { format: { format } })),
 });
 const SHAPES: Readonly<Record<string, Shape>> = {
   rows: {
     of: (values) => message('D', cells(...values)),
     mask: (room) => new RowMask(masks, { room }),
-    masking: (room) => new RowMasking(columns, { count: () => undefined, room }),
+    masking: (room) => new DataRowEditor(masksIn(room)),
   },
   'copy in text': copy('text', (values) => Buffer.from(`${values.map((one) => one ?? '\\N').join('\t')}\n`)),
   'copy in csv': copy('csv', (values) => Buffer.from(`${values.join()}\n`)),
@@ -72,7 +67,7 @@ async function outcome(made: Buffer | Promise<Buffer>): Promise<string> {
   try {
     return (await made).toString('latin1');
   } catch (error) {
-    expect(error).toBeInstanceOf(Unmaskable);
+    expect(error).toBeInstanceOf(Unmasked);
     return (error as Error).message;
   }
 }

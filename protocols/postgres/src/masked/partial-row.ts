@@ -1,10 +1,9 @@
-import type { RowRoom } from './large-rows.js';
-import { Unmaskable } from './unmaskable.js';
+import { type RowRoom, Unmasked } from '@sluice/contract';
 
 /**
  * The start of a row whose rest has not come. In one piece of memory: of a long row, whose size is known ahead, every byte is
  * copied once and on its own, so that no session waits for the copy of all of it. Does not own how much may be kept
- * (`large-rows.ts`).
+ * (`RowRoom`).
  */
 export class PartialRow {
   readonly #room: RowRoom;
@@ -18,7 +17,7 @@ export class PartialRow {
   /**
    * A copy: the bytes may be in a buffer that its owner fills again.
    *
-   * @throws Unmaskable when the machine has no memory for the row
+   * @throws Unmasked when the machine has no memory for the row
    */
   add(bytes: Buffer): void {
     const size = this.size + bytes.length;
@@ -51,10 +50,7 @@ function allocated(bytes: number): Buffer {
   try {
     return Buffer.allocUnsafe(bytes);
   } catch {
-    throw new Unmaskable(
-      'ROW_TOO_LONG',
-      `there is no memory for a row of ${bytes} bytes at the moment; try again later`,
-    );
+    throw Unmasked.because(`there is no memory for a row of ${bytes} bytes at the moment; try again later`);
   }
 }
 

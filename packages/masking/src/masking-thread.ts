@@ -1,46 +1,41 @@
 /**
  * A thread that masks rows with much to look at, so that the thread of the sessions has time for others meanwhile. Owns the
- * thread and what is asked of it. Does not own what is small enough to be masked at once, nor who waits for the answer.
+ * thread and what is asked of it. Does not own how rows are framed, what is small enough to be masked at once, nor who waits
+ * for the answer.
  */
 import { Worker } from 'node:worker_threads';
-import type { ColumnMask } from './column-mask.js';
-import type { CopyFormat } from './copy-format.js';
-import { Unmaskable } from './unmaskable.js';
+import { type CellMask, type MaskedRows, Unmasked } from '@sluice/contract';
 
-/** Whole rows, and how to mask them: DataRow messages, or where `copy` says so rows of COPY data. */
+/** Whole rows, and how to mask them. */
 export interface MaskingJob {
   readonly id: number;
-  readonly columns: readonly (ColumnMask | undefined)[];
-  /** The most bytes that masks may look at in one row. */
-  readonly limit: number;
+  /** For each column what `maker`, the address of a module that is a `MaskMaker`, makes its mask of. */
+  readonly columns: readonly unknown[];
+  readonly maker: string;
+  /** Address of the module that frames the rows (`RowFraming`), and what it needs to know. */
+  readonly framing: string;
+  readonly shape: unknown;
   readonly rows: Uint8Array;
-  readonly copy?: CopyJob;
 }
 
-export interface CopyJob {
-  readonly format: CopyFormat;
-  /** Of each row, in bytes. */
-  readonly sizes: Uint32Array;
-  /** The first of them is the first of the stream. */
-  readonly first: boolean;
+/** What a module exports that makes masks of data. */
+export interface MaskMaker {
+  cellMaskOf(column: unknown): CellMask | undefined;
 }
 
 export type MaskingResult = { readonly id: number } & (
-  | { readonly type: 'masked'; readonly rows: Uint8Array; readonly cells: number; readonly unreadable: boolean }
-  | { readonly type: 'refused'; readonly code: Unmaskable['code']; readonly message: string }
+  | { readonly type: 'masked'; readonly rows: Uint8Array; readonly masked: number; readonly unreadable: boolean }
+  | { readonly type: 'refused'; readonly message: string }
 );
 
-export interface MaskedRows {
-  readonly rows: Buffer;
-  /** How many cells were given another value. */
-  readonly cells: number;
+export interface MaskedElsewhere extends MaskedRows {
   /** Some values were of no form that their mask reads, and became NULL. */
   readonly unreadable: boolean;
 }
 
 interface Waiting {
-  resolve(made: MaskedRows): void;
-  reject(why: Unmaskable): void;
+  resolve(made: MaskedElsewhere): void;
+  reject(why: Unmasked): void;
 }
 
 let thread: Worker | undefined;
@@ -51,10 +46,10 @@ let serial = 0;
  * Masks whole rows in the other thread, in the order of the calls.
  *
  * @param rows memory that nobody else uses: it is gone afterwards
- * @throws Unmaskable as `RowMask` and `CopyMask` do, and when the thread fails
+ * @throws Unmasked as the framing does, and when the thread fails
  */
-export function maskInThread(job: Omit<MaskingJob, 'id' | 'rows'>, rows: Buffer): Promise<MaskedRows> {
-  const { promise, resolve, reject } = Promise.withResolvers<MaskedRows>();
+export function maskInThread(job: Omit<MaskingJob, 'id' | 'rows'>, rows: Buffer): Promise<MaskedElsewhere> {
+  const { promise, resolve, reject } = Promise.withResolvers<MaskedElsewhere>();
   const id = ++serial;
   waiting.set(id, { resolve, reject });
   thread ??= start();
@@ -75,16 +70,16 @@ function start(): Worker {
   started.on('message', (result: MaskingResult) => {
     const asked = waiting.get(result.id);
     waiting.delete(result.id);
-    if (result.type === 'refused') return asked?.reject(new Unmaskable(result.code, result.message));
-    const { rows, cells, unreadable } = result;
+    if (result.type === 'refused') return asked?.reject(new Unmasked(result.message));
+    const { rows, masked, unreadable } = result;
     const { buffer, byteOffset, length } = rows;
-    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), cells, unreadable });
+    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), masked, unreadable });
   });
   // Which of the rows it failed on is not known. The next ones get another thread.
   const failed = (): void => {
     if (thread !== started) return;
     thread = undefined;
-    for (const { reject } of waiting.values()) reject(new Unmaskable('ROW_TOO_LONG', FAILED));
+    for (const { reject } of waiting.values()) reject(Unmasked.because(FAILED));
     waiting.clear();
   };
   started.on('error', failed);

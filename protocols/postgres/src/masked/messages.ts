@@ -1,16 +1,6 @@
-import { detect, type Entity } from '../detectors/index.js';
-import { label } from '../modes.js';
+import type { TextMask } from '@sluice/contract';
+import { B, HEADER, NOTHING } from '../messages.js';
 import { template } from './templates.js';
-
-export interface MessageRules {
-  /** The statement, or a table that it touches, has a masked column: no text of the server's passes. */
-  readonly masked: boolean;
-  /** What is looked for in texts that pass; without it everything. */
-  readonly entities?: { has(entity: Entity): boolean };
-}
-
-const HEADER = 5;
-const NOTIFICATION = 0x41;
 
 /**
  * ErrorResponse and NoticeResponse (55.7, fields in 55.8): the message as the client may have it.
@@ -23,41 +13,28 @@ const NOTIFICATION = 0x41;
  * a masked column is involved only SQLSTATE, severity, position, names and source stay, and a text made here says what that
  * SQLSTATE means. If not, the texts are searched. A message that cannot be read becomes one that says so.
  */
-export function filterMessage(message: Buffer, rules: MessageRules): Buffer {
+export function filterMessage(message: Buffer, texts: TextMask): Buffer {
   const fields = readFields(message);
-  if (!fields) return write(message[0] ?? 0x45, [...UNREADABLE]);
-  if (rules.masked && !isOfText(fields)) return write(message[0] as number, hidden(fields));
+  if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE]);
+  if (texts.hidden && !isOfText(fields)) return write(message[0] as number, hidden(fields));
   let changed = false;
   const searched = fields.map(([field, text]): Field => {
-    const clean = SAFE.includes(field) ? text : withoutFindings(text, rules.entities);
+    const clean = SAFE.includes(field) ? text : texts.clean(text);
     if (clean !== text) changed = true;
     return [field, clean];
   });
   return changed ? write(message[0] as number, searched) : message;
 }
 
-/** NotificationResponse: int32 process, channel, payload. The payload is emptied if it may hold masked values, else searched. */
-export function filterNotification(message: Buffer, rules: MessageRules): Buffer {
+/** NotificationResponse: int32 process, channel, payload. The payload is searched; what cannot be read does not pass. */
+export function filterNotification(message: Buffer, texts: TextMask): Buffer {
   const channel = message.indexOf(0, HEADER + 4);
   const end = channel < 0 ? -1 : message.indexOf(0, channel + 1);
-  if (message[0] !== NOTIFICATION || end !== message.length - 1) return Buffer.alloc(0);
+  if (message[0] !== B.notificationResponse || end !== message.length - 1) return NOTHING;
   const payload = message.toString('utf8', channel + 1, end);
-  const clean = rules.masked ? '' : withoutFindings(payload, rules.entities);
+  const clean = texts.clean(payload);
   if (clean === payload) return message;
   return sized(Buffer.concat([message.subarray(0, channel + 1), Buffer.from(`${clean}\0`)]));
-}
-
-/** The text with a label in place of each finding. */
-export function withoutFindings(text: string, entities?: { has(entity: Entity): boolean }): string {
-  const bytes = Buffer.from(text);
-  const findings = detect(bytes, 0, bytes.length, entities);
-  let result = '';
-  let at = 0;
-  for (const { entity, start, end } of findings) {
-    result += bytes.toString('utf8', at, start) + label(entity);
-    at = end;
-  }
-  return findings.length === 0 ? text : result + bytes.toString('utf8', at);
 }
 
 type Field = readonly [string, string];

@@ -1,14 +1,14 @@
-import type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
-import type { RowRoom } from './large-rows.js';
+import type { CopyFormat, RowRoom } from '@sluice/contract';
+import type { CellMasks, CopyRows } from './copy-format.js';
 import { Lines } from './lines.js';
-import { malformed } from './unmaskable.js';
+import { malformed } from './room.js';
 
 /**
  * COPY in CSV format ("CSV Format" of the COPY reference page): values in quotes may hold anything, line ends too; a quote in
  * them stands behind the escape character, which is the quote itself unless chosen. NULL is the unquoted NULL text.
  */
 export class CsvRows implements CopyRows {
-  readonly #masks: CopyMasks;
+  readonly #masks: CellMasks;
   readonly #delimiter: number;
   readonly #quote: number;
   readonly #escape: number;
@@ -23,7 +23,7 @@ export class CsvRows implements CopyRows {
   #quoted = false;
   #escaped = false;
 
-  constructor(options: CopyFormat, masks: CopyMasks, room: RowRoom) {
+  constructor(options: CopyFormat, masks: CellMasks, room: RowRoom) {
     this.#masks = masks;
     this.#room = room;
     this.#delimiter = (options.delimiter ?? ',').charCodeAt(0);

@@ -1,14 +1,14 @@
-import type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
-import type { RowRoom } from './large-rows.js';
+import type { CopyFormat, RowRoom } from '@sluice/contract';
+import type { CellMasks, CopyRows } from './copy-format.js';
 import { Lines } from './lines.js';
-import { malformed } from './unmaskable.js';
+import { malformed } from './room.js';
 
 /**
  * COPY in text format ("File Formats" of the COPY reference page): a line per row, columns between delimiters, backslash
  * escapes, NULL as a text of its own. A line feed in a value is escaped, so a bare one always ends a row.
  */
 export class TextRows implements CopyRows {
-  readonly #masks: CopyMasks;
+  readonly #masks: CellMasks;
   readonly #delimiter: number;
   readonly #null: Buffer;
   readonly #lines: Lines;
@@ -17,7 +17,7 @@ export class TextRows implements CopyRows {
   #looked = 0;
   readonly #header: boolean;
 
-  constructor(options: CopyFormat, masks: CopyMasks, room: RowRoom) {
+  constructor(options: CopyFormat, masks: CellMasks, room: RowRoom) {
     this.#masks = masks;
     this.#room = room;
     this.#delimiter = (options.delimiter ?? '\t').charCodeAt(0);

@@ -1,13 +1,12 @@
+import type { CellMask, CopyFormat, RowRoom } from '@sluice/contract';
 import { BinaryRows } from './copy-binary.js';
 import { CsvRows } from './copy-csv.js';
-import type { CopyFormat, CopyMasks, CopyRows } from './copy-format.js';
-import { RowRoom } from './large-rows.js';
+import type { CellMasks, CopyRows } from './copy-format.js';
 import { TextRows } from './copy-text.js';
-import type { CellMask } from './types.js';
-import { malformed } from './unmaskable.js';
+import { malformed, ownRoom } from './room.js';
 
 /** Masks are those of the columns in the order of the output, for the format text, and for binary in binary. */
-export function copyRows(options: CopyFormat, masks: CopyMasks, room = new RowRoom()): CopyRows {
+export function copyRows(options: CopyFormat, masks: CellMasks, room = ownRoom()): CopyRows {
   if (options.format === 'binary') return new BinaryRows(masks, room);
   return options.format === 'csv' ? new CsvRows(options, masks, room) : new TextRows(options, masks, room);
 }
@@ -38,13 +37,13 @@ export class CopyMask {
   /** Cells that were given another value. */
   masked = 0;
 
-  constructor(options: CopyFormat, masks: CopyMasks, room = new RowRoom()) {
+  constructor(options: CopyFormat, masks: CellMasks, room = ownRoom()) {
     const counted = masks.map((mask) => mask && this.#counted(mask));
     this.#room = room;
     this.#rows = copyRows(options, counted, room);
   }
 
-  /** Takes CopyData messages as they come, cut anywhere. Throws `Unmaskable`; then nothing of the row has passed. */
+  /** Takes CopyData messages as they come, cut anywhere. Throws `Unmasked`; then nothing of the row has passed. */
   push(chunk: Buffer): Buffer {
     return this.rewrite(this.take(chunk));
   }
@@ -86,7 +85,7 @@ export class CopyMask {
     return Buffer.concat(out);
   }
 
-  /** At CopyDone. @throws Unmaskable when the data ends inside a row */
+  /** At CopyDone. @throws Unmasked when the data ends inside a row */
   end(): void {
     if (this.#left > 0 || this.#headed > 0) throw malformed('COPY data ends inside a message');
     this.#rows.end();

@@ -1,7 +1,6 @@
-import { RowRoom } from './large-rows.js';
+import type { CellMask, RowRoom } from '@sluice/contract';
 import { PartialRow } from './partial-row.js';
-import type { CellMask } from './types.js';
-import { malformed } from './unmaskable.js';
+import { malformed, ownRoom } from './room.js';
 
 /**
  * Masks DataRow messages:
@@ -12,7 +11,7 @@ import { malformed } from './unmaskable.js';
  *     each:  int32 length or -1 for NULL, then that many bytes
  *
  * One mask for each column, undefined for those that pass. Bytes between masked cells are copied in one go. As long as masks
- * keep the size of cells, a chunk is copied whole (or not at all, if it is `owned`) and edited in place. Throws `Unmaskable`
+ * keep the size of cells, a chunk is copied whole (or not at all, if it is `owned`) and edited in place. Throws `Unmasked`
  * for rows that are not of this shape or too long; nothing of such a row has passed.
  */
 export class RowMask {
@@ -29,7 +28,7 @@ export class RowMask {
   #edited = 0;
 
   /** `room`: for rows that are long. `owned`: chunks are not used by anybody else, and may be changed. */
-  constructor(masks: readonly (CellMask | undefined)[], { owned = false, room = new RowRoom() }: RowMaskOptions = {}) {
+  constructor(masks: readonly (CellMask | undefined)[], { owned = false, room = ownRoom() }: RowMaskOptions = {}) {
     this.#room = room;
     this.#partial = new PartialRow(room);
     this.#masks = masks;

@@ -1,7 +1,7 @@
-import type { CopyMasks, CopyRows } from './copy-format.js';
-import type { RowRoom } from './large-rows.js';
+import type { RowRoom } from '@sluice/contract';
+import type { CellMasks, CopyRows } from './copy-format.js';
 import { Lines } from './lines.js';
-import { malformed } from './unmaskable.js';
+import { malformed } from './room.js';
 
 /**
  * COPY in binary format ("Binary Format" of the COPY reference page): a signature, int32 flags, int32 size of an extension and
@@ -9,7 +9,7 @@ import { malformed } from './unmaskable.js';
  * part of the first row: a server sends both in one message, and clients rely on it.
  */
 export class BinaryRows implements CopyRows {
-  readonly #masks: CopyMasks;
+  readonly #masks: CellMasks;
   readonly #room: RowRoom;
   readonly #rows: Lines;
   #field: Field = 'signature';
@@ -20,7 +20,7 @@ export class BinaryRows implements CopyRows {
   /** Columns of the row that are still to come. */
   #columns = 0;
 
-  constructor(masks: CopyMasks, room: RowRoom) {
+  constructor(masks: CellMasks, room: RowRoom) {
     this.#masks = masks;
     this.#room = room;
     this.#rows = new Lines((data, at) => this.#endOfRow(data, at), room);

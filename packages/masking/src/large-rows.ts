@@ -1,9 +1,12 @@
 /**
  * Room for rows that are longer than most. A row is masked as a whole, so it has to be kept until its last byte has come, and
  * what all sessions keep of such rows at one time is bounded. A row for which there is no room waits for its turn. Owns whose
- * turn it is, and who has to go because others wait. Does not own the memory itself (`partial-row.ts`).
+ * turn it is, and who has to go because others wait. Does not own the memory itself, which is the protocol's.
  */
-import { MAX_UNSHARED_ROW_BYTES, tooLong, Unmaskable } from './unmaskable.js';
+import { type RowRoom as Room, Unmasked } from '@sluice/contract';
+
+/** The longest row that is masked without a share of `LargeRows`, in bytes, where nobody says otherwise. */
+export const MAX_UNSHARED_ROW_BYTES = 16 * 1024 * 1024;
 
 export interface LargeRowLimits {
   /** What long rows may take together, in bytes. No row is longer. */
@@ -24,7 +27,7 @@ const DEFAULT_RATE = 1024 * 1024;
 interface Lease {
   readonly bytes: number;
   readonly owner: RowRoom;
-  /** Undefined: it was there at once. Rejects with `Unmaskable` after the longest wait. */
+  /** Undefined: it was there at once. Rejects with `Unmasked` after the longest wait. */
   readonly granted: Promise<void> | undefined;
   state: 'waiting' | 'held' | 'over';
   /** When it was granted (milliseconds since 1970). */
@@ -72,12 +75,7 @@ export class LargeRows {
     promise.catch(() => undefined);
     const deadline = setTimeout(() => {
       const seconds = this.#wait / 1000;
-      reject(
-        new Unmaskable(
-          'ROW_TOO_LONG',
-          `other long rows took all the room there is for ${seconds} seconds; try again later`,
-        ),
-      );
+      reject(Unmasked.because(`other long rows took all the room there is for ${seconds} seconds; try again later`));
       this.give(lease);
     }, this.#wait);
     deadline.unref();
@@ -156,7 +154,7 @@ export class LargeRows {
  * The room of one session, which has one row at a time on its way from the target, and may have others that are whole and on
  * their way to the client. Up to `limit` bytes a row takes no room.
  */
-export class RowRoom {
+export class RowRoom implements Room {
   readonly limit: number;
   readonly #shared: LargeRows | undefined;
   readonly #onStalled: () => void;
@@ -186,7 +184,7 @@ export class RowRoom {
     return this.#coming?.state === 'held' ? this.#coming.bytes : 0;
   }
 
-  /** Settles when there is room for the row that is coming; undefined where there is. Rejects with `Unmaskable`. */
+  /** Settles when there is room for the row that is coming; undefined where there is. Rejects with `Unmasked`. */
   get wait(): Promise<void> | undefined {
     return this.#coming?.state === 'held' ? undefined : this.#coming?.granted;
   }
@@ -195,7 +193,7 @@ export class RowRoom {
    * A row that is coming has so many bytes, as far as is known. Who has room already does not wait for more: two who did
    * would wait for each other.
    *
-   * @throws Unmaskable when it is too long, or there is no more room for the rest of it
+   * @throws Unmasked when it is too long, or there is no more room for the rest of it
    */
   admit(bytes: number): void {
     const shared = this.#shared;
@@ -208,9 +206,7 @@ export class RowRoom {
     const before = this.#coming;
     if (before) shared.give(before);
     if (before && !shared.fits(bytes)) {
-      throw this.#refused(
-        new Unmaskable('ROW_TOO_LONG', 'other long rows take all the room there is; try again later'),
-      );
+      throw this.#refused(Unmasked.because('other long rows take all the room there is; try again later'));
     }
     this.#coming = shared.ask(this, bytes);
   }
@@ -248,17 +244,22 @@ export class RowRoom {
   /**
    * The values to be masked in one row have so many bytes.
    *
-   * @throws Unmaskable when they are more than the limit
+   * @throws Unmasked when they are more than the limit
    */
   look(bytes: number): void {
     if (bytes <= this.limit) return;
     throw this.#refused(
-      new Unmaskable('ROW_TOO_LONG', `the values of a row that a mask looks at have more than ${this.limit} bytes`),
+      Unmasked.because(`the values of a row that a mask looks at have more than ${this.limit} bytes`),
     );
   }
 
-  #refused(why: Unmaskable): Unmaskable {
+  #refused(why: Unmasked): Unmasked {
     this.clear();
     return why;
   }
 }
+
+const tooLong = (limit: number): Unmasked =>
+  Unmasked.because(
+    `a row has more than ${limit} bytes, and longer ones are not masked; ask for fewer bytes in a row, or an administrator raises limits.rows`,
+  );

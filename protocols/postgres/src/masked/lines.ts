@@ -1,4 +1,4 @@
-import type { RowRoom } from './large-rows.js';
+import type { RowRoom } from '@sluice/contract';
 import { PartialRow } from './partial-row.js';
 
 /**
