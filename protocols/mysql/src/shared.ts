@@ -1,5 +1,13 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
-import type { Answer, MaskedPackets, MySqlDialect, Patience, ResponseEvent, SqlCommand, TextRange } from '@sluice/contract';
+import type {
+  Answer,
+  MaskedPackets,
+  MySqlDialect,
+  Patience,
+  ResponseEvent,
+  SqlCommand,
+  TextRange,
+} from '@sluice/contract';
 import type { Recorder, Wires } from '@sluice/wire';
 import type { Reply } from './reply.js';
 import type { Running } from './running.js';

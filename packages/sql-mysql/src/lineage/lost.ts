@@ -26,10 +26,11 @@ export function lostEffects(catalog: Catalog, session: Session, statement: State
 
 const WRITING: ReadonlySet<Statement['kind']> = new Set(['insert', 'update', 'delete', 'load']);
 /** Whatever is not here runs code for all that is known. */
-const FOLLOWED: ReadonlySet<Statement['kind']> = new Set([
-  ...['query', 'insert', 'update', 'delete', 'load', 'show', 'create table', 'create view', 'prepare', 'set variables'],
-  ...['do', 'explain', 'handler', 'set for'],
-] as Statement['kind'][]);
+const FOLLOWED: ReadonlySet<string> = new Set(
+  'query|insert|update|delete|load|show|create table|create view|prepare|set variables|do|explain|handler|set for'.split(
+    '|',
+  ),
+);
 
 /** Temporary tables and prepared statements. */
 function named(catalog: Catalog, session: Session, statement: Statement, reason: string): Effect[] {

@@ -14,12 +14,11 @@ import type {
   Explain,
   Expression,
   Handler,
-  Head,
   Prepare,
   SetItem,
-  Show,
   Statement,
 } from '../tree.js';
+import { type Each, head, show } from './administration.js';
 import { Analysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
@@ -37,7 +36,7 @@ const MAX_ROUNDS = 8;
 const DUAL = enclosed(EMPTY_SCOPE);
 
 /** What a statement returns: listed columns, or the same for each. */
-type Shown = readonly Column[] | { readonly each: Value };
+type Shown = readonly Column[] | Each;
 
 /**
  * The lineage of one statement. Never throws.
@@ -297,162 +296,4 @@ function handled(analysis: Analysis, { action, table, alias, where, limit, value
   if (values.length > 0)
     analysis.asks(computed([...columns.map(({ value }) => value), ...expressions(analysis, scope, values)]), 'other');
   return columns;
-}
-
-const HARMLESS_SHOWS: ReadonlySet<string> = new Set([
-  ...[
-    'AUTHORS',
-    'BINARY LOGS',
-    'CHARACTER SET',
-    'COLLATION',
-    'COLUMNS',
-    'CONTRIBUTORS',
-    'CREATE DATABASE',
-    'CREATE EVENT',
-  ],
-  ...[
-    'CREATE FUNCTION',
-    'CREATE PACKAGE',
-    'CREATE PACKAGE BODY',
-    'CREATE PROCEDURE',
-    'CREATE SEQUENCE',
-    'CREATE TABLE',
-  ],
-  ...[
-    'CREATE TRIGGER',
-    'CREATE USER',
-    'CREATE VIEW',
-    'DATABASES',
-    'ENGINES',
-    'EVENTS',
-    'FUNCTION STATUS',
-    'GRANTS',
-    'INDEX',
-  ],
-  ...[
-    'MASTER STATUS',
-    'OPEN TABLES',
-    'PLUGINS',
-    'PRIVILEGES',
-    'PROCEDURE STATUS',
-    'REPLICA STATUS',
-    'SLAVE STATUS',
-    'STATUS',
-  ],
-  ...[
-    'STORAGE ENGINES',
-    'TABLE STATUS',
-    'TABLE TYPES',
-    'TABLES',
-    'TRIGGERS',
-    'BINARY LOG STATUS',
-    'REPLICAS',
-    'COUNT(*) WARNINGS',
-  ],
-  ...['SCHEMAS', 'KEYS', 'FIELDS', 'CHARSET', 'INDEXES'],
-]);
-
-function show(analysis: Analysis, { what, where }: Show): Shown {
-  if (where) analysis.asks(whereOfShow(analysis, where), 'other');
-  if (HARMLESS_SHOWS.has(what)) return { each: NOTHING };
-  const { session } = analysis;
-  switch (what) {
-    case 'WARNINGS':
-    case 'ERRORS':
-      return { each: session.uncertain === undefined ? session.diagnostics : unknown(session.uncertain) };
-    case 'VARIABLES':
-      return { each: session.uncertain === undefined ? session.stored : unknown(session.uncertain) };
-    default:
-      return { each: unknown(`shows the statements or values of others (SHOW ${what})`) };
-  }
-}
-
-/** Its columns are those of the SHOW, which are not listed here: only queries in it look at tables. */
-function whereOfShow(analysis: Analysis, where: Expression): Value {
-  const names = new Set<string>();
-  const visit = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return;
-    if ('kind' in value && value.kind === 'column' && 'name' in value) names.add(String(value.name));
-    for (const part of Object.values(value)) visit(part);
-  };
-  visit(where);
-  const columns = [...names].map((name) => column(name, NOTHING));
-  return expression(analysis, { ...EMPTY_SCOPE, items: [{ name: 'show', columns }], columns }, where);
-}
-
-/** Definitions and administration. Their answers say whether it worked. */
-const QUIET_HEADS: ReadonlySet<string> = new Set([
-  ...[
-    'alter database',
-    'alter event',
-    'alter function',
-    'alter procedure',
-    'alter sequence',
-    'alter user',
-    'alter view',
-  ],
-  ...[
-    'alter tablespace',
-    'create database',
-    'create event',
-    'create function',
-    'create index',
-    'create procedure',
-    'create role',
-  ],
-  ...[
-    'create sequence',
-    'create tablespace',
-    'create trigger',
-    'create user',
-    'drop database',
-    'drop event',
-    'drop function',
-  ],
-  ...[
-    'drop index',
-    'drop procedure',
-    'drop role',
-    'drop sequence',
-    'drop tablespace',
-    'drop trigger',
-    'drop user',
-    'drop view',
-  ],
-  ...[
-    'analyze table',
-    'check table',
-    'optimize table',
-    'repair table',
-    'flush',
-    'flush table',
-    'grant',
-    'revoke',
-    'kill',
-    'lock',
-  ],
-  ...['unlock', 'truncate', 'rename user', 'create package', 'drop package'],
-]);
-const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 'rename table', 'drop database']);
-
-function head(analysis: Analysis, { verb, objects, queries, expressions: list }: Head): Shown {
-  const { catalog, session } = analysis;
-  for (const query of queries)
-    analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
-  if (verb === 'get diagnostics') {
-    analysis.assigns('', session.diagnostics, true);
-    return [];
-  }
-  if (NAMING_HEADS.has(verb)) {
-    const keys = objects.map(({ object }) => catalog.keyOf(object.schema ?? session.database ?? '', object.name));
-    const isTemporary = keys.some((key) => session.temporary.has(key));
-    for (const key of isTemporary ? keys : []) {
-      const unread = 'reads a temporary table that was altered or renamed';
-      analysis.effects.push(verb === 'drop table' ? { type: 'drop', key } : { type: 'create', key, table: { unread } });
-    }
-    return { each: NOTHING };
-  }
-  if (QUIET_HEADS.has(verb)) return { each: NOTHING };
-  for (const one of list) if (one.kind === 'subquery') expression(analysis, DUAL, one);
-  return opaque(analysis, `is a kind of statement that is not followed (${verb})`);
 }
