@@ -11,6 +11,7 @@ import { Incoming, type Packet, type TooLong } from './incoming.js';
 import { Fields, HEADER, NOTHING, framed } from './packets.js';
 import {
   badValues,
+  masksRefused,
   noCursor,
   notOffered,
   refusal,
@@ -369,9 +370,10 @@ export class FromClient {
       prepared: (name) => this.#names.text(name),
     };
     const act = (answer: Answer, whole: Packet): void => {
-      if (answer.type === 'allow') return allowed(answer, whole);
+      // Masks come for packets. Nothing here could change an answer by others, so none is asked for.
+      if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
       this.#texts = undefined;
-      this.#refuse(refusal(answer));
+      this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };
     const answer = port.ask(command, patience);
