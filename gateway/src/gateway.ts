@@ -35,6 +35,7 @@ import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, Places, type StrangerSockets } from '@sluice/strangers';
+import { masksPackets } from './protocols.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
 
@@ -249,7 +250,7 @@ export class Gateway implements Controlled {
   ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
     const { masks } = policy.judge(facts, command.text, context);
     if (masks.length === 0) return { hidden: [] };
-    return connection.protocol === 'mysql'
+    return masksPackets(connection.protocol)
       ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
       : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
   }
@@ -417,7 +418,7 @@ export class Gateway implements Controlled {
     const { name, protocol } = connection;
     if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#live.policies.get(name)?.masks) return undefined;
     const masked = this.#maskedConnection(connection);
-    return protocol === 'mysql' ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
+    return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }
 
   #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
