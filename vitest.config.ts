@@ -10,7 +10,7 @@ const include = [
 
 /** A test that starts a server or another program says so by one of these. */
 const STARTS =
-  /\b(startPostgres|startSshd|startIssuer|openStand|openDatabase|spawn|execFile|missing(Postgres|Sshd|Tool))\b/;
+  /\b(startPostgres|startMySql|startSshd|startIssuer|openStand|openDatabase|spawn|execFile|missing(Postgres|Sshd|Tool))\b/;
 /** Take long although they start nothing. */
 const LONG = /(corpus|fuzz-[\w-]+|work|never-throws)\.test\.ts$/;
 

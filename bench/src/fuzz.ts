@@ -6,6 +6,7 @@ import { compareBinding, newTally, readSuite } from './mysql/grammar.js';
 import { differential as mysqlDifferential, summary as mysqlSummary } from './mysql-lineage/differential.js';
 import { startLineageServer as startMySqlLineage } from './mysql-lineage/server.js';
 import { Reader } from './mysql/server.js';
+import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
 /**
@@ -21,6 +22,7 @@ const { positionals, values } = parseArgs({
     flavour: { type: 'string', default: 'mariadb' },
     forget: { type: 'string' },
     suites: { type: 'string' },
+    programs: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -35,6 +37,7 @@ const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
   twins: fuzzTwins,
   'mysql-lineage': fuzzMySqlLineage,
   'mysql-grammar': fuzzMySqlGrammar,
+  'mysql-words': writeMySqlWords,
 };
 
 async function fuzzLineage(): Promise<number> {
@@ -93,6 +96,18 @@ async function fuzzMySqlGrammar(): Promise<number> {
     else wrong += await fuzzOneGrammar(flavour);
   }
   return wrong;
+}
+
+/** Needs both servers: each has a table of its own. */
+async function writeMySqlWords(): Promise<number> {
+  const readers: Reader[] = [];
+  try {
+    for (const flavour of ['mariadb', 'mysql'] as const) readers.push(await Reader.start(flavour));
+    print(await writeWords(readers, values.programs?.split(',') ?? []));
+    return 0;
+  } finally {
+    for (const reader of readers) await reader.stop();
+  }
 }
 
 /** Of a hundred thousand data statements this many may stay unread: made up by the suites of what is not supported. */

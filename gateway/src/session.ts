@@ -25,7 +25,7 @@ import type { Impact, Source } from '@sluice/approvals';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge, Judgement } from './judge.js';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
-import { impactOf } from '@sluice/sql-postgres';
+import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';

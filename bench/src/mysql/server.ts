@@ -6,6 +6,9 @@ import { type MySqlFlavour, type MySqlServer, startMySql } from '@sluice/testkit
 /** Error numbers: the text is not of the language (ER_PARSE_ERROR, ER_SYNTAX_ERROR). */
 const SYNTAX_ERRORS: ReadonlySet<number> = new Set([1064, 1149]);
 
+/** In place of an error of the server: it hung up. */
+const NO_ANSWER = -1;
+
 export class Reader {
   readonly flavour: MySqlFlavour;
   readonly dialect: MySqlDialect;
@@ -38,14 +41,34 @@ export class Reader {
 
   /** Whether the server reads a text. It is prepared and nothing runs. */
   async takes(text: string): Promise<boolean> {
+    const error = await this.error(text);
+    return error === undefined || (error !== NO_ANSWER && !SYNTAX_ERRORS.has(error));
+  }
+
+  /** The number of the error that a text is prepared with; undefined: none. */
+  async error(text: string): Promise<number | undefined> {
     try {
       await (await this.#connection.prepare(text)).close();
-      return true;
+      return undefined;
     } catch (error) {
-      const { errno, fatal } = error as { errno?: number; fatal?: boolean };
-      if (fatal || errno === undefined) this.#connection = await connect(this.#server);
-      return errno !== undefined && !SYNTAX_ERRORS.has(errno);
+      const { errno = NO_ANSWER, fatal } = error as { errno?: number; fatal?: boolean };
+      if (fatal || errno === NO_ANSWER) this.#connection = await connect(this.#server);
+      return errno;
     }
+  }
+
+  /** Words of the server's own list, in upper case, and names of functions where it has a list of them. */
+  async words(): Promise<string[]> {
+    const lists = [
+      'select word from information_schema.keywords',
+      'select function from information_schema.sql_functions',
+    ];
+    const found: string[] = [];
+    for (const list of lists.slice(0, this.flavour === 'mariadb' ? 2 : 1)) {
+      const [rows] = await this.#connection.query({ sql: list, rowsAsArray: true });
+      found.push(...(rows as unknown as string[][]).map(([word = '']) => word.toUpperCase()));
+    }
+    return [...new Set(found)].filter((word) => /^[A-Z_0-9]+$/.test(word));
   }
 
   /** The first value of the first row; undefined for an error. */

@@ -29,6 +29,11 @@ export interface Language {
    * @param text a character for each byte (latin1), so that positions count bytes
    */
   split?(text: string, dialect: Dialect): readonly TextRange[];
+  /**
+   * The dialect of a server that nobody has spoken with, by its version as it tells it (`10.11.6-MariaDB`); without one, of a
+   * usual one. Undefined: that is no version. A language without this is asked by number.
+   */
+  dialectOf?(version: string | undefined): Dialect | undefined;
 }
 
 /** What the names stand for that a command executes, as far as the target knows them. */

@@ -14,6 +14,13 @@ const Wish = z.strictObject({
   connection: z.string(),
   principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
   major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
+  version: z
+    .string()
+    .max(64)
+    .optional()
+    .describe(
+      'The version of the target as it tells it itself, 8.4.0 or 10.11.6-MariaDB, where that decides how texts are read.',
+    ),
 });
 
 /** What the rules in force would say. No target runs the command; where columns are masked, its catalog is read. */
@@ -43,7 +50,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       principal: subject,
       connection: { name: found.connection.name, protocol: found.connection.protocol },
     };
-    const { shell, sql, major } = wish;
+    const { shell, sql, major, version } = wish;
     if (isPackaged(found.connection.protocol)) {
       const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
       throw new ControlError(
@@ -53,7 +60,10 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       );
     }
     if (shell) return explainShell(shell, found.policy, sql, context);
-    const dialect = dialectOf(major);
+    const spoken = gateway.languages.get(found.connection.protocol);
+    const dialect = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
+    if (!dialect)
+      throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
     const { protocol } = found.connection;
     if (gateway.languages.has(protocol) && protocol !== dialect.name)

@@ -8,7 +8,9 @@ import { type Reading, keyOf } from './reading.js';
 import { sessionChange, sessionEffect } from './session-change.js';
 import { statementsOf } from './texts.js';
 import type { Statement } from './tree.js';
-import { Values } from './values.js';
+import { templateOf } from './template.js';
+import { Values, looks } from './values.js';
+import { looksMasked } from '@sluice/masking';
 
 /** What an analysis may depend on besides the text. */
 export interface AnalysisContext {
@@ -20,29 +22,48 @@ export interface AnalysisContext {
 
 /** The analysis is remembered for texts up to this length, in characters, and for this many of them. */
 const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
-const MAX_REMEMBERED_TEXTS = 4000;
+const MAX_REMEMBERED_TEXTS = 2000;
 /** Texts in texts: PREPARE of an EXECUTE of ... */
 const MAX_EXECUTED_DEPTH = 4;
+/** Of all texts that one text executes, each counted as often as it is executed. */
+const MAX_EXECUTED_CHARACTERS = 64 * 1024;
 
+/** By text, and of all texts of a shape where no constant decided anything; both with how they are read. */
 const remembered = new Map<string, Facts>();
+const templates = new Map<string, Facts>();
+/** Only these have their values in constants and nowhere else. */
+const PLAIN_VERBS: ReadonlySet<string> = new Set(['select', 'insert']);
 
 /** Never throws: what cannot be understood comes back as `unknown`. */
 export function analyze(text: string, reading: Reading, context: AnalysisContext = {}): Facts {
-  const key = `${keyOf(reading)} ${text}`;
+  const mode = keyOf(reading);
+  const key = mode + text;
   const known = remembered.get(key);
   if (known) return known;
-  const analysis = new Analysis(reading, context, 0);
+  // A constant that a mask has left decides something.
+  const template = text.length <= MAX_REMEMBERED_CHARACTERS && !looksMasked(text) ? templateOf(text) : undefined;
+  const alike = template === undefined ? undefined : templates.get(mode + template);
+  if (alike) return alike;
+  const looksBefore = looks.count;
+  const analysis = new Analysis(reading, context, 0, { left: MAX_EXECUTED_CHARACTERS });
   const facts = analysis.facts(text);
-  if (!analysis.contextual && text.length <= MAX_REMEMBERED_CHARACTERS) remember(key, facts);
+  if (analysis.contextual || text.length > MAX_REMEMBERED_CHARACTERS) return facts;
+  const general = looks.count === looksBefore && facts.syntaxError === undefined && facts.actions.every(isPlain);
+  if (template !== undefined && general) remember(templates, mode + template, facts);
+  else remember(remembered, key, facts);
   return facts;
 }
 
-function remember(key: string, facts: Facts): void {
-  if (remembered.size >= MAX_REMEMBERED_TEXTS) {
-    const [oldest] = remembered.keys();
-    if (oldest !== undefined) remembered.delete(oldest);
+/** A file's name is a constant that nobody looks at, and stands in the facts. */
+const isPlain = ({ verb, resources }: Action): boolean =>
+  PLAIN_VERBS.has(verb) && resources.every(({ type }) => type !== 'file');
+
+function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
+  if (memory.size >= MAX_REMEMBERED_TEXTS) {
+    const [oldest] = memory.keys();
+    if (oldest !== undefined) memory.delete(oldest);
   }
-  remembered.set(key, facts);
+  memory.set(key, facts);
 }
 
 /** One analysis of one text. */
@@ -52,13 +73,16 @@ class Analysis {
   readonly #reading: Reading;
   readonly #context: AnalysisContext;
   readonly #depth: number;
+  /** Shared by the texts within each other. */
+  readonly #characters: { left: number };
   /** Names of the session that were looked up. */
   readonly #executes = new Set<string>();
 
-  constructor(reading: Reading, context: AnalysisContext, depth: number) {
+  constructor(reading: Reading, context: AnalysisContext, depth: number, characters: { left: number }) {
     this.#reading = reading;
     this.#context = context;
     this.#depth = depth;
+    this.#characters = characters;
   }
 
   facts(text: string): Facts {
@@ -113,8 +137,9 @@ class Analysis {
 
   /** Of a text that is one statement, as PREPARE takes it. */
   #text(text: string, given: Values): readonly Action[] | undefined {
-    if (this.#depth >= MAX_EXECUTED_DEPTH) return undefined;
-    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1);
+    this.#characters.left -= text.length;
+    if (this.#depth >= MAX_EXECUTED_DEPTH || this.#characters.left < 0) return undefined;
+    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1, this.#characters);
     const actions = inner.#actions(text, given);
     this.contextual ||= inner.contextual;
     for (const name of inner.#executes) this.#executes.add(name);

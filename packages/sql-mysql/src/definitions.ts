@@ -106,9 +106,10 @@ export abstract class Definitions extends Changes {
 
   #option(draft: Draft): void {
     if (this.isWord('PARTITION')) {
-      this.#partitions();
+      this.#partitions(draft);
       return;
     }
+    if (this.#storage(draft)) return;
     const words: string[] = [];
     while (this.kind() === 'word' && !this.#endsOption(words.length)) {
       words.push(this.word());
@@ -121,19 +122,45 @@ export abstract class Definitions extends Changes {
     draft.options.set(words.join(' ') || value, value);
   }
 
+  /** ENGINE, CONNECTION, DATA DIRECTORY, INDEX DIRECTORY: where rows are kept. The sign between name and value may be left out. */
+  #storage(draft: Draft): boolean {
+    if (!this.#isStorage()) return false;
+    const name = this.isWord('DATA') || this.isWord('INDEX') ? `${this.word()} DIRECTORY` : this.word();
+    this.skip(name.includes(' ') ? 2 : 1);
+    this.takeSign('=');
+    draft.options.set(name, this.takeNameOrText());
+    this.takeSign(',');
+    return true;
+  }
+
+  #isStorage(): boolean {
+    if (this.isWords('DATA', 'DIRECTORY') || this.isWords('INDEX', 'DIRECTORY')) return true;
+    return this.isWord('ENGINE') || (this.isWord('CONNECTION') && (this.isSign('=', 1) || this.kind(1) === 'string'));
+  }
+
   /** Whether the next word is what an option is set to, or begins something else. */
   #endsOption(count: number): boolean {
     if (count === 0) return false;
+    if (this.#isStorage()) return true;
     return this.isSign('=') || this.isWord('AS') || this.isWord('PARTITION') || this.isQuery();
   }
 
-  /** PARTITION BY ... and its list; it has a query only in MariaDB, where the last check of a statement finds it. */
-  #partitions(): void {
-    while (!this.done && !this.isSign('(') && !this.isWord('AS')) this.skip();
-    while (!this.done && !this.isWord('AS') && !this.isWord('IGNORE') && !this.isWord('REPLACE')) {
-      if (this.isQuery() && !this.isWord('VALUES')) return;
-      this.skipToken();
+  /** PARTITION BY ... and its list. A query in it is found by the last check of a statement. */
+  #partitions(draft: Draft): void {
+    let depth = 0;
+    while (!this.done) {
+      if (depth === 0 && this.#endsPartitions()) return;
+      if (this.isSign('(')) depth++;
+      else if (this.isSign(')')) depth--;
+      if (depth < 0) throw this.error();
+      if (!this.#storage(draft)) this.skip();
     }
+    if (depth > 0) throw this.error();
+  }
+
+  #endsPartitions(): boolean {
+    if (this.isWord('AS') || this.isWord('IGNORE') || this.isWord('REPLACE')) return true;
+    return this.isQuery() && !this.isWord('VALUES');
   }
 
   /** The next token is VIEW. */

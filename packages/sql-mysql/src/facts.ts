@@ -265,6 +265,7 @@ class FactsReader {
     begin(draft, 'update', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
+    if (tables.length > MAX_JOINED_TABLES) return this.#tooMany(draft);
     const written = writtenTables(statement.set, tables);
     this.#changed(draft, statement, tables, written, ctes);
     this.#inside(draft, valuesOf(statement.set), ctes);
@@ -274,10 +275,16 @@ class FactsReader {
     begin(draft, 'delete', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
+    if (tables.length > MAX_JOINED_TABLES || statement.targets.length > MAX_JOINED_TABLES) return this.#tooMany(draft);
     const written = deletedTables(statement.targets, tables);
     this.#changed(draft, statement, tables, written, ctes);
     // A target that is none of the tables: the server rejects it, or compares names without case.
     for (const target of statement.targets) this.#table(draft, target, 'write', calledIn(tables));
+  }
+
+  #tooMany(draft: Draft): void {
+    draft.filter = 'none';
+    this.#unknown(draft, `has more than ${MAX_JOINED_TABLES} tables`);
   }
 
   /** What UPDATE and DELETE share. */
@@ -432,7 +439,7 @@ class FactsReader {
 
   #outside(draft: Draft): void {
     draft.effects.add('egress');
-    this.#unknown(draft, 'makes a table of something outside of the server');
+    this.#unknown(draft, 'makes a table whose rows are kept elsewhere');
   }
 
   #createView(draft: Draft, { alter, view, query }: CreateView, ctes: Names): void {
@@ -465,7 +472,8 @@ class FactsReader {
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (words.has('EXCHANGE')) draft.effects.add('write');
     if (words.has('IMPORT')) this.#unknown(draft, 'reads files of the database host');
-    if (words.has('OUTSIDE') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`))) this.#outside(draft);
+    if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))
+      this.#outside(draft);
   }
 
   // Resources
@@ -617,13 +625,16 @@ function joinConditions(references: readonly TableReference[], inner: boolean): 
   return { required, joining };
 }
 
+/** As many as the servers join (MAX_TABLES). */
+const MAX_JOINED_TABLES = 61;
+
 const SYSTEM_SCHEMAS: Names = new Set(['mysql', 'sys', 'performance_schema', 'information_schema']);
 /** Of the schema `mysql`: where hashes of passwords and passwords of other servers are. */
 const SECRET_TABLES: Names = new Set(
   'user global_priv servers slave_master_info slave_relay_log_info password_history column_stats'.split(' '),
 );
 const SHOWN_TABLES: Names = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
-const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY'];
+const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY', 'UNION'];
 const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'view'>, Resource['type']>> = {
   schema: 'database',
   routine: 'function',
@@ -632,6 +643,7 @@ const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'vie
   object: 'object',
 };
 
-/** Storage engines whose rows are files or other servers. */
-const ENGINES_OUTSIDE = 'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE'.split(' ');
+/** Storage engines whose rows are files, other servers or other tables. */
+const ENGINES_OUTSIDE =
+  'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE MERGE MRG_MYISAM'.split(' ');
 const isOutside = (engine: string): boolean => ENGINES_OUTSIDE.includes(engine.toUpperCase());

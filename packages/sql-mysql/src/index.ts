@@ -1,5 +1,6 @@
 /** The SQL of MySQL and MariaDB: what a text says, and what a statement does. */
 export { type AnalysisContext, analyze } from './analyze.js';
+export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
 export { type Tokens, Unread, tokensOf } from './lexer.js';
 export { type Reading, readingOf, unreadable } from './reading.js';

@@ -21,7 +21,7 @@ export class MySqlLanguage implements Language {
   }
 
   analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
-    const dialect = dialectOf(command.dialect);
+    const dialect = mysqlOf(command.dialect);
     const why = unreadable(dialect);
     if (why !== undefined) return { ...opaque('comes in a mode of the session that cannot be read'), forbidden: why };
     if (command.text.length <= MAX_INLINE_CHARACTERS) return analyze(command.text, readingOf(dialect), command);
@@ -40,13 +40,31 @@ export class MySqlLanguage implements Language {
   }
 
   split(text: string, dialect: Dialect): readonly TextRange[] {
-    const mysql = dialectOf(dialect);
+    const mysql = mysqlOf(dialect);
     if (unreadable(mysql) !== undefined) return [{ start: 0, end: text.length }];
     return rangesOf(text, readingOf(mysql));
   }
+
+  dialectOf(version = DEFAULT_VERSION): MySqlDialect | undefined {
+    // Some replies have 5.5.5- in front of MariaDB's own version.
+    const [, major, minor, patch] = /^(?:5\.5\.5-)?(\d{1,2})\.(\d{1,2})\.(\d{1,2})(?!\d)/.exec(version) ?? [];
+    if (patch === undefined) return undefined;
+    return {
+      name: 'mysql',
+      flavour: /mariadb/i.test(version) ? 'mariadb' : 'mysql',
+      version: Number(major) * 10_000 + Number(minor) * 100 + Number(patch),
+      sqlMode: [],
+      ignoreSpace: false,
+      database: undefined,
+      charset: 'utf8mb4',
+    };
+  }
 }
 
-function dialectOf(dialect: Dialect): MySqlDialect {
+/** What is in force at a server as it is installed. */
+const DEFAULT_VERSION = '8.4.0';
+
+function mysqlOf(dialect: Dialect): MySqlDialect {
   if (dialect.name !== 'mysql') throw new TypeError(`The SQL of MySQL does not read ${dialect.name}`);
   return dialect;
 }

@@ -62,9 +62,18 @@ export function readingOf(dialect: MySqlDialect): Reading {
   return reading;
 }
 
-/** The same for all that are read alike. */
-export const keyOf = (reading: Reading): string =>
-  `${reading.flavour} ${reading.version} ${[reading.ansiQuotes, reading.plainBackslash, reading.pipesConcat, reading.highNot, reading.ignoreSpace].map(Number).join('')} ${reading.letters}`;
+/** The same for all that are read alike; ends in a blank. */
+export function keyOf(reading: Reading): string {
+  const known = keys.get(reading);
+  if (known !== undefined) return known;
+  const { flavour, version, ansiQuotes, plainBackslash, pipesConcat, highNot, ignoreSpace, letters } = reading;
+  const modes = [ansiQuotes, plainBackslash, pipesConcat, highNot, ignoreSpace].map(Number).join('');
+  const key = `${flavour} ${version} ${modes} ${letters} `;
+  keys.set(reading, key);
+  return key;
+}
+
+const keys = new WeakMap<Reading, string>();
 
 function lettersOf(charset: string): Reading['letters'] {
   if (/^utf8(mb[34])?$/.test(charset)) return 'unicode';

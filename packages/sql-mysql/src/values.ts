@@ -38,6 +38,9 @@ export class Values {
   }
 }
 
+/** How often somebody looked at a constant: facts for which nobody did are those of all texts of the shape. */
+export const looks = { count: 0 };
+
 /** The value of a constant, also behind a sign; undefined for what is none, or is not looked into. */
 export function constantOf(expression: Expression): Scalar | undefined {
   if (expression.kind === 'operation' && (expression.operator === 'minus' || expression.operator === 'plus')) {
@@ -47,6 +50,7 @@ export function constantOf(expression: Expression): Scalar | undefined {
     return expression.operator === 'minus' ? -value : value;
   }
   if (expression.kind !== 'constant') return undefined;
+  looks.count++;
   const { type, value } = expression;
   switch (type) {
     case 'string':

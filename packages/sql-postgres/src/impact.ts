@@ -1,12 +1,9 @@
-import type { Impact, TableImpact } from '@sluice/approvals';
+import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
-/** How long one look may take at the target, and all of them together, in milliseconds. */
+/** How long one look may take at the target, in milliseconds. */
 const STATEMENT = 1_000;
 const LOCK = 200;
-const ALL = 2_000;
-/** Looks at the same time. Beyond that, approvers decide without. */
-const MAX_LOOKS_AT_ONCE = 4;
 
 /** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
 const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
@@ -17,10 +14,6 @@ const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly actio
   truncate: { trigger: 32 },
 };
 const PLANNED: ReadonlySet<string> = new Set(['update', 'delete', 'merge', 'insert']);
-const CHANGES: ReadonlySet<string> = new Set(['write', 'destroy', 'define']);
-
-let running = 0;
-
 /**
  * What a statement would do, for those who decide about it: rows by the planner's estimate, the size of the table, what
  * cascades and which triggers fire. Asked on a connection of the gateway's own, read-only and with short time limits. It is
@@ -29,54 +22,15 @@ let running = 0;
  * @param sameNames names mean to the gateway's connection what they mean to the session
  * @returns undefined for a statement that changes nothing; never rejects
  */
-export async function impactOf(
+export const impactOf = (
   command: SqlCommand,
   facts: Facts,
   sameNames: boolean,
   open: () => Promise<Lookup>,
-): Promise<Impact | undefined> {
-  const changed = facts.actions.flatMap(({ verb, resources, effects }) =>
-    effects.some((effect) => CHANGES.has(effect))
-      ? resources
-          .filter(({ type, access }) => type === 'table' && access !== 'read')
-          .map(({ name }) => ({ verb, name }))
-      : [],
-  );
-  // Another language's statements are not for this planner: approvers decide without.
-  if (changed.length === 0 || command.dialect.name !== 'postgres') return undefined;
-  if (!sameNames) return nothing('the session has changed what names mean');
-  if (running >= MAX_LOOKS_AT_ONCE) return nothing('too many statements are being looked at');
-  running++;
-  let side: Lookup | undefined;
-  const late = Promise.withResolvers<Impact>();
-  const timer = setTimeout(() => late.resolve(nothing('the target took too long')), ALL);
-  let over = false;
-  const look = async (): Promise<Impact> => {
-    side = await open();
-    // Nobody waits for it any more, and nobody else would close it.
-    if (over) return (side.close(), nothing('too late'));
-    return lookAt(side, command, facts, changed);
-  };
-  try {
-    return await Promise.race([look(), late.promise]);
-  } catch (error) {
-    return nothing(error instanceof Error ? error.message : String(error));
-  } finally {
-    clearTimeout(timer);
-    over = true;
-    side?.close();
-    running--;
-  }
-}
+): Promise<Impact | undefined> =>
+  estimated(facts, sameNames, open, (lookup, changed) => lookAt(lookup, command, facts, changed));
 
-const nothing = (unknown: string): Impact => ({ tables: [], unknown });
-
-async function lookAt(
-  side: Lookup,
-  command: SqlCommand,
-  facts: Facts,
-  changed: readonly { readonly verb: string; readonly name: string }[],
-): Promise<Impact> {
+async function lookAt(side: Lookup, command: SqlCommand, facts: Facts, changed: readonly Changed[]): Promise<Impact> {
   await side.query(
     `begin read only; set local statement_timeout = ${STATEMENT}; set local lock_timeout = ${LOCK}; set local plan_cache_mode = force_custom_plan`,
   );
@@ -223,3 +177,6 @@ const quoted = (name: string): string =>
 function distinct<T extends { readonly verb: string; readonly name: string }>(all: readonly T[]): T[] {
   return [...new Map(all.map((one) => [`${one.verb} ${one.name}`, one])).values()].slice(0, 10);
 }
+
+/** Which commands it is for. */
+export const IMPACT = { dialect: 'postgres', impactOf } as const;

@@ -1,0 +1,70 @@
+/**
+ * What a statement would do, for those who decide about it: how long the gateway looks at the target for it, and how many looks there
+ * are at a time. Does not own: what is asked there, which is for each language.
+ */
+import type { Facts, Lookup } from '@sluice/contract';
+import type { Impact } from './request.js';
+
+/** How long all looks for one statement may take together, in milliseconds. */
+const MAX_ESTIMATE_MS = 2_000;
+/** Beyond that, approvers decide without. */
+const MAX_ESTIMATES_AT_ONCE = 4;
+
+const CHANGES: ReadonlySet<string> = new Set(['write', 'destroy', 'define']);
+
+/** A table that a statement changes, and by which verb. */
+export interface Changed {
+  readonly verb: string;
+  readonly name: string;
+}
+
+let running = 0;
+
+/**
+ * @param sameNames names mean to the gateway's connection what they mean to the session
+ * @param look asks the target
+ * @returns undefined for a statement that changes nothing; never rejects
+ */
+export async function estimated(
+  facts: Facts,
+  sameNames: boolean,
+  open: () => Promise<Lookup>,
+  look: (lookup: Lookup, changed: readonly Changed[]) => Promise<Impact>,
+): Promise<Impact | undefined> {
+  const changed = changedBy(facts);
+  if (changed.length === 0) return undefined;
+  if (!sameNames) return nothing('the session has changed what names mean');
+  if (running >= MAX_ESTIMATES_AT_ONCE) return nothing('too many statements are being looked at');
+  running++;
+  let lookup: Lookup | undefined;
+  const late = Promise.withResolvers<Impact>();
+  const timer = setTimeout(() => late.resolve(nothing('the target took too long')), MAX_ESTIMATE_MS);
+  let over = false;
+  const looked = async (): Promise<Impact> => {
+    lookup = await open();
+    // Nobody waits for it any more, and nobody else would close it.
+    if (over) return (lookup.close(), nothing('too late'));
+    return look(lookup, changed);
+  };
+  try {
+    return await Promise.race([looked(), late.promise]);
+  } catch (error) {
+    return nothing(error instanceof Error ? error.message : String(error));
+  } finally {
+    clearTimeout(timer);
+    over = true;
+    lookup?.close();
+    running--;
+  }
+}
+
+const nothing = (unknown: string): Impact => ({ tables: [], unknown });
+
+const changedBy = ({ actions }: Facts): Changed[] =>
+  actions.flatMap(({ verb, resources, effects }) =>
+    effects.some((effect) => CHANGES.has(effect))
+      ? resources
+          .filter(({ type, access }) => type === 'table' && access !== 'read')
+          .map(({ name }) => ({ verb, name }))
+      : [],
+  );
