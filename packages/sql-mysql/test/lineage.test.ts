@@ -175,6 +175,18 @@ describe('sessions', () => {
   });
 });
 
+test('counts tell how many there are, unless what is counted was computed', () => {
+  const counts = (text: string) => follow(text).outputs.map((one) => one.counts);
+  expect(counts('select count(*), count(mail), count(distinct mail) from people')).toEqual([true, true, true]);
+  expect(counts("select count(mail like 'a%' or null) from people")).toEqual([undefined]);
+  expect(counts("select count(x) from (select if(mail like 'a%', 1, null) as x from people) d")).toEqual([undefined]);
+});
+
+test('warnings of a change of definitions are not shown', () => {
+  const session = after('alter table people modify mail int');
+  expect(follow('show warnings', session).each?.unknown).toMatch(/change of definitions/);
+});
+
 describe('uses', () => {
   const asked = (text: string): string[] =>
     follow(text).predicates.map(({ column, kind, values }) => `${column.column} ${kind} ${values}`);
@@ -203,6 +215,11 @@ describe('uses', () => {
     ["select mail from people into outfile '/x'", ['file mail']],
     ['set timestamp = (select max(mail) from people)', ['setting mail']],
     ['select count(last_insert_id(mail)) from people', ['function mail']],
+    ['alter table people change mail m2 varchar(20)', ['definition id nick mail made unseen']],
+    ['alter table people rename column mail to m2', ['definition id nick mail made unseen']],
+    ['alter table people rename to persons', ['definition id nick mail made unseen']],
+    ['rename table people to persons', ['definition id nick mail made unseen']],
+    ['alter table people add index (nick)', []],
   ])('%s', (text, expected) => {
     expect(moved(text)).toEqual(expected);
   });

@@ -7,7 +7,7 @@ import type { Analysis } from './analysis.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
-import { type Column, NOTHING, type Value, computed, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, direct, unknown } from './value.js';
 
 /** What each column of an answer is, however many there are. */
 export interface Each {
@@ -64,10 +64,8 @@ const QUIET_HEADS: ReadonlySet<string> = named(
 );
 const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 'rename table', 'drop database']);
 
-export function head(
-  analysis: Analysis,
-  { verb, objects, queries, expressions: list }: Head,
-): readonly Column[] | Each {
+export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
+  const { verb, objects, queries, expressions: list, words } = one;
   const { catalog, session } = analysis;
   for (const query of queries)
     analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
@@ -76,6 +74,7 @@ export function head(
     return [];
   }
   if (NAMING_HEADS.has(verb)) {
+    if (verb === 'rename table' || AWAY.some((word) => words.has(word))) movesAway(analysis, one);
     const keys = objects.map(({ object }) => catalog.keyOf(object.schema ?? session.database ?? '', object.name));
     const isTemporary = keys.some((key) => session.temporary.has(key));
     for (const key of isTemporary ? keys : []) {
@@ -85,8 +84,19 @@ export function head(
     return { each: NOTHING };
   }
   if (QUIET_HEADS.has(verb)) return { each: NOTHING };
-  for (const one of list) if (one.kind === 'subquery') expression(analysis, DUAL, one);
+  for (const value of list) if (value.kind === 'subquery') expression(analysis, DUAL, value);
   const reason = `is a kind of statement that is not followed (${verb})`;
   analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
   return { each: unknown(reason) };
+}
+
+/** Of ALTER TABLE: columns or the table are called otherwise, or its rows are another table's. */
+const AWAY = ['RENAME', 'CHANGE', 'EXCHANGE'];
+
+/** Masks go by name: whatever they name is out of their reach under another one. */
+function movesAway(analysis: Analysis, { verb, objects }: Head): void {
+  const { catalog, session } = analysis;
+  const relations = objects.map(({ object }) => catalog.relation(object.schema ?? session.database ?? '', object.name));
+  const columns = relations.flatMap((relation) => relation?.columns.map(({ base }) => base) ?? []);
+  analysis.moves({ type: 'definition', name: verb }, direct(columns));
 }

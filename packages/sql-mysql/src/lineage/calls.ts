@@ -36,7 +36,11 @@ export function call(analysis: Analysis, scope: Scope, one: Call): Value {
     return all;
   }
   if (one.name === 'count') return counted(one, given, others);
-  if (RANKS.has(one.name)) return { ...all, counts: true };
+  if (RANKS.has(one.name)) {
+    // Places tell the order of what they go by, as ORDER BY does.
+    analysis.asks(all, 'other');
+    return { ...all, counts: true };
+  }
   if (BY_SETTINGS.has(one.name)) return computed([all, storedIn(analysis)]);
   return one.over !== undefined || AGGREGATES.has(one.name) ? computed([all], 'aggregate') : all;
 }
@@ -50,14 +54,15 @@ function otherParts(analysis: Analysis, scope: Scope, { over, orderBy = [], limi
   ];
 }
 
-/** COUNT(mail) tells how many are not NULL. COUNT(mail LIKE 'a%' OR NULL) tells more, and so does COUNT(DISTINCT a, b). */
+/**
+ * COUNT(mail) tells how many are not NULL, and COUNT(DISTINCT mail) how many there are. COUNT(mail LIKE 'a%' OR NULL) tells more, also
+ * where a derived table has computed it.
+ */
 function counted(one: Call, given: readonly Value[], others: readonly Value[]): Value {
   const all = computed([...given, ...others], 'aggregate');
-  const [argument] = one.arguments;
-  const isPlain =
-    one.star || (given.length === 1 && argument?.kind === 'column' && !one.distinct) || given.every(isNothing);
-  if (isPlain && others.length === 0) return { ...all, counts: true };
-  return one.distinct && one.arguments.every(({ kind }) => kind === 'column') ? { ...all, counts: true } : all;
+  const isPlain = given.every((value) => isNothing(value) || (value.kind === 'direct' && value.unknown === undefined));
+  const isOfColumns = one.arguments.every((argument, at) => argument.kind === 'column' || isNothing(given[at] ?? all));
+  return isPlain && isOfColumns && others.length === 0 ? { ...all, counts: true } : all;
 }
 
 /** VALUES(column) in ON DUPLICATE KEY UPDATE. */

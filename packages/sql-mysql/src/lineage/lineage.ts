@@ -33,7 +33,8 @@ export type Target =
       /** The columns behind it: more than one behind a view. */
       readonly bases: readonly BaseColumn[];
     }
-  | { readonly type: 'setting' | 'file' | 'function' | 'variable'; readonly name: string };
+  /** `definition`: the column is called otherwise from now on, and masks go by name. */
+  | { readonly type: 'setting' | 'file' | 'function' | 'definition'; readonly name: string };
 
 export interface Flow {
   readonly target: Target;

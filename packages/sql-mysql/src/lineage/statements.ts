@@ -112,9 +112,17 @@ function reasonFor(error: unknown): string {
 }
 
 /** Warnings and errors of a statement may have any value that it looked at. */
-function diagnosed({ kind }: Statement, lineage: StatementLineage): Effect[] {
+function diagnosed(statement: Statement, lineage: StatementLineage): Effect[] {
   // They read the diagnostics, and leave them.
-  if (kind === 'show' || kind === 'head') return [];
+  if (statement.kind === 'show' || (statement.kind === 'head' && statement.verb === 'get diagnostics')) return [];
+  // What ALTER TABLE could not convert is in its warnings.
+  if (statement.kind === 'head' && statement.objects.length > 0)
+    return [
+      {
+        type: 'diagnostics',
+        value: unknown('shows warnings of a change of definitions, which may hold values of others'),
+      },
+    ];
   const { outputs, each = NOTHING, unknown: reason, predicates, flows } = lineage;
   const read = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' as const };
   const all = computed([...outputs, each, read, ...flows.map(({ value }) => value)]);
