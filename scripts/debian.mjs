@@ -22,6 +22,9 @@ const WANTED = [
   { name: 'python3-pymysql', file: '/usr/lib/python3/dist-packages/pymysql', use: 'tests with PyMySQL' },
   { name: 'redis-server', file: '/usr/bin/redis-server', use: 'tests of the example of a protocol with a real Redis' },
   { name: 'redis-tools', file: '/usr/bin/redis-cli', use: 'tests of the example of a protocol with redis-cli' },
+  { name: 'curl', file: '/usr/bin/curl', use: 'tests of HTTP with curl' },
+  { name: 'python3-requests', file: '/usr/lib/python3/dist-packages/requests', use: 'tests of HTTP with requests' },
+  { name: 'nghttp2-client', file: '/usr/bin/nghttp', use: 'tests of HTTP/2 with nghttp and h2load' },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

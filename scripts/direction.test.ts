@@ -18,18 +18,20 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   shell: ['contract'],
   'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
-  guardrails: ['contract'],
+  'http-requests': ['contract'],
+  guardrails: ['contract', 'http-requests'],
   masking: ['contract'],
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],
-  config: ['addresses', 'contract', 'keys'],
+  config: ['addresses', 'contract', 'http-requests', 'keys'],
   store: ['contract'],
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],
   postgres: ['contract', 'wire'],
   mysql: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
+  http: ['contract', 'wire'],
   agent: ['addresses', 'contract', 'tunnel', 'config'],
   cli: ['addresses', 'api', 'contract', 'config', 'printable'],
   reading: ['api', 'contract', 'recording', 'store'],
@@ -46,6 +48,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'config',
     'contract',
     'guardrails',
+    'http-requests',
     'identity',
     'reading',
     'recording',
@@ -118,23 +121,35 @@ describe.each(packages)('$name', ({ name, folder, used, tested }) => {
   });
 });
 
+/** These speak a protocol over a stream that the gate has opened, and open none. */
+const OVER_A_STREAM = new Set([
+  'protocols/http/src/h2/front.ts imports node:http2',
+  'protocols/http/src/h2/target.ts imports node:http2',
+]);
+
 test.each(packages.filter(({ folder }) => folder.startsWith('protocols/')))(
   '$name reaches the network through the gate alone',
   ({ folder }) => {
-    const direct = imports(`${folder}/src`).filter(({ name }) => /^(node:)?(net|tls|https?|http2|dgram)$/.test(name));
+    const direct = imports(`${folder}/src`).filter(
+      ({ file, name }) =>
+        /^(node:)?(net|tls|https?|http2|dgram)$/.test(name) && !OVER_A_STREAM.has(sentence({ file, name })),
+    );
     expect(direct.map(sentence)).toEqual([]);
   },
 );
 
 /** Where a protocol may be called by its name: in its own files, and in the list that binds its code. */
 const OWN_FILES = [
-  /^packages\/config\/src\/protocols\/(mysql|postgres|ssh)\.ts$/,
-  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(mysql|postgres|ssh)\.ts$/,
+  /^packages\/config\/src\/protocols\/(mysql|postgres|ssh|http)\.ts$/,
+  /^packages\/cli\/src\/(clients|commands)\/(client-config-)?(mysql|postgres|ssh|http)\.ts$/,
   /^gateway\/src\/protocols\.ts$/,
-  /^gateway\/src\/ssh\//,
+  /^gateway\/src\/(ssh|http)\//,
   /^packages\/control\/src\/ssh\//,
-  /^protocols\/(mysql|postgres|ssh)\//,
+  /^protocols\/(mysql|postgres|ssh|http)\//,
   /^packages\/sql-(mysql|postgres)\//,
+  // The scheme of an address is called so, and a way to log in of OpenAPI.
+  /^packages\/contract\/src\/http\.ts$/,
+  /^packages\/control\/src\/openapi\.ts$/,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];
@@ -146,7 +161,7 @@ test('a protocol is called by its name in its own files alone', () => {
   const names = glob('packages/config/src/protocols/*.ts').flatMap((file) =>
     Array.from(read(file).matchAll(/^const NAME = '(\w+)'/gm), ([, name = '']) => name),
   );
-  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh']));
+  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh', 'http']));
   const any = names.join('|');
   // As a text, as a listener of its own, and as one of the keys of a map.
   const texts = new RegExp(`(['"\`])(${any})\\1|\\blisteners\\??\\.(${any})\\b`);

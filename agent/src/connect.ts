@@ -102,7 +102,7 @@ export async function login(
   }
 }
 
-export const fingerprint = (certificate: X509Certificate): string =>
+const fingerprint = (certificate: X509Certificate): string =>
   createHash('sha256').update(certificate.raw).digest('hex');
 
 /** The messages of a WebSocket in order. Several may come in one turn: none is lost while nobody waits. */

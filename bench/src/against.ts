@@ -90,7 +90,7 @@ const T =
     .map(Number);
 
 /** The geometric mean of ratios and its 95 % confidence interval: Student's t on their logarithms. */
-export function intervalOf(ratios: readonly number[]): { mean: number; low: number; high: number } {
+function intervalOf(ratios: readonly number[]): { mean: number; low: number; high: number } {
   const logs = ratios.map(Math.log);
   const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
   const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (logs.length - 1);

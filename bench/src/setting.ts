@@ -79,7 +79,7 @@ export async function openSetting(options: { upstreamPort?: number; against?: st
   };
 }
 
-interface RunningGateway {
+export interface RunningGateway {
   readonly child: ChildProcess;
   readonly port: number;
   readonly token: string;
@@ -139,14 +139,20 @@ ${Object.entries(MASKED)
  *
  * @param yaml connections, policies and limits
  * @param root the checkout whose build is run
+ * @param protocol of the listener at `port`
  */
-export async function spawnGateway(folder: string, yaml: string, root = ROOT): Promise<RunningGateway> {
+export async function spawnGateway(
+  folder: string,
+  yaml: string,
+  root = ROOT,
+  protocol: 'postgres' | 'http' = 'postgres',
+): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     join(folder, 'sluice.yaml'),
     `data: data
-listeners: { postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }, agents: { address: 127.0.0.1, port: 0 } }
+listeners: { ${listenersOf(protocol, port)}, agents: { address: 127.0.0.1, port: 0 } }
 control: { port: ${control} }
 principals: { bench: { groups: [engineers] } }
 ${yaml}`,
@@ -173,6 +179,11 @@ ${yaml}`,
   if (!beacon) throw new Error('the gateway did not start');
   return { child, port, token };
 }
+
+const listenersOf = (protocol: 'postgres' | 'http', port: number): string =>
+  protocol === 'postgres'
+    ? `postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }`
+    : `postgres: { address: 127.0.0.1, port: 0 }, http: { address: 127.0.0.1, port: ${port}, tls: self-signed, require_tls: false }`;
 
 /** pgbouncer with session pooling, in front of what listens on a port. */
 export async function startBouncer(folder: string, targetPort: number): Promise<{ child: ChildProcess; port: number }> {
@@ -208,7 +219,7 @@ log_disconnections = 0
   return { child, port };
 }
 
-async function accepting(port: number): Promise<void> {
+export async function accepting(port: number): Promise<void> {
   for (let i = 0; i < 100; i++) {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));

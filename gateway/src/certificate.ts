@@ -3,12 +3,15 @@ import { constants } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
+import type { ClientTls } from '@sluice/strangers';
 
-export interface ServerTls {
-  readonly context: SecureContext;
-  /** PEM of the certificate that clients see. */
-  readonly certificate: string;
+export type ServerTls = ClientTls;
+
+/** Authorities of client certificates, and what they have revoked, PEM. */
+export interface ClientAuthorities {
+  readonly ca: string;
+  readonly crl?: string | undefined;
 }
 
 /**
@@ -31,8 +34,11 @@ const TLS_SETTINGS = {
   ].join(':'),
 } as const;
 
-export function serverTls(certificate: string, key: string): ServerTls {
-  return { context: createSecureContext({ cert: certificate, key, ...TLS_SETTINGS }), certificate };
+/** @throws Error with a sentence of OpenSSL for what is no certificate, key or list of revoked ones */
+export function serverTls(certificate: string, key: string, clients?: ClientAuthorities): ServerTls {
+  const asked = clients && { ca: clients.ca, ...(clients.crl !== undefined && { crl: clients.crl }) };
+  const context = createSecureContext({ cert: certificate, key, ...asked, ...TLS_SETTINGS });
+  return { context, certificate, ...(clients && { asksForCertificate: true }) };
 }
 
 const YEARS = 10;

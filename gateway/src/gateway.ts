@@ -7,8 +7,9 @@ import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
-import type { Facts, Lookup, Principal, SqlCommand } from '@sluice/contract';
+import type { Ending, Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import { markedWith } from '@sluice/http-requests';
 import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
@@ -16,9 +17,18 @@ import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
 import { type Control, type Controlled, type Readiness, type Revocations, Streams, openControl } from '@sluice/control';
-import type { Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
+import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import { type GuessCounter, type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
+import { HttpTargets } from './http/credentials.js';
+import { Door } from './http/door.js';
+import { TokenExchange } from './http/exchange.js';
+import type { HttpJudging } from './http/judge.js';
+import { OwnPaths } from './http/own.js';
+import type { HttpParts } from './http/parts.js';
+import { Proofs } from './http/proofs.js';
+import { ProvenSockets } from './http/sockets.js';
+import { DEFAULT_KEEP_OUT_S, VISIT_IDLE_MS, Visits } from './http/visits.js';
 import { Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
@@ -72,9 +82,13 @@ export class Gateway implements Controlled {
   readonly #services: Services;
   readonly #draining: AbortController;
   readonly #servers: Open['server'][] = [];
+  /** Sockets whose requests each say who they are from. */
+  readonly #doors = new Set<Door>();
+  readonly #http: HttpParts;
   readonly #sweep: NodeJS.Timeout;
   readonly #maskTargets: MaskTargets;
   readonly #packetMaskTargets: MySqlMaskTargets;
+  readonly #httpTargets = new HttpTargets();
   #control: Control | undefined;
   #live: Snapshot;
   /** The last file that was to be taken into use could not be. */
@@ -126,6 +140,7 @@ export class Gateway implements Controlled {
       this.config.limits.rows,
     );
     this.#services = this.#makeServices(parts);
+    this.#http = this.#makeHttp();
     this.#sweep = setInterval(() => this.#look(), SWEEP);
     this.#sweep.unref();
   }
@@ -268,9 +283,12 @@ export class Gateway implements Controlled {
     const deadline = Date.now() + this.config.limits.drain;
     const withdrawn = this.approvals.stop();
     const agentsGone = this.agents.drain(this.config.limits.drain, RETRY, reason);
-    while (this.sessions.size > 0 && Date.now() < deadline) await pause(20);
-    for (const session of this.sessions.values()) session.end(drain(reason));
-    for (let i = 0; i < 100 && this.sessions.size > 0; i++) await pause(20);
+    while (this.#isServing && Date.now() < deadline) {
+      for (const session of this.sessions.values()) if (session.isVisit && !session.busy) session.end(drain(reason));
+      await pause(20);
+    }
+    for (const one of [...this.sessions.values(), ...this.#doors]) one.end(drain(reason));
+    for (let i = 0; i < 100 && this.#isServing; i++) await pause(20);
     clearInterval(this.#sweep);
     // Connections of the gateway's own lead through agents as well.
     this.#maskTargets.close();
@@ -291,6 +309,10 @@ export class Gateway implements Controlled {
     await this.#store.close();
     this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
+  }
+
+  get #isServing(): boolean {
+    return this.sessions.size + this.#doors.size > 0;
   }
 
   async #open(): Promise<void> {
@@ -317,23 +339,41 @@ export class Gateway implements Controlled {
   #accept(socket: Socket, listener: Listener): void {
     // An error nobody listens for ends the process; whoever uses the socket hears of it by its close.
     socket.on('error', () => undefined);
-    const id = `${this.#run}-${(++this.#serial).toString(36)}`;
-    const { remoteAddress, remotePort, remoteFamily } = socket;
+    const { remoteAddress = '', remotePort, remoteFamily } = socket;
     const host = remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress;
-    const session = new Session(this.#services, listener, id, {
-      address: `${host}:${remotePort}`,
-      loopback: isLoopback(remoteAddress ?? ''),
-    });
-    this.sessions.set(id, session);
-    this.places.accepted(socket, session);
+    const client = { address: `${host}:${remotePort}`, loopback: isLoopback(remoteAddress) };
+    if (listener.traits.entrance) return this.#openDoor(socket, listener, client);
+    const session = this.#newSession(listener, client);
+    this.#serveOn(socket, session, listener, () => this.#over(session));
+  }
+
+  #newId(): string {
+    return `${this.#run}-${(++this.#serial).toString(36)}`;
+  }
+
+  #newSession(listener: Listener, client: { readonly address: string; readonly loopback: boolean }): Session {
+    const session = new Session(this.#services, listener, this.#newId(), client);
+    this.sessions.set(session.id, session);
+    return session;
+  }
+
+  /** It is gone, and so is what it was served by. */
+  #over(session: Session): void {
+    this.sessions.delete(session.id);
+    session.closed();
+    this.#past.allowed += session.commands;
+    this.#past.denied += session.denied;
+  }
+
+  /** `over`: called when the socket is gone. */
+  #serveOn(socket: Socket, gate: Gate & SessionView, listener: Listener, over: () => void): void {
+    this.places.accepted(socket, gate);
     // A protocol ends its session itself, in its own words; one that does not is not asked twice.
-    session.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER_MS).unref(), {
-      once: true,
-    });
-    this.#serve(socket, session, listener)
+    gate.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER_MS).unref(), { once: true });
+    this.#serve(socket, gate, listener)
       .catch((error: unknown) => {
         this.log.operator.error(
-          { session: id, error: error instanceof Error ? error.stack : String(error) },
+          { session: gate.id, error: error instanceof Error ? error.stack : String(error) },
           'a session failed',
         );
         socket.destroy();
@@ -341,22 +381,54 @@ export class Gateway implements Controlled {
       .finally(() => {
         // A protocol that is done may still have last words on their way; a peer that does not take them is cut off.
         const late = setTimeout(() => socket.destroy(), LINGER_MS);
-        const over = (): void => {
+        const closed = (): void => {
           clearTimeout(late);
-          this.sessions.delete(id);
-          session.closed();
-          this.#past.allowed += session.commands;
-          this.#past.denied += session.denied;
+          over();
         };
-        if (socket.closed) over();
-        else socket.once('close', over);
+        if (socket.closed) closed();
+        else socket.once('close', closed);
       });
   }
 
+  /** A socket whose requests each say who they are from: their sessions are visits, which outlive it. */
+  #openDoor(
+    socket: Socket,
+    listener: Listener,
+    client: { readonly address: string; readonly loopback: boolean },
+  ): void {
+    const address = client.address.slice(0, client.address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+    const caller = { listener, client: client.address, address, loopback: client.loopback };
+    const door = new Door(this.#services, this.#http, this.#newId(), caller);
+    this.#doors.add(door);
+    this.#serveOn(socket, door, listener, () => {
+      this.#doors.delete(door);
+      door.closed();
+    });
+  }
+
+  #makeHttp(): HttpParts {
+    const services = this.#services;
+    const visits = new Visits(services, ({ listener, client, loopback }) => {
+      const session = this.#newSession(listener, { address: client, loopback });
+      const ended = (): void => {
+        const reason = session.signal.reason as Ending;
+        const { principal, connection } = session;
+        if (reason.code === 'ended-by-administrator' && principal && connection)
+          visits.keepOut(principal.name, connection.name, reason.keptOut ?? DEFAULT_KEEP_OUT_S);
+        // Its protocol ends what is in flight first, and has that recorded.
+        setImmediate(() => this.#over(session));
+      };
+      session.signal.addEventListener('abort', ended, { once: true });
+      return session;
+    });
+    const own = new OwnPaths(this.approvals, new TokenExchange(services));
+    return { visits, proofs: new Proofs(services), own, sockets: new ProvenSockets(this.places) };
+  }
+
   /** Where a connection begins with a key exchange, it waits for its turn. */
-  async #serve(socket: Socket, session: Session, listener: Listener): Promise<void> {
-    if (listener.traits.keyExchange) await this.handshakes.turn(session.address, socket, 'greeting');
-    return listener.protocol.serve(socket, session);
+  async #serve(socket: Socket, gate: Gate & SessionView, listener: Listener): Promise<void> {
+    if (listener.traits.keyExchange) await this.handshakes.turn(gate.address, socket, 'greeting');
+    return listener.protocol.serve(socket, gate);
   }
 
   #makeServices(parts: Parts): Services {
@@ -382,8 +454,14 @@ export class Gateway implements Controlled {
       get sshIdentities() {
         return live().sshIdentities;
       },
+      get certificates() {
+        return live().config.certificates;
+      },
       pendingLogins: this.pendingLogins,
       ssh: parts.sshKeys,
+      httpTargets: this.#httpTargets,
+      bodies: this.config.record.bodies,
+      mark: markedWith(parts.redactionKey),
       url: () => this.url,
       agents: parts.agents,
       log: parts.log,
@@ -441,7 +519,16 @@ export class Gateway implements Controlled {
     const { notFollowed } = connection;
     const maxText = this.config.limits.text;
     const { languages } = this;
-    return new Judge({ languages, policy, context, redact, masks, streamKey, guesses, notFollowed, maxText });
+    const http = this.#httpJudging(connection, redactionKey);
+    return new Judge({ languages, policy, context, redact, masks, streamKey, guesses, notFollowed, maxText, http });
+  }
+
+  #httpJudging(connection: Connection, redactionKey: Uint8Array): HttpJudging | undefined {
+    if (!connection.http) return undefined;
+    const { limits, record } = this.config;
+    const edits = this.#httpTargets.edits(connection);
+    const { reading } = connection.http;
+    return { reading, mark: markedWith(redactionKey), message: limits.message, bodies: record.bodies, edits };
   }
 
   #look(): void {
@@ -458,13 +545,10 @@ export class Gateway implements Controlled {
       else if (session.tokenId !== undefined && this.identity.token(session.tokenId)?.revoked !== undefined)
         session.end(REVOKED);
     }
-    const { idle } = this.config.limits;
-    if (idle === 0) return;
-    const since = Date.now() - idle;
+    const idle = this.config.limits.idle || Infinity;
     for (const session of this.sessions.values()) {
-      if (session.state === 'open' && !session.busy && session.lastActivity < since) {
-        session.end({ code: 'idle' });
-      }
+      const since = now - (session.isVisit ? Math.min(idle, VISIT_IDLE_MS) : idle);
+      if (session.state === 'open' && !session.busy && session.lastActivity < since) session.end({ code: 'idle' });
     }
   }
 }

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import {
   type Approvals,
+  type Held,
   type Impact,
   type Requirement,
   type Source,
@@ -18,6 +19,7 @@ import {
   type Patience,
   denyInWords,
 } from '@sluice/contract';
+import { meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -41,6 +43,11 @@ export interface Holding {
   readonly holds: readonly AppliedHold[];
   /** Else it is refused at once, with the number of its request. */
   readonly waits: boolean;
+  /**
+   * Of a request that its client repeats: how long its request for approval outlives the last client that waited for it, in
+   * milliseconds. Undefined: it goes with the client.
+   */
+  readonly linger?: number | undefined;
   /** What the session has changed that could give the command another meaning. */
   readonly state: string;
   readonly patience: Patience;
@@ -54,6 +61,8 @@ export class Holds {
   readonly #approvals: Approvals;
   readonly #key: Uint8Array;
   readonly #showsValues: boolean;
+  /** Clients that wait for a request which may outlive them, by its number, and when it goes if none comes back. */
+  readonly #waiting = new Map<number, { readonly clients: number; readonly timer: NodeJS.Timeout | undefined }>();
 
   /** `key` keeps digests from saying anything about the texts. `showsValues`: bound values may be stored. */
   constructor(approvals: Approvals, key: Uint8Array, showsValues: boolean) {
@@ -75,7 +84,9 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { patience, holds, draining, waits } = holding;
+    const { patience, holds, draining, linger } = holding;
+    // Whoever repeats a request meets the one that is open, and is no further one for approvers.
+    const waits = holding.waits && linger === undefined;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
@@ -101,12 +112,13 @@ export class Holds {
       ...(impact && { impact }),
     });
     const { number } = held;
+    if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
     if (!waits) {
       return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
     }
     const stop = (): void =>
       this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience](nounOf(holding.command)));
-    const drain = (): void => this.#approvals.withdraw(number, 'the gateway is shutting down');
+    const drain = (): void => this.#approvals.withdraw(number, DRAINING);
     const say = (): void =>
       patience.say?.({
         code: 'command-waits',
@@ -135,12 +147,51 @@ export class Holds {
     }
   }
 
+  /**
+   * Waits for as long as the client does. Its request stays open after `patience.within`, and for `linger` after the last one that waited
+   * has hung up. What is approved passes once, for whoever waits first.
+   */
+  async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
+    const { patience, draining } = holding;
+    const { number } = held;
+    this.#attached(number);
+    const ended = await firstOf(held.outcome, patience, draining);
+    this.#detached(number, ended === 'gone' ? linger : undefined);
+    if (ended === 'gone') return lost(holding);
+    if (ended === 'later')
+      return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
+    if (ended === 'drain') return refused(holding, { code: 'approval-withdrawn', request: number, why: DRAINING });
+    if (ended.state === 'approved') {
+      if (await this.#approvals.use({ number })) return undefined;
+      return refused(holding, { code: 'approval-withdrawn', request: number, why: USED });
+    }
+    if (ended.state === 'expired' && ended.unanswered === 'allow') return undefined;
+    return refused(holding, reasonOf(ended));
+  }
+
+  #attached(number: number): void {
+    const known = this.#waiting.get(number);
+    if (known?.timer) clearTimeout(known.timer);
+    this.#waiting.set(number, { clients: (known?.clients ?? 0) + 1, timer: undefined });
+  }
+
+  /** `linger`: it hung up. Else it was answered, and what it was told still counts. */
+  #detached(number: number, linger: number | undefined): void {
+    const clients = (this.#waiting.get(number)?.clients ?? 1) - 1;
+    if (clients > 0) return void this.#waiting.set(number, { clients, timer: undefined });
+    if (linger === undefined) return void this.#waiting.delete(number);
+    const timer = setTimeout(() => {
+      this.#waiting.delete(number);
+      this.#approvals.withdraw(number, WHY.gone('command'));
+    }, linger).unref();
+    this.#waiting.set(number, { clients, timer });
+  }
+
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
   #digest({ principal, source, connection, target, command, executed, state, holds }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
-    const { id: _, ...rest } = command;
-    const words = sql ? [command.type, command.text] : [command.type, rest];
+    const words = command.type === 'sql' ? [command.type, command.text] : [command.type, meaningWithoutId(command)];
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];
@@ -164,6 +215,39 @@ export class Holds {
 /** What has to be satisfied, by which rules: an approval by other terms is another approval. */
 export const termsOf = (holds: readonly AppliedHold[]): string =>
   JSON.stringify(holds.map(({ rule, approvers, count }) => [rule, approvers, count]));
+
+function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
+  if (command.type === 'request') return meaningOf(command);
+  const { id: _, ...rest } = command;
+  return rest;
+}
+
+/** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
+async function firstOf(
+  outcome: Promise<Request>,
+  { signal, within }: Patience,
+  draining: AbortSignal,
+): Promise<Request | 'gone' | 'later' | 'drain'> {
+  const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
+  const gone = (): void => resolve('gone');
+  const drain = (): void => resolve('drain');
+  signal.addEventListener('abort', gone);
+  draining.addEventListener('abort', drain);
+  const timer = within === undefined ? undefined : setTimeout(() => resolve('later'), within);
+  if (signal.aborted) gone();
+  if (draining.aborted) drain();
+  outcome.then(resolve, drain);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', gone);
+    draining.removeEventListener('abort', drain);
+  }
+}
+
+const DRAINING = 'the gateway is shutting down';
+const USED = 'another one that is identical has used its approval';
 
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 

@@ -1,41 +1,12 @@
 import { analyzeShell } from '@sluice/shell';
 import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
-import type {
-  Answer,
-  AppliedHold,
-  AppliedMask,
-  Command,
-  Deny,
-  Dialect,
-  Facts,
-  HttpCommand,
-  RuleMatch,
-  SqlCommand,
-  TextRange,
-} from '@sluice/contract';
-import {
-  type CompiledPolicy,
-  type PolicyContext,
-  type PolicyDecision,
-  type Verdict,
-  unrefused,
-} from '@sluice/guardrails';
+import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
+import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
+import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
+import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
-
-/** The answer for a protocol, and what the record says about how it came to be. */
-export interface Judgement {
-  readonly answer: Answer;
-  /** The part of the record that is the same for every use of a text, serialised: `"text":...,"decision":...`. */
-  readonly record: string;
-  /** It may pass when people have released it. `text` is what they are shown. */
-  readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
-  /** It can give later commands another meaning: a setting, a role, a table that hides another. */
-  readonly changes: boolean;
-  /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
-  readonly transaction: boolean;
-}
 
 export interface JudgeOptions {
   /** By the name of a command's dialect. */
@@ -54,6 +25,8 @@ export interface JudgeOptions {
   readonly notFollowed?: NotFollowed;
   /** The longest text that is judged (`limits.text`), in characters. */
   readonly maxText?: number;
+  /** On a connection by HTTP. */
+  readonly http?: HttpJudging | undefined;
 }
 
 /** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
@@ -67,6 +40,7 @@ export class Judge {
   readonly #guesses: GuessCounter | undefined;
   readonly #notFollowed: NotFollowed;
   readonly #maxText: number;
+  readonly #http: HttpJudge | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   constructor(options: JudgeOptions) {
@@ -79,11 +53,17 @@ export class Judge {
     this.#guesses = options.guesses;
     this.#notFollowed = options.notFollowed ?? 'mask';
     this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
+    this.#http = options.http && new HttpJudge(options.policy, options.context, options.http);
   }
 
   /** Some rule masks something. */
   get masks(): boolean {
     return this.#policy.masks;
+  }
+
+  /** See `Visit.needsBody`. */
+  needsBody(head: HttpHead): boolean {
+    return this.#http?.needsBody(head) ?? true;
   }
 
   /** `again`: people have released a command that was judged before, and its guesses are counted already. */
@@ -92,7 +72,8 @@ export class Judge {
     const { text } = command;
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
-    if (command.type === 'http') return this.#inWords(text, unjudged('nothing here reads requests by HTTP'));
+    if (command.type === 'request')
+      return this.#http?.judge(command) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -216,40 +197,6 @@ export class Judge {
   }
 }
 
-/** A judgement without the text. */
-interface Judged {
-  readonly answer: Answer;
-  readonly rest: string;
-  readonly masks: readonly AppliedMask[];
-  readonly changes: boolean;
-  readonly transaction: boolean;
-  /** People have to release it, whatever the answer says. */
-  readonly holds?: readonly AppliedHold[];
-  /** The same where nothing runs yet, and nobody is asked. */
-  readonly prepared?: Judged;
-  /** In the words of the text it was last used for. */
-  last?: Judgement & { readonly text: string };
-}
-
-function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
-  const answer = answerOf(facts, decision);
-  const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
-  const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
-  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
-  if (decision.type !== 'hold') return judged;
-  return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
-}
-
-function answerOf(facts: Facts, decision: PolicyDecision): Answer {
-  if (decision.type !== 'deny') return { type: 'allow', facts };
-  const { type, rule, message, hint } = decision;
-  const { syntaxError } = facts;
-  return { type, rule, message, ...(hint !== undefined && { hint }), ...(syntaxError && { syntaxError }) };
-}
-
-const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
-const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
-
 const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
   actions.some(({ effects }) => effects.includes('write'));
 
@@ -292,37 +239,3 @@ const NO_STREAM_MASKS: Deny = {
   rule: 'gateway',
   message: 'Something is masked here, and this gateway cannot mask the output of programs.',
 };
-
-const refused = (facts: Facts, matched: readonly RuleMatch[], answer: Deny): Judged => ({
-  answer,
-  rest: serialise(facts, answer, matched),
-  masks: [],
-  changes: false,
-  transaction: false,
-});
-
-function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[], held?: 'hold'): string {
-  const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({
-    verb,
-    effects,
-    resources,
-    filter,
-    depth,
-  }));
-  const decision =
-    answer.type === 'allow'
-      ? { decision: held ?? 'allow' }
-      : { decision: 'deny', rule: answer.rule, message: answer.message };
-  return JSON.stringify({ confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
-}
-
-/** Whatever goes wrong while a command is judged is a no, and on record as one. */
-function unjudged(why: string): Judged {
-  const answer: Answer = {
-    type: 'deny',
-    rule: 'gateway',
-    message: `This command could not be judged, so it was not run: ${why}.`,
-  };
-  const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
-  return { answer, rest, masks: [], changes: false, transaction: false };
-}

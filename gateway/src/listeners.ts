@@ -39,7 +39,10 @@ export async function* openListeners({ listeners, data }: Config, parts: Parts, 
     const protocol = await loadProtocol(one.protocol, packaged, { hostKeys, listener: one, info });
     const { traits } = protocolNamed(one.protocol);
     const { login, requireTls } = one;
-    yield* open({ protocol, traits, tls: await tlsOf(one, data), login, requireTls }, one, accept);
+    const listener: Listener = { protocol, traits, tls: await tlsOf(one, data), login, requireTls };
+    yield* open(listener, one, accept);
+    for (const { connection, port } of one.ports ?? [])
+      yield* open({ ...listener, connection }, { addresses: one.addresses, port }, accept);
   }
   if (listeners.agents) yield* openForAgents(listeners.agents, data, parts);
 }
@@ -68,9 +71,9 @@ async function* openForAgents(
   }
 }
 
-async function tlsOf({ tls }: ListenerConfig, data: string): Promise<ServerTls | undefined> {
+async function tlsOf({ tls, clientCertificates }: ListenerConfig, data: string): Promise<ServerTls | undefined> {
   if (tls === 'off') return undefined;
-  if (tls !== 'self-signed') return serverTls(tls.cert, tls.key);
+  if (tls !== 'self-signed') return serverTls(tls.cert, tls.key, clientCertificates);
   const { certificate, key } = await selfSigned(data);
-  return serverTls(certificate, key);
+  return serverTls(certificate, key, clientCertificates);
 }

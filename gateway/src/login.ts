@@ -17,6 +17,8 @@ export interface Proof extends Partial<Proven> {
   /** Of SSH, in wire format, or its certificate, and when it was shown. */
   readonly key?: { readonly blob: Uint8Array; readonly at: number };
   readonly without?: NonNullable<Admission['without']>;
+  /** The SHA-256 of a client certificate of TLS. */
+  readonly certificate?: string;
 }
 
 /** Who it is under the configuration in force; undefined: what proved it is worth nothing any more. */
@@ -43,6 +45,12 @@ const hasAccountOf = (connections: readonly Connection[], name: string, account:
   const connection = connections.find((one) => one.name === name);
   return connection !== undefined && hasAccount(connection, account);
 };
+
+/** Whether somebody may use a connection with what they have shown. */
+export function mayReach(services: Services, { principal, connections }: Proof, connection: Connection): boolean {
+  const scoped = connections === undefined || connections.includes(connection.name);
+  return scoped && services.mayUse(principal, connection);
+}
 
 /** What a login does with its session. */
 export interface LoginSession extends SessionView {
@@ -84,7 +92,7 @@ export class Login {
     const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
       if (!proven) return fail();
       if (named) loginLimits.succeeded(this.#session.address, name);
-      return this.#admit(proven, connection, account);
+      return this.admit(proven, connection, account);
     };
     // A token says whose it is; a name beside it has to agree.
     const token = async (secret: string): Promise<Admission | Refusal> => {
@@ -137,7 +145,8 @@ export class Login {
     };
   }
 
-  async #admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
+  /** Somebody has proven who they are: may they begin a session? */
+  async admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
     const services = this.#services;
     const user = proven.principal.name;
     const refuse = (reason: RefusalReason): Refusal => {
@@ -153,7 +162,7 @@ export class Login {
       if (this.#listener.traits.menu) return this.#menu(proven, name, account);
       return refuse({ code: 'unknown-connection', connection: name });
     }
-    if (!this.#mayUse(proven, connection)) {
+    if (!mayReach(services, proven, connection)) {
       return refuse({ code: 'no-access', user, connection: name });
     }
     if (!hasAccount(connection, account)) {
@@ -170,7 +179,7 @@ export class Login {
   /** Who it is has been proven. There is time to choose. */
   #menu(proven: Proof, name: string, account: string): Refusal {
     const own = [...this.#services.connections.values()].filter(
-      (one) => one.protocol === this.#session.protocol && this.#mayUse(proven, one),
+      (one) => one.protocol === this.#session.protocol && mayReach(this.#services, proven, one),
     );
     const full = this.#full(proven.principal.name, name);
     if (full) return full;
@@ -184,7 +193,7 @@ export class Login {
           const { address } = this.#session;
           const principal = this.#isGood(proven) ? currentOf(proven, this.#services, address) : undefined;
           if (!principal) return refusal({ code: 'access-lost' });
-          return this.#admit({ ...proven, principal }, chosen, hasAccountOf(own, chosen, account) ? account : '');
+          return this.admit({ ...proven, principal }, chosen, hasAccountOf(own, chosen, account) ? account : '');
         },
       },
     };
@@ -209,11 +218,6 @@ export class Login {
   #isGood({ by, tokenId, expires }: Proof): boolean {
     if (by === 'token' && tokenId !== undefined) return this.#services.identity.proven(tokenId) !== undefined;
     return expires === undefined || expires > Date.now();
-  }
-
-  #mayUse({ principal, connections }: Proof, connection: Connection): boolean {
-    const scoped = connections === undefined || connections.includes(connection.name);
-    return scoped && this.#services.mayUse(principal, connection);
   }
 
   /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */

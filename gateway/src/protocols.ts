@@ -30,6 +30,7 @@ const OWN: readonly { readonly name: string; load(parts: ProtocolParts): Promise
       return ssh({ hostKeys });
     },
   },
+  { name: 'http', load: async () => (await import('@sluice/http')).http },
 ];
 
 /**

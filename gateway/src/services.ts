@@ -4,7 +4,9 @@ import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from '@sluice/agents';
 import type { ServerTls } from './certificate.js';
 import type { CommitBarrier, Counters, Log, SessionView } from '@sluice/audit';
+import type { Mark } from '@sluice/http-requests';
 import type { Holds } from './holds.js';
+import type { HttpTargets } from './http/credentials.js';
 import type { Judge } from './judge.js';
 import type { LoginLimits } from './login-limits.js';
 import type { MySqlMaskSession } from '@sluice/sql-mysql';
@@ -24,6 +26,8 @@ export interface Listener {
   readonly requireTls?: boolean;
   /** How clients log in that ask for no other way. */
   readonly login?: LoginWay | undefined;
+  /** The connection that all who come to it want; undefined: they say which. */
+  readonly connection?: string;
 }
 
 /** What masks follow of a session, for each protocol that answers with rows. */
@@ -42,9 +46,16 @@ export interface Services {
   readonly identity: Directory;
   /** Where clients without a token are sent. */
   readonly discovery: Discovery | undefined;
+  /** Whose client certificate it is, by one of its alternative names. */
+  readonly certificates: ReadonlyMap<string, string>;
   readonly sshIdentities: SshIdentities;
   readonly pendingLogins: PendingLogins;
   readonly ssh: SshKeys;
+  readonly httpTargets: HttpTargets;
+  /** What of a body by HTTP is recorded, in bytes. */
+  readonly bodies: number;
+  /** Stands for secrets in the record. */
+  readonly mark: Mark;
   readonly agents: Agents;
   readonly log: Log;
   readonly barrier: CommitBarrier;

@@ -12,6 +12,7 @@ import {
   ENDING_KINDS,
   type Gate,
   type HiddenCounts,
+  type HttpHead,
   type Limits,
   NEUTRAL_WORDS,
   type Patience,
@@ -22,8 +23,10 @@ import {
 } from '@sluice/contract';
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
+import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import type { Judge, Judgement } from './judge.js';
+import type { Judge } from './judge.js';
+import type { Judgement } from './judgement.js';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
@@ -85,8 +88,10 @@ export class Session implements Gate, LoginSession {
   /** The last command that was let through to run, and the last whose answer has ended. */
   #running = 0;
   #ended = 0;
-  /** Programs at work, which may be several at a time, and what they are. */
-  readonly #programs = new Map<number, Command['type']>();
+  /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
+  readonly #programs = new Map<number, 'ends' | 'endless'>();
+  /** Bodies of requests by HTTP that pass unread, on their way to the record. */
+  readonly #bodies = new Map<number, BodyRedactor>();
   #way: Way | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -107,7 +112,8 @@ export class Session implements Gate, LoginSession {
     this.protocol = listener.protocol.name;
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
-    this.limits = services.limits;
+    const { limits, bodies } = services;
+    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);
@@ -126,6 +132,8 @@ export class Session implements Gate, LoginSession {
     if (!hasAccount(connection, this.#account)) return this.#endSoon({ code: 'account-forbidden' });
     this.principal = principal;
     this.connection = connection;
+    // What comes next is for another visit, by the target and the credential of now. This one's requests may finish.
+    if (this.isVisit) return this.#endSoon({ code: 'reconfigured' });
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon({ code: 'columns-masked' });
     else if (this.#listener.traits.answers === 'text' && unmasked && judge(this).masks)
@@ -135,8 +143,23 @@ export class Session implements Gate, LoginSession {
   /** A statement or command that was let through may finish. A shell or a forwarded connection would not by itself. */
   #endSoon(ending: Ending): void {
     this.#outdated = ending;
-    const endless = [...this.#programs.values()].some((type) => type !== 'exec');
+    const endless = ending.code !== 'reconfigured' && [...this.#programs.values()].includes('endless');
     if (!this.busy || endless) this.end(this.#outdated);
+  }
+
+  /** It has requests that each say who they are from, and no socket of its own. */
+  get isVisit(): boolean {
+    return this.#listener.traits.entrance === true;
+  }
+
+  /** The configuration in force has no place for it: it ends when nothing is at work. */
+  get outdated(): boolean {
+    return this.#outdated !== undefined;
+  }
+
+  /** See `Visit.needsBody`. */
+  needsBody(head: HttpHead): boolean {
+    return (this.#judge ??= this.#services.judge(this)).needsBody(head);
   }
 
   /** Ends the session at once; the protocol tells the client why. */
@@ -156,15 +179,15 @@ export class Session implements Gate, LoginSession {
     return this.#services.handshakes.turn(this.address, client, 'keyExchange');
   }
 
-  async secure(stream: Duplex, side: 'client' | 'upstream'): Promise<Secured> {
+  async secure(stream: Duplex, side: 'client' | 'upstream', alpn?: readonly string[]): Promise<Secured> {
     if (side === 'client') {
       const { tls, traits } = this.#listener;
       if (!tls) throw new Error('this listener has no certificate');
       await this.#services.handshakes.turn(this.address, stream, 'tls');
-      return secureClient(stream, tls.context, tls.certificate, [...traits.alpn], (reason) => this.broke(reason));
+      return secureClient(stream, tls, [...(alpn ?? traits.alpn)], (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
-    const secured = await this.#reach().secure(stream.handOver());
+    const secured = await this.#reach().secure(stream.handOver(), alpn);
     return { ...secured, stream: this.#services.barrier.hold(secured.stream) };
   }
 
@@ -191,7 +214,7 @@ export class Session implements Gate, LoginSession {
   }
 
   ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
-    if (this.#outdated) {
+    if (this.#outdated && this.#outdated.code !== 'reconfigured') {
       this.end(this.#outdated);
       return denied(command, OUTDATED);
     }
@@ -217,9 +240,23 @@ export class Session implements Gate, LoginSession {
       this.#ended = event.command;
     }
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
-    const kept = this.#services.log.response(this.id, event);
+    const kept = this.#recorded(event);
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && event.type === 'part' && event.stream) this.end({ code: 'record-unwritable' });
+    if (event.type === 'end' && this.isVisit && this.#outdated && !this.busy) this.end(this.#outdated);
+  }
+
+  /** Puts an event on record, of HTTP without secrets, by names that are known. False: it cannot be recorded. */
+  #recorded(event: ResponseEvent): boolean {
+    const { log, mark } = this.#services;
+    const body = this.#bodies.get(event.command);
+    if (body && event.type === 'part' && event.stream === 'request')
+      return this.#recordBody(event.command, body.push(Buffer.concat(event.data)));
+    if (body) this.#recordBody(event.command, body.flush());
+    if (event.type === 'end') this.#bodies.delete(event.command);
+    if (event.type !== 'part' || event.stream !== 'head') return log.response(this.id, event);
+    const head = Buffer.concat(event.data).toString('latin1');
+    return log.response(this.id, { ...event, data: [Buffer.from(redactHead(head, mark), 'latin1')] });
   }
 
   #countHidden(hidden: HiddenCounts): void {
@@ -244,11 +281,17 @@ export class Session implements Gate, LoginSession {
   #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
+    if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
     else this.#passes(command, judgement, patience);
     return judgement.answer;
+  }
+
+  #recordBody(command: number, body: Uint8Array): boolean {
+    if (body.length === 0) return true;
+    return this.#services.log.response(this.id, { type: 'part', command, stream: 'request', data: [body] });
   }
 
   #count({ answer, held }: Judgement): void {
@@ -263,7 +306,9 @@ export class Session implements Gate, LoginSession {
   #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Patience | undefined): void {
     this.commands++;
     if (command.type !== 'sql') {
-      this.#programs.set(command.id, command.type);
+      this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
+      if (command.type === 'request' && command.body.type === 'stream')
+        this.#bodies.set(command.id, new BodyRedactor(command.body.media, this.#services.mark));
       // What a protocol of somebody else says of its session has no other owner.
       if (command.type === 'custom' && changes) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
       return;
@@ -304,6 +349,7 @@ export class Session implements Gate, LoginSession {
         text,
         holds,
         waits: this.#waits && !holds.some(({ fail }) => fail),
+        linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         patience,
@@ -421,6 +467,13 @@ export class Session implements Gate, LoginSession {
     return this.#proof?.makers ?? [];
   }
 
+  get claims(): Readonly<Record<string, readonly string[]>> | undefined {
+    const { issuer, claims } = this.principal ?? {};
+    const kept = claims && this.#services.identity.issuers?.get(issuer ?? '')?.record;
+    const found = kept?.flatMap((name) => (claims?.[name] ? [[name, claims[name]] as const] : [])) ?? [];
+    return found.length === 0 ? undefined : Object.fromEntries(found);
+  }
+
   get address(): string {
     return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
@@ -444,6 +497,10 @@ const keep = (command: Command): Command =>
         ...command,
         parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
       };
+
+/** A statement ends, and so do a program and a request; a shell or a connection that is switched or forwarded need not. */
+const endsByItself = (command: Command): boolean =>
+  command.type === 'exec' || (command.type === 'request' && command.upgrade === undefined);
 
 const executedIn = (command: Command, answer: Answer): Readonly<Record<string, string>> =>
   command.type === 'sql' && answer.type === 'allow' ? executedBy(command, answer.facts) : {};

@@ -4,6 +4,7 @@ import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from 
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
 import { type Agents, dialVia, secureVia } from '@sluice/agents';
+import type { HttpTargets } from './http/credentials.js';
 import { lookupOf } from './protocols.js';
 import type { SshKeys } from './ssh/keys.js';
 
@@ -40,12 +41,15 @@ export class Way {
     const agentSecret = (): string | undefined => this.#agentSecret;
     const { tls, database } = connection.target;
     const account = this.#account === '' ? user : this.#account;
+    const http = this.#services.httpTargets?.target(connection);
+    const ssh = hasHostKeys(connection) ? this.#services.ssh.target(connection, account) : undefined;
     return {
       host,
       tls,
       user: account,
       ...(database !== undefined && { database }),
-      ...(hasHostKeys(connection) && { ssh: this.#services.ssh.target(connection, account) }),
+      ...(http && { http }),
+      ...(ssh && { ssh }),
       options: connection.options,
       // Read when the target asks for it: where an agent has it, it comes with the dial.
       get password() {
@@ -60,13 +64,14 @@ export class Way {
   }
 
   /** TLS with the target, verified as the connection demands. An agent's stream stays the same one. */
-  secure(stream: Duplex): Promise<Secured> {
+  secure(stream: Duplex, wished?: readonly string[]): Promise<Secured> {
     const connection = this.#connection;
     const { host, tls, ca } = connection.target;
     if (tls === 'disable') throw new Error('this connection does not use TLS');
-    const { alpn } = protocolNamed(connection.protocol).traits;
+    const alpn = wished ?? protocolNamed(connection.protocol).traits.alpn;
     if (connection.via !== undefined) return secureVia(stream, connection, alpn);
-    return secureUpstream(stream, { host, mode: tls, alpn, ...(ca !== undefined && { ca }) });
+    const own = connection.http?.certificate;
+    return secureUpstream(stream, { host, mode: tls, alpn, ...(ca !== undefined && { ca }), ...(own && { own }) });
   }
 
   /** The login is over: what it took is forgotten. */
@@ -76,8 +81,9 @@ export class Way {
 
   async #dialDirectly(): Promise<Duplex> {
     const { host, port } = this.#connection.target;
+    const path = this.#connection.http?.socket;
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-    const socket = connectLender({ host, port, noDelay: true });
+    const socket = connectLender(path === undefined ? { host, port, noDelay: true } : { path });
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
     const onAbort = (): void => void socket.destroy();
     this.#signal?.addEventListener('abort', onAbort);
@@ -110,6 +116,8 @@ export class Way {
 interface Reach {
   readonly agents: Agents;
   readonly ssh: SshKeys;
+  /** Absent: none of its connections is by HTTP. */
+  readonly httpTargets?: HttpTargets;
 }
 
 /** A connection of the gateway's own to the target of a connection. */

@@ -44,6 +44,13 @@ const FLIGHTS: readonly Buffer[] = [
   Buffer.from(UPGRADE),
   Buffer.from('GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer eyJhbGciOiJub25lIn0.e30.\r\n\r\n'),
   Buffer.from('POST /v1/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n{'),
+  Buffer.from('GET /db/x HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer no\r\n\r\n'),
+  Buffer.from('POST /.sluice/token HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ngrant_type='),
+  // SETTINGS, and HEADERS of a GET of / by index.
+  Buffer.from(
+    `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x07\x01\x05\0\0\0\x01\x82\x84\x86\x41\x02gw`,
+    'latin1',
+  ),
   Buffer.from('GET /%ff HTTP/1.1\r\nHost: evil.example\r\n\r\n'),
 ];
 
@@ -104,7 +111,7 @@ test(
     const { log, lines } = logLines();
     const stand = await openStand({
       target: { port: 1, user: 'nobody' },
-      listener: '{ port: 0, tls: self-signed }, ssh: { port: 0 }',
+      listener: '{ port: 0, tls: self-signed }, ssh: { port: 0 }, http: { port: 0, tls: self-signed }',
       agents: '{ port: 0 }',
       limits: '{ handshake: 2s, logins: 100, logins_per_address: 50 }',
       log,
@@ -114,7 +121,7 @@ test(
       ...[...gateway.addresses.values()].map((address) => Number(address.split(':').at(-1))),
       Number(new URL(gateway.url).port),
     ];
-    expect(ports).toHaveLength(4);
+    expect(ports).toHaveLength(5);
     const pick = random(SEED);
     const started = Date.now();
     const attacks: Promise<Socket>[] = [];

@@ -240,7 +240,7 @@ policies:
     expect(await run('{ connection: vm, command: "ls", shell: sh, account: www, expect: allow }')).toBe(0);
     expect(await run('{ connection: vm, command: "$x", expect: allow }')).toBe(1);
     expect(await run('{ connection: vm, sql: "select 1", expect: allow }')).toBe(0);
-    await expect(run('{ connection: vm, expect: allow }')).rejects.toThrow(/either/);
+    await expect(run('{ connection: vm, expect: allow }')).rejects.toThrow(/one of/);
     folder.remove();
   });
 });

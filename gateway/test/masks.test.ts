@@ -111,10 +111,11 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
   test('a view that is changed in the transaction does not open a gap', async () => {
     await client.query('begin');
     await client.query('create view fresh as select ssn as s from customers');
-    expect(await values('select s from fresh')).toEqual([null, null]);
+    const inside = await values('select s from fresh');
     await client.query('commit');
     const seen = await values('select s from fresh');
     expect(seen).toHaveLength(2);
+    expect(inside).toEqual(seen);
     expect(seen.join()).not.toMatch(/\d{3}-\d\d-\d{4}/);
     await client.query('begin; create or replace view fresh as select ssn as s from customers; rollback');
   });

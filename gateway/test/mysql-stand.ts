@@ -32,7 +32,7 @@ export interface MySqlStandOptions {
   readonly trusted?: string;
 }
 
-export const RULES = `
+const RULES = `
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped through the gateway. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
     - { rule: held, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }

@@ -314,30 +314,34 @@ describe.skipIf(missing !== undefined)(
         .toBe(0);
     });
 
-    test.skipIf(!mariadb)('the command line: connect, what clients are told, and a replay', async () => {
-      const operator = await stand.gateway.identity.createToken({ principal: 'dev', name: 'cli' });
-      const { SLUICE_URL: _, ...environment } = process.env;
-      const sluice = async (...words: string[]): Promise<string> => {
-        const all = [MAIN, '--url', stand.gateway.url, '--data', join(stand.folder, 'none'), ...words];
-        const env = { ...environment, SLUICE_TOKEN: operator.token, XDG_CONFIG_HOME: stand.folder, NO_COLOR: '1' };
-        return (await promisify(execFile)(process.execPath, all, { env })).stdout;
-      };
-      expect(await sluice('connect', 'shop', '-c', 'SELECT nick FROM people WHERE id = 2')).toContain('bea');
-      const file = join(stand.folder, 'my.cnf');
-      writeFileSync(file, await sluice('client-config', 'my_cnf', 'shop'), { mode: 0o600 });
-      const words = [`--defaults-file=${file}`, '--defaults-group-suffix=-shop', '--skip-ssl-verify-server-cert'];
-      const { stdout } = await promisify(execFile)(
-        mariadb as string,
-        [...words, `--password=${operator.token}`, '-N', '-e', 'SELECT nick FROM people WHERE id = 1'],
-        { env: environment },
-      );
-      expect(stdout).toBe('ana\n');
-      expect(await sluice('client-config', 'mysql_jdbc', 'shop')).toMatch(/^jdbc:mariadb:\/\/.*user=dev%25shop/);
-      expect(await sluice('client-config', 'mysql_env', 'shop')).toContain("MYSQL_USER='dev%shop'");
-      const sessions = await sluice('sessions', 'ls');
-      const [id] = /^\S+/m.exec(sessions.split('\n').find((line) => line.includes('shop')) ?? '') ?? [];
-      expect(await sluice('sessions', 'replay', id ?? '')).toMatch(/SELECT nick FROM people/);
-    });
+    test.skipIf(!mariadb)(
+      'the command line: connect, what clients are told, and a replay',
+      async () => {
+        const operator = await stand.gateway.identity.createToken({ principal: 'dev', name: 'cli' });
+        const { SLUICE_URL: _, ...environment } = process.env;
+        const sluice = async (...words: string[]): Promise<string> => {
+          const all = [MAIN, '--url', stand.gateway.url, '--data', join(stand.folder, 'none'), ...words];
+          const env = { ...environment, SLUICE_TOKEN: operator.token, XDG_CONFIG_HOME: stand.folder, NO_COLOR: '1' };
+          return (await promisify(execFile)(process.execPath, all, { env })).stdout;
+        };
+        expect(await sluice('connect', 'shop', '-c', 'SELECT nick FROM people WHERE id = 2')).toContain('bea');
+        const file = join(stand.folder, 'my.cnf');
+        writeFileSync(file, await sluice('client-config', 'my_cnf', 'shop'), { mode: 0o600 });
+        const words = [`--defaults-file=${file}`, '--defaults-group-suffix=-shop', '--skip-ssl-verify-server-cert'];
+        const { stdout } = await promisify(execFile)(
+          mariadb as string,
+          [...words, `--password=${operator.token}`, '-N', '-e', 'SELECT nick FROM people WHERE id = 1'],
+          { env: environment },
+        );
+        expect(stdout).toBe('ana\n');
+        expect(await sluice('client-config', 'mysql_jdbc', 'shop')).toMatch(/^jdbc:mariadb:\/\/.*user=dev%25shop/);
+        expect(await sluice('client-config', 'mysql_env', 'shop')).toContain("MYSQL_USER='dev%shop'");
+        const sessions = await sluice('sessions', 'ls');
+        const [id] = /^\S+/m.exec(sessions.split('\n').find((line) => line.includes('shop')) ?? '') ?? [];
+        expect(await sluice('sessions', 'replay', id ?? '')).toMatch(/SELECT nick FROM people/);
+      },
+      240_000,
+    );
 
     test('masks on such a connection are a mistake of the configuration', () => {
       const { path, remove } = temporaryFolder('check');

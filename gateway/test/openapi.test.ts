@@ -124,7 +124,7 @@ describe('the description of the control API', () => {
   });
 
   test.each<[string, string, object | undefined, string]>([
-    ['POST', '/v1/policy/explain', {}, '"sql" in the body of the request is wrong: expected string'],
+    ['POST', '/v1/policy/explain', {}, '"connection" in the body of the request is wrong: expected string'],
     ['POST', '/v1/policy/explain', { sql: 1, connection: 'db' }, '"sql" in the body of the request is wrong'],
     ['POST', '/v1/tokens', { roles: ['user', 'king'] }, '"roles[1]" in the body of the request is wrong: expected one'],
     ['POST', '/v1/tokens', { nmae: 'x' }, 'The body of the request is wrong: unrecognized key: "nmae".'],

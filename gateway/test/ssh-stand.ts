@@ -70,7 +70,7 @@ export interface SshStandOptions {
 }
 
 /** Lets everything pass but what destroys, which the words of the test decide. */
-export const SSH_RULES = `
+const SSH_RULES = `
     - { rule: no-destruction, when: 'command.text.contains("DESTROY")', deny: Nothing is destroyed through the gateway. }
     - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], within: 1m } }
     - { rule: programs, when: '!action.verb.startsWith("forward:") && !action.verb.startsWith("subsystem:")', allow: true }

@@ -13,7 +13,7 @@ export interface Comparison {
 }
 
 /** The search path of the server's session, which ours must be too. */
-export const SESSION = newSession('postgres', ['app', 'public']);
+const SESSION = newSession('postgres', ['app', 'public']);
 
 export async function compare(server: LineageServer, sql: string): Promise<Comparison> {
   const expected = await server.ask(sql);
@@ -36,7 +36,7 @@ function baseOf(catalog: Catalog, oid: number): number {
   return type?.kind === 'd' ? baseOf(catalog, type.base) : oid;
 }
 
-export function judge(catalog: Catalog, lineage: StatementLineage, expected: readonly Expected[]): Comparison {
+function judge(catalog: Catalog, lineage: StatementLineage, expected: readonly Expected[]): Comparison {
   const none = { outputs: expected.length, over: 0, unknown: 0 };
   if (lineage.unknown !== undefined) return { ...none, verdict: 'unsure', problem: lineage.unknown };
   const { outputs } = lineage;

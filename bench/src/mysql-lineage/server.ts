@@ -6,7 +6,7 @@ import { readCatalog } from '@sluice/sql-mysql';
 import { type MySqlFlavour, startMySql } from '@sluice/testkit';
 import { type Connection, type RowDataPacket, createConnection } from 'mysql2/promise';
 
-export const TABLES = {
+const TABLES = {
   people: ['id', 'nick', 'mail', 'born', 'wage', 'doc'],
   visits: ['id', 'person', 'place', 'day', 'wage'],
   tags: ['person', 'place', 'label'],

@@ -23,12 +23,14 @@ export function differs(tokens: Tokens, digest: string): Difference | undefined 
   for (let at = 0; at < length; at++) {
     const [a = '', b = ''] = [ours[at], theirs[at]];
     if (a !== b && canonical(a) === canonical(b)) synonym = true;
-    else if (a !== b) return { ours: a, theirs: b, ...explained(a, digest) };
+    else if (a !== b) return { ours: a, theirs: b, ...explained(a, digest, tokens) };
   }
   return synonym ? { ours: '', theirs: '', kind: 'synonyms of keywords' } : undefined;
 }
 
-function explained(ours: string, digest: string): { kind?: string } {
+function explained(ours: string, digest: string, { texts }: Tokens): { kind?: string } {
+  // The server does not double it.
+  if (texts.some((text) => text.includes('`'))) return { kind: 'a quote in a name' };
   if (Buffer.byteLength(digest) >= MAX_DIGEST_BYTES - 64) return { kind: 'cut' };
   // A long name, or a string in dollar quotes.
   if (/(?<![(,] ?)\.\.\.(?! ?\))|\(unknown\)/.test(digest)) return { kind: 'left out by the server' };
@@ -49,7 +51,7 @@ function ourWords({ kinds, texts }: Tokens): string[] {
 }
 
 function theirWords(digest: string): string[] {
-  const plain = digest.replaceAll(/\/\*[^]*?\*\/|\(_charset\)|@`[^`]*`/g, ' ');
+  const plain = digest.replaceAll(/\/\*[^]*?\*\/|\(_charset\)|(?<!@)@`[^`]*`/g, ' ');
   const words: string[] = [];
   for (const [, quoted, word] of plain.matchAll(/`((?:[^`]|``)*)`|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)/g)) {
     if (quoted !== undefined) words.push(quoted.replaceAll('`', '').toUpperCase());
@@ -65,7 +67,8 @@ const GROUPS =
   CURRENT_TIMESTAMP NOW LOCALTIME LOCALTIMESTAMP,ANY SOME,SUBSTR SUBSTRING MID,COLUMNS FIELDS,IO_THREAD RELAY_THREAD,
   DEC DECIMAL,STD STDDEV STDDEV_POP,VARIANCE VAR_POP,RLIKE REGEXP,CURDATE CURRENT_DATE,CURTIME CURRENT_TIME,BOOL BOOLEAN,
   DESC DESCRIBE EXPLAIN,SECOND SQL_TSI_SECOND,MINUTE SQL_TSI_MINUTE,HOUR SQL_TSI_HOUR,DAY SQL_TSI_DAY,WEEK SQL_TSI_WEEK,
-  MONTH SQL_TSI_MONTH,QUARTER SQL_TSI_QUARTER,YEAR SQL_TSI_YEAR,GEOMCOLLECTION GEOMETRYCOLLECTION`.split(/,\s*/);
+  MONTH SQL_TSI_MONTH,QUARTER SQL_TSI_QUARTER,YEAR SQL_TSI_YEAR,GEOMCOLLECTION GEOMETRYCOLLECTION,
+  NDB NDBCLUSTER`.split(/,\s*/);
 const CANONICAL: ReadonlyMap<string, string> = new Map(
   GROUPS.flatMap((group) => {
     const words = group.split(' ');

@@ -8,7 +8,7 @@ import { type TwinOptions, type TwinStand, openTwins } from './stand.js';
 import { FEATURES, type Feature } from './vocabulary.js';
 
 /** Why two answers may differ, as docs/security.md has it. */
-export const ALLOWED = {
+const ALLOWED = {
   equality: 'the script asks for a whole value, as the sample policy allows',
   error: 'a statement failed on a masked value, in one database only or differently',
   order: 'the same rows came in another order, and nothing in the statement orders or compares what differs',

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson } from '@sluice/cli';
-import { isPackaged } from '@sluice/config';
-import type { Principal } from '@sluice/contract';
-import { type PolicyDecision, compilePolicy } from '@sluice/guardrails';
+import { type ConnectionConfig, isPackaged } from '@sluice/config';
+import type { Facts, Principal } from '@sluice/contract';
+import { type PolicyContext, type PolicyDecision, compilePolicy } from '@sluice/guardrails';
+import { PLAIN_READING, requestWritten } from '@sluice/http-requests';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { readConfiguration } from '../configuration.js';
@@ -20,6 +21,16 @@ const Cases = z.strictObject({
       command: z.string().optional(),
       shell: z.enum(['sh', 'bash', 'opaque']).default('bash'),
       account: z.string().default(''),
+      /** A request by HTTP. */
+      request: z
+        .strictObject({
+          method: z.string().optional(),
+          path: z.string().startsWith('/'),
+          host: z.string().optional(),
+          headers: z.array(z.string()).optional(),
+          body: z.string().optional(),
+        })
+        .optional(),
       parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
       major: z.number().int().min(15).max(18).default(18),
       expect: z.enum(['allow', 'deny', 'hold']),
@@ -27,6 +38,8 @@ const Cases = z.strictObject({
     }),
   ),
 });
+
+type Case = z.output<typeof Cases>['cases'][number];
 
 const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
 
@@ -46,21 +59,12 @@ export async function testPolicy(file: string, configuration: string, output: 't
     const principal = one.principal === undefined ? NOBODY : config.principals.get(one.principal);
     if (!principal) throw new CliError(`${file}: there is no principal "${one.principal}".`);
     const policy = compilePolicy(connection.rules, { trustedFunctions: connection.trustedFunctions });
-    const values = one.parameters?.map((value) => ({
-      type: 0,
-      format: 'text' as const,
-      value: value === null ? null : Buffer.from(String(value)),
-    }));
-    const text = one.sql ?? one.command;
-    if (text === undefined || (one.sql !== undefined && one.command !== undefined))
-      throw new CliError(`${file}: a case has either "sql" or "command".`);
-    const { shell, account } = one;
-    const facts =
-      one.sql === undefined
-        ? analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false })
-        : (await loadPostgres(one.major)).analyze(text, values ? { parameters: values } : {});
-    const command = one.sql === undefined ? { command: { type: 'exec' as const, account, terminal: false } } : {};
-    const { decision } = policy.judge(facts, text, { principal, connection, ...command });
+    if ([one.sql, one.command, one.request].filter((what) => what !== undefined).length !== 1)
+      throw new CliError(`${file}: a case has one of "sql", "command" and "request".`);
+    if (one.request && !connection.http)
+      throw new CliError(`${file}: "${one.connection}" is no connection by HTTP, so no request can be about it.`);
+    const { facts, text, ...asked } = await readCase(one, connection);
+    const { decision } = policy.judge(facts, text, { principal, connection, ...asked });
     const rules = decision.type === 'deny' ? [decision.rule] : holdersOf(decision);
     const held = decision.type === one.expect && (one.rule === undefined || rules.includes(one.rule));
     results.push({
@@ -77,6 +81,30 @@ export async function testPolicy(file: string, configuration: string, output: 't
       print(held ? `ok    ${name}` : `FAIL  ${name}: expected ${expected}, got ${got}`);
   if (output === 'table') print(`${results.length - failed.length} held, ${failed.length} did not`);
   return failed.length === 0 ? 0 : 1;
+}
+
+interface ReadCase extends Pick<PolicyContext, 'command' | 'request'> {
+  readonly facts: Facts;
+  readonly text: string;
+}
+
+async function readCase(one: Case, { http }: ConnectionConfig): Promise<ReadCase> {
+  if (one.request) {
+    const { request, text } = requestWritten(one.request, http?.reading ?? PLAIN_READING);
+    return { facts: request.facts(), text, command: { type: 'request' }, request };
+  }
+  if (one.sql !== undefined) {
+    const values = one.parameters?.map((value) => ({
+      type: 0,
+      format: 'text' as const,
+      value: value === null ? null : Buffer.from(String(value)),
+    }));
+    const postgres = await loadPostgres(one.major);
+    return { facts: postgres.analyze(one.sql, values ? { parameters: values } : {}), text: one.sql };
+  }
+  const { shell, account, command: text = '' } = one;
+  const facts = analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false });
+  return { facts, text, command: { type: 'exec', account, terminal: false } };
 }
 
 const holdersOf = (decision: PolicyDecision): string[] =>

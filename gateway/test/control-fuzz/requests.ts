@@ -75,7 +75,7 @@ const TEXTS = [
 ];
 const NUMBERS = [0, -1, 1, 0.5, 1e308, -0, 2 ** 31, 2 ** 53, 1e21, -(2 ** 63)];
 
-export function randomValue(pick: Pick, depth = 0): unknown {
+function randomValue(pick: Pick, depth = 0): unknown {
   switch (pick(depth > 3 ? 5 : 9)) {
     case 0:
       return null;

@@ -33,6 +33,7 @@ export const SessionRow = named(
     reason: maybe(text.describe('Why it ended.')),
     commands: count.describe('Let through.'),
     denied: count,
+    claims: maybe(z.record(text, texts).describe('Claims of the principal that are kept with each session.')),
   }),
 );
 export type SessionRow = z.output<typeof SessionRow>;
@@ -46,11 +47,31 @@ export const TimelineEntry = named(
     type: z.enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'other']),
     command: maybe(count),
     phase: maybe(z.enum(['prepare', 'run'])),
-    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward']).describe('Of commands that are no SQL.')),
+    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward', 'request']).describe('Of commands that are no SQL.')),
     account: maybe(text),
     stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),
     data: maybe(text.describe('base64')),
     text: maybe(text),
+    request: maybe(
+      z
+        .strictObject({
+          method: text,
+          host: text,
+          path: text,
+          query: text,
+          headers: z.array(z.tuple([text, text])),
+          body: maybe(
+            z.strictObject({
+              media: text,
+              bytes: maybe(count),
+              sha256: maybe(text),
+              unread: maybe(z.literal(true).describe('It passed as it came.')),
+            }),
+          ),
+          upgrade: maybe(text),
+        })
+        .describe('Of a request by HTTP, without secrets.'),
+    ),
     parameters: maybe(z.union([z.array(z.unknown()), z.strictObject({ count })])),
     decision: maybe(z.enum(['allow', 'deny', 'hold'])),
     rule: maybe(text),

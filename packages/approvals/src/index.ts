@@ -2,8 +2,7 @@ export { Approvals, type Held } from './approvals.js';
 export { type Changed, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
-  inBrief,
-  mayRelease,
+  askerOf,
   satisfied,
   type Asked,
   type Impact,

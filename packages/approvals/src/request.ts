@@ -114,7 +114,7 @@ export interface Whole {
 }
 
 /** Of the text and of the values each, what a request in brief has. Characters. */
-export const MAX_BRIEF_CHARS = 2048;
+const MAX_BRIEF_CHARS = 2048;
 
 /** The start of a text and of its values, and how much there is of both. */
 export function inBrief({ text, parameters }: Whole): Pick<Request, 'text' | 'parameters' | 'textBytes' | 'values'> {
@@ -152,7 +152,7 @@ export const askerOf = ({ principal, source }: Asked): Person => ({
 });
 
 /** Whether a list of approvers names a principal. Groups are of people: an agent approves only where it is named itself. */
-export function names(approvers: readonly string[], principal: Principal): boolean {
+function names(approvers: readonly string[], principal: Principal): boolean {
   return approvers.some((entry) => {
     const colon = entry.indexOf(':');
     const kind = entry.slice(0, colon);

@@ -19,24 +19,37 @@ interface Count {
   more: number;
 }
 
+/** Milliseconds of a window, and what is written one by one in it of one address. */
+export interface Rate {
+  readonly window: number;
+  readonly perAddress: number;
+}
+
+/** Of logins and connections. */
+const PER_CONNECTION: Rate = { window: WINDOW_MS, perAddress: MAX_WRITTEN_PER_ADDRESS };
+/** Of requests, which cost whoever sends them no connection each. */
+export const PER_REQUEST: Rate = { window: 60_000, perAddress: 5 };
+
 /** Failures of one kind. Whoever makes many of them fills neither the record nor the log: what is beyond a rate is summed. */
 export class FailureWindow {
   readonly #counts = new Map<string, Count>();
   readonly #sum: (address: string, more: number) => void;
+  readonly #rate: Rate;
   #written = 0;
   #end: NodeJS.Timeout | undefined;
   #stopped = false;
 
   /** `sum` is told of failures that were not written one by one: from where, and how many. */
-  constructor(sum: (address: string, more: number) => void) {
+  constructor(sum: (address: string, more: number) => void, rate = PER_CONNECTION) {
     this.#sum = sum;
+    this.#rate = rate;
   }
 
   /** Counts a failure. True: write it down; false: it will be in a sum. */
   admits(address: string): boolean {
-    if (!this.#stopped) this.#end ??= setTimeout(() => this.close(), WINDOW_MS).unref();
+    if (!this.#stopped) this.#end ??= setTimeout(() => this.close(), this.#rate.window).unref();
     const count = this.#countOf(addressGroup(address));
-    if (count.written >= MAX_WRITTEN_PER_ADDRESS || this.#written >= MAX_WRITTEN) {
+    if (count.written >= this.#rate.perAddress || this.#written >= MAX_WRITTEN) {
       count.more++;
       return false;
     }

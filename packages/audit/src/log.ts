@@ -6,7 +6,7 @@ import { Counters } from './counters.js';
 import type { Room } from './record-keeper.js';
 import type { SessionView } from './session-view.js';
 import type { CommitBarrier } from './commit-barrier.js';
-import { FailureWindow } from './failures.js';
+import { FailureWindow, PER_REQUEST, type Rate } from './failures.js';
 import { nameOnRecord } from './text.js';
 
 /** Sees a record of a session as it is added: its header as JSON, and its payload. */
@@ -43,6 +43,7 @@ export class Log {
   readonly #counters: Counters;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #failedLogins = this.#summed('login.refused', 'failed logins');
+  readonly #unprovenRequests = this.#summed('login.refused', 'requests without a good proof', PER_REQUEST);
   readonly #refusedAgents = this.#summed('agent.refused', 'refused agents');
   /** In the log only: they are no record of what anybody did. */
   readonly #brokenConnections = new FailureWindow((address, more) =>
@@ -111,7 +112,7 @@ export class Log {
   }
 
   sessionOpened(session: SessionView): void {
-    const { id, principal, connection, protocol, client, tokenId, makers } = session;
+    const { id, principal, connection, protocol, client, tokenId, makers, claims } = session;
     const { issuer, subject } = principal ?? {};
     Counters.add(this.#counters.logins, connection?.name ?? '');
     this.write({
@@ -124,6 +125,7 @@ export class Log {
       client,
       ...(issuer !== undefined && { issuer }),
       ...(subject !== undefined && { subject }),
+      ...(claims && { claims }),
       ...shownOf(tokenId, makers),
     });
     this.operator.info(
@@ -145,6 +147,13 @@ export class Log {
   loginFailed(session: SessionView, user: string, connection: string, refused: string, why?: string): void {
     if (this.#failedLogins.admits(session.address))
       this.#loginRecorded(session, { user, connection, refused, why }, this.room() === 'enough');
+    else Counters.add(this.#counters.loginFailures, refused);
+  }
+
+  /** A request that shows nothing good of who sends it, where each says so itself. Bounded as failed logins are, by the minute. */
+  requestUnproven(socket: SessionView, refused: string, why?: string): void {
+    if (this.#unprovenRequests.admits(socket.address))
+      this.#loginRecorded(socket, { user: '', connection: '', refused, why }, this.room() === 'enough');
     else Counters.add(this.#counters.loginFailures, refused);
   }
 
@@ -192,12 +201,14 @@ export class Log {
 
   /** Writes the sums of what was not written one by one. */
   stop(): void {
-    for (const window of [this.#failedLogins, this.#refusedAgents, this.#brokenConnections]) window.stop();
+    for (const window of [this.#failedLogins, this.#unprovenRequests, this.#refusedAgents, this.#brokenConnections])
+      window.stop();
   }
 
-  #summed(action: string, what: string): FailureWindow {
-    return new FailureWindow((address, more) =>
-      this.#stranger('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+  #summed(action: string, what: string, rate?: Rate): FailureWindow {
+    return new FailureWindow(
+      (address, more) => this.#stranger('gateway', action, `${more.toLocaleString('en')} more ${what} from ${address}`),
+      rate,
     );
   }
 

@@ -20,6 +20,8 @@ export interface SessionView {
   /** The token that it was opened with, and who made that. */
   readonly tokenId: string | undefined;
   readonly makers: readonly Maker[];
+  /** Claims of its principal that their issuer has kept with each session. */
+  readonly claims?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Commands let through and refused. */
   readonly commands: number;
   readonly denied: number;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -192,4 +193,29 @@ test('bytes that TLS would not protect stop the handing over', async () => {
   held.read(0);
   await soon();
   expect(() => held.handOver()).toThrow('before TLS');
+});
+
+test('node:http2, which writes to the handle of a socket, finds none to write past the journal with', async () => {
+  const { held, got, release } = await stand();
+  const session = connectHttp2('http://target', { createConnection: () => held });
+  session.on('error', () => undefined);
+  session.request({ ':path': '/' }).on('error', () => undefined);
+  await soon();
+  expect(got()).toBe('');
+  release(new Error('the journal cannot be written'));
+  await soon();
+  expect(got()).toBe('');
+  session.destroy();
+});
+
+test('node:http2 says all that it has to say once the journal has it', async () => {
+  const { held, got, release } = await stand();
+  const session = connectHttp2('http://target', { createConnection: () => held });
+  session.on('error', () => undefined);
+  session.request({ ':path': '/' }).on('error', () => undefined);
+  await soon();
+  release();
+  await soon();
+  expect(got()).toMatch(/^PRI \* HTTP\/2\.0\r\n/);
+  session.destroy();
 });

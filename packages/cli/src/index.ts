@@ -20,7 +20,7 @@ export { sshConfig } from './commands/client-config-ssh.js';
 export { BEACON, type Beacon, readBeacon } from './beacon.js';
 export { ApiClient } from './client.js';
 export { CliError } from './errors.js';
-export { note, oneLine, paint, print, printJson, printRows, table } from './output.js';
+export { note, oneLine, paint, print, printJson } from './output.js';
 export { printable, printableJson, printableLine, replaced, visible } from '@sluice/printable';
 
 /** Commands that need no running gateway: the gateway package brings them, since they are made of its parts. */

@@ -1,4 +1,5 @@
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
+import type { Reading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -43,6 +44,8 @@ export interface Config {
   readonly record: {
     readonly durability: 'process' | 'disk';
     readonly parameters: 'full' | 'masked' | 'none';
+    /** What of a body by HTTP is recorded, in each direction. */
+    readonly bodies: number;
     readonly segment: number;
     /** For what belongs to no connection that says so itself; Infinity: for ever. */
     readonly keep: number;
@@ -60,6 +63,8 @@ export interface Config {
   readonly principals: ReadonlyMap<string, Principal>;
   /** Public keys of SSH, by the principal that they stand for. */
   readonly sshKeys: ReadonlyMap<string, readonly PublicKey[]>;
+  /** Whose client certificate it is, by one of its alternative names: `DNS:build.internal`. */
+  readonly certificates: ReadonlyMap<string, string>;
   /** Authorities of SSH user certificates. */
   readonly sshUserCa: readonly PublicKey[];
   readonly connections: ReadonlyMap<string, ConnectionConfig>;
@@ -80,6 +85,10 @@ export interface ListenerConfig {
   readonly connection?: string | undefined;
   /** Clients without TLS are not let in. */
   readonly requireTls: boolean;
+  /** Further ports of HTTP, each for one connection. */
+  readonly ports?: readonly { readonly connection: string; readonly port: number }[];
+  /** Authorities of client certificates of HTTP, and what they have revoked, PEM. */
+  readonly clientCertificates?: { readonly ca: string; readonly crl?: string | undefined };
 }
 
 /** An identity provider whose tokens are taken. Times are milliseconds. */
@@ -108,6 +117,8 @@ export interface IssuerConfig {
   /** The longest gateway token that its people may make; 0: none. */
   readonly tokens: number;
   readonly endsSessions: boolean;
+  /** Claims that are kept with each session. */
+  readonly record: readonly string[];
 }
 
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
@@ -171,7 +182,45 @@ export interface ConnectionConfig {
   readonly trustedFunctions: readonly string[];
   /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
   readonly notFollowed: 'mask' | 'refuse';
+  /** Of a connection by HTTP. */
+  readonly http?: HttpSettings;
 }
+
+/** What a connection by HTTP has besides. Times are milliseconds. */
+export interface HttpSettings {
+  /** TLS lies between the gateway and the target. */
+  readonly https: boolean;
+  /** As in the `Host` of requests to the target. */
+  readonly authority: string;
+  /** In front of every path there, without a slash at its end. */
+  readonly base: string;
+  /** The Unix socket to connect to; undefined: host and port. */
+  readonly socket: string | undefined;
+  readonly http2: boolean;
+  readonly credential: HttpCredential;
+  /** Shown to the target, PEM. */
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  /** Host names by which clients reach it, lower case. */
+  readonly hosts: readonly string[];
+  readonly reading: Reading;
+  readonly origins: readonly string[];
+  readonly holdWait: number;
+  readonly linger: number;
+}
+
+export type HttpCredential =
+  | { readonly type: 'none' }
+  | { readonly type: 'bearer'; readonly token: Secret }
+  | { readonly type: 'basic'; readonly user: string; readonly password: Secret }
+  | { readonly type: 'header' | 'query'; readonly name: string; readonly value: Secret }
+  | {
+      readonly type: 'oauth2';
+      readonly tokenUrl: string;
+      readonly clientId: string;
+      readonly clientSecret: Secret;
+      readonly scope: string | undefined;
+      readonly audience: string | undefined;
+    };
 
 /** A connection to a host that is known by its keys. */
 export type SshConnection = ConnectionConfig & { readonly target: { readonly hostKeys: HostKeys } };

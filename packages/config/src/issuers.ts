@@ -25,7 +25,7 @@ const MAX_SKEW_MS = 5 * 60_000;
 const OPEN_TO_ALL = /^https:\/\/(accounts\.google\.com|token\.actions\.githubusercontent\.com|gitlab\.com)\/?$/;
 
 /** What an access list, a list of approvers or a list of roles may name. */
-export const SUBJECT = /^(group|user|agent|claim):\S.*$/;
+const SUBJECT = /^(group|user|agent|claim):\S.*$/;
 
 const address = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -69,6 +69,11 @@ export const issuer = (outside: Outside) =>
       clock_skew: durationOrOff.prefault('60s').describe('how far its clock may be off; 5m at most'),
       keys_max_age: duration.prefault('24h').describe('how long its keys are good for while it cannot be reached'),
       tokens: durationOrOff.prefault('12h').describe('the longest gateway token that its people may make; off: none'),
+      record: z
+        .array(claim)
+        .max(20)
+        .default([])
+        .describe('claims that are kept with each session, such as run_id, sha and repository of a pipeline'),
       ends_sessions: z.boolean().default(false).describe('a session ends when the token that opened it expires'),
     })
     .superRefine(({ issuer: url, require, clock_skew }, context) => {

@@ -113,6 +113,11 @@ function toConfig(from: Settings, folder: string): Config {
       ...(subject !== undefined && { subject }),
     })),
     sshKeys: mapped(from.principals, ({ ssh_keys }) => ssh_keys),
+    certificates: new Map(
+      Object.entries(from.principals).flatMap(([name, { certificates }]) =>
+        certificates.map((one) => [one, name] as const),
+      ),
+    ),
     sshUserCa: from.ssh_user_ca,
     connections: mapped(from.connections, (one, name) => toConnection(one, name, rules)),
   };
@@ -153,6 +158,7 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
     keysMaxAge: from.keys_max_age,
     tokens: from.tokens,
     endsSessions: from.ends_sessions,
+    record: from.record,
   };
 }
 

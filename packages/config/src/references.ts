@@ -27,6 +27,9 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
     ...sharedKeys(people),
+    ...sharedNames(people),
+    ...sharedHosts(record(connections)),
+    ...ofPorts(record(listeners), record(connections)),
     ...reservedNames(people),
     ...Object.entries({ principals, connections, policies, issuers }).flatMap(([what, named]) =>
       namesAlike(what, Object.keys(record(named))),
@@ -200,6 +203,47 @@ function sharedKeys(people: Readonly<Record<string, unknown>>): Mistake[] {
       if (key !== undefined) owners.set(key, owner ?? name);
       if (owner === undefined) return [];
       return [{ path: ['principals', name, 'ssh_keys', at], message: `this key is that of "${owner}" already` }];
+    }),
+  );
+}
+
+/** A name in a certificate stands for one principal. */
+function sharedNames(people: Readonly<Record<string, unknown>>): Mistake[] {
+  const owners = new Map<string, string>();
+  return Object.entries(people).flatMap(([name, one]) =>
+    list(record(one)['certificates']).flatMap((san, at): Mistake[] => {
+      const owner = typeof san === 'string' ? owners.get(san) : undefined;
+      if (typeof san === 'string') owners.set(san, owner ?? name);
+      if (owner === undefined) return [];
+      return [{ path: ['principals', name, 'certificates', at], message: `this stands for "${owner}" already` }];
+    }),
+  );
+}
+
+/** A host leads to one connection. */
+function sharedHosts(connections: Readonly<Record<string, unknown>>): Mistake[] {
+  const owners = new Map<string, string>();
+  return Object.entries(connections).flatMap(([name, one]) =>
+    list(record(one)['hosts']).flatMap((host, at): Mistake[] => {
+      const key = String(host).toLowerCase();
+      const owner = owners.get(key);
+      owners.set(key, owner ?? name);
+      if (owner === undefined) return [];
+      return [{ path: ['connections', name, 'hosts', at], message: `this host leads to "${owner}" already` }];
+    }),
+  );
+}
+
+/** A port of its own is for a connection of the listener's protocol. */
+function ofPorts(
+  listeners: Readonly<Record<string, unknown>>,
+  connections: Readonly<Record<string, unknown>>,
+): Mistake[] {
+  return Object.entries(listeners).flatMap(([protocol, listener]) =>
+    Object.keys(record(record(listener)['ports'])).flatMap((name): Mistake[] => {
+      if (record(connections[name])['protocol'] === protocol) return [];
+      const message = `there is no connection "${name}" of this protocol`;
+      return [{ path: ['listeners', protocol, 'ports', name], message, at: 'key' }];
     }),
   );
 }

@@ -180,6 +180,10 @@ const principal = z.strictObject({
   issuer: z.string().optional().describe('the identity provider whose tokens stand for this principal too'),
   subject: z.string().min(1).max(255).optional().describe('what that calls them in "sub"'),
   ssh_keys: z.array(publicKey).default([]).describe('public keys, one line each as in a .pub file'),
+  certificates: z
+    .array(z.string().regex(/^(?:DNS|email|URI):\S+$/, 'write DNS:name, email:address or URI:address'))
+    .default([])
+    .describe('alternative names in client certificates that stand for this principal'),
 });
 
 const limits = z.strictObject({
@@ -207,6 +211,9 @@ const limits = z.strictObject({
 const record = z.strictObject({
   durability: z.enum(['process', 'disk']).default('process').describe('disk: wait for the disk before each command'),
   parameters: z.enum(['full', 'masked', 'none']).default('full').describe('what is kept of bound values'),
+  bodies: size
+    .prefault('1MiB')
+    .describe('what of a body by HTTP is kept, in each direction; beyond it length and hash are'),
   segment: size.prefault('64MiB').describe('size at which a journal file is sealed'),
   keep: keep
     .prefault('off')

@@ -33,6 +33,7 @@ test('an issuer needs its address and the audience of its tokens, and has safe d
     keysMaxAge: 24 * 3_600_000,
     tokens: 12 * 3_600_000,
     endsSessions: false,
+    record: [],
   });
   expect(bad('issuers: { corp: { issuer: "https://a.example" } }')).toEqual([
     'issuers.corp.audience: write one audience or a list of them.',

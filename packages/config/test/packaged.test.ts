@@ -100,12 +100,12 @@ test.each([
   [
     'a protocol that is neither',
     { protocol: 'redis' },
-    '5:15  connections.cache.protocol: expected postgres, ssh or { package: NAME }.',
+    '5:15  connections.cache.protocol: expected postgres, mysql, ssh, http or { package: NAME }.',
   ],
   [
     'a protocol that is no name',
     { protocol: '[redis]' },
-    'connections.cache.protocol: expected postgres, ssh or { package: NAME }.',
+    'connections.cache.protocol: expected postgres, mysql, ssh, http or { package: NAME }.',
   ],
   [
     'TLS that is required and off',

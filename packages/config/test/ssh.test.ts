@@ -125,5 +125,5 @@ test('a key stands for one principal', () => {
 
 test('another protocol is none', () => {
   const text = yaml({}).replace('protocol: ssh', 'protocol: telnet');
-  expect(problems(text).join('\n')).toContain('expected postgres, ssh or { package: NAME }');
+  expect(problems(text).join('\n')).toContain('expected postgres, mysql, ssh, http or { package: NAME }');
 });

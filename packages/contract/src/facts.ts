@@ -39,6 +39,8 @@ export interface Action {
   readonly resources: readonly Resource[];
   /** How well an UPDATE, DELETE or MERGE selects its rows. Absent on other verbs. */
   readonly filter?: FilterStrength;
+  /** EXPLAIN without ANALYZE, or what it explains: it is planned and not run. */
+  readonly explainOnly?: true;
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];
   /** Present when calling these functions is all that is unknown about it: who trusts them knows the action. */
@@ -75,6 +77,9 @@ export interface Resource {
     | 'channel'
     | 'object'
     | 'host'
+    | 'url'
+    /** Of GraphQL, of the root of an operation. */
+    | 'field'
     | 'program';
   /** As written, folded as the server folds it, schema-qualified where the text is: `public.customers`. */
   readonly name: string;

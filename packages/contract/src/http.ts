@@ -100,7 +100,7 @@ export interface HttpHead {
 
 /** One request. */
 export interface HttpCommand extends HttpHead {
-  readonly type: 'http';
+  readonly type: 'request';
   readonly id: number;
   /** Method, and path and query as sent, parted by a blank. */
   readonly text: string;

@@ -56,10 +56,13 @@ export type RefusalReason =
 
 /** Why a session has to end although neither peer asked for it; the reason of the gate's signals. */
 export type Ending =
-  | { readonly code: 'ended-by-administrator'; readonly why?: string }
+  /** `keptOut`: for so many seconds its principal gets no other one, where that would need no new login. */
+  | { readonly code: 'ended-by-administrator'; readonly why?: string; readonly keptOut?: number }
   | { readonly code: 'token-revoked' }
   | { readonly code: 'token-expired' }
   | { readonly code: 'connection-removed' }
+  /** Another configuration is in force, and what comes next is for a session under it. */
+  | { readonly code: 'reconfigured' }
   | { readonly code: 'connection-forbidden' }
   | { readonly code: 'account-forbidden' }
   | { readonly code: 'columns-masked' }
@@ -119,6 +122,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'token-revoked': 'killed',
   'token-expired': 'killed',
   'connection-removed': 'killed',
+  reconfigured: 'drain',
   'connection-forbidden': 'killed',
   'account-forbidden': 'killed',
   'columns-masked': 'killed',

@@ -185,6 +185,8 @@ export function endingInWords(reason: Ending): string {
       return 'The token of this session has expired.';
     case 'connection-removed':
       return 'This connection was taken out of the gateway.';
+    case 'reconfigured':
+      return 'Another configuration of the gateway is in force. Connect again.';
     case 'connection-forbidden':
       return 'You may no longer use this connection.';
     case 'account-forbidden':

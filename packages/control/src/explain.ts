@@ -2,6 +2,7 @@ import { analyzeShell } from '@sluice/shell';
 import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
+import type { ReadRequest } from '@sluice/http-requests';
 import type { MaskPlan, NotFollowed } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
@@ -15,6 +16,15 @@ export function explainShell(
   const account = context.command?.account ?? '';
   const facts = analyzeShell({ type: 'exec', id: 1, shell, text, account, environment: [], terminal: false });
   return explainFacts(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
+}
+
+/** What the rules say of a request by HTTP, as somebody has written it down. */
+export function explainRequest(
+  { request, text }: ReadRequest,
+  policy: CompiledPolicy,
+  context: PolicyContext,
+): Explanation {
+  return explainFacts(policy, request.facts(), text, { ...context, command: { type: 'request' }, request });
 }
 
 /** What the rules say of a text with these facts, for `sluice policy explain`. */

@@ -3,7 +3,7 @@ export { toRow } from './approval-row.js';
 export type { Controlled, Readiness } from './controlled.js';
 export { UnusableConfiguration } from './controlled.js';
 export { apiDocument } from './document.js';
-export { explainFacts, explainShell } from './explain.js';
+export { explainShell } from './explain.js';
 export { MAX_REQUESTS_AT_ONCE, MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
 export { type Revoked, Revocations } from './revocations.js';
 export type { App } from './routes.js';

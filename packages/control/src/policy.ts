@@ -1,15 +1,30 @@
 import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import { isPackaged, protocolNamed } from '@sluice/config';
+import { requestWritten } from '@sluice/http-requests';
 import { mayUse } from '@sluice/identity';
 import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
-import { explainFacts, explainHidden, explainShell } from './explain.js';
+import { explainFacts, explainHidden, explainRequest, explainShell } from './explain.js';
 import { problems } from './answers.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
-  sql: z.string().max(MAX_QUICK_CHARACTERS).describe('The command, up to 65,536 characters. Nothing runs it.'),
+  sql: z
+    .string()
+    .max(MAX_QUICK_CHARACTERS)
+    .optional()
+    .describe('The command, up to 65,536 characters. Nothing runs it.'),
+  request: z
+    .strictObject({
+      method: z.string().max(20).optional().describe('Default: GET, or POST with a body.'),
+      path: z.string().startsWith('/').max(MAX_QUICK_CHARACTERS).describe('With its query.'),
+      host: z.string().max(255).optional(),
+      headers: z.array(z.string().max(MAX_QUICK_CHARACTERS)).max(100).optional().describe('Name: value'),
+      body: z.string().max(MAX_QUICK_CHARACTERS).optional(),
+    })
+    .optional()
+    .describe('A request by HTTP, in place of a command. Nothing sends it.'),
   shell: z.enum(['sh', 'bash', 'opaque']).optional().describe('The text is a command line for this, and no SQL.'),
   connection: z.string(),
   principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
@@ -50,7 +65,6 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       principal: subject,
       connection: { name: found.connection.name, protocol: found.connection.protocol },
     };
-    const { shell, sql, major, version } = wish;
     if (isPackaged(found.connection.protocol)) {
       const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
       throw new ControlError(
@@ -59,6 +73,16 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
         hint,
       );
     }
+    const { shell, sql, request: written, major, version } = wish;
+    const { http } = found.connection;
+    if ((sql === undefined) === (written === undefined)) throw new ControlError(400, NOTHING_ASKED);
+    if ((written !== undefined) !== (http !== undefined)) {
+      const what = http ? 'a connection by HTTP' : 'no connection by HTTP';
+      const hint = 'Ask with --path about requests by HTTP, and with a text about anything else.';
+      throw new ControlError(409, `"${found.connection.name}" is ${what}.`, hint);
+    }
+    if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context);
+    if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
     if (shell) return explainShell(shell, found.policy, sql, context);
     const spoken = gateway.languages.get(found.connection.protocol);
     const dialect = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
@@ -79,3 +103,5 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     return explainHidden(explanation, plan, connection.notFollowed);
   });
 }
+
+const NOTHING_ASKED = 'Ask about a text ("sql") or about a request ("request").';

@@ -17,6 +17,21 @@ const limit = z.coerce.number().int().min(1).max(10_000);
 const Query = z.object({
   state: z.enum(['open']).optional().describe('Only those that are open.'),
   before: z.string().max(64).optional().describe('Only those behind this session in the list: the next page.'),
+  claim: z
+    .union([z.string(), z.array(z.string())])
+    .transform((one) => [one].flat())
+    .pipe(
+      z
+        .array(
+          z
+            .string()
+            .max(1_000)
+            .regex(/^[^=]+=/, 'write name=value'),
+        )
+        .max(10),
+    )
+    .default([])
+    .describe('Only those whose principal had this claim, as name=value; of several, all of them.'),
   limit: limit.default(50),
 });
 
@@ -26,9 +41,11 @@ const Page = z.object({
 });
 
 const Export = z.object({
-  format: z.enum(['ocsf', 'asciicast']).default('ocsf'),
-  command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast.'),
+  format: z.enum(['ocsf', 'asciicast', 'har']).default('ocsf'),
+  command: z.coerce.number().int().min(0).optional().describe('The number of one command, for asciicast and har.'),
 });
+
+const MEDIA = { ocsf: 'application/x-ndjson', asciicast: 'application/x-asciicast', har: 'application/json' } as const;
 
 /** Those who read sessions: their own, or with the last two roles, all. */
 const READERS = { roles: ['user', 'auditor', 'admin'], about: 'connections' } as const;
@@ -49,13 +66,14 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/sessions', { config: READERS, schema: list }, async (request): Promise<SessionRow[]> => {
     const { principal, connections } = caller(request);
     const within = scope(request);
-    const { state, before, limit: most } = request.query;
+    const { state, before, claim, limit: most } = request.query;
+    const claims = claim.map(claimOf);
     if (state === 'open') {
       const open = [...gateway.sessions.values()].reverse();
       return open
         .filter(({ principal: owner }) => owner !== undefined && mayRead(owner, principal))
         .map(liveRow)
-        .filter(({ connection }) => within(connection))
+        .filter(({ connection, claims: own }) => within(connection) && hasAll(own, claims))
         .slice(0, most);
     }
     // Taken before the index is asked: one that ends meanwhile is still shown as it was.
@@ -63,7 +81,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       [...gateway.sessions.values()].flatMap((one) => (one.principal ? [[one.id, liveRow(one)]] : [])),
     );
     const person = seesAll(principal) ? undefined : principal;
-    const found = await heeded(readings.list(principal.name, { person, connections, before, limit: most }));
+    const found = await heeded(readings.list(principal.name, { person, connections, claims, before, limit: most }));
     return found.map((session) => live.get(session.id) ?? recordedRow(session));
   });
 
@@ -95,7 +113,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     params: ById,
     querystring: Export,
     response: {
-      200: textOf('OCSF events or an asciicast v3, a line each.', 'application/x-ndjson', 'application/x-asciicast'),
+      200: textOf(
+        'OCSF events or an asciicast v3, a line each; or an HTTP Archive.',
+        'application/x-ndjson',
+        'application/x-asciicast',
+        'application/json',
+      ),
       ...problems(404, 409, 429, 503),
     },
   };
@@ -104,10 +127,10 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: 'asciicast', command };
+    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
     const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
-    return sendAs(reply, format === 'ocsf' ? 'application/x-ndjson' : 'application/x-asciicast', text);
+    return sendAs(reply, MEDIA[format], text);
   });
 
   // Server-sent events (WHATWG HTML section 9.2): what is on record so far, then whatever is added to it.
@@ -145,14 +168,26 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['sessions'],
     summary: 'End an open session',
     params: ById,
-    querystring: z.object({ reason: z.string().optional().describe('The client is told.') }),
+    querystring: z.object({
+      reason: z.string().optional().describe('The client is told.'),
+      keepOut: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(86_400)
+        .optional()
+        .describe(
+          'Seconds in which its principal gets no other one, where that takes no new login (HTTP). Default: 60.',
+        ),
+    }),
     response: { 200: z.strictObject({ ended: z.string() }), ...problems(404) },
   };
   app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
     const session = gateway.sessions.get(request.params.id);
     if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
     const reason = request.query.reason ? `: ${request.query.reason}` : '';
-    session.end({ code: 'ended-by-administrator', ...(request.query.reason && { why: request.query.reason }) });
+    const { reason: why, keepOut: keptOut } = request.query;
+    session.end({ code: 'ended-by-administrator', ...(why && { why }), ...(keptOut !== undefined && { keptOut }) });
     gateway.log.admin(actorOf(caller(request)), 'session.kill', `${session.id}${reason}`);
     return { ended: session.id };
   });
@@ -260,6 +295,14 @@ const drained = (stream: NodeJS.WritableStream): Promise<void> =>
     stream.on('close', done);
   });
 
+const claimOf = (text: string): { name: string; value: string } => {
+  const at = text.indexOf('=');
+  return { name: text.slice(0, at), value: text.slice(at + 1) };
+};
+
+const hasAll = (own: SessionRow['claims'], claims: readonly { name: string; value: string }[]): boolean =>
+  claims.every(({ name, value }) => own && Object.hasOwn(own, name) && own[name]?.includes(value));
+
 const liveRow = (session: SessionView): SessionRow => ({
   id: session.id,
   state: session.state,
@@ -270,7 +313,11 @@ const liveRow = (session: SessionView): SessionRow => ({
   started: new Date(session.started).toISOString(),
   commands: session.commands,
   denied: session.denied,
+  ...claimsOf(session.claims),
 });
+
+const claimsOf = (claims: SessionView['claims']): Pick<SessionRow, 'claims'> =>
+  claims ? { claims: Object.fromEntries(Object.entries(claims).map(([name, values]) => [name, [...values]])) } : {};
 
 const recordedRow = ({ id, principal, connection, protocol, client, ...session }: IndexedSession): SessionRow => ({
   id,
@@ -284,4 +331,5 @@ const recordedRow = ({ id, principal, connection, protocol, client, ...session }
   ...(session.reason !== undefined && { reason: session.reason }),
   commands: session.commands,
   denied: session.denied,
+  ...claimsOf(session.claims),
 });

@@ -15,6 +15,7 @@ import {
 import pg from 'pg';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
+import { TICKETS_KEY, type Tickets, missingTickets, startTickets, withTickets } from './tickets.js';
 import { missingVm, startVm, withVm } from './vm.js';
 import {
   Gateway,
@@ -32,6 +33,7 @@ export interface DemoOptions {
   readonly port: number;
   readonly controlPort: number;
   readonly sshPort: number;
+  readonly httpPort: number;
   readonly folder?: string | undefined;
 }
 
@@ -43,6 +45,8 @@ export interface Demo {
   readonly issuer: DevIssuer | undefined;
   /** The sample machine, or why there is none. */
   readonly vm: SshdServer | string;
+  /** The sample service, or why there is none. */
+  readonly tickets: Tickets | string;
   readonly folder: string;
   /** Tokens of the sample principals. */
   readonly tokens: { readonly developer: string; readonly assistant: string };
@@ -78,8 +82,12 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     if (config.issuers.has(ISSUER)) issuer = await startIssuer(options.controlPort + 1);
     const vmPort = await freePort();
     const missing = missingVm(config);
-    const read = (): Config =>
-      withVm(adapted(readFile(folder), folder, shop.port, options, issuer), missing === undefined ? vmPort : undefined);
+    const tickets = missingTickets(config) ?? (await startTickets());
+    const read = (): Config => {
+      const own = adapted(readFile(folder), folder, shop.port, options, issuer);
+      const placed = typeof tickets === 'string' ? own : withTickets(own, tickets.port);
+      return withVm(placed, missing === undefined ? vmPort : undefined);
+    };
     const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn')));
     const reloading = reloadFrom(gateway, configurationFile(folder), read);
     const vm = missing ?? (await startVm(gateway, folder, vmPort));
@@ -87,6 +95,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       developer: await tokenFor(gateway, folder, 'developer'),
       assistant: await tokenFor(gateway, folder, 'assistant'),
     };
+    writePrivate(join(folder, 'developer.header'), `Authorization: Bearer ${tokens.developer}\n`);
     const stopAgent = await startDemoAgent(gateway, folder, shop.port).catch(async (error: unknown) => {
       await gateway.stop();
       throw error;
@@ -96,12 +105,14 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       shop,
       issuer,
       vm,
+      tickets,
       folder,
       tokens,
       stop: async () => {
         reloading.stop();
         await gateway.stop();
         if (typeof vm !== 'string') await vm.stop();
+        if (typeof tickets !== 'string') await tickets.stop();
         await stopAgent?.();
         await issuer?.close();
         await shop.stop();
@@ -170,7 +181,11 @@ async function createShop(shop: PostgresServer): Promise<boolean> {
 
 /** The configuration as it is written. Throws with a sentence. */
 const readFile = (folder: string): Config =>
-  readConfiguration(configurationFile(folder), { ...process.env, SLUICE_SHOP_PASSWORD: SHOP_PASSWORD }).config;
+  readConfiguration(configurationFile(folder), {
+    ...process.env,
+    SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
+    SLUICE_TICKETS_KEY: TICKETS_KEY,
+  }).config;
 
 function configurationFile(folder: string): string {
   const file = join(folder, 'sluice.yaml');
@@ -183,7 +198,7 @@ function adapted(
   config: Config,
   folder: string,
   shopPort: number,
-  { port, controlPort, sshPort }: DemoOptions,
+  { port, controlPort, sshPort, httpPort }: DemoOptions,
   issuer: DevIssuer | undefined,
 ): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
@@ -193,6 +208,7 @@ function adapted(
   const ports = new Map([
     ['postgres', port],
     ['ssh', sshPort],
+    ['http', httpPort],
   ]);
   return {
     ...config,
@@ -220,11 +236,12 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
 }
 
 /** Says at once which port is taken, before a database is started for nothing. */
-async function checkPorts({ port, controlPort, sshPort }: DemoOptions): Promise<void> {
+async function checkPorts({ port, controlPort, sshPort, httpPort }: DemoOptions): Promise<void> {
   for (const [path, number] of [
     ['--port', port],
     ['--control-port', controlPort],
     ['--ssh-port', sshPort],
+    ['--http-port', httpPort],
   ] as const) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const probe = createServer();
@@ -239,7 +256,7 @@ async function checkPorts({ port, controlPort, sshPort }: DemoOptions): Promise<
   }
 }
 
-function screen({ gateway, folder, tokens, issuer, vm }: Demo): string {
+function screen({ gateway, folder, tokens, issuer, vm, tickets }: Demo): string {
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = paint.bold;
   const line = (text: string): string => `    ${paint.cyan(text)}`;
@@ -269,6 +286,8 @@ ${line('./sluice agents ls')}
 
 ${machine(gateway, vm)}
 
+${service(gateway, folder, tickets)}
+
 ${bold('From a second terminal')}
 ${line('./sluice sessions ls')}                 ${paint.dim('who did what')}
 ${line('./sluice sessions replay <id>')}        ${paint.dim('plays it, answers included')}
@@ -291,6 +310,20 @@ ${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
 ${paint.dim('The connection "payroll" waits at the login already.')}
 
 `;
+/** What to try by HTTP, or why it cannot be. */
+function service(gateway: Gateway, folder: string, tickets: Tickets | string): string {
+  if (typeof tickets === 'string') return `${paint.bold('No service by HTTP')}: ${tickets}.`;
+  const url = `https://${gateway.addresses.get('http')}/tickets`;
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
+  // The token is in a file, since other users of the machine see the arguments of a program.
+  const curl = `curl --cacert ${folder}/gateway.crt -H @${folder}/developer.header`;
+  return `${paint.bold('A service, by HTTP')}: its own key stays with the gateway.
+${line(`${curl} ${url}/tickets`)}
+${line(`${curl} ${url}/echo`)}  ${paint.dim('shows what the service was sent, but for the key')}
+${line(`${curl} -X DELETE ${url}/tickets`)}  ${paint.dim('refused: rule all-tickets')}
+${line(`${curl} -X DELETE ${url}/tickets/2`)}  ${paint.dim('waits for somebody to approve: ./sluice approvals ls')}`;
+}
+
 /** What to try by SSH, or why it cannot be. */
 function machine(gateway: Gateway, vm: SshdServer | string): string {
   if (typeof vm === 'string') return `${paint.bold('No machine for SSH')}: ${vm}.`;

@@ -15,11 +15,20 @@ program
   .option('--port <number>', 'port of the gateway', '6432')
   .option('--control-port <number>', 'port of the control API', '7432')
   .option('--ssh-port <number>', 'port for SSH clients', '2222')
+  .option('--http-port <number>', 'port for HTTP clients', '8443')
   .option('--folder <path>', 'where the demo keeps its data')
-  .action(async (options: { port: string; controlPort: string; sshPort: string; folder?: string }) => {
-    const { port, controlPort, sshPort, folder } = options;
-    await demo({ port: Number(port), controlPort: Number(controlPort), sshPort: Number(sshPort), folder });
-  });
+  .action(
+    async (options: { port: string; controlPort: string; sshPort: string; httpPort: string; folder?: string }) => {
+      const { folder } = options;
+      const [port, controlPort, sshPort, httpPort] = [
+        options.port,
+        options.controlPort,
+        options.sshPort,
+        options.httpPort,
+      ].map(Number) as [number, number, number, number];
+      await demo({ port, controlPort, sshPort, httpPort, folder });
+    },
+  );
 
 program
   .command('tour')

@@ -15,7 +15,12 @@ export async function tour(): Promise<boolean> {
   chmodSync(path, 0o711);
   try {
     withShortHold(path);
-    const ports = { port: await freePort(), controlPort: await freePort(), sshPort: await freePort() };
+    const ports = {
+      port: await freePort(),
+      controlPort: await freePort(),
+      sshPort: await freePort(),
+      httpPort: await freePort(),
+    };
     const demo = await startDemo({ ...ports, folder: path }, (text) => print(paint.dim(text)));
     const steps: Step[] = [];
     const show = (step: Step): void => {

@@ -1,7 +1,9 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import type { Action, Facts } from '@sluice/contract';
+import type { Request } from '@sluice/http-requests';
 import { RE2JS } from 're2js';
 import type { PolicyContext } from './context.js';
+import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
 const ATTRIBUTES = {
@@ -14,14 +16,17 @@ const ATTRIBUTES = {
     files: 'list<string>',
     hosts: 'list<string>',
     programs: 'list<string>',
+    fields: 'list<string>',
     filter: 'string',
     depth: 'int',
+    explain_only: 'bool',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
   principal: { name: 'string', kind: 'string', groups: 'list<string>', roles: 'list<string>' },
   connection: { name: 'string', protocol: 'string' },
   masked: { asked: 'list<string>', moved: 'list<string>', guesses: 'int' },
+  ...REQUEST_ATTRIBUTES,
 } as const;
 
 export class ConditionError extends Error {
@@ -40,7 +45,12 @@ export interface Condition {
   readonly readsText: boolean;
 }
 /** What is the same for every action of a command, prepared once. */
-export type Attributes = Readonly<Record<'command' | 'principal' | 'connection' | 'masked', unknown>>;
+export interface Attributes {
+  /** What conditions see by name. */
+  readonly named: Readonly<Record<'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql', unknown>>;
+  /** What their functions ask. */
+  readonly request: Request | undefined;
+}
 
 /**
  * Compiles a CEL condition. `matches` is not the library's, which a hostile text could keep busy for minutes, but runs in
@@ -52,10 +62,12 @@ export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
   const holds = (action: Action, attributes: Attributes): boolean =>
-    expression({ ...attributes, action: actionAttributes(action) }) === true;
+    about(attributes.request, () => expression({ ...attributes.named, action: actionAttributes(action) }) === true);
   let readsText = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && node.args === 'command') readsText = true;
+    const fault = faultIn(node);
+    if (fault) throw new ConditionError(fault.message, fault.offset);
   });
   return Object.assign(holds, { readsText });
 }
@@ -63,25 +75,34 @@ export function compileCondition(source: string): Condition {
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command }: PolicyContext,
+  { principal, connection, masked, command, request }: PolicyContext,
 ): Attributes => ({
-  command: {
-    text,
-    confidence: facts.confidence,
-    type: command?.type ?? 'sql',
-    account: command?.account ?? '',
-    terminal: command?.terminal ?? false,
-  },
-  principal: { name: principal.name, kind: principal.kind, groups: [...principal.groups], roles: [...principal.roles] },
-  connection: { name: connection.name, protocol: connection.protocol },
-  masked: {
-    asked: [...(masked?.asked ?? [])],
-    moved: [...(masked?.moved ?? [])],
-    guesses: BigInt(masked?.guesses ?? 0),
+  request,
+  named: {
+    ...requestAttributes(request),
+    command: {
+      text,
+      confidence: facts.confidence,
+      type: command?.type ?? 'sql',
+      account: command?.account ?? '',
+      terminal: command?.terminal ?? false,
+    },
+    principal: {
+      name: principal.name,
+      kind: principal.kind,
+      groups: [...principal.groups],
+      roles: [...principal.roles],
+    },
+    connection: { name: connection.name, protocol: connection.protocol },
+    masked: {
+      asked: [...(masked?.asked ?? [])],
+      moved: [...(masked?.moved ?? [])],
+      guesses: BigInt(masked?.guesses ?? 0),
+    },
   },
 });
 
-function actionAttributes({ verb, effects, resources, filter, depth, reasons }: Action): object {
+function actionAttributes({ verb, effects, resources, filter, depth, explainOnly, reasons }: Action): object {
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
   return {
@@ -92,9 +113,11 @@ function actionAttributes({ verb, effects, resources, filter, depth, reasons }: 
     files: named('file'),
     hosts: named('host'),
     programs: named('program'),
+    fields: named('field'),
     resources,
     filter: filter ?? '',
     depth: BigInt(depth),
+    explain_only: explainOnly === true,
     reasons,
   };
 }
@@ -102,7 +125,7 @@ function actionAttributes({ verb, effects, resources, filter, depth, reasons }: 
 const LINEAR = 'matchesLinear';
 
 const environment = (() => {
-  const made = new Environment()
+  const made = registerRequestFunctions(new Environment())
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });

@@ -1,4 +1,5 @@
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import type { PolicyContext } from './context.js';
 
@@ -99,8 +100,29 @@ export class CompiledPolicy {
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       return this.#judge(facts, attributesOf(facts, text, context), context.masked?.moved ?? []);
-    } catch {
+    } catch (error) {
+      if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
+    }
+  }
+
+  /**
+   * Why the body of a request has to be read: a rule asks about it, people are to see it, or a rule that only observes asks about it.
+   * Undefined: nothing hangs on it.
+   */
+  needsBody(facts: Facts, text: string, context: PolicyContext): 'rule' | 'hold' | 'observed' | undefined {
+    try {
+      const attributes = attributesOf(facts, text, context);
+      const { decision } = this.#judge(facts, attributes, []);
+      if (decision.type === 'hold') return 'hold';
+      const observed = this.#rules.filter(({ rule }) => rule.mode === 'observe');
+      return observed.some((one) =>
+        facts.actions.some((action) => asked(one.condition, action, attributes) === undefined),
+      )
+        ? 'observed'
+        : undefined;
+    } catch {
+      return 'rule';
     }
   }
 
@@ -109,7 +131,8 @@ export class CompiledPolicy {
     const attributes = attributesOf(facts, text, context);
     return facts.actions.map((action) => ({
       action,
-      opinions: this.#rules.map(({ rule, condition }) => ({ rule, matches: matches(condition, action, attributes) })),
+      // What makes a rule impossible to ask is said in the decision.
+      opinions: this.#rules.map(({ rule, condition }) => ({ rule, matches: observes(condition, action, attributes) })),
     }));
   }
 
@@ -123,8 +146,8 @@ export class CompiledPolicy {
     for (const action of facts.actions) {
       let allowed = false;
       for (const { rule, condition } of this.#rules) {
-        if (!matches(condition, action, attributes)) continue;
         const observed = rule.mode === 'observe';
+        if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
         matched.set(rule.rule, { rule: rule.rule, effect: rule.then.type, observed });
         if (observed) continue;
         if (rule.then.type === 'allow') allowed = true;
@@ -150,6 +173,20 @@ export class CompiledPolicy {
   #unknown({ effects, unknownFunctions }: Action): boolean {
     if (!effects.includes('unknown')) return false;
     return unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name));
+  }
+}
+
+/** A rule that only observes stops nothing, also where it asks about a body that cannot be read. */
+const observes = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
+  asked(condition, action, attributes) ?? false;
+
+/** Undefined: the rule asks about a body that is not there to be read. */
+function asked(condition: Condition | undefined, action: Action, attributes: Attributes): boolean | undefined {
+  try {
+    return matches(condition, action, attributes);
+  } catch (error) {
+    if (error instanceof BodyUnread || error instanceof BodyUnreadable) return undefined;
+    throw error;
   }
 }
 

@@ -106,6 +106,15 @@ describe('matches', () => {
   });
 });
 
+test.each([
+  ['action.explain_only', true],
+  ['!action.explain_only', false],
+])('what is only explained: %s', (when, expected) => {
+  const explained: Facts = { ...facts, actions: [{ ...select, verb: 'delete', explainOnly: true }] };
+  const { decision } = compilePolicy([rule(when)]).judge(explained, 'x', context);
+  expect(decision.type === 'deny').toBe(expected);
+});
+
 describe('command lines', () => {
   const remove: Action = {
     statement: 0,

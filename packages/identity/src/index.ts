@@ -13,8 +13,8 @@ export {
 } from './makers.js';
 export { TokenError } from './oidc/error.js';
 export type { IssuerSettings, Verified } from './oidc/issuer.js';
-export { Issuers, looksLikeJwt } from './oidc/issuers.js';
+export { Issuers } from './oidc/issuers.js';
 export { People, type RoleLists } from './people.js';
 export { PendingLogins } from './pending.js';
 export { SshIdentities, type SshProof, isWithin } from './ssh.js';
-export { ITERATIONS, TokenLimitError, saltOf, tokenId, verifiersOf, type Verifiers } from './token.js';
+export { TokenLimitError, tokenId, verifiersOf, type Verifiers } from './token.js';

@@ -6,7 +6,7 @@
 import { type RowRoom as Room, Unmasked } from '@sluice/contract';
 
 /** The longest row that is masked without a share of `LargeRows`, in bytes, where nobody says otherwise. */
-export const MAX_UNSHARED_ROW_BYTES = 16 * 1024 * 1024;
+const MAX_UNSHARED_ROW_BYTES = 16 * 1024 * 1024;
 
 export interface LargeRowLimits {
   /** What long rows may take together, in bytes. No row is longer. */

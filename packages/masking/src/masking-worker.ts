@@ -1,9 +1,9 @@
+/** The thread of `masking-thread.ts`: whole rows in, the same masked out. One job after the other, in the order in which they came. */
 import { parentPort } from 'node:worker_threads';
 import { type RowFraming, Unmasked } from '@sluice/contract';
 import { type MaskMaker, type MaskingJob, type MaskingResult, owned } from './masking-thread.js';
 import { unreadableValues } from './unreadable.js';
 
-/** The thread of `masking-thread.ts`: whole rows in, the same masked out. One job after the other, in the order in which they came. */
 let last = Promise.resolve();
 parentPort?.on('message', (job: MaskingJob) => {
   last = last.then(async () => answer(await masked(job)));

@@ -58,7 +58,7 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
   return made;
 }
 
-export const TOKEN_PREFIX = 'tok_';
+const TOKEN_PREFIX = 'tok_';
 
 const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
 
@@ -150,7 +150,7 @@ export function partial(text: string, keep = 4): string {
 export const SEPARATORS = ' -./()';
 
 /** The coarser text, undefined for one of which it is not known what coarser would mean. */
-export function generalised(text: string): string | undefined {
+function generalised(text: string): string | undefined {
   if (/^\d{5}(?:-\d{4})?$/.test(text)) return `${text.slice(0, 3)}**`;
   const network = /^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$/.exec(text)?.[1];
   if (network !== undefined) return `${network}.0/24`;

@@ -10,8 +10,12 @@ import type { SessionChange } from '@sluice/store';
 export function changeOf(header: Header, start: Place, end: Place): SessionChange | undefined {
   switch (header.k) {
     case 'opened': {
-      const { s: id, principal, issuer, subject, connection, protocol, client, t: started } = header;
-      const known = { ...(issuer !== undefined && { issuer }), ...(subject !== undefined && { subject }) };
+      const { s: id, principal, issuer, subject, connection, protocol, client, t: started, claims } = header;
+      const known = {
+        ...(issuer !== undefined && { issuer }),
+        ...(subject !== undefined && { subject }),
+        ...(claims && { claims }),
+      };
       return { type: 'opened', id, principal, ...known, connection, protocol, client, started, from: start };
     }
     case 'closed': {

@@ -1,5 +1,5 @@
 import type { TimelineEntry } from '@sluice/api';
-import type { Entry } from '@sluice/recording';
+import type { Entry, RecordedRequest } from '@sluice/recording';
 import type { Replay } from './messages.js';
 
 /** An entry of a session as the control API has it. `replay`: of its protocol, where that has one. */
@@ -15,6 +15,7 @@ export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
         text,
         decision,
         ...(entry.kind && { kind: entry.kind, account: entry.account ?? '' }),
+        ...(entry.request && { request: requestOf(entry.request) }),
         ...(entry.parameters && { parameters: entry.parameters }),
         ...(entry.rule !== undefined && { rule: entry.rule }),
         ...(entry.message !== undefined && { message: entry.message }),
@@ -33,6 +34,11 @@ export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
       return { type: entry.type, at: entry.at, summary: entry.summary };
   }
 }
+
+const requestOf = ({ headers, ...rest }: RecordedRequest): NonNullable<TimelineEntry['request']> => ({
+  ...rest,
+  headers: headers.map(([name, value]) => [name, value]),
+});
 
 /** What a replay cannot read is said in its place: it keeps nobody from the rest. */
 function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {

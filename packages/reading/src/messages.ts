@@ -36,7 +36,7 @@ export type ReadRequest = {
 } & (
   | { readonly as: 'page'; readonly limit: number; readonly cursor?: string | undefined }
   | { readonly as: 'ocsf' }
-  | { readonly as: 'asciicast'; readonly command?: number | undefined }
+  | { readonly as: 'asciicast' | 'har'; readonly command?: number | undefined }
   /** `follow`: what is added after `to` is given to it as it happens. */
   | { readonly as: 'events'; readonly follow: boolean }
 );

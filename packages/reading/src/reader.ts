@@ -9,6 +9,7 @@ import {
   parseHeader,
   readRange,
   toAsciicast,
+  toHar,
   toOcsf,
 } from '@sluice/recording';
 import { TimelineEntry } from '@sluice/api';
@@ -85,6 +86,9 @@ export class Reader {
           throw new ReadingError(409, `Session ${session.id} has no output of a terminal or a program.`);
         for await (const line of toAsciicast(session, this.#entries(), this.#request.command))
           await this.#write(`${line}\n`);
+        break;
+      case 'har':
+        for await (const piece of toHar(session, this.#entries(), this.#request.command)) await this.#write(piece);
         break;
       case 'events':
         await this.#events(this.#request.follow);

@@ -47,7 +47,7 @@ export interface Removal {
 export type NewLine = Omit<Checkpoint, 'previous'> | Omit<Removal, 'previous'>;
 
 const KEY = 'journal.key';
-export const PUBLIC_KEY = 'journal.pub';
+const PUBLIC_KEY = 'journal.pub';
 const SUFFIX = '.checkpoint';
 
 /** The signing key of a journal folder, made at first use. The public half lies beside it for auditors. */

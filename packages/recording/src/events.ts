@@ -22,6 +22,8 @@ export type Header =
       /** As an identity provider knows the principal. */
       readonly issuer?: string;
       readonly subject?: string;
+      /** Of their claims those that the configuration has kept (`issuers.NAME.record`). */
+      readonly claims?: Readonly<Record<string, readonly string[]>>;
       /** The id of the token that it was opened with, and who made that: its maker, their maker, and so on. */
       readonly token?: string;
       readonly makers?: readonly string[];
@@ -167,9 +169,11 @@ export interface CommandHeader {
   readonly id: number;
   readonly phase: 'prepare' | 'run' | 'custom';
   /** What kind of command it is, where it is not SQL, and the account on the target that it is for. */
-  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward';
+  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request';
   readonly account?: string;
   readonly text: string;
+  /** Of a request by HTTP: all of it but its body, whose bytes are a part of their own (`request`). */
+  readonly request?: RecordedRequest;
   readonly parameters?: readonly RecordedParameter[];
   /** `record.parameters: none`: how many there were. */
   readonly bound?: number;
@@ -179,6 +183,18 @@ export interface CommandHeader {
   readonly decision: 'allow' | 'deny' | 'hold';
   readonly rule?: string;
   readonly message?: string;
+}
+
+/** A request by HTTP, without secrets. */
+export interface RecordedRequest {
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** `unread`: it passed as it came, and its length may be unknown. */
+  readonly body?: { readonly media: string; readonly bytes?: number; readonly sha256?: string; readonly unread?: true };
+  readonly upgrade?: string;
 }
 
 /** A header as it was written. Undefined when it is damaged. */
@@ -222,7 +238,9 @@ export function commandHeader(
   const kind =
     command.type !== 'custom' && 'account' in command
       ? `"type":"${command.type}","account":${JSON.stringify(command.account)},`
-      : '';
+      : command.type === 'request'
+        ? '"type":"request",'
+        : '';
   const values = command.type === 'sql' ? command.parameters : undefined;
   return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
 }

@@ -12,7 +12,7 @@ import { hash } from 'node:crypto';
  * All integers are big-endian. A segment is a file of records; the chain runs on from one segment into the next.
  */
 export const LENGTH = 4;
-export const HASH = 32;
+const HASH = 32;
 const HEADER_LENGTH = 4;
 /** Where the header starts in a record. */
 export const HEADER = LENGTH + HASH + HEADER_LENGTH;

@@ -1,9 +1,10 @@
 /** The record: a journal that is written before a command takes effect, read back as sessions, and proved unchanged. */
-export { PUBLIC_KEY, listSeals } from './checkpoint.js';
+export { listSeals } from './checkpoint.js';
 export { toAsciicast } from './asciicast.js';
 export { type Head, parseHead } from './head.js';
 export { JournalError } from './errors.js';
 export * from './events.js';
+export { toHar } from './har.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
 export { type Place, type PlacedRecord, comparePlaces, firstHash, readRange } from './range.js';

@@ -105,7 +105,7 @@ const RUNNING =
   /(?:^|\/)(?:\.(?:bash|zsh|k?sh|mksh)?(?:rc|profile|_profile|env|_login|_logout|_aliases)|\.(?:z|bash_)(?:login|logout)|\.vimrc|\.exrc|\.gitconfig|\.inputrc|\.tmux\.conf|\.screenrc|\.gdbinit|\.forward|\.procmailrc|\.xinitrc|\.xsession|\.ssh\/(?:rc|config|environment)|profile|bash\.bashrc|environment|crontab|rc\.local|ld\.so\.(?:preload|conf)|inittab)$|(?:^|\/)(?:profile\.d|cron\.[\w]+|cron|anacron|init\.d|systemd|autostart|hooks|ld\.so\.conf\.d|update-motd\.d|bin|sbin|\.local\/bin|\.git|modprobe\.d|udev|dbus-1)(?:\/|$)/;
 const DEVICE = /^\/(?:dev|proc|sys|boot)\//;
 /** Where writing changes nothing. */
-export const HARMLESS = /^\/dev\/(?:null|zero|full|stdout|stderr|tty|fd\/\d+)$/;
+const HARMLESS = /^\/dev\/(?:null|zero|full|stdout|stderr|tty|fd\/\d+)$/;
 
 /** What it is to write to a file of that name. `over`: what was there is lost. */
 export function writing(path: string, over: boolean, folders: readonly string[] = []): readonly Effect[] {

@@ -6,7 +6,7 @@ import { isNumeric } from './words.js';
 export class Untold extends Error {}
 
 /** Characters. A longer text is not looked at. */
-export const MAX_TEXT_CHARACTERS = 16 * 1024;
+const MAX_TEXT_CHARACTERS = 16 * 1024;
 /** How deep brackets may be nested. */
 const DEEPEST = 40;
 

@@ -45,7 +45,7 @@ const joined = (value: Value, piece: Piece, text: string): Value => ({
 });
 
 /** Whether a byte of a character is one that some locales take for a blank (0x85, 0xA0): there the word would end. */
-export function hasOpenBlank(text: string): boolean {
+function hasOpenBlank(text: string): boolean {
   if (!/[^\0-\x7f]/.test(text)) return false;
   return (
     Buffer.from(text).some((byte) => byte === 0x85 || byte === 0xa0) ||

@@ -8,7 +8,7 @@ import type { Reading } from './reading.js';
 import type { ObjectName, Span } from './tree.js';
 
 /** Parentheses, subqueries and the like within each other. Deeper texts could exhaust the stack. */
-export const MAX_DEPTH = 500;
+const MAX_DEPTH = 500;
 
 export class Cursor {
   readonly reading: Reading;

@@ -3,13 +3,12 @@ export { type AnalysisContext, analyze } from './analyze.js';
 export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
 export { type Tokens, Unread, tokensOf } from './lexer.js';
-export { type Reading, readingOf, unreadable } from './reading.js';
+export { type Reading, readingOf } from './reading.js';
 export { rangesOf, statementsOf } from './texts.js';
 export type * from './tree.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);
-export { Catalog } from './catalog/catalog.js';
 export type { BaseColumn, Relation } from './catalog/objects.js';
 export { readCatalog } from './catalog/read.js';
 export { type Output, type StatementLineage, lineageOf, newSession } from './lineage/index.js';

@@ -32,7 +32,7 @@ export class Unread extends Error {
 }
 
 /** A text of more tokens than this is not read. An INSERT of 16 MiB has some million. */
-export const MAX_TOKENS = 4_000_000;
+const MAX_TOKENS = 4_000_000;
 
 /**
  * The tokens of a text, by number. Arrays beside each other: a bulk INSERT has millions.

@@ -6,11 +6,12 @@
  * backslashes, comments and what is not ASCII. Whether the facts depend on the values of constants is for the analysis to say.
  */
 export function templateOf(text: string): string | undefined {
-  return PLAIN.test(text) && !COMMENT.test(text)
-    ? text.replace(LITERAL_OR_NAME, (found) =>
-        found.startsWith('`') ? found : `${found.startsWith("'") ? "''" : '0'}`,
-      )
-    : undefined;
+  return PLAIN.test(text) && !COMMENT.test(text) ? text.replace(LITERAL_OR_NAME, emptied) : undefined;
+}
+
+function emptied(found: string): string {
+  if (found.startsWith('`')) return found;
+  return found.startsWith("'") ? "''" : '0';
 }
 
 /** Printable ASCII and white space without `"`, `#`, `$`, `\`. */

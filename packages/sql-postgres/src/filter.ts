@@ -365,7 +365,7 @@ class Judge {
       const parts = nodesOf(fields['args']).map((part) => this.#truth(part, depth + 1));
       // NOT NULL is NULL: a negation is only folded where nothing in it can be NULL.
       if (fields['boolop'] === 'NOT_EXPR')
-        return parts[0] === true ? false : parts[0] === false && !mayBeNull(fields) ? true : undefined;
+        return parts[0] === true ? false : parts[0] === false && !mayBeNull(fields['args']) ? true : undefined;
       const decisive = fields['boolop'] === 'OR_EXPR';
       if (parts.includes(decisive)) return decisive;
       return parts.every((part) => part === !decisive) ? !decisive : undefined;
@@ -413,7 +413,14 @@ const operatorOf = (fields: Fields): string => {
   return name.length === 1 || name[0] === 'pg_catalog' ? (name.at(-1) ?? '') : '';
 };
 
-const mayBeNull = (fields: Fields): boolean => /"isnull":true|"ParamRef"/.test(JSON.stringify(fields));
+/** A NULL is in it, or a parameter, which may be one. */
+function mayBeNull(expression: unknown): boolean {
+  let found = false;
+  visit(expression, ({ kind, fields }) => {
+    if (kind === 'ParamRef' || (kind === 'A_Const' && fields['isnull'] === true)) found = true;
+  });
+  return found;
+}
 
 /** Columns, or sub-selects, which may have some. */
 function mentionsColumns(expression: unknown): boolean {

@@ -4,7 +4,7 @@ export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
 export type { Query } from './catalog/query.js';
-export { catalogVersion, completeCatalog, readCatalog } from './catalog/read.js';
+export { catalogVersion, readCatalog } from './catalog/read.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';

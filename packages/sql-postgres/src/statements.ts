@@ -76,6 +76,7 @@ interface Draft {
   readonly reasons: string[];
   readonly unknownFunctions: string[];
   otherUnknown: boolean;
+  explainOnly: boolean;
 }
 
 type Names = ReadonlySet<string>;
@@ -89,6 +90,8 @@ class StatementReader {
   /** Inside `SELECT ... FROM pg_settings WHERE name = '...'`: the setting that the row is about. */
   #settingOfRow: string | undefined;
   readonly #inherited: Action[] = [];
+  /** Inside EXPLAIN without ANALYZE. */
+  #explainOnly = false;
 
   constructor(index: number, values: Values, resolve: Resolve) {
     this.#index = index;
@@ -224,13 +227,25 @@ class StatementReader {
     this.resource(draft, 'setting', name.toLowerCase(), 'write');
   }
 
+  /** What EXPLAIN shows: it is planned, and run where EXPLAIN says ANALYZE. */
+  explained(query: Node, { depth, explainOnly }: Draft, ctes: Names): void {
+    this.#explainOnly = explainOnly;
+    this.statement(query, depth + 1, ctes);
+    this.#explainOnly = false;
+  }
+
   execute(draft: Draft, fields: Fields): void {
     const name = text(fields, 'name');
     const values = Values.given(Array.isArray(fields['params']) ? fields['params'] : []);
     const actions = this.#resolve(name, values);
     if (!actions) return this.unknown(draft, `executes "${name}", and no such prepared statement is known`);
     for (const action of actions)
-      this.#inherited.push({ ...action, statement: this.#index, depth: action.depth + draft.depth + 1 });
+      this.#inherited.push({
+        ...action,
+        statement: this.#index,
+        depth: action.depth + draft.depth + 1,
+        ...(this.#explainOnly && { explainOnly: true }),
+      });
     this.inside(draft, fields['params'], new Set());
   }
 
@@ -252,7 +267,7 @@ class StatementReader {
     }
     if (builtIn && plain === 'pg_notify') {
       this.add(draft, 'session', 'egress');
-      if (args.every((argument) => constant(argument) !== undefined)) return;
+      if (args.every(isGiven)) return;
       return this.unknown(draft, 'sends what it reads as a notification (pg_notify)');
     }
     const { effects, reason } = callFacts(name);
@@ -305,12 +320,14 @@ class StatementReader {
       reasons: [],
       unknownFunctions: [],
       otherUnknown: false,
+      explainOnly: this.#explainOnly,
     };
     this.#drafts.push(draft);
     return draft;
   }
 
-  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: Draft): Action {
+  #finished(draft: Draft): Action {
+    const { depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown, explainOnly } = draft;
     return {
       statement: this.#index,
       depth,
@@ -318,10 +335,22 @@ class StatementReader {
       effects: [...effects],
       resources: [...resources.values()],
       ...(filter && { filter }),
+      ...(explainOnly && { explainOnly }),
       reasons: [...new Set(reasons)],
       ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
     };
   }
+}
+
+/** A value that whoever asks has given: written or bound, cast, or put together of such. Nothing is read for it. */
+function isGiven(value: unknown): boolean {
+  const node = nodeOf(value);
+  if (node?.kind === 'TypeCast') return isGiven(node.fields['arg']);
+  if (node?.kind === 'A_Expr')
+    return (
+      strings(node.fields['name']).join('.') === '||' && [node.fields['lexpr'], node.fields['rexpr']].every(isGiven)
+    );
+  return node?.kind === 'ParamRef' || node?.kind === 'A_Const';
 }
 
 type Read = (reader: StatementReader, draft: Draft, fields: Fields, ctes: Names) => void;
@@ -433,7 +462,8 @@ const READERS: Readonly<Record<string, Read>> = {
     reader.add(draft, 'read');
     // Also without ANALYZE: planning runs functions, and a rule about a DELETE is about explaining one too.
     const query = nodeOf(fields['query']);
-    if (query) reader.statement(query, draft.depth + 1, ctes);
+    draft.explainOnly = !analyses(fields);
+    if (query) reader.explained(query, draft, ctes);
   },
   PrepareStmt: (reader, draft, fields, ctes) => {
     draft.verb = 'prepare';
@@ -483,6 +513,20 @@ function session(verb: string): Read {
     reader.add(draft, 'session');
   };
 }
+
+/** EXPLAIN ANALYZE runs the statement. Whatever is not plainly off is on. */
+const analyses = (fields: Fields): boolean =>
+  nodesOf(fields['options']).some(
+    ({ fields: option }) =>
+      text(option, 'defname').toLowerCase() === 'analyze' && !OFF.has(writtenOption(option['arg'])),
+  );
+
+/** The value of an option as it is written; '' without one. */
+function writtenOption(value: unknown): string {
+  const node = nodeOf(value);
+  return node?.kind === 'Integer' ? String(node.fields['ival'] ?? 0) : text(node?.fields ?? {}, 'sval').toLowerCase();
+}
+const OFF: ReadonlySet<string> = new Set(['false', 'off', '0']);
 
 /** MERGE selects by its join condition, but rows that are not in the source have none. */
 function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields, ctes: Names): FilterStrength {

@@ -88,6 +88,39 @@ describe('statements inside statements are actions of their own', () => {
   ])('%s', (text, actions) => expect(brief(text)).toEqual(actions));
 });
 
+describe('what is explained is planned, and run with ANALYZE', () => {
+  test.each([
+    ['EXPLAIN DELETE FROM t', [true, true]],
+    ['EXPLAIN (COSTS off, ANALYZE off) DELETE FROM t', [true, true]],
+    ['EXPLAIN ANALYZE DELETE FROM t', [false, false]],
+    ['EXPLAIN (ANALYZE) DELETE FROM t', [false, false]],
+    ['EXPLAIN (ANALYZE off, ANALYZE on) DELETE FROM t', [false, false]],
+    ['EXPLAIN (ANALYZE 1) WITH d AS (DELETE FROM t RETURNING 1) SELECT 1', [false, false, false]],
+    ['EXPLAIN WITH d AS (DELETE FROM t RETURNING 1) SELECT 1', [true, true, true]],
+    ['EXPLAIN DELETE FROM t; DELETE FROM t', [true, true, false]],
+    ['PREPARE p AS DELETE FROM t; EXPLAIN EXECUTE p', [false, false, true, true, true]],
+    ['PREPARE p AS DELETE FROM t; EXPLAIN ANALYZE EXECUTE p', [false, false, false, false, false]],
+  ])('%s', (text, expected) => {
+    expect(analyze(text).actions.map(({ explainOnly }) => explainOnly === true)).toEqual(expected);
+  });
+});
+
+describe('a notification', () => {
+  test.each([
+    ['SELECT pg_notify($1, $2)', false],
+    ["SELECT pg_notify($1::text, 'a' || $2)", false],
+    ["SELECT pg_catalog.pg_notify('ch', 'x')", false],
+    ["SELECT pg_notify('ch', secret) FROM t", true],
+    ["SELECT pg_notify('ch', 'a' || secret) FROM t", true],
+    ["SELECT pg_notify('ch', (SELECT secret FROM t))", true],
+    ["SELECT pg_notify('ch', current_setting('x'))", true],
+    ["SELECT pg_notify('ch', 'a' OPERATOR(other.||) $1)", true],
+  ])('%s', (text, isUnknown) => {
+    expect(first(text).effects.includes('unknown')).toBe(isUnknown);
+    expect(first(text).effects).toContain('egress');
+  });
+});
+
 describe('tables', () => {
   test.each([
     ['SELECT * FROM a, s.b JOIN c ON true', ['read table a', 'read table s.b', 'read table c']],

@@ -30,12 +30,13 @@ export class SessionIndex {
   }
 
   /** Newest first. `person`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
-  list({ person, connections, before, limit }: SessionFilter): IndexedSession[] {
+  list({ person, connections, claims = [], before, limit }: SessionFilter): IndexedSession[] {
     const after = before === undefined ? undefined : this.find(before);
     if (before !== undefined && !after) return [];
     const conditions = [
       ...(person === undefined ? [] : [THEIRS]),
       ...(connections === undefined ? [] : ['connection in (select value from json_each(@connections))']),
+      ...claims.map((_, at) => claimCondition(at)),
       ...(after ? ['(started, id) < (@started, @id)'] : []),
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
@@ -49,6 +50,12 @@ export class SessionIndex {
         started: after?.started,
         id: after?.id,
         limit,
+        ...Object.fromEntries(
+          claims.flatMap(({ name, value }, at) => [
+            [`claim${at}`, name],
+            [`value${at}`, value],
+          ]),
+        ),
       })
       .map(fromRow);
   }
@@ -90,11 +97,11 @@ export class SessionIndex {
   #change(change: SessionChange): void {
     switch (change.type) {
       case 'opened': {
-        const { id, principal, issuer, subject, connection, protocol, client, started, from } = change;
+        const { id, principal, issuer, subject, connection, protocol, client, started, from, claims } = change;
         this.#db
           .prepare(
-            `insert or replace into sessions (id, principal, issuer, subject, connection, protocol, client, started, commands, denied, from_segment, from_offset)
-             values (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
+            `insert or replace into sessions (id, principal, issuer, subject, connection, protocol, client, started, claims, commands, denied, from_segment, from_offset)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
           )
           .run(
             id,
@@ -105,6 +112,7 @@ export class SessionIndex {
             protocol,
             client,
             started,
+            claims ? JSON.stringify(claims) : null,
             from.segment,
             from.offset,
           );
@@ -151,6 +159,8 @@ export interface IndexedSession {
   /** As an identity provider knows the principal. */
   readonly issuer?: string;
   readonly subject?: string;
+  /** Of their claims those that are kept with each session. */
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
   readonly connection: string;
   readonly protocol: string;
   readonly client: string;
@@ -168,7 +178,7 @@ export interface IndexedSession {
 export type SessionChange =
   | ({ readonly type: 'opened' } & Pick<
       IndexedSession,
-      'id' | 'principal' | 'issuer' | 'subject' | 'connection' | 'protocol' | 'client' | 'started' | 'from'
+      'id' | 'principal' | 'issuer' | 'subject' | 'connection' | 'protocol' | 'client' | 'started' | 'from' | 'claims'
     >)
   | {
       readonly type: 'closed';
@@ -196,6 +206,8 @@ export interface SessionFilter {
     | Readonly<Record<'name', string> & Partial<Record<'issuer' | 'subject', string | undefined>>>
     | undefined;
   readonly connections?: readonly string[] | undefined;
+  /** Only those with all of these. */
+  readonly claims?: readonly { readonly name: string; readonly value: string }[] | undefined;
   readonly before?: string | undefined;
   readonly limit: number;
 }
@@ -204,9 +216,15 @@ export interface SessionFilter {
 const THEIRS = `((subject = @subject and issuer is @issuer)
   or (principal = @name and issuer is @issuer and (subject is null or @subject is null)))`;
 
-interface Row extends Omit<IndexedSession, 'issuer' | 'subject' | 'ended' | 'reason' | 'from' | 'to'> {
+/** One of its values is this one. Names and values are bound: they are a caller's. */
+const claimCondition = (at: number): string =>
+  `exists (select 1 from json_each(claims) as one, json_each(one.value) as inside where one.key = @claim${at} and inside.value = @value${at})`;
+
+interface Row extends Omit<IndexedSession, 'issuer' | 'subject' | 'claims' | 'ended' | 'reason' | 'from' | 'to'> {
   readonly issuer: string | null;
   readonly subject: string | null;
+  /** JSON. */
+  readonly claims: string | null;
   readonly ended: number | null;
   readonly reason: string | null;
   readonly from_segment: number;
@@ -216,11 +234,12 @@ interface Row extends Omit<IndexedSession, 'issuer' | 'subject' | 'ended' | 'rea
 }
 
 function fromRow(row: Row): IndexedSession {
-  const { from_segment, from_offset, to_segment, to_offset, issuer, subject, ended, reason, ...session } = row;
+  const { from_segment, from_offset, to_segment, to_offset, issuer, subject, claims, ended, reason, ...session } = row;
   return {
     ...session,
     ...(issuer !== null && { issuer }),
     ...(subject !== null && { subject }),
+    ...(claims !== null && { claims: JSON.parse(claims) as NonNullable<IndexedSession['claims']> }),
     ...(ended !== null && { ended }),
     ...(reason !== null && { reason }),
     from: { segment: from_segment, offset: from_offset },
@@ -229,7 +248,7 @@ function fromRow(row: Row): IndexedSession {
 }
 
 /** Kept in the file: one that says another number is made anew. */
-const VERSION = 2;
+const VERSION = 3;
 
 function openIndex(file: string): SQLite.Database {
   try {
@@ -256,7 +275,7 @@ function prepare(file: string): SQLite.Database {
         create table position (segment integer not null, offset integer not null);
         create table sessions (
           id text primary key, principal text not null, issuer text, subject text, connection text not null, protocol text not null,
-          client text not null, started integer not null, ended integer, reason text,
+          client text not null, started integer not null, claims text, ended integer, reason text,
           commands integer not null, denied integer not null,
           from_segment integer not null, from_offset integer not null, to_segment integer, to_offset integer
         );

@@ -9,7 +9,7 @@ const RESERVE = 64;
 /** A session has a socket of its client and one to its target. */
 const PER_SESSION = 2;
 /** Sockets of the control API that have shown a token. */
-export const MAX_CONTROL_SOCKETS = 512;
+const MAX_CONTROL_SOCKETS = 512;
 
 export interface SocketLimits {
   /** Sessions that are logged in. */

@@ -3,4 +3,4 @@ export { HandshakeTurns } from './handshakes.js';
 export { ListenError, listening, placeOf } from './listen.js';
 export { Places } from './places.js';
 export { type Stranger, StrangerSockets } from './sockets.js';
-export { inWords, secureClient } from './tls.js';
+export { type ClientTls, inWords, secureClient } from './tls.js';

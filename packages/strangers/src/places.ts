@@ -44,6 +44,11 @@ export class Places {
     });
   }
 
+  /** Somebody has proven who they are by it: its socket is no stranger's any more. */
+  known(session: SessionView): void {
+    this.#strangers.get(session)?.loggedIn();
+  }
+
   /** Takes a place among the sessions that are logged in. Returns whose limit is reached where there is none. */
   take(session: SessionView, principal: string): 'principal' | 'gateway' | undefined {
     if (session.holder === undefined) {
@@ -52,7 +57,7 @@ export class Places {
       if (holders.length >= this.limits.connections) return 'gateway';
     }
     session.holder = principal;
-    this.#strangers.get(session)?.loggedIn();
+    this.known(session);
     return undefined;
   }
 }

@@ -6,19 +6,33 @@ import type { Secured } from '@sluice/contract';
 import { endpointHash } from '@sluice/tunnel';
 import { WireError } from '@sluice/wire';
 
+/** What a listener shows its clients, and asks of them. */
+export interface ClientTls {
+  readonly context: SecureContext;
+  /** PEM of the certificate that clients see. */
+  readonly certificate: string;
+  /** Clients may show a certificate: `context` has the authorities that are trusted for that. */
+  readonly asksForCertificate?: boolean;
+}
+
 /**
  * TLS as the server, on a stream that may already hold the client's first bytes. Rejects with `WIRE_ENDED` when the client
  * does not come through the handshake, which is no defect of ours: `broke` is told why.
  */
 export async function secureClient(
   stream: Duplex,
-  context: SecureContext,
-  certificate: string,
+  { context, certificate, asksForCertificate = false }: ClientTls,
   alpn: string[],
   broke: (reason: string) => void,
 ): Promise<Secured> {
   if (stream.destroyed) throw new WireError('WIRE_ENDED', 'the client is gone');
-  const socket = new TLSSocket(stream, { isServer: true, secureContext: context, ALPNProtocols: alpn });
+  const socket = new TLSSocket(stream, {
+    isServer: true,
+    secureContext: context,
+    ALPNProtocols: alpn,
+    requestCert: asksForCertificate,
+    rejectUnauthorized: false,
+  });
   try {
     await Promise.race([once(socket, 'secure'), closed(socket)]);
   } catch (error) {
@@ -26,10 +40,42 @@ export async function secureClient(
     broke(reason);
     throw new WireError('WIRE_ENDED', reason);
   }
+  // tls.Server sets this by itself, and node:http2 waits for it.
+  (socket as unknown as { secureConnecting: boolean }).secureConnecting = false;
   // A bare TLSSocket tells of errors after the handshake by this event alone, and would stay open.
   socket.on('_tlsError', (error: NodeJS.ErrnoException) => socket.destroy(new Error(inWords(error))));
   const endpoint = endpointHash(new X509Certificate(certificate));
-  return { stream: socket, ...(endpoint && { endpoint }), ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }) };
+  const shown = asksForCertificate ? certificateOf(socket, broke) : undefined;
+  const { servername } = socket as TLSSocket & { readonly servername?: string | false };
+  return {
+    stream: socket,
+    ...(endpoint && { endpoint }),
+    ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }),
+    ...(typeof servername === 'string' && servername !== '' && { servername: servername.toLowerCase() }),
+    ...(shown && { certificate: shown }),
+  };
+}
+
+/**
+ * The client's certificate; undefined without one. One that no authority vouches for ends the connection: its owner should hear of
+ * it, rather than come in as somebody else.
+ */
+function certificateOf(socket: TLSSocket, broke: (reason: string) => void): Buffer | undefined {
+  const shown = socket.getPeerX509Certificate();
+  if (!shown) return undefined;
+  const fault = verifyError(socket);
+  if (fault === null) return shown.raw;
+  const reason = `the client's certificate is not trusted: ${fault}`;
+  broke(reason);
+  socket.destroy();
+  throw new WireError('WIRE_ENDED', reason);
+}
+
+/** What OpenSSL said of the peer's certificate; null: nothing. tls.Server alone asks for it by itself. */
+function verifyError(socket: TLSSocket): string | null {
+  const { _handle: handle } = socket as TLSSocket & { _handle?: { verifyError?(): Error | null } };
+  if (!handle?.verifyError) return 'it cannot be verified';
+  return handle.verifyError()?.message ?? null;
 }
 
 /** Rejects when the stream ends before it is secure. An 'error' rejects `once` by itself. */

@@ -10,7 +10,7 @@ export const CUTS: Readonly<Record<string, (bytes: Buffer) => Buffer[]>> = {
 };
 
 /** Pieces of one size, the last one shorter. */
-export const pieces = (bytes: Buffer, size: number): Buffer[] =>
+const pieces = (bytes: Buffer, size: number): Buffer[] =>
   Array.from({ length: Math.ceil(bytes.length / Math.max(1, size)) }, (_, n) =>
     bytes.subarray(n * size, (n + 1) * size),
   );

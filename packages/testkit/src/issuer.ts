@@ -11,7 +11,7 @@ export interface DevIssuer {
 }
 
 /** What `sluice login` is registered as. */
-export const CLIENT_ID = 'sluice';
+const CLIENT_ID = 'sluice';
 
 /** `port`: 0 for any. One that is taken is not used. */
 export async function startIssuer(port: number): Promise<DevIssuer> {

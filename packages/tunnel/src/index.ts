@@ -2,7 +2,7 @@
 export type { Opening } from './entry.js';
 export * from './dial.js';
 export * from './errors.js';
-export { FrameDecoder, HEADER, MAX_PAYLOAD_BYTES, frame } from './frame.js';
+export { FrameDecoder, frame } from './frame.js';
 export { SILENCE, TICK } from './keepalive.js';
 export * from './login.js';
 export { type Goaway, type Reason, json } from './messages.js';

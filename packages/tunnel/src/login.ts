@@ -40,7 +40,7 @@ export type Verdict = z.infer<typeof Verdict>;
  *
  * @param certificate SHA-256 of the certificate that the agent saw, in hex; empty without TLS, which only loopback is
  */
-export function signedText(nonce: string, host: string, certificate: string): Buffer {
+function signedText(nonce: string, host: string, certificate: string): Buffer {
   return Buffer.from(['sluice agent login 1', nonce, host, certificate].join('\n'));
 }
 

@@ -11,15 +11,18 @@ export interface UpstreamTls {
   /** PEM; without it the public roots are trusted. */
   readonly ca?: string;
   readonly alpn: readonly string[];
+  /** What is shown to a target that asks for a certificate, PEM. */
+  readonly own?: { readonly cert: string; readonly key: string };
 }
 
 /** TLS as the client of a target. Resolves only when the certificate is what the connection's mode demands. */
 export async function secureUpstream(stream: Duplex, options: UpstreamTls): Promise<Secured> {
-  const { host, mode, ca, alpn } = options;
+  const { host, mode, ca, alpn, own } = options;
   const socket = connect({
     socket: stream,
     rejectUnauthorized: mode !== 'require',
     ...(ca !== undefined && { ca }),
+    ...own,
     ...(isIP(host) ? { host } : { servername: host }),
     ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
     ALPNProtocols: [...alpn],
@@ -27,7 +30,8 @@ export async function secureUpstream(stream: Duplex, options: UpstreamTls): Prom
   await Promise.race([once(socket, 'secureConnect'), closed(socket)]);
   const peer = socket.getPeerX509Certificate();
   const endpoint = peer && endpointHash(peer);
-  return { stream: socket, ...(endpoint && { endpoint }) };
+  const { alpnProtocol } = socket;
+  return { stream: socket, ...(endpoint && { endpoint }), ...(alpnProtocol && { alpn: alpnProtocol }) };
 }
 
 /** Rejects when the stream ends before it is secure. An 'error' rejects `once` by itself. */

@@ -81,7 +81,7 @@ const SEND = { binary: true, compress: false } as const;
 const POLICY = 1008;
 
 /** At most 123 bytes (RFC 6455 section 5.5), cut between characters. */
-export function closingWords(reason: string): string {
+function closingWords(reason: string): string {
   let text = reason;
   while (Buffer.byteLength(text) > 123) text = text.slice(0, -1);
   return text;

@@ -1,4 +1,4 @@
-import { type Socket, type TcpSocketConnectOpts, connect } from 'node:net';
+import { type Socket, type IpcSocketConnectOpts, type TcpSocketConnectOpts, connect } from 'node:net';
 
 /**
  * What becomes of a chunk's memory after the call: it is free at once, or by the time the stream is resumed (which the
@@ -27,7 +27,7 @@ const MAX_SPARE_BUFFERS = 4;
  * Connects like `net.connect`, with a socket that can lend its reads (`onread` of `net.Socket`). Until `lend` is called
  * it is an ordinary stream.
  */
-export function connectLender(options: TcpSocketConnectOpts): Socket & Lender {
+export function connectLender(options: TcpSocketConnectOpts | IpcSocketConnectOpts): Socket & Lender {
   let small: Buffer = Buffer.allocUnsafeSlow(SMALL);
   let large: Buffer | undefined;
   let receive: ((chunk: Buffer) => Loan) | undefined;

@@ -55,7 +55,7 @@ const OFFERED =
  * Of MariaDB's own flags: definitions of columns tell what is behind their type (JSON, UUID), which some drivers decode by. Not
  * offered: those that change requests or leave definitions out.
  */
-export const EXTENDED_METADATA = 1 << 3;
+const EXTENDED_METADATA = 1 << 3;
 
 /** What the greeting of the gateway offers. A server of MariaDB is told by a flag that it leaves out, and has flags of its own. */
 export function offered(

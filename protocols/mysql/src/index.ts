@@ -31,6 +31,9 @@ export interface MySqlOptions {
 /** Before any target has said anything. Drivers take it for a server that has what the gateway offers. */
 const FIRST_VERSION = '8.0.36';
 
+/** Of a target's own, which clients are told. */
+const MAX_VERSION_CHARACTERS = 80;
+
 /** What the sessions of one listener share. */
 interface Common {
   readonly options: MySqlOptions;
@@ -73,7 +76,7 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
   if (unready) return front.close(unready);
 
   const upstream = await openUpstream(gate, outcome.target, { ...response, database: wish.database });
-  common.version = upstream.version;
+  common.version = upstream.version.slice(0, MAX_VERSION_CHARACTERS);
   if (front.stream.destroyed) {
     upstream.stream.destroy();
     return;

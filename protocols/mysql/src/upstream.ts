@@ -191,10 +191,12 @@ async function receive(login: Login): Promise<Buffer> {
 export async function killUpstream(gate: Reach, target: Target, thread: number): Promise<void> {
   const { stream } = await openUpstream(gate, target, NO_WISHES);
   const inbox = new Inbox(stream);
+  const timer = setTimeout(() => stream.destroy(), gate.limits.upstreamLogin);
   try {
     stream.write(queryPacket(killText({ what: 'query', thread })));
     await readPacket(inbox, MAX_LOGIN_PACKET_BYTES);
   } finally {
+    clearTimeout(timer);
     inbox.release();
     stream.on('error', () => undefined);
     stream.end(bareCommand(COM.quit));

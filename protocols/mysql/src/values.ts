@@ -5,7 +5,7 @@ import { malformed } from '@sluice/wire';
 import { Fields } from './packets.js';
 
 /** Field types on the wire. */
-export const TYPE = {
+const TYPE = {
   tiny: 1,
   short: 2,
   long: 3,

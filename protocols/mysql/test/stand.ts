@@ -173,7 +173,6 @@ const facts = (change: Partial<Facts> = {}): Facts => ({
   ...change,
 });
 export const allow = (change: Partial<Facts> = {}): Answer => ({ type: 'allow', facts: facts(change) });
-export const ALLOWED = allow();
 /** As a language would say it, of the few statements that tests send. */
 export function sensible({ text }: SqlCommand): Answer {
   const verb = /^\s*(\w+)/.exec(text)?.[1]?.toLowerCase() ?? '';

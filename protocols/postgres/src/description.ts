@@ -1,3 +1,7 @@
+/**
+ * What a target says of results and parameters before it sends them. Owns the readers. Does not own what is made of it.
+ * Pure.
+ */
 import type { PostgresColumn, ResultDescription } from '@sluice/contract';
 import { Reader } from '@sluice/wire';
 
@@ -27,5 +31,5 @@ export function copyFormats(body: Buffer): ('text' | 'binary')[] {
 /** Body of a ParameterDescription (55.7): the type of each parameter. */
 export function parameterTypes(fields: Reader): number[] {
   const count = fields.int16() & 0xffff;
-  return Array.from({ length: count }, () => fields.int32());
+  return Array.from({ length: count }, () => fields.int32() >>> 0);
 }

@@ -106,9 +106,10 @@ export class FromUpstream {
     const passes = !this.#out.discarding && (command.masking === undefined || command.editor === 'pass');
     const end = chunk.length;
     let next = at;
+    let start = at;
     let rows = 0;
     do {
-      const start = next;
+      start = next;
       next += 1 + messageLength(chunk, start);
       rows++;
       if (passes && !command.full && !this.#shared.recorder.fits(command, next - this.#out.from)) {
@@ -124,7 +125,12 @@ export class FromUpstream {
       return stop;
     }
     this.#editing = command.editor === 'pass' ? undefined : command.editor;
-    this.#out.edited(chunk, at, stop, this.#editing);
+    // The last of them begins at `start`.
+    const isCut = next > end;
+    const counted = isCut
+      ? { rows: rows - 1, end: start - at, begun: next - start }
+      : { rows, end: next - at, begun: 0 };
+    this.#out.edited(chunk, at, stop, this.#editing, counted);
     return stop;
   }
 

@@ -1,3 +1,7 @@
+/**
+ * A client before its session: TLS, cancel requests, the first packet. Owns its stream until then. Does not own its proof
+ * (`login.ts`).
+ */
 import type { Duplex } from 'node:stream';
 import type { Ending, Gate } from '@sluice/contract';
 import { Inbox, WireError, unexpected } from '@sluice/wire';

@@ -36,7 +36,7 @@ export function readParse(message: Buffer): Parse {
   const body = new Reader(message, HEADER);
   const name = body.cstring();
   const text = body.cstring();
-  const types = Array.from({ length: count(body.int16()) }, () => body.int32());
+  const types = Array.from({ length: count(body.int16()) }, () => body.int32() >>> 0);
   end(body, 'Parse');
   return { name, text, types };
 }

@@ -1,3 +1,7 @@
+/**
+ * The proof of a client: SCRAM, a password over TLS, a bearer token. Owns the messages of it. Does not own whether it is
+ * good (the gate).
+ */
 import {
   type Admission,
   type Challenge,
@@ -80,7 +84,7 @@ export async function loginByScram(client: ClientSide, challenge: Challenge): Pr
  * OAUTHBEARER. A client that has no token yet is told where to get one, and fails; libpq then comes again. The caller has made
  * sure that nobody else can read along.
  */
-export async function loginByBearer(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
+async function loginByBearer(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
   client.write(message(B.authentication, AUTH.sasl, OAUTHBEARER, Buffer.alloc(1)));
   const initial = new Reader(await readPassword(client.inbox));
   const mechanism = initial.cstring();
@@ -99,7 +103,7 @@ export async function loginByBearer(client: ClientSide, challenge: Challenge): P
 }
 
 /** AuthenticationCleartextPassword. The caller has made sure that nobody else can read along. */
-export async function loginByPassword(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
+async function loginByPassword(client: ClientSide, challenge: Challenge): Promise<Admission | Refusal> {
   client.write(message(B.authentication, AUTH.cleartext));
   return challenge.password(new Reader(await readPassword(client.inbox)).cstring());
 }

@@ -7,7 +7,8 @@ import type { Look, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { readParse, readQuery } from './frontend.js';
 import { B, F, NOTHING, message } from './messages.js';
-import { type Upstream, UpstreamError, readMessage } from './upstream.js';
+import { readMessage } from './target-messages.js';
+import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */
 export interface OwedLook {
@@ -75,7 +76,7 @@ export async function lookFirst({ stream, greeting }: Upstream, look: Look, pati
   try {
     stream.write(lookMessages(look.text, 'first'));
     for (;;) {
-      const { tag, body, whole } = await readMessage(inbox);
+      const { tag, body, whole } = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
       if (tag === B.readyForQuery) return endLook(owed);
       if (tag === B.errorResponse) owed.failed = true;
       else if (tag === B.parameterStatus || tag === B.noticeResponse) greeting.push(whole);

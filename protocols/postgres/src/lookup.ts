@@ -1,6 +1,9 @@
+/** Questions of the gateway's own to a target, on a connection of their own. Owns their time. Does not own the login (`upstream.ts`). */
 import { type Lookup, QueryError, type Target } from '@sluice/contract';
-import { Inbox, Reader, unexpected } from '@sluice/wire';
-import { B, F, HEADER, message, readErrorFields } from './messages.js';
+import { Inbox } from '@sluice/wire';
+import { serialize } from 'pg-protocol';
+import { DataRowMessage, DatabaseError, ReadyForQueryMessage } from 'pg-protocol/dist/messages.js';
+import { parsed, readMessage } from './target-messages.js';
 import { type Reach, openUpstream } from './upstream.js';
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
@@ -20,7 +23,7 @@ export async function openLookup(reach: Reach, target: Target): Promise<Lookup> 
     query: async (text) => {
       const timer = setTimeout(() => stream.destroy(new Error('the target did not answer in time')), MAX_QUERY_MS);
       try {
-        stream.write(message(F.query, text));
+        stream.write(serialize.query(text));
         return await readAnswer(inbox);
       } finally {
         clearTimeout(timer);
@@ -29,7 +32,7 @@ export async function openLookup(reach: Reach, target: Target): Promise<Lookup> 
     close: () => {
       inbox.release();
       stream.on('error', () => undefined);
-      stream.end(message(F.terminate));
+      stream.end(serialize.end());
       stream.resume();
       setTimeout(() => stream.destroy(), MAX_CLOSE_MS).unref();
     },
@@ -40,26 +43,11 @@ async function readAnswer(inbox: Inbox): Promise<(string | null)[][]> {
   const rows: (string | null)[][] = [];
   let failure: QueryError | undefined;
   for (;;) {
-    const head = await inbox.read(HEADER);
-    const size = head.readInt32BE(1) - 4;
-    if (size < 0 || size > MAX_LOOKUP_MESSAGE_BYTES) throw unexpected(`the target sent a message of ${size} bytes`);
-    const body = await inbox.read(size);
-    if (head[0] === B.dataRow) rows.push(cells(new Reader(body)));
-    else if (head[0] === B.errorResponse) failure = refusalIn(body);
-    else if (head[0] === B.readyForQuery) break;
+    const message = parsed(await readMessage(inbox, MAX_LOOKUP_MESSAGE_BYTES));
+    if (message instanceof DataRowMessage) rows.push(message.fields as (string | null)[]);
+    else if (message instanceof DatabaseError) failure = new QueryError(message.code ?? '', message.message);
+    else if (message instanceof ReadyForQueryMessage) break;
   }
   if (failure !== undefined) throw failure;
   return rows;
-}
-
-function refusalIn(body: Buffer): QueryError {
-  const fields = readErrorFields(body);
-  return new QueryError(fields.get('C') ?? '', fields.get('M') ?? 'the target reported an error');
-}
-
-function cells(body: Reader): (string | null)[] {
-  return Array.from({ length: body.int16() & 0xffff }, () => {
-    const size = body.int32();
-    return size < 0 ? null : body.bytes(size).toString('utf8');
-  });
 }

@@ -1,3 +1,4 @@
+/** Prepared statements and portals of a session. Owns which the target has. Does not own what they do (the gate). Pure. */
 import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
 import type { Pipeline, Running, Statement } from './pipeline.js';

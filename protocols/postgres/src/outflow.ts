@@ -1,8 +1,13 @@
+/**
+ * The client's side of replies. Owns what of a chunk goes out and on record, and in which form. Does not own which reply
+ * may come (`from-upstream.ts`).
+ */
 import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { NOTHING, messageLength } from './messages.js';
 import type { RowEditor } from './masked/editor.js';
+import type { CountedRows } from './masked/rows.js';
 import type { Running } from './pipeline.js';
 import { hiddenColumns, unmaskable } from './refusal.js';
 
@@ -60,14 +65,17 @@ export class Outflow {
     this.#run = next;
   }
 
-  /** Rows that may not pass as they are: what the editor makes of them goes to the client and into the record. */
-  edited(chunk: Buffer, at: number, next: number, editor: RowEditor | undefined): void {
+  /**
+   * Rows that may not pass as they are: what the editor makes of them goes to the client and into the record. `counted`: as of
+   * `RowEditor.push`.
+   */
+  edited(chunk: Buffer, at: number, next: number, editor: RowEditor | undefined, counted?: CountedRows): void {
     const command = this.#shared.pipeline.head?.command;
     if (command) this.take(command, chunk, at);
     this.from = next;
     let late: Promise<Buffer> | undefined;
     const made = this.masked(() => {
-      const pushed = editor?.push(chunk.subarray(at, next), this.#arena.take);
+      const pushed = editor?.push(chunk.subarray(at, next), this.#arena.take, counted);
       if (!(pushed instanceof Promise)) return pushed;
       late = pushed;
       return NOTHING;

@@ -1,3 +1,7 @@
+/**
+ * What the target still owes, in order. Owns that queue, and what is known of each command in it. Does not own what a
+ * reply means. Pure.
+ */
 import type { Allow, Masking, StatementEffect } from '@sluice/contract';
 import type { Recorded } from '@sluice/wire';
 import type { RowEditor } from './masked/editor.js';

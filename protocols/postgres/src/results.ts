@@ -1,3 +1,4 @@
+/** Recorded answers, for people. Owns their reading. Does not own what was recorded (`recorder.ts`). Pure. */
 import { HEADER, B, readErrorFields } from './messages.js';
 import { Reader, WireError } from '@sluice/wire';
 

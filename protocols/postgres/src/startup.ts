@@ -1,10 +1,14 @@
+/**
+ * The untagged first packet of a client. Owns its reading and its bounds. Does not own what becomes of its settings
+ * (`settings.ts`). Pure.
+ */
 import { Reader, malformed, type Inbox } from '@sluice/wire';
 import { B, message } from './messages.js';
 
 /** Codes in place of a version in the untagged first packet (src/include/libpq/pqcomm.h). */
 export const CANCEL_REQUEST = 80877102;
-export const SSL_REQUEST = 80877103;
-export const GSSENC_REQUEST = 80877104;
+const SSL_REQUEST = 80877103;
+const GSSENC_REQUEST = 80877104;
 export const VERSION_3_0 = 0x0003_0000;
 const VERSION_3_2 = 0x0003_0002;
 /** MAX_STARTUP_PACKET_LENGTH of the server. */

@@ -1,10 +1,22 @@
+/**
+ * The gateway's own login at a target. Owns the dial, TLS, the credential and the target's greeting. Does not own what is
+ * said afterwards.
+ */
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Gate, Target } from '@sluice/contract';
 import { Inbox, Reader, WireError, unexpected } from '@sluice/wire';
-import { B, F, HEADER, message, readErrorFields, startupPacket } from './messages.js';
+import { serialize } from 'pg-protocol';
+import {
+  AuthenticationMD5Password,
+  type BackendMessage,
+  DatabaseError,
+  ParameterStatusMessage,
+} from 'pg-protocol/dist/messages.js';
+import { B, startupPacket } from './messages.js';
 import { ScramClient } from './scram.js';
-import { CANCEL_REQUEST, SSL_REQUEST, VERSION_3_0 } from './startup.js';
+import { CANCEL_REQUEST, VERSION_3_0 } from './startup.js';
+import { type TargetMessage, parsed, readMessage } from './target-messages.js';
 
 /** What of the gate is needed to get to a target. */
 export type Reach = Pick<Gate, 'dial' | 'secure' | 'limits'>;
@@ -31,8 +43,7 @@ export class UpstreamError extends WireError {
 }
 
 /** A greeting message longer than this is not one. */
-const MAX_GREETING_MESSAGE_BYTES = 1024 * 1024;
-const AUTH = { ok: 0, cleartext: 3, md5: 5, sasl: 10, saslContinue: 11, saslFinal: 12 } as const;
+export const MAX_GREETING_MESSAGE_BYTES = 1024 * 1024;
 const SUPPORTED = { from: 15, to: 18 };
 
 /**
@@ -105,7 +116,7 @@ async function connect(gate: Reach, target: Target): Promise<Wire> {
     gate.limits.upstreamLogin,
   );
   try {
-    stream.write(startupPacket(SSL_REQUEST));
+    stream.write(serialize.requestSsl());
     const [answer] = await inbox.read(1);
     if (answer !== 'S'.charCodeAt(0))
       throw new UpstreamError('08001', 'the target does not speak TLS, which this connection demands');
@@ -137,13 +148,12 @@ async function authenticate(inbox: Inbox, wire: Wire, target: Target): Promise<v
   let scram: ScramClient | undefined;
   let scramDone = false;
   for (;;) {
-    const { tag, body } = await readMessage(inbox);
-    if (tag === B.noticeResponse || tag === B.negotiateProtocolVersion) continue;
-    if (tag === B.errorResponse) throw loginError(body);
-    if (tag !== B.authentication) throw unexpected('the target does not speak the Postgres protocol');
-    const fields = new Reader(body);
-    const kind = fields.int32();
-    if (kind === AUTH.ok) {
+    const request = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
+    if (request.tag === B.noticeResponse || request.tag === B.negotiateProtocolVersion) continue;
+    if (request.tag === B.errorResponse) throw loginError(request);
+    if (request.tag !== B.authentication) throw unexpected('the target does not speak the Postgres protocol');
+    const message = authentication(request);
+    if (message.name === 'authenticationOk') {
       if (scram && !scramDone)
         throw unexpected('the target skipped its half of the SCRAM exchange: it may be an impostor');
       return;
@@ -151,27 +161,51 @@ async function authenticate(inbox: Inbox, wire: Wire, target: Target): Promise<v
     const password = target.password;
     if (password === undefined)
       throw new UpstreamError('08001', 'the target asks for a password and this connection has none configured');
-    if (kind === AUTH.cleartext) {
+    if (message.name === 'authenticationCleartextPassword') {
       if (target.tls === 'disable')
         throw new UpstreamError('08001', 'the target asks for its password in the clear: set tls for this connection');
-      wire.stream.write(message(F.password, password));
-    } else if (kind === AUTH.md5) {
-      wire.stream.write(message(F.password, md5Password(target.user, password, fields.bytes(4))));
-    } else if (kind === AUTH.sasl) {
-      const offered: string[] = [];
-      for (let name = fields.cstring(); name !== ''; name = fields.cstring()) offered.push(name);
-      scram = new ScramClient(offered, wire.endpoint);
-      const first = Buffer.from(scram.first);
-      wire.stream.write(message(F.password, scram.mechanism, first.length, first));
-    } else if (kind === AUTH.saslContinue && scram) {
-      wire.stream.write(message(F.password, Buffer.from(await scram.final(password, fields.rest().toString('utf8')))));
-    } else if (kind === AUTH.saslFinal && scram) {
-      scram.verify(fields.rest().toString('utf8'));
+      wire.stream.write(serialize.password(password));
+    } else if (message instanceof AuthenticationMD5Password) {
+      wire.stream.write(serialize.password(md5Password(target.user, password, message.salt)));
+    } else if (message.name === 'authenticationSASL') {
+      scram = new ScramClient(message.mechanisms ?? [], wire.endpoint);
+      wire.stream.write(serialize.sendSASLInitialResponseMessage(scram.mechanism, scram.first));
+    } else if (message.name === 'authenticationSASLContinue' && scram) {
+      const final = await scram.final(password, message.data ?? '');
+      wire.stream.write(serialize.sendSCRAMClientFinalMessage(final));
+    } else if (message.name === 'authenticationSASLFinal' && scram) {
+      scram.verify(message.data ?? '');
       scramDone = true;
     } else {
-      throw new UpstreamError('08001', `the target asks for a login that the gateway cannot do (code ${kind})`);
+      throw unexpected('the target asks for a login out of order');
     }
   }
+}
+
+/** The code behind the tag `R` of AuthenticationOk, and those that the parser knows besides, each with the size of its body. */
+const AUTH_OK = 0;
+const AUTH_BODY_BYTES: ReadonlyMap<number, number | undefined> = new Map([
+  [AUTH_OK, 4],
+  [3, 4], // CleartextPassword
+  [5, 8], // MD5Password
+  [10, undefined], // SASL
+  [11, undefined], // SASLContinue
+  [12, undefined], // SASLFinal
+]);
+
+/** Where the code has not the size that it should have, the parser would take it for AuthenticationOk. */
+function authentication(request: TargetMessage): BackendMessage & { mechanisms?: string[]; data?: string } {
+  const { body } = request;
+  const code = body.length < 4 ? undefined : body.readInt32BE();
+  if (code === undefined || !AUTH_BODY_BYTES.has(code)) {
+    throw new UpstreamError(
+      '08001',
+      `the target asks for a login that the gateway cannot do (code ${code ?? 'missing'})`,
+    );
+  }
+  const size = AUTH_BODY_BYTES.get(code);
+  if (size !== undefined && body.length !== size) throw unexpected('the target does not speak the Postgres protocol');
+  return parsed(request);
 }
 
 async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
@@ -179,17 +213,18 @@ async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
   const parameters = new Map<string, string>();
   let key: { process: number; secret: Buffer } | undefined;
   for (;;) {
-    const { tag, body, whole } = await readMessage(inbox);
-    if (tag === B.errorResponse) throw loginError(body);
+    const said = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
+    const { tag, body, whole } = said;
+    if (tag === B.errorResponse) throw loginError(said);
     if (tag === B.readyForQuery) break;
     if (tag === B.backendKeyData) {
       const fields = new Reader(body);
       key = { process: fields.int32(), secret: Buffer.from(fields.rest()) };
       continue;
     }
-    if (tag === B.parameterStatus) {
-      const fields = new Reader(body);
-      parameters.set(fields.cstring(), fields.cstring());
+    const message = parsed(said);
+    if (message instanceof ParameterStatusMessage) {
+      parameters.set(message.parameterName, message.parameterValue);
     } else if (tag !== B.noticeResponse) {
       throw unexpected('the target said something unknown after the login');
     }
@@ -205,15 +240,6 @@ async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
   return { stream, greeting, parameters, major, process: key?.process ?? 0, secret: key?.secret ?? Buffer.alloc(4) };
 }
 
-export async function readMessage(inbox: Inbox): Promise<{ tag: number; body: Buffer; whole: Buffer }> {
-  const head = await inbox.read(HEADER);
-  const length = head.readInt32BE(1);
-  if (length < 4 || length > MAX_GREETING_MESSAGE_BYTES)
-    throw unexpected('the target does not speak the Postgres protocol');
-  const body = await inbox.read(length - 4);
-  return { tag: head[0] as number, body, whole: Buffer.concat([head, body]) };
-}
-
 /** AuthenticationMD5Password: md5(md5(password + user) + salt), in hex, with "md5" in front. */
 function md5Password(user: string, password: string, salt: Uint8Array): string {
   const inner = createHash('md5')
@@ -223,15 +249,16 @@ function md5Password(user: string, password: string, salt: Uint8Array): string {
 }
 
 /** The target's own words pass, except on the credential, which is none of the client's business. */
-function loginError(body: Buffer): UpstreamError {
-  const fields = readErrorFields(body);
-  const code = fields.get('C') ?? '08001';
+function loginError(said: TargetMessage): UpstreamError {
+  const error = parsed(said);
+  if (!(error instanceof DatabaseError)) throw unexpected('the target does not speak the Postgres protocol');
+  const { code = '08001', message } = error;
   return code.startsWith('28')
     ? new UpstreamError(
         '08004',
         'the target did not accept the credential that is configured for this connection: tell its administrator',
       )
-    : new UpstreamError(code, `the target refused the connection: ${fields.get('M') ?? 'no reason given'}`);
+    : new UpstreamError(code, `the target refused the connection: ${message || 'no reason given'}`);
 }
 
 function asUpstreamError(error: unknown): UpstreamError {

@@ -30,8 +30,6 @@ export const sync = message(F.sync);
 export const flush = message(F.flush);
 export const copyData = (text: string): Buffer => message(F.copyData, Buffer.from(text));
 export const copyDone = message(F.copyDone);
-export const copyFail = message(F.copyFail, 'stop');
-export const terminate = message(F.terminate);
 /** One text run at once: unnamed statement, unnamed portal. */
 export const batch = (text: string): Buffer => Buffer.concat([parse('', text), bind('', ''), execute('')]);
 

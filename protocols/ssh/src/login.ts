@@ -23,7 +23,7 @@ const MAX_NAME_CHARACTERS = 512;
 const METHODS = 'publickey,keyboard-interactive,password';
 
 /** What a user name says: `account+connection`, with `+`, `#` or `:`, or the connection alone. */
-export function readName(name: string): { readonly account: string; readonly connection: string } {
+function readName(name: string): { readonly account: string; readonly connection: string } {
   const at = Math.max(name.lastIndexOf('+'), name.lastIndexOf('#'), name.lastIndexOf(':'));
   return at < 0 ? { account: '', connection: name } : { account: name.slice(0, at), connection: name.slice(at + 1) };
 }

@@ -10,7 +10,7 @@ import * as words from './words.js';
 const MAX_QUESTIONS = 4;
 
 /** The target cannot be used. The message is a sentence for the client and holds no secret. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 

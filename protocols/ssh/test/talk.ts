@@ -29,7 +29,7 @@ export const transfer: Facts = {
 export const allow: Answer = { type: 'allow', facts };
 
 /** What one peer does on its channel, and what it has got. */
-export class Peer implements MessageTransport {
+class Peer implements MessageTransport {
   full = false;
   over = false;
   reading = true;

@@ -4,11 +4,12 @@ import { endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
 import { printableLine } from '@sluice/printable';
 import type { Client } from './client.js';
+import { http } from './http.js';
 import { mysql } from './mysql.js';
 import { postgres } from './postgres.js';
 import { ssh } from './ssh.js';
 
-export const CLIENTS: readonly Client[] = [postgres, mysql, ssh];
+export const CLIENTS: readonly Client[] = [postgres, mysql, ssh, http];
 
 /** @throws CliError with where to connect to, when no client is known for its protocol */
 export function clientFor({ name, protocol, listener }: ConnectionRow): Client {

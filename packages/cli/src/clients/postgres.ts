@@ -47,7 +47,7 @@ export const postgres: Client = {
 };
 
 /** A connection string of libpq (section 32.1.1.1): each value in quotes, so that none can add a keyword. */
-export const conninfo = (settings: Readonly<Record<string, string>>): string =>
+const conninfo = (settings: Readonly<Record<string, string>>): string =>
   Object.entries(settings)
     .map(([keyword, value]) => `${keyword}='${value.replaceAll(/[\\']/g, '\\$&')}'`)
     .join(' ');

@@ -16,7 +16,7 @@ export const addMySqlConfig = (group: Command, context: Context, protocol: strin
 export const userOf = ({ user, connection }: Pick<Entry, 'user' | 'connection'>): string => `${user}%${connection}`;
 
 /** MariaDB documentation, "Configuring MariaDB with Option Files". The password is asked for. */
-export const myCnf = (entries: readonly Entry[]): string =>
+const myCnf = (entries: readonly Entry[]): string =>
   entries
     .map((entry) =>
       [
@@ -33,7 +33,7 @@ export const myCnf = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** MariaDB Connector/J documentation, "TLS". The password is the token. */
-export const mysqlJdbc = (entries: readonly Entry[]): string =>
+const mysqlJdbc = (entries: readonly Entry[]): string =>
   entries
     .map((entry) => {
       const place = entry.host.includes(':') ? `[${entry.host}]` : entry.host;
@@ -44,7 +44,7 @@ export const mysqlJdbc = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** What most programs read. MYSQL_PWD is left to who has the token. */
-export function mysqlEnvironment(entries: readonly Entry[]): string {
+function mysqlEnvironment(entries: readonly Entry[]): string {
   const [entry, ...others] = entries;
   if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
   return Object.entries({ MYSQL_HOST: entry.host, MYSQL_TCP_PORT: entry.port, MYSQL_USER: userOf(entry) })

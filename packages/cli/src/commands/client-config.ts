@@ -103,7 +103,7 @@ async function entriesOf(
 }
 
 /** libpq documentation, 32.17: INI sections, values as they are to the end of the line. */
-export const pgService = (entries: readonly Entry[]): string =>
+const pgService = (entries: readonly Entry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) =>
       [
@@ -119,7 +119,7 @@ export const pgService = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.16: `hostname:port:database:username:password`, with ":" and "\" escaped. */
-export const pgpass = (entries: readonly Entry[], token: string): string =>
+const pgpass = (entries: readonly Entry[], token: string): string =>
   entries
     .map(({ host, port, user, connection }) =>
       [host, port, connection, user, token].map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':'),
@@ -127,7 +127,7 @@ export const pgpass = (entries: readonly Entry[], token: string): string =>
     .join('\n');
 
 /** pgJDBC documentation, "Connecting to the Database". The password is the token. */
-export const jdbc = (entries: readonly Entry[]): string =>
+const jdbc = (entries: readonly Entry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) => {
       const place = host.includes(':') ? `[${host}]` : host;
@@ -137,7 +137,7 @@ export const jdbc = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.15. PGPASSWORD is left to who has the token. */
-export function environment(entries: readonly Entry[]): string {
+function environment(entries: readonly Entry[]): string {
   const [entry, ...others] = entries;
   if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
   const { host, port, user, connection, tls } = entry;

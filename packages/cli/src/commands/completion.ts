@@ -17,7 +17,7 @@ export function completion(program: Command): void {
 }
 
 /** Every command, its subcommands and its long options, the global ones included. Hidden ones stay hidden. */
-export function placesOf(program: Command): Place[] {
+function placesOf(program: Command): Place[] {
   const help = program.createHelp();
   const shared = program.options.map(({ long }) => long ?? '').filter(Boolean);
   const visit = (command: Command, path: readonly string[]): Place[] => {

@@ -1,21 +1,28 @@
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Explanation } from '@sluice/api';
 import type { Context } from '../context.js';
+import { CliError } from '../errors.js';
 import { print, printJson } from '../output.js';
 
 /** `sluice policy explain` against the running gateway. `policy test` needs no gateway and is one of the local commands. */
 export function policy(group: Command, context: Context): void {
   group
-    .command('explain <text>')
-    .description('what the gateway would decide on a statement or a command line, and why; nothing is run')
+    .command('explain [text]')
+    .description('what the gateway would decide on a statement, a command line or a request, and why; nothing is run')
     .requiredOption('--connection <name>', 'the connection it would be sent to')
     .option('--principal <name>', 'who would send it')
     .option('--major <version>', 'major version of a target of PostgreSQL', '18')
     .option('--target-version <version>', 'version of a target of MySQL or MariaDB, as it tells it: 10.11.6-MariaDB')
     .addOption(new Option('--shell <shell>', 'it is a command line for this shell').choices(['sh', 'bash', 'opaque']))
-    .action(async (sql: string, options: Options) => {
+    .option('--method <method>', 'of a request by HTTP; default: GET, or POST with a body')
+    .option('--path <path>', 'of a request by HTTP, with its query')
+    .option('--host <name>', 'of a request by HTTP')
+    .option('--header <line...>', 'of a request by HTTP: "Name: value"')
+    .option('--body <text>', 'of a request by HTTP; @FILE reads a file')
+    .action(async (sql: string | undefined, options: Options) => {
       const explanation = await context.api().post<Explanation>('/v1/policy/explain', {
-        sql,
+        ...commandOf(sql, options),
         connection: options.connection,
         major: Number(options.major),
         ...(options.targetVersion !== undefined && { version: options.targetVersion }),
@@ -34,4 +41,24 @@ interface Options {
   readonly major: string;
   readonly targetVersion?: string;
   readonly shell?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly host?: string;
+  readonly header?: readonly string[];
+  readonly body?: string;
+}
+
+/** A text, or a request; not both. */
+function commandOf(sql: string | undefined, { method, path, host, header, body }: Options): object {
+  if ((sql === undefined) === (path === undefined))
+    throw new CliError('Give a text, or a request with --path: "sluice policy explain --help" shows both.');
+  if (path === undefined) return { sql };
+  const written = {
+    path,
+    ...(method !== undefined && { method }),
+    ...(host !== undefined && { host }),
+    ...(header && { headers: header }),
+    ...(body !== undefined && { body: body.startsWith('@') ? readFileSync(body.slice(1), 'utf8') : body }),
+  };
+  return { request: written };
 }

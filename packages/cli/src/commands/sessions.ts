@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { SessionRow, TimelineEntry } from '@sluice/api';
@@ -16,12 +17,14 @@ export function sessions(program: Command, context: Context): void {
     .option('--live', 'only those that are open now')
     .option('-n, --limit <count>', 'at most this many', '50')
     .option('--before <id>', 'those that began before this one: the next page')
-    .action(async (options: { live?: boolean; limit: string; before?: string }) => {
+    .option('--claim <name=value...>', 'only those whose principal had this claim, such as run_id=4711 of a pipeline')
+    .action(async (options: { live?: boolean; limit: string; before?: string; claim?: string[] }) => {
       const before = options.before === undefined ? '' : `&before=${encodeURIComponent(options.before)}`;
       const live = options.live ? '&state=open' : '';
+      const claims = (options.claim ?? []).map((one) => `&claim=${encodeURIComponent(one)}`).join('');
       const rows = await context
         .api()
-        .get<SessionRow[]>(`/v1/sessions?limit=${encodeURIComponent(options.limit)}${live}${before}`);
+        .get<SessionRow[]>(`/v1/sessions?limit=${encodeURIComponent(options.limit)}${live}${before}${claims}`);
       const columns = ['id', 'state', 'principal', 'connection', 'started', 'commands', 'denied', 'client'] as const;
       printRows(rows, [...columns], context.format());
     });
@@ -64,9 +67,11 @@ export function sessions(program: Command, context: Context): void {
 
   group
     .command('export <id>')
-    .description('for other tools: events, one a line, in the shape of OCSF; or the screen, as an asciicast')
-    .addOption(new Option('--format <format>', 'what to write').choices(['ocsf', 'asciicast']).default('ocsf'))
-    .option('--command <number>', 'asciicast: only this command of the session')
+    .description(
+      'for other tools: events, one a line, in the shape of OCSF; the screen, as an asciicast; requests, as HAR',
+    )
+    .addOption(new Option('--format <format>', 'what to write').choices(['ocsf', 'asciicast', 'har']).default('ocsf'))
+    .option('--command <number>', 'asciicast and har: only this command of the session')
     .action(async (id: string, options: { format: string; command?: string }) => {
       const command = options.command === undefined ? '' : `&command=${encodeURIComponent(options.command)}`;
       const path = `/v1/sessions/${encodeURIComponent(id)}/export?format=${options.format}${command}`;
@@ -77,9 +82,11 @@ export function sessions(program: Command, context: Context): void {
     .command('kill <id>')
     .description('ends a session now; its running statement is cancelled')
     .option('--reason <text>', 'told to the client and kept in the record')
-    .action(async (id: string, options: { reason?: string }) => {
-      const reason = options.reason ? `?reason=${encodeURIComponent(options.reason)}` : '';
-      await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}${reason}`);
+    .option('--keep-out <seconds>', 'by HTTP: for so long its principal gets no other session on the connection', '60')
+    .action(async (id: string, options: { reason?: string; keepOut: string }) => {
+      const reason = options.reason ? `&reason=${encodeURIComponent(options.reason)}` : '';
+      const query = `keepOut=${encodeURIComponent(options.keepOut)}${reason}`;
+      await context.api().delete(`/v1/sessions/${encodeURIComponent(id)}?${query}`);
       print(`${printableLine(id)} ended`);
     });
 }
@@ -131,6 +138,7 @@ class Player {
   }
 
   #draw({ command, stream, data }: TimelineEntry): void {
+    if (stream === 'request' || stream === 'head' || stream === 'in') return printExchange(stream, data ?? '');
     if (stream !== 'out' && stream !== 'err') return;
     const key = `${command} ${stream}`;
     let screen = this.#screens.get(key);
@@ -152,6 +160,7 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
               ? paint.dim('·')
               : paint.green('✓');
       print(`${time}  ${mark} ${withAnswer ? wordsOf(entry) : oneLine(wordsOf(entry))}${parameters(entry)}`);
+      if (withAnswer && entry.request) printHeaders(entry.request.headers);
       if (entry.decision === 'deny')
         print(`${' '.repeat(12)}${paint.red(printableLine(`refused by ${entry.rule}: ${entry.message}`))}`);
       break;
@@ -167,6 +176,21 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
     default:
       print(`${time}  ${paint.dim(printableLine(`${entry.type}${entry.summary ? `: ${entry.summary}` : ''}`))}`);
   }
+}
+
+const INDENT = ' '.repeat(12);
+
+function printHeaders(headers: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of headers) print(`${INDENT}${paint.dim(`> ${oneLine(`${name}: ${value}`, 200)}`)}`);
+}
+
+/** What a client sent by HTTP besides its head, and heads of answers; `data` is base64. */
+function printExchange(stream: 'request' | 'head' | 'in', data: string): void {
+  const bytes = Buffer.from(data, 'base64');
+  const mark = stream === 'head' ? '<' : '>';
+  const text = isUtf8(bytes) ? bytes.toString('utf8') : `(${bytes.length} bytes)`;
+  for (const line of text.split(/\r?\n/))
+    if (line !== '') print(`${INDENT}${paint.dim(`${mark} ${oneLine(line, 200)}`)}`);
 }
 
 function printResult(result: NonNullable<TimelineEntry['result']>): void {

@@ -16,7 +16,7 @@ export interface Credential {
 
 /** `$XDG_CONFIG_HOME/sluice` (XDG Base Directory Specification), else `~/.config/sluice`. */
 const folder = (): string => join(process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'sluice');
-export const credentialsFile = (): string => join(folder(), 'credentials.json');
+const credentialsFile = (): string => join(folder(), 'credentials.json');
 
 /** One file for all gateways, by the origin of their control API: a token goes to the gateway that it was got for, only. */
 export function readCredential(url: string): Credential | undefined {

@@ -1,4 +1,5 @@
 /** The protocols that a configuration can name. Adding one of Sluice's own is a file beside this one and a line here. */
+import { http } from './http.js';
 import { mysql } from './mysql.js';
 import { packaged } from './packaged.js';
 import { postgres } from './postgres.js';
@@ -6,7 +7,7 @@ import type { ProtocolFile } from './protocol.js';
 import { ssh } from './ssh.js';
 
 /** Those of Sluice's own, in the order in which their ports are opened. */
-export const PROTOCOLS: readonly ProtocolFile[] = [postgres, mysql, ssh];
+export const PROTOCOLS: readonly ProtocolFile[] = [postgres, mysql, ssh, http];
 
 export const PROTOCOL_NAMES: readonly string[] = PROTOCOLS.map(({ name }) => name);
 

@@ -17,6 +17,8 @@ export interface Traits {
   readonly keyExchange: boolean;
   /** What clients and targets that speak TLS settle on (ALPN, RFC 7301). */
   readonly alpn: readonly string[];
+  /** Each request says who sends it: a socket of its clients has an entrance instead of a login. */
+  readonly entrance?: true;
 }
 
 /** A connection but for its name and the rules of its policies. */

@@ -9,6 +9,7 @@ import pg from 'pg';
 import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../demo.js';
 import type { Show } from './step.js';
+import { byHttp } from './tickets.js';
 import { Browser } from '@sluice/testkit';
 
 const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');
@@ -43,6 +44,12 @@ export async function approvals(demo: Demo, show: Show): Promise<void> {
     const token = await ana.sluice('token', 'create', '--name', 'tour', '--role', 'user');
     await statements(demo, { ana, ben, token }, show);
     await sessions(demo, { ana, ben, token }, show);
+    const approve = async (): Promise<number> => {
+      const { number } = await pending(ben);
+      await ben.sluice('approvals', 'approve', '--yes', String(number), '--reason', 'a duplicate');
+      return number;
+    };
+    await byHttp(demo, { token, approve }, show);
   } finally {
     ana.forget();
     ben.forget();

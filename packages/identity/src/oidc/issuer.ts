@@ -22,6 +22,8 @@ export interface IssuerSettings {
   readonly keysMaxAge: number;
   readonly tokens: number;
   readonly endsSessions: boolean;
+  /** Claims that are kept with each session. */
+  readonly record?: readonly string[];
 }
 
 /** Whom a token stands for. It exists for this login; roles are not its to give. */
@@ -32,7 +34,7 @@ export interface Verified {
 }
 
 export interface IssuerOptions {
-  /** The claims that access lists ask for. */
+  /** The claims that access lists ask for; those of `record` come on top. */
   readonly claims?: readonly string[];
   readonly fetch?: FetchJson;
   readonly now?: () => number;
@@ -54,7 +56,7 @@ export class Issuer {
     { claims = [], fetch = fetchJson, now = Date.now, onFailure }: IssuerOptions = {},
   ) {
     this.settings = settings;
-    this.#claims = claims;
+    this.#claims = [...new Set([...claims, ...(settings.record ?? [])])];
     this.#now = now;
     const { url, keysMaxAge: maxAge } = settings;
     this.#keys = new IssuerKeys(url, { maxAge, fetch, now, onFailure });

@@ -2,7 +2,7 @@ import { invalid } from './error.js';
 import { Issuer, type IssuerOptions, type IssuerSettings, type Verified } from './issuer.js';
 
 /** A longer token is not looked at. Bytes. */
-export const MAX_TOKEN_BYTES = 16 * 1024;
+const MAX_TOKEN_BYTES = 16 * 1024;
 
 /** Three parts of base64url (RFC 7515 section 7.1), none of them empty. */
 const JWT = /^[\w-]+\.([\w-]+)\.[\w-]+$/;

@@ -109,7 +109,7 @@ function endOfQuoted(bytes: Buffer, from: number, limit: number, quote: number):
 }
 
 /** Whether a value given to such a name is one to keep to oneself. */
-export function isSecret(value: string, kind: Kind): boolean {
+function isSecret(value: string, kind: Kind): boolean {
   if (isPlaceholder(value)) return false;
   if (kind === 'password') return value.length >= 6 && /[^A-Za-z_ -]/.test(value) && !ACCESS.test(value);
   return value.length >= 12 && /[A-Za-z]/.test(value) && /\d/.test(value) && !ACCESS.test(value) && entropy(value) >= 3;
@@ -119,7 +119,7 @@ export function isSecret(value: string, kind: Kind): boolean {
 const ACCESS = /^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$/;
 
 /** Shannon entropy in bits per character. */
-export function entropy(text: string): number {
+function entropy(text: string): number {
   const counts = new Map<string, number>();
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
   let bits = 0;

@@ -23,7 +23,7 @@ export function iban(bytes: Buffer, digit: number, start: number, end: number): 
 }
 
 /** Letters count from A = 10; country and check digits go to the end; the whole is 1 modulo 97. */
-export function checks(text: string): boolean {
+function checks(text: string): boolean {
   const moved = text.slice(4) + text.slice(0, 4);
   let rest = 0;
   for (const character of moved) {

@@ -25,4 +25,4 @@ const BEFORE = (byte: number): boolean => ALNUM[byte] === 1 || byte === 0x5f || 
 const isUnsigned = (bytes: Buffer, at: number, to: number): boolean =>
   bytes.subarray(at, to).reduce((dots, byte) => dots + (byte === 0x2e ? 1 : 0), 0) === 2;
 
-export const isHeader = (text: string): boolean => /"alg"\s*:/.test(Buffer.from(text, 'base64url').toString('latin1'));
+const isHeader = (text: string): boolean => /"alg"\s*:/.test(Buffer.from(text, 'base64url').toString('latin1'));

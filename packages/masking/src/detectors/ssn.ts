@@ -28,7 +28,7 @@ function endOfParts(bytes: Buffer, at: number, end: number): number {
 }
 
 /** Never issued: areas 000 and 666, group 00, serial 0000. From 900 on only taxpayer numbers (IRS Publication 1915). */
-export function wasIssued(text: string): boolean {
+function wasIssued(text: string): boolean {
   const area = Number(text.slice(0, 3));
   const group = Number(text.slice(4, 6));
   if (area === 0 || area === 666 || group === 0 || text.slice(7) === '0000') return false;

@@ -101,6 +101,8 @@ function readElement(
 }
 
 export function quotedElement(value: Buffer): Buffer {
+  const text = value.toString('latin1');
+  if (BARE.test(text) && text.toUpperCase() !== 'NULL') return value;
   const out = Buffer.allocUnsafe(value.length * 2 + 2);
   let size = 0;
   out[size++] = QUOTE;
@@ -112,6 +114,8 @@ export function quotedElement(value: Buffer): Buffer {
   return out.subarray(0, size);
 }
 
+/** What the server writes without quotes (array_out). */
+const BARE = /^[^ \t\n\v\f\r"\\{},]+$/;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 const QUOTE = 0x22;

@@ -2,13 +2,20 @@
 import type { Maker } from '../result-masks.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
+import { isVersioned } from './json.js';
 import { maskFor } from './mask.js';
+import type { PartMask } from './part-mask.js';
+import { partsMask } from './parts.js';
 import type { CellMask, Format, MaskOptions, PgType } from './types.js';
 
-/** 'column': all of the value is masked; 'fixed': it is computed from such values; 'detect': what detectors find in it. */
+/**
+ * 'column': all of the value is masked; 'fixed': it is computed from such values; 'parts': some of what it is put
+ * together from; 'detect': what detectors find in it.
+ */
 export type ColumnMask =
   | { readonly type: 'null' }
   | { readonly type: 'column' | 'fixed'; readonly of: PgType; readonly format: Format; readonly options: MaskOptions }
+  | { readonly type: 'parts'; readonly of: PgType; readonly format: Format; readonly parts: PartMask }
   | { readonly type: 'detect'; readonly of: PgType; readonly format: Format; readonly options: DetectorOptions };
 
 /** Undefined where values of the column pass as they are. */
@@ -21,6 +28,8 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
       return maskFor(mask.of, mask.format, mask.options);
     case 'fixed':
       return fixedMask(mask.of, mask.format, mask.options);
+    case 'parts':
+      return partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
     default:
       return detectorFor(mask.of, mask.format, mask.options);
   }

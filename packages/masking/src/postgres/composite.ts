@@ -14,7 +14,7 @@ export function compositeText(bytes: Buffer, start: number, end: number, fields:
   for (let n = 0; n < fields.length; n++) {
     const { value, next } = readField(bytes, at, end - 1, scratch);
     const masked = value === null ? null : (fields[n] as Part)(value, 0, value.length);
-    if (masked !== null) out.push(quotedField(masked ?? (value as Buffer)));
+    if (masked !== null) out.push(writtenField(masked ?? (value as Buffer)));
     const last = n === fields.length - 1;
     if (last ? next !== end - 1 : bytes[next] !== COMMA || next >= end - 1) throw broken();
     if (!last) out.push(Buffer.from(','));
@@ -43,6 +43,10 @@ function readField(bytes: Buffer, start: number, end: number, value: Buffer): { 
 }
 
 /** In quotes, with quotes and backslashes doubled. Range bounds are written so too. */
+/** A field of a row as the server writes it (record_out): in quotes where it has to be. */
+export const writtenField = (value: Buffer): Buffer =>
+  /^[^ \t\n\v\f\r"\\(),]+$/.test(value.toString('latin1')) ? value : quotedField(value);
+
 export function quotedField(value: Buffer): Buffer {
   const out = Buffer.allocUnsafe(value.length * 2 + 2);
   let size = 0;

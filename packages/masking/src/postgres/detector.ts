@@ -58,7 +58,7 @@ function base(type: PgType, format: Format, options: DetectorOptions): CellMask 
   const { oid, typmod, name } = type;
   const holdsText = TEXTS.has(oid) || oid === 1042 || oid === 142 || (name !== undefined && TEXT_NAMES.has(name));
   if (holdsText) return inText(options, limitOf(typmod), oid === 1042);
-  if (oid === 114 || oid === 3802) return jsonMask(leafOf(options), isVersioned(oid, format));
+  if (oid === 114 || oid === 3802) return jsonMask(documentLeaf(options), isVersioned(oid, format));
   if (name === 'hstore') {
     const value = inText(options);
     return (bytes, start, end) => (format === 'text' ? hstoreText : hstoreBinary)(bytes, start, end, value);
@@ -128,8 +128,8 @@ const LABELS = Object.fromEntries(ENTITIES.map((entity) => [entity, Buffer.from(
   Record<Entity, Buffer>
 >;
 
-/** Strings, keys, and numbers that could be one of a card. */
-const leafOf =
+/** The leaves of a document: strings, keys, and numbers that could be one of a card. */
+export const documentLeaf =
   (options: DetectorOptions) =>
   (kind: 'string' | 'number' | 'boolean' | 'key', value: string): string | undefined => {
     if (kind === 'boolean') return undefined;

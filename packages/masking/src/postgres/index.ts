@@ -2,5 +2,6 @@ export { builtIn } from './catalog.js';
 export { type ColumnMask, cellMaskOf, POSTGRES_MASKS } from './column-mask.js';
 export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask, isMarkable } from './fixed.js';
-export { isMaskable, maskFor, rowMask } from './mask.js';
+export { isMaskable, maskFor } from './mask.js';
+export type { PartMask } from './part-mask.js';
 export type { CellMask, Format, PgType } from './types.js';

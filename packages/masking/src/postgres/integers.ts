@@ -28,7 +28,7 @@ export function integer(size: 2 | 4 | 8, unsigned = false): Scalar<bigint> {
   };
 }
 
-export function writeInteger(value: bigint, size: 2 | 4 | 8, format: Format): Buffer {
+function writeInteger(value: bigint, size: 2 | 4 | 8, format: Format): Buffer {
   if (format === 'text') return Buffer.from(String(value), 'latin1');
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(BigInt.asIntN(64, value));

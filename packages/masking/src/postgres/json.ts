@@ -35,8 +35,8 @@ function isJson(text: string): boolean {
 
 const TOKEN = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]|[ \t\r\n]+/y;
 
-/** Token by token, undefined at anything that is none. A string before a colon is a key. */
-function rewritten(text: string, leaf: Leaf): string | undefined {
+/** The document with its leaves replaced, token by token; undefined at anything that is no token. A string before a colon is a key. */
+export function rewritten(text: string, leaf: Leaf): string | undefined {
   let result = '';
   for (let at = 0; at < text.length; ) {
     const token = tokenAt(text, at);

@@ -40,7 +40,7 @@ export const numeric: Scalar<string> = {
 };
 
 /** The precision and scale that `numeric(p,s)` keeps in its typmod (11 bits of scale, signed, since PostgreSQL 15). */
-export function limits(typmod: number): { precision: number; scale: number } | undefined {
+function limits(typmod: number): { precision: number; scale: number } | undefined {
   if (typmod < 4) return undefined;
   return { precision: ((typmod - 4) >> 16) & 0xffff, scale: (((typmod - 4) & 0x7ff) ^ 1024) - 1024 };
 }

@@ -15,7 +15,7 @@ export interface StreamMaskOptions {
  * Milliseconds. What one write of a program holds arrives within a few of them, keystrokes of a person 50 and more apart; a
  * delay of 25 is below what is noticed of one's own typing.
  */
-export const HOLD_BACK_MS = 25;
+const HOLD_BACK_MS = 25;
 /** A secret that came in bulk and has no end yet is kept this many times longer: the network may be slow. */
 const MAX_WAITS = 40;
 /** Bytes that come at once when it is not a person who types them. */

@@ -13,7 +13,7 @@ export interface Use {
 }
 
 const NO_USE: MaskedUse = { asked: [], moved: [] };
-export const NOTHING_USED: Use = { use: NO_USE, compared: new Map() };
+const NOTHING_USED: Use = { use: NO_USE, compared: new Map() };
 
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */
 const MAX_COMPARED_VALUES = 100;

@@ -1,6 +1,6 @@
 import type { Fields } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { BaseColumn } from '../catalog/objects.js';
+import type { BaseColumn, Relation, Type } from '../catalog/objects.js';
 import type { Effect } from './effects.js';
 import type { Flow, Predicate, Target } from './lineage.js';
 import { type Session, currentRole } from './session.js';
@@ -23,6 +23,9 @@ export class Unsure extends Error {
 export class Unread extends Error {
   override readonly name = 'Unread';
 }
+
+/** What a text reads that this transaction has defined, or changed, in a way that is not followed. */
+export const BEHIND_DEFINITION = 'stands behind a definition in the same transaction';
 
 /** How deep views, functions and EXECUTE may call each other. */
 const DEEPEST = 40;
@@ -82,6 +85,13 @@ export class Analysis {
 
   get conditionsOnUnknown(): readonly string[] {
     return [...this.#askedUnknown];
+  }
+
+  /** The relation whose rows a type is of. @throws Unsure where this transaction has changed it */
+  relationOf(type: Type | undefined): Relation | undefined {
+    const relation = this.catalog.relationByOid(type?.relation ?? 0);
+    if (relation && this.session.overlay.defined.has(relation.name)) throw new Unsure(BEHIND_DEFINITION);
+    return relation;
   }
 
   /** Counts a query. @throws Unsure where there have been too many, or it has too many columns */

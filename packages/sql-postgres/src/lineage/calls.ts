@@ -6,6 +6,9 @@ import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
+import { chosen } from './overloads.js';
+import { changedByCall } from './part-access.js';
+import { castReason, partsOfCall } from './parts.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, storedValue, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
@@ -22,6 +25,7 @@ export interface Call {
   /** FILTER, ORDER BY, WITHIN GROUP and OVER. */
   readonly others: readonly Value[];
   readonly variadic: boolean;
+  readonly distinct: boolean;
   /** Neither FILTER nor WITHIN GROUP, which make a count depend on values. */
   readonly unfiltered: boolean;
   readonly nodes: readonly unknown[];
@@ -51,6 +55,7 @@ export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call
     argNames: nodes.map(nameOfArgument),
     others,
     variadic: fields['func_variadic'] === true,
+    distinct: fields['agg_distinct'] === true,
     unfiltered: fields['agg_filter'] === undefined && fields['agg_within_group'] !== true,
     nodes,
   };
@@ -82,7 +87,9 @@ export function resultOf(analysis: Analysis, one: Call): Result {
 
 function resultByName(analysis: Analysis, one: Call): Result {
   const all = [...one.args, ...one.others];
-  const found = findRoutines(analysis, one.name);
+  const candidates = findRoutines(analysis, one.name);
+  const only = chosen(analysis, one, candidates);
+  const found = only ? [only] : candidates;
   if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
   const own = found.filter(({ schema }) => schema !== 'pg_catalog');
   // How many rows a set has, its arguments decide.
@@ -115,6 +122,7 @@ export function callByField(analysis: Analysis, name: string, value: Value): Val
     argNames: [undefined],
     others: [],
     variadic: false,
+    distinct: false,
     unfiltered: true,
     nodes: [],
   }).value;
@@ -173,16 +181,20 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
   if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));
+  const changed = changedByCall(one);
+  if (changed) return changed;
   const aggregate = found.some(({ kind }) => kind === 'a');
   const all = [...one.args, ...one.others];
   const typed = typeOfResult(analysis, one, found);
   const result = computed(all, aggregate ? 'aggregate' : 'derived');
   const { sources, kind, unknown: reasonOfArgs, mixed } = result;
-  if (one.variadic || functionMayFail(plain, one.nodes)) mayFail(analysis, result);
+  if (one.variadic || functionMayFail(plain, one.nodes)) mayFail(analysis, failing(one, result));
   const fixed =
     all.every(isFixed) &&
     found.every(({ kind: of, volatility, returnsSet }) => of === 'f' && volatility !== 'v' && !returnsSet);
-  return blurred({
+  const parts = partsOfCall(analysis, one);
+  const castBy = MAKES_JSON.test(plain) ? castReason(analysis, one.args) : undefined;
+  const value = blurred({
     ...typed,
     sources,
     kind,
@@ -191,7 +203,14 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
     ...(reasonOfArgs !== undefined && { unknown: reasonOfArgs }),
     ...(one.unfiltered && isCounted(plain, one.args) && { counts: true as const }),
   });
+  return withUnknown(parts ? { ...value, parts } : value, castBy);
 }
+
+const MAKES_JSON = /^(?:jsonb?_build_|jsonb?_(?:object_)?agg|to_jsonb?$|(?:row|array)_to_json$)/;
+
+/** Of json_object_agg only the keys decide whether it fails. */
+const failing = ({ name, args: [key] }: Call, whole: Value): Value =>
+  key && /^jsonb?_object_agg$/.test(name.at(-1) ?? '') ? key : whole;
 
 /** What may read anything, and give what it gets to anybody. */
 function opaque(analysis: Analysis, one: Call, reason: string): Value {
@@ -211,7 +230,9 @@ function notAFunction(analysis: Analysis, one: Call): Value {
     if (field) return field.value;
     if (SYSTEM.has(plain) && argument.row) return computed([]);
     const schemas = schema === undefined ? analysis.path : [schema];
-    const type = firstOf(schemas, (name) => analysis.catalog.type(name, plain));
+    const type = analysis.session.overlay.defined.has(plain)
+      ? undefined
+      : firstOf(schemas, (name) => analysis.catalog.type(name, plain));
     const names = [{ String: { sval: type?.schema ?? '' } }, { String: { sval: plain } }];
     if (type) {
       mayFail(analysis, argument);

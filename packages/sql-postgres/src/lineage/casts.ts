@@ -1,7 +1,7 @@
 import { type Fields, strings } from '../ast.js';
 import type { Analysis } from './analysis.js';
 import { asType, findType } from './types.js';
-import { type Value, unknown, withUnknown } from './value.js';
+import { type Value, unknown, withUnknown, withoutParts } from './value.js';
 
 /** Whether two of the same type need no conversion depends on the typmod as well. */
 export function cast(analysis: Analysis, value: Value, target: Fields): Value {
@@ -16,6 +16,7 @@ export function cast(analysis: Analysis, value: Value, target: Fields): Value {
     (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
   );
   const unseen = catalog.convertedUnseen.has(type.oid);
-  const result = asType(analysis, value, type);
+  // What is cut off at a length is no document any more, and whether anything was says how long the parts are.
+  const result = asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type);
   return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
 }

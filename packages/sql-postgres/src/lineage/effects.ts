@@ -1,7 +1,7 @@
 import type { Node } from '../ast.js';
 import type { Column, Value } from './value.js';
 
-/** A table, view or sequence that the session has made for itself (pg_temp). */
+/** A table, view or sequence that the session has made for itself (pg_temp), or that nobody else sees before it commits. */
 export interface TemporaryRelation {
   readonly name: string;
   readonly columns: readonly Column[];
@@ -15,6 +15,8 @@ export interface TemporaryRelation {
   /** The target says that it is a table by itself, without triggers and rules: TRUNCATE leaves nothing that could show. */
   readonly plain?: boolean;
   readonly sequence?: true;
+  /** It is one of everybody's once its transaction has committed: its schema as written, '' without one. */
+  readonly permanent?: string;
 }
 
 export interface Cursor {
@@ -54,6 +56,8 @@ export type Effect =
   | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
   /** A temporary table is empty again. */
   | { readonly type: 'truncate'; readonly name: string }
+  /** Relations and types of these names are not what the catalog says, until the transaction has ended. */
+  | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }
   /** Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. */

@@ -3,12 +3,26 @@ import { type Fields, type Node, isFields, isSelect, nodeOf, strings, text } fro
 import { type Analysis, VISITS_PER_MERGE, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
 import { cast } from './casts.js';
+import { CONSTRUCTORS } from './constructors.js';
 import { castMayFail, documentMayFail, isStepwise, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
 import { operatorReason } from './operators.js';
+import { operated, subscripted } from './part-access.js';
+import { coalesced, isSound, partsOf } from './parts.js';
 import { readQuery } from './query.js';
 import { type Scope, columnOf, findColumn, findItem, sizeOf, starOf, wholeRow } from './scope.js';
 import { arrayOf, blurred, elementOf, fieldsOf, plainTag } from './types.js';
-import { type Column, NOTHING, type Value, asColumn, computed, either, rowOf, unknown, withUnknown } from './value.js';
+import {
+  type Column,
+  NOTHING,
+  type Value,
+  asColumn,
+  computed,
+  either,
+  rowOf,
+  unknown,
+  withUnknown,
+  withoutParts,
+} from './value.js';
 
 export { operatorReason };
 
@@ -17,21 +31,24 @@ export function expression(analysis: Analysis, scope: Scope, value: unknown): Va
   const result = valueOf(analysis, scope, value);
   const node = nodeOf(value);
   if (node && leavesOut(node)) mayLeaveOut(analysis, result, result, before);
+  // It may have more rows than one. How many it has is asked about where that is decided: the failure tells nothing of the rest,
+  // but whether the query was run at all.
+  if (node?.kind === 'SubLink' && node.fields['subLinkType'] === 'EXPR_SUBLINK') analysis.failures++;
   if (result.kind !== 'direct') analysis.computes(result);
   return result;
 }
 
 /** Kinds that work some of their parts out only where others have a certain value. Of CASE not all parts decide. */
-const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'CoalesceExpr', 'SubLink']);
+const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'SubLink']);
 const leavesOut = ({ kind, fields }: Node): boolean =>
   LEAVING_OUT.has(kind) || (kind === 'A_Expr' && isStepwise(fields));
 
 function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
   const node = nodeOf(value);
   if (!node) return value === undefined ? ABSENT : together(analysis, scope, value);
-  if (Object.hasOwn(EXPRESSIONS, node.kind)) {
-    const read = EXPRESSIONS[node.kind] as Read;
-    return read(analysis, scope, node.fields);
+  for (const readers of [EXPRESSIONS, CONSTRUCTORS]) {
+    const read = Object.hasOwn(readers, node.kind) ? readers[node.kind] : undefined;
+    if (read) return read(analysis, scope, node.fields);
   }
   if (COMPUTATIONS.has(node.kind)) {
     const result = together(analysis, scope, node.fields);
@@ -48,9 +65,9 @@ type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Value;
 
 /** Kinds whose value is computed from whatever expressions they contain, and from nothing else. */
 export const COMPUTATIONS: ReadonlySet<string> = new Set(
-  `BoolExpr BooleanTest CaseWhen CoalesceExpr GroupingFunc JsonAggConstructor JsonArgument
-   JsonArrayConstructor JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue
-   JsonObjectConstructor JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTablePathSpec
+  `BoolExpr BooleanTest CaseWhen GroupingFunc JsonAggConstructor JsonArgument
+   JsonBehavior JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue
+   JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTablePathSpec
    JsonValueExpr List NullTest ResTarget SortBy TypeName XmlExpr XmlSerialize`.split(/\s+/),
 );
 
@@ -72,10 +89,14 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   A_ArrayExpr: (analysis, scope, fields) => {
     const elements = expressions(analysis, scope, listOf(fields, 'elements'));
     const { mixed } = computed(elements);
-    if (plainTag(analysis, elements) !== 0) return { ...arrayOf(analysis, either(elements)), ...(mixed && { mixed }) };
+    if (plainTag(analysis, elements) !== 0)
+      return { ...withoutParts(arrayOf(analysis, either(elements))), ...(mixed && { mixed }) };
+    const parts = partsOf({ of: 'tuple', items: elements }, [], true);
+    const type = arrayTypeOf(analysis, elements);
     const written = elements.flatMap((element) => element.constant ?? []);
     return {
-      ...computed(elements, 'derived', 0),
+      ...computed(elements, 'derived', type),
+      ...(parts && { parts }),
       // An element may be an array itself.
       ...(written.length === elements.length && {
         constant: {
@@ -88,6 +109,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   A_Expr: (analysis, scope, fields) => {
     const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
     const name = strings(fields['name']);
+    const part = fields['kind'] === 'AEXPR_OP' ? operated(name.at(-1) ?? '', operands, fields['rexpr']) : undefined;
+    if (part) return withUnknown(part, operatorReason(analysis, name));
     const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
     const plain = plainTag(analysis, operands);
     const result = computed(operands, 'derived', own ? undefined : plain);
@@ -111,6 +134,16 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     mayLeaveOut(analysis, computed(deciding), whole, before);
     return withUnknown(whole, reason);
   },
+  CoalesceExpr: (analysis, scope, fields) => {
+    const [node, ...others] = listOf(fields, 'args');
+    const first = expression(analysis, scope, node);
+    // The first is always worked out.
+    const before = analysis.failures;
+    const values = [first, ...expressions(analysis, scope, others)];
+    const whole = coalesced(values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
+    mayLeaveOut(analysis, whole, whole, before);
+    return whole;
+  },
   CollateClause: (analysis, scope, fields) => expression(analysis, scope, fields['arg']),
   ColumnRef: columnRef,
   FuncCall: call,
@@ -120,12 +153,6 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
       'aggregate',
       0,
     ),
-  JsonArrayAgg: aggregated,
-  JsonObjectAgg: (analysis, scope, fields) => {
-    const result = aggregated(analysis, scope, fields);
-    mayFail(analysis, result);
-    return result;
-  },
   MinMaxExpr: (analysis, scope, fields) => {
     const result = together(analysis, scope, fields);
     if (result.type !== 0) mayFail(analysis, result);
@@ -152,7 +179,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const values = listOf(fields, 'args').flatMap(
       (one) => expandStar(analysis, scope, one) ?? [{ name: '', value: expression(analysis, scope, one) }],
     );
-    return rowOf(values.map(({ value }, index) => ({ name: `f${index + 1}`, value })));
+    const row = values.map(({ value }, index) => ({ name: `f${index + 1}`, value }));
+    return { ...rowOf(row), keys: row.map(({ name }) => name) };
   },
   SubLink: subLink,
   TypeCast: (analysis, scope, fields) => {
@@ -160,7 +188,7 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const target = isFields(fields['typeName']) ? fields['typeName'] : {};
     const { constant: written } = value;
     const result = cast(analysis, value, target);
-    if (castMayFail(result.type, fields['arg'])) mayFail(analysis, result);
+    if (castMayFail(result.type, fields['arg']) && !(result.parts && isSound(result.parts))) mayFail(analysis, result);
     return written && !VECTORS.has(result.type ?? 0) ? { ...result, constant: written } : result;
   },
 };
@@ -212,16 +240,6 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
   const keys = computed(parts);
   analysis.asks(keys, 'other');
   return keys;
-}
-
-function aggregated(analysis: Analysis, scope: Scope, fields: Fields): Value {
-  const constructor = isFields(fields['constructor']) ? fields['constructor'] : {};
-  analysis.asks(computed(expressions(analysis, scope, listOf(constructor, 'agg_order'))), 'other');
-  const before = analysis.failures;
-  const result = together(analysis, scope, fields);
-  // What stands in its FILTER decides what is worked out of the rest.
-  mayLeaveOut(analysis, result, result, before);
-  return { ...result, kind: 'aggregate' };
 }
 
 function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
@@ -290,6 +308,8 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
     case 'A_Indices': {
       const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
       const slice = node.fields['is_slice'] === true;
+      const found = slice ? undefined : subscripted(value, node.fields['uidx']);
+      if (found) return found;
       const part = slice ? value : elementOf(analysis, value);
       return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type) });
     }
@@ -300,6 +320,21 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
   }
 }
 
+/** ARRAY(query): an array of arrays has one more dimension. */
+function collected(analysis: Analysis, item: Value): Value {
+  const array = arrayOf(analysis, item.parts?.isArray ? { ...withoutParts(item) } : item);
+  const isKnown = item.row !== undefined || (item.type !== undefined && item.type !== 0);
+  const parts = isKnown ? partsOf({ of: 'list', item }, [], true) : undefined;
+  const type = item.parts?.isArray ? item.type : array.type;
+  return { ...array, ...(type !== undefined && { type }), ...(parts && { parts }) };
+}
+
+/** The type of an array of written elements, where all are of one type. */
+function arrayTypeOf({ catalog }: Analysis, elements: readonly Value[]): number {
+  const [type = 0, ...others] = new Set(elements.map((element) => element.type ?? 0));
+  return others.length > 0 ? 0 : (catalog.typeByOid(type)?.array ?? 0);
+}
+
 function subLink(analysis: Analysis, scope: Scope, fields: Fields): Value {
   const columns = readQuery(analysis, scope, fields['subselect']);
   const values = columns.map(({ value }) => value);
@@ -307,11 +342,9 @@ function subLink(analysis: Analysis, scope: Scope, fields: Fields): Value {
     case 'EXISTS_SUBLINK':
       return NOTHING;
     case 'EXPR_SUBLINK':
-      // It may have more rows than one.
-      analysis.failures++;
       return values[0] ?? NOTHING;
     case 'ARRAY_SUBLINK':
-      return arrayOf(analysis, values[0] ?? NOTHING);
+      return collected(analysis, values[0] ?? NOTHING);
     case 'ANY_SUBLINK':
     case 'ALL_SUBLINK': {
       const operator = fields['operName'] === undefined ? ['='] : strings(fields['operName']);

@@ -50,9 +50,16 @@ function writtenText(value: unknown): string | undefined {
   return isFields(written) ? text(written, 'sval') : undefined;
 }
 
+/** A constant that is not NULL. */
+function isWritten(value: unknown): boolean {
+  const node = nodeOf(value);
+  if (node?.kind === 'TypeCast') return isWritten(node.fields['arg']);
+  return node?.kind === 'A_Const' && node.fields['isnull'] !== true;
+}
+
 /** @param nodes its arguments: a document is built of keys and values by turns, and a key must not be NULL */
 export function functionMayFail(name: string, nodes: readonly unknown[]): boolean {
-  if (KEYED_FUNCTIONS.has(name)) return !nodes.every((one, at) => at % 2 === 1 || writtenText(one) !== undefined);
+  if (KEYED_FUNCTIONS.has(name)) return !nodes.every((one, at) => at % 2 === 1 || isWritten(one));
   if (name === 'format') return !isFormat(writtenText(nodes[0]), nodes.length - 1);
   return !TOTAL_FUNCTIONS.has(name);
 }
@@ -65,7 +72,7 @@ const isFormat = (format: string | undefined, args: number): boolean =>
 export function documentMayFail(kind: string, fields: Fields): boolean {
   if (kind !== 'JsonObjectConstructor') return FAILING_DOCUMENTS.has(kind);
   if (fields['unique'] === true) return true;
-  return listOf(fields, 'exprs').some((one) => writtenText(nodeOf(one)?.fields['key']) === undefined);
+  return listOf(fields, 'exprs').some((one) => !isWritten(nodeOf(one)?.fields['key']));
 }
 
 /** Casts to texts, and of constants, which are read before the statement runs. */

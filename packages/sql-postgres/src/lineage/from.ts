@@ -26,7 +26,7 @@ export const FROM_ITEMS: Readonly<Record<string, Read>> = {
   RangeVar: rangeVar,
   RangeSubselect: (analysis, scope, fields) => {
     const outer = fields['lateral'] === true ? inside(scope) : besides(scope);
-    return [aliased(fields, readQuery(analysis, outer, fields['subquery']))];
+    return [keyed(aliased(fields, readQuery(analysis, outer, fields['subquery'])))];
   },
   RangeFunction: (analysis, scope, fields) => {
     const { name, columns } = rangeFunction(analysis, scope, fields);
@@ -64,7 +64,7 @@ function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
   const schema = text(fields, 'schemaname');
   const name = text(fields, 'relname');
   const named = schema === '' ? findNamed(scope, name) : undefined;
-  if (named) return [aliased(fields, named.columns(), name)];
+  if (named) return [keyed(aliased(fields, named.columns(), name))];
   const found = findRelation(analysis, schema, name);
   const columns = columnsOf(analysis, found);
   const one = aliased(fields, columns, name);
@@ -75,10 +75,14 @@ function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
       ...one,
       schema: isAliased ? '' : found.type === 'stored' ? found.relation.schema : 'pg_temp',
       stored: stored || found.type === 'temporary',
+      keys: columns.map((column) => column.name),
       ...(found.type === 'stored' && { type: found.relation.type }),
     },
   ];
 }
+
+/** The rows of a query have the names that it has here (ExecTypeSetColNames in execTuples.c). */
+const keyed = (one: Item): Item => ({ ...one, keys: one.columns.map(({ name }) => name) });
 
 /** An item under its alias, with the columns that the alias renames. */
 function aliased(fields: Fields, columns: readonly Column[], name = ''): Item {

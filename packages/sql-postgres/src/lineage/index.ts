@@ -4,7 +4,6 @@ export type { Flow, Output, Predicate, StatementLineage, Target } from './lineag
 export { type Look, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
-export { lineageOf } from './statements.js';
 export {
   EMPTY_OVERLAY,
   type Overlay,
@@ -16,5 +15,6 @@ export {
   storedIn,
   withInitial,
 } from './session.js';
-export type { Column, Kind, Value } from './value.js';
+export { MAX_PARTS, documentOf, itemsOf, sizeOf } from './parts.js';
+export type { Column, Kind, Parts, Value } from './value.js';
 export { splitSearchPath } from './settings.js';

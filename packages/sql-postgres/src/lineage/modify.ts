@@ -8,7 +8,7 @@ import { readFrom } from './from.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
 import { type Found, columnsOf, findRelation } from './relations.js';
 import { type Item, type Scope, item } from './scope.js';
-import { type Column, NOTHING, type Value, either, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, either, withUnknown } from './value.js';
 
 type Read = (analysis: Analysis, outer: Scope, fields: Fields) => readonly Column[];
 
@@ -46,7 +46,7 @@ class Changed {
     const found = this.#found;
     const own = found.type === 'temporary';
     // Behind a view of the session there may be a table of everybody's.
-    const temporary = own && !found.relation.view;
+    const temporary = own && !found.relation.view && found.relation.permanent === undefined;
     const name = own ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
     this.#analysis.moves(
       { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },
@@ -170,10 +170,10 @@ function target(
 
 function assignments(analysis: Analysis, scope: Scope, changed: Changed, targets: readonly unknown[]): void {
   for (const { fields } of nodesOf(targets)) {
-    changed.assign(
-      text(fields, 'name'),
-      fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']),
-    );
+    const value = fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']);
+    // A part of the column: what it becomes is not put together as the value is.
+    const isPart = fields['indirection'] !== undefined;
+    changed.assign(text(fields, 'name'), isPart ? computed([value]) : value);
   }
 }
 

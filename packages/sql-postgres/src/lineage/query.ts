@@ -7,7 +7,7 @@ import { readFrom } from './from.js';
 import { MODIFICATIONS } from './modify.js';
 import { nameOf } from './names.js';
 import type { Named, Scope } from './scope.js';
-import { type Column, NOTHING, type Value, asColumn, computed, either, same } from './value.js';
+import { type Column, NOTHING, type Value, asColumn, computed, either, same, withoutParts } from './value.js';
 
 /** The output columns of a query. @throws Unsure where they cannot be told */
 export function readQuery(analysis: Analysis, outer: Scope, query: unknown): readonly Column[] {
@@ -19,7 +19,7 @@ export function readQuery(analysis: Analysis, outer: Scope, query: unknown): rea
 }
 
 /** A SelectStmt, which stands bare as the arm of a set operation. */
-export function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
   analysis.spend();
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
   if (fields['valuesLists'] !== undefined) return values(analysis, scope, fields);
@@ -171,10 +171,10 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
       const arm = body?.kind === 'SelectStmt' ? body.fields['larg'] : undefined;
       if (isFields(arm)) {
         const first = withNamed(analysis, enclosed(inner), body?.fields['withClause']);
-        columns = renamed(fields, readSelect(analysis, first, arm));
+        columns = whole(renamed(fields, readSelect(analysis, first, arm)));
       }
       for (let round = 0; ; round++) {
-        const next = renamed(fields, readQuery(analysis, inner, fields['ctequery']));
+        const next = whole(renamed(fields, readQuery(analysis, inner, fields['ctequery'])));
         const settled =
           columns?.length === next.length && columns.every(({ value }, at) => same(value, next[at]?.value ?? NOTHING));
         columns = next;
@@ -196,6 +196,10 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
   for (const entry of entries) entry.columns();
   return inner;
 }
+
+/** The parts of a value may change places from one round to the next. */
+const whole = (columns: readonly Column[]): Column[] =>
+  columns.map(({ name, value }) => ({ name, value: withoutParts(value) }));
 
 /** The columns that SEARCH and CYCLE add, which are made of others. */
 function searched(analysis: Analysis, fields: Fields, columns: readonly Column[]): Column[] {

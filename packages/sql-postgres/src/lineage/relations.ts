@@ -1,7 +1,7 @@
 /** From the name of a relation to the base columns behind its columns. */
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
-import { Analysis, Unread, Unsure } from './analysis.js';
+import { Analysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -15,6 +15,7 @@ export type Found =
 
 /** Looks a relation up as the server would. @throws Unsure where there is none that is known */
 export function findRelation(analysis: Analysis, schema: string, name: string): Found {
+  if (analysis.session.overlay.defined.has(name)) throw new Unsure(BEHIND_DEFINITION);
   const found = schema === '' ? onPath(analysis, name) : inSchema(analysis, schema, name);
   if (!found) {
     throw new Unsure(`uses the relation ${schema === '' ? '' : `${schema}.`}${name}, which is not known`);
@@ -32,13 +33,16 @@ function onPath(analysis: Analysis, name: string): Found | undefined {
 }
 
 function inSchema({ catalog, session }: Analysis, schema: string, name: string): Found | undefined {
-  if (schema === 'pg_temp') {
-    const relation = session.overlay.relations.get(name);
-    return relation && { type: 'temporary', relation };
-  }
+  const own = session.overlay.relations.get(name);
+  if (own && isIn(own, schema)) return { type: 'temporary', relation: own };
+  if (schema === 'pg_temp') return undefined;
   const relation = catalog.relation(schema, name);
   return relation && { type: 'stored', relation };
 }
+
+/** One that is not committed has the only name of its kind: whatever the path, no other relation is meant. */
+const isIn = ({ permanent }: TemporaryRelation, schema: string): boolean =>
+  permanent === undefined ? schema === 'pg_temp' : permanent === '' || permanent === schema || schema === 'pg_temp';
 
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
@@ -54,7 +58,7 @@ export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
 }
 
 /** The columns of a stored relation; worked out once for each catalog. */
-export function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
+function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
   // A view shows the settings of whoever reads it.
   const { unread } = caller.session.overlay;

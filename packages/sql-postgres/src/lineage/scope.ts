@@ -18,6 +18,8 @@ export interface Item {
   readonly stored: boolean;
   /** The type of its rows. */
   readonly type?: number;
+  /** The keys that its rows have in a document: of a table the names of its columns, whatever an alias calls them. */
+  readonly keys?: readonly string[];
 }
 
 /** The queries that WITH has named, nearest first. */
@@ -87,7 +89,10 @@ export function columnOf(item: Item, name: string): Value | undefined {
   return found ?? (item.stored && SYSTEM.has(name) ? NOTHING : undefined);
 }
 
-export const wholeRow = (item: Item): Value => rowOf(item.columns, item.type);
+export const wholeRow = ({ columns, type, keys }: Item): Value => ({
+  ...rowOf(columns, type),
+  ...(keys && { keys }),
+});
 
 /** What `*` stands for. */
 export const starOf = (scope: Scope): Column[] =>

@@ -40,6 +40,8 @@ export interface Overlay {
   readonly unread?: string;
   /** Why it is not known what names mean: code that nobody read has run, and the target has not been looked at since. */
   readonly uncertain?: string;
+  /** Names of relations and types that this transaction has defined anew, or in another way. */
+  readonly defined: ReadonlySet<string>;
   /** Open transaction and its savepoints, oldest first; the first has no name. */
   readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
   /** What SET LOCAL will go back to. */
@@ -51,6 +53,7 @@ export const EMPTY_OVERLAY: Overlay = {
   prepared: new Map(),
   cursors: new Map(),
   stored: new Map(),
+  defined: new Set(),
   saved: [],
 };
 
@@ -111,7 +114,11 @@ function after(session: Session, effect: Effect): Session {
       if (effect.what === 'all') {
         return { ...session, ...session.initial, overlay: EMPTY_OVERLAY };
       }
-      return effect.what === 'temporary' ? over(session, { relations: new Map() }) : session;
+      return effect.what === 'temporary' ? over(session, { relations: permanentOnes(overlay) }) : session;
+    case 'defined':
+      // After 'any' nothing is followed: whoever confirms statements sees to that.
+      if (effect.names === 'any' || effect.names.length === 0) return session;
+      return over(session, { defined: new Set([...overlay.defined, ...effect.names]) });
     case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
@@ -193,6 +200,10 @@ function codeHasRun(session: Session, reason: string): Session {
   });
 }
 
+/** DISCARD TEMPORARY leaves what only is not committed yet. */
+const permanentOnes = ({ relations }: Overlay): Map<string, TemporaryRelation> =>
+  new Map([...relations].filter(([, { permanent }]) => permanent !== undefined));
+
 /** Where it is not known what names mean, it is not known either what a new relation was filled from. */
 function made({ overlay }: Session, relation: TemporaryRelation): TemporaryRelation {
   const written = relation.written ?? overlay.uncertain;
@@ -259,6 +270,7 @@ function ended(session: Session): Session {
   const ends =
     overlay.saved.length > 0 ||
     overlay.lasting !== undefined ||
+    overlay.defined.size > 0 ||
     [...overlay.relations.values()].some(({ dropOnCommit }) => dropOnCommit) ||
     [...overlay.cursors.values()].some(({ held }) => !held);
   if (!ends) return session;
@@ -269,6 +281,7 @@ function ended(session: Session): Session {
     overlay: {
       ...rest,
       saved: [],
+      defined: new Set(),
       relations: new Map([...overlay.relations].filter(([, { dropOnCommit }]) => !dropOnCommit)),
       cursors: new Map([...overlay.cursors].filter(([, { held }]) => held)),
     },

@@ -9,7 +9,7 @@ import { fitting } from './results.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { splitSearchPath } from './settings.js';
 import { typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, rowOf, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, rowOf, unknown, withoutParts } from './value.js';
 
 interface SqlResult {
   readonly value: Value;
@@ -106,7 +106,10 @@ function argumentsOf({ inputs, inputNames, name: routine }: Routine, call: Call)
     if (key === '' || key === routine) return undefined;
     const named = call.argNames.indexOf(inputNames[index] ?? '');
     const given = named >= 0 ? call.args[named] : call.argNames[index] === undefined ? call.args[index] : undefined;
-    return given ?? unknown('leaves an argument to its default');
+    if (!given) return unknown('leaves an argument to its default');
+    // In the body it is of the type that the function declares.
+    const { stored: _, ...value } = given;
+    return value;
   };
 }
 
@@ -114,7 +117,7 @@ function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]
   const type = typeTag(analysis, routine.returns);
   const names = columnNames(analysis, routine);
   if (!names) {
-    const value = columns[0]?.value ?? NOTHING;
+    const value = withoutParts(columns[0]?.value ?? NOTHING);
     if (routine.returns === VOID) return { value: NOTHING };
     if (routine.returns === RECORD) return { value: rowOf(columns), columns };
     const { type: _, row: __, ...rest } = value;
@@ -136,8 +139,8 @@ const VOID = 2278;
 const RECORD = 2249;
 
 /** The fields that a function says it returns; undefined where it returns no composite that it names. */
-function columnNames({ catalog }: Analysis, { outputs, returns }: Routine): string[] | undefined {
+function columnNames(analysis: Analysis, { outputs, returns }: Routine): string[] | undefined {
   if (outputs.length > 1) return outputs.map(({ name }, index) => name || `column${index + 1}`);
-  const relation = catalog.relationByOid(catalog.typeByOid(returns)?.relation ?? 0);
+  const relation = analysis.relationOf(analysis.catalog.typeByOid(returns));
   return relation?.columns.map(({ name }) => name);
 }

@@ -8,7 +8,10 @@ import {
   createSequence,
   createTable,
   createView,
+  createType,
   drop,
+  grant,
+  leavesNames,
   alter,
   rename,
   truncate,
@@ -73,7 +76,6 @@ function statementLineage(
 
 type Read = (analysis: Analysis, fields: Fields, scope: Scope) => readonly Column[];
 
-const nothing: Read = () => [];
 const effect =
   (make: (fields: Fields) => Effect): Read =>
   (analysis, fields) => {
@@ -191,7 +193,11 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     analysis.asks(computed(ordered), 'other');
     return [];
   },
-  GrantStmt: nothing,
+  GrantStmt: grant,
+  IndexStmt: leavesNames,
+  CommentStmt: leavesNames,
+  CreateEnumStmt: createType,
+  CompositeTypeStmt: createType,
   TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
 

@@ -10,7 +10,7 @@ import { fitting } from './results.js';
 import type { Scope } from './scope.js';
 import { storedValue } from './settings.js';
 import { elementOf, fieldsOf, isScalar, typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, withUnknown, withoutParts } from './value.js';
 
 /** `FROM f(...)`, `ROWS FROM (...)`, with ordinality and column definitions; and the name it has without an alias. */
 export function rangeFunction(
@@ -101,7 +101,7 @@ function outputsOf(analysis: Analysis, { outputs, returns }: Routine, alias: str
     return argument && isScalar(analysis, argument) ? [alias] : undefined;
   }
   if (returns === RECORD) return undefined;
-  const relation = analysis.catalog.relationByOid(analysis.catalog.typeByOid(returns)?.relation ?? 0);
+  const relation = analysis.relationOf(analysis.catalog.typeByOid(returns));
   return relation ? relation.columns.map(({ name }) => name) : [alias];
 }
 
@@ -124,5 +124,5 @@ function unnest(
   const fields = fieldsOf(analysis, element);
   if (fields) return fields.map(({ name, value }) => ({ name, value: computed([value, array]) }));
   if (!isScalar(analysis, element)) throw new Unsure('reads from unnest of something whose elements are not known');
-  return [{ name: alias, value: { ...element, ...computed([element, array], 'derived', element.type) } }];
+  return [{ name: alias, value: { ...withoutParts(element), ...computed([element, array], 'derived', element.type) } }];
 }

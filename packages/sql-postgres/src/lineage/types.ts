@@ -2,7 +2,8 @@
 import { type Fields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
 import type { Analysis } from './analysis.js';
-import { type Column, type Value, NOTHING, asColumn, computed } from './value.js';
+import { castParts } from './parts.js';
+import { type Column, type Value, NOTHING, asColumn, computed, withoutParts } from './value.js';
 
 /** Pseudo-types of pg_type whose values may be anything. */
 const ANYTHING: ReadonlySet<number> = new Set([
@@ -13,7 +14,7 @@ const ANYTHING: ReadonlySet<number> = new Set([
 export function findType({ catalog, path, session }: Analysis, fields: Fields): Type | undefined {
   const [name = '', schema] = strings(fields['names']).reverse();
   // The row type of a table of the session may come first, and is not in the catalog.
-  if (schema === undefined && session.overlay.relations.has(name)) return undefined;
+  if (session.overlay.relations.has(name) || session.overlay.defined.has(name)) return undefined;
   const found = schema === undefined ? firstOf(path, (one) => catalog.type(one, name)) : catalog.type(schema, name);
   const isArray = Array.isArray(fields['arrayBounds']);
   return isArray && found ? catalog.typeByOid(found.array) : found;
@@ -38,7 +39,7 @@ export function fieldsOf(analysis: Analysis, value: Value): readonly Column[] | 
   const { catalog } = analysis;
   let type = value.type ? catalog.typeByOid(value.type) : undefined;
   while (type?.kind === 'd') type = catalog.typeByOid(type.base);
-  const relation = type && catalog.relationByOid(type.relation);
+  const relation = analysis.relationOf(type);
   return relation?.columns.map((column) => ({ name: column.name, value: computed([value], 'derived', column.type) }));
 }
 
@@ -51,7 +52,12 @@ export function isScalar(analysis: Analysis, value: Value): boolean {
 /** An element of an array, or of what is subscripted. */
 export function elementOf({ catalog }: Analysis, value: Value): Value {
   const { element } = value;
-  if (element) return { ...asColumn(element), ...computed([value, element]), ...(element.row && { row: element.row }) };
+  if (element)
+    return {
+      ...asColumn(withoutParts(element)),
+      ...computed([value, element]),
+      ...(element.row && { row: element.row }),
+    };
   const type = value.type === undefined ? undefined : (catalog.typeByOid(value.type)?.element ?? 0);
   return computed([value], 'derived', type);
 }
@@ -67,13 +73,14 @@ export function arrayOf({ catalog }: Analysis, element: Value): Value {
 export function asType(analysis: Analysis, value: Value, type: Type): Value {
   const result = computed([value], value.kind === 'aggregate' ? 'aggregate' : 'derived', type.oid);
   const names = fieldsOf(analysis, { ...NOTHING, type: type.oid });
-  if (!names) return value.element ? { ...result, element: value.element } : result;
+  const parts = castParts(value, type.oid);
+  if (!names) return { ...result, ...(value.element && { element: value.element }), ...(parts && { parts }) };
   if (value.row?.length !== names.length) return result;
   const row = names.map(({ name, value: field }, index) => {
     const source = value.row?.[index]?.value ?? NOTHING;
     return { name, value: computed([source], source.kind === 'direct' ? 'derived' : source.kind, field.type) };
   });
-  return { ...result, row };
+  return { ...result, row, keys: names.map(({ name }) => name) };
 }
 
 /** The type of what is computed from values of which none has a structure of interest; undefined if one may have. */
@@ -90,8 +97,8 @@ export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | unde
 
 /** The same value with fields and elements that may come from anywhere the whole does. */
 export function blurred(value: Value): Value {
-  const { row, element, ...whole } = value;
-  const { type: _, stored: __, ...untyped } = whole;
+  const { row, element, parts: _, keys: __, ...whole } = value;
+  const { type: ___, stored: ____, ...untyped } = whole;
   return {
     ...whole,
     ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field.type) })) }),

@@ -1,4 +1,5 @@
 import type { BaseColumn } from '../catalog/objects.js';
+import { eitherParts } from './parts.js';
 
 /** How a value comes from its sources: as it is, by a computation, or from many rows. */
 export type Kind = 'direct' | 'derived' | 'aggregate';
@@ -21,6 +22,10 @@ export interface Value {
   readonly row?: readonly Column[];
   /** An element of an array, where it is composite. */
   readonly element?: Value;
+  /** What a document, an array, or the text of one is put together from. Lost in any computation. */
+  readonly parts?: Parts;
+  /** The keys of its fields, where a document is made of the row. Lost in any computation. */
+  readonly keys?: readonly string[];
   /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
   readonly counts?: true;
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
@@ -37,6 +42,23 @@ export interface Value {
   /** It is computed from several values of which each may be another in every row. */
   readonly mixed?: true;
 }
+
+/** What a document (json, jsonb) or an array is put together from: a value, the fields of an object, elements. */
+export type Parts = {
+  /** The columns that decide which parts there are, how many, in which order, and whether there is anything at all. */
+  readonly frame: ReadonlySet<BaseColumn>;
+  /** How many parts there are, parts of parts included. */
+  readonly size: number;
+  /** It is an array of SQL, or the text of one. */
+  readonly isArray: boolean;
+} & (
+  | { readonly of: 'value'; readonly value: Value }
+  /** No two keys are equal. */
+  | { readonly of: 'object'; readonly fields: readonly Column[] }
+  | { readonly of: 'tuple'; readonly items: readonly Value[] }
+  /** Any number of elements, or of keys that are data. */
+  | { readonly of: 'list' | 'map'; readonly item: Value }
+);
 
 export interface Column {
   readonly name: string;
@@ -105,7 +127,14 @@ export function either(values: readonly Value[]): Value {
   const mixed = values.some((value) => value.mixed);
   const row = sameRow(values);
   const stored = merged.type !== undefined && values.every((value) => value.stored);
-  return { ...merged, ...(row && { row }), ...(stored && { stored }), ...(mixed && { mixed }) };
+  const parts = values.some((value) => value.parts) ? eitherParts(values, either) : undefined;
+  return {
+    ...merged,
+    ...(row && { row }),
+    ...(parts && { parts }),
+    ...(stored && { stored }),
+    ...(mixed && { mixed }),
+  };
 }
 
 /** A composite value of these fields. */
@@ -122,6 +151,12 @@ export function withUnknown(value: Value, reason: string | undefined): Value {
 
 export const reasonOf = (values: readonly Value[]): string | undefined =>
   values.find((value) => value.unknown !== undefined)?.unknown;
+
+/** The value as a whole: what is made of it need not have the same parts. */
+export function withoutParts(value: Value): Value {
+  const { parts: _, keys: __, ...whole } = value;
+  return whole;
+}
 
 /** Whether two values say the same, for finding fixpoints. */
 export function same(one: Value, other: Value): boolean {

@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import type { Output } from '../lineage/index.js';
+import type { Output, Value } from '../lineage/index.js';
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
@@ -29,6 +29,24 @@ export function maskedColumns(
     }
   }
   return { columns, unmatched };
+}
+
+/** The rule for a value, and what its mark says that it is; undefined where it is not masked. */
+export function ruleFor({ sources, counts }: Value, masked: MaskedColumns): MaskOf | undefined {
+  if (counts) return undefined;
+  let found: MaskOf | undefined;
+  for (const source of sources) {
+    const mask = masked.get(source);
+    if (!mask) continue;
+    const entity = source.name.slice(source.name.lastIndexOf('.') + 1).toUpperCase();
+    found = found ? { mask: stricter(found.mask, mask), entity: found.entity } : { mask, entity };
+  }
+  return found;
+}
+
+interface MaskOf {
+  readonly mask: AppliedMask;
+  readonly entity: string;
 }
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */

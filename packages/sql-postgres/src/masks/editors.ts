@@ -20,13 +20,13 @@ import {
   cellMaskOf,
   detectorsOf,
   modeOf,
-  stricter,
 } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
-import type { MaskedColumns } from './columns.js';
+import { type MaskedColumns, ruleFor } from './columns.js';
 import { copyFormat } from './copy.js';
 import type { HiddenColumn } from '@sluice/analysis';
 import { hiddenBy, whyNotFollowed } from './hidden.js';
+import { byParts } from './parts.js';
 import { typeOf } from './types.js';
 
 /** All that decides what becomes of a result. */
@@ -184,6 +184,13 @@ export function maskOf(
   if (rule) {
     const { mask, entity } = rule;
     if (!type) return NULL;
+    const parts = byParts(
+      { catalog: meaning.catalog, masked, key, detecting: detectorsOf(masks, key) },
+      output,
+      type,
+      format,
+    );
+    if (parts) return parts;
     const options = { mode: modeOf(mask), key, entity };
     // We cannot tell which part of a computed value came from the masked column, nor what its absence says.
     return { type: output.kind === 'direct' ? 'column' : 'fixed', of: type, format, options };
@@ -202,17 +209,3 @@ export function maskOf(
 const NULL: ColumnMask = { type: 'null' };
 const TEXT = builtIn(25);
 const UNKNOWN: PgType = { oid: 0, kind: 'pseudo' };
-function ruleFor(
-  { sources, counts }: Output,
-  masked: MaskedColumns,
-): { mask: AppliedMask; entity: string } | undefined {
-  if (counts) return undefined;
-  let found: { mask: AppliedMask; entity: string } | undefined;
-  for (const source of sources) {
-    const mask = masked.get(source);
-    if (!mask) continue;
-    const entity = source.name.slice(source.name.lastIndexOf('.') + 1).toUpperCase();
-    found = found ? { mask: stricter(found.mask, mask), entity: found.entity } : { mask, entity };
-  }
-  return found;
-}

@@ -10,6 +10,7 @@ import type { HiddenColumn } from '@sluice/analysis';
 import type { HiddenColumns, HiddenCounts, HiddenReason } from '@sluice/contract';
 import { type ColumnMask, isMaskable, isMarkable } from '@sluice/masking';
 import { isStale } from './columns.js';
+import { hidesPart } from './parts.js';
 
 /** Why nothing is known of the values of an output; undefined where they are followed. */
 export function whyNotFollowed(output: Output | undefined, catalog: Catalog, unfollowed: string): string | undefined {
@@ -25,6 +26,7 @@ export function hiddenBy(
 ): HiddenColumn | undefined {
   if (!mask) return undefined;
   if (mask.type === 'null') return why === undefined ? { name, ...COMPUTED } : notFollowed(name, why);
+  if (mask.type === 'parts') return hidesPart(mask.parts) ? { name, ...COMPUTED } : undefined;
   if (mask.type === 'detect' || mask.options.mode.type === 'null') return undefined;
   if (mask.type === 'column') return isMaskable(mask.of, mask.format) ? undefined : { name, ...UNMASKABLE };
   return isMarkable(mask.of, mask.format) ? undefined : { name, ...COMPUTED };

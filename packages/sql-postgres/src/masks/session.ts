@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
   type Session as NameSpace,
+  type Effect,
   OTHERS_STATEMENTS,
   type StatementLineage,
   afterEffects,
@@ -88,6 +89,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** Since the target was last ready: an error; in this transaction: definitions that others do not see yet. */
   #failed = false;
   #defined = false;
+  /** In this transaction: definitions that are followed. The catalog is read again when it is over. */
+  #redefined = false;
   /** In this transaction: something touched masked columns. What is checked at its end may print their values. */
   #touched = false;
   /** In this transaction: code that nobody read has run; and it was a text of the client's own (DO, CALL). */
@@ -158,8 +161,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#prepared = false;
     if (!this.#names) return;
     if (status === 'idle') {
-      if (this.#defined || this.#ownCode) this.#catalog.changed();
+      if (this.#defined || this.#redefined || this.#ownCode) this.#catalog.changed();
       this.#defined = false;
+      this.#redefined = false;
       this.#ownCode = false;
       this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
@@ -262,7 +266,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       );
     }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
-    const lineage = this.#defined ? undefined : knownUpTo(followed, facts);
+    const lineage = this.#defined ? undefined : knownUpTo(followed, facts, masks);
     const hidden =
       !lineage ||
       lineage.some((one) => touches(one, columns, meaning.catalog)) ||
@@ -285,7 +289,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         // Code can commit what it did before it fails.
         if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
-      completed: (statement) => this.#completed(followed?.[statement], facts, statement),
+      completed: (statement) => this.#completed(followed?.[statement], facts, statement, masks),
     };
     const { use, compared } = lineage
       ? useOf(lineage, columns, meaning, command, facts)
@@ -320,7 +324,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     }
   }
 
-  #completed(lineage: StatementLineage | undefined, facts: Facts, statement: number): void {
+  #completed(
+    lineage: StatementLineage | undefined,
+    facts: Facts,
+    statement: number,
+    masks: readonly AppliedMask[],
+  ): void {
     if (!this.#names) return;
     // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
     const effects = effectsOf(lineage, facts, statement).map((effect) => {
@@ -330,7 +339,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         : effect;
     });
     this.#names = afterEffects(this.#names, effects);
-    if (definesForAll(lineage, facts, statement)) this.#defined = true;
+    if (definesForAll(lineage, facts, statement, masks)) this.#defined = true;
+    else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
   }
 
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
@@ -370,18 +380,43 @@ const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
 const tooLong = (text: string): boolean =>
   text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
 
-/** It defines what others see as well, and not only objects of the session, which lineage follows. */
-const definesForAll = (lineage: StatementLineage | undefined, facts: Facts, statement: number): boolean =>
+/** It defines what is not followed, so that it is not known what names mean from there on. */
+const definesForAll = (
+  lineage: StatementLineage | undefined,
+  facts: Facts,
+  statement: number,
+  masks: readonly AppliedMask[],
+): boolean =>
   defines(facts, statement) &&
-  !(lineage?.effects.some(({ type }) => type === 'relation' || type === 'drop relation') ?? false);
+  (!lineage?.effects.some(({ type }) => FOLLOWED_DEFINITIONS.has(type)) ||
+    lineage.effects.some((effect) => isUnfollowed(effect, masks)));
+
+const FOLLOWED_DEFINITIONS: ReadonlySet<Effect['type']> = new Set(['relation', 'drop relation', 'defined']);
+
+/** Others see it once the transaction has committed. */
+const isForAll = (effect: Effect): boolean =>
+  effect.type === 'defined' || (effect.type === 'relation' && effect.relation.permanent !== undefined);
+
+/** Definitions of anything, and of a table that a mask may be for: no column of it is one that a rule is bound to yet. */
+function isUnfollowed(effect: Effect, masks: readonly AppliedMask[]): boolean {
+  if (effect.type === 'defined') return effect.names === 'any';
+  if (effect.type !== 'relation' || effect.relation.permanent === undefined) return false;
+  const { name } = effect.relation;
+  return masks.some(({ columns }) => columns.some((pattern) => mayName(pattern.split('.').at(-2), name)));
+}
+
+/** @param part of a pattern that stands for tables; one with `*` may be for any */
+const mayName = (part: string | undefined, name: string): boolean =>
+  part === undefined || part.includes('*') || part.toLowerCase() === name.toLowerCase();
 
 /** What stands behind a definition in the same text is read by the definitions from before it: nothing is known of it. */
 function knownUpTo(
   lineage: readonly StatementLineage[] | undefined,
   facts: Facts,
+  masks: readonly AppliedMask[],
 ): readonly StatementLineage[] | undefined {
   if (!lineage || lineage.length < 2) return lineage;
-  const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement));
+  const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement, masks));
   if (first < 0) return lineage;
   return lineage.map((one, statement) =>
     statement > first
@@ -432,6 +467,11 @@ const reads = ({ actions }: Facts, statement?: number): boolean =>
       action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
   );
 
+/** What is said of relations that this transaction has defined, or that nobody knows. */
+const BEHIND = /^stands behind a definition in the same transaction|^uses the relation .* which is not known$/s;
+const writes = ({ actions }: Facts, statement: number): boolean =>
+  actions.some((action) => action.statement === statement && action.effects.includes('write'));
+
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
 function unknownUse(facts: Facts, masked: MaskedColumns): MaskedUse {
   if (masked.size === 0 || !reads(facts)) return NO_USE;
@@ -452,7 +492,10 @@ function useOf(
   const compared = new Map<string, number>();
   for (const [statement, { predicates, conditionsOnUnknown, flows, unknown }] of lineage.entries()) {
     // Nobody knows which conditions stand in what could not be followed, nor what they are on.
-    if (conditionsOnUnknown.length > 0 || (unknown !== undefined && reads(facts, statement))) asked.add('other');
+    const unknownRead = unknown !== undefined && reads(facts, statement);
+    if (conditionsOnUnknown.length > 0 || unknownRead) asked.add('other');
+    // Into what this transaction has defined: where its values go is not known, nor which they are.
+    if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
     if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
     for (const { column, kind, values, arrays } of predicates) {
       // Of a column that is gone it is not known any more whether it was masked.

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MAJORS } from '../../src/index.js';
 import { KINDS } from '../../src/kinds.js';
+import { CONSTRUCTORS } from '../../src/lineage/constructors.js';
 import { COMPUTATIONS, EXPRESSIONS } from '../../src/lineage/expression.js';
 import { FROM_ITEMS } from '../../src/lineage/from.js';
 import { MODIFICATIONS } from '../../src/lineage/modify.js';
@@ -35,7 +36,7 @@ const REFUSED = new Set(
    WindowFuncRunCondition WithCheckOption CreateForeignTableStmt`.split(/\s+/),
 );
 
-const HANDLED = [KINDS, EXPRESSIONS, FROM_ITEMS, MODIFICATIONS, STATEMENTS];
+const HANDLED = [KINDS, EXPRESSIONS, CONSTRUCTORS, FROM_ITEMS, MODIFICATIONS, STATEMENTS];
 
 /** The names of all nodes that a grammar can print: they stand in its module as the starts of JSON objects. */
 function nodesOf(major: number): string[] {

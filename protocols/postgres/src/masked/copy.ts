@@ -1,3 +1,7 @@
+/**
+ * Masked COPY data. Owns the messages that rows come and go in. Does not own what separates rows and values in each format
+ * (`copy-*.ts`).
+ */
 import type { CellMask, CopyFormat, RowRoom } from '@sluice/contract';
 import { BinaryRows } from './copy-binary.js';
 import { CsvRows } from './copy-csv.js';

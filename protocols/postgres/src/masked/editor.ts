@@ -6,7 +6,7 @@ import type { CopyMasks, HiddenColumns, ResultMasks, RowRoom } from '@sluice/con
 import { CopyMask } from './copy.js';
 import { type CopyShape, FRAMING, type RowShape } from './framing.js';
 import { malformed } from './room.js';
-import { type Memory, RowMask } from './rows.js';
+import { type CountedRows, type Memory, RowMask } from './rows.js';
 
 /** Bytes of rows that are copied without a pause, whether masks look at them or not. */
 const MAX_COPIED_BYTES = 4 * 1024 * 1024;
@@ -29,21 +29,22 @@ export abstract class RowEditor {
 
   /**
    * Takes messages as they come, cut anywhere, and gives those that are whole, masked. `memory` is where they may lie if they
-   * have to be made anew. A promise where that takes long: nothing may be pushed before it has settled.
+   * have to be made anew; `counted`: what is known of them already. A promise where that takes long: nothing may be pushed
+   * before it has settled.
    *
    * @throws Unmasked; nothing of the row in question has passed then
    */
-  push(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer> {
+  push(bytes: Buffer, memory?: Memory, counted?: CountedRows): Buffer | Promise<Buffer> {
     const { room } = this;
     room.left();
     room.moved();
-    const made = this.rewrite(bytes, memory);
+    const made = this.rewrite(bytes, memory, counted);
     // Rows that are whole go first: what they take is given back then, and others may be waiting for it.
     const { wait } = room;
     return !wait || made instanceof Promise || made.length > 0 ? made : wait.then(() => made);
   }
 
-  protected abstract rewrite(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer>;
+  protected abstract rewrite(bytes: Buffer, memory?: Memory, counted?: CountedRows): Buffer | Promise<Buffer>;
 
   /**
    * At the end of the rows.
@@ -95,8 +96,8 @@ export class DataRowEditor extends RowEditor {
     this.#rows = new RowMask(masks.cells, { owned: true, room: masks.room });
   }
 
-  protected rewrite(bytes: Buffer, memory?: Memory): Buffer | Promise<Buffer> {
-    const { chunk, end, rows } = this.#rows.take(bytes);
+  protected rewrite(bytes: Buffer, memory?: Memory, counted?: CountedRows): Buffer | Promise<Buffer> {
+    const { chunk, end, rows } = this.#rows.take(bytes, counted);
     if (this.#takesLong(chunk, end, rows)) {
       const whole = chunk.subarray(0, end);
       return this.elsewhere(chunk === bytes ? Buffer.from(whole) : whole);

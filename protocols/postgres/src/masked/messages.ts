@@ -1,3 +1,7 @@
+/**
+ * Texts of a target, in errors, notices and notifications. Owns which fields are texts, and what stands in place of hidden
+ * ones. Does not own what is found in a text (the gate). Pure.
+ */
 import type { TextMask } from '@sluice/contract';
 import { B, HEADER, NOTHING } from '../messages.js';
 import { template } from './templates.js';

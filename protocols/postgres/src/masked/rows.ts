@@ -1,3 +1,7 @@
+/**
+ * Masked DataRow messages. Owns how they are put together and rewritten. Does not own when that is done elsewhere
+ * (`editor.ts`), nor any value.
+ */
 import type { CellMask, RowRoom } from '@sluice/contract';
 import { PartialRow } from './partial-row.js';
 import { malformed, ownRoom } from './room.js';
@@ -52,7 +56,8 @@ export class RowMask {
   }
 
   /** The same without the masks: those that are whole now end at `end`. They lie in `bytes`, or in memory of their own. */
-  take(bytes: Buffer): TakenRows {
+  take(bytes: Buffer, counted?: CountedRows): TakenRows {
+    if (counted && this.#partial.size === 0) return this.#takeCounted(bytes, counted);
     let chunk = bytes;
     let rows = 0;
     if (this.#partial.size > 0) {
@@ -70,11 +75,21 @@ export class RowMask {
     }
     if (at < chunk.length) {
       const size = chunk.length - at;
-      this.#needed = size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at;
-      this.#room.admit(this.#needed);
-      this.#partial.add(chunk.subarray(at));
+      this.#begin(chunk.subarray(at), size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at);
     }
     return { chunk, end: at, rows };
+  }
+
+  #takeCounted(chunk: Buffer, { rows, end, begun }: CountedRows): TakenRows {
+    if (begun > 0) this.#begin(chunk.subarray(end), begun);
+    return { chunk, end, rows };
+  }
+
+  /** The start of a row whose rest has not come. `needed`: how long the row is, as far as is known. */
+  #begin(start: Buffer, needed: number): void {
+    this.#needed = needed;
+    this.#room.admit(needed);
+    this.#partial.add(start);
   }
 
   /** Masks messages from `start` to `end` that are known to be whole. */
@@ -193,6 +208,15 @@ export class RowMask {
     }
     return bytes;
   }
+}
+
+/** What whoever cut the messages knows already of bytes that begin with a message: so their headers are read once less. */
+export interface CountedRows {
+  /** Those that are whole, and where the last of them ends. */
+  readonly rows: number;
+  readonly end: number;
+  /** Bytes of the one that begins behind them, and of which these bytes have not all; 0: there is none. */
+  readonly begun: number;
 }
 
 /** So many whole rows, at the start of `chunk` up to `end`. */

@@ -1,0 +1,104 @@
+/**
+ * The door of one socket by HTTP. Owns: the way from what a request shows to a visit, and what is said to whoever shows nothing good. Does
+ * not: know visits apart, or which paths are the gateway's own.
+ */
+import type { Entrance, HttpProof, OwnAnswer, OwnRequest, Refusal, Route, Visit } from '@sluice/contract';
+import { MAX_CANDIDATES } from '@sluice/identity';
+import type { SessionView } from '@sluice/audit';
+import type { Proof } from '../login.js';
+import type { Services } from '../services.js';
+import type { HttpParts } from './parts.js';
+import { ProofUncheckable, type Shown } from './proofs.js';
+import { routeOf } from './routes.js';
+import type { Caller } from './visits.js';
+
+/** The socket that a request came by. */
+export interface Threshold extends SessionView {
+  readonly caller: Caller;
+  readonly loopback: boolean;
+  /** Somebody has proven who they are by it. Returns why there is no room for another socket of theirs. */
+  proven(principal: string): Refusal | undefined;
+}
+
+export class SocketEntrance implements Entrance {
+  readonly #services: Services;
+  readonly #parts: HttpParts;
+  readonly #door: Threshold;
+
+  constructor(services: Services, parts: HttpParts, door: Threshold) {
+    this.#services = services;
+    this.#parts = parts;
+    this.#door = door;
+  }
+
+  route(host: string, path: string): Route | undefined {
+    return routeOf(this.#services.connections, host, path, this.#door.caller.listener.connection);
+  }
+
+  enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal> {
+    const shown = this.#prove(proofs);
+    if (shown instanceof Promise) return shown.then((late) => (isRefusal(late) ? late : this.#visit(late, route)));
+    return isRefusal(shown) ? shown : this.#visit(shown, route);
+  }
+
+  own(request: OwnRequest): Promise<OwnAnswer> {
+    return this.#parts.own.answer(request, this.#door, async () => this.#prove(request.proofs));
+  }
+
+  #visit(proof: Proof, route: Route | undefined): Visit | Refusal | Promise<Visit | Refusal> {
+    const full = this.#door.proven(proof.principal.name);
+    return full ?? this.#parts.visits.enter(proof, route?.connection ?? '', this.#door.caller);
+  }
+
+  /** Whose all of the proofs are. */
+  #prove(proofs: readonly HttpProof[]): Proof | Refusal | Promise<Proof | Refusal> {
+    const [first, ...others] = proofs;
+    if (!first) return this.#wrong('no proof');
+    const differing = others.filter((one) => !isSame(one, first));
+    if (differing.some(({ type }) => type === first.type)) return this.#refuse({ code: 'proofs-differ' });
+    try {
+      const shown = [first, ...differing].map((one) => this.#parts.proofs.read(one));
+      if (shown.some((one) => one instanceof Promise)) return this.#proveLater(shown);
+      return this.#agreed(shown as readonly Shown[]);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  async #proveLater(shown: readonly (Shown | Promise<Shown>)[]): Promise<Proof | Refusal> {
+    try {
+      return this.#agreed(await Promise.all(shown.map(async (one) => one)));
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** One proof, or a token and a certificate that are the same principal's. */
+  #agreed(shown: readonly Shown[]): Proof | Refusal {
+    const [first] = shown;
+    if (!first || shown.includes(undefined)) return this.#wrong();
+    const same = shown.every((one) => one?.principal.name === first.principal.name);
+    return same ? first : this.#refuse({ code: 'proofs-differ' });
+  }
+
+  #failed(error: unknown): Refusal {
+    if (!(error instanceof ProofUncheckable)) throw error;
+    return this.#refuse({ code: 'token-uncheckable', why: error.message });
+  }
+
+  #wrong(why?: string): Refusal {
+    return this.#refuse({ code: 'wrong-proof', user: '', tokens: MAX_CANDIDATES }, why);
+  }
+
+  /** Whoever it is has proven nothing: summed beyond a rate, so that strangers fill no record. */
+  #refuse(reason: Refusal['reason'], why?: string): Refusal {
+    const kind = reason.code === 'token-uncheckable' ? 'unavailable' : 'credentials';
+    this.#services.log.requestUnproven(this.#door, kind, why);
+    return { type: 'refusal', reason };
+  }
+}
+
+const isRefusal = (one: Proof | Refusal): one is Refusal => 'reason' in one;
+
+const isSame = (one: HttpProof, other: HttpProof): boolean =>
+  one.type === 'token' && other.type === 'token' ? one.secret === other.secret : one === other;

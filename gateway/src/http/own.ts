@@ -1,0 +1,79 @@
+/**
+ * Paths of the gateway's own, below `/.sluice/`. Owns: the state of a request for approval, for whoever made it. Does not: decide about it.
+ */
+import { type Approvals, type Request, askerOf } from '@sluice/approvals';
+import type { OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
+import { samePerson } from '@sluice/identity';
+import type { SessionView } from '@sluice/audit';
+import type { Proof } from '../login.js';
+import type { TokenExchange } from './exchange.js';
+
+export class OwnPaths {
+  readonly #approvals: Approvals;
+  readonly #exchange: TokenExchange;
+
+  constructor(approvals: Approvals, exchange: TokenExchange) {
+    this.#approvals = approvals;
+    this.#exchange = exchange;
+  }
+
+  /** `prove`: who sends it. Never rejects. */
+  async answer(
+    request: OwnRequest,
+    from: SessionView & { readonly loopback: boolean },
+    prove: () => Promise<Proof | Refusal>,
+  ): Promise<OwnAnswer> {
+    try {
+      if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
+      const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
+      const proof = await prove();
+      if ('reason' in proof) return problem(401, 'This request shows no token or certificate that is good here.');
+      if (number === undefined) return problem(404, 'There is nothing here.');
+      if (request.method !== 'GET' && request.method !== 'HEAD') return problem(405, 'Use GET.');
+      return await this.#requestState(Number(number), proof);
+    } catch {
+      return problem(503, 'The gateway cannot answer this at the moment.');
+    }
+  }
+
+  /** Whoever did not make it learns as little as of one that is not there. */
+  async #requestState(number: number, { principal }: Proof): Promise<OwnAnswer> {
+    const found = await this.#approvals.find(number);
+    if (!found || !samePerson(askerOf(found), principal))
+      return problem(404, `There is no request ${number} of yours.`);
+    return json(200, stateOf(found));
+  }
+}
+
+const TOKEN_PATH = '/.sluice/token';
+
+function stateOf({ number, state, used, created, expires, words, why }: Request): object {
+  const no = words.find(({ says }) => says === 'deny');
+  return {
+    request: number,
+    state: used === undefined ? state : 'used',
+    created: new Date(created).toISOString(),
+    expires: new Date(expires).toISOString(),
+    ...(state === 'denied' && no && { by: no.by, reason: no.reason }),
+    ...(why !== undefined && { why }),
+  };
+}
+
+const json = (status: number, value: object): OwnAnswer => ({
+  status,
+  headers: [
+    ['Content-Type', 'application/json'],
+    ['Cache-Control', 'no-store'],
+  ],
+  body: `${JSON.stringify(value)}\n`,
+});
+
+const problem = (status: number, detail: string): OwnAnswer => ({
+  status,
+  headers: [
+    ['Content-Type', 'application/problem+json'],
+    ['Cache-Control', 'no-store'],
+    ...(status === 401 ? [['WWW-Authenticate', 'Bearer realm="sluice"'] as const] : []),
+  ],
+  body: `${JSON.stringify({ status, detail })}\n`,
+});

@@ -1,0 +1,108 @@
+/**
+ * What comes of judging a command. Owns: the answer, and the part of the record that says how it came to be. Does not: read commands, or
+ * ask the rules.
+ */
+import type { Answer, AppliedHold, AppliedMask, Deny, Facts, RuleMatch } from '@sluice/contract';
+import type { PolicyDecision, Verdict } from '@sluice/guardrails';
+
+/** The answer for a protocol, and what the record says about how it came to be. */
+export interface Judgement {
+  readonly answer: Answer;
+  /** The part of the record that is the same for every use of a text, serialised: `"text":...,"decision":...`. */
+  readonly record: string;
+  /** It may pass when people have released it. `text` is what they are shown. */
+  readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
+  /** It can give later commands another meaning: a setting, a role, a table that hides another. */
+  readonly changes: boolean;
+  /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
+  readonly transaction: boolean;
+  /** The body of a request, as it is recorded behind the command. */
+  readonly body?: Uint8Array | undefined;
+}
+
+/** A judgement without the text. */
+export interface Judged {
+  readonly answer: Answer;
+  readonly rest: string;
+  readonly masks: readonly AppliedMask[];
+  readonly changes: boolean;
+  readonly transaction: boolean;
+  /** People have to release it, whatever the answer says. */
+  readonly holds?: readonly AppliedHold[];
+  /** The same where nothing runs yet, and nobody is asked. */
+  readonly prepared?: Judged;
+  /** In the words of the text it was last used for. */
+  last?: Judgement & { readonly text: string };
+}
+
+export function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
+  const answer = answerOf(facts, decision);
+  const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
+  const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
+  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
+  if (decision.type !== 'hold') return judged;
+  return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
+}
+
+/**
+ * The same of a request, whose own members of the record are `own`.
+ *
+ * @param shown what people are shown who release it
+ */
+export function judgedInWords(facts: Facts, verdict: Verdict, own: string, shown: () => string): Judgement {
+  const { answer, rest, holds } = judgedAs(facts, verdict);
+  const held = holds && { holds, text: shown() };
+  return { answer, record: `${own},${rest}`, changes: false, transaction: false, ...(held && { held }) };
+}
+
+/** A request that the gateway itself refuses. */
+export const refusedFacts = (facts: Facts, answer: Deny, own: string): Judgement => ({
+  answer,
+  record: `${own},${refused(facts, [], answer).rest}`,
+  changes: false,
+  transaction: false,
+});
+
+function answerOf(facts: Facts, decision: PolicyDecision): Answer {
+  if (decision.type !== 'deny') return { type: 'allow', facts };
+  const { type, rule, message, hint } = decision;
+  const { syntaxError } = facts;
+  return { type, rule, message, ...(hint !== undefined && { hint }), ...(syntaxError && { syntaxError }) };
+}
+
+const TRANSACTION: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'rollback']);
+const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'unknown']);
+
+export const refused = (facts: Facts, matched: readonly RuleMatch[], answer: Deny): Judged => ({
+  answer,
+  rest: serialise(facts, answer, matched),
+  masks: [],
+  changes: false,
+  transaction: false,
+});
+
+function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[], held?: 'hold'): string {
+  const actions = facts.actions.map(({ verb, effects, resources, filter, depth }) => ({
+    verb,
+    effects,
+    resources,
+    filter,
+    depth,
+  }));
+  const decision =
+    answer.type === 'allow'
+      ? { decision: held ?? 'allow' }
+      : { decision: 'deny', rule: answer.rule, message: answer.message };
+  return JSON.stringify({ confidence: facts.confidence, actions, matched, ...decision }).slice(1, -1);
+}
+
+/** Whatever goes wrong while a command is judged is a no, and on record as one. */
+export function unjudged(why: string): Judged {
+  const answer: Answer = {
+    type: 'deny',
+    rule: 'gateway',
+    message: `This command could not be judged, so it was not run: ${why}.`,
+  };
+  const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
+  return { answer, rest, masks: [], changes: false, transaction: false };
+}

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Config, describeProblem, parseConfig } from '../src/index.js';
+
+/** Connections and listeners by HTTP in a configuration. */
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-config-http-'));
+  writeFileSync(join(folder, 'spec.yaml'), 'openapi: 3.1.0\npaths: { /users: { get: { operationId: list } } }\n');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const yaml = (connection: string, more = ''): string => `
+listeners: { http: { port: 0 } }
+principals: { dev: {}, build: { certificates: ["DNS:build.internal"] } }
+connections:
+  app: { protocol: http, ${connection}, access: [dev] }
+${more}`;
+
+function outcome(text: string): { config?: Config; problems: string } {
+  const file = join(folder, 'sluice.yaml');
+  writeFileSync(file, text);
+  const loaded = parseConfig(text, { file, env: {} });
+  return loaded.ok
+    ? { config: loaded.config, problems: '' }
+    : { problems: loaded.problems.map(describeProblem).join('\n') };
+}
+const problems = (connection: string, more?: string): string => outcome(yaml(connection, more)).problems;
+const good = (connection: string, more?: string): Config => {
+  const { config, problems: found } = outcome(yaml(connection, more));
+  expect(found).toBe('');
+  return config as Config;
+};
+
+test('a target is an address, with its path in front of those of requests', () => {
+  const { target, http } = good('target: { url: "https://app.internal:8443/api/" }').connections.get('app') ?? {};
+  expect(target).toMatchObject({ host: 'app.internal', port: 8443, tls: 'verify-full' });
+  expect(http).toMatchObject({
+    authority: 'app.internal:8443',
+    base: '/api',
+    https: true,
+    holdWait: 45_000,
+    linger: 120_000,
+  });
+  expect(good('target: { url: "http://[::1]" }').connections.get('app')?.target).toMatchObject({
+    host: '::1',
+    port: 80,
+    tls: 'disable',
+  });
+});
+
+test('names of certificates and operations of a document are read', () => {
+  const config = good('target: { url: "http://127.0.0.1" }, spec: spec.yaml');
+  expect(config.certificates.get('DNS:build.internal')).toBe('build');
+  expect(config.connections.get('app')?.http?.reading.spec?.find('GET', ['users'])).toBe('list');
+});
+
+describe('is a mistake', () => {
+  const TARGET = 'target: { url: "http://127.0.0.1" }';
+  test.each([
+    ['an address with a user', 'target: { url: "https://u:p@app" }', 'without a user and a query'],
+    ['another scheme', 'target: { url: "ftp://app" }', 'write an address'],
+    ['two credentials', `${TARGET}, credential: { bearer: abc, basic: { user: a, password: b } }`, 'use one of'],
+    [
+      'a credential that frames',
+      `${TARGET}, credential: { header: { name: Content-Length, value: "1" } }`,
+      'cannot be in this header',
+    ],
+    ['a credential of two lines', `${TARGET}, credential: { bearer: "a\\r\\nX: y" }`, 'one line'],
+    [
+      'a token endpoint without TLS',
+      `${TARGET}, credential: { oauth2: { token_url: "http://idp.example/t", client_id: a, client_secret: b } }`,
+      'without https',
+    ],
+    ['a host with a port', `${TARGET}, hosts: ["a.example:80"]`, 'without a port'],
+    ['a document that is none', `${TARGET}, spec: sluice.yaml`, 'no OpenAPI document'],
+    ['a template that is none', `${TARGET}, graphql: ["api"]`, 'begins with a slash'],
+    [
+      'a Unix socket behind an agent',
+      'target: { url: "http://a", socket: /run/a }, via: dc1',
+      'an agent does not dial Unix sockets',
+    ],
+  ])('%s', (_, connection, message) => {
+    expect(problems(connection)).toContain(message);
+  });
+
+  test('a host of two connections, a port for one that is not there, a mask', () => {
+    const two = `  other: { protocol: http, ${TARGET}, hosts: [a.example], access: [dev] }\n`;
+    expect(problems(`${TARGET}, hosts: [A.example]`, two)).toContain('leads to "app" already');
+    expect(outcome(yaml(TARGET).replace('{ port: 0 }', '{ port: 0, ports: { nowhere: 9443 } }')).problems).toContain(
+      'no connection "nowhere"',
+    );
+    const policies = 'policies: { p: [{ rule: m, mask: { detect: [email], with: redact } }] }\n';
+    expect(problems(`${TARGET}, policies: [p]`, policies)).toContain('cannot be masked yet');
+  });
+});

@@ -1,0 +1,113 @@
+/**
+ * What conditions can ask about a request by HTTP. Owns: the attributes `request` and `graphql`, and the functions `path`,
+ * `query`, `header`, `body` and `bodies`. Does not: read a request, which @sluice/http-requests does.
+ */
+import type { ASTNode, Environment } from '@marcbachmann/cel-js';
+import { type GraphqlOperation, type Request, type Template, compileTemplate, stepsOf } from '@sluice/http-requests';
+
+export const REQUEST_ATTRIBUTES = {
+  request: {
+    method: 'string',
+    host: 'string',
+    path: 'string',
+    segments: 'list<string>',
+    query: 'string',
+    media: 'string',
+    size: 'int',
+    operation: 'string',
+    upgrade: 'string',
+  },
+  graphql: { operation: 'string', name: 'string', fields: 'list<string>' },
+} as const;
+
+/** What the attributes say where there is no request. */
+const NO_REQUEST = {
+  request: { method: '', host: '', path: '', segments: [], query: '', media: '', size: 0n, operation: '', upgrade: '' },
+  graphql: { operation: '', name: '', fields: [] },
+};
+
+/** @throws BodyUnread where what GraphQL asks for is in a body that has not been read */
+export function requestAttributes(request: Request | undefined): Readonly<Record<'request' | 'graphql', unknown>> {
+  if (!request) return NO_REQUEST;
+  const { method, host, path, query, media, operation, upgrade } = request;
+  const size = BigInt(request.size);
+  const segments = [...request.segments];
+  return {
+    request: { method, host, path, segments, query, media, size, operation, upgrade },
+    graphql: graphqlAttributes(request.graphql),
+  };
+}
+
+function graphqlAttributes(operations: readonly GraphqlOperation[]): object {
+  if (operations.length === 0) return NO_REQUEST.graphql;
+  // Of several at once the one that does most: a rule about mutations is about those that come with a query as well.
+  const most = operations.find(({ type }) => type === 'mutation') ?? operations[0];
+  return {
+    operation: most?.type ?? '',
+    name: operations.map(({ name }) => name).join(' '),
+    fields: [...new Set(operations.flatMap(({ fields }) => fields))],
+  };
+}
+
+/** The request that the condition at work is about. Conditions are evaluated at once, one after the other. */
+let current: Request | undefined;
+
+/** Runs `evaluate` with the functions being about this request. */
+export function about<Result>(request: Request | undefined, evaluate: () => Result): Result {
+  current = request;
+  try {
+    return evaluate();
+  } finally {
+    current = undefined;
+  }
+}
+
+export const registerRequestFunctions = (environment: Environment): Environment =>
+  environment
+    .registerFunction('path(string): bool', (template: string) => parametersOf(template) !== undefined)
+    .registerFunction(
+      'path(string, string): string',
+      (template: string, name: string) => parametersOf(template)?.[name] ?? '',
+    )
+    .registerFunction('query(string): list<string>', (name: string) => current?.queryValues(name) ?? [])
+    .registerFunction('header(string): list<string>', (name: string) => current?.headerValues(name) ?? [])
+    .registerFunction('body(string): string', (pointer: string) => current?.bodyValue(pointer) ?? '')
+    .registerFunction('bodies(string): list<string>', (pointer: string) => current?.bodyValues(pointer) ?? []);
+
+const parametersOf = (template: string): Readonly<Record<string, string>> | undefined =>
+  current?.parameters(compiled(template));
+
+const MAX_COMPILED_TEMPLATES = 500;
+const templates = new Map<string, Template>();
+
+function compiled(source: string): Template {
+  const known = templates.get(source);
+  if (known) return known;
+  const template = compileTemplate(source);
+  if (templates.size >= MAX_COMPILED_TEMPLATES) templates.clear();
+  templates.set(source, template);
+  return template;
+}
+
+/** Why a call of one of the functions cannot be meant so, where its argument stands there: a phrase and where. */
+export function faultIn(node: ASTNode): { readonly message: string; readonly offset: number } | undefined {
+  if (node.op !== 'call') return undefined;
+  const [name, [first, second]] = node.args;
+  if (first?.op !== 'value' || typeof first.args !== 'string') return undefined;
+  const check = CHECKS[name];
+  try {
+    const template = check?.(first.args);
+    if (!template || second?.op !== 'value') return undefined;
+    const known = template.segments.some((one) => one.type === 'parameter' && one.name === second.args);
+    return known ? undefined : { message: `the template has no {${String(second.args)}}`, offset: second.range.start };
+  } catch (error) {
+    return { message: (error as Error).message, offset: first.range.start };
+  }
+}
+
+const pointer = (text: string): undefined => void stepsOf(text);
+const CHECKS: Readonly<Record<string, (text: string) => Template | undefined>> = {
+  path: compiled,
+  body: pointer,
+  bodies: pointer,
+};

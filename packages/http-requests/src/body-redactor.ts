@@ -1,0 +1,77 @@
+/**
+ * Secrets in a body that is recorded as it passes, in pieces that are cut anywhere. Owns: how much is kept until it can be told what is a
+ * secret. Does not: which names are, or bodies that are there as a whole.
+ */
+import { isForm, mediaType } from './body.js';
+import { type Mark, isSecretName, redactQuery } from './redact.js';
+import { redactBody } from './meaning.js';
+
+/** So much is kept until the body ends, so that most bodies are looked at as a whole. Characters. */
+const MAX_KEPT = 64 * 1024;
+/** A name is no longer, with what stands between it and its value. Characters. */
+const MAX_NAME = 300;
+
+/** Bytes are taken for Latin-1 and given so: names of secrets are ASCII. */
+export class BodyRedactor {
+  readonly #media: string;
+  readonly #mark: Mark;
+  #kept = '';
+  /** The last piece ended within a secret, whose rest is left out. */
+  #inSecret = false;
+
+  constructor(media: string, mark: Mark) {
+    this.#media = media;
+    this.#mark = mark;
+  }
+
+  /** What can be written down by now; empty: nothing. */
+  push(bytes: Buffer): Buffer {
+    this.#kept += bytes.toString('latin1');
+    return this.#kept.length <= MAX_KEPT ? EMPTY : this.#written(false);
+  }
+
+  /** What has been kept. More may follow, where an answer comes before the body has ended. */
+  flush(): Buffer {
+    return this.#kept === '' ? EMPTY : this.#written(true);
+  }
+
+  #written(whole: boolean): Buffer {
+    const text = this.#inSecret ? this.#behindSecret(this.#kept) : this.#kept;
+    this.#kept = '';
+    if (text === '') return EMPTY;
+    const cut = whole ? text.length : this.#cut(text);
+    this.#kept = text.slice(cut);
+    const piece = text.slice(0, cut);
+    this.#inSecret = this.#endsInSecret(piece);
+    return Buffer.from(redactBody(piece, this.#media, this.#mark), 'latin1');
+  }
+
+  /** Where a name may begin that goes on in the next piece. */
+  #cut(text: string): number {
+    const from = text.length - MAX_NAME;
+    const at = text.lastIndexOf(isForm(this.#media) ? '&' : '"');
+    return at >= from ? at : text.length;
+  }
+
+  #endsInSecret(piece: string): boolean {
+    if (isForm(this.#media)) {
+      const pair = piece.slice(piece.lastIndexOf('&') + 1);
+      return pair.includes('=') && redactQuery(pair, this.#mark) !== pair;
+    }
+    if (mediaType(this.#media).startsWith('multipart/')) return false;
+    const [, name = ''] = OPEN_MEMBER.exec(piece) ?? [];
+    return isSecretName(name);
+  }
+
+  /** From behind the end of the secret on; empty: it goes on. */
+  #behindSecret(text: string): string {
+    const end = isForm(this.#media) ? text.indexOf('&') : (STRING_END.exec(text)?.[0].length ?? -1);
+    if (end < 0) return '';
+    this.#inSecret = false;
+    return text.slice(end);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+const OPEN_MEMBER = /"((?:[^"\\]|\\.){1,200})"\s*:\s*"(?:[^"\\]|\\.)*$/;
+const STRING_END = /^(?:[^"\\]|\\.)*"/s;

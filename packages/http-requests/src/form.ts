@@ -1,0 +1,100 @@
+/**
+ * Queries and forms. Owns: `application/x-www-form-urlencoded` as the URL Standard reads it, and `multipart/form-data` (RFC 7578). Does
+ * not: JSON.
+ */
+
+export type Pair = readonly [name: string, value: string];
+
+/** More names than any form has: beyond that nobody reads it. */
+const MAX_PAIRS = 10_000;
+
+/** Names and values, decoded; what is wrongly encoded stays as it is. Undefined: there are too many. */
+export function readQuery(query: string): readonly Pair[] | undefined {
+  if (query === '') return [];
+  const parts = query.split('&', MAX_PAIRS + 1);
+  if (parts.length > MAX_PAIRS) return undefined;
+  // Some servers part them by semicolons as well (Rack before 3, Python before 3.10): what they would see is there too.
+  const more = parts.flatMap((part) => (part.includes(';') ? part.split(';', MAX_PAIRS + 1) : []));
+  if (parts.length + more.length > MAX_PAIRS) return undefined;
+  return [...parts, ...more].flatMap((part): Pair[] => {
+    if (part === '') return [];
+    const at = part.indexOf('=');
+    return at < 0 ? [[unescaped(part), '']] : [[unescaped(part.slice(0, at)), unescaped(part.slice(at + 1))]];
+  });
+}
+
+function unescaped(text: string): string {
+  const spaced = text.replaceAll('+', ' ');
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}
+
+/** A part of a form with uploads. `value` is Latin-1 where it is no UTF-8. */
+export interface FormPart {
+  readonly name: string;
+  readonly filename?: string;
+  readonly value: string;
+}
+
+/** Why a form is not read: a phrase of which the body is the subject. */
+export class FormError extends Error {
+  override readonly name = 'FormError';
+}
+
+const MAX_PARTS = 1_000;
+/** The head of one part, in bytes. */
+const MAX_PART_HEAD_BYTES = 8 * 1024;
+
+/** @throws FormError for what servers would cut apart differently */
+export function readMultipart(media: string, body: Buffer): readonly FormPart[] {
+  const boundary = boundaryOf(media);
+  if (boundary === undefined) throw new FormError('is a form without a boundary');
+  const delimiter = Buffer.from(`--${boundary}`, 'latin1');
+  const parts: FormPart[] = [];
+  let at = body.indexOf(delimiter);
+  if (at !== 0) throw new FormError('does not begin with its first part');
+  for (;;) {
+    at += delimiter.length;
+    if (body.toString('latin1', at, at + 2) === '--') return parts;
+    if (body.toString('latin1', at, at + 2) !== '\r\n')
+      throw new FormError('has a part that does not begin with a line');
+    const next = body.indexOf(Buffer.concat([Buffer.from('\r\n'), delimiter]), at);
+    if (next < 0) throw new FormError('has a form that does not end');
+    if (parts.length === MAX_PARTS) throw new FormError(`is a form of more than ${MAX_PARTS} parts`);
+    parts.push(readPart(body.subarray(at + 2, next)));
+    at = next + 2;
+  }
+}
+
+function readPart(part: Buffer): FormPart {
+  const end = part.subarray(0, MAX_PART_HEAD_BYTES).indexOf('\r\n\r\n');
+  if (end < 0) throw new FormError('has a part without a head');
+  const head = part.toString('utf8', 0, end).split('\r\n');
+  const dispositions = head.filter((line) => /^content-disposition\s*:/i.test(line));
+  if (head.some((line) => /^[ \t]/.test(line))) throw new FormError('has a part with a folded header');
+  const [disposition] = dispositions;
+  if (dispositions.length !== 1 || disposition === undefined) throw new FormError('has a part without a name');
+  const name = parameter(disposition, 'name');
+  const filename = parameter(disposition, 'filename');
+  // RFC 5987 names beside plain ones are read by some servers and not by others (RFC 7578 section 4.2 forbids them).
+  if (/;\s*(?:file)?name\*/i.test(disposition)) throw new FormError('has a part with two names');
+  if (name === undefined) throw new FormError('has a part without a name');
+  return { name, ...(filename !== undefined && { filename }), value: part.toString('utf8', end + 4) };
+}
+
+function boundaryOf(media: string): string | undefined {
+  return parameter(media, 'boundary');
+}
+
+/** A parameter of a header value. @throws FormError where it is there twice */
+function parameter(value: string, name: string): string | undefined {
+  const found = [...value.matchAll(/;\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)].filter(
+    ([, one]) => one?.toLowerCase() === name,
+  );
+  if (found.length > 1) throw new FormError(`says "${name}" twice`);
+  const [, , quoted, plain] = found[0] ?? [];
+  return quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;
+}

@@ -1,0 +1,201 @@
+/**
+ * GraphQL in a request. Owns: which operations it asks for, and the root fields of each behind aliases and fragments. Does not: the
+ * schema of a server, which nobody here has.
+ */
+import type { Action, Effect } from '@sluice/contract';
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  parse,
+} from 'graphql';
+import type { Body } from './body.js';
+import type { Pair } from './form.js';
+import { isNamed } from './fold.js';
+import { type Json, membersNamed, textOf } from './json.js';
+
+export interface GraphqlOperation {
+  readonly type: 'query' | 'mutation' | 'subscription';
+  /** Empty without one. */
+  readonly name: string;
+  /** Names of fields of the root type, each once. */
+  readonly fields: readonly string[];
+}
+
+/** Why it cannot be told what a request asks for: a phrase of which the request is the subject. */
+export class GraphqlError extends Error {
+  override readonly name = 'GraphqlError';
+}
+
+/** What a request says beside its document. */
+interface Wish {
+  readonly document: string;
+  readonly operationName: string | undefined;
+}
+
+const MAX_TOKENS = 20_000;
+/** Requests that come as one list. */
+const MAX_BATCH = 100;
+const MAX_FIELDS = 1_000;
+
+/** Segments that a path of a GraphQL endpoint has, whatever a configuration says. */
+const ENDPOINTS: ReadonlySet<string> = new Set(['graphql', 'graphiql', 'gql']);
+
+/** Whether requests for this path are GraphQL: it says so itself, in whatever case and with whatever behind a semicolon. */
+export const looksLikeEndpoint = (segments: readonly string[]): boolean =>
+  segments.some((segment) => ENDPOINTS.has((segment.split(';', 1)[0] ?? '').toLowerCase()));
+
+/**
+ * The operations that a request asks for.
+ *
+ * @throws GraphqlError where that cannot be told; BodyUnread
+ */
+export function operationsOf(query: readonly Pair[], media: string, body: Body): readonly GraphqlOperation[] {
+  const inQuery = wishOfPairs(query);
+  const wishes = [...(inQuery ? [inQuery] : []), ...wishesOfBody(media, body)];
+  if (wishes.length === 0) throw new GraphqlError('has no GraphQL document');
+  // Servers take one of two, and which is for them to say.
+  if (inQuery && wishes.length > 1) throw new GraphqlError('has one GraphQL document in its query and one in its body');
+  return wishes.flatMap(operations);
+}
+
+function wishesOfBody(media: string, body: Body): readonly Wish[] {
+  if (media === 'application/graphql') {
+    if (body.body.type !== 'whole') return body.read.type === 'empty' ? [] : [];
+    return [{ document: Buffer.from(body.body.bytes).toString('utf8'), operationName: undefined }];
+  }
+  const { read } = body;
+  switch (read.type) {
+    case 'empty':
+      return [];
+    case 'json':
+      return wishesOfJson(read.value);
+    case 'form':
+      return onlyWish(wishOfPairs(read.pairs));
+    case 'multipart':
+      // The multipart request spec: the operations are JSON in a field of that name.
+      return wishOfParts(read.parts.map(({ name, value }): Pair => [name, value]));
+    default:
+      throw new GraphqlError(read.why);
+  }
+}
+
+const onlyWish = (wish: Wish | undefined): readonly Wish[] => (wish ? [wish] : []);
+
+function wishOfParts(pairs: readonly Pair[]): readonly Wish[] {
+  throw new GraphqlError(
+    pairs.some(([name]) => name === 'operations')
+      ? 'is a GraphQL request with uploads, which is not read here'
+      : 'has no GraphQL document',
+  );
+}
+
+function wishOfPairs(pairs: readonly Pair[]): Wish | undefined {
+  const values = (name: string): readonly string[] =>
+    pairs.flatMap(([one, value]) => (isNamed(one, name) ? [value] : []));
+  const documents = values('query');
+  const names = values('operationName');
+  if (documents.length > 1 || names.length > 1) throw new GraphqlError('names its GraphQL document twice');
+  if (documents[0] === undefined) {
+    if (values('extensions').length > 0) throw new GraphqlError(PERSISTED);
+    return undefined;
+  }
+  return { document: documents[0], operationName: names[0] };
+}
+
+const PERSISTED = 'names a document that the server has, which nobody has read here';
+
+function wishesOfJson(value: Json): readonly Wish[] {
+  if (value.type === 'array') {
+    if (value.items.length > MAX_BATCH) throw new GraphqlError(`asks for more than ${MAX_BATCH} operations at once`);
+    return value.items.flatMap(wishesOfJson);
+  }
+  if (value.type !== 'object') throw new GraphqlError('has no GraphQL document');
+  const documents = membersNamed(value.members, 'query');
+  const names = membersNamed(value.members, 'operationName');
+  if (documents.length > 1 || names.length > 1) throw new GraphqlError('names its GraphQL document twice');
+  const [document] = documents;
+  const [name] = names;
+  if (document?.type !== 'string')
+    throw new GraphqlError(document === undefined ? PERSISTED : 'has no GraphQL document');
+  const named = name?.type === 'string' ? textOf(name) : undefined;
+  return [{ document: document.text, operationName: named }];
+}
+
+function operations({ document, operationName }: Wish): readonly GraphqlOperation[] {
+  const parsed = parsedDocument(document);
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  const found: OperationDefinitionNode[] = [];
+  for (const one of parsed.definitions) {
+    if (one.kind === Kind.OPERATION_DEFINITION) found.push(one);
+    else if (one.kind !== Kind.FRAGMENT_DEFINITION) throw new GraphqlError('has definitions of a schema');
+    else if (fragments.has(one.name.value)) throw new GraphqlError('has two fragments of the same name');
+    else fragments.set(one.name.value, one);
+  }
+  if (found.length === 0) throw new GraphqlError('has no GraphQL operation');
+  // Where the name picks exactly one, the server runs that; in doubt all of them count.
+  const named = found.filter(({ name }) => name?.value === operationName);
+  const picked = operationName !== undefined && operationName !== '' && named.length === 1 ? named : found;
+  return picked.map((one) => ({
+    type: one.operation,
+    name: one.name?.value ?? '',
+    fields: [...rootFields(one.selectionSet, fragments)],
+  }));
+}
+
+function parsedDocument(document: string): DocumentNode {
+  try {
+    return parse(document, { noLocation: true, maxTokens: MAX_TOKENS });
+  } catch (error) {
+    // A RangeError is nesting that the parser's stack has no room for.
+    if (error instanceof RangeError) throw new GraphqlError('is nested too deep');
+    throw new GraphqlError('has a GraphQL document that does not parse');
+  }
+}
+
+/** Directives may leave a field out; that it may be there is what counts. */
+function rootFields(
+  root: SelectionSetNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+): ReadonlySet<string> {
+  const fields = new Set<string>();
+  const seen = new Set<string>();
+  const open: SelectionSetNode[] = [root];
+  for (let set = open.pop(); set; set = open.pop()) {
+    for (const one of set.selections) {
+      if (one.kind === Kind.FIELD) fields.add(one.name.value);
+      else if (one.kind === Kind.INLINE_FRAGMENT) open.push(one.selectionSet);
+      else {
+        const fragment = fragments.get(one.name.value);
+        if (!fragment) throw new GraphqlError('uses a fragment that it does not have');
+        if (!seen.has(one.name.value)) open.push(fragment.selectionSet);
+        seen.add(one.name.value);
+      }
+      if (fields.size > MAX_FIELDS) throw new GraphqlError(`asks for more than ${MAX_FIELDS} fields`);
+    }
+  }
+  return fields;
+}
+
+/** One action for each root field. */
+export function graphqlActions(operations: readonly GraphqlOperation[]): readonly Action[] {
+  return operations.flatMap(({ type, fields }, statement) =>
+    fields.map(
+      (field): Action => ({
+        statement,
+        depth: 0,
+        verb: type,
+        effects: effectsOf(type, field),
+        resources: [{ type: 'field', name: field, access: type === 'mutation' ? 'write' : 'read' }],
+        reasons: [],
+      }),
+    ),
+  );
+}
+
+function effectsOf(type: GraphqlOperation['type'], field: string): readonly Effect[] {
+  if (type !== 'mutation') return ['read'];
+  return /delete|remove|purge|destroy|erase|drop/i.test(field) ? ['destroy'] : ['write'];
+}

@@ -1,0 +1,17 @@
+/** Requests by HTTP as rules, approvers and the record see them: paths, queries, bodies, GraphQL, OpenAPI. Pure. */
+export { BodyRedactor } from './body-redactor.js';
+export { BodyUnread, BodyUnreadable, mediaType } from './body.js';
+export { type GraphqlOperation } from './graphql.js';
+export { type Json, stepsOf } from './json.js';
+export { type ShownBody, meaningOf, requestLine, requestText, shownBody } from './meaning.js';
+export { OpenApi } from './openapi.js';
+export { type PathMode, type ReadPath, type Template, compileTemplate } from './path.js';
+export {
+  type Mark,
+  markedWith,
+  redactHead,
+  redactHeaders,
+  redactQuery,
+} from './redact.js';
+export { type ReadRequest, type WrittenRequest, requestWritten } from './written.js';
+export { PLAIN_READING, type Reading, Request } from './request.js';

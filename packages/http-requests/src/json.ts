@@ -1,0 +1,215 @@
+/**
+ * JSON as rules may rely on it: what two parsers could read differently is no JSON here. Owns: a strict reader (RFC 8259) that keeps
+ * numbers as they are written. Does not: change anything.
+ */
+
+import { isNamed } from './fold.js';
+
+/** A value as it is written: numbers keep their digits. */
+export type Json =
+  | { readonly type: 'string'; readonly text: string }
+  /** A number, `true`, `false` or `null`, as written. */
+  | { readonly type: 'plain'; readonly text: string }
+  | { readonly type: 'array'; readonly items: readonly Json[] }
+  | { readonly type: 'object'; readonly members: ReadonlyMap<string, Json> };
+
+/** Why it is not read: a phrase of which the body is the subject. */
+export class JsonError extends Error {
+  override readonly name = 'JsonError';
+}
+
+/** Arrays and objects within each other. */
+const MAX_DEPTH = 200;
+
+/** @throws JsonError for what is no JSON, a name that an object has twice, and too deep nesting */
+export function readJson(text: string): Json {
+  return new Reader(text).document();
+}
+
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+/** A run of a string up to what ends or escapes it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are not allowed in strings
+const RUN = /[^"\\\u0000-\u001f]*/y;
+const BLANK = /[ \t\n\r]*/y;
+
+class Reader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  document(): Json {
+    this.#blank();
+    const value = this.#value(0);
+    this.#blank();
+    if (this.#at < this.#text.length) throw new JsonError('has something behind its JSON value');
+    return value;
+  }
+
+  #value(depth: number): Json {
+    const sign = this.#text[this.#at];
+    if (sign === '"') return { type: 'string', text: this.#string() };
+    if (sign === '{') return this.#object(depth + 1);
+    if (sign === '[') return this.#array(depth + 1);
+    for (const word of ['true', 'false', 'null']) {
+      if (!this.#text.startsWith(word, this.#at)) continue;
+      this.#at += word.length;
+      return { type: 'plain', text: word };
+    }
+    const number = this.#take(NUMBER);
+    if (number === '') throw new JsonError('is no JSON');
+    return { type: 'plain', text: number };
+  }
+
+  #object(depth: number): Json {
+    this.#deeper(depth);
+    const members = new Map<string, Json>();
+    this.#blank();
+    if (this.#skip('}')) return { type: 'object', members };
+    do {
+      this.#blank();
+      if (this.#text[this.#at] !== '"') throw new JsonError('is no JSON');
+      const name = this.#string();
+      if (members.has(name)) throw new JsonError('has an object with the same name twice');
+      this.#blank();
+      this.#expect(':');
+      this.#blank();
+      members.set(name, this.#value(depth));
+      this.#blank();
+    } while (this.#skip(','));
+    this.#expect('}');
+    return { type: 'object', members };
+  }
+
+  #array(depth: number): Json {
+    this.#deeper(depth);
+    const items: Json[] = [];
+    this.#blank();
+    if (this.#skip(']')) return { type: 'array', items };
+    do {
+      this.#blank();
+      items.push(this.#value(depth));
+      this.#blank();
+    } while (this.#skip(','));
+    this.#expect(']');
+    return { type: 'array', items };
+  }
+
+  #string(): string {
+    this.#at++;
+    let text = '';
+    for (;;) {
+      text += this.#take(RUN);
+      const sign = this.#text[this.#at++];
+      if (sign === '"') return text;
+      if (sign !== '\\') throw new JsonError('is no JSON');
+      text += this.#escaped();
+    }
+  }
+
+  #escaped(): string {
+    const sign = this.#text[this.#at++] ?? '';
+    const plain = ESCAPES[sign];
+    if (plain !== undefined) return plain;
+    const digits = sign === 'u' ? this.#text.slice(this.#at, this.#at + 4) : '';
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw new JsonError('is no JSON');
+    this.#at += 4;
+    return String.fromCharCode(Number.parseInt(digits, 16));
+  }
+
+  #deeper(depth: number): void {
+    this.#at++;
+    if (depth > MAX_DEPTH) throw new JsonError(`is nested more than ${MAX_DEPTH} deep`);
+  }
+
+  #blank(): void {
+    this.#take(BLANK);
+  }
+
+  #take(pattern: RegExp): string {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0] ?? '';
+    this.#at += found.length;
+    return found;
+  }
+
+  #skip(sign: string): boolean {
+    if (this.#text[this.#at] !== sign) return false;
+    this.#at++;
+    return true;
+  }
+
+  #expect(sign: string): void {
+    if (!this.#skip(sign)) throw new JsonError('is no JSON');
+  }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+};
+
+/**
+ * Every value that a JSON pointer (RFC 6901) leads to; `*` as a whole step stands for every member of an array or object.
+ *
+ * @throws TypeError for what is no pointer
+ */
+export function valuesAt(value: Json, pointer: string): readonly Json[] {
+  let at: readonly Json[] = [value];
+  for (const step of stepsOf(pointer)) at = at.flatMap((one) => inside(one, step));
+  return at;
+}
+
+/** @throws TypeError */
+export function stepsOf(pointer: string): readonly string[] {
+  if (pointer === '') return [];
+  if (!pointer.startsWith('/')) throw new TypeError('a JSON pointer is empty or begins with a slash');
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function inside(value: Json, step: string): readonly Json[] {
+  if (value.type === 'array') {
+    if (step === '*') return value.items;
+    const item = /^(?:0|[1-9][0-9]*)$/.test(step) ? value.items[Number(step)] : undefined;
+    return item ? [item] : [];
+  }
+  if (value.type !== 'object') return [];
+  if (step === '*') return [...value.members.values()];
+  return membersNamed(value.members, step);
+}
+
+/** Also those whose name differs in case alone: there may be several, and which of them counts is for the server to say. */
+export function membersNamed(members: ReadonlyMap<string, Json>, wanted: string): readonly Json[] {
+  const found: Json[] = [];
+  for (const [name, member] of members) if (isNamed(name, wanted)) found.push(member);
+  return found;
+}
+
+/** As text: of a string what it says, of anything else how it is written in JSON without blanks. */
+export function textOf(value: Json): string {
+  return value.type === 'string' ? value.text : written(value);
+}
+
+function written(value: Json): string {
+  switch (value.type) {
+    case 'string':
+      return JSON.stringify(value.text);
+    case 'plain':
+      return value.text;
+    case 'array':
+      return `[${value.items.map(written).join(',')}]`;
+    default:
+      return `{${[...value.members].map(([name, one]) => `${JSON.stringify(name)}:${written(one)}`).join(',')}}`;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * What makes two requests the same one: an approval of the first lets the second through. Owns: which headers carry meaning, and
+ * what people are shown of a request. Does not: keep either.
+ */
+import { hash } from 'node:crypto';
+import { isUtf8 } from 'node:buffer';
+import type { Header, HttpCommand } from '@sluice/contract';
+import { isForm, mediaType } from './body.js';
+import { type Mark, isSecretName, redactHeaders, redactQuery } from './redact.js';
+
+/** Headers that differ each time that a program sends the same request, or say how it is sent. All others count. */
+const PASSING: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'baggage',
+  'connection',
+  'content-length',
+  'date',
+  'expect',
+  'host',
+  'keep-alive',
+  'prefer',
+  'priority',
+  'sentry-trace',
+  'te',
+  'trailer',
+  'traceparent',
+  'tracestate',
+  'transfer-encoding',
+  'user-agent',
+  'x-amzn-trace-id',
+  'x-cloud-trace-context',
+  'x-correlation-id',
+  'x-request-id',
+  'b3',
+]);
+const PASSING_PREFIXES = ['x-b3-', 'x-datadog-', 'x-stainless-', 'sec-ch-', 'elastic-apm-'];
+
+const carriesMeaning = ([name]: Header): boolean => {
+  const lower = name.toLowerCase();
+  return !PASSING.has(lower) && !PASSING_PREFIXES.some((prefix) => lower.startsWith(prefix));
+};
+
+/** All of a request that an approval is bound to, without its id: as JSON, so that nothing runs into anything else. */
+export function meaningOf({ method, host, path, query, headers, body, upgrade = '' }: HttpCommand): unknown {
+  const meant = headers.filter(carriesMeaning).map(([name, value]) => [name.toLowerCase(), value]);
+  return ['request', method, host, path, query, meant, bodyMeaning(body), upgrade];
+}
+
+const bodyMeaning = (body: HttpCommand['body']): unknown => {
+  if (body.type === 'none') return 'none';
+  return body.type === 'whole' ? ['whole', hash('sha256', body.bytes, 'hex')] : ['unseen', body.media];
+};
+
+/** A body as it is written down. */
+export interface ShownBody {
+  readonly media: string;
+  /** Bytes behind every coding; undefined where that is not known before it has passed. */
+  readonly bytes: number | undefined;
+  readonly sha256?: string;
+  /** Its beginning, without secrets; absent where it passed without having been read. */
+  readonly text?: string;
+  /** The same where it is no text. */
+  readonly base64?: string;
+  /** Not all of it is there. */
+  readonly cut?: true;
+}
+
+/** `most`: bytes that are shown. */
+export function shownBody(body: HttpCommand['body'], most: number, mark: Mark): ShownBody | undefined {
+  if (body.type === 'none') return undefined;
+  if (body.type === 'stream') return { media: body.media, bytes: body.length };
+  const all = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.length);
+  const start = all.subarray(0, most);
+  const cut = start.length < all.length;
+  const known = {
+    media: body.media,
+    bytes: all.length,
+    sha256: hash('sha256', all, 'hex'),
+    ...(cut && { cut: true as const }),
+  };
+  if (!isUtf8(all)) return { ...known, base64: start.toString('base64') };
+  // A character that is cut in two would stand there as another one.
+  const text = start.toString('utf8').replace(/\ufffd$/, '');
+  return { ...known, text: redactBody(text, body.media, mark) };
+}
+
+/** Values of fields with secret names: of a form, and of strings in JSON. */
+export function redactBody(text: string, media: string, mark: Mark): string {
+  if (isForm(media)) return redactQuery(text, mark);
+  if (mediaType(media).startsWith('multipart/')) return text;
+  return text.replaceAll(MEMBER, (all, name: string, colon: string, value: string) =>
+    isSecretName(name) && value !== '' ? `"${name}"${colon}"${mark(value)}"` : all,
+  );
+}
+
+/** A member of an object whose value is a string; also one that a cut has left open. */
+const MEMBER = /"((?:[^"\\]|\\.){1,200})"(\s*:\s*)"((?:[^"\\]|\\.)*)(?:"|$)/g;
+
+/** Method, address without secrets. */
+export const requestLine = ({ method, path, query }: HttpCommand, mark: Mark): string =>
+  `${method} ${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
+
+/** Characters of a body that approvers see. */
+const MAX_SHOWN_BODY_BYTES = 16 * 1024;
+
+/** What people release: the whole request, without secrets. */
+export function requestText(command: HttpCommand, mark: Mark): string {
+  const { method, host, path, query, body } = command;
+  const first = `${method} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
+  const headers = redactHeaders(command.headers.filter(carriesMeaning), mark).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const shown = shownBody(body, MAX_SHOWN_BODY_BYTES, mark);
+  const lines = [first, ...headers];
+  if (!shown) return lines.join('\n');
+  if (shown.text === undefined && shown.base64 === undefined)
+    return [...lines, '', '(a body that nobody has seen)'].join('\n');
+  const rest = shown.cut ? [`(${shown.bytes?.toLocaleString('en')} bytes in all)`] : [];
+  return [...lines, '', shown.text ?? shown.base64 ?? '', ...rest].join('\n');
+}

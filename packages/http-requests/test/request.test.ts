@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import { BodyRedactor } from '../src/body-redactor.js';
+import { OpenApi } from '../src/openapi.js';
+import { compileTemplate, readPath } from '../src/path.js';
+import { isSecretHeader, isSecretName, markedWith, redactHead, redactQuery } from '../src/redact.js';
+import { PLAIN_READING, Request } from '../src/request.js';
+import { requestWritten } from '../src/written.js';
+
+const request = (path: string, more: object = {}, reading = PLAIN_READING): Request =>
+  requestWritten({ path, ...more }, reading).request;
+const forbidden = (path: string, more: object = {}): string | undefined => request(path, more).facts().forbidden;
+
+describe('a path', () => {
+  test('is decoded once', () => {
+    expect(readPath('/a%20b/%C3%A9')).toEqual({ path: '/a b/é', segments: ['a b', 'é'] });
+  });
+
+  test.each([
+    '//a',
+    '/a//b',
+    '/./a',
+    '/a/..',
+    '/a/%2e%2e/b',
+    '/a%2fb',
+    '/a%5cb',
+    '/a\\b',
+    '/%252e',
+    '/%2561',
+    '/a;x/..;y/b',
+    '/%00',
+    '/%0a',
+    '/%ff',
+    '/%',
+  ])('is refused where servers differ: %s', (path) => expect(readPath(path).fault).toBeDefined());
+
+  test('left to the target is refused for what nobody means, and read in both ways by templates', () => {
+    expect(readPath('/a%2fb', 'raw').fault).toBeUndefined();
+    expect(readPath('/a%00', 'raw').fault).toBeDefined();
+    const raw = { ...PLAIN_READING, paths: 'raw' } as const;
+    const admin = compileTemplate('/admin/**');
+    for (const path of ['/admin/x', '/x/..%2fadmin/x', '/x/../admin/x', '//admin', '/x/..%5cadmin', '/x/..;a/admin'])
+      expect(request(path, {}, raw).parameters(admin), path).toBeDefined();
+    expect(request('/group%2Fadmin', {}, raw).parameters(admin)).toBeUndefined();
+    expect(request('/group%2Fadmin', {}, raw).segments).toEqual(['group/admin']);
+  });
+
+  test('gives parameters, whatever its case and end', () => {
+    const users = compileTemplate('/users/{id}/keys');
+    for (const path of ['/users/7/keys', '/Users/7/KEYS/', '/users/7;v=1/keys'])
+      expect(request(path).parameters(users)).toEqual({ id: '7' });
+    expect(request('/users/7').parameters(users)).toBeUndefined();
+    expect(request('/users//keys').parameters(users)).toBeUndefined();
+    expect(() => compileTemplate('users')).toThrow(/begins with a slash/);
+    expect(() => compileTemplate('/a/{b')).toThrow(/whole segments/);
+  });
+});
+
+describe('another method than it is', () => {
+  test.each([
+    ['header', { method: 'POST', headers: ['X-HTTP-Method-Override: DELETE'] }],
+    ['form', { method: 'POST', body: '_method=delete' }],
+    ['query, behind a semicolon', { method: 'POST', path: '/a?x=1;_method=delete' }],
+    [
+      'a form in letters of another charset',
+      {
+        method: 'POST',
+        headers: ['Content-Type: application/x-www-form-urlencoded; charset=ibm037'],
+        body: '%6D%94%85%A3%88%96%84=x',
+      },
+    ],
+    [
+      'a form that is cut apart in several ways',
+      { method: 'POST', headers: ['Content-Type: multipart/form-data; boundary=x'], body: 'y--x' },
+    ],
+    ['JSON that is none', { method: 'POST', headers: ['Content-Type: application/json'], body: "{'_method':'x'}" }],
+    ['JSON, escaped', { method: 'POST', headers: ['Content-Type: application/json'], body: '{"\\u005fmethod":"x"}' }],
+  ])('by %s is refused', (_, more: object) => expect(forbidden('/a', more)).toMatch(/another method/));
+
+  test('and a body that is said to be two things', () => {
+    const headers = ['Content-Type: text/plain', 'content-type: application/x-www-form-urlencoded'];
+    expect(forbidden('/a', { method: 'POST', headers, body: 'a=b' })).toMatch(/twice/);
+  });
+
+  test('in an upload that is not read is not seen, where the connection says so', () => {
+    const head = { method: 'POST', host: 'h', path: '/a', query: '', headers: [] };
+    const upload = { type: 'stream', media: 'multipart/form-data; boundary=x', length: 9 } as const;
+    expect(() => new Request(head, upload).facts()).toThrow(/has not been read/);
+    expect(new Request(head, upload, '', { ...PLAIN_READING, uploads: 'stream' }).facts().forbidden).toBeUndefined();
+  });
+});
+
+test('what a request would do follows its method, and what it switches to', () => {
+  const effects = (method: string): readonly string[] | undefined =>
+    request('/a', { method }).facts().actions[0]?.effects;
+  expect(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'].map(effects)).toEqual([
+    ['read'],
+    ['read'],
+    ['read'],
+    ['write'],
+    ['write'],
+    ['write'],
+    ['destroy'],
+  ]);
+  expect(effects('PROPFIND')).toEqual(['unknown']);
+  expect(request('/a', { upgrade: 'websocket' }).facts().actions[0]).toMatchObject({
+    verb: 'websocket',
+    effects: ['read', 'write'],
+  });
+  expect(forbidden('/a', { method: 'TRACE' })).toMatch(/do not pass/);
+});
+
+test('a value of a body is found however it is spelled, and several are no one value', () => {
+  const json = (body: string): Request => request('/a', { headers: ['Content-Type: application/json'], body });
+  expect(json('{"r\\u006fle":"\\u0061"}').bodyValue('/role')).toBe('a');
+  expect(json('{"a":{"b":[1,2.50]}}').bodyValues('/a/b/*')).toEqual(['1', '2.50']);
+  expect(() => json('{"a":1,"a":2}').bodyValue('/a')).toThrow(/same name twice/);
+  expect(() => json('{"a":1,"A":2}').bodyValue('/a')).toThrow(/2 of them/);
+  expect(() => json('{"a":1} x').bodyValue('/a')).toThrow(/behind its JSON/);
+  const form = request('/a', { body: 'user%5Brole%5D=x&b.c=y&d[]=z' });
+  expect([form.bodyValue('/user/role'), form.bodyValue('/b/c'), form.bodyValue('/d')]).toEqual(['x', 'y', 'z']);
+});
+
+test('an OpenAPI document names operations', () => {
+  const spec = new OpenApi({
+    openapi: '3.1.0',
+    paths: {
+      '/users/{id}': { get: { operationId: 'getUser' }, delete: {} },
+      '/users/me': { get: { operationId: 'me' } },
+    },
+  });
+  const operation = (path: string, method = 'GET'): string =>
+    request(path, { method }, { ...PLAIN_READING, spec }).operation;
+  expect([operation('/users/7'), operation('/users/me'), operation('/users/7', 'DELETE'), operation('/x')]).toEqual([
+    'getUser',
+    'me',
+    'DELETE /users/{id}',
+    '',
+  ]);
+});
+
+describe('secrets by name', () => {
+  const mark = markedWith(Buffer.from('key'));
+
+  test.each([
+    ['application/json', (at: number) => `{"a":"${'x'.repeat(at)}","password":"hunter2 and, \\" more","b":"kept"}`],
+    ['application/x-www-form-urlencoded', (at: number) => `a=${'x'.repeat(at)}&pass%77ord=hunter2&b=kept`],
+  ])('are out of a body of %s that passes in pieces, wherever it is cut', (media, body) => {
+    for (let at = 65_480; at < 65_540; at++) {
+      const redactor = new BodyRedactor(media, mark);
+      const bytes = Buffer.from(body(at));
+      const pieces: Buffer[] = [];
+      for (let from = 0; from < bytes.length; from += 997) pieces.push(redactor.push(bytes.subarray(from, from + 997)));
+      const text = Buffer.concat([...pieces, redactor.flush()]).toString();
+      expect(text, String(at)).not.toMatch(/hunter|ter2|more/);
+      expect(text.length).toBeGreaterThan(at);
+      expect(text).toContain('kept');
+    }
+  });
+
+  test('a secret that is longer than what is kept is left out whole', () => {
+    const redactor = new BodyRedactor('application/json', mark);
+    const bytes = Buffer.from(`{"token":"${'s'.repeat(300_000)}","b":"kept"}`);
+    const pieces: Buffer[] = [];
+    for (let from = 0; from < bytes.length; from += 10_000)
+      pieces.push(redactor.push(bytes.subarray(from, from + 10_000)));
+    const text = Buffer.concat([...pieces, redactor.flush()]).toString();
+    expect(text).not.toContain('sss');
+    expect(text).toContain('"b":"kept"');
+  });
+
+  test.each(['access_token', 'apiKey', 'api-key', 'client_secret', 'password', 'X-Auth-Token', 'sig', 'sessionId'])(
+    '%s is one',
+    (name) => expect(isSecretName(name)).toBe(true),
+  );
+  test.each(['author', 'tokens_used', 'passwords_changed', 'design', 'sigma', 'keyboard', 'page_count'])(
+    '%s is none',
+    (name) => expect(isSecretName(name)).toBe(false),
+  );
+
+  test('are out of queries, heads and addresses in them, and equal ones look the same', () => {
+    expect(redactQuery('a=1&access%5Ftoken=x&token=x', mark)).toMatch(
+      /^a=1&access%5Ftoken=(\[secret \w{8}\])&token=\1$/,
+    );
+    const head = redactHead(
+      'HTTP/1.1 302 Found\r\nSet-Cookie: s=1\r\nLocation: /cb?code=1&token=x#id_token=y\r\nServer: x',
+      mark,
+    );
+    expect(head).not.toMatch(/s=1|token=x|id_token=y/);
+    expect(head).toContain('code=1');
+    expect(head).toContain('Server: x');
+    expect(isSecretHeader('COOKIE')).toBe(true);
+  });
+});

@@ -1,0 +1,215 @@
+/**
+ * An answer on its way from the target to the client. Owns: which of its headers pass, its content coding and editor, how its
+ * body is framed for the client, and its record. Does not: know the connections it comes from and goes to.
+ */
+import { type BodyEditor, type Header, type HttpEdits, type HttpTarget, Unmasked } from '@sluice/contract';
+import { phraseOf } from './status.js';
+import { Decoder, codingOf } from './coding.js';
+import { HttpError } from './errors.js';
+import { writeHead } from './h1/head.js';
+import { isHopByHop, lower, namedInConnection } from './headers.js';
+import { routed } from './location.js';
+import type { AnswerHead, ClientSide } from './ports.js';
+import type { Recorder } from './recorder.js';
+
+export interface AnswerPort {
+  readonly client: ClientSide;
+  readonly record: Recorder;
+  readonly edit: HttpEdits['answer'];
+  readonly target: HttpTarget;
+  readonly prefix: string;
+  readonly method: string;
+  /** Whether bytes of the answer are useful now. */
+  wantAnswer(wanted: boolean): void;
+  /** Tells whoever runs the gateway what is no fault of either side. */
+  broke(reason: string): void;
+  /** The client has it all. */
+  complete(): void;
+  /** It must not pass, or not further. */
+  failed(message: string): void;
+}
+
+/** Names ways to the service that do not lead through the gateway. */
+const NOT_FOR_CLIENTS = new Set(['alt-svc', 'proxy-status']);
+/** So begin the names of headers that the gateway writes: by these a client knows that it has spoken. */
+const OURS = 'sluice-';
+/** True of a body as it was, and no more once a coding is gone or bytes have changed. */
+const OF_THE_BYTES = new Set([
+  'content-length',
+  'content-encoding',
+  'content-md5',
+  'digest',
+  'content-digest',
+  'accept-ranges',
+]);
+
+export class AnswerRelay {
+  readonly #port: AnswerPort;
+  #editor: BodyEditor | undefined;
+  /** Running while the editor keeps bytes back. */
+  #patience: NodeJS.Timeout | undefined;
+  #decoder: Decoder | undefined;
+  #trailers: readonly Header[] = [];
+  #status = 0;
+  /** The head has gone to the client: what comes now can only be cut off. */
+  begun = false;
+  #over = false;
+
+  constructor(port: AnswerPort) {
+    this.#port = port;
+  }
+
+  get status(): string {
+    return `${this.#status} ${phraseOf(this.#status)}`.trimEnd();
+  }
+
+  informational(status: number, headers: readonly Header[]): void {
+    this.#guard(() => {
+      const passed = this.#port.edit?.(status, this.#passable(headers)).headers ?? this.#passable(headers);
+      this.#port.client.informational(status, passed);
+    });
+  }
+
+  /** @returns the head as the client may have it; undefined when nothing of the answer may pass */
+  head(answer: AnswerHead): void {
+    this.#guard(() => {
+      const { client, record } = this.#port;
+      const edited = this.#edited(answer);
+      this.#status = answer.status;
+      record.head(writeHead(`HTTP/1.1 ${answer.status} ${answer.reason}`.trimEnd(), edited.headers));
+      record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
+      this.begun = true;
+      client.head(edited);
+    });
+  }
+
+  /** The head of 101 as the client may have it, whose bytes go on by themselves. Throws `Unmasked`. */
+  switched(answer: AnswerHead): { readonly head: AnswerHead; readonly editor: BodyEditor | undefined } {
+    const { edit, record } = this.#port;
+    const headers = this.#passable(answer.headers);
+    const edited = edit?.(answer.status, headers);
+    const head = { ...answer, headers: edited?.headers ?? headers };
+    this.#status = answer.status;
+    record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
+    this.begun = true;
+    return { head, editor: edited?.body };
+  }
+
+  data(bytes: Buffer): void {
+    if (this.#over) return;
+    if (!this.#decoder) this.#decoded(bytes);
+    else if (!this.#decoder.push(bytes)) this.#port.wantAnswer(false);
+  }
+
+  end(trailers: readonly Header[]): void {
+    if (this.#over) return;
+    this.#trailers = trailers;
+    if (this.#decoder) this.#decoder.end();
+    else this.#ended();
+  }
+
+  clientDrained(): void {
+    if (this.#decoder) this.#decoder.want(true);
+    else this.#port.wantAnswer(true);
+  }
+
+  /** Nothing more of it passes. */
+  stop(): void {
+    this.#over = true;
+    this.#decoder?.stop();
+    clearTimeout(this.#patience);
+  }
+
+  #edited(answer: AnswerHead): AnswerHead {
+    const headers = this.#passable(answer.headers);
+    const edited = this.#port.edit?.(answer.status, headers);
+    const passed = edited?.headers ?? headers;
+    const editor = edited?.body;
+    if (!editor || answer.framing.type === 'none') return { ...answer, headers: passed };
+    const coding = codingOf(answer.headers);
+    this.#editor = editor;
+    if (!coding && editor.keepsLength) return { ...answer, headers: passed };
+    if (coding) this.#decoder = new Decoder(coding, this.#sink);
+    const rest = passed.filter(([name]) => !OF_THE_BYTES.has(lower(name)));
+    return { ...answer, headers: rest.map(weakened), framing: { type: 'chunked' } };
+  }
+
+  /** Without what belongs to the connection to the target. */
+  #passable(headers: readonly Header[]): readonly Header[] {
+    const { target, prefix } = this.#port;
+    const named = namedInConnection(headers);
+    const passed = headers.filter(([name]) => {
+      const lowerName = lower(name);
+      return !isHopByHop(lowerName, named) && !NOT_FOR_CLIENTS.has(lowerName) && !lowerName.startsWith(OURS);
+    });
+    return routed(passed, target, prefix);
+  }
+
+  readonly #sink = {
+    data: (bytes: Buffer): void => this.#decoded(bytes),
+    end: (): void => this.#ended(),
+    failed: (message: string): void => this.#failed(`the target's answer is cut off: ${message}`),
+    room: (): void => this.#port.wantAnswer(true),
+  };
+
+  /** Bytes behind every content coding. */
+  #decoded(bytes: Buffer): void {
+    const editor = this.#editor;
+    if (!editor) return this.#guard(() => this.#deliver(bytes));
+    this.#guard(() => this.#deliver(editor.push(bytes)));
+    if (editor.held === 0) clearTimeout(this.#patience);
+    else if (!this.#over) this.#release(editor);
+  }
+
+  /** What the editor keeps goes on by itself when nothing follows it. */
+  #release(editor: BodyEditor): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.patience).unref();
+  }
+
+  #deliver(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const { client, record } = this.#port;
+    record.body('out', bytes);
+    if (client.data(bytes)) return;
+    this.#port.wantAnswer(false);
+    this.#decoder?.want(false);
+  }
+
+  #ended(): void {
+    clearTimeout(this.#patience);
+    this.#guard(() => {
+      if (this.#editor) this.#deliver(this.#editor.end());
+      const trailers = this.#editor?.trailers?.(this.#trailers) ?? this.#trailers;
+      if (trailers.length > 0)
+        this.#port.record.head(Buffer.from(trailers.map((one) => `${one.join(': ')}\r\n`).join(''), 'latin1'));
+      this.#over = true;
+      this.#port.client.end(trailers);
+      this.#port.complete();
+    });
+  }
+
+  /** Whatever goes wrong while an answer is edited keeps it back. */
+  #guard(act: () => void): void {
+    if (this.#over) return;
+    try {
+      act();
+    } catch (error) {
+      const known = error instanceof Unmasked || error instanceof HttpError;
+      if (!known) this.#port.broke(`an answer failed: ${String(error)}`);
+      this.#failed(known ? error.message : 'the gateway could not pass the answer on');
+    }
+  }
+
+  #failed(message: string): void {
+    if (this.#over) return;
+    this.stop();
+    this.#port.failed(message);
+  }
+}
+
+/** A validator of changed bytes is no strong one any more (RFC 9110 section 8.8.3). */
+const weakened = (header: Header): Header => {
+  const [name, value] = header;
+  return lower(name) === 'etag' && value.startsWith('"') ? [name, `W/${value}`] : header;
+};

@@ -1,0 +1,344 @@
+/**
+ * One request from its route to the verdict on it, the same for HTTP/1.1 and HTTP/2. Owns: who sends it, which of its body is read
+ * first, what the gate says, and the refusal where it says no. Does not: frame anything, or carry it out (transfer.ts).
+ */
+import type {
+  Allow,
+  Answer,
+  Deny,
+  Ending,
+  Entrance,
+  Gate,
+  Header,
+  HttpBody,
+  HttpCommand,
+  HttpHead,
+  HttpProof,
+  Patience,
+  Refusal,
+  Visit,
+} from '@sluice/contract';
+import { codingOf, decodeWhole } from './coding.js';
+import { HttpError } from './errors.js';
+import { valueOf } from './headers.js';
+import { checkOrigin, isAmbient } from './origin.js';
+import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
+import { Pool } from './pool.js';
+import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
+import { type Preference, readPreference } from './preference.js';
+import { readProofs } from './proof.js';
+import { Recorder } from './recorder.js';
+import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
+import { goingOn, hostName, isEmpty, pathOf } from './request.js';
+import { Transfer } from './transfer.js';
+import { checkWebSocket } from './websocket/handshake.js';
+
+/** How long no byte may come of a body that is read before the verdict, in milliseconds. */
+const BODY_MS = 60_000;
+
+/** Whatever goes wrong while a request is judged is a no. */
+const UNJUDGED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This request could not be judged, so it was not sent on.',
+};
+
+type State =
+  /** Who sends it is not known yet. */
+  | { readonly type: 'entering' }
+  /** Its body is read before it is judged. */
+  | { readonly type: 'collecting'; readonly visit: Visit; readonly head: HttpHead }
+  | { readonly type: 'asking' }
+  /** It may pass. */
+  | { readonly type: 'allowed'; readonly transfer: Transfer }
+  /** For a path of the gateway's own. */
+  | { readonly type: 'own'; readonly own: OwnExchange }
+  | { readonly type: 'over' };
+
+/** Where a request came in. */
+export interface Listener {
+  readonly gate: Gate;
+  readonly entrance: Entrance;
+  /** Requests of this connection to paths of the gateway's own. */
+  readonly own: Set<OwnExchange>;
+}
+
+export class Exchange implements ExchangeEvents {
+  readonly #listener: Listener;
+  readonly #client: ClientSide;
+  readonly #request: IncomingRequest;
+  #state: State = { type: 'entering' };
+  /** Of the route, and cut off the path. */
+  #prefix = '';
+  #leavePool: (() => void) | undefined;
+  /** Aborted when the client no longer waits. Made when somebody asks for it. */
+  #waiting: AbortController | undefined;
+  #preference: Preference = { within: 0, async: false };
+  /** What was read of the body before the verdict. */
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  /** Running while the body is read. */
+  #deadline: NodeJS.Timeout | undefined;
+  #bodyEnded: boolean;
+  #trailers: readonly Header[] = [];
+
+  constructor(listener: Listener, client: ClientSide, request: IncomingRequest) {
+    this.#listener = listener;
+    this.#client = client;
+    this.#request = request;
+    this.#bodyEnded = isEmpty(request);
+  }
+
+  start(): void {
+    this.#guard(() => {
+      const { entrance } = this.#listener;
+      const path = pathOf(this.#request);
+      const proofs = readProofs(this.#request.headers, path, this.#client.certificate);
+      if (isOwn(path)) {
+        return this.#startOwn(path, proofs);
+      }
+      const route = entrance.route(hostName(this.#request.host), path.path);
+      this.#prefix = route?.prefix ?? '';
+      this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
+    });
+  }
+
+  #startOwn(path: RequestPath, proofs: readonly HttpProof[]): void {
+    const { entrance, own: others } = this.#listener;
+    if (others.size >= MAX_OWN_AT_ONCE)
+      throw new HttpError(429, 'too many requests to paths of the gateway are at work on this connection');
+    const over = (): void => void others.delete(own);
+    const own = new OwnExchange({ entrance, client: this.#client, request: this.#request, path, proofs, over });
+    others.add(own);
+    this.#state = { type: 'own', own };
+    own.start();
+  }
+
+  requestData(bytes: Buffer): void {
+    this.#guard(() => this.#requestData(bytes));
+  }
+
+  requestEnd(trailers: readonly Header[]): void {
+    this.#guard(() => this.#requestEnd(trailers));
+  }
+
+  #requestData(bytes: Buffer): void {
+    const state = this.#state;
+    if (state.type === 'allowed') return state.transfer.requestData(bytes);
+    if (state.type === 'own') return state.own.requestData(bytes);
+    if (state.type === 'over') return;
+    this.#kept.push(bytes);
+    this.#keptBytes += bytes.length;
+    if (state.type !== 'collecting') return this.#client.wantBody(false);
+    this.#deadline?.refresh();
+    if (this.#keptBytes > state.visit.gate.limits.message) this.#collected(state.visit, state.head);
+  }
+
+  #requestEnd(trailers: readonly Header[]): void {
+    const state = this.#state;
+    if (state.type === 'allowed') return state.transfer.requestEnd(trailers);
+    if (state.type === 'own') return state.own.requestEnd();
+    this.#bodyEnded = true;
+    this.#trailers = trailers;
+    if (state.type === 'collecting') this.#collected(state.visit, state.head);
+  }
+
+  requestFailed(status: number, message: string): void {
+    const state = this.#state;
+    if (state.type === 'allowed') state.transfer.requestFailed(status, message);
+    else if (state.type === 'own') state.own.failed(status, capital(message));
+    else if (state.type !== 'over') this.#refuse({ status, code: 'bad-request', message: capital(message) });
+  }
+
+  clientDrained(): void {
+    if (this.#state.type === 'allowed') this.#state.transfer.clientDrained();
+  }
+
+  clientEnded(): void {
+    if (this.#state.type === 'asking') this.#waiting?.abort('gone');
+  }
+
+  clientGone(): void {
+    this.#waiting?.abort('gone');
+    const state = this.#state;
+    this.#over();
+    if (state.type === 'allowed') state.transfer.clientGone();
+    else if (state.type === 'own') state.own.stop();
+  }
+
+  #entered(entered: Visit | Refusal, path: RequestPath): void {
+    if (this.#state.type === 'over') return;
+    if ('reason' in entered) return this.#refuse(notEntered(entered));
+    this.#leavePool = Pool.of(entered).join((ending) => this.#visitEnded(ending));
+    const { signal } = entered.gate;
+    if (signal.aborted) return this.#visitEnded(signal.reason as Ending);
+    const { release } = entered.admission;
+    if (!release) return this.#begin(entered, path);
+    this.#later(release(undefined, this.#gone()), (refused) =>
+      refused ? this.#refuse(notEntered(refused)) : this.#begin(entered, path),
+    );
+  }
+
+  #begin(visit: Visit, path: RequestPath): void {
+    if (this.#state.type === 'over') return;
+    const { http } = visit.admission.target;
+    const request = this.#request;
+    const head = goingOn(request, path, this.#prefix, http);
+    if (request.upgrade !== undefined) checkWebSocket(request, http);
+    else if (isAmbient(request, this.#client)) checkOrigin(request, http);
+    this.#preference = readPreference(request.headers, http.holdWait);
+    if (this.#bodyEnded || !visit.needsBody(head)) return this.#ask(visit, head, unread(request));
+    if (isGrpc(head.headers)) throw new HttpError(501, UNREADABLE_GRPC);
+    this.#state = { type: 'collecting', visit, head };
+    this.#deadline = setTimeout(() => this.requestFailed(408, 'the body did not come in time'), BODY_MS).unref();
+    if (request.expects) this.#client.informational(100, []);
+    this.#client.wantBody(true);
+  }
+
+  /** The body is here, or is longer than one that is judged may be, which the gate refuses. */
+  #collected(visit: Visit, head: HttpHead): void {
+    const limit = visit.gate.limits.message;
+    clearTimeout(this.#deadline);
+    this.#client.wantBody(false);
+    if (this.#keptBytes > limit) return this.#ask(visit, head, unread(this.#request));
+    const coding = codingOf(head.headers);
+    const came = Buffer.concat(this.#kept, this.#keptBytes);
+    // What was judged goes on, and not what came: another decoder might make something else of that.
+    const bytes = coding ? decodeWhole(coding, came, limit) : came;
+    this.#kept = [bytes];
+    this.#ask(visit, head, { type: 'whole', media: valueOf(head.headers, 'content-type') ?? '', bytes });
+  }
+
+  #ask(visit: Visit, head: HttpHead, body: HttpBody): void {
+    this.#state = { type: 'asking' };
+    const id = visit.nextId();
+    const { upgrade } = this.#request;
+    const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
+    const command: HttpCommand = {
+      ...head,
+      type: 'request',
+      id,
+      text,
+      body,
+      ...(upgrade !== undefined && { upgrade }),
+    };
+    const answered = (answer: Answer): void => {
+      if (answer.type === 'allow') this.#allowed(visit, command, answer);
+      else if (this.#state.type !== 'over') this.#refuse(denied(answer, id, this.#preference.async));
+    };
+    let answer: Answer | Promise<Answer>;
+    try {
+      answer = visit.gate.ask(command, new Waiting(this.#preference.within, () => this.#gone()));
+    } catch {
+      answer = UNJUDGED;
+    }
+    this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
+  }
+
+  #gone(): AbortSignal {
+    this.#waiting ??= new AbortController();
+    if (this.#state.type === 'over') this.#waiting.abort('gone');
+    return this.#waiting.signal;
+  }
+
+  #allowed(visit: Visit, command: HttpCommand, allow: Allow): void {
+    const record = new Recorder(visit.gate, command.id);
+    if (this.#state.type === 'over') return record.end('lost', 'the client was gone before the request was sent');
+    const transfer = new Transfer({
+      client: this.#client,
+      request: this.#request,
+      visit,
+      command,
+      edits: allow.http,
+      prefix: this.#prefix,
+      record,
+      kept: this.#kept,
+      bodyEnded: this.#bodyEnded,
+      trailers: this.#trailers,
+      refuse: (problem) => this.#refuse(problem),
+      over: () => this.#over(),
+    });
+    this.#state = { type: 'allowed', transfer };
+    this.#guard(() => transfer.start());
+  }
+
+  #visitEnded(ending: Ending): void {
+    const state = this.#state;
+    if (state.type === 'allowed') state.transfer.visitEnded(ending);
+    else if (state.type !== 'over') this.#refuse(ended(ending));
+  }
+
+  #refuse(problem: Problem): void {
+    this.#over();
+    refuse(this.#client, this.#request, problem);
+    this.#client.done();
+  }
+
+  #over(): void {
+    this.#state = { type: 'over' };
+    this.#kept = [];
+    clearTimeout(this.#deadline);
+    this.#leavePool?.();
+    this.#leavePool = undefined;
+  }
+
+  /** Acts at once on what is there at once, which is most of the time. */
+  #later<Value>(value: Value | Promise<Value>, act: (value: Value) => void): void {
+    if (!(value instanceof Promise)) return act(value);
+    value.then(
+      (late) => this.#guard(() => act(late)),
+      (error: unknown) => this.#broken(error),
+    );
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** A fault of the request is answered as one; whatever else goes wrong here is a no, and told to whoever runs the gateway. */
+  #broken(error: unknown): void {
+    const known = error instanceof HttpError;
+    if (!known)
+      this.#listener.gate.broke(`a request failed: ${error instanceof Error ? error.message : String(error)}`);
+    if (this.#state.type === 'over') return;
+    if (this.#state.type === 'allowed') this.#state.transfer.stop();
+    if (known) this.#refuse({ status: error.status, code: 'bad-request', message: capital(error.message) });
+    else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
+  }
+}
+
+/** A client that waits in silence: whatever comes before an answer breaks some library. */
+class Waiting implements Patience {
+  readonly within: number;
+  readonly #gone: () => AbortSignal;
+
+  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
+  constructor(within: number, gone: () => AbortSignal) {
+    this.within = within;
+    this.#gone = gone;
+  }
+
+  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
+  settled(): Promise<'idle'> {
+    return Promise.resolve('idle');
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone();
+  }
+}
+
+const UNREADABLE_GRPC =
+  'the rules of this connection read bodies, and messages of gRPC cannot be read without their descriptors';
+
+/** A body that was not read. */
+function unread(request: IncomingRequest): HttpBody {
+  const { framing, headers } = request;
+  if (isEmpty(request)) return { type: 'none' };
+  const length = framing.type === 'length' ? framing.length : undefined;
+  return { type: 'stream', media: valueOf(headers, 'content-type') ?? '', length };
+}

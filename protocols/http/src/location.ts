@@ -1,0 +1,49 @@
+/**
+ * Places that an answer names, as the client can reach them: behind the route that its request came by. Owns: `Location` and
+ * the paths of cookies. Does not: look into bodies; a page with absolute links needs a route by host name.
+ */
+import type { Header, HttpTarget } from '@sluice/contract';
+import { lower } from './headers.js';
+
+/** Headers of an answer with the target's own addresses rewritten to the route's. */
+export function routed(headers: readonly Header[], target: HttpTarget, prefix: string): readonly Header[] {
+  const own = `${target.scheme}://${target.authority}`;
+  return headers.map((header): Header => {
+    const [name, value] = header;
+    switch (lower(name)) {
+      case 'location':
+      case 'content-location':
+        return [name, behind(value, own, target.base, prefix)];
+      case 'set-cookie':
+        return prefix === '' ? header : [name, cookieBehind(value, target.base, prefix)];
+      default:
+        return header;
+    }
+  });
+}
+
+function behind(location: string, own: string, base: string, prefix: string): string {
+  const isOwn = location.toLowerCase().startsWith(own) && /^(\/|\?|#|$)/.test(location.slice(own.length));
+  const path = isOwn ? location.slice(own.length) : location;
+  // Relative, or of another host: `//host` too.
+  if (!isOwn && (!path.startsWith('/') || path.startsWith('//'))) return location;
+  return prefix + withoutBase(path, base);
+}
+
+/** The route puts the base in front again. */
+const withoutBase = (path: string, base: string): string =>
+  base !== '' && (path === base || path.startsWith(`${base}/`)) ? path.slice(base.length) || '/' : path;
+
+/** A cookie of one connection must not go to the others, which are paths of the same host. */
+const cookieBehind = (cookie: string, base: string, prefix: string): string =>
+  cookie
+    .split(';')
+    .flatMap((part, at) => {
+      const [name = '', ...rest] = part.split('=');
+      const attribute = at === 0 ? '' : name.trim().toLowerCase();
+      if (attribute === 'domain') return [];
+      if (attribute !== 'path') return [part];
+      const path = rest.join('=').trim();
+      return [` Path=${prefix}${path.startsWith('/') ? withoutBase(path, base) : '/'}`];
+    })
+    .join(';');

@@ -1,0 +1,72 @@
+/**
+ * Where a request says who sends it. Owns: which headers those are, and that none of them goes on. Does not: check a proof, or
+ * compare two of them, which is the gate's.
+ */
+import type { Header, HttpProof } from '@sluice/contract';
+import { badRequest } from './errors.js';
+import { lower } from './headers.js';
+import type { RequestPath } from './ports.js';
+
+/** Headers that carry a proof. Whatever they say stays at the gateway. */
+const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'api-key']);
+
+export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
+
+/**
+ * All proofs of a request, in the order in which one is looked for: `Sluice-Token`, `Authorization` (bearer, or the password of
+ * basic), `x-api-key`, `api-key`, the client certificate.
+ *
+ * @throws HttpError for a proof in the path, the query or another header, which logs and browsers keep, and for a scheme that is none here
+ */
+export function readProofs(
+  headers: readonly Header[],
+  { path, query }: RequestPath,
+  certificate?: Uint8Array,
+): readonly HttpProof[] {
+  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
+  if (hasToken(query)) throw misplaced('query');
+  if (hasToken(path)) throw misplaced('path');
+  const proofs: HttpProof[] = [];
+  const token = (secret: string): void => void proofs.push({ type: 'token', secret });
+  for (const [name, value] of headers) {
+    switch (lower(name)) {
+      case 'sluice-token':
+      case 'x-api-key':
+      case 'api-key':
+        token(value);
+        break;
+      case 'authorization':
+        token(secretOf(value));
+        break;
+      default:
+        if (hasToken(value)) throw misplaced(`header ${name}`);
+    }
+  }
+  if (certificate) proofs.push({ type: 'certificate', der: certificate });
+  return proofs;
+}
+
+const CREDENTIALS = /^(bearer|basic|token) +([A-Za-z0-9._~+/=-]+)$/i;
+
+/** The secret of an Authorization header. */
+function secretOf(value: string): string {
+  const [, scheme = '', secret = ''] = CREDENTIALS.exec(value) ?? [];
+  if (scheme === '') throw badRequest('Authorization is neither Bearer nor Basic, and there is no other proof here');
+  if (scheme.toLowerCase() !== 'basic') return secret;
+  const decoded = Buffer.from(secret, 'base64').toString();
+  const colon = decoded.indexOf(':');
+  // A token as the user name without a password is what some tools make of `-u TOKEN:`.
+  return colon < 0 || colon === decoded.length - 1 ? decoded.replace(/:$/, '') : decoded.slice(colon + 1);
+}
+
+/** RFC 6750 section 2.3. */
+const OAUTH_QUERY = /(?:^|&)access_token=/;
+const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/;
+/** Characters of a token. */
+const TOKEN_LENGTH = 57;
+
+/** Where it would go on, and stay on record. */
+const hasToken = (text: string): boolean => text.length >= TOKEN_LENGTH && GATEWAY_TOKEN.test(text);
+
+const misplaced = (where: string): Error =>
+  badRequest(`the ${where} has a token, which logs and browsers would keep: send it as \`Authorization: Bearer\``);

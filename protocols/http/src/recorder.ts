@@ -1,0 +1,83 @@
+/**
+ * What goes on record of one exchange behind its command: body that the command did not have, heads and body of the answer, what
+ * passed after the protocol was switched. Owns: the bounds, and the digest of what is beyond them. Does not: take out
+ * secrets, which is the gate's.
+ */
+import { type Hash, createHash } from 'node:crypto';
+import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
+
+type Stream = 'request' | 'out' | 'in';
+
+/** One direction of a body. */
+class BodyRecord {
+  bytes = 0;
+  #hash: Hash | undefined;
+  readonly #limit: number;
+
+  /** `length`: how long it will be, where that is known; one that fits needs no digest. */
+  constructor(limit: number, length: number | undefined) {
+    this.#limit = limit;
+    if (length === undefined || length > limit) this.#hash = createHash('sha256');
+  }
+
+  /** Counts the bytes and returns those that go on record. */
+  take(bytes: Buffer): Buffer | undefined {
+    const room = this.#limit - this.bytes;
+    this.bytes += bytes.length;
+    this.#hash?.update(bytes);
+    if (room <= 0) return undefined;
+    return bytes.length <= room ? bytes : bytes.subarray(0, room);
+  }
+
+  /** Absent where all of it is on record. */
+  digest(): BodyDigest | undefined {
+    if (this.bytes <= this.#limit || !this.#hash) return undefined;
+    return { bytes: this.bytes, sha256: this.#hash.digest('hex') };
+  }
+}
+
+export class Recorder {
+  readonly #gate: Gate;
+  readonly #command: number;
+  readonly #bodies: Record<Stream, BodyRecord | undefined> = { request: undefined, out: undefined, in: undefined };
+  #ended = false;
+
+  constructor(gate: Gate, command: number) {
+    this.#gate = gate;
+    this.#command = command;
+  }
+
+  /** How long the body will be, before its first bytes. */
+  expect(stream: Stream, length: number | undefined): void {
+    this.#bodies[stream] = new BodyRecord(this.#gate.limits.recorded, length);
+  }
+
+  body(stream: Stream, bytes: Buffer): void {
+    const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recorded, undefined));
+    const kept = record.take(bytes);
+    if (kept && kept.length > 0) this.#gate.record({ type: 'part', command: this.#command, stream, data: [kept] });
+  }
+
+  /** A head or trailers of the answer, as lines of HTTP/1.1. */
+  head(bytes: Buffer): void {
+    this.#gate.record({ type: 'part', command: this.#command, stream: 'head', data: [bytes] });
+  }
+
+  end(outcome: ResponseEnd['outcome'], summary: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const request = this.#bodies.request?.digest();
+    const answer = this.#bodies.out?.digest();
+    const bodies = (request || answer) && { ...(request && { request }), ...(answer && { answer }) };
+    this.#gate.record({
+      type: 'end',
+      command: this.#command,
+      outcome,
+      summary,
+      rows: 0,
+      bytes: this.#bodies.out?.bytes ?? 0,
+      data: [],
+      ...(bodies && { bodies }),
+    });
+  }
+}

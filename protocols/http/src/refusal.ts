@@ -1,0 +1,197 @@
+/**
+ * How HTTP says no, in the client's own dialect: problem details (RFC 9457) with what a program needs to go on, the status of
+ * gRPC in trailers. Owns: statuses, headers and the shape. Does not: make sentences; those of codes are in the contract, those
+ * of rules with the rules.
+ */
+import {
+  type Deny,
+  type DenyReason,
+  ENDING_KINDS,
+  type Ending,
+  type Header,
+  REFUSAL_KINDS,
+  type Refusal,
+  type RefusalKind,
+  denyInWords,
+  endingInWords,
+  refusalInWords,
+} from '@sluice/contract';
+import { phraseOf } from './status.js';
+import { valueOf } from './headers.js';
+import type { ClientSide, IncomingRequest } from './ports.js';
+
+/** A no on its way to the client. */
+export interface Problem {
+  readonly status: number;
+  /** A code for programs: `approval-needed`. Part of the problem's type. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly rule?: string;
+  /** Number of the request for approval. */
+  readonly request?: number;
+  /** Of the command, as the record has it. */
+  readonly command?: number;
+  readonly connections?: readonly string[];
+  /** Seconds after which the same may be tried again. */
+  readonly retryAfter?: number;
+  readonly headers?: readonly Header[];
+}
+
+const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
+  'body-too-long': 413,
+  'nobody-could-be-asked': 503,
+  'rules-changed': 409,
+  'session-outdated': 409,
+  'record-unwritable': 503,
+};
+
+/** When an approval may have come, in seconds. */
+const RETRY_AFTER_HOLD_S = 30;
+
+/** A command was refused. `async`: the client would rather have 202 and a place to look (RFC 7240 section 4.1). */
+export function denied(deny: Deny, command: number, async: boolean): Problem {
+  const { reason, rule } = deny;
+  const { message, hint } = reason ? denyInWords(reason, 'command') : deny;
+  const about = { message, hint, rule, command };
+  if (reason?.code === 'approval-needed') {
+    const { request } = reason;
+    const headers: Header[] = async
+      ? [
+          ['Location', `/.sluice/requests/${request}`],
+          ['Preference-Applied', 'respond-async'],
+        ]
+      : [];
+    return { ...about, status: async ? 202 : 403, code: reason.code, request, retryAfter: RETRY_AFTER_HOLD_S, headers };
+  }
+  const request = reason && 'request' in reason ? { request: reason.request } : {};
+  const status = (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
+  return { ...about, ...request, status, code: reason?.code ?? 'refused' };
+}
+
+const REFUSAL_STATUS: Readonly<Record<RefusalKind, number>> = {
+  credentials: 401,
+  connection: 404,
+  access: 403,
+  limit: 429,
+  unavailable: 503,
+};
+
+const CHALLENGES: readonly Header[] = [
+  ['WWW-Authenticate', 'Bearer realm="sluice"'],
+  ['WWW-Authenticate', 'Basic realm="sluice", charset="UTF-8"'],
+];
+
+/** Nobody came in. What is said of an unknown route and of a bad token is the same until somebody is proven. */
+export function notEntered({ reason, menu }: Refusal): Problem {
+  const status = menu ? 404 : REFUSAL_STATUS[REFUSAL_KINDS[reason.code]];
+  const { message, hint } = reason.code === 'wrong-proof' ? NO_PROOF : refusalInWords(reason);
+  return {
+    status,
+    code: reason.code,
+    message,
+    hint,
+    ...(menu && { connections: menu.connections }),
+    ...(status === 401 && { headers: CHALLENGES }),
+    ...((status === 429 || status === 503) && { retryAfter: 10 }),
+  };
+}
+
+const NO_PROOF = {
+  message: 'This request shows no token or certificate that is good here.',
+  hint: 'Send `Authorization: Bearer` with a token of the gateway, or of an identity provider that it trusts.',
+};
+
+/** The visit has ended under the request. */
+export const ended = (ending: Ending): Problem => ({
+  status: ENDING_KINDS[ending.code] === 'killed' ? 403 : 503,
+  code: ending.code,
+  message: endingInWords(ending),
+});
+
+/** The target has failed the request. */
+export const badGateway = (message: string): Problem => ({
+  status: 502,
+  code: 'target-failed',
+  message: capital(message),
+});
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+export const isGrpc = (headers: readonly Header[]): boolean =>
+  /^application\/grpc(?:[+;]|$)/i.test(valueOf(headers, 'content-type') ?? '');
+
+/** Sends the no. @returns the head as it was sent, for the record */
+export function refuse(client: ClientSide, request: IncomingRequest, problem: Problem): void {
+  if (isGrpc(request.headers)) return refuseGrpc(client, problem);
+  const body = Buffer.from(`${JSON.stringify(details(problem))}\n`);
+  const headers: Header[] = [
+    ['Content-Type', 'application/problem+json'],
+    ['Content-Length', String(body.length)],
+    ['Cache-Control', 'no-store'],
+    ...(problem.headers ?? []),
+  ];
+  if (problem.retryAfter !== undefined) headers.push(['Retry-After', String(problem.retryAfter)]);
+  if (problem.request !== undefined) headers.push(['Sluice-Request', String(problem.request)]);
+  if (problem.command !== undefined) headers.push(['Sluice-Command', String(problem.command)]);
+  const reason = phraseOf(problem.status);
+  const none = request.method === 'HEAD';
+  client.head({
+    status: problem.status,
+    reason,
+    headers,
+    framing: none ? { type: 'none' } : { type: 'length', length: body.length },
+  });
+  if (!none) client.data(body);
+  client.end([]);
+}
+
+function details(problem: Problem): object {
+  const { status, code, message, hint, rule, request, command, connections } = problem;
+  return {
+    type: `urn:sluice:problem:${code}`,
+    title: phraseOf(status),
+    status,
+    detail: message,
+    ...(hint !== undefined && { hint }),
+    ...(rule !== undefined && { rule }),
+    ...(request !== undefined && { request }),
+    ...(command !== undefined && { command }),
+    ...(connections && { connections }),
+  };
+}
+
+/** Statuses of gRPC. Not UNAVAILABLE where trying again is of no use: libraries do so by themselves. */
+const GRPC_STATUS: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  404: 12,
+  409: 10,
+  413: 8,
+  429: 8,
+  501: 12,
+  502: 14,
+  503: 14,
+};
+const PERMISSION_DENIED = 7;
+
+/** Trailers alone, as gRPC says no before any message. */
+function refuseGrpc(client: ClientSide, problem: Problem): void {
+  const sentence = problem.hint === undefined ? problem.message : `${problem.message} ${problem.hint}`;
+  const headers: Header[] = [
+    ['Content-Type', 'application/grpc'],
+    ['grpc-status', String(GRPC_STATUS[problem.status] ?? PERMISSION_DENIED)],
+    ['grpc-message', percentEncoded(sentence)],
+  ];
+  if (problem.request !== undefined) headers.push(['sluice-request', String(problem.request)]);
+  client.head({ status: 200, reason: 'OK', headers, framing: { type: 'none' } });
+  client.end([]);
+}
+
+/** Percent-encoding of gRPC: printable ASCII but for `%` stays. */
+const percentEncoded = (text: string): string =>
+  Array.from(Buffer.from(text), (byte) =>
+    byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+      ? String.fromCharCode(byte)
+      : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+  ).join('');

@@ -1,0 +1,70 @@
+/**
+ * A request as the rules see it and as it goes on. Owns: which of its headers do, and its path without the route's prefix. Does
+ * not: read it off the wire, or put the target's credential to it.
+ */
+import type { Header, HttpHead, HttpTarget, Outgoing } from '@sluice/contract';
+import { isClaim, isHopByHop, listOf, lower, namedInConnection, refuseOverrides } from './headers.js';
+import { checkPath } from './path.js';
+import type { IncomingRequest, RequestPath } from './ports.js';
+import { isProofHeader } from './proof.js';
+
+export function pathOf({ target }: IncomingRequest): RequestPath {
+  const at = target.indexOf('?');
+  return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
+}
+
+/** The host of a Host header, lower case and without a port. */
+export const hostName = (host: string): string => host.replace(/:[0-9]*$/, '').toLowerCase();
+
+/** No body comes. */
+export const isEmpty = ({ framing }: IncomingRequest): boolean =>
+  framing.type === 'none' || (framing.type === 'length' && framing.length === 0);
+
+/** The gateway writes these itself. */
+const OURS = new Set(['host', 'expect', 'sec-websocket-extensions']);
+
+/**
+ * What of a request is judged and goes on.
+ *
+ * @throws HttpError when it asks for something that could be read in two ways
+ */
+export function goingOn(
+  request: IncomingRequest,
+  { path, query }: RequestPath,
+  prefix: string,
+  target: HttpTarget,
+): HttpHead {
+  const { method, host, headers } = request;
+  refuseOverrides(headers);
+  const named = namedInConnection(headers);
+  const passed = headers.filter(([name]) => {
+    const lowerName = lower(name);
+    return !OURS.has(lowerName) && !isHopByHop(lowerName, named) && !isProofHeader(lowerName) && !isClaim(lowerName);
+  });
+  const rest = path.slice(prefix.length);
+  const own = rest.startsWith('/') ? rest : `/${rest}`;
+  checkPath(own, target.paths);
+  return { method, host: hostName(host), path: own, query, headers: passed };
+}
+
+/** The request as the target gets it, before its credential. `edits`: headers to replace, or to take out. */
+export function outgoing(
+  { path, query, headers }: HttpHead,
+  request: IncomingRequest,
+  target: HttpTarget,
+  edits: readonly (readonly [name: string, value: string | undefined])[],
+): Outgoing {
+  const trailers: readonly Header[] = listOf(request.headers, 'te').includes('trailers') ? [['TE', 'trailers']] : [];
+  const written = `${target.base}${path}${query === '' ? '' : `?${query}`}`;
+  return { target: written, headers: edited([...headers, ...trailers], edits) };
+}
+
+function edited(
+  headers: readonly Header[],
+  edits: readonly (readonly [name: string, value: string | undefined])[],
+): readonly Header[] {
+  if (edits.length === 0) return headers;
+  const names = new Set(edits.map(([name]) => name.toLowerCase()));
+  const kept = headers.filter(([name]) => !names.has(lower(name)));
+  return [...kept, ...edits.flatMap(([name, value]): Header[] => (value === undefined ? [] : [[name, value]]))];
+}

@@ -1,0 +1,301 @@
+/**
+ * A request that may pass, on its way to the target and back. Owns: the target's credential, the connection, a second try where
+ * that is safe, both bodies under way, and the end on record. Does not: judge, or know how either side frames.
+ */
+import type { Duplex } from 'node:stream';
+import {
+  CredentialError,
+  type Ending,
+  type Header,
+  type HttpCommand,
+  type HttpEdits,
+  type Outgoing,
+  Unmasked,
+  type Visit,
+  endingInWords,
+} from '@sluice/contract';
+import { AnswerRelay } from './answer.js';
+import type { Framing } from './h1/body.js';
+import { isWritable } from './h1/head.js';
+import { lower, passableTrailers } from './headers.js';
+import { NoConnection, Pool } from './pool.js';
+import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
+import type { Recorder } from './recorder.js';
+import { type Problem, badGateway, ended } from './refusal.js';
+import { outgoing } from './request.js';
+import { faultOfAnswer } from './websocket/handshake.js';
+import { relayWebSocket } from './websocket/relay.js';
+
+/** Safe to send twice (RFC 9110 section 9.2.2). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+export interface TransferParts {
+  readonly client: ClientSide;
+  readonly request: IncomingRequest;
+  readonly visit: Visit;
+  readonly command: HttpCommand;
+  readonly edits: HttpEdits | undefined;
+  /** Of the route. */
+  readonly prefix: string;
+  readonly record: Recorder;
+  /** What was read of the body already. */
+  readonly kept: readonly Buffer[];
+  readonly bodyEnded: boolean;
+  readonly trailers: readonly Header[];
+  /** Nothing has gone to the client yet, and this is what it gets. */
+  readonly refuse: (problem: Problem) => void;
+  readonly over: () => void;
+}
+
+type Phase = 'connecting' | 'relaying' | 'switched' | 'over';
+
+export class Transfer implements RequestEvents, AnswerEvents {
+  readonly #parts: TransferParts;
+  readonly #answer: AnswerRelay;
+  #phase: Phase = 'connecting';
+  #target: TargetSide | undefined;
+  #outgoing: Outgoing | undefined;
+  #retried = false;
+  #bodyEnded: boolean;
+  #endSwitched: ((ending: Ending) => void) | undefined;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+    this.#bodyEnded = parts.bodyEnded;
+    const { client, record, edits, visit, prefix, request } = parts;
+    this.#answer = new AnswerRelay({
+      client,
+      record,
+      edit: edits?.answer,
+      target: visit.admission.target.http,
+      prefix,
+      method: request.method,
+      broke: (reason) => visit.gate.broke(reason),
+      wantAnswer: (wanted) => this.#target?.wantAnswer(wanted),
+      complete: () => this.#complete(),
+      failed: (message) => this.#failed(message),
+    });
+  }
+
+  start(): void {
+    const { command, request, visit, edits } = this.#parts;
+    const { http } = visit.admission.target;
+    this.#later(
+      () => http.authorise(outgoing(command, request, http, edits?.headers ?? [])),
+      (authorised) => {
+        this.#outgoing = authorised;
+        this.#connect();
+      },
+    );
+  }
+
+  requestData(bytes: Buffer): void {
+    if (this.#phase !== 'relaying') return;
+    this.#parts.record.body('request', bytes);
+    if (this.#target?.data(bytes) === false) this.#parts.client.wantBody(false);
+  }
+
+  requestEnd(trailers: readonly Header[]): void {
+    this.#bodyEnded = true;
+    if (this.#phase === 'relaying') this.#target?.end(passableTrailers(trailers));
+  }
+
+  requestFailed(status: number, message: string): void {
+    this.#fail({ status, code: 'bad-request', message }, message);
+  }
+
+  clientDrained(): void {
+    this.#answer.clientDrained();
+  }
+
+  clientGone(): void {
+    if (this.#phase === 'over') return;
+    this.#end('lost', 'the client went away');
+  }
+
+  visitEnded(ending: Ending): void {
+    if (this.#phase === 'switched') return this.#endSwitched?.(ending);
+    this.#fail(ended(ending), endingInWords(ending));
+  }
+
+  informational(status: number, headers: readonly Header[]): void {
+    const { client, request, command } = this.#parts;
+    // Clients break on what they did not ask for and do not know: 102, or 100 without a body that waits.
+    const asked = status === 100 ? request.expects && command.body.type === 'stream' : status === 103;
+    if (asked && client.version !== '1.0') this.#answer.informational(status, headers);
+  }
+
+  answer(head: AnswerHead): void {
+    this.#answer.head(head);
+  }
+
+  answerData(bytes: Buffer): void {
+    this.#answer.data(bytes);
+  }
+
+  answerEnd(trailers: readonly Header[]): void {
+    // Whoever has the connection next has no use for what this exchange may still want of it.
+    this.#target = undefined;
+    this.#answer.end(trailers);
+  }
+
+  targetDrained(): void {
+    if (this.#phase === 'relaying' && !this.#bodyEnded) this.#parts.client.wantBody(true);
+  }
+
+  targetFailed(message: string, began: boolean): void {
+    if (this.#phase !== 'relaying') return;
+    const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
+    this.#target = undefined;
+    if (!again) return this.#failed(message);
+    this.#retried = true;
+    this.#connect();
+  }
+
+  switched(answer: AnswerHead, target: Duplex, rest: Buffer): void {
+    const { client, record, visit, request } = this.#parts;
+    this.#target = undefined;
+    try {
+      const fault = faultOfAnswer(request, answer.headers);
+      if (fault !== undefined) throw new Unmasked(fault);
+      const { head, editor } = this.#answer.switched(answer);
+      if (editor && !editor.keepsLength)
+        throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
+      client.head(head);
+      this.#phase = 'switched';
+      const over = (summary: string): void => this.#end('ok', summary);
+      const { gate } = visit;
+      this.#endSwitched = relayWebSocket({ client: client.release(), target, rest, record, gate, editor, over });
+    } catch (error) {
+      target.destroy();
+      if (!(error instanceof Unmasked)) throw error;
+      this.#failed(error.message);
+    }
+  }
+
+  /** Something is wrong here: nothing more of it passes, and who knows what says so. */
+  stop(): void {
+    this.#end('lost', 'the gateway could not carry it out');
+  }
+
+  #connect(): void {
+    this.#phase = 'connecting';
+    const pool = Pool.of(this.#parts.visit);
+    this.#later(
+      () => (this.#retried ? pool.fresh() : pool.take(this.#parts.request.upgrade !== undefined)),
+      (target) => {
+        if (this.#phase === 'over') return target.abort();
+        this.#send(target);
+      },
+    );
+  }
+
+  #send(target: TargetSide): void {
+    const { client, kept, request, visit, record, trailers, command } = this.#parts;
+    const { http } = visit.admission.target;
+    const { target: path, headers } = this.#outgoing as Outgoing;
+    if (!headers.every(isWritable) || !/^\/[\x21-\x7e]*$/.test(path))
+      throw new Error('a header or path that cannot be written');
+    this.#phase = 'relaying';
+    this.#target = target;
+    const framing = this.#framing();
+    target.request(
+      {
+        method: request.method,
+        scheme: http.scheme,
+        authority: http.authority,
+        target: path,
+        headers: this.#framed(headers, framing),
+        framing,
+        upgrade: request.upgrade,
+      },
+      this,
+    );
+    if (framing.type === 'none') return;
+    if (command.body.type === 'stream' && !this.#retried)
+      record.expect('request', framing.type === 'length' ? framing.length : undefined);
+    for (const bytes of kept) if (bytes.length > 0) target.data(bytes);
+    if (this.#bodyEnded) target.end(passableTrailers(trailers));
+    else client.wantBody(true);
+  }
+
+  /** What was read whole goes on as it was read; what was not, as it comes. */
+  #framing(): Framing {
+    const { command, request, kept } = this.#parts;
+    if (command.body.type !== 'whole') return request.framing;
+    return { type: 'length', length: kept.reduce((size, one) => size + one.length, 0) };
+  }
+
+  #framed(headers: readonly Header[], framing: Framing): readonly Header[] {
+    const { command, request } = this.#parts;
+    const written =
+      command.body.type === 'whole' ? headers.filter(([name]) => !OF_THE_CODING.test(lower(name))) : headers;
+    const length = command.body.type === 'whole' && framing.type === 'length' ? [contentLength(framing.length)] : [];
+    // The body was not asked for yet: whether it is wanted is the target's to say.
+    const expect: Header[] = request.expects && command.body.type === 'stream' ? [['Expect', '100-continue']] : [];
+    return length.length + expect.length === 0 ? written : [...written, ...length, ...expect];
+  }
+
+  get #isRepeatable(): boolean {
+    const { request, command } = this.#parts;
+    return IDEMPOTENT.has(request.method) && (command.body.type !== 'stream' || request.framing.type === 'none');
+  }
+
+  #complete(): void {
+    const { client } = this.#parts;
+    const { status } = this.#answer;
+    this.#end(status.startsWith('4') || status.startsWith('5') ? 'error' : 'ok', status);
+    client.done();
+  }
+
+  #failed(message: string): void {
+    this.#fail(badGateway(message), message);
+  }
+
+  /** A no where there is still room for one; else the client sees that its answer has broken off. */
+  #fail(problem: Problem, summary: string): void {
+    if (this.#phase === 'over') return;
+    const { client, refuse } = this.#parts;
+    const begun = this.#answer.begun;
+    this.#end('lost', summary);
+    if (!begun) return refuse({ ...problem, command: this.#parts.command.id });
+    client.abort();
+    client.done();
+  }
+
+  #end(outcome: 'ok' | 'error' | 'lost', summary: string): void {
+    if (this.#phase === 'over') return;
+    const target = this.#target;
+    this.#phase = 'over';
+    this.#target = undefined;
+    this.#answer.stop();
+    target?.abort();
+    this.#parts.record.end(outcome, summary);
+    this.#parts.over();
+  }
+
+  #later<Value>(make: () => Value | Promise<Value>, act: (value: Value) => void): void {
+    const failed = (error: unknown): void => {
+      const known = error instanceof CredentialError || error instanceof NoConnection;
+      this.#failed(known ? error.message : 'the gateway could not send this request');
+      if (!known) this.#parts.visit.gate.broke(`a request failed: ${String(error)}`);
+    };
+    try {
+      const value = make();
+      if (!(value instanceof Promise)) return act(value);
+      value.then((late) => {
+        try {
+          act(late);
+        } catch (error) {
+          failed(error);
+        }
+      }, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+const OF_THE_CODING = /^(content-length|content-encoding|transfer-encoding)$/;
+
+const contentLength = (length: number): Header => ['Content-Length', String(length)];

@@ -1,0 +1,207 @@
+/**
+ * A WebSocket between a client and a target, as a conversation that the pump runs. Owns: that both keep to the frames of RFC 6455,
+ * the record of what they say, what masks do to the target's words, and the end with a close code. Does not: judge messages;
+ * the handshake was judged.
+ */
+import type { Duplex } from 'node:stream';
+import { type BodyEditor, ENDING_KINDS, type Ending, type Gate, Unmasked, endingInWords } from '@sluice/contract';
+import { type Conversation, type Side, type Wires, pump } from '@sluice/wire';
+import type { Recorder } from '../recorder.js';
+import { FrameError, FrameReader, type FrameSink, closeFrame } from './frames.js';
+
+export interface WebSocketParts {
+  readonly client: { readonly stream: Duplex; readonly rest: Buffer };
+  readonly target: Duplex;
+  /** Came from the target behind its 101. */
+  readonly rest: Buffer;
+  readonly record: Recorder;
+  readonly gate: Gate;
+  readonly editor: BodyEditor | undefined;
+  readonly over: (summary: string) => void;
+}
+
+/** Going away, a violation of policy, an error of the server (RFC 6455 section 7.4.1). */
+const CODES = { away: 1001, policy: 1008, failed: 1011 } as const;
+
+/** Runs it to its end. @returns what ends it from outside */
+export function relayWebSocket(parts: WebSocketParts): (ending: Ending) => void {
+  const { client, target, rest, gate, over } = parts;
+  let relay: WebSocketRelay | undefined;
+  if (client.rest.length > 0) client.stream.unshift(client.rest);
+  if (rest.length > 0) target.unshift(rest);
+  const end = (ending: Ending): void =>
+    relay?.stop(ENDING_KINDS[ending.code] === 'killed' ? CODES.policy : CODES.away, endingInWords(ending));
+  const drain = (): void => end(gate.draining.reason as Ending);
+  const done = pump(client.stream, target, (wires) => (relay = new WebSocketRelay(wires, parts)));
+  if (gate.draining.aborted) queueMicrotask(drain);
+  else gate.draining.addEventListener('abort', drain, { once: true });
+  void done.then(() => {
+    gate.draining.removeEventListener('abort', drain);
+    over(relay?.summary ?? '');
+  });
+  return end;
+}
+
+class WebSocketRelay implements Conversation {
+  readonly #wires: Wires;
+  readonly #readers = { client: new FrameReader(true), upstream: new FrameReader(false) };
+  readonly #record: Recorder;
+  readonly #gate: Gate;
+  readonly #edited: EditedFrames | undefined;
+  readonly #messages = { client: 0, upstream: 0 };
+  #finished = false;
+  #why = 'closed';
+
+  constructor(wires: Wires, { record, gate, editor }: WebSocketParts) {
+    this.#wires = wires;
+    this.#gate = gate;
+    this.#record = record;
+    if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
+  }
+
+  get summary(): string {
+    return `101 WebSocket: ${this.#messages.client} messages sent, ${this.#messages.upstream} received, ${this.#why}`;
+  }
+
+  receive(from: Side, chunk: Buffer): void {
+    if (this.#finished) return;
+    try {
+      this.#readers[from].read(chunk, from === 'client' ? this.#fromClient : this.#fromTarget);
+    } catch (error) {
+      return this.#broke(from, error);
+    }
+    if (from === 'client') this.#wires.send('upstream', chunk);
+    else if (!this.#edited) this.#wires.send('client', chunk);
+  }
+
+  ended(): void {
+    this.#finish();
+  }
+
+  wants(): boolean {
+    return !this.#finished;
+  }
+
+  /** Ends it now, with a close frame to both where none would cut another frame in two. */
+  stop(code: number, reason: string): void {
+    if (this.#finished) return;
+    this.#why = reason;
+    if (this.#mayInterrupt) this.#wires.send('client', closeFrame(code, reason, false));
+    if (this.#readers.client.atBoundary && !this.#readers.client.closed)
+      this.#wires.send('upstream', closeFrame(CODES.away, '', true));
+    this.#finish();
+  }
+
+  /** A frame of our own to the client would lie between two of the target. */
+  get #mayInterrupt(): boolean {
+    const reader = this.#readers.upstream;
+    return reader.atBoundary && !reader.closed && !this.#edited?.waits;
+  }
+
+  readonly #fromClient: FrameSink = {
+    header: () => undefined,
+    payload: (bytes, control) => control || this.#record.body('in', bytes),
+    end: (opcode, last) => this.#counts('client', opcode, last),
+  };
+
+  readonly #fromTarget: FrameSink = {
+    header: (bytes) => this.#edited?.header(bytes),
+    payload: (bytes, control) => {
+      if (this.#edited) this.#edited.payload(bytes, control);
+      else if (!control) this.#record.body('out', bytes);
+    },
+    end: (opcode, last) => {
+      this.#counts('upstream', opcode, last);
+      if (last && opcode < 8) this.#edited?.endOfMessage();
+    },
+  };
+
+  #counts(from: Side, opcode: number, last: boolean): void {
+    if (last && opcode < 8) this.#messages[from]++;
+  }
+
+  #deliver({ bytes, payload }: Delivered): void {
+    if (payload) this.#record.body('out', bytes);
+    this.#wires.send('client', bytes);
+  }
+
+  /** A peer broke the protocol, or what it said must not pass. */
+  #broke(from: Side, error: unknown): void {
+    if (!(error instanceof FrameError || error instanceof Unmasked)) {
+      this.#gate.broke(`a WebSocket failed: ${String(error)}`);
+      return this.stop(CODES.failed, 'the gateway could not pass a message on');
+    }
+    if (from === 'client') return this.stop(error instanceof FrameError ? error.code : CODES.policy, error.message);
+    this.stop(CODES.failed, error.message);
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#wires.finish();
+  }
+}
+
+interface Delivered {
+  readonly bytes: Buffer;
+  readonly payload: boolean;
+}
+
+/**
+ * Frames whose payload passes an editor. As many bytes come out as went in, later perhaps: headers and control frames wait
+ * behind payload that the editor keeps, and it keeps nothing beyond the end of a message.
+ */
+class EditedFrames {
+  readonly #editor: BodyEditor;
+  readonly #out: (delivered: Delivered) => void;
+  /** What waits, in order: bytes that go as they are, and room for so many edited ones. */
+  readonly #waiting: (Buffer | { room: number })[] = [];
+  #edited: Buffer = Buffer.alloc(0);
+
+  constructor(editor: BodyEditor, out: (delivered: Delivered) => void) {
+    this.#editor = editor;
+    this.#out = out;
+  }
+
+  /** Bytes of a frame are still to come. */
+  get waits(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  header(bytes: Buffer): void {
+    this.#waiting.push(Buffer.from(bytes));
+    this.#flush();
+  }
+
+  payload(bytes: Buffer, control: boolean): void {
+    if (control) this.#waiting.push(Buffer.from(bytes));
+    else {
+      this.#waiting.push({ room: bytes.length });
+      this.#add(this.#editor.push(Buffer.from(bytes)));
+    }
+    this.#flush();
+  }
+
+  endOfMessage(): void {
+    this.#add(this.#editor.release());
+    this.#flush();
+  }
+
+  #add(bytes: Buffer): void {
+    this.#edited = this.#edited.length === 0 ? bytes : Buffer.concat([this.#edited, bytes]);
+  }
+
+  #flush(): void {
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      if (Buffer.isBuffer(first)) this.#out({ bytes: first, payload: false });
+      else {
+        const size = Math.min(first.room, this.#edited.length);
+        if (size > 0) this.#out({ bytes: this.#edited.subarray(0, size), payload: true });
+        this.#edited = this.#edited.subarray(size);
+        first.room -= size;
+        if (first.room > 0) return;
+      }
+      this.#waiting.shift();
+    }
+  }
+}

@@ -1,0 +1,262 @@
+/** WebSockets between `ws` on both sides, and between peers that break the protocol. */
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { once } from 'node:events';
+import { createHash } from 'node:crypto';
+import { WebSocket, WebSocketServer } from 'ws';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { EditedAnswer } from '@sluice/contract';
+import { ALLOW, AUTH, RawClient, Rig, TOKEN, listening, rawTarget, until } from './rig.js';
+import { type FrameSink, FrameReader, closeFrame } from '../src/websocket/frames.js';
+
+let rig: Rig;
+let server: Server;
+let sockets: WebSocketServer;
+let serve: (socket: WebSocket) => void;
+
+beforeEach(async () => {
+  serve = (socket) => socket.on('message', (data: Buffer, binary) => socket.send(data, { binary }));
+  server = createServer();
+  sockets = new WebSocketServer({ server, perMessageDeflate: true });
+  sockets.on('connection', (socket) => serve(socket));
+  rig = await Rig.open(await listening(server));
+});
+
+afterEach(async () => {
+  await rig.close();
+  for (const socket of sockets.clients) socket.terminate();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function open(path = '/ws', headers: Record<string, string> = {}, own = rig): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${own.port}/svc${path}`, ['chat'], {
+    headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+  });
+  await once(socket, 'open');
+  return socket;
+}
+
+const next = async (socket: WebSocket): Promise<string> => String(((await once(socket, 'message')) as [Buffer])[0]);
+
+test('messages of every size pass both ways, and are on record', async () => {
+  const socket = await open();
+  expect([socket.protocol, socket.extensions]).toEqual(['chat', '']);
+  for (const size of [0, 1, 125, 126, 65_535, 65_536, 1_000_000]) {
+    const message = 'x'.repeat(size);
+    socket.send(message);
+    expect((await next(socket)).length).toBe(size);
+  }
+  socket.close(4001, 'enough');
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  expect([code, String(reason)]).toEqual([4001, 'enough']);
+  await until(() => rig.stay().ended() !== undefined);
+  expect(rig.stay().ended()).toMatchObject({
+    outcome: 'ok',
+    summary: expect.stringMatching(/7 messages sent, 7 received/),
+  });
+  expect(rig.stay().recorded('head')).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
+  expect(rig.stay().recorded('in')).toMatch(/^x{60000}/);
+  expect(rig.stay().commands[0]).toMatchObject({ method: 'GET', upgrade: 'websocket' });
+});
+
+test('pings, pongs and fragments pass as they are', async () => {
+  const seen: string[] = [];
+  serve = (socket) => {
+    socket.on('ping', (data) => seen.push(`ping ${String(data)}`));
+    socket.on('message', (data) => {
+      seen.push(String(data));
+      socket.send('a', { fin: false });
+      socket.send('b', { fin: false });
+      socket.ping('p');
+      socket.send('c', { fin: true });
+    });
+  };
+  const socket = await open();
+  const pinged = once(socket, 'ping');
+  socket.ping('hi');
+  socket.send('1', { fin: false });
+  socket.send('2', { fin: true });
+  expect(await next(socket)).toBe('abc');
+  expect(String(((await pinged) as [Buffer])[0])).toBe('p');
+  expect(seen).toEqual(['ping hi', '12']);
+  socket.terminate();
+});
+
+test('an editor changes what the target says, across its fragments', async () => {
+  const answer = (status: number, headers: EditedAnswer['headers']): EditedAnswer => ({
+    headers,
+    body: status === 101 ? stars('secret') : undefined,
+  });
+  rig.judge = () => ({ ...(ALLOW as { facts: never }), type: 'allow', http: { answer } });
+  serve = (socket) => {
+    socket.send('my sec', { fin: false });
+    socket.ping();
+    socket.send('ret is se', { fin: true });
+    socket.send('next');
+  };
+  const socket = new WebSocket(`${rig.url.replace('http', 'ws')}/ws`, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  const got: string[] = [];
+  socket.on('message', (data: Buffer) => got.push(String(data)));
+  await until(() => got.length === 2);
+  expect(got).toEqual(['my ****** is se', 'next']);
+  expect(rig.stay().recorded('out')).toBe('my ****** is senext');
+  socket.terminate();
+});
+
+test('a page of another origin is refused, the own one and those named are not', async () => {
+  const foreign = new WebSocket(`${rig.url.replace('http', 'ws')}/ws`, {
+    headers: { authorization: `Bearer ${TOKEN}`, origin: 'https://evil.example' },
+  });
+  const [, answer] = (await once(foreign, 'unexpected-response')) as [unknown, { statusCode: number }];
+  expect(answer.statusCode).toBe(403);
+  foreign.on('error', () => undefined);
+  foreign.terminate();
+  (await open('/ws', { origin: `http://127.0.0.1:${rig.port}` })).terminate();
+  expect(rig.stay().commands).toHaveLength(1);
+});
+
+test('the end of a visit is a close frame with a code and a reason', async () => {
+  const socket = await open();
+  const closed = once(socket, 'close');
+  rig.stay().end.abort({ code: 'ended-by-administrator', why: 'enough' });
+  const [code, reason] = (await closed) as [number, Buffer];
+  expect([code, String(reason)]).toEqual([1008, expect.stringMatching(/enough/)]);
+});
+
+test('a gateway that stops says that it goes away', async () => {
+  const socket = await open();
+  const closed = once(socket, 'close');
+  rig.stay().drain.abort({ code: 'shutdown' });
+  expect(((await closed) as [number])[0]).toBe(1001);
+});
+
+test('a refusal comes before any switching', async () => {
+  rig.judge = () => ({ type: 'deny', rule: 'r', message: 'No sockets.' });
+  const socket = new WebSocket(`${rig.url.replace('http', 'ws')}/ws`, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  socket.on('error', () => undefined);
+  const [, answer] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];
+  expect(answer.statusCode).toBe(403);
+  socket.terminate();
+  expect(rig.stay().dials).toBe(0);
+});
+
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+const HANDSHAKE = `GET /svc/ws HTTP/1.1\r\nHost: gw\r\n${AUTH}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
+
+test('a client that breaks the protocol is closed with 1002', async () => {
+  for (const frame of [
+    '\x81\x02hi',
+    '\xc1\x80\0\0\0\0',
+    '\x80\x80\0\0\0\0',
+    '\x83\x80\0\0\0\0',
+    '\x89\xfe\x01\x00\0\0\0\0',
+    '\x09\x80\0\0\0\0',
+  ]) {
+    const client = await RawClient.to(rig.port);
+    client.write(HANDSHAKE);
+    await client.until(/101 Switching Protocols[^]*\r\n\r\n/);
+    client.write(frame);
+    await client.until(() => client.ended);
+    expect(client.text, JSON.stringify(frame)).toMatch(/\x88.\x03\xea/s);
+  }
+});
+
+test('a target that switches to what nobody asked for, and a handshake it got wrong', async () => {
+  const accept = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  for (const [lines, status] of [
+    [`Upgrade: h2c\r\n`, 502],
+    [`Upgrade: websocket\r\nSec-WebSocket-Accept: ${accept.toLowerCase()}x\r\n`, 502],
+    [`Upgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n`, 502],
+    [`Upgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n`, 101],
+  ] as const) {
+    const target = await rawTarget((socket) =>
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${lines}\r\n`),
+    );
+    const own = await Rig.open(target.port);
+    const client = await RawClient.to(own.port);
+    client.write(HANDSHAKE);
+    expect(await client.until(/\r\n\r\n/), lines).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    client.socket.destroy();
+    await own.close();
+    await target.close();
+  }
+  const target = await rawTarget((socket) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  );
+  const own = await Rig.open(target.port);
+  const answer = await fetch(`${own.url}/x`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  expect(answer.status).toBe(502);
+  await own.close();
+  await target.close();
+});
+
+test('frames are read alike however they are cut', () => {
+  const parts = [
+    Buffer.from('\x01\x83abcd', 'latin1'),
+    xor('one', 'abcd'),
+    Buffer.from('\x89\x80wxyz', 'latin1'),
+    Buffer.from('\x80\xfe\x00\x7e1234', 'latin1'),
+    xor('y'.repeat(126), '1234'),
+    closeFrame(1000, 'done', true),
+  ];
+  const bytes = Buffer.concat(parts);
+  const read = (cuts: readonly number[]): string => {
+    const said: string[] = [];
+    const sink: FrameSink = {
+      header: () => undefined,
+      payload: (data, control) => said.push(`${control ? 'c' : 'd'}${data.toString('latin1')}`),
+      end: (opcode, last) => said.push(`|${opcode}${String(last)}|`),
+    };
+    const reader = new FrameReader(true);
+    let from = 0;
+    for (const to of [...cuts, bytes.length]) {
+      if (to > from) reader.read(bytes.subarray(from, to), sink);
+      from = to;
+    }
+    return said
+      .join('')
+      .replaceAll(/(?<=y)d(?=y)|(?<=[a-z])d(?=[a-z])/g, '')
+      .replaceAll(/(?<=[a-z\x03\xe8])c(?=[a-z\xe8])/g, '');
+  };
+  const whole = read([]);
+  expect(whole).toContain('|1false|');
+  expect(whole).toContain('|8true|');
+  for (let cut = 1; cut < bytes.length; cut++)
+    expect(read([cut]).replaceAll(/[cd]/g, ''), `cut at ${cut}`).toBe(whole.replaceAll(/[cd]/g, ''));
+});
+
+function xor(text: string, key: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.from(bytes.map((byte, n) => byte ^ key.charCodeAt(n % 4)));
+}
+
+/** Stars in place of a word, wherever it is cut. */
+function stars(word: string): NonNullable<EditedAnswer['body']> {
+  let kept = '';
+  const take = (final: boolean): Buffer => {
+    const text = kept.replaceAll(word, '*'.repeat(word.length));
+    let hold = 0;
+    const longest = final ? 0 : word.length - 1;
+    for (let size = 1; size <= longest; size++) if (text.endsWith(word.slice(0, size))) hold = size;
+    kept = text.slice(text.length - hold);
+    return Buffer.from(text.slice(0, text.length - hold), 'latin1');
+  };
+  return {
+    keepsLength: true,
+    push(bytes) {
+      kept += bytes.toString('latin1');
+      return take(false);
+    },
+    get held() {
+      return kept.length;
+    },
+    patience: 1000,
+    release: () => take(true),
+    end: () => take(true),
+  };
+}
