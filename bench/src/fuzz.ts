@@ -3,13 +3,15 @@ import { missingMySql } from '@sluice/testkit';
 import { differential, summary } from './lineage/differential.js';
 import { startLineageServer } from './lineage/server.js';
 import { compareBinding, newTally, readSuite } from './mysql/grammar.js';
+import { differential as mysqlDifferential, summary as mysqlSummary } from './mysql-lineage/differential.js';
+import { startLineageServer as startMySqlLineage } from './mysql-lineage/server.js';
 import { Reader } from './mysql/server.js';
 import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
 /**
- * `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]` and `pnpm fuzz mysql-grammar [--suites FOLDER]`: ends with status
- * 1 when anything was wrong.
+ * `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`, `pnpm fuzz mysql-grammar [--suites FOLDER]` and
+ * `pnpm fuzz mysql-lineage [--flavour mariadb|mysql] [--forget people.mail]`: ends with status 1 when anything was wrong.
  */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -17,6 +19,8 @@ const { positionals, values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     major: { type: 'string', default: '15' },
+    flavour: { type: 'string', default: 'mariadb' },
+    forget: { type: 'string' },
     suites: { type: 'string' },
     programs: { type: 'string' },
     verbose: { type: 'boolean', default: false },
@@ -31,6 +35,7 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
   lineage: fuzzLineage,
   twins: fuzzTwins,
+  'mysql-lineage': fuzzMySqlLineage,
   'mysql-grammar': fuzzMySqlGrammar,
   'mysql-words': writeMySqlWords,
 };
@@ -42,6 +47,19 @@ async function fuzzLineage(): Promise<number> {
     if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
     for (const wrong of tally.wrong) print(wrong);
     print(summary(tally));
+    return tally.wrong.length;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function fuzzMySqlLineage(): Promise<number> {
+  const server = await startMySqlLineage(values.flavour === 'mysql' ? 'mysql' : 'mariadb');
+  try {
+    const tally = await mysqlDifferential(server, { seed, seconds, forget: values.forget });
+    if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
+    for (const wrong of tally.wrong.slice(0, 20)) print(wrong);
+    print(mysqlSummary(tally));
     return tally.wrong.length;
   } finally {
     await server.stop();

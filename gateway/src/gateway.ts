@@ -33,17 +33,19 @@ import { Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
 import { LoginLimits } from './login-limits.js';
-import { type MaskedConnection, type MaskSession, MaskTargets } from '@sluice/sql-postgres';
+import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
+import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
 import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
 import { describePackage } from './packages/inspect.js';
 import type { LoadedPackage } from './packages/load.js';
 import { writePrivate } from './private-files.js';
 import type { Readings } from '@sluice/reading';
-import { type Connection, type Listener, REVOKED, type Services, drain } from './services.js';
+import { type Connection, type Listener, REVOKED, type Services, type SessionMasks, drain } from './services.js';
 import { SessionApprovals } from './session-approval.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, Places, type StrangerSockets } from '@sluice/strangers';
+import { masksPackets } from './protocols.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
 
@@ -85,6 +87,7 @@ export class Gateway implements Controlled {
   readonly #http: HttpParts;
   readonly #sweep: NodeJS.Timeout;
   readonly #maskTargets: MaskTargets;
+  readonly #packetMaskTargets: MySqlMaskTargets;
   readonly #httpTargets = new HttpTargets();
   #control: Control | undefined;
   #live: Snapshot;
@@ -119,15 +122,19 @@ export class Gateway implements Controlled {
     this.#pools = parts.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
+    const outside = {
+      missing: (connection: string, column: string) =>
+        this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+      count: (cells: number) => {
+        this.counters.maskedCells += cells;
+      },
+    };
+    this.#packetMaskTargets = new MySqlMaskTargets(outside, parts.maskKey);
     this.#maskTargets = new MaskTargets(
       {
-        missing: (connection, column) =>
-          this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+        ...outside,
         unfit: (connection, { message, hint }) =>
           this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
-        count: (cells) => {
-          this.counters.maskedCells += cells;
-        },
       },
       parts.maskKey,
       this.config.limits.rows,
@@ -220,7 +227,8 @@ export class Gateway implements Controlled {
     this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, issuers });
     void issuers.warm();
     this.keeper.connections = config.connections;
-    this.#maskTargets.reconfigured((name) => sameTarget(old, config, name));
+    for (const targets of [this.#maskTargets, this.#packetMaskTargets])
+      targets.reconfigured((name) => sameTarget(old, config, name));
     this.#live = live;
     this.webhooks.hooks = config.webhooks;
     this.#problem = undefined;
@@ -256,8 +264,9 @@ export class Gateway implements Controlled {
     context: PolicyContext,
   ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
     const { masks } = policy.judge(facts, command.text, context);
-    return masks.length === 0
-      ? { hidden: [] }
+    if (masks.length === 0) return { hidden: [] };
+    return masksPackets(connection.protocol)
+      ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
       : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
   }
 
@@ -283,6 +292,7 @@ export class Gateway implements Controlled {
     clearInterval(this.#sweep);
     // Connections of the gateway's own lead through agents as well.
     this.#maskTargets.close();
+    this.#packetMaskTargets.close();
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await agentsGone;
     await withdrawn;
@@ -482,13 +492,14 @@ export class Gateway implements Controlled {
   }
 
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
-  #masksOf(connection: Connection): MaskSession | undefined {
+  #masksOf(connection: Connection): SessionMasks | undefined {
     const { name, protocol } = connection;
     if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#live.policies.get(name)?.masks) return undefined;
-    return this.#maskTargets.session(this.#maskedConnection(connection));
+    const masked = this.#maskedConnection(connection);
+    return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }
 
-  #maskedConnection(connection: Connection): MaskedConnection {
+  #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
     const { name, credential, target } = connection;
     const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
     return { name, user: credential.user, pooled: target.pooled, open };
@@ -498,7 +509,7 @@ export class Gateway implements Controlled {
     connection: Connection,
     principal: Principal,
     redactionKey: Uint8Array,
-    masks?: MaskSession,
+    masks?: SessionMasks,
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
   ): Judge {

@@ -148,7 +148,7 @@ export class Judge {
 
   /** What a command does with masked columns is for the rules to judge as well. */
   #planned(text: string, facts: Facts, judged: Judged, plan: MaskPlan, again: boolean): Judgement {
-    const { masking, use, compared, refusal } = plan;
+    const { masking, packets, use, compared, refusal } = plan;
     if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
@@ -158,7 +158,7 @@ export class Judge {
     }
     const judgement = this.#inWords(text, decided);
     if (judgement.answer.type === 'deny') return judgement;
-    return { ...judgement, answer: { ...judgement.answer, masking } };
+    return { ...judgement, answer: { ...judgement.answer, ...(masking && { masking }), ...(packets && { packets }) } };
   }
 
   /** Counts what is compared, and tells the most for one of the columns. */

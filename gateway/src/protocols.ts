@@ -77,3 +77,6 @@ export async function replayOf(name: string, packages: Readonly<Record<string, s
   const protocol = loaded ?? (await own);
   return protocol?.replay?.bind(protocol);
 }
+
+/** Whether the answers of a protocol with rows are masked in packets of MySQL, and not in messages of PostgreSQL. */
+export const masksPackets = (name: string): boolean => name === 'mysql';

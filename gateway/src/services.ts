@@ -9,6 +9,7 @@ import type { Holds } from './holds.js';
 import type { HttpTargets } from './http/credentials.js';
 import type { Judge } from './judge.js';
 import type { LoginLimits } from './login-limits.js';
+import type { MySqlMaskSession } from '@sluice/sql-mysql';
 import type { MaskSession } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
 import type { SshKeys } from './ssh/keys.js';
@@ -28,6 +29,9 @@ export interface Listener {
   /** The connection that all who come to it want; undefined: they say which. */
   readonly connection?: string;
 }
+
+/** What masks follow of a session, for each protocol that answers with rows. */
+export type SessionMasks = MaskSession | MySqlMaskSession;
 
 /** What a session needs from the process around it. Everything outside comes through here. */
 export interface Services {
@@ -64,9 +68,9 @@ export interface Services {
   readonly cancels: Map<string, () => Promise<void>>;
   /** Of the control API. */
   url(): string;
-  judge(session: SessionView & { readonly masks: MaskSession | undefined }): Judge;
+  judge(session: SessionView & { readonly masks: SessionMasks | undefined }): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
-  masks(connection: Connection): MaskSession | undefined;
+  masks(connection: Connection): SessionMasks | undefined;
   mayUse(principal: Principal, connection: Connection): boolean;
   /**
    * Takes a place among the sessions that are logged in, for as long as the session is there. Returns why there is none: for

@@ -24,10 +24,10 @@ import {
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
-import type { Connection, Listener, Services } from './services.js';
+import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
-import type { MaskSession } from '@sluice/sql-postgres';
+import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
@@ -81,7 +81,7 @@ export class Session implements Gate, LoginSession {
   #sealed = false;
   readonly #cancelKeys: string[] = [];
   /** On a connection that masks anything. */
-  masks: MaskSession | undefined;
+  masks: SessionMasks | undefined;
   #judge: Judge | undefined;
   /** The configuration in force has no place for this session any more. */
   #outdated: Ending | undefined;
@@ -170,7 +170,7 @@ export class Session implements Gate, LoginSession {
   /** The connection is gone. */
   closed(): void {
     clearTimeout(this.#deadline);
-    this.masks?.closed();
+    if (!(this.masks instanceof MySqlMaskSession)) this.masks?.closed();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -414,7 +414,9 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     this.#opened = connection;
     this.masks = services.masks(connection);
-    this.masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
+    const { masks } = this;
+    if (!(masks instanceof MySqlMaskSession))
+      masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
     this.#way = new Way(connection, services, this.id, this.signal, account);
     return {
@@ -422,7 +424,7 @@ export class Session implements Gate, LoginSession {
       principal: proven.principal.name,
       connection: connection.name,
       target: this.#way.login,
-      ...(this.masks && { masks: this.masks }),
+      ...(masks instanceof MySqlMaskSession ? { packetMasks: masks } : masks && { masks }),
       ...(proven.without && { without: proven.without }),
       ...this.#seal(proven.principal, connection),
     };

@@ -2,6 +2,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { operatorLog } from '@sluice/audit';
+import type { Rule } from '@sluice/contract';
 import { type MySqlServer, temporaryFolder } from '@sluice/testkit';
 import { type Connection, type ConnectionOptions, createConnection } from 'mysql2/promise';
 import { readConfiguration } from '../src/configuration.js';
@@ -25,6 +26,10 @@ export interface MySqlStandOptions {
   /** Members of the connection's target besides where it is. */
   readonly target?: string;
   readonly connections?: string;
+  /** Rules that a configuration may not have yet: masks. */
+  readonly masks?: readonly Rule[];
+  /** Functions and procedures that nobody reads and the policy trusts. */
+  readonly trusted?: string;
 }
 
 const RULES = `
@@ -52,7 +57,7 @@ connections:
     target: { host: 127.0.0.1, port: ${server.port}, database: ${server.database}, ${options.target ?? 'tls: disable'} }
     credential: { user: ${server.user}, password: ${server.password} }
     access: ["group:engineers"]
-    policies: [production]
+    policies: [production]${options.trusted === undefined ? '' : `\n    functions: { trusted: [${options.trusted}] }`}
 ${options.connections ?? ''}
 policies:
   production:${options.rules ?? RULES}`;
@@ -64,7 +69,12 @@ export async function openMySqlStand(options: MySqlStandOptions): Promise<MySqlS
   const file = join(folder, 'sluice.yaml');
   writeFileSync(file, configurationOf(options));
   const log = operatorLog(true, process.env['SLUICE_LOG'] ?? 'silent');
-  const gateway = await Gateway.start(readConfiguration(file).config, log);
+  const { config } = readConfiguration(file);
+  const { masks = [] } = options;
+  const connections = new Map(
+    [...config.connections].map(([name, one]) => [name, { ...one, rules: [...one.rules, ...masks] }]),
+  );
+  const gateway = await Gateway.start(masks.length > 0 ? { ...config, connections } : config, log);
   const { token } = await gateway.identity.createToken({ principal: 'dev', name: 'test' });
   const port = Number((gateway.addresses.get('mysql') ?? '').split(':').at(-1));
   const opened: Connection[] = [];

@@ -9,6 +9,7 @@ import type {
   HiddenReason,
   MaskedUse,
   Masking,
+  PacketMasking,
   SqlCommand,
   TextRange,
 } from '@sluice/contract';
@@ -68,7 +69,9 @@ export interface HiddenColumn {
 
 /** What is to be done with the answer to a command, and what the command does with masked columns besides. */
 export interface MaskPlan {
-  readonly masking: Masking;
+  /** Of answers in messages of PostgreSQL, or in packets of MySQL. */
+  readonly masking?: Masking;
+  readonly packets?: PacketMasking;
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;

@@ -1,7 +1,7 @@
 /** What a protocol is told of a command. Types only. */
 import type { Facts } from './facts.js';
 import type { HttpEdits } from './http.js';
-import type { Masking, StreamEditor } from './masking.js';
+import type { Masking, PacketMasking, StreamEditor } from './masking.js';
 import type { DenyReason } from './reasons.js';
 
 export interface Allow {
@@ -9,6 +9,8 @@ export interface Allow {
   readonly facts: Facts;
   /** Present when the target's answer may not pass as it is. Nothing of it reaches the client but through this. */
   readonly masking?: Masking;
+  /** The same for an answer in packets of MySQL. */
+  readonly packets?: PacketMasking;
   /** The same for a command that answers with a stream of bytes: one editor for each stream that it writes. */
   readonly stream?: () => StreamEditor;
   /** How a request by HTTP and its answer are changed. Absent: not at all. */

@@ -1,5 +1,5 @@
 /** Logins: how somebody proves who they are, and what they get then. Types only. */
-import type { MaskedSession } from './masking.js';
+import type { MaskedPackets, MaskedSession } from './masking.js';
 import type { Notice, RefusalReason } from './reasons.js';
 import type { Target } from './target.js';
 
@@ -76,6 +76,8 @@ export interface Admission {
   readonly target: Target;
   /** Present when the connection masks anything. Answers to its commands then come with their masking. */
   readonly masks?: MaskedSession;
+  /** The same for answers in packets of MySQL. */
+  readonly packetMasks?: MaskedPackets;
   /**
    * Present when people have to agree before the session begins: nothing can be dialled before this has resolved to undefined.
    * `say` tells the client what it waits for; without one it is refused at once, with the number of the request.

@@ -2,7 +2,7 @@
  * What a protocol is given to change answers with: masks of values, of texts, and editors of streams. Types, and the error of a
  * result that cannot pass. Does not own how an answer is framed, which is the protocol's.
  */
-import type { ResultDescription } from './sql.js';
+import type { MySqlColumn, ResultDescription } from './sql.js';
 
 /**
  * How the answer to one SQL command has to be changed, and what became of the command. Made by the gate, used by a protocol
@@ -220,6 +220,37 @@ export const HIDDEN_REASONS = [
   'malformed',
 ] as const;
 export type HiddenReason = (typeof HIDDEN_REASONS)[number];
+
+/**
+ * The same as `Masking` for answers in packets of MySQL. A text can have several results (CALL), which count from 0 within the
+ * command; each is described before its rows.
+ */
+export interface PacketMasking {
+  /**
+   * The target has described a result. Undefined: its rows pass as they are.
+   *
+   * @throws Unmasked when the result is not what was judged, and must not pass
+   */
+  rows(result: number, columns: readonly MySqlColumn[], format: 'text' | 'binary'): PacketEditor | undefined;
+  /** An ERR (a payload) as the client may have it. */
+  error(payload: Buffer): Buffer;
+  /** The target has completed a result, or the command where it has none. */
+  completed(result: number): void;
+}
+
+/** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
+export interface MaskedPackets {
+  /** The target has confirmed COM_RESET_CONNECTION: variables, temporary tables and prepared statements are gone. */
+  reset(): void;
+}
+
+/** Rewrites rows of MySQL, a payload each, however many packets they came in. */
+export interface PacketEditor {
+  /** Columns that may be NULL from now on, by their place. */
+  readonly nullable: ReadonlySet<number>;
+  /** @throws Unmasked */
+  row(payload: Buffer): Buffer;
+}
 
 /**
  * Rewrites a stream that has no rows: what could be the start of something to mask is held back until more has come, or

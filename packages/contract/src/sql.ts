@@ -81,6 +81,8 @@ export interface MySqlColumn {
   readonly type: number;
   readonly flags: number;
   readonly decimals: number;
+  /** MariaDB says, to clients that ask, that a text is JSON. */
+  readonly json?: true;
 }
 
 /** A part of a text: from `start` up to and without `end`. */

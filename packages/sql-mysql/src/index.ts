@@ -9,3 +9,8 @@ export type * from './tree.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);
+export type { BaseColumn, Relation } from './catalog/objects.js';
+export { readCatalog } from './catalog/read.js';
+export { type Output, type StatementLineage, lineageOf, newSession } from './lineage/index.js';
+export { type MySqlMaskedConnection, type MySqlOutside, MySqlMaskTargets } from './masks/targets.js';
+export { MySqlMaskSession } from './masks/session.js';

@@ -1,4 +1,4 @@
-/** Definitions of columns (Protocol::ColumnDefinition41). Pure. */
+/** Definitions of columns (Protocol::ColumnDefinition41): read, and with flags taken off. Pure. */
 import type { MySqlColumn } from '@sluice/contract';
 import { Fields } from './packets.js';
 
@@ -6,10 +6,25 @@ import { Fields } from './packets.js';
 const FIXED_BYTES = 13;
 
 /** MariaDB's own metadata, where there is any, and the length of what follows. */
-function passMetadata(fields: Fields): void {
-  if (fields.left > FIXED_BYTES) fields.counted();
+function passMetadata(fields: Fields): Buffer | undefined {
+  const metadata = fields.left > FIXED_BYTES ? fields.counted() : undefined;
   fields.number();
+  return metadata;
 }
+
+/** Pairs of a kind and a text; the second kind is the format of the values. */
+function isJson(metadata: Buffer): boolean {
+  const fields = new Fields(metadata);
+  while (fields.left > 0) {
+    const kind = fields.uint(1);
+    const value = fields.counted();
+    if (kind === FORMAT && value.equals(JSON_FORMAT)) return true;
+  }
+  return false;
+}
+
+const FORMAT = 1;
+const JSON_FORMAT = Buffer.from('json');
 
 /** The same with no metadata, for a client that reads some. */
 export function withMetadata(payload: Buffer): Buffer {
@@ -21,15 +36,30 @@ export function withMetadata(payload: Buffer): Buffer {
 /** Catalogue, schema, table, its own name, column, its own name. */
 const TEXTS = 6;
 
+/** Flag of a column that is never NULL. */
+const NOT_NULL = 1;
+
 export function readDefinition(payload: Buffer): MySqlColumn {
   const fields = new Fields(payload);
   const text = (): string => fields.counted().toString('utf8');
   fields.counted();
   const [schema, table, orgTable, name, orgName] = [text(), text(), text(), text(), text()];
-  passMetadata(fields);
+  const metadata = passMetadata(fields);
   const charset = fields.uint(2);
   const length = fields.uint(4);
   const type = fields.uint(1);
   const flags = fields.uint(2);
-  return { schema, table, orgTable, name, orgName, charset, length, type, flags, decimals: fields.uint(1) };
+  const described = { schema, table, orgTable, name, orgName, charset, length, type, flags, decimals: fields.uint(1) };
+  return metadata && isJson(metadata) ? { ...described, json: true } : described;
+}
+
+/** The same for a column that may be NULL from now on. */
+export function asNullable(payload: Buffer): Buffer {
+  const made = Buffer.from(payload);
+  const fields = new Fields(made);
+  for (let at = 0; at < TEXTS; at++) fields.counted();
+  passMetadata(fields);
+  fields.bytes(7);
+  made[fields.at] = (made[fields.at] as number) & ~NOT_NULL;
+  return made;
 }

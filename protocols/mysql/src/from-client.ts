@@ -243,7 +243,7 @@ export class FromClient {
       packet,
       (allow, { raw }) => {
         statement.long.clear();
-        const command = running(this.#id, 'run', allow);
+        const command = running(this.#id, 'run', allow, 'binary');
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: Ended = (outcome, cursor) => {
           if (cursor) statement.cursor = command;
@@ -330,6 +330,7 @@ export class FromClient {
     this.#statements.clear();
     this.#names.clear();
     this.#shared.session.stale = true;
+    this.#shared.masks?.reset();
     this.#multi = (this.#shared.capabilities & CAPABILITY.multiStatements) !== 0;
   }
 
@@ -369,7 +370,7 @@ export class FromClient {
       prepared: (name) => this.#names.text(name),
     };
     const act = (answer: Answer, whole: Packet): void => {
-      // Nothing here could change an answer, so none that has to be changed is asked for.
+      // Masks come for packets. Nothing here could change an answer by others, so none is asked for.
       if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
       this.#texts = undefined;
       this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());

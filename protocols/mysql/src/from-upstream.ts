@@ -2,19 +2,22 @@
  * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
  * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
  */
+import { type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import { withMetadata } from './definitions.js';
+import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
-import { refusedFile } from './refusal.js';
+import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, ok, readError, readOk } from './replies.js';
 import type { Part } from './reply.js';
 import { textRow } from './results.js';
 import type { Running } from './running.js';
 import type { Shared, Turn } from './shared.js';
 
-/** A packet that is no row of the client's and is longer than this is none. Bytes. */
+/** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
+/** A row that is changed is read whole. Bytes. */
+const MAX_EDITED_ROW_BYTES = 64 * 1024 * 1024;
 
 export class FromUpstream {
   readonly #shared: Shared;
@@ -29,8 +32,14 @@ export class FromUpstream {
   /** Where, in the current chunk, the bytes start that the client has not been sent, and that the record has not. */
   #run = 0;
   #from = 0;
-  /** Rows of an answer to a question of the gateway's own. */
+  /** Packets of a row that is changed. */
+  #row: Buffer[] = [];
+  #rowSize = 0;
+  /** How a result is described, kept back until it is known what its rows go through. */
+  #description: Buffer[] = [];
   #rows: (string | null)[][] = [];
+  /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
+  #discarding = false;
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -72,7 +81,7 @@ export class FromUpstream {
       }
       if (chunk.length - at < HEADER) return this.#wait(at, HEADER);
       const size = payloadLength(chunk, at);
-      if (this.#chain) {
+      if (this.#chain && !this.#row.length) {
         this.#rowPacket(chunk, at, size);
         at += HEADER;
         continue;
@@ -81,17 +90,17 @@ export class FromUpstream {
       if (size > 0 && chunk.length - at === HEADER) return this.#wait(at, HEADER + 1);
       const { turn } = this.#shared;
       if (!turn) return this.#unasked(chunk, at, size);
-      const isRow = turn.reply.isRow(chunk[at + HEADER] as number, size);
-      if (isRow && !turn.own) {
+      const row = this.#row.length > 0 || turn.reply.isRow(chunk[at + HEADER] as number, size);
+      if (row && this.#rowsPass(turn)) {
         if (turn.running) turn.running.rows++;
         this.#rowPacket(chunk, at, size);
         at += HEADER;
         continue;
       }
       const next = at + HEADER + size;
-      if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
+      if (!row && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
       if (chunk.length < next) return this.#wait(at, HEADER + size);
-      if (isRow) this.#ownRow(turn, chunk, at, next);
+      if (row) this.#editedRow(turn, chunk, at, next);
       else this.#packet(turn, chunk, at, next);
       at = next;
     }
@@ -109,11 +118,15 @@ export class FromUpstream {
 
   /** A target that ends the session says so. */
   #unasked(chunk: Buffer, at: number, size: number): number {
-    if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
     if (chunk.length < at + HEADER + size) return this.#wait(at, HEADER + size);
     if (chunk[at + HEADER] !== ERR) throw unexpected('the target sent a packet that answers nothing');
     const { message } = readError(chunk.subarray(at + HEADER, at + HEADER + size));
     throw unexpected(`the target ended the session: ${message}`);
+  }
+
+  #rowsPass({ own, running }: Turn): boolean {
+    if (own || this.#discarding) return false;
+    return running?.masking === undefined || running.editor === 'pass';
   }
 
   /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
@@ -186,6 +199,7 @@ export class FromUpstream {
         turn.running.bytes += next - at;
       }
     } else this.#replace(turn, chunk, at, next, instead === 'nothing' ? undefined : instead);
+    if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(turn);
     if (!part.ends) return;
     this.#pass(chunk, next);
     this.#over(turn, part);
@@ -205,13 +219,25 @@ export class FromUpstream {
         turn.prepared?.(part.id, part.parameters);
         return undefined;
       case 'count':
-        return turn.own ? 'nothing' : undefined;
       case 'definition':
-        if (turn.own) return 'nothing';
-        return this.#shared.addsMetadata ? withMetadata(payload) : undefined;
+        if (turn.own || this.#discarding) return 'nothing';
+        return this.#described(turn.running, part.type === 'count' ? payload : this.#definition(payload));
       default:
-        return turn.own ? 'nothing' : undefined;
+        return turn.own || this.#discarding ? 'nothing' : undefined;
     }
+  }
+
+  #definition(payload: Buffer): Buffer {
+    return this.#shared.addsMetadata ? withMetadata(payload) : payload;
+  }
+
+  /** Undefined: it passes as it came. */
+  #described(running: Running | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (running?.masking && running.phase !== 'prepare') {
+      this.#description.push(Buffer.from(payload));
+      return 'nothing';
+    }
+    return this.#shared.addsMetadata ? payload : undefined;
   }
 
   /** OK or EOF: what the target reports is taken up, and taken out where the client has not asked for it. */
@@ -224,9 +250,12 @@ export class FromUpstream {
     const changed = read && session.reported(read);
     if (running) {
       if (read && read.changes.length > 0) running.reported = true;
+      running.masking?.completed(running.results++);
+      // A cursor's rows are still to be fetched.
+      if (!part.cursor) running.editor = undefined;
       this.#summarise(running, read?.affected, read?.info);
     }
-    if (turn.own) return 'nothing';
+    if (turn.own || this.#discarding) return 'nothing';
     if (file.type === 'refused') return refusedFile();
     const more = part.ends && turn.moreFollow;
     if (!more && !changed) return undefined;
@@ -247,13 +276,14 @@ export class FromUpstream {
     running.summary = running.summary === '' ? one : `${running.summary}; ${one}`.slice(0, 1000);
   }
 
-  #failed({ own, running }: Turn, payload: Buffer): Buffer | 'nothing' | undefined {
-    if (own) return 'nothing';
-    if (running) {
-      const { code, sqlstate, message } = readError(payload);
-      running.summary = `${sqlstate}: ${message} (${code})`;
+  #failed(turn: Turn, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (turn.own || this.#discarding) return 'nothing';
+    const clean = turn.running?.masking?.error(payload) ?? payload;
+    if (turn.running) {
+      const { code, sqlstate, message } = readError(clean);
+      turn.running.summary = `${sqlstate}: ${message} (${code})`;
     }
-    return undefined;
+    return clean === payload ? undefined : clean;
   }
 
   /** Only the file that a statement names which was let through: a target could ask for any. */
@@ -272,9 +302,38 @@ export class FromUpstream {
     return 'nothing';
   }
 
+  /** A result is described whole: what its rows go through is known before they come. */
+  #describe(turn: Turn): void {
+    const { running } = turn;
+    const [count, ...definitions] = this.#description;
+    this.#description = [];
+    if (!running?.masking || !count) return;
+    const editor = this.#unlessUnmasked(running, () =>
+      running.masking?.rows(running.results, definitions.map(readDefinition), running.format),
+    );
+    if (Buffer.isBuffer(editor)) return this.#give(turn, editor);
+    running.editor = editor ?? 'pass';
+    this.#give(turn, count);
+    definitions.forEach((one, at) => this.#give(turn, editor?.nullable.has(at) ? asNullable(one) : one));
+  }
+
+  /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
+  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(running: Running, act: () => T): T | Buffer {
+    try {
+      return act();
+    } catch (failure) {
+      if (!(failure instanceof Unmasked)) throw failure;
+      this.#discarding = true;
+      running.summary = failure.message;
+      return unmaskable(failure.message);
+    }
+  }
+
   #over(turn: Turn, part: Part): void {
     const noFile = this.#shared.file.type === 'refused';
-    const failed = part.type === 'error' || noFile;
+    const failed = part.type === 'error' || this.#discarding || noFile;
+    this.#discarding = false;
+    this.#description = [];
     const rows = this.#rows;
     this.#rows = [];
     if (noFile && turn.running) turn.running.summary = readError(refusedFile()).message;
@@ -293,8 +352,26 @@ export class FromUpstream {
     else this.#shared.recorder.end(running, cursor ? 'suspended' : 'ok');
   }
 
-  #ownRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    this.#rows.push(textRow(chunk.subarray(at + HEADER, next)));
-    this.#replace(turn, chunk, at, next, undefined);
+  /** A row that is the gateway's own, or that masks change. */
+  #editedRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
+    const size = next - at - HEADER;
+    this.#rowSize += size;
+    if (this.#rowSize > MAX_EDITED_ROW_BYTES) throw unexpected('the target sent a row that is too long to be masked');
+    this.#row.push(Buffer.from(chunk.subarray(at + HEADER, next)));
+    if (size === MAX_PACKET) return this.#replace(turn, chunk, at, next, undefined);
+    const row = this.#row.length === 1 ? (this.#row[0] as Buffer) : Buffer.concat(this.#row);
+    this.#row = [];
+    this.#rowSize = 0;
+    if (turn.own) this.#rows.push(textRow(row));
+    if (turn.own || this.#discarding) return this.#replace(turn, chunk, at, next, undefined);
+    const { running } = turn as { running: Running };
+    running.rows++;
+    this.#replace(turn, chunk, at, next, this.#masked(running, row));
+  }
+
+  #masked(running: Running, row: Buffer): Buffer {
+    const { editor } = running;
+    if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
+    return this.#unlessUnmasked(running, () => editor.row(row));
   }
 }

@@ -53,6 +53,8 @@ export const unfit = (why: string): Buffer => error(1235, '42000', why);
 export const refusedFile = (): Buffer =>
   error(1148, '42000', 'The target asked for a file that no statement of this session names: nothing was sent.');
 
+export const unmaskable = (message: string): Buffer => error(1142, '42000', message);
+
 export const lost = (why: string): Buffer =>
   error(2013, 'HY000', `The connection between the gateway and the target was lost${why}.`);
 

@@ -1,19 +1,36 @@
 /** One command between its being let through and the end of its answer. */
-import type { Allow, Facts } from '@sluice/contract';
+import type { Allow, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
 import type { Recorded } from '@sluice/wire';
 
 export interface Running extends Recorded {
   readonly facts: Facts;
-  /** Rows of results that are complete. */
+  /** How its answer has to be changed, on a connection that masks anything. */
+  readonly masking: PacketMasking | undefined;
+  /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
+  editor: PacketEditor | 'pass' | undefined;
+  /** Rows in binary form come, as for a prepared statement. */
+  readonly format: 'text' | 'binary';
+  /** Results that are complete, which is the index of the one that comes now. */
+  results: number;
+  /** Rows of those. */
   rowsBefore: number;
   /** The target has reported a change of the session. */
   reported: boolean;
 }
 
-export const running = (id: number, phase: Running['phase'], { facts }: Pick<Allow, 'facts'>): Running => ({
+export const running = (
+  id: number,
+  phase: Running['phase'],
+  { facts, packets }: Pick<Allow, 'facts' | 'packets'>,
+  format: Running['format'] = 'text',
+): Running => ({
   id,
   phase,
   facts,
+  masking: packets,
+  editor: undefined,
+  format,
+  results: 0,
   rowsBefore: 0,
   reported: false,
   rows: 0,

@@ -44,7 +44,7 @@ export class Session {
 
   converse(wires: Wires): Conversation {
     const gate = this.#gate;
-    const { upstream, client, commands } = this.#opened;
+    const { admitted, upstream, client, commands } = this.#opened;
     const { capabilities } = client;
     const conversation = new MySqlConversation({
       wires,
@@ -67,6 +67,7 @@ export class Session {
         (capabilities & CAPABILITY.ignoreSpace) !== 0,
         (capabilities & CAPABILITY.sessionTrack) !== 0,
       ),
+      masks: admitted.packetMasks,
       limits: gate.limits,
       capabilities,
       addsMetadata: client.extended !== upstream.extended,

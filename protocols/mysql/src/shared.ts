@@ -1,5 +1,13 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
-import type { Answer, MySqlDialect, Patience, ResponseEvent, SqlCommand, TextRange } from '@sluice/contract';
+import type {
+  Answer,
+  MaskedPackets,
+  MySqlDialect,
+  Patience,
+  ResponseEvent,
+  SqlCommand,
+  TextRange,
+} from '@sluice/contract';
 import type { Recorder, Wires } from '@sluice/wire';
 import type { Reply } from './reply.js';
 import type { Running } from './running.js';
@@ -31,6 +39,8 @@ export interface Setup {
   readonly wires: Wires;
   readonly port: Port;
   readonly session: SessionState;
+  /** On a connection that masks anything. */
+  readonly masks: MaskedPackets | undefined;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
   readonly limits: { readonly message: number; readonly recorded: number };
   /** As the client has them. */

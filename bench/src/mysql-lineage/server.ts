@@ -1,0 +1,153 @@
+/**
+ * The databases that lineage is tried on: one, and for each of its columns a twin in which that column alone has other values.
+ * Owns: them, and running a text in each. Does not: what is asked of them (differential.ts).
+ */
+import { readCatalog } from '@sluice/sql-mysql';
+import { type MySqlFlavour, startMySql } from '@sluice/testkit';
+import { type Connection, type RowDataPacket, createConnection } from 'mysql2/promise';
+
+const TABLES = {
+  people: ['id', 'nick', 'mail', 'born', 'wage', 'doc'],
+  visits: ['id', 'person', 'place', 'day', 'wage'],
+  tags: ['person', 'place', 'label'],
+} as const;
+export const DATABASE = 'lineage';
+
+/** A column by table and name. */
+export const COLUMNS = Object.entries(TABLES).flatMap(([table, columns]) =>
+  columns.map((column) => ({ table, column })),
+);
+const twinOf = (column: { table: string; column: string }): string => `twin_${column.table}_${column.column}`;
+
+const SCHEMA = [
+  `create table people (id int primary key, nick varchar(20), mail varchar(40), born date, wage int, doc json,
+     host varchar(40) as (substring_index(mail, '@', -1)) virtual)`,
+  'create table visits (id int primary key, person int, place varchar(20), day date, wage int)',
+  'create table tags (person int, place varchar(20), label varchar(20))',
+  `create view contacts as select p.id, concat(p.nick, ' ', p.mail) as label, p.wage from people p`,
+  // Without conditions: what they choose is not what the outputs name.
+  'create view journeys as select c.label, v.place, (select max(t.label) from tags t) as tag from contacts c, visits v',
+];
+
+/** Rows of a table; those of `changed` have other values. */
+function rowsOf(table: string, changed: string): string[] {
+  const value = (column: string, plain: string | number, other: string | number): string =>
+    JSON.stringify(column === changed ? other : plain)
+      .replaceAll("'", "''")
+      .replaceAll(/^"|"$/g, "'")
+      .replaceAll('\\"', '"');
+  return [1, 2, 3].map((n) => {
+    switch (table) {
+      case 'people': {
+        const doc = (key: string): string => `{"a": "${key}${n}", "b": [${n}, ${n + 1}]}`;
+        const born = [value('born', `19${60 + n}-0${n}-1${n}`, `20${10 + n}-1${n % 3}-2${n}`)];
+        const own = [
+          value('id', n, n + 40),
+          value('nick', `nick${n}`, `other${n * 7}`),
+          value('mail', `m${n}@a${n}.test`, `q${n}@z${n * 3}.test`),
+        ];
+        return [
+          ...own,
+          ...born,
+          value('wage', n * 100 + n, 9000 - n * 13),
+          `'${changed === 'doc' ? doc('y').replace(`[${n}`, `[${n * 50}`) : doc('x')}'`,
+        ].join(', ');
+      }
+      case 'visits':
+        return [
+          value('id', n, n + 60),
+          value('person', n, 5 - n),
+          value('place', `place${n}`, `there${n * 5}`),
+          value('day', `2024-0${n}-0${n}`, `2025-1${n % 3}-1${n}`),
+          value('wage', n * 7, 500 + n),
+        ].join(', ');
+      default:
+        return [
+          value('person', n, n + 90),
+          value('place', `place${n}`, `else${n}`),
+          value('label', `label${n}`, `mark${n * 3}`),
+        ].join(', ');
+    }
+  });
+}
+
+export interface LineageServer {
+  readonly catalog: Awaited<ReturnType<typeof readCatalog>>;
+  /** The values of each column of the result, in no order; undefined where the server refuses the text. */
+  run(text: string, twin?: { table: string; column: string }): Promise<readonly (readonly string[])[] | undefined>;
+  /** The server's own word for why it refused the last text. */
+  readonly refusal: string;
+  stop(): Promise<void>;
+}
+
+export async function startLineageServer(flavour: MySqlFlavour): Promise<LineageServer> {
+  const server = await startMySql({ flavour });
+  const { host, port, user, password } = server;
+  const connection = await createConnection({
+    host,
+    port,
+    user,
+    password,
+    dateStrings: true,
+    jsonStrings: true,
+    multipleStatements: true,
+  });
+  try {
+    await make(connection, DATABASE, undefined);
+    for (const column of COLUMNS) await make(connection, twinOf(column), column);
+    const query = async (text: string): Promise<(string | null)[][]> => {
+      const [rows] = await connection.query<RowDataPacket[][]>({ sql: text, rowsAsArray: true });
+      return Array.isArray(rows)
+        ? rows.map((row) => row.map((one: unknown) => (one === null ? null : String(one))))
+        : [];
+    };
+    const catalog = await readCatalog(query);
+    await connection.query("set session sql_mode = '', session group_concat_max_len = 100000");
+    let refusal = '';
+    return {
+      catalog,
+      get refusal() {
+        return refusal;
+      },
+      run: async (text, twin) => {
+        const before = `use ${twin ? twinOf(twin) : DATABASE}; set @v0 = null, @v1 = null, @v2 = null; `;
+        try {
+          const [results, fields] = await connection.query<RowDataPacket[][]>({
+            sql: before + text,
+            rowsAsArray: true,
+          });
+          const rows = results.at(-1) as unknown as unknown[][];
+          const columns = fields.at(-1) as unknown as unknown[];
+          return columns.map((_, at) => rows.map((row) => JSON.stringify(row[at])).toSorted());
+        } catch (error) {
+          refusal = error instanceof Error ? error.message : String(error);
+          return undefined;
+        }
+      },
+      stop: async () => {
+        connection.destroy();
+        await server.stop();
+      },
+    };
+  } catch (error) {
+    connection.destroy();
+    await server.stop();
+    throw error;
+  }
+}
+
+async function make(
+  connection: Connection,
+  database: string,
+  changed: { table: string; column: string } | undefined,
+): Promise<void> {
+  await connection.query(`create database ${database}`);
+  await connection.query(`use ${database}`);
+  for (const text of SCHEMA) await connection.query(text);
+  for (const [table, columns] of Object.entries(TABLES)) {
+    const rows = rowsOf(table, changed?.table === table ? changed.column : '');
+    await connection.query(
+      `insert into ${table} (${columns.join(', ')}) values ${rows.map((row) => `(${row})`).join(', ')}`,
+    );
+  }
+}

@@ -1,0 +1,27 @@
+/** Lineage against a real server for some seconds: nothing is missed, and a lineage that was broken on purpose is found. */
+import { missingMySql } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { differential } from '../src/mysql-lineage/differential.js';
+import { type LineageServer, startLineageServer } from '../src/mysql-lineage/server.js';
+
+describe.each(['mariadb', 'mysql'] as const)('lineage of %s', (flavour) => {
+  describe.skipIf(missingMySql(flavour) !== undefined)(missingMySql(flavour) ?? 'against twins', () => {
+    let server: LineageServer;
+    beforeAll(async () => {
+      server = await startLineageServer(flavour);
+    }, 90_000);
+    afterAll(() => server?.stop());
+
+    test('every output that a column changes names it', async () => {
+      const tally = await differential(server, { seed: 20, seconds: 5 });
+      expect(tally.wrong).toEqual([]);
+      expect(tally.changed).toBeGreaterThan(0);
+      expect(tally.named).toBeGreaterThan(0);
+    }, 60_000);
+
+    test('a source that is forgotten is found', async () => {
+      const tally = await differential(server, { seed: 21, seconds: 8, forget: 'people.nick' });
+      expect(tally.wrong.length).toBeGreaterThan(0);
+    }, 60_000);
+  });
+});

@@ -1,0 +1,155 @@
+/**
+ * Reads information_schema. Owns: the questions, and what becomes of the answers. Does not: when they are asked (masks). Nothing of
+ * it takes a lock or starts a transaction that lasts; needs SELECT on what masks name, and SHOW VIEW for views over it.
+ */
+import { hash } from 'node:crypto';
+import type { Lookup, MySqlDialect } from '@sluice/contract';
+import { Catalog, type CatalogContents } from './catalog.js';
+import { type Attribute, type BaseColumn, type Relation, isOfServer } from './objects.js';
+
+type Query = Lookup['query'];
+type Row = Awaited<ReturnType<Query>>[number];
+
+/** Before the first question: definitions are spelled by the modes of the session that asks. */
+const SETTINGS = "set session sql_mode = '', session group_concat_max_len = 1048576";
+const SERVER = 'select version(), @@global.lower_case_table_names';
+const TABLES = `select table_schema, table_name, table_type from information_schema.tables order by 1, 2`;
+const COLUMNS = `select table_schema, table_name, column_name, data_type, extra, generation_expression, column_key
+  from information_schema.columns order by table_schema, table_name, ordinal_position`;
+const VIEWS = `select table_schema, table_name, view_definition from information_schema.views order by 1, 2`;
+const ROUTINES = `select routine_schema, routine_name, routine_type, routine_definition from information_schema.routines
+  order by 1, 2, 3`;
+const TRIGGERS = `select event_object_schema, event_object_table, trigger_name, action_statement from information_schema.triggers
+  order by 1, 2, 3`;
+
+/** JSON of MariaDB is a text with a condition, of the column's own name. */
+const JSON_COLUMNS = `select constraint_schema, table_name, constraint_name, check_clause from information_schema.check_constraints
+  where check_clause like 'json_valid(%' order by 1, 2, 3`;
+
+/** A catalog that changes faster than it can be read is given up after so many times. */
+const ATTEMPTS = 5;
+
+/**
+ * The catalog as it is now; the same object where nothing has changed since `before`.
+ *
+ * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
+ */
+export async function readCatalog(query: Query, before?: Catalog): Promise<Catalog> {
+  await query(SETTINGS);
+  let last = await answers(query);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (last.version === before?.version) return before;
+    const again = await answers(query);
+    if (again.version === last.version) return new Catalog(contentsOf(again, before));
+    last = again;
+  }
+  throw new Error('The catalog kept changing while it was read.');
+}
+
+interface Answers {
+  readonly version: string;
+  readonly server: readonly Row[];
+  readonly tables: readonly Row[];
+  readonly columns: readonly Row[];
+  readonly views: readonly Row[];
+  readonly routines: readonly Row[];
+  readonly triggers: readonly Row[];
+  readonly json: readonly Row[];
+}
+
+async function answers(query: Query): Promise<Answers> {
+  const server = await query(SERVER);
+  const tables = await query(TABLES);
+  const columns = await query(COLUMNS);
+  const views = await query(VIEWS);
+  const routines = await query(ROUTINES);
+  const triggers = await query(TRIGGERS);
+  const json = isMariaDb(server) ? await query(JSON_COLUMNS) : [];
+  const version = hash('sha256', JSON.stringify([server, tables, columns, views, routines, triggers, json]), 'base64');
+  return { version, server, tables, columns, views, routines, triggers, json };
+}
+
+function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
+  const { version, server, tables, columns, views, routines, triggers } = answers;
+  const json = new Set(answers.json.map((one) => `${keyOf(one)}\0${text(one, 2)}`));
+  const [row] = server;
+  const flavour = isMariaDb(server) ? 'mariadb' : 'mysql';
+  const definitions = new Map(views.map((one) => [keyOf(one), text(one, 2)]));
+  const known = new Map(
+    (before?.contents.relations ?? []).flatMap((one) => one.columns.map(({ base }) => [base.name, base] as const)),
+  );
+  const attributes = Map.groupBy(columns, keyOf);
+  return {
+    version,
+    flavour,
+    server: versionOf(text(row, 0)),
+    lowerCase: Number(row?.[1] ?? 0),
+    relations: tables.map((one) => {
+      const own = (attributes.get(keyOf(one)) ?? []).map(
+        (column) => [column, attributeOf(column, known, json)] as const,
+      );
+      return relationOf(one, own, definitions.get(keyOf(one)));
+    }),
+    codeReachesSession: [...routines, ...triggers].some(
+      ([schema, , , body]) =>
+        !isOfServer(schema ?? '') && (body === null || body === undefined || REACHES_SESSION.test(body)),
+    ),
+    triggered: new Set(triggers.map(keyOf)),
+  };
+}
+
+/** Without these no code makes a temporary table, writes to a variable or setting of the session, or runs a text that it made up. */
+const REACHES_SESSION =
+  /temporary|prepare|immediate|@|session|local|timestamp|insert_id|rand_seed|lc_time|time_zone|\bsys\b|\bmysql\b/i;
+
+function relationOf(
+  row: Row,
+  columns: readonly (readonly [Row, Attribute])[],
+  definition: string | undefined,
+): Relation {
+  const type = text(row, 2);
+  const kind = KINDS[type] ?? 'table';
+  return {
+    schema: text(row, 0),
+    name: text(row, 1),
+    kind,
+    columns: columns.map(([, attribute]) => attribute),
+    ...(kind === 'view' && { definition: definition ?? '' }),
+    versioned: type === 'SYSTEM VERSIONED',
+    key: columns.filter(([column]) => column[6] === 'PRI' || column[6] === 'UNI').map(([, { base }]) => base),
+  };
+}
+
+const KINDS: Readonly<Record<string, Relation['kind']>> = {
+  VIEW: 'view',
+  'SYSTEM VIEW': 'system view',
+  SEQUENCE: 'sequence',
+};
+
+function attributeOf(row: Row, known: ReadonlyMap<string, BaseColumn>, json: ReadonlySet<string>): Attribute {
+  const [schema, table, column] = [text(row, 0), text(row, 1), text(row, 2)];
+  const name = `${schema}.${table}.${column}`;
+  const extra = text(row, 4);
+  const generated = /\b(?:VIRTUAL|STORED|PERSISTENT) GENERATED\b/.test(extra);
+  const same = known.get(name);
+  // A dot can stand in a name, so the text alone does not tell.
+  const isSame = same?.schema === schema && same.table === table && same.column === column;
+  return {
+    name: column,
+    type: json.has(`${schema}\0${table}\0${column}`) ? 'json' : text(row, 3).toLowerCase(),
+    hidden: /\bINVISIBLE\b/.test(extra),
+    base: isSame ? same : { schema, table, column, name },
+    ...(generated && { generated: text(row, 5) }),
+  };
+}
+
+/** @param version as `version()` says it: `10.11.19-MariaDB-log`, `9.7.4` */
+function versionOf(version: string): MySqlDialect['version'] {
+  const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) * 10_000 + Number(minor) * 100 + Number(patch);
+}
+
+const isMariaDb = ([row]: readonly Row[]): boolean => /mariadb/i.test(text(row, 0));
+
+const keyOf = (row: Row): string => `${text(row, 0)}\0${text(row, 1)}`;
+const text = (row: Row | undefined, at: number): string => row?.[at] ?? '';

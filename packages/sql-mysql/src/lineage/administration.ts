@@ -1,0 +1,102 @@
+/**
+ * SHOW, definitions and administration: whose answers may have values, and what they do to the names of a session. Owns: the lists of
+ * those that are harmless. Does not: statements with a reader of their own (statements.ts).
+ */
+import type { Expression, Head, Show } from '../tree.js';
+import type { Analysis } from './analysis.js';
+import { expression } from './expression.js';
+import { readQuery } from './query.js';
+import { EMPTY_SCOPE, column, enclosed } from './scope.js';
+import { type Column, NOTHING, type Value, computed, direct, unknown } from './value.js';
+
+/** What each column of an answer is, however many there are. */
+export interface Each {
+  readonly each: Value;
+}
+
+const DUAL = enclosed(EMPTY_SCOPE);
+const named = (list: string): ReadonlySet<string> => new Set(list.split('|'));
+
+const HARMLESS_SHOWS: ReadonlySet<string> = named(
+  'AUTHORS|BINARY LOGS|CHARACTER SET|COLLATION|COLUMNS|CONTRIBUTORS|CREATE DATABASE|CREATE EVENT|CREATE FUNCTION|' +
+    'CREATE PACKAGE|CREATE PACKAGE BODY|CREATE PROCEDURE|CREATE SEQUENCE|CREATE TABLE|CREATE TRIGGER|CREATE USER|' +
+    'CREATE VIEW|DATABASES|ENGINES|EVENTS|FUNCTION STATUS|GRANTS|INDEX|MASTER STATUS|OPEN TABLES|PLUGINS|PRIVILEGES|' +
+    'PROCEDURE STATUS|REPLICA STATUS|SLAVE STATUS|STATUS|STORAGE ENGINES|TABLE STATUS|TABLE TYPES|TABLES|TRIGGERS|' +
+    'BINARY LOG STATUS|REPLICAS|COUNT(*) WARNINGS|SCHEMAS|KEYS|FIELDS|CHARSET|INDEXES',
+);
+
+export function show(analysis: Analysis, { what, where }: Show): readonly Column[] | Each {
+  if (where) analysis.asks(whereOfShow(analysis, where), 'other');
+  if (HARMLESS_SHOWS.has(what)) return { each: NOTHING };
+  const { session } = analysis;
+  switch (what) {
+    case 'WARNINGS':
+    case 'ERRORS':
+      return { each: session.uncertain === undefined ? session.diagnostics : unknown(session.uncertain) };
+    case 'VARIABLES':
+      return { each: session.uncertain === undefined ? session.stored : unknown(session.uncertain) };
+    default:
+      return { each: unknown(`shows the statements or values of others (SHOW ${what})`) };
+  }
+}
+
+/** Its columns are those of the SHOW, which are not listed here: only queries in it look at tables. */
+function whereOfShow(analysis: Analysis, where: Expression): Value {
+  const names = new Set<string>();
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if ('kind' in value && value.kind === 'column' && 'name' in value) names.add(String(value.name));
+    for (const part of Object.values(value)) visit(part);
+  };
+  visit(where);
+  const columns = [...names].map((name) => column(name, NOTHING));
+  return expression(analysis, { ...EMPTY_SCOPE, items: [{ name: 'show', columns }], columns }, where);
+}
+
+/** Definitions and administration. Their answers say whether it worked. */
+const QUIET_HEADS: ReadonlySet<string> = named(
+  'alter database|alter event|alter function|alter procedure|alter sequence|alter user|alter view|' +
+    'alter tablespace|create database|create event|create function|create index|create procedure|create role|' +
+    'create sequence|create tablespace|create trigger|create user|drop database|drop event|drop function|drop index|' +
+    'drop procedure|drop role|drop sequence|drop tablespace|drop trigger|drop user|drop view|analyze table|' +
+    'check table|optimize table|repair table|flush|flush table|grant|revoke|kill|lock|unlock|truncate|rename user|' +
+    'create package|drop package',
+);
+const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 'rename table', 'drop database']);
+
+export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
+  const { verb, objects, queries, expressions: list, words } = one;
+  const { catalog, session } = analysis;
+  for (const query of queries)
+    analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
+  if (verb === 'get diagnostics') {
+    analysis.assigns('', session.diagnostics, true);
+    return [];
+  }
+  if (NAMING_HEADS.has(verb)) {
+    if (verb === 'rename table' || AWAY.some((word) => words.has(word))) movesAway(analysis, one);
+    const keys = objects.map(({ object }) => catalog.keyOf(object.schema ?? session.database ?? '', object.name));
+    const isTemporary = keys.some((key) => session.temporary.has(key));
+    for (const key of isTemporary ? keys : []) {
+      const unread = 'reads a temporary table that was altered or renamed';
+      analysis.effects.push(verb === 'drop table' ? { type: 'drop', key } : { type: 'create', key, table: { unread } });
+    }
+    return { each: NOTHING };
+  }
+  if (QUIET_HEADS.has(verb)) return { each: NOTHING };
+  for (const value of list) if (value.kind === 'subquery') expression(analysis, DUAL, value);
+  const reason = `is a kind of statement that is not followed (${verb})`;
+  analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
+  return { each: unknown(reason) };
+}
+
+/** Of ALTER TABLE: columns or the table are called otherwise, or its rows are another table's. */
+const AWAY = ['RENAME', 'CHANGE', 'EXCHANGE'];
+
+/** Masks go by name: whatever they name is out of their reach under another one. */
+function movesAway(analysis: Analysis, { verb, objects }: Head): void {
+  const { catalog, session } = analysis;
+  const relations = objects.map(({ object }) => catalog.relation(object.schema ?? session.database ?? '', object.name));
+  const columns = relations.flatMap((relation) => relation?.columns.map(({ base }) => base) ?? []);
+  analysis.moves({ type: 'definition', name: verb }, direct(columns));
+}

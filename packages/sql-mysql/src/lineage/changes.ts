@@ -1,0 +1,199 @@
+/** Statements that change rows: where values go, and what RETURNING shows. Owns: INSERT, UPDATE, DELETE, LOAD. */
+import { type BaseColumn, folded } from '../catalog/objects.js';
+import type {
+  Column as ColumnName,
+  Delete,
+  Expression,
+  Insert,
+  Load,
+  ObjectName,
+  SelectItem,
+  Update,
+} from '../tree.js';
+import { type Analysis, Unsure } from './analysis.js';
+import { condition } from './conditions.js';
+import { expression } from './expression.js';
+import { readFrom } from './from.js';
+import { readItems, readLimit, readQuery, withAliases } from './query.js';
+import { relationOf } from './relations.js';
+import { EMPTY_SCOPE, type Item, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
+import { type Column, NOTHING, type Value, computed, either } from './value.js';
+import { withNamed } from './with.js';
+
+/** Values by the name of the column that they go to, in lower case. */
+type Written = Map<string, Value>;
+
+export function readInsert(analysis: Analysis, insert: Insert): readonly Column[] {
+  const target = relationOf(analysis, insert.table);
+  const scope = scopeOf([target]);
+  const names =
+    insert.columns?.map(({ name }) => name) ?? target.columns.flatMap(({ name, hidden }) => (hidden ? [] : [name]));
+  const written: Written = new Map();
+  for (const row of rowsOf(analysis, scope, insert)) {
+    if (row.length > 0 && row.length !== names.length) throw new Unsure('inserts other columns than the table has');
+    for (const [index, value] of row.entries()) put(written, names[index] as string, value);
+  }
+  const given = new Map(written);
+  const inserted = (name: string): Value | undefined =>
+    given.get(folded(name)) ?? (hasColumn(target, name) ? NOTHING : undefined);
+  const duplicate = duplicateScope(analysis, insert, target, inserted);
+  for (const { column: name, value } of insert.onDuplicate)
+    put(written, name.name, expression(analysis, duplicate, value));
+  move(analysis, insert.table, target, written);
+  runsTriggers(analysis, target);
+  return returning(analysis, [withWritten(target, written)], insert.returning);
+}
+
+function rowsOf(analysis: Analysis, scope: Scope, { source }: Insert): readonly (readonly Value[])[] {
+  if (source.kind === 'query') {
+    return [readQuery(analysis, enclosed(EMPTY_SCOPE), source.query).map(({ value }) => value)];
+  }
+  analysis.visit(source.rows.length);
+  return source.rows.map((row) => row.map((one) => expression(analysis, scope, one)));
+}
+
+/** ON DUPLICATE KEY UPDATE sees the table, the row under its alias, and the tables of the query. */
+function duplicateScope(analysis: Analysis, insert: Insert, target: Item, inserted: Scope['inserted']): Scope {
+  const items = [target];
+  const { alias, source } = insert;
+  if (alias) {
+    const names = alias.columns ?? insert.columns?.map(({ name }) => name) ?? target.columns.map(({ name }) => name);
+    items.push({
+      name: alias.name,
+      columns: names.map((name) => column(aliasOf(name), inserted?.(name) ?? rowOf(insert, inserted))),
+    });
+  }
+  const query = source.kind === 'query' && source.query.kind === 'select' ? source.query : undefined;
+  if (query && insert.onDuplicate.length > 0) {
+    const own = query.with ? withNamed(analysis, EMPTY_SCOPE, query.with) : EMPTY_SCOPE;
+    items.push(...readFrom(analysis, own, query.from).items);
+  }
+  return { ...scopeOf(items), ...(inserted && { inserted }) };
+}
+
+/** Under names of their own, which of the row's values each is depends on places: all of them count for each. */
+function rowOf(insert: Insert, inserted: Scope['inserted']): Value {
+  return computed((insert.columns ?? []).map(({ name }) => inserted?.(name) ?? NOTHING));
+}
+
+export function readUpdate(analysis: Analysis, update: Update): readonly Column[] {
+  const own = update.with ? withNamed(analysis, EMPTY_SCOPE, update.with) : EMPTY_SCOPE;
+  const scope = readFrom(analysis, own, update.tables);
+  const written = new Map<Item, Written>();
+  for (const { column: name, value } of update.set) {
+    const moved = expression(analysis, scope, value);
+    const targets = targetsOf(analysis, scope, name);
+    for (const item of targets) {
+      let own = written.get(item);
+      if (!own) written.set(item, (own = new Map()));
+      put(own, name.name, moved);
+    }
+  }
+  for (const [item, values] of written) {
+    move(
+      analysis,
+      { name: item.name, ...(item.schema !== undefined && { schema: item.schema }), start: 0, end: 0 },
+      item,
+      values,
+    );
+    runsTriggers(analysis, item);
+  }
+  filters(analysis, scope, update);
+  return returning(
+    analysis,
+    scope.items.map((item) => withWritten(item, written.get(item) ?? new Map())),
+    update.returning,
+  );
+}
+
+export function readDelete(analysis: Analysis, del: Delete): readonly Column[] {
+  const own = del.with ? withNamed(analysis, EMPTY_SCOPE, del.with) : EMPTY_SCOPE;
+  const scope = readFrom(analysis, own, del.tables);
+  filters(analysis, scope, del);
+  for (const item of scope.items) runsTriggers(analysis, item);
+  return returning(analysis, scope.items, del.returning);
+}
+
+/** What a file has comes from the client, or from the host of the server, which is for the facts. */
+export function readLoad(analysis: Analysis, load: Load): readonly Column[] {
+  const target = relationOf(analysis, load.table);
+  for (const field of load.fields) if (field.kind === 'variable') analysis.assigns(field.name, NOTHING, true);
+  const written: Written = new Map();
+  for (const { column: name, value } of load.set)
+    put(written, name.name, expression(analysis, scopeOf([target]), value));
+  move(analysis, load.table, target, written);
+  runsTriggers(analysis, target);
+  return [];
+}
+
+const scopeOf = (items: readonly Item[]): Scope => ({
+  ...EMPTY_SCOPE,
+  items,
+  columns: items.flatMap(({ columns }) => columns),
+});
+
+function filters(
+  analysis: Analysis,
+  scope: Scope,
+  { where, orderBy, limit, portion }: Pick<Update, 'where' | 'orderBy' | 'limit' | 'portion'>,
+): void {
+  condition(analysis, scope, where);
+  const values: Expression[] = [...orderBy.map(({ value }) => value), ...portion];
+  for (const value of values) analysis.asks(expression(analysis, scope, value), 'other');
+  readLimit(analysis, scope, limit);
+}
+
+function put(written: Written, name: string, value: Value): void {
+  const key = folded(name);
+  const before = written.get(key);
+  written.set(key, before ? either([before, value]) : value);
+}
+
+const hasColumn = ({ columns }: Item, name: string): boolean =>
+  columns.some((one) => folded(one.name) === folded(name));
+
+/** The relations of which an assignment can mean a column. */
+function targetsOf(analysis: Analysis, scope: Scope, name: ColumnName): readonly Item[] {
+  const items = scope.items.filter((item) => findColumn(analysis, scopeOf([item]), name) !== undefined);
+  if (items.length === 0) throw new Unsure(`writes to ${name.name}, which is not known`);
+  return items;
+}
+
+function move(analysis: Analysis, table: ObjectName, target: Item, written: Written): void {
+  if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
+  const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
+  for (const [key, value] of written) {
+    const own = target.columns.find((one) => folded(one.name) === key);
+    const bases: BaseColumn[] = target.temporary === undefined ? [...(own?.value.sources ?? [])] : [];
+    analysis.moves({ type: 'table', name, column: key, temporary: target.temporary !== undefined, bases }, value);
+  }
+}
+
+/** Triggers are code. */
+function runsTriggers({ catalog, effects }: Analysis, { schema, name, temporary }: Item): void {
+  if (temporary !== undefined || schema === undefined) return;
+  const { triggered, codeReachesSession } = catalog.contents;
+  // An alias hides which table it is: any trigger counts then.
+  const hasTriggers = catalog.relation(schema, name) ? triggered.has(`${schema}\0${name}`) : triggered.size > 0;
+  if (hasTriggers && codeReachesSession)
+    effects.push({ type: 'code', reason: 'runs after a statement that runs a trigger' });
+}
+
+/** The relation with what has been written to it. */
+const withWritten = (item: Item, written: Written): Item => ({
+  ...item,
+  columns: item.columns.map((one) => {
+    const value = written.get(folded(one.name));
+    return value ? { ...one, value: either([one.value, value]) } : one;
+  }),
+});
+
+function returning(
+  analysis: Analysis,
+  items: readonly Item[],
+  list: readonly SelectItem[] | undefined,
+): readonly Column[] {
+  if (!list) return [];
+  const scope = scopeOf(items);
+  return readItems(analysis, withAliases(analysis, scope, list), list);
+}

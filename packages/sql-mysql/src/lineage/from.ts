@@ -1,0 +1,128 @@
+/**
+ * FROM: which columns there are, in which order `*` shows them, and which a join has merged. Owns: joins (mark_common_columns and
+ * store_natural_using_join_columns, sql_base.cc), JSON_TABLE. Does not: what a relation shows (relations.ts).
+ */
+import { folded } from '../catalog/objects.js';
+import type { Derived, Join, JsonColumn, JsonTable, Table, TableReference } from '../tree.js';
+import { type Analysis, Unsure } from './analysis.js';
+import { condition } from './conditions.js';
+import { expression } from './expression.js';
+import { readQuery } from './query.js';
+import { relationOf } from './relations.js';
+import { type Item, type Scope, column, enclosed, findNamed, renamed } from './scope.js';
+import { type Column, type Value, computed, either } from './value.js';
+
+/** One or several relations, as they are joined. */
+interface Joined {
+  readonly items: readonly Item[];
+  readonly columns: readonly Column[];
+}
+
+/** @param scope the query's own, empty yet. @returns it with what FROM brings */
+export function readFrom(analysis: Analysis, scope: Scope, references: readonly TableReference[]): Scope {
+  let joined: Joined = { items: [], columns: [] };
+  for (const reference of references) joined = beside(joined, read(analysis, scope, reference, joined));
+  return { ...scope, ...joined };
+}
+
+const beside = (left: Joined, right: Joined): Joined => ({
+  items: [...left.items, ...right.items],
+  columns: [...left.columns, ...right.columns],
+});
+
+/** @param before what stands to the left, which LATERAL and JSON_TABLE may use */
+function read(analysis: Analysis, scope: Scope, reference: TableReference, before: Joined): Joined {
+  analysis.visit(1 + before.items.length);
+  switch (reference.kind) {
+    case 'table':
+      return alone(readTable(analysis, scope, reference));
+    case 'derived':
+      return alone(readDerived(analysis, scope, reference, before));
+    case 'json table':
+      return alone(readJsonTable(analysis, { ...scope, ...before }, reference));
+    default:
+      return readJoin(analysis, scope, reference, before);
+  }
+}
+
+const alone = (item: Item): Joined => ({ items: [item], columns: item.columns });
+
+function readTable(analysis: Analysis, scope: Scope, { table, alias, systemTime }: Table): Item {
+  for (const value of systemTime) analysis.asks(expression(analysis, scope, value), 'other');
+  if (table.schema === undefined) {
+    const named = findNamed(scope, table.name, analysis.catalog);
+    if (named) return { name: alias ?? table.name, columns: named.columns() };
+  }
+  const item = relationOf(analysis, table, alias);
+  analysis.visit(item.columns.length);
+  return item;
+}
+
+function readDerived(analysis: Analysis, scope: Scope, derived: Derived, before: Joined): Item {
+  for (const value of derived.systemTime) analysis.asks(expression(analysis, scope, value), 'other');
+  // Names that the query does not have itself are those of the queries around it, and with LATERAL of what stands to the left.
+  const around: Scope = derived.lateral ? { ...scope, ...before } : scope;
+  const columns = readQuery(analysis, enclosed(around), derived.query);
+  return { name: derived.alias ?? '', columns: renamed(columns, derived.columns) };
+}
+
+function readJsonTable(analysis: Analysis, scope: Scope, { document, columns, alias }: JsonTable): Item {
+  const value = computed([expression(analysis, scope, document)]);
+  return { name: alias ?? '', columns: jsonColumns(columns, value) };
+}
+
+const jsonColumns = (columns: readonly JsonColumn[], value: Value): Column[] =>
+  columns.flatMap((one) => {
+    if (one.type === 'nested') return jsonColumns(one.columns, value);
+    // How many elements an array has decides how many rows there are: its numbers count them.
+    return [column(one.name ?? '', one.type === 'ordinality' ? { ...value, counts: true as const } : value)];
+  });
+
+function readJoin(analysis: Analysis, scope: Scope, join: Join, before: Joined): Joined {
+  const left = read(analysis, scope, join.left, before);
+  const right = read(analysis, scope, join.right, beside(before, left));
+  const items = [...left.items, ...right.items];
+  const isMerged = join.natural || join.using !== undefined;
+  const columns = isMerged ? merged(analysis, join, left, right) : [...left.columns, ...right.columns];
+  condition(analysis, { ...scope, items, columns }, join.on);
+  return { items, columns };
+}
+
+/** Merged columns first, in the order of the left side (of the right side in a RIGHT JOIN), then what is left of both. */
+function merged(analysis: Analysis, { type, natural, using = [] }: Join, left: Joined, right: Joined): Column[] {
+  const [first, second] = type === 'right' ? [right, left] : [left, right];
+  if (type === 'full') throw new Unsure('merges columns in a FULL JOIN');
+  if (natural && hasDoubtful(first.columns, second.columns))
+    throw new Unsure('joins tables by names that are not certain');
+  analysis.visit(first.columns.length + second.columns.length);
+  const others = Map.groupBy(second.columns, ({ name }) => folded(name));
+  const wanted = natural ? undefined : new Set(using.map(folded));
+  const common: Column[] = [];
+  const own: Column[] = [];
+  const taken = new Set<Column>();
+  for (const one of first.columns) {
+    const key = folded(one.name);
+    const partners =
+      (wanted === undefined || wanted.has(key)) && !(natural && one.hidden) ? others.get(key) : undefined;
+    const [partner] = partners ?? [];
+    if (!partner) {
+      own.push(one);
+      continue;
+    }
+    if (partners && partners.length > 1) throw new Unsure('joins tables by a name that two columns have');
+    taken.add(partner);
+    const both = either([one.value, partner.value]);
+    analysis.asks(both, 'other');
+    common.push(column(one.name, both));
+  }
+  if (wanted && common.length !== wanted.size) throw new Unsure('joins tables by columns that are not known');
+  return [...common, ...own, ...second.columns.filter((one) => !taken.has(one))];
+}
+
+/** A server may merge more or fewer of these than their letters say. */
+function hasDoubtful(left: readonly Column[], right: readonly Column[]): boolean {
+  if ([...left, ...right].some(({ vague }) => vague)) return true;
+  const names = new Set(left.map(({ name }) => folded(name)));
+  const hidden = [...left, ...right].filter((one) => one.hidden);
+  return hidden.some(({ name }) => names.has(folded(name)) && right.some((one) => folded(one.name) === folded(name)));
+}

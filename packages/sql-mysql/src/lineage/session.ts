@@ -1,0 +1,149 @@
+/**
+ * What lineage has to know of a session: user variables, temporary tables, prepared statements, handlers. Owns: how each statement
+ * changes that. Does not: when the server has confirmed it (masks).
+ */
+import { folded, isAscii } from '../catalog/objects.js';
+import type { Statement } from '../tree.js';
+import { type Column, NOTHING, type Value, computed, either, unknown } from './value.js';
+
+export interface Prepared {
+  readonly statement: Statement;
+  readonly database: string | undefined;
+}
+
+/** `unread`: why its columns are not known. */
+export type TemporaryTable =
+  | { readonly columns: readonly Column[]; readonly unread?: undefined }
+  | { readonly unread: string };
+
+export interface Session {
+  /** The default database. */
+  readonly database: string | undefined;
+  /** By name in lower case. */
+  readonly variables: ReadonlyMap<string, Value>;
+  /** What was written to variables whose names are compared by rules (`@é` is `@e` in MySQL): any variable may have it. */
+  readonly anyVariable: Value;
+  /** By `Catalog.keyOf`. */
+  readonly temporary: ReadonlyMap<string, TemporaryTable>;
+  /** By name in lower case. `unread`: its text is not known. */
+  readonly prepared: ReadonlyMap<string, Prepared | { readonly unread: string }>;
+  /** Open handlers, by the key of their alias. */
+  readonly handlers: ReadonlyMap<string, readonly Column[]>;
+  /** A setting, LAST_INSERT_ID or a sequence may hold values of columns: these. */
+  readonly stored: Value;
+  /** What the last statement was about: warnings and errors, which SHOW WARNINGS shows, may have its values. */
+  readonly diagnostics: Value;
+  /** Code that nobody read has run, and may have written to variables and settings, and made temporary tables. Why. */
+  readonly uncertain?: string;
+}
+
+export const newSession = (database?: string): Session => ({
+  database,
+  variables: new Map(),
+  anyVariable: NOTHING,
+  temporary: new Map(),
+  prepared: new Map(),
+  handlers: new Map(),
+  stored: NOTHING,
+  diagnostics: NOTHING,
+});
+
+/** What a statement changes in its session. */
+export type Effect =
+  /** `kept`: the variable may keep what it had, for example where there are no rows. */
+  | { readonly type: 'variable'; readonly name: string; readonly value: Value; readonly kept: boolean }
+  | { readonly type: 'store'; readonly value: Value }
+  | { readonly type: 'create'; readonly key: string; readonly table: TemporaryTable }
+  | { readonly type: 'drop'; readonly key: string }
+  /** Values go into columns of a temporary table, by their names in lower case. */
+  | { readonly type: 'fill'; readonly key: string; readonly values: ReadonlyMap<string, Value> }
+  | { readonly type: 'prepare'; readonly name: string; readonly prepared: Prepared | { readonly unread: string } }
+  | { readonly type: 'deallocate'; readonly name: string }
+  | { readonly type: 'open'; readonly alias: string; readonly columns: readonly Column[] }
+  | { readonly type: 'close'; readonly alias: string }
+  | { readonly type: 'diagnostics'; readonly value: Value }
+  | { readonly type: 'code'; readonly reason: string };
+
+/** Names that every server compares in the same way. */
+const isPlain = (name: string): boolean => isAscii(name) && !/[\0- \x7f]/.test(name);
+
+/** What a user variable holds. */
+export function variableOf(session: Session, name: string): Value {
+  if (session.uncertain !== undefined) return unknown(session.uncertain);
+  if (!isPlain(name)) return computed([session.anyVariable, ...session.variables.values()]);
+  const own = session.variables.get(folded(name));
+  return own ? either([own, session.anyVariable]) : session.anyVariable;
+}
+
+/** After the server has done what the statement says. */
+export function afterEffects(session: Session, effects: readonly Effect[]): Session {
+  return effects.reduce((before, effect) => CHANGES[effect.type](before, effect as never), session);
+}
+
+/**
+ * While it is not known whether the server does it, or after an error: it may have done some of it, so that what was written
+ * counts beside what was there before.
+ */
+export function maybeAfter(session: Session, effects: readonly Effect[]): Session {
+  const certain = effects.flatMap((effect): Effect[] => {
+    switch (effect.type) {
+      case 'variable':
+        return [{ ...effect, kept: true }];
+      case 'store':
+      case 'fill':
+      case 'code':
+      case 'diagnostics':
+        return [effect];
+      case 'create':
+      case 'drop':
+        return [{ type: 'create', key: effect.key, table: { unread: 'reads a table that may be a temporary one' } }];
+      case 'prepare':
+      case 'deallocate':
+        return [
+          { type: 'prepare', name: effect.name, prepared: { unread: 'executes a statement that may be another one' } },
+        ];
+      default:
+        return [];
+    }
+  });
+  return afterEffects(session, certain);
+}
+
+type Changes = { readonly [T in Effect['type']]: (before: Session, effect: Extract<Effect, { type: T }>) => Session };
+
+const CHANGES: Changes = {
+  variable: (before, { name, value, kept }) => {
+    if (!isPlain(name)) return { ...before, anyVariable: either([before.anyVariable, value]) };
+    const key = folded(name);
+    const held = before.variables.get(key);
+    return { ...before, variables: put(before.variables, key, kept && held ? either([held, value]) : value) };
+  },
+  store: (before, { value }) => ({ ...before, stored: computed([before.stored, value]) }),
+  create: (before, { key, table }) => ({ ...before, temporary: put(before.temporary, key, table) }),
+  drop: (before, { key }) => ({ ...before, temporary: without(before.temporary, key) }),
+  fill: (before, { key, values }) => {
+    const table = before.temporary.get(key);
+    if (!table || table.unread !== undefined) return before;
+    const columns = table.columns.map((column) => {
+      const value = values.get(folded(column.name));
+      return value ? { ...column, value: either([column.value, value]) } : column;
+    });
+    return { ...before, temporary: put(before.temporary, key, { columns }) };
+  },
+  prepare: (before, { name, prepared }) => ({ ...before, prepared: put(before.prepared, folded(name), prepared) }),
+  deallocate: (before, { name }) => ({ ...before, prepared: without(before.prepared, folded(name)) }),
+  open: (before, { alias, columns }) => ({ ...before, handlers: put(before.handlers, alias, columns) }),
+  close: (before, { alias }) => ({ ...before, handlers: without(before.handlers, alias) }),
+  diagnostics: (before, { value }) => ({ ...before, diagnostics: value }),
+  code: (before, { reason }) => ({ ...before, uncertain: before.uncertain ?? reason }),
+};
+
+const put = <V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> =>
+  new Map([...map, [key, value]]);
+
+function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
+  if (!map.has(key)) return map;
+  const rest = new Map(map);
+  rest.delete(key);
+  return rest;
+}

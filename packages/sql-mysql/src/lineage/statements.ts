@@ -1,0 +1,307 @@
+/**
+ * Whole statements: what each shows, asks, moves, and leaves in its session. Owns: which statements are followed at all; whatever is
+ * not named here is not. Does not: queries (query.ts), changes of rows (changes.ts).
+ */
+import type { Catalog } from '../catalog/catalog.js';
+import { folded } from '../catalog/objects.js';
+import { Unread } from '../lexer.js';
+import type { Reading } from '../reading.js';
+import { statementsOf } from '../texts.js';
+import type {
+  CallStatement,
+  CreateTable,
+  Execute,
+  Explain,
+  Expression,
+  Handler,
+  Prepare,
+  SetItem,
+  Statement,
+} from '../tree.js';
+import { type Each, head, show } from './administration.js';
+import { Analysis, Unsure } from './analysis.js';
+import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
+import { condition } from './conditions.js';
+import { expression, expressions } from './expression.js';
+import type { StatementLineage } from './lineage.js';
+import { lostEffects } from './lost.js';
+import { readLimit, readQuery } from './query.js';
+import { relationOf } from './relations.js';
+import { EMPTY_SCOPE, column, enclosed } from './scope.js';
+import { type Effect, type Session, type TemporaryTable, maybeAfter } from './session.js';
+import { type Column, NOTHING, type Value, computed, same, unknown } from './value.js';
+
+/** Rounds until variables that a statement writes and reads have what may be in them. */
+const MAX_ROUNDS = 8;
+const DUAL = enclosed(EMPTY_SCOPE);
+
+/** What a statement returns: listed columns, or the same for each. */
+type Shown = readonly Column[] | Each;
+
+/**
+ * The lineage of one statement. Never throws.
+ *
+ * @param reading how the client's texts are read, for those in PREPARE
+ */
+export function lineageOf(
+  catalog: Catalog,
+  session: Session,
+  statement: Statement,
+  reading: Reading,
+): StatementLineage {
+  let before = session;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const lineage = readOnce(catalog, before, statement, reading);
+    // A variable that is written in one row is read in the next, and code may write to any.
+    const after = maybeAfter(before, lineage.effects.flatMap(withinRows));
+    if (isSame(before, after)) return { ...lineage, effects: [...lineage.effects, ...diagnosed(statement, lineage)] };
+    before = after;
+  }
+  return lost(catalog, session, statement, 'is too large to be followed');
+}
+
+const withinRows = (effect: Effect): Effect[] => {
+  if (effect.type === 'variable' || effect.type === 'store') return [effect];
+  if (effect.type !== 'code') return [];
+  const value = unknown(effect.reason);
+  return [
+    { type: 'variable', name: '', value, kept: true },
+    { type: 'store', value },
+  ];
+};
+
+function isSame(before: Session, after: Session): boolean {
+  if (!same(before.anyVariable, after.anyVariable) || !same(before.stored, after.stored)) return false;
+  return [...after.variables].every(([name, value]) => same(value, before.variables.get(name) ?? NOTHING));
+}
+
+function readOnce(catalog: Catalog, session: Session, statement: Statement, reading: Reading): StatementLineage {
+  const analysis = new Analysis(catalog, session);
+  let shown: Shown = [];
+  let reason: string | undefined;
+  try {
+    shown = read({ analysis, reading }, statement);
+  } catch (error) {
+    reason = reasonFor(error);
+  }
+  const { flows, effects, predicates, conditionsOnUnknown } = analysis;
+  return {
+    statement: statement.kind,
+    outputs: 'each' in shown ? [] : shown.map(({ name, value }) => ({ name, ...value })),
+    ...('each' in shown && { each: shown.each }),
+    ...(reason !== undefined && { unknown: reason }),
+    predicates,
+    conditionsOnUnknown,
+    flows,
+    effects: reason === undefined ? effects : [...effects, ...lostEffects(catalog, session, statement, reason)],
+  };
+}
+
+function lost(catalog: Catalog, session: Session, statement: Statement, reason: string): StatementLineage {
+  const effects = lostEffects(catalog, session, statement, reason);
+  const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [] };
+  const diagnostics: Effect = { type: 'diagnostics', value: unknown(reason) };
+  return { ...nothing, statement: statement.kind, unknown: reason, effects: [...effects, diagnostics] };
+}
+
+function reasonFor(error: unknown): string {
+  if (error instanceof Unsure) return error.message;
+  if (error instanceof RangeError) return 'is nested too deeply to be followed';
+  if (error instanceof Unread) return 'is not understood';
+  throw error;
+}
+
+/** Warnings and errors of a statement may have any value that it looked at. */
+function diagnosed(statement: Statement, lineage: StatementLineage): Effect[] {
+  // They read the diagnostics, and leave them.
+  if (statement.kind === 'show' || (statement.kind === 'head' && statement.verb === 'get diagnostics')) return [];
+  // What ALTER TABLE could not convert is in its warnings.
+  if (statement.kind === 'head' && statement.objects.length > 0)
+    return [
+      {
+        type: 'diagnostics',
+        value: unknown('shows warnings of a change of definitions, which may hold values of others'),
+      },
+    ];
+  const { outputs, each = NOTHING, unknown: reason, predicates, flows } = lineage;
+  const read = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' as const };
+  const all = computed([...outputs, each, read, ...flows.map(({ value }) => value)]);
+  return [{ type: 'diagnostics', value: reason === undefined ? all : unknown(reason, all.sources) }];
+}
+
+interface Reader {
+  readonly analysis: Analysis;
+  readonly reading: Reading;
+}
+
+function read(reader: Reader, statement: Statement): Shown {
+  const { analysis } = reader;
+  const values = (list: readonly Expression[]): Value[] => expressions(analysis, DUAL, list);
+  switch (statement.kind) {
+    case 'query':
+      return readQuery(analysis, DUAL, statement.query);
+    case 'insert':
+      return readInsert(analysis, statement);
+    case 'update':
+      return readUpdate(analysis, statement);
+    case 'delete':
+      return readDelete(analysis, statement);
+    case 'load':
+      return readLoad(analysis, statement);
+    case 'set variables':
+      return setItems(analysis, statement.items);
+    case 'set for':
+      setItems(analysis, statement.items);
+      return read(reader, statement.statement);
+    case 'do':
+      values(statement.values);
+      return [];
+    case 'call procedure':
+      return called(analysis, statement, values(statement.arguments));
+    case 'explain':
+      return explained(reader, statement);
+    case 'prepare':
+      return prepared(reader, statement);
+    case 'execute':
+      return executed(reader, statement);
+    case 'deallocate':
+      analysis.effects.push({ type: 'deallocate', name: statement.name });
+      return [];
+    case 'create table':
+      return created(analysis, statement);
+    case 'create view':
+      // It shows nothing now, and later what its definition says, which is read again then.
+      return [];
+    case 'handler':
+      return handled(analysis, statement);
+    case 'show':
+      return show(analysis, statement);
+    case 'use':
+    case 'transaction':
+      return [];
+    default:
+      return head(analysis, statement);
+  }
+}
+
+function setItems(analysis: Analysis, items: readonly SetItem[]): Shown {
+  for (const item of items) {
+    if (item.kind === 'variable') analysis.assigns(item.name, expression(analysis, DUAL, item.value), false);
+    if (item.kind !== 'setting' || !item.value) continue;
+    analysis.stores({ type: 'setting', name: item.name }, expression(analysis, DUAL, item.value));
+  }
+  return [];
+}
+
+function called(analysis: Analysis, { procedure, arguments: list }: CallStatement, values: readonly Value[]): Shown {
+  const reason = 'calls a procedure, which is not read';
+  analysis.moves({ type: 'function', name: 'call' }, computed(values));
+  for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(reason), true);
+  analysis.runsCode(procedure.schema, reason);
+  return { each: unknown(reason) };
+}
+
+/** A plan has constants of the statement, and columns of a row that was looked up replaced by their values. */
+function explained(reader: Reader, { statement, into }: Explain): Shown {
+  const shown = read(reader, statement);
+  const { predicates, flows } = reader.analysis;
+  const outputs = 'each' in shown ? [shown.each] : shown.map(({ value }) => value);
+  const asked: Value = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' };
+  const all = computed([...outputs, asked, ...flows.map(({ value }) => value)]);
+  if (into !== undefined) reader.analysis.assigns(into, all, false);
+  return { each: all };
+}
+
+/** EXECUTE IMMEDIATE runs the text at once. */
+function prepared(reader: Reader, { name, from, using }: Prepare): Shown {
+  const { analysis, reading } = reader;
+  const text = from.kind === 'constant' && from.type === 'string' ? from.value : undefined;
+  if (text === undefined) {
+    expression(analysis, DUAL, from);
+    const reason = 'prepares a text that is not written in it';
+    if (name === undefined) return opaque(analysis, reason);
+    analysis.effects.push({
+      type: 'prepare',
+      name,
+      prepared: { unread: 'executes a statement whose text was not written' },
+    });
+    return [];
+  }
+  const [statement, ...more] = statementsOf(text, reading);
+  if (!statement || more.length > 0) throw new Unsure('prepares a text that is not one statement');
+  if (name !== undefined) {
+    analysis.effects.push({ type: 'prepare', name, prepared: { statement, database: analysis.session.database } });
+    return [];
+  }
+  return run(reader, statement, using);
+}
+
+function executed(reader: Reader, { name, using }: Execute): Shown {
+  const { analysis, reading } = reader;
+  const { session } = analysis;
+  const known = session.uncertain === undefined ? session.prepared.get(folded(name)) : undefined;
+  if (!known || 'unread' in known) return opaque(analysis, known?.unread ?? `executes "${name}", which is not known`);
+  const inner = new Analysis(analysis.catalog, { ...session, database: known.database }, analysis);
+  try {
+    return run({ analysis: inner, reading }, known.statement, using);
+  } finally {
+    analysis.includes(inner);
+  }
+}
+
+function run({ analysis, reading }: Reader, statement: Statement, using: readonly Expression[]): Shown {
+  analysis.parameters = expressions(analysis, DUAL, using);
+  return read({ analysis, reading }, statement);
+}
+
+function opaque(analysis: Analysis, reason: string): Shown {
+  analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
+  return { each: unknown(reason) };
+}
+
+function created(analysis: Analysis, statement: CreateTable): Shown {
+  const { catalog, session } = analysis;
+  const { table, temporary, query, columns, expressions: list, like } = statement;
+  const made = query && readQuery(analysis, DUAL, query);
+  const schema = table.schema ?? session.database ?? '';
+  const name = `${schema}.${table.name}`;
+  for (const one of made ?? [])
+    analysis.moves({ type: 'table', name, column: folded(one.name), temporary, bases: [] }, one.value);
+  if (!temporary) return [];
+  const key = catalog.keyOf(schema, table.name);
+  const isPlain = list.length === 0 && (made === undefined || columns.length === 0);
+  const copied = like && relationOf(analysis, like).columns;
+  const own = (copied ?? made ?? columns.map((one) => column(one, NOTHING))).map((one) => ({
+    ...one,
+    value: like ? NOTHING : one.value,
+  }));
+  const isComputed =
+    like && catalog.relation(like.schema ?? schema, like.name)?.columns.some((one) => one.generated !== undefined);
+  const unread = 'reads a temporary table with columns that are computed or come in an order that is not followed';
+  const as: TemporaryTable = isPlain && !isComputed ? { columns: own } : { unread };
+  analysis.effects.push({ type: 'create', key, table: as });
+  return [];
+}
+
+function handled(analysis: Analysis, { action, table, alias, where, limit, values }: Handler): Shown {
+  const { catalog, session } = analysis;
+  const key = catalog.nameKey(alias ?? table.name);
+  if (action === 'close') {
+    analysis.effects.push({ type: 'close', alias: key });
+    return [];
+  }
+  if (action === 'open') {
+    analysis.effects.push({ type: 'open', alias: key, columns: relationOf(analysis, table).columns });
+    return [];
+  }
+  const columns = session.handlers.get(catalog.nameKey(table.name));
+  if (!columns || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
+  if (columns.some(({ hidden }) => hidden)) throw new Unsure('reads by a handler a table with invisible columns');
+  const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
+  condition(analysis, scope, where);
+  readLimit(analysis, scope, limit);
+  // The values that the index is asked for.
+  if (values.length > 0)
+    analysis.asks(computed([...columns.map(({ value }) => value), ...expressions(analysis, scope, values)]), 'other');
+  return columns;
+}

@@ -1,0 +1,65 @@
+/** Which columns of a catalog the rules name. */
+import type { AppliedMask } from '@sluice/contract';
+import { stricter } from '@sluice/masking';
+import type { Catalog } from '../catalog/catalog.js';
+import { type BaseColumn, folded, isOfServer } from '../catalog/objects.js';
+
+/** Columns that are masked, each by the strictest of the rules that name it. */
+export type MaskedColumns = ReadonlyMap<BaseColumn, AppliedMask>;
+
+export interface NamedColumns {
+  readonly columns: MaskedColumns;
+  /** Patterns that fit no column. */
+  readonly unmatched: readonly string[];
+}
+
+const remembered = new WeakMap<Catalog, Map<string, NamedColumns>>();
+
+/** The same rules mean the same columns as long as the catalog is the same. A column of a view is masked where it is taken from the view. */
+export function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
+  let known = remembered.get(catalog);
+  if (!known) remembered.set(catalog, (known = new Map()));
+  const key = JSON.stringify(masks);
+  let columns = known.get(key);
+  if (!columns) known.set(key, (columns = named(catalog, masks)));
+  return columns;
+}
+
+function named(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
+  const columns = new Map<BaseColumn, AppliedMask>();
+  const unmatched: string[] = [];
+  for (const mask of masks) {
+    for (const pattern of mask.columns) {
+      const found = matching(catalog, pattern);
+      if (found.length === 0) unmatched.push(pattern);
+      for (const base of found) {
+        const known = columns.get(base);
+        columns.set(base, known ? stricter(known, mask) : mask);
+      }
+    }
+  }
+  return { columns, unmatched };
+}
+
+function matching(catalog: Catalog, pattern: string): BaseColumn[] {
+  const parts = pattern.split('.').map(matcher);
+  const column = parts.pop() as RegExp;
+  const table = parts.pop();
+  const schema = parts.pop();
+  // Names of columns never count with their case; too much is masked rather than too little where those of tables do.
+  return catalog.contents.relations
+    .filter(
+      (one) => (table?.test(folded(one.name)) ?? true) && (schema?.test(folded(one.schema)) ?? notBuiltIn(one.schema)),
+    )
+    .flatMap(({ columns }) => columns.filter(({ name }) => column.test(folded(name))).map(({ base }) => base));
+}
+
+/** A pattern without a schema is not about the server's own tables. */
+const notBuiltIn = (schema: string): boolean => !isOfServer(schema);
+
+const matcher = (part: string): RegExp =>
+  new RegExp(
+    `^${folded(part)
+      .replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&')
+      .replaceAll('*', '.*')}$`,
+  );

@@ -1,0 +1,160 @@
+/**
+ * Rows of results with masks on some columns. Owns: where each value of a row stands, in text (Protocol::ResultsetRow) and in binary
+ * form (Protocol::BinaryResultsetRow). Does not: the masks, nor how a row came in packets.
+ */
+import { type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
+import type { CellMask } from '@sluice/masking';
+import { bytesOf, conformed, fits, layoutOf, textOf } from './values.js';
+
+const NULL = 0xfb;
+const BROKEN = 'The target sent a row that is none.';
+
+export interface RowOptions {
+  readonly columns: readonly MySqlColumn[];
+  /** One for each column, of its text; undefined where values pass as they are. */
+  readonly masks: readonly (CellMask | undefined)[];
+  readonly format: 'text' | 'binary';
+  /** Told how many cells were given another value. */
+  readonly count: (cells: number) => void;
+}
+
+/** The editor of rows; undefined where no column has a mask. */
+export function rowEditor(options: RowOptions): PacketEditor | undefined {
+  const { masks, format } = options;
+  const places = masks.flatMap((mask, at) => (mask ? [at] : []));
+  if (places.length === 0) return undefined;
+  const row = format === 'text' ? textRow(options) : binaryRow(options);
+  return { nullable: new Set(places), row };
+}
+
+function textRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
+  return (payload) => {
+    const parts: Buffer[] = [];
+    let masked = 0;
+    let at = 0;
+    let kept = 0;
+    for (const [index, column] of columns.entries()) {
+      const isNull = payload[at] === NULL;
+      const start = isNull ? at + 1 : startOf(payload, at);
+      const end = isNull ? start : endOf(payload, at, start);
+      const mask = masks[index];
+      const made = mask && !isNull ? maskedText(column, mask, payload, start, end) : undefined;
+      if (made !== undefined) {
+        parts.push(payload.subarray(kept, at), made === null ? NULL_BYTE : counted(made));
+        kept = end;
+        masked++;
+      }
+      at = end;
+    }
+    if (at !== payload.length) throw new Unmasked(BROKEN);
+    if (masked === 0) return payload;
+    count(masked);
+    parts.push(payload.subarray(kept));
+    return Buffer.concat(parts);
+  };
+}
+
+const NULL_BYTE = Buffer.from([NULL]);
+
+/** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
+function binaryRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
+  const bitmap = 1 + Math.floor((columns.length + 9) / 8);
+  return (payload) => {
+    if (payload.length < bitmap || payload[0] !== 0) throw new Unmasked(BROKEN);
+    const head = Buffer.from(payload.subarray(0, bitmap));
+    const parts: Buffer[] = [head];
+    let masked = 0;
+    let at = bitmap;
+    let kept = bitmap;
+    for (const [index, column] of columns.entries()) {
+      const bit = index + 2;
+      const place = 1 + (bit >> 3);
+      if (((head[place] as number) >> (bit & 7)) & 1) continue;
+      const layout = layoutOf(column);
+      const start = valueStart(payload, at, layout);
+      const end = typeof layout === 'number' ? start + layout : endOf(payload, at, start);
+      if (end > payload.length) throw new Unmasked(BROKEN);
+      const mask = masks[index];
+      const made = mask ? maskedBinary(column, mask, payload, start, end) : undefined;
+      if (made !== undefined) {
+        parts.push(payload.subarray(kept, at));
+        if (made === null) head[place] = (head[place] as number) | (1 << (bit & 7));
+        else parts.push(typeof layout === 'number' ? made : counted(made));
+        kept = end;
+        masked++;
+      }
+      at = end;
+    }
+    if (at !== payload.length) throw new Unmasked(BROKEN);
+    if (masked === 0) return payload;
+    count(masked);
+    parts.push(payload.subarray(kept));
+    return Buffer.concat(parts);
+  };
+}
+
+const valueStart = (payload: Buffer, at: number, layout: ReturnType<typeof layoutOf>): number => {
+  if (typeof layout === 'number') return at;
+  return layout === 'short' ? at + 1 : startOf(payload, at);
+};
+
+/** Where a value begins whose length stands at `at`. */
+function startOf(payload: Buffer, at: number): number {
+  const first = payload[at];
+  if (first === undefined || first === NULL || first === 0xff) throw new Unmasked(BROKEN);
+  if (first < NULL) return at + 1;
+  return at + 1 + (SIZES[first - 0xfc] as number);
+}
+
+/** Bytes of a length behind 0xfc, 0xfd and 0xfe. */
+const SIZES = [2, 3, 8];
+
+function endOf(payload: Buffer, at: number, start: number): number {
+  if (start > payload.length) throw new Unmasked(BROKEN);
+  const length = lengthAt(payload, at, start - at - 1);
+  if (start + length > payload.length) throw new Unmasked(BROKEN);
+  return start + length;
+}
+
+function lengthAt(payload: Buffer, at: number, size: number): number {
+  if (size === 0) return payload[at] as number;
+  return size === 8 ? Number(payload.readBigUInt64LE(at + 1)) : payload.readUIntLE(at + 1, size);
+}
+
+/** A value with its length in front. */
+function counted(value: Buffer): Buffer {
+  const { length } = value;
+  if (length < NULL) return Buffer.concat([Buffer.from([length]), value]);
+  const size = SIZES.find((bytes) => length < 2 ** (8 * bytes)) as number;
+  const head = Buffer.alloc(1 + size);
+  head[0] = 0xfc + SIZES.indexOf(size);
+  if (size === 8) head.writeBigUInt64LE(BigInt(length), 1);
+  else head.writeUIntLE(length, 1, size);
+  return Buffer.concat([head, value]);
+}
+
+/** Undefined: it may stay. What is no value of the column's type is NULL. */
+function maskedText(
+  column: MySqlColumn,
+  mask: CellMask,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Buffer | null | undefined {
+  const made = mask(bytes, start, end);
+  if (!made) return made;
+  return fits(column, made.toString('latin1')) ? conformed(column, made) : null;
+}
+
+function maskedBinary(
+  column: MySqlColumn,
+  mask: CellMask,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Buffer | null | undefined {
+  const text = textOf(column, bytes, start, end);
+  if (!text) return null;
+  const made = maskedText(column, mask, text, 0, text.length);
+  return made ? (bytesOf(column, made) ?? null) : made;
+}

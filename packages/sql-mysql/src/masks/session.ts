@@ -1,0 +1,228 @@
+/**
+ * What masks follow of one session: what its names and variables stand for, as far as the target has confirmed it. Owns: when an effect
+ * of a statement counts. Does not: what the effects are (lineage), nor what becomes of rows (editors.ts).
+ */
+import type { MaskPlan, MaskPlanner, NotFollowed } from '@sluice/analysis';
+import {
+  type AppliedMask,
+  type Facts,
+  type MySqlDialect,
+  type PacketMasking,
+  type SqlCommand,
+  Unmasked,
+} from '@sluice/contract';
+import type { Catalog } from '../catalog/catalog.js';
+import {
+  type Effect,
+  type Session,
+  type StatementLineage,
+  type Target,
+  afterEffects,
+  lineageOf,
+  maybeAfter,
+  newSession,
+} from '../lineage/index.js';
+import { Unread } from '../lexer.js';
+import { readingOf } from '../reading.js';
+import { statementsOf } from '../texts.js';
+import type { TargetCatalog } from './catalogs.js';
+import { maskedColumns } from './columns.js';
+import { type Rules, resultEditor } from './editors.js';
+import { withoutValues } from './errors.js';
+import { hiddenAhead, hiddenColumn, refusalOf } from './hidden.js';
+import { isHit, touches, touchesTable, unknownUse, useOf } from './use.js';
+
+/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
+const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
+/** Commands that were planned and have not been answered. Beyond it nothing is known of the session any more. */
+const MAX_OPEN_PLANS = 1_000;
+
+/** Who hears of what masks meet. */
+export interface MaskListener {
+  /** Patterns of rules that no column fits. */
+  readonly onUnmatched: (patterns: readonly string[]) => void;
+  /** So many cells were given another value. */
+  readonly count: (cells: number) => void;
+}
+
+/** A command between its plan and the end of its answer. */
+interface OpenPlan {
+  readonly command: number;
+  readonly effects: readonly Effect[];
+}
+
+export class MySqlMaskSession implements MaskPlanner {
+  readonly #catalog: TargetCatalog;
+  readonly #key: Uint8Array;
+  readonly #told: MaskListener;
+  #session: Session = newSession();
+  #open: OpenPlan[] = [];
+
+  constructor(catalog: TargetCatalog, key: Uint8Array, told: MaskListener) {
+    this.#catalog = catalog;
+    this.#key = key;
+    this.#told = told;
+  }
+
+  /** A statement that is prepared shows nothing, and its names are looked up again when it is run. */
+  prepare(): undefined {
+    return undefined;
+  }
+
+  /** The target has made the session new (COM_RESET_CONNECTION, COM_CHANGE_USER). */
+  reset(): void {
+    this.#session = newSession();
+    this.#open = [];
+  }
+
+  /** At once while the catalog is fresh. Rejects when it cannot be read. */
+  plan(
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed = 'mask',
+  ): MaskPlan | Promise<MaskPlan> {
+    const catalog = this.#catalog.get();
+    if (!(catalog instanceof Promise)) return this.#plan(catalog, command, facts, masks, wish);
+    return catalog.then((late) => this.#plan(late, command, facts, masks, wish));
+  }
+
+  #plan(
+    catalog: Catalog,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+    wish: NotFollowed,
+  ): MaskPlan {
+    const { columns: masked, unmatched } = maskedColumns(catalog, masks);
+    if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
+    const dialect = dialectOf(command);
+    const session = this.#sessionFor(command, dialect);
+    const lineage = follow(catalog, session, command.text, dialect);
+    const rules: Rules = { catalog, masked, masks, key: this.#key, session, count: this.#told.count };
+    const { use, compared } = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
+    const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, catalog, facts);
+    const refusal = wish === 'refuse' && hidden.length > 0 ? refusalOf(hidden) : this.#refusal(lineage, rules);
+    if (!refusal) this.#opened(command, lineage);
+    return {
+      packets: this.#packets(command, facts, lineage, rules),
+      use,
+      compared,
+      hidden,
+      ...(refusal && { refusal }),
+    };
+  }
+
+  /** OK packets report what LAST_INSERT_ID() and settings were given, and no mask is between. */
+  #refusal(lineage: StatementLineage | undefined, { masked, catalog }: Rules): MaskPlan['refusal'] {
+    const stored = lineage?.flows.find(
+      ({ target, value }) =>
+        isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
+    )?.target;
+    if (!stored || masked.size === 0) return undefined;
+    const what = stored.type === 'setting' ? `The setting ${stored.name}` : 'LAST_INSERT_ID()';
+    return {
+      message: `${what} would be given a masked value, which the target reports to the client.`,
+      hint: 'Use a variable of your own (SET @name = ...), whose values are masked.',
+    };
+  }
+
+  /** What names mean to a command that is sent behind others whose answers have not come. */
+  #sessionFor({ id }: SqlCommand, { database }: MySqlDialect): Session {
+    const before = this.#open.filter(({ command }) => command !== id);
+    const session = before.reduce((known, { effects }) => maybeAfter(known, effects), this.#session);
+    return session.database === database ? session : { ...session, database };
+  }
+
+  #opened({ id }: SqlCommand, lineage: StatementLineage | undefined): void {
+    const effects = lineage?.effects ?? [LOST];
+    this.#open = [...this.#open.filter(({ command }) => command !== id), { command: id, effects }];
+    if (this.#open.length <= MAX_OPEN_PLANS) return;
+    const [first, ...rest] = this.#open;
+    this.#session = maybeAfter(this.#session, first?.effects ?? []);
+    this.#open = rest;
+  }
+
+  /** Answers come in order: whatever was planned before this one and has no answer was never sent. */
+  #answered(id: number, change: (effects: readonly Effect[]) => void): void {
+    const at = this.#open.findIndex(({ command }) => command === id);
+    const own = this.#open[at];
+    if (!own) return;
+    this.#open = this.#open.slice(at + 1);
+    change(own.effects);
+  }
+
+  #packets({ id }: SqlCommand, facts: Facts, lineage: StatementLineage | undefined, rules: Rules): PacketMasking {
+    const { masked, catalog } = rules;
+    const isSecret = masked.size > 0 && (!lineage || touches(lineage, masked, catalog) || touchesTable(facts, masked));
+    const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
+    const hides = isSecret || (masked.size > 0 && runsCode);
+    return {
+      rows: (_result, columns, format) => this.#sure(() => resultEditor(rules, lineage, columns, format)),
+      error: (payload) => {
+        this.#answered(id, (effects) => {
+          this.#session = maybeAfter(this.#session, effects);
+        });
+        return hides ? withoutValues(payload, runsCode) : payload;
+      },
+      completed: () => {
+        if (defines(facts)) this.#catalog.changed();
+        this.#answered(id, (effects) => {
+          this.#session = afterEffects(this.#session, effects);
+        });
+      },
+    };
+  }
+
+  /** Where the target describes something else than the catalog has, the catalog is read again before it is used again. */
+  #sure<T>(edit: () => T): T {
+    try {
+      return edit();
+    } catch (error) {
+      if (error instanceof Unmasked) this.#catalog.changed();
+      throw error;
+    }
+  }
+}
+
+const isReported = ({ type, ...target }: Target): boolean =>
+  type === 'setting' || (type === 'function' && 'name' in target && target.name === 'last_insert_id');
+
+const LOST: Effect = { type: 'code', reason: 'runs after a statement that was not followed' };
+
+const hiddenColumns = (lineage: StatementLineage | undefined, catalog: Catalog, facts: Facts): MaskPlan['hidden'] =>
+  lineage ? hiddenAhead(lineage, catalog, facts) : [hiddenColumn('', 'is too long to be followed')];
+
+/** Undefined: nothing is known of the text. */
+function follow(catalog: Catalog, session: Session, text: string, dialect: MySqlDialect): StatementLineage | undefined {
+  if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
+  const reading = readingOf(dialect);
+  try {
+    const [statement, ...more] = statementsOf(text, reading);
+    // Each statement is sent alone. A text of comments shows nothing.
+    if (more.length > 0) return undefined;
+    return statement ? lineageOf(catalog, session, statement, reading) : NOTHING_SAID;
+  } catch (error) {
+    if (error instanceof Unread || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+const NOTHING_SAID: StatementLineage = {
+  statement: '',
+  outputs: [],
+  predicates: [],
+  conditionsOnUnknown: [],
+  flows: [],
+  effects: [],
+};
+
+const defines = ({ actions }: Facts): boolean =>
+  actions.some(({ effects }) =>
+    effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'unknown'),
+  );
+
+function dialectOf({ dialect }: SqlCommand): MySqlDialect {
+  if (dialect.name !== 'mysql') throw new TypeError(`masks of MySQL do not follow ${dialect.name}`);
+  return dialect;
+}

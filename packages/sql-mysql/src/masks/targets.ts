@@ -1,0 +1,85 @@
+/** The catalogs of the targets whose connections mask anything, one for all sessions of a connection. */
+import type { MaskPlan } from '@sluice/analysis';
+import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
+import { TargetCatalog } from './catalogs.js';
+import { type MaskListener, MySqlMaskSession } from './session.js';
+
+/** What masks need to know of a connection. */
+export interface MySqlMaskedConnection {
+  readonly name: string;
+  /** Opens a connection of the gateway's own to the target. */
+  open(): Promise<Lookup>;
+}
+
+/** What masks need of the world outside. */
+export interface MySqlOutside {
+  /** Told of a column that a mask names and the target does not have, once. */
+  missing(connection: string, column: string): void;
+  /** Told how many cells were given another value. */
+  count(cells: number): void;
+}
+
+export class MySqlMaskTargets {
+  readonly #outside: MySqlOutside;
+  readonly #key: Uint8Array;
+  readonly #catalogs = new Map<string, TargetCatalog>();
+  /** Of targets that are no longer asked for; sessions from before may still use them. */
+  readonly #retired: TargetCatalog[] = [];
+  readonly #warned = new Set<string>();
+
+  /** `key`: for pseudonyms. */
+  constructor(outside: MySqlOutside, key: Uint8Array) {
+    this.#outside = outside;
+    this.#key = key;
+  }
+
+  /** What masks follow of a new session. */
+  session(connection: MySqlMaskedConnection): MySqlMaskSession {
+    const { name } = connection;
+    return this.#sessionOf(connection, {
+      onUnmatched: (patterns) => this.#unmatched(name, patterns),
+      count: (cells) => this.#outside.count(cells),
+    });
+  }
+
+  /** The columns of a statement that would be NULL in a new session. The catalog of the target is read for it; nothing is run there. */
+  async hiddenAhead(
+    connection: MySqlMaskedConnection,
+    command: SqlCommand,
+    facts: Facts,
+    masks: readonly AppliedMask[],
+  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+    return this.#sessionOf(connection, NOBODY).plan(command, facts, masks, 'tell');
+  }
+
+  /** Another configuration: `same` says of a connection whether it leads where it did. */
+  reconfigured(same: (connection: string) => boolean): void {
+    this.#warned.clear();
+    for (const [name, catalog] of this.#catalogs) {
+      if (same(name)) continue;
+      this.#catalogs.delete(name);
+      this.#retired.push(catalog);
+    }
+  }
+
+  close(): void {
+    for (const catalog of [...this.#catalogs.values(), ...this.#retired]) catalog.close();
+  }
+
+  #sessionOf({ name, open }: MySqlMaskedConnection, told: MaskListener): MySqlMaskSession {
+    let catalog = this.#catalogs.get(name);
+    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
+    return new MySqlMaskSession(catalog, this.#key, told);
+  }
+
+  #unmatched(connection: string, patterns: readonly string[]): void {
+    for (const column of patterns) {
+      const key = `${connection} ${column}`;
+      if (this.#warned.has(key)) continue;
+      this.#warned.add(key);
+      this.#outside.missing(connection, column);
+    }
+  }
+}
+
+const NOBODY: MaskListener = { onUnmatched: () => undefined, count: () => undefined };

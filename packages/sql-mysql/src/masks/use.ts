@@ -1,0 +1,88 @@
+/** What a statement does with masked columns besides showing them: conditions on them, and where their values go. */
+import type { Facts, MaskedUse } from '@sluice/contract';
+import type { Catalog } from '../catalog/catalog.js';
+import type { BaseColumn } from '../catalog/objects.js';
+import type { StatementLineage, Value } from '../lineage/index.js';
+import type { MaskedColumns } from './columns.js';
+import { isStale } from './editors.js';
+
+export interface Use {
+  readonly use: MaskedUse;
+  /** With how many values it compares masked columns, by `schema.table.column`. */
+  readonly compared: ReadonlyMap<string, number>;
+}
+
+const NO_USE: MaskedUse = { asked: [], moved: [] };
+const NOTHING_USED: Use = { use: NO_USE, compared: new Map() };
+
+/** With how many values one statement may compare a masked column and still be said to ask for whole values. */
+const MAX_COMPARED_VALUES = 100;
+
+export const isHit = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: Catalog): boolean => {
+  for (const column of masked.keys()) if (sources.has(column)) return true;
+  return masked.size > 0 && isStale(sources, catalog);
+};
+
+const isSecret = (value: Value, masked: MaskedColumns, catalog: Catalog): boolean =>
+  value.unknown !== undefined || isHit(value.sources, masked, catalog);
+
+/** It looks at something masked, or nobody knows what it looks at. */
+export function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
+  const { outputs, each, predicates, conditionsOnUnknown, flows, unknown } = lineage;
+  if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
+  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value)];
+  return (
+    values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column))
+  );
+}
+
+export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): Use {
+  if (masked.size === 0) return NOTHING_USED;
+  const asked = new Set<string>();
+  const moved = new Set<string>();
+  const compared = new Map<string, number>();
+  // Nobody knows which conditions stand in what could not be followed, nor what they are on.
+  if (lineage.conditionsOnUnknown.length > 0 || (lineage.unknown !== undefined && reads(facts))) asked.add('other');
+  if (lineage.unknown !== undefined && writes(facts)) moved.add('unknown');
+  for (const { column, kind, values } of lineage.predicates) {
+    if (!masked.has(column) && !isStale(new Set([column]), catalog)) continue;
+    asked.add(kind === 'other' ? 'other' : 'equality');
+    if (values > 0) compared.set(column.name, (compared.get(column.name) ?? 0) + values);
+  }
+  for (const { target, value } of lineage.flows) {
+    if (!isSecret(value, masked, catalog)) continue;
+    // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
+    const isCovered = target.type === 'table' && (target.temporary || target.bases.some((base) => masked.has(base)));
+    if (!isCovered) moved.add(target.type);
+  }
+  // So many values say more than whether one is there: where in a range it is, or all of a short one.
+  if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
+  return asked.size + moved.size === 0
+    ? { use: NO_USE, compared }
+    : { use: { asked: [...asked], moved: [...moved] }, compared };
+}
+
+/** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
+export function unknownUse(facts: Facts, masked: MaskedColumns): Use {
+  if (masked.size === 0 || !reads(facts)) return NOTHING_USED;
+  return { use: { asked: ['other'], moved: writes(facts) ? ['unknown'] : [] }, compared: new Map() };
+}
+
+/** Whether it reads anything that a mask could be for. */
+const reads = ({ actions }: Facts): boolean =>
+  actions.some(({ resources }) =>
+    resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
+  );
+
+const writes = ({ actions }: Facts): boolean =>
+  actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
+
+/** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
+export function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
+  const tables = new Set([...masked.keys()].map(({ table }) => table.toLowerCase()));
+  return actions.some(({ resources }) =>
+    resources.some(
+      ({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase()),
+    ),
+  );
+}

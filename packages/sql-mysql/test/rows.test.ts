@@ -1,0 +1,63 @@
+/** Rows as they stand in packets: every layout, NULL, lengths of each size, and rows that are none. */
+import { type MySqlColumn, Unmasked } from '@sluice/contract';
+import { expect, test } from 'vitest';
+import { rowEditor } from '../src/masks/rows.js';
+
+const NAMES = { schema: 's', table: 't', orgTable: 't', name: 'n', orgName: 'n' };
+const column = (type: number): MySqlColumn => ({ ...NAMES, charset: 45, length: 0, flags: 0, decimals: 0, type });
+const TEXT = column(253);
+const hidden = (): Buffer => Buffer.from('x');
+const nothing = (): null => null;
+
+type Mask = (() => Buffer | null) | undefined;
+const masked = (columns: MySqlColumn[], masks: Mask[], format: 'text' | 'binary', row: Buffer): Buffer => {
+  const made = rowEditor({ columns, masks, format, count: () => undefined });
+  if (!made) throw new Error('no mask');
+  return made.row(row);
+};
+
+function counted(size: number): Buffer {
+  if (size < 0xfb) return Buffer.from([size]);
+  const head = Buffer.alloc(size < 0x1_0000 ? 3 : 4);
+  head[0] = size < 0x1_0000 ? 0xfc : 0xfd;
+  head.writeUIntLE(size, 1, head.length - 1);
+  return head;
+}
+
+test.each([0, 1, 250, 251, 65_535, 65_536])('a value of %i bytes beside a masked one', (size) => {
+  const long = Buffer.concat([counted(size), Buffer.alloc(size, 0x61)]);
+  const row = Buffer.concat([long, Buffer.from('\u0006secret'), long]);
+  const expected = Buffer.concat([long, Buffer.from('\u0001x'), long]);
+  expect(masked([TEXT, TEXT, TEXT], [undefined, hidden, undefined], 'text', row)).toEqual(expected);
+});
+
+test('NULL stays NULL, and a mask can make one', () => {
+  const row = Buffer.concat([Buffer.from([0xfb]), Buffer.from('\u0001a')]);
+  expect(masked([TEXT, TEXT], [hidden, nothing], 'text', row)).toEqual(Buffer.from([0xfb, 0xfb]));
+});
+
+test('binary rows: fixed values are taken out for NULL, and bits of the others stay', () => {
+  // An INT, a DATE, a text and a NULL; the bitmap begins with two bits that are not used.
+  const row = Buffer.from([0, 0b0010_0000, 42, 0, 0, 0, 4, 0xb9, 7, 3, 4, 1, 0x61]);
+  const made = masked([column(3), column(10), TEXT, TEXT], [nothing, undefined, hidden, hidden], 'binary', row);
+  expect(made).toEqual(Buffer.from([0, 0b0010_0100, 4, 0xb9, 7, 3, 4, 1, 0x78]));
+});
+
+test('a mask that is no value of the type is NULL', () => {
+  const text = (): Buffer => Buffer.from('300');
+  expect(masked([column(1)], [text], 'binary', Buffer.from([0, 0, 7]))).toEqual(Buffer.from([0, 0b100]));
+  expect(masked([column(2)], [text], 'binary', Buffer.from([0, 0, 7, 0]))).toEqual(Buffer.from([0, 0, 44, 1]));
+});
+
+test.each([
+  ['text', [5, 0x61]],
+  ['text', [0xfe, 1]],
+  ['text', [0xff, 0x61]],
+  ['text', [1, 0x61, 1, 0x61]],
+  ['text', [0xfe, 255, 255, 255, 255, 255, 255, 255, 255, 0x61]],
+  ['binary', [0]],
+  ['binary', [1, 0, 1, 0x61]],
+  ['binary', [0, 0, 9, 0x61]],
+] as const)('a %s row that is none does not pass: %j', (format, bytes) => {
+  expect(() => masked([TEXT], [hidden], format, Buffer.from(bytes))).toThrow(Unmasked);
+});
