@@ -1,4 +1,6 @@
 /** What is legal when, and what becomes of it; with peers that keep no rule. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Answer, Masking } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
 import { describe, expect, test } from 'vitest';
@@ -185,8 +187,12 @@ describe('what clients send', () => {
     writeHeader(head, 0, MAX_PACKET, 0);
     made.client(head, Buffer.from([0x03]));
     const megabyte = Buffer.alloc(1024 * 1024, 0xff);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
     const before = process.memoryUsage().arrayBuffers;
     for (let n = 0; n < 200; n++) made.client(megabyte);
+    collect();
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
     expect(made.asked).toEqual([]);
   });
