@@ -20,7 +20,7 @@ test.each([
   [114, '{"ada@example.com":1}', '{"[masked:EMAIL]":1}'],
   [3802, '{"a": "000-12-3456"}', '{"a": "[masked:US_SSN]"}'],
   [3802, '{"a": "nothing"}', undefined],
-  [1009, '{"ada@example.com",plain,NULL}', '{"[masked:EMAIL]","plain",NULL}'],
+  [1009, '{"ada@example.com",plain,NULL}', '{[masked:EMAIL],plain,NULL}'],
   [1009, '{plain}', undefined],
   [20, '4111111111111111', '0'],
   [20, '4111111111111112', undefined],
@@ -36,6 +36,13 @@ test.each([
   [99_999, 'something else', undefined],
 ])('in type %i, %s becomes %s', (oid, text, masked) => {
   expect(run(builtIn(oid), text)).toBe(masked);
+});
+
+test('a value that stays is not written over by the ones behind it', () => {
+  expect(run(builtIn(1009), '{ab,longer,c@example.com,ef}')).toBe('{ab,longer,[masked:EMAIL],ef}');
+  const fields = [23, 25, 25].map((oid) => builtIn(oid));
+  const row: PgType = { oid: 70_000, kind: 'composite', fields };
+  expect(run(row, '(7,longer,"c@example.com, or d@example.com")')).toBe('(7,longer,"[masked:EMAIL], or [masked:EMAIL]")');
 });
 
 test('columns without texts are not looked at', () => {

@@ -100,9 +100,10 @@ function readElement(
   return { value: value.subarray(0, size), next: quoted ? at + 1 : at, quoted };
 }
 
+/** An element as the server writes it, in memory of its own: `value` may be written over for the next one. */
 export function quotedElement(value: Buffer): Buffer {
   const text = value.toString('latin1');
-  if (BARE.test(text) && text.toUpperCase() !== 'NULL') return value;
+  if (BARE.test(text) && text.toUpperCase() !== 'NULL') return Buffer.from(value);
   const out = Buffer.allocUnsafe(value.length * 2 + 2);
   let size = 0;
   out[size++] = QUOTE;

@@ -42,11 +42,16 @@ function readField(bytes: Buffer, start: number, end: number, value: Buffer): { 
   return { value: at === start ? null : value.subarray(0, size), next: at };
 }
 
-/** In quotes, with quotes and backslashes doubled. Range bounds are written so too. */
-/** A field of a row as the server writes it (record_out): in quotes where it has to be. */
+/**
+ * A field of a row as the server writes it (record_out): in quotes where it has to be. In memory of its own: `value` may be
+ * written over for the next one.
+ */
 export const writtenField = (value: Buffer): Buffer =>
-  /^[^ \t\n\v\f\r"\\(),]+$/.test(value.toString('latin1')) ? value : quotedField(value);
+  BARE.test(value.toString('latin1')) ? Buffer.from(value) : quotedField(value);
 
+const BARE = /^[^ \t\n\v\f\r"\\(),]+$/;
+
+/** In quotes, with quotes and backslashes doubled. Range bounds are written so too. */
 export function quotedField(value: Buffer): Buffer {
   const out = Buffer.allocUnsafe(value.length * 2 + 2);
   let size = 0;
