@@ -52,6 +52,8 @@ export class HttpJudge {
   }
 
   judge(command: HttpCommand): Judgement {
+    if (command.fault !== undefined)
+      return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
     const facts = factsOf(request);
     if (!facts) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));

@@ -39,7 +39,7 @@ export interface TransferParts {
   readonly prefix: string;
   readonly record: Recorder;
   /** What was read of the body already. */
-  readonly kept: readonly Buffer[];
+  readonly kept: Buffer;
   readonly bodyEnded: boolean;
   readonly trailers: readonly Header[];
   /** Nothing has gone to the client yet, and this is what it gets. */
@@ -214,7 +214,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
     if (framing.type === 'none') return;
     if (command.body.type === 'stream' && !this.#retried)
       record.expect('request', framing.type === 'length' ? framing.length : undefined);
-    for (const bytes of kept) if (bytes.length > 0) target.data(bytes);
+    if (kept.length > 0) target.data(kept);
     if (this.#bodyEnded) target.end(passableTrailers(trailers));
     else client.wantBody(true);
   }
@@ -223,7 +223,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #framing(): Framing {
     const { command, request, kept } = this.#parts;
     if (command.body.type !== 'whole') return request.framing;
-    return { type: 'length', length: kept.reduce((size, one) => size + one.length, 0) };
+    return { type: 'length', length: kept.length };
   }
 
   #framed(headers: readonly Header[], framing: Framing): readonly Header[] {
