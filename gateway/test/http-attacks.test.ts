@@ -231,3 +231,36 @@ describe('the record', () => {
     expect(records(stand).filter(({ k }) => k === 'command').length).toBe(3);
   });
 });
+
+describe("the target's credential", () => {
+  test('does not come back in a reason phrase, where some servers quote what they were sent', async () => {
+    const stand = await open({
+      credential: '{ query: { name: key, value: a-key-of-the-target } }',
+      serve: (request, response) => {
+        response.writeHead(400, `Bad request ${request.url}`);
+        response.end();
+      },
+    });
+    const answer = await fetch(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } });
+    expect(answer.status).toBe(400);
+    expect(answer.statusText).toBe('Bad request /x?key=*******************');
+  });
+});
+
+describe('trailers of a request', () => {
+  test('carry no proof to the target, and nothing that rules and people would not see', async () => {
+    const seen: string[][] = [];
+    const stand = await open({
+      serve: (request, response) => {
+        seen.push(request.rawTrailers);
+        response.end();
+      },
+    });
+    const socket = dial(stand);
+    socket.write(
+      `POST /svc/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${stand.token}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Api-Key: ${stand.token}\r\nX-Checksum: 7\r\nX-More: ${stand.token}\r\nX-Original-URL: /b\r\n\r\n`,
+    );
+    await new Promise((resolve) => socket.once('data', resolve));
+    expect(seen).toEqual([['X-Checksum', '7']]);
+  });
+});

@@ -92,7 +92,7 @@ export class AnswerRelay {
     const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers);
-    const head = { ...answer, headers: edited?.headers ?? headers };
+    const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
     record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
     this.begun = true;
@@ -124,7 +124,15 @@ export class AnswerRelay {
     clearTimeout(this.#patience);
   }
 
-  #edited(answer: AnswerHead): AnswerHead {
+  /** Some servers quote there what they were sent. */
+  #reason({ status, reason }: AnswerHead): string {
+    const { edit } = this.#port;
+    if (!edit || reason === phraseOf(status)) return reason;
+    return edit(status, [['Reason', reason]]).headers[0]?.[1] ?? '';
+  }
+
+  #edited(came: AnswerHead): AnswerHead {
+    const answer = { ...came, reason: this.#reason(came) };
     const headers = this.#passable(answer.headers);
     const edited = this.#port.edit?.(answer.status, headers);
     const passed = edited?.headers ?? headers;

@@ -17,9 +17,10 @@ import {
 import { AnswerRelay } from './answer.js';
 import type { Framing } from './h1/body.js';
 import { isWritable } from './h1/head.js';
-import { lower, passableTrailers } from './headers.js';
+import { lower } from './headers.js';
 import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
+import { trailersGoingOn } from './proof.js';
 import type { Recorder } from './recorder.js';
 import { type Problem, badGateway, ended } from './refusal.js';
 import { outgoing } from './request.js';
@@ -97,7 +98,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
 
   requestEnd(trailers: readonly Header[]): void {
     this.#bodyEnded = true;
-    if (this.#phase === 'relaying') this.#target?.end(passableTrailers(trailers));
+    if (this.#phase === 'relaying') this.#target?.end(trailersGoingOn(trailers));
   }
 
   requestFailed(status: number, message: string): void {
@@ -215,7 +216,8 @@ export class Transfer implements RequestEvents, AnswerEvents {
     if (command.body.type === 'stream' && !this.#retried)
       record.expect('request', framing.type === 'length' ? framing.length : undefined);
     if (kept.length > 0) target.data(kept);
-    if (this.#bodyEnded) target.end(passableTrailers(trailers));
+    // Those behind a body that was judged, or that people have seen, nobody has seen.
+    if (this.#bodyEnded) target.end(command.body.type === 'whole' ? [] : trailersGoingOn(trailers));
     else client.wantBody(true);
   }
 
