@@ -84,10 +84,9 @@ export class BodyRedactor {
 }
 
 const EMPTY = Buffer.alloc(0);
-const OPEN_MEMBER = /"((?:[^"\\]|\\[^]){1,200})"\s*:\s*"(?:[^"\\]|\\[^])*\\?$/;
+const OPEN_MEMBER = /"([^"\\]{1,200})"\s*:\s*"(?:[^"\\]|\\[^])*\\?$/;
 /** What may be a name, with or without its value, at the end of a text. */
-const LAST_MEMBER =
-  /(?:"(?:[^"\\]|\\[^]){1,200}"\s{0,50}:\s{0,50})?"(?:[^"\\]|\\[^]){0,200}\\?(?:"\s{0,50}:?\s{0,50})?$/;
+const LAST_MEMBER = /(?:"[^"\\]{1,200}"\s{0,50}:\s{0,50})?"(?:[^"\\]|\\[^]){0,200}\\?(?:"\s{0,50}:?\s{0,50})?$/;
 const STRING_END = /^(?:[^"\\]|\\[^])*"/;
 /** What follows belongs to the last character. */
 const ENDS_IN_ESCAPE = /(?:^|[^\\])(?:\\\\)*\\$/;

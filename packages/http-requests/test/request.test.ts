@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { BodyRedactor } from '../src/body-redactor.js';
 import { readJson } from '../src/json.js';
@@ -165,12 +166,31 @@ describe('secrets by name', () => {
     }
   });
 
+  test.each([1, 32, 64, 65, 200])('have a mark that is an HMAC under a key of %i bytes', (length) => {
+    const key = Buffer.alloc(length, 'k');
+    const digest = createHmac('sha256', key).update('secret').digest('hex');
+    expect(markedWith(key)('secret')).toBe(`[secret ${digest.slice(0, 8)}]`);
+  });
+
   test('are out of a text that is cut within an escape, or has one before a line break', () => {
     const body = '{"private_key":"BEGIN\\nMIIE\\nEND"}';
     for (let end = body.indexOf('BEGIN'); end <= body.length; end++)
       expect(redactBody(body.slice(0, end), 'application/json', mark)).not.toMatch(/BEGIN|MIIE/);
     expect(redactBody('{"password":"hunter\\\n2"}', 'application/json', mark)).not.toContain('hunter');
   });
+
+  test.each(['"', '":"', '"a":', '"a" :"', '"\\', '\\', '"a":"\\"', '"token":"\\', `"a"${' '.repeat(300)}`])(
+    'are looked for in no time: %s',
+    (unit) => {
+      const body = unit.repeat(Math.ceil((1024 * 1024) / unit.length));
+      const began = performance.now();
+      redactBody(body, 'application/json', mark);
+      const redactor = new BodyRedactor('application/json', mark);
+      for (let from = 0; from < body.length; from += 65_536)
+        redactor.push(Buffer.from(body.slice(from, from + 65_536)));
+      expect(performance.now() - began).toBeLessThan(2_000);
+    },
+  );
 
   test('a secret that is longer than what is kept is left out whole', () => {
     const redactor = new BodyRedactor('application/json', mark);
