@@ -188,7 +188,7 @@ describe('secrets by name', () => {
       const redactor = new BodyRedactor('application/json', mark);
       for (let from = 0; from < body.length; from += 65_536)
         redactor.push(Buffer.from(body.slice(from, from + 65_536)));
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(performance.now() - began).toBeLessThan(6_000);
     },
   );
 
