@@ -7,7 +7,7 @@ import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
-import type { Ending, Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
+import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
 import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
@@ -20,15 +20,12 @@ import { type Control, type Controlled, type Readiness, type Revocations, Stream
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import { type GuessCounter, type Guesses, targetName } from './guesses.js';
 import { Holds } from './holds.js';
+import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
-import { TokenExchange } from './http/exchange.js';
 import type { HttpJudging } from './http/judge.js';
-import { OwnPaths } from './http/own.js';
 import type { HttpParts } from './http/parts.js';
-import { Proofs } from './http/proofs.js';
-import { ProvenSockets } from './http/sockets.js';
-import { DEFAULT_KEEP_OUT_S, VISIT_IDLE_MS, Visits } from './http/visits.js';
+import { VISIT_IDLE_MS } from './http/visits.js';
 import { Judge } from './judge.js';
 import { type Open, openListeners } from './listeners.js';
 import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
@@ -140,7 +137,11 @@ export class Gateway implements Controlled {
       this.config.limits.rows,
     );
     this.#services = this.#makeServices(parts);
-    this.#http = this.#makeHttp();
+    const sessions: VisitSessions = {
+      begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
+      over: (session) => this.#over(session),
+    };
+    this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places });
     this.#sweep = setInterval(() => this.#look(), SWEEP);
     this.#sweep.unref();
   }
@@ -404,25 +405,6 @@ export class Gateway implements Controlled {
       this.#doors.delete(door);
       door.closed();
     });
-  }
-
-  #makeHttp(): HttpParts {
-    const services = this.#services;
-    const visits = new Visits(services, ({ listener, client, loopback }) => {
-      const session = this.#newSession(listener, { address: client, loopback });
-      const ended = (): void => {
-        const reason = session.signal.reason as Ending;
-        const { principal, connection } = session;
-        if (reason.code === 'ended-by-administrator' && principal && connection)
-          visits.keepOut(principal.name, connection.name, reason.keptOut ?? DEFAULT_KEEP_OUT_S);
-        // Its protocol ends what is in flight first, and has that recorded.
-        setImmediate(() => this.#over(session));
-      };
-      session.signal.addEventListener('abort', ended, { once: true });
-      return session;
-    });
-    const own = new OwnPaths(this.approvals, new TokenExchange(services));
-    return { visits, proofs: new Proofs(services), own, sockets: new ProvenSockets(this.places) };
   }
 
   /** Where a connection begins with a key exchange, it waits for its turn. */

@@ -52,13 +52,15 @@ export class HttpJudge {
   }
 
   judge(command: HttpCommand): Judgement {
+    if (command.fault !== undefined)
+      return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
     const facts = factsOf(request);
     if (!facts) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
     const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
     if (leaked) return this.#refused(command, facts, LEAKED);
     const context = this.#about(request);
-    if (command.body.type === 'stream' && this.#policy.needsBody(facts, command.text, context) === 'rule')
+    if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
     const { edits } = this.#with;
@@ -66,6 +68,12 @@ export class HttpJudge {
     const body = this.#bodyOf(command);
     const answer: Answer = judged.answer.type === 'deny' || !edits ? judged.answer : { ...judged.answer, http: edits };
     return { ...judged, answer, body };
+  }
+
+  /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
+  #isMissed(facts: Facts, { text }: HttpCommand, context: PolicyContext): boolean {
+    const why = this.#policy.needsBody(facts, text, context);
+    return why === 'rule' || why === 'hold';
   }
 
   #about(request: Request): PolicyContext {

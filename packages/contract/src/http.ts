@@ -107,6 +107,8 @@ export interface HttpCommand extends HttpHead {
   readonly body: HttpBody;
   /** The protocol that it asks to switch to, lower case: `websocket`. */
   readonly upgrade?: string;
+  /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
+  readonly fault?: string;
 }
 
 export type HttpBody =

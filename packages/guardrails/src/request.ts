@@ -3,7 +3,14 @@
  * `query`, `header`, `body` and `bodies`. Does not: read a request, which @sluice/http-requests does.
  */
 import type { ASTNode, Environment } from '@marcbachmann/cel-js';
-import { type GraphqlOperation, type Request, type Template, compileTemplate, stepsOf } from '@sluice/http-requests';
+import {
+  BodyUnreadable,
+  type GraphqlOperation,
+  type Request,
+  type Template,
+  compileTemplate,
+  stepsOf,
+} from '@sluice/http-requests';
 
 export const REQUEST_ATTRIBUTES = {
   request: {
@@ -38,7 +45,8 @@ export function requestAttributes(request: Request | undefined): Readonly<Record
   };
 }
 
-function graphqlAttributes(operations: readonly GraphqlOperation[]): object {
+function graphqlAttributes(operations: readonly GraphqlOperation[] | BodyUnreadable): object {
+  if (operations instanceof BodyUnreadable) return unreadable(operations);
   if (operations.length === 0) return NO_REQUEST.graphql;
   // Of several at once the one that does most: a rule about mutations is about those that come with a query as well.
   const most = operations.find(({ type }) => type === 'mutation') ?? operations[0];
@@ -47,6 +55,17 @@ function graphqlAttributes(operations: readonly GraphqlOperation[]): object {
     name: operations.map(({ name }) => name).join(' '),
     fields: [...new Set(operations.flatMap(({ fields }) => fields))],
   };
+}
+
+/** Whatever a rule asks, nobody knows the answer: "no" would let pass what it is there to refuse. */
+function unreadable(error: BodyUnreadable): object {
+  const attribute = {
+    enumerable: true,
+    get: (): never => {
+      throw error;
+    },
+  };
+  return Object.defineProperties({}, { operation: attribute, name: attribute, fields: attribute });
 }
 
 /** The request that the condition at work is about. Conditions are evaluated at once, one after the other. */

@@ -8,8 +8,8 @@ import { redactBody } from './meaning.js';
 
 /** So much is kept until the body ends, so that most bodies are looked at as a whole. Characters. */
 const MAX_KEPT = 64 * 1024;
-/** A name is no longer, with what stands between it and its value. Characters. */
-const MAX_NAME = 300;
+/** A name is no longer, with a short value. Characters. */
+const MAX_MEMBER = 600;
 
 /** Bytes are taken for Latin-1 and given so: names of secrets are ASCII. */
 export class BodyRedactor {
@@ -18,6 +18,8 @@ export class BodyRedactor {
   #kept = '';
   /** The last piece ended within a secret, whose rest is left out. */
   #inSecret = false;
+  /** It ended within an escape. */
+  #inEscape = false;
 
   constructor(media: string, mark: Mark) {
     this.#media = media;
@@ -43,14 +45,17 @@ export class BodyRedactor {
     this.#kept = text.slice(cut);
     const piece = text.slice(0, cut);
     this.#inSecret = this.#endsInSecret(piece);
+    this.#inEscape = this.#inSecret && ENDS_IN_ESCAPE.test(piece);
     return Buffer.from(redactBody(piece, this.#media, this.#mark), 'latin1');
   }
 
-  /** Where a name may begin that goes on in the next piece. */
+  /** Where a name may begin, or a member, that goes on in the next piece. Within a value it is cut anywhere. */
   #cut(text: string): number {
-    const from = text.length - MAX_NAME;
-    const at = text.lastIndexOf(isForm(this.#media) ? '&' : '"');
-    return at >= from ? at : text.length;
+    const from = Math.max(0, text.length - MAX_MEMBER);
+    const end = text.slice(from);
+    if (!isForm(this.#media) && OPEN_MEMBER.test(text)) return text.length;
+    const at = isForm(this.#media) ? end.lastIndexOf('&') : end.search(LAST_MEMBER);
+    return at < 0 ? text.length : from + at;
   }
 
   #endsInSecret(piece: string): boolean {
@@ -65,7 +70,13 @@ export class BodyRedactor {
 
   /** From behind the end of the secret on; empty: it goes on. */
   #behindSecret(text: string): string {
-    const end = isForm(this.#media) ? text.indexOf('&') : (STRING_END.exec(text)?.[0].length ?? -1);
+    if (isForm(this.#media)) return this.#goesOn(text, text.indexOf('&'));
+    const rest = this.#inEscape ? text.slice(1) : text;
+    this.#inEscape = ENDS_IN_ESCAPE.test(rest);
+    return this.#goesOn(rest, STRING_END.exec(rest)?.[0].length ?? -1);
+  }
+
+  #goesOn(text: string, end: number): string {
     if (end < 0) return '';
     this.#inSecret = false;
     return text.slice(end);
@@ -73,5 +84,9 @@ export class BodyRedactor {
 }
 
 const EMPTY = Buffer.alloc(0);
-const OPEN_MEMBER = /"((?:[^"\\]|\\.){1,200})"\s*:\s*"(?:[^"\\]|\\.)*$/;
-const STRING_END = /^(?:[^"\\]|\\.)*"/s;
+const OPEN_MEMBER = /"([^"\\]{1,200})"\s*:\s*"(?:[^"\\]|\\[^])*\\?$/;
+/** What may be a name, with or without its value, at the end of a text. */
+const LAST_MEMBER = /(?:"[^"\\]{1,200}"\s{0,50}:\s{0,50})?"(?:[^"\\]|\\[^]){0,200}\\?(?:"\s{0,50}:?\s{0,50})?$/;
+const STRING_END = /^(?:[^"\\]|\\[^])*"/;
+/** What follows belongs to the last character. */
+const ENDS_IN_ESCAPE = /(?:^|[^\\])(?:\\\\)*\\$/;

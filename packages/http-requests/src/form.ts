@@ -58,16 +58,25 @@ export function readMultipart(media: string, body: Buffer): readonly FormPart[] 
   if (at !== 0) throw new FormError('does not begin with its first part');
   for (;;) {
     at += delimiter.length;
-    if (body.toString('latin1', at, at + 2) === '--') return parts;
+    if (body.toString('latin1', at, at + 2) === '--') {
+      // Some read on behind the end (PHP).
+      if (body.includes(delimiter, at)) throw new FormError(WITHIN);
+      return parts;
+    }
     if (body.toString('latin1', at, at + 2) !== '\r\n')
       throw new FormError('has a part that does not begin with a line');
     const next = body.indexOf(Buffer.concat([Buffer.from('\r\n'), delimiter]), at);
     if (next < 0) throw new FormError('has a form that does not end');
     if (parts.length === MAX_PARTS) throw new FormError(`is a form of more than ${MAX_PARTS} parts`);
-    parts.push(readPart(body.subarray(at + 2, next)));
+    const part = body.subarray(at + 2, next);
+    // Some take a line that ends in LF alone for one (Werkzeug, Go).
+    if (part.includes(delimiter)) throw new FormError(WITHIN);
+    parts.push(readPart(part));
     at = next + 2;
   }
 }
+
+const WITHIN = 'has the boundary of its form where no part begins';
 
 function readPart(part: Buffer): FormPart {
   const end = part.subarray(0, MAX_PART_HEAD_BYTES).indexOf('\r\n\r\n');
@@ -79,11 +88,17 @@ function readPart(part: Buffer): FormPart {
   if (dispositions.length !== 1 || disposition === undefined) throw new FormError('has a part without a name');
   const name = parameter(disposition, 'name');
   const filename = parameter(disposition, 'filename');
+  // Some decode what RFC 7578 sections 4.6 and 4.7 have no more (Django, Tomcat).
+  if (head.some((line) => ENCODED.test(line))) throw new FormError('has a part in an encoding that is not read here');
   // RFC 5987 names beside plain ones are read by some servers and not by others (RFC 7578 section 4.2 forbids them).
   if (/;\s*(?:file)?name\*/i.test(disposition)) throw new FormError('has a part with two names');
   if (name === undefined) throw new FormError('has a part without a name');
   return { name, ...(filename !== undefined && { filename }), value: part.toString('utf8', end + 4) };
 }
+
+/** Of a part: an encoding for mail that is one, or a charset other than UTF-8. */
+const ENCODED =
+  /^content-transfer-encoding\s*:(?!\s*(?:7bit|8bit|binary)\s*$)|^content-type\s*:.*;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)"?\s*(?:;|$))/i;
 
 function boundaryOf(media: string): string | undefined {
   return parameter(media, 'boundary');

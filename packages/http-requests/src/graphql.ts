@@ -35,10 +35,18 @@ interface Wish {
   readonly operationName: string | undefined;
 }
 
+/** Of all documents of one request. */
 const MAX_TOKENS = 20_000;
 /** Requests that come as one list. */
 const MAX_BATCH = 100;
+/** Fields of root types that one request asks for, each as often as an operation has it: a fragment multiplies what it takes to send. */
 const MAX_FIELDS = 1_000;
+
+/** What one request may still have read of it. */
+interface Left {
+  tokens: number;
+  fields: number;
+}
 
 /** Segments that a path of a GraphQL endpoint has, whatever a configuration says. */
 const ENDPOINTS: ReadonlySet<string> = new Set(['graphql', 'graphiql', 'gql']);
@@ -58,7 +66,8 @@ export function operationsOf(query: readonly Pair[], media: string, body: Body):
   if (wishes.length === 0) throw new GraphqlError('has no GraphQL document');
   // Servers take one of two, and which is for them to say.
   if (inQuery && wishes.length > 1) throw new GraphqlError('has one GraphQL document in its query and one in its body');
-  return wishes.flatMap(operations);
+  const left: Left = { tokens: MAX_TOKENS, fields: MAX_FIELDS };
+  return wishes.flatMap((wish) => operations(wish, left));
 }
 
 function wishesOfBody(media: string, body: Body): readonly Wish[] {
@@ -124,8 +133,8 @@ function wishesOfJson(value: Json): readonly Wish[] {
   return [{ document: document.text, operationName: named }];
 }
 
-function operations({ document, operationName }: Wish): readonly GraphqlOperation[] {
-  const parsed = parsedDocument(document);
+function operations({ document, operationName }: Wish, left: Left): readonly GraphqlOperation[] {
+  const parsed = parsedDocument(document, left);
   const fragments = new Map<string, FragmentDefinitionNode>();
   const found: OperationDefinitionNode[] = [];
   for (const one of parsed.definitions) {
@@ -141,13 +150,15 @@ function operations({ document, operationName }: Wish): readonly GraphqlOperatio
   return picked.map((one) => ({
     type: one.operation,
     name: one.name?.value ?? '',
-    fields: [...rootFields(one.selectionSet, fragments)],
+    fields: [...rootFields(one.selectionSet, fragments, left)],
   }));
 }
 
-function parsedDocument(document: string): DocumentNode {
+function parsedDocument(document: string, left: Left): DocumentNode {
   try {
-    return parse(document, { noLocation: true, maxTokens: MAX_TOKENS });
+    const parsed = parse(document, { noLocation: true, maxTokens: left.tokens });
+    left.tokens -= parsed.tokenCount ?? left.tokens;
+    return parsed;
   } catch (error) {
     // A RangeError is nesting that the parser's stack has no room for.
     if (error instanceof RangeError) throw new GraphqlError('is nested too deep');
@@ -159,12 +170,14 @@ function parsedDocument(document: string): DocumentNode {
 function rootFields(
   root: SelectionSetNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  left: Left,
 ): ReadonlySet<string> {
   const fields = new Set<string>();
   const seen = new Set<string>();
   const open: SelectionSetNode[] = [root];
   for (let set = open.pop(); set; set = open.pop()) {
     for (const one of set.selections) {
+      if (--left.fields < 0) throw new GraphqlError(`asks for more than ${MAX_FIELDS} fields`);
       if (one.kind === Kind.FIELD) fields.add(one.name.value);
       else if (one.kind === Kind.INLINE_FRAGMENT) open.push(one.selectionSet);
       else {
@@ -173,7 +186,6 @@ function rootFields(
         if (!seen.has(one.name.value)) open.push(fragment.selectionSet);
         seen.add(one.name.value);
       }
-      if (fields.size > MAX_FIELDS) throw new GraphqlError(`asks for more than ${MAX_FIELDS} fields`);
     }
   }
   return fields;

@@ -20,8 +20,10 @@ export class JsonError extends Error {
 
 /** Arrays and objects within each other. */
 const MAX_DEPTH = 200;
+/** Values of one text, each of which takes a hundred bytes and more. */
+const MAX_VALUES = 500_000;
 
-/** @throws JsonError for what is no JSON, a name that an object has twice, and too deep nesting */
+/** @throws JsonError for what is no JSON, a name that an object has twice, too deep nesting, and too many values */
 export function readJson(text: string): Json {
   return new Reader(text).document();
 }
@@ -35,6 +37,7 @@ const BLANK = /[ \t\n\r]*/y;
 class Reader {
   readonly #text: string;
   #at = 0;
+  #values = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -49,6 +52,7 @@ class Reader {
   }
 
   #value(depth: number): Json {
+    if (++this.#values > MAX_VALUES) throw new JsonError(`has more than ${MAX_VALUES} values`);
     const sign = this.#text[this.#at];
     if (sign === '"') return { type: 'string', text: this.#string() };
     if (sign === '{') return this.#object(depth + 1);

@@ -93,8 +93,8 @@ export function redactBody(text: string, media: string, mark: Mark): string {
   );
 }
 
-/** A member of an object whose value is a string; also one that a cut has left open. */
-const MEMBER = /"((?:[^"\\]|\\.){1,200})"(\s*:\s*)"((?:[^"\\]|\\.)*)(?:"|$)/g;
+/** A member of an object whose value is a string; also one that a cut has left open, within an escape too. No name of a secret has an escape. */
+const MEMBER = /"([^"\\]{1,200})"(\s*:\s*)"((?:[^"\\]|\\[^])*)(?:"|\\?$)/g;
 
 /** Method, address without secrets. */
 export const requestLine = ({ method, path, query }: HttpCommand, mark: Mark): string =>

@@ -2,7 +2,7 @@
  * What of a request and its answer is not written down. Owns: names of headers, query parameters and fields that hold secrets. Does
  * not: values under names that nobody would look for, which detectors are for.
  */
-import { createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Header } from '@sluice/contract';
 
 /** Whole names of headers, lower case. */
@@ -41,10 +41,20 @@ export const isSecretHeader = (name: string): boolean => SECRET_HEADERS.has(name
 /** Stands for a secret: equal for equal ones, and nothing can be found out from it without the key. */
 export type Mark = (secret: string) => string;
 
-export const markedWith =
-  (key: Uint8Array): Mark =>
-  (secret) =>
-    `[secret ${createHmac('sha256', key).update(secret).digest('hex').slice(0, 8)}]`;
+/** Bytes of a block of SHA-256. */
+const BLOCK_BYTES = 64;
+
+/** HMAC (RFC 2104) by two hashes: `createHmac` takes thirty times as long to begin, and a body may be full of secrets. */
+export function markedWith(key: Uint8Array): Mark {
+  const block = Buffer.alloc(BLOCK_BYTES);
+  block.set(key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key);
+  const inner = block.map((byte) => byte ^ 0x36);
+  const outer = block.map((byte) => byte ^ 0x5c);
+  return (secret) => {
+    const first = hash('sha256', Buffer.concat([inner, Buffer.from(secret)]), 'buffer');
+    return `[secret ${hash('sha256', Buffer.concat([outer, first]), 'hex').slice(0, 8)}]`;
+  };
+}
 
 export const redactHeaders = (headers: readonly Header[], mark: Mark): readonly Header[] =>
   headers.map(([name, value]): Header => [name, isSecretHeader(name) ? mark(value) : value]);

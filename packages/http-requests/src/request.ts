@@ -117,10 +117,12 @@ export class Request {
     return values[0] ?? '';
   }
 
-  /** Operations of GraphQL; none where it is no GraphQL, or cannot be read. @throws BodyUnread */
-  get graphql(): readonly GraphqlOperation[] {
+  /** Operations of GraphQL; none where it is no GraphQL. The error is for whoever asks about one that cannot be read. @throws BodyUnread */
+  get graphql(): readonly GraphqlOperation[] | BodyUnreadable {
     const read = this.#readGraphql();
-    return read instanceof GraphqlError ? [] : read;
+    return read instanceof GraphqlError
+      ? new BodyUnreadable(`The rules read the GraphQL of this request, which ${read.message}.`)
+      : read;
   }
 
   /** What it would do. @throws BodyUnread where that hangs on a body that has not been read */
@@ -131,12 +133,6 @@ export class Request {
       return this.#facts([this.#action(['unknown'], [graphql.message])], 'opaque', forbidden);
     if (graphql.length > 0) return this.#facts(graphqlActions(graphql), 'parsed', forbidden);
     const effect = EFFECTS[this.method];
-    if (this.upgrade !== '' && this.#isGraphql)
-      return this.#facts(
-        [this.#action(['unknown'], ['opens a connection whose GraphQL nobody reads'])],
-        'opaque',
-        forbidden,
-      );
     if (effect === undefined)
       return this.#facts([this.#action(['unknown'], ['is a method that is not known'])], 'exact', forbidden);
     return this.#facts([this.#action(this.upgrade === '' ? [effect] : ['read', 'write'], [])], 'exact', forbidden);
@@ -223,9 +219,11 @@ export class Request {
     // A page with a console, or a preflight, asks for nothing.
     const plain =
       (this.method === 'GET' || this.method === 'HEAD') &&
-      !this.#query.some(([name]) => name === 'query' || name === 'extensions') &&
+      !this.#query.some(([name]) => DOCUMENTS.some((one) => isNamed(name, one))) &&
       this.size === 0;
-    if (!this.#isGraphql || plain || this.method === 'OPTIONS') return [];
+    if (!this.#isGraphql || this.method === 'OPTIONS') return [];
+    if (this.upgrade !== '') return new GraphqlError('opens a connection whose GraphQL nobody reads');
+    if (plain) return [];
     try {
       return operationsOf(this.#query, this.media, this.#body);
     } catch (error) {
@@ -234,6 +232,9 @@ export class Request {
     }
   }
 }
+
+/** Parameters of a query that have a document of GraphQL, or name one that the server has. */
+const DOCUMENTS = ['query', 'query[]', 'extensions', 'documentId'];
 
 const ACCESS: Readonly<Partial<Record<Effect, Resource['access']>>> = {
   read: 'read',

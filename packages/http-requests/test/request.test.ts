@@ -1,5 +1,8 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { BodyRedactor } from '../src/body-redactor.js';
+import { readJson } from '../src/json.js';
+import { redactBody } from '../src/meaning.js';
 import { OpenApi } from '../src/openapi.js';
 import { compileTemplate, readPath } from '../src/path.js';
 import { isSecretHeader, isSecretName, markedWith, redactHead, redactQuery } from '../src/redact.js';
@@ -138,6 +141,12 @@ test('an OpenAPI document names operations', () => {
   ]);
 });
 
+test('JSON of more values than anybody reads is none, in no time', () => {
+  const began = performance.now();
+  expect(() => readJson(`[${'[],'.repeat(8_000_000)}[]]`)).toThrow('has more than');
+  expect(performance.now() - began).toBeLessThan(2_000);
+});
+
 describe('secrets by name', () => {
   const mark = markedWith(Buffer.from('key'));
 
@@ -145,7 +154,7 @@ describe('secrets by name', () => {
     ['application/json', (at: number) => `{"a":"${'x'.repeat(at)}","password":"hunter2 and, \\" more","b":"kept"}`],
     ['application/x-www-form-urlencoded', (at: number) => `a=${'x'.repeat(at)}&pass%77ord=hunter2&b=kept`],
   ])('are out of a body of %s that passes in pieces, wherever it is cut', (media, body) => {
-    for (let at = 65_480; at < 65_540; at++) {
+    for (let at = 65_700; at < 65_810; at++) {
       const redactor = new BodyRedactor(media, mark);
       const bytes = Buffer.from(body(at));
       const pieces: Buffer[] = [];
@@ -156,6 +165,32 @@ describe('secrets by name', () => {
       expect(text).toContain('kept');
     }
   });
+
+  test.each([1, 32, 64, 65, 200])('have a mark that is an HMAC under a key of %i bytes', (length) => {
+    const key = Buffer.alloc(length, 'k');
+    const digest = createHmac('sha256', key).update('secret').digest('hex');
+    expect(markedWith(key)('secret')).toBe(`[secret ${digest.slice(0, 8)}]`);
+  });
+
+  test('are out of a text that is cut within an escape, or has one before a line break', () => {
+    const body = '{"private_key":"BEGIN\\nMIIE\\nEND"}';
+    for (let end = body.indexOf('BEGIN'); end <= body.length; end++)
+      expect(redactBody(body.slice(0, end), 'application/json', mark)).not.toMatch(/BEGIN|MIIE/);
+    expect(redactBody('{"password":"hunter\\\n2"}', 'application/json', mark)).not.toContain('hunter');
+  });
+
+  test.each(['"', '":"', '"a":', '"a" :"', '"\\', '\\', '"a":"\\"', '"token":"\\', `"a"${' '.repeat(300)}`])(
+    'are looked for in no time: %s',
+    (unit) => {
+      const body = unit.repeat(Math.ceil((1024 * 1024) / unit.length));
+      const began = performance.now();
+      redactBody(body, 'application/json', mark);
+      const redactor = new BodyRedactor('application/json', mark);
+      for (let from = 0; from < body.length; from += 65_536)
+        redactor.push(Buffer.from(body.slice(from, from + 65_536)));
+      expect(performance.now() - began).toBeLessThan(6_000);
+    },
+  );
 
   test('a secret that is longer than what is kept is left out whole', () => {
     const redactor = new BodyRedactor('application/json', mark);

@@ -33,6 +33,8 @@ export interface AnswerPort {
 const NOT_FOR_CLIENTS = new Set(['alt-svc', 'proxy-status']);
 /** So begin the names of headers that the gateway writes: by these a client knows that it has spoken. */
 const OURS = 'sluice-';
+/** RFC 9110 section 15; node:http2 sends no other. */
+const MAX_STATUS = 599;
 /** True of a body as it was, and no more once a coding is gone or bytes have changed. */
 const OF_THE_BYTES = new Set([
   'content-length',
@@ -74,6 +76,8 @@ export class AnswerRelay {
   head(answer: AnswerHead): void {
     this.#guard(() => {
       const { client, record } = this.#port;
+      if (client.version === '2' && answer.status > MAX_STATUS)
+        throw new Unmasked(`the target answered with status ${answer.status}, which is none of HTTP/2`);
       const edited = this.#edited(answer);
       this.#status = answer.status;
       record.head(writeHead(`HTTP/1.1 ${answer.status} ${answer.reason}`.trimEnd(), edited.headers));
@@ -88,7 +92,7 @@ export class AnswerRelay {
     const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers);
-    const head = { ...answer, headers: edited?.headers ?? headers };
+    const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
     record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
     this.begun = true;
@@ -120,7 +124,15 @@ export class AnswerRelay {
     clearTimeout(this.#patience);
   }
 
-  #edited(answer: AnswerHead): AnswerHead {
+  /** Some servers quote there what they were sent. */
+  #reason({ status, reason }: AnswerHead): string {
+    const { edit } = this.#port;
+    if (!edit || reason === phraseOf(status)) return reason;
+    return edit(status, [['Reason', reason]]).headers[0]?.[1] ?? '';
+  }
+
+  #edited(came: AnswerHead): AnswerHead {
+    const answer = { ...came, reason: this.#reason(came) };
     const headers = this.#passable(answer.headers);
     const edited = this.#port.edit?.(answer.status, headers);
     const passed = edited?.headers ?? headers;

@@ -21,6 +21,7 @@ import type {
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
+import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient } from './origin.js';
 import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
@@ -29,7 +30,7 @@ import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
 import { Recorder } from './recorder.js';
 import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
-import { goingOn, hostName, isEmpty, pathOf } from './request.js';
+import { asCame, goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -46,7 +47,7 @@ const UNJUDGED: Deny = {
 type State =
   /** Who sends it is not known yet. */
   | { readonly type: 'entering' }
-  /** Its body is read before it is judged. */
+  /** It is looked at, and its body read, before it is judged. */
   | { readonly type: 'collecting'; readonly visit: Visit; readonly head: HttpHead }
   | { readonly type: 'asking' }
   /** It may pass. */
@@ -75,8 +76,7 @@ export class Exchange implements ExchangeEvents {
   #waiting: AbortController | undefined;
   #preference: Preference = { within: 0, async: false };
   /** What was read of the body before the verdict. */
-  #kept: Buffer[] = [];
-  #keptBytes = 0;
+  readonly #kept = new Inflow();
   /** Running while the body is read. */
   #deadline: NodeJS.Timeout | undefined;
   #bodyEnded: boolean;
@@ -127,11 +127,10 @@ export class Exchange implements ExchangeEvents {
     if (state.type === 'allowed') return state.transfer.requestData(bytes);
     if (state.type === 'own') return state.own.requestData(bytes);
     if (state.type === 'over') return;
-    this.#kept.push(bytes);
-    this.#keptBytes += bytes.length;
+    this.#kept.add(bytes);
     if (state.type !== 'collecting') return this.#client.wantBody(false);
     this.#deadline?.refresh();
-    if (this.#keptBytes > state.visit.gate.limits.message) this.#collected(state.visit, state.head);
+    if (this.#kept.bytes.length > state.visit.gate.limits.message) this.#collected(state.visit, state.head);
   }
 
   #requestEnd(trailers: readonly Header[]): void {
@@ -147,7 +146,7 @@ export class Exchange implements ExchangeEvents {
     const state = this.#state;
     if (state.type === 'allowed') state.transfer.requestFailed(status, message);
     else if (state.type === 'own') state.own.failed(status, capital(message));
-    else if (state.type !== 'over') this.#refuse({ status, code: 'bad-request', message: capital(message) });
+    else if (state.type !== 'over') this.#refuseFault(status, message);
   }
 
   clientDrained(): void {
@@ -183,7 +182,9 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'over') return;
     const { http } = visit.admission.target;
     const request = this.#request;
-    const head = goingOn(request, path, this.#prefix, http);
+    const came = asCame(request, path, this.#prefix);
+    this.#state = { type: 'collecting', visit, head: came };
+    const head = goingOn(came, http);
     if (request.upgrade !== undefined) checkWebSocket(request, http);
     else if (isAmbient(request, this.#client)) checkOrigin(request, http);
     this.#preference = readPreference(request.headers, http.holdWait);
@@ -200,28 +201,19 @@ export class Exchange implements ExchangeEvents {
     const limit = visit.gate.limits.message;
     clearTimeout(this.#deadline);
     this.#client.wantBody(false);
-    if (this.#keptBytes > limit) return this.#ask(visit, head, unread(this.#request));
+    if (this.#kept.bytes.length > limit) return this.#ask(visit, head, unread(this.#request));
     const coding = codingOf(head.headers);
-    const came = Buffer.concat(this.#kept, this.#keptBytes);
+    const came = this.#kept.take();
     // What was judged goes on, and not what came: another decoder might make something else of that.
     const bytes = coding ? decodeWhole(coding, came, limit) : came;
-    this.#kept = [bytes];
+    this.#kept.add(bytes);
     this.#ask(visit, head, { type: 'whole', media: valueOf(head.headers, 'content-type') ?? '', bytes });
   }
 
   #ask(visit: Visit, head: HttpHead, body: HttpBody): void {
     this.#state = { type: 'asking' };
-    const id = visit.nextId();
-    const { upgrade } = this.#request;
-    const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
-    const command: HttpCommand = {
-      ...head,
-      type: 'request',
-      id,
-      text,
-      body,
-      ...(upgrade !== undefined && { upgrade }),
-    };
+    const command = this.#command(visit, head, body);
+    const { id } = command;
     const answered = (answer: Answer): void => {
       if (answer.type === 'allow') this.#allowed(visit, command, answer);
       else if (this.#state.type !== 'over') this.#refuse(denied(answer, id, this.#preference.async));
@@ -233,6 +225,23 @@ export class Exchange implements ExchangeEvents {
       answer = UNJUDGED;
     }
     this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
+  }
+
+  #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
+    const { upgrade } = this.#request;
+    const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
+    return { ...head, type: 'request', id: visit.nextId(), text, body, ...(upgrade !== undefined && { upgrade }) };
+  }
+
+  /** A request that is refused for what it is. Of somebody who is proven it is on record like any other. */
+  #refuseFault(status: number, message: string): void {
+    const state = this.#state;
+    const problem = { status, code: 'bad-request', message: capital(message) };
+    if (state.type !== 'collecting') return this.#refuse(problem);
+    const command = this.#command(state.visit, state.head, unread(this.#request));
+    this.#state = { type: 'asking' };
+    void state.visit.gate.ask({ ...command, fault: problem.message });
+    this.#refuse({ ...problem, command: command.id });
   }
 
   #gone(): AbortSignal {
@@ -252,7 +261,7 @@ export class Exchange implements ExchangeEvents {
       edits: allow.http,
       prefix: this.#prefix,
       record,
-      kept: this.#kept,
+      kept: this.#kept.take(),
       bodyEnded: this.#bodyEnded,
       trailers: this.#trailers,
       refuse: (problem) => this.#refuse(problem),
@@ -276,7 +285,7 @@ export class Exchange implements ExchangeEvents {
 
   #over(): void {
     this.#state = { type: 'over' };
-    this.#kept = [];
+    this.#kept.take();
     clearTimeout(this.#deadline);
     this.#leavePool?.();
     this.#leavePool = undefined;
@@ -306,7 +315,7 @@ export class Exchange implements ExchangeEvents {
       this.#listener.gate.broke(`a request failed: ${error instanceof Error ? error.message : String(error)}`);
     if (this.#state.type === 'over') return;
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
-    if (known) this.#refuse({ status: error.status, code: 'bad-request', message: capital(error.message) });
+    if (known) this.#refuseFault(error.status, error.message);
     else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
   }
 }

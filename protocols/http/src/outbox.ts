@@ -24,14 +24,19 @@ export class Outbox {
     stream.on('drain', this.#drained);
   }
 
+  /** Whether there is room for more. Where there is none, `onRoom` follows. */
+  get hasRoom(): boolean {
+    const room = !this.#full && this.#size < this.#stream.writableHighWaterMark;
+    if (!room) this.#awaited = true;
+    return room;
+  }
+
   /** @returns whether there is room for more */
   push(bytes: Buffer): boolean {
     if (this.#pieces.length === 0) queueMicrotask(this.flush);
     this.#pieces.push(bytes);
     this.#size += bytes.length;
-    const room = !this.#full && this.#size < this.#stream.writableHighWaterMark;
-    if (!room) this.#awaited = true;
-    return room;
+    return this.hasRoom;
   }
 
   readonly flush = (): void => {

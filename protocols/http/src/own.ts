@@ -3,6 +3,7 @@
  * reading their small bodies. Does not: answer them, which the gate does.
  */
 import { type Entrance, type HttpProof, MAX_OWN_BODY_BYTES, OWN_PATH, type OwnAnswer } from '@sluice/contract';
+import { Inflow } from './inflow.js';
 import { phraseOf } from './status.js';
 import type { ClientSide, IncomingRequest, RequestPath } from './ports.js';
 import { refuse } from './refusal.js';
@@ -27,8 +28,7 @@ export interface OwnParts {
 export class OwnExchange {
   readonly #parts: OwnParts;
   readonly #deadline: NodeJS.Timeout;
-  #body: Buffer[] = [];
-  #size = 0;
+  readonly #body = new Inflow();
   #over = false;
 
   constructor(parts: OwnParts) {
@@ -45,10 +45,10 @@ export class OwnExchange {
 
   requestData(bytes: Buffer): void {
     if (this.#over) return;
-    this.#body.push(bytes);
-    this.#size += bytes.length;
+    this.#body.add(bytes);
     this.#deadline.refresh();
-    if (this.#size > MAX_OWN_BODY_BYTES) this.failed(413, `The body is longer than ${MAX_OWN_BODY_BYTES} bytes.`);
+    if (this.#body.bytes.length > MAX_OWN_BODY_BYTES)
+      this.failed(413, `The body is longer than ${MAX_OWN_BODY_BYTES} bytes.`);
   }
 
   /** Its body will never be whole. */
@@ -62,7 +62,7 @@ export class OwnExchange {
     clearTimeout(this.#deadline);
     const { entrance, client, request, path, proofs } = this.#parts;
     const { method, headers } = request;
-    const body = Buffer.concat(this.#body.splice(0), this.#size);
+    const body = this.#body.take();
     void entrance
       .own({ method, ...path, headers, body, proofs, secure: client.secure })
       .then((answer) => this.#end(() => this.#answer(answer)));

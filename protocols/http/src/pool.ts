@@ -76,6 +76,7 @@ export class Pool {
 
   /** One that has carried no request before: for the second try of a request that an idle one broke under. */
   fresh(): Promise<TargetSide> {
+    if (this.#target.http2) return this.#takeHttp2();
     if (this.#open.size + this.#dialling < MAX_CONNECTIONS) return this.#dial();
     const spare = this.#idle.shift();
     if (spare) {
@@ -87,7 +88,12 @@ export class Pool {
 
   async #wait(): Promise<TargetSide> {
     const { promise, resolve, reject } = Promise.withResolvers<TargetSide>();
-    const waiter: Waiter = { give: resolve, retry: () => void this.#dial().then(resolve, reject) };
+    const retry = (): void => {
+      // Whoever gave up now would leave the connection to nobody.
+      clearTimeout(timer);
+      this.#dial().then(resolve, reject);
+    };
+    const waiter: Waiter = { give: resolve, retry };
     this.#waiting.push(waiter);
     const timer = setTimeout(() => {
       const at = this.#waiting.indexOf(waiter);

@@ -4,7 +4,7 @@
  */
 import type { Header, HttpProof } from '@sluice/contract';
 import { badRequest } from './errors.js';
-import { lower } from './headers.js';
+import { lower, passableTrailers } from './headers.js';
 import type { RequestPath } from './ports.js';
 
 /** Headers that carry a proof. Whatever they say stays at the gateway. */
@@ -45,6 +45,10 @@ export function readProofs(
   if (certificate) proofs.push({ type: 'certificate', der: certificate });
   return proofs;
 }
+
+/** Trailers of a request that may go on. They come when it has been judged, so that one with a token can only be left out. */
+export const trailersGoingOn = (trailers: readonly Header[]): readonly Header[] =>
+  passableTrailers(trailers).filter(([name, value]) => !isProofHeader(lower(name)) && !hasToken(value));
 
 const CREDENTIALS = /^(bearer|basic|token) +([A-Za-z0-9._~+/=-]+)$/i;
 

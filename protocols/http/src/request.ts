@@ -13,8 +13,12 @@ export function pathOf({ target }: IncomingRequest): RequestPath {
   return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
 }
 
-/** The host of a Host header, lower case and without a port. */
-export const hostName = (host: string): string => host.replace(/:[0-9]*$/, '').toLowerCase();
+/** The host of a Host header, lower case, without a port and without the dot of the root: rules and routes know it so. */
+export const hostName = (host: string): string =>
+  host
+    .replace(/:[0-9]*$/, '')
+    .replace(/\.$/, '')
+    .toLowerCase();
 
 /** No body comes. */
 export const isEmpty = ({ framing }: IncomingRequest): boolean =>
@@ -23,28 +27,31 @@ export const isEmpty = ({ framing }: IncomingRequest): boolean =>
 /** The gateway writes these itself. */
 const OURS = new Set(['host', 'expect', 'sec-websocket-extensions']);
 
+/** A request as it came, but for its proofs and the route's prefix. */
+export function asCame(
+  { method, host, headers }: IncomingRequest,
+  { path, query }: RequestPath,
+  prefix: string,
+): HttpHead {
+  const rest = path.slice(prefix.length);
+  const shown = headers.filter(([name]) => !isProofHeader(lower(name)));
+  return { method, host: hostName(host), path: rest.startsWith('/') ? rest : `/${rest}`, query, headers: shown };
+}
+
 /**
- * What of a request is judged and goes on.
+ * What of a request that came is judged and goes on.
  *
  * @throws HttpError when it asks for something that could be read in two ways
  */
-export function goingOn(
-  request: IncomingRequest,
-  { path, query }: RequestPath,
-  prefix: string,
-  target: HttpTarget,
-): HttpHead {
-  const { method, host, headers } = request;
-  refuseOverrides(headers);
-  const named = namedInConnection(headers);
-  const passed = headers.filter(([name]) => {
+export function goingOn(came: HttpHead, target: HttpTarget): HttpHead {
+  refuseOverrides(came.headers);
+  const named = namedInConnection(came.headers);
+  const headers = came.headers.filter(([name]) => {
     const lowerName = lower(name);
-    return !OURS.has(lowerName) && !isHopByHop(lowerName, named) && !isProofHeader(lowerName) && !isClaim(lowerName);
+    return !OURS.has(lowerName) && !isHopByHop(lowerName, named) && !isClaim(lowerName);
   });
-  const rest = path.slice(prefix.length);
-  const own = rest.startsWith('/') ? rest : `/${rest}`;
-  checkPath(own, target.paths);
-  return { method, host: hostName(host), path: own, query, headers: passed };
+  checkPath(came.path, target.paths);
+  return { ...came, headers };
 }
 
 /** The request as the target gets it, before its credential. `edits`: headers to replace, or to take out. */

@@ -17,9 +17,10 @@ import {
 import { AnswerRelay } from './answer.js';
 import type { Framing } from './h1/body.js';
 import { isWritable } from './h1/head.js';
-import { lower, passableTrailers } from './headers.js';
+import { lower } from './headers.js';
 import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
+import { trailersGoingOn } from './proof.js';
 import type { Recorder } from './recorder.js';
 import { type Problem, badGateway, ended } from './refusal.js';
 import { outgoing } from './request.js';
@@ -39,7 +40,7 @@ export interface TransferParts {
   readonly prefix: string;
   readonly record: Recorder;
   /** What was read of the body already. */
-  readonly kept: readonly Buffer[];
+  readonly kept: Buffer;
   readonly bodyEnded: boolean;
   readonly trailers: readonly Header[];
   /** Nothing has gone to the client yet, and this is what it gets. */
@@ -97,7 +98,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
 
   requestEnd(trailers: readonly Header[]): void {
     this.#bodyEnded = true;
-    if (this.#phase === 'relaying') this.#target?.end(passableTrailers(trailers));
+    if (this.#phase === 'relaying') this.#target?.end(trailersGoingOn(trailers));
   }
 
   requestFailed(status: number, message: string): void {
@@ -214,8 +215,9 @@ export class Transfer implements RequestEvents, AnswerEvents {
     if (framing.type === 'none') return;
     if (command.body.type === 'stream' && !this.#retried)
       record.expect('request', framing.type === 'length' ? framing.length : undefined);
-    for (const bytes of kept) if (bytes.length > 0) target.data(bytes);
-    if (this.#bodyEnded) target.end(passableTrailers(trailers));
+    if (kept.length > 0) target.data(kept);
+    // Those behind a body that was judged, or that people have seen, nobody has seen.
+    if (this.#bodyEnded) target.end(command.body.type === 'whole' ? [] : trailersGoingOn(trailers));
     else client.wantBody(true);
   }
 
@@ -223,7 +225,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #framing(): Framing {
     const { command, request, kept } = this.#parts;
     if (command.body.type !== 'whole') return request.framing;
-    return { type: 'length', length: kept.reduce((size, one) => size + one.length, 0) };
+    return { type: 'length', length: kept.length };
   }
 
   #framed(headers: readonly Header[], framing: Framing): readonly Header[] {

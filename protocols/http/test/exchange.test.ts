@@ -391,7 +391,10 @@ describe('what is refused', () => {
       expect(await client.until(/\r\n\r\n/), name).toMatch(/^HTTP\/1\.1 400 /);
       client.socket.destroy();
     }
-    expect(rig.stays.get('alice')?.commands ?? []).toEqual([]);
+    // They are on record, and have been nowhere else.
+    const { commands = [] } = rig.stays.get('alice') ?? {};
+    expect(commands.length).toBe(bad.length + 3);
+    expect(commands.filter(({ fault }) => fault === undefined)).toEqual([]);
   });
 });
 

@@ -68,7 +68,7 @@ export class ClientConnection implements ClientSide {
     this.#security = security;
     this.secure = security.secure;
     this.certificate = security.certificate;
-    this.#outbox = new Outbox(stream, () => this.#current?.exchange.clientDrained());
+    this.#outbox = new Outbox(stream, () => this.#drained());
     this.#answers = new Answers(this.#outbox);
     this.#deadline = new Deadline(HEAD_MS / 10, () => this.#late());
     // A client that has said all it has to say still gets its answer.
@@ -164,7 +164,7 @@ export class ClientConnection implements ClientSide {
       current.exchange.clientGone();
       this.#destroy();
     } else if (current) current.exchange.clientEnded();
-    else this.#close();
+    else if (this.#inflow.bytes.length === 0 || this.#outbox.hasRoom) this.#close();
   };
 
   readonly #closed = (): void => {
@@ -204,8 +204,16 @@ export class ClientConnection implements ClientSide {
     }
   }
 
+  #drained(): void {
+    const current = this.#current;
+    if (current) current.exchange.clientDrained();
+    else this.#settle();
+  }
+
   /** The next request, if its head is here. */
   #begin(): boolean {
+    // Whoever takes no answers is asked no more: they would pile up here.
+    if (!this.#outbox.hasRoom) return false;
     const inflow = this.#inflow;
     inflow.use(this.#finder.emptyLine(inflow.bytes));
     if (inflow.bytes.length === 0) return false;
@@ -356,7 +364,10 @@ export class ClientConnection implements ClientSide {
     if (type === 'released') return;
     const current = this.#current;
     const reads =
-      type !== 'working' || (current?.body && current.wantsBody) || this.#inflow.bytes.length < MAX_AHEAD_BYTES;
+      type === 'closing' ||
+      (type === 'waiting' && this.#outbox.hasRoom) ||
+      (current?.body && current.wantsBody) ||
+      this.#inflow.bytes.length < MAX_AHEAD_BYTES;
     if (reads) this.#stream.resume();
     else this.#stream.pause();
   }

@@ -33,3 +33,16 @@ export function fromRaw(raw: readonly string[]): Fields {
 /** The same flat list, for node:http2 to send. */
 export const toRaw = (headers: readonly Header[]): string[] =>
   headers.flatMap(([name, value]) => [name.toLowerCase(), value]);
+
+export type FieldMap = Record<string, string | string[]>;
+
+/** The same by name, where node:http2 takes no list. */
+export function fieldMap(headers: readonly Header[]): FieldMap {
+  const values = new Map<string, string[]>();
+  for (const [name, value] of headers) {
+    const before = values.get(name.toLowerCase());
+    if (before) before.push(value);
+    else values.set(name.toLowerCase(), [value]);
+  }
+  return Object.fromEntries([...values].map(([name, all]) => [name, all.length === 1 ? (all[0] as string) : all]));
+}

@@ -12,13 +12,15 @@ import { listOf } from '../headers.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
 import { type Security, checkDirected } from '../security.js';
-import { fromRaw, toRaw } from './fields.js';
+import { fieldMap, fromRaw, toRaw } from './fields.js';
 
 /** How long a connection without a stream stays open, in milliseconds. */
 const IDLE_MS = 75_000;
 const MAX_STREAMS = 100;
 
 const OPTIONS = {
+  /** Targets send some headers twice by mistake, which browsers and HTTP/1.1 take. */
+  strictSingleValueFields: false,
   settings: { maxConcurrentStreams: MAX_STREAMS, enableConnectProtocol: false, maxHeaderListSize: 64 * 1024 },
   maxHeaderListPairs: 200,
   /** Megabytes that a session may take. */
@@ -109,12 +111,7 @@ class StreamSide implements ClientSide {
 
   informational(status: number, headers: readonly Header[]): void {
     if (!this.#isOpen || this.#stream.headersSent) return;
-    const fields: Record<string, string | string[] | number> = { ':status': status };
-    for (const [name, value] of headers) {
-      const before = fields[name.toLowerCase()];
-      fields[name.toLowerCase()] = before === undefined ? value : [...[before].flat().map(String), value];
-    }
-    this.#stream.additionalHeaders(fields);
+    this.#stream.additionalHeaders({ ...fieldMap(headers), ':status': status });
   }
 
   head({ status, headers, framing }: AnswerHead): void {
@@ -132,11 +129,7 @@ class StreamSide implements ClientSide {
   end(trailers: readonly Header[]): void {
     const stream = this.#stream;
     if (!this.#isOpen || this.#endsWithHead) return;
-    stream.once('wantTrailers', () => {
-      const fields: Record<string, string> = {};
-      for (const [name, value] of trailers) fields[name.toLowerCase()] = value;
-      stream.sendTrailers(fields);
-    });
+    stream.once('wantTrailers', () => stream.sendTrailers(fieldMap(trailers)));
     stream.end();
   }
 

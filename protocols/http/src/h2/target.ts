@@ -7,13 +7,15 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Duplex } from 'node:stream';
 import type { Header, HttpTarget } from '@sluice/contract';
 import type { Framing } from '../h1/body.js';
-import { lower, passableTrailers, valueOf } from '../headers.js';
+import { passableTrailers, valueOf } from '../headers.js';
 import type { AnswerEvents, OutgoingRequest, TargetSide } from '../ports.js';
 import { phraseOf } from '../status.js';
-import { fromRaw } from './fields.js';
+import { type FieldMap, fieldMap, fromRaw } from './fields.js';
 
 /** How long the target may take to agree on HTTP/2, in milliseconds. */
 const SETTINGS_MS = 10_000;
+
+const OPTIONS = { settings: { enablePush: false }, maxSessionMemory: 32, strictSingleValueFields: false };
 
 export class Http2Target {
   readonly #session: ClientHttp2Session;
@@ -31,11 +33,7 @@ export class Http2Target {
 
   /** Rejects when the target does not speak HTTP/2. */
   static async over(stream: Duplex, target: HttpTarget): Promise<Http2Target> {
-    const session = connect(`${target.scheme}://${target.authority}`, {
-      createConnection: () => stream,
-      settings: { enablePush: false },
-      maxSessionMemory: 32,
-    });
+    const session = connect(`${target.scheme}://${target.authority}`, { ...OPTIONS, createConnection: () => stream });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error('the target did not answer by HTTP/2')), SETTINGS_MS);
     session.once('remoteSettings', () => resolve());
@@ -82,13 +80,13 @@ class Http2Request implements TargetSide {
   request(request: OutgoingRequest, events: AnswerEvents): void {
     this.#events = events;
     this.#method = request.method;
-    const fields: Record<string, string | string[]> = {
+    const fields: FieldMap = {
+      ...fieldMap(request.headers),
       ':method': request.method,
       ':scheme': request.scheme,
       ':authority': request.authority,
       ':path': request.target,
     };
-    for (const [name, value] of request.headers) append(fields, lower(name), value);
     let stream: ClientHttp2Stream;
     try {
       stream = this.#session.request(fields, { endStream: request.framing.type === 'none', waitForTrailers: true });
@@ -119,10 +117,8 @@ class Http2Request implements TargetSide {
     const stream = this.#stream;
     if (!stream || stream.destroyed) return;
     stream.once('wantTrailers', () => {
-      const fields: Record<string, string | string[]> = {};
-      for (const [name, value] of trailers) append(fields, lower(name), value);
       // Without any it is an empty DATA frame that ends the stream; `close` would reset it.
-      stream.sendTrailers(fields);
+      stream.sendTrailers(fieldMap(trailers));
     });
     stream.end();
   }
@@ -173,13 +169,6 @@ const NONE: Framing = { type: 'none' };
 function framingOf(headers: readonly Header[]): Framing {
   const length = valueOf(headers, 'content-length');
   return length === undefined ? { type: 'chunked' } : { type: 'length', length: Number(length) };
-}
-
-function append(fields: Record<string, string | string[]>, name: string, value: string): void {
-  const before = fields[name];
-  if (before === undefined) fields[name] = value;
-  else if (Array.isArray(before)) before.push(value);
-  else fields[name] = [before, value];
 }
 
 const inWords = (code: number): string =>

@@ -1,0 +1,283 @@
+/** What somebody with a good token, or with none, may try by HTTP against rules, holds, the record and everybody else. */
+import { connect as connectHttp2 } from 'node:http2';
+import { type Socket, connect } from 'node:net';
+import { join } from 'node:path';
+import { readJournal } from '@sluice/recording';
+import { afterEach, describe, expect, test } from 'vitest';
+import { caller } from './control.js';
+import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function open(options: HttpStandOptions = {}): Promise<HttpStand> {
+  const stand = await openHttpStand(options);
+  closers.push(() => stand.stop());
+  return stand;
+}
+
+const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
+
+const records = (stand: HttpStand): Record<string, unknown>[] => {
+  stand.gateway.log.flush();
+  return [...readJournal(join(stand.folder, 'data', 'journal'))].map(({ header }) => header as never);
+};
+
+function dial(stand: HttpStand): Socket {
+  const socket = connect(stand.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  closers.push(() => socket.destroy());
+  return socket;
+}
+
+/** Status and body of one request, as fetch has them. */
+async function ask(
+  stand: HttpStand,
+  path: string,
+  init: { method?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
+): Promise<{ status: number; text: string }> {
+  const answer = await fetch(`${stand.url}${path}`, {
+    ...init,
+    headers: { authorization: `Bearer ${stand.token}`, ...init.headers },
+  } as RequestInit);
+  return { status: answer.status, text: await answer.text() };
+}
+
+describe('a rule', () => {
+  const NO_SALARIES = `
+    - { rule: salaries, when: '"salaries" in graphql.fields', deny: Nobody reads salaries. }
+    - { rule: others, when: 'true', allow: true }`;
+
+  test('about GraphQL sees a document whose parameter is written in another case', async () => {
+    const stand = await open({ rules: NO_SALARIES });
+    const answers = await Promise.all(
+      ['query', 'Query', 'QUERY'].map((name) => ask(stand, `/graphql?${name}=%7Bsalaries%7D`)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403]);
+  });
+
+  test('about GraphQL refuses what nobody can read', async () => {
+    const stand = await open({ rules: NO_SALARIES });
+    const post = (body: string) =>
+      ask(stand, '/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const refused = await Promise.all([
+      post(JSON.stringify({ query: `{ salaries ${'a: salary '.repeat(8000)} }` })),
+      post('{"id":"4711"}'),
+      ask(stand, '/graphql?documentId=4711'),
+    ]);
+    expect(refused.map(({ status }) => status)).toEqual([403, 403, 403]);
+    expect(refused[1]?.text).toContain('The rules read the GraphQL of this request');
+    expect((await post('{"query":"{ holidays }"}')).status).toBe(200);
+    expect((await ask(stand, '/graphql')).status).toBe(200);
+  });
+
+  test('about GraphQL is no way to have millions of actions made', async () => {
+    const stand = await open({ rules: NO_SALARIES });
+    const fields = Array.from({ length: 900 }, (_, at) => `f${at}`).join(' ');
+    const operations = Array.from({ length: 2500 }, (_, at) => `query q${at}{...F}`).join(' ');
+    const document = `${operations} fragment F on Query { ${fields} }`;
+    const body = JSON.stringify(Array.from({ length: 40 }, () => ({ query: document })));
+    const began = performance.now();
+    const { status } = await ask(stand, '/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    expect(status).toBe(403);
+    expect(performance.now() - began).toBeLessThan(2_000);
+  }, 20_000);
+
+  const ROLE = `
+    - { rule: role, when: 'request.method == "POST" && body("/role") == "admin"', deny: Nobody becomes admin. }
+    - { rule: others, when: 'true', allow: true }`;
+  const part = (name: string, value: string, end = '\r\n', more = ''): string =>
+    `--b${end}Content-Disposition: form-data; name="${name}"${more}${end}${end}${value}${end}`;
+
+  test.each([
+    ['plain', `${part('role', 'admin')}--b--\r\n`],
+    ['behind the end', `${part('a', 'b')}--b--\r\n${part('role', 'admin')}--b--\r\n`],
+    ['lines that end in LF', `${part('a', `b\n${part('role', 'admin', '\n')}`)}--b--\r\n`],
+    ['base64', `${part('role', 'YWRtaW4=', '\r\n', '\r\nContent-Transfer-Encoding: base64')}--b--\r\n`],
+    [
+      'another charset',
+      `${part('role', 'a\0d\0m\0i\0n\0', '\r\n', '\r\nContent-Type: text/plain; charset=utf-16le')}--b--\r\n`,
+    ],
+  ])('about a field sees it in a form with uploads: %s', async (_, body) => {
+    const stand = await open({ rules: ROLE });
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+    const { status, text } = await ask(stand, '/users', { method: 'POST', headers, body });
+    expect(text).not.toContain('rawHeaders');
+    expect(status).toBe(403);
+    const plain = await ask(stand, '/users', { method: 'POST', headers, body: `${part('role', 'user')}--b--\r\n` });
+    expect(plain.status).toBe(200);
+  });
+
+  test('about the host is not passed by the dot of the root', async () => {
+    const stand = await open({
+      connection: 'hosts: [svc.test]',
+      rules: `
+    - { rule: host, when: 'request.host == "svc.test"', deny: Not here. }
+    - { rule: others, when: 'true', allow: true }`,
+    });
+    for (const host of ['svc.test', 'svc.test.', 'SVC.test.:80']) {
+      const socket = dial(stand);
+      socket.write(
+        `GET /x HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${stand.token}\r\nConnection: close\r\n\r\n`,
+      );
+      let text = '';
+      for await (const chunk of socket) text += String(chunk);
+      expect(`${host} ${text.split('\r\n')[0]}`).toBe(`${host} HTTP/1.1 403 Forbidden`);
+    }
+  });
+});
+
+describe('one client', () => {
+  test('that sends requests and reads no answers is not read any further', async () => {
+    const stand = await open();
+    const socket = dial(stand);
+    socket.pause();
+    const many = 'GET /svc/x HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000);
+    let taken = 0;
+    const more = (): void =>
+      void socket.write(many, (error) => {
+        taken += many.length;
+        if (!error && taken < 100_000_000) more();
+      });
+    more();
+    // What the kernel takes.
+    await pause(2_000);
+    const before = taken;
+    await pause(4_000);
+    expect(taken).toBe(before);
+  }, 20_000);
+
+  test('that sends a body in pieces of one byte takes no more memory than its bytes', async () => {
+    const stand = await open();
+    const socket = dial(stand);
+    socket.write(
+      `POST /svc/form HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${stand.token}\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    const before = process.memoryUsage().rss;
+    const pieces = '1\r\na\r\n'.repeat(10_000);
+    for (let count = 0; count < 100; count++)
+      if (!socket.write(pieces)) await new Promise((resolve) => socket.once('drain', resolve));
+    await pause(500);
+    expect(process.memoryUsage().rss - before).toBeLessThan(60e6);
+  }, 20_000);
+});
+
+describe('HTTP/2', () => {
+  test('carries an answer whose headers are there twice, and one with a status of its own', async () => {
+    const stand = await open({
+      serve: (request, response) => {
+        response.setHeader('X-Content-Type-Options', ['nosniff', 'nosniff']);
+        response.setHeader('constructor', 'x');
+        response.writeHead(request.url === '/odd' ? 999 : 200);
+        response.end('here');
+      },
+    });
+    const session = connectHttp2(`http://127.0.0.1:${stand.port}`);
+    closers.push(() => session.destroy());
+    session.on('error', () => undefined);
+    const get = (path: string): Promise<string> =>
+      new Promise((resolve) => {
+        const stream = session.request({ ':path': path, authorization: `Bearer ${stand.token}` });
+        let text = '';
+        stream.on('response', (fields) => (text += `${String(fields[':status'])} `));
+        stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        stream.on('error', (error) => (text += String(error)));
+        stream.on('close', () => resolve(text));
+        stream.end();
+      });
+    expect(await get('/svc/x')).toBe('200 here');
+    expect(await get('/svc/odd')).toContain('502 {');
+    expect(await get('/svc/odd')).toContain('status 999');
+  });
+});
+
+describe('a hold', () => {
+  test('that is approved lets one request through, of however many that wait', async () => {
+    const stand = await open();
+    const waiting = [1, 2, 3].map(() => ask(stand, '/users/7', { method: 'DELETE', headers: { prefer: 'wait=3' } }));
+    await pause(500);
+    await caller(stand as never, stand.ada).post('/v1/approvals/1/approve', { reason: 'fine' });
+    const answers = await Promise.all(waiting);
+    expect(answers.filter(({ status }) => status === 403)).toHaveLength(2);
+    expect(stand.reached.length).toBe(1);
+  }, 60_000);
+});
+
+describe('a body that people would release unseen', () => {
+  test('is refused: the approval would let any other body through', async () => {
+    const stand = await open({
+      limits: '{ message: 64KiB }',
+      rules: `
+    - { rule: two-eyes, when: 'request.method == "POST"', hold: { approvers: ["user:ada"], within: 1m } }`,
+    });
+    const body = 'x'.repeat(100_000);
+    const headers = { prefer: 'wait=1', 'content-type': 'text/plain' };
+    const { status, text } = await ask(stand, '/x', { method: 'POST', headers, body });
+    expect(status).toBe(413);
+    expect(text).toContain('body-too-long');
+    expect((await ask(stand, '/x', { method: 'PUT', headers, body })).status).toBe(200);
+    expect(stand.reached).toEqual(['PUT /x']);
+  });
+});
+
+describe('the record', () => {
+  test('has requests that are refused before any rule', async () => {
+    const stand = await open();
+    const tries: [string, Record<string, string>][] = [
+      ['/a%2fb', {}],
+      ['/x', { 'x-http-method-override': 'DELETE' }],
+      ['/x', { upgrade: 'websocket', connection: 'upgrade' }],
+    ];
+    for (const [path, headers] of tries) {
+      const socket = dial(stand);
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.write(
+        `GET /svc${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${stand.token}\r\n${lines.join('')}\r\n`,
+      );
+      const answer = await new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(String(bytes))));
+      expect(answer).toMatch(/^HTTP\/1\.1 4[0-9]{2} [^]*\r\nSluice-Command: [0-9]+\r\n/);
+      socket.destroy();
+    }
+    expect(stand.reached).toEqual([]);
+    expect(records(stand).filter(({ k }) => k === 'command').length).toBe(3);
+  });
+});
+
+describe("the target's credential", () => {
+  test('does not come back in a reason phrase, where some servers quote what they were sent', async () => {
+    const stand = await open({
+      credential: '{ query: { name: key, value: a-key-of-the-target } }',
+      serve: (request, response) => {
+        response.writeHead(400, `Bad request ${request.url}`);
+        response.end();
+      },
+    });
+    const answer = await fetch(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } });
+    expect(answer.status).toBe(400);
+    expect(answer.statusText).toBe('Bad request /x?key=*******************');
+  });
+});
+
+describe('trailers of a request', () => {
+  test('carry no proof to the target, and nothing that rules and people would not see', async () => {
+    const seen: string[][] = [];
+    const stand = await open({
+      serve: (request, response) => {
+        seen.push(request.rawTrailers);
+        response.end();
+      },
+    });
+    const socket = dial(stand);
+    socket.write(
+      `POST /svc/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${stand.token}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Api-Key: ${stand.token}\r\nX-Checksum: 7\r\nX-More: ${stand.token}\r\nX-Original-URL: /b\r\n\r\n`,
+    );
+    await new Promise((resolve) => socket.once('data', resolve));
+    expect(seen).toEqual([['X-Checksum', '7']]);
+  });
+});
