@@ -240,6 +240,14 @@ export interface PacketMasking {
 
 /** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
 export interface MaskedPackets {
+  /**
+   * The target was asked which of its connections this is, before a statement is judged.
+   *
+   * @param greeted the number in its greeting
+   * @param found CONNECTION_ID(), in decimal digits
+   * @returns why the session cannot go on, in sentences for the client; undefined: it can
+   */
+  met(greeted: number, found: string | null): string | undefined;
   /** The target has confirmed COM_RESET_CONNECTION: variables, temporary tables and prepared statements are gone. */
   reset(): void;
 }

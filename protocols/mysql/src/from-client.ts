@@ -114,9 +114,11 @@ export class FromClient {
 
   /** The gateway's own question: what the texts that follow are read by. */
   #askState(): void {
-    const { session } = this.#shared;
+    const { session, masks, thread } = this.#shared;
     this.#askTarget(QUESTION, ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
+      const pooled = masks?.met(thread, row[5] ?? null);
+      if (pooled !== undefined) return this.#shared.fail(unfit(pooled));
       session.stale = false;
       const tracking = session.answered(row);
       if (tracking === undefined) return;

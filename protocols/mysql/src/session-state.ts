@@ -15,9 +15,12 @@ const FOLLOWED = [
   'session_track_schema',
 ] as const;
 
-/** Asked where reports cannot have told everything: at the start, after a reset, after code that nobody has read. */
+/**
+ * Asked where reports cannot have told everything: at the start, after a reset, after code that nobody has read. Poolers answer
+ * `SELECT CONNECTION_ID()` themselves, and leave it to the server where it is one column of several.
+ */
 export const QUESTION =
-  'SELECT @@session_track_system_variables, @@session_track_schema, @@sql_mode, @@character_set_client, DATABASE()';
+  'SELECT @@session_track_system_variables, @@session_track_schema, @@sql_mode, @@character_set_client, DATABASE(), CONNECTION_ID()';
 
 /** A name in the list of what is reported. */
 const TRACKED_NAME = /^[a-z0-9_*]{1,64}$/;

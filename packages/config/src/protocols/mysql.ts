@@ -94,6 +94,10 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
             .optional()
             .describe('the one that a session begins in, when its client names none'),
           ...targetTls(outside),
+          pooled: z
+            .literal('session')
+            .optional()
+            .describe('there is a pooler before the server, which keeps one connection of it for each of its clients'),
         })
         .superRefine(checkAuthority),
       credential: z
@@ -104,23 +108,27 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         })
         .superRefine(checkOneSecret),
       ...reach,
+      not_followed: z
+        .enum(['mask', 'refuse'])
+        .default('mask')
+        .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
       functions: z
         .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
         .prefault({}),
     })
     .transform((one) => {
-      const { host, port: number, database, tls, ca } = one.target;
+      const { host, port: number, database, tls, ca, pooled } = one.target;
       const { user, password, secret: held } = one.credential;
       return {
         ...reached(one),
         protocol: NAME,
-        target: { host, port: number, database, tls, ca, pooled: undefined, hostKeys: undefined },
+        target: { host, port: number, database, tls, ca, pooled, hostKeys: undefined },
         credential: { user, password, secret: agentSecretName(held), privateKey: undefined, certificate: false },
         accounts: [],
         shell: 'opaque' as const,
         options: {},
         trustedFunctions: one.functions.trusted,
-        notFollowed: 'mask' as const,
+        notFollowed: one.not_followed,
       };
     });
 }

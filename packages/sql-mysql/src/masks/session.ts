@@ -6,6 +6,7 @@ import type { MaskPlan, MaskPlanner, NotFollowed } from '@sluice/analysis';
 import {
   type AppliedMask,
   type Facts,
+  type MaskedPackets,
   type MySqlDialect,
   type PacketMasking,
   type SqlCommand,
@@ -25,6 +26,7 @@ import {
 import { Unread } from '../lexer.js';
 import { readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
+import { Backend, type Pooled, type Unfit } from './backend.js';
 import type { TargetCatalog } from './catalogs.js';
 import { maskedColumns } from './columns.js';
 import { type Rules, resultEditor } from './editors.js';
@@ -41,6 +43,8 @@ const MAX_OPEN_PLANS = 1_000;
 export interface MaskListener {
   /** Patterns of rules that no column fits. */
   readonly onUnmatched: (patterns: readonly string[]) => void;
+  /** The target does not do for masks. */
+  readonly onUnfit: (unfit: Unfit) => void;
   /** So many cells were given another value. */
   readonly count: (cells: number) => void;
 }
@@ -51,17 +55,33 @@ interface OpenPlan {
   readonly effects: readonly Effect[];
 }
 
-export class MySqlMaskSession implements MaskPlanner {
+/** What is fixed for a session. */
+export interface MaskSettings {
+  /** For pseudonyms. */
+  readonly key: Uint8Array;
+  readonly pooled: Pooled;
+}
+
+export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   readonly #catalog: TargetCatalog;
   readonly #key: Uint8Array;
   readonly #told: MaskListener;
+  readonly #backend: Backend;
   #session: Session = newSession();
   #open: OpenPlan[] = [];
 
-  constructor(catalog: TargetCatalog, key: Uint8Array, told: MaskListener) {
+  constructor(catalog: TargetCatalog, { key, pooled }: MaskSettings, told: MaskListener) {
     this.#catalog = catalog;
     this.#key = key;
+    this.#backend = new Backend(pooled);
     this.#told = told;
+  }
+
+  met(greeted: number, found: string | null): string | undefined {
+    const unfit = this.#backend.met(greeted, found);
+    if (!unfit) return undefined;
+    this.#told.onUnfit(unfit);
+    return `${unfit.message} ${unfit.hint}`;
   }
 
   /** A statement that is prepared shows nothing, and its names are looked up again when it is run. */
