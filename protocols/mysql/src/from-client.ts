@@ -117,9 +117,9 @@ export class FromClient {
     const { session, masks, thread } = this.#shared;
     this.#askTarget(QUESTION, ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
-      const pooled = masks?.met(thread, row[5] ?? null);
-      if (pooled !== undefined) return this.#shared.fail(unfit(pooled));
       session.stale = false;
+      session.pooled = masks?.met(thread, row[5] ?? null);
+      if (session.pooled !== undefined) return;
       const tracking = session.answered(row);
       if (tracking === undefined) return;
       this.#askTarget(tracking, () => {

@@ -55,6 +55,8 @@ export class SessionState {
   #wishesSchema = true;
   /** Flags of the last status that the target has sent. */
   status: number = STATUS.autocommit;
+  /** Masks do not hold, because of what is between the gateway and the server: why, in sentences. */
+  pooled: string | undefined;
   /** The target may not report everything any more: it has to be asked before the next statement is read. */
   stale = true;
 
@@ -77,6 +79,7 @@ export class SessionState {
 
   /** Why the session cannot go on as it is; undefined: it can. */
   get unfit(): string | undefined {
+    if (this.pooled !== undefined) return this.pooled;
     const mode = this.#sqlMode.find((one) => OTHER_GRAMMARS.has(one));
     if (mode !== undefined) return `sql_mode ${mode} changes the grammar, and the gateway does not read that one.`;
     if (isFollowed(this.#charset)) return undefined;

@@ -5,7 +5,19 @@ import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { HEADER, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
 import { decodeResult } from '../src/results.js';
-import { ALL_CAPABILITIES, THREAD, type Talk, allowed, packet, payload, payloadsOf, query, reply, rows, talk } from './talk.js';
+import {
+  ALL_CAPABILITIES,
+  THREAD,
+  type Talk,
+  allowed,
+  packet,
+  payload,
+  payloadsOf,
+  query,
+  reply,
+  rows,
+  talk,
+} from './talk.js';
 
 const denied: Answer = { type: 'deny', rule: 'no-drop', message: 'Nothing is dropped.' };
 

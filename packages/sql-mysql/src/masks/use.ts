@@ -3,8 +3,7 @@ import type { Facts, MaskedUse } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { StatementLineage, Value } from '../lineage/index.js';
-import type { MaskedColumns } from './columns.js';
-import { isStale } from './editors.js';
+import { type MaskedColumns, isStale } from './columns.js';
 
 export interface Use {
   readonly use: MaskedUse;
