@@ -84,6 +84,7 @@ export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
     return { each: NOTHING };
   }
   if (QUIET_HEADS.has(verb)) return { each: NOTHING };
+  if (verb === 'checksum table') return { each: unknown('shows sums over the values of whole tables') };
   for (const value of list) if (value.kind === 'subquery') expression(analysis, DUAL, value);
   const reason = `is a kind of statement that is not followed (${verb})`;
   analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });

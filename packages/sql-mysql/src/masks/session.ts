@@ -274,6 +274,7 @@ const NOTHING_SAID: StatementLineage = {
   predicates: [],
   conditionsOnUnknown: [],
   flows: [],
+  rows: [],
   effects: [],
 };
 

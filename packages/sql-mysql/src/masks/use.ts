@@ -27,9 +27,9 @@ const isSecret = (value: Value, masked: MaskedColumns, catalog: Catalog): boolea
 
 /** It looks at something masked, or nobody knows what it looks at. */
 export function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
-  const { outputs, each, predicates, conditionsOnUnknown, flows, unknown } = lineage;
+  const { outputs, each, predicates, conditionsOnUnknown, flows, rows, unknown } = lineage;
   if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
-  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value)];
+  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value), ...rows];
   return (
     values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column))
   );
