@@ -2,10 +2,8 @@
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
 import type { Outside } from '../files.js';
-import type { Mistake, Path } from '../mistake.js';
 import { name as connectionName, port, secret } from '../values.js';
-import { list, record } from '../written.js';
-import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
+import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import {
   addresses,
   agentSecret,
@@ -32,7 +30,7 @@ export const mysql: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: maskMistakes,
+  mistakes: () => [],
   warnings: ({ name, target }) =>
     target.tls === 'require'
       ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
@@ -131,16 +129,4 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         notFollowed: one.not_followed,
       };
     });
-}
-
-/** Nothing masks what MySQL answers yet: a rule that says so must not seem to be kept. */
-function maskMistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[] {
-  return list(record(value)['policies']).flatMap((policy, at) =>
-    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
-      if (record(rule)['mask'] === undefined) return [];
-      const message = `rule "${String(record(rule)['rule'])}" masks results, which ${TITLE} connections cannot do yet`;
-      const hint = `Give ${TITLE} connections a policy without masks, and deny what may not be read.`;
-      return [{ path: [...path, 'policies', at], message, hint }];
-    }),
-  );
 }
