@@ -122,20 +122,14 @@ export class Gateway implements Controlled {
     const outside = {
       missing: (connection: string, column: string) =>
         this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
+      unfit: (connection: string, { message, hint }: { readonly message: string; readonly hint: string }) =>
+        this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
       count: (cells: number) => {
         this.counters.maskedCells += cells;
       },
     };
     this.#packetMaskTargets = new MySqlMaskTargets(outside, parts.maskKey);
-    this.#maskTargets = new MaskTargets(
-      {
-        ...outside,
-        unfit: (connection, { message, hint }) =>
-          this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
-      },
-      parts.maskKey,
-      this.config.limits.rows,
-    );
+    this.#maskTargets = new MaskTargets(outside, parts.maskKey, this.config.limits.rows);
     this.#services = this.#makeServices(parts);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),

@@ -1,31 +1,11 @@
-/**
- * Masks on MySQL, from a real client to a real server. The configuration refuses them still (docs/mysql.md), so the rules are put in
- * behind it: what is tried here is what has to hold before it takes them.
- */
-import type { Rule } from '@sluice/contract';
-import { type MySqlFlavour, type MySqlServer, missingMySql, startMySql } from '@sluice/testkit';
+/** Masks on MySQL, from a real client to a real server. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type MySqlFlavour, type MySqlServer, findTool, missingMySql, startMySql } from '@sluice/testkit';
 import type { QueryError } from 'mysql2';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
-
-const maskRule = (
-  rule: string,
-  columns: string[],
-  type: 'redact' | 'null' | 'generalise' | 'hash' | 'partial',
-): Rule => ({
-  rule,
-  then: { type: 'mask', columns, detect: [], with: { type } },
-  mode: 'enforce',
-  path: `policies.production.${rule}`,
-});
-
-const MASKS: readonly Rule[] = [
-  maskRule('mail', ['people.mail'], 'redact'),
-  maskRule('born', ['people.born', 'people.seen'], 'generalise'),
-  maskRule('numbers', ['people.wage', 'people.rate', 'people.share', 'people.tier'], 'redact'),
-  maskRule('rest', ['people.doc', 'people.kind', 'people.raw', 'people.wake', 'people.yr'], 'redact'),
-];
+import { MASKED, type MySqlStand, openMySqlStand } from './mysql-stand.js';
 
 const SCHEMA = [
   `create table people (id int primary key, nick varchar(20), mail varchar(40) not null unique, born date, seen datetime(3),
@@ -38,11 +18,20 @@ const SCHEMA = [
     (2, 'bea', 'bea@secret.test', '1978-11-12', null, 4343, 78, 78.78, 8.5, null, 'std', 'secret', '-08:08:08', 1978, b'0')`,
   "insert into visits values (1, 1, 'Rome', '2024-01-02'), (2, 2, 'Oslo', '2024-03-04')",
   "create view contacts as select id, concat(nick, ' ', mail) as label from people",
+  'create table badges (id int, nick varchar(20), badge varchar(60), unique (nick, badge))',
+  "insert into badges values (1, 'ana', 'secret'), (2, 'bea', 'secret')",
+  'create view nicks as select id, nick from badges',
   'create function shout(x varchar(40)) returns varchar(40) deterministic return upper(x)',
   `create procedure everybody() select * from people`,
 ];
 /** What of the masked values no answer may have. */
 const SECRETS = /secret|1977-03|1978-11|4242|4343|77\.77|78\.78|7788|7\.75|\b8\.5\b|07:07|08:08/i;
+
+/** Detectors look at every text. */
+const DETECTING = `
+    - { rule: mails, mask: { columns: ["people.mail"], detect: [email], with: redact } }
+`;
+const cli = findTool('mariadb');
 
 const FLAVOURS: readonly MySqlFlavour[] = ['mariadb', 'mysql'];
 
@@ -59,7 +48,7 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       const { host, port, user, password, database } = server;
       direct = await createConnection({ host, port, user, password, database, dateStrings: true });
       for (const text of SCHEMA) await direct.query(text);
-      stand = await openMySqlStand({ server, rules: ' []', masks: MASKS, trusted: 'shout, everybody, hide' });
+      stand = await openMySqlStand({ server, rules: MASKED, trusted: 'shout, everybody, hide' });
     }, 120_000);
     afterAll(async () => {
       direct?.destroy();
@@ -218,11 +207,116 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
         expect(JSON.stringify(await rowsOf('show warnings')), text).not.toMatch(SECRETS);
       }
       await direct.query('delete from visits where id > 2');
+      // The key of a row that is written may have a masked value that the statement does not name.
+      await client.query(
+        'create temporary table pairs (id int, nick varchar(20), mail varchar(60), unique (nick, mail))',
+      );
+      await client.query("insert into pairs select id, nick, 'x' from people");
+      await client.query('update pairs set mail = (select mail from people where id = 1)');
+      for (const text of [
+        "update pairs set nick = 'ana'",
+        "update badges set nick = 'ana'",
+        "update nicks set nick = 'ana'",
+      ]) {
+        expect(await failing(text), text).toMatch(/^1062: Duplicate entry for key '[\w.]+'\. The message is not shown/);
+        expect(JSON.stringify(await rowsOf('show warnings')), text).not.toMatch(SECRETS);
+      }
       await client.query('explain select mail from people where id = 1');
       expect(JSON.stringify(await rowsOf('show warnings'))).not.toMatch(SECRETS);
       await failing('insert into visits (id, day) select 9, mail from people where id = 1');
       await failing('get diagnostics condition 1 @d = message_text');
       expect(JSON.stringify(await rowsOf('select @d'))).not.toMatch(SECRETS);
+    });
+
+    test('a client is told which columns are NULL, in the count of warnings and by SHOW WARNINGS', async () => {
+      const told = [
+        ['Note', 50_101, expect.stringMatching(/^NULL stands in for the values of column "x", .* Select the columns/)],
+      ];
+      await client.query('select shout(nick) as x, id from people');
+      expect(await rowsOf('show warnings')).toEqual(told);
+      expect(await rowsOf('SHOW WARNINGS;')).toEqual(told);
+      expect(await rowsOf('show count(*) warnings')).toEqual([[0]]);
+      // MySQL does not prepare it.
+      const [executed] =
+        flavour === 'mysql' ? [told] : await client.execute({ sql: 'show warnings', rowsAsArray: true });
+      expect(executed).toEqual(told);
+      await client.execute('select shout(nick) as x from people where id = ?', [1]);
+      expect(await rowsOf('show warnings')).toEqual(told);
+      await client.query('select id from people');
+      expect(await rowsOf('show warnings')).toEqual([]);
+      await client.query('select kind, raw, wage + 1 from people');
+      const [[level, , message] = []] = await rowsOf('show warnings');
+      expect(level).toBe('Note');
+      expect(message).toMatch(/"kind" and "raw": the statement shows a masked column of a type|"kind", "raw" and/);
+    });
+
+    test('columns that are NULL are counted by reason, and on record', async () => {
+      await client.query('select shout(nick), kind from people where 0 = 7011');
+      const text = await (await fetch(`${stand.gateway.url}/metrics`)).text();
+      expect(text).toMatch(/hidden_columns_total\{connection="shop",reason="unread_code"\} [1-9]/);
+      expect(text).toMatch(/hidden_columns_total\{connection="shop",reason="type"\} [1-9]/);
+    });
+
+    test('they are told before anything runs', async () => {
+      const sql = 'select shout(nick) as x, kind from people';
+      const explained = await fetch(`${stand.gateway.url}/v1/policy/explain`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ sql, connection: 'shop' }),
+      });
+      expect(await explained.json()).toMatchObject({
+        decision: 'allow',
+        hidden: [
+          { column: 'x', reason: 'unread_code' },
+          { column: 'kind', reason: 'type' },
+        ],
+      });
+    });
+
+    test('statements that cannot be followed are refused before they run, where the connection says so', async () => {
+      const strict = await openMySqlStand({ server, rules: MASKED, trusted: 'shout', members: 'not_followed: refuse' });
+      try {
+        client = await strict.client();
+        expect(await failing('select shout(nick) as x from people')).toMatch(/^1142: .*This was not run, because NULL/);
+        expect(await rowsOf('select kind from people where id = 1')).toEqual([[null]]);
+      } finally {
+        await strict.stop();
+      }
+    });
+
+    test.skipIf(cli === undefined)('the command line shows it with --show-warnings', async () => {
+      const words = [
+        '--show-warnings',
+        '-h',
+        '127.0.0.1',
+        '-P',
+        String(stand.port),
+        '-u',
+        'dev%shop',
+        `-p${stand.token}`,
+      ];
+      const text = 'select shout(nick) as x from people';
+      const { stdout } = await promisify(execFile)(cli as string, [...words, '--skip-ssl', '-e', text]);
+      expect(stdout).toMatch(/Note \(Code 50101\): NULL stands in for the values of column "x"/);
+    });
+
+    test('rows that are too long to be masked are refused in words, and the session goes on', async () => {
+      const long = await openMySqlStand({ server, rules: DETECTING });
+      try {
+        client = await long.client();
+        expect(await rowsOf("select repeat('a', 900000) as a")).toHaveLength(1);
+        expect(await failing("select repeat('a', 1100000) as a")).toMatch(
+          /^1142: The result cannot be masked: .*1 MiB/,
+        );
+        await direct.query('set global max_allowed_packet = 64 * 1024 * 1024');
+        client.destroy();
+        client = await long.client();
+        const texts = ["select id, repeat('a', 17000000), mail from people", "select repeat('a', 40000000), 1"];
+        for (const text of texts) expect(await failing(text), text).toMatch(/16 MiB or more/);
+        expect(await rowsOf('select 7')).toEqual([[7]]);
+      } finally {
+        await long.stop();
+      }
     });
 
     test('handlers', async () => {

@@ -4,23 +4,14 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { timeline } from '@sluice/recording';
-import {
-  type MySqlServer,
-  findTool,
-  freePort,
-  missingMySql,
-  random,
-  startMySql,
-  temporaryFolder,
-} from '@sluice/testkit';
+import { type MySqlServer, findTool, freePort, missingMySql, random, startMySql } from '@sluice/testkit';
 import type { QueryError } from 'mysql2';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readConfiguration } from '../src/configuration.js';
 import { TestIssuer } from './issuer.js';
-import { type MySqlStand, configurationOf, openMySqlStand } from './mysql-stand.js';
+import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 const missing = missingMySql('mariadb');
@@ -342,20 +333,5 @@ describe.skipIf(missing !== undefined)(
       },
       240_000,
     );
-
-    test('masks on such a connection are a mistake of the configuration', () => {
-      const { path, remove } = temporaryFolder('check');
-      const rules = `
-    - { rule: mails, mask: { columns: ["people.mail"], with: redact } }
-`;
-      writeFileSync(join(path, 'sluice.yaml'), configurationOf({ server, rules }));
-      try {
-        expect(() => readConfiguration(join(path, 'sluice.yaml'))).toThrow(
-          /masks results, which MySQL connections cannot do yet/,
-        );
-      } finally {
-        remove();
-      }
-    });
   },
 );

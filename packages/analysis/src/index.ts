@@ -9,6 +9,13 @@ export {
   executedBy,
 } from './language.js';
 export {
+  announcementOf,
+  type HiddenHints,
+  type HiddenWords,
+  hiddenCountsOf,
+  hiddenRefusalOf,
+} from './hidden-words.js';
+export {
   AnalysisPool,
   type Asker,
   type Done,

@@ -232,6 +232,8 @@ export interface PacketMasking {
    * @throws Unmasked when the result is not what was judged, and must not pass
    */
   rows(result: number, columns: readonly MySqlColumn[], format: 'text' | 'binary'): PacketEditor | undefined;
+  /** Warnings of the gateway's own so far, which the target does not count and SHOW WARNINGS has. */
+  readonly warnings: number;
   /** An ERR (a payload) as the client may have it. */
   error(payload: Buffer): Buffer;
   /** The target has completed a result, or the command where it has none. */
@@ -240,6 +242,14 @@ export interface PacketMasking {
 
 /** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
 export interface MaskedPackets {
+  /**
+   * The target was asked which of its connections this is, before a statement is judged.
+   *
+   * @param greeted the number in its greeting
+   * @param found CONNECTION_ID(), in decimal digits
+   * @returns why the session cannot go on, in sentences for the client; undefined: it can
+   */
+  met(greeted: number, found: string | null): string | undefined;
   /** The target has confirmed COM_RESET_CONNECTION: variables, temporary tables and prepared statements are gone. */
   reset(): void;
 }
@@ -250,6 +260,12 @@ export interface PacketEditor {
   readonly nullable: ReadonlySet<number>;
   /** @throws Unmasked */
   row(payload: Buffer): Buffer;
+  /** Rows of the gateway's own that come behind those of the target, a payload each. */
+  readonly behind?: readonly Buffer[];
+  /** Columns that are NULL because nothing better is known of them. */
+  readonly hidden?: HiddenCounts | undefined;
+  /** At the end of the rows: values among them that became NULL because their mask could not read them. Says so once. */
+  late?(): HiddenCounts | undefined;
 }
 
 /**

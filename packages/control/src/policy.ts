@@ -85,9 +85,10 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
     if (shell) return explainShell(shell, found.policy, sql, context);
     const spoken = gateway.languages.get(found.connection.protocol);
-    const dialect = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
-    if (!dialect)
-      throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
+    const read = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
+    if (!read) throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
+    // As for a client that names no database.
+    const dialect = 'database' in read ? { ...read, database: found.connection.target.database } : read;
     const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
     const { protocol } = found.connection;
     if (gateway.languages.has(protocol) && protocol !== dialect.name)

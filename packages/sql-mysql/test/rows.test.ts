@@ -11,7 +11,8 @@ const nothing = (): null => null;
 
 type Mask = (() => Buffer | null) | undefined;
 const masked = (columns: MySqlColumn[], masks: Mask[], format: 'text' | 'binary', row: Buffer): Buffer => {
-  const made = rowEditor({ columns, masks, format, count: () => undefined });
+  const weighed = masks.map((cell) => cell && { cell, weight: 1 });
+  const made = rowEditor({ columns, masks: weighed, format, count: () => undefined });
   if (!made) throw new Error('no mask');
   return made.row(row);
 };
@@ -60,4 +61,34 @@ test.each([
   ['binary', [0, 0, 9, 0x61]],
 ] as const)('a %s row that is none does not pass: %j', (format, bytes) => {
   expect(() => masked([TEXT], [hidden], format, Buffer.from(bytes))).toThrow(Unmasked);
+});
+
+test('what masks look at in one row is bounded, and what they do not look at is not', () => {
+  const long = Buffer.concat([counted(700_000), Buffer.alloc(700_000, 0x61)]);
+  const row = Buffer.concat([long, long]);
+  const editor = (weight: number): ReturnType<typeof rowEditor> =>
+    rowEditor({
+      columns: [TEXT, TEXT],
+      masks: [
+        { cell: hidden, weight },
+        { cell: hidden, weight },
+      ],
+      format: 'text',
+      count: () => undefined,
+    });
+  expect(() => editor(1)?.row(row)).toThrow(/1 MiB/);
+  expect(editor(0)?.row(row)).toEqual(Buffer.from('\u0001x\u0001x'));
+  expect(() => editor(16)?.row(Buffer.concat([counted(70_000), Buffer.alloc(70_000), counted(0)]))).toThrow(/1 MiB/);
+});
+
+test('whether a value became NULL because its mask does not fit is known', () => {
+  const editor = rowEditor({
+    columns: [column(1)],
+    masks: [{ cell: () => Buffer.from('300'), weight: 1 }],
+    format: 'text',
+    count: () => undefined,
+  });
+  expect(editor?.unreadable).toBe(false);
+  expect(editor?.row(Buffer.from('\u00017'))).toEqual(Buffer.from([0xfb]));
+  expect(editor?.unreadable).toBe(true);
 });

@@ -114,10 +114,12 @@ export class FromClient {
 
   /** The gateway's own question: what the texts that follow are read by. */
   #askState(): void {
-    const { session } = this.#shared;
+    const { session, masks, thread } = this.#shared;
     this.#askTarget(QUESTION, ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
       session.stale = false;
+      session.pooled = masks?.met(thread, row[5] ?? null);
+      if (session.pooled !== undefined) return;
       const tracking = session.answered(row);
       if (tracking === undefined) return;
       this.#askTarget(tracking, () => {

@@ -2,13 +2,13 @@
  * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
  * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
  */
-import { type PacketEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
-import { ERR, LOCAL_INFILE, STATUS, ok, readError, readOk } from './replies.js';
+import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
 import type { Part } from './reply.js';
 import { textRow } from './results.js';
 import type { Running } from './running.js';
@@ -16,8 +16,6 @@ import type { Shared, Turn } from './shared.js';
 
 /** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
-/** A row that is changed is read whole. Bytes. */
-const MAX_EDITED_ROW_BYTES = 64 * 1024 * 1024;
 
 export class FromUpstream {
   readonly #shared: Shared;
@@ -26,15 +24,13 @@ export class FromUpstream {
   #partial: Buffer[] = [];
   #size = 0;
   #needed = HEADER;
-  /** Bytes of the current row that are still to come, and whether its next packet belongs to it. */
+  /** Bytes of the current row that are still to come, whether its next packet belongs to it, and whether the client has nothing of it. */
   #passing = 0;
   #chain = false;
+  #dropping = false;
   /** Where, in the current chunk, the bytes start that the client has not been sent, and that the record has not. */
   #run = 0;
   #from = 0;
-  /** Packets of a row that is changed. */
-  #row: Buffer[] = [];
-  #rowSize = 0;
   /** How a result is described, kept back until it is known what its rows go through. */
   #description: Buffer[] = [];
   #rows: (string | null)[][] = [];
@@ -48,7 +44,7 @@ export class FromUpstream {
 
   /** The client has had whole packets only. */
   get betweenPackets(): boolean {
-    return this.#passing === 0 && !this.#chain;
+    return this.#dropping || (this.#passing === 0 && !this.#chain);
   }
 
   receive(bytes: Buffer): void {
@@ -77,12 +73,14 @@ export class FromUpstream {
         const part = Math.min(this.#passing, chunk.length - at);
         at += part;
         this.#passing -= part;
+        if (this.#dropping) this.#skip(at);
         if (this.#passing > 0) return at;
       }
       if (chunk.length - at < HEADER) return this.#wait(at, HEADER);
       const size = payloadLength(chunk, at);
-      if (this.#chain && !this.#row.length) {
-        this.#rowPacket(chunk, at, size);
+      if (this.#chain) {
+        if (this.#dropping) this.#dropRow(chunk, at, size);
+        else this.#rowPacket(chunk, at, size);
         at += HEADER;
         continue;
       }
@@ -90,15 +88,14 @@ export class FromUpstream {
       if (size > 0 && chunk.length - at === HEADER) return this.#wait(at, HEADER + 1);
       const { turn } = this.#shared;
       if (!turn) return this.#unasked(chunk, at, size);
-      const row = this.#row.length > 0 || turn.reply.isRow(chunk[at + HEADER] as number, size);
-      if (row && this.#rowsPass(turn)) {
-        if (turn.running) turn.running.rows++;
-        this.#rowPacket(chunk, at, size);
+      const row = turn.reply.isRow(chunk[at + HEADER] as number, size);
+      if (row && this.#rowPasses(turn, chunk, at, size)) {
         at += HEADER;
         continue;
       }
       const next = at + HEADER + size;
-      if (!row && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
+      const isOwn = !row || turn.own !== undefined;
+      if (isOwn && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
       if (chunk.length < next) return this.#wait(at, HEADER + size);
       if (row) this.#editedRow(turn, chunk, at, next);
       else this.#packet(turn, chunk, at, next);
@@ -124,9 +121,37 @@ export class FromUpstream {
     throw unexpected(`the target ended the session: ${message}`);
   }
 
-  #rowsPass({ own, running }: Turn): boolean {
-    if (own || this.#discarding) return false;
-    return running?.masking === undefined || running.editor === 'pass';
+  /** Takes up a row that passes or is dropped as it comes. False: it has to be whole. */
+  #rowPasses(turn: Turn, chunk: Buffer, at: number, size: number): boolean {
+    const { own, running } = turn;
+    if (own) return false;
+    // A row of several packets would have to be kept to be masked.
+    const isEdited = running?.masking !== undefined && running.editor !== 'pass';
+    if (!this.#discarding && isEdited && size === MAX_PACKET) {
+      this.#pass(chunk, at);
+      this.#give(turn, this.#stop(running, Unmasked.because('a row of it has 16 MiB or more')));
+    }
+    if (isEdited && !this.#discarding) return false;
+    if (this.#discarding) this.#dropRow(chunk, at, size);
+    else {
+      if (running) running.rows++;
+      this.#rowPacket(chunk, at, size);
+    }
+    return true;
+  }
+
+  /** The client has nothing of it. */
+  #dropRow(chunk: Buffer, at: number, size: number): void {
+    this.#pass(chunk, at);
+    this.#skip(at + HEADER);
+    this.#passing = size;
+    this.#chain = size === MAX_PACKET;
+    this.#dropping = true;
+  }
+
+  #skip(to: number): void {
+    this.#run = to;
+    this.#from = to;
   }
 
   /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
@@ -139,6 +164,7 @@ export class FromUpstream {
       running.bytes += HEADER + size;
     }
     this.#chain = size === MAX_PACKET;
+    this.#dropping = false;
   }
 
   /** The record has whole packets, in order, up to the first that does not fit. */
@@ -171,8 +197,7 @@ export class FromUpstream {
   /** Something of the gateway's own in place of what lies between. */
   #replace(turn: Turn, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
     this.#pass(chunk, at);
-    this.#run = next;
-    this.#from = next;
+    this.#skip(next);
     if (payload) this.#give(turn, payload);
   }
 
@@ -191,6 +216,7 @@ export class FromUpstream {
   #packet(turn: Turn, chunk: Buffer, at: number, next: number): void {
     const payload = chunk.subarray(at + HEADER, next);
     const part = turn.reply.take(payload);
+    if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(turn, part, chunk, at);
     const instead = this.#instead(turn, part, payload, chunk[at + 3] as number);
     if (instead === undefined) {
       this.#number(chunk, at);
@@ -248,6 +274,7 @@ export class FromUpstream {
     const read = isOk ? readOk(payload) : undefined;
     session.status = part.status;
     const changed = read && session.reported(read);
+    const warnings = running?.masking?.warnings ?? 0;
     if (running) {
       if (read && read.changes.length > 0) running.reported = true;
       running.masking?.completed(running.results++);
@@ -258,14 +285,24 @@ export class FromUpstream {
     if (turn.own || this.#discarding) return 'nothing';
     if (file.type === 'refused') return refusedFile();
     const more = part.ends && turn.moreFollow;
-    if (!more && !changed) return undefined;
-    if (!read) {
-      const made = Buffer.from(payload);
-      made.writeUInt16LE(part.status | STATUS.moreResults, 3);
-      return made;
-    }
+    if (!more && !changed && warnings === 0) return undefined;
+    if (!read) return endOfRows(payload, more ? part.status | STATUS.moreResults : part.status, warnings);
     const one = changed ?? read;
-    return ok({ ...one, status: more ? one.status | STATUS.moreResults : one.status }, this.#tracks);
+    const status = more ? one.status | STATUS.moreResults : one.status;
+    return ok({ ...one, status, warnings: warningsIn(one.warnings, warnings) }, this.#tracks);
+  }
+
+  /** What the gateway itself has to say of rows comes behind them. */
+  #rowsEnd(turn: Turn, { cursor }: Extract<Part, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
+    const { running } = turn;
+    const editor = running?.editor;
+    if (!running || !editor || editor === 'pass' || cursor || this.#discarding) return;
+    hide(running, editor.late?.());
+    const { behind = [] } = editor;
+    if (behind.length === 0) return;
+    this.#pass(chunk, at);
+    running.rows += behind.length;
+    for (const row of behind) this.#give(turn, row);
   }
 
   #summarise(running: Running, affected: number | undefined, info: Buffer | undefined): void {
@@ -313,6 +350,7 @@ export class FromUpstream {
     );
     if (Buffer.isBuffer(editor)) return this.#give(turn, editor);
     running.editor = editor ?? 'pass';
+    hide(running, editor?.hidden);
     this.#give(turn, count);
     definitions.forEach((one, at) => this.#give(turn, editor?.nullable.has(at) ? asNullable(one) : one));
   }
@@ -323,10 +361,15 @@ export class FromUpstream {
       return act();
     } catch (failure) {
       if (!(failure instanceof Unmasked)) throw failure;
-      this.#discarding = true;
-      running.summary = failure.message;
-      return unmaskable(failure.message);
+      return this.#stop(running, failure);
     }
+  }
+
+  /** @returns what the client has in place of the rest of the answer */
+  #stop(running: Running, { message }: Unmasked): Buffer {
+    this.#discarding = true;
+    running.summary = message;
+    return unmaskable(message);
   }
 
   #over(turn: Turn, part: Part): void {
@@ -354,16 +397,11 @@ export class FromUpstream {
 
   /** A row that is the gateway's own, or that masks change. */
   #editedRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    const size = next - at - HEADER;
-    this.#rowSize += size;
-    if (this.#rowSize > MAX_EDITED_ROW_BYTES) throw unexpected('the target sent a row that is too long to be masked');
-    this.#row.push(Buffer.from(chunk.subarray(at + HEADER, next)));
-    if (size === MAX_PACKET) return this.#replace(turn, chunk, at, next, undefined);
-    const row = this.#row.length === 1 ? (this.#row[0] as Buffer) : Buffer.concat(this.#row);
-    this.#row = [];
-    this.#rowSize = 0;
-    if (turn.own) this.#rows.push(textRow(row));
-    if (turn.own || this.#discarding) return this.#replace(turn, chunk, at, next, undefined);
+    const row = chunk.subarray(at + HEADER, next);
+    if (turn.own) {
+      this.#rows.push(textRow(row));
+      return this.#replace(turn, chunk, at, next, undefined);
+    }
     const { running } = turn as { running: Running };
     running.rows++;
     this.#replace(turn, chunk, at, next, this.#masked(running, row));
@@ -374,4 +412,15 @@ export class FromUpstream {
     if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
     return this.#unlessUnmasked(running, () => editor.row(row));
   }
+}
+
+/** Counts columns that are NULL, for the record. */
+function hide(running: Running, columns: HiddenCounts | undefined): void {
+  if (!columns) return;
+  const counts: Partial<Record<HiddenReason, number>> = { ...running.hidden };
+  for (const reason of HIDDEN_REASONS) {
+    const more = columns[reason];
+    if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
+  }
+  running.hidden = counts;
 }

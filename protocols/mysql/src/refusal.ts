@@ -104,9 +104,9 @@ export const tlsNeeded = (): Buffer =>
     'The gateway takes connections over TLS only, and this one has none: switch TLS on in the client.',
   );
 
-/** What a mask would need is not there yet, and nothing passes without it. */
+/** Masks of other messages than packets: nothing here could apply them, so nothing passes. */
 export const masksRefused = (): Buffer =>
-  error(1235, '42000', 'Rules of this connection mask results, which the gateway cannot do for MySQL yet.');
+  error(1235, '42000', 'Rules of this connection mask results in a way that the gateway cannot do for MySQL.');
 
 /** A defect of the gateway. */
 export const failure = (): Buffer => error(1105, 'HY000', 'The gateway failed to open this session; its log says why.');

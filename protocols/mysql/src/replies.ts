@@ -85,6 +85,19 @@ export const plainEof = (status: number, deprecated: boolean): Buffer =>
     ? ok({ head: EOF, counts: NO_COUNTS, status, warnings: 0, info: Buffer.alloc(0), changes: [] }, false)
     : Buffer.concat([uint(EOF, 1), uint(0, 2), uint(status & ~STATUS.stateChanged, 2)]);
 
+/** A packet counts no more. */
+const MAX_WARNINGS = 0xffff;
+
+export const warningsIn = (counted: number, more: number): number => Math.min(counted + more, MAX_WARNINGS);
+
+/** An EOF with another status, and with more warnings. */
+export function endOfRows(payload: Buffer, status: number, warnings: number): Buffer {
+  const made = Buffer.from(payload);
+  made.writeUInt16LE(warningsIn(made.readUInt16LE(1), warnings), 1);
+  made.writeUInt16LE(status, 3);
+  return made;
+}
+
 /** The variables of one entry, each with its bytes. */
 export function variables(data: Buffer): { readonly name: string; readonly value: string; readonly data: Buffer }[] {
   const fields = new Fields(data);

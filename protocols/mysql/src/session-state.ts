@@ -15,9 +15,12 @@ const FOLLOWED = [
   'session_track_schema',
 ] as const;
 
-/** Asked where reports cannot have told everything: at the start, after a reset, after code that nobody has read. */
+/**
+ * Asked where reports cannot have told everything: at the start, after a reset, after code that nobody has read. Poolers answer
+ * `SELECT CONNECTION_ID()` themselves, and leave it to the server where it is one column of several.
+ */
 export const QUESTION =
-  'SELECT @@session_track_system_variables, @@session_track_schema, @@sql_mode, @@character_set_client, DATABASE()';
+  'SELECT @@session_track_system_variables, @@session_track_schema, @@sql_mode, @@character_set_client, DATABASE(), CONNECTION_ID()';
 
 /** A name in the list of what is reported. */
 const TRACKED_NAME = /^[a-z0-9_*]{1,64}$/;
@@ -52,6 +55,8 @@ export class SessionState {
   #wishesSchema = true;
   /** Flags of the last status that the target has sent. */
   status: number = STATUS.autocommit;
+  /** Masks do not hold, because of what is between the gateway and the server: why, in sentences. */
+  pooled: string | undefined;
   /** The target may not report everything any more: it has to be asked before the next statement is read. */
   stale = true;
 
@@ -74,6 +79,7 @@ export class SessionState {
 
   /** Why the session cannot go on as it is; undefined: it can. */
   get unfit(): string | undefined {
+    if (this.pooled !== undefined) return this.pooled;
     const mode = this.#sqlMode.find((one) => OTHER_GRAMMARS.has(one));
     if (mode !== undefined) return `sql_mode ${mode} changes the grammar, and the gateway does not read that one.`;
     if (isFollowed(this.#charset)) return undefined;

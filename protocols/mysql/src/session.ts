@@ -68,6 +68,7 @@ export class Session {
         (capabilities & CAPABILITY.sessionTrack) !== 0,
       ),
       masks: admitted.packetMasks,
+      thread: upstream.thread,
       limits: gate.limits,
       capabilities,
       addsMetadata: client.extended !== upstream.extended,

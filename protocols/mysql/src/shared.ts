@@ -41,6 +41,8 @@ export interface Setup {
   readonly session: SessionState;
   /** On a connection that masks anything. */
   readonly masks: MaskedPackets | undefined;
+  /** Number of the connection in the target's greeting. */
+  readonly thread: number;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
   readonly limits: { readonly message: number; readonly recorded: number };
   /** As the client has them. */

@@ -3,11 +3,23 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Answer, Masking } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { HEADER, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
 import { decodeResult } from '../src/results.js';
-import { ALL_CAPABILITIES, type Talk, allowed, packet, payload, payloadsOf, query, reply, rows, talk } from './talk.js';
+import {
+  ALL_CAPABILITIES,
+  THREAD,
+  type Talk,
+  allowed,
+  packet,
+  payload,
+  payloadsOf,
+  query,
+  reply,
+  rows,
+  talk,
+} from './talk.js';
 
 const denied: Answer = { type: 'deny', rule: 'no-drop', message: 'Nothing is dropped.' };
 
@@ -30,6 +42,17 @@ test('the gateway asks how statements are read before it reads the first', () =>
   expect(made.asked[0]).toMatchObject({ text: 'SELECT 1', dialect: { sqlMode: ['ANSI_QUOTES'], database: 'shop' } });
   expect(made.upstream()).toEqual(['0 \x03SELECT 1']);
   expect(made.toClient()).toEqual([]);
+});
+
+test('a target that is a pooler ends the session in words, before anything is judged', () => {
+  const met = vi.fn((greeted: number, found: string | null) => (found === String(greeted) ? 'A pooler.' : undefined));
+  const made = talk({ masks: { met, reset: () => undefined } });
+  made.client(query('SELECT 1'));
+  made.ready();
+  expect(met.mock.calls).toEqual([[THREAD, String(THREAD)]]);
+  expect(made.asked).toEqual([]);
+  expect(made.toClient()).toEqual([expect.stringContaining('A pooler.')]);
+  expect(made.finished).toBe(true);
 });
 
 test.each(Object.keys(CUTS))('a session reads the same however it is cut: %s', (how) => {
@@ -281,7 +304,7 @@ test('an answer that would have to be masked is not asked for', () => {
   const made = begun({ judge: () => ({ ...allowed, masking }) as Answer });
   made.client(query('SELECT mail FROM people'));
   expect(made.upstream()).toEqual([]);
-  expect(made.toClient().join()).toContain('cannot do for MySQL yet');
+  expect(made.toClient().join()).toContain('cannot do for MySQL');
 });
 
 test('a client that reads metadata gets some from a target that has none', () => {

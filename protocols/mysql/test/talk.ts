@@ -1,5 +1,5 @@
 /** A little language for conversations: what arrives, and what each side then has got. */
-import type { Answer, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
+import type { Answer, MaskedPackets, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
 import { lent } from '@sluice/testkit';
 import { CAPABILITY } from '../src/capabilities.js';
 import { MySqlConversation } from '../src/conversation.js';
@@ -77,11 +77,15 @@ export interface TalkOptions {
   readonly recorded?: number;
   readonly capabilities?: number;
   readonly addsMetadata?: boolean;
+  readonly masks?: MaskedPackets;
   readonly sessionOf?: (thread: number) => KillTarget | undefined;
 }
 
 const FOLLOWED =
   'sql_mode,character_set_client,character_set_results,session_track_system_variables,session_track_schema';
+
+/** Number of the connection at the target. */
+export const THREAD = 7;
 
 export const allowed: Answer = {
   type: 'allow',
@@ -118,6 +122,8 @@ export function talk(options: TalkOptions = {}): Talk {
       false,
       (capabilities & CAPABILITY.sessionTrack) !== 0,
     ),
+    masks: options.masks,
+    thread: THREAD,
     limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
     capabilities,
     addsMetadata: options.addsMetadata ?? false,
@@ -135,11 +141,11 @@ export function talk(options: TalkOptions = {}): Talk {
       const [asks] = look('upstream');
       if (!asks?.includes('@@sql_mode')) throw new Error(`the gateway asked ${asks}`);
       const deprecated = (capabilities & CAPABILITY.deprecateEof) !== 0;
-      const names = ['a', 'b', 'c', 'd', 'e'];
-      const own = [payload.row(FOLLOWED, '1', sqlMode, charset, 'shop')];
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      const own = [payload.row(FOLLOWED, '1', sqlMode, charset, 'shop', String(THREAD))];
       said.replies(
         reply(
-          payload.count(5),
+          payload.count(names.length),
           ...names.map((name) => payload.column(name)),
           ...(deprecated ? [] : [payload.oldEof()]),
           ...own,

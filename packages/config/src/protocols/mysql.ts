@@ -2,10 +2,8 @@
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
 import type { Outside } from '../files.js';
-import type { Mistake, Path } from '../mistake.js';
 import { name as connectionName, port, secret } from '../values.js';
-import { list, record } from '../written.js';
-import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
+import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import {
   addresses,
   agentSecret,
@@ -32,7 +30,7 @@ export const mysql: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: maskMistakes,
+  mistakes: () => [],
   warnings: ({ name, target }) =>
     target.tls === 'require'
       ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
@@ -94,6 +92,10 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
             .optional()
             .describe('the one that a session begins in, when its client names none'),
           ...targetTls(outside),
+          pooled: z
+            .literal('session')
+            .optional()
+            .describe('there is a pooler before the server, which keeps one connection of it for each of its clients'),
         })
         .superRefine(checkAuthority),
       credential: z
@@ -104,35 +106,27 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
         })
         .superRefine(checkOneSecret),
       ...reach,
+      not_followed: z
+        .enum(['mask', 'refuse'])
+        .default('mask')
+        .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
       functions: z
         .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
         .prefault({}),
     })
     .transform((one) => {
-      const { host, port: number, database, tls, ca } = one.target;
+      const { host, port: number, database, tls, ca, pooled } = one.target;
       const { user, password, secret: held } = one.credential;
       return {
         ...reached(one),
         protocol: NAME,
-        target: { host, port: number, database, tls, ca, pooled: undefined, hostKeys: undefined },
+        target: { host, port: number, database, tls, ca, pooled, hostKeys: undefined },
         credential: { user, password, secret: agentSecretName(held), privateKey: undefined, certificate: false },
         accounts: [],
         shell: 'opaque' as const,
         options: {},
         trustedFunctions: one.functions.trusted,
-        notFollowed: 'mask' as const,
+        notFollowed: one.not_followed,
       };
     });
-}
-
-/** Nothing masks what MySQL answers yet: a rule that says so must not seem to be kept. */
-function maskMistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[] {
-  return list(record(value)['policies']).flatMap((policy, at) =>
-    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
-      if (record(rule)['mask'] === undefined) return [];
-      const message = `rule "${String(record(rule)['rule'])}" masks results, which ${TITLE} connections cannot do yet`;
-      const hint = `Give ${TITLE} connections a policy without masks, and deny what may not be read.`;
-      return [{ path: [...path, 'policies', at], message, hint }];
-    }),
-  );
 }

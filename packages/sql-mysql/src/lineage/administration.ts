@@ -22,7 +22,7 @@ const HARMLESS_SHOWS: ReadonlySet<string> = named(
     'CREATE PACKAGE|CREATE PACKAGE BODY|CREATE PROCEDURE|CREATE SEQUENCE|CREATE TABLE|CREATE TRIGGER|CREATE USER|' +
     'CREATE VIEW|DATABASES|ENGINES|EVENTS|FUNCTION STATUS|GRANTS|INDEX|MASTER STATUS|OPEN TABLES|PLUGINS|PRIVILEGES|' +
     'PROCEDURE STATUS|REPLICA STATUS|SLAVE STATUS|STATUS|STORAGE ENGINES|TABLE STATUS|TABLE TYPES|TABLES|TRIGGERS|' +
-    'BINARY LOG STATUS|REPLICAS|COUNT(*) WARNINGS|SCHEMAS|KEYS|FIELDS|CHARSET|INDEXES',
+    'BINARY LOG STATUS|REPLICAS|COUNT|SCHEMAS|KEYS|FIELDS|CHARSET|INDEXES',
 );
 
 export function show(analysis: Analysis, { what, where }: Show): readonly Column[] | Each {
@@ -84,6 +84,7 @@ export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
     return { each: NOTHING };
   }
   if (QUIET_HEADS.has(verb)) return { each: NOTHING };
+  if (verb === 'checksum table') return { each: unknown('shows sums over the values of whole tables') };
   for (const value of list) if (value.kind === 'subquery') expression(analysis, DUAL, value);
   const reason = `is a kind of statement that is not followed (${verb})`;
   analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });

@@ -33,6 +33,8 @@ export class Analysis {
   readonly session: Session;
   readonly flows: Flow[] = [];
   readonly effects: Effect[] = [];
+  /** What is in rows that are written: a message about one that cannot be may have it. */
+  readonly rows: Value[] = [];
   readonly depth: number;
   readonly #left: { queries: number; visits: number };
   readonly #asked = new Map<BaseColumn, Asked>();
@@ -94,6 +96,7 @@ export class Analysis {
     for (const reason of other.conditionsOnUnknown) this.#askedUnknown.add(reason);
     this.flows.push(...other.flows);
     this.effects.push(...other.effects);
+    this.rows.push(...other.rows);
   }
 
   moves(target: Target, value: Value): void {

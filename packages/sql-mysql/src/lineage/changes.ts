@@ -15,7 +15,7 @@ import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
-import { relationOf } from './relations.js';
+import { relationOf, rowsOf } from './relations.js';
 import { EMPTY_SCOPE, type Item, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
 import { withNamed } from './with.js';
@@ -29,13 +29,13 @@ export function readInsert(analysis: Analysis, insert: Insert): readonly Column[
   const names =
     insert.columns?.map(({ name }) => name) ?? target.columns.flatMap(({ name, hidden }) => (hidden ? [] : [name]));
   const written: Written = new Map();
-  for (const row of rowsOf(analysis, scope, insert)) {
+  for (const row of given(analysis, scope, insert)) {
     if (row.length > 0 && row.length !== names.length) throw new Unsure('inserts other columns than the table has');
     for (const [index, value] of row.entries()) put(written, names[index] as string, value);
   }
-  const given = new Map(written);
+  const first = new Map(written);
   const inserted = (name: string): Value | undefined =>
-    given.get(folded(name)) ?? (hasColumn(target, name) ? NOTHING : undefined);
+    first.get(folded(name)) ?? (hasColumn(target, name) ? NOTHING : undefined);
   const duplicate = duplicateScope(analysis, insert, target, inserted);
   for (const { column: name, value } of insert.onDuplicate)
     put(written, name.name, expression(analysis, duplicate, value));
@@ -44,7 +44,7 @@ export function readInsert(analysis: Analysis, insert: Insert): readonly Column[
   return returning(analysis, [withWritten(target, written)], insert.returning);
 }
 
-function rowsOf(analysis: Analysis, scope: Scope, { source }: Insert): readonly (readonly Value[])[] {
+function given(analysis: Analysis, scope: Scope, { source }: Insert): readonly (readonly Value[])[] {
   if (source.kind === 'query') {
     return [readQuery(analysis, enclosed(EMPTY_SCOPE), source.query).map(({ value }) => value)];
   }
@@ -110,7 +110,10 @@ export function readDelete(analysis: Analysis, del: Delete): readonly Column[] {
   const own = del.with ? withNamed(analysis, EMPTY_SCOPE, del.with) : EMPTY_SCOPE;
   const scope = readFrom(analysis, own, del.tables);
   filters(analysis, scope, del);
-  for (const item of scope.items) runsTriggers(analysis, item);
+  for (const item of scope.items) {
+    analysis.rows.push(...rowsOf(analysis, item));
+    runsTriggers(analysis, item);
+  }
   return returning(analysis, scope.items, del.returning);
 }
 
@@ -160,6 +163,7 @@ function targetsOf(analysis: Analysis, scope: Scope, name: ColumnName): readonly
 }
 
 function move(analysis: Analysis, table: ObjectName, target: Item, written: Written): void {
+  analysis.rows.push(...rowsOf(analysis, target));
   if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
   const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
   for (const [key, value] of written) {

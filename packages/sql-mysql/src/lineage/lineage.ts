@@ -55,6 +55,8 @@ export interface StatementLineage {
   /** Conditions on values of which it is not known where they come from: why it is not, as phrases. */
   readonly conditionsOnUnknown: readonly string[];
   readonly flows: readonly Flow[];
+  /** What is in rows that it writes: a message about one that cannot be written may have it. */
+  readonly rows: readonly Value[];
   /** What it changes in the session, once the server confirms it. */
   readonly effects: readonly Effect[];
 }

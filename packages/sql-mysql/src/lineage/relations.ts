@@ -33,6 +33,19 @@ export function relationOf(analysis: Analysis, { schema, name }: ObjectName, ali
   };
 }
 
+/** Whole rows of a relation that is written to, with what views over its tables do not show. */
+export function rowsOf(analysis: Analysis, { columns }: Item): readonly Value[] {
+  const { catalog } = analysis;
+  const shown = columns.map(({ value }) => value);
+  const relations = new Set<Relation>();
+  for (const { sources } of shown)
+    for (const { schema, table } of sources) {
+      const relation = catalog.relation(schema, table);
+      if (relation && relation.definition === undefined) relations.add(relation);
+    }
+  return [...shown, ...[...relations].flatMap((one) => columnsOf(analysis, one).map(({ value }) => value))];
+}
+
 function extraOf(relation: Relation, wanted: string): Value | undefined {
   if (folded(wanted) === '_rowid' && relation.key.length > 0) return direct(relation.key);
   return relation.versioned ? nothingFor(SYSTEM_TIME, wanted) : undefined;

@@ -84,7 +84,7 @@ function readOnce(catalog: Catalog, session: Session, statement: Statement, read
   } catch (error) {
     reason = reasonFor(error);
   }
-  const { flows, effects, predicates, conditionsOnUnknown } = analysis;
+  const { flows, effects, rows, predicates, conditionsOnUnknown } = analysis;
   return {
     statement: statement.kind,
     outputs: 'each' in shown ? [] : shown.map(({ name, value }) => ({ name, ...value })),
@@ -93,13 +93,14 @@ function readOnce(catalog: Catalog, session: Session, statement: Statement, read
     predicates,
     conditionsOnUnknown,
     flows,
+    rows,
     effects: reason === undefined ? effects : [...effects, ...lostEffects(catalog, session, statement, reason)],
   };
 }
 
 function lost(catalog: Catalog, session: Session, statement: Statement, reason: string): StatementLineage {
   const effects = lostEffects(catalog, session, statement, reason);
-  const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [] };
+  const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [] };
   const diagnostics: Effect = { type: 'diagnostics', value: unknown(reason) };
   return { ...nothing, statement: statement.kind, unknown: reason, effects: [...effects, diagnostics] };
 }
@@ -123,9 +124,9 @@ function diagnosed(statement: Statement, lineage: StatementLineage): Effect[] {
         value: unknown('shows warnings of a change of definitions, which may hold values of others'),
       },
     ];
-  const { outputs, each = NOTHING, unknown: reason, predicates, flows } = lineage;
+  const { outputs, each = NOTHING, unknown: reason, predicates, flows, rows } = lineage;
   const read = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' as const };
-  const all = computed([...outputs, each, read, ...flows.map(({ value }) => value)]);
+  const all = computed([...outputs, each, read, ...flows.map(({ value }) => value), ...rows]);
   return [{ type: 'diagnostics', value: reason === undefined ? all : unknown(reason, all.sources) }];
 }
 

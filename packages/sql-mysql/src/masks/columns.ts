@@ -63,3 +63,9 @@ const matcher = (part: string): RegExp =>
       .replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&')
       .replaceAll('*', '.*')}$`,
   );
+
+/** It comes from a column that is gone: which rule was for it is not known any more. */
+export function isStale(sources: ReadonlySet<BaseColumn>, catalog: Catalog): boolean {
+  for (const one of sources) if (catalog.column(one.schema, one.table, one.column) !== one) return true;
+  return false;
+}

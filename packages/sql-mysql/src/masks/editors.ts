@@ -2,12 +2,23 @@
  * What becomes of a result: the lineage of a statement held against the definitions that the target sends, and a mask for each column.
  * Owns: that. Does not: rows (rows.ts), nor what names mean (lineage).
  */
+import { type HiddenColumn, hiddenCountsOf } from '@sluice/analysis';
 import { type AppliedMask, type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
-import { type CellMask, builtIn, cellMaskOf, detectorsOf, modeOf, stricter } from '@sluice/masking';
+import {
+  type ColumnMask,
+  POSTGRES_MASKS,
+  builtIn,
+  cellMaskOf,
+  detectorsOf,
+  isMarkable,
+  isMaskable,
+  modeOf,
+  stricter,
+} from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
-import type { BaseColumn } from '../catalog/objects.js';
 import type { Session, StatementLineage, Value } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
+import { COMPUTED, UNMASKABLE, hiddenColumn, whyNotFollowed } from './hidden.js';
 import { rowEditor } from './rows.js';
 import { maskedAs } from './values.js';
 
@@ -21,6 +32,10 @@ export interface Rules {
   readonly session: Session;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Told of columns that are NULL because nothing better is known of them: the client has to be told, too. */
+  readonly announce: (columns: readonly HiddenColumn[]) => void;
+  /** The same of single values that their mask could not read. */
+  readonly announceUnreadable: () => void;
 }
 
 /**
@@ -36,8 +51,34 @@ export function resultEditor(
   format: 'text' | 'binary',
 ): PacketEditor | undefined {
   const values = valuesOf(rules, lineage, columns);
-  const masks = columns.map((column, at) => maskOf(rules, values?.[at], column));
-  return rowEditor({ columns, masks, format, count: rules.count });
+  const made = columns.map((column, at) => maskOf(rules, values?.[at], column));
+  const masks = made.map(({ mask }) => {
+    const cell = cellMaskOf(mask);
+    return mask && cell && { cell, weight: weightOf(mask) };
+  });
+  const editor = rowEditor({ columns, masks, format, count: rules.count });
+  if (!editor) return undefined;
+  const hidden = made.flatMap((one) => one.hidden ?? []);
+  if (hidden.length > 0) rules.announce(hidden);
+  let told = false;
+  const late: NonNullable<PacketEditor['late']> = () => {
+    if (told || !editor.unreadable) return undefined;
+    told = true;
+    rules.announceUnreadable();
+    return { malformed: 1 };
+  };
+  return {
+    nullable: editor.nullable,
+    row: editor.row,
+    hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
+    late,
+  };
+}
+
+/** How long masks need for a byte, in those that a detector looks at: the same, 16 times as long, or no time. */
+function weightOf(mask: ColumnMask): number {
+  if (mask.type === 'null' || mask.type === 'fixed') return 0;
+  return POSTGRES_MASKS.hashesParts(mask) ? 16 : 1;
 }
 
 /** Where the values of each column come from; undefined where that is not known. */
@@ -71,25 +112,37 @@ function agreed({ catalog, session }: Rules, value: Value, column: MySqlColumn):
   throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
 }
 
-/** What becomes of a column: undefined, it passes. */
-function maskOf(
-  { catalog, masked, masks, key }: Rules,
-  value: Value | undefined,
-  column: MySqlColumn,
-): CellMask | undefined {
-  if (masked.size > 0 && whyNotFollowed(value, catalog) !== undefined) return cellMaskOf({ type: 'null' });
+interface Made {
+  /** Undefined: its values pass. */
+  readonly mask?: ColumnMask | undefined;
+  /** It is NULL because nothing better is known of it. */
+  readonly hidden?: HiddenColumn | undefined;
+}
+
+/** What becomes of a column. */
+function maskOf({ catalog, masked, masks, key }: Rules, value: Value | undefined, column: MySqlColumn): Made {
+  const { name } = column;
+  const why = masked.size > 0 ? whyNotFollowed(value, catalog) : undefined;
+  if (why !== undefined) return { mask: NULL, hidden: hiddenColumn(name, why) };
   const rule = value && ruleFor(value, masked);
   const of = maskedAs(value && isJson(catalog, value) ? { ...column, json: true } : column);
   if (rule) {
-    if (!of) return cellMaskOf({ type: 'null' });
-    const options = { mode: modeOf(rule.mask), key, entity: rule.entity };
+    const mode = modeOf(rule.mask);
+    const isAsked = mode.type === 'null';
+    if (!of) return { mask: NULL, hidden: isAsked ? undefined : { name, ...UNMASKABLE } };
+    const options = { mode, key, entity: rule.entity };
     // We cannot tell which part of a computed value came from the masked column.
-    return cellMaskOf({ type: value.kind === 'direct' ? 'column' : 'fixed', of, format: 'text', options });
+    const type = value.kind === 'direct' ? 'column' : 'fixed';
+    const isMasked = type === 'column' ? isMaskable(of, 'text') : isMarkable(of, 'text');
+    const kind = type === 'column' ? UNMASKABLE : COMPUTED;
+    const hidden = isAsked || isMasked ? undefined : { name, ...kind };
+    return { mask: { type, of, format: 'text', options }, hidden };
   }
   const detecting = detectorsOf(masks, key);
-  return detecting && cellMaskOf({ type: 'detect', of: of ?? builtIn(TEXT), format: 'text', options: detecting });
+  return detecting ? { mask: { type: 'detect', of: of ?? builtIn(TEXT), format: 'text', options: detecting } } : {};
 }
 
+const NULL: ColumnMask = { type: 'null' };
 const TEXT = 25;
 
 /** A document as it is stored. */
@@ -98,18 +151,6 @@ function isJson(catalog: Catalog, { sources, kind }: Value): boolean {
   return [...sources].every(({ schema, table, column }) =>
     catalog.relation(schema, table)?.columns.some((one) => one.name === column && one.type === 'json'),
   );
-}
-
-/** Why nothing is known of a value; undefined where it is followed. */
-export function whyNotFollowed(value: Value | undefined, catalog: Catalog): string | undefined {
-  if (!value) return 'is not followed';
-  return value.unknown ?? (isStale(value.sources, catalog) ? 'reads a column that was dropped' : undefined);
-}
-
-/** It comes from a column that is gone: which rule was for it is not known any more. */
-export function isStale(sources: ReadonlySet<BaseColumn>, catalog: Catalog): boolean {
-  for (const one of sources) if (catalog.column(one.schema, one.table, one.column) !== one) return true;
-  return false;
 }
 
 function ruleFor({ sources, counts }: Value, masked: MaskedColumns): { mask: AppliedMask; entity: string } | undefined {

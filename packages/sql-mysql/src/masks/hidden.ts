@@ -1,9 +1,22 @@
 /** Columns that are NULL because nothing better is known of them. Owns: which they are, and the sentences that refuse them. */
-import type { HiddenColumn } from '@sluice/analysis';
+import {
+  type HiddenColumn,
+  type HiddenHints,
+  type HiddenWords,
+  announcementOf,
+  hiddenRefusalOf,
+} from '@sluice/analysis';
 import type { Facts, HiddenReason } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
-import type { StatementLineage } from '../lineage/index.js';
-import { whyNotFollowed } from './editors.js';
+import type { StatementLineage, Value } from '../lineage/index.js';
+import { modeOf } from '@sluice/masking';
+import { type MaskedColumns, isStale } from './columns.js';
+
+/** Why nothing is known of a value; undefined where it is followed. */
+export function whyNotFollowed(value: Value | undefined, catalog: Catalog): string | undefined {
+  if (!value) return 'is not followed';
+  return value.unknown ?? (isStale(value.sources, catalog) ? 'reads a column that was dropped' : undefined);
+}
 
 /** Of each phrase of the lineage of which kind it is. The first that fits counts; all others tell of SQL that is not understood. */
 const REASONS: readonly (readonly [RegExp, HiddenReason])[] = [
@@ -17,14 +30,42 @@ const REASONS: readonly (readonly [RegExp, HiddenReason])[] = [
 
 const reasonOf = (why: string): HiddenReason => REASONS.find(([pattern]) => pattern.test(why))?.[1] ?? 'construct';
 
-/** The columns of a statement that would be NULL, as far as that can be told before it runs. */
-export function hiddenAhead(lineage: StatementLineage, catalog: Catalog, facts: Facts): HiddenColumn[] {
+/** The columns of a statement that would be NULL, as far as that can be told before it runs: types of what is computed are not known. */
+export function hiddenAhead(
+  lineage: StatementLineage,
+  catalog: Catalog,
+  masked: MaskedColumns,
+  facts: Facts,
+): HiddenColumn[] {
   const { outputs, each, unknown } = lineage;
   if (unknown !== undefined) return returnsRows(facts) ? [hiddenColumn('', unknown)] : [];
-  const named = outputs.map((output) => ({ name: output.name, why: whyNotFollowed(output, catalog) }));
-  const all = each ? [...named, { name: '', why: whyNotFollowed(each, catalog) }] : named;
-  return all.flatMap(({ name, why }) => (why === undefined ? [] : [hiddenColumn(name, why)]));
+  const all = [...outputs, ...(each ? [{ ...each, name: '' }] : [])];
+  return all.flatMap((output): HiddenColumn[] => {
+    const why = whyNotFollowed(output, catalog);
+    if (why !== undefined) return [hiddenColumn(output.name, why)];
+    return hasNoMask(output, catalog, masked) ? [{ name: output.name, ...UNMASKABLE }] : [];
+  });
 }
+
+/** A masked column as it is stored, of a type for which there is no mask. */
+function hasNoMask({ kind, sources }: Value, catalog: Catalog, masked: MaskedColumns): boolean {
+  const [base] = sources;
+  const rule = base && masked.get(base);
+  if (kind !== 'direct' || !rule || modeOf(rule).type === 'null') return false;
+  const found = catalog.relation(base.schema, base.table)?.columns.find((one) => one.base === base);
+  return found !== undefined && NO_MASKS.has(found.type);
+}
+
+/** As `maskedAs` says of definitions, by the names of information_schema. */
+const NO_MASKS: ReadonlySet<string> = new Set(
+  (
+    'enum set year bit binary varbinary tinyblob blob mediumblob longblob ' +
+    'geometry point linestring polygon multipoint multilinestring multipolygon'
+  ).split(' '),
+);
+
+/** Nothing is known of it, where others are known and have no mask. */
+export const isNotFollowed = ({ reason }: HiddenColumn): boolean => reason !== 'computed' && reason !== 'type';
 
 export const hiddenColumn = (name: string, why: string): HiddenColumn => ({ name, reason: reasonOf(why), why });
 
@@ -32,16 +73,35 @@ const SILENT: ReadonlySet<string> = new Set(['define', 'destroy', 'grant', 'sess
 const returnsRows = ({ actions }: Facts): boolean =>
   actions.length === 0 || actions.some(({ effects }) => !effects.every((effect) => SILENT.has(effect)));
 
-const MAX_NAMES = 5;
+export const COMPUTED = {
+  reason: 'computed',
+  why: 'computes it from masked columns, and its type has no room for their mark',
+} as const;
+export const UNMASKABLE = { reason: 'type', why: 'shows a masked column of a type that has no mask' } as const;
 
-/** What is said in place of a result in which some columns would be NULL. */
-export function refusalOf(columns: readonly HiddenColumn[]): { message: string; hint: string } {
-  const names = [...new Set(columns.map(({ name }) => name))];
-  const shown = names.slice(0, MAX_NAMES).map((name) => `"${name.slice(0, 63)}"`);
-  const listed = names.includes('') ? 'its result' : `${names.length === 1 ? 'column' : 'columns'} ${shown.join(', ')}`;
-  const reasons = [...new Set(columns.map(({ why }) => why.slice(0, 300)))].slice(0, MAX_NAMES);
-  return {
-    message: `This was not run, because NULL would stand in for the values of ${listed}. The statement ${reasons.join('; it ')}.`,
-    hint: 'Select the columns themselves and compute in your program, or write it in another way.',
-  };
-}
+export const announcement = (columns: readonly HiddenColumn[]): HiddenWords => announcementOf(columns, HINTS);
+
+export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, 'detail'> =>
+  hiddenRefusalOf(columns, HINTS);
+
+const HINTS: HiddenHints = {
+  unread_code: 'Select the columns themselves and compute in your program. A view is read.',
+  after_code: 'Reset the connection, or connect again, to have it followed.',
+  definition: 'Send it again.',
+  name: 'Check the name, and write it with its schema.',
+  size: 'Send less in one statement.',
+  other_values: 'Read the tables themselves: what is not masked in them is shown.',
+  construct: 'Write it in another way, or as several statements.',
+  dropped: 'Make the temporary table or the variable anew.',
+  computed: 'Select the masked column itself, or leave it out of the computation.',
+  malformed: 'An administrator who wants NULL there can say so: with: "null".',
+  type: 'An administrator who wants NULL there can say so: with: "null".',
+};
+
+/** Of single values of a result. */
+export const UNREADABLE: HiddenWords = {
+  message:
+    'NULL stands in for some of these masked values, because their mask does not read them or does not fit their column.',
+  detail: 'It reads values as the server writes them, and gives none that the type of the column has no room for.',
+  hint: HINTS.malformed,
+};

@@ -3,7 +3,7 @@
  * form (Protocol::BinaryResultsetRow). Does not: the masks, nor how a row came in packets.
  */
 import { type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
-import type { CellMask } from '@sluice/masking';
+import { type CellMask, unreadableValues } from '@sluice/masking';
 import { bytesOf, conformed, fits, layoutOf, textOf } from './values.js';
 
 const NULL = 0xfb;
@@ -12,33 +12,101 @@ const BROKEN = 'The target sent a row that is none.';
 export interface RowOptions {
   readonly columns: readonly MySqlColumn[];
   /** One for each column, of its text; undefined where values pass as they are. */
-  readonly masks: readonly (CellMask | undefined)[];
+  readonly masks: readonly (RowMask | undefined)[];
   readonly format: 'text' | 'binary';
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
 }
 
+/** The mask of one column. */
+export interface RowMask {
+  readonly cell: CellMask;
+  /** How much of the bytes that one row may have for masks a byte of this column takes: 0 where the mask does not look at it. */
+  readonly weight: number;
+}
+
+/** What masks look at in one row, in bytes: others wait meanwhile. Detectors take some 40 ms for them. */
+const MAX_LOOKED_BYTES = 1024 * 1024;
+const TOO_LONG = Unmasked.because('the values that masks read in one row of it are too long (1 MiB together)');
+
 /** The editor of rows; undefined where no column has a mask. */
-export function rowEditor(options: RowOptions): PacketEditor | undefined {
+export function rowEditor(options: RowOptions): RowEditor | undefined {
   const { masks, format } = options;
   const places = masks.flatMap((mask, at) => (mask ? [at] : []));
   if (places.length === 0) return undefined;
-  const row = format === 'text' ? textRow(options) : binaryRow(options);
-  return { nullable: new Set(places), row };
+  const cells = new Cells(options);
+  const row = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
+  return {
+    nullable: new Set(places),
+    row,
+    get unreadable() {
+      return cells.unreadable;
+    },
+  };
 }
 
-function textRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
+export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'row'> {
+  /** Some values were of no form that their mask reads, or it has none for their type, and became NULL. */
+  readonly unreadable: boolean;
+}
+
+/** The values of one result. */
+class Cells {
+  readonly #columns: readonly MySqlColumn[];
+  readonly #masks: RowOptions['masks'];
+  /** Bytes that masks have looked at in this row. */
+  #looked = 0;
+  unreadable = false;
+
+  constructor({ columns, masks }: RowOptions) {
+    this.#columns = columns;
+    this.#masks = masks;
+  }
+
+  begin(): void {
+    this.#looked = 0;
+  }
+
+  /** Undefined: it may stay. What is no value of the column's type is NULL. */
+  text(index: number, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
+    const mask = this.#masks[index];
+    if (!mask) return undefined;
+    this.#looked += mask.weight * (end - start);
+    if (this.#looked > MAX_LOOKED_BYTES) throw TOO_LONG;
+    const before = unreadableValues();
+    const made = mask.cell(bytes, start, end);
+    if (unreadableValues() > before) this.unreadable = true;
+    if (!made) return made;
+    const column = this.#columns[index] as MySqlColumn;
+    if (fits(column, made.toString('latin1'))) return conformed(column, made);
+    this.unreadable = true;
+    return null;
+  }
+
+  binary(index: number, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
+    if (!this.#masks[index]) return undefined;
+    const column = this.#columns[index] as MySqlColumn;
+    const text = textOf(column, bytes, start, end);
+    const made = text && this.text(index, text, 0, text.length);
+    if (text && !made) return made;
+    const written = made && bytesOf(column, made);
+    if (!written) this.unreadable = true;
+    return written ?? null;
+  }
+}
+
+function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
   return (payload) => {
+    cells.begin();
     const parts: Buffer[] = [];
     let masked = 0;
     let at = 0;
     let kept = 0;
-    for (const [index, column] of columns.entries()) {
+    for (const index of columns.keys()) {
       const isNull = payload[at] === NULL;
       const start = isNull ? at + 1 : startOf(payload, at);
       const end = isNull ? start : endOf(payload, at, start);
-      const mask = masks[index];
-      const made = mask && !isNull ? maskedText(column, mask, payload, start, end) : undefined;
+      const made = isNull ? undefined : cells.text(index, payload, start, end);
       if (made !== undefined) {
         parts.push(payload.subarray(kept, at), made === null ? NULL_BYTE : counted(made));
         kept = end;
@@ -57,10 +125,11 @@ function textRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
 const NULL_BYTE = Buffer.from([NULL]);
 
 /** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
-function binaryRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
+function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
   const bitmap = 1 + Math.floor((columns.length + 9) / 8);
   return (payload) => {
     if (payload.length < bitmap || payload[0] !== 0) throw new Unmasked(BROKEN);
+    cells.begin();
     const head = Buffer.from(payload.subarray(0, bitmap));
     const parts: Buffer[] = [head];
     let masked = 0;
@@ -74,8 +143,7 @@ function binaryRow({ columns, masks, count }: RowOptions): PacketEditor['row'] {
       const start = valueStart(payload, at, layout);
       const end = typeof layout === 'number' ? start + layout : endOf(payload, at, start);
       if (end > payload.length) throw new Unmasked(BROKEN);
-      const mask = masks[index];
-      const made = mask ? maskedBinary(column, mask, payload, start, end) : undefined;
+      const made = cells.binary(index, payload, start, end);
       if (made !== undefined) {
         parts.push(payload.subarray(kept, at));
         if (made === null) head[place] = (head[place] as number) | (1 << (bit & 7));
@@ -122,7 +190,7 @@ function lengthAt(payload: Buffer, at: number, size: number): number {
 }
 
 /** A value with its length in front. */
-function counted(value: Buffer): Buffer {
+export function counted(value: Buffer): Buffer {
   const { length } = value;
   if (length < NULL) return Buffer.concat([Buffer.from([length]), value]);
   const size = SIZES.find((bytes) => length < 2 ** (8 * bytes)) as number;
@@ -131,30 +199,4 @@ function counted(value: Buffer): Buffer {
   if (size === 8) head.writeBigUInt64LE(BigInt(length), 1);
   else head.writeUIntLE(length, 1, size);
   return Buffer.concat([head, value]);
-}
-
-/** Undefined: it may stay. What is no value of the column's type is NULL. */
-function maskedText(
-  column: MySqlColumn,
-  mask: CellMask,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): Buffer | null | undefined {
-  const made = mask(bytes, start, end);
-  if (!made) return made;
-  return fits(column, made.toString('latin1')) ? conformed(column, made) : null;
-}
-
-function maskedBinary(
-  column: MySqlColumn,
-  mask: CellMask,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): Buffer | null | undefined {
-  const text = textOf(column, bytes, start, end);
-  if (!text) return null;
-  const made = maskedText(column, mask, text, 0, text.length);
-  return made ? (bytesOf(column, made) ?? null) : made;
 }

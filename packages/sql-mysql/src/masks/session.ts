@@ -2,10 +2,11 @@
  * What masks follow of one session: what its names and variables stand for, as far as the target has confirmed it. Owns: when an effect
  * of a statement counts. Does not: what the effects are (lineage), nor what becomes of rows (editors.ts).
  */
-import type { MaskPlan, MaskPlanner, NotFollowed } from '@sluice/analysis';
+import type { HiddenWords, MaskPlan, MaskPlanner, NotFollowed } from '@sluice/analysis';
 import {
   type AppliedMask,
   type Facts,
+  type MaskedPackets,
   type MySqlDialect,
   type PacketMasking,
   type SqlCommand,
@@ -25,12 +26,14 @@ import {
 import { Unread } from '../lexer.js';
 import { readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
+import { Backend, type Pooled, type Unfit } from './backend.js';
 import type { TargetCatalog } from './catalogs.js';
 import { maskedColumns } from './columns.js';
 import { type Rules, resultEditor } from './editors.js';
 import { withoutValues } from './errors.js';
-import { hiddenAhead, hiddenColumn, refusalOf } from './hidden.js';
+import { UNREADABLE, announcement, hiddenAhead, hiddenColumn, isNotFollowed, refusalOf } from './hidden.js';
 import { isHit, touches, touchesTable, unknownUse, useOf } from './use.js';
+import { showsWarnings, withWarnings } from './warnings.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
@@ -41,6 +44,8 @@ const MAX_OPEN_PLANS = 1_000;
 export interface MaskListener {
   /** Patterns of rules that no column fits. */
   readonly onUnmatched: (patterns: readonly string[]) => void;
+  /** The target does not do for masks. */
+  readonly onUnfit: (unfit: Unfit) => void;
   /** So many cells were given another value. */
   readonly count: (cells: number) => void;
 }
@@ -51,17 +56,35 @@ interface OpenPlan {
   readonly effects: readonly Effect[];
 }
 
-export class MySqlMaskSession implements MaskPlanner {
+/** What is fixed for a session. */
+export interface MaskSettings {
+  /** For pseudonyms. */
+  readonly key: Uint8Array;
+  readonly pooled: Pooled;
+}
+
+export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   readonly #catalog: TargetCatalog;
   readonly #key: Uint8Array;
   readonly #told: MaskListener;
+  readonly #backend: Backend;
   #session: Session = newSession();
   #open: OpenPlan[] = [];
+  /** What the gateway itself has to say of the last statement that has warnings. */
+  #warnings: readonly HiddenWords[] = [];
 
-  constructor(catalog: TargetCatalog, key: Uint8Array, told: MaskListener) {
+  constructor(catalog: TargetCatalog, { key, pooled }: MaskSettings, told: MaskListener) {
     this.#catalog = catalog;
     this.#key = key;
+    this.#backend = new Backend(pooled);
     this.#told = told;
+  }
+
+  met(greeted: number, found: string | null): string | undefined {
+    const unfit = this.#backend.met(greeted, found);
+    if (!unfit) return undefined;
+    this.#told.onUnfit(unfit);
+    return `${unfit.message} ${unfit.hint}`;
   }
 
   /** A statement that is prepared shows nothing, and its names are looked up again when it is run. */
@@ -73,6 +96,7 @@ export class MySqlMaskSession implements MaskPlanner {
   reset(): void {
     this.#session = newSession();
     this.#open = [];
+    this.#warnings = [];
   }
 
   /** At once while the catalog is fresh. Rejects when it cannot be read. */
@@ -99,13 +123,25 @@ export class MySqlMaskSession implements MaskPlanner {
     const dialect = dialectOf(command);
     const session = this.#sessionFor(command, dialect);
     const lineage = follow(catalog, session, command.text, dialect);
-    const rules: Rules = { catalog, masked, masks, key: this.#key, session, count: this.#told.count };
+    const told: HiddenWords[] = [];
+    const rules: Rules = {
+      catalog,
+      masked,
+      masks,
+      key: this.#key,
+      session,
+      count: this.#told.count,
+      announce: (columns) => told.push(announcement(columns)),
+      announceUnreadable: () => told.push(UNREADABLE),
+    };
     const { use, compared } = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
-    const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, catalog, facts);
-    const refusal = wish === 'refuse' && hidden.length > 0 ? refusalOf(hidden) : this.#refusal(lineage, rules);
+    const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
+    const notFollowed = hidden.filter(isNotFollowed);
+    const refusal =
+      wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, rules);
     if (!refusal) this.#opened(command, lineage);
     return {
-      packets: this.#packets(command, facts, lineage, rules),
+      packets: this.#packets(command, facts, lineage, rules, told),
       use,
       compared,
       hidden,
@@ -152,20 +188,40 @@ export class MySqlMaskSession implements MaskPlanner {
     change(own.effects);
   }
 
-  #packets({ id }: SqlCommand, facts: Facts, lineage: StatementLineage | undefined, rules: Rules): PacketMasking {
+  #packets(
+    { id, text }: SqlCommand,
+    facts: Facts,
+    lineage: StatementLineage | undefined,
+    rules: Rules,
+    told: readonly HiddenWords[],
+  ): PacketMasking {
     const { masked, catalog } = rules;
+    const shows = showsWarnings(text);
+    // What shows the warnings of another statement leaves them as they are.
+    const isOver = (): void => {
+      if (shows === 'nothing') this.#warnings = told;
+    };
     const isSecret = masked.size > 0 && (!lineage || touches(lineage, masked, catalog) || touchesTable(facts, masked));
     const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
     const hides = isSecret || (masked.size > 0 && runsCode);
     return {
-      rows: (_result, columns, format) => this.#sure(() => resultEditor(rules, lineage, columns, format)),
+      rows: (_result, columns, format) =>
+        this.#sure(() => {
+          const editor = resultEditor(rules, lineage, columns, format);
+          return shows === 'all' ? withWarnings(editor, this.#warnings, columns, format) : editor;
+        }),
+      get warnings() {
+        return shows === 'nothing' ? told.length : 0;
+      },
       error: (payload) => {
+        isOver();
         this.#answered(id, (effects) => {
           this.#session = maybeAfter(this.#session, effects);
         });
         return hides ? withoutValues(payload, runsCode) : payload;
       },
       completed: () => {
+        isOver();
         if (defines(facts)) this.#catalog.changed();
         this.#answered(id, (effects) => {
           this.#session = afterEffects(this.#session, effects);
@@ -190,8 +246,12 @@ const isReported = ({ type, ...target }: Target): boolean =>
 
 const LOST: Effect = { type: 'code', reason: 'runs after a statement that was not followed' };
 
-const hiddenColumns = (lineage: StatementLineage | undefined, catalog: Catalog, facts: Facts): MaskPlan['hidden'] =>
-  lineage ? hiddenAhead(lineage, catalog, facts) : [hiddenColumn('', 'is too long to be followed')];
+const hiddenColumns = (
+  lineage: StatementLineage | undefined,
+  { catalog, masked }: Rules,
+  facts: Facts,
+): MaskPlan['hidden'] =>
+  lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', 'is too long to be followed')];
 
 /** Undefined: nothing is known of the text. */
 function follow(catalog: Catalog, session: Session, text: string, dialect: MySqlDialect): StatementLineage | undefined {
@@ -214,6 +274,7 @@ const NOTHING_SAID: StatementLineage = {
   predicates: [],
   conditionsOnUnknown: [],
   flows: [],
+  rows: [],
   effects: [],
 };
 

@@ -2,11 +2,14 @@
 import type { MaskPlan } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { TargetCatalog } from './catalogs.js';
+import type { Unfit } from './backend.js';
 import { type MaskListener, MySqlMaskSession } from './session.js';
 
 /** What masks need to know of a connection. */
 export interface MySqlMaskedConnection {
   readonly name: string;
+  /** What the configuration says of a pooler before the server; by transaction there is none for MySQL. */
+  readonly pooled: 'session' | 'transaction' | undefined;
   /** Opens a connection of the gateway's own to the target. */
   open(): Promise<Lookup>;
 }
@@ -15,6 +18,8 @@ export interface MySqlMaskedConnection {
 export interface MySqlOutside {
   /** Told of a column that a mask names and the target does not have, once. */
   missing(connection: string, column: string): void;
+  /** Told why sessions of a connection are refused, once. */
+  unfit(connection: string, unfit: Unfit): void;
   /** Told how many cells were given another value. */
   count(cells: number): void;
 }
@@ -38,6 +43,7 @@ export class MySqlMaskTargets {
     const { name } = connection;
     return this.#sessionOf(connection, {
       onUnmatched: (patterns) => this.#unmatched(name, patterns),
+      onUnfit: (unfit) => this.#unfit(name, unfit),
       count: (cells) => this.#outside.count(cells),
     });
   }
@@ -66,10 +72,18 @@ export class MySqlMaskTargets {
     for (const catalog of [...this.#catalogs.values(), ...this.#retired]) catalog.close();
   }
 
-  #sessionOf({ name, open }: MySqlMaskedConnection, told: MaskListener): MySqlMaskSession {
+  #sessionOf({ name, pooled, open }: MySqlMaskedConnection, told: MaskListener): MySqlMaskSession {
     let catalog = this.#catalogs.get(name);
     if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
-    return new MySqlMaskSession(catalog, this.#key, told);
+    const settings = { key: this.#key, pooled: pooled === 'session' ? pooled : undefined };
+    return new MySqlMaskSession(catalog, settings, told);
+  }
+
+  #unfit(connection: string, unfit: Unfit): void {
+    const key = `${connection} ${unfit.message}`;
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.#outside.unfit(connection, unfit);
   }
 
   #unmatched(connection: string, patterns: readonly string[]): void {
@@ -82,4 +96,4 @@ export class MySqlMaskTargets {
   }
 }
 
-const NOBODY: MaskListener = { onUnmatched: () => undefined, count: () => undefined };
+const NOBODY: MaskListener = { onUnmatched: () => undefined, onUnfit: () => undefined, count: () => undefined };

@@ -3,8 +3,7 @@ import type { Facts, MaskedUse } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { StatementLineage, Value } from '../lineage/index.js';
-import type { MaskedColumns } from './columns.js';
-import { isStale } from './editors.js';
+import { type MaskedColumns, isStale } from './columns.js';
 
 export interface Use {
   readonly use: MaskedUse;
@@ -28,9 +27,9 @@ const isSecret = (value: Value, masked: MaskedColumns, catalog: Catalog): boolea
 
 /** It looks at something masked, or nobody knows what it looks at. */
 export function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
-  const { outputs, each, predicates, conditionsOnUnknown, flows, unknown } = lineage;
+  const { outputs, each, predicates, conditionsOnUnknown, flows, rows, unknown } = lineage;
   if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
-  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value)];
+  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value), ...rows];
   return (
     values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column))
   );

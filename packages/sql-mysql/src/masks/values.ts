@@ -80,11 +80,15 @@ const OIDS: ReadonlyMap<number, number> = new Map([
 
 /** Character sets in which ASCII is what it is: utf8mb3, utf8mb4, latin1, ascii. By the numbers of their collations. */
 function isReadable(charset: number): boolean {
-  if (charset === BINARY_CHARSET) return false;
-  const isUtf8 =
-    (charset >= 192 && charset <= 247) || charset === 33 || charset === 83 || charset === 45 || charset === 46;
-  return isUtf8 || LATIN.has(charset) || (charset >= 255 && charset <= 323) || (charset >= 2048 && charset < 2560);
+  return charset !== BINARY_CHARSET && (isUtf8(charset) || LATIN.has(charset));
 }
+
+/** By the number of a collation. */
+export function isUtf8(charset: number): boolean {
+  const isOld = (charset >= 192 && charset <= 247) || UTF8.has(charset);
+  return isOld || (charset >= 255 && charset <= 323) || (charset >= 2048 && charset < 2560);
+}
+const UTF8: ReadonlySet<number> = new Set([33, 45, 46, 83]);
 const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94]);
 
 /** A mask as the server writes values of the column: with as many digits behind the point. */

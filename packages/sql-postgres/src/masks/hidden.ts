@@ -6,8 +6,15 @@
 import { hash } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.js';
 import { type Output, reasonOfPhrase } from '../lineage/index.js';
-import type { HiddenColumn } from '@sluice/analysis';
-import type { HiddenColumns, HiddenCounts, HiddenReason } from '@sluice/contract';
+import {
+  type HiddenColumn,
+  type HiddenHints,
+  type HiddenWords,
+  announcementOf,
+  hiddenCountsOf,
+  hiddenRefusalOf,
+} from '@sluice/analysis';
+import type { HiddenColumns } from '@sluice/contract';
 import { type ColumnMask, isMaskable, isMarkable } from '@sluice/masking';
 import { isStale } from './columns.js';
 import { hidesPart } from './parts.js';
@@ -45,54 +52,12 @@ const COMPUTED = {
 } as const;
 const UNMASKABLE = { reason: 'type', why: 'shows a masked column of a type that has no mask' } as const;
 
-/** Sentences for the client. */
-export interface Words {
-  readonly message: string;
-  readonly detail: string;
-  readonly hint: string;
-}
+export const announcement = (columns: readonly HiddenColumn[]): HiddenWords => announcementOf(columns, HINTS);
 
-/** What is said with a result in which some columns are NULL. */
-export const announcement = (columns: readonly HiddenColumn[]): Words => ({
-  message: `NULL stands in for the values of ${listed(columns)}, because they come from masked columns or may do so.`,
-  detail: reasons(columns),
-  hint: hints(columns),
-});
+export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, 'detail'> =>
+  hiddenRefusalOf(columns, HINTS);
 
-/** What is said in place of a result in which some columns would be NULL. */
-export const refusalOf = (columns: readonly HiddenColumn[]): Omit<Words, 'detail'> => ({
-  message: `This was not run, because NULL would stand in for the values of ${listed(columns)}. ${reasons(columns)}`,
-  hint: hints(columns),
-});
-
-function reasons(columns: readonly HiddenColumn[]): string {
-  const names = Map.groupBy(columns, ({ why }) => why);
-  const lines = [...names].map(([why, of]) => {
-    const about = names.size === 1 ? '' : `${listed(of)}: `;
-    return `${about}${about === '' ? 'The' : 'the'} statement ${why.slice(0, MAX_PHRASE_CHARACTERS)}.`;
-  });
-  return lines.slice(0, MAX_REASONS).join(' ');
-}
-
-const hints = (columns: readonly HiddenColumn[]): string =>
-  [...new Set(columns.map(({ reason }) => HINTS[reason]))].join(' ');
-
-function listed(columns: readonly HiddenColumn[]): string {
-  const names = [...new Set(columns.map(({ name }) => name))];
-  if (names.includes('')) return 'its result';
-  const shown = names.slice(0, MAX_NAMES).map((name) => `"${name.slice(0, MAX_NAME_CHARACTERS)}"`);
-  const more = names.length > MAX_NAMES ? [`${names.length - MAX_NAMES} more`] : [];
-  const all = [...shown, ...more];
-  const last = all.pop() ?? '';
-  return `${names.length === 1 ? 'column' : 'columns'} ${all.length === 0 ? last : `${all.join(', ')} and ${last}`}`;
-}
-
-const MAX_NAMES = 5;
-const MAX_REASONS = 5;
-const MAX_NAME_CHARACTERS = 63;
-const MAX_PHRASE_CHARACTERS = 300;
-
-const HINTS: Readonly<Record<HiddenReason, string>> = {
+const HINTS: HiddenHints = {
   unread_code:
     'Select the columns themselves and compute in your program. A function in LANGUAGE sql is read, and so is a view.',
   after_code:
@@ -109,7 +74,7 @@ const HINTS: Readonly<Record<HiddenReason, string>> = {
   type: 'An administrator who wants NULL there can say so: with: "null".',
 };
 
-const UNREADABLE: Words = {
+const UNREADABLE: HiddenWords = {
   message: 'NULL stands in for some of these masked values, because they are of no form that their mask reads.',
   detail: 'It reads what the server writes by its own settings, dates in ISO style and intervals in that of postgres.',
   hint: HINTS.malformed,
@@ -126,7 +91,7 @@ export class Announcer {
 
   /** Where the client was told the same of a statement of this shape there is no notice. */
   tell(text: string, hidden: readonly HiddenColumn[]): HiddenColumns {
-    return this.#once(text, { columns: countsOf(hidden), notice: announcement(hidden) });
+    return this.#once(text, { columns: hiddenCountsOf(hidden), notice: announcement(hidden) });
   }
 
   /** Of single values in a result, whichever they were. */
@@ -146,12 +111,6 @@ export class Announcer {
     this.#told.add(key);
     return { columns, notice };
   }
-}
-
-function countsOf(hidden: readonly HiddenColumn[]): HiddenCounts {
-  const counts: Partial<Record<HiddenReason, number>> = {};
-  for (const { reason } of hidden) counts[reason] = (counts[reason] ?? 0) + 1;
-  return counts;
 }
 
 /**
