@@ -250,7 +250,7 @@ function columnDef(analysis: Analysis, fields: Fields): Column {
   const given = constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT');
   const value = {
     ...(given ? defaultOf(analysis, given['raw_expr']) : untyped),
-    ...(tag !== undefined && { type: tag }),
+    ...(tag !== undefined && { type: tag, stored: true as const }),
   };
   return {
     name: text(fields, 'colname'),
@@ -270,11 +270,16 @@ function like(analysis: Analysis, relation: Fields): Column[] {
   return columns.map(({ name, value }) => ({
     name,
     // A generated column is generated in the copy as well.
-    value: value.kind === 'direct' ? { ...EMPTY, ...(value.type !== undefined && { type: value.type }) } : value,
+    value: value.kind === 'direct' ? emptied(value) : value,
   }));
 }
 
 const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
+const emptied = ({ type, stored }: Value): Value => ({
+  ...EMPTY,
+  ...(type !== undefined && { type }),
+  ...(stored && { stored }),
+});
 
 /** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
 function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {

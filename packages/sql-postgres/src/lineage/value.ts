@@ -51,6 +51,8 @@ export type Parts = {
   readonly size: number;
   /** It is an array of SQL, or the text of one. */
   readonly isArray: boolean;
+  /** The null of JSON may stand in its place, which is no NULL of SQL. */
+  readonly mayBeNull?: true;
 } & (
   | { readonly of: 'value'; readonly value: Value }
   /** No two keys are equal. */
