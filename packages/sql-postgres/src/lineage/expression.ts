@@ -141,7 +141,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     // The first is always worked out.
     const before = analysis.failures;
     const values = [first, ...expressions(analysis, scope, others)];
-    const whole = coalesced(analysis, values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
+    const whole =
+      coalesced(analysis, values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
     mayLeaveOut(analysis, whole, whole, before);
     return whole;
   },

@@ -173,11 +173,7 @@ const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
  *
  * @param nodes the arguments
  */
-export function coalesced(
-  analysis: Analysis,
-  values: readonly Value[],
-  nodes: readonly unknown[],
-): Value | undefined {
+export function coalesced(analysis: Analysis, values: readonly Value[], nodes: readonly unknown[]): Value | undefined {
   const index = values.findIndex(({ parts }) => parts !== undefined);
   const one = values[index];
   if (!one?.parts) return undefined;

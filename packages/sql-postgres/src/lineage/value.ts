@@ -160,6 +160,14 @@ export function withoutParts(value: Value): Value {
   return whole;
 }
 
+/** The value as a whole, without the fields of rows either, whose names may be others by now. */
+export function withoutFields(value: Value): Value {
+  const { row: _, element: __, ...whole } = withoutParts(value);
+  return whole;
+}
+
+export const hasFields = ({ row, element, parts }: Value): boolean => Boolean(row ?? element ?? parts);
+
 /** Whether two values say the same, for finding fixpoints. */
 export function same(one: Value, other: Value): boolean {
   return (
