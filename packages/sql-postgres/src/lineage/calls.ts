@@ -181,7 +181,7 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
   if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));
-  const changed = changedByCall(one);
+  const changed = changedByCall(analysis, one);
   if (changed) return changed;
   const aggregate = found.some(({ kind }) => kind === 'a');
   const all = [...one.args, ...one.others];

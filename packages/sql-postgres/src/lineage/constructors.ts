@@ -79,7 +79,7 @@ function pairOf(analysis: Analysis, scope: Scope, fields: unknown): Item & { key
   const { key, value } = isFields(fields) ? fields : {};
   const found = nodeOf(value);
   const item = itemOf(analysis, scope, found?.kind === 'JsonValueExpr' ? found.fields : value);
-  return { ...item, key: expression(analysis, scope, key), name: keyOf(key) };
+  return { ...item, key: expression(analysis, scope, key), name: keyOf(analysis, key) };
 }
 
 /** What decides whether a value is NULL: of a document that is put together, what decides whether there is one. */

@@ -8,7 +8,16 @@ import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
+import {
+  type Column,
+  NOTHING,
+  type Value,
+  computed,
+  hasFields,
+  isNothing,
+  withUnknown,
+  withoutFields,
+} from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[], unlessThere = false): void {
@@ -99,7 +108,17 @@ export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
     else if (!HARMLESS.has(subtype)) unknown = 'reads a temporary table that was altered';
   }
   analysis.effects.push({ type: 'relation', relation: { ...own, columns, ...(unknown !== undefined && { unknown }) } });
+  forgetFields(analysis, own);
   return [];
+}
+
+/** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
+function forgetFields({ session, effects }: Analysis, own: TemporaryRelation): void {
+  for (const relation of session.overlay.relations.values()) {
+    if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
+    const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
+    effects.push({ type: 'relation', relation: { ...relation, columns } });
+  }
 }
 
 const HARMLESS: ReadonlySet<string> = new Set([
@@ -128,6 +147,7 @@ export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
     const from = text(fields, 'subname');
     const columns = own.columns.map((column) => (column.name === from ? { ...column, name: to } : column));
     analysis.effects.push({ type: 'relation', relation: { ...own, columns } });
+    forgetFields(analysis, own);
   } else if (['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_SEQUENCE'].includes(String(renameType))) {
     analysis.effects.push({ type: 'drop relation', name: own.name });
     analysis.effects.push({ type: 'relation', relation: { ...own, name: to } });
@@ -207,7 +227,8 @@ function create(analysis: Analysis, relation: Fields, made: Made): void {
   // The one that is there stays as it is.
   if (unlessThere && analysis.session.overlay.relations.has(name)) return;
   const dropOnCommit = onCommit === 'ONCOMMIT_DROP';
-  analysis.effects.push({ type: 'relation', relation: { ...rest, name, dropOnCommit, view } });
+  const { version } = analysis.catalog;
+  analysis.effects.push({ type: 'relation', relation: { ...rest, name, dropOnCommit, view, version } });
 }
 
 /** One that nobody else sees until the transaction has ended, when the catalog has it. */
@@ -219,7 +240,8 @@ function createPermanent(analysis: Analysis, relation: Fields, made: Made): void
   else if (!isNew(analysis, name)) analysis.effects.push({ type: 'defined', names: [name] });
   else {
     const more = { ...(unknown !== undefined && { unknown }), ...(sequence && { sequence }) };
-    const own = { name, columns, view, dropOnCommit: true, permanent: schema, ...more };
+    const { version } = analysis.catalog;
+    const own = { name, columns, view, dropOnCommit: true, permanent: schema, version, ...more };
     analysis.effects.push({ type: 'relation', relation: own });
   }
 }
@@ -250,7 +272,7 @@ function columnDef(analysis: Analysis, fields: Fields): Column {
   const given = constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT');
   const value = {
     ...(given ? defaultOf(analysis, given['raw_expr']) : untyped),
-    ...(tag !== undefined && { type: tag }),
+    ...(tag !== undefined && { type: tag, stored: true as const }),
   };
   return {
     name: text(fields, 'colname'),
@@ -270,11 +292,16 @@ function like(analysis: Analysis, relation: Fields): Column[] {
   return columns.map(({ name, value }) => ({
     name,
     // A generated column is generated in the copy as well.
-    value: value.kind === 'direct' ? { ...EMPTY, ...(value.type !== undefined && { type: value.type }) } : value,
+    value: value.kind === 'direct' ? emptied(value) : value,
   }));
 }
 
 const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
+const emptied = ({ type, stored }: Value): Value => ({
+  ...EMPTY,
+  ...(type !== undefined && { type }),
+  ...(stored && { stored }),
+});
 
 /** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
 function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {

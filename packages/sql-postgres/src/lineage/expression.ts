@@ -109,7 +109,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   A_Expr: (analysis, scope, fields) => {
     const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
     const name = strings(fields['name']);
-    const part = fields['kind'] === 'AEXPR_OP' ? operated(name.at(-1) ?? '', operands, fields['rexpr']) : undefined;
+    const part =
+      fields['kind'] === 'AEXPR_OP' ? operated(analysis, name.at(-1) ?? '', operands, fields['rexpr']) : undefined;
     if (part) return withUnknown(part, operatorReason(analysis, name));
     const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
     const plain = plainTag(analysis, operands);
@@ -140,7 +141,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     // The first is always worked out.
     const before = analysis.failures;
     const values = [first, ...expressions(analysis, scope, others)];
-    const whole = coalesced(values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
+    const whole =
+      coalesced(analysis, values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
     mayLeaveOut(analysis, whole, whole, before);
     return whole;
   },
@@ -308,7 +310,7 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
     case 'A_Indices': {
       const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
       const slice = node.fields['is_slice'] === true;
-      const found = slice ? undefined : subscripted(value, node.fields['uidx']);
+      const found = slice ? undefined : subscripted(analysis, value, node.fields['uidx']);
       if (found) return found;
       const part = slice ? value : elementOf(analysis, value);
       return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type) });

@@ -40,10 +40,9 @@ export function chosen(analysis: Analysis, call: Call, candidates: readonly Rout
   );
   // One that takes any number of arguments, or that is a procedure, competes in ways of its own.
   if (fitting.some(({ variadic: takesMore, kind }) => takesMore || kind === 'p')) return undefined;
-  const exact = fitting.find(
-    ({ inputs }) => inputs.length === types.length && inputs.every((one, at) => one === types[at]),
-  );
-  if (exact) return exact;
+  // Of two that take just these types, one may come first in the path although its last arguments are left to their defaults.
+  const [exact, ...alike] = fitting.filter(({ inputs }) => types.every((type, at) => type === inputs[at]));
+  if (exact) return alike.length === 0 ? exact : undefined;
   // `f(x)` may be a cast to the type f.
   const [plain = '', schema] = call.name.toReversed();
   const schemas = schema === undefined ? analysis.path : [schema];

@@ -4,6 +4,7 @@
  */
 import { isFields, nodeOf, nodesOf } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
+import type { Analysis } from './analysis.js';
 import type { Call } from './calls.js';
 import {
   DOCUMENTS,
@@ -21,16 +22,16 @@ import {
 import { type Column, NOTHING, type Parts, type Value, computed, reasonOf, withUnknown } from './value.js';
 
 /** A change or a part of a document whose parts are known, by a built-in function; undefined where it is not known which. */
-export function changedByCall(call: Call): Value | undefined {
+export function changedByCall(analysis: Analysis, call: Call): Value | undefined {
   const { name, args, nodes, variadic } = call;
   const [target] = args;
   if (variadic || !target || documentOf(target) === undefined) return undefined;
   switch (name.at(-1)) {
     case 'jsonb_set':
-      return set(call);
+      return set(analysis, call);
     case 'json_extract_path':
     case 'jsonb_extract_path': {
-      const path = nodes.slice(1).map(keyOf);
+      const path = nodes.slice(1).map((node) => keyOf(analysis, node));
       return path.every((key) => key !== undefined) ? within(target, path, target.type ?? JSON_TYPE) : undefined;
     }
     default:
@@ -39,8 +40,8 @@ export function changedByCall(call: Call): Value | undefined {
 }
 
 /** jsonb_set along keys of objects; where anything is NULL, so is the result. */
-function set({ args: [target, path, given, ...others], nodes }: Call): Value | undefined {
-  const keys = pathOf(nodes[1]);
+function set(analysis: Analysis, { args: [target, path, given, ...others], nodes }: Call): Value | undefined {
+  const keys = pathOf(analysis, nodes[1]);
   if (!target || !path || !given || !keys || others.length > (isTrue(nodes[3]) ? 1 : 0)) return undefined;
   const changed = withField(target, keys, given);
   return (
@@ -78,32 +79,37 @@ const framed = (shape: Shape, frame: ReadonlySet<BaseColumn>): Parts | undefined
  *
  * @param left a document
  */
-export function operated(name: string, [left, right]: readonly Value[], rexpr: unknown): Value | undefined {
+export function operated(
+  analysis: Analysis,
+  name: string,
+  [left, right]: readonly Value[],
+  rexpr: unknown,
+): Value | undefined {
   const type = left?.type ?? 0;
   if (!left?.parts || !right || !DOCUMENTS.has(type)) return undefined;
   switch (name) {
     case '->':
     case '->>': {
-      const key = stepOf(rexpr);
+      const key = stepOf(analysis, rexpr);
       return key && within(left, [key], name === '->' ? type : TEXT_TYPE);
     }
     case '#>':
     case '#>>': {
-      const path = pathOf(rexpr);
+      const path = pathOf(analysis, rexpr);
       return path && within(left, path, name === '#>' ? type : TEXT_TYPE);
     }
     case '||':
       return type === JSONB_TYPE ? joined(left, right) : undefined;
     case '-':
-      return type === JSONB_TYPE ? without(left, keyOf(rexpr)) : undefined;
+      return type === JSONB_TYPE ? without(left, keyOf(analysis, rexpr)) : undefined;
     default:
       return undefined;
   }
 }
 
 /** A subscript of a jsonb: `document['key']`. */
-export function subscripted(value: Value, node: unknown): Value | undefined {
-  const key = value.type === JSONB_TYPE && value.parts ? stepOf(node) : undefined;
+export function subscripted(analysis: Analysis, value: Value, node: unknown): Value | undefined {
+  const key = value.type === JSONB_TYPE && value.parts ? stepOf(analysis, node) : undefined;
   return key && within(value, [key], JSONB_TYPE);
 }
 
@@ -130,7 +136,7 @@ function within(value: Value, path: readonly (string | Step | undefined)[], type
   const deciding = frame.size === 0 ? [] : [{ ...NOTHING, sources: frame }];
   const whole = computed([found, ...deciding], 'derived', type);
   if (!parts || (type === TEXT_TYPE && parts.of === 'value')) return whole;
-  return { ...whole, parts: { ...parts, frame, isArray: false } };
+  return { ...whole, parts: { ...parts, frame, isArray: false, mayBeNull: true } };
 }
 
 /** The part at a step; undefined where it is not known, or there is none: that is NULL, but for a mistake of ours. */
@@ -149,10 +155,11 @@ function partAt(parts: Parts, { key, place }: Step): Value | undefined {
   }
 }
 
-/** `||`: the fields of both objects, those of the second where both have one. */
+/** `||`: the fields of both objects, those of the second where both have one. With a null that is JSON both go into an array. */
 function joined(left: Value, right: Value): Value | undefined {
   const [one, other] = [documentOf(left), documentOf(right)];
   if (one?.of !== 'object' || other?.of !== 'object' || !DOCUMENTS.has(right.type ?? 0)) return undefined;
+  if (one.mayBeNull || other.mayBeNull) return undefined;
   const fields = other.fields.reduce<readonly Column[]>(
     (all, { name, value }) =>
       withOne(
@@ -176,21 +183,21 @@ function without(value: Value, key: string | undefined): Value | undefined {
 }
 
 /** What stands behind `->`: a number is a place, a text a key. */
-function stepOf(node: unknown): Step | undefined {
+function stepOf(analysis: Analysis, node: unknown): Step | undefined {
   const place = integerOf(node);
   if (place !== undefined) return { place };
-  const key = literal(node);
+  const key = literal(analysis, node);
   return key === undefined ? undefined : { key };
 }
 
 /** A path as `{a,b}`, or as an array of constants. */
-function pathOf(value: unknown): string[] | undefined {
+function pathOf(analysis: Analysis, value: unknown): string[] | undefined {
   const node = nodeOf(value);
   if (node?.kind === 'A_ArrayExpr') {
-    const keys = nodesOf(node.fields['elements']).map(({ kind, fields }) => keyOf({ [kind]: fields }));
+    const keys = nodesOf(node.fields['elements']).map(({ kind, fields }) => keyOf(analysis, { [kind]: fields }));
     return keys.every((key) => key !== undefined) ? keys : undefined;
   }
-  const inner = /^\{([\w-]+(?:,[\w-]+)*)\}$/.exec(literal(value) ?? '')?.[1];
+  const inner = /^\{([\w-]+(?:,[\w-]+)*)\}$/.exec(literal(analysis, value) ?? '')?.[1];
   return inner?.split(',');
 }
 

@@ -3,9 +3,10 @@
  * there are, and those that functions build. Does not own: reading and changing parts (`part-access.ts`); SQL/JSON
  * (`constructors.ts`); what a value comes from as a whole (`calls.ts`, `expression.ts`), which holds where nothing is said here.
  */
-import { isFields, nodeOf, strings, text } from '../ast.js';
+import { isFields, nodeOf, text } from '../ast.js';
 import { type Analysis, listOf } from './analysis.js';
 import type { Call } from './calls.js';
+import { findType } from './types.js';
 import { type Column, NOTHING, type Parts, type Value, computed, isNothing } from './value.js';
 
 export const JSON_TYPE = 114;
@@ -105,10 +106,10 @@ export function partsOfCall(analysis: Analysis, call: Call): Parts | undefined {
 }
 
 /** json_build_object: keys and values by turns. */
-function built(_: Analysis, { args, nodes }: Call): Parts | undefined {
+function built(analysis: Analysis, { args, nodes }: Call): Parts | undefined {
   const fields: Column[] = [];
   for (let at = 0; at + 1 < args.length; at += 2) {
-    const name = keyOf(nodes[at]);
+    const name = keyOf(analysis, nodes[at]);
     if (name === undefined) return undefined;
     fields.push({ name, value: args[at + 1] as Value });
   }
@@ -172,15 +173,18 @@ const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
  *
  * @param nodes the arguments
  */
-export function coalesced(values: readonly Value[], nodes: readonly unknown[]): Value | undefined {
+export function coalesced(analysis: Analysis, values: readonly Value[], nodes: readonly unknown[]): Value | undefined {
   const index = values.findIndex(({ parts }) => parts !== undefined);
   const one = values[index];
   if (!one?.parts) return undefined;
   const { parts } = one;
   const empty = parts.isArray || parts.of === 'object' || parts.of === 'map' ? '{}' : '[]';
-  const isEmpty = (node: unknown): boolean => ['null', empty].includes(literal(node)?.trim() ?? '');
-  if (parts.of === 'value' || !values.every((_, at) => at === index || isEmpty(nodes[at]))) return undefined;
-  return { ...computed(values, one.kind, one.type), parts };
+  const others = nodes.filter((_, at) => at !== index).map((node) => literal(analysis, node)?.trim() ?? '');
+  if (parts.of === 'value' || !others.every((other) => ['null', empty].includes(other))) return undefined;
+  return {
+    ...computed(values, one.kind, one.type),
+    parts: { ...parts, ...(others.includes('null') && { mayBeNull: true as const }) },
+  };
 }
 
 /** One of several values: the same parts, each from any of them. NULL and the like say nothing. */
@@ -198,7 +202,8 @@ export function eitherParts(values: readonly Value[], either: (values: readonly 
   if (!others.every(fits)) return undefined;
   const merged = itemsOf(first).map((_, at) => either(all.map((parts) => (parts && itemsOf(parts)[at]) ?? NOTHING)));
   const shape = reshaped(first, merged);
-  return shape && partsOf(shape, frame, first.isArray);
+  const made = shape && partsOf(shape, frame, first.isArray);
+  return made && { ...made, ...(all.some((parts) => parts?.mayBeNull) && { mayBeNull: true as const }) };
 }
 
 const fieldsIn = (parts: Parts): readonly Column[] => (parts.of === 'object' ? parts.fields : []);
@@ -220,25 +225,27 @@ function reshaped(parts: Parts, values: readonly Value[]): Shape | undefined {
   }
 }
 
-/** The text of a constant, as it stands or cast to a type that does not change it. */
-export function literal(value: unknown): string | undefined {
+/** The text of a constant, as it stands or cast to a type that does not change it: which type a name means, the path decides. */
+export function literal(analysis: Analysis, value: unknown): string | undefined {
   const node = nodeOf(value);
   if (node?.kind === 'TypeCast') {
-    const { typeName } = node.fields;
-    const fields = isFields(typeName) ? typeName : {};
-    const name = strings(fields['names']).at(-1) ?? '';
-    return UNCHANGING.has(name) && listOf(fields, 'typmods').length === 0 ? literal(node.fields['arg']) : undefined;
+    const { anyPath, overlay } = analysis.session;
+    const fields = isFields(node.fields['typeName']) ? node.fields['typeName'] : {};
+    const type = anyPath === undefined && overlay.uncertain === undefined ? findType(analysis, fields)?.oid : undefined;
+    const isUnchanged = UNCHANGING.has(type ?? 0) && listOf(fields, 'typmods').length === 0;
+    return isUnchanged ? literal(analysis, node.fields['arg']) : undefined;
   }
   const written = node?.kind === 'A_Const' ? node.fields['sval'] : undefined;
   return isFields(written) ? text(written, 'sval') : undefined;
 }
 
-const UNCHANGING: ReadonlySet<string> = new Set(['text', 'varchar', 'json', 'jsonb', '_text']);
+/** TEXTS_OF_DOCUMENTS and text[]. */
+const UNCHANGING: ReadonlySet<number> = new Set([...TEXTS_OF_DOCUMENTS, 1009]);
 
 /** A key that is written in the statement: a text or a number. */
-export function keyOf(node: unknown): string | undefined {
+export function keyOf(analysis: Analysis, node: unknown): string | undefined {
   const place = integerOf(node);
-  return place === undefined ? literal(node) : String(place);
+  return place === undefined ? literal(analysis, node) : String(place);
 }
 
 /** The number that stands there as a constant. */

@@ -7,7 +7,7 @@ import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { EMPTY_OVERLAY, type Overlay, hasStored, newSession } from './session.js';
-import { type Column, computed, direct, unknown, withUnknown } from './value.js';
+import { type Column, computed, direct, unknown, withUnknown, withoutFields } from './value.js';
 
 export type Found =
   | { readonly type: 'stored'; readonly relation: Relation }
@@ -47,15 +47,24 @@ const isIn = ({ permanent }: TemporaryRelation, schema: string): boolean =>
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
   if (found.type === 'temporary') {
-    const { columns, unknown: reason, written } = found.relation;
-    return columns.map(({ name, value }) => ({ name, value: withUnknown(value, reason ?? written) }));
+    const { columns, unknown: reason, written, version } = found.relation;
+    const known = version === analysis.catalog.version ? columns : wholeOf(columns);
+    return named(analysis, known).map(({ name, value }) => ({ name, value: withUnknown(value, reason ?? written) }));
   }
-  const columns = storedColumns(analysis, found.relation);
+  const stored = storedColumns(analysis, found.relation);
+  const columns = found.relation.definition === undefined ? stored : named(analysis, stored);
   // Code may have given a view another definition, which others do not see before its transaction has ended.
   const { uncertain } = analysis.session.overlay;
   if (uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
   return columns.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
 }
+
+/** Fields have the names that their type has now: what this transaction has defined may be the type, or its table. */
+const named = ({ session }: Analysis, columns: readonly Column[]): readonly Column[] =>
+  session.overlay.defined.size > 0 ? wholeOf(columns) : columns;
+
+const wholeOf = (columns: readonly Column[]): readonly Column[] =>
+  columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
 
 /** The columns of a stored relation; worked out once for each catalog. */
 function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {

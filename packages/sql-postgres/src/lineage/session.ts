@@ -311,9 +311,9 @@ const valuesOf = (columns: readonly Column[], name: string): Value[] =>
   columns.filter((one) => one.name === name).map(({ value }) => value);
 
 /** A column keeps its type, whatever is put into it. */
-function withType(value: Value, { type, unknown }: Value): Value {
-  const { type: given, stored, ...rest } = withUnknown(value, unknown);
-  return type === undefined ? rest : { ...rest, type, ...(stored && given === type && { stored }) };
+function withType(value: Value, { type, stored, unknown }: Value): Value {
+  const { type: _, stored: __, ...rest } = withUnknown(value, unknown);
+  return type === undefined ? rest : { ...rest, type, ...(stored && { stored }) };
 }
 
 const over = (session: Session, change: Partial<Overlay>): Session => ({

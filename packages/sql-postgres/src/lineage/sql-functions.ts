@@ -8,7 +8,7 @@ import { readQuery } from './query.js';
 import { fitting } from './results.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { splitSearchPath } from './settings.js';
-import { typeTag } from './types.js';
+import { inDeclaredType, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, computed, rowOf, unknown, withoutParts } from './value.js';
 
 interface SqlResult {
@@ -61,7 +61,7 @@ function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Co
     fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) },
     analysis,
   );
-  const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(routine, call) };
+  const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(analysis, routine, call) };
   let columns: readonly Column[] = [];
   for (const statement of statementsOf(inner, routine)) {
     columns =
@@ -99,7 +99,11 @@ function flatten(value: unknown): unknown[] {
 }
 
 /** By number and by name. A default is an expression that is not looked at. */
-function argumentsOf({ inputs, inputNames, name: routine }: Routine, call: Call): Scope['argument'] {
+function argumentsOf(
+  analysis: Analysis,
+  { inputs, inputNames, name: routine }: Routine,
+  call: Call,
+): Scope['argument'] {
   return (key) => {
     const index = typeof key === 'number' ? key - 1 : inputNames.indexOf(key);
     if (index < 0 || index >= inputs.length) return undefined;
@@ -108,7 +112,7 @@ function argumentsOf({ inputs, inputNames, name: routine }: Routine, call: Call)
     const given = named >= 0 ? call.args[named] : call.argNames[index] === undefined ? call.args[index] : undefined;
     if (!given) return unknown('leaves an argument to its default');
     // In the body it is of the type that the function declares.
-    const { stored: _, ...value } = given;
+    const { stored: _, ...value } = inDeclaredType(analysis, given, inputs[index] ?? 0);
     return value;
   };
 }
@@ -128,10 +132,10 @@ function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]
   // A body may return the fields one by one, or one value of the composite type.
   const [only] = columns;
   const values = columns.length === names.length ? columns : (only?.value.row ?? []);
-  const row = names.map((name, index) => ({
-    name,
-    value: values[index]?.value ?? computed(columns.map(({ value }) => value)),
-  }));
+  const row = names.map((name, index) => {
+    const value = values[index]?.value ?? computed(columns.map(({ value: one }) => one));
+    return { name, value: inDeclaredType(analysis, value, routine.outputs[index]?.type ?? 0) };
+  });
   return { value: rowOf(row, type), columns: row };
 }
 

@@ -20,7 +20,7 @@ import type { Effect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
-import { columnsOf, findRelation } from './relations.js';
+import { type Found, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
@@ -245,9 +245,11 @@ function copy(analysis: Analysis, fields: Fields): readonly Column[] {
 }
 
 function relationColumns(analysis: Analysis, relation: Fields): readonly Column[] {
-  const schema = text(relation, 'schemaname');
-  return columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')));
+  return columnsOf(analysis, foundBy(analysis, relation));
 }
+
+const foundBy = (analysis: Analysis, relation: Fields): Found =>
+  findRelation(analysis, text(relation, 'schemaname'), text(relation, 'relname'));
 
 function copied(analysis: Analysis, fields: Fields): readonly Column[] {
   if (!isFields(fields['relation'])) {
@@ -256,9 +258,13 @@ function copied(analysis: Analysis, fields: Fields): readonly Column[] {
     for (const { value } of analysis.flows) if (value.mixed) analysis.asks(value, 'other');
     return columns;
   }
-  const columns = relationColumns(analysis, fields['relation']);
+  const found = foundBy(analysis, fields['relation']);
+  const columns = columnsOf(analysis, found);
   const names = strings(fields['attlist']);
-  if (names.length === 0) return columns;
+  // Generated columns are copied only where they are named.
+  const isGenerated = (at: number): boolean =>
+    found.type === 'stored' && found.relation.columns[at]?.generated !== undefined;
+  if (names.length === 0) return columns.filter((_, at) => !isGenerated(at));
   return names.map(
     (name) =>
       columns.find((column) => column.name === name) ?? {

@@ -3,7 +3,7 @@ import { type Fields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
 import type { Analysis } from './analysis.js';
 import { castParts } from './parts.js';
-import { type Column, type Value, NOTHING, asColumn, computed, withoutParts } from './value.js';
+import { type Column, type Value, NOTHING, asColumn, computed, hasFields, withoutParts } from './value.js';
 
 /** Pseudo-types of pg_type whose values may be anything. */
 const ANYTHING: ReadonlySet<number> = new Set([
@@ -69,7 +69,10 @@ export function arrayOf({ catalog }: Analysis, element: Value): Value {
   return element.row || element.type === undefined ? { ...array, element } : array;
 }
 
-/** The value as one of a composite type: the same fields under the type's names. */
+/**
+ * The value as one of a composite type: the same fields under the type's names. Documents that are made of it have no known
+ * keys: nothing keeps the type from getting others while a statement runs, or a cursor is open.
+ */
 export function asType(analysis: Analysis, value: Value, type: Type): Value {
   const result = computed([value], value.kind === 'aggregate' ? 'aggregate' : 'derived', type.oid);
   const names = fieldsOf(analysis, { ...NOTHING, type: type.oid });
@@ -80,7 +83,14 @@ export function asType(analysis: Analysis, value: Value, type: Type): Value {
     const source = value.row?.[index]?.value ?? NOTHING;
     return { name, value: computed([source], source.kind === 'direct' ? 'derived' : source.kind, field.type) };
   });
-  return { ...result, row, keys: names.map(({ name }) => name) };
+  return { ...result, row };
+}
+
+/** The value where a type is declared: a row of another type takes the names of the fields that the declared one has. */
+export function inDeclaredType(analysis: Analysis, value: Value, declared: number): Value {
+  const type = hasFields(value) && value.type !== declared ? analysis.catalog.typeByOid(declared) : undefined;
+  const isRow = type !== undefined && fieldsOf(analysis, { ...NOTHING, type: type.oid }) !== undefined;
+  return isRow ? asType(analysis, value, type) : value;
 }
 
 /** The type of what is computed from values of which none has a structure of interest; undefined if one may have. */

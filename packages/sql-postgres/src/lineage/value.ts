@@ -51,6 +51,8 @@ export type Parts = {
   readonly size: number;
   /** It is an array of SQL, or the text of one. */
   readonly isArray: boolean;
+  /** The null of JSON may stand in its place, which is no NULL of SQL. */
+  readonly mayBeNull?: true;
 } & (
   | { readonly of: 'value'; readonly value: Value }
   /** No two keys are equal. */
@@ -157,6 +159,14 @@ export function withoutParts(value: Value): Value {
   const { parts: _, keys: __, ...whole } = value;
   return whole;
 }
+
+/** The value as a whole, without the fields of rows either, whose names may be others by now. */
+export function withoutFields(value: Value): Value {
+  const { row: _, element: __, ...whole } = withoutParts(value);
+  return whole;
+}
+
+export const hasFields = ({ row, element, parts }: Value): boolean => Boolean(row ?? element ?? parts);
 
 /** Whether two values say the same, for finding fixpoints. */
 export function same(one: Value, other: Value): boolean {
