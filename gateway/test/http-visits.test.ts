@@ -553,7 +553,8 @@ test('what was said is replayed, and exported as HAR, without secrets', async ()
   const entries = await api.get<Record<string, unknown>[]>(`/v1/sessions/${visit?.id}/timeline`);
   const [first] = entries.filter(({ type }) => type === 'command');
   expect(first).toMatchObject({ kind: 'request', request: { method: 'POST', path: '/a' } });
-  expect(entries.flatMap(({ stream }) => stream ?? [])).toEqual(['request', 'head', 'out']);
+  // The end of a body may have been written down by itself.
+  expect([...new Set(entries.flatMap(({ stream }) => stream ?? []))]).toEqual(['request', 'head', 'out']);
   const har = await api.get<{ log: { entries: HarEntry[] } }>(`/v1/sessions/${visit?.id}/export?format=har`);
   const [post, refused] = har.log.entries;
   expect(post).toMatchObject({

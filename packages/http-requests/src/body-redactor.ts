@@ -6,8 +6,6 @@ import { isForm, mediaType } from './body.js';
 import { type Mark, isSecretName, redactQuery } from './redact.js';
 import { redactBody } from './meaning.js';
 
-/** So much is kept until the body ends, so that most bodies are looked at as a whole. Characters. */
-const MAX_KEPT = 64 * 1024;
 /** A name is no longer, with a short value. Characters. */
 const MAX_MEMBER = 600;
 
@@ -26,10 +24,10 @@ export class BodyRedactor {
     this.#mark = mark;
   }
 
-  /** What can be written down by now; empty: nothing. */
+  /** What can be written down by now: all but a member whose end is not there, since what is not on record should not be on its way. */
   push(bytes: Buffer): Buffer {
     this.#kept += bytes.toString('latin1');
-    return this.#kept.length <= MAX_KEPT ? EMPTY : this.#written(false);
+    return this.#written(false);
   }
 
   /** What has been kept. More may follow, where an answer comes before the body has ended. */

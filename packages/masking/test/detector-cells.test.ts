@@ -42,7 +42,9 @@ test('a value that stays is not written over by the ones behind it', () => {
   expect(run(builtIn(1009), '{ab,longer,c@example.com,ef}')).toBe('{ab,longer,[masked:EMAIL],ef}');
   const fields = [23, 25, 25].map((oid) => builtIn(oid));
   const row: PgType = { oid: 70_000, kind: 'composite', fields };
-  expect(run(row, '(7,longer,"c@example.com, or d@example.com")')).toBe('(7,longer,"[masked:EMAIL], or [masked:EMAIL]")');
+  expect(run(row, '(7,longer,"c@example.com, or d@example.com")')).toBe(
+    '(7,longer,"[masked:EMAIL], or [masked:EMAIL]")',
+  );
 });
 
 test('columns without texts are not looked at', () => {
