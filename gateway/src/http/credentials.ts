@@ -4,7 +4,7 @@
  */
 import type { ConnectionConfig, HttpCredential, HttpSettings } from '@sluice/config';
 import { CredentialError, type Header, type HttpEdits, type HttpTarget, type Outgoing } from '@sluice/contract';
-import { formsOf, hidesSecret } from './own-secret.js';
+import { formsOf, hidesSecret } from '@sluice/http-requests';
 
 /** A token is renewed when it has so much time left, in milliseconds. */
 const RENEWED_BEFORE_MS = 30_000;

@@ -5,6 +5,7 @@ export { type GraphqlOperation } from './graphql.js';
 export { type Json, stepsOf } from './json.js';
 export { type ShownBody, meaningOf, requestLine, requestText, shownBody } from './meaning.js';
 export { OpenApi } from './openapi.js';
+export { formsOf, hidesSecret } from './own-secret.js';
 export { type PathMode, type ReadPath, type Template, compileTemplate } from './path.js';
 export {
   type Mark,
