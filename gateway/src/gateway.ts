@@ -39,6 +39,7 @@ import { writePrivate } from './private-files.js';
 import type { Readings } from '@sluice/reading';
 import { type Connection, type Listener, REVOKED, type Services, type SessionMasks, drain } from './services.js';
 import { SessionApprovals } from './session-approval.js';
+import { ended } from './ending.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, Places, type StrangerSockets } from '@sluice/strangers';
@@ -289,21 +290,25 @@ export class Gateway implements Controlled {
     this.#maskTargets.close();
     this.#packetMaskTargets.close();
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
-    await agentsGone;
-    await withdrawn;
-    await this.webhooks.stop();
-    await this.#control?.close();
+    await this.#ended('agents', agentsGone);
+    await this.#ended('approvals', withdrawn);
+    await this.#ended('webhooks', this.webhooks.stop());
+    await this.#ended('control API', this.#control?.close());
     this.log.stop();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
-    await this.readings.close();
+    await this.#ended('reading of the record', this.readings.close());
     this.log.flush();
     this.journal.close();
-    await this.keeper.stop();
-    await Promise.all(this.#pools.map((pool) => pool.close()));
-    await this.#guesses.close();
-    await this.#store.close();
+    await this.#ended('witness', this.keeper.stop());
+    await this.#ended('analysis', Promise.all(this.#pools.map((pool) => pool.close())));
+    await this.#ended('guesses', this.#guesses.close());
+    await this.#ended('store', this.#store.close());
     this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
+  }
+
+  #ended(part: string, work: Promise<unknown> | undefined): Promise<void> {
+    return ended(work, (problem) => this.log.operator.error({ part, problem }, 'a part of the gateway did not end'));
   }
 
   get #isServing(): boolean {

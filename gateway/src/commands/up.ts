@@ -19,7 +19,12 @@ export async function up(file: string, pretty: boolean): Promise<void> {
   });
   await untilSignal(() => gateway.stop());
   reloading.stop();
+  // A part that did not end, and was left, may have a thread or a socket.
+  setTimeout(() => process.exit(1), MAX_LEFTOVER_MS).unref();
 }
+
+/** How long what is left of a gateway that has stopped may keep the process, in milliseconds. */
+const MAX_LEFTOVER_MS = 5_000;
 
 /** What keeps a gateway from starting is the user's to mend: a sentence, not a stack. */
 export async function start(starting: () => Promise<Gateway>): Promise<Gateway> {
@@ -31,13 +36,13 @@ export async function start(starting: () => Promise<Gateway>): Promise<Gateway> 
 }
 
 export async function untilSignal(stop: () => Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let stopping = false;
   const onSignal = (): void => {
     if (stopping) process.exit(130);
     stopping = true;
     note('Stopping: running statements may finish. Once more to stop at once.');
-    void stop().then(resolve);
+    void stop().then(resolve, reject);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
