@@ -187,7 +187,8 @@ const count = (name: string): number => corpus(name).reduce((sum, { cases }) => 
 
 function samplePolicy(): CompiledPolicy {
   const file = join(FIXTURES, 'shop/sluice.yaml');
-  const loaded = parseConfig(readFileSync(file, 'utf8'), { file, env: { SLUICE_SHOP_PASSWORD: 'anything' } });
+  const env = { SLUICE_SHOP_PASSWORD: 'anything', SLUICE_TICKETS_KEY: 'anything' };
+  const loaded = parseConfig(readFileSync(file, 'utf8'), { file, env });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
   const shop = loaded.config.connections.get('shop');
   if (!shop) throw new Error('the sample has no connection "shop"');
