@@ -23,7 +23,10 @@ export const http: Protocol = {
       await serve(client, listener);
     } catch (error) {
       client.destroy();
-      if (!(error instanceof WireError)) throw error;
+      if (error instanceof WireError) return;
+      // The client's own stream broke, which is no defect of ours.
+      if (!(error instanceof Error) || error !== client.errored) throw error;
+      gate.broke(error.message);
     }
   },
   replay,

@@ -179,6 +179,17 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
   return Buffer.concat([head, payload]);
 }
 
+test('a client that resets before its first byte is no defect of ours', async () => {
+  const rig = await Rig.open(1);
+  const client = await RawClient.to(rig.port);
+  await until(() => rig.connections === 1);
+  client.socket.resetAndDestroy();
+  await until(() => rig.broke.length === 1);
+  expect(rig.broke).toEqual(['read ECONNRESET']);
+  expect(rig.failed).toBeUndefined();
+  await rig.close();
+});
+
 describe('targets', () => {
   const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
