@@ -6,6 +6,10 @@ import { isForm, mediaType } from './body.js';
 import { type Mark, isSecretName, redactQuery } from './redact.js';
 import { redactBody } from './meaning.js';
 
+/** So much of what may have fields is kept until the body ends, so that most bodies are looked at as a whole. Characters. */
+const MAX_KEPT = 64 * 1024;
+/** Media without names of fields: they are written down as they come. */
+const NO_FIELDS = /^(?:application\/(?:grpc\b|octet-stream$)|(?:image|audio|video)\/)/;
 /** A name is no longer, with a short value. Characters. */
 const MAX_MEMBER = 600;
 
@@ -24,10 +28,11 @@ export class BodyRedactor {
     this.#mark = mark;
   }
 
-  /** What can be written down by now: all but a member whose end is not there, since what is not on record should not be on its way. */
+  /** What can be written down by now; empty: nothing. */
   push(bytes: Buffer): Buffer {
     this.#kept += bytes.toString('latin1');
-    return this.#written(false);
+    const waits = this.#kept.length <= MAX_KEPT && !NO_FIELDS.test(mediaType(this.#media));
+    return waits ? EMPTY : this.#written(false);
   }
 
   /** What has been kept. More may follow, where an answer comes before the body has ended. */
