@@ -226,3 +226,19 @@ describe('secrets by name', () => {
     expect(isSecretHeader('COOKIE')).toBe(true);
   });
 });
+
+test.each([
+  ['application/x-www-form-urlencoded', `password=hunter2${'x'.repeat(700)}&c=d`],
+  ['application/json', `{"password"${' '.repeat(700)}:"hunter2"}`],
+])('a secret of %s is found wherever the body is cut', (media, body) => {
+  for (let cut = 1; cut < body.length; cut++) {
+    const redactor = new BodyRedactor(media, () => '***');
+    const pieces = [redactor.push(Buffer.from(body.slice(0, cut))), redactor.push(Buffer.from(body.slice(cut)))];
+    expect(Buffer.concat([...pieces, redactor.flush()]).toString()).not.toMatch(/hunt|ter2/);
+  }
+});
+
+test('bytes without fields are written down as they come', () => {
+  const bytes = Buffer.from('message');
+  expect(new BodyRedactor('application/grpc+proto', () => '***').push(bytes)).toEqual(bytes);
+});
