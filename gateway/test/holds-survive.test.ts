@@ -42,7 +42,7 @@ const holding = (say: (notice: Notice) => void, signal: AbortSignal): Holding =>
   ],
   waits: true,
   state: '',
-  patience: { settled: async () => 'idle', say, signal },
+  waiter: { answersDelivered: async () => 'idle', say, signal },
   draining: new AbortController().signal,
   impact: async () => undefined,
 });

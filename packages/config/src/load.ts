@@ -6,10 +6,10 @@ import {
   type ConnectionConfig,
   type IssuerConfig,
   type ListenerConfig,
-  type Problem,
+  type ConfigProblem,
   describeProblem,
 } from './config.js';
-import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
+import { formatPath, parsePath, type TextPosition, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
 import { PROTOCOL_NAMES } from './protocols/index.js';
@@ -23,10 +23,10 @@ export type Loaded =
       /** What is no mistake and worth knowing, in sentences. */
       readonly warnings: readonly string[];
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
-export type Locate = (path: string) => Place & { readonly file: string };
+export type Locate = (path: string) => TextPosition & { readonly file: string };
 
 /** Reads and checks a configuration file. */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Loaded {
@@ -70,7 +70,7 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
   return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
 }
 
-function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {
+function inWords({ path, message, hint }: Mistake): Pick<ConfigProblem, 'path' | 'message' | 'hint'> {
   const sentence = message.endsWith('.') ? message : `${message}.`;
   return { path: formatPath(path), message: sentence, ...(hint !== undefined && { hint }) };
 }
