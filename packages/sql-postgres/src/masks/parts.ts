@@ -49,6 +49,8 @@ export function byParts(masks: Masks, value: Value, type: PgType, format: Format
 /** The mask of a value as the server writes it in text; undefined where it has no parts that are known. */
 function inText(masks: Masks, value: Value, isDocument: boolean): PartMask | undefined {
   const { parts, row } = value;
+  // A document made of one computed value is NULL where that is: its absence tells as much as it does.
+  if (parts?.of === 'value' && isComputed(masks, parts.value)) return undefined;
   if (parts && !isWhole(masks, value, parts.frame, itemsOf(parts))) {
     if (parts.isArray) return isDocument ? undefined : inArray(masks, parts);
     return { type: 'document', root: inDocument(masks, parts) };
@@ -66,6 +68,12 @@ function inText(masks: Masks, value: Value, isDocument: boolean): PartMask | und
   )
     return undefined;
   return { type: 'row', items: row.map((field) => cell(masks, field.value)) };
+}
+
+function isComputed(masks: Masks, value: Value): boolean {
+  if (value.parts?.of === 'value') return isComputed(masks, value.parts.value);
+  const isTogether = value.parts !== undefined || value.row !== undefined;
+  return !isTogether && value.kind !== 'direct' && ruleFor(value, masks.masked) !== undefined;
 }
 
 const NO_COLUMNS: ReadonlySet<BaseColumn> = new Set();
