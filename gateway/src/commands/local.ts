@@ -71,6 +71,19 @@ export function addLocalCommands(program: Command, policy: Command): void {
       );
     });
 
+  policy
+    .command('lint <files...>')
+    .description(
+      'says what in migrations of PostgreSQL locks, rewrites or loses what others use; "-" reads standard input',
+    )
+    .option('--major <version>', 'of the server that they will run on', '18')
+    .option('--allow <dangers>', 'names of what is accepted, with commas', (names) => names.split(','))
+    .action(async (files: string[], options: { major: string; allow?: string[] }) => {
+      const { lintFiles } = await import('./policy-lint.js');
+      const { output } = program.opts<{ output: 'table' | 'json' }>();
+      process.exitCode = await lintFiles(files, { ...options, output });
+    });
+
   const audit = program.command('audit').description('the record and its proof');
   audit
     .command('verify')

@@ -41,10 +41,25 @@ export interface Action {
   readonly filter?: FilterStrength;
   /** EXPLAIN without ANALYZE, or what it explains: it is planned and not run. */
   readonly explainOnly?: true;
+  /** What a definition costs whoever uses the tables meanwhile. Absent where nothing is defined. */
+  readonly cost?: DefinitionCost;
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];
   /** Present when calling these functions is all that is unknown about it: who trusts them knows the action. */
   readonly unknownFunctions?: readonly string[];
+}
+
+export interface DefinitionCost {
+  /** The strongest lock on tables that were there before, in the server's words ('access exclusive'), and on which, as written. */
+  readonly lock?: { readonly mode: string; readonly on: readonly string[] };
+  /** A table is written anew, or may be. */
+  readonly rewrites: boolean;
+  /** A table is read whole under that lock, or may be. */
+  readonly scans: boolean;
+  /** It can be taken back by another definition, and nothing is lost. */
+  readonly reversible: boolean;
+  /** Names of what is known to go wrong with such definitions. */
+  readonly dangers: readonly string[];
 }
 
 export const EFFECTS = [

@@ -20,6 +20,12 @@ const ATTRIBUTES = {
     filter: 'string',
     depth: 'int',
     explain_only: 'bool',
+    lock: 'string',
+    locked: 'list<string>',
+    rewrites: 'bool',
+    scans: 'bool',
+    reversible: 'bool',
+    dangers: 'list<string>',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
@@ -102,7 +108,7 @@ export const attributesOf = (
   },
 });
 
-function actionAttributes({ verb, effects, resources, filter, depth, explainOnly, reasons }: Action): object {
+function actionAttributes({ verb, effects, resources, filter, depth, explainOnly, cost, reasons }: Action): object {
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
   return {
@@ -118,6 +124,12 @@ function actionAttributes({ verb, effects, resources, filter, depth, explainOnly
     filter: filter ?? '',
     depth: BigInt(depth),
     explain_only: explainOnly === true,
+    lock: cost?.lock?.mode ?? '',
+    locked: [...(cost?.lock?.on ?? [])],
+    rewrites: cost?.rewrites ?? false,
+    scans: cost?.scans ?? false,
+    reversible: cost?.reversible ?? true,
+    dangers: [...(cost?.dangers ?? [])],
     reasons,
   };
 }

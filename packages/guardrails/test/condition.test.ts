@@ -115,6 +115,27 @@ test.each([
   expect(decision.type === 'deny').toBe(expected);
 });
 
+test.each([
+  ['action.lock == "access exclusive" && "orders" in action.locked', true],
+  ['action.lock == "share" || "customers" in action.locked', false],
+  ['action.rewrites && !action.scans', true],
+  ['action.reversible', false],
+  ['action.dangers.exists(d, d == "type-rewrites")', true],
+])('what a definition costs: %s', (when, expected) => {
+  const cost = {
+    lock: { mode: 'access exclusive', on: ['orders'] },
+    rewrites: true,
+    scans: false,
+    reversible: false,
+    dangers: ['type-rewrites'],
+  };
+  const altered: Facts = { ...facts, actions: [{ ...select, verb: 'alter table', cost }] };
+  const { decision } = compilePolicy([rule(when)]).judge(altered, 'x', context);
+  expect(decision.type === 'deny').toBe(expected);
+  const plain = compilePolicy([rule('action.lock == "" && action.reversible && !action.rewrites')]);
+  expect(plain.judge(facts, 'x', context).decision.type).toBe('deny');
+});
+
 describe('command lines', () => {
   const remove: Action = {
     statement: 0,

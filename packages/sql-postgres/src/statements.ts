@@ -1,4 +1,4 @@
-import type { Action, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
+import type { Action, DefinitionCost, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
 import {
   type NodeFields,
   type Node,
@@ -12,6 +12,7 @@ import {
   strings,
   text,
 } from './ast.js';
+import { costOf } from './definitions/definition.js';
 import { boundedSources, filterStrength } from './filter.js';
 import { callFacts } from './functions.js';
 import { KINDS, PARTS } from './kinds.js';
@@ -73,6 +74,7 @@ interface ActionDraft {
   readonly effects: Set<Effect>;
   readonly resources: Map<string, Resource>;
   filter?: FilterStrength;
+  cost?: DefinitionCost;
   readonly reasons: string[];
   readonly unknownFunctions: string[];
   otherUnknown: boolean;
@@ -106,6 +108,8 @@ class StatementReader {
   /** @param ctes names that WITH has given to sub-queries, which are no tables */
   statement({ kind, fields }: Node, depth: number, ctes: NameSet): void {
     const draft = this.#draft(depth);
+    const cost = costOf({ kind, fields });
+    if (cost) draft.cost = cost;
     const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
     if (read) return read(this, draft, fields, ctes);
     const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
@@ -327,7 +331,8 @@ class StatementReader {
   }
 
   #finished(draft: ActionDraft): Action {
-    const { depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown, explainOnly } = draft;
+    const { depth, verb, effects, resources, filter, cost, reasons, unknownFunctions, otherUnknown, explainOnly } =
+      draft;
     return {
       statement: this.#index,
       depth,
@@ -335,6 +340,7 @@ class StatementReader {
       effects: [...effects],
       resources: [...resources.values()],
       ...(filter && { filter }),
+      ...(cost && { cost }),
       ...(explainOnly && { explainOnly }),
       reasons: [...new Set(reasons)],
       ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
