@@ -2,9 +2,10 @@
  * Requests by HTTP before the rules. Owns: facts of one request, its verdict, and what the record and approvers are shown of it. Does
  * not: rules, or what a request means.
  */
-import type { Answer, Deny, Facts, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
+import type { Answer, AppliedMask, Deny, Facts, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import { HttpMasks, type HttpMaskOptions } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -26,12 +27,17 @@ export interface HttpJudging {
   readonly message: number;
   readonly bodies: number;
   readonly edits: HttpEdits | undefined;
+  /** How what rules mask is masked. */
+  readonly masks: HttpMaskOptions;
 }
 
 export class HttpJudge {
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #with: HttpJudging;
+  readonly #masks = new Map<string, HttpMasks | undefined>();
+  readonly #numbers = new WeakMap<readonly string[], number>();
+  #lists = 0;
 
   constructor(policy: CompiledPolicy, context: PolicyContext, judging: HttpJudging) {
     this.#policy = policy;
@@ -63,11 +69,28 @@ export class HttpJudge {
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const { edits } = this.#with;
+    const masks = this.#masksOf(verdict.masks);
+    const edits = masks ? masks.edits(this.#with.edits) : this.#with.edits;
     const judged = judgedInWords(facts, verdict, this.#recorded(command), () => requestText(command, this.#with.mark));
     const body = this.#bodyOf(command);
     const answer: Answer = judged.answer.type === 'deny' || !edits ? judged.answer : { ...judged.answer, http: edits };
     return { ...judged, answer, body };
+  }
+
+  /** Compiled once for the rules that matched. */
+  #masksOf(masks: readonly AppliedMask[]): HttpMasks | undefined {
+    if (masks.length === 0) return undefined;
+    const key = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`).join('\n');
+    if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, this.#with.masks));
+    return this.#masks.get(key);
+  }
+
+  /** Two policies may have a rule of the same name, and no two rules share a list. */
+  #numberOf(list: readonly string[]): number {
+    const known = this.#numbers.get(list);
+    if (known !== undefined) return known;
+    this.#numbers.set(list, ++this.#lists);
+    return this.#lists;
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
