@@ -20,7 +20,10 @@ const RULES = `
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
-async function open(serve: Answer, more: { connection?: string; rules?: string; credential?: string } = {}): Promise<void> {
+async function open(
+  serve: Answer,
+  more: { connection?: string; rules?: string; credential?: string } = {},
+): Promise<void> {
   stand = await openHttpStand({ rules: RULES, ...more, serve });
 }
 
@@ -73,7 +76,9 @@ describe('JSON', () => {
       response.setHeader('Content-Type', 'application/json');
       response.end('{}');
     });
-    await get('/x', { headers: { Range: 'bytes=0-3', 'If-None-Match': '"1"', 'If-Modified-Since': 'x', 'Accept-Encoding': 'gzip' } });
+    await get('/x', {
+      headers: { Range: 'bytes=0-3', 'If-None-Match': '"1"', 'If-Modified-Since': 'x', 'Accept-Encoding': 'gzip' },
+    });
     expect(seen['accept-encoding']).toBe('identity');
     for (const name of ['range', 'if-none-match', 'if-modified-since']) expect(seen).not.toHaveProperty(name);
   });
@@ -81,7 +86,11 @@ describe('JSON', () => {
   test('HEAD says no length and no validator', async () => {
     await open(answers('application/json', `{"m":"${MAIL}"}`, { ETag: '"1"', 'Content-Length': '23' }));
     const answer = await get('/x', { method: 'HEAD' });
-    expect([answer.status, answer.headers.get('etag'), answer.headers.get('content-length')]).toEqual([200, null, null]);
+    expect([answer.status, answer.headers.get('etag'), answer.headers.get('content-length')]).toEqual([
+      200,
+      null,
+      null,
+    ]);
   });
 
   test('an error has its masks too, and so have trailers', async () => {
@@ -91,7 +100,13 @@ describe('JSON', () => {
       response.addTrailers({ 'X-Who': MAIL });
       response.end();
     });
-    const { stdout } = await run(findTool('curl') as string, ['-sS', '--raw', '-H', `Authorization: Bearer ${stand.token}`, `${stand.url}/x`]);
+    const { stdout } = await run(findTool('curl') as string, [
+      '-sS',
+      '--raw',
+      '-H',
+      `Authorization: Bearer ${stand.token}`,
+      `${stand.url}/x`,
+    ]);
     expect(stdout.toString()).toContain('no mail to [masked:EMAIL]');
     expect(stdout.toString()).toContain('X-Who: [masked:EMAIL]');
     expect(stdout.toString()).not.toContain(MAIL);
@@ -159,7 +174,9 @@ describe('content codings', () => {
     ['br', brotliCompressSync],
     ['zstd', zstdCompressSync],
   ] as const)('a bomb of %s ends', async (coding, compress) => {
-    const bomb = compress(Buffer.concat([Buffer.from('{"a":"'), Buffer.alloc(64 * 1024 * 1024, ' '), Buffer.from('"}')]));
+    const bomb = compress(
+      Buffer.concat([Buffer.from('{"a":"'), Buffer.alloc(64 * 1024 * 1024, ' '), Buffer.from('"}')]),
+    );
     await open(answers('application/json', bomb, { 'Content-Encoding': coding }));
     const before = process.memoryUsage.rss();
     const answer = await get('/x');
@@ -172,14 +189,32 @@ describe('content codings', () => {
 
 describe('what cannot be read', () => {
   test.each<[string, string | undefined, string | Buffer, Record<string, string>, RegExp]>([
-    ['a picture', 'image/png', Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), {}, /a type that masks cannot read \(image\/png\)/],
+    [
+      'a picture',
+      'image/png',
+      Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+      {},
+      /a type that masks cannot read \(image\/png\)/,
+    ],
     ['gRPC', 'application/grpc', Buffer.alloc(9), {}, /a type that masks cannot read \(application\/grpc\)/],
     ['JSON that is none', 'application/json', '{"a":1,}', {}, /is no JSON where JSON is expected/],
     ['JSON that is cut off', 'application/json', '{"a":1', {}, /has no end where JSON is expected/],
     ['a name twice', 'application/json', '{"a":1,"a":2}', {}, /the same name twice/],
     ['another charset', 'text/plain; charset=utf-16', 'a', {}, /a charset that is not read here \(utf-16\)/],
-    ['UTF-16 without a word', 'text/plain', Buffer.from(`\ufeff${MAIL}`, 'utf16le'), {}, /charset that is not read here/],
-    ['a coding of no name', 'application/json', '{}', { 'Content-Encoding': 'compress' }, /content coding that is not read/],
+    [
+      'UTF-16 without a word',
+      'text/plain',
+      Buffer.from(`\ufeff${MAIL}`, 'utf16le'),
+      {},
+      /charset that is not read here/,
+    ],
+    [
+      'a coding of no name',
+      'application/json',
+      '{}',
+      { 'Content-Encoding': 'compress' },
+      /content coding that is not read/,
+    ],
   ])('%s is refused in words', async (_, type, body, headers, why) => {
     await open(answers(type, body, headers));
     const answer = await get('/x');
@@ -218,8 +253,9 @@ describe('what cannot be read', () => {
 test('the record has what the client was given, and not what was there', async () => {
   await open(answers('application/json', `{"m":"${MAIL}","password":"hunter2!"}`));
   await (await get('/x')).text();
-  const journal = globSync('data/journal/*', { cwd: stand.folder })
-    .map((file) => readFileSync(join(stand.folder, file), 'latin1'))
+  const journal = globSync('data/**/*', { cwd: stand.folder, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => readFileSync(join(one.parentPath, one.name), 'latin1'))
     .join('');
   expect(journal).toContain('[masked:EMAIL]');
   expect(journal).not.toContain(MAIL);
@@ -236,4 +272,3 @@ test('the credential of the target is hidden beside masks', async () => {
   );
   expect(await (await get('/x')).text()).toBe('{"seen":"Bearer ******************","mail":"[masked:EMAIL]"}');
 });
-

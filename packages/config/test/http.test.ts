@@ -8,13 +8,16 @@ import { type Config, describeProblem, parseConfig } from '../src/index.js';
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-config-http-'));
-  writeFileSync(join(folder, 'spec.yaml'), `openapi: 3.1.0
+  writeFileSync(
+    join(folder, 'spec.yaml'),
+    `openapi: 3.1.0
 paths: { /users: { get: { operationId: list } } }
 components:
   schemas:
     User: { properties: { pin: { type: string, format: password }, card: { $ref: "#/components/schemas/Card" }, name: { type: string } } }
     Card: { type: string, x-sensitive: true }
-`);
+`,
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -58,7 +61,8 @@ test('a target is an address, with its path in front of those of requests', () =
 });
 
 test('masks of bodies, and media that they cannot read', () => {
-  const mask = '{ json: ["/items/*/email", "**/ssn"], headers: [X-Owner], detect: [email], spec: true, request: true, with: hash }';
+  const mask =
+    '{ json: ["/items/*/email", "**/ssn"], headers: [X-Owner], detect: [email], spec: true, request: true, with: hash }';
   const config = good(
     'target: { url: "http://127.0.0.1" }, spec: spec.yaml, policies: [p], unread: { "image/*": pass, application/octet-stream: text }',
     `policies: { p: [{ rule: m, mask: ${mask} }] }\n`,

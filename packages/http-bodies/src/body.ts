@@ -5,10 +5,14 @@
 import { isUtf8 } from 'node:buffer';
 import { mediaType } from '@sluice/http-requests';
 import { type Editor, NO_BYTES } from './editor.js';
+import { EventsMask } from './events.js';
 import { unmasked } from './fault.js';
+import { FormMask } from './form.js';
 import { BOM, JsonMask, type JsonParts } from './json.js';
 import { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
 import { MaybeJson, StrictJson } from './maybe-json.js';
+import { MultipartMask } from './multipart.js';
+import { TableMask } from './table.js';
 import { textEditor } from './text.js';
 
 /** What rules mask, compiled once for any number of bodies. */
@@ -105,27 +109,43 @@ function editorFor(contentType: string, first: Buffer, parts: BodyParts): Editor
   const choice = choiceFor(parts.unread, contentType);
   if (isWide(first)) throw unmasked('is in a charset that is not read here (UTF-16 or UTF-32)');
   if (kind === 'other') {
-    if (choice === undefined) throw unmasked(`is of a type that masks cannot read (${mediaType(contentType).slice(0, 100)})`);
+    if (choice === undefined)
+      throw unmasked(`is of a type that masks cannot read (${mediaType(contentType).slice(0, 100)})`);
     // A text under the name of a picture is read as one by whoever asked for it.
     if (choice === 'pass' && !looksLikeText(first)) return PASSED;
-    return texts('text', first, parts);
+    return texts('text', contentType, first, parts);
   }
   if (choice === 'pass') return PASSED;
   if (choice === 'text') return plainText(parts);
-  return texts(kind, first, parts);
+  return texts(kind, contentType, first, parts);
 }
 
-function texts(kind: Kind, first: Buffer, parts: BodyParts): Editor {
+function texts(kind: Kind, contentType: string, first: Buffer, parts: BodyParts): Editor {
   const sign = firstSign(first);
   switch (kind) {
     case 'json':
       if (sign === undefined || JSON_SIGNS.has(sign)) return new StrictJson(new JsonMask(parts));
       if (parts.pointers) throw unmasked('says that it is JSON, and is none');
       return plainText(parts);
+    case 'events':
+      return new EventsMask(parts);
+    case 'table':
+      return new TableMask(parts, mediaType(contentType) === 'text/tab-separated-values' ? 0x09 : undefined);
+    case 'form':
+      return new FormMask(parts);
+    case 'multipart':
+      return new MultipartMask(contentType, parts, (type) => partEditor(type, parts));
     default:
       if (sign === 0x7b || sign === 0x5b || sign === 0x22) return new MaybeJson(parts, () => plainText(parts));
       return plainText(parts);
   }
+}
+
+/** @throws Unmasked for a part that nobody can read */
+function partEditor(contentType: string, parts: BodyParts): Editor {
+  const why = refusedByHead(contentType, parts);
+  if (why !== undefined) throw unmasked(`has a part that ${why}`);
+  return new BodyMask(contentType, parts);
 }
 
 function plainText(parts: BodyParts): Editor {
@@ -140,7 +160,12 @@ const JSON_SIGNS: ReadonlySet<number> = new Set([...'{["-0123456789tfn\u001e'].m
 function isWide(first: Buffer): boolean {
   if (first.length < 2) return false;
   const mark = first.readUInt16BE(0);
-  return mark === 0xfeff || mark === 0xfffe || (first[0] === 0 && first[1] !== 0 && first[2] === 0) || (first[1] === 0 && first[0] !== 0 && first[3] === 0);
+  return (
+    mark === 0xfeff ||
+    mark === 0xfffe ||
+    (first[0] === 0 && first[1] !== 0 && first[2] === 0) ||
+    (first[1] === 0 && first[0] !== 0 && first[3] === 0)
+  );
 }
 
 function looksLikeText(first: Buffer): boolean {

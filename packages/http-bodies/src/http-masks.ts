@@ -24,7 +24,9 @@ const SWITCHED = 101;
 const PATIENCE_MS = 25;
 /** True of a body as the target has it, and not of this one. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(
-  'etag last-modified content-length content-md5 digest repr-digest content-digest accept-ranges cache-control expires age signature signature-input'.split(' '),
+  'etag last-modified content-length content-md5 digest repr-digest content-digest accept-ranges cache-control expires age signature signature-input'.split(
+    ' ',
+  ),
 );
 /** Never looked at: what frames and what programs compare. */
 const PLAIN_HEADERS: ReadonlySet<string> = new Set(

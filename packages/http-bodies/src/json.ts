@@ -57,7 +57,8 @@ const CONTROL = 4;
 const BEYOND_ASCII = 8;
 const PERCENT = 16;
 const MEANING = new Uint8Array(256).fill(BEYOND_BASE64);
-for (const sign of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=') MEANING[sign.charCodeAt(0)] = 0;
+for (const sign of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=')
+  MEANING[sign.charCodeAt(0)] = 0;
 MEANING.fill(BEYOND_BASE64 | CONTROL, 0, 0x20);
 MEANING.fill(BEYOND_BASE64 | BEYOND_ASCII, 0x80);
 MEANING[BACKSLASH] = ESCAPE;
@@ -155,7 +156,8 @@ export class JsonMask {
     const end = this.#token === 'none' ? bytes.length : Math.max(this.#copied, bytes.length - this.#fresh);
     if (this.#frames.isSwallowing) {
       this.#copied = end;
-    } else if (this.#out.length === 0) return this.#copied === 0 && end === bytes.length ? bytes : bytes.subarray(this.#copied, end);
+    } else if (this.#out.length === 0)
+      return this.#copied === 0 && end === bytes.length ? bytes : bytes.subarray(this.#copied, end);
     else if (end > this.#copied) this.#out.push(bytes.subarray(this.#copied, end));
     return this.#out.length === 1 ? (this.#out[0] as Buffer) : Buffer.concat(this.#out);
   }
@@ -248,7 +250,8 @@ export class JsonMask {
     const start = whole ? from : 0;
     const stop = whole ? end : raw.length;
     if ((this.#meaning & CONTROL) !== 0) throw new NotJson('has a control character in a string');
-    if ((this.#meaning & BEYOND_ASCII) !== 0 && !isUtf8(raw.subarray(start, stop))) throw new NotJson('is no UTF-8 text');
+    if ((this.#meaning & BEYOND_ASCII) !== 0 && !isUtf8(raw.subarray(start, stop)))
+      throw new NotJson('is no UTF-8 text');
     const isName = this.#isName;
     const made = isName ? this.#member(raw, start + 1, stop - 1) : this.#value(raw, start + 1, stop - 1);
     this.#place(raw, start, stop, end, made);
@@ -320,7 +323,9 @@ export class JsonMask {
   #masked(bytes: Buffer, from: number, to: number, mask: MaskOptions): string {
     const text = bytes.toString('utf8', from, to);
     const kept = mask.mode.type === 'partial' || mask.mode.type === 'generalise';
-    const found = kept ? this.#look.at(bytes, from, to, { secret: undefined, place: undefined, depth: this.#depth }, true) : undefined;
+    const found = kept
+      ? this.#look.at(bytes, from, to, { secret: undefined, place: undefined, depth: this.#depth }, true)
+      : undefined;
     const made = found ? maskText(text, { ...mask, mode: { type: 'redact' } }) : maskText(text, mask);
     return made === null ? 'null' : `"${escaped(made)}"`;
   }
@@ -452,12 +457,7 @@ function mayBeHidden(meaning: number, bytes: Buffer, start: number, end: number)
 }
 
 /** A text that is JSON itself. */
-function inside(
-  parts: JsonParts,
-  text: Buffer,
-  place: Place | undefined,
-  depth: number,
-): Buffer | 'same' | undefined {
+function inside(parts: JsonParts, text: Buffer, place: Place | undefined, depth: number): Buffer | 'same' | undefined {
   const machine = new JsonMask(parts, place, depth);
   try {
     const made = Buffer.concat([machine.push(text), machine.end()]);

@@ -92,7 +92,10 @@ export class Look {
   }
 
   /** The first of what is found once the text is decoded. */
-  #hidden(text: Buffer, { place, depth }: Around): { readonly entity: Entity | ''; readonly value: Buffer } | undefined {
+  #hidden(
+    text: Buffer,
+    { place, depth }: Around,
+  ): { readonly entity: Entity | ''; readonly value: Buffer } | undefined {
     if (depth >= MAX_NESTED) return undefined;
     for (const decoded of decodings(text)) {
       if (decoded.length < MIN_BASE64_BYTES || !isUtf8(decoded) || !isText(decoded)) continue;
@@ -146,7 +149,11 @@ const SECRET: ReadonlySet<Entity> = new Set(['SECRET']);
 /** Behind blanks there is what an object or a list begins with. */
 function beginsJson(bytes: Buffer, start: number, end: number): boolean {
   let at = start;
-  while (at < end && ((bytes[at] as number) === 0x20 || ((bytes[at] as number) >= 0x09 && (bytes[at] as number) <= 0x0d))) at++;
+  while (
+    at < end &&
+    ((bytes[at] as number) === 0x20 || ((bytes[at] as number) >= 0x09 && (bytes[at] as number) <= 0x0d))
+  )
+    at++;
   return at < end && (bytes[at] === 0x7b || bytes[at] === 0x5b);
 }
 

@@ -54,8 +54,13 @@ export class Names {
     const said = saidBy(raw, start, end)?.bytes;
     if (!said) return undefined;
     const text = said.toString('utf8');
-    const change = this.#look.detectors && said.length >= MIN_FOUND_BYTES && this.#look.at(said, 0, said.length, ALONE, !WORD.test(text));
-    const masked = change ? (this.#look.changed(said, 0, said.length, change)?.toString('utf8') ?? label('')) : undefined;
+    const change =
+      this.#look.detectors &&
+      said.length >= MIN_FOUND_BYTES &&
+      this.#look.at(said, 0, said.length, ALONE, !WORD.test(text));
+    const masked = change
+      ? (this.#look.changed(said, 0, said.length, change)?.toString('utf8') ?? label(''))
+      : undefined;
     return { text, symbol: this.#pointers?.symbolOf(text) ?? OTHER_NAME, secret: assigned(text), masked };
   }
 }

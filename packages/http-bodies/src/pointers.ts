@@ -53,8 +53,7 @@ export class Pointers {
       return start;
     });
     for (const step of this.#steps)
-      if (step !== undefined && !isWild(step) && !this.#names.has(step))
-        this.#names.set(step, this.#names.size + 1);
+      if (step !== undefined && !isWild(step) && !this.#names.has(step)) this.#names.set(step, this.#names.size + 1);
     this.#hasNumbers = [...this.#names.keys()].some((name) => /^\d+$/.test(name));
     this.start = this.#state(starts);
   }
@@ -92,7 +91,10 @@ export class Pointers {
     const known = this.#states.get(id);
     if (known) return known;
     const ended = places.flatMap((at) => this.#masks.get(at) ?? []);
-    const strictest = ended.reduce<MaskRule | undefined>((one, other) => (one ? stricter(one, other) : other), undefined);
+    const strictest = ended.reduce<MaskRule | undefined>(
+      (one, other) => (one ? stricter(one, other) : other),
+      undefined,
+    );
     const mask = strictest && { mode: modeOf(strictest), key: this.#key, entity: '' };
     if (this.#states.size >= MAX_STATES) this.#states.clear();
     const state: State = { mask, isDead: places.every((at) => this.#steps[at] === undefined), places, next: [] };

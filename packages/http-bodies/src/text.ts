@@ -2,7 +2,15 @@
  * Texts: what detectors find in them, line by line, and short ones as a whole. Owns: that a mark stands where other formats have null. Does
  * not: texts with a structure of their own.
  */
-import { type DetectorOptions, type Entity, type MaskOptions, type Mode, label, maskText, streamEditor } from '@sluice/masking';
+import {
+  type DetectorOptions,
+  type Entity,
+  type MaskOptions,
+  type Mode,
+  label,
+  maskText,
+  streamEditor,
+} from '@sluice/masking';
 import type { Editor } from './editor.js';
 import { type Around, type Look, ALONE } from './look.js';
 

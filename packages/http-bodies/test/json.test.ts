@@ -24,7 +24,11 @@ interface Wanted {
 const partsOf = ({ pointers, mode, detect }: Wanted): JsonParts =>
   new JsonParts(
     detect && detectorsOf([rule(mode, detect)], KEY),
-    pointers && new Pointers(pointers.map((pointer) => ({ pointer, rule: rule(mode) })), KEY),
+    pointers &&
+      new Pointers(
+        pointers.map((pointer) => ({ pointer, rule: rule(mode) })),
+        KEY,
+      ),
   );
 
 function masked(text: string | Buffer, wanted: Wanted, cuts: readonly number[] = []): string {
@@ -44,16 +48,41 @@ const ALL: Wanted = { detect: DETECTORS };
 describe('places', () => {
   test.each<[string, string, string, string]>([
     ['/a', '{"a":"x","b":"x"}', '{"a":"[masked]","b":"x"}', 'a member'],
-    ['/items/*/email', '{"items":[{"email":"x"},{"email":"y","n":1}]}', '{"items":[{"email":"[masked]"},{"email":"[masked]","n":1}]}', 'a member of each item'],
+    [
+      '/items/*/email',
+      '{"items":[{"email":"x"},{"email":"y","n":1}]}',
+      '{"items":[{"email":"[masked]"},{"email":"[masked]","n":1}]}',
+      'a member of each item',
+    ],
     ['/items/1', '{"items":["a","b","c"]}', '{"items":["a","[masked]","c"]}', 'an item'],
-    ['**/ssn', '{"ssn":"1","a":[{"b":{"ssn":"2"}}]}', '{"ssn":"[masked]","a":[{"b":{"ssn":"[masked]"}}]}', 'a name anywhere'],
-    ['/a/**/b', '{"a":{"b":"1","c":{"b":"2"}},"b":"3"}', '{"a":{"b":"[masked]","c":{"b":"[masked]"}},"b":"3"}', 'a name below'],
-    ['/a', '{"a":{"b":"x","c":[1,true,null,"y"]}}', '{"a":{"b":"[masked]","c":[null,null,null,"[masked]"]}}', 'all that is below'],
+    [
+      '**/ssn',
+      '{"ssn":"1","a":[{"b":{"ssn":"2"}}]}',
+      '{"ssn":"[masked]","a":[{"b":{"ssn":"[masked]"}}]}',
+      'a name anywhere',
+    ],
+    [
+      '/a/**/b',
+      '{"a":{"b":"1","c":{"b":"2"}},"b":"3"}',
+      '{"a":{"b":"[masked]","c":{"b":"[masked]"}},"b":"3"}',
+      'a name below',
+    ],
+    [
+      '/a',
+      '{"a":{"b":"x","c":[1,true,null,"y"]}}',
+      '{"a":{"b":"[masked]","c":[null,null,null,"[masked]"]}}',
+      'all that is below',
+    ],
     ['/a~1b', '{"a/b":"x"}', '{"a/b":"[masked]"}', 'a name with a slash'],
     ['/Email', '{"EMAIL":"x","eMail":"y"}', '{"EMAIL":"[masked]","eMail":"[masked]"}', 'a name in any case'],
     ['/a', '{"\\u0061":"x"}', '{"\\u0061":"[masked]"}', 'a name with escapes'],
     ['/*/a', '[{"a":1},{"a":1.50}]', '[{"a":null},{"a":null}]', 'numbers, which have no room for a mark'],
-    ['**/a', '{"x":"{\\"a\\": \\"secret\\", \\"b\\":1}"}', '{"x":"{\\"a\\": \\"[masked]\\", \\"b\\":1}"}', 'JSON written as a text'],
+    [
+      '**/a',
+      '{"x":"{\\"a\\": \\"secret\\", \\"b\\":1}"}',
+      '{"x":"{\\"a\\": \\"[masked]\\", \\"b\\":1}"}',
+      'JSON written as a text',
+    ],
     ['/a', '{"a":""}', '{"a":"[masked]"}', 'an empty text'],
     ['**', '["a",{"b":2}]', '["[masked]",{"b":null}]', 'everything'],
   ])('%s in %s', (pointer, text, wanted) => {
@@ -100,15 +129,21 @@ describe('detectors', () => {
     const hidden = (text: string): string => Buffer.from(text).toString('base64');
     const said = (out: string): string => Buffer.from((JSON.parse(out) as { a: string }).a, 'base64').toString();
     expect(said(masked(JSON.stringify({ a: hidden('write to ada@example.com') }), ALL))).toBe('[masked:EMAIL]');
-    expect(said(masked(`{"a":"${hidden('???>>> ada@example.com').replaceAll('/', '\\/')}"}`, ALL))).toBe('[masked:EMAIL]');
+    expect(said(masked(`{"a":"${hidden('???>>> ada@example.com').replaceAll('/', '\\/')}"}`, ALL))).toBe(
+      '[masked:EMAIL]',
+    );
     expect(said(masked(JSON.stringify({ a: hidden('{"m":"ada@example.com"}') }), ALL))).toBe('[masked]');
     expect(masked(JSON.stringify({ a: hidden(hidden('ada@example.com')) }), ALL)).not.toContain(hidden(hidden('ada@')));
-    const picture = JSON.stringify({ a: Buffer.from(Array.from({ length: 300 }, (_, n) => (n * 73) % 256)).toString('base64') });
+    const picture = JSON.stringify({
+      a: Buffer.from(Array.from({ length: 300 }, (_, n) => (n * 73) % 256)).toString('base64'),
+    });
     expect(masked(picture, ALL)).toBe(picture);
   });
 
   test('null takes the place of a text with a finding', () => {
-    expect(masked('{"a":"to ada@example.com","ada@example.com":1}', { ...ALL, mode: 'null' })).toBe('{"a":null,"[masked]":1}');
+    expect(masked('{"a":"to ada@example.com","ada@example.com":1}', { ...ALL, mode: 'null' })).toBe(
+      '{"a":null,"[masked]":1}',
+    );
   });
 });
 
@@ -127,7 +162,24 @@ describe('bytes that nobody asked about stay', () => {
 });
 
 describe('is no JSON', () => {
-  test.each(['{', '[1,]', '{"a":01}', '{"a" 1}', '{"a":1,}', '"\u0001"', '"\\x"', '[1 2]', '{1:2}', 'nul', '[}', "{'a':1}", '"a', '-', '[1.]', ':'])('%j', (text) => {
+  test.each([
+    '{',
+    '[1,]',
+    '{"a":01}',
+    '{"a" 1}',
+    '{"a":1,}',
+    '"\u0001"',
+    '"\\x"',
+    '[1 2]',
+    '{1:2}',
+    'nul',
+    '[}',
+    "{'a':1}",
+    '"a',
+    '-',
+    '[1.]',
+    ':',
+  ])('%j', (text) => {
     expect(() => masked(text, ALL)).toThrow(NotJson);
     expect(() => JSON.parse(text)).toThrow(SyntaxError);
   });
@@ -168,7 +220,15 @@ describe('hostile', () => {
 const PLACES: Wanted = { detect: DETECTORS, pointers: ['/a', '**/ssn', '/b/*/c'] };
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
-  fc.constantFrom('ada@example.com', 'a 4111 1111 1111 1111 b', 'x%40y.co', '{"ssn":"1"}', 'YWRhQGV4YW1wbGUuY29t', '\ud800', '"\\'),
+  fc.constantFrom(
+    'ada@example.com',
+    'a 4111 1111 1111 1111 b',
+    'x%40y.co',
+    '{"ssn":"1"}',
+    'YWRhQGV4YW1wbGUuY29t',
+    '\ud800',
+    '"\\',
+  ),
 );
 const value = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -190,7 +250,13 @@ describe('whatever the document', () => {
         const written = Buffer.from(JSON.stringify(document, null, pretty ? 1 : 0));
         const whole = masked(written, PLACES);
         for (let cut = 0; cut <= written.length; cut++) expect(masked(written, PLACES, [cut])).toBe(whole);
-        expect(masked(written, PLACES, Array.from({ length: written.length }, (_, n) => n))).toBe(whole);
+        expect(
+          masked(
+            written,
+            PLACES,
+            Array.from({ length: written.length }, (_, n) => n),
+          ),
+        ).toBe(whole);
       }),
       { numRuns: 150 },
     );
@@ -216,7 +282,9 @@ function expected(value: unknown, path: readonly string[], named = false): unkno
     (path.length === 3 && path[0]?.toLowerCase() === 'b' && path[2]?.toLowerCase() === 'c');
   if (Array.isArray(value)) return value.map((item, n) => expected(item, [...path, String(n)], isNamed));
   if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, expected(one, [...path, name], isNamed)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, one]) => [name, expected(one, [...path, name], isNamed)]),
+    );
   if (isNamed) return typeof value === 'string' ? '[masked]' : null;
   if (typeof value === 'string' && value.startsWith('{"ssn"')) return '{"ssn":"[masked]"}';
   return value;

@@ -87,10 +87,7 @@ function isMarked(schema: unknown, document: unknown): boolean {
 function referred(document: unknown, reference: string): unknown {
   if (!reference.startsWith('#/')) return undefined;
   const steps = reference.slice(2).split('/');
-  return steps.reduce<unknown>(
-    (at, step) => objectOf(at)[step.replaceAll('~1', '/').replaceAll('~0', '~')],
-    document,
-  );
+  return steps.reduce<unknown>((at, step) => objectOf(at)[step.replaceAll('~1', '/').replaceAll('~0', '~')], document);
 }
 
 const parameters = ({ segments }: Template): number => segments.filter(({ type }) => type !== 'text').length;

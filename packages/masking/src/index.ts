@@ -1,6 +1,16 @@
 /** Detectors of sensitive values, and masks: functions of one value of a type, or of a text. Pure, but for a thread. */
 export * from './detectors/index.js';
-export { keyed, label, looksMasked, magnitude, type MaskOptions, maskText, type Mode, partial, token } from './modes.js';
+export {
+  keyed,
+  label,
+  looksMasked,
+  magnitude,
+  type MaskOptions,
+  maskText,
+  type Mode,
+  partial,
+  token,
+} from './modes.js';
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export * from './postgres/index.js';
 export { isText } from './postgres/bytes.js';
