@@ -38,6 +38,14 @@ const answers =
     response.end(body);
   };
 
+async function journalOf({ gateway, folder }: HttpStand): Promise<string> {
+  await gateway.stop();
+  return globSync('data/**/*', { cwd: folder, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => readFileSync(join(one.parentPath, one.name), 'latin1'))
+    .join('');
+}
+
 const detail = async (answer: Response): Promise<string> => ((await answer.json()) as { detail: string }).detail;
 
 describe('JSON', () => {
@@ -253,13 +261,63 @@ describe('what cannot be read', () => {
 test('the record has what the client was given, and not what was there', async () => {
   await open(answers('application/json', `{"m":"${MAIL}","password":"hunter2!"}`));
   await (await get('/x')).text();
-  const journal = globSync('data/**/*', { cwd: stand.folder, withFileTypes: true })
-    .filter((one) => one.isFile())
-    .map((one) => readFileSync(join(one.parentPath, one.name), 'latin1'))
-    .join('');
+  const journal = await journalOf(stand);
   expect(journal).toContain('[masked:EMAIL]');
   expect(journal).not.toContain(MAIL);
   expect(journal).not.toContain('hunter2');
+});
+
+describe('what is sent', () => {
+  const echo: Answer = (request, response, body) => {
+    response.setHeader('Content-Type', 'text/plain');
+    response.end(
+      `${request.headers['content-length']} ${request.headers['content-digest'] ?? 'no digest'} ${body.toString().split('').join('.')}`,
+    );
+  };
+  const post = async (path: string, type: string, body: string, method = 'POST'): Promise<Response> =>
+    get(path, { method, body, headers: { 'Content-Type': type, 'Content-Digest': 'sha-256=:x:' } });
+  const RULES = `
+    - { rule: sent, when: 'path("/sent/**")', mask: { json: ["/card", "/items/*/pin"], detect: [phone, email], request: true } }
+    - { rule: shown, mask: { detect: [jwt] } }
+`;
+
+  test('is masked before the target has it, and on record so', async () => {
+    await open(echo, { rules: RULES });
+    const body = `{"card":"x","items":[{"pin":1}],"text":"call +49 30 12345678 or ${MAIL}"}`;
+    const wanted = '{"card":"[masked]","items":[{"pin":null}],"text":"call [masked:PHONE] or [masked:EMAIL]"}';
+    const answer = await (await post('/sent/x', 'application/json', body)).text();
+    expect(answer.replaceAll('.', '')).toBe(`${wanted.length} no digest ${wanted}`);
+    const plain = await (await post('/other', 'application/json', body)).text();
+    expect(plain.replaceAll('.', '')).toBe(`${body.length} sha-256=:x: ${body.replaceAll('.', '')}`);
+    await post('/sent/only', 'application/json', '{"card":"4711-0815"}');
+    const journal = await journalOf(stand);
+    expect(journal).toContain('[masked:PHONE]');
+    expect(journal).not.toContain('4711-0815');
+  });
+
+  test.each([
+    ['application/json', '{"a":1,}', /this body is no JSON where JSON is expected/],
+    ['image/png', 'x', /this body is of a type that masks cannot read/],
+    ['text/plain', 'x', /no places to mask/],
+  ])('%s %s is refused in words', async (type, body, why) => {
+    await open(echo, { rules: RULES });
+    const answer = await post('/sent/x', type, body);
+    expect(answer.status).toBe(403);
+    expect(await detail(answer)).toMatch(why);
+    expect(stand.reached).toEqual([]);
+  });
+
+  test('a masked value does not replace a real one', async () => {
+    await open(echo, { rules: RULES });
+    for (const body of ['{"mail":"[masked:EMAIL]"}', '{"mail":"tok_abcdefghijklmnopqrst"}']) {
+      const answer = await post('/other', 'application/json', body, 'PUT');
+      expect(answer.status).toBe(403);
+      expect(await detail(answer)).toMatch(/would write a masked value over a real one/);
+    }
+    expect(stand.reached).toEqual([]);
+    expect((await post('/other', 'application/json', '{"mail":"[masked:EMAIL]"}')).status).toBe(200);
+    expect((await post('/other', 'application/json', '{"mail":"x"}', 'PUT')).status).toBe(200);
+  });
 });
 
 test('the credential of the target is hidden beside masks', async () => {

@@ -11,6 +11,7 @@ import { FormMask } from './form.js';
 import { BOM, JsonMask, type JsonParts } from './json.js';
 import { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
 import { MaybeJson, StrictJson } from './maybe-json.js';
+import { MarkupMask } from './markup.js';
 import { MultipartMask } from './multipart.js';
 import { TableMask } from './table.js';
 import { textEditor } from './text.js';
@@ -127,6 +128,9 @@ function texts(kind: Kind, contentType: string, first: Buffer, parts: BodyParts)
       if (sign === undefined || JSON_SIGNS.has(sign)) return new StrictJson(new JsonMask(parts));
       if (parts.pointers) throw unmasked('says that it is JSON, and is none');
       return plainText(parts);
+    case 'markup':
+      if (sign === 0x7b || sign === 0x5b) return new MaybeJson(parts, () => markup(parts));
+      return markup(parts);
     case 'events':
       return new EventsMask(parts);
     case 'table':
@@ -135,10 +139,18 @@ function texts(kind: Kind, contentType: string, first: Buffer, parts: BodyParts)
       return new FormMask(parts);
     case 'multipart':
       return new MultipartMask(contentType, parts, (type) => partEditor(type, parts));
+    case 'xml':
+      return new MarkupMask(parts, true);
     default:
+      if (sign === LESS && kind !== 'text' && !parts.pointers) return new MarkupMask(parts, false);
       if (sign === 0x7b || sign === 0x5b || sign === 0x22) return new MaybeJson(parts, () => plainText(parts));
       return plainText(parts);
   }
+}
+
+function markup(parts: BodyParts): Editor {
+  if (parts.pointers) throw unmasked('has no places that could be masked: it is HTML');
+  return new MarkupMask(parts, false);
 }
 
 /** @throws Unmasked for a part that nobody can read */
@@ -153,6 +165,7 @@ function plainText(parts: BodyParts): Editor {
   return parts.detectors ? textEditor(parts.detectors) : PASSED;
 }
 
+const LESS = 0x3c;
 /** What a value of JSON may begin with. */
 const JSON_SIGNS: ReadonlySet<number> = new Set([...'{["-0123456789tfn\u001e'].map((sign) => sign.charCodeAt(0)));
 

@@ -19,6 +19,13 @@ export interface HttpMaskOptions {
   readonly marked: readonly string[];
 }
 
+/** Headers of a request that were true of its body as it was. */
+export const OF_THE_SENT: NonNullable<HttpEdits['headers']> = [
+  ['Content-MD5', undefined],
+  ['Digest', undefined],
+  ['Content-Digest', undefined],
+  ['Repr-Digest', undefined],
+];
 const SWITCHED = 101;
 /** What is kept back is looked at again after so long, in milliseconds. */
 const PATIENCE_MS = 25;
@@ -73,6 +80,20 @@ export class HttpMasks {
         return this.#answer(status, before?.headers ?? headers, before?.body);
       },
     };
+  }
+
+  /**
+   * A body as its target may have it; undefined: it stays.
+   *
+   * @throws BodyUnmasked where it must not be sent
+   */
+  request(contentType: string, bytes: Buffer): Buffer | undefined {
+    const why = refusedByHead(contentType, this.#parts);
+    if (why !== undefined) throw unmasked(why);
+    const mask = new BodyMask(contentType, this.#parts);
+    const pushed = Buffer.from(mask.push(bytes));
+    const made = Buffer.concat([pushed, mask.end()]);
+    return made.equals(bytes) ? undefined : made;
   }
 
   #answer(status: number, headers: readonly Header[], before: BodyEditor | undefined): EditedAnswer {

@@ -187,6 +187,82 @@ describe('several parts', () => {
   });
 });
 
+describe('HTML', () => {
+  test.each([
+    [`<p>mail ${MAIL}</p>`, '<p>mail [masked:EMAIL]</p>'],
+    ['<p>ada&#64;example&period;com &amp; x&#x2e;</p>', '<p>[masked:EMAIL] &amp; x&#x2e;</p>'],
+    [
+      `<a href="mailto:ada%40example.com" title='${MAIL}' id=x>y</a>`,
+      `<a href="[masked:EMAIL]" title='[masked:EMAIL]' id=x>y</a>`,
+    ],
+    [`<!-- ${MAIL} --><!DOCTYPE html><br/>1 < 2 & 3`, '<!-- [masked:EMAIL] --><!DOCTYPE html><br/>1 < 2 & 3'],
+    [`<script>let a = "<b>", m = "${MAIL}";</SCRIPT><p>x`, '<script>let a = "<b>", m = "[masked:EMAIL]";</SCRIPT><p>x'],
+    [
+      '<script type="application/ld+json">{"m":"ada\\u0040example.com"}</script>',
+      '<script type="application/ld+json">{"m":"[masked:EMAIL]"}</script>',
+    ],
+    [
+      `<input value="4111 1111 1111 1111" disabled><p title=">${MAIL}">`,
+      '<input value="[masked:CREDIT_CARD]" disabled><p title=">[masked:EMAIL]">',
+    ],
+    [`<p ${MAIL}`, '<p [masked:EMAIL]'],
+    [
+      `<p>\n  <b>Ordinary</b> text, with "quotes" &copy; 2026 &unknown;\n</p>\n`,
+      `<p>\n  <b>Ordinary</b> text, with "quotes" &copy; 2026 &unknown;\n</p>\n`,
+    ],
+  ])('%s', (text, wanted) => {
+    expect(masked('text/html', text)).toBe(wanted);
+  });
+
+  test('with another type, or none', () => {
+    expect(masked('', '<p>ada&#64;example.com</p>')).toBe('<p>[masked:EMAIL]</p>');
+    expect(masked('text/html', '{"m":"ada\\u0040example.com"}')).toBe('{"m":"[masked:EMAIL]"}');
+  });
+});
+
+describe('XML', () => {
+  const TYPE = 'application/xml';
+
+  test.each([
+    [
+      `<?xml version="1.0"?><r><a>ada&#64;example.com</a><b><![CDATA[x ${MAIL} <y>]]></b></r>`,
+      '<?xml version="1.0"?><r><a>[masked:EMAIL]</a><b><![CDATA[x [masked:EMAIL] <y>]]></b></r>',
+    ],
+    [
+      `<r p:password="hunter2!"><password>hunter2!</password><note>hunter2!</note></r>`,
+      '<r p:password="[masked:SECRET]"><password>[masked:SECRET]</password><note>hunter2!</note></r>',
+    ],
+    ['<r>\n  <a x="1 &lt; 2"/>\n</r>\n', '<r>\n  <a x="1 &lt; 2"/>\n</r>\n'],
+  ])('%s', (text, wanted) => {
+    expect(masked(TYPE, text)).toBe(wanted);
+  });
+
+  test('places', () => {
+    const text = '<r><u id="7"><n:ssn>1</n:ssn><name kind="x">Ada <b>L</b></name></u><ssn/></r>';
+    expect(masked(TYPE, text, partsOf(['**/ssn', '/r/u/name', '/r/u/id']))).toBe(
+      '<r><u id="[masked]"><n:ssn>[masked]</n:ssn><name kind="[masked]">[masked]<b>[masked]</b></name></u><ssn/></r>',
+    );
+  });
+
+  test.each([
+    ['<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>', /a document type of its own/],
+    ['<!DOCTYPE r SYSTEM "http://x/y"><r/>', /a document type of its own/],
+    ['<r><a></r></a>', /is no XML/],
+    ['<r>', /has no end/],
+    ['<r>< a</r>', /is no XML/],
+    ['<a>'.repeat(600), /nested more than 500 deep/],
+  ])('%s is refused', (text, why) => {
+    expect(() => through(TYPE, Buffer.from(text), partsOf(), [])).toThrow(why);
+  });
+
+  test('a piece without an end is bounded', () => {
+    const mask = new BodyMask(TYPE, partsOf());
+    expect(() => {
+      for (let n = 0; n < 100; n++) mask.push(Buffer.from(`<r a="${'x'.repeat(64 * 1024)}`));
+    }).toThrow(/a piece of more than/);
+  });
+});
+
 describe('texts', () => {
   test.each([
     ['text/plain', `a ${MAIL} b\n`, 'a [masked:EMAIL] b\n'],
