@@ -139,7 +139,7 @@ const has = (headers: readonly Header[], wanted: string): boolean =>
 /** A body that goes through one editor and then through masks. */
 class MaskedBody implements BodyEditor {
   readonly keepsLength = false;
-  readonly patience: number;
+  readonly maxHoldMs: number;
   readonly #mask: BodyMask;
   readonly #before: BodyEditor | undefined;
   readonly #trailers: (trailers: readonly Header[]) => readonly Header[];
@@ -152,7 +152,7 @@ class MaskedBody implements BodyEditor {
     this.#mask = mask;
     this.#before = before;
     this.#trailers = trailers;
-    this.patience = Math.min(PATIENCE_MS, before?.patience ?? PATIENCE_MS);
+    this.maxHoldMs = Math.min(PATIENCE_MS, before?.maxHoldMs ?? PATIENCE_MS);
   }
 
   get held(): number {

@@ -6,7 +6,7 @@ import { type Template, compileTemplate, fit } from './path.js';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
-interface Operation {
+interface PathOperations {
   readonly template: Template;
   /** By method, lower case. */
   readonly ids: ReadonlyMap<string, string>;
@@ -14,7 +14,7 @@ interface Operation {
 
 /** The operations that a document describes. */
 export class OpenApi {
-  readonly #operations: readonly Operation[];
+  readonly #operations: readonly PathOperations[];
   /** Places of all properties that a schema marks with `x-sensitive: true` or `format: password`: `**` and the name. */
   readonly marked: readonly string[];
 
@@ -45,7 +45,7 @@ export class OpenApi {
   }
 }
 
-function operation(path: string, item: Readonly<Record<string, unknown>>): Operation {
+function operation(path: string, item: Readonly<Record<string, unknown>>): PathOperations {
   const ids = METHODS.flatMap((method): [string, string][] => {
     if (item[method] === undefined) return [];
     const { operationId } = objectOf(item[method]);
