@@ -56,7 +56,7 @@ export class AnswerRelay {
   #decoder: Decoder | undefined;
   /** It waits for the beginning of its body, which may have to be refused: then the client is told so in place of it. */
   #head: AnswerHead | undefined;
-  #headPatience: NodeJS.Timeout | undefined;
+  #headWaiter: NodeJS.Timeout | undefined;
   readonly #first: Buffer[] = [];
   #firstBytes = 0;
   #trailers: readonly Header[] = [];
@@ -90,7 +90,7 @@ export class AnswerRelay {
       this.#status = answer.status;
       this.#head = edited;
       if (!this.#editor || this.#editor.keepsLength || isEvents(edited.headers)) return this.#begin();
-      this.#headPatience = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
+      this.#headWaiter = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
     });
   }
 
@@ -99,7 +99,7 @@ export class AnswerRelay {
     const edited = this.#head;
     if (!edited) return;
     this.#head = undefined;
-    clearTimeout(this.#headPatience);
+    clearTimeout(this.#headWaiter);
     const { client, record } = this.#port;
     record.head(writeHead(`HTTP/1.1 ${edited.status} ${edited.reason}`.trimEnd(), edited.headers));
     record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
@@ -144,7 +144,7 @@ export class AnswerRelay {
     this.#over = true;
     this.#decoder?.stop();
     clearTimeout(this.#waiter);
-    clearTimeout(this.#headPatience);
+    clearTimeout(this.#headWaiter);
   }
 
   /** Some servers quote there what they were sent. */
