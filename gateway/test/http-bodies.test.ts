@@ -27,7 +27,9 @@ async function open(
   stand = await openHttpStand({ rules: RULES, ...more, serve });
 }
 
-const get = (path: string, init: RequestInit = {}): Promise<Response> =>
+type Init = Omit<RequestInit, 'headers'> & { headers?: Readonly<Record<string, string>> };
+
+const get = (path: string, init: Init = {}): Promise<Response> =>
   fetch(`${stand.url}${path}`, { ...init, headers: { authorization: `Bearer ${stand.token}`, ...init.headers } });
 
 const answers =

@@ -8,18 +8,14 @@ import { type Editor, NO_BYTES } from './editor.js';
 import { EventsMask } from './events.js';
 import { unmasked } from './fault.js';
 import { FormMask } from './form.js';
-import { BOM, JsonMask, type JsonParts } from './json.js';
-import { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
+import { BOM, JsonMask } from './json.js';
+import { type Kind, choiceFor, kindOf, unreadCharset } from './media.js';
 import { MaybeJson, StrictJson } from './maybe-json.js';
 import { MarkupMask } from './markup.js';
 import { MultipartMask } from './multipart.js';
+import type { BodyParts } from './parts.js';
 import { TableMask } from './table.js';
 import { textEditor } from './text.js';
-
-/** What rules mask, compiled once for any number of bodies. */
-export interface BodyParts extends JsonParts {
-  readonly unread: Unread;
-}
 
 /** Blanks before the first sign; a body of more has no kind but that of its type. */
 const MAX_BLANKS_BYTES = 1024;
@@ -167,7 +163,7 @@ function plainText(parts: BodyParts): Editor {
 
 const LESS = 0x3c;
 /** What a value of JSON may begin with. */
-const JSON_SIGNS: ReadonlySet<number> = new Set([...'{["-0123456789tfn\u001e'].map((sign) => sign.charCodeAt(0)));
+const JSON_SIGNS: ReadonlySet<number> = new Set(Buffer.from('{["-0123456789tfn\u001e'));
 
 /** Two or four bytes for each letter: by a byte order mark, or by zeros among the first letters. */
 function isWide(first: Buffer): boolean {

@@ -117,6 +117,8 @@ export class EventsMask implements Editor {
   #data(said: Buffer): Buffer | undefined {
     const text = said.toString('latin1').trim();
     if (text === '' || text === DONE) return undefined;
+    // What is no document of its own may be a number in groups.
+    if (!this.#parts.pointers && !/^[[{"]/.test(text)) return shortText(this.#parts.look, said);
     try {
       const mask = new JsonMask(this.#parts);
       const made = Buffer.concat([mask.push(said), mask.end()]);

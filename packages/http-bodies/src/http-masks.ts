@@ -4,10 +4,11 @@
  */
 import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule } from '@sluice/contract';
 import { detectorsOf, modeOf, stricter } from '@sluice/masking';
-import { BodyMask, type BodyParts, refusedByHead } from './body.js';
+import { BodyMask, refusedByHead } from './body.js';
 import { unmasked } from './fault.js';
 import { JsonParts } from './json.js';
 import type { Unread } from './media.js';
+import type { BodyParts } from './parts.js';
 import { Pointers } from './pointers.js';
 import { namedText, shortText } from './text.js';
 
@@ -28,7 +29,7 @@ export const OF_THE_SENT: NonNullable<HttpEdits['headers']> = [
 ];
 const SWITCHED = 101;
 /** What is kept back is looked at again after so long, in milliseconds. */
-const PATIENCE_MS = 25;
+const HOLD_BACK_MS = 25;
 /** True of a body as the target has it, and not of this one. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(
   'etag last-modified content-length content-md5 digest repr-digest content-digest accept-ranges cache-control expires age signature signature-input'.split(
@@ -152,7 +153,7 @@ class MaskedBody implements BodyEditor {
     this.#mask = mask;
     this.#before = before;
     this.#trailers = trailers;
-    this.maxHoldMs = Math.min(PATIENCE_MS, before?.maxHoldMs ?? PATIENCE_MS);
+    this.maxHoldMs = Math.min(HOLD_BACK_MS, before?.maxHoldMs ?? HOLD_BACK_MS);
   }
 
   get held(): number {

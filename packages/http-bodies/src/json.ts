@@ -48,6 +48,7 @@ const NAME = 4;
 const COLON = 5;
 const NEXT = 6;
 
+const LF = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Of bytes within a string: what they mean for how it is looked at. */
@@ -100,6 +101,8 @@ export class JsonMask {
   #isName = false;
   #hash = 0;
   #name: Name | undefined;
+  /** A document that is a number has ended, and its line has not: groups of digits are no documents. */
+  #behindPlain = false;
   /** What has been decided of the piece at work. */
   #out: Buffer[] = [];
   #copied = 0;
@@ -134,8 +137,10 @@ export class JsonMask {
     if (this.#token !== 'none') at = this.#goOn(bytes, at);
     while (at < bytes.length) {
       const byte = bytes[at] as number;
-      if (BLANK[byte] === 1) at++;
-      else if (byte === QUOTE) at = this.#string(bytes, at);
+      if (BLANK[byte] === 1) {
+        at++;
+        if (byte === LF) this.#behindPlain = false;
+      } else if (byte === QUOTE) at = this.#string(bytes, at);
       else if (PLAIN[byte] === 1) at = this.#plain(bytes, at);
       else at = this.#sign(bytes, at, byte);
     }
@@ -358,6 +363,7 @@ export class JsonMask {
       this.#place(raw, start, stop, end, this.#plainValue(written));
     }
     this.#expected = this.#frames.depth === 0 ? ROOT : NEXT;
+    this.#behindPlain = this.#frames.depth === 0;
   }
 
   /** Neither rules nor a name say anything of the value at work. */
@@ -397,6 +403,7 @@ export class JsonMask {
         return at + 1;
       case RECORD:
         this.#expects(ROOT);
+        this.#behindPlain = false;
         return at + 1;
       default:
         throw new NotJson('is no JSON');
@@ -427,6 +434,7 @@ export class JsonMask {
   /** A value begins here. */
   #begins(): void {
     const expected = this.#expected;
+    if (this.#behindPlain && expected === ROOT) throw new NotJson('has values that nothing parts');
     if (expected !== ROOT && expected !== VALUE && expected !== ITEM_OR_END) throw new NotJson('is no JSON');
     if (!this.#frames.isObject) this.#name = this.#frames.nameOfList;
     this.#frames.begin(this.#name);

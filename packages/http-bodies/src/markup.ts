@@ -67,7 +67,9 @@ export class MarkupMask implements Editor {
   #joined(): Buffer {
     const pieces = this.#pending.splice(0);
     this.#pendingBytes = 0;
-    return this.#kept.length === 0 && pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat([this.#kept, ...pieces]);
+    return this.#kept.length === 0 && pieces.length === 1
+      ? (pieces[0] as Buffer)
+      : Buffer.concat([this.#kept, ...pieces]);
   }
 
   #pieces(bytes: Buffer): Buffer {

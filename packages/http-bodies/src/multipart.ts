@@ -2,10 +2,10 @@
  * Bodies of several parts (RFC 2046 section 5.1, RFC 7578), each by its own type. Owns: where a part begins and ends. Does not: what is in
  * one; parts within parts are parts of a body of their own.
  */
-import type { BodyParts } from './body.js';
 import { type Editor, NO_BYTES } from './editor.js';
 import { unmasked } from './fault.js';
 import { fieldValue } from './form.js';
+import type { BodyParts } from './parts.js';
 import { shortText } from './text.js';
 
 const MAX_HEAD_BYTES = 8 * 1024;

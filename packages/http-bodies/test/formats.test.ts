@@ -2,8 +2,9 @@
 import { DETECTORS, type MaskMode, type MaskRule, Unmasked } from '@sluice/contract';
 import { detectorsOf } from '@sluice/masking';
 import { describe, expect, test } from 'vitest';
-import { BodyMask, type BodyParts } from '../src/body.js';
+import { BodyMask } from '../src/body.js';
 import { JsonParts } from '../src/json.js';
+import type { BodyParts } from '../src/parts.js';
 import { Pointers } from '../src/pointers.js';
 
 const KEY = Buffer.alloc(32, 7);

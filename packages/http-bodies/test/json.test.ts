@@ -156,6 +156,7 @@ describe('bytes that nobody asked about stay', () => {
     '  ',
     '"text"',
     '12',
+    '1\n2\n',
   ])('%j', (text) => {
     expect(masked(text, { ...ALL, pointers: ['/nothing'] })).toBe(text);
   });
@@ -173,6 +174,7 @@ describe('is no JSON', () => {
     '[1 2]',
     '{1:2}',
     'nul',
+    '4111 1111 1111 1111',
     '[}',
     "{'a':1}",
     '"a',
