@@ -1,7 +1,8 @@
 /** Masks in bodies by HTTP through a whole gateway: what clients get, what is refused in words, and what is on record. */
 import { globSync, readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, createServer, get as httpGet } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { brotliCompressSync, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
 import { findTool } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -270,11 +271,15 @@ test('the record has what the client was given, and not what was there', async (
 });
 
 describe('what is sent', () => {
+  /** Says what it was sent, with dots between the letters, in which nothing is found again. */
   const echo: Answer = (request, response, body) => {
-    response.setHeader('Content-Type', 'text/plain');
-    response.end(
-      `${request.headers['content-length']} ${request.headers['content-digest'] ?? 'no digest'} ${body.toString().split('').join('.')}`,
-    );
+    const { 'content-length': length, 'content-digest': digest = 'none' } = request.headers;
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify({ length, digest, said: body.toString().split('').join('.') }));
+  };
+  const came = async (answer: Promise<Response>): Promise<unknown> => {
+    const { said, ...rest } = (await (await answer).json()) as { said: string };
+    return { ...rest, said: said.replaceAll('.', '') };
   };
   const post = async (path: string, type: string, body: string, method = 'POST'): Promise<Response> =>
     get(path, { method, body, headers: { 'Content-Type': type, 'Content-Digest': 'sha-256=:x:' } });
@@ -287,10 +292,16 @@ describe('what is sent', () => {
     await open(echo, { rules: RULES });
     const body = `{"card":"x","items":[{"pin":1}],"text":"call +49 30 12345678 or ${MAIL}"}`;
     const wanted = '{"card":"[masked]","items":[{"pin":null}],"text":"call [masked:PHONE] or [masked:EMAIL]"}';
-    const answer = await (await post('/sent/x', 'application/json', body)).text();
-    expect(answer.replaceAll('.', '')).toBe(`${wanted.length} no digest ${wanted}`);
-    const plain = await (await post('/other', 'application/json', body)).text();
-    expect(plain.replaceAll('.', '')).toBe(`${body.length} sha-256=:x: ${body.replaceAll('.', '')}`);
+    expect(await came(post('/sent/x', 'application/json', body))).toEqual({
+      length: String(wanted.length),
+      digest: 'none',
+      said: wanted,
+    });
+    expect(await came(post('/other', 'application/json', body))).toEqual({
+      length: String(body.length),
+      digest: 'sha-256=:x:',
+      said: body.replaceAll('.', ''),
+    });
     await post('/sent/only', 'application/json', '{"card":"4711-0815"}');
     const journal = await journalOf(stand);
     expect(journal).toContain('[masked:PHONE]');
@@ -320,6 +331,32 @@ describe('what is sent', () => {
     expect((await post('/other', 'application/json', '{"mail":"[masked:EMAIL]"}')).status).toBe(200);
     expect((await post('/other', 'application/json', '{"mail":"x"}', 'PUT')).status).toBe(200);
   });
+});
+
+test('a WebSocket does not pass where something is masked', async () => {
+  const server = createServer().on('upgrade', (_, socket: Duplex) =>
+    socket.end(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+    ),
+  );
+  stand = await openHttpStand({ rules: RULES, server });
+  const text = await new Promise<string>((resolve, reject) => {
+    const headers = {
+      authorization: `Bearer ${stand.token}`,
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    httpGet(`${stand.url}/x`, { headers }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (bytes: Buffer) => chunks.push(bytes));
+      answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
+    })
+      .on('upgrade', () => reject(new Error('it was switched')))
+      .on('error', reject);
+  });
+  expect(text).toContain('cannot be masked yet');
 });
 
 test('the credential of the target is hidden beside masks', async () => {

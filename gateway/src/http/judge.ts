@@ -118,6 +118,7 @@ export class HttpJudge {
   #masksOf(masks: readonly AppliedMask[]): HttpMasks | undefined {
     if (masks.length === 0) return undefined;
     const key = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`).join('\n');
+    if (this.#masks.size > MAX_COMPILED) this.#masks.clear();
     if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, this.#with.masks));
     return this.#masks.get(key);
   }
@@ -203,6 +204,8 @@ const tooLong = (limit: number): Deny => {
   return { type: 'deny', rule: 'gateway', ...denyInWords(reason, 'command'), reason };
 };
 
+/** Sets of rules that have matched together. */
+const MAX_COMPILED = 100;
 const isForRequests = ({ request }: AppliedMask): boolean => request === true;
 /** What they have stands in place of what was there. */
 const REPLACES: ReadonlySet<string> = new Set(['PUT', 'PATCH']);

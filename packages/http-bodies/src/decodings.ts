@@ -83,13 +83,13 @@ for (const [value, sign] of [
 export const base64Decoded = (text: Buffer): Buffer | undefined =>
   isBase64(text) && startsText(text, 0, text.length) ? Buffer.from(text.toString('latin1'), 'base64') : undefined;
 
-/** All that a text may say, decoded once. */
-export function decodings(text: Buffer): readonly Buffer[] {
+/** All that a text may say, decoded once. `forms`: also as fields of a form, in which a plus is a blank. */
+export function decodings(text: Buffer, forms: boolean): readonly Buffer[] {
   const data = dataOf(text);
   const found = [
     data,
     percentDecoded(text),
-    text.includes(0x3d) ? percentDecoded(text, true) : undefined,
+    forms && text.includes(0x3d) && text.includes(0x2b) ? percentDecoded(text, true) : undefined,
     base64Decoded(text),
   ];
   return found.filter((one) => one !== undefined);

@@ -100,7 +100,9 @@ export class HttpMasks {
   #answer(status: number, headers: readonly Header[], before: BodyEditor | undefined): EditedAnswer {
     const masked = this.#masked(headers);
     if (!this.#bodies || (status < 200 && status !== SWITCHED)) return { headers: masked, body: before };
-    const contentType = valueOf(headers, 'content-type');
+    const types = headers.filter(([name]) => name.toLowerCase() === 'content-type');
+    if (types.length > 1) throw unmasked('says twice what it is');
+    const contentType = types[0]?.[1] ?? '';
     const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before, (trailers) => this.#masked(trailers));
     if (status === SWITCHED) return { headers: masked, body: editor };
     const why = refusedByHead(contentType, this.#parts);
@@ -132,8 +134,6 @@ const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
   ['If-Modified-Since', undefined],
 ];
 
-const valueOf = (headers: readonly Header[], wanted: string): string =>
-  headers.find(([name]) => name.toLowerCase() === wanted)?.[1] ?? '';
 const has = (headers: readonly Header[], wanted: string): boolean =>
   headers.some(([name]) => name.toLowerCase() === wanted);
 

@@ -22,6 +22,8 @@ export type LookInside = (text: Buffer, place: Place | undefined, depth: number)
 
 /** Texts within texts within texts. */
 export const MAX_NESTED = 3;
+/** In a longer text is looked one deep: each time costs as much as the first. Bytes. */
+const MAX_DEEP_BYTES = 1024 * 1024;
 /** Fewer bytes of base64 hold nothing that is looked for: `a@b.co` has eight. */
 const MIN_BASE64_BYTES = 8;
 const NO_FINDINGS: readonly Finding[] = [];
@@ -97,7 +99,8 @@ export class Look {
     { place, depth }: Around,
   ): { readonly entity: Entity | ''; readonly value: Buffer } | undefined {
     if (depth >= MAX_NESTED) return undefined;
-    for (const decoded of decodings(text)) {
+    const isLong = text.length > MAX_DEEP_BYTES;
+    for (const decoded of decodings(text, depth === 0)) {
       if (decoded.length < MIN_BASE64_BYTES || !isUtf8(decoded) || !isText(decoded)) continue;
       if (beginsJson(decoded, 0, decoded.length)) {
         const inside = this.#inside(decoded, place, depth + 1);
@@ -106,7 +109,7 @@ export class Look {
       }
       const [first] = this.#findings(decoded, 0, decoded.length, undefined);
       if (first) return { entity: first.entity, value: decoded.subarray(first.start, first.end) };
-      const deeper = this.#hidden(decoded, { secret: undefined, place, depth: depth + 1 });
+      const deeper = isLong ? undefined : this.#hidden(decoded, { secret: undefined, place, depth: depth + 1 });
       if (deeper) return deeper;
     }
     return undefined;

@@ -23,7 +23,7 @@ interface Known {
 }
 
 /** A power of two. Names that do not fit are looked at each time. */
-const SLOTS = 4096;
+const SLOTS = 512;
 /** A longer one is data. */
 const MAX_KEPT_BYTES = 128;
 /** Shorter ones, and single words, hide nothing. */
