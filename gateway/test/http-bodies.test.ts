@@ -334,11 +334,15 @@ describe('what is sent', () => {
 });
 
 test('a WebSocket does not pass where something is masked', async () => {
-  const server = createServer().on('upgrade', (_, socket: Duplex) =>
-    socket.end(
+  const server = createServer().on('upgrade', (_, socket: Duplex) => {
+    socket.write(
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
-    ),
-  );
+    );
+    socket
+      .on('error', () => undefined)
+      .on('end', () => socket.destroy())
+      .resume();
+  });
   stand = await openHttpStand({ rules: RULES, server });
   const text = await new Promise<string>((resolve, reject) => {
     const headers = {

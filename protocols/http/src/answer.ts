@@ -114,6 +114,8 @@ export class AnswerRelay {
     const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers);
+    if (edited?.body && !edited.body.keepsLength)
+      throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
     record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
