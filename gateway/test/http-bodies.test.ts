@@ -309,7 +309,7 @@ describe('what is sent', () => {
   });
 
   test.each([
-    ['application/json', '{"a":1,}', /this body is no JSON where JSON is expected/],
+    ['application/json', '{"card":"4711-0815",}', /this body is no JSON where JSON is expected/],
     ['image/png', 'x', /this body is of a type that masks cannot read/],
     ['text/plain', 'x', /no places to mask/],
   ])('%s %s is refused in words', async (type, body, why) => {
@@ -318,6 +318,7 @@ describe('what is sent', () => {
     expect(answer.status).toBe(403);
     expect(await detail(answer)).toMatch(why);
     expect(stand.reached).toEqual([]);
+    expect(await journalOf(stand)).not.toContain('4711-0815');
   });
 
   test('a masked value does not replace a real one', async () => {

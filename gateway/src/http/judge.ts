@@ -73,10 +73,11 @@ export class HttpJudge {
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const sent = verdict.decision.type === 'deny' ? undefined : this.#sent(command, verdict.masks);
-    if (sent?.type === 'deny') return this.#refused(command, facts, sent);
-    const shown = sent ? { ...command, body: sent } : command;
-    const edits = this.#edits(verdict.masks, sent?.bytes);
+    const sent = this.#sent(command, verdict.masks);
+    const unsent = sent?.type === 'deny' ? sent : undefined;
+    const shown = shownAs(command, sent);
+    if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
+    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined);
     const judged = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
     const answer: Answer = judged.answer.type === 'deny' || !edits ? judged.answer : { ...judged.answer, http: edits };
@@ -180,6 +181,14 @@ export class HttpJudge {
       ? Buffer.from(shown?.base64 ?? '', 'base64')
       : Buffer.from(withoutTokens(shown.text, this.#with.mark));
   }
+}
+
+/** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
+function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {
+  if (sent?.type === 'whole') return { ...command, body: sent };
+  if (!sent || sent === MASK_WRITTEN || command.body.type !== 'whole') return command;
+  const { media, bytes } = command.body;
+  return { ...command, body: { type: 'stream', media, length: bytes.length } };
 }
 
 /** Undefined: they hang on a body that is too long to be read. */
