@@ -80,7 +80,7 @@ for (const [value, sign] of [
 ])
   VALUES[sign.charCodeAt(0)] = value;
 
-export const base64Decoded = (text: Buffer): Buffer | undefined =>
+const base64Decoded = (text: Buffer): Buffer | undefined =>
   isBase64(text) && startsText(text, 0, text.length) ? Buffer.from(text.toString('latin1'), 'base64') : undefined;
 
 /** All that a text may say, decoded once. `forms`: also as fields of a form, in which a plus is a blank. */

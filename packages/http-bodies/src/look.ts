@@ -21,7 +21,7 @@ export type Change =
 export type LookInside = (text: Buffer, place: Place | undefined, depth: number) => Buffer | 'same' | undefined;
 
 /** Texts within texts within texts. */
-export const MAX_NESTED = 3;
+const MAX_NESTED = 3;
 /** In a longer text is looked one deep: each time costs as much as the first. Bytes. */
 const MAX_DEEP_BYTES = 1024 * 1024;
 /** Fewer bytes of base64 hold nothing that is looked for: `a@b.co` has eight. */

@@ -12,7 +12,7 @@ const MAX_POINTERS = 500;
 const MAX_STATES = 4096;
 
 /** Names are compared without case: some clients read them so (Go's encoding/json, .NET). */
-export const foldedName = (name: string): string => name.toUpperCase().toLowerCase();
+const foldedName = (name: string): string => name.toUpperCase().toLowerCase();
 
 const isWild = (step: string): boolean => step === '*' || step === '**';
 
