@@ -135,9 +135,9 @@ describe('JSON', () => {
     expect(text).not.toContain('0040');
   });
 
-  test('16 MB without a finding are byte for byte the same, with one differs there only', async () => {
+  test('4 MB without a finding are byte for byte the same, with one differs there only', async () => {
     const item = `{"id":12345678,"text":"${'lorem ipsum '.repeat(40)}","more":[1,2.50,null]}`;
-    const count = Math.ceil(16e6 / item.length);
+    const count = Math.ceil(4e6 / item.length);
     await open((request, response) => {
       response.setHeader('Content-Type', 'application/json');
       const at = request.url === '/one' ? Math.floor(count / 2) : -1;
