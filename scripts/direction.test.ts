@@ -19,6 +19,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'sql-postgres': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
   'http-requests': ['contract'],
+  'http-bodies': ['contract', 'http-requests', 'masking'],
   guardrails: ['contract', 'http-requests'],
   masking: ['contract'],
   recording: ['contract'],

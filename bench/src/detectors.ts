@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { builtIn, detect, detectorFor, ENTITIES, type Entity, maskFor, type Mode } from '@sluice/masking';
+import { builtIn, detect, detectorFor, ENTITIES, type Entity, maskFor, type Mode, streamEditor } from '@sluice/masking';
 import { RowMask } from '@sluice/postgres/rows';
 import { parse } from 'yaml';
 import { machine, median, shuffled, spread } from './measure.js';
@@ -57,6 +57,14 @@ export function benchDetectors({ rounds }: { rounds: number }): string {
     '| repeated | 64 KiB | 256 KiB | 1 MiB | ratio |',
     '| --- | --- | --- | --- | --- |',
     ...hostile(),
+    '',
+    '## What a word of a stream costs',
+    '',
+    'Words that come one by one, as a program or a language model writes them, through the mask of a stream with all detectors.',
+    '',
+    '| bytes in a line | CPU µs for each word |',
+    '| --- | --- |',
+    ...words(rounds),
     '',
     '## What masking rows costs',
     '',
@@ -162,6 +170,39 @@ function hostile(): string[] {
     const cells = [...times.map((time) => time.toFixed(1)), (large / middle).toFixed(1)];
     return `| \`${JSON.stringify(piece).slice(1, -1)}\` | ${cells.join(' | ')} |`;
   });
+}
+
+const WORDS = 'the quick brown fox jumps over a lazy dog while it rains and everybody asks for more of that'.split(' ');
+const STREAMED_WORDS = 20_000;
+
+/** The same words in lines of different lengths: a cost that grows with the line would show. */
+function words(rounds: number): string[] {
+  const modes = new Map<Entity, Mode>(ENTITIES.map((entity) => [entity, { type: 'redact' }]));
+  const lengths = [300, 2 * 1024, 16 * 1024, 64 * 1024];
+  const variants = Object.fromEntries(lengths.map((length) => [String(length), streamed(length, modes)]));
+  const times = measured(variants, rounds);
+  return lengths.map((length) => {
+    const cost = (value: number): string => ((value * 1e6) / STREAMED_WORDS).toFixed(1);
+    const seconds = times[String(length)] ?? [];
+    const [low, high] = spread(seconds);
+    return `| ${length} | **${cost(median(seconds))}** (${cost(low)}–${cost(high)}) |`;
+  });
+}
+
+function streamed(lineBytes: number, modes: ReadonlyMap<Entity, Mode>): () => void {
+  let inLine = 0;
+  const pieces = Array.from({ length: STREAMED_WORDS }, (_, n) => {
+    const word = ` ${WORDS[n % WORDS.length] as string}`;
+    inLine += word.length;
+    if (inLine < lineBytes) return Buffer.from(word);
+    inLine = 0;
+    return Buffer.from(`${word}\n`);
+  });
+  return () => {
+    const editor = streamEditor({ modes, key: Buffer.alloc(32, 1) });
+    for (const piece of pieces) editor.push(piece);
+    editor.end();
+  };
 }
 
 function each({ bytes, starts }: Cells, look: (bytes: Buffer, start: number, end: number) => boolean): number {

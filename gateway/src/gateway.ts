@@ -501,16 +501,22 @@ export class Gateway implements Controlled {
     const { notFollowed } = connection;
     const maxText = this.config.limits.text;
     const { languages } = this;
-    const http = this.#httpJudging(connection, redactionKey);
+    const http = this.#httpJudging(connection, redactionKey, streamKey);
     return new Judge({ languages, policy, context, redact, masks, streamKey, guesses, notFollowed, maxText, http });
   }
 
-  #httpJudging(connection: Connection, redactionKey: Uint8Array): HttpJudging | undefined {
+  #httpJudging(
+    connection: Connection,
+    redactionKey: Uint8Array,
+    maskKey: Uint8Array = redactionKey,
+  ): HttpJudging | undefined {
     if (!connection.http) return undefined;
     const { limits, record } = this.config;
     const edits = this.#httpTargets.edits(connection);
-    const { reading } = connection.http;
-    return { reading, mark: markedWith(redactionKey), message: limits.message, bodies: record.bodies, edits };
+    const { reading, unread } = connection.http;
+    const mark = markedWith(redactionKey);
+    const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
+    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks };
   }
 
   #look(): void {

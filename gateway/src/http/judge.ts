@@ -2,9 +2,10 @@
  * Requests by HTTP before the rules. Owns: facts of one request, its verdict, and what the record and approvers are shown of it. Does
  * not: rules, or what a request means.
  */
-import type { Answer, Deny, Facts, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
+import type { Answer, AppliedMask, Deny, Facts, HttpBody, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -16,6 +17,7 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
+import { looksMasked } from '@sluice/masking';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
 export interface HttpJudging {
@@ -26,12 +28,17 @@ export interface HttpJudging {
   readonly message: number;
   readonly bodies: number;
   readonly edits: HttpEdits | undefined;
+  /** How what rules mask is masked. */
+  readonly masks: HttpMaskOptions;
 }
 
 export class HttpJudge {
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #with: HttpJudging;
+  readonly #masks = new Map<string, HttpMasks | undefined>();
+  readonly #numbers = new WeakMap<readonly string[], number>();
+  #lists = 0;
 
   constructor(policy: CompiledPolicy, context: PolicyContext, judging: HttpJudging) {
     this.#policy = policy;
@@ -44,7 +51,10 @@ export class HttpJudge {
     const media = head.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
     const request = new Request(head, { type: 'stream', media, length: undefined }, '', this.#with.reading);
     try {
-      return this.#policy.needsBody(request.facts(), head.path, this.#about(request)) !== undefined;
+      const facts = request.facts();
+      const context = this.#about(request);
+      if (this.#policy.needsBody(facts, head.path, context) !== undefined) return true;
+      return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, head.path, context).masks);
     } catch (error) {
       if (error instanceof BodyUnread) return true;
       throw error;
@@ -63,11 +73,63 @@ export class HttpJudge {
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const { edits } = this.#with;
-    const judged = judgedInWords(facts, verdict, this.#recorded(command), () => requestText(command, this.#with.mark));
-    const body = this.#bodyOf(command);
+    const sent = this.#sent(command, verdict.masks);
+    const unsent = sent?.type === 'deny' ? sent : undefined;
+    const shown = shownAs(command, sent);
+    if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
+    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined);
+    const judged = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
+    const body = this.#bodyOf(shown);
     const answer: Answer = judged.answer.type === 'deny' || !edits ? judged.answer : { ...judged.answer, http: edits };
     return { ...judged, answer, body };
+  }
+
+  #edits(masks: readonly AppliedMask[], sent: Uint8Array | undefined): HttpEdits | undefined {
+    const own = this.#masksOf(masks);
+    const edits = own ? own.edits(this.#with.edits) : this.#with.edits;
+    return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
+  }
+
+  /** What is masked of a body that is sent, or would be written over what was masked, is known when it has been read. */
+  #masksNeedBody(head: HttpHead, masks: readonly AppliedMask[]): boolean {
+    return masks.some(isForRequests) || (REPLACES.has(head.method) && this.#masksOf(masks) !== undefined);
+  }
+
+  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. */
+  #sent(
+    { method, body }: HttpCommand,
+    masks: readonly AppliedMask[],
+  ): (HttpBody & { type: 'whole' }) | Deny | undefined {
+    if (body.type === 'none' || masks.length === 0) return undefined;
+    const own = this.#masksOf(masks.filter(isForRequests));
+    if (body.type === 'stream') return own && tooLong(this.#with.message);
+    const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
+    if (REPLACES.has(method) && this.#masksOf(masks) && looksMasked(bytes.toString('latin1'))) return MASK_WRITTEN;
+    if (!own || bytes.length === 0) return undefined;
+    try {
+      const made = own.request(body.media, bytes);
+      return made && { ...body, bytes: made };
+    } catch (error) {
+      if (!(error instanceof BodyUnmasked)) throw error;
+      return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this body ${error.why}.` };
+    }
+  }
+
+  /** Compiled once for the rules that matched. */
+  #masksOf(masks: readonly AppliedMask[]): HttpMasks | undefined {
+    if (masks.length === 0) return undefined;
+    const key = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`).join('\n');
+    if (this.#masks.size > MAX_COMPILED) this.#masks.clear();
+    if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, this.#with.masks));
+    return this.#masks.get(key);
+  }
+
+  /** Two policies may have a rule of the same name, and no two rules share a list. */
+  #numberOf(list: readonly string[]): number {
+    const known = this.#numbers.get(list);
+    if (known !== undefined) return known;
+    this.#numbers.set(list, ++this.#lists);
+    return this.#lists;
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
@@ -121,6 +183,14 @@ export class HttpJudge {
   }
 }
 
+/** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
+function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {
+  if (sent?.type === 'whole') return { ...command, body: sent };
+  if (!sent || sent === MASK_WRITTEN || command.body.type !== 'whole') return command;
+  const { media, bytes } = command.body;
+  return { ...command, body: { type: 'stream', media, length: bytes.length } };
+}
+
 /** Undefined: they hang on a body that is too long to be read. */
 function factsOf(request: Request): Facts | undefined {
   try {
@@ -141,6 +211,19 @@ const withoutTokens = (text: string, mark: Mark): string => text.replaceAll(GATE
 const tooLong = (limit: number): Deny => {
   const reason = { code: 'body-too-long', limit } as const;
   return { type: 'deny', rule: 'gateway', ...denyInWords(reason, 'command'), reason };
+};
+
+/** Sets of rules that have matched together. */
+const MAX_COMPILED = 100;
+const isForRequests = ({ request }: AppliedMask): boolean => request === true;
+/** What they have stands in place of what was there. */
+const REPLACES: ReadonlySet<string> = new Set(['PUT', 'PATCH']);
+
+const MASK_WRITTEN: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This request would write a masked value over a real one.',
+  hint: 'Leave the field out, or give it a value of your own.',
 };
 
 const LEAKED: Deny = {

@@ -204,6 +204,8 @@ export interface HttpSettings {
   readonly hosts: readonly string[];
   readonly reading: Reading;
   readonly origins: readonly string[];
+  /** What becomes of bodies that masks cannot read, by media type or `image/*`; others do not pass. */
+  readonly unread: ReadonlyMap<string, 'pass' | 'text'>;
   readonly holdWait: number;
   readonly linger: number;
 }

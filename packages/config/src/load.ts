@@ -166,10 +166,19 @@ function thenOf({ deny, mask, hold }: Settings['policies'][string][number]): Rul
   if (deny !== undefined) return { type: 'deny', message: deny };
   if (hold) return { type: 'hold', ...hold };
   if (!mask) return { type: 'allow' };
-  const { columns, detect } = mask;
+  const { columns, detect, json, headers, spec, request } = mask;
   const mode: MaskMode =
     typeof mask.with === 'string' ? { type: mask.with } : { type: 'partial', keepLast: mask.with.partial.keep_last };
-  return { type: 'mask', columns, detect, with: mode };
+  return {
+    type: 'mask',
+    columns,
+    detect,
+    with: mode,
+    ...(json && { json }),
+    ...(headers && { headers }),
+    ...(spec && { spec }),
+    ...(request && { request }),
+  };
 }
 
 function toAgents(from: Settings['listeners']['agents']): Config['listeners']['agents'] {

@@ -1,5 +1,6 @@
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
+import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
 import { issuer, roles } from './issuers.js';
 import type { ConfigSources } from './files.js';
@@ -116,10 +117,28 @@ const column = z
     'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything',
   );
 
+const bodyPlace = z.string().superRefine((text, context) => {
+  try {
+    pointerSteps(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
+
 const mask = z
   .strictObject({
     columns: z.array(column).default([]).describe('columns, wherever a query takes their values'),
     detect: z.array(z.enum(DETECTORS)).default([]).describe('values that look like one of these, in any column'),
+    json: z
+      .array(bodyPlace)
+      .optional()
+      .describe('places in bodies by HTTP: /items/*/email, or **/ssn for a name at any depth'),
+    headers: z.array(z.string().min(1)).optional().describe('headers of answers by HTTP, masked as a whole'),
+    spec: z
+      .literal(true)
+      .optional()
+      .describe('what the OpenAPI document of the connection marks with x-sensitive or "format: password"'),
+    request: z.literal(true).optional().describe('what is sent by HTTP is masked as well, before the target has it'),
     with: z
       .union([
         z.enum(['redact', 'null', 'hash', 'generalise', 'partial']),
@@ -127,9 +146,9 @@ const mask = z
       ])
       .default('redact'),
   })
-  .superRefine(({ columns, detect }, context) => {
-    if (columns.length + detect.length > 0) return;
-    context.addIssue({ code: 'custom', message: 'a mask needs "columns" or "detect"' });
+  .superRefine(({ columns, detect, json = [], headers = [], spec }, context) => {
+    if (columns.length + detect.length + json.length + headers.length > 0 || spec) return;
+    context.addIssue({ code: 'custom', message: 'a mask needs "columns", "detect", "json", "headers" or "spec"' });
   });
 
 const hold = z.strictObject({

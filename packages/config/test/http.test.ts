@@ -8,7 +8,16 @@ import { type Config, describeProblem, parseConfig } from '../src/index.js';
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-config-http-'));
-  writeFileSync(join(folder, 'spec.yaml'), 'openapi: 3.1.0\npaths: { /users: { get: { operationId: list } } }\n');
+  writeFileSync(
+    join(folder, 'spec.yaml'),
+    `openapi: 3.1.0
+paths: { /users: { get: { operationId: list } } }
+components:
+  schemas:
+    User: { properties: { pin: { type: string, format: password }, card: { $ref: "#/components/schemas/Card" }, name: { type: string } } }
+    Card: { type: string, x-sensitive: true }
+`,
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -49,6 +58,31 @@ test('a target is an address, with its path in front of those of requests', () =
     port: 80,
     tls: 'disable',
   });
+});
+
+test('masks of bodies, and media that they cannot read', () => {
+  const mask =
+    '{ json: ["/items/*/email", "**/ssn"], headers: [X-Owner], detect: [email], spec: true, request: true, with: hash }';
+  const config = good(
+    'target: { url: "http://127.0.0.1" }, spec: spec.yaml, policies: [p], unread: { "image/*": pass, application/octet-stream: text }',
+    `policies: { p: [{ rule: m, mask: ${mask} }] }\n`,
+  );
+  const { http, rules } = config.connections.get('app') ?? {};
+  expect([...(http?.unread ?? [])]).toEqual([
+    ['image/*', 'pass'],
+    ['application/octet-stream', 'text'],
+  ]);
+  expect(rules?.[0]?.then).toEqual({
+    type: 'mask',
+    columns: [],
+    detect: ['email'],
+    json: ['/items/*/email', '**/ssn'],
+    headers: ['X-Owner'],
+    spec: true,
+    request: true,
+    with: { type: 'hash' },
+  });
+  expect(http?.reading.spec?.marked).toEqual(['**/pin', '**/card']);
 });
 
 test('names of certificates and operations of a document are read', () => {
@@ -92,7 +126,14 @@ describe('is a mistake', () => {
     expect(outcome(yaml(TARGET).replace('{ port: 0 }', '{ port: 0, ports: { nowhere: 9443 } }')).problems).toContain(
       'no connection "nowhere"',
     );
-    const policies = 'policies: { p: [{ rule: m, mask: { detect: [email], with: redact } }] }\n';
-    expect(problems(`${TARGET}, policies: [p]`, policies)).toContain('cannot be masked yet');
+  });
+
+  test.each<[string, string, string]>([
+    ['columns', '{ columns: [a] }', 'masks columns, which HTTP does not have'],
+    ['what nothing marks', '{ spec: true }', 'and this connection has none'],
+    ['no place', '{ json: [a/b] }', 'a place in a body begins with a slash'],
+    ['nothing', '{ request: true }', 'a mask needs "columns", "detect", "json", "headers" or "spec"'],
+  ])('a mask of %s', (_, mask, message) => {
+    expect(problems(`${TARGET}, policies: [p]`, `policies: { p: [{ rule: m, mask: ${mask} }] }\n`)).toContain(message);
   });
 });

@@ -122,6 +122,8 @@ export type HttpBody =
 export interface HttpEdits {
   /** Headers that replace those of the same name; undefined takes them out. */
   readonly headers?: readonly (readonly [name: string, value: string | undefined])[];
+  /** Stands in place of a body that was read whole. */
+  readonly body?: Uint8Array;
   /**
    * Called once for each head that the target answers with, 1xx included, before anything of it has passed. Returns what the client
    * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it

@@ -16,6 +16,14 @@ export interface MaskRule {
   readonly columns: readonly string[];
   readonly detect: readonly Detector[];
   readonly with: MaskMode;
+  /** Places in bodies by HTTP: JSON pointers, with `*` for one step and `**` for any number of them. */
+  readonly json?: readonly string[];
+  /** Headers of answers by HTTP, whose values are masked as a whole. */
+  readonly headers?: readonly string[];
+  /** Places that the OpenAPI document of a connection marks as sensitive. */
+  readonly spec?: true;
+  /** The bodies of requests are masked as well, before their target has them. */
+  readonly request?: true;
 }
 
 /** The command waits until people have released it. */

@@ -7,6 +7,7 @@ export { type ShownBody, meaningOf, requestLine, requestText, shownBody } from '
 export { OpenApi } from './openapi.js';
 export { formsOf, hidesSecret } from './own-secret.js';
 export { type PathMode, type ReadPath, type Template, compileTemplate } from './path.js';
+export { pointerSteps } from './places.js';
 export {
   type Mark,
   markedWith,

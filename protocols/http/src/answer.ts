@@ -35,6 +35,9 @@ const NOT_FOR_CLIENTS = new Set(['alt-svc', 'proxy-status']);
 const OURS = 'sluice-';
 /** RFC 9110 section 15; node:http2 sends no other. */
 const MAX_STATUS = 599;
+/** So much of a body that is changed, and so long, the head of an answer waits for. Bytes and milliseconds. */
+const FIRST_BYTES = 64 * 1024;
+const HEAD_MS = 100;
 /** True of a body as it was, and no more once a coding is gone or bytes have changed. */
 const OF_THE_BYTES = new Set([
   'content-length',
@@ -51,6 +54,11 @@ export class AnswerRelay {
   /** Running while the editor keeps bytes back. */
   #waiter: NodeJS.Timeout | undefined;
   #decoder: Decoder | undefined;
+  /** It waits for the beginning of its body, which may have to be refused: then the client is told so in place of it. */
+  #head: AnswerHead | undefined;
+  #headWaiter: NodeJS.Timeout | undefined;
+  readonly #first: Buffer[] = [];
+  #firstBytes = 0;
   #trailers: readonly Header[] = [];
   #status = 0;
   /** The head has gone to the client: what comes now can only be cut off. */
@@ -75,16 +83,30 @@ export class AnswerRelay {
   /** @returns the head as the client may have it; undefined when nothing of the answer may pass */
   head(answer: AnswerHead): void {
     this.#guard(() => {
-      const { client, record } = this.#port;
+      const { client } = this.#port;
       if (client.version === '2' && answer.status > MAX_STATUS)
         throw new Unmasked(`the target answered with status ${answer.status}, which is none of HTTP/2`);
       const edited = this.#edited(answer);
       this.#status = answer.status;
-      record.head(writeHead(`HTTP/1.1 ${answer.status} ${answer.reason}`.trimEnd(), edited.headers));
-      record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
-      this.begun = true;
-      client.head(edited);
+      this.#head = edited;
+      if (!this.#editor || this.#editor.keepsLength || isEvents(edited.headers)) return this.#begin();
+      this.#headWaiter = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
     });
+  }
+
+  /** The head goes, if it has not gone, and what has waited behind it. */
+  #begin(): void {
+    const edited = this.#head;
+    if (!edited) return;
+    this.#head = undefined;
+    clearTimeout(this.#headWaiter);
+    const { client, record } = this.#port;
+    record.head(writeHead(`HTTP/1.1 ${edited.status} ${edited.reason}`.trimEnd(), edited.headers));
+    record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
+    this.begun = true;
+    client.head(edited);
+    const first = this.#first.splice(0);
+    if (first.length > 0) this.#deliver(Buffer.concat(first));
   }
 
   /** The head of 101 as the client may have it, whose bytes go on by themselves. Throws `Unmasked`. */
@@ -92,6 +114,8 @@ export class AnswerRelay {
     const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers);
+    if (edited?.body && !edited.body.keepsLength)
+      throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
     record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
@@ -122,6 +146,7 @@ export class AnswerRelay {
     this.#over = true;
     this.#decoder?.stop();
     clearTimeout(this.#waiter);
+    clearTimeout(this.#headWaiter);
   }
 
   /** Some servers quote there what they were sent. */
@@ -176,11 +201,20 @@ export class AnswerRelay {
   /** What the editor keeps goes on by itself when nothing follows it. */
   #release(editor: BodyEditor): void {
     clearTimeout(this.#waiter);
-    this.#waiter = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.maxHoldMs).unref();
+    const waited = (): void => {
+      this.#deliver(editor.release());
+      if (editor.held > 0) this.#release(editor);
+    };
+    this.#waiter = setTimeout(() => this.#guard(waited), editor.maxHoldMs).unref();
   }
 
   #deliver(bytes: Buffer): void {
     if (bytes.length === 0) return;
+    if (this.#head) {
+      this.#first.push(Buffer.from(bytes));
+      this.#firstBytes += bytes.length;
+      return this.#firstBytes > FIRST_BYTES ? this.#begin() : undefined;
+    }
     const { client, record } = this.#port;
     record.body('out', bytes);
     if (client.data(bytes)) return;
@@ -192,6 +226,7 @@ export class AnswerRelay {
     clearTimeout(this.#waiter);
     this.#guard(() => {
       if (this.#editor) this.#deliver(this.#editor.end());
+      this.#begin();
       const trailers = this.#editor?.trailers?.(this.#trailers) ?? this.#trailers;
       if (trailers.length > 0)
         this.#port.record.head(Buffer.from(trailers.map((one) => `${one.join(': ')}\r\n`).join(''), 'latin1'));
@@ -219,6 +254,10 @@ export class AnswerRelay {
     this.#port.failed(message);
   }
 }
+
+/** Whoever listens to events wants the first of them at once. */
+const isEvents = (headers: readonly Header[]): boolean =>
+  headers.some(([name, value]) => lower(name) === 'content-type' && /^text\/event-stream\b/i.test(value));
 
 /** A validator of changed bytes is no strong one any more (RFC 9110 section 8.8.3). */
 const weakened = (header: Header): Header => {

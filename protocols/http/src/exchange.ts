@@ -253,6 +253,8 @@ export class Exchange implements ExchangeEvents {
   #allowed(visit: Visit, command: HttpCommand, allow: Allow): void {
     const record = new ExchangeRecorder(visit.gate, command.id);
     if (this.#state.type === 'over') return record.end('lost', 'the client was gone before the request was sent');
+    const read = this.#kept.take();
+    const sent = allow.http?.body;
     const transfer = new Transfer({
       client: this.#client,
       request: this.#request,
@@ -261,7 +263,7 @@ export class Exchange implements ExchangeEvents {
       edits: allow.http,
       prefix: this.#prefix,
       record,
-      kept: this.#kept.take(),
+      kept: sent ? Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength) : read,
       bodyEnded: this.#bodyEnded,
       trailers: this.#trailers,
       refuse: (problem) => this.#refuse(problem),

@@ -160,8 +160,6 @@ export class Transfer implements RequestEvents, AnswerEvents {
       const fault = faultOfAnswer(request, answer.headers);
       if (fault !== undefined) throw new Unmasked(fault);
       const { head, editor } = this.#answer.switched(answer);
-      if (editor && !editor.keepsLength)
-        throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
       client.head(head);
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);

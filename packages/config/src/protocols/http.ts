@@ -205,6 +205,10 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .array(z.string().min(1))
         .default([])
         .describe('origins of web pages that may open WebSockets; "*": any'),
+      unread: z
+        .record(mediaPattern, z.enum(['pass', 'text']))
+        .default({})
+        .describe('media types that masks cannot read, such as image/*: pass, or looked through as text; else refused'),
       hold_wait: durationOrOff.prefault('45s').describe('how long a held request waits before it is told "later"'),
       linger: duration.prefault('2m').describe('how long a request for approval outlives a client that hung up'),
       ...reach,
@@ -229,6 +233,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         hosts: one.hosts,
         reading: { paths: one.paths, graphql: one.graphql, spec: one.spec, uploads: one.uploads },
         origins: one.origins,
+        unread: new Map(Object.entries(one.unread)),
         holdWait: one.hold_wait,
         linger: one.linger,
       };
@@ -271,17 +276,27 @@ function credentialOf({
   return { type: 'oauth2', tokenUrl, clientId, clientSecret, scope, audience };
 }
 
-/** Nothing of what a target answers by HTTP can be masked yet, so that a rule which says so would be believed in vain. */
-const maskMistakes = (value: unknown, path: Path, rules: PolicyRules): Mistake[] =>
-  list(record(value)['policies']).flatMap((policy, at) => {
-    const masks = (typeof policy === 'string' ? list(rules[policy]) : []).filter(
-      (rule) => record(rule)['mask'] !== undefined,
-    );
-    return masks.map(
-      (rule): Mistake => ({
-        path: [...path, 'policies', at],
-        message: `rule "${String(record(rule)['rule'])}" masks something, and bodies by HTTP cannot be masked yet`,
-        hint: 'Use a policy of its own for databases and shells.',
-      }),
-    );
-  });
+/** Masks that have nothing to do in what is sent by HTTP. */
+function maskMistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[] {
+  const connection = record(value);
+  return list(connection['policies']).flatMap((policy, at) =>
+    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
+      const mask = record(record(rule)['mask']);
+      const where = [...path, 'policies', at];
+      const named = String(record(rule)['rule']);
+      if (list(mask['columns']).length > 0) {
+        const hint = 'Use "json", "headers", "spec" or "detect", or a policy of its own for databases.';
+        return [{ path: where, message: `rule "${named}" masks columns, which HTTP does not have`, hint }];
+      }
+      if (mask['spec'] !== true || connection['spec'] !== undefined) return [];
+      const message = `rule "${named}" masks what the OpenAPI document marks, and this connection has none`;
+      return [{ path: where, message, hint: 'Add "spec".' }];
+    }),
+  );
+}
+
+/** `image/png`, or `image/*`. */
+const mediaPattern = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9][a-z0-9.+-]*\/(?:\*|[a-z0-9][a-z0-9.+-]*)$/, 'write a media type, as application/pdf or image/*');

@@ -11,6 +11,7 @@ import {
   checkAuthority,
   checkOneSecret,
   checkRequired,
+  httpMaskMistakes,
   isExposed,
   listenerTls,
   reach,
@@ -30,7 +31,7 @@ export const mysql: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: () => [],
+  mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, mysql.title),
   warnings: ({ name, target }) =>
     target.tls === 'require'
       ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]

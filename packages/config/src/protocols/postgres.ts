@@ -11,6 +11,7 @@ import {
   checkAuthority,
   checkOneSecret,
   checkRequired,
+  httpMaskMistakes,
   isExposed,
   listenerTls,
   reach,
@@ -29,7 +30,7 @@ export const postgres: ProtocolFile = {
   listener,
   isListened: () => true,
   connection,
-  mistakes: () => [],
+  mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, postgres.title),
   warnings: ({ name, target }) =>
     target.tls === 'require'
       ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]

@@ -111,8 +111,27 @@ export const reached = (
   keep: one.keep,
 });
 
+/** Of a mask what only bodies and heads by HTTP have. */
+const OF_HTTP = ['json', 'headers', 'spec', 'request'] as const;
+
+/** A mask of bodies by HTTP on a connection by another protocol would be believed in vain. */
+export const httpMaskMistakes = (value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] =>
+  list(record(value)['policies']).flatMap((policy, at) =>
+    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
+      const mask = record(record(rule)['mask']);
+      const member = OF_HTTP.find((name) => mask[name] !== undefined);
+      if (member === undefined) return [];
+      const message = `rule "${String(record(rule)['rule'])}" has a mask with "${member}", which is for HTTP, and this is ${title}`;
+      return [{ path: [...path, 'policies', at], message, hint: 'Use a policy of its own for HTTP.' }];
+    }),
+  );
+
 /** What masks of columns and values cannot do to a text is refused here, and not when somebody relies on it. */
 export function textMaskMistakes(value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] {
+  return [...httpMaskMistakes(value, path, rules, title), ...textMasks(value, path, rules, title)];
+}
+
+function textMasks(value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] {
   return list(record(value)['policies']).flatMap((policy, at) =>
     (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
       const mask = record(record(rule)['mask']);

@@ -92,6 +92,12 @@ export function kindOfName(bytes: Buffer, sign: number, start: number): SecretKi
   return KEY.test(name) ? 'key' : undefined;
 }
 
+/** Whether what is given to this name may be a secret, as what is given to `password` may. */
+export const namesSecret = (name: string): boolean => {
+  const bytes = Buffer.from(name);
+  return kindOfName(bytes, bytes.length, 0) !== undefined;
+};
+
 const BACKSLASH = 0x5c;
 const isQuote = (byte: number | undefined): boolean => byte === 0x22 || byte === 0x27;
 

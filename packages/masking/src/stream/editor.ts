@@ -27,7 +27,7 @@ const MIN_LOOKED_AT_BYTES = 512;
 /** Detectors look no further to the left than this, or to the start of a word. Bytes. */
 const CONTEXT_BYTES = 128;
 /** So much of a line has to be done with before it is forgotten: each time the rest is copied. Bytes. */
-const FORGET_BYTES = 1024;
+const FORGET_BYTES = 256;
 /** A word of which so much is kept back is looked at again only when it has grown by an eighth. Bytes. */
 const LONG_WORD_BYTES = 1024;
 /** Stands before each line: what counts only where it is all of a value is not looked for in a stream. */

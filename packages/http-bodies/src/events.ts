@@ -1,0 +1,153 @@
+/**
+ * Server-sent events (HTML Standard section 9.2), one by one. Owns: their lines, whatever ends them, and that comments say nothing. Does
+ * not: follow what is spread over several events.
+ */
+import { type Editor, NO_BYTES } from './editor.js';
+import { unmasked } from './fault.js';
+import { JsonMask, type JsonParts, NotJson } from './json.js';
+import { shortText } from './text.js';
+
+/** An event is not let go before its end. */
+const MAX_EVENT_BYTES = 4 * 1024 * 1024;
+const LF = 0x0a;
+const CR = 0x0d;
+const COLON = 0x3a;
+/** Ends a stream of some services, and says nothing. */
+const DONE = '[DONE]';
+
+interface Line {
+  readonly field: string;
+  /** Up to the value: the field, the colon and its blank. */
+  readonly head: Buffer;
+  readonly value: Buffer;
+  readonly end: Buffer;
+}
+
+export class EventsMask implements Editor {
+  readonly held = 0;
+  readonly #parts: JsonParts;
+  /** The line at work. */
+  #kept: Buffer[] = [];
+  #endsInCr = false;
+  /** Lines of the event at work. */
+  #lines: Line[] = [];
+  #bytes = 0;
+
+  constructor(parts: JsonParts) {
+    this.#parts = parts;
+  }
+
+  push(bytes: Buffer): Buffer {
+    const out: Buffer[] = [];
+    let from = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] as number;
+      if (this.#endsInCr) {
+        // Whether CR ends a line alone is known when the next byte is.
+        this.#endsInCr = false;
+        const end = byte === LF ? at + 1 : at;
+        this.#line(out, bytes.subarray(from, end));
+        from = end;
+        if (byte === LF) continue;
+      }
+      if (byte === CR) this.#endsInCr = true;
+      else if (byte === LF) {
+        this.#line(out, bytes.subarray(from, at + 1));
+        from = at + 1;
+      }
+    }
+    if (from < bytes.length) this.#keep(Buffer.from(bytes.subarray(from)));
+    return Buffer.concat(out);
+  }
+
+  end(): Buffer {
+    const out: Buffer[] = [];
+    this.#endsInCr = false;
+    if (this.#kept.length > 0) this.#line(out, NO_BYTES);
+    out.push(this.#event());
+    return Buffer.concat(out);
+  }
+
+  release(): Buffer {
+    return NO_BYTES;
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#kept.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes > MAX_EVENT_BYTES) throw unmasked(`has an event of more than ${MAX_EVENT_BYTES} bytes`);
+  }
+
+  #line(out: Buffer[], last: Buffer): void {
+    this.#keep(Buffer.from(last));
+    const whole = Buffer.concat(this.#kept);
+    this.#kept = [];
+    const line = lineOf(whole);
+    if (line.head.length + line.value.length === 0) {
+      out.push(this.#event(), line.end);
+    } else if (line.field === '' && this.#lines.length === 0) out.push(line.head.subarray(0, 1), line.end);
+    else this.#lines.push(line);
+    if (this.#lines.length === 0) this.#bytes = 0;
+  }
+
+  /** The event at work with what is masked in it. */
+  #event(): Buffer {
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#bytes = 0;
+    if (lines.length === 0) return NO_BYTES;
+    const data = lines.filter(({ field }) => field === 'data');
+    const said = Buffer.concat(data.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));
+    const made = data.length === 0 ? undefined : this.#data(said);
+    const values = made && made.toString('latin1').split('\n');
+    let written = false;
+    return Buffer.concat(
+      lines.flatMap((line) => {
+        if (line.field === '') return [line.head.subarray(0, 1), line.end];
+        if (line.field !== 'data') return [line.head, shortText(this.#parts.look, line.value) ?? line.value, line.end];
+        if (!values) return [line.head, line.value, line.end];
+        if (written) return [];
+        written = true;
+        return values.flatMap((value, n) => [headFor(data[n] ?? line, value), Buffer.from(value, 'latin1'), line.end]);
+      }),
+    );
+  }
+
+  /** Undefined: it stays. */
+  #data(said: Buffer): Buffer | undefined {
+    const text = said.toString('latin1').trim();
+    if (text === '' || text === DONE) return undefined;
+    // What is no document of its own may be a number in groups.
+    if (!this.#parts.pointers && !/^[[{"]/.test(text)) return shortText(this.#parts.look, said);
+    try {
+      const mask = new JsonMask(this.#parts);
+      const made = Buffer.concat([mask.push(said), mask.end()]);
+      return mask.hasChanged ? made : undefined;
+    } catch (error) {
+      if (!(error instanceof NotJson)) throw error;
+      if (this.#parts.pointers) throw unmasked('has an event that is no JSON, in which there are no places to mask');
+      return shortText(this.#parts.look, said);
+    }
+  }
+}
+
+const NEWLINE = Buffer.from('\n');
+const DATA = Buffer.from('data: ');
+
+/** A line without a colon has no place for a value. */
+const headFor = ({ head }: Line, value: string): Buffer => (value !== '' && !head.includes(COLON) ? DATA : head);
+
+function lineOf(whole: Buffer): Line {
+  let end = whole.length;
+  if (end > 0 && whole[end - 1] === LF) end--;
+  if (end > 0 && whole[end - 1] === CR) end--;
+  const colon = whole.subarray(0, end).indexOf(COLON);
+  const name = colon < 0 ? end : colon;
+  const from = colon < 0 ? end : whole[colon + 1] === 0x20 && colon + 1 < end ? colon + 2 : colon + 1;
+  return {
+    field: whole.toString('latin1', 0, name),
+    head: whole.subarray(0, from),
+    value: whole.subarray(from, end),
+    end: whole.subarray(end),
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * What rules mask of requests by HTTP and their answers. Owns: heads and trailers, validators and lengths that are true no more, and what
+ * asks a target for pieces or for codings. Does not: bodies (body.ts).
+ */
+import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule } from '@sluice/contract';
+import { detectorsOf, modeOf, stricter } from '@sluice/masking';
+import { BodyMask, refusedByHead } from './body.js';
+import { unmasked } from './fault.js';
+import { JsonParts } from './json.js';
+import type { Unread } from './media.js';
+import type { BodyParts } from './parts.js';
+import { Pointers } from './pointers.js';
+import { namedText, shortText } from './text.js';
+
+export interface HttpMaskOptions {
+  /** Secret of this installation, for pseudonyms. */
+  readonly key: Uint8Array;
+  readonly unread: Unread;
+  /** Places that the description of the service marks. */
+  readonly marked: readonly string[];
+}
+
+/** Headers of a request that were true of its body as it was. */
+export const OF_THE_SENT: NonNullable<HttpEdits['headers']> = [
+  ['Content-MD5', undefined],
+  ['Digest', undefined],
+  ['Content-Digest', undefined],
+  ['Repr-Digest', undefined],
+];
+const SWITCHED = 101;
+/** What is kept back is looked at again after so long, in milliseconds. */
+const HOLD_BACK_MS = 25;
+/** True of a body as the target has it, and not of this one. */
+const OF_THE_BODY: ReadonlySet<string> = new Set(
+  'etag last-modified content-length content-md5 digest repr-digest content-digest accept-ranges cache-control expires age signature signature-input'.split(
+    ' ',
+  ),
+);
+/** Never looked at: what frames and what programs compare. */
+const PLAIN_HEADERS: ReadonlySet<string> = new Set(
+  'content-type content-encoding transfer-encoding date vary connection trailer retry-after allow server'.split(' '),
+);
+
+export class HttpMasks {
+  readonly #parts: BodyParts;
+  readonly #headers: ReadonlyMap<string, MaskRule>;
+  readonly #bodies: boolean;
+  readonly #key: Uint8Array;
+
+  /** Undefined: the rules mask nothing of HTTP. */
+  static of(rules: readonly MaskRule[], options: HttpMaskOptions): HttpMasks | undefined {
+    const masks = new HttpMasks(rules, options);
+    return masks.#bodies || masks.#headers.size > 0 ? masks : undefined;
+  }
+
+  private constructor(rules: readonly MaskRule[], { key, unread, marked }: HttpMaskOptions) {
+    const places = rules.flatMap((rule) =>
+      [...(rule.json ?? []), ...(rule.spec === true ? marked : [])].map((pointer) => ({ pointer, rule })),
+    );
+    const detectors = detectorsOf(rules, key);
+    const pointers = places.length > 0 ? new Pointers(places, key) : undefined;
+    this.#parts = Object.assign(new JsonParts(detectors, pointers), { unread });
+    this.#bodies = detectors !== undefined || pointers !== undefined;
+    this.#key = key;
+    const headers = new Map<string, MaskRule>();
+    for (const rule of rules)
+      for (const name of rule.headers ?? []) {
+        const known = headers.get(name.toLowerCase());
+        headers.set(name.toLowerCase(), known ? stricter(known, rule) : rule);
+      }
+    this.#headers = headers;
+  }
+
+  /** `first`: what happens to the request and its answer besides, before this. */
+  edits(first: HttpEdits | undefined): HttpEdits {
+    const asked = this.#bodies ? WHOLE_AND_PLAIN : [];
+    return {
+      headers: [...(first?.headers ?? []), ...asked],
+      answer: (status, headers) => {
+        const before = first?.answer?.(status, headers);
+        return this.#answer(status, before?.headers ?? headers, before?.body);
+      },
+    };
+  }
+
+  /**
+   * A body as its target may have it; undefined: it stays.
+   *
+   * @throws BodyUnmasked where it must not be sent
+   */
+  request(contentType: string, bytes: Buffer): Buffer | undefined {
+    const why = refusedByHead(contentType, this.#parts);
+    if (why !== undefined) throw unmasked(why);
+    const mask = new BodyMask(contentType, this.#parts);
+    const pushed = Buffer.from(mask.push(bytes));
+    const made = Buffer.concat([pushed, mask.end()]);
+    return made.equals(bytes) ? undefined : made;
+  }
+
+  #answer(status: number, headers: readonly Header[], before: BodyEditor | undefined): EditedAnswer {
+    const masked = this.#masked(headers);
+    if (!this.#bodies || (status < 200 && status !== SWITCHED)) return { headers: masked, body: before };
+    const types = headers.filter(([name]) => name.toLowerCase() === 'content-type');
+    if (types.length > 1) throw unmasked('says twice what it is');
+    const contentType = types[0]?.[1] ?? '';
+    const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before, (trailers) => this.#masked(trailers));
+    if (status === SWITCHED) return { headers: masked, body: editor };
+    const why = refusedByHead(contentType, this.#parts);
+    if (why !== undefined) throw unmasked(why);
+    if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');
+    const kept = masked.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
+    return { headers: [...kept, ['Cache-Control', 'no-store']], body: editor };
+  }
+
+  #masked(headers: readonly Header[]): readonly Header[] {
+    const { look, detectors } = this.#parts;
+    return headers.map((header): Header => {
+      const [name, value] = header;
+      const rule = this.#headers.get(name.toLowerCase());
+      if (rule) return [name, namedText(value, { mode: modeOf(rule), key: this.#key, entity: '' })];
+      if (!detectors || PLAIN_HEADERS.has(name.toLowerCase())) return header;
+      const made = shortText(look, Buffer.from(value, 'latin1'));
+      return made ? [name, made.toString('latin1')] : header;
+    });
+  }
+}
+
+/** What is compressed, or a piece of something, or not sent again because it has not changed, could not be looked through. */
+const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
+  ['Accept-Encoding', 'identity'],
+  ['Range', undefined],
+  ['If-Range', undefined],
+  ['If-None-Match', undefined],
+  ['If-Modified-Since', undefined],
+];
+
+const has = (headers: readonly Header[], wanted: string): boolean =>
+  headers.some(([name]) => name.toLowerCase() === wanted);
+
+/** A body that goes through one editor and then through masks. */
+class MaskedBody implements BodyEditor {
+  readonly keepsLength = false;
+  readonly maxHoldMs: number;
+  readonly #mask: BodyMask;
+  readonly #before: BodyEditor | undefined;
+  readonly #trailers: (trailers: readonly Header[]) => readonly Header[];
+
+  constructor(
+    mask: BodyMask,
+    before: BodyEditor | undefined,
+    trailers: (trailers: readonly Header[]) => readonly Header[],
+  ) {
+    this.#mask = mask;
+    this.#before = before;
+    this.#trailers = trailers;
+    this.maxHoldMs = Math.min(HOLD_BACK_MS, before?.maxHoldMs ?? HOLD_BACK_MS);
+  }
+
+  get held(): number {
+    return this.#mask.held + (this.#before?.held ?? 0);
+  }
+
+  push(bytes: Buffer): Buffer {
+    return this.#mask.push(this.#before ? this.#before.push(bytes) : bytes);
+  }
+
+  release(): Buffer {
+    const before = this.#before?.release();
+    const pushed = before && before.length > 0 ? this.#mask.push(before) : undefined;
+    const released = this.#mask.release();
+    return pushed ? Buffer.concat([pushed, released]) : released;
+  }
+
+  end(): Buffer {
+    const last = this.#before?.end();
+    const pushed = last && last.length > 0 ? Buffer.from(this.#mask.push(last)) : undefined;
+    const ended = this.#mask.end();
+    return pushed ? Buffer.concat([pushed, ended]) : ended;
+  }
+
+  trailers(trailers: readonly Header[]): readonly Header[] {
+    return this.#trailers(this.#before?.trailers?.(trailers) ?? trailers);
+  }
+}

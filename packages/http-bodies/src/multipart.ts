@@ -1,0 +1,186 @@
+/**
+ * Bodies of several parts (RFC 2046 section 5.1, RFC 7578), each by its own type. Owns: where a part begins and ends. Does not: what is in
+ * one; parts within parts are parts of a body of their own.
+ */
+import { type Editor, NO_BYTES } from './editor.js';
+import { unmasked } from './fault.js';
+import { fieldValue } from './form.js';
+import type { BodyParts } from './parts.js';
+import { shortText } from './text.js';
+
+const MAX_HEAD_BYTES = 8 * 1024;
+const MAX_PARTS = 10_000;
+/** A field of a form is one value. */
+const MAX_FIELD_BYTES = 4 * 1024 * 1024;
+const CRLF = Buffer.from('\r\n');
+const HEAD_END = Buffer.from('\r\n\r\n');
+/** How the content of a part is written, where that is none of the mail's ways of writing bytes as letters. */
+const AS_IT_IS = /^(?:7bit|8bit|binary)$/i;
+
+/** How a part of this type is edited. */
+export type EditorOf = (contentType: string) => Editor;
+
+type State = 'preamble' | 'delimiter' | 'head' | 'part' | 'epilogue';
+
+export class MultipartMask implements Editor {
+  readonly held = 0;
+  readonly #parts: BodyParts;
+  readonly #editorOf: EditorOf;
+  readonly #delimiter: Buffer;
+  #state: State = 'preamble';
+  #kept: Buffer;
+  #part: Editor | undefined;
+  #count = 0;
+
+  /** @throws Unmasked for one without a boundary */
+  constructor(contentType: string, parts: BodyParts, editorOf: EditorOf) {
+    const boundary = /;\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(contentType);
+    const found = boundary?.[1] ?? boundary?.[2];
+    if (found === undefined) throw unmasked('has parts, and does not say what parts them');
+    this.#parts = parts;
+    this.#editorOf = editorOf;
+    this.#delimiter = Buffer.from(`\r\n--${found}`, 'latin1');
+    // The first delimiter may stand at the very beginning: as if a line had ended there.
+    this.#kept = CRLF;
+  }
+
+  push(bytes: Buffer): Buffer {
+    const out: Buffer[] = [];
+    this.#kept = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
+    while (this.#step(out));
+    this.#kept = Buffer.from(this.#kept);
+    return Buffer.concat(out);
+  }
+
+  end(): Buffer {
+    if (this.#state !== 'epilogue') throw unmasked('has parts, of which the last has no end');
+    return CRLF;
+  }
+
+  release(): Buffer {
+    return NO_BYTES;
+  }
+
+  /** @returns whether there is more to do with what is here */
+  #step(out: Buffer[]): boolean {
+    switch (this.#state) {
+      case 'preamble':
+        return this.#toDelimiter(out, () => undefined);
+      case 'delimiter':
+        return this.#afterDelimiter(out);
+      case 'head':
+        return this.#head(out);
+      case 'part':
+        return this.#toDelimiter(out, (bytes) => void out.push(Buffer.from((this.#part as Editor).push(bytes))));
+      default:
+        // What is behind the last part nobody reads.
+        if (this.#kept.length > 0 && this.#kept.includes(this.#delimiter))
+          throw unmasked('has a part behind its last one');
+        this.#kept = this.#kept.subarray(Math.max(0, this.#kept.length - this.#delimiter.length));
+        return false;
+    }
+  }
+
+  /** What is before a delimiter goes by `give`; the first of all begins without its line end. */
+  #toDelimiter(out: Buffer[], give: (bytes: Buffer) => void): boolean {
+    const at = this.#kept.indexOf(this.#delimiter);
+    if (at < 0) {
+      const sure = this.#kept.length - this.#delimiter.length + 1;
+      if (sure <= 0) return false;
+      give(this.#kept.subarray(0, sure));
+      this.#kept = this.#kept.subarray(sure);
+      return false;
+    }
+    give(this.#kept.subarray(0, at));
+    if (this.#state === 'part') out.push(Buffer.from((this.#part as Editor).end()));
+    out.push(this.#count === 0 ? this.#delimiter.subarray(2) : this.#delimiter);
+    this.#kept = this.#kept.subarray(at + this.#delimiter.length);
+    this.#state = 'delimiter';
+    return true;
+  }
+
+  #afterDelimiter(out: Buffer[]): boolean {
+    if (this.#kept.length < 2) return false;
+    const sign = this.#kept.toString('latin1', 0, 2);
+    if (sign !== '--' && sign !== '\r\n') throw unmasked('has a part that does not begin with a line');
+    if (++this.#count > MAX_PARTS) throw unmasked(`has more than ${MAX_PARTS} parts`);
+    if (sign === '--') out.push(this.#kept.subarray(0, 2));
+    // The line end stays: a head without lines ends with the next one.
+    this.#kept = sign === '--' ? this.#kept.subarray(2) : this.#kept;
+    this.#state = sign === '--' ? 'epilogue' : 'head';
+    return true;
+  }
+
+  #head(out: Buffer[]): boolean {
+    const end = this.#kept.indexOf(HEAD_END);
+    if (end > MAX_HEAD_BYTES || (end < 0 && this.#kept.length > MAX_HEAD_BYTES))
+      throw unmasked('has a part without a head');
+    if (end < 0) return false;
+    const head = this.#kept.toString('latin1', 0, end);
+    this.#kept = this.#kept.subarray(end + HEAD_END.length);
+    out.push(Buffer.from(this.#cleaned(head), 'latin1'), HEAD_END);
+    this.#part = this.#editorOfPart(head);
+    this.#state = 'part';
+    return true;
+  }
+
+  #cleaned(head: string): string {
+    return head
+      .split('\r\n')
+      .map((line) => {
+        const made = shortText(this.#parts.look, Buffer.from(line, 'latin1'));
+        return made ? made.toString('latin1') : line;
+      })
+      .join('\r\n');
+  }
+
+  #editorOfPart(head: string): Editor {
+    if (/\r\n[ \t]/.test(head)) throw unmasked('has a part with a folded header');
+    const encoding = fieldOf(head, 'content-transfer-encoding');
+    if ((encoding !== undefined && !AS_IT_IS.test(encoding)) || fieldOf(head, 'content-encoding') !== undefined)
+      throw unmasked('has a part in an encoding that is not read here');
+    const type = fieldOf(head, 'content-type');
+    const disposition = fieldOf(head, 'content-disposition') ?? '';
+    const name = /;\s*name\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/i.exec(disposition);
+    const isField =
+      name !== null && !/;\s*filename/i.test(disposition) && (type === undefined || /^text\/plain\b/i.test(type));
+    return isField ? new Field(this.#parts, name[1] ?? name[2] ?? '') : this.#editorOf(type ?? 'text/plain');
+  }
+}
+
+const fieldOf = (head: string, name: string): string | undefined =>
+  head
+    .split('\r\n')
+    .find((line) => line.toLowerCase().startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .trim();
+
+/** A value of a form, looked at as a whole. */
+class Field implements Editor {
+  readonly held = 0;
+  readonly #parts: BodyParts;
+  readonly #name: string;
+  readonly #kept: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(parts: BodyParts, name: string) {
+    this.#parts = parts;
+    this.#name = name;
+  }
+
+  push(bytes: Buffer): Buffer {
+    this.#kept.push(Buffer.from(bytes));
+    this.#bytes += bytes.length;
+    if (this.#bytes > MAX_FIELD_BYTES) throw unmasked(`has a field of more than ${MAX_FIELD_BYTES} bytes`);
+    return NO_BYTES;
+  }
+
+  end(): Buffer {
+    const said = Buffer.concat(this.#kept);
+    return fieldValue(this.#parts, this.#name, said) ?? said;
+  }
+
+  release(): Buffer {
+    return NO_BYTES;
+  }
+}
