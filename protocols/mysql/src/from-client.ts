@@ -6,8 +6,8 @@
 import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
 import { WireError, unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import { COM, type Kill, killText, queryPacket, readKill, resetStatement, standsFor } from './commands.js';
-import { Incoming, type Packet, type TooLong } from './incoming.js';
+import { COM, type Kill, asksOfLast, killText, queryPacket, readKill, resetStatement, standsFor, useStatement } from './commands.js';
+import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
 import { Fields, HEADER, NOTHING, framed } from './packets.js';
 import {
   badValues,
@@ -49,6 +49,8 @@ export class FromClient {
   /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
   #multi: boolean;
   /** What to do with the answer of the gate, while a command is being asked about. */
+  /** A command that waits for the answer to a question of the gateway's own. */
+  #next: Packet | TooLong | undefined;
   #asked: ((answer: Answer) => void) | undefined;
   /** A text of several statements that is being worked through. */
   #texts: StatementTexts | undefined;
@@ -103,18 +105,24 @@ export class FromClient {
         this.#nextText(this.#texts);
         continue;
       }
-      const command = this.#incoming.take();
+      const command = this.#next ?? this.#incoming.take();
       if (command === undefined) return;
       this.#shared.sequence = (command.sequence + 1) & 0xff;
       if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
       if ('tooLong' in command) this.#refuseUnread(command);
       else this.#command(command);
+        if (session.stale && !asksOfLast(this.#texts.rest)) return this.#askState();
     }
   }
 
   /** The gateway's own question: what the texts that follow are read by. */
   #askState(): void {
     const { session, masks, thread } = this.#shared;
+      this.#next = undefined;
+      if (session.stale && !this.#asksOfLast(command)) {
+        this.#next = 'tooLong' in command ? command : kept(command);
+        return this.#askState();
+      }
     this.#askTarget(QUESTION, ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
       session.stale = false;
@@ -122,6 +130,25 @@ export class FromClient {
       if (session.pooled !== undefined) return;
       const tracking = session.answered(row);
       if (tracking === undefined) return;
+  /** The gateway's own question would be the last statement then. */
+  #asksOfLast(command: Packet | TooLong): boolean {
+    if ('tooLong' in command) return false;
+    const { payload } = command;
+    if (payload[0] === COM.query || payload[0] === COM.prepare) return asksOfLast(payload.toString('latin1', 1, SHORT));
+    if (payload[0] !== COM.execute || payload.length < 5) return false;
+    return asksOfLast(this.#statements.get(payload.readUInt32LE(1))?.text ?? '');
+  }
+
+  /** False: it has not come as a whole. */
+  #takeProof(): boolean {
+    const packet = this.#incoming.take();
+    if (packet === undefined) return false;
+    if ('tooLong' in packet) throw unexpected('a proof is longer than any');
+    this.#shared.sequence = (packet.sequence + 1) & 0xff;
+    this.#relogin.next(packet.payload);
+    return true;
+  }
+
       this.#askTarget(tracking, () => {
         // What it changed has been reported too.
         session.stale = false;
@@ -454,3 +481,5 @@ export class FromClient {
 
 const SEMICOLON = 0x3b;
 const NO_PACKET: Packet = { sequence: 0, payload: NOTHING, raw: NOTHING };
+/** Bytes of a command that are looked at to see whether it is a short one. */
+const SHORT = 1024;
