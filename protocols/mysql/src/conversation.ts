@@ -67,6 +67,22 @@ export class MySqlConversation implements Conversation {
     this.#shared.wires.wake();
   }
 
+  /** Something that was waited for beside the gate's answers has come. */
+  later(act: () => void): void {
+    if (this.#ended) return;
+    this.#guarded(() => {
+      act();
+      this.#fromClient.resume();
+    });
+    this.#endIfDrained();
+    this.#shared.wires.wake();
+  }
+
+  /** Ends with this error. */
+  fail(words: Buffer): void {
+    this.#finish(words);
+  }
+
   /** The client cancels the command that waits. False: none does. */
   cancelWaiting(): boolean {
     return this.#waiting.cancel();

@@ -13,7 +13,6 @@ import {
   badValues,
   masksRefused,
   noCursor,
-  notOffered,
   refusal,
   tooLong,
   tooManyReadings,
@@ -26,6 +25,7 @@ import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
 import { BINARY_ROWS } from './results.js';
 import { type Running, running } from './running.js';
+import { Relogin } from './relogin.js';
 import { QUESTION } from './session-state.js';
 import type { Shared, Turn } from './shared.js';
 import { SqlNames } from './sql-names.js';
@@ -45,12 +45,13 @@ export class FromClient {
   readonly #incoming: Incoming;
   readonly #statements = new Statements();
   readonly #names = new SqlNames();
+  readonly #relogin: Relogin;
   readonly #noEof: boolean;
   /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
   #multi: boolean;
-  /** What to do with the answer of the gate, while a command is being asked about. */
   /** A command that waits for the answer to a question of the gateway's own. */
   #next: Packet | TooLong | undefined;
+  /** What to do with the answer of the gate, while a command is being asked about. */
   #asked: ((answer: Answer) => void) | undefined;
   /** A text of several statements that is being worked through. */
   #texts: StatementTexts | undefined;
@@ -64,6 +65,13 @@ export class FromClient {
     this.#incoming = new Incoming(shared.limits.message);
     this.#noEof = (shared.capabilities & CAPABILITY.deprecateEof) !== 0;
     this.#multi = (shared.capabilities & CAPABILITY.multiStatements) !== 0;
+    this.#relogin = new Relogin(shared, {
+      give: (payload) => this.#give(payload),
+      sendOwn: (packet, done) => this.#sendOwn(packet, 'simple', done),
+      askTarget: (text, take) => this.#sendOwn(queryPacket(text), 'query', take),
+      forget: () => this.#forget(),
+      use: (database) => this.#use(database),
+    });
   }
 
   /** Bytes that have come while they could not be taken up. */
@@ -73,11 +81,11 @@ export class FromClient {
 
   /** The client waits for an answer. */
   get busy(): boolean {
-    return this.#asked !== undefined || this.#texts !== undefined;
+    return this.#asked !== undefined || this.#texts !== undefined || this.#relogin.isProving;
   }
 
   get #isReady(): boolean {
-    return this.#asked === undefined && this.#shared.turn === undefined;
+    return this.#asked === undefined && this.#shared.turn === undefined && !this.#relogin.isProving;
   }
 
   receive(chunk: Buffer): void {
@@ -98,38 +106,30 @@ export class FromClient {
     if (this.#shared.file.type === 'sending') this.#sendFile();
     while (this.#isReady) {
       const { session } = this.#shared;
-      if (this.#incoming.size === 0 && !this.#texts) return;
-      if (session.stale) return this.#askState();
+      if (this.#relogin.isExpecting) {
+        if (!this.#takeProof()) return;
+        continue;
+      }
       if (this.#texts) {
+        if (session.stale && !asksOfLast(this.#texts.rest)) return this.#askState();
         if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
         this.#nextText(this.#texts);
         continue;
       }
       const command = this.#next ?? this.#incoming.take();
       if (command === undefined) return;
-      this.#shared.sequence = (command.sequence + 1) & 0xff;
-      if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
-      if ('tooLong' in command) this.#refuseUnread(command);
-      else this.#command(command);
-        if (session.stale && !asksOfLast(this.#texts.rest)) return this.#askState();
-    }
-  }
-
-  /** The gateway's own question: what the texts that follow are read by. */
-  #askState(): void {
-    const { session, masks, thread } = this.#shared;
       this.#next = undefined;
       if (session.stale && !this.#asksOfLast(command)) {
         this.#next = 'tooLong' in command ? command : kept(command);
         return this.#askState();
       }
-    this.#askTarget(QUESTION, ([row]) => {
-      if (!row) throw unexpected('the target does not say how it reads statements');
-      session.stale = false;
-      session.pooled = masks?.met(thread, row[5] ?? null);
-      if (session.pooled !== undefined) return;
-      const tracking = session.answered(row);
-      if (tracking === undefined) return;
+      this.#shared.sequence = (command.sequence + 1) & 0xff;
+      if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
+      if ('tooLong' in command) this.#refuseUnread(command);
+      else this.#command(command);
+    }
+  }
+
   /** The gateway's own question would be the last statement then. */
   #asksOfLast(command: Packet | TooLong): boolean {
     if ('tooLong' in command) return false;
@@ -149,19 +149,45 @@ export class FromClient {
     return true;
   }
 
-      this.#askTarget(tracking, () => {
+  /** The gateway's own question: what the texts that follow are read by. */
+  #askState(): void {
+    const { session, masks, thread } = this.#shared;
+    this.#sendOwn(queryPacket(QUESTION), 'query', ([row]) => {
+      if (!row) throw unexpected('the target does not say how it reads statements');
+      session.stale = false;
+      session.pooled = masks?.met(thread, row[5] ?? null);
+      if (session.pooled !== undefined) return;
+      const tracking = session.answered(row);
+      if (tracking === undefined) return;
+      this.#sendOwn(queryPacket(tracking), 'query', () => {
         // What it changed has been reported too.
         session.stale = false;
       });
     });
   }
 
-  #askTarget(text: string, take: (rows: readonly (readonly (string | null)[])[]) => void): void {
+  /** A command of the gateway's own, which has to succeed. */
+  #sendOwn(
+    packet: Buffer,
+    kind: 'query' | 'simple',
+    take: (rows: readonly (readonly (string | null)[])[]) => void,
+  ): void {
     const own: NonNullable<Turn['own']> = (rows, failed) => {
-      if (failed) throw unexpected('the target does not say how it reads statements');
+      if (failed) throw unexpected('the target does not do what the gateway needs to follow the session');
       take(rows);
     };
-    this.#send(queryPacket(text), { kind: 'query', own });
+    this.#send(packet, { kind, own });
+  }
+
+  /** The database of a login, judged as at the start of a session. */
+  #use(database: string): void {
+    const { text, dialect } = useStatement(0, database);
+    const allowed = (allow: Allow): void => {
+      const command = running(this.#id, 'run', allow);
+      const packet = framed(Buffer.concat([Buffer.from([COM.initDb]), Buffer.from(database)]), 0);
+      this.#send(packet, { kind: 'simple', command, ended: (outcome) => this.#ran(command, text, outcome) });
+    };
+    this.#ask({ phase: 'run', text, dialect: dialect as MySqlDialect }, undefined, allowed, this.#leave);
   }
 
   #command(packet: Packet): void {
@@ -190,7 +216,7 @@ export class FromClient {
       case COM.resetConnection:
         return this.#send(packet.raw, { kind: 'simple', ended: (outcome) => outcome === 'ok' && this.#forget() });
       case COM.changeUser:
-        return this.#shared.fail(notOffered('another login in the same connection: connect again'));
+        return this.#relogin.begin(payload);
       default:
         return this.#other(packet);
     }
@@ -480,6 +506,6 @@ export class FromClient {
 }
 
 const SEMICOLON = 0x3b;
-const NO_PACKET: Packet = { sequence: 0, payload: NOTHING, raw: NOTHING };
 /** Bytes of a command that are looked at to see whether it is a short one. */
 const SHORT = 1024;
+const NO_PACKET: Packet = { sequence: 0, payload: NOTHING, raw: NOTHING };

@@ -60,8 +60,6 @@ export const lost = (why: string): Buffer =>
 
 export const malformedPacket = (why: string): Buffer => error(1835, 'HY000', `Malformed communication packet: ${why}`);
 
-export const notOffered = (what: string): Buffer => error(1235, '42000', `The gateway does not offer ${what}.`);
-
 /** One kind of words for whoever is not let in, whether the name is known or not. */
 export function loginRefusal({ reason }: Refusal, user: string): Buffer {
   const { message, hint } = refusalInWords(reason);
@@ -70,7 +68,13 @@ export function loginRefusal({ reason }: Refusal, user: string): Buffer {
   return error(code, sqlstate, `${message}.${hint === undefined ? '' : ` ${hint}`}`);
 }
 
-export const accessDenied = (user: string, hint: string): Buffer =>
+const NEEDS_TLS =
+  'The proof fits no token of the gateway. A token of an identity provider is sent over TLS only: switch TLS on in the client.';
+
+export const loginDenied = (outcome: Refusal | 'needs-tls', user: string): Buffer =>
+  outcome === 'needs-tls' ? accessDenied(user, NEEDS_TLS) : loginRefusal(outcome, user);
+
+const accessDenied = (user: string, hint: string): Buffer =>
   error(1045, '28000', `Access denied for user '${user.slice(0, MAX_SHOWN_NAME)}'. ${hint}`);
 
 /** Characters. */
