@@ -1,19 +1,19 @@
 /**
  * MySQL and MariaDB, protocol version 10, as a full endpoint on both sides. A connection goes through three stages, a file each: the
- * client's login (`front.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
+ * client's login (`client-startup.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
  * (`conversation.ts`), which the pump runs.
  */
 import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol } from '@sluice/contract';
 import { pump } from '@sluice/wire';
 import { useStatement } from './commands.js';
-import { Front } from './front.js';
-import type { Response } from './handshake.js';
-import { LoginExchange, type Outcome, type Proof, newThread } from './login.js';
+import { ClientStartup } from './client-startup.js';
+import type { HandshakeResponse } from './handshake.js';
+import { LoginExchange, type LoginOutcome, type PluginProof, newThread } from './login.js';
 import { loginDenied, loginRefusal, masksRefused, refusal, tlsNeeded } from './refusal.js';
 import { STATUS, plainOk } from './replies.js';
 import { decodeResult } from './results.js';
 import { NATIVE, SHA2 } from './scramble.js';
-import { Session, type Sessions } from './session.js';
+import { MySqlSession, type Sessions } from './session.js';
 import { UTF8MB4, openUpstream } from './upstream.js';
 import type { Again } from './shared.js';
 import { type Wish, whereTo } from './wish.js';
@@ -51,7 +51,7 @@ export function mysql(options: MySqlOptions = {}): Protocol {
     name: 'mysql',
     contract: CONTRACT,
     async serve(client, gate) {
-      const front = new Front(client, gate);
+      const front = new ClientStartup(client, gate);
       try {
         await open(front, gate, common);
       } catch (error) {
@@ -62,7 +62,7 @@ export function mysql(options: MySqlOptions = {}): Protocol {
   };
 }
 
-async function open(front: Front, gate: Gate, common: Common): Promise<void> {
+async function open(front: ClientStartup, gate: Gate, common: Common): Promise<void> {
   const { options, sessions } = common;
   const thread = newThread((number) => sessions.has(number));
   const plugin = options.login === 'native' ? NATIVE : SHA2;
@@ -93,11 +93,11 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
     return;
   }
   const commands = wish.database === undefined ? 0 : 1;
-  const again = (who: Pick<Response, 'user' | 'database'>): Again => {
+  const again = (who: Pick<HandshakeResponse, 'user' | 'database'>): Again => {
     const other = whereTo(who, options.connection, gate);
     return { ...other, exchange: exchangeFor(other), nonce };
   };
-  const session = new Session(gate, sessions, { admitted: outcome, upstream, client: response, commands, again });
+  const session = new MySqlSession(gate, sessions, { admitted: outcome, upstream, client: response, commands, again });
   front.release();
   front.send(plainOk(STATUS.autocommit));
   gate.opened();
@@ -109,7 +109,7 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
   }
 }
 
-async function login(front: Front, exchange: LoginExchange, proof: Proof): Promise<Outcome> {
+async function login(front: ClientStartup, exchange: LoginExchange, proof: PluginProof): Promise<LoginOutcome> {
   let step = exchange.begin(proof);
   while (step.type === 'send') {
     front.send(step.payload);

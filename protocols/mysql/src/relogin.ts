@@ -6,7 +6,7 @@
 import { unexpected } from '@sluice/wire';
 import { COM } from './commands.js';
 import { type ChangeUser, readChangeUser } from './handshake.js';
-import type { LoginExchange, Outcome, Step } from './login.js';
+import type { LoginExchange, LoginOutcome, LoginStep } from './login.js';
 import { framed } from './packets.js';
 import { loginDenied } from './refusal.js';
 import { plainOk } from './replies.js';
@@ -70,7 +70,7 @@ export class Relogin {
     if (state.type === 'exchange') this.#take(state.login, state.exchange, state.exchange.next(payload));
   }
 
-  #take(login: Asked, exchange: LoginExchange, step: Step): void {
+  #take(login: Asked, exchange: LoginExchange, step: LoginStep): void {
     if (step.type === 'send') {
       this.#state = { type: 'exchange', exchange, login };
       return this.#say(step.payload);
@@ -86,7 +86,7 @@ export class Relogin {
     shared.sequence = (shared.sequence + 1) & 0xff;
   }
 
-  #proven(login: Asked, outcome: Outcome, before: Buffer | undefined): void {
+  #proven(login: Asked, outcome: LoginOutcome, before: Buffer | undefined): void {
     this.#state = { type: 'none' };
     if (outcome === 'needs-tls' || outcome.type === 'refusal')
       return this.#shared.fail(loginDenied(outcome, login.again.user));

@@ -3,23 +3,23 @@ import type {
   Answer,
   MaskedPackets,
   MySqlDialect,
-  Patience,
+  Waiter,
   ResponseEvent,
   SqlCommand,
   TextRange,
 } from '@sluice/contract';
-import type { Recorder, Wires } from '@sluice/wire';
-import type { Response } from './handshake.js';
+import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { HandshakeResponse } from './handshake.js';
 import type { LoginExchange } from './login.js';
 import type { Reply } from './reply.js';
-import type { Running } from './running.js';
+import type { CommandState } from './command-state.js';
 import type { SessionState } from './session-state.js';
 import type { Wish } from './wish.js';
 
 /** What the conversation needs of the gate, and of the sessions beside it. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Patience): Answer | undefined;
+  ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   split(text: string, dialect: MySqlDialect): readonly TextRange[] | undefined;
   record(event: ResponseEvent): void;
   /**
@@ -27,7 +27,7 @@ export interface Port {
    */
   sessionOf(thread: number): KillTarget | undefined;
   /** Another login in the same connection. */
-  again(who: Pick<Response, 'user' | 'database'>): Again;
+  again(who: Pick<HandshakeResponse, 'user' | 'database'>): Again;
   /** Calls `take` within the conversation, unless that has ended meanwhile. */
   later<T>(promise: Promise<T>, take: (value: T) => void): void;
 }
@@ -60,7 +60,7 @@ export interface Setup {
   /** Which a session begins in whose client names none; undefined: in none. */
   readonly database: string | undefined;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** As the client has them. */
   readonly capabilities: number;
   /** The client reads metadata in each definition that the target does not send. */
@@ -70,10 +70,10 @@ export interface Setup {
 }
 
 /** The answer that is owed, which is one at a time. */
-export interface Turn {
+export interface OwedAnswer {
   readonly reply: Reply;
   /** Undefined: nothing of it is on record. */
-  readonly running: Running | undefined;
+  readonly state: CommandState | undefined;
   /** A question of the gateway's own: takes the rows, and the client has nothing of the answer. */
   readonly own?: (rows: readonly (readonly (string | null)[])[], failed: boolean) => void;
   /** Behind it come the answers to further statements of the same text. */
@@ -92,10 +92,10 @@ export type LocalFile = { readonly type: 'none' | 'refused' } | { readonly type:
 
 /** State that both directions share. */
 export interface Shared extends Setup {
-  readonly recorder: Recorder;
+  readonly recorder: AnswerRecorder;
   /** For the command that is being asked about. */
-  readonly patience: Patience;
-  turn: Turn | undefined;
+  readonly waiter: Waiter;
+  owed: OwedAnswer | undefined;
   /** Number of the next packet for the client; 0 while it waits for no answer. */
   sequence: number;
   file: LocalFile;

@@ -1,6 +1,6 @@
 /** Which connection a client means, by how it introduces itself. Pure. Does not: say whether it may use that one. */
 import type { Gate } from '@sluice/contract';
-import type { Response } from './handshake.js';
+import type { HandshakeResponse } from './handshake.js';
 
 export interface Wish {
   readonly user: string;
@@ -14,7 +14,7 @@ export interface Wish {
  * database is taken for a connection, so that its name is in what the client is told.
  */
 export function whereTo(
-  { user, database }: Pick<Response, 'user' | 'database'>,
+  { user, database }: Pick<HandshakeResponse, 'user' | 'database'>,
   fallback: string | undefined,
   gate: Pick<Gate, 'hasConnection'>,
 ): Wish {

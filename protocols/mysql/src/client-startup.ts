@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Ending, Gate } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
 import { CAPABILITY, offered } from './capabilities.js';
-import { type Response, greeting, isTlsRequest, readResponse } from './handshake.js';
+import { type HandshakeResponse, greeting, isTlsRequest, readResponse } from './handshake.js';
 import { MAX_LOGIN_BYTES } from './login.js';
 import { framed, readPacket } from './packets.js';
 import { ending, failure, malformedPacket } from './refusal.js';
@@ -26,7 +26,7 @@ export interface Face {
 
 const isMariadb = (version: string): boolean => /mariadb/i.test(version);
 
-export class Front {
+export class ClientStartup {
   #stream: Duplex;
   #inbox: Inbox;
   #secured = false;
@@ -51,7 +51,12 @@ export class Front {
   }
 
   /** Greets, and reads how the client introduces itself. */
-  async start({ version, thread, plugin, charset }: Face): Promise<{ readonly response: Response; readonly nonce: Buffer }> {
+  async start({
+    version,
+    thread,
+    plugin,
+    charset,
+  }: Face): Promise<{ readonly response: HandshakeResponse; readonly nonce: Buffer }> {
     const nonce = newNonce();
     const offer = offered(this.#gate.tls, isMariadb(version));
     this.send(greeting({ version, thread, nonce, ...offer, plugin, charset, status: STATUS.autocommit }));
