@@ -16,7 +16,7 @@ import { NATIVE, SHA2 } from './scramble.js';
 import { MySqlSession, type Sessions } from './session.js';
 import { UTF8MB4, openUpstream } from './upstream.js';
 import type { Again } from './shared.js';
-import { type Wish, whereTo } from './wish.js';
+import { type WantedConnection, whereTo } from './wanted.js';
 
 export { openLookup } from './lookup.js';
 
@@ -78,7 +78,7 @@ async function open(front: ClientStartup, gate: Gate, common: Common): Promise<v
   }
   const wish = whereTo(response, options.connection, gate);
   const unencrypted = gate.loopback ? 'loopback' : 'open';
-  const exchangeFor = ({ user, connection }: Wish): LoginExchange =>
+  const exchangeFor = ({ user, connection }: WantedConnection): LoginExchange =>
     new LoginExchange(gate.login(user, connection), front.secured ? 'tls' : unencrypted);
   const outcome = await login(front, exchangeFor(wish), { ...response, nonce });
   if (outcome === 'needs-tls' || outcome.type === 'refusal') return front.close(loginDenied(outcome, wish.user));

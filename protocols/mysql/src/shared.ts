@@ -14,7 +14,7 @@ import type { LoginExchange } from './login.js';
 import type { Reply } from './reply.js';
 import type { CommandState } from './command-state.js';
 import type { SessionState } from './session-state.js';
-import type { Wish } from './wish.js';
+import type { WantedConnection } from './wanted.js';
 
 /** What the conversation needs of the gate, and of the sessions beside it. */
 export interface Port {
@@ -33,7 +33,7 @@ export interface Port {
 }
 
 /** Another login in the same connection. */
-export interface Again extends Wish {
+export interface Again extends WantedConnection {
   readonly exchange: LoginExchange;
   /** Of the greeting. */
   readonly nonce: Buffer;
@@ -60,7 +60,7 @@ export interface Setup {
   /** Which a session begins in whose client names none; undefined: in none. */
   readonly database: string | undefined;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recordedAnswer: number };
+  readonly limits: { readonly message: number; readonly recorded: number };
   /** As the client has them. */
   readonly capabilities: number;
   /** The client reads metadata in each definition that the target does not send. */

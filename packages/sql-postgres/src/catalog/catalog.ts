@@ -1,4 +1,3 @@
-/** A snapshot of a database's catalog, with indexes. Does not: read it (read.ts). Pure. */
 import type { Parse } from '../grammar.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 

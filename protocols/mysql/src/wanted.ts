@@ -2,7 +2,7 @@
 import type { Gate } from '@sluice/contract';
 import type { HandshakeResponse } from './handshake.js';
 
-export interface Wish {
+export interface WantedConnection {
   readonly user: string;
   readonly connection: string;
   /** To be used at the target; undefined: the connection's own. */
@@ -17,7 +17,7 @@ export function whereTo(
   { user, database }: Pick<HandshakeResponse, 'user' | 'database'>,
   fallback: string | undefined,
   gate: Pick<Gate, 'hasConnection'>,
-): Wish {
+): WantedConnection {
   const at = user.lastIndexOf('%');
   if (at >= 0) return { user: user.slice(0, at), connection: user.slice(at + 1), database };
   const named = database !== undefined && (fallback === undefined || gate.hasConnection?.(database) === true);
