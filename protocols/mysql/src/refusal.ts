@@ -17,7 +17,9 @@ import { error } from './replies.js';
 
 /** Clients cut long messages, so the rule and the number of a request come first. */
 export function refusal(deny: Deny): Buffer {
-  if (deny.syntaxError) return error(1064, '42000', deny.syntaxError.message);
+  // Clients know a syntax error by its number, and people by these words. Ours follow as a phrase about the text.
+  if (deny.syntaxError)
+    return error(1064, '42000', `You have an error in your SQL syntax: the statement ${deny.syntaxError.message}`);
   if (deny.reason?.code === 'cancelled') return error(1317, '70100', 'Query execution was interrupted');
   const { message, hint } = deny.reason ? denyInWords(deny.reason, 'statement') : deny;
   const by = deny.reason ? '' : `Refused by rule "${deny.rule}": `;
