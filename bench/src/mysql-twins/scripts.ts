@@ -84,7 +84,7 @@ export class ScriptGenerator {
       case 11:
         return text(`select * from (${query}) w limit 2`, `select count(*) as n from (${query}) w`);
       case 12:
-        return text(`${query}`, `select * from people order by ${this.#pick(['id', column])} limit 2`);
+        return text(query, `select * from people order by ${this.#pick(['id', column])} limit 2`);
       case 13:
         return text('show index from people', `select ${column} from people procedure analyse()`);
       default:

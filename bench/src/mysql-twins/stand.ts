@@ -20,7 +20,7 @@ const SCHEMA = [
   `insert into visits values (1, 1, 'place1', '2024-01-01', 7), (2, 2, 'place2', '2024-02-02', 14), (3, 9, null, null, 21)`,
   `insert into tags values (1, 'place1', 'label1'), (2, 'place2', 'label2'), (2, 'place1', 'label3')`,
 ];
-export const MASKED_COLUMNS = ['people.mail', 'people.born', 'people.wage', 'people.doc', 'people.host'] as const;
+const MASKED_COLUMNS = ['people.mail', 'people.born', 'people.wage', 'people.doc', 'people.host'] as const;
 
 export interface TwinOptions {
   readonly flavour: MySqlFlavour;
@@ -56,7 +56,7 @@ export async function openTwins({ flavour, without = {} }: TwinOptions): Promise
   ];
   const gateway = await spawnGateway(
     join(path, 'gateway'),
-    `limits: { recorded_answer: 1KiB }
+    `limits: { recorded: 1KiB }
 connections:
 ${NAMES.map(
   (name) => `  ${name}:

@@ -297,7 +297,8 @@ export class ClientHalf {
     const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
     const statement = this.#statements.get(id);
     if (!statement) return this.#refuse(unknownStatement(id));
-    if ((payload[5] ?? ATTRIBUTES_FLAG) & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
+    const flags = payload[5] ?? ATTRIBUTES_FLAG;
+    if (flags & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
     const parameters = this.#valuesOf(statement, payload);
     if (!parameters) return this.#forgetLong(id, statement);
     statement.cursor = undefined;
@@ -317,7 +318,7 @@ export class ClientHalf {
         // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
         const named = Buffer.from(raw);
         named.writeUInt32LE(id, HEADER_BYTES + 1);
-        this.#send(named, { kind: 'query', command, ended });
+        this.#send(named, { kind: 'query', command, ended, asksCursor: flags !== 0 });
       },
       () => this.#forgetLong(id, statement),
     );
@@ -456,16 +457,18 @@ export class ClientHalf {
       own,
       prepared,
       moreFollow = false,
+      asksCursor = kind === 'fetch',
       ended = () => undefined,
     }: {
       readonly kind: ReplyKind;
       readonly command?: CommandState;
       readonly moreFollow?: boolean;
+      readonly asksCursor?: boolean;
       readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
     } & Pick<OwedAnswer, 'own' | 'prepared'>,
   ): void {
     this.#shared.owed = {
-      reply: new Reply(kind, this.#noEof),
+      reply: new Reply(kind, this.#noEof, asksCursor),
       state: command,
       moreFollow,
       ended: (outcome, cursor) => void ended(outcome, cursor),

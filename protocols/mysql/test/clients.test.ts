@@ -23,6 +23,7 @@ INSERT INTO kinds VALUES (-1, 65535, -8388608, 18446744073709551615, 1.5, 1e300,
   '2026-11-29 15:04:05.123456', '-25:00:01.5', 2026, x'00ff80', 'y', b'101010101', '2026-01-01 00:00:00', '{"a":1}');
 INSERT INTO kinds (a) VALUES (NULL);
 CREATE PROCEDURE many() BEGIN SELECT 1 AS one; SELECT 2 AS two, 'b' AS b; INSERT INTO visits (person) VALUES ('many'); SELECT 3 AS three; END;
+CREATE PROCEDURE reading() BEGIN DECLARE n INT; DECLARE c CURSOR FOR SELECT id FROM visits ORDER BY id; OPEN c; FETCH c INTO n; SELECT n AS first; FETCH c INTO n; SELECT n AS second, 'x' AS x; CLOSE c; SELECT 3 AS three; END;
 CREATE PROCEDURE mode() BEGIN SET sql_mode = 'ANSI_QUOTES'; END;
 CREATE PROCEDURE changing() BEGIN UPDATE visits SET place = CONCAT(person, '!') WHERE id IN (1, 2); END;
 CREATE FUNCTION warning(n INT) RETURNS INT DETERMINISTIC NO SQL BEGIN DECLARE EXIT HANDLER FOR SQLSTATE '99999' BEGIN END; RETURN n; END`;
@@ -210,6 +211,14 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     await through.query("SET sql_mode = 'PIPES_AS_CONCAT'");
     await through.query('SELECT 8');
     expect(now().dialect).toMatchObject({ sqlMode: ['PIPES_AS_CONCAT'] });
+  });
+
+  test('a procedure that answers while it has a cursor open for itself', async () => {
+    for (const run of ['query', 'execute'] as const) {
+      const [rows] = await through[run]('CALL reading()');
+      expect(plain(rows)).toEqual(plain((await direct[run]('CALL reading()'))[0]));
+    }
+    expect((await through.query('SELECT 1 AS a'))[0]).toEqual([{ a: 1 }]);
   });
 
   test('the own question of the gateway leaves what a session remembers of its last statement', async () => {
