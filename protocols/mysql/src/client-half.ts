@@ -95,7 +95,8 @@ export class ClientHalf {
   }
 
   get #isReady(): boolean {
-    return this.#onAnswer === undefined && this.#shared.owed === undefined && !this.#relogin.isProving;
+    const { ended, owed } = this.#shared;
+    return !ended && this.#onAnswer === undefined && owed === undefined && !this.#relogin.isProving;
   }
 
   receive(chunk: Buffer): void {

@@ -99,6 +99,8 @@ export interface Shared extends Setup {
   /** Number of the next packet for the client; 0 while it waits for no answer. */
   sequence: number;
   file: LocalFile;
+  /** The session is over: what its client has sent already is not taken up. */
+  ended: boolean;
   /** The session ends with this error: nothing more is read. */
   fail(words: Buffer): void;
 }
