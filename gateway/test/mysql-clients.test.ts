@@ -153,7 +153,7 @@ describe.each(['mariadb', 'mysql'] as const)('clients, at %s', (flavour) => {
         const [direct = [], through, masked] = seen;
         expect(direct.length).toBeGreaterThan(4);
         expect(through).toEqual(direct);
-// Behind CALL and other code that nobody reads there is NULL where nothing is followed: the value itself is nowhere.
+        // Behind CALL and other code that nobody reads there is NULL where nothing is followed: the value itself is nowhere.
         expect(masked?.length).toBe(direct.length);
         expect(masked?.join('\n')).not.toContain('ana@example.com');
       },
