@@ -5,13 +5,18 @@ import { startLineageServer } from './lineage/server.js';
 import { compareBinding, newTally, readSuite } from './mysql/grammar.js';
 import { differential as mysqlDifferential, summary as mysqlSummary } from './mysql-lineage/differential.js';
 import { startLineageServer as startMySqlLineage } from './mysql-lineage/server.js';
+import {
+  findInWords as mysqlFindInWords,
+  runTwins as runMySqlTwins,
+  twinSummary as mysqlTwinSummary,
+} from './mysql-twins/twins.js';
 import { Reader } from './mysql/server.js';
 import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
 /**
  * `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`, `pnpm fuzz mysql-grammar [--suites FOLDER]` and
- * `pnpm fuzz mysql-lineage [--flavour mariadb|mysql] [--forget people.mail]`: ends with status 1 when anything was wrong.
+ * `pnpm fuzz mysql-lineage | mysql-twins [--flavour mariadb|mysql] [--forget people.mail]`: ends with status 1 when anything was wrong.
  */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -36,6 +41,7 @@ const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
   lineage: fuzzLineage,
   twins: fuzzTwins,
   'mysql-lineage': fuzzMySqlLineage,
+  'mysql-twins': fuzzMySqlTwins,
   'mysql-grammar': fuzzMySqlGrammar,
   'mysql-words': writeMySqlWords,
 };
@@ -84,6 +90,15 @@ async function fuzzTwins(): Promise<number> {
   if (values.verbose) for (const [what, script] of tally.errors) print(`${what}\n  ${script}`);
   for (const find of tally.finds.slice(printed)) print(findInWords(find));
   print(twinSummary(tally));
+  return tally.finds.length;
+}
+
+async function fuzzMySqlTwins(): Promise<number> {
+  const flavour = values.flavour === 'mysql' ? 'mysql' : 'mariadb';
+  const tally = await runMySqlTwins({ flavour, seed, seconds });
+  if (values.verbose) for (const [what, text] of tally.errors) print(`${what}\n  ${text}`);
+  for (const find of tally.finds) print(mysqlFindInWords(find));
+  print(`${flavour}, ${mysqlTwinSummary(tally)}`);
   return tally.finds.length;
 }
 

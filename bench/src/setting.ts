@@ -145,7 +145,7 @@ export async function spawnGateway(
   folder: string,
   yaml: string,
   root = ROOT,
-  protocol: 'postgres' | 'http' = 'postgres',
+  protocol: Spoken = 'postgres',
 ): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
@@ -180,10 +180,14 @@ ${yaml}`,
   return { child, port, token };
 }
 
-const listenersOf = (protocol: 'postgres' | 'http', port: number): string =>
-  protocol === 'postgres'
-    ? `postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }`
-    : `postgres: { address: 127.0.0.1, port: 0 }, http: { address: 127.0.0.1, port: ${port}, tls: self-signed, require_tls: false }`;
+type Spoken = 'postgres' | 'http' | 'mysql';
+
+/** The listener of PostgreSQL is always there. */
+function listenersOf(protocol: Spoken, port: number): string {
+  if (protocol === 'postgres') return `postgres: { address: 127.0.0.1, port: ${port}, tls: self-signed }`;
+  const own = { http: ', require_tls: false', mysql: '' }[protocol];
+  return `postgres: { address: 127.0.0.1, port: 0 }, ${protocol}: { address: 127.0.0.1, port: ${port}, tls: self-signed${own} }`;
+}
 
 /** pgbouncer with session pooling, in front of what listens on a port. */
 export async function startBouncer(folder: string, targetPort: number): Promise<{ child: ChildProcess; port: number }> {

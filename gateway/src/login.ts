@@ -57,6 +57,8 @@ export interface LoginSession extends SessionView {
   /** So much time from now on until the login has to be over, in milliseconds. */
   allow(time: number): void;
   begin(proven: LoginProof, connection: Connection, account: string): Admission;
+  /** Somebody logs in within the open session; undefined: it is not theirs. */
+  again(proven: LoginProof, connection: Connection): Admission | undefined;
 }
 
 /** How the client of one session proves who it is, and whether that opens the connection that it asks for. */
@@ -168,10 +170,14 @@ export class SessionLogin {
     if (!hasAccount(connection, account)) {
       return refuse({ code: 'unknown-account', account, connection: name });
     }
+    // Rules, masks and the record are those of one principal at one connection: a choice that is made twice would mix two.
+    const { connection: chosen, state, principal } = this.#session;
+    if (chosen && state === 'open') {
+      const whose = principal?.name ?? '';
+      return this.#session.again(proven, connection) ?? refuse({ code: 'another-login', user: whose });
+    }
     const full = this.#full(user, name);
     if (full) return full;
-    // Rules, masks and the record are those of one connection: a choice that is made twice would mix two.
-    const chosen = this.#session.connection;
     if (chosen) return refuse({ code: 'already-chosen', connection: chosen.name });
     return this.#session.begin(proven, connection, account);
   }

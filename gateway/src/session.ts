@@ -430,6 +430,18 @@ export class Session implements Gate, LoginSession {
     };
   }
 
+  /**
+   * The same principal by the same token at the same connection: the session goes on as what it was opened as, with nothing of what
+   * its client has set. Anybody else would be judged and recorded as somebody they are not.
+   */
+  again({ by, principal, tokenId }: LoginProof, connection: Connection): Admission | undefined {
+    const first = this.#proof;
+    const isSame = first?.by === by && first?.tokenId === tokenId && this.principal?.name === principal.name;
+    if (!isSame || this.#opened?.name !== connection.name || !this.#dialer) return undefined;
+    this.#waits = true;
+    return { type: 'admission', principal: principal.name, connection: connection.name, target: this.#dialer.login };
+  }
+
   /** People have to agree first, unless they have: until then, the target is out of reach. */
   #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
     const { approval } = connection;

@@ -174,6 +174,34 @@ describe.skipIf(missing !== undefined)(
       expect(await failed(stand.client({ user: 'dev%nowhere' }))).toMatchObject({ errno: 1049 });
     });
 
+    test('a pool hands a connection on by another login of the same user, and nobody else gets it', async () => {
+      const client = await stand.client();
+      await client.query("SET @mine = 1, SESSION sql_mode = 'ANSI_QUOTES'");
+      await client.query('CREATE TEMPORARY TABLE mine (id INT)');
+      for (const database of ['other', 'test', undefined]) {
+        await client.changeUser({ user: 'dev%shop', password: stand.token, ...(database && { database }) });
+        const [rows] = await client.query('SELECT @mine AS mine, @@sql_mode LIKE "%ANSI%" AS ansi, DATABASE() AS d');
+        expect(rows).toEqual([{ mine: null, ansi: 0, d: database ?? 'test' }]);
+        expect(await failed(client.query('SELECT * FROM mine'))).toMatchObject({ errno: 1146 });
+        expect((await failed(client.query('DROP TABLE people'))).message).toContain('Nothing is dropped');
+        await client.query('SET @mine = 2');
+      }
+      expect((await client.execute('SELECT ? AS a', ['é']))[0]).toEqual([{ a: 'é' }]);
+      const eve = await stand.gateway.identity.createToken({ principal: 'eve', name: 'test' });
+      const another = await stand.gateway.identity.createToken({ principal: 'dev', name: 'another' });
+      for (const [user, password, words] of [
+        ['eve%shop', eve.token, 'This session is of "dev"'],
+        ['dev%shop', another.token, 'of the token that it was opened with'],
+        ['dev%nowhere', stand.token, '"nowhere"'],
+        ['dev%shop', 'wrong', 'Access denied'],
+      ] as const) {
+        const one = await stand.client();
+        expect((await failed(one.changeUser({ user, password }))).message).toContain(words);
+        expect((await failed(one.query('SELECT 1'))).message).not.toBe('no error');
+      }
+      await client.end();
+    });
+
     test('strangers learn nothing: an unknown name has the packets of a known one', async () => {
       const packets = async (user: string): Promise<string[]> => {
         const client = createConnection({

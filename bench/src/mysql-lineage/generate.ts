@@ -1,7 +1,7 @@
 /** Random queries, most of them valid: what a statement can do with a column between its table and the client. */
 
 /** mulberry32: 32 bits of state, one value for each call. */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -37,6 +37,8 @@ export type RefusalReason =
   | { readonly code: 'no-access'; readonly user: string; readonly connection: string }
   | { readonly code: 'unknown-account'; readonly account: string; readonly connection: string }
   | { readonly code: 'already-chosen'; readonly connection: string }
+  /** In a session that is open: of somebody else, or by another token. `user`: whose session it is. */
+  | { readonly code: 'another-login'; readonly user: string }
   | { readonly code: 'access-lost' }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
   | { readonly code: 'too-many-sessions'; readonly sessions: number }
@@ -102,6 +104,7 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'no-access': 'access',
   'unknown-account': 'access',
   'already-chosen': 'limit',
+  'another-login': 'access',
   'access-lost': 'credentials',
   'too-many-sessions-of-user': 'limit',
   'too-many-sessions': 'limit',

@@ -138,6 +138,11 @@ export function refusalInWords(reason: RefusalReason): Sentence {
       };
     case 'already-chosen':
       return { message: `"${reason.connection}" was chosen already`, hint: 'Connect again for another one.' };
+    case 'another-login':
+      return {
+        message: `This session is of "${reason.user}" and of the token that it was opened with`,
+        hint: 'Connect again to log in otherwise.',
+      };
     case 'access-lost':
       return { message: 'You may no longer use this gateway' };
     case 'too-many-sessions-of-user':

@@ -1,4 +1,7 @@
-/** Optimizer hints that change something. Owns: SET_VAR. Does not: hints that only guide the plan. */
+/**
+ * Optimizer hints that change something. Owns: SET_VAR, and which hints choose an index, in whose order rows may come then. Does not:
+ * hints that only guide the plan.
+ */
 
 /** The settings of SET_VAR(name = value) in the text of a hint; the value is as written, without quotes. */
 export function settingOfHint(hint: string): { readonly name: string; readonly value: string }[] {
@@ -8,3 +11,7 @@ export function settingOfHint(hint: string): { readonly name: string; readonly v
     value: value.replaceAll(/^['"]|['"]$/g, ''),
   }));
 }
+
+/** Whether the text of a hint is for, or against, an index. */
+export const choosesIndex = (hint: string): boolean =>
+  /\b(?:no_)?(?:index|order_index|group_index|join_index|index_merge|skip_scan|mrr)\b/i.test(hint);

@@ -493,10 +493,11 @@ export abstract class QueryParser extends CallParser {
     const systemTime = this.isMaria && this.isWords('FOR', 'SYSTEM_TIME') ? this.#systemTime() : [];
     const alias = this.#tableAlias();
     if (!this.isMaria && this.takeWord('TABLESAMPLE')) this.#sample();
-    this.#indexHints();
+    const byIndex = this.#indexHints();
     return {
       kind: 'table',
       table,
+      ...(byIndex && { byIndex }),
       ...(alias !== undefined && { alias }),
       ...(partitions && { partitions }),
       systemTime,
@@ -534,10 +535,13 @@ export abstract class QueryParser extends CallParser {
     return this.bits();
   }
 
-  #indexHints(): void {
+  /** Whether one of them is for, or against, another index than the primary key. */
+  #indexHints(): boolean {
+    let byIndex = false;
     for (;;) {
       const used = INDEX_HINTS.has(this.word()) && (this.isWord('INDEX', 1) || this.isWord('KEY', 1));
-      if (!used) return;
+      if (!used) return byIndex;
+      const isAgainst = this.isWord('IGNORE');
       this.skip(2);
       if (this.takeWord('FOR')) {
         if (!this.takeWord('JOIN') && !this.takeWords('ORDER', 'BY')) {
@@ -546,7 +550,8 @@ export abstract class QueryParser extends CallParser {
         }
       }
       this.parenthesised(() => {
-        if (!this.isSign(')')) this.list(() => (this.takeWord('PRIMARY') ? 'PRIMARY' : this.takeName()));
+        const names = this.isSign(')') ? [] : this.list(() => (this.takeWord('PRIMARY') ? PRIMARY : this.takeName()));
+        byIndex ||= names.some((name) => isAgainst || name.toUpperCase() !== PRIMARY);
       });
       // MariaDB and MySQL both take several with commas in between.
       if (this.isSign(',') && INDEX_HINTS.has(this.word(1))) this.skip();
@@ -647,6 +652,7 @@ const SELECT_OPTIONS: ReadonlySet<string> = new Set(
 /** Words that could be aliases, but for what they begin. */
 const NO_BARE_ALIAS: ReadonlySet<string> = new Set(['SOUNDS', 'MEMBER']);
 const MARIADB_NO_TABLE_ALIAS: ReadonlySet<string> = new Set(['WINDOW', 'PROCEDURE']);
+const PRIMARY = 'PRIMARY';
 const INDEX_HINTS: ReadonlySet<string> = new Set(['USE', 'FORCE', 'IGNORE']);
 const FIELD_PARTS: ReadonlySet<string> = new Set(['TERMINATED', 'ENCLOSED', 'ESCAPED']);
 const LINE_PARTS: ReadonlySet<string> = new Set(['STARTING', 'TERMINATED']);

@@ -314,6 +314,8 @@ export interface Table extends Span {
   readonly partitions?: readonly string[];
   /** Values in FOR SYSTEM_TIME, of MariaDB. */
   readonly systemTime: readonly Expression[];
+  /** A hint names the index that its rows are to come by, and it is not the primary key. */
+  readonly byIndex?: true;
 }
 
 export interface Derived extends Span {

@@ -201,8 +201,28 @@ describe('uses', () => {
     ['select id from people where mail is null', ['mail null 0']],
     ["select id from people where mail like 'a%'", ['mail other 0']],
     ['select id from people order by mail', ['mail other 0']],
+    ['select id from people use index (primary)', []],
+    ['select id from people p force key for join (`PRIMARY`)', []],
+    ['select id from people use index ()', []],
   ])('%s', (text, expected) => {
     expect(asked(text)).toEqual(expected);
+  });
+
+  test.each([
+    'select id from people force index (by_mail)',
+    'select id from people use key (primary, by_mail)',
+    'select id from people ignore index for order by (primary)',
+    'select v.id from visits v join people p force index (by_mail)',
+    "update people force index (by_mail) set nick = 'a' limit 1",
+  ])('rows in the order of an index that the text chooses: %s', (text) => {
+    expect(asked(text)).toContain('mail other 0');
+  });
+
+  test('the same by a hint of MySQL', () => {
+    const { predicates } = follow('select /*+ INDEX(people by_mail) */ id from people', newSession('shop'), 'mysql');
+    expect(predicates.map(({ column, kind }) => `${column.column} ${kind}`)).toContain('mail other');
+    const none = follow('select /*+ MAX_EXECUTION_TIME(10) */ id from people', newSession('shop'), 'mysql');
+    expect(none.predicates).toEqual([]);
   });
 
   test.each([

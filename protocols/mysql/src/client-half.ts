@@ -6,14 +6,23 @@
 import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
 import { WireError, unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import { COM, type Kill, killText, queryPacket, readKill, resetStatement, standsFor } from './commands.js';
-import { Incoming, type Packet, type TooLong } from './incoming.js';
+import {
+  COM,
+  type Kill,
+  asksOfLast,
+  killText,
+  queryPacket,
+  readKill,
+  resetStatement,
+  standsFor,
+  useStatement,
+} from './commands.js';
+import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
 import { PayloadReader, HEADER_BYTES, NOTHING, framed } from './packets.js';
 import {
   badValues,
   masksRefused,
   noCursor,
-  notOffered,
   refusal,
   tooLong,
   tooManyReadings,
@@ -26,6 +35,7 @@ import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
 import { BINARY_ROWS } from './results.js';
 import { type CommandState, commandState } from './command-state.js';
+import { Relogin } from './relogin.js';
 import { QUESTION } from './session-state.js';
 import type { Shared, OwedAnswer } from './shared.js';
 import { SqlNames } from './sql-names.js';
@@ -45,9 +55,12 @@ export class ClientHalf {
   readonly #incoming: Incoming;
   readonly #statements = new PreparedStatements();
   readonly #names = new SqlNames();
+  readonly #relogin: Relogin;
   readonly #noEof: boolean;
   /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
   #multi: boolean;
+  /** A command that waits for the answer to a question of the gateway's own. */
+  #next: Packet | TooLong | undefined;
   /** What to do with the answer of the gate, while a command is being asked about. */
   #onAnswer: ((answer: Answer) => void) | undefined;
   /** A text of several statements that is being worked through. */
@@ -62,6 +75,13 @@ export class ClientHalf {
     this.#incoming = new Incoming(shared.limits.message);
     this.#noEof = (shared.capabilities & CAPABILITY.deprecateEof) !== 0;
     this.#multi = (shared.capabilities & CAPABILITY.multiStatements) !== 0;
+    this.#relogin = new Relogin(shared, {
+      give: (payload) => this.#give(payload),
+      sendOwn: (packet, done) => this.#sendOwn(packet, 'simple', done),
+      askTarget: (text, take) => this.#sendOwn(queryPacket(text), 'query', take),
+      forget: () => this.#forget(),
+      use: (database) => this.#use(database),
+    });
   }
 
   /** Bytes that have come while they could not be taken up. */
@@ -71,11 +91,12 @@ export class ClientHalf {
 
   /** The client waits for an answer. */
   get busy(): boolean {
-    return this.#onAnswer !== undefined || this.#texts !== undefined;
+    return this.#onAnswer !== undefined || this.#texts !== undefined || this.#relogin.isProving;
   }
 
   get #isReady(): boolean {
-    return this.#onAnswer === undefined && this.#shared.owed === undefined;
+    const { ended, owed } = this.#shared;
+    return !ended && this.#onAnswer === undefined && owed === undefined && !this.#relogin.isProving;
   }
 
   receive(chunk: Buffer): void {
@@ -96,15 +117,23 @@ export class ClientHalf {
     if (this.#shared.file.type === 'sending') this.#sendFile();
     while (this.#isReady) {
       const { session } = this.#shared;
-      if (this.#incoming.size === 0 && !this.#texts) return;
-      if (session.stale) return this.#askState();
+      if (this.#relogin.isExpecting) {
+        if (!this.#takeProof()) return;
+        continue;
+      }
       if (this.#texts) {
+        if (session.stale && !asksOfLast(this.#texts.rest)) return this.#askState();
         if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
         this.#nextText(this.#texts);
         continue;
       }
-      const command = this.#incoming.take();
+      const command = this.#next ?? this.#incoming.take();
       if (command === undefined) return;
+      this.#next = undefined;
+      if (session.stale && !this.#asksOfLast(command)) {
+        this.#next = 'tooLong' in command ? command : kept(command);
+        return this.#askState();
+      }
       this.#shared.sequence = (command.sequence + 1) & 0xff;
       if (session.unfit !== undefined) return this.#shared.fail(unfit(session.unfit));
       if ('tooLong' in command) this.#refuseUnread(command);
@@ -112,29 +141,64 @@ export class ClientHalf {
     }
   }
 
+  /** The gateway's own question would be the last statement then. */
+  #asksOfLast(command: Packet | TooLong): boolean {
+    if ('tooLong' in command) return false;
+    const { payload } = command;
+    if (payload[0] === COM.query || payload[0] === COM.prepare) return asksOfLast(payload.toString('latin1', 1, SHORT));
+    if (payload[0] !== COM.execute || payload.length < 5) return false;
+    return asksOfLast(this.#statements.get(payload.readUInt32LE(1))?.text ?? '');
+  }
+
+  /** False: it has not come as a whole. */
+  #takeProof(): boolean {
+    const packet = this.#incoming.take();
+    if (packet === undefined) return false;
+    if ('tooLong' in packet) throw unexpected('a proof is longer than any');
+    this.#shared.sequence = (packet.sequence + 1) & 0xff;
+    this.#relogin.next(packet.payload);
+    return true;
+  }
+
   /** The gateway's own question: what the texts that follow are read by. */
   #askState(): void {
     const { session, masks, thread } = this.#shared;
-    this.#askTarget(QUESTION, ([row]) => {
+    this.#sendOwn(queryPacket(QUESTION), 'query', ([row]) => {
       if (!row) throw unexpected('the target does not say how it reads statements');
       session.stale = false;
       session.pooled = masks?.met(thread, row[5] ?? null);
       if (session.pooled !== undefined) return;
       const tracking = session.answered(row);
       if (tracking === undefined) return;
-      this.#askTarget(tracking, () => {
+      this.#sendOwn(queryPacket(tracking), 'query', () => {
         // What it changed has been reported too.
         session.stale = false;
       });
     });
   }
 
-  #askTarget(text: string, take: (rows: readonly (readonly (string | null)[])[]) => void): void {
+  /** A command of the gateway's own, which has to succeed. */
+  #sendOwn(
+    packet: Buffer,
+    kind: 'query' | 'simple',
+    take: (rows: readonly (readonly (string | null)[])[]) => void,
+  ): void {
     const own: NonNullable<OwedAnswer['own']> = (rows, failed) => {
-      if (failed) throw unexpected('the target does not say how it reads statements');
+      if (failed) throw unexpected('the target does not do what the gateway needs to follow the session');
       take(rows);
     };
-    this.#send(queryPacket(text), { kind: 'query', own });
+    this.#send(packet, { kind, own });
+  }
+
+  /** The database of a login, judged as at the start of a session. */
+  #use(database: string): void {
+    const { text, dialect } = useStatement(0, database);
+    const allowed = (allow: Allow): void => {
+      const command = commandState(this.#id, 'run', allow);
+      const packet = framed(Buffer.concat([Buffer.from([COM.initDb]), Buffer.from(database)]), 0);
+      this.#send(packet, { kind: 'simple', command, ended: (outcome) => this.#ran(command, text, outcome) });
+    };
+    this.#ask({ phase: 'run', text, dialect: dialect as MySqlDialect }, undefined, allowed, this.#leave);
   }
 
   #command(packet: Packet): void {
@@ -163,7 +227,7 @@ export class ClientHalf {
       case COM.resetConnection:
         return this.#send(packet.raw, { kind: 'simple', ended: (outcome) => outcome === 'ok' && this.#forget() });
       case COM.changeUser:
-        return this.#shared.fail(notOffered('another login in the same connection: connect again'));
+        return this.#relogin.begin(payload);
       default:
         return this.#other(packet);
     }
@@ -234,7 +298,8 @@ export class ClientHalf {
     const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
     const statement = this.#statements.get(id);
     if (!statement) return this.#refuse(unknownStatement(id));
-    if ((payload[5] ?? ATTRIBUTES_FLAG) & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
+    const flags = payload[5] ?? ATTRIBUTES_FLAG;
+    if (flags & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
     const parameters = this.#valuesOf(statement, payload);
     if (!parameters) return this.#forgetLong(id, statement);
     statement.cursor = undefined;
@@ -254,7 +319,7 @@ export class ClientHalf {
         // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
         const named = Buffer.from(raw);
         named.writeUInt32LE(id, HEADER_BYTES + 1);
-        this.#send(named, { kind: 'query', command, ended });
+        this.#send(named, { kind: 'query', command, ended, asksCursor: flags !== 0 });
       },
       () => this.#forgetLong(id, statement),
     );
@@ -393,16 +458,18 @@ export class ClientHalf {
       own,
       prepared,
       moreFollow = false,
+      asksCursor = kind === 'fetch',
       ended = () => undefined,
     }: {
       readonly kind: ReplyKind;
       readonly command?: CommandState;
       readonly moreFollow?: boolean;
+      readonly asksCursor?: boolean;
       readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
     } & Pick<OwedAnswer, 'own' | 'prepared'>,
   ): void {
     this.#shared.owed = {
-      reply: new Reply(kind, this.#noEof),
+      reply: new Reply(kind, this.#noEof, asksCursor),
       state: command,
       moreFollow,
       ended: (outcome, cursor) => void ended(outcome, cursor),
@@ -453,4 +520,6 @@ export class ClientHalf {
 }
 
 const SEMICOLON = 0x3b;
+/** Bytes of a command that are looked at to see whether it is a short one. */
+const SHORT = 1024;
 const NO_PACKET: Packet = { sequence: 0, payload: NOTHING, raw: NOTHING };

@@ -20,12 +20,11 @@ export interface Face {
   readonly thread: number;
   /** The way to log in that the greeting names. */
   readonly plugin: string;
+  /** Number of the character set that clients take which name none. */
+  readonly charset: number;
 }
 
 const isMariadb = (version: string): boolean => /mariadb/i.test(version);
-
-/** utf8mb4_general_ci, by its number. */
-const UTF8MB4 = 45;
 
 export class ClientStartup {
   #stream: Duplex;
@@ -56,10 +55,11 @@ export class ClientStartup {
     version,
     thread,
     plugin,
+    charset,
   }: Face): Promise<{ readonly response: HandshakeResponse; readonly nonce: Buffer }> {
     const nonce = newNonce();
     const offer = offered(this.#gate.tls, isMariadb(version));
-    this.send(greeting({ version, thread, nonce, ...offer, plugin, charset: UTF8MB4, status: STATUS.autocommit }));
+    this.send(greeting({ version, thread, nonce, ...offer, plugin, charset, status: STATUS.autocommit }));
     let payload = await this.receive();
     if (this.#gate.tls && isTlsRequest(payload)) {
       await this.#secure();

@@ -126,3 +126,28 @@ export function readKill(text: string): Kill | undefined {
 }
 
 export const killText = ({ what, thread }: Kill): string => `KILL ${what.toUpperCase()} ${thread}`;
+
+/** What a session remembers of its last statement, and another one in between would change. */
+const OF_LAST = String.raw`(?:(?:FOUND_ROWS|ROW_COUNT|LAST_INSERT_ID)\(\)|@@(?:warning_count|error_count))`;
+const NAMED = String.raw`(?:\s{1,8}(?:AS\s{1,8})?(?:\w{1,64}|\`\w{1,64}\`))?`;
+const COMMA = String.raw`\s{0,8},\s{0,8}`;
+const CONDITIONS = String.raw`(?:WARNINGS|ERRORS)`;
+/** One of them to a variable each, as GET DIAGNOSTICS gives them. */
+const GIVEN = String.raw`@\w{1,64}\s{0,8}=\s{0,8}\w{1,64}`;
+const ASKS_OF_LAST = new RegExp(
+  `^\\s{0,8}(?:${[
+    String.raw`(?:SELECT\s{1,8}|SET\s{1,8}@\w{1,64}\s{0,8}:?=\s{0,8})${OF_LAST}${NAMED}(?:${COMMA}${OF_LAST}${NAMED})*`,
+    String.raw`SHOW\s{1,8}(?:COUNT\(\*\)\s{1,8}${CONDITIONS}|${CONDITIONS}(?:\s{1,8}LIMIT\s{1,8}\d{1,9}(?:${COMMA}\d{1,9})?)?)`,
+    String.raw`GET\s{1,8}(?:CURRENT\s{1,8})?DIAGNOSTICS\s{1,8}(?:CONDITION\s{1,8}\d{1,9}\s{1,8})?${GIVEN}(?:${COMMA}${GIVEN})*`,
+  ].join('|')})\\s{0,8};?\\s{0,8}$`,
+  'i',
+);
+
+/** Characters: whoever asks for more asks for something else as well. */
+const MAX_ASKED = 512;
+
+/**
+ * Whether a text asks for nothing but what the session remembers of its last statement (FOUND_ROWS(), ROW_COUNT(), SHOW WARNINGS).
+ * Every mode, every character set and every default database reads it alike.
+ */
+export const asksOfLast = (text: string): boolean => text.length <= MAX_ASKED && ASKS_OF_LAST.test(text);

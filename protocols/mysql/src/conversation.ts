@@ -27,12 +27,11 @@ export class MySqlConversation implements Conversation {
   readonly #clientHalf: ClientHalf;
   readonly #targetHalf: TargetHalf;
   readonly #waiting: CommandWait;
-  #ended = false;
   #draining: Ending | undefined;
 
   constructor(setup: Setup) {
     this.#waiting = new CommandWait({
-      hurry: () => !this.#ended,
+      hurry: () => !this.#shared.ended,
       answersDelivered: () => this.#answersDelivered(),
       // A client of MySQL has no ear for it while it waits for an answer.
       say: () => undefined,
@@ -44,6 +43,7 @@ export class MySqlConversation implements Conversation {
       owed: undefined,
       sequence: 0,
       file: { type: 'none' },
+      ended: false,
       fail: (words) => this.#finish(words),
     };
     this.#clientHalf = new ClientHalf(this.#shared, () => this.#finish());
@@ -57,7 +57,7 @@ export class MySqlConversation implements Conversation {
   }
 
   receive(from: Side, chunk: Buffer): void {
-    if (this.#ended) return;
+    if (this.#shared.ended) return;
     this.#guarded(() => {
       if (from === 'client') return this.#clientHalf.receive(chunk);
       this.#targetHalf.receive(chunk);
@@ -67,11 +67,27 @@ export class MySqlConversation implements Conversation {
   }
 
   answered(answer: Answer): void {
-    if (this.#ended) return;
+    if (this.#shared.ended) return;
     this.#waiting.answered();
     this.#guarded(() => this.#clientHalf.answered(answer));
     this.#endIfDrained();
     this.#shared.wires.wake();
+  }
+
+  /** Something that was waited for beside the gate's answers has come. */
+  later(act: () => void): void {
+    if (this.#shared.ended) return;
+    this.#guarded(() => {
+      act();
+      this.#clientHalf.resume();
+    });
+    this.#endIfDrained();
+    this.#shared.wires.wake();
+  }
+
+  /** Ends with this error. */
+  fail(words: Buffer): void {
+    this.#finish(words);
   }
 
   /** The client cancels the command that waits. False: none does. */
@@ -80,19 +96,19 @@ export class MySqlConversation implements Conversation {
   }
 
   ended(side: Side, error?: Error): void {
-    if (this.#ended) return;
+    if (this.#shared.ended) return;
     if (side === 'client') return this.#finish();
     this.#finish(lost(error ? ` (${error.message})` : ''));
   }
 
   wants(side: Side): boolean {
-    if (this.#ended) return false;
+    if (this.#shared.ended) return false;
     return side === 'upstream' || this.#clientHalf.waitingBytes < WAITING_ROOM_BYTES;
   }
 
   /** Ends the session: at once, or at its next idle moment outside a transaction. */
   stop(reason: Ending, when: 'now' | 'idle'): void {
-    if (this.#ended) return;
+    if (this.#shared.ended) return;
     if (when === 'now') return this.#finish(ending(reason));
     this.#draining = reason;
     this.#endIfDrained();
@@ -121,8 +137,8 @@ export class MySqlConversation implements Conversation {
 
   /** Says goodbye where a packet can still be told from the data around it, closes the open command, and ends. */
   #finish(goodbye?: Buffer): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#shared.ended) return;
+    this.#shared.ended = true;
     this.#waiting.end();
     const { owed, recorder, wires, sequence, file } = this.#shared;
     if (owed?.state && !owed.state.ended) recorder.end(owed.state, 'lost');

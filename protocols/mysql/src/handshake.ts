@@ -116,6 +116,20 @@ export function readResponse(payload: Buffer): HandshakeResponse {
   };
 }
 
+/** COM_CHANGE_USER, behind its code. */
+export type ChangeUser = Pick<HandshakeResponse, 'user' | 'proof' | 'database' | 'plugin' | 'charset'>;
+
+/** @param capabilities as the client has them */
+export function readChangeUser(payload: Buffer, capabilities: number): ChangeUser {
+  const fields = new PayloadReader(payload, 1);
+  const user = fields.terminated().toString('utf8');
+  const proof = Buffer.from(fields.bytes(fields.uint(1)));
+  const database = fields.left > 0 ? fields.terminated().toString('utf8') : '';
+  const charset = fields.left >= 2 ? fields.uint(2) : 0;
+  const plugin = capabilities & CAPABILITY.pluginAuth && fields.left > 0 ? untilNul(fields.rest()) : '';
+  return { user, proof, database: database === '' ? undefined : database, plugin, charset };
+}
+
 type OpeningFields = Pick<HandshakeResponse, 'capabilities' | 'charset' | 'extended'>;
 
 const opening = ({ capabilities, charset, extended }: OpeningFields): Buffer =>

@@ -13,6 +13,12 @@ export interface Packet {
   readonly raw: Buffer;
 }
 
+/** The same, where what came was only lent. */
+export function kept(packet: Packet): Packet {
+  const raw = Buffer.from(packet.raw);
+  return { ...packet, raw, payload: unchained(raw) };
+}
+
 /** A command that is longer than what is read of one. */
 export interface TooLong {
   readonly tooLong: true;

@@ -3,18 +3,20 @@
  * client's login (`client-startup.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
  * (`conversation.ts`), which the pump runs.
  */
-import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol, type Refusal } from '@sluice/contract';
+import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol } from '@sluice/contract';
 import { pump } from '@sluice/wire';
 import { useStatement } from './commands.js';
 import { ClientStartup } from './client-startup.js';
 import type { HandshakeResponse } from './handshake.js';
-import { LoginExchange, newThread } from './login.js';
-import { accessDenied, loginRefusal, masksRefused, refusal, tlsNeeded } from './refusal.js';
+import { LoginExchange, type LoginOutcome, type PluginProof, newThread } from './login.js';
+import { loginDenied, loginRefusal, masksRefused, refusal, tlsNeeded } from './refusal.js';
 import { STATUS, plainOk } from './replies.js';
 import { decodeResult } from './results.js';
 import { NATIVE, SHA2 } from './scramble.js';
 import { MySqlSession, type Sessions } from './session.js';
-import { openUpstream } from './upstream.js';
+import { UTF8MB4, openUpstream } from './upstream.js';
+import type { Again } from './shared.js';
+import { type WantedConnection, whereTo } from './wanted.js';
 
 export { openLookup } from './lookup.js';
 
@@ -38,12 +40,13 @@ const MAX_VERSION_CHARACTERS = 80;
 interface Common {
   readonly options: MySqlOptions;
   readonly sessions: Sessions;
-  /** Of the target that was opened last. */
+  /** Of the target that was opened last: its version, and its own character set, which some clients then use. */
   version: string;
+  charset: number;
 }
 
 export function mysql(options: MySqlOptions = {}): Protocol {
-  const common: Common = { options, sessions: new Map(), version: FIRST_VERSION };
+  const common: Common = { options, sessions: new Map(), version: FIRST_VERSION, charset: UTF8MB4 };
   return {
     name: 'mysql',
     contract: CONTRACT,
@@ -63,26 +66,38 @@ async function open(front: ClientStartup, gate: Gate, common: Common): Promise<v
   const { options, sessions } = common;
   const thread = newThread((number) => sessions.has(number));
   const plugin = options.login === 'native' ? NATIVE : SHA2;
-  const { response, nonce } = await front.start({ version: options.version ?? common.version, thread, plugin });
+  const { response, nonce } = await front.start({
+    version: options.version ?? common.version,
+    thread,
+    plugin,
+    charset: common.charset,
+  });
   if (gate.requireTls && !front.secured) {
     gate.broke('the client came without TLS, which is required');
     return front.close(tlsNeeded());
   }
   const wish = whereTo(response, options.connection, gate);
-  const outcome = await login(front, gate, response, nonce, wish);
-  if (outcome === 'needs-tls') return front.close(accessDenied(wish.user, NEEDS_TLS));
-  if (outcome.type === 'refusal') return front.close(loginRefusal(outcome, wish.user));
+  const unencrypted = gate.loopback ? 'loopback' : 'open';
+  const exchangeFor = ({ user, connection }: WantedConnection): LoginExchange =>
+    new LoginExchange(gate.login(user, connection), front.secured ? 'tls' : unencrypted);
+  const outcome = await login(front, exchangeFor(wish), { ...response, nonce });
+  if (outcome === 'needs-tls' || outcome.type === 'refusal') return front.close(loginDenied(outcome, wish.user));
   const unready = await unreadyFor(outcome, gate, wish.database);
   if (unready) return front.close(unready);
 
   const upstream = await openUpstream(gate, outcome.target, { ...response, database: wish.database });
   common.version = upstream.version.slice(0, MAX_VERSION_CHARACTERS);
+  common.charset = upstream.charset;
   if (front.stream.destroyed) {
     upstream.stream.destroy();
     return;
   }
   const commands = wish.database === undefined ? 0 : 1;
-  const session = new MySqlSession(gate, sessions, { admitted: outcome, upstream, client: response, commands });
+  const again = (who: Pick<HandshakeResponse, 'user' | 'database'>): Again => {
+    const other = whereTo(who, options.connection, gate);
+    return { ...other, exchange: exchangeFor(other), nonce };
+  };
+  const session = new MySqlSession(gate, sessions, { admitted: outcome, upstream, client: response, commands, again });
   front.release();
   front.send(plainOk(STATUS.autocommit));
   gate.opened();
@@ -94,37 +109,8 @@ async function open(front: ClientStartup, gate: Gate, common: Common): Promise<v
   }
 }
 
-const NEEDS_TLS =
-  'The proof fits no token of the gateway. A token of an identity provider is sent over TLS only: switch TLS on in the client.';
-
-interface WantedConnection {
-  readonly user: string;
-  readonly connection: string;
-  /** To be used at the target; undefined: the connection's own. */
-  readonly database: string | undefined;
-}
-
-/**
- * Which connection a client means: `USER%CONNECTION`; else its database, where a connection has that name; else the listener's.
- * Where the listener has none, the database is taken for a connection, so that its name is in what the client is told.
- */
-function whereTo({ user, database }: HandshakeResponse, fallback: string | undefined, gate: Gate): WantedConnection {
-  const at = user.lastIndexOf('%');
-  if (at >= 0) return { user: user.slice(0, at), connection: user.slice(at + 1), database };
-  const named = database !== undefined && (fallback === undefined || gate.hasConnection?.(database) === true);
-  return named ? { user, connection: database, database: undefined } : { user, connection: fallback ?? '', database };
-}
-
-async function login(
-  front: ClientStartup,
-  gate: Gate,
-  response: HandshakeResponse,
-  nonce: Buffer,
-  { user, connection }: WantedConnection,
-): Promise<Admission | Refusal | 'needs-tls'> {
-  const unencrypted = gate.loopback ? 'loopback' : 'open';
-  const exchange = new LoginExchange(gate.login(user, connection), front.secured ? 'tls' : unencrypted);
-  let step = exchange.begin({ plugin: response.plugin, proof: response.proof, nonce });
+async function login(front: ClientStartup, exchange: LoginExchange, proof: PluginProof): Promise<LoginOutcome> {
+  let step = exchange.begin(proof);
   while (step.type === 'send') {
     front.send(step.payload);
     step = exchange.next(await front.receive());

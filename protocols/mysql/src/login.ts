@@ -70,6 +70,14 @@ export class LoginExchange {
     return { type: 'send', payload: authSwitch(SHA2, this.#nonce) };
   }
 
+  /**
+   * The start of another login in the same connection (COM_CHANGE_USER). Which nonce a client of `caching_sha2_password` uses for it
+   * depends on how it came in, so it is given another one.
+   */
+  again(one: PluginProof): LoginStep {
+    return one.plugin === SHA2 ? { type: 'send', payload: authSwitch(SHA2, this.#nonce) } : this.begin(one);
+  }
+
   /** The client's answer to what it was sent. */
   next(payload: Buffer): LoginStep {
     if (this.#expects === 'sha2') return this.#sha2(payload, this.#nonce);

@@ -17,7 +17,9 @@ import { error } from './replies.js';
 
 /** Clients cut long messages, so the rule and the number of a request come first. */
 export function refusal(deny: Deny): Buffer {
-  if (deny.syntaxError) return error(1064, '42000', deny.syntaxError.message);
+  // Clients know a syntax error by its number, and people by these words. Ours follow as a phrase about the text.
+  if (deny.syntaxError)
+    return error(1064, '42000', `You have an error in your SQL syntax: the statement ${deny.syntaxError.message}`);
   if (deny.reason?.code === 'cancelled') return error(1317, '70100', 'Query execution was interrupted');
   const { message, hint } = deny.reason ? denyInWords(deny.reason, 'statement') : deny;
   const by = deny.reason ? '' : `Refused by rule "${deny.rule}": `;
@@ -60,8 +62,6 @@ export const lost = (why: string): Buffer =>
 
 export const malformedPacket = (why: string): Buffer => error(1835, 'HY000', `Malformed communication packet: ${why}`);
 
-export const notOffered = (what: string): Buffer => error(1235, '42000', `The gateway does not offer ${what}.`);
-
 /** One kind of words for whoever is not let in, whether the name is known or not. */
 export function loginRefusal({ reason }: Refusal, user: string): Buffer {
   const { message, hint } = refusalInWords(reason);
@@ -70,7 +70,13 @@ export function loginRefusal({ reason }: Refusal, user: string): Buffer {
   return error(code, sqlstate, `${message}.${hint === undefined ? '' : ` ${hint}`}`);
 }
 
-export const accessDenied = (user: string, hint: string): Buffer =>
+const NEEDS_TLS =
+  'The proof fits no token of the gateway. A token of an identity provider is sent over TLS only: switch TLS on in the client.';
+
+export const loginDenied = (outcome: Refusal | 'needs-tls', user: string): Buffer =>
+  outcome === 'needs-tls' ? accessDenied(user, NEEDS_TLS) : loginRefusal(outcome, user);
+
+const accessDenied = (user: string, hint: string): Buffer =>
   error(1045, '28000', `Access denied for user '${user.slice(0, MAX_SHOWN_NAME_CHARACTERS)}'. ${hint}`);
 
 /** Characters. */

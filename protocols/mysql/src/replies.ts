@@ -68,7 +68,7 @@ export function ok(
   const changed = tracks && changes.length > 0;
   const flags = changed ? status | STATUS.stateChanged : status & ~STATUS.stateChanged;
   const front = [uint(head, 1), counts, uint(flags, 2), uint(warnings, 2)];
-  if (!tracks) return Buffer.concat([...front, info]);
+  // With its length in front whatever the client has asked for: so do both servers, and clients read it so.
   if (!changed) return Buffer.concat(info.length > 0 ? [...front, counted(info)] : front);
   const entries = changes.flatMap(({ type, data }) => [uint(type, 1), counted(data)]);
   return Buffer.concat([...front, counted(info), counted(Buffer.concat(entries))]);

@@ -39,13 +39,16 @@ export class Reply {
   readonly kind: ReplyKind;
   /** The client has given EOF packets up. */
   readonly #deprecated: boolean;
+  /** The client asked for a cursor. Servers set the flag for one that a procedure has opened for itself, too. */
+  readonly #asksCursor: boolean;
   #state: State = { type: 'first' };
   /** Of a prepared statement: its columns, which come behind its parameters. */
   #columns = 0;
 
-  constructor(kind: ReplyKind, deprecated: boolean) {
+  constructor(kind: ReplyKind, deprecated: boolean, asksCursor = kind === 'fetch') {
     this.kind = kind;
     this.#deprecated = deprecated;
+    this.#asksCursor = asksCursor;
     if (kind === 'fetch') this.#state = { type: 'rows' };
     if (kind === 'fields') this.#state = { type: 'definitions', left: Number.POSITIVE_INFINITY, then: 'end' };
   }
@@ -137,7 +140,7 @@ export class Reply {
     if (then === 'end') return { type: 'separator', ends: !this.#definitionsFollow(0) };
     const status = eofStatus(payload);
     this.#state = { type: 'rows' };
-    if (status & STATUS.cursorExists) return { type: 'eof', status, ends: true, cursor: true };
+    if (this.#isCursor(status)) return { type: 'eof', status, ends: true, cursor: true };
     return { type: 'separator', ...PASSED };
   }
 
@@ -146,7 +149,11 @@ export class Reply {
     const status = isEof ? eofStatus(payload) : readOk(payload).status;
     const more = (status & STATUS.moreResults) !== 0 && this.kind === 'query';
     this.#state = { type: 'first' };
-    return { type: isEof ? 'eof' : 'ok', status, ends: !more, cursor: (status & STATUS.cursorExists) !== 0 };
+    return { type: isEof ? 'eof' : 'ok', status, ends: !more, cursor: this.#isCursor(status) };
+  }
+
+  #isCursor(status: number): boolean {
+    return this.#asksCursor && (status & STATUS.cursorExists) !== 0;
   }
 
   #outOfPlace(): WireError {

@@ -7,8 +7,9 @@ import type { Conversation, Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
 import type { HandshakeResponse } from './handshake.js';
+import { failure } from './refusal.js';
 import { SessionState } from './session-state.js';
-import type { KillTarget } from './shared.js';
+import type { KillTarget, Port } from './shared.js';
 import { type Upstream, killUpstream } from './upstream.js';
 
 /** Sessions at work, by the number that their clients were given. */
@@ -28,6 +29,7 @@ export interface Opened {
   readonly client: Pick<HandshakeResponse, 'capabilities' | 'extended'>;
   /** Command ids that the start has used. */
   readonly commands: number;
+  readonly again: Port['again'];
 }
 
 export class MySqlSession {
@@ -44,7 +46,7 @@ export class MySqlSession {
 
   converse(wires: Wires): Conversation {
     const gate = this.#gate;
-    const { admitted, upstream, client, commands } = this.#opened;
+    const { admitted, upstream, client, commands, again } = this.#opened;
     const { capabilities } = client;
     const conversation = new MySqlConversation({
       wires,
@@ -61,6 +63,13 @@ export class MySqlSession {
         split: (text: string, dialect: MySqlDialect) => gate.split?.(text, dialect),
         record: (event) => gate.record(event),
         sessionOf: (thread) => this.#beside(thread),
+        again,
+        later: (promise, take) => {
+          void promise.then(
+            (value) => conversation.later(() => take(value)),
+            () => conversation.fail(failure()),
+          );
+        },
       },
       session: new SessionState(
         upstream.server,
@@ -69,6 +78,7 @@ export class MySqlSession {
       ),
       masks: admitted.packetMasks,
       thread: upstream.thread,
+      database: admitted.target.database,
       limits: gate.limits,
       capabilities,
       addsMetadata: client.extended !== upstream.extended,

@@ -9,9 +9,12 @@ import type {
   TextRange,
 } from '@sluice/contract';
 import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { HandshakeResponse } from './handshake.js';
+import type { LoginExchange } from './login.js';
 import type { Reply } from './reply.js';
 import type { CommandState } from './command-state.js';
 import type { SessionState } from './session-state.js';
+import type { WantedConnection } from './wanted.js';
 
 /** What the conversation needs of the gate, and of the sessions beside it. */
 export interface Port {
@@ -23,6 +26,17 @@ export interface Port {
    * Somebody wants to end what the session of this number does. Undefined: there is none of this principal here.
    */
   sessionOf(thread: number): KillTarget | undefined;
+  /** Another login in the same connection. */
+  again(who: Pick<HandshakeResponse, 'user' | 'database'>): Again;
+  /** Calls `take` within the conversation, unless that has ended meanwhile. */
+  later<T>(promise: Promise<T>, take: (value: T) => void): void;
+}
+
+/** Another login in the same connection. */
+export interface Again extends WantedConnection {
+  readonly exchange: LoginExchange;
+  /** Of the greeting. */
+  readonly nonce: Buffer;
 }
 
 /** A session beside this one that a KILL means. */
@@ -43,6 +57,8 @@ export interface Setup {
   readonly masks: MaskedPackets | undefined;
   /** Number of the connection in the target's greeting. */
   readonly thread: number;
+  /** Which a session begins in whose client names none; undefined: in none. */
+  readonly database: string | undefined;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
   readonly limits: { readonly message: number; readonly recorded: number };
   /** As the client has them. */
@@ -83,6 +99,8 @@ export interface Shared extends Setup {
   /** Number of the next packet for the client; 0 while it waits for no answer. */
   sequence: number;
   file: LocalFile;
+  /** The session is over: what its client has sent already is not taken up. */
+  ended: boolean;
   /** The session ends with this error: nothing more is read. */
   fail(words: Buffer): void;
 }

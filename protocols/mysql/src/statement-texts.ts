@@ -31,6 +31,11 @@ export class StatementTexts {
     return this.#next < this.#ranges.length;
   }
 
+  /** What has not been taken. Single bytes as characters. */
+  get rest(): string {
+    return this.#bytes.toString('latin1', this.#base + (this.#ranges[this.#next] as TextRange).start);
+  }
+
   /** The next statement; undefined: the rest cannot be cut once more. */
   take(dialect: MySqlDialect): Buffer | undefined {
     if (this.#next > 0 && wayOf(dialect) !== this.#cutBy) {

@@ -31,6 +31,8 @@ export interface Upstream {
   /** As its greeting has it. */
   readonly version: string;
   readonly thread: number;
+  /** Number of its own character set. */
+  readonly charset: number;
   readonly capabilities: number;
   /** MariaDB's own flags that are in force. */
   readonly extended: number;
@@ -91,7 +93,8 @@ export async function openUpstream(gate: Reach, target: Target, wishes: ClientOp
     const flags = target.tls === 'disable' ? capabilities : (capabilities | CAPABILITY.tls) >>> 0;
     const login = { inbox, stream, target, sequence, isPrivate: target.tls !== 'disable' };
     await authenticate(login, greeted, { ...wishes, capabilities: flags, extended });
-    return { stream, server, version: greeted.version, thread: greeted.thread, capabilities, extended };
+    const { version, thread, charset } = greeted;
+    return { stream, server, version, thread, charset, capabilities, extended };
   } catch (error) {
     stream.destroy();
     throw asUpstreamError(error);
@@ -218,7 +221,7 @@ export async function killUpstream(gate: Reach, target: Target, thread: number):
 /** How long a target may take to close a connection that is not needed any more. */
 export const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
-const UTF8MB4 = 45;
+export const UTF8MB4 = 45;
 /** Of the gateway's own. */
 export const NO_WISHES: ClientOptions = {
   capabilities: 0,

@@ -11,6 +11,7 @@ import mysql2 from 'mysql2';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { framed } from '../src/packets.js';
+import { QUESTION } from '../src/session-state.js';
 import { DENIED, type MySqlStand, TOKEN, allow, openStand, sensible } from './stand.js';
 
 const SETUP = `
@@ -22,7 +23,10 @@ INSERT INTO kinds VALUES (-1, 65535, -8388608, 18446744073709551615, 1.5, 1e300,
   '2026-11-29 15:04:05.123456', '-25:00:01.5', 2026, x'00ff80', 'y', b'101010101', '2026-01-01 00:00:00', '{"a":1}');
 INSERT INTO kinds (a) VALUES (NULL);
 CREATE PROCEDURE many() BEGIN SELECT 1 AS one; SELECT 2 AS two, 'b' AS b; INSERT INTO visits (person) VALUES ('many'); SELECT 3 AS three; END;
-CREATE PROCEDURE mode() BEGIN SET sql_mode = 'ANSI_QUOTES'; END`;
+CREATE PROCEDURE reading() BEGIN DECLARE n INT; DECLARE c CURSOR FOR SELECT id FROM visits ORDER BY id; OPEN c; FETCH c INTO n; SELECT n AS first; FETCH c INTO n; SELECT n AS second, 'x' AS x; CLOSE c; SELECT 3 AS three; END;
+CREATE PROCEDURE mode() BEGIN SET sql_mode = 'ANSI_QUOTES'; END;
+CREATE PROCEDURE changing() BEGIN UPDATE visits SET place = CONCAT(person, '!') WHERE id IN (1, 2); END;
+CREATE FUNCTION warning(n INT) RETURNS INT DETERMINISTIC NO SQL BEGIN DECLARE EXIT HANDLER FOR SQLSTATE '99999' BEGIN END; RETURN n; END`;
 
 /** As one text each: most are run by query() and by execute(). */
 const TEXTS = [
@@ -207,6 +211,50 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
     await through.query("SET sql_mode = 'PIPES_AS_CONCAT'");
     await through.query('SELECT 8');
     expect(now().dialect).toMatchObject({ sqlMode: ['PIPES_AS_CONCAT'] });
+  });
+
+  test('a procedure that answers while it has a cursor open for itself', async () => {
+    for (const run of ['query', 'execute'] as const) {
+      const [rows] = await through[run]('CALL reading()');
+      expect(plain(rows)).toEqual(plain((await direct[run]('CALL reading()'))[0]));
+    }
+    expect((await through.query('SELECT 1 AS a'))[0]).toEqual([{ a: 1 }]);
+  });
+
+  test('the own question of the gateway leaves what a session remembers of its last statement', async () => {
+    const remembered: [string, ...string[]][] = [
+      ['SELECT SQL_CALC_FOUND_ROWS warning(id) AS w FROM visits LIMIT 1', 'SELECT FOUND_ROWS() AS total'],
+      ['CALL changing()', 'SELECT ROW_COUNT()'],
+      ['CALL changing()', 'SET @n := ROW_COUNT()', 'SELECT @n AS n'],
+      ['CALL changing()', 'SELECT ROW_COUNT(), FOUND_ROWS() AS `f`, @@warning_count', 'SELECT 1'],
+      ["SELECT warning('1x') + 0 AS w, CAST('y' AS SIGNED) AS c", 'SHOW WARNINGS'],
+      ["SELECT warning('1x') + 0 AS w, CAST('y' AS SIGNED) AS c", 'SELECT @@warning_count', 'SHOW COUNT(*) WARNINGS'],
+      [
+        "SELECT warning('1x') AS w",
+        'GET DIAGNOSTICS @n = NUMBER',
+        'GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT',
+        'SELECT @n, @m',
+      ],
+    ];
+    stand.judge = (command) => {
+      const runs = /warning\(|CALL/.test(command.text);
+      const effects = [runs ? 'execute' : 'read'] as const;
+      return allow({ actions: [{ statement: 0, depth: 0, verb: 'select', effects, resources: [], reasons: [] }] });
+    };
+    for (const run of ['query', 'execute'] as const)
+      for (const [first, ...texts] of remembered) {
+        const [told, expected]: unknown[][] = [[], []];
+        for (const text of [first, ...texts]) {
+          const how = /^(?:SHOW|SET|GET)/.test(text) ? 'query' : run;
+          told.push(await seen(through, how, text));
+          expected.push(await seen(direct, how, text));
+        }
+        expect([first, ...told]).toEqual([first, ...expected]);
+      }
+    const several = 'CALL changing(); SELECT ROW_COUNT() AS n';
+    const [rows] = await through.query(several);
+    expect(plain(rows)).toEqual(plain((await direct.query(several))[0]));
+    expect(stand.sent()).toContain(QUESTION);
   });
 
   test('a text is cut by the mode in force where it is', async () => {

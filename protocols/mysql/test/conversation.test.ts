@@ -1,4 +1,5 @@
 /** What is legal when, and what becomes of it; with peers that keep no rule. */
+import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Answer, Masking } from '@sluice/contract';
@@ -7,9 +8,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { HEADER_BYTES, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
 import { decodeResult } from '../src/results.js';
+import { sha2Proof } from '../src/scramble.js';
 import {
   ALL_CAPABILITIES,
   THREAD,
+  TOKEN,
   type Talk,
   allowed,
   packet,
@@ -314,4 +317,79 @@ test('a client that reads metadata gets some from a target that has none', () =>
   const definition = payloadsOf(Buffer.concat(made.sent.client)).at(-3)?.body as Buffer;
   expect(definition.length).toBe(payload.column('a').length + 1);
   expect(definition.at(-14)).toBe(0);
+});
+
+/** COM_CHANGE_USER of a client that has the newer way to log in. */
+const changeUser = (user: string, database = ''): Buffer =>
+  packet(0x11, `${user}\0`, Buffer.from([0]), `${database}\0`, uint(45, 2), `caching_sha2_password\0`);
+
+/** Sends it, and the proof that the gateway asks for. */
+function logInAgain(made: Talk, user: string, secret: string, database?: string): void {
+  made.client(changeUser(user, database));
+  const asks = payloadsOf(Buffer.concat(made.sent.client)).at(-1);
+  const nonce = asks?.body.subarray('\xfecaching_sha2_password\0'.length, -1) as Buffer;
+  made.client(framed(sha2Proof(secret, nonce), (asks?.sequence ?? 0) + 1));
+}
+
+const LOGS_IN = { capabilities: ALL_CAPABILITIES | CAPABILITY.pluginAuth };
+
+test('another login of the same user resets the target, and what follows is judged anew', async () => {
+  const made = begun(LOGS_IN);
+  logInAgain(made, 'ada', TOKEN, 'other');
+  made.client(query('SELECT 2'));
+  await setImmediate();
+  expect(made.upstream()).toEqual(['0 \x1f']);
+  made.replies(reply(payload.ok()));
+  expect(made.upstream().join()).toContain('WHERE ID = 45');
+  made.replies(reply(...rows(['a', 'b'], ['utf8mb4', 'utf8mb4_general_ci'])));
+  expect(made.upstream()).toEqual(['0 \x03SET NAMES utf8mb4 COLLATE utf8mb4_general_ci']);
+  made.replies(reply(payload.ok()));
+  expect(made.asked.map(({ text }) => text)).toEqual(['USE `other`']);
+  expect(made.upstream()).toEqual(['0 \x02other']);
+  made.toClient();
+  made.replies(reply(payload.ok()));
+  expect(made.toClient()[0]).toMatch(/^4 \0/);
+  made.ready();
+  expect(made.asked.map(({ text }) => text)).toEqual(['USE `other`', 'SELECT 2']);
+});
+
+test.each([
+  ['ada', 'wrong'],
+  ['eve', TOKEN],
+])('another login of %s with %s ends the session, and the target hears nothing of it', async (user, secret) => {
+  const made = begun(LOGS_IN);
+  logInAgain(made, user, secret);
+  made.client(query('DELETE FROM t'));
+  await setImmediate();
+  expect(made.toClient().at(-1)).toContain('Access denied');
+  expect(made.upstream()).toEqual(['0 \x01']);
+  expect(made.asked).toEqual([]);
+});
+
+test.each([packet(0x11), packet(0x11, 'ada'), packet(0x11, 'ada\0', Buffer.from([40]), 'short')])(
+  'another login that is cut off ends the session (%#)',
+  (broken) => {
+    const made = begun(LOGS_IN);
+    made.client(broken);
+    expect(made.toClient().at(-1)).toContain('Malformed');
+  },
+);
+
+test('nothing is taken up behind a goodbye', () => {
+  const made = begun();
+  made.client(packet(0x01), query('DELETE FROM t'));
+  expect(made.upstream()).toEqual(['0 \x01']);
+  expect(made.asked).toEqual([]);
+});
+
+test('the database of another login is judged: a client that may not use it is not left in another one', async () => {
+  const made = begun({ ...LOGS_IN, judge: () => denied });
+  logInAgain(made, 'ada', TOKEN, 'other');
+  made.client(query('DELETE FROM t'));
+  await setImmediate();
+  made.replies(reply(payload.ok()));
+  made.replies(reply(...rows(['a', 'b'])));
+  expect(made.toClient().at(-1)).toContain('no-drop');
+  expect(made.asked.map(({ text }) => text)).toEqual(['USE `other`']);
+  expect(made.upstream().at(-1)).toBe('0 \x01');
 });

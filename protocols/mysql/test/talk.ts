@@ -1,8 +1,19 @@
 /** A little language for conversations: what arrives, and what each side then has got. */
-import type { Answer, MaskedPackets, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
+import { hash } from 'node:crypto';
+import type {
+  Admission,
+  Answer,
+  Challenge,
+  MaskedPackets,
+  Refusal,
+  ResponseEvent,
+  SqlCommand,
+  Waiter,
+} from '@sluice/contract';
 import { lent } from '@sluice/testkit';
 import { CAPABILITY } from '../src/capabilities.js';
 import { MySqlConversation } from '../src/conversation.js';
+import { LoginExchange } from '../src/login.js';
 import { HEADER_BYTES, counted, encoded, framed, payloadLength, uint } from '../src/packets.js';
 import { SessionState } from '../src/session-state.js';
 import type { KillTarget } from '../src/shared.js';
@@ -92,6 +103,30 @@ export const allowed: Answer = {
   facts: { actions: [], confidence: 'exact', statements: [{ type: 'none' }] },
 };
 
+export const TOKEN = 'sluice_token_of_a_talk';
+const sha256 = hash('sha256', hash('sha256', TOKEN, 'buffer'), 'buffer');
+const refused: Refusal = { type: 'refusal', reason: { code: 'wrong-proof', user: 'ada', tokens: 8 } };
+
+/** The token proves to be `ada`. */
+function challengeOf(user: string): Challenge {
+  const target = { host: 'localhost', user: 'app', tls: 'disable' as const, options: {} };
+  const admission: Admission = { type: 'admission', principal: user, connection: 'shop', target };
+  const candidates =
+    user === 'ada'
+      ? [{ sha1: Buffer.alloc(20), sha256, admit: (): Promise<Admission> => Promise.resolve(admission) }]
+      : [];
+  const fail = (): Promise<Refusal> => Promise.resolve(refused);
+  return {
+    scram: () => ({ salt: Buffer.alloc(0), iterations: 1, candidates: [], fail }),
+    mysql: () => ({ candidates, fail }),
+    password: fail,
+    bearer: fail,
+    offers: () => false,
+    publicKey: fail,
+    interactive: fail,
+  };
+}
+
 export function talk(options: TalkOptions = {}): Talk {
   const { judge = () => allowed, capabilities = ALL_CAPABILITIES } = options;
   const sent: Talk['sent'] = { client: [], upstream: [] };
@@ -116,6 +151,14 @@ export function talk(options: TalkOptions = {}): Talk {
       split: cut,
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
       sessionOf: options.sessionOf ?? (() => undefined),
+      again: ({ user, database }) => ({
+        user,
+        database,
+        connection: 'shop',
+        nonce: Buffer.alloc(20, 1),
+        exchange: new LoginExchange(challengeOf(user), 'open'),
+      }),
+      later: (promise, take) => void promise.then((value) => conversation.later(() => take(value))),
     },
     session: new SessionState(
       { flavour: 'mariadb', version: 101_100 },
@@ -124,6 +167,7 @@ export function talk(options: TalkOptions = {}): Talk {
     ),
     masks: options.masks,
     thread: THREAD,
+    database: undefined,
     limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
     capabilities,
     addsMetadata: options.addsMetadata ?? false,

@@ -95,6 +95,10 @@ describe('a login that is refused', () => {
       '42501 "root" is no account of connection "db" / Leave it out, or have it added.',
     ],
     [{ code: 'already-chosen', connection: 'db' }, '53300 "db" was chosen already / Connect again for another one.'],
+    [
+      { code: 'another-login', user: 'dev' },
+      '42501 This session is of "dev" and of the token that it was opened with / Connect again to log in otherwise.',
+    ],
     [{ code: 'access-lost' }, '28P01 You may no longer use this gateway'],
     [
       { code: 'too-many-sessions-of-user', user: 'dev', sessions: 3 },

@@ -47,7 +47,8 @@ function read(analysis: LineageAnalysis, scope: Scope, reference: TableReference
 
 const alone = (item: FromItem): Joined => ({ items: [item], columns: item.columns });
 
-function readTable(analysis: LineageAnalysis, scope: Scope, { table, alias, systemTime }: Table): FromItem {
+function readTable(analysis: LineageAnalysis, scope: Scope, one: Table): FromItem {
+  const { table, alias, systemTime, byIndex } = one;
   for (const value of systemTime) analysis.asks(expression(analysis, scope, value), 'other');
   if (table.schema === undefined) {
     const named = findNamed(scope, table.name, analysis.catalog);
@@ -55,8 +56,13 @@ function readTable(analysis: LineageAnalysis, scope: Scope, { table, alias, syst
   }
   const item = relationOf(analysis, table, alias);
   analysis.visit(item.columns.length);
+  if (byIndex) sorted(analysis, item.columns);
   return item;
 }
+
+/** Rows come by an index that a hint names: over which columns it is nobody knows here, and their order shows what is in them. */
+export const sorted = (analysis: LineageAnalysis, columns: readonly Column[]): void =>
+  analysis.asks(computed(columns.map(({ value }) => value)), 'other');
 
 function readDerived(analysis: LineageAnalysis, scope: Scope, derived: Derived, before: Joined): FromItem {
   for (const value of derived.systemTime) analysis.asks(expression(analysis, scope, value), 'other');

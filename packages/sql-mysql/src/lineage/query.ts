@@ -1,9 +1,10 @@
 /** Queries: SELECT, VALUES, TABLE, set operations and WITH. Owns: their output columns. Does not: FROM (from.ts), expressions. */
 import type { Limit, Order, Query, Select, SelectItem, SetOperation, ValuesQuery } from '../tree.js';
+import { choosesIndex } from '../hints.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression, windowOf } from './expression.js';
-import { readFrom } from './from.js';
+import { readFrom, sorted } from './from.js';
 import { relationOf } from './relations.js';
 import { type Alias, type Scope, aliasOf, column, findNamed, starOf } from './scope.js';
 import { type Column, NOTHING, type Value, asColumn, computed, either, unknown } from './value.js';
@@ -37,6 +38,7 @@ const nested = (scope: Scope): Scope => ({ ...scope, items: [], columns: [] });
 
 function readSelect(analysis: LineageAnalysis, outer: Scope, select: Select): readonly Column[] {
   const from = readFrom(analysis, outer, select.from);
+  if (select.hints.some(choosesIndex)) sorted(analysis, from.columns);
   const scope = withAliases(analysis, withWindows(analysis, from, select), select.items);
   const columns = readItems(analysis, scope, select.items);
   analysis.spend(columns.length);
