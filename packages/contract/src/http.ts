@@ -96,6 +96,8 @@ export interface HttpHead {
   readonly query: string;
   /** As they go on: without the proof, and without what belongs to one hop. */
   readonly headers: readonly Header[];
+  /** Heads with the same number have the same host and headers; absent where nobody knows. */
+  readonly alike?: number;
 }
 
 /** One request. */

@@ -4,24 +4,24 @@
  */
 import type { HttpTarget } from '@sluice/contract';
 import { HttpError, badRequest } from './errors.js';
-import { lower, valueOf, valuesOf } from './headers.js';
+import { valueOf, valuesOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 
 /** Whether a browser may have proven who its user is without the page that sends the request having had a part in it. */
-export const isAmbient = ({ headers }: IncomingRequest, { certificate }: ClientSide): boolean =>
-  certificate !== undefined ||
-  headers.some(([name, value]) => lower(name) === 'authorization' && /^basic /i.test(value));
+export const isAmbient = ({ set }: IncomingRequest, { certificate }: ClientSide): boolean =>
+  certificate !== undefined || set.list('authorization').some((one) => one.startsWith('basic '));
 
 /** @throws HttpError (403) for a request by a page of another origin that the target does not name */
 export function checkOrigin(request: IncomingRequest, target: HttpTarget): void {
-  const origins = valuesOf(request.headers, 'origin');
+  const { headers, host } = request.set;
+  const origins = valuesOf(headers, 'origin');
   if (origins.length > 1) throw badRequest('there are two Origin headers');
   const [origin] = origins;
   // Of a navigation there is no Origin, but browsers say where it came from.
   const foreign =
     origin === undefined
-      ? /^(?:cross|same)-site$/.test(valueOf(request.headers, 'sec-fetch-site') ?? '') && !target.origins.includes('*')
-      : !isWelcome(origin, request.host, target.origins);
+      ? /^(?:cross|same)-site$/.test(valueOf(headers, 'sec-fetch-site') ?? '') && !target.origins.includes('*')
+      : !isWelcome(origin, host, target.origins);
   if (foreign)
     throw new HttpError(
       403,

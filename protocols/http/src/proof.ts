@@ -12,20 +12,20 @@ const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'ap
 
 export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
 
+/** @throws HttpError for a proof in the path or the query, which logs and browsers keep */
+export function refuseProofsIn({ path, query }: RequestPath): void {
+  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
+  if (hasToken(query)) throw misplaced('query');
+  if (hasToken(path)) throw misplaced('path');
+}
+
 /**
  * All proofs of a request, in the order in which one is looked for: `Sluice-Token`, `Authorization` (bearer, or the password of
  * basic), `x-api-key`, `api-key`, the client certificate.
  *
- * @throws HttpError for a proof in the path, the query or another header, which logs and browsers keep, and for a scheme that is none here
+ * @throws HttpError for a proof in another header, and for a scheme that is none here
  */
-export function readProofs(
-  headers: readonly Header[],
-  { path, query }: RequestPath,
-  certificate?: Uint8Array,
-): readonly HttpProof[] {
-  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
-  if (hasToken(query)) throw misplaced('query');
-  if (hasToken(path)) throw misplaced('path');
+export function proofsIn(headers: readonly Header[], certificate?: Uint8Array): readonly HttpProof[] {
   const proofs: HttpProof[] = [];
   const token = (secret: string): void => void proofs.push({ type: 'token', secret });
   for (const [name, value] of headers) {
