@@ -19,6 +19,8 @@ export interface Route {
   readonly api: HttpApi;
   /** What is cut off the path before it is judged and sent on: `/name`, or empty. */
   readonly prefix: string;
+  /** See `HttpTarget.origins`. */
+  readonly origins: readonly string[];
 }
 
 export type HttpProof =

@@ -22,7 +22,7 @@ import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
-import { checkOrigin, isAmbient } from './origin.js';
+import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
 import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
@@ -31,6 +31,7 @@ import { refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
 import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
+import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -101,8 +102,18 @@ export class Exchange implements ExchangeEvents {
       }
       const route = entrance.route(set.hostName, path.path);
       this.#prefix = route?.prefix ?? '';
+      const preflight = route && proofs.length === 0 ? preflightAnswer(this.#request, route.origins) : undefined;
+      if (preflight) return this.#tell(preflight);
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
     });
+  }
+
+  /** An answer of the gateway's own without a body. */
+  #tell(headers: readonly Header[]): void {
+    this.#over();
+    this.#client.head({ status: 204, reason: phraseOf(204), headers, framing: { type: 'none' } });
+    this.#client.end([]);
+    this.#client.done();
   }
 
   #startOwn(path: RequestPath, proofs: readonly HttpProof[]): void {
