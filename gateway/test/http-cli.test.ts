@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stand.stop();
-  await issuer.close();
+  issuer.close();
 });
 
 /** What the command prints, with the token of `principal`, or of whoever runs the gateway. */
@@ -50,8 +50,12 @@ async function sessionOf(principal: string): Promise<string> {
   return own[0]?.id ?? '';
 }
 
-const send = (token: string, path: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(`${stand.url}${path}`, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } });
+const send = (token: string, path: string, method = 'GET', body?: string): Promise<Response> =>
+  fetch(`${stand.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body }),
+  });
 
 test('what clients are told', async () => {
   const text = await sluice(stand.token, 'client-config', 'http', 'svc');
@@ -70,12 +74,8 @@ test.skipIf(findTool('curl') === undefined)('connect is a GET of a path, and say
 });
 
 test('show and replay print exchanges', async () => {
-  await send(stand.token, '/a?b=c', {
-    method: 'POST',
-    body: '{"n":1}',
-    headers: { 'content-type': 'application/json' },
-  });
-  expect((await send(stand.token, '/prod/x', { method: 'DELETE' })).status).toBe(403);
+  await send(stand.token, '/a?b=c', 'POST', '{"n":1}');
+  expect((await send(stand.token, '/prod/x', 'DELETE')).status).toBe(403);
   const id = await sessionOf('dev');
   const shown = await sluice(administrator(), 'sessions', 'show', id);
   expect(shown).toMatch(/✓ POST \/a\?b=c\n.*→ 200 OK {2}\d+ bytes\n/);
