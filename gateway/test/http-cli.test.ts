@@ -15,9 +15,8 @@ let issuer: TestIssuer;
 beforeAll(async () => {
   issuer = await TestIssuer.open();
   stand = await openHttpStand({
-    principals: '  op: { roles: [operator, auditor] }',
     sections: `issuers:
-  ci: { issuer: "${issuer.url}", audience: sluice, kind: agent, principal_prefix: "ci:", groups_claim: groups, record: [run_id] }`,
+  ci: { issuer: "${issuer.url}", audience: sluice, kind: agent, principal_prefix: "ci:", groups: groups, record: [run_id] }`,
     serve: (request, response, body) => {
       response.setHeader('Content-Type', 'text/plain');
       response.end(`${request.method} ${request.url} got ${body.length}\nsecond line`);
@@ -32,21 +31,28 @@ afterAll(async () => {
 /** What the command prints, with the token of `principal`, or of whoever runs the gateway. */
 async function sluice(token: string, ...words: string[]): Promise<string> {
   const { SLUICE_URL: _, ...environment } = process.env;
+  const certificate = join(stand.folder, 'data', 'gateway.crt');
   const all = [MAIN, '--url', stand.gateway.url, '--data', join(stand.folder, 'none'), ...words];
-  const env = { ...environment, SLUICE_TOKEN: token, XDG_CONFIG_HOME: stand.folder, NO_COLOR: '1' };
+  const env = {
+    ...environment,
+    SLUICE_TOKEN: token,
+    XDG_CONFIG_HOME: stand.folder,
+    NO_COLOR: '1',
+    CURL_CA_BUNDLE: certificate,
+  };
   return (await promisify(execFile)(process.execPath, all, { env })).stdout;
 }
 
 const administrator = (): string => readFileSync(join(stand.folder, 'data', 'admin.token'), 'utf8').trim();
 
-/** The id of the one session of `principal`. */
+/** The id of the newest session of `principal`. */
 async function sessionOf(principal: string): Promise<string> {
-  const listed = JSON.parse(await sluice(administrator(), '--format', 'json', 'sessions', 'ls')) as {
+  const listed = JSON.parse(await sluice(administrator(), '--output', 'json', 'sessions', 'ls')) as {
     id: string;
     principal: string;
   }[];
   const own = listed.filter((one) => one.principal === principal);
-  expect(own).toHaveLength(1);
+  expect(own.length).toBeGreaterThan(0);
   return own[0]?.id ?? '';
 }
 
@@ -59,18 +65,18 @@ const send = (token: string, path: string, method = 'GET', body?: string): Promi
 
 test('what clients are told', async () => {
   const text = await sluice(stand.token, 'client-config', 'http', 'svc');
-  expect(text).toContain(`http://127.0.0.1:${stand.port}/svc`);
+  expect(text).toContain(`https://127.0.0.1:${stand.port}/svc`);
   const json = JSON.parse(
-    await sluice(stand.token, '--format', 'json', 'client-config', 'http', '--host', 'gw.example'),
+    await sluice(stand.token, '--output', 'json', 'client-config', 'http', '--host', 'gw.example'),
   ) as object;
-  expect(json).toEqual([{ connection: 'svc', url: `http://gw.example:${stand.port}/svc` }]);
+  expect(json).toEqual([{ connection: 'svc', url: `https://gw.example:${stand.port}/svc` }]);
   await expect(sluice(stand.token, 'client-config', 'http', 'none')).rejects.toThrow('There are: svc.');
 });
 
 test.skipIf(findTool('curl') === undefined)('connect is a GET of a path, and says no to what is none', async () => {
-  expect(await sluice(stand.ada, 'connect', 'svc', '-c', '/users?x=1')).toContain('GET /users?x=1 got 0');
+  expect(await sluice(stand.token, 'connect', 'svc', '-c', '/users?x=1')).toContain('GET /users?x=1 got 0');
   for (const wrong of ['users', '/a b', '/a\nheader = "X: y"'])
-    await expect(sluice(stand.ada, 'connect', 'svc', '-c', wrong)).rejects.toThrow('the command is a path');
+    await expect(sluice(stand.token, 'connect', 'svc', '-c', wrong)).rejects.toThrow('the command is a path');
 });
 
 test('show and replay print exchanges', async () => {
@@ -110,6 +116,6 @@ test('whoever is kept out gets in again when the time is over', async () => {
   await sluice(administrator(), 'sessions', 'kill', id, '--keep-out', '2', '--reason', 'enough');
   const refused = await send(stand.token, '/again');
   expect(refused.status).toBe(403);
-  expect(await refused.text()).toContain('seconds');
-  await expect.poll(async () => (await send(stand.token, '/again')).status, { timeout: 5_000 }).toBe(200);
+  expect(await refused.text()).toContain('stays closed');
+  await expect.poll(async () => (await send(stand.token, '/again')).status, { timeout: 15_000 }).toBe(200);
 });
