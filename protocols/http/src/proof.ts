@@ -2,10 +2,9 @@
  * Where a request says who sends it. Owns: which headers those are, and that none of them goes on. Does not: check a proof, or
  * compare two of them, which is the gate's.
  */
-import type { Header, HttpProof } from '@sluice/contract';
+import type { Header, HttpHead, HttpProof } from '@sluice/contract';
 import { badRequest } from './errors.js';
 import { lower, passableTrailers } from './headers.js';
-import type { RequestPath } from './ports.js';
 
 /** Headers that carry a proof. Whatever they say stays at the gateway. */
 const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'api-key']);
@@ -13,7 +12,7 @@ const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'ap
 export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
 
 /** @throws HttpError for a proof in the path or the query, which logs and browsers keep */
-export function refuseProofsIn({ path, query }: RequestPath): void {
+export function refuseProofsIn({ path, query }: Pick<HttpHead, 'path' | 'query'>): void {
   if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
   if (hasToken(query)) throw misplaced('query');
   if (hasToken(path)) throw misplaced('path');
