@@ -14,6 +14,13 @@ import { WebSocket } from 'ws';
 import { cpuOf, machine, median, memoryOf, shuffled, spread } from './measure.js';
 import { type RunningGateway, accepting, end, spawnGateway } from './setting.js';
 
+/** For wrk: no path comes twice, so that no judgement is one that is remembered. */
+const NEW_PATHS = `local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", wrk.path .. "/" .. os.time() .. "/" .. n)
+end
+`;
 const BODY = 'x'.repeat(540);
 /** Sockets that lie idle, and visits from addresses of their own, while memory is measured. */
 const IDLE = 2000;
@@ -71,6 +78,12 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
       },
       { name: 'sluice', pid: gateway.child.pid as number, run: (time: number) => wrk(base, auth, time) },
     ];
+    const script = join(path, 'paths.lua');
+    writeFileSync(script, NEW_PATHS);
+    const paths = h1.map((way, at) => ({
+      ...way,
+      run: (time: number) => wrk(at === 0 ? `http://127.0.0.1:${plain.port}/x` : base, auth, time, script),
+    }));
     const h2 = [
       {
         name: 'nginx',
@@ -89,6 +102,7 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
     ];
     const rows = [
       await compare('GET of 540 B by HTTP/1.1, 32 connections', h1, 'nginx', { rounds, seconds }),
+      await compare('the same, each with a path of its own', paths, 'nginx', { rounds, seconds }),
       await compare('GET of 540 B by HTTP/2, 8 connections of 16 streams', h2, 'nginx', { rounds, seconds }),
       await compare('message of 200 B by WebSocket and its echo', ws, 'ws', { rounds, seconds }),
     ];
@@ -167,8 +181,9 @@ function figure(values: readonly number[], digits = 1): string {
 const run = promisify(execFile);
 
 /** Requests that were answered with 200. */
-async function wrk(url: string, header: string, seconds: number): Promise<number> {
-  const { stdout } = await run(findTool('wrk') as string, ['-t1', '-c32', `-d${seconds}s`, '-H', header, url]);
+async function wrk(url: string, header: string, seconds: number, script?: string): Promise<number> {
+  const words = ['-t1', '-c32', `-d${seconds}s`, '-H', header, ...(script === undefined ? [] : ['-s', script]), url];
+  const { stdout } = await run(findTool('wrk') as string, words);
   if (/Non-2xx/.test(stdout)) throw new Error(`wrk was refused: ${stdout}`);
   return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
 }

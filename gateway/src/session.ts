@@ -24,6 +24,7 @@ import {
 import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
+import { remembered } from '@sluice/wire';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -40,6 +41,8 @@ import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
+/** Heads of answers that are remembered as they are recorded. */
+const HEADS_REMEMBERED = 16;
 const UNRECORDED: DenyReason = { code: 'record-unwritable' };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
@@ -92,6 +95,8 @@ export class Session implements Gate, LoginSession {
   readonly #programs = new Map<number, 'ends' | 'endless'>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
+  /** Takes the secrets out of a head. */
+  #head: ((head: Uint8Array) => Uint8Array) | undefined;
   #dialer: TargetDialer | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -255,8 +260,14 @@ export class Session implements Gate, LoginSession {
     if (body) this.#recordBody(event.command, body.flush());
     if (event.type === 'end') this.#bodies.delete(event.command);
     if (event.type !== 'part' || event.stream !== 'head') return log.response(this.id, event);
-    const head = Buffer.concat(event.data).toString('latin1');
-    return log.response(this.id, { ...event, data: [Buffer.from(redactHead(head, mark), 'latin1')] });
+    // Answers repeat their heads, and come with the same bytes then.
+    this.#head ??= remembered(
+      (head) => Buffer.from(redactHead(Buffer.from(head).toString('latin1'), mark), 'latin1'),
+      HEADS_REMEMBERED,
+    );
+    const [first, ...rest] = event.data;
+    const whole = first && rest.length === 0 ? first : Buffer.concat(event.data);
+    return log.response(this.id, { ...event, data: [this.#head(whole)] });
   }
 
   #countHidden(hidden: HiddenCounts): void {

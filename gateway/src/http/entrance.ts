@@ -10,7 +10,20 @@ import type { Services } from '../services.js';
 import type { HttpComponents } from './components.js';
 import { ProofUncheckable, type ShownProof } from './proofs.js';
 import { routeOf } from './routes.js';
-import type { Caller } from './visits.js';
+import { type Caller, OpenVisit } from './visits.js';
+
+/** For so long nobody looks again at what a proof is worth that came with the last request too, in milliseconds. */
+const MAX_TRUST_MS = 1_000;
+
+/** The way of the last request, which the next one of this socket most often takes too. */
+interface Entered {
+  readonly proofs: readonly HttpProof[];
+  readonly connection: string;
+  readonly visit: OpenVisit;
+  /** Of what could have made it another way since. */
+  readonly generation: number;
+  readonly until: number;
+}
 
 /** The socket that a request came by. */
 export interface Threshold extends SessionView {
@@ -24,6 +37,7 @@ export class SocketEntrance implements Entrance {
   readonly #services: Services;
   readonly #parts: HttpComponents;
   readonly #door: Threshold;
+  #last: Entered | undefined;
 
   constructor(services: Services, parts: HttpComponents, door: Threshold) {
     this.#services = services;
@@ -36,18 +50,38 @@ export class SocketEntrance implements Entrance {
   }
 
   enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal> {
+    const connection = route?.connection ?? '';
+    const again = this.#again(proofs, connection);
+    if (again) return again;
+    const generation = this.#generation;
     const shown = this.#prove(proofs);
-    if (shown instanceof Promise) return shown.then((late) => (isRefusal(late) ? late : this.#visit(late, route)));
-    return isRefusal(shown) ? shown : this.#visit(shown, route);
+    if (shown instanceof Promise) return shown.then((late) => (isRefusal(late) ? late : this.#visit(late, connection)));
+    if (isRefusal(shown)) return shown;
+    const visit = this.#visit(shown, connection);
+    const until = Math.min(Date.now() + MAX_TRUST_MS, shown.expires ?? Infinity);
+    if (visit instanceof OpenVisit) this.#last = { proofs, connection, visit, generation, until };
+    return visit;
+  }
+
+  /** A client repeats its proof with each request. Neither a revocation nor another configuration waits for anybody to look again. */
+  #again(proofs: readonly HttpProof[], connection: string): OpenVisit | undefined {
+    const last = this.#last;
+    if (last?.proofs !== proofs || last.connection !== connection || last.generation !== this.#generation)
+      return undefined;
+    return last.visit.usable && Date.now() < last.until ? last.visit : undefined;
+  }
+
+  get #generation(): number {
+    return this.#services.identity.generation + this.#parts.visits.generation;
   }
 
   own(request: OwnRequest): Promise<OwnAnswer> {
     return this.#parts.own.answer(request, this.#door, async () => this.#prove(request.proofs));
   }
 
-  #visit(proof: LoginProof, route: Route | undefined): Visit | Refusal | Promise<Visit | Refusal> {
+  #visit(proof: LoginProof, connection: string): Visit | Refusal | Promise<Visit | Refusal> {
     const full = this.#door.proven(proof.principal.name);
-    return full ?? this.#parts.visits.enter(proof, route?.connection ?? '', this.#door.caller);
+    return full ?? this.#parts.visits.enter(proof, connection, this.#door.caller);
   }
 
   /** Whose all of the proofs are. */

@@ -2,7 +2,17 @@
  * Requests by HTTP before the rules. Owns: facts of one request, its verdict, and what the record and approvers are shown of it. Does
  * not: rules, or what a request means.
  */
-import type { Answer, AppliedMask, Deny, Facts, HttpBody, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
+import type {
+  Answer,
+  AppliedMask,
+  Deny,
+  Facts,
+  Header,
+  HttpBody,
+  HttpCommand,
+  HttpEdits,
+  HttpHead,
+} from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT } from '@sluice/http-bodies';
@@ -18,6 +28,7 @@ import {
   shownBody,
 } from '@sluice/http-requests';
 import { looksMasked } from '@sluice/masking';
+import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
 export interface HttpJudging {
@@ -32,6 +43,14 @@ export interface HttpJudging {
   readonly masks: HttpMaskOptions;
 }
 
+/** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
+const MAX_REMEMBERED = 1024;
+const MAX_REMEMBERED_LENGTH = 2048;
+const judged = new Recent<string, Judgement>(MAX_REMEMBERED);
+/** Headers of one visit that are remembered as they are recorded. */
+const HEADERS_REMEMBERED = 8;
+let judges = 0;
+
 export class HttpJudge {
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
@@ -39,11 +58,16 @@ export class HttpJudge {
   readonly #masks = new Map<string, HttpMasks | undefined>();
   readonly #numbers = new WeakMap<readonly string[], number>();
   #lists = 0;
+  readonly #number = ++judges;
+
+  /** As they are recorded. */
+  readonly #headers: (headers: readonly Header[]) => string;
 
   constructor(policy: CompiledPolicy, context: PolicyContext, judging: HttpJudging) {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
+    this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
   }
 
   /** See `Visit.needsBody`. */
@@ -61,7 +85,24 @@ export class HttpJudge {
     }
   }
 
+  /**
+   * Nothing but the request decides under one policy: not the time, and not what was asked before. One without a body that is the same to the
+   * last header therefore has the judgement that it had.
+   */
   judge(command: HttpCommand): Judgement {
+    const { alike, body, upgrade, fault, text } = command;
+    const same =
+      alike === undefined || body.type !== 'none' || fault !== undefined || text.length > MAX_REMEMBERED_LENGTH
+        ? undefined
+        : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
+    const before = same === undefined ? undefined : judged.get(same);
+    if (before) return before;
+    const judgement = this.#judge(command);
+    if (same !== undefined) judged.set(same, judgement);
+    return judgement;
+  }
+
+  #judge(command: HttpCommand): Judgement {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
@@ -78,10 +119,11 @@ export class HttpJudge {
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined);
-    const judged = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
+    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
-    const answer: Answer = judged.answer.type === 'deny' || !edits ? judged.answer : { ...judged.answer, http: edits };
-    return { ...judged, answer, body };
+    const answer: Answer =
+      inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
+    return { ...inWords, answer, body };
   }
 
   #edits(masks: readonly AppliedMask[], sent: Uint8Array | undefined): HttpEdits | undefined {
@@ -151,12 +193,8 @@ export class HttpJudge {
     const { mark } = this.#with;
     const { method, host, path, query, headers, body, upgrade } = command;
     const seen = shownBody(body, 0, mark);
-    const recorded = {
-      method,
-      host,
-      path,
-      query: redactQuery(query, mark),
-      headers: redactHeaders(headers, mark),
+    const line = JSON.stringify({ method, host, path, query: redactQuery(query, mark) });
+    const others = {
       ...(seen && {
         body: {
           media: seen.media,
@@ -167,10 +205,9 @@ export class HttpJudge {
       }),
       ...(upgrade !== undefined && { upgrade }),
     };
-    return withoutTokens(
-      `"text":${JSON.stringify(requestLine(command, mark))},"request":${JSON.stringify(recorded)}`,
-      mark,
-    );
+    const rest = JSON.stringify(others);
+    const request = `${line.slice(0, -1)},"headers":${this.#headers(headers)}${rest === '{}' ? '' : `,${rest.slice(1, -1)}`}}`;
+    return withoutTokens(`"text":${JSON.stringify(requestLine(command, mark))},"request":${request}`, mark);
   }
 
   /** A whole body as it is recorded; undefined: there is none, or it is recorded as it passes. */
@@ -205,8 +242,12 @@ const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 /** Of a gateway token: whoever reads the record or the log of a target would have it. */
 const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/g;
 
-const hasToken = (text: string): boolean => text.search(GATEWAY_TOKEN) >= 0;
-const withoutTokens = (text: string, mark: Mark): string => text.replaceAll(GATEWAY_TOKEN, mark);
+/** Looked for first, which is a tenth of the work. */
+const TOKEN_START = 'sluice_';
+
+const hasToken = (text: string): boolean => text.includes(TOKEN_START) && text.search(GATEWAY_TOKEN) >= 0;
+const withoutTokens = (text: string, mark: Mark): string =>
+  text.includes(TOKEN_START) ? text.replaceAll(GATEWAY_TOKEN, mark) : text;
 
 const tooLong = (limit: number): Deny => {
   const reason = { code: 'body-too-long', limit } as const;

@@ -29,11 +29,15 @@ export function routeOf(
   fixed: string | undefined,
 ): Route | undefined {
   const whole = fixed ?? hostsOf(connections).get(bareHost(host));
-  if (whole !== undefined) return connections.get(whole)?.http && { connection: whole, api: 'rest', prefix: '' };
+  if (whole !== undefined) return leadingTo(connections, whole, '');
   const end = path.indexOf('/', 1);
   const prefix = end < 0 ? path : path.slice(0, end);
-  const name = prefix.slice(1);
-  return connections.get(name)?.http && { connection: name, api: 'rest', prefix };
+  return leadingTo(connections, prefix.slice(1), prefix);
+}
+
+function leadingTo(connections: Connections, connection: string, prefix: string): Route | undefined {
+  const http = connections.get(connection)?.http;
+  return http && { connection, api: 'rest', prefix, origins: http.origins };
 }
 
 /** Lower case, without a port and without the dot of the root. */

@@ -41,6 +41,7 @@ export class Visits {
   /** Those that begin: requests that come meanwhile get the same one. */
   readonly #beginning = new Map<string, Promise<Visit | Refusal>>();
   readonly #bars = new Map<string, Bar>();
+  #barrings = 0;
 
   constructor(services: Services, newSession: NewSession) {
     this.#services = services;
@@ -61,9 +62,15 @@ export class Visits {
     return beginning;
   }
 
+  /** Grows when somebody is kept out: until then, whoever could enter can. */
+  get generation(): number {
+    return this.#barrings;
+  }
+
   /** An administrator has ended a visit: the token of its owner is still good, and so is the next request. */
   keepOut(principal: string, connection: string, seconds: number): void {
     const key = JSON.stringify([principal, connection]);
+    this.#barrings++;
     this.#bars.delete(key);
     this.#bars.set(key, { until: Date.now() + seconds * 1000, told: false });
     const [oldest] = this.#bars.keys();
@@ -128,7 +135,7 @@ export class Visits {
   }
 }
 
-class OpenVisit implements Visit {
+export class OpenVisit implements Visit {
   readonly admission: Admission & { readonly target: { readonly http: HttpTarget } };
   readonly #session: Session;
   #last = 0;

@@ -19,6 +19,8 @@ export interface Route {
   readonly api: HttpApi;
   /** What is cut off the path before it is judged and sent on: `/name`, or empty. */
   readonly prefix: string;
+  /** See `HttpTarget.origins`. */
+  readonly origins: readonly string[];
 }
 
 export type HttpProof =
@@ -96,6 +98,8 @@ export interface HttpHead {
   readonly query: string;
   /** As they go on: without the proof, and without what belongs to one hop. */
   readonly headers: readonly Header[];
+  /** Heads with the same number have the same host and headers; absent where nobody knows. */
+  readonly alike?: number;
 }
 
 /** One request. */

@@ -38,6 +38,7 @@ const TOUCH_MS = 60_000;
 export class Directory {
   #people: People;
   #issuers: Issuers | undefined;
+  #reconfigured = 0;
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
   readonly #tokens: TokenSet;
@@ -71,8 +72,14 @@ export class Directory {
     return new Directory(people, issuers, store, Buffer.from(secret, 'base64'), await store.tokens());
   }
 
+  /** Grows with whatever may make a proof worth nothing that was good before, but for the time: a revocation, another configuration. */
+  get generation(): number {
+    return this.#reconfigured + this.#tokens.changes;
+  }
+
   /** Other people from now on. Tokens stay; those whose owner is gone prove nothing. */
   reconfigure(principals: ReadonlyMap<string, Principal>, { issuers, roles }: DirectoryOptions): void {
+    this.#reconfigured++;
     this.#people = new People(principals, roles);
     this.#issuers = issuers;
   }

@@ -18,6 +18,8 @@ export const usable = (token: StoredToken): boolean =>
   token.revoked === undefined && (token.expires === undefined || token.expires > Date.now());
 
 export class TokenSet {
+  /** Counts the changes to tokens that were there before. */
+  changes = 0;
   readonly #byId = new Map<string, StoredToken>();
   /** The ids of each principal's, in the order in which they were made. */
   readonly #byPrincipal = new Map<string, Set<string>>();
@@ -52,10 +54,12 @@ export class TokenSet {
 
   /** Another state of one that is there. */
   update(token: StoredToken): void {
+    this.changes++;
     if (this.#byId.has(token.id)) this.#byId.set(token.id, token);
   }
 
   remove({ id, principal }: StoredToken): void {
+    this.changes++;
     this.#byId.delete(id);
     const ids = this.#byPrincipal.get(principal);
     if (ids?.delete(id) && ids.size === 0) this.#byPrincipal.delete(principal);

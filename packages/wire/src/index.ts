@@ -9,5 +9,6 @@ export * from './inbox.js';
 export * from './lender.js';
 export * from './pump.js';
 export * from './reader.js';
+export * from './recent.js';
 export * from './recorder.js';
 export * from './waiting.js';

@@ -3,6 +3,7 @@
  * body is framed for the client, and its record. Does not: know the connections it comes from and goes to.
  */
 import { type BodyEditor, type Header, type HttpEdits, type HttpTarget, Unmasked } from '@sluice/contract';
+import { Recent, remembered } from '@sluice/wire';
 import { phraseOf } from './status.js';
 import { Decoder, codingOf } from './coding.js';
 import { HttpError } from './errors.js';
@@ -101,7 +102,7 @@ export class AnswerRelay {
     this.#head = undefined;
     clearTimeout(this.#headWaiter);
     const { client, record } = this.#port;
-    record.head(writeHead(`HTTP/1.1 ${edited.status} ${edited.reason}`.trimEnd(), edited.headers));
+    record.head(recordedHead(edited));
     record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
     this.begun = true;
     client.head(edited);
@@ -118,7 +119,7 @@ export class AnswerRelay {
       throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
-    record.head(writeHead(`HTTP/1.1 ${head.status} ${head.reason}`.trimEnd(), head.headers));
+    record.head(recordedHead(head));
     this.begun = true;
     return { head, editor: edited?.body };
   }
@@ -174,12 +175,7 @@ export class AnswerRelay {
   /** Without what belongs to the connection to the target. */
   #passable(headers: readonly Header[]): readonly Header[] {
     const { target, prefix } = this.#port;
-    const named = namedInConnection(headers);
-    const passed = headers.filter(([name]) => {
-      const lowerName = lower(name);
-      return !isHopByHop(lowerName, named) && !NOT_FOR_CLIENTS.has(lowerName) && !lowerName.startsWith(OURS);
-    });
-    return routed(passed, target, prefix);
+    return routed(withoutHop(headers), target, prefix);
   }
 
   readonly #sink = {
@@ -258,6 +254,26 @@ export class AnswerRelay {
 /** Whoever listens to events wants the first of them at once. */
 const isEvents = (headers: readonly Header[]): boolean =>
   headers.some(([name, value]) => lower(name) === 'content-type' && /^text\/event-stream\b/i.test(value));
+
+/** The same list for the same one. */
+const withoutHop = remembered((headers: readonly Header[]): readonly Header[] => {
+  const named = namedInConnection(headers);
+  return headers.filter(([name]) => {
+    const lowerName = lower(name);
+    return !isHopByHop(lowerName, named) && !NOT_FOR_CLIENTS.has(lowerName) && !lowerName.startsWith(OURS);
+  });
+});
+
+/** As it goes on record. Whoever gets the same bytes again need not look through them again. */
+function recordedHead({ status, reason, headers }: AnswerHead): Buffer {
+  const start = `HTTP/1.1 ${status} ${reason}`.trimEnd();
+  const known = recordedHeads.get(headers);
+  if (known?.start === start) return known.bytes;
+  const bytes = writeHead(start, headers);
+  recordedHeads.set(headers, { start, bytes });
+  return bytes;
+}
+const recordedHeads = new Recent<readonly Header[], { readonly start: string; readonly bytes: Buffer }>(128);
 
 /** A validator of changed bytes is no strong one any more (RFC 9110 section 8.8.3). */
 const weakened = (header: Header): Header => {

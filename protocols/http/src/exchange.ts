@@ -22,15 +22,16 @@ import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
-import { checkOrigin, isAmbient } from './origin.js';
+import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
 import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
-import { readProofs } from './proof.js';
+import { refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
 import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
-import { asCame, goingOn, hostName, isEmpty, pathOf } from './request.js';
+import { asCame, goingOn, isEmpty, pathOf } from './request.js';
+import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -92,15 +93,27 @@ export class Exchange implements ExchangeEvents {
   start(): void {
     this.#guard(() => {
       const { entrance } = this.#listener;
+      const { set } = this.#request;
       const path = pathOf(this.#request);
-      const proofs = readProofs(this.#request.headers, path, this.#client.certificate);
+      refuseProofsIn(path);
+      const { proofs } = set;
       if (isOwn(path)) {
         return this.#startOwn(path, proofs);
       }
-      const route = entrance.route(hostName(this.#request.host), path.path);
+      const route = entrance.route(set.hostName, path.path);
       this.#prefix = route?.prefix ?? '';
+      const preflight = route && proofs.length === 0 ? preflightAnswer(this.#request, route.origins) : undefined;
+      if (preflight) return this.#tell(preflight);
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
     });
+  }
+
+  /** An answer of the gateway's own without a body. */
+  #tell(headers: readonly Header[]): void {
+    this.#over();
+    this.#client.head({ status: 204, reason: phraseOf(204), headers, framing: { type: 'none' } });
+    this.#client.end([]);
+    this.#client.done();
   }
 
   #startOwn(path: RequestPath, proofs: readonly HttpProof[]): void {
@@ -184,10 +197,10 @@ export class Exchange implements ExchangeEvents {
     const request = this.#request;
     const came = asCame(request, path, this.#prefix);
     this.#state = { type: 'collecting', visit, head: came };
-    const head = goingOn(came, http);
+    const head = goingOn(came, request.set, http);
     if (request.upgrade !== undefined) checkWebSocket(request, http);
     else if (isAmbient(request, this.#client)) checkOrigin(request, http);
-    this.#preference = readPreference(request.headers, http.holdWait);
+    this.#preference = readPreference(request.set, http.holdWait);
     if (this.#bodyEnded || !visit.needsBody(head)) return this.#ask(visit, head, unread(request));
     if (isGrpc(head.headers)) throw new HttpError(501, UNREADABLE_GRPC);
     this.#state = { type: 'collecting', visit, head };
@@ -346,10 +359,12 @@ class SilentWaiter implements Waiter {
 const UNREADABLE_GRPC =
   'the rules of this connection read bodies, and messages of gRPC cannot be read without their descriptors';
 
+const NO_BODY: HttpBody = { type: 'none' };
+
 /** A body that was not read. */
 function unread(request: IncomingRequest): HttpBody {
-  const { framing, headers } = request;
-  if (isEmpty(request)) return { type: 'none' };
+  const { framing, set } = request;
+  if (isEmpty(request)) return NO_BODY;
   const length = framing.type === 'length' ? framing.length : undefined;
-  return { type: 'stream', media: valueOf(headers, 'content-type') ?? '', length };
+  return { type: 'stream', media: valueOf(set.headers, 'content-type') ?? '', length };
 }

@@ -5,8 +5,12 @@
 import type { Header, HttpTarget } from '@sluice/contract';
 import { lower } from './headers.js';
 
+const NAMING = new Set(['location', 'content-location', 'set-cookie']);
+
 /** Headers of an answer with the target's own addresses rewritten to the route's. */
 export function routed(headers: readonly Header[], target: HttpTarget, prefix: string): readonly Header[] {
+  // Most answers name none, and theirs stay the list that they are.
+  if (!headers.some(([name]) => NAMING.has(lower(name)))) return headers;
   const own = `${target.scheme}://${target.authority}`;
   return headers.map((header): Header => {
     const [name, value] = header;

@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream';
 /** Bytes below which copying together is cheaper than a write of several pieces. */
 const MERGE_BYTES = 32 * 1024;
 
+const NOW = Promise.resolve();
+
 export class Outbox {
   readonly #stream: Duplex;
   readonly #onRoom: () => void;
@@ -33,7 +35,8 @@ export class Outbox {
 
   /** @returns whether there is room for more */
   push(bytes: Buffer): boolean {
-    if (this.#pieces.length === 0) queueMicrotask(this.flush);
+    // Not queueMicrotask, which makes an object of async_hooks for each.
+    if (this.#pieces.length === 0) void NOW.then(this.flush);
     this.#pieces.push(bytes);
     this.#size += bytes.length;
     return this.hasRoom;

@@ -61,7 +61,8 @@ export class OwnExchange {
     if (this.#over) return;
     clearTimeout(this.#deadline);
     const { entrance, client, request, path, proofs } = this.#parts;
-    const { method, headers } = request;
+    const { method, set } = request;
+    const { headers } = set;
     const body = this.#body.take();
     void entrance
       .own({ method, ...path, headers, body, proofs, secure: client.secure })

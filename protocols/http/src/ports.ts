@@ -5,16 +5,15 @@
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import type { Framing } from './h1/body.js';
+import type { HeaderSet } from './header-set.js';
 
 /** A request as its connection has read it. */
 export interface IncomingRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** Host name, and port where there is one. */
-  readonly host: string;
   /** Without pseudo-headers. */
-  readonly headers: readonly Header[];
+  readonly set: HeaderSet;
   /** Whether a body comes, and how long it is. Of HTTP/2 without a length: 'chunked'. */
   readonly framing: Framing;
   /** The client waits for 100 before it sends its body (RFC 9110 section 10.1.1). */

@@ -2,30 +2,29 @@
  * Where a request says who sends it. Owns: which headers those are, and that none of them goes on. Does not: check a proof, or
  * compare two of them, which is the gate's.
  */
-import type { Header, HttpProof } from '@sluice/contract';
+import type { Header, HttpHead, HttpProof } from '@sluice/contract';
 import { badRequest } from './errors.js';
 import { lower, passableTrailers } from './headers.js';
-import type { RequestPath } from './ports.js';
 
 /** Headers that carry a proof. Whatever they say stays at the gateway. */
 const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'api-key']);
 
 export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
 
+/** @throws HttpError for a proof in the path or the query, which logs and browsers keep */
+export function refuseProofsIn({ path, query }: Pick<HttpHead, 'path' | 'query'>): void {
+  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
+  if (hasToken(query)) throw misplaced('query');
+  if (hasToken(path)) throw misplaced('path');
+}
+
 /**
  * All proofs of a request, in the order in which one is looked for: `Sluice-Token`, `Authorization` (bearer, or the password of
  * basic), `x-api-key`, `api-key`, the client certificate.
  *
- * @throws HttpError for a proof in the path, the query or another header, which logs and browsers keep, and for a scheme that is none here
+ * @throws HttpError for a proof in another header, and for a scheme that is none here
  */
-export function readProofs(
-  headers: readonly Header[],
-  { path, query }: RequestPath,
-  certificate?: Uint8Array,
-): readonly HttpProof[] {
-  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
-  if (hasToken(query)) throw misplaced('query');
-  if (hasToken(path)) throw misplaced('path');
+export function proofsIn(headers: readonly Header[], certificate?: Uint8Array): readonly HttpProof[] {
   const proofs: HttpProof[] = [];
   const token = (secret: string): void => void proofs.push({ type: 'token', secret });
   for (const [name, value] of headers) {

@@ -130,7 +130,7 @@ export const isGrpc = (headers: readonly Header[]): boolean =>
 
 /** Sends the no. @returns the head as it was sent, for the record */
 export function refuse(client: ClientSide, request: IncomingRequest, problem: ProblemDetails): void {
-  if (isGrpc(request.headers)) return refuseGrpc(client, problem);
+  if (isGrpc(request.set.headers)) return refuseGrpc(client, problem);
   const body = Buffer.from(`${JSON.stringify(details(problem))}\n`);
   const headers: Header[] = [
     ['Content-Type', 'application/problem+json'],

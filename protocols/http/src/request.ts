@@ -3,39 +3,24 @@
  * not: read it off the wire, or put the target's credential to it.
  */
 import type { Header, HttpHead, HttpTarget, Outgoing } from '@sluice/contract';
-import { isClaim, isHopByHop, listOf, lower, namedInConnection, refuseOverrides } from './headers.js';
+import { lower } from './headers.js';
 import { checkPath } from './path.js';
+import type { HeaderSet } from './header-set.js';
 import type { IncomingRequest, RequestPath } from './ports.js';
-import { isProofHeader } from './proof.js';
 
 export function pathOf({ target }: IncomingRequest): RequestPath {
   const at = target.indexOf('?');
   return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
 }
 
-/** The host of a Host header, lower case, without a port and without the dot of the root: rules and routes know it so. */
-export const hostName = (host: string): string =>
-  host
-    .replace(/:[0-9]*$/, '')
-    .replace(/\.$/, '')
-    .toLowerCase();
-
 /** No body comes. */
 export const isEmpty = ({ framing }: IncomingRequest): boolean =>
   framing.type === 'none' || (framing.type === 'length' && framing.length === 0);
 
-/** The gateway writes these itself. */
-const OURS = new Set(['host', 'expect', 'sec-websocket-extensions']);
-
 /** A request as it came, but for its proofs and the route's prefix. */
-export function asCame(
-  { method, host, headers }: IncomingRequest,
-  { path, query }: RequestPath,
-  prefix: string,
-): HttpHead {
+export function asCame({ method, set }: IncomingRequest, { path, query }: RequestPath, prefix: string): HttpHead {
   const rest = path.slice(prefix.length);
-  const shown = headers.filter(([name]) => !isProofHeader(lower(name)));
-  return { method, host: hostName(host), path: rest.startsWith('/') ? rest : `/${rest}`, query, headers: shown };
+  return { method, host: set.hostName, path: rest.startsWith('/') ? rest : `/${rest}`, query, headers: set.shown };
 }
 
 /**
@@ -43,15 +28,10 @@ export function asCame(
  *
  * @throws HttpError when it asks for something that could be read in two ways
  */
-export function goingOn(came: HttpHead, target: HttpTarget): HttpHead {
-  refuseOverrides(came.headers);
-  const named = namedInConnection(came.headers);
-  const headers = came.headers.filter(([name]) => {
-    const lowerName = lower(name);
-    return !OURS.has(lowerName) && !isHopByHop(lowerName, named) && !isClaim(lowerName);
-  });
-  checkPath(came.path, target.paths);
-  return { ...came, headers };
+export function goingOn({ method, host, path, query }: HttpHead, set: HeaderSet, target: HttpTarget): HttpHead {
+  const headers = set.passing;
+  checkPath(path, target.paths);
+  return { method, host, path, query, headers, alike: set.number };
 }
 
 /** The request as the target gets it, before its credential. `edits`: headers to replace, or to take out. */
@@ -61,10 +41,12 @@ export function outgoing(
   target: HttpTarget,
   edits: readonly (readonly [name: string, value: string | undefined])[],
 ): Outgoing {
-  const trailers: readonly Header[] = listOf(request.headers, 'te').includes('trailers') ? [['TE', 'trailers']] : [];
   const written = `${target.base}${path}${query === '' ? '' : `?${query}`}`;
-  return { target: written, headers: edited([...headers, ...trailers], edits) };
+  const asked = request.set.list('te').includes('trailers') ? [...headers, TRAILERS] : headers;
+  return { target: written, headers: edited(asked, edits) };
 }
+
+const TRAILERS: Header = ['TE', 'trailers'];
 
 function edited(
   headers: readonly Header[],

@@ -1,6 +1,6 @@
 /** What TLS has told of a client's connection. Owns: that a request is for the host that TLS was asked for. */
 import { HttpError } from './errors.js';
-import { hostName } from './request.js';
+import type { HeaderSet } from './header-set.js';
 
 export interface Security {
   readonly secure: boolean;
@@ -10,7 +10,7 @@ export interface Security {
 }
 
 /** @throws HttpError (421) for a request that is for somebody else than its connection (RFC 9110 section 7.4) */
-export function checkDirected(host: string, { servername }: Security): void {
-  if (servername !== undefined && hostName(host) !== servername)
+export function checkDirected({ hostName }: HeaderSet, { servername }: Security): void {
+  if (servername !== undefined && hostName !== servername)
     throw new HttpError(421, 'the request is for another host than TLS was asked for');
 }

@@ -16,7 +16,7 @@ import {
 } from '@sluice/contract';
 import { AnswerRelay } from './answer.js';
 import type { Framing } from './h1/body.js';
-import { isWritable } from './h1/head.js';
+import { areWritable } from './h1/head.js';
 import { lower } from './headers.js';
 import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
@@ -193,7 +193,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
     const { client, kept, request, visit, record, trailers, command } = this.#parts;
     const { http } = visit.admission.target;
     const { target: path, headers } = this.#outgoing as Outgoing;
-    if (!headers.every(isWritable) || !/^\/[\x21-\x7e]*$/.test(path))
+    if (!areWritable(headers) || !/^\/[\x21-\x7e]*$/.test(path))
       throw new Error('a header or path that cannot be written');
     this.#phase = 'relaying';
     this.#target = target;

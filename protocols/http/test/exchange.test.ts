@@ -299,6 +299,36 @@ describe('what is refused', () => {
     expect(await status({ ...authorized, origin: 'https://evil.example' })).toBe(200);
   });
 
+  test('a preflight has its answer where the page is named, and a 401 where it is not', async () => {
+    const own = await Rig.open(1, { target: { origins: ['https://app.example'] } });
+    const ask = async (port: number, path: string, origin: string): Promise<string> => {
+      const client = await RawClient.to(port);
+      client.write(
+        `OPTIONS ${path} HTTP/1.1\r\nHost: gw\r\nOrigin: ${origin}\r\nAccess-Control-Request-Method: DELETE\r\nAccess-Control-Request-Headers: authorization\r\n\r\n`,
+      );
+      const head = await client.until(/\r\n\r\n/);
+      client.socket.destroy();
+      return head;
+    };
+    try {
+      const answer = await ask(own.port, '/svc/x', 'https://app.example');
+      for (const line of [
+        'HTTP/1.1 204 No Content',
+        'Access-Control-Allow-Origin: https://app.example',
+        'Access-Control-Allow-Credentials: true',
+        'Access-Control-Allow-Methods: DELETE',
+        'Access-Control-Allow-Headers: authorization',
+      ])
+        expect(answer.split('\r\n')).toContain(line);
+      expect(await ask(own.port, '/svc/x', 'https://evil.example')).toMatch(/^HTTP\/1.1 401/);
+      expect(await ask(own.port, '/none/x', 'https://app.example')).toMatch(/^HTTP\/1.1 401/);
+      expect(await ask(rig.port, '/svc/x', 'https://app.example')).toMatch(/^HTTP\/1.1 401/);
+      expect(own.stays.size).toBe(0);
+    } finally {
+      await own.close();
+    }
+  });
+
   test('proofs that differ, and a proof in the query', async () => {
     const differ = await fetch(`${rig.url}/x`, { headers: { ...authorized, 'x-api-key': OTHER_TOKEN } });
     expect(differ.status).toBe(401);

@@ -8,7 +8,7 @@ import { random } from '@sluice/testkit';
 import { expect, test } from 'vitest';
 import { HttpError } from '../src/errors.js';
 import { type Framing, bodyReader, requestFraming, responseFraming } from '../src/h1/body.js';
-import { HeadFinder, readRequestHead, readResponseHead } from '../src/h1/head.js';
+import { HeadFinder, headText, readRequestHead, readResponseHead } from '../src/h1/head.js';
 import { listOf } from '../src/headers.js';
 import { Inflow } from '../src/inflow.js';
 import { type Found, Llhttp, addBody } from './llhttp.js';
@@ -46,7 +46,7 @@ function ours(kind: Kind, chunks: readonly Buffer[], ended: boolean): Found[] {
       last = closes(head.minor, head.headers);
       return framing;
     }
-    const head = readResponseHead(bytes);
+    const head = readResponseHead(headText(bytes));
     const framing = responseFraming(head, 'GET');
     found.push({ type: 'head', first: [head.status, 1, head.minor], headers: head.headers });
     last = closes(head.minor, head.headers) || framing.type === 'close';

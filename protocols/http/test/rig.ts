@@ -84,6 +84,10 @@ export class Rig {
   readonly #options: RigOptions;
   failed: unknown;
 
+  get #route(): Route {
+    return { connection: 'svc', api: 'rest', prefix: '/svc', origins: this.target.origins };
+  }
+
   private constructor(server: Server, target: { host: string; port: number }, options: RigOptions) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
@@ -140,8 +144,7 @@ export class Rig {
 
   #gate(): Gate {
     const entrance: Entrance = {
-      route: (_host, path) =>
-        path === '/svc' || path.startsWith('/svc/') ? { connection: 'svc', api: 'rest', prefix: '/svc' } : undefined,
+      route: (_host, path) => (path === '/svc' || path.startsWith('/svc/') ? this.#route : undefined),
       enter: (route, proofs) => this.#enter(route, proofs),
       own: (request) => this.own(request),
     };

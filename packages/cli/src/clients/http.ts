@@ -12,7 +12,7 @@ export const http: ProtocolClient = {
   /** `sluice connect tickets -c /orders/7`: GET of a path. For anything else there is curl itself. */
   connect: async (row, wish, api) => {
     const { command = '/' } = wish;
-    if (!command.startsWith('/')) throw new CliError('By HTTP the command is a path, such as /orders/7.');
+    if (!/^\/[\x21-\x7e]*$/.test(command)) throw new CliError('By HTTP the command is a path, such as /orders/7.');
     const { token } = await loginTo(api, row.name, wish);
     // Other users of the machine see the arguments of a program, and not its input.
     const config = `header = "Authorization: Bearer ${token}"\nurl = "${baseOf(row, '')}${command.replaceAll(/["\\]/g, '\\$&')}"\n`;

@@ -114,6 +114,8 @@ class Player {
   readonly #terminals = new Set<number>();
   /** Lines that were seen in one of them. */
   readonly #observed = new Set<number>();
+  /** Requests by HTTP, whose answers are lines among those of others. */
+  readonly #requests = new Set<number>();
 
   constructor(json: boolean) {
     this.#json = json;
@@ -129,7 +131,9 @@ class Player {
         return;
       }
     }
+    if (entry.kind === 'request') this.#requests.add(entry.command ?? 0);
     if (entry.type === 'response' && this.#observed.delete(entry.command ?? 0)) return;
+    if (entry.type === 'response') this.#requests.delete(entry.command ?? 0);
     printEntry(entry, true);
   }
 
@@ -140,6 +144,7 @@ class Player {
   #draw({ command, stream, data }: TimelineEntry): void {
     if (stream === 'request' || stream === 'head' || stream === 'in') return printExchange(stream, data ?? '');
     if (stream !== 'out' && stream !== 'err') return;
+    if (this.#requests.has(command ?? 0)) return printExchange('out', data ?? '');
     const key = `${command} ${stream}`;
     let screen = this.#screens.get(key);
     if (!screen) this.#screens.set(key, (screen = new SafeTerminal()));
@@ -184,10 +189,10 @@ function printHeaders(headers: readonly (readonly [string, string])[]): void {
   for (const [name, value] of headers) print(`${INDENT}${paint.dim(`> ${oneLine(`${name}: ${value}`, 200)}`)}`);
 }
 
-/** What a client sent by HTTP besides its head, and heads of answers; `data` is base64. */
-function printExchange(stream: 'request' | 'head' | 'in', data: string): void {
+/** What a client sent by HTTP besides its head, and what it was answered; `data` is base64. */
+function printExchange(stream: 'request' | 'head' | 'in' | 'out', data: string): void {
   const bytes = Buffer.from(data, 'base64');
-  const mark = stream === 'head' ? '<' : '>';
+  const mark = stream === 'head' || stream === 'out' ? '<' : '>';
   const text = isUtf8(bytes) ? bytes.toString('utf8') : `(${bytes.length} bytes)`;
   for (const line of text.split(/\r?\n/))
     if (line !== '') print(`${INDENT}${paint.dim(`${mark} ${oneLine(line, 200)}`)}`);
@@ -208,9 +213,13 @@ function printResult(result: NonNullable<TimelineEntry['result']>): void {
 
 const outcome = (entry: TimelineEntry): string => {
   const what = printableLine(entry.summary || (entry.outcome ?? ''));
-  const counts = paint.dim(`${entry.rows ?? 0} rows, ${entry.bytes ?? 0} bytes`);
+  const counts = paint.dim(`${rowsOf(entry)}${entry.bytes ?? 0} bytes`);
   return `${entry.outcome === 'error' ? paint.red(what) : paint.dim('→ ') + what}  ${counts}${hidden(entry)}`;
 };
+
+/** What has no columns has no rows either: a program, a request by HTTP. */
+const rowsOf = ({ rows = 0, result }: TimelineEntry): string =>
+  rows > 0 || (result?.columns.length ?? 0) > 0 ? `${rows} rows, ` : '';
 
 /** Columns that were NULL because nothing better is known of them. */
 function hidden({ hidden: columns = {} }: TimelineEntry): string {

@@ -8,7 +8,7 @@ import type { Outbox } from '../outbox.js';
 import type { AnswerHead } from '../ports.js';
 import { phraseOf } from '../status.js';
 import { type Framing, chunkLine, lastChunk } from './body.js';
-import { writeHead } from './head.js';
+import { headerLines, writeHead } from './head.js';
 
 export class AnswerWriter {
   readonly #outbox: Outbox;
@@ -41,13 +41,10 @@ export class AnswerWriter {
 
   /** `ends`: the connection does, behind this answer. */
   head({ status, reason, headers, framing }: AnswerHead, ends: boolean): void {
-    const written = [...headers];
-    if (status === 101) written.push(['Connection', 'Upgrade'], ['Upgrade', 'websocket']);
-    else if (ends) written.push(['Connection', 'close']);
-    else if (this.#minor === 0) written.push(['Connection', 'keep-alive']);
     this.#framing = this.#framingFor(framing);
-    if (this.#framing.type === 'chunked') written.push(['Transfer-Encoding', 'chunked']);
-    this.#outbox.push(writeHead(`HTTP/1.1 ${status} ${reason}`, written));
+    const own = `${this.#connection(status, ends)}${this.#framing.type === 'chunked' ? CHUNKED : ''}`;
+    const text = `HTTP/1.1 ${status} ${reason}\r\n${headerLines(headers)}${own}\r\n`;
+    this.#outbox.push(Buffer.from(text, 'latin1'));
   }
 
   /** @returns whether there is room for more */
@@ -73,6 +70,13 @@ export class AnswerWriter {
     stream.destroy();
   }
 
+  /** What the answer says of the connection. */
+  #connection(status: number, ends: boolean): string {
+    if (status === 101) return 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+    if (ends) return 'Connection: close\r\n';
+    return this.#minor === 0 ? 'Connection: keep-alive\r\n' : '';
+  }
+
   /** HTTP/1.0 knows no chunks. */
   #framingFor(framing: Framing): Framing {
     if (framing.type !== 'chunked' && framing.type !== 'close') return framing;
@@ -80,4 +84,5 @@ export class AnswerWriter {
   }
 }
 
+const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 const CRLF = Buffer.from('\r\n');

@@ -79,8 +79,8 @@ function announced(headers: readonly Header[], minor: 0 | 1): Framing | undefine
 }
 
 /** How the body of a request ends. @throws HttpError */
-export function requestFraming(head: RequestHead): Framing {
-  return announced(head.headers, head.minor) ?? NONE;
+export function requestFraming({ headers, minor }: Pick<RequestHead, 'headers' | 'minor'>): Framing {
+  return announced(headers, minor) ?? NONE;
 }
 
 /**

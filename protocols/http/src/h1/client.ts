@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import { HttpError } from '../errors.js';
 import { Exchange, type RequestSource } from '../exchange.js';
-import { listOf } from '../headers.js';
+import { HeaderSet, lastHeaders } from '../header-set.js';
+import type { LastRead } from '../last-read.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide } from '../ports.js';
@@ -15,7 +16,7 @@ import { type Security, checkDirected } from '../security.js';
 import { AnswerWriter } from './answers.js';
 import { type BodyReader, type BodySink, bodyReader, requestFraming } from './body.js';
 import { Deadline } from './deadline.js';
-import { HeadFinder, type RequestHead, readRequestHead } from './head.js';
+import { HeadFinder, type RequestLine, headText, readRequestHeaders, readRequestLine, splitHead } from './head.js';
 import { incomingOf } from './request.js';
 
 /** From the first byte of a head, or the end of the last answer, to the end of a head, in milliseconds. */
@@ -29,7 +30,8 @@ const MAX_AHEAD_BYTES = 64 * 1024;
 
 /** A request in progress: its exchange, and how far both bodies are. */
 interface Current {
-  readonly head: RequestHead;
+  readonly line: RequestLine;
+  readonly set: HeaderSet;
   readonly exchange: Exchange;
   /** Reads the request's body; undefined once that has ended. */
   body: BodyReader | undefined;
@@ -53,6 +55,7 @@ export class ClientConnection implements ClientSide {
   readonly #stream: Duplex;
   readonly #inflow = new Inflow();
   readonly #finder = new HeadFinder();
+  readonly #headers: LastRead<HeaderSet>;
   readonly #outbox: Outbox;
   readonly #over = Promise.withResolvers<void>();
   readonly #deadline: Deadline;
@@ -68,6 +71,7 @@ export class ClientConnection implements ClientSide {
     this.#security = security;
     this.secure = security.secure;
     this.certificate = security.certificate;
+    this.#headers = lastHeaders(security.certificate);
     this.#outbox = new Outbox(stream, () => this.#drained());
     this.#answers = new AnswerWriter(this.#outbox);
     this.#deadline = new Deadline(HEAD_MS / 10, () => this.#late());
@@ -93,7 +97,7 @@ export class ClientConnection implements ClientSide {
   }
 
   get version(): '1.0' | '1.1' {
-    return this.#current?.head.minor === 0 ? '1.0' : '1.1';
+    return this.#current?.line.minor === 0 ? '1.0' : '1.1';
   }
 
   informational(status: number, headers: readonly Header[]): void {
@@ -222,23 +226,32 @@ export class ClientConnection implements ClientSide {
       if (this.#inputEnded) this.#close();
       return false;
     }
-    const head = readRequestHead(inflow.bytes.subarray(0, end));
+    const [first, rest] = splitHead(headText(inflow.bytes.subarray(0, end)));
     inflow.use(end);
-    this.#start(head);
+    const line = readRequestLine(first, () => this.#setOf(rest).host);
+    this.#start(line, this.#setOf(rest));
     return true;
   }
 
-  #start(head: RequestHead): void {
-    const framing = requestFraming(head);
-    const exchange = new Exchange(this.#listener, this, incomingOf(head, framing));
+  #setOf(rest: string): HeaderSet {
+    return this.#headers.of(rest, () => {
+      const { host, headers } = readRequestHeaders(rest);
+      return new HeaderSet(host, headers, this.certificate);
+    });
+  }
+
+  #start(line: RequestLine, set: HeaderSet): void {
+    const { minor } = line;
+    const framing = requestFraming({ headers: set.headers, minor });
+    const exchange = new Exchange(this.#listener, this, incomingOf(line, set, framing));
     const body = bodyReader(framing);
-    this.#answers.next(head.minor);
+    this.#answers.next(minor);
     this.#state = {
       type: 'working',
-      current: { head, exchange, body, wantsBody: false, answered: false },
+      current: { line, set, exchange, body, wantsBody: false, answered: false },
     };
     this.#deadline.none();
-    checkDirected(head.host, this.#security);
+    checkDirected(set, this.#security);
     exchange.start();
   }
 
@@ -275,9 +288,9 @@ export class ClientConnection implements ClientSide {
   }
 
   /** The client asked for it, an unread body would be taken for the next request, or the gateway goes. */
-  #endsAfter({ head, body }: Current): boolean {
-    const options = listOf(head.headers, 'connection');
-    const asked = head.minor === 1 ? options.includes('close') : !options.includes('keep-alive');
+  #endsAfter({ line, set, body }: Current): boolean {
+    const options = set.list('connection');
+    const asked = line.minor === 1 ? options.includes('close') : !options.includes('keep-alive');
     return asked || body !== undefined || this.#listener.gate.draining.aborted;
   }
 
@@ -308,13 +321,14 @@ export class ClientConnection implements ClientSide {
   #sayLast(status: number, message: string): void {
     const exchange = this.#current?.exchange;
     this.#lastAnswer = true;
-    const head: RequestHead = { method: 'GET', target: '/', host: '', minor: 1, headers: [] };
+    const line: RequestLine = { method: 'GET', target: '/', minor: 1 };
+    const set = new HeaderSet('', []);
     this.#state = {
       type: 'working',
-      current: { head, exchange: NOBODY, body: undefined, wantsBody: false, answered: false },
+      current: { line, set, exchange: NOBODY, body: undefined, wantsBody: false, answered: false },
     };
     exchange?.clientGone();
-    refuse(this, { ...head, framing: { type: 'none' }, expects: false }, { status, code: 'bad-request', message });
+    refuse(this, { ...line, set, framing: { type: 'none' }, expects: false }, { status, code: 'bad-request', message });
     this.#close();
   }
 

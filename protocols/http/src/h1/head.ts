@@ -4,6 +4,7 @@
  * (body.ts), or what headers mean to the exchange.
  */
 import type { Header } from '@sluice/contract';
+import { remembered } from '@sluice/wire';
 import { HttpError, badRequest } from '../errors.js';
 
 /** Bytes of a head with its last empty line. */
@@ -13,15 +14,21 @@ const MAX_HEADERS = 200;
 const CR = 13;
 const LF = 10;
 
-export interface RequestHead {
+/** The first line of a request. */
+export interface RequestLine {
   readonly method: string;
-  /** As on the request line: a path that begins with `/`, and a query. */
+  /** A path that begins with `/`, and a query. */
   readonly target: string;
+  readonly minor: 0 | 1;
+}
+
+export interface RequestHeaders {
   /** Of the Host header: host name, and port where there is one. */
   readonly host: string;
-  readonly minor: 0 | 1;
   readonly headers: readonly Header[];
 }
+
+export type RequestHead = RequestLine & RequestHeaders;
 
 export interface ResponseHead {
   readonly status: number;
@@ -96,9 +103,10 @@ export const METHODS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Lines of a head as one text of Latin-1, without the empty one, which `bytes` ends with. */
-function linesOf(bytes: Buffer): string[] {
-  const text = bytes.toString('latin1', 0, bytes.length - 4);
+/** A head as one text of Latin-1, without the two line breaks that `bytes` ends with. */
+export const headText = (bytes: Buffer): string => bytes.toString('latin1', 0, bytes.length - 4);
+
+function linesOf(text: string): string[] {
   if (CONTROL.test(text)) throw badRequest('the head has a control character in it');
   return text.split('\r\n');
 }
@@ -138,23 +146,46 @@ const isBlank = (code: number): boolean => code === 32 || code === 9;
 const REQUEST_LINE = /^([A-Z-]+) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 
 /**
- * Reads the head of a request, all of whose bytes these are.
+ * Reads the first line of a request.
  *
+ * @param host says what its Host header has, which an address with a host in it has to agree with
  * @throws HttpError with the status to answer
  */
-export function readRequestHead(bytes: Buffer): RequestHead {
-  const lines = linesOf(bytes);
-  const line = REQUEST_LINE.exec(lines[0] as string);
-  if (!line) throw lineError(lines[0] as string);
+export function readRequestLine(text: string, host: () => string): RequestLine {
+  const line = REQUEST_LINE.exec(text);
+  if (!line) throw lineError(text);
   const [, method, written, minor] = line as unknown as [string, string, string, '0' | '1'];
   if (method === 'CONNECT' || method === 'TRACE') throw new HttpError(405, `${method} does not pass the gateway`);
   if (!METHODS.has(method)) throw new HttpError(501, 'the method is not known here');
-  const headers = readHeaders(lines, 1, REQUEST_NAME);
-  const host = hostOf(headers);
-  return { method, target: originForm(written, host), host, minor: minor === '0' ? 0 : 1, headers };
+  return { method, target: originForm(written, host), minor: minor === '0' ? 0 : 1 };
+}
+
+/**
+ * Reads the lines behind the first one, which `text` begins with the break of; empty: there are none.
+ *
+ * @throws HttpError with the status to answer
+ */
+export function readRequestHeaders(text: string): RequestHeaders {
+  const headers = readHeaders(linesOf(text), 1, REQUEST_NAME);
+  return { host: hostOf(headers), headers };
+}
+
+/** The first line of a head, and the rest, which begins with a line break. */
+export function splitHead(text: string): readonly [line: string, rest: string] {
+  const at = text.indexOf('\r\n');
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+}
+
+/** Reads the head of a request, all of whose bytes these are. @throws HttpError with the status to answer */
+export function readRequestHead(bytes: Buffer): RequestHead {
+  const [line, rest] = splitHead(headText(bytes));
+  let read: RequestHeaders | undefined;
+  const headers = (): RequestHeaders => (read ??= readRequestHeaders(rest));
+  return { ...readRequestLine(line, () => headers().host), ...headers() };
 }
 
 function lineError(line: string): HttpError {
+  if (CONTROL.test(line)) return badRequest('the head has a control character in it');
   return / HTTP\/[02-9]|HTTP\/1\.[2-9]/.test(line)
     ? new HttpError(505, 'the version is neither HTTP/1.0 nor HTTP/1.1')
     : badRequest('the first line is not `METHOD /path HTTP/1.1`');
@@ -178,9 +209,10 @@ function hostOf(headers: readonly Header[]): string {
 }
 
 /** The path and query of a request target; the absolute form has to name the host that Host names (RFC 9112 section 3.2). */
-function originForm(written: string, host: string): string {
+function originForm(written: string, host: () => string): string {
+  if (written.startsWith('/')) return checkedTarget(written);
   const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(written);
-  if (absolute && absolute[1] !== host) throw badRequest('the request line names another host than the Host header');
+  if (absolute && absolute[1] !== host()) throw badRequest('the request line names another host than the Host header');
   const target = absolute ? (absolute[2] as string) : written;
   if (absolute && !target.startsWith('/')) return checkedTarget(`/${target}`);
   return checkedTarget(target);
@@ -197,12 +229,12 @@ export function checkedTarget(target: string): string {
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
 
 /**
- * Reads the head of an answer, all of whose bytes these are.
+ * Reads the head of an answer, all of whose text this is (`headText`).
  *
  * @throws HttpError which, of a target, means 502
  */
-export function readResponseHead(bytes: Buffer): ResponseHead {
-  const lines = linesOf(bytes);
+export function readResponseHead(text: string): ResponseHead {
+  const lines = linesOf(text);
   const line = STATUS_LINE.exec(lines[0] as string);
   if (!line) throw badRequest('the first line of the answer is not `HTTP/1.1 status reason`');
   const [, minor, status, reason] = line as unknown as [string, '0' | '1', string, string | undefined];
@@ -216,15 +248,22 @@ export function readResponseHead(bytes: Buffer): ResponseHead {
 
 /** Reads trailer lines, with the empty one that ends them. @throws HttpError as for heads */
 export const readTrailers = (bytes: Buffer): readonly Header[] =>
-  bytes.length <= 2 ? [] : readHeaders(linesOf(bytes), 0, REQUEST_NAME);
+  bytes.length <= 2 ? [] : readHeaders(linesOf(headText(bytes)), 0, REQUEST_NAME);
+
+/** Headers as lines, each with its break; the same list has the same text. */
+export const headerLines = remembered((headers: readonly Header[]): string => {
+  let text = '';
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+  return text;
+});
 
 /** A head as bytes. `start` is its first line. Values are Latin-1, as they were read. */
-export function writeHead(start: string, headers: readonly Header[]): Buffer {
-  let text = `${start}\r\n`;
-  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-  return Buffer.from(`${text}\r\n`, 'latin1');
-}
+export const writeHead = (start: string, headers: readonly Header[]): Buffer =>
+  Buffer.from(`${start}\r\n${headerLines(headers)}\r\n`, 'latin1');
 
-/** Whether a header can be written without becoming two lines. What the gateway adds is looked at with this. */
-export const isWritable = ([name, value]: Header): boolean =>
-  TOKEN.test(name) && !/[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/.test(value);
+/** Whether headers can be written so that none becomes two lines. What the gateway adds is looked at with this. */
+export const areWritable = (headers: readonly Header[]): boolean => faultsOf(headers).length === 0;
+
+const faultsOf = remembered((headers: readonly Header[]) =>
+  headers.filter(([name, value]) => !TOKEN.test(name) || /[\0-\x08\x0a-\x1f\x7f]|[^\0-\xff]/.test(value)),
+);

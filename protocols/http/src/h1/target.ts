@@ -5,15 +5,23 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
+import { type Loan, Recent, isLender, remembered } from '@sluice/wire';
 import { HttpError } from '../errors.js';
 import { listOf, passableTrailers } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import type { AnswerEvents, OutgoingRequest, TargetSide } from '../ports.js';
 import { type BodyReader, type BodySink, bodyReader, chunkLine, lastChunk, responseFraming } from './body.js';
-import { HeadFinder, type ResponseHead, readResponseHead, writeHead } from './head.js';
+import { LastRead, type Repeated } from '../last-read.js';
+import { HeadFinder, type ResponseHead, headText, headerLines, readResponseHead } from './head.js';
 
+/** Bytes that are read at once and copied rather than kept. */
+const MAX_COPIED_BYTES = 8 * 1024;
 /** 1xx before an answer. Each is passed on, so a target could keep a client busy with them. */
 const MAX_INFORMATIONAL = 64;
+
+/** Heads of answers that are remembered because some connection has had them more than once. */
+const MAX_REMEMBERED = 256;
+const repeated: Repeated<ResponseHead> = new Recent(MAX_REMEMBERED);
 
 type State = 'idle' | 'head' | 'body' | 'closed';
 
@@ -24,6 +32,7 @@ export class TargetConnection implements TargetSide {
   readonly #onFree: (connection: TargetConnection, kept: boolean) => void;
   readonly #inflow = new Inflow();
   readonly #finder = new HeadFinder();
+  readonly #heads = new LastRead(repeated);
   #state: State = 'idle';
   #request: OutgoingRequest | undefined;
   #events: AnswerEvents | undefined;
@@ -33,6 +42,7 @@ export class TargetConnection implements TargetSide {
   /** Neither the answer nor its framing asks for the connection's end. */
   #keeps = true;
   #began = false;
+  #paused = false;
   #informational = 0;
   /** The body has ended, with these. */
   #trailers: readonly Header[] | undefined;
@@ -40,7 +50,8 @@ export class TargetConnection implements TargetSide {
   constructor(stream: Duplex, onFree: (connection: TargetConnection, kept: boolean) => void) {
     this.#stream = stream;
     this.#onFree = onFree;
-    stream.on('data', this.#receive);
+    if (isLender(stream)) stream.lend(this.#borrow);
+    else stream.on('data', this.#receive);
     stream.on('end', this.#ended);
     stream.on('close', this.#closed);
     stream.on('drain', this.#drained);
@@ -61,10 +72,10 @@ export class TargetConnection implements TargetSide {
     this.#keeps = true;
     const { framing } = request;
     this.#sent = framing.type === 'none';
-    const headers: Header[] = [['Host', request.authority], ...request.headers];
-    if (request.framing.type === 'chunked') headers.push(['Transfer-Encoding', 'chunked']);
-    if (request.upgrade !== undefined) headers.push(['Connection', 'Upgrade'], ['Upgrade', request.upgrade]);
-    this.#stream.write(writeHead(`${request.method} ${request.target} HTTP/1.1`, headers));
+    const chunked = framing.type === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+    const upgrade = request.upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
+    const start = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
+    this.#stream.write(Buffer.from(`${start}${headerLines(request.headers)}${chunked}${upgrade}\r\n`, 'latin1'));
   }
 
   data(bytes: Buffer): boolean {
@@ -80,6 +91,8 @@ export class TargetConnection implements TargetSide {
   }
 
   wantAnswer(wanted: boolean): void {
+    if (wanted !== this.#paused) return;
+    this.#paused = !wanted;
     if (wanted) this.#stream.resume();
     else this.#stream.pause();
   }
@@ -95,6 +108,13 @@ export class TargetConnection implements TargetSide {
     this.#finish(false);
     events?.targetFailed('the connection to the target was closed', this.#began);
   }
+
+  /** What is small is copied, so that the same memory is read into again. */
+  readonly #borrow = (chunk: Buffer): Loan => {
+    const small = chunk.length < MAX_COPIED_BYTES;
+    this.#receive(small ? Buffer.from(chunk) : chunk);
+    return small ? 'free' : 'kept';
+  };
 
   readonly #receive = (chunk: Buffer): void => {
     if (this.#state === 'idle') return this.#finish(false);
@@ -115,7 +135,8 @@ export class TargetConnection implements TargetSide {
       if (this.#state === 'head') {
         const end = this.#finder.find(inflow.bytes);
         if (end === undefined) return;
-        const head = readResponseHead(inflow.bytes.subarray(0, end));
+        const text = headText(inflow.bytes.subarray(0, end));
+        const head = this.#heads.of(text, () => readResponseHead(text));
         inflow.use(end);
         this.#head(head);
       } else if (this.#state === 'body') {
@@ -139,7 +160,7 @@ export class TargetConnection implements TargetSide {
       return this.#events?.informational(head.status, head.headers);
     }
     const framing = responseFraming(head, request.method);
-    const options = listOf(head.headers, 'connection');
+    const options = optionsOf(head.headers);
     this.#keeps =
       framing.type !== 'close' && (head.minor === 1 ? !options.includes('close') : options.includes('keep-alive'));
     this.#body = bodyReader(framing);
@@ -192,7 +213,7 @@ export class TargetConnection implements TargetSide {
     if (kept) {
       this.#state = 'idle';
       this.reused = true;
-      this.#stream.resume();
+      this.wantAnswer(true);
     } else {
       this.#letGo();
       this.#stream.on('error', ignore);
@@ -236,5 +257,7 @@ export class TargetConnection implements TargetSide {
   }
 }
 
+/** What an answer says of its connection. */
+const optionsOf = remembered((headers: readonly Header[]) => listOf(headers, 'connection'));
 const CRLF = Buffer.from('\r\n');
 const ignore = (): void => undefined;

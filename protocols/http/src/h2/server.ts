@@ -8,7 +8,9 @@ import type { Header } from '@sluice/contract';
 import { HttpError, badRequest } from '../errors.js';
 import { Exchange, type RequestSource } from '../exchange.js';
 import { METHODS, checkedTarget, isHost } from '../h1/head.js';
-import { listOf } from '../headers.js';
+import { HeaderSet, lastHeaders } from '../header-set.js';
+import type { LastRead } from '../last-read.js';
+import { valueOf } from '../headers.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
 import { type Security, checkDirected } from '../security.js';
@@ -39,14 +41,12 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
   const session: ServerHttp2Session = performServerHandshake(stream, OPTIONS);
   const kill = (): void => session.destroy();
   const drain = (): void => session.close();
+  const last = lastHeaders(security.certificate);
   session.on('error', () => undefined);
   session.on('stream', (one, _fields, flags, raw) => {
     one.on('error', () => undefined);
-    new StreamSide(one, security).start(
-      listener,
-      raw as unknown as string[],
-      (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
-    );
+    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    new StreamSide(one, security).start(listener, () => incoming(raw as unknown as string[], ended, last, security));
   });
   session.setTimeout(IDLE_MS, () => session.close());
   session.once('close', () => {
@@ -66,47 +66,50 @@ class StreamSide implements ClientSide {
   readonly secure: boolean;
   readonly certificate: Uint8Array | undefined;
   readonly #stream: ServerHttp2Stream;
-  readonly #security: Security;
   #endsWithHead = false;
 
   constructor(stream: ServerHttp2Stream, security: Security) {
     this.#stream = stream;
-    this.#security = security;
     this.secure = security.secure;
     this.certificate = security.certificate;
   }
 
-  start(listener: RequestSource, raw: string[], ended: boolean): void {
+  start(listener: RequestSource, read: () => IncomingRequest): void {
     const stream = this.#stream;
     let request: IncomingRequest;
     try {
-      request = incoming(raw, ended, this.#security);
+      request = read();
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       const none = {
         method: 'GET',
         target: '/',
-        host: '',
-        headers: [],
+        set: new HeaderSet('', []),
         framing: { type: 'none' },
         expects: false,
       } as const;
       return refuse(this, none, { status: error.status, code: 'bad-request', message: capital(error.message) });
     }
     const exchange = new Exchange(listener, this, request);
+    if (request.framing.type === 'none') stream.resume();
+    else this.#receive(exchange);
+    stream.on('drain', () => exchange.clientDrained());
+    stream.on('close', () => exchange.clientGone());
+    exchange.start();
+  }
+
+  #receive(exchange: Exchange): void {
+    const stream = this.#stream;
     stream.on('data', (bytes: Buffer) => exchange.requestData(bytes));
     stream.pause();
     let trailers: readonly Header[] = [];
-    stream.on('trailers', (...[, , rawTrailers]: [unknown, unknown, string[]]) => {
+    stream.on('trailers', (...[, , raw]: [unknown, unknown, string[]]) => {
       // As in heads, but nobody can be told any more.
-      trailers = fromRaw(rawTrailers).headers.filter(([name]) => !name.includes('_'));
+      trailers = fromRaw(raw).headers.filter(([name]) => !name.includes('_'));
     });
     stream.on('end', () => {
       if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) exchange.requestEnd(trailers);
     });
-    stream.on('drain', () => exchange.clientDrained());
-    stream.on('close', () => exchange.clientGone());
-    exchange.start();
   }
 
   informational(status: number, headers: readonly Header[]): void {
@@ -119,6 +122,7 @@ class StreamSide implements ClientSide {
     if (!this.#isOpen || this.#stream.headersSent) return;
     this.#endsWithHead = framing.type === 'none';
     const fields = [':status', String(status), ...toRaw(headers)];
+    // Also where none can come: a stream that waits for them and is reset never said that it was whole.
     this.#stream.respond(fields as never, { endStream: this.#endsWithHead, waitForTrailers: !this.#endsWithHead });
   }
 
@@ -160,28 +164,48 @@ class StreamSide implements ClientSide {
 }
 
 /** @throws HttpError for what HTTP/1.1 has no like of, and for what HTTP/1.1 would be refused for too */
-function incoming(raw: string[], ended: boolean, security: Security): IncomingRequest {
-  const { pseudo, headers } = fromRaw(raw);
-  const method = pseudo.get(':method') ?? '';
+function incoming(raw: string[], ended: boolean, last: LastRead<HeaderSet>, security: Security): IncomingRequest {
+  const { method, target, others } = lineOf(raw);
   if (method === 'CONNECT' || method === 'TRACE') throw new HttpError(405, `${method} does not pass the gateway`);
   if (!METHODS.has(method)) throw new HttpError(501, 'the method is not known here');
-  const target = pseudo.get(':path') ?? '';
   if (!/^[\x21-\x7e]+$/.test(target)) throw badRequest('the path has bytes that no path has');
+  const set = last.of(others, () => readFields(raw, security.certificate));
+  checkDirected(set, security);
+  const length = valueOf(set.headers, 'content-length');
+  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) throw badRequest('content-length is no number of bytes');
+  const framing = bodyOf(length, ended);
+  const expects = framing.type !== 'none' && set.list('expect').includes('100-continue');
+  return { method, target: checkedTarget(target), set, framing, expects };
+}
+
+/** Method and path, and all the rest as one text: nghttp2 lets no NUL into any of it. */
+function lineOf(raw: readonly string[]): { method: string; target: string; others: string } {
+  let method = '';
+  let target = '';
+  let others = '\0';
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as string;
+    const value = raw[at + 1] as string;
+    if (name === ':method') method = value;
+    else if (name === ':path') target = value;
+    else others += `${name}\0${value}\0`;
+  }
+  return { method, target, others };
+}
+
+/** @throws HttpError */
+function readFields(raw: readonly string[], certificate: Uint8Array | undefined): HeaderSet {
+  const { pseudo, headers } = fromRaw(raw);
   const named = headers.filter(([name]) => name === 'host');
   const host = pseudo.get(':authority') ?? named[0]?.[1] ?? '';
   if (named.some(([, value]) => value !== host)) throw badRequest('the host header names another host than :authority');
   if (!isHost(host)) throw badRequest('the host is no host name');
-  checkDirected(host, security);
   for (const [name, value] of headers) {
     if (name.includes('_')) throw badRequest('a header has `_` in its name, which some servers take for `-`');
     // nghttp2 takes Latin-1 and refuses control characters; CR and LF would be lines of HTTP/1.1.
     if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) throw badRequest('a header has a control character in it');
   }
-  const length = headers.find(([name]) => name === 'content-length')?.[1];
-  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) throw badRequest('content-length is no number of bytes');
-  const framing = bodyOf(length, ended);
-  const expects = framing.type !== 'none' && listOf(headers, 'expect').includes('100-continue');
-  return { method, target: checkedTarget(target), host, headers, framing, expects };
+  return new HeaderSet(host, headers, certificate);
 }
 
 function bodyOf(length: string | undefined, ended: boolean): IncomingRequest['framing'] {
