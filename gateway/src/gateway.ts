@@ -482,7 +482,8 @@ export class Gateway implements Controlled {
 
   #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
     const { name, credential, target } = connection;
-    const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
+    const open = (): Promise<Lookup> =>
+      openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys, log: this.log });
     return { name, user: credential.user, pooled: target.pooled, open };
   }
 

@@ -203,6 +203,10 @@ export class Session implements Gate, LoginSession {
     this.#services.log.connectionBroke(this.id, this.client, reason);
   }
 
+  targetFailed(reason: string): void {
+    if (this.connection) this.#services.log.targetFailed(this.id, this.connection, reason);
+  }
+
   opened(): void {
     clearTimeout(this.#deadline);
     this.#way?.arrived();

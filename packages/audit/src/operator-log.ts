@@ -9,7 +9,8 @@ export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?
   );
 }
 
-function forPeople(line: string): string {
+/** A line of the log in JSON as people read it. */
+export function forPeople(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: number; msg?: string };
   const details = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
   const mark = level >= 50 ? 'ERROR ' : level >= 40 ? 'warning ' : '';

@@ -95,6 +95,11 @@ export interface Gate {
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;
   /**
+   * Tells whoever runs the gateway why the target could not be used: reached, spoken to, logged in at. `reason` is what the client
+   * is told, and holds no secret.
+   */
+  targetFailed(reason: string): void;
+  /**
    * A connection to the target of its own, each time. What is written to it leaves only after the journal has this turn's commands.
    * Whoever closes the session closes what it dialled: the protocol, when `signal` is aborted.
    */

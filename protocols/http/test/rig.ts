@@ -210,6 +210,7 @@ export class Rig {
       turn: () => Promise.resolve(),
       opened: () => undefined,
       broke: (reason) => void this.broke.push(reason),
+      targetFailed: () => undefined,
       dial: none,
       ask: none,
       record: none,

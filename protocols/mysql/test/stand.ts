@@ -109,6 +109,7 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
     turn: () => Promise.resolve(),
     opened: () => undefined,
     broke: () => undefined,
+    targetFailed: () => undefined,
     dial: async () => {
       const stream = connect({ host: server.host, port: server.port });
       const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean;

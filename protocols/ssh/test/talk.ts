@@ -242,6 +242,7 @@ export function talk(options: TalkOptions = {}): Talk {
       events.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) });
     },
     opened: () => undefined,
+    targetFailed: () => undefined,
   } as unknown as Gate;
   const admission: Admission = {
     type: 'admission',
