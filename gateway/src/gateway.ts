@@ -235,12 +235,12 @@ export class Gateway implements Controlled {
     for (const session of this.sessions.values()) session.reconfigured();
   }
 
-  /** The one in force stays so. */
-  refuseReload(actor: string, message: string): void {
+  /** The one in force stays so, but for the rights that the file takes away, which are `taken` already. */
+  refuseReload(actor: string, message: string, taken: readonly string[] = []): void {
     this.reloads.failed++;
     this.#problem = { message, since: Date.now() };
     this.log.operator.error(
-      { actor, error: message },
+      { actor, error: message, ...(taken.length > 0 && { without: taken.join(', ') }) },
       'the configuration cannot be used: the one before it stays in force',
     );
   }

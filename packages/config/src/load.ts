@@ -10,6 +10,7 @@ import {
   describeProblem,
 } from './config.js';
 import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
+import { type Less, lessOf } from './less.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
 import { PROTOCOL_NAMES } from './protocols/index.js';
@@ -22,8 +23,12 @@ export type Loaded =
       readonly locate: Locate;
       /** What is no mistake and worth knowing, in sentences. */
       readonly warnings: readonly string[];
+      readonly less: LessOf;
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly less?: LessOf };
+
+/** What of a configuration in force is left without what the file takes away; undefined: all. */
+export type LessOf = (now: Config) => Less | undefined;
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
 export type Locate = (path: string) => Place & { readonly file: string };
@@ -63,11 +68,12 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     .map((mistake) => ({ file, ...document.find(mistake.path, mistake.at), ...inWords(mistake) }))
     .sort((a, b) => a.line - b.line || a.column - b.column);
   // Whoever takes the last member out of a group takes rights away: that is not held back.
-  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems };
+  const less: LessOf = (now) => lessOf(now, document.value, mistakes);
+  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems, less };
   const locate: Locate = (path) => ({ file, ...document.find(parsePath(path)) });
   // What names nobody keeps nobody else from anything.
   warnings.push(...problems.map(describeProblem));
-  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
+  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings, less };
 }
 
 function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {
