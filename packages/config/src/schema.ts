@@ -1,5 +1,5 @@
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
-import { DETECTORS, ROLES } from '@sluice/contract';
+import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { issuer, roles } from './issuers.js';
 import type { Outside } from './files.js';
@@ -112,8 +112,8 @@ const SECRET = 16;
 const column = z
   .string()
   .regex(
-    /^[^.\s]+(\.[^.\s]+){0,2}$/,
-    'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything',
+    COLUMN_NAME,
+    'a column is column, table.column or schema.table.column; * stands for anything, and what has blanks is in double quotes',
   );
 
 const mask = z
