@@ -29,8 +29,8 @@ export class UnusableFile extends CliError {
 }
 
 /** Reads a configuration. Throws an UnusableFile with `file:line:column` of each mistake. */
-export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process.env): Configuration {
-  const loaded = loadConfig(file, env);
+export function readConfiguration(file: string, env = process.env, anyEnvironment = false): Configuration {
+  const loaded = loadConfig(file, env, anyEnvironment);
   const unusable = (problems: Iterable<string>): UnusableFile =>
     new UnusableFile(`${file} cannot be used:\n${[...problems].join('\n')}`, loaded.less);
   if (!loaded.ok) throw unusable(loaded.problems.map(describeProblem));

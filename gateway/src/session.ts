@@ -102,6 +102,8 @@ export class Session implements Gate, LoginSession {
   #waits = true;
   /** Commands that wait for people. */
   #waiting = 0;
+  /** Channels that it listens at, at the most. */
+  #channels = 0;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -319,6 +321,7 @@ export class Session implements Gate, LoginSession {
     }
     if (command.phase !== 'run') return;
     this.#running = command.id;
+    if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
     const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
     if (hold) this.#waits = hold === 'wait';
     // The setting alone gives no later command another meaning.
@@ -327,6 +330,17 @@ export class Session implements Gate, LoginSession {
     if (names) this.#sameNames = false;
     if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
+  }
+
+  #heard(verb: string): void {
+    if (verb === 'listen') this.#channels++;
+    else if (verb === 'unlisten') this.#channels = Math.max(0, this.#channels - 1);
+    else if (verb === 'discard') this.#channels = 0;
+  }
+
+  /** Whoever waits for notifications has nothing to send, and is not idle. */
+  get listens(): boolean {
+    return this.#channels > 0;
   }
 
   /** People are asked. What they released is judged again: rules, masks and the catalog are those of now. */

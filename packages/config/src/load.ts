@@ -33,10 +33,10 @@ export type LessOf = (now: Config) => Less | undefined;
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
 export type Locate = (path: string) => Place & { readonly file: string };
 
-/** Reads and checks a configuration file. */
-export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Loaded {
+/** Reads and checks a configuration file. `anyEnvironment`: see `Outside`. */
+export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env, anyEnvironment = false): Loaded {
   try {
-    return parseConfig(readFileSync(file, 'utf8'), { file, env });
+    return parseConfig(readFileSync(file, 'utf8'), { file, env, anyEnvironment });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -46,7 +46,10 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
 }
 
 /** Checks a configuration text. Finds all mistakes at once; relative paths in it are relative to its folder. */
-export function parseConfig(text: string, { file, env }: { file: string; env: NodeJS.ProcessEnv }): Loaded {
+export function parseConfig(
+  text: string,
+  { file, env, anyEnvironment = false }: { file: string; env: NodeJS.ProcessEnv; anyEnvironment?: boolean },
+): Loaded {
   const document = new SettingsDocument(text);
   if (document.mistakes.length > 0) {
     const problems = document.mistakes.map(({ message, ...place }) => ({
@@ -58,7 +61,12 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     return { ok: false, problems };
   }
   const warnings: string[] = [];
-  const outside = { folder: dirname(resolve(file)), env, warn: (warning: string) => void warnings.push(warning) };
+  const outside = {
+    folder: dirname(resolve(file)),
+    env,
+    anyEnvironment,
+    warn: (warning: string) => void warnings.push(warning),
+  };
   const parsed = settings(outside).safeParse(document.value);
   const mistakes = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => mistakesOf(issue, keysAt)),
