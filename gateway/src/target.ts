@@ -115,7 +115,7 @@ export class Way {
 }
 
 /** What leads to targets. */
-interface Reach {
+export interface Reach {
   readonly agents: Agents;
   readonly log: Pick<Log, 'targetFailed'>;
   readonly ssh: SshKeys;

@@ -3,6 +3,7 @@ export { CommitBarrier } from './commit-barrier.js';
 export { Counters } from './counters.js';
 export { HeldStream } from './held-stream.js';
 export { type Actor, Log, actorOf, shownOf } from './log.js';
+export { LOG_FILE, LogFile } from './log-file.js';
 export { forPeople, operatorLog } from './operator-log.js';
 export { HEAD_SETTING, RecordKeeper, type Room } from './record-keeper.js';
 export type { SessionView } from './session-view.js';

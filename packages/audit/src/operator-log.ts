@@ -1,12 +1,18 @@
 import { type Logger, pino } from 'pino';
 import { visible } from '@sluice/printable';
+import type { LogFile } from './log-file.js';
 
-/** The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`. */
-export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info'): Logger {
-  return pino(
-    { level, base: null },
-    pretty ? { write: (line: string) => void process.stderr.write(forPeople(line)) } : pino.destination(2),
-  );
+/**
+ * The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`.
+ *
+ * @param file has it as well, in JSON
+ */
+export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info', file?: LogFile): Logger {
+  const write = (line: string): void => {
+    process.stderr.write(pretty ? forPeople(line) : line);
+    file?.write(line);
+  };
+  return pino({ level, base: null }, pretty || file ? { write } : pino.destination(2));
 }
 
 /** A line of the log in JSON as people read it. */
