@@ -151,7 +151,7 @@ policies:
     expect(readFileSync(`${log}.1`, 'utf8')).toContain('control API on');
     follow.kill('SIGKILL');
     await down(gateway);
-  }, 120_000);
+  }, 300_000);
 
   test('what is wrong is found, all of it, and each says what to do', async () => {
     const certificates = makeCertificates();
