@@ -154,7 +154,7 @@ function loginSentence(reason: RefusalReason): Sentence {
     case 'unknown-connection':
       return {
         ...neutral,
-        hint: 'The database name is the name of a connection in the configuration of the gateway.',
+        hint: 'The database name is the name of a connection of the gateway, which may differ from that of the database behind it: "sluice ls" has those that you may use.',
       };
     default:
       return neutral;
