@@ -13,19 +13,19 @@ import {
   type Command,
   type Deny,
   type DenyReason,
-  type Impatience,
+  type WaitEnded,
   type Noun,
   type Parameter,
-  type Patience,
+  type Waiter,
   denyInWords,
 } from '@sluice/contract';
 import { meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
-const REMIND = 30_000;
+const REMIND_MS = 30_000;
 /** Of each bound value, what approvers see. Characters. */
-const SHOWN = 1000;
+const MAX_SHOWN_CHARACTERS = 1000;
 
 /** A command that waits, and what it is bound to besides itself. */
 export interface Holding {
@@ -50,7 +50,7 @@ export interface Holding {
   readonly linger?: number | undefined;
   /** What the session has changed that could give the command another meaning. */
   readonly state: string;
-  readonly patience: Patience;
+  readonly waiter: Waiter;
   readonly draining: AbortSignal;
   /** What the command would do, for approvers. Never rejects. */
   impact(): Promise<Impact | undefined>;
@@ -84,14 +84,14 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { patience, holds, draining, linger } = holding;
+    const { waiter: patience, holds, draining, linger } = holding;
     // Whoever repeats a request meets the one that is open, and is no further one for approvers.
     const waits = holding.waits && linger === undefined;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
     const behind = this.#behind(holding);
-    const before = await patience.settled();
+    const before = await patience.answersDelivered();
     if (before === 'skipped' || patience.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
     const impact = await holding.impact();
@@ -105,8 +105,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ within }) => within)),
-      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      within: Math.min(...holds.map(({ timeoutMs: within }) => within)),
+      unanswered: holds.every(({ onTimeout: unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -117,7 +117,7 @@ export class Holds {
       return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
     }
     const stop = (): void =>
-      this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience](nounOf(holding.command)));
+      this.#approvals.withdraw(number, WHY[patience.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
     const say = (): void =>
       patience.say?.({
@@ -128,7 +128,7 @@ export class Holds {
       });
     patience.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
-    const reminder = setInterval(say, REMIND);
+    const reminder = setInterval(say, REMIND_MS);
     try {
       if (patience.signal.aborted) stop();
       if (draining.aborted) drain();
@@ -152,7 +152,7 @@ export class Holds {
    * has hung up. What is approved passes once, for whoever waits first.
    */
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
-    const { patience, draining } = holding;
+    const { waiter: patience, draining } = holding;
     const { number } = held;
     this.#attached(number);
     const ended = await firstOf(held.outcome, patience, draining);
@@ -225,7 +225,7 @@ function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
 /** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
 async function firstOf(
   outcome: Promise<Request>,
-  { signal, within }: Patience,
+  { signal, within }: Waiter,
   draining: AbortSignal,
 ): Promise<Request | 'gone' | 'later' | 'drain'> {
   const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
@@ -252,9 +252,9 @@ const USED = 'another one that is identical has used its approval';
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
 const shown = ({ value, format }: Parameter): string =>
-  value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, SHOWN);
+  value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_CHARACTERS);
 
-const WHY: Readonly<Record<Impatience, (noun: Noun) => string>> = {
+const WHY: Readonly<Record<WaitEnded, (noun: Noun) => string>> = {
   cancelled: (noun) => `the client cancelled the ${noun}`,
   gone: () => 'the client is gone',
 };
@@ -278,7 +278,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
 function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision: says }) => says === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

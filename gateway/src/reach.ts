@@ -3,13 +3,13 @@ import { type ConnectionConfig, hasHostKeys } from '@sluice/config';
 import { type TargetReach, httpAnswer } from '@sluice/doctor';
 import { HttpTargets } from './http/credentials.js';
 import { hasLookup } from './protocols.js';
-import { type Reach, Way, openTargetLookup } from './target.js';
+import { type Reach, TargetDialer, openTargetLookup } from './target.js';
 
 /** How long a login that is tried may take, in milliseconds. */
 const MAX_LOGIN_MS = 10_000;
 
 export function reachOf(connection: ConnectionConfig, services: Reach): TargetReach {
-  const way = new Way(connection, services, 'doctor');
+  const way = new TargetDialer(connection, services, 'doctor');
   const dial = async (): Promise<void> => void (await way.dial()).destroy();
   if (hasLookup(connection.protocol)) return { dial, lookup: () => openTargetLookup(connection, services) };
   if (hasHostKeys(connection)) return { dial, login: () => loginBySsh(way) };
@@ -23,11 +23,11 @@ export function reachAlone(connection: ConnectionConfig): TargetReach {
   // Neither is asked: the connection goes by no agent, and nobody logs in by SSH.
   const services = { log, httpTargets: new HttpTargets() } as unknown as Reach;
   if (!hasHostKeys(connection)) return reachOf(connection, services);
-  const way = new Way(connection, services, 'doctor');
+  const way = new TargetDialer(connection, services, 'doctor');
   return { dial: async () => void (await way.dial()).destroy() };
 }
 
-async function loginBySsh(way: Way): Promise<string> {
+async function loginBySsh(way: TargetDialer): Promise<string> {
   const { tryLogin } = await import('@sluice/ssh');
   const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: MAX_LOGIN_MS };
   await tryLogin({ dial: () => way.dial(), limits }, way.login);

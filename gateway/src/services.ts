@@ -63,7 +63,7 @@ export interface Services {
   readonly loginLimits: LoginLimits;
   readonly handshakes: HandshakeTurns;
   readonly holds: Holds;
-  readonly entrances: SessionApprovals;
+  readonly sessionApprovals: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   /** Of the control API. */

@@ -15,7 +15,7 @@ import {
   type HttpHead,
   type Limits,
   NEUTRAL_WORDS,
-  type Patience,
+  type Waiter,
   type Principal,
   type ResponseEvent,
   type Secured,
@@ -32,10 +32,10 @@ import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';
-import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
+import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
-import { boundTo } from './live.js';
-import { Way, openTargetLookup } from './target.js';
+import { boundTo } from './snapshot.js';
+import { TargetDialer, openTargetLookup } from './target.js';
 import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
@@ -58,7 +58,7 @@ export class Session implements Gate, LoginSession {
   principal: Principal | undefined;
   /** Name of whoever has proven who they are, also while they still choose a machine. */
   holder: string | undefined;
-  #proof: Proof | undefined;
+  #proof: LoginProof | undefined;
   connection: Connection | undefined;
   /** As it was when the session was opened: its target stays that one. */
   #opened: Connection | undefined;
@@ -92,7 +92,7 @@ export class Session implements Gate, LoginSession {
   readonly #programs = new Map<number, 'ends' | 'endless'>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
-  #way: Way | undefined;
+  #dialer: TargetDialer | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
   #changed = '';
@@ -115,7 +115,7 @@ export class Session implements Gate, LoginSession {
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
     const { limits, bodies } = services;
-    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
+    this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);
@@ -189,12 +189,12 @@ export class Session implements Gate, LoginSession {
       return secureClient(stream, tls, [...(alpn ?? traits.alpn)], (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
-    const secured = await this.#reach().secure(stream.handOver(), alpn);
+    const secured = await this.#openDialer().secure(stream.handOver(), alpn);
     return { ...secured, stream: this.#services.barrier.hold(secured.stream) };
   }
 
   login(user: string, connection: string, account = ''): Challenge {
-    return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
+    return new SessionLogin(this, this.#services, this.#listener).challenge(user, connection, account);
   }
 
   hasConnection(name: string): boolean {
@@ -211,15 +211,15 @@ export class Session implements Gate, LoginSession {
 
   opened(): void {
     clearTimeout(this.#deadline);
-    this.#way?.arrived();
+    this.#dialer?.arrived();
     this.state = 'open';
   }
 
   async dial(): Promise<Duplex> {
-    return this.#services.barrier.hold(await this.#reach().dial());
+    return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
-  ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
+  ask(command: Command, patience?: Waiter): Answer | Promise<Answer> {
     if (this.#outdated && this.#outdated.code !== 'reconfigured') {
       this.end(this.#outdated);
       return denied(command, OUTDATED);
@@ -284,7 +284,7 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judgement: Judgement, patience: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
     if (judgement.body) this.#recordBody(command.id, judgement.body);
@@ -309,7 +309,7 @@ export class Session implements Gate, LoginSession {
     );
   }
 
-  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Patience | undefined): void {
+  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Waiter | undefined): void {
     this.commands++;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
@@ -348,7 +348,7 @@ export class Session implements Gate, LoginSession {
     command: Command,
     judgement: Judgement,
     { holds, text }: NonNullable<Judgement['held']>,
-    patience: Patience | undefined,
+    patience: Waiter | undefined,
   ): Promise<Answer> {
     if (!patience) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
@@ -370,7 +370,7 @@ export class Session implements Gate, LoginSession {
         linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
-        patience,
+        waiter: patience,
         draining,
         impact: () => this.#impactOf(kept, judgement.answer),
       });
@@ -422,7 +422,7 @@ export class Session implements Gate, LoginSession {
   }
 
   /** Somebody has proven who they are, and may use the connection: what the protocol needs in order to open it. */
-  begin(proven: Proof, connection: Connection, account: string): Admission {
+  begin(proven: LoginProof, connection: Connection, account: string): Admission {
     const services = this.#services;
     this.principal = proven.principal;
     this.#proof = proven;
@@ -436,12 +436,12 @@ export class Session implements Gate, LoginSession {
     if (!(masks instanceof MySqlMaskSession))
       masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
-    this.#way = new Way(connection, services, this.id, this.signal, account);
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account);
     return {
       type: 'admission',
       principal: proven.principal.name,
       connection: connection.name,
-      target: this.#way.login,
+      target: this.#dialer.login,
       ...(masks instanceof MySqlMaskSession ? { packetMasks: masks } : masks && { masks }),
       ...(proven.without && { without: proven.without }),
       ...this.#seal(proven.principal, connection),
@@ -452,7 +452,7 @@ export class Session implements Gate, LoginSession {
   #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
     const { approval } = connection;
     if (!approval) return {};
-    const { entrances } = this.#services;
+    const { sessionApprovals: entrances } = this.#services;
     const target = (): string => this.#boundTo();
     const entrance = { session: this.id, principal, source: this.#source, connection, approval, target };
     if (entrances.granted(entrance)) return {};
@@ -496,10 +496,10 @@ export class Session implements Gate, LoginSession {
     return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
-  #reach(): Way {
+  #openDialer(): TargetDialer {
     if (this.#sealed) throw new Error('no connection before people have agreed to it');
-    if (!this.#way) throw new Error('no connection before the login');
-    return this.#way;
+    if (!this.#dialer) throw new Error('no connection before the login');
+    return this.#dialer;
   }
 }
 

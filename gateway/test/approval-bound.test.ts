@@ -13,7 +13,7 @@ import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } 
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
-import { boundTo } from '../src/live.js';
+import { boundTo } from '../src/snapshot.js';
 import { caller } from './control.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 

@@ -20,7 +20,7 @@ import { readJournal } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
-import { boundTo } from '../src/live.js';
+import { boundTo } from '../src/snapshot.js';
 import { inspectPackage } from '../src/packages/inspect.js';
 import { loadPackages } from '../src/packages/load.js';
 import { type PackagedStand, LineClient, install, openPackagedStand, yaml } from './packaged-stand.js';

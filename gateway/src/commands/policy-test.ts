@@ -39,7 +39,7 @@ const Cases = z.strictObject({
   ),
 });
 
-type Case = z.output<typeof Cases>['cases'][number];
+type PolicyCase = z.output<typeof Cases>['cases'][number];
 
 const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
 
@@ -88,7 +88,7 @@ interface ReadCase extends Pick<PolicyContext, 'command' | 'request'> {
   readonly text: string;
 }
 
-async function readCase(one: Case, { http }: ConnectionConfig): Promise<ReadCase> {
+async function readCase(one: PolicyCase, { http }: ConnectionConfig): Promise<ReadCase> {
   if (one.request) {
     const { request, text } = requestWritten(one.request, http?.reading ?? PLAIN_READING);
     return { facts: request.facts(), text, command: { type: 'request' }, request };

@@ -1,5 +1,5 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
-import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
+import { type RecordHeader, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { ConnectionConfig } from '@sluice/config';
 import type { Logger } from 'pino';
 import type { Maker, Proven } from '@sluice/identity';
@@ -55,7 +55,7 @@ export class Log {
     this.operator.warn(`${more.toLocaleString('en')} more times the target of ${connection} could not be used`),
   );
   /** Is told of what is recorded about the gateway and its sessions, other than commands and answers. */
-  onRecord: ((header: Header) => void) | undefined;
+  onRecord: ((header: RecordHeader) => void) | undefined;
 
   constructor(
     journal: Journal,
@@ -270,7 +270,7 @@ export class Log {
     this.#barrier.now();
   }
 
-  write(header: Header): void {
+  write(header: RecordHeader): void {
     const text = JSON.stringify(header);
     // Whoever watches learns of the end also when it cannot be recorded.
     if (this.#watchers.size > 0 && 's' in header) this.#shown(header.s, text, []);

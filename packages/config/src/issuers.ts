@@ -1,7 +1,7 @@
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import type { Outside } from './files.js';
+import type { ConfigSources } from './files.js';
 import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
@@ -40,7 +40,7 @@ const address = z.string().superRefine((text, context) => {
 const claim = z.string().min(1).max(500);
 
 /** One identity provider. The shape is that of `IssuerConfig`, with the keys of the file. */
-export const issuer = (outside: Outside) =>
+export const issuer = (outside: ConfigSources) =>
   z
     .strictObject({
       issuer: address.describe('its address, as tokens have it in "iss"'),

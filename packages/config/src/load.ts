@@ -6,10 +6,10 @@ import {
   type ConnectionConfig,
   type IssuerConfig,
   type ListenerConfig,
-  type Problem,
+  type ConfigProblem,
   describeProblem,
 } from './config.js';
-import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
+import { formatPath, parsePath, type TextPosition, SettingsDocument } from './document.js';
 import { type Less, lessOf } from './less.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
@@ -25,13 +25,13 @@ export type Loaded =
       readonly warnings: readonly string[];
       readonly less: LessOf;
     }
-  | { readonly ok: false; readonly problems: readonly Problem[]; readonly less?: LessOf };
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[]; readonly less?: LessOf };
 
 /** What of a configuration in force is left without what the file takes away; undefined: all. */
 export type LessOf = (now: Config) => Less | undefined;
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
-export type Locate = (path: string) => Place & { readonly file: string };
+export type Locate = (path: string) => TextPosition & { readonly file: string };
 
 /** Reads and checks a configuration file. `anyEnvironment`: see `Outside`. */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env, anyEnvironment = false): Loaded {
@@ -84,7 +84,7 @@ export function parseConfig(
   return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings, less };
 }
 
-function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {
+function inWords({ path, message, hint }: Mistake): Pick<ConfigProblem, 'path' | 'message' | 'hint'> {
   const sentence = message.endsWith('.') ? message : `${message}.`;
   return { path: formatPath(path), message: sentence, ...(hint !== undefined && { hint }) };
 }

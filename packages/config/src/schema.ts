@@ -2,7 +2,7 @@ import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { issuer, roles } from './issuers.js';
-import type { Outside } from './files.js';
+import type { ConfigSources } from './files.js';
 import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
 import { packagedConnection, packagedListener } from './protocols/packaged.js';
 import type { WrittenConnection } from './protocols/protocol.js';
@@ -28,7 +28,7 @@ const TAKEN = [...PROTOCOL_NAMES, 'agents', 'packages'];
  * What a key says is read here once (sizes, secrets, files); what it refers to is checked in `references.ts`.
  * Descriptions end up in the JSON Schema that editors complete from.
  */
-export function settings(outside: Outside) {
+export function settings(outside: ConfigSources) {
   const agents = z
     .strictObject({
       address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
@@ -51,8 +51,8 @@ export function settings(outside: Outside) {
     url: z.url({ protocol: /^https?$/, error: 'write an https URL' }).refine(isSafeUrl, {
       error: 'statements are in these messages: without https anybody between could read them',
     }),
-    secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
-      error: `a secret has ${SECRET} characters or more`,
+    secret: secret(outside).refine((value) => value.reveal().length >= MIN_SECRET_CHARACTERS, {
+      error: `a secret has ${MIN_SECRET_CHARACTERS} characters or more`,
     }),
   });
   const own = Object.fromEntries(PROTOCOLS.map((one) => [one.name, one.listener(outside)]));
@@ -107,7 +107,7 @@ export const jsonSchema = (): object =>
   z.toJSONSchema(settings({ folder: '.', env: {} }), { io: 'input', unrepresentable: 'any' });
 
 /** Characters of a secret that signs something. */
-const SECRET = 16;
+const MIN_SECRET_CHARACTERS = 16;
 
 const column = z
   .string()

@@ -46,7 +46,7 @@ export interface Limits {
   /** The largest client message that is read whole (a statement, a set of bound parameters). */
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
-  readonly recorded: number;
+  readonly recordedAnswer: number;
   /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
@@ -108,7 +108,7 @@ export interface Gate {
    * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
    * people would have to release is refused.
    */
-  ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
+  ask(command: Command, patience?: Waiter): Answer | Promise<Answer>;
   /**
    * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
    * nobody can tell, so that the text is one command.
@@ -161,12 +161,12 @@ export interface Visit {
 }
 
 /** What a protocol can do for a command that waits for people. */
-export interface Patience {
+export interface Waiter {
   /**
    * Resolves when all that the client asked for before has been answered. 'skipped': the target would pass over this command
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
-  settled(): Promise<'idle' | 'transaction' | 'skipped'>;
+  answersDelivered(): Promise<'idle' | 'transaction' | 'skipped'>;
   /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
   say?(notice: Notice): void;
   /**
@@ -179,7 +179,7 @@ export interface Patience {
 }
 
 /** Reasons of `Patience.signal`. */
-export type Impatience = 'cancelled' | 'gone';
+export type WaitEnded = 'cancelled' | 'gone';
 
 export interface Secured {
   readonly stream: Duplex;

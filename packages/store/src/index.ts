@@ -13,8 +13,8 @@ export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
 export {
   type IndexedSession,
-  type JournalPlace,
-  type SessionChange,
+  type JournalPosition as JournalPlace,
+  type IndexChange as SessionChange,
   type SessionFilter,
   SessionIndex,
 } from './session-index.js';

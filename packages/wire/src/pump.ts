@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { LARGE_WRITE } from './arena.js';
+import { LARGE_WRITE_BYTES } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
 
@@ -36,7 +36,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
         // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
         // what goes to the target, unless the client lends: the arena is for clients.
         if (to === 'upstream' && !lent) return;
-        if (bytes.length < LARGE_WRITE) kept = true;
+        if (bytes.length < LARGE_WRITE_BYTES) kept = true;
         else {
           full[to] = true;
           whenWritten(to);

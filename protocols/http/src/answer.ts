@@ -10,11 +10,11 @@ import { writeHead } from './h1/head.js';
 import { isHopByHop, lower, namedInConnection } from './headers.js';
 import { routed } from './location.js';
 import type { AnswerHead, ClientSide } from './ports.js';
-import type { Recorder } from './recorder.js';
+import type { ExchangeRecorder } from './recorder.js';
 
 export interface AnswerPort {
   readonly client: ClientSide;
-  readonly record: Recorder;
+  readonly record: ExchangeRecorder;
   readonly edit: HttpEdits['answer'];
   readonly target: HttpTarget;
   readonly prefix: string;
@@ -176,7 +176,7 @@ export class AnswerRelay {
   /** What the editor keeps goes on by itself when nothing follows it. */
   #release(editor: BodyEditor): void {
     clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.patience).unref();
+    this.#patience = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.maxHoldMs).unref();
   }
 
   #deliver(bytes: Buffer): void {

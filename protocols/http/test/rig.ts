@@ -21,7 +21,7 @@ import {
   NEUTRAL_WORDS,
   type OwnAnswer,
   type OwnRequest,
-  type Patience,
+  type Waiter,
   type Refusal,
   type ResponseEvent,
   type Visit,
@@ -73,7 +73,7 @@ export class Rig {
   readonly broke: string[] = [];
   readonly draining = new AbortController();
   readonly killing = new AbortController();
-  judge: (command: HttpCommand, patience: Patience | undefined) => Answer | Promise<Answer> = () => ALLOW;
+  judge: (command: HttpCommand, patience: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
   needsBody: (head: HttpHead) => boolean = () => false;
   own: (request: OwnRequest) => Promise<OwnAnswer> = () => Promise.resolve({ status: 404, headers: [], body: 'none' });
   /** Where the next visit's connections to the target go. */
@@ -201,7 +201,7 @@ export class Rig {
     return {
       signal: new AbortController().signal,
       draining: new AbortController().signal,
-      limits: { message, recorded, terminal: 1, upstreamLogin: 5_000 },
+      limits: { message, recordedAnswer: recorded, terminal: 1, upstreamLogin: 5_000 },
       words: NEUTRAL_WORDS,
       tls: certificates !== undefined,
       requireTls,

@@ -3,9 +3,9 @@
  * and which replies belong to it. Does not: when it is sent (`from-client.ts`), and what it asks (the gate).
  */
 import { hash } from 'node:crypto';
-import type { Look, Looked } from '@sluice/contract';
+import type { LookQuestion, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
-import { readParse, readQuery } from './frontend.js';
+import { readParse, readQuery } from './client-messages.js';
 import { B, F, NOTHING, message } from './messages.js';
 import { readMessage } from './target-messages.js';
 import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upstream.js';
@@ -14,7 +14,7 @@ import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upst
 export interface OwedLook {
   readonly type: 'look';
   readonly command?: undefined;
-  readonly look: Look;
+  readonly look: LookQuestion;
   value?: string;
   failed?: true;
 }
@@ -69,7 +69,7 @@ export const endLook = ({ look, value, failed }: OwedLook): Looked => look.answe
  * @param patience milliseconds until the target is given up
  * @throws WireError where it does not answer
  */
-export async function lookFirst({ stream, greeting }: Upstream, look: Look, patience: number): Promise<Looked> {
+export async function lookFirst({ stream, greeting }: Upstream, look: LookQuestion, patience: number): Promise<Looked> {
   const inbox = new Inbox(stream);
   const owed: OwedLook = { type: 'look', look };
   const timer = setTimeout(() => stream.destroy(new UpstreamError('08001', SILENT)), patience);

@@ -8,7 +8,7 @@ export interface RunningProgram {
 }
 
 /** What the channels of one client share. */
-export interface Context {
+export interface ClientContext {
   readonly gate: Gate;
   readonly clock: Clock;
   /** What reads command lines at the target, and as whom. */

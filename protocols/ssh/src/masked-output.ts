@@ -73,7 +73,7 @@ export class MaskedOutput {
     this.#cancelRelease.delete(editor);
     if (editor.held === 0 || this.#over) return;
     const release = (): void => this.#guard(() => this.#port.deliver(editor.release(), type));
-    this.#cancelRelease.set(editor, this.#clock.after(editor.patience, release));
+    this.#cancelRelease.set(editor, this.#clock.after(editor.maxHoldMs, release));
   }
 
   /** A mask that cannot be applied lets nothing through. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Field, KeyError, pack } from '@sluice/keys';
+import { type SshField, KeyError, pack } from '@sluice/keys';
 import { type Loan, isLender } from '@sluice/wire';
 import Protocol from 'ssh2/lib/protocol/Protocol.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
@@ -143,7 +143,7 @@ export class Transport {
   }
 
   /** Sends one message. Fields as in `pack`. */
-  send(type: number, ...fields: readonly Field[]): void {
+  send(type: number, ...fields: readonly SshField[]): void {
     this.#guard(() => {
       const body = pack(...fields);
       const { write } = this.#protocol._packetRW;

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ApprovalRow, Problem } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';
 import { confirmed, note, paint, print, printJson, printRows } from '../output.js';
 import { hidesCharacters, printableLine } from '@sluice/printable';
 
 /** How often `watch` looks, in milliseconds. */
-const LOOK = 1000;
+const LOOK_MS = 1000;
 const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
 
 /** `sluice approvals ls|show|approve|deny|revoke|watch`. */
-export function approvals(program: Command, context: Context): void {
+export function approvals(program: Command, context: CommandContext): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
   const show = (row: ApprovalRow): void => (context.format() === 'json' ? printJson(row) : print(described(row)));
 
@@ -77,7 +77,7 @@ export function approvals(program: Command, context: Context): void {
           else print(described(row));
         }
         for (const row of rows) seen.set(row.number, stateOf(row));
-        await sleep(LOOK);
+        await sleep(LOOK_MS);
       }
     });
 }

@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { connectionsOf } from '../answers.js';
 import { clientFor } from '../clients/index.js';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { printRows } from '../output.js';
 
 /** `sluice ls` and `sluice connect`. */
-export function connections(program: Command, context: Context): void {
+export function connections(program: Command, context: CommandContext): void {
   program
     .command('ls')
     .description('the connections that you may use')

@@ -1,10 +1,10 @@
 /** `sluice status`: what runs, since when, and what waits. */
 import type { Command } from 'commander';
 import type { Status } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { oneLine, paint, print, printJson } from '../output.js';
 
-export function status(program: Command, context: Context): void {
+export function status(program: Command, context: CommandContext): void {
   program
     .command('status')
     .description('what runs, since when, and what waits')

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Problem, TokenRow } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
 
 interface Creation {
@@ -11,7 +11,7 @@ interface Creation {
 }
 
 /** `sluice token create|ls|revoke`. */
-export function tokens(program: Command, context: Context): void {
+export function tokens(program: Command, context: CommandContext): void {
   const group = program.command('token').description('tokens that people and programs log in with');
 
   group

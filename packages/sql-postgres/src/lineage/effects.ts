@@ -30,7 +30,7 @@ export interface Cursor {
 }
 
 /** What a statement changes in its session. */
-export type Effect =
+export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
   | { readonly type: 'drop relation'; readonly name: string }
   /** Values that a temporary table now holds as well. */

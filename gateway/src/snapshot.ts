@@ -15,7 +15,7 @@ export interface Snapshot {
 }
 
 /** A configuration file that could not be used, so that the one before it is in force. */
-export interface Problem {
+export interface ConfigurationProblem {
   readonly message: string;
   /** Milliseconds since 1970. */
   readonly since: number;

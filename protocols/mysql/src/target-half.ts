@@ -6,24 +6,24 @@ import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
-import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
+import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
-import type { Part } from './reply.js';
+import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
-import type { Running } from './running.js';
-import type { Shared, Turn } from './shared.js';
+import type { CommandState } from './command-state.js';
+import type { Shared, OwedAnswer } from './shared.js';
 
 /** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
 
-export class FromUpstream {
+export class TargetHalf {
   readonly #shared: Shared;
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
   #size = 0;
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** Bytes of the current row that are still to come, whether its next packet belongs to it, and whether the client has nothing of it. */
   #passing = 0;
   #chain = false;
@@ -60,8 +60,8 @@ export class FromUpstream {
     this.#from = 0;
     const at = this.#packets(chunk);
     this.#pass(chunk, at);
-    const { turn } = this.#shared;
-    if (turn?.running) this.#shared.recorder.flush(turn.running);
+    const { owed: turn } = this.#shared;
+    if (turn?.state) this.#shared.recorder.flush(turn.state);
     if (at < chunk.length) this.#keep(chunk.subarray(at));
   }
 
@@ -76,27 +76,27 @@ export class FromUpstream {
         if (this.#dropping) this.#skip(at);
         if (this.#passing > 0) return at;
       }
-      if (chunk.length - at < HEADER) return this.#wait(at, HEADER);
+      if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
       const size = payloadLength(chunk, at);
       if (this.#chain) {
         if (this.#dropping) this.#dropRow(chunk, at, size);
         else this.#rowPacket(chunk, at, size);
-        at += HEADER;
+        at += HEADER_BYTES;
         continue;
       }
       // The first byte says what it is.
-      if (size > 0 && chunk.length - at === HEADER) return this.#wait(at, HEADER + 1);
-      const { turn } = this.#shared;
+      if (size > 0 && chunk.length - at === HEADER_BYTES) return this.#wait(at, HEADER_BYTES + 1);
+      const { owed: turn } = this.#shared;
       if (!turn) return this.#unasked(chunk, at, size);
-      const row = turn.reply.isRow(chunk[at + HEADER] as number, size);
+      const row = turn.reply.isRow(chunk[at + HEADER_BYTES] as number, size);
       if (row && this.#rowPasses(turn, chunk, at, size)) {
-        at += HEADER;
+        at += HEADER_BYTES;
         continue;
       }
-      const next = at + HEADER + size;
+      const next = at + HEADER_BYTES + size;
       const isOwn = !row || turn.own !== undefined;
       if (isOwn && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
-      if (chunk.length < next) return this.#wait(at, HEADER + size);
+      if (chunk.length < next) return this.#wait(at, HEADER_BYTES + size);
       if (row) this.#editedRow(turn, chunk, at, next);
       else this.#packet(turn, chunk, at, next);
       at = next;
@@ -115,15 +115,15 @@ export class FromUpstream {
 
   /** A target that ends the session says so. */
   #unasked(chunk: Buffer, at: number, size: number): number {
-    if (chunk.length < at + HEADER + size) return this.#wait(at, HEADER + size);
-    if (chunk[at + HEADER] !== ERR) throw unexpected('the target sent a packet that answers nothing');
-    const { message } = readError(chunk.subarray(at + HEADER, at + HEADER + size));
+    if (chunk.length < at + HEADER_BYTES + size) return this.#wait(at, HEADER_BYTES + size);
+    if (chunk[at + HEADER_BYTES] !== ERR) throw unexpected('the target sent a packet that answers nothing');
+    const { message } = readError(chunk.subarray(at + HEADER_BYTES, at + HEADER_BYTES + size));
     throw unexpected(`the target ended the session: ${message}`);
   }
 
   /** Takes up a row that passes or is dropped as it comes. False: it has to be whole. */
-  #rowPasses(turn: Turn, chunk: Buffer, at: number, size: number): boolean {
-    const { own, running } = turn;
+  #rowPasses(turn: OwedAnswer, chunk: Buffer, at: number, size: number): boolean {
+    const { own, state: running } = turn;
     if (own) return false;
     // A row of several packets would have to be kept to be masked.
     const isEdited = running?.masking !== undefined && running.editor !== 'pass';
@@ -143,7 +143,7 @@ export class FromUpstream {
   /** The client has nothing of it. */
   #dropRow(chunk: Buffer, at: number, size: number): void {
     this.#pass(chunk, at);
-    this.#skip(at + HEADER);
+    this.#skip(at + HEADER_BYTES);
     this.#passing = size;
     this.#chain = size === MAX_PACKET;
     this.#dropping = true;
@@ -156,19 +156,19 @@ export class FromUpstream {
 
   /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
   #rowPacket(chunk: Buffer, at: number, size: number): void {
-    const running = this.#shared.turn?.running;
+    const running = this.#shared.owed?.state;
     this.#number(chunk, at);
     this.#passing = size;
     if (running) {
-      this.#admit(running, chunk, at, HEADER + size);
-      running.bytes += HEADER + size;
+      this.#admit(running, chunk, at, HEADER_BYTES + size);
+      running.bytes += HEADER_BYTES + size;
     }
     this.#chain = size === MAX_PACKET;
     this.#dropping = false;
   }
 
   /** The record has whole packets, in order, up to the first that does not fit. */
-  #admit(running: Running, chunk: Buffer, at: number, size: number): void {
+  #admit(running: CommandState, chunk: Buffer, at: number, size: number): void {
     const wasOpen = !running.full;
     if (!this.#shared.recorder.fits(running, at - this.#from + size) && wasOpen) this.#take(chunk, at);
   }
@@ -181,28 +181,28 @@ export class FromUpstream {
 
   /** The record takes what lies between the last mark and here. */
   #take(chunk: Buffer, to: number): void {
-    const { turn, recorder } = this.#shared;
-    if (turn?.running && to > this.#from) recorder.take(turn.running, chunk.subarray(this.#from, to));
+    const { owed: turn, recorder } = this.#shared;
+    if (turn?.state && to > this.#from) recorder.take(turn.state, chunk.subarray(this.#from, to));
     this.#from = to;
   }
 
   /** What passes up to here goes to the client. */
   #pass(chunk: Buffer, to: number): void {
-    if (this.#shared.turn?.running && !this.#shared.turn.running.full) this.#take(chunk, to);
+    if (this.#shared.owed?.state && !this.#shared.owed.state.full) this.#take(chunk, to);
     this.#from = to;
     if (this.#run < to) this.#shared.wires.send('client', chunk.subarray(this.#run, to));
     this.#run = to;
   }
 
   /** Something of the gateway's own in place of what lies between. */
-  #replace(turn: Turn, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
+  #replace(turn: OwedAnswer, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
     this.#pass(chunk, at);
     this.#skip(next);
     if (payload) this.#give(turn, payload);
   }
 
   /** A packet of the gateway's own, behind what the client has been given. */
-  #give({ running }: Turn, payload: Buffer): void {
+  #give({ state: running }: OwedAnswer, payload: Buffer): void {
     const shared = this.#shared;
     const packet = framed(payload, shared.sequence);
     shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
@@ -213,16 +213,16 @@ export class FromUpstream {
   }
 
   /** Everything but rows. */
-  #packet(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    const payload = chunk.subarray(at + HEADER, next);
+  #packet(turn: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    const payload = chunk.subarray(at + HEADER_BYTES, next);
     const part = turn.reply.take(payload);
     if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(turn, part, chunk, at);
     const instead = this.#instead(turn, part, payload, chunk[at + 3] as number);
     if (instead === undefined) {
       this.#number(chunk, at);
-      if (turn.running) {
-        this.#admit(turn.running, chunk, at, next - at);
-        turn.running.bytes += next - at;
+      if (turn.state) {
+        this.#admit(turn.state, chunk, at, next - at);
+        turn.state.bytes += next - at;
       }
     } else this.#replace(turn, chunk, at, next, instead === 'nothing' ? undefined : instead);
     if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(turn);
@@ -232,7 +232,7 @@ export class FromUpstream {
   }
 
   /** What the client has in place of a packet; undefined: the packet. */
-  #instead(turn: Turn, part: Part, payload: Buffer, sequence: number): Buffer | 'nothing' | undefined {
+  #instead(turn: OwedAnswer, part: ReplyPart, payload: Buffer, sequence: number): Buffer | 'nothing' | undefined {
     switch (part.type) {
       case 'ok':
       case 'eof':
@@ -247,7 +247,7 @@ export class FromUpstream {
       case 'count':
       case 'definition':
         if (turn.own || this.#discarding) return 'nothing';
-        return this.#described(turn.running, part.type === 'count' ? payload : this.#definition(payload));
+        return this.#described(turn.state, part.type === 'count' ? payload : this.#definition(payload));
       default:
         return turn.own || this.#discarding ? 'nothing' : undefined;
     }
@@ -258,7 +258,7 @@ export class FromUpstream {
   }
 
   /** Undefined: it passes as it came. */
-  #described(running: Running | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
+  #described(running: CommandState | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
     if (running?.masking && running.phase !== 'prepare') {
       this.#description.push(Buffer.from(payload));
       return 'nothing';
@@ -267,9 +267,9 @@ export class FromUpstream {
   }
 
   /** OK or EOF: what the target reports is taken up, and taken out where the client has not asked for it. */
-  #result(turn: Turn, part: Extract<Part, { type: 'ok' | 'eof' }>, payload: Buffer): Buffer | 'nothing' | undefined {
+  #result(turn: OwedAnswer, part: Extract<ReplyPart, { type: 'ok' | 'eof' }>, payload: Buffer): Buffer | 'nothing' | undefined {
     const { session, file } = this.#shared;
-    const { running } = turn;
+    const { state: running } = turn;
     const isOk = payload.length !== 5 || part.type === 'ok';
     const read = isOk ? readOk(payload) : undefined;
     session.status = part.status;
@@ -293,8 +293,8 @@ export class FromUpstream {
   }
 
   /** What the gateway itself has to say of rows comes behind them. */
-  #rowsEnd(turn: Turn, { cursor }: Extract<Part, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
-    const { running } = turn;
+  #rowsEnd(turn: OwedAnswer, { cursor }: Extract<ReplyPart, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
+    const { state: running } = turn;
     const editor = running?.editor;
     if (!running || !editor || editor === 'pass' || cursor || this.#discarding) return;
     hide(running, editor.late?.());
@@ -305,7 +305,7 @@ export class FromUpstream {
     for (const row of behind) this.#give(turn, row);
   }
 
-  #summarise(running: Running, affected: number | undefined, info: Buffer | undefined): void {
+  #summarise(running: CommandState, affected: number | undefined, info: Buffer | undefined): void {
     const said = info && info.length > 0 ? `: ${info.toString('utf8')}` : '';
     const rows = running.rows - running.rowsBefore;
     running.rowsBefore = running.rows;
@@ -313,18 +313,18 @@ export class FromUpstream {
     running.summary = running.summary === '' ? one : `${running.summary}; ${one}`.slice(0, 1000);
   }
 
-  #failed(turn: Turn, payload: Buffer): Buffer | 'nothing' | undefined {
+  #failed(turn: OwedAnswer, payload: Buffer): Buffer | 'nothing' | undefined {
     if (turn.own || this.#discarding) return 'nothing';
-    const clean = turn.running?.masking?.error(payload) ?? payload;
-    if (turn.running) {
+    const clean = turn.state?.masking?.error(payload) ?? payload;
+    if (turn.state) {
       const { code, sqlstate, message } = readError(clean);
-      turn.running.summary = `${sqlstate}: ${message} (${code})`;
+      turn.state.summary = `${sqlstate}: ${message} (${code})`;
     }
     return clean === payload ? undefined : clean;
   }
 
   /** Only the file that a statement names which was let through: a target could ask for any. */
-  #file({ running, own }: Turn, name: Buffer, sequence: number): Buffer | 'nothing' {
+  #file({ state: running, own }: OwedAnswer, name: Buffer, sequence: number): Buffer | 'nothing' {
     const shared = this.#shared;
     const wanted = name.toString('utf8');
     const named = running?.facts.actions.some(({ resources }) =>
@@ -340,8 +340,8 @@ export class FromUpstream {
   }
 
   /** A result is described whole: what its rows go through is known before they come. */
-  #describe(turn: Turn): void {
-    const { running } = turn;
+  #describe(turn: OwedAnswer): void {
+    const { state: running } = turn;
     const [count, ...definitions] = this.#description;
     this.#description = [];
     if (!running?.masking || !count) return;
@@ -356,7 +356,7 @@ export class FromUpstream {
   }
 
   /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
-  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(running: Running, act: () => T): T | Buffer {
+  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(running: CommandState, act: () => T): T | Buffer {
     try {
       return act();
     } catch (failure) {
@@ -366,48 +366,48 @@ export class FromUpstream {
   }
 
   /** @returns what the client has in place of the rest of the answer */
-  #stop(running: Running, { message }: Unmasked): Buffer {
+  #stop(running: CommandState, { message }: Unmasked): Buffer {
     this.#discarding = true;
     running.summary = message;
     return unmaskable(message);
   }
 
-  #over(turn: Turn, part: Part): void {
+  #over(turn: OwedAnswer, part: ReplyPart): void {
     const noFile = this.#shared.file.type === 'refused';
     const failed = part.type === 'error' || this.#discarding || noFile;
     this.#discarding = false;
     this.#description = [];
     const rows = this.#rows;
     this.#rows = [];
-    if (noFile && turn.running) turn.running.summary = readError(refusedFile()).message;
-    this.#shared.turn = undefined;
+    if (noFile && turn.state) turn.state.summary = readError(refusedFile()).message;
+    this.#shared.owed = undefined;
     this.#shared.file = { type: 'none' };
     // Nobody waits for an answer any more.
     if (!turn.own && (failed || !turn.moreFollow)) this.#shared.sequence = 0;
     const cursor = 'cursor' in part && part.cursor;
-    if (turn.running) this.#record(turn.running, failed, cursor && !failed);
+    if (turn.state) this.#record(turn.state, failed, cursor && !failed);
     turn.own?.(rows, failed);
     turn.ended(failed ? 'error' : 'ok', cursor);
   }
 
-  #record(running: Running, failed: boolean, cursor: boolean): void {
+  #record(running: CommandState, failed: boolean, cursor: boolean): void {
     if (failed) this.#shared.recorder.end(running, 'error');
     else this.#shared.recorder.end(running, cursor ? 'suspended' : 'ok');
   }
 
   /** A row that is the gateway's own, or that masks change. */
-  #editedRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    const row = chunk.subarray(at + HEADER, next);
+  #editedRow(turn: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    const row = chunk.subarray(at + HEADER_BYTES, next);
     if (turn.own) {
       this.#rows.push(textRow(row));
       return this.#replace(turn, chunk, at, next, undefined);
     }
-    const { running } = turn as { running: Running };
+    const { running } = turn as { running: CommandState };
     running.rows++;
     this.#replace(turn, chunk, at, next, this.#masked(running, row));
   }
 
-  #masked(running: Running, row: Buffer): Buffer {
+  #masked(running: CommandState, row: Buffer): Buffer {
     const { editor } = running;
     if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
     return this.#unlessUnmasked(running, () => editor.row(row));
@@ -415,7 +415,7 @@ export class FromUpstream {
 }
 
 /** Counts columns that are NULL, for the record. */
-function hide(running: Running, columns: HiddenCounts | undefined): void {
+function hide(running: CommandState, columns: HiddenCounts | undefined): void {
   if (!columns) return;
   const counts: Partial<Record<HiddenReason, number>> = { ...running.hidden };
   for (const reason of HIDDEN_REASONS) {
