@@ -106,7 +106,7 @@ function warningsOf(config: Config): string[] {
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
-      if (rule.then.type === 'hold' && rule.then.onTimeout === 'allow')
+      if (rule.then.type === 'hold' && rule.then.unanswered === 'allow')
         warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (unanswered: allow).`);
     }
   }

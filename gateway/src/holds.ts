@@ -33,7 +33,7 @@ export interface Holding {
   readonly principal: string;
   readonly source: Source;
   readonly connection: string;
-  /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in live.ts. */
+  /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in snapshot.ts. */
   readonly target: string;
   readonly command: Command;
   /** What the names stand for that it executes. */
@@ -84,15 +84,15 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { waiter: patience, holds, draining, linger } = holding;
+    const { waiter, holds, draining, linger } = holding;
     // Whoever repeats a request meets the one that is open, and is no further one for approvers.
     const waits = holding.waits && linger === undefined;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
     const behind = this.#behind(holding);
-    const before = await patience.answersDelivered();
-    if (before === 'skipped' || patience.signal.aborted) return lost(holding);
+    const before = await waiter.answersDelivered();
+    if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
     const impact = await holding.impact();
     const held = await this.#approvals.ask({
@@ -105,8 +105,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ timeoutMs: within }) => within)),
-      unanswered: holds.every(({ onTimeout: unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      within: Math.min(...holds.map(({ within }) => within)),
+      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -117,45 +117,45 @@ export class Holds {
       return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
     }
     const stop = (): void =>
-      this.#approvals.withdraw(number, WHY[patience.signal.reason as WaitEnded](nounOf(holding.command)));
+      this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
     const say = (): void =>
-      patience.say?.({
+      waiter.say?.({
         code: 'command-waits',
         request: number,
         rules: holds.map(({ rule }) => rule),
         approvers: approversOf(holding),
       });
-    patience.signal.addEventListener('abort', stop);
+    waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND_MS);
     try {
-      if (patience.signal.aborted) stop();
+      if (waiter.signal.aborted) stop();
       if (draining.aborted) drain();
       say();
       const done = await held.outcome;
-      if (patience.signal.aborted) return lost(holding);
+      if (waiter.signal.aborted) return lost(holding);
       if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
-        return patience.signal.aborted ? lost(holding) : undefined;
+        return waiter.signal.aborted ? lost(holding) : undefined;
       }
       if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
-      patience.signal.removeEventListener('abort', stop);
+      waiter.signal.removeEventListener('abort', stop);
       draining.removeEventListener('abort', drain);
     }
   }
 
   /**
-   * Waits for as long as the client does. Its request stays open after `patience.within`, and for `linger` after the last one that waited
+   * Waits for as long as the client does. Its request stays open after `waiter.within`, and for `linger` after the last one that waited
    * has hung up. What is approved passes once, for whoever waits first.
    */
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
-    const { waiter: patience, draining } = holding;
+    const { waiter, draining } = holding;
     const { number } = held;
     this.#attached(number);
-    const ended = await firstOf(held.outcome, patience, draining);
+    const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);
     if (ended === 'later')
@@ -252,7 +252,9 @@ const USED = 'another one that is identical has used its approval';
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
 const shown = ({ value, format }: Parameter): string =>
-  value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_CHARACTERS);
+  value === null
+    ? 'NULL'
+    : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_CHARACTERS);
 
 const WHY: Readonly<Record<WaitEnded, (noun: Noun) => string>> = {
   cancelled: (noun) => `the client cancelled the ${noun}`,
@@ -278,7 +280,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
 function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ decision: says }) => says === 'deny');
+  const no = words.find(({ says }) => says === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

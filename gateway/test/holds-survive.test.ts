@@ -38,7 +38,7 @@ const holding = (say: (notice: Notice) => void, signal: AbortSignal): Holding =>
   executed: {},
   text: 'delete from t',
   holds: [
-    { rule: 'deletes', approvers: ['group:engineers'], timeoutMs: 600_000, count: 1, onTimeout: 'deny', fail: false },
+    { rule: 'deletes', approvers: ['group:engineers'], within: 600_000, count: 1, unanswered: 'deny', fail: false },
   ],
   waits: true,
   state: '',

@@ -143,7 +143,7 @@ export class Approvals {
   async decide(
     number: number,
     who: Principal,
-    says: Word['decision'],
+    says: Word['says'],
     reason: string,
     shown: ApproverProof = {},
   ): Promise<ApprovalRequest> {
@@ -174,7 +174,7 @@ export class Approvals {
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
     const { token, makers, claimed } = shown;
     const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
-    const word: Word = { by: who.name, at: this.#now(), decision: says, reason, who, ...source, ...(claimed && { claimed }) };
+    const word: Word = { by: who.name, at: this.#now(), says, reason, who, ...source, ...(claimed && { claimed }) };
     entry.request = { ...request, words: [...request.words, word] };
     this.#tell(entry.request, says, { actor: who.name, reason, ...source });
     if (says === 'deny') return this.#close(entry, 'denied');
@@ -188,7 +188,13 @@ export class Approvals {
    *
    * @throws ApprovalError when there is none to take back; whatever the storage throws, once it has taken effect
    */
-  async takeBack(number: number, who: Principal, reason: string, all: boolean, shown: ApproverProof = {}): Promise<ApprovalRequest> {
+  async takeBack(
+    number: number,
+    who: Principal,
+    reason: string,
+    all: boolean,
+    shown: ApproverProof = {},
+  ): Promise<ApprovalRequest> {
     const entry = await this.#entry(number);
     const { token, makers } = shown;
     const actor = { actor: who.name, reason, ...(token !== undefined && { token }), ...(makers && { makers }) };
@@ -305,7 +311,7 @@ export class Approvals {
   /** Who has approved and may still do so, as they are now. */
   #approving({ request }: OpenRequest): Principal[] {
     return request.words.flatMap((word) => {
-      const who = word.decision === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
+      const who = word.says === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
       return who ? [who] : [];
     });
   }
@@ -318,8 +324,12 @@ export class Approvals {
   }
 
   /** Takes approvals back. False: there was none of these. */
-  async #take(entry: OpenRequest, which: (word: Word) => boolean, actor: NonNullable<Parameters<Told>[2]>): Promise<boolean> {
-    const goes = (word: Word): boolean => word.decision === 'approve' && word.takenBack === undefined && which(word);
+  async #take(
+    entry: OpenRequest,
+    which: (word: Word) => boolean,
+    actor: NonNullable<Parameters<Told>[2]>,
+  ): Promise<boolean> {
+    const goes = (word: Word): boolean => word.says === 'approve' && word.takenBack === undefined && which(word);
     const { request } = entry;
     if (!request.words.some(goes)) return false;
     const takenBack = this.#now();
@@ -345,8 +355,8 @@ export class Approvals {
   }
 
   #enter(request: ApprovalRequest, bytes: number): OpenRequest {
-    const settled = Promise.withResolvers<ApprovalRequest>();
-    const entry: OpenRequest = { request, closed: false, stored: false, bytes, outcome: settled, timer: undefined };
+    const outcome = Promise.withResolvers<ApprovalRequest>();
+    const entry: OpenRequest = { request, closed: false, stored: false, bytes, outcome, timer: undefined };
     this.#open.set(request.number, entry);
     return entry;
   }
@@ -401,4 +411,5 @@ export class Approvals {
 }
 
 /** An approval is there for as long as the request was, or for the window that it opens. */
-const isStale = ({ closed = 0, window, within }: ApprovalRequest, now: number): boolean => closed + (window ?? within) <= now;
+const isStale = ({ closed = 0, window, within }: ApprovalRequest, now: number): boolean =>
+  closed + (window ?? within) <= now;

@@ -16,7 +16,7 @@ export interface TableImpact {
   /** Rows that it would change, by the planner's estimate. */
   readonly rows?: number;
   /** Rows that the table has, by its statistics, and what it takes on disk. */
-  readonly totalRows?: number;
+  readonly of?: number;
   readonly bytes?: number;
   /** Tables that change along with it, or views and tables that stand on what is dropped. */
   readonly cascades: readonly string[];
@@ -80,7 +80,7 @@ export interface ApproverProof {
 export interface Word extends ApproverProof {
   readonly by: string;
   readonly at: number;
-  readonly decision: 'approve' | 'deny';
+  readonly says: 'approve' | 'deny';
   readonly reason: string;
   /** The approver as they were then; absent in requests of before this was kept, whose words count no more. */
   readonly who?: Principal;

@@ -23,7 +23,7 @@ export const toRow = (request: Request): ApprovalRow => ({
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, decision: says, reason, token, makers, takenBack }) => ({
+  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
     by,
     at: iso(at),
     says,

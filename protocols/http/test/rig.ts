@@ -201,7 +201,7 @@ export class Rig {
     return {
       signal: new AbortController().signal,
       draining: new AbortController().signal,
-      limits: { message, recordedAnswer: recorded, terminal: 1, upstreamLogin: 5_000 },
+      limits: { message, recorded, terminal: 1, upstreamLogin: 5_000 },
       words: NEUTRAL_WORDS,
       tls: certificates !== undefined,
       requireTls,
