@@ -70,7 +70,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     roles: config.roles,
     ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
   });
-  const live = snapshotOf(config, identity);
+  const snapshot = snapshotOf(config, identity);
   const counters = new Counters();
   const barrier = new CommitBarrier(journal, counters.latency, (error) =>
     operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
@@ -110,7 +110,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const maskKey = await secretOf(store, 'mask.secret');
   return {
     packages,
-    snapshot: live,
+    snapshot,
     pools,
     languages,
     journal,

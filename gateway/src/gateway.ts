@@ -482,7 +482,8 @@ export class Gateway implements Controlled {
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): SessionMasks | undefined {
     const { name, protocol } = connection;
-    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#snapshot.policies.get(name)?.masks) return undefined;
+    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#snapshot.policies.get(name)?.masks)
+      return undefined;
     const masked = this.#maskedConnection(connection);
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }

@@ -31,7 +31,11 @@ interface ListenerServices {
 type Accept = (socket: Socket, listener: Listener) => void;
 
 /** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
-export async function* openListeners({ listeners, data }: Config, parts: ListenerServices, accept: Accept): AsyncGenerator<OpenPort> {
+export async function* openListeners(
+  { listeners, data }: Config,
+  parts: ListenerServices,
+  accept: Accept,
+): AsyncGenerator<OpenPort> {
   const packaged = new Map(parts.packages.map(({ name, protocol }) => [name, protocol]));
   const hostKeys = { 'ssh-ed25519': parts.sshKeys.hostKey };
   const info = (sentence: string): void => parts.log.operator.info(sentence);

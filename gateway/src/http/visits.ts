@@ -92,8 +92,12 @@ export class Visits {
   }
 
   /** People have to agree to it first, unless they have. Nobody can be told that they wait: each request is told so at once. */
-  async #released(session: Session, proof: LoginProof, connection: Connection | undefined): Promise<Refusal | undefined> {
-    const { sessionApprovals: entrances } = this.#services;
+  async #released(
+    session: Session,
+    proof: LoginProof,
+    connection: Connection | undefined,
+  ): Promise<Refusal | undefined> {
+    const { sessionApprovals } = this.#services;
     if (!connection?.approval || !connection.http || !mayReach(this.#services, proof, connection)) return undefined;
     const { principal, tokenId, makers } = proof;
     const { issuer, subject } = principal;
@@ -105,7 +109,7 @@ export class Visits {
       approval: connection.approval,
       target: () => boundTo(connection, '', connection),
     };
-    return entrances.granted(asked) ? undefined : entrances.ask(asked, undefined, session.signal);
+    return sessionApprovals.granted(asked) ? undefined : sessionApprovals.ask(asked, undefined, session.signal);
   }
 
   #barred(principal: Principal, connection: string, { client, address }: Caller): Refusal | undefined {

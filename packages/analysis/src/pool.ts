@@ -106,7 +106,7 @@ export class AnalysisPool {
     const { promise, resolve } = Promise.withResolvers<Facts>();
     const live: Lane = text.length <= MAX_QUICK_CHARACTERS ? 'quick' : 'slow';
     const lane = urgency === 'explain' ? 'explain' : live;
-    this.#queues[lane].push(owner, { id: ++this.#serial, dialect, text, context, lane, resolve: resolve });
+    this.#queues[lane].push(owner, { id: ++this.#serial, dialect, text, context, lane, resolve });
     this.#next();
     return promise;
   }
@@ -127,7 +127,7 @@ export class AnalysisPool {
     if (worker && job) this.#run(worker, job);
   }
 
-  #run(worker: Worker, { resolve: settle, lane, ...job }: WaitingJob): void {
+  #run(worker: Worker, { resolve, lane, ...job }: WaitingJob): void {
     const slow = lane === 'quick' ? 0 : 1;
     this.#slow += slow;
     const onMessage = ({ facts, exhausted }: Done): void => finish(facts, !exhausted);
@@ -141,7 +141,7 @@ export class AnalysisPool {
       if (keep) worker.off('error', onGone);
       if (keep) this.#idle.push(worker);
       else this.#dismiss(worker);
-      settle(facts);
+      resolve(facts);
       this.#next();
     };
     worker.on('message', onMessage);

@@ -117,7 +117,10 @@ export interface Whole {
 const MAX_BRIEF_CHARACTERS = 2048;
 
 /** The start of a text and of its values, and how much there is of both. */
-export function inBrief({ text, parameters }: Whole): Pick<ApprovalRequest, 'text' | 'parameters' | 'textBytes' | 'values'> {
+export function inBrief({
+  text,
+  parameters,
+}: Whole): Pick<ApprovalRequest, 'text' | 'parameters' | 'textBytes' | 'values'> {
   const shown: string[] = [];
   let room = MAX_BRIEF_CHARACTERS;
   for (const value of parameters) {

@@ -144,7 +144,10 @@ export class RecordKeeper {
     try {
       this.#expired = await this.#find();
     } catch (error) {
-      this.#services.operator.error({ error: (error as Error).message }, 'what the journal need not keep cannot be found');
+      this.#services.operator.error(
+        { error: (error as Error).message },
+        'what the journal need not keep cannot be found',
+      );
     }
   }
 

@@ -275,7 +275,7 @@ export interface PacketEditor {
 export interface StreamEditor {
   /** Takes bytes cut anywhere and gives those that may go. */
   push(bytes: Buffer): Buffer;
-  /** Bytes that `push` has kept. Call `release` when they have waited for `patience` milliseconds. */
+  /** Bytes that `push` has kept. Call `release` when they have waited for `maxHoldMs` milliseconds. */
   readonly held: number;
   readonly maxHoldMs: number;
   /** What may go although nothing has followed it. */

@@ -38,7 +38,11 @@ const STEPS: readonly Step[] = [
     line: psql("select 'to ' || email as harmless from customers order by id limit 1"),
     says: /to \[masked:EMAIL\]|\[masked:EMAIL\]/,
   },
-  { about: 'A rule refuses what destroys.', line: psql('drop table customers'), says: /Nothing is dropped.*no-destruction/s },
+  {
+    about: 'A rule refuses what destroys.',
+    line: psql('drop table customers'),
+    says: /Nothing is dropped.*no-destruction/s,
+  },
   { about: 'And a DELETE that names no rows.', line: psql('delete from customers'), says: /unfiltered-writes/ },
   { about: 'One row may go.', line: psql('delete from customers where id = 299'), says: /DELETE 1/ },
   {
@@ -48,7 +52,11 @@ const STEPS: readonly Step[] = [
     lines: 12,
   },
   { about: 'Who did what is on record.', line: './sluice sessions ls', says: /developer/, lines: 5 },
-  { about: 'And the record proves that nobody changed it.', line: './sluice audit verify', says: /No change was found/ },
+  {
+    about: 'And the record proves that nobody changed it.',
+    line: './sluice audit verify',
+    says: /No change was found/,
+  },
   { about: 'What runs, since when, and what waits.', line: './sluice status', says: /ready/ },
 ];
 
@@ -58,8 +66,13 @@ test.skipIf(missing)(
     const { path: folder, remove } = temporaryFolder('start');
     const ports: number[] = [];
     while (ports.length < 5) ports.push(await freePort());
-    const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port'].flatMap((option, at) => [option, String(ports[at])]);
-    const demo = spawn(process.execPath, [DEMO, 'start', ...options, '--folder', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port'].flatMap((option, at) => [
+      option,
+      String(ports[at]),
+    ]);
+    const demo = spawn(process.execPath, [DEMO, 'start', ...options, '--folder', folder], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let screen = '';
     demo.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
     demo.stderr.on('data', (chunk: Buffer) => (screen += chunk.toString()));
@@ -96,7 +109,15 @@ function run(line: string, data: string): Promise<string> {
   const path = `${join(findTool('psql') ?? '', '..')}:${process.env['PATH'] ?? ''}`;
   const child = spawn('/bin/sh', ['-c', `${line} 2>&1`], {
     cwd: ROOT,
-    env: { ...process.env, SLUICE_DATA: data, NO_COLOR: '1', PATH: path, PAGER: 'cat', LC_ALL: 'C.UTF-8', COLUMNS: '120' },
+    env: {
+      ...process.env,
+      SLUICE_DATA: data,
+      NO_COLOR: '1',
+      PATH: path,
+      PAGER: 'cat',
+      LC_ALL: 'C.UTF-8',
+      COLUMNS: '120',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';

@@ -31,17 +31,17 @@ export class PendingLogins {
     if (this.#pending.size >= MAX_WAITING || same >= MAX_WAITING_PER_ADDRESS || signal.aborted) return undefined;
     const code = newCode();
     const { promise, resolve } = Promise.withResolvers<Proven | undefined>();
-    const settle = (who: Proven | undefined): void => {
+    const finish = (who: Proven | undefined): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       this.#pending.delete(code);
       resolve(who);
     };
-    const onAbort = (): void => settle(undefined);
+    const onAbort = (): void => finish(undefined);
     const timer = setTimeout(onAbort, LIFE_MS);
     timer.unref();
     signal.addEventListener('abort', onAbort);
-    this.#pending.set(code, { address, finish: settle });
+    this.#pending.set(code, { address, finish });
     return { code, confirmed: promise };
   }
 

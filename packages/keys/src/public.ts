@@ -44,7 +44,8 @@ export function readKey(type: string, fields: SshFields): PublicKey {
       const n = fields.string();
       const modulus = unsigned(n);
       const bits = modulus.length * 8;
-      if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS) throw new KeyError(`an RSA key of about ${bits} bits is not accepted`);
+      if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
+        throw new KeyError(`an RSA key of about ${bits} bits is not accepted`);
       const key = fromJwk({ kty: 'RSA', e: base64url(unsigned(e)), n: base64url(modulus) });
       return signer(type, pack(type, e, n), key);
     }

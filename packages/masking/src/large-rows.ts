@@ -51,7 +51,12 @@ export class LargeRows {
   #watch: NodeJS.Timeout | undefined;
   #waitedSince = 0;
 
-  constructor({ bytes, wait = DEFAULT_WAIT_MS, stall = DEFAULT_STALL_MS, rate = DEFAULT_BYTES_PER_SECOND }: LargeRowLimits) {
+  constructor({
+    bytes,
+    wait = DEFAULT_WAIT_MS,
+    stall = DEFAULT_STALL_MS,
+    rate = DEFAULT_BYTES_PER_SECOND,
+  }: LargeRowLimits) {
     this.bytes = bytes;
     this.#left = bytes;
     this.#wait = wait;

@@ -125,7 +125,11 @@ export class SessionReader {
     this.#wake?.();
   }
 
-  async #page({ session, limit, cursor: given }: Extract<SessionQuestion, { as: 'page' }>): Promise<string | undefined> {
+  async #page({
+    session,
+    limit,
+    cursor: given,
+  }: Extract<SessionQuestion, { as: 'page' }>): Promise<string | undefined> {
     const cursor = given === undefined ? undefined : openCursor(session.id, given);
     if (given !== undefined && !cursor)
       throw new ReadingError(400, 'This cursor is not good any more: begin again without one.');

@@ -302,7 +302,11 @@ export class Readings {
 }
 
 /** A request without what `Readings` adds to it. */
-export type SessionQuestionWithoutEnd = SessionQuestion extends infer R ? (R extends SessionQuestion ? Omit<R, 'to'> : never) : never;
+export type SessionQuestionWithoutEnd = SessionQuestion extends infer R
+  ? R extends SessionQuestion
+    ? Omit<R, 'to'>
+    : never
+  : never;
 
 /** Chunks on their way from the thread to one reader; the thread sends the next one when the last was taken. */
 class Chunks implements AsyncIterable<Buffer> {

@@ -2,7 +2,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SessionIndex } from '@sluice/store';
 import { catchUp } from './catch-up.js';
 import { findExpired } from './expired.js';
-import type { ThreadAnswer, FromThread, Question, SessionQuestion, ReadingStart, Replay, Replays, ToThread } from './messages.js';
+import type {
+  ThreadAnswer,
+  FromThread,
+  Question,
+  SessionQuestion,
+  ReadingStart,
+  Replay,
+  Replays,
+  ToThread,
+} from './messages.js';
 import { SessionReader, ReadingError } from './reader.js';
 
 /**
@@ -67,7 +76,9 @@ async function handle(message: ToThread): Promise<void> {
       break;
     case 'read': {
       const { id, request } = message;
-      const reader = new SessionReader(start, request, replayed(request), (bytes) => send({ type: 'chunk', id, bytes }));
+      const reader = new SessionReader(start, request, replayed(request), (bytes) =>
+        send({ type: 'chunk', id, bytes }),
+      );
       readers.set(id, reader);
       try {
         const next = await reader.run();

@@ -214,7 +214,10 @@ export class Chain {
     // The time of a session is that of its beginning, which is earlier than its record.
     if (header.subarray(0, OPENED.length).equals(OPENED)) return;
     const at = header.subarray(0, MAX_TIME_OFFSET_BYTES).indexOf(TIME);
-    const time = at < 0 ? Number.NaN : Number.parseInt(header.toString('latin1', at + TIME.length, at + MAX_TIME_OFFSET_BYTES), 10);
+    const time =
+      at < 0
+        ? Number.NaN
+        : Number.parseInt(header.toString('latin1', at + TIME.length, at + MAX_TIME_OFFSET_BYTES), 10);
     if (!(time > 0)) return;
     if (time < this.#time - CLOCK_TOLERANCE_MS) {
       this.#timeIsExplained();

@@ -271,7 +271,11 @@ function recorded({ value, format, type }: Parameter, mode: ParameterMode): Reco
   if (mode === 'masked') return { type, bytes: value.length };
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes.length > MAX_RECORDED_VALUE_BYTES) {
-    return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('hex', 0, RECORDED_START_BYTES) };
+    return {
+      bytes: bytes.length,
+      sha256: hash('sha256', bytes, 'hex'),
+      start: bytes.toString('hex', 0, RECORDED_START_BYTES),
+    };
   }
   // A record is exact: text that is none is kept as the bytes that it was.
   return format === 'binary' || !isUtf8(bytes) ? { hex: bytes.toString('hex') } : bytes.toString('utf8');

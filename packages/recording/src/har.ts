@@ -25,7 +25,11 @@ interface OpenExchange {
  *
  * @param command only this one of the session's commands
  */
-export async function* toHar(session: SessionSummary, entries: ReplayEntries, command?: number): AsyncGenerator<string> {
+export async function* toHar(
+  session: SessionSummary,
+  entries: ReplayEntries,
+  command?: number,
+): AsyncGenerator<string> {
   yield '{"log":{"version":"1.2","creator":{"name":"Sluice","version":"1"},"entries":[\n';
   const open = new Map<number, OpenExchange>();
   let before = '';

@@ -9,7 +9,8 @@ export interface JournalPosition {
 }
 
 /** Negative: `a` comes before `b`. */
-export const comparePositions = (a: JournalPosition, b: JournalPosition): number => a.segment - b.segment || a.offset - b.offset;
+export const comparePositions = (a: JournalPosition, b: JournalPosition): number =>
+  a.segment - b.segment || a.offset - b.offset;
 
 export interface PlacedRecord extends RawRecord {
   /** Where it begins, and where the next one does. */
@@ -23,7 +24,12 @@ export interface PlacedRecord extends RawRecord {
  *
  * @param from where a record begins
  */
-export function* readRange(folder: string, process: string, from: JournalPosition, to: JournalPosition): Generator<PlacedRecord> {
+export function* readRange(
+  folder: string,
+  process: string,
+  from: JournalPosition,
+  to: JournalPosition,
+): Generator<PlacedRecord> {
   for (const { name, number } of listSegments(folder, process)) {
     if (number < from.segment || number > to.segment) continue;
     let start = number === from.segment ? from.offset : 0;

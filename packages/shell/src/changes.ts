@@ -36,7 +36,11 @@ export function changes(invocation: Invocation): boolean {
   return true;
 }
 
-function files({ draft, setting }: Invocation, { access, effects, last }: Changer, operands: readonly WordValue[]): void {
+function files(
+  { draft, setting }: Invocation,
+  { access, effects, last }: Changer,
+  operands: readonly WordValue[],
+): void {
   if (access === 'execute') return;
   for (const [at, { text }] of operands.entries()) {
     const written = !last || at === operands.length - 1;

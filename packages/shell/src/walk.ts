@@ -62,7 +62,8 @@ export class Walk implements Collector {
   #node(node: SyntaxNode, setting: Setting, level: number): void {
     if (level > MAX_DEPTH * 4) throw new Untold('is nested too deep to be followed');
     const doubt = oddity(node, setting.dialect);
-    if (doubt !== undefined) this.push(new ActionDraft('unknown').unknown(doubt).action(setting.statement, setting.depth));
+    if (doubt !== undefined)
+      this.push(new ActionDraft('unknown').unknown(doubt).action(setting.statement, setting.depth));
     if (secretExpansion(node, setting))
       this.push(new ActionDraft('echo').effect('read', 'secret').action(setting.statement, setting.depth));
     switch (node.type) {

@@ -119,7 +119,12 @@ function variable(
   const every = plain === '@' || plain === '*' || plain === undefined;
   const known = every ? undefined : variables.get(plain);
   if (!known) return dynamic(!isQuoted || every);
-  const piece: WordPiece = { texts: known, known: true, glob: known.some((text) => /[*?[]/.test(text)), many: !isQuoted };
+  const piece: WordPiece = {
+    texts: known,
+    known: true,
+    glob: known.some((text) => /[*?[]/.test(text)),
+    many: !isQuoted,
+  };
   return !isQuoted && known.some((text) => SPLITS.test(text) || text === '') ? dynamic(true) : piece;
 }
 

@@ -149,7 +149,10 @@ export class TokenCursor {
   #unexpected(): string {
     if (this.done) return 'ends where more has to follow';
     const { starts, ends, source } = this.tokens;
-    const next = source.slice(starts[this.at], Math.min(ends[this.at] ?? 0, (starts[this.at] ?? 0) + MAX_SHOWN_CHARACTERS));
+    const next = source.slice(
+      starts[this.at],
+      Math.min(ends[this.at] ?? 0, (starts[this.at] ?? 0) + MAX_SHOWN_CHARACTERS),
+    );
     return this.kind() === 'string' ? 'has a text that does not fit there' : `has "${next}", which does not fit there`;
   }
 

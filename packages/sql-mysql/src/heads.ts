@@ -3,7 +3,16 @@
  * such a statement stays unseen. Does not: CREATE TABLE and CREATE VIEW (definitions.ts).
  */
 import { DefinitionParser } from './definitions.js';
-import type { CreateTable, CreateView, Expression, HeadStatement, HeadObject, Query, Statement, Transaction } from './tree.js';
+import type {
+  CreateTable,
+  CreateView,
+  Expression,
+  HeadStatement,
+  HeadObject,
+  Query,
+  Statement,
+  Transaction,
+} from './tree.js';
 
 /** A head while it is being read. */
 interface HeadDraft {

@@ -85,7 +85,12 @@ const JUDGES: Readonly<Record<string, SettingRule>> = {
   restrict_fk_on_non_standard_key: unlessOn('weakens foreign keys'),
 };
 
-export function settingFacts(scope: VariableScope, name: string, value: SettingValue, reading: SqlReading): SettingFacts {
+export function settingFacts(
+  scope: VariableScope,
+  name: string,
+  value: SettingValue,
+  reading: SqlReading,
+): SettingFacts {
   if (scope !== 'session')
     return { effects: ['grant', 'unknown'], reason: `changes the configuration of the server (${name})` };
   const judge = Object.hasOwn(JUDGES, name) ? JUDGES[name] : undefined;

@@ -578,7 +578,8 @@ const cteNames = (fields: NodeFields, outer: NameSet): NameSet =>
 const SAMPLING = new Set(['bernoulli', 'system', 'pg_catalog.bernoulli', 'pg_catalog.system']);
 
 /** A SET by its shape: ALTER ROLE and ALTER DATABASE hold it bare. */
-const isSetting = (fields: NodeFields): boolean => typeof fields['kind'] === 'string' && fields['kind'].startsWith('VAR_');
+const isSetting = (fields: NodeFields): boolean =>
+  typeof fields['kind'] === 'string' && fields['kind'].startsWith('VAR_');
 
 const objectType = (type: unknown): string =>
   typeof type === 'string'

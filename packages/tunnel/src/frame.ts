@@ -30,7 +30,12 @@ interface FrameShape {
   readonly stream: boolean;
 }
 
-const shape = (name: FrameName, stream: boolean, least: number, most: number): FrameShape => ({ name, stream, least, most });
+const shape = (name: FrameName, stream: boolean, least: number, most: number): FrameShape => ({
+  name,
+  stream,
+  least,
+  most,
+});
 
 /** What each type may look like. A type that is not here is of another version, and that was settled in the hello. */
 const SHAPES: readonly (FrameShape | undefined)[] = (() => {

@@ -376,6 +376,7 @@ export class Tunnel {
   /** Frames that the peer makes us send. */
   #answer(bytes: Buffer): void {
     this.#outbox.urgent(bytes);
-    if (this.#outbox.urgentBytes > MAX_URGENT_BYTES) throw new TunnelError('flood', 'many questions, and no answer is read');
+    if (this.#outbox.urgentBytes > MAX_URGENT_BYTES)
+      throw new TunnelError('flood', 'many questions, and no answer is read');
   }
 }

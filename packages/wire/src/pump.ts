@@ -56,9 +56,9 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       for (const side of SIDES) if (!gone[side]) streams[side].end();
       linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
       linger.unref();
-      settle();
+      updateReading();
     },
-    wake: () => settle(),
+    wake: () => updateReading(),
   };
   /** A stream that has room says nothing when it has written what it had; an empty write behind that does. */
   const whenWritten = (to: Side): void => {
@@ -70,12 +70,12 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   };
   const emptied = (side: Side): void => {
     full[side] = false;
-    settle();
+    updateReading();
   };
   let linger: NodeJS.Timeout | undefined;
   const conversation = converse(wires);
 
-  const settle = (): void => {
+  const updateReading = (): void => {
     if (gone.client && gone.upstream) {
       clearTimeout(linger);
       return resolve();
@@ -100,7 +100,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (finishing) return 'free';
       kept = false;
       conversation.receive(side, chunk);
-      settle();
+      updateReading();
       return kept ? 'kept' : paused[side] ? 'paused' : 'free';
     };
     if (isLender(stream)) stream.lend(receive);
@@ -112,7 +112,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (over) return;
       over = true;
       if (!finishing) conversation.ended(side, error);
-      settle();
+      updateReading();
     };
     stream.on('error', leave);
     stream.on('end', () => leave());
@@ -120,14 +120,14 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       gone[side] = true;
       full[side] = false;
       leave();
-      settle();
+      updateReading();
     });
     if (stream.destroyed) queueMicrotask(() => stream.emit('close'));
     stream.pause();
   };
 
   for (const side of SIDES) attach(side);
-  settle();
+  updateReading();
   return promise;
 }
 

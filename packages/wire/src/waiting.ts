@@ -1,5 +1,5 @@
 /**
- * A command that waits for people. Owns: the patience that the gate is given, whether the wait has begun, and how it is lost. Does
+ * A command that waits for people. Owns: the waiter that the gate is given, whether the wait has begun, and how it is lost. Does
  * not: know what is owed to the client, which each conversation does for itself.
  */
 import type { WaitEnded, Notice, Waiter } from '@sluice/contract';

@@ -39,7 +39,11 @@ class BodyRecord {
 export class ExchangeRecorder {
   readonly #gate: Gate;
   readonly #command: number;
-  readonly #bodies: Record<BodyDirection, BodyRecord | undefined> = { request: undefined, out: undefined, in: undefined };
+  readonly #bodies: Record<BodyDirection, BodyRecord | undefined> = {
+    request: undefined,
+    out: undefined,
+    in: undefined,
+  };
   #ended = false;
 
   constructor(gate: Gate, command: number) {

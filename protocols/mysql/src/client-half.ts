@@ -1,7 +1,7 @@
 /**
  * The client's half: one command after the other, each judged before the target sees a byte of it. A command that comes before the
  * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed.
- * Does not: read answers (`from-upstream.ts`).
+ * Does not: read answers (`target-half.ts`).
  */
 import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
 import { WireError, unexpected } from '@sluice/wire';
@@ -363,7 +363,7 @@ export class ClientHalf {
     allowed: (allow: Allow, packet: Packet) => void,
     denied?: () => void,
   ): void {
-    const { port, session, waiter: patience } = this.#shared;
+    const { port, session, waiter } = this.#shared;
     const command: SqlCommand = {
       type: 'sql',
       id: ++this.#id,
@@ -378,7 +378,7 @@ export class ClientHalf {
       this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };
-    const answer = port.ask(command, patience);
+    const answer = port.ask(command, waiter);
     const taken = packet ?? NO_PACKET;
     if (answer) return act(answer, taken);
     const raw = Buffer.from(taken.raw);
@@ -432,12 +432,12 @@ export class ClientHalf {
   /** Packets of a file that the target has asked for. */
   #sendFile(): void {
     const shared = this.#shared;
-    const { file, owed: turn, recorder } = shared;
+    const { file, owed, recorder } = shared;
     if (file.type !== 'sending' || this.#incoming.size === 0) return;
     const { bytes, over, last } = this.#incoming.takeFile(file.shift);
     if (bytes.length === 0) return;
     shared.wires.send('upstream', bytes);
-    const command = turn?.state;
+    const command = owed?.state;
     if (command && recorder.fits(command, bytes.length)) {
       recorder.take(command, bytes);
       recorder.flush(command);

@@ -52,7 +52,11 @@ export class ClientStartup {
   }
 
   /** Greets, and reads how the client introduces itself. */
-  async start({ version, thread, plugin }: Face): Promise<{ readonly response: HandshakeResponse; readonly nonce: Buffer }> {
+  async start({
+    version,
+    thread,
+    plugin,
+  }: Face): Promise<{ readonly response: HandshakeResponse; readonly nonce: Buffer }> {
     const nonce = newNonce();
     const offer = offered(this.#gate.tls, isMariadb(version));
     this.send(greeting({ version, thread, nonce, ...offer, plugin, charset: UTF8MB4, status: STATUS.autocommit }));

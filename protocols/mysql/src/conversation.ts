@@ -1,9 +1,16 @@
 /**
  * A logged-in connection of MySQL, to its end. Pure: bytes come in by `receive`, effects leave by `wires` and `port` during the
- * call. The halves live in `from-client.ts` (judging, refusing) and `from-upstream.ts` (attributing, recording).
+ * call. The halves live in `client-half.ts` (judging, refusing) and `target-half.ts` (attributing, recording).
  */
 import type { Answer, Ending } from '@sluice/contract';
-import { type Conversation, AnswerRecorder, type DeliveredState, type Side, CommandWait, WireError } from '@sluice/wire';
+import {
+  type Conversation,
+  AnswerRecorder,
+  type DeliveredState,
+  type Side,
+  CommandWait,
+  WireError,
+} from '@sluice/wire';
 import { COM, bareCommand } from './commands.js';
 import { ClientHalf } from './client-half.js';
 import { TargetHalf } from './target-half.js';
@@ -45,8 +52,8 @@ export class MySqlConversation implements Conversation {
 
   /** A statement of this client runs at the target. */
   get busy(): boolean {
-    const { owed: turn } = this.#shared;
-    return turn !== undefined && !turn.own;
+    const { owed } = this.#shared;
+    return owed !== undefined && !owed.own;
   }
 
   receive(from: Side, chunk: Buffer): void {
@@ -117,8 +124,8 @@ export class MySqlConversation implements Conversation {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting.end();
-    const { owed: turn, recorder, wires, sequence, file } = this.#shared;
-    if (turn?.state && !turn.state.ended) recorder.end(turn.state, 'lost');
+    const { owed, recorder, wires, sequence, file } = this.#shared;
+    if (owed?.state && !owed.state.ended) recorder.end(owed.state, 'lost');
     if (goodbye && this.#targetHalf.betweenPackets) wires.send('client', framed(goodbye, sequence));
     if (file.type !== 'sending') wires.send('upstream', bareCommand(COM.quit));
     wires.finish();

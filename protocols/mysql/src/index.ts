@@ -1,6 +1,6 @@
 /**
  * MySQL and MariaDB, protocol version 10, as a full endpoint on both sides. A connection goes through three stages, a file each: the
- * client's login (`front.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
+ * client's login (`client-startup.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
  * (`conversation.ts`), which the pump runs.
  */
 import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol, type Refusal } from '@sluice/contract';

@@ -49,7 +49,8 @@ export function readOk(payload: Buffer): Ok {
   const warnings = fields.uint(2);
   const bare = fields.left === 0;
   const info = fields.left > 0 ? fields.counted() : Buffer.alloc(0);
-  const changes = status & STATUS.stateChanged && fields.left > 0 ? readChanges(new PayloadReader(fields.counted())) : [];
+  const changes =
+    status & STATUS.stateChanged && fields.left > 0 ? readChanges(new PayloadReader(fields.counted())) : [];
   return { head: payload[0] as number, counts, affected, status, warnings, info, changes, bare };
 }
 

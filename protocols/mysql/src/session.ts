@@ -49,8 +49,8 @@ export class MySqlSession {
     const conversation = new MySqlConversation({
       wires,
       port: {
-        ask: (command, patience) => {
-          const answer = gate.ask(command, patience);
+        ask: (command, waiter) => {
+          const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
             (late) => conversation.answered(late),

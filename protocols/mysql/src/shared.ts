@@ -16,7 +16,7 @@ import type { SessionState } from './session-state.js';
 /** What the conversation needs of the gate, and of the sessions beside it. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Waiter): Answer | undefined;
+  ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   split(text: string, dialect: MySqlDialect): readonly TextRange[] | undefined;
   record(event: ResponseEvent): void;
   /**

@@ -6,7 +6,14 @@ import type { Duplex } from 'node:stream';
 import type { Gate, Target } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
 import { CAPABILITY, asked, lacksNeeded } from './capabilities.js';
-import { type Greeting, type HandshakeResponse, readAuthSwitch, readGreeting, response, tlsRequest } from './handshake.js';
+import {
+  type Greeting,
+  type HandshakeResponse,
+  readAuthSwitch,
+  readGreeting,
+  response,
+  tlsRequest,
+} from './handshake.js';
 import { COM, bareCommand, killText, queryPacket } from './commands.js';
 import { framed, readPacket } from './packets.js';
 import { ed25519Proof } from './ed25519.js';
@@ -30,7 +37,10 @@ export interface Upstream {
 }
 
 /** How the client came, as far as the target is to know. */
-export type ClientOptions = Pick<HandshakeResponse, 'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'>;
+export type ClientOptions = Pick<
+  HandshakeResponse,
+  'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'
+>;
 
 /**
  * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. The numbers from 2000 on are a client's own: MariaDB's takes a packet with one for malformed, and

@@ -266,10 +266,10 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
   });
 
   test('a command waits in silence, and KILL QUERY of the same person withdraws it', async () => {
-    let patience: Waiter | undefined;
+    let waiter: Waiter | undefined;
     stand.judge = async (command, one) => {
       if (!command.text.includes('held')) return sensible(command);
-      patience = one;
+      waiter = one;
       expect(await one?.answersDelivered()).toBe('idle');
       return new Promise((done) => {
         one?.signal.addEventListener('abort', () =>
@@ -278,7 +278,7 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
       });
     };
     const held = through.query("SELECT 'held'");
-    await expect.poll(() => patience).toBeDefined();
+    await expect.poll(() => waiter).toBeDefined();
     const { threadId } = through.connection;
     const stranger = await stand.client({ user: 'eve%shop' });
     await expect(stranger.query(`KILL QUERY ${threadId}`)).rejects.toMatchObject({ errno: 1094 });

@@ -271,8 +271,8 @@ describe('what clients send', () => {
 test('while a command waits, a hang-up ends the wait, and the late answer runs nothing', () => {
   const signals: AbortSignal[] = [];
   const made = begun({
-    judge: (_, patience) => {
-      signals.push(patience.signal);
+    judge: (_, waiter) => {
+      signals.push(waiter.signal);
       return undefined;
     },
   });

@@ -72,7 +72,7 @@ export interface Talk {
 }
 
 export interface TalkOptions {
-  readonly judge?: (command: SqlCommand, patience: Waiter) => Answer | undefined;
+  readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
   readonly capabilities?: number;
@@ -109,9 +109,9 @@ export function talk(options: TalkOptions = {}): Talk {
       wake: () => undefined,
     },
     port: {
-      ask: (command, patience) => {
+      ask: (command, waiter) => {
         asked.push(command);
-        return judge(command, patience);
+        return judge(command, waiter);
       },
       split: cut,
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),

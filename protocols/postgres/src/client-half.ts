@@ -133,16 +133,16 @@ export class ClientHalf {
         this.#needed = size;
         break;
       }
-      const fate = this.#oversize(tag, size)
+      const disposition = this.#oversize(tag, size)
         ? this.#refuseUnread(tag)
         : this.#message(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
-      if (fate === 'wait') {
+      if (disposition === 'wait') {
         this.#waiting = true;
         this.#needed = size > available ? HEADER_BYTES : size;
         break;
       }
       this.#answer = undefined;
-      if (fate === 'forward') {
+      if (disposition === 'forward') {
         at += available;
         this.#passing = size - available;
         continue;
@@ -150,7 +150,7 @@ export class ClientHalf {
       flush();
       run = at += available;
       this.#dropping = size - available;
-      if (fate !== 'drop') this.#shared.wires.send('upstream', fate);
+      if (disposition !== 'drop') this.#shared.wires.send('upstream', disposition);
       if (tag === F.terminate) return this.#terminate();
     }
     flush();
@@ -219,14 +219,14 @@ export class ClientHalf {
 
   /** Before the first message after a Sync: the session is looked at where code has run that may have changed it. */
   #waitsForLook(tag: number, bytes: Buffer): boolean {
-    const { masks, names, pipeline, wires, unusedName: nowhere } = this.#shared;
+    const { masks, names, pipeline, wires, unusedName } = this.#shared;
     if (!masks || this.#answer || this.#unsynced) return false;
     if (!pipeline.idle)
       return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.noPendingSessionChange);
     if (!masks.needsLook || comesFirst(tag, bytes)) return false;
     const look = masks.look();
     pipeline.push({ type: 'look', look });
-    wires.send('upstream', lookMessages(look.text, nowhere));
+    wires.send('upstream', lookMessages(look.text, unusedName));
     return true;
   }
 
@@ -276,7 +276,7 @@ export class ClientHalf {
   #bind(bytes: Buffer): Disposition {
     const bind = readBind(bytes);
     const { statement, again } = this.#shared.names.usable(bind.statement);
-    if (statement === 'settle') return this.#waitForReplies();
+    if (statement === 'undecided') return this.#waitForReplies();
     if (statement === 'missing') {
       return this.#refuse({ type: 'bind' }, missingStatement(bind.statement), this.#standIn.bind);
     }
@@ -293,7 +293,7 @@ export class ClientHalf {
     const { kind, name } = readNamed(bytes);
     const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
     const found = statement ?? this.#shared.names.portal(name);
-    if (found === 'settle') return this.#waitForReplies();
+    if (found === 'undecided') return this.#waitForReplies();
     if (found === 'missing') {
       const words = kind === 'statement' ? missingStatement(name) : missingPortal(name);
       return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
@@ -317,7 +317,7 @@ export class ClientHalf {
   #execute(bytes: Buffer): Disposition {
     const name = readExecute(bytes);
     const command = this.#shared.names.portal(name);
-    if (command === 'settle') return this.#waitForReplies();
+    if (command === 'undecided') return this.#waitForReplies();
     if (command === 'missing') {
       return this.#refuse({ type: 'execute' }, missingPortal(name), this.#standIn.execute);
     }
@@ -347,7 +347,10 @@ export class ClientHalf {
     const { names, port, masks } = this.#shared;
     // SQL-level EXECUTE looks names up, and those have to be what the target will find. Where columns are masked, every name
     // is looked up, and what it means can depend on what was sent before.
-    if ((!names.noPendingNames && /execute/i.test(text)) || (masks && phase === 'run' && !names.noPendingSessionChange)) {
+    if (
+      (!names.noPendingNames && /execute/i.test(text)) ||
+      (masks && phase === 'run' && !names.noPendingSessionChange)
+    ) {
       this.#waitForReplies();
       return undefined;
     }

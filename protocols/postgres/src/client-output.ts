@@ -1,6 +1,6 @@
 /**
  * The client's side of replies. Owns what of a chunk goes out and on record, and in which form. Does not own which reply
- * may come (`from-upstream.ts`).
+ * may come (`target-half.ts`).
  */
 import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';

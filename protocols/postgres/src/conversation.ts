@@ -1,5 +1,12 @@
 import type { Answer, Ending } from '@sluice/contract';
-import { type Conversation, AnswerRecorder, type DeliveredState, type Side, WireError, CommandWait } from '@sluice/wire';
+import {
+  type Conversation,
+  AnswerRecorder,
+  type DeliveredState,
+  type Side,
+  WireError,
+  CommandWait,
+} from '@sluice/wire';
 import { ClientHalf } from './client-half.js';
 import { TargetHalf } from './target-half.js';
 import { Intake } from './intake.js';
@@ -15,7 +22,7 @@ const MAX_WAITING_BYTES = 64 * 1024;
  * A logged-in Postgres connection, from ReadyForQuery to its end: what is legal when, and where a decision is asked for.
  * Pure: bytes come in by `receive`, effects leave by `wires` and `port` during the call.
  *
- * The halves live in `from-client.ts` (judging, refusing) and `from-upstream.ts` (attributing, recording); the queue of
+ * The halves live in `client-half.ts` (judging, refusing) and `target-half.ts` (attributing, recording); the queue of
  * owed replies that ties them together in `pipeline.ts`.
  */
 export class PostgresConversation implements Conversation {

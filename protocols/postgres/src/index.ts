@@ -27,7 +27,7 @@ export { type DecodedResult, decodeResult } from './results.js';
 
 /**
  * PostgreSQL, protocol 3.0 and 3.2, as a full endpoint on both sides. A connection goes through four stages, a file each:
- * first packets (`front.ts`, `startup.ts`), the client's login (`login.ts`), the gateway's own login at the target
+ * first packets (`client-startup.ts`, `startup.ts`), the client's login (`login.ts`), the gateway's own login at the target
  * (`upstream.ts`), and then the conversation (`conversation.ts`), which the pump runs.
  */
 export const postgres: Protocol = {
@@ -79,10 +79,10 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
 }
 
 /** Why what answers at the target is not what masks can be kept with; undefined where it is. */
-async function unfitFor({ masks }: Admission, upstream: Upstream, patience: number): Promise<Looked['unfit']> {
+async function unfitFor({ masks }: Admission, upstream: Upstream, waiter: number): Promise<Looked['unfit']> {
   if (!masks) return undefined;
   try {
-    return (await lookFirst(upstream, masks.opened(upstream.process), patience)).unfit;
+    return (await lookFirst(upstream, masks.opened(upstream.process), waiter)).unfit;
   } catch (error) {
     upstream.stream.destroy();
     throw error;
@@ -90,7 +90,10 @@ async function unfitFor({ masks }: Admission, upstream: Upstream, patience: numb
 }
 
 /** People are asked about the session. Between AuthenticationOk and ReadyForQuery a client takes notices (55.2.1). */
-async function released(front: ClientStartup, release: NonNullable<Admission['release']>): Promise<Refusal | undefined> {
+async function released(
+  front: ClientStartup,
+  release: NonNullable<Admission['release']>,
+): Promise<Refusal | undefined> {
   const watch = front.watch();
   try {
     return await release((notice) => front.write(waiting(notice)), watch.gone);
@@ -162,8 +165,8 @@ class PostgresSession {
     const conversation = new PostgresConversation({
       wires,
       port: {
-        ask: (command, patience) => {
-          const answer = gate.ask(command, patience);
+        ask: (command, waiter) => {
+          const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
             (late) => conversation.answered(late),

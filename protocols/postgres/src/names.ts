@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
 import type { Pipeline, CommandState, PreparedStatement } from './pipeline.js';
 
-/** 'settle': replies on their way decide it, so it has to wait for them. */
-export type FoundName<T> = T | 'missing' | 'settle';
+/** 'undecided': replies on their way decide it, so it has to wait for them. */
+export type FoundName<T> = T | 'missing' | 'undecided';
 
 /**
  * The session's prepared statements and portals as the target has them. An entry is made when the target confirms it:
@@ -33,7 +33,7 @@ export class Names {
    */
   statement(name: string): FoundName<PreparedStatement> {
     const last = this.#pipeline.lastOf('statement', name);
-    if (last === 'settle') return 'settle';
+    if (last === 'undecided') return 'undecided';
     if (!last) return this.#statements.get(name) ?? 'missing';
     return last.type === 'parse' && last.statement ? last.statement : 'missing';
   }
@@ -55,7 +55,7 @@ export class Names {
   /** The command behind a portal: the Bind, or the DECLARE of a cursor. */
   portal(name: string): FoundName<CommandState> {
     const last = this.#pipeline.lastOf('portal', name);
-    if (last === 'settle') return 'settle';
+    if (last === 'undecided') return 'undecided';
     if (!last) return this.#portals.get(name) ?? this.#cursors.get(name) ?? 'missing';
     return last.type === 'bind' && last.command ? last.command : 'missing';
   }
@@ -65,7 +65,7 @@ export class Names {
     return this.#cursors.has(name) && this.#pipeline.lastOf('portal', name) === undefined;
   }
 
-  /** The text behind a name, for SQL-level EXECUTE. Call only when `settled`. */
+  /** The text behind a name, for SQL-level EXECUTE. Call only when `answersDelivered`. */
   text(name: string): string | undefined {
     return this.#statements.get(name)?.text;
   }

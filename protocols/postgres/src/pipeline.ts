@@ -172,15 +172,15 @@ export class Pipeline {
   }
 
   /**
-   * The last message on its way that decides what a name means. 'settle': its reply has to come first, because a command
+   * The last message on its way that decides what a name means. 'undecided': its reply has to come first, because a command
    * may change the name, or because what was sent since a later Sync is carried out even if that message fails.
    */
-  lastOf(kind: 'statement' | 'portal', name: string): Owed | 'settle' | undefined {
+  lastOf(kind: 'statement' | 'portal', name: string): Owed | 'undecided' | undefined {
     const found = this.#pending[kind].get(name);
     const changed = this.#last[kind === 'statement' ? 'statements' : 'portals'];
-    if (changed >= this.#number(this.#head) && changed > (found?.number ?? -1)) return 'settle';
+    if (changed >= this.#number(this.#head) && changed > (found?.number ?? -1)) return 'undecided';
     if (!found) return undefined;
-    return this.#last.stretch > found.number ? 'settle' : found.owed;
+    return this.#last.stretch > found.number ? 'undecided' : found.owed;
   }
 
   push(owed: Owed): void {
@@ -274,4 +274,5 @@ function nameOf(owed: Owed): { readonly kind: 'statement' | 'portal'; readonly n
 }
 
 /** A portal has one statement, however often it is executed. */
-export const statementOf = (head: Owed, command: CommandState): number => (head.type === 'query' ? command.completed : 0);
+export const statementOf = (head: Owed, command: CommandState): number =>
+  head.type === 'query' ? command.completed : 0;

@@ -8,7 +8,7 @@ import type { Pipeline } from './pipeline.js';
 /** What the conversation needs of the gate. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Waiter): Answer | undefined;
+  ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   record(event: ResponseEvent): void;
 }
 

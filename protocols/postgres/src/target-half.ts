@@ -410,7 +410,12 @@ export class TargetHalf {
     return instead ?? (head.own ? NOTHING : undefined);
   }
 
-  #endAnswer(command: CommandState | undefined, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
+  #endAnswer(
+    command: CommandState | undefined,
+    chunk: Buffer,
+    end: number,
+    outcome: 'ok' | 'error' | 'suspended',
+  ): void {
     if (command && (command.phase === 'run' || outcome === 'error')) this.#out.end(command, chunk, end, outcome);
     else this.#out.from = end;
     this.#shared.pipeline.shift();

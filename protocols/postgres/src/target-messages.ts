@@ -1,7 +1,7 @@
 /**
  * Messages of a target one by one, where nobody waits for many of them: its login, and look-ups. Owns how long one may be, and
  * that pg-protocol, which reads them, gets only what it comes back from. Does not own what a message means, nor the messages
- * of a session that has begun (`from-upstream.ts`).
+ * of a session that has begun (`target-half.ts`).
  */
 import { type Inbox, unexpected } from '@sluice/wire';
 import type { BackendMessage } from 'pg-protocol/dist/messages.js';

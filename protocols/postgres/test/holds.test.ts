@@ -8,13 +8,12 @@ function holding(): { session: Talk; waits: Waiter[]; states: string[] } {
   const waits: Waiter[] = [];
   const states: string[] = [];
   const session = talk({
-    judge: ({ text }, patience) => {
+    judge: ({ text }, waiter) => {
       if (!text.startsWith('delete')) return allow({ type: 'none' });
-      waits.push(patience);
-      void patience.answersDelivered().then((state) => {
+      waits.push(waiter);
+      void waiter.answersDelivered().then((state) => {
         states.push(state);
-        if (state !== 'skipped')
-          patience.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
+        if (state !== 'skipped') waiter.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
       });
       return undefined;
     },

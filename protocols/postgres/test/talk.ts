@@ -79,7 +79,7 @@ export interface Talk {
 }
 
 export interface TalkOptions {
-  readonly judge?: (command: SqlCommand, patience: Waiter) => Answer | undefined;
+  readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
@@ -105,11 +105,11 @@ export function talk(options: TalkOptions = {}): Talk {
       wake: () => undefined,
     },
     port: {
-      ask: (command, patience) => {
+      ask: (command, waiter) => {
         asked.push(command);
         if (command.parameters)
           bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
-        return judge(command, patience);
+        return judge(command, waiter);
       },
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },

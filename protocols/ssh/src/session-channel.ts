@@ -217,14 +217,14 @@ export class SessionChannel implements ChannelEvents {
     const { gate, shell, account } = this.#context;
     const base = { id, text, account };
     const { environment, hasTerminal: terminal } = this.#requests;
-    const patience: Waiter = {
+    const waiter: Waiter = {
       answersDelivered: () => Promise.resolve('idle'),
       say: (notice) => this.#say(words.commandWaits(notice)),
       signal,
     };
     try {
-      if (kind === 'subsystem') return await gate.ask({ type: 'subsystem', ...base }, patience);
-      return await gate.ask({ type: kind, ...base, shell, environment, terminal }, patience);
+      if (kind === 'subsystem') return await gate.ask({ type: 'subsystem', ...base }, waiter);
+      return await gate.ask({ type: kind, ...base, shell, environment, terminal }, waiter);
     } catch {
       return words.COMMAND_UNJUDGED;
     }

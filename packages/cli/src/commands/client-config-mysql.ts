@@ -13,7 +13,8 @@ export const addMySqlConfig = (group: Command, context: CommandContext, protocol
   ]);
 
 /** Who and where to in one: most clients have no other place for a connection that leaves the database free. */
-export const userOf = ({ user, connection }: Pick<ClientConfigEntry, 'user' | 'connection'>): string => `${user}%${connection}`;
+export const userOf = ({ user, connection }: Pick<ClientConfigEntry, 'user' | 'connection'>): string =>
+  `${user}%${connection}`;
 
 /** MariaDB documentation, "Configuring MariaDB with Option Files". The password is asked for. */
 const myCnf = (entries: readonly ClientConfigEntry[]): string =>

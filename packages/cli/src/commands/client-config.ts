@@ -39,10 +39,19 @@ export function addPostgresConfig(group: Command, context: CommandContext, proto
 }
 
 /** What one command prints: its name, what it is for, and how. */
-export type ClientConfigFormat = readonly [name: string, description: string, print: (entries: readonly ClientConfigEntry[]) => string];
+export type ClientConfigFormat = readonly [
+  name: string,
+  description: string,
+  print: (entries: readonly ClientConfigEntry[]) => string,
+];
 
 /** Adds a command for each format, of connections by `protocol`. */
-export function addFormats(group: Command, context: CommandContext, protocol: string, formats: readonly ClientConfigFormat[]): void {
+export function addFormats(
+  group: Command,
+  context: CommandContext,
+  protocol: string,
+  formats: readonly ClientConfigFormat[],
+): void {
   for (const [name, description, format] of formats) {
     group
       .command(`${name} [connection]`)

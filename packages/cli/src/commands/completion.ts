@@ -35,7 +35,8 @@ function placesOf(program: Command): CompletionPlace[] {
 }
 
 /** The words so far that name commands: options, and what is no command here, are passed over. */
-const table = (places: readonly CompletionPlace[], line: (place: CompletionPlace) => string): string => places.map(line).join('\n');
+const table = (places: readonly CompletionPlace[], line: (place: CompletionPlace) => string): string =>
+  places.map(line).join('\n');
 
 const SCRIPTS = {
   bash: (places: readonly CompletionPlace[]): string => `# bash completion of sluice: source <(sluice completion bash)

@@ -14,7 +14,12 @@ import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
  */
 export type ColumnMask =
   | { readonly type: 'null' }
-  | { readonly type: 'column' | 'fixed'; readonly of: PgType; readonly format: WireFormat; readonly options: MaskOptions }
+  | {
+      readonly type: 'column' | 'fixed';
+      readonly of: PgType;
+      readonly format: WireFormat;
+      readonly options: MaskOptions;
+    }
   | { readonly type: 'parts'; readonly of: PgType; readonly format: WireFormat; readonly parts: PartMask }
   | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions };
 

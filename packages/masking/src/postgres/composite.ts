@@ -79,7 +79,10 @@ export function compositeBinary(
     if (at + 8 > end || bytes.readInt32BE(at) !== types[n]) throw broken();
     const next = at + 8 + Math.max(0, bytes.readInt32BE(at + 4));
     if (next > end) throw broken();
-    out.push(Buffer.from(bytes.subarray(at, at + 4)), ...lengthPrefixed(bytes, at + 4, next, () => fields[n] as ElementMask));
+    out.push(
+      Buffer.from(bytes.subarray(at, at + 4)),
+      ...lengthPrefixed(bytes, at + 4, next, () => fields[n] as ElementMask),
+    );
     at = next;
   }
   if (at !== end) throw broken();

@@ -14,7 +14,10 @@ function packed(...parts: readonly (readonly ['f8' | 'i4' | 'i8' | 'i2' | 'i1', 
 }
 
 const zeros = (count: number): Buffer => Buffer.alloc(count * 8);
-const pair = (text: string, binary: Buffer): Readonly<Record<WireFormat, Buffer>> => ({ text: Buffer.from(text), binary });
+const pair = (text: string, binary: Buffer): Readonly<Record<WireFormat, Buffer>> => ({
+  text: Buffer.from(text),
+  binary,
+});
 
 /** Of one element, as `int2vector` and `oidvector` need. */
 const vector = (type: number, width: 'i2' | 'i4', size: number): Buffer =>

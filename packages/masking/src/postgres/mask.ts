@@ -166,7 +166,11 @@ function compositeMask({ fields }: PgType, format: WireFormat, options: MaskOpti
 }
 
 /** A row of which some fields are masked: one mask for each field, undefined for those that may pass. */
-export function rowMask(fields: readonly PgType[], masks: readonly (CellMask | undefined)[], format: WireFormat): CellMask {
+export function rowMask(
+  fields: readonly PgType[],
+  masks: readonly (CellMask | undefined)[],
+  format: WireFormat,
+): CellMask {
   const parts = fields.map((_, n): ElementMask => {
     const mask = masks[n];
     return mask ? definite(mask) : () => undefined;

@@ -117,7 +117,8 @@ export class StreamMask {
   #lines(out: Buffer[], all: Buffer): number {
     const end = all.lastIndexOf(0x0a) + 1;
     const lines = all.subarray(0, end);
-    if (end < MIN_LOOKED_AT_BYTES || this.#gone > 0 || this.#body !== undefined || this.#swallowing || !isPlain(lines)) return 0;
+    if (end < MIN_LOOKED_AT_BYTES || this.#gone > 0 || this.#body !== undefined || this.#swallowing || !isPlain(lines))
+      return 0;
     if (hasLongLine(lines) || detect(Buffer.concat([LEAD, lines]), 0, LEAD.length + end, this.#modes).length > 0)
       return 0;
     out.push(lines);

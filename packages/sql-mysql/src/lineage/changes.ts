@@ -53,7 +53,12 @@ function given(analysis: LineageAnalysis, scope: Scope, { source }: Insert): rea
 }
 
 /** ON DUPLICATE KEY UPDATE sees the table, the row under its alias, and the tables of the query. */
-function duplicateScope(analysis: LineageAnalysis, insert: Insert, target: FromItem, inserted: Scope['inserted']): Scope {
+function duplicateScope(
+  analysis: LineageAnalysis,
+  insert: Insert,
+  target: FromItem,
+  inserted: Scope['inserted'],
+): Scope {
   const items = [target];
   const { alias, source } = insert;
   if (alias) {

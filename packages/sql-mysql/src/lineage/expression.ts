@@ -1,5 +1,14 @@
 /** Where the value of an expression comes from. Owns: every kind of expression but calls (calls.ts). */
-import type { CaseExpression, ColumnReference as ColumnName, Default, Expression, Operation, Query, Sequence, Window } from '../tree.js';
+import type {
+  CaseExpression,
+  ColumnReference as ColumnName,
+  Default,
+  Expression,
+  Operation,
+  Query,
+  Sequence,
+  Window,
+} from '../tree.js';
 import type { LineageAnalysis } from './analysis.js';
 import { call } from './calls.js';
 import { readQuery } from './query.js';

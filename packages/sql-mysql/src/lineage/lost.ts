@@ -10,7 +10,12 @@ import type { SessionEffect, SessionNames } from './session.js';
 import { unknown } from './value.js';
 
 /** @param reason why it cannot be followed: a phrase */
-export function lostEffects(catalog: Catalog, session: SessionNames, statement: Statement, reason: string): SessionEffect[] {
+export function lostEffects(
+  catalog: Catalog,
+  session: SessionNames,
+  statement: Statement,
+  reason: string,
+): SessionEffect[] {
   const found = walk(catalog, statement);
   const after = `runs after a statement that ${reason}`;
   const variables = [...found.variables].map(

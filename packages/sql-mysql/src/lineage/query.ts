@@ -119,7 +119,11 @@ function readValues(analysis: LineageAnalysis, scope: Scope, query: ValuesQuery)
   return ordered(analysis, scope, query, columns);
 }
 
-function readTable(analysis: LineageAnalysis, scope: Scope, query: Extract<Query, { kind: 'table' }>): readonly Column[] {
+function readTable(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  query: Extract<Query, { kind: 'table' }>,
+): readonly Column[] {
   const { table } = query;
   const named = table.schema === undefined ? findNamed(scope, table.name, analysis.catalog) : undefined;
   const item = named ? { name: table.name, columns: named.columns() } : relationOf(analysis, table);

@@ -60,7 +60,10 @@ function columnsOf(caller: LineageAnalysis, relation: Relation): readonly Column
   const analysis = new LineageAnalysis(catalog, newSession(relation.schema), caller);
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
-  const made: RelationRead = { columns, code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store') };
+  const made: RelationRead = {
+    columns,
+    code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store'),
+  };
   catalog.derived.set(key, made);
   return shown(caller, made);
 }

@@ -109,7 +109,12 @@ export function maybeAfter(session: SessionNames, effects: readonly SessionEffec
   return afterEffects(session, certain);
 }
 
-type EffectAppliers = { readonly [T in SessionEffect['type']]: (before: SessionNames, effect: Extract<SessionEffect, { type: T }>) => SessionNames };
+type EffectAppliers = {
+  readonly [T in SessionEffect['type']]: (
+    before: SessionNames,
+    effect: Extract<SessionEffect, { type: T }>,
+  ) => SessionNames;
+};
 
 const CHANGES: EffectAppliers = {
   variable: (before, { name, value, kept }) => {

@@ -75,7 +75,12 @@ function isSame(before: SessionNames, after: SessionNames): boolean {
   return [...after.variables].every(([name, value]) => same(value, before.variables.get(name) ?? NOTHING));
 }
 
-function readOnce(catalog: Catalog, session: SessionNames, statement: Statement, reading: SqlReading): StatementLineage {
+function readOnce(
+  catalog: Catalog,
+  session: SessionNames,
+  statement: Statement,
+  reading: SqlReading,
+): StatementLineage {
   const analysis = new LineageAnalysis(catalog, session);
   let shown: ReturnedColumns = [];
   let reason: string | undefined;
@@ -194,7 +199,11 @@ function setItems(analysis: LineageAnalysis, items: readonly SetItem[]): Returne
   return [];
 }
 
-function called(analysis: LineageAnalysis, { procedure, arguments: list }: CallStatement, values: readonly Value[]): ReturnedColumns {
+function called(
+  analysis: LineageAnalysis,
+  { procedure, arguments: list }: CallStatement,
+  values: readonly Value[],
+): ReturnedColumns {
   const reason = 'calls a procedure, which is not read';
   analysis.moves({ type: 'function', name: 'call' }, computed(values));
   for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(reason), true);
@@ -250,7 +259,11 @@ function executed(reader: StatementContext, { name, using }: Execute): ReturnedC
   }
 }
 
-function run({ analysis, reading }: StatementContext, statement: Statement, using: readonly Expression[]): ReturnedColumns {
+function run(
+  { analysis, reading }: StatementContext,
+  statement: Statement,
+  using: readonly Expression[],
+): ReturnedColumns {
   analysis.parameters = expressions(analysis, DUAL, using);
   return read({ analysis, reading }, statement);
 }
@@ -284,7 +297,10 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   return [];
 }
 
-function handled(analysis: LineageAnalysis, { action, table, alias, where, limit, values }: HandlerStatement): ReturnedColumns {
+function handled(
+  analysis: LineageAnalysis,
+  { action, table, alias, where, limit, values }: HandlerStatement,
+): ReturnedColumns {
   const { catalog, session } = analysis;
   const key = catalog.nameKey(alias ?? table.name);
   if (action === 'close') {

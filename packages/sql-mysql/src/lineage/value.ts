@@ -59,7 +59,10 @@ export function either(values: readonly Value[]): Value {
   const [first] = values;
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
-  const kind = telling.reduce<ValueKind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
+  const kind = telling.reduce<ValueKind>(
+    (most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most),
+    'direct',
+  );
   return {
     ...computed(values, kind),
     ...(telling.length > 0 && telling.every(({ counts }) => counts) && { counts: true }),

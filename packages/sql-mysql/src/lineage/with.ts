@@ -34,7 +34,7 @@ export function withNamed(analysis: LineageAnalysis, scope: Scope, { recursive, 
 function withRecursive(analysis: LineageAnalysis, scope: Scope, states: readonly State[]): Scope {
   const isMutual = analysis.catalog.contents.flavour === 'mariadb';
   const needed = new Set<State>();
-  let hasSettled = false;
+  let isFinal = false;
   const chain = (visible: readonly State[], read: (state: State) => readonly Column[]): WithQuery | undefined =>
     visible.reduce<WithQuery | undefined>(
       (next, state) => ({ name: state.table.name, next, columns: () => read(state) }),
@@ -67,14 +67,14 @@ function withRecursive(analysis: LineageAnalysis, scope: Scope, states: readonly
     }
     return hasChanged;
   };
-  const settled = (state: State): readonly Column[] => {
-    if (hasSettled && needed.has(state)) return current(state);
+  const finalColumns = (state: State): readonly Column[] => {
+    if (isFinal && needed.has(state)) return current(state);
     current(state);
     for (let rounds = 0; round(); rounds++) if (rounds > MAX_ROUNDS) throw new Unsure('is too large to be followed');
-    hasSettled = true;
+    isFinal = true;
     return current(state);
   };
-  return { ...scope, named: chain(states, settled) };
+  return { ...scope, named: chain(states, finalColumns) };
 }
 
 const columnsOf = (analysis: LineageAnalysis, { query, columns }: CommonTable, scope: Scope): readonly Column[] =>

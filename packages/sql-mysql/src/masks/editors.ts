@@ -120,7 +120,11 @@ interface ColumnOutcome {
 }
 
 /** What becomes of a column. */
-function maskOf({ catalog, masked, masks, key }: EditorRules, value: Value | undefined, column: MySqlColumn): ColumnOutcome {
+function maskOf(
+  { catalog, masked, masks, key }: EditorRules,
+  value: Value | undefined,
+  column: MySqlColumn,
+): ColumnOutcome {
   const { name } = column;
   const why = masked.size > 0 ? whyNotFollowed(value, catalog) : undefined;
   if (why !== undefined) return { mask: NULL, hidden: hiddenColumn(name, why) };

@@ -48,7 +48,12 @@ const COMPARISONS: Readonly<Record<string, Compare>> = {
 };
 
 /** @param comparisons absent where more than one fixed value is compared with, or with less than the whole column */
-function compared(analysis: LineageAnalysis, one: Value, other: Value, comparisons: Comparisons | false | undefined): void {
+function compared(
+  analysis: LineageAnalysis,
+  one: Value,
+  other: Value,
+  comparisons: Comparisons | false | undefined,
+): void {
   const kind = comparisons && operatorReason(analysis, ['=']) === undefined ? 'equality' : 'other';
   analysis.asks(one, kind, comparisons || undefined);
   analysis.asks(other, kind);

@@ -75,7 +75,11 @@ function itemOf(analysis: LineageAnalysis, scope: Scope, fields: unknown): JsonI
 }
 
 /** @param fields of a JsonKeyValue; `name`: the key, where it is written in the statement */
-function pairOf(analysis: LineageAnalysis, scope: Scope, fields: unknown): JsonItem & { key: Value; name: string | undefined } {
+function pairOf(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  fields: unknown,
+): JsonItem & { key: Value; name: string | undefined } {
   const { key, value } = isFields(fields) ? fields : {};
   const found = nodeOf(value);
   const item = itemOf(analysis, scope, found?.kind === 'JsonValueExpr' ? found.fields : value);

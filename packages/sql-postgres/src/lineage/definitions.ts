@@ -20,7 +20,12 @@ import {
 } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
-export function createTableAs(analysis: LineageAnalysis, into: NodeFields, columns: readonly Column[], unlessThere = false): void {
+export function createTableAs(
+  analysis: LineageAnalysis,
+  into: NodeFields,
+  columns: readonly Column[],
+  unlessThere = false,
+): void {
   const relation = isFields(into['rel']) ? into['rel'] : {};
   const names = strings(into['colNames']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));

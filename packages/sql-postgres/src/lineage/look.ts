@@ -131,7 +131,10 @@ function written(
   };
 }
 
-function columnOf([name, oid, generated]: SessionReport['relations'][number]['columns'][number], catalog: Catalog): Column {
+function columnOf(
+  [name, oid, generated]: SessionReport['relations'][number]['columns'][number],
+  catalog: Catalog,
+): Column {
   const { type: _, ...untyped } = NOTHING;
   const type = typeTag({ catalog }, oid);
   const value = type === undefined ? untyped : { ...untyped, type };

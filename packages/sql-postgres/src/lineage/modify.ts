@@ -168,7 +168,12 @@ function target(
   return { scope: { ...inner, items: [changed.item, ...others] }, changed, others };
 }
 
-function assignments(analysis: LineageAnalysis, scope: Scope, changed: ChangedRelation, targets: readonly unknown[]): void {
+function assignments(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  changed: ChangedRelation,
+  targets: readonly unknown[],
+): void {
   for (const { fields } of nodesOf(targets)) {
     const value = fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']);
     // A part of the column: what it becomes is not put together as the value is.
@@ -196,7 +201,12 @@ function returning(
 }
 
 /** `old` and `new` since PostgreSQL 18, where no relation of the statement has that name. */
-function versions(clause: NodeFields | undefined, changed: ChangedRelation, now: FromItem, items: readonly FromItem[]): FromItem[] {
+function versions(
+  clause: NodeFields | undefined,
+  changed: ChangedRelation,
+  now: FromItem,
+  items: readonly FromItem[],
+): FromItem[] {
   if (!clause) return [];
   const options = nodesOf(clause['options']).map((node) => node.fields);
   const named = (option: string, usual: string): string =>

@@ -26,7 +26,11 @@ type ArgumentType = number | 'unknown';
  *
  * @param candidates of the name, those of the first schema of the path first
  */
-export function chosen(analysis: LineageAnalysis, call: FunctionCall, candidates: readonly Routine[]): Routine | undefined {
+export function chosen(
+  analysis: LineageAnalysis,
+  call: FunctionCall,
+  candidates: readonly Routine[],
+): Routine | undefined {
   const { args, nodes, variadic, argNames, unfiltered } = call;
   const isPlain = !variadic && unfiltered && argNames.every((name) => name === undefined);
   if (!isPlain || candidates.length < 2 || analysis.session.anyPath !== undefined) return undefined;

@@ -40,7 +40,10 @@ export function changedByCall(analysis: LineageAnalysis, call: FunctionCall): Va
 }
 
 /** jsonb_set along keys of objects; where anything is NULL, so is the result. */
-function set(analysis: LineageAnalysis, { args: [target, path, given, ...others], nodes }: FunctionCall): Value | undefined {
+function set(
+  analysis: LineageAnalysis,
+  { args: [target, path, given, ...others], nodes }: FunctionCall,
+): Value | undefined {
   const keys = pathOf(analysis, nodes[1]);
   if (!target || !path || !given || !keys || others.length > (isTrue(nodes[3]) ? 1 : 0)) return undefined;
   const changed = withField(target, keys, given);

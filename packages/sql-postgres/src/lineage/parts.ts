@@ -173,7 +173,11 @@ const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
  *
  * @param nodes the arguments
  */
-export function coalesced(analysis: LineageAnalysis, values: readonly Value[], nodes: readonly unknown[]): Value | undefined {
+export function coalesced(
+  analysis: LineageAnalysis,
+  values: readonly Value[],
+  nodes: readonly unknown[],
+): Value | undefined {
   const index = values.findIndex(({ parts }) => parts !== undefined);
   const one = values[index];
   if (!one?.parts) return undefined;
@@ -188,7 +192,10 @@ export function coalesced(analysis: LineageAnalysis, values: readonly Value[], n
 }
 
 /** One of several values: the same parts, each from any of them. NULL and the like say nothing. */
-export function eitherParts(values: readonly Value[], either: (values: readonly Value[]) => Value): ValueParts | undefined {
+export function eitherParts(
+  values: readonly Value[],
+  either: (values: readonly Value[]) => Value,
+): ValueParts | undefined {
   const telling = values.filter((value) => !isNothing(value) || value.parts);
   const all = telling.map(({ parts }) => parts);
   const [first, ...others] = all;

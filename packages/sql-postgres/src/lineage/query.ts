@@ -175,10 +175,10 @@ function recursive(analysis: LineageAnalysis, scope: Scope, queries: readonly No
       }
       for (let round = 0; ; round++) {
         const next = whole(renamed(fields, readQuery(analysis, inner, fields['ctequery'])));
-        const settled =
+        const unchanged =
           columns?.length === next.length && columns.every(({ value }, at) => same(value, next[at]?.value ?? NOTHING));
         columns = next;
-        if (settled || !isFields(arm)) break;
+        if (unchanged || !isFields(arm)) break;
         if (round === MAX_ROUNDS) throw new Unsure('contains a recursive query that does not settle');
       }
       columns = [...columns, ...searched(analysis, fields, columns)];

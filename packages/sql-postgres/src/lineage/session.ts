@@ -167,7 +167,11 @@ function set(before: SessionNames, { name, value, local }: Extract<SessionEffect
   };
 }
 
-function changedBy({ initial }: SessionNames, name: string, value: readonly string[] | undefined): Partial<NameSettings> {
+function changedBy(
+  { initial }: SessionNames,
+  name: string,
+  value: readonly string[] | undefined,
+): Partial<NameSettings> {
   if (name === 'search_path') return { searchPath: value ?? initial.searchPath };
   const [who] = value ?? [];
   // SET SESSION AUTHORIZATION sets the role to NONE, RESET SESSION AUTHORIZATION resets it as well (guc.c).

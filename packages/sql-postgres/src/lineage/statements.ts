@@ -33,7 +33,11 @@ import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from '.
  *
  * @param statements RawStmt nodes, as the grammar returns them
  */
-export function lineageOf(statements: readonly NodeFields[], catalog: Catalog, session: SessionNames): StatementLineage[] {
+export function lineageOf(
+  statements: readonly NodeFields[],
+  catalog: Catalog,
+  session: SessionNames,
+): StatementLineage[] {
   let now = session;
   const visits = newVisits();
   return statements.map(({ stmt }) => {

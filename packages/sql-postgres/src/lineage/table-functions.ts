@@ -49,7 +49,12 @@ function columnsOfCall(
   return shape(analysis, call, definitions, alias);
 }
 
-function shape(analysis: LineageAnalysis, call: FunctionCall, definitions: readonly unknown[], alias: string): readonly Column[] {
+function shape(
+  analysis: LineageAnalysis,
+  call: FunctionCall,
+  definitions: readonly unknown[],
+  alias: string,
+): readonly Column[] {
   const result = resultOf(analysis, call);
   const { value } = result;
   const each = (names: readonly string[], types: readonly (number | undefined)[] = []): Column[] =>
@@ -92,7 +97,12 @@ const HELD: Readonly<Record<string, (analysis: LineageAnalysis, value: Value) =>
 };
 
 /** Names of the columns of a function; undefined where they depend on more than its declaration. */
-function outputsOf(analysis: LineageAnalysis, { outputs, returns }: Routine, alias: string, call: FunctionCall): string[] | undefined {
+function outputsOf(
+  analysis: LineageAnalysis,
+  { outputs, returns }: Routine,
+  alias: string,
+  call: FunctionCall,
+): string[] | undefined {
   if (outputs.length > 1) return outputs.map(({ name }) => name);
   // A single OUT argument names the column.
   if (outputs.length === 1 && outputs[0]?.name) return [call.name.at(-1) === alias ? outputs[0].name : alias];

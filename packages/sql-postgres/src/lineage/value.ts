@@ -124,7 +124,10 @@ export function either(values: readonly Value[]): Value {
   const [first] = values;
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
-  const kind = telling.reduce<ValueKind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
+  const kind = telling.reduce<ValueKind>(
+    (most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most),
+    'direct',
+  );
   const { fixed: _, mixed: __, ...merged } = computed(values, kind, sameType(values));
   const mixed = values.some((value) => value.mixed);
   const row = sameRow(values);

@@ -5,7 +5,8 @@ import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';
 
 type NodeFields = Readonly<Record<string, unknown>>;
-const fieldsOf = (value: unknown): NodeFields => (typeof value === 'object' && value !== null ? (value as NodeFields) : {});
+const fieldsOf = (value: unknown): NodeFields =>
+  typeof value === 'object' && value !== null ? (value as NodeFields) : {};
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 /** Relations, columns and schemas: what the names in a mask stand for. */

@@ -100,7 +100,10 @@ const MAX_WAIT_MS = 2_000;
  */
 export async function inTime<T>(lookup: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('the pooler gave the gateway no server process in time')), MAX_WAIT_MS);
+  const timer = setTimeout(
+    () => reject(new Error('the pooler gave the gateway no server process in time')),
+    MAX_WAIT_MS,
+  );
   try {
     return await Promise.race([lookup, promise]);
   } finally {
