@@ -62,7 +62,7 @@ export function checkedCa(text: string, file: string): string {
     );
   for (const block of blocks) {
     try {
-      new X509Certificate(block);
+      void new X509Certificate(block);
     } catch {
       throw new Error(`${file} (--ca) has a block that is no certificate.`);
     }

@@ -7,6 +7,6 @@ export { LOG_FILE, LogFile } from './log-file.js';
 export { forPeople, operatorLog } from './operator-log.js';
 export { HEAD_SETTING, RecordKeeper, type Room } from './record-keeper.js';
 export type { SessionView } from './session-view.js';
-export { TARGET_FAULTS, type TargetFault, adviceOn, faultOf } from './target-faults.js';
+export { type TargetFault, adviceOn, faultOf } from './target-faults.js';
 export { nameOnRecord } from './text.js';
 export { Webhooks } from './webhooks.js';

@@ -43,6 +43,3 @@ export const faultOf = (reason: string): TargetFault => SIGNS.find(([, sign]) =>
 
 /** What to do about it, in a sentence. */
 export const adviceOn = (fault: TargetFault): string => ADVICE[fault];
-
-/** All there are, for the metric and the documentation. */
-export const TARGET_FAULTS = Object.keys(ADVICE) as readonly TargetFault[];

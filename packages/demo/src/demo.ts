@@ -239,7 +239,7 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
 }
 
 /** Where the demo's own identity provider listens, unless somebody says so. */
-export const issuerPortOf = ({ controlPort, issuerPort }: Pick<DemoOptions, 'controlPort' | 'issuerPort'>): number =>
+const issuerPortOf = ({ controlPort, issuerPort }: Pick<DemoOptions, 'controlPort' | 'issuerPort'>): number =>
   issuerPort ?? controlPort + 1;
 
 /** Says at once which ports are taken, all of them, before a database is started for nothing. */
