@@ -149,7 +149,7 @@ export const TROUBLES: readonly Trouble[] = [
         try {
           return (
             await stand.psql('shop', 'select 1', { options: `sslmode=verify-full sslrootcert=${certificates.caFile}` })
-          ).replaceAll(certificates.caFile, '/home/dev/root.crt');
+          ).replaceAll(certificates.caFile, 'root.crt');
         } finally {
           certificates.remove();
         }

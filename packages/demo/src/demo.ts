@@ -8,7 +8,6 @@ import {
   type PostgresServer,
   SUPERUSER,
   SUPERUSER_PASSWORD,
-  type SshdServer,
   freePort,
   reachable,
   startPostgres,
@@ -16,7 +15,8 @@ import {
 import pg from 'pg';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
-import { TICKETS_KEY, type Tickets, missingTickets, startTickets, withTickets } from './tickets.js';
+import { TICKETS_KEY, missingTickets, startTickets, withTickets } from './tickets.js';
+import type { Demo } from './running-demo.js';
 import { screen } from './screen.js';
 import { missingVm, startVm, withVm } from './vm.js';
 import {
@@ -38,22 +38,6 @@ export interface DemoOptions {
   /** Of the demo's identity provider; absent: the one behind that of the control API. */
   readonly issuerPort?: number | undefined;
   readonly folder?: string | undefined;
-}
-
-/** A running demo: the gateway in front of the sample shop. */
-export interface Demo {
-  readonly gateway: Gateway;
-  readonly shop: PostgresServer;
-  /** Undefined when the configuration, an older one, has none. */
-  readonly issuer: DevIssuer | undefined;
-  /** The sample machine, or why there is none. */
-  readonly vm: SshdServer | string;
-  /** The sample service, or why there is none. */
-  readonly tickets: Tickets | string;
-  readonly folder: string;
-  /** Tokens of the sample principals. */
-  readonly tokens: { readonly developer: string; readonly assistant: string };
-  stop(): Promise<void>;
 }
 
 const FIXTURES = join(ROOT, 'fixtures', 'shop');

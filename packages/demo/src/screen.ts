@@ -2,7 +2,7 @@
 import { paint } from '@sluice/cli';
 import type { Gateway } from '@sluice/gateway';
 import type { SshdServer } from '@sluice/testkit';
-import type { Demo } from './demo.js';
+import type { Demo } from './running-demo.js';
 import type { Tickets } from './tickets.js';
 
 /** As a shell takes it for one word. */

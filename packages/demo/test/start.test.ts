@@ -3,7 +3,7 @@
  * from run to run (tokens, times, numbers of sessions) is put into one form.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findTool, freePort, missingPostgres, missingTool, temporaryFolder } from '@sluice/testkit';
@@ -64,6 +64,8 @@ test.skipIf(missing)(
   'docs/start.md is the transcript of a run',
   async () => {
     const { path: folder, remove } = temporaryFolder('start');
+    // PostgreSQL runs as another user, where this is root.
+    chmodSync(folder, 0o711);
     const ports: number[] = [];
     while (ports.length < 5) ports.push(await freePort());
     const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port'].flatMap((option, at) => [
@@ -77,7 +79,8 @@ test.skipIf(missing)(
     demo.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
     demo.stderr.on('data', (chunk: Buffer) => (screen += chunk.toString()));
     try {
-      for (let i = 0; i < 600 && !screen.includes('From a second terminal'); i++) await sleep(200);
+      for (let i = 0; i < 600 && demo.exitCode === null && !screen.includes('From a second terminal'); i++)
+        await sleep(200);
       expect(screen).toContain('Sluice is running');
       // All is well, so that nothing is warned of.
       expect(screen).not.toMatch(/warning|ERROR/);
@@ -129,7 +132,7 @@ function run(line: string, data: string): Promise<string> {
 function cleanerOf(folder: string, ports: readonly number[]): (text: string) => string {
   const usual = ['6432', '7432', '7433', '2222', '8443'];
   return (text) => {
-    let cleaned = text.replaceAll(folder, '/home/ana/sluice/.sluice');
+    let cleaned = text.replaceAll(folder, '/srv/sluice');
     for (const [at, port] of ports.entries()) cleaned = cleaned.replaceAll(String(port), usual[at] ?? '');
     return cleaned
       .replaceAll(/wss:\/\/127\.0\.0\.1:\d+/g, 'wss://127.0.0.1:7443')
@@ -154,5 +157,5 @@ and npm. When it prints "Sluice is running", open a second terminal in the same 
 \`packages/demo/test/start.test.ts\`, which does it again; times, numbers and names of folders stand for yours.
 
 ${shown.join('\n')}
-\`npm run tour\` plays more of it by itself. Then: [your own database](connect.md).
+\`npm run tour\` plays more of it by itself. Then: [your own database](../README.md#your-own-database).
 `;
