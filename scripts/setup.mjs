@@ -7,12 +7,25 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const OLDEST_NODE = 20;
+/** Platforms with a package of Node among the optional dependencies of package.json. */
+const PACKAGES_OF_NODE = ['linux-x64', 'linux-arm64'];
 const TOOLS = join(ROOT, '.tools');
 /** Written last: what is installed is whole and belongs to this lockfile. */
 const STAMP = join(ROOT, 'node_modules', '.installed');
 
-/** The Node that Sluice runs on: it comes as a package, whatever Node the machine has. */
-export const NODE = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+/** The oldest Node that Sluice itself runs on. */
+const NODE_OF_SLUICE = 24;
+const PACKAGED_NODE = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+const MAJOR = Number(process.versions.node.split('.')[0]);
+
+/**
+ * The Node that Sluice runs on. Where there is a package of it (linux-x64, linux-arm64), that one, which is locked; elsewhere, as on
+ * macOS, the one that runs this, from 24 on.
+ */
+export const NODE =
+  PACKAGES_OF_NODE.includes(`${process.platform}-${process.arch}`) || MAJOR < NODE_OF_SLUICE
+    ? PACKAGED_NODE
+    : process.execPath;
 const BIN = join(TOOLS, 'node_modules', '.bin');
 export const ENV = { ...process.env, PATH: [dirname(NODE), BIN, process.env.PATH].join(delimiter) };
 
@@ -21,8 +34,7 @@ export class SetupError extends Error {}
 
 /** Does what is missing, and says so while it does. A second run finds everything in place and needs no network. */
 export async function setup() {
-  const major = Number(process.versions.node.split('.')[0]);
-  if (major < OLDEST_NODE) {
+  if (MAJOR < OLDEST_NODE) {
     throw new SetupError(
       `Node ${process.versions.node} is too old to start with: install Node ${OLDEST_NODE} or later.`,
     );
@@ -34,7 +46,9 @@ export async function setup() {
     await step('Installing Node 24 and dependencies', join(BIN, 'pnpm'), ['install', '--frozen-lockfile']);
     if (!existsSync(NODE)) {
       const here = `${process.platform}-${process.arch}`;
-      throw new SetupError(`Sluice does not run on ${here} yet: its Node 24 comes as a package for linux-x64.`);
+      throw new SetupError(
+        `Sluice needs Node ${NODE_OF_SLUICE} or later, which comes as a package for ${PACKAGES_OF_NODE.join(' and ')} only: on ${here}, install it and run this again.`,
+      );
     }
     writeFileSync(STAMP, wanted);
   }

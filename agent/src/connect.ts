@@ -16,6 +16,7 @@ import {
   withoutMask,
 } from '@sluice/tunnel';
 import { WebSocket } from 'ws';
+import { inWords } from './trouble.js';
 
 export interface GatewayAddress {
   /** `wss://host:port`; `ws:` only to loopback. */
@@ -68,7 +69,7 @@ export async function login(
     followRedirects: false,
     ...(ca !== undefined && { ca }),
   });
-  const mailbox = new Mailbox(socket);
+  const mailbox = new Mailbox(socket, (error) => new Error(inWords(error, url, ca !== undefined), { cause: error }));
   let certificate = '';
   socket.on('upgrade', (response) => {
     const peer = (response.socket as TLSSocket).getPeerX509Certificate?.();
@@ -77,7 +78,7 @@ export async function login(
   const late = setTimeout(() => socket.terminate(), LOGIN_MS);
   try {
     const challenge = readLogin(AgentChallenge, await mailbox.text());
-    if (!challenge) throw new Error('the other end is no gateway of this kind');
+    if (!challenge) throw new Error(`what answers at ${url.host} is no gateway of this kind`);
     const { key, token, version, allow } = identity;
     const { nonce } = challenge;
     const signature = prove(key, nonce, url.hostname, certificate);
@@ -112,10 +113,11 @@ class Mailbox {
   #wake: (() => void) | undefined;
   #over: Error | undefined;
 
-  constructor(socket: WebSocket) {
+  /** `words`: what is said of an error of the link. */
+  constructor(socket: WebSocket, words: (error: Error) => Error) {
     this.#socket = socket;
     socket.on('message', this.#onMessage);
-    socket.on('error', (error) => this.#end(error));
+    socket.on('error', (error) => this.#end(words(error)));
     socket.on('close', (code, reason) =>
       this.#end(new Error(`the gateway ended the login: ${String(reason) || `code ${code}`}`)),
     );

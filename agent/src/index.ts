@@ -4,3 +4,4 @@ export { AllowList } from './allow.js';
 export { RefusedByGateway as Refused, checkUrl } from './connect.js';
 export { ownKey } from './key.js';
 export { Secrets } from './secrets.js';
+export { checkedCa } from './trouble.js';

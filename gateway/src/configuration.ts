@@ -1,6 +1,7 @@
 import { CliError } from '@sluice/cli';
 import {
   type Config,
+  type LessOf,
   type Locate,
   describeProblem,
   isPackaged,
@@ -17,13 +18,25 @@ export interface Configuration {
   readonly warnings: readonly string[];
 }
 
-/** Reads a configuration. Throws a CliError with `file:line:column` of each mistake. */
-export function readConfiguration(file: string, env: NodeJS.ProcessEnv = process.env): Configuration {
-  const loaded = loadConfig(file, env);
-  if (!loaded.ok) throw new CliError(`${file} cannot be used:\n${loaded.problems.map(describeProblem).join('\n')}`);
+/** A file that cannot be taken into use. What it takes away can be. */
+export class UnusableFile extends CliError {
+  readonly less: LessOf | undefined;
+
+  constructor(message: string, less?: LessOf) {
+    super(message);
+    this.less = less;
+  }
+}
+
+/** Reads a configuration. Throws an UnusableFile with `file:line:column` of each mistake. */
+export function readConfiguration(file: string, env = process.env, anyEnvironment = false): Configuration {
+  const loaded = loadConfig(file, env, anyEnvironment);
+  const unusable = (problems: Iterable<string>): UnusableFile =>
+    new UnusableFile(`${file} cannot be used:\n${[...problems].join('\n')}`, loaded.less);
+  if (!loaded.ok) throw unusable(loaded.problems.map(describeProblem));
   const { config, locate, warnings } = loaded;
   const mistakes = new Set([...config.connections.values()].flatMap(({ rules }) => conditionMistakes(rules, locate)));
-  if (mistakes.size > 0) throw new CliError(`${file} cannot be used:\n${[...mistakes].join('\n')}`);
+  if (mistakes.size > 0) throw unusable(mistakes);
   return { config, warnings: [...warnings, ...packageWarnings(config, file, locate), ...warningsOf(config)] };
 }
 

@@ -7,6 +7,7 @@ import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
+import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
@@ -29,7 +30,7 @@ import { VISIT_IDLE_MS } from './http/visits.js';
 import { Judge } from './judge.js';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
-import { LoginLimits } from './login-limits.js';
+
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
 import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
@@ -42,8 +43,9 @@ import { SessionApprovals } from './session-approval.js';
 import { ended } from './ending.js';
 import { Session } from './session.js';
 import type { SshKeys } from './ssh/keys.js';
-import { HandshakeTurns, Places, type StrangerSockets } from '@sluice/strangers';
+import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
+import { reachOf } from './reach.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
 
@@ -235,12 +237,12 @@ export class Gateway implements Controlled {
     for (const session of this.sessions.values()) session.reconfigured();
   }
 
-  /** The one in force stays so. */
-  refuseReload(actor: string, message: string): void {
+  /** The one in force stays so, but for the rights that the file takes away, which are `taken` already. */
+  refuseReload(actor: string, message: string, taken: readonly string[] = []): void {
     this.reloads.failed++;
     this.#problem = { message, since: Date.now() };
     this.log.operator.error(
-      { actor, error: message },
+      { actor, error: message, ...(taken.length > 0 && { without: taken.join(', ') }) },
       'the configuration cannot be used: the one before it stays in force',
     );
   }
@@ -264,6 +266,11 @@ export class Gateway implements Controlled {
     return masksPackets(connection.protocol)
       ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
       : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
+  }
+
+  examine(connection: Connection): Promise<Finding[]> {
+    const services = { agents: this.agents, ssh: this.sshKeys, log: this.log, httpTargets: this.#httpTargets };
+    return examineTarget(connection, reachOf(connection, services), masksPackets(connection.protocol));
   }
 
   /** Ends the sessions that were opened with a token that was revoked. */
@@ -483,7 +490,8 @@ export class Gateway implements Controlled {
 
   #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
     const { name, credential, target } = connection;
-    const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
+    const open = (): Promise<Lookup> =>
+      openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys, log: this.log });
     return { name, user: credential.user, pooled: target.pooled, open };
   }
 
@@ -536,7 +544,8 @@ export class Gateway implements Controlled {
     const idle = this.config.limits.idle || Infinity;
     for (const session of this.sessions.values()) {
       const since = now - (session.isVisit ? Math.min(idle, VISIT_IDLE_MS) : idle);
-      if (session.state === 'open' && !session.busy && session.lastActivity < since) session.end({ code: 'idle' });
+      const rests = session.state === 'open' && !session.busy && !session.listens;
+      if (rests && session.lastActivity < since) session.end({ code: 'idle' });
     }
   }
 }

@@ -2,7 +2,6 @@
 export { start, untilSignal } from './commands/up.js';
 export { readConfiguration } from './configuration.js';
 export { Gateway } from './gateway.js';
-export { ListenError } from '@sluice/strangers';
 export { operatorLog } from '@sluice/audit';
 export { writePrivate } from './private-files.js';
 export { reloadFrom } from './reload.js';

@@ -62,6 +62,9 @@ const LOOKUPS: Readonly<Record<string, () => Promise<OpenLookup>>> = {
   mysql: async () => (await import('@sluice/mysql')).openLookup,
 };
 
+/** Whether a target of this protocol can be asked for what it has. */
+export const hasLookup = (name: string): boolean => Object.hasOwn(LOOKUPS, name);
+
 /** @throws Error when a protocol has none */
 export async function lookupOf(name: string): Promise<OpenLookup> {
   const open = await LOOKUPS[name]?.();

@@ -1,6 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { CliError } from '@sluice/cli';
 import type { Config } from '@sluice/config';
+import { UnusableFile } from './configuration.js';
 import { UnusableConfiguration } from '@sluice/control';
 import type { Gateway } from './gateway.js';
 
@@ -9,7 +10,7 @@ const LOOK_MS = 1000;
 
 /**
  * Takes a changed configuration file into use while sessions run: when it changes, on SIGHUP, and when an administrator asks.
- * One that has a mistake leaves the one before it in force.
+ * One that has a mistake leaves the one before it in force, without the rights that it takes away.
  *
  * @param read throws with a sentence when the file cannot be used
  */
@@ -21,7 +22,9 @@ export function reloadFrom(gateway: Gateway, file: string, read: () => Config): 
       try {
         config = read();
       } catch (error) {
-        gateway.refuseReload(actor, (error as Error).message);
+        const less = error instanceof UnusableFile ? error.less?.(gateway.config) : undefined;
+        if (less) await gateway.reload(less.config, `${actor}, without ${less.taken.join(', ')}`);
+        gateway.refuseReload(actor, (error as Error).message, less?.taken);
         throw error;
       }
       await gateway.reload(config, actor);

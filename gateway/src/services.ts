@@ -8,12 +8,12 @@ import type { Mark } from '@sluice/http-requests';
 import type { Holds } from './holds.js';
 import type { HttpTargets } from './http/credentials.js';
 import type { Judge } from './judge.js';
-import type { LoginLimits } from './login-limits.js';
+
 import type { MySqlMaskSession } from '@sluice/sql-mysql';
 import type { MaskSession } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
 import type { SshKeys } from './ssh/keys.js';
-import type { HandshakeTurns } from '@sluice/strangers';
+import type { HandshakeTurns, LoginLimits } from '@sluice/strangers';
 
 export type Connection = ConnectionConfig;
 

@@ -107,6 +107,8 @@ export class Session implements Gate, LoginSession {
   #waits = true;
   /** Commands that wait for people. */
   #waiting = 0;
+  /** Channels that it listens at, at the most. */
+  #channels = 0;
 
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
@@ -208,6 +210,10 @@ export class Session implements Gate, LoginSession {
     this.#services.log.connectionBroke(this.id, this.client, reason);
   }
 
+  targetFailed(reason: string): void {
+    if (this.connection) this.#services.log.targetFailed(this.id, this.connection, reason);
+  }
+
   opened(): void {
     clearTimeout(this.#deadline);
     this.#dialer?.arrived();
@@ -218,7 +224,7 @@ export class Session implements Gate, LoginSession {
     return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
-  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer> {
+  ask(command: Command, patience?: Waiter): Answer | Promise<Answer> {
     if (this.#outdated && this.#outdated.code !== 'reconfigured') {
       this.end(this.#outdated);
       return denied(command, OUTDATED);
@@ -226,8 +232,8 @@ export class Session implements Gate, LoginSession {
     this.#services.barrier.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
-      ? judgement.then((late) => this.#answer(command, late, waiter))
-      : this.#answer(command, judgement, waiter);
+      ? judgement.then((late) => this.#answer(command, late, patience))
+      : this.#answer(command, judgement, patience);
   }
 
   split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
@@ -289,14 +295,14 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judgement: Judgement, patience: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
-    else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
-    else this.#passes(command, judgement, waiter);
+    else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
+    else this.#passes(command, judgement, patience);
     return judgement.answer;
   }
 
@@ -314,7 +320,7 @@ export class Session implements Gate, LoginSession {
     );
   }
 
-  #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
+  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Waiter | undefined): void {
     this.commands++;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
@@ -326,14 +332,26 @@ export class Session implements Gate, LoginSession {
     }
     if (command.phase !== 'run') return;
     this.#running = command.id;
+    if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
     const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
     if (hold) this.#waits = hold === 'wait';
     // The setting alone gives no later command another meaning.
     if (hold && !names) return;
     if (!changes || (transaction && this.#changed === '')) return;
     if (names) this.#sameNames = false;
-    if (waiter) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+    if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
+  }
+
+  #heard(verb: string): void {
+    if (verb === 'listen') this.#channels++;
+    else if (verb === 'unlisten') this.#channels = Math.max(0, this.#channels - 1);
+    else if (verb === 'discard') this.#channels = 0;
+  }
+
+  /** Whoever waits for notifications has nothing to send, and is not idle. */
+  get listens(): boolean {
+    return this.#channels > 0;
   }
 
   /** People are asked. What they released is judged again: rules, masks and the catalog are those of now. */
@@ -341,9 +359,9 @@ export class Session implements Gate, LoginSession {
     command: Command,
     judgement: Judgement,
     { holds, text }: NonNullable<Judgement['held']>,
-    waiter: Waiter | undefined,
+    patience: Waiter | undefined,
   ): Promise<Answer> {
-    if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
+    if (!patience) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
     const target = this.#boundTo();
@@ -363,7 +381,7 @@ export class Session implements Gate, LoginSession {
         linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
-        waiter,
+        waiter: patience,
         draining,
         impact: () => this.#impactOf(kept, judgement.answer),
       });
@@ -379,10 +397,10 @@ export class Session implements Gate, LoginSession {
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
-      if (waiter.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
+      if (patience.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
       if (!log.recording) return denied(kept, UNRECORDED);
-      this.#passes(command, judgement, waiter);
+      this.#passes(command, judgement, patience);
       return answer;
     } finally {
       this.#waiting--;
@@ -457,16 +475,16 @@ export class Session implements Gate, LoginSession {
   #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
     const { approval } = connection;
     if (!approval) return {};
-    const { sessionApprovals } = this.#services;
+    const { sessionApprovals: entrances } = this.#services;
     const target = (): string => this.#boundTo();
     const entrance = { session: this.id, principal, source: this.#source, connection, approval, target };
-    if (sessionApprovals.granted(entrance)) return {};
+    if (entrances.granted(entrance)) return {};
     this.#sealed = true;
     return {
       release: async (say, gone) => {
         // People take longer than logins.
         clearTimeout(this.#deadline);
-        const refused = await sessionApprovals.ask(entrance, say, AbortSignal.any([gone, this.signal]));
+        const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
         if (refused) return refused;
         this.#deadline = this.#until(this.#services.handshake);
         this.#sealed = false;

@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
+import { NotNow } from '@sluice/analysis';
+import type { Log } from '@sluice/audit';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
 import { secureUpstream } from '@sluice/tunnel';
 import { connectLender } from '@sluice/wire';
@@ -113,19 +115,25 @@ export class TargetDialer {
 }
 
 /** What leads to targets. */
-interface Reach {
+export interface Reach {
   readonly agents: Agents;
+  readonly log: Pick<Log, 'targetFailed'>;
   readonly ssh: SshKeys;
   /** Absent: none of its connections is by HTTP. */
   readonly httpTargets?: HttpTargets;
 }
 
-/** A connection of the gateway's own to the target of a connection. */
+/** A connection of the gateway's own to the target of a connection. @throws NotNow in words for whoever waits for it */
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
   const way = new TargetDialer(connection, services, 'gateway');
   const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL_TIMEOUT_MS };
   const open = await lookupOf(connection.protocol);
-  const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
-  way.arrived();
-  return side;
+  try {
+    const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
+    way.arrived();
+    return side;
+  } catch (error) {
+    services.log.targetFailed('', connection, (error as Error).message);
+    throw new NotNow((error as Error).message, { cause: error });
+  }
 }

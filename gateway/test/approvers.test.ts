@@ -11,7 +11,7 @@ import type { ApprovalRow, TokenRow } from '@sluice/api';
 import { readJournal } from '@sluice/recording';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import type pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
 import { type Caller, caller } from './control.js';
 import { TestIssuer } from './issuer.js';
@@ -229,6 +229,26 @@ describe.skipIf(missingPostgres(18))('approving', () => {
       }
       const said = await sluice('', ...words, '--yes');
       expect(said.split('delete from t where id = 5')).toHaveLength(3);
+      expect(await done).toBe('no error');
+      await client.end();
+    });
+
+    test('watching shows the first word of two, and the second', async () => {
+      const client = await stand.client();
+      const { number, done } = await held(client, 'truncate t');
+      const { token } = await operatorMade('bob');
+      const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+      const watch = spawn(process.execPath, [main, 'approvals', 'watch'], {
+        env: { ...process.env, SLUICE_URL: stand.gateway.url, SLUICE_TOKEN: token, NO_COLOR: '1' },
+      });
+      let said = '';
+      watch.stdout.on('data', (data: Buffer) => (said += data.toString()));
+      await vi.waitFor(() => expect(said).toContain(`request ${number}  pending`), { timeout: 20_000 });
+      expect(await approve(await by('bob'), number)).toBe(200);
+      await vi.waitFor(() => expect(said).toMatch(/pending[^]*bob: approve/), { timeout: 20_000 });
+      expect(await approve(await by('bea'), number)).toBe(200);
+      await vi.waitFor(() => expect(said).toMatch(/approved[^]*bea: approve/), { timeout: 20_000 });
+      watch.kill('SIGKILL');
       expect(await done).toBe('no error');
       await client.end();
     });

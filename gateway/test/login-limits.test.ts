@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LoginLimits } from '../src/login-limits.js';
+import { LoginLimits } from '@sluice/strangers';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 test('the first failures are free, then the wait doubles up to five minutes, and quiet is forgiven', () => {

@@ -491,17 +491,27 @@ describe('peers that misbehave', () => {
     await stand.stop();
   });
 
-  check('a session that is idle for too long is ended and told so; one whose statement runs is not', async () => {
-    const stand = await openStand({ target: targetOf(server), limits: '{ idle: 1s }' });
-    const [idle, busy] = [await stand.client(), await stand.client()];
-    const told = new Promise((resolve) => idle.once('error', (error: pg.DatabaseError) => resolve(error.code)));
-    await idle.query('select 1');
-    const slow = busy.query('select pg_sleep(3.5), 1 as done');
-    expect(await told).toBe('57P05');
-    expect((await slow).rows[0]).toMatchObject({ done: 1 });
-    await busy.end();
-    await stand.stop();
-  });
+  check(
+    'a session that is idle for too long is ended and told so; one whose statement runs, or that listens, is not',
+    async () => {
+      const stand = await openStand({ target: targetOf(server), limits: '{ idle: 1s }' });
+      const [idle, busy, listening] = [await stand.client(), await stand.client(), await stand.client()];
+      await listening.query('listen news');
+      const heard = new Promise((resolve) => listening.once('notification', ({ payload }) => resolve(payload)));
+      const told = new Promise((resolve) => idle.once('error', (error: pg.DatabaseError) => resolve(error.code)));
+      await idle.query('select 1');
+      const slow = busy.query('select pg_sleep(3.5), 1 as done');
+      expect(await told).toBe('57P05');
+      expect((await slow).rows[0]).toMatchObject({ done: 1 });
+      await busy.query("notify news, 'still here'");
+      expect(await heard).toBe('still here');
+      const over = new Promise((resolve) => listening.once('error', (error: pg.DatabaseError) => resolve(error.code)));
+      await listening.query('unlisten news');
+      expect(await over).toBe('57P05');
+      await busy.end();
+      await stand.stop();
+    },
+  );
 
   check('a journal that cannot be written stops commands, and goes on when it can', async () => {
     const stand = await openStand({ target: targetOf(server) });

@@ -60,6 +60,28 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     expect(await failure(client.query('update people set id = 2 where id = 7'))).toBe('42501');
   });
 
+  test('what a file takes away is gone although it has a mistake elsewhere, and nothing that it gives is there', async () => {
+    const { token } = await stand.gateway.identity.createToken({ principal: 'robot', name: 'test' });
+    edit((text) =>
+      text
+        .replace('dev: { groups: [engineers] }', 'dev: {}')
+        .replace('robot: { kind: agent, groups: [robots] }', 'robot: { kind: agent, groups: [engineers] }')
+        .replace('"delete"', '"delete" &&'),
+    );
+    await expect(reload()).rejects.toThrow('sluice.yaml');
+    // The one who is out: at the next command of the open session, and at a login.
+    expect(await failure(client.query('select 1'))).not.toBe('no error');
+    expect(await failure(stand.client())).toBe('42501');
+    // The one who would come in waits for a file without mistakes; the rules are those of before.
+    expect(await failure(stand.client({ user: 'robot', password: token }))).toBe('42501');
+    expect(stand.gateway.ready.configuration?.ok).toBe(false);
+    edit((text) => text.replace('"delete" &&', '"delete"'));
+    await reload();
+    const robot = await stand.client({ user: 'robot', password: token });
+    expect(await failure(robot.query('select 1'))).toBe('no error');
+    await robot.end();
+  });
+
   test('what is not followed is refused from the next command on, in sessions that are open', async () => {
     edit((text) => text.replace(RULES, `\n    - { rule: emails, mask: { columns: [people.email] } }${RULES}`));
     await reload();

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Agent, AllowList, Refused, Secrets, checkUrl, ownKey } from '@sluice/agent';
+import { Agent, AllowList, Refused, Secrets, checkUrl, checkedCa, ownKey } from '@sluice/agent';
 import { CliError, note } from '@sluice/cli';
 import { operatorLog } from '@sluice/audit';
 import { VERSION } from '@sluice/api';
@@ -19,12 +19,17 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const agent = inWords(() => {
     const { ca, secrets } = options;
     const allow = new AllowList(readFileSync(options.allow, 'utf8'));
-    if (allow.lines.length === 0) log.warn('the allow-list is empty: this agent reaches nothing');
+    // Before anything is sent: a token is good for one enrolment.
+    if (allow.lines.length === 0)
+      throw new Error(`${options.allow} names no target, so that this agent would reach nothing; no token was used.`);
     for (const line of allow.lines) log.info(`may reach ${line}`);
     // A token in the environment is not in the list of processes.
     const token = options.token ?? process.env['SLUICE_AGENT_TOKEN'];
     return new Agent({
-      gateway: { url: checkUrl(options.gateway), ca: ca === undefined ? undefined : readFileSync(ca, 'utf8') },
+      gateway: {
+        url: checkUrl(options.gateway),
+        ca: ca === undefined ? undefined : checkedCa(readFileSync(ca, 'utf8'), ca),
+      },
       identity: { key: ownKey(options.key), token, version: VERSION },
       allow,
       secrets: new Secrets(secrets === undefined ? '' : readFileSync(secrets, 'utf8')),

@@ -4,10 +4,13 @@ import { createPublicKey } from 'node:crypto';
 import type { Command } from 'commander';
 import { CliError, note, print, printJson } from '@sluice/cli';
 import { jsonSchema } from '@sluice/config';
+import { addOperatingCommands } from '@sluice/doctor';
 import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice/recording';
 import { readSetting } from '@sluice/store';
 import type { AgentCommand } from './agent.js';
 import { readConfiguration } from '../configuration.js';
+import { masksPackets } from '../protocols.js';
+import { reachAlone } from '../reach.js';
 import { HEAD_SETTING } from '@sluice/audit';
 
 /** Commands that run this package's own code and need no gateway that is running. */
@@ -44,8 +47,9 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .command('check')
     .description('says what is wrong in a configuration, by line and column')
     .option('-c, --config <file>', 'configuration', 'sluice.yaml')
-    .action((options: { config: string }) => {
-      const { config, warnings } = readConfiguration(resolve(options.config));
+    .option('--strict', 'also when a secret is not in the environment here')
+    .action((options: { config: string; strict?: boolean }) => {
+      const { config, warnings } = readConfiguration(resolve(options.config), process.env, !options.strict);
       for (const warning of warnings) note(`warning: ${warning}`);
       const rules = [...config.connections.values()].reduce((sum, connection) => sum + connection.rules.length, 0);
       print(
@@ -83,6 +87,11 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { output } = program.opts<{ output: 'table' | 'json' }>();
       process.exitCode = await lintFiles(files, { ...options, output });
     });
+  addOperatingCommands(program, {
+    read: (file) => readConfiguration(file, process.env, true),
+    reach: reachAlone,
+    packets: masksPackets,
+  });
 
   const audit = program.command('audit').description('the record and its proof');
   audit

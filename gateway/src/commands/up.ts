@@ -1,17 +1,19 @@
 import { CliError, note } from '@sluice/cli';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
-import { operatorLog } from '@sluice/audit';
+import { LogFile, operatorLog } from '@sluice/audit';
+import { mkdirSync } from 'node:fs';
 import { reloadFrom } from '../reload.js';
 
 /** Runs a gateway until a signal ends it. The first signal drains, the second does not wait. */
 export async function up(file: string, pretty: boolean): Promise<void> {
   const { config, warnings } = readConfiguration(file);
-  const log = operatorLog(pretty);
+  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  const log = operatorLog(pretty, undefined, new LogFile(config.data));
   for (const warning of warnings) log.warn(warning);
   const gateway = await start(() => Gateway.start(config, log));
   for (const [protocol, address] of gateway.addresses) log.info(`${protocol} on ${address}`);
-  log.info(`control API on ${gateway.url}, data in ${config.data}`);
+  log.info(`control API on ${gateway.url}, data in ${config.data}; "sluice logs -f" shows this log`);
   const reloading = reloadFrom(gateway, file, () => {
     const again = readConfiguration(file);
     for (const warning of again.warnings) log.warn(warning);

@@ -115,6 +115,10 @@ export class Door implements Gate, Threshold {
     this.#services.log.connectionBroke(this.id, this.client, reason);
   }
 
+  targetFailed(): void {
+    throw new Error(NOBODY);
+  }
+
   login(): Challenge {
     throw new Error(NOBODY);
   }

@@ -17,6 +17,45 @@ const time = z.string().describe('ISO 8601');
 /** Absent, but never undefined: as the types have it. */
 const maybe = z.exactOptional;
 
+export const Finding = named(
+  'Finding',
+  'Something that was looked at, and what to do about it.',
+)(
+  z.strictObject({
+    check: text.describe('What kind of thing: target, catalog, mask, certificate ...'),
+    about: text,
+    state: z.enum(['ok', 'warning', 'failed', 'unknown']),
+    says: text,
+    todo: maybe(text),
+  }),
+);
+export type Finding = z.output<typeof Finding>;
+
+export const Status = named(
+  'Status',
+  'What runs, since when, and what waits.',
+)(
+  z.strictObject({
+    version: text,
+    pid: count,
+    started: time,
+    ready: flag,
+    reason: maybe(text.describe('Why no command is let through.')),
+    configuration: maybe(text.describe('What is wrong with a newer file, while the one before it is in force.')),
+    record: maybe(text.describe('What an operator should know about the record.')),
+    listeners: z.record(text, text),
+    data: text,
+    log: text.describe('The file of the log.'),
+    sessions: count.describe('Open ones.'),
+    waiting: count.describe('Statements and sessions that wait for people.'),
+    oldest: maybe(time.describe('Since when the oldest of them waits.')),
+    agents: z.array(z.strictObject({ name: text, address: text, since: time })),
+    missing: texts.describe('Agents that connections go by and that are not here.'),
+    connections: count,
+  }),
+);
+export type Status = z.output<typeof Status>;
+
 export const SessionRow = named(
   'Session',
   'A session, open or on record.',

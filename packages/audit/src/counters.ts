@@ -6,6 +6,8 @@ export class Counters {
   readonly judged = new Map<string, number>();
   readonly loginFailures = new Map<string, number>();
   readonly logins = new Map<string, number>();
+  /** How often a target could not be used, by connection and kind of fault. */
+  readonly targetFailures = new Map<string, number>();
   maskedCells = 0;
   /** Columns of results that were NULL because nothing better is known of them, by connection and reason. */
   readonly hiddenColumns = new Map<string, number>();

@@ -1,5 +1,6 @@
 import type { Command, ResponseEvent } from '@sluice/contract';
 import { type RecordHeader, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
+import type { ConnectionConfig } from '@sluice/config';
 import type { Logger } from 'pino';
 import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
@@ -7,6 +8,7 @@ import type { Room } from './record-keeper.js';
 import type { SessionView } from './session-view.js';
 import type { CommitBarrier } from './commit-barrier.js';
 import { FailureWindow, PER_REQUEST, type Rate } from './failures.js';
+import { adviceOn, faultOf } from './target-faults.js';
 import { nameOnRecord } from './text.js';
 
 /** Sees a record of a session as it is added: its header as JSON, and its payload. */
@@ -48,6 +50,9 @@ export class Log {
   /** In the log only: they are no record of what anybody did. */
   readonly #brokenConnections = new FailureWindow((address, more) =>
     this.operator.warn(`${more.toLocaleString('en')} more broken connections from ${address}`),
+  );
+  readonly #failedTargets = new FailureWindow((connection, more) =>
+    this.operator.warn(`${more.toLocaleString('en')} more times the target of ${connection} could not be used`),
   );
   /** Is told of what is recorded about the gateway and its sessions, other than commands and answers. */
   onRecord: ((header: RecordHeader) => void) | undefined;
@@ -181,7 +186,8 @@ export class Log {
       ...(why !== undefined && { why: nameOnRecord(why) }),
     };
     if (kept) this.write({ k: 'login', t: Date.now(), s: session.id, ...failed });
-    this.operator.warn(failed, 'login refused');
+    const todo = LOGIN_ADVICE[refused];
+    this.operator.warn({ ...failed, ...(todo !== undefined && { todo }) }, 'login refused');
   }
 
   /** An agent that was not let in. */
@@ -199,10 +205,32 @@ export class Log {
     );
   }
 
+  /**
+   * The target of a connection could not be used: where it is, why, and what to do. In the log and a metric; in a record only where
+   * a session has one. `session`: its id; empty: the gateway itself asked.
+   */
+  targetFailed(session: string, { name, target, via }: ConnectionConfig, reason: string): void {
+    const fault = faultOf(reason);
+    Counters.add(this.#counters.targetFailures, JSON.stringify([name, fault]));
+    if (!this.#failedTargets.admits(`connection "${name}"`)) return;
+    this.operator.warn(
+      {
+        ...(session !== '' && { session }),
+        connection: name,
+        target: `${target.host}:${target.port}`,
+        ...(via !== undefined && { via }),
+        fault,
+        reason: nameOnRecord(reason),
+        todo: adviceOn(fault),
+      },
+      'the target cannot be used',
+    );
+  }
+
   /** Writes the sums of what was not written one by one. */
   stop(): void {
-    for (const window of [this.#failedLogins, this.#unprovenRequests, this.#refusedAgents, this.#brokenConnections])
-      window.stop();
+    const strangers = [this.#failedLogins, this.#unprovenRequests, this.#refusedAgents, this.#brokenConnections];
+    for (const window of [...strangers, this.#failedTargets]) window.stop();
   }
 
   #summed(action: string, what: string, rate?: Rate): FailureWindow {
@@ -252,6 +280,15 @@ export class Log {
     this.#barrier.later();
   }
 }
+
+/** What whoever runs the gateway can do about a login that was refused, by kind. */
+const LOGIN_ADVICE: Readonly<Record<string, string>> = {
+  credentials: 'A token of that person is needed: "sluice login", or "sluice token create".',
+  connection: 'The client names a connection that is not there: "sluice ls" has the names.',
+  access: 'Who may use the connection is in its "access".',
+  limit: 'Too many sessions, or too many wrong logins: see "limits" in the configuration.',
+  unavailable: 'Something that logins need cannot be reached, or there is no room: "sluice doctor" says what.',
+};
 
 /** Of `host:port`, IPv6 in brackets or not. */
 const addressOf = (client: string): string => client.slice(0, client.lastIndexOf(':')).replaceAll(/[[\]]/g, '');

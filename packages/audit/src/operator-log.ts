@@ -1,23 +1,36 @@
 import { type Logger, pino } from 'pino';
 import { visible } from '@sluice/printable';
+import type { LogFile } from './log-file.js';
 
-/** The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`. */
-export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info'): Logger {
-  return pino(
-    { level, base: null },
-    pretty ? { write: (line: string) => void process.stderr.write(forPeople(line)) } : pino.destination(2),
-  );
+/**
+ * The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`.
+ *
+ * @param level what is shown of it
+ * @param file has it as well, in JSON, and all that is worth knowing
+ */
+export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info', file?: LogFile): Logger {
+  if (!file) return pino({ level, base: null }, pretty ? { write: toPeople } : pino.destination(2));
+  const least = pino.levels.values[level] ?? Infinity;
+  const write = (line: string): void => {
+    if ((JSON.parse(line) as { level: number }).level >= least) process.stderr.write(pretty ? forPeople(line) : line);
+    file.write(line);
+  };
+  return pino({ level: least > INFO ? 'info' : level, base: null }, { write });
 }
 
-function forPeople(line: string): string {
+const INFO = pino.levels.values['info'] ?? 0;
+const toPeople = (line: string): void => void process.stderr.write(forPeople(line));
+
+/** A line of the log in JSON as people read it. */
+export function forPeople(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as { level: number; time: number; msg?: string };
-  const details = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${shownValue(value)}`);
   const mark = level >= 50 ? 'ERROR ' : level >= 40 ? 'warning ' : '';
   return `${[new Date(time).toISOString().slice(11, 19), mark + visible(msg ?? ''), ...details].join('  ')}\n`;
 }
 
 /** In quotes where it could be taken for several details: names come from strangers. */
-function shown(value: unknown): string {
+function shownValue(value: unknown): string {
   const text = visible(typeof value === 'object' ? JSON.stringify(value) : String(value));
   return /^[^\s"=]*$/.test(text) ? text : `"${text.replaceAll('"', '\\"')}"`;
 }

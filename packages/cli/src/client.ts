@@ -144,7 +144,7 @@ export function findUrl(where: Where): string {
   if (url) throw new CliError(`"${url}" is not the address of a gateway.`, 'Write http://127.0.0.1:7432, for one.');
   throw new CliError(
     `No running gateway was found: there is no ${join(where.data, BEACON)}.`,
-    'Start one with "npm start" or "sluice up", or name one with --url.',
+    'Start one with "npm start" or "sluice up", or name one: its data folder with --data, or its address with --url.',
   );
 }
 

@@ -12,6 +12,7 @@ import { policy } from './commands/policy.js';
 import { ready } from './commands/ready.js';
 import { reload } from './commands/reload.js';
 import { sessions } from './commands/sessions.js';
+import { status } from './commands/status.js';
 import { tokens } from './commands/tokens.js';
 import { contextOf } from './context.js';
 import { note, paint } from './output.js';
@@ -58,6 +59,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   ready(program, context);
   reload(program, context);
   sessions(program, context);
+  status(program, context);
   tokens(program, context);
   for (const { addConfig } of CLIENTS) addConfig(clientConfig(program), context);
   completion(program);

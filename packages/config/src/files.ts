@@ -11,6 +11,8 @@ export interface ConfigSources {
   readonly env: NodeJS.ProcessEnv;
   /** Told what is no mistake and worth knowing. */
   readonly warn?: (warning: string) => void;
+  /** A variable that the environment does not have is a warning: the gateway runs elsewhere. */
+  readonly anyEnvironment?: boolean;
 }
 
 export type ReadText =

@@ -1,6 +1,7 @@
 /** `sluice.yaml` to a typed configuration, with the line and column of each mistake. */
 export * from './config.js';
-export { loadConfig, type Loaded, type Locate, parseConfig } from './load.js';
+export type { Less } from './less.js';
+export { loadConfig, type LessOf, type Loaded, type Locate, parseConfig } from './load.js';
 export { PROTOCOLS, isPackaged, protocolNamed } from './protocols/index.js';
 export type { Traits } from './protocols/protocol.js';
 export { jsonSchema } from './schema.js';

@@ -10,6 +10,7 @@ import {
   describeProblem,
 } from './config.js';
 import { formatPath, parsePath, type TextPosition, SettingsDocument } from './document.js';
+import { type Less, lessOf } from './less.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
 import { PROTOCOL_NAMES } from './protocols/index.js';
@@ -22,16 +23,20 @@ export type Loaded =
       readonly locate: Locate;
       /** What is no mistake and worth knowing, in sentences. */
       readonly warnings: readonly string[];
+      readonly less: LessOf;
     }
-  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[]; readonly less?: LessOf };
+
+/** What of a configuration in force is left without what the file takes away; undefined: all. */
+export type LessOf = (now: Config) => Less | undefined;
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
 export type Locate = (path: string) => TextPosition & { readonly file: string };
 
-/** Reads and checks a configuration file. */
-export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Loaded {
+/** Reads and checks a configuration file. `anyEnvironment`: see `Outside`. */
+export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env, anyEnvironment = false): Loaded {
   try {
-    return parseConfig(readFileSync(file, 'utf8'), { file, env });
+    return parseConfig(readFileSync(file, 'utf8'), { file, env, anyEnvironment });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -41,7 +46,10 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
 }
 
 /** Checks a configuration text. Finds all mistakes at once; relative paths in it are relative to its folder. */
-export function parseConfig(text: string, { file, env }: { file: string; env: NodeJS.ProcessEnv }): Loaded {
+export function parseConfig(
+  text: string,
+  { file, env, anyEnvironment = false }: { file: string; env: NodeJS.ProcessEnv; anyEnvironment?: boolean },
+): Loaded {
   const document = new SettingsDocument(text);
   if (document.mistakes.length > 0) {
     const problems = document.mistakes.map(({ message, ...place }) => ({
@@ -53,7 +61,12 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     return { ok: false, problems };
   }
   const warnings: string[] = [];
-  const outside = { folder: dirname(resolve(file)), env, warn: (warning: string) => void warnings.push(warning) };
+  const outside = {
+    folder: dirname(resolve(file)),
+    env,
+    anyEnvironment,
+    warn: (warning: string) => void warnings.push(warning),
+  };
   const parsed = settings(outside).safeParse(document.value);
   const mistakes = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => mistakesOf(issue, keysAt)),
@@ -63,11 +76,12 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
     .map((mistake) => ({ file, ...document.find(mistake.path, mistake.at), ...inWords(mistake) }))
     .sort((a, b) => a.line - b.line || a.column - b.column);
   // Whoever takes the last member out of a group takes rights away: that is not held back.
-  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems };
+  const less: LessOf = (now) => lessOf(now, document.value, mistakes);
+  if (!parsed.success || mistakes.some(({ admitsNobody }) => !admitsNobody)) return { ok: false, problems, less };
   const locate: Locate = (path) => ({ file, ...document.find(parsePath(path)) });
   // What names nobody keeps nobody else from anything.
   warnings.push(...problems.map(describeProblem));
-  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
+  return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings, less };
 }
 
 function inWords({ path, message, hint }: Mistake): Pick<ConfigProblem, 'path' | 'message' | 'hint'> {

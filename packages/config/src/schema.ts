@@ -1,5 +1,5 @@
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
-import { DETECTORS, ROLES } from '@sluice/contract';
+import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
 import { issuer, roles } from './issuers.js';
@@ -113,8 +113,8 @@ const MIN_SECRET_CHARACTERS = 16;
 const column = z
   .string()
   .regex(
-    /^[^.\s]+(\.[^.\s]+){0,2}$/,
-    'a column is "column", "table.column" or "schema.table.column"; "*" stands for anything',
+    COLUMN_NAME,
+    'a column is column, table.column or schema.table.column; * stands for anything, and what has blanks is in double quotes',
   );
 
 const bodyPlace = z.string().superRefine((text, context) => {

@@ -111,6 +111,9 @@ export const knownHosts = (outside: ConfigSources) =>
     }
   });
 
+/** Stands for a secret that the environment here does not have, and is used for nothing. Long enough for every kind of secret. */
+const NOT_HERE = 'not-in-this-environment';
+
 function findSecret(text: string, outside: ConfigSources): ReadText {
   const [, source, name = ''] = /^\$\{(env|file):([^{}]+)\}$/.exec(text) ?? [];
   if (source === undefined) {
@@ -120,7 +123,10 @@ function findSecret(text: string, outside: ConfigSources): ReadText {
   }
   if (source === 'env') {
     const value = outside.env[name];
-    return value ? { type: 'read', text: value } : { type: 'failed', message: `the environment has no ${name}` };
+    if (value) return { type: 'read', text: value };
+    if (!outside.anyEnvironment) return { type: 'failed', message: `the environment has no ${name}` };
+    outside.warn?.(`The environment here has no ${name}: where the gateway runs it has to have it.`);
+    return { type: 'read', text: NOT_HERE };
   }
   const file = readPrivateText(name, outside);
   if (file.type === 'failed') return file;

@@ -13,6 +13,11 @@ test('the example loads, and its only need is the password', () => {
   expect(problems(load({}))).toEqual([expect.stringContaining('the environment has no SHOP_PASSWORD')]);
 });
 
+test('it loads as shipped where only the file is looked at', () => {
+  const loaded = loadConfig(FILE, {}, true);
+  expect(loaded).toMatchObject({ ok: true, warnings: [expect.stringContaining('no SHOP_PASSWORD')] });
+});
+
 test('what it shows for settings that have a default is the default', () => {
   const shown = load({ SHOP_PASSWORD: 'x' });
   const empty = loadConfig('/dev/null', {});

@@ -95,15 +95,20 @@ export interface Gate {
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;
   /**
+   * Tells whoever runs the gateway why the target could not be used: reached, spoken to, logged in at. `reason` is what the client
+   * is told, and holds no secret.
+   */
+  targetFailed(reason: string): void;
+  /**
    * A connection to the target of its own, each time. What is written to it leaves only after the journal has this turn's commands.
    * Whoever closes the session closes what it dialled: the protocol, when `signal` is aborted.
    */
   dial(): Promise<Duplex>;
   /**
-   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `waiter` a command that
+   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
    * people would have to release is refused.
    */
-  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer>;
+  ask(command: Command, patience?: Waiter): Answer | Promise<Answer>;
   /**
    * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
    * nobody can tell, so that the text is one command.
@@ -162,7 +167,7 @@ export interface Waiter {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   answersDelivered(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Tells the client what it waits for. Only once `answersDelivered` has resolved. Absent: the client can be told nothing before its answer. */
+  /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
   say?(notice: Notice): void;
   /**
    * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
@@ -173,7 +178,7 @@ export interface Waiter {
   readonly signal: AbortSignal;
 }
 
-/** Reasons of `Waiter.signal`. */
+/** Reasons of `Patience.signal`. */
 export type WaitEnded = 'cancelled' | 'gone';
 
 export interface Secured {

@@ -25,20 +25,32 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
     case 'cancelled':
       return { message: `The client cancelled the ${noun}.` };
     case 'nobody-can-wait-yet':
-      return { message: 'This needs an approval, which cannot be waited for at the start of a session.' };
+      return {
+        message: 'This needs an approval, which cannot be waited for at the start of a session.',
+        hint: `Send it as a ${noun} once the session is open.`,
+      };
     case 'nobody-could-be-asked':
-      return { message: reason.why ?? 'Nobody could be asked about this command.' };
+      return { message: reason.why ?? 'Nobody could be asked about this command.', hint: ASK_ADMINISTRATOR };
     case 'approval-needed':
       return {
         message: `This ${noun} needs an approval: request ${reason.request}.`,
         hint: `Once request ${reason.request} is approved, the identical ${noun} passes once. ${howToRelease(reason)}`,
       };
     case 'approval-denied':
-      return { message: `Request ${reason.request} was denied by ${reason.by}: ${reason.why}` };
+      return {
+        message: `Request ${reason.request} was denied by ${reason.by}: ${reason.why}`,
+        hint: `Ask ${reason.by} what would pass.`,
+      };
     case 'approval-expired':
-      return { message: `Nobody answered request ${reason.request} in time.` };
+      return {
+        message: `Nobody answered request ${reason.request} in time.`,
+        hint: `Send the ${noun} again when one of the approvers is there; "sluice approvals watch" shows them what waits.`,
+      };
     case 'approval-withdrawn':
-      return { message: `Request ${reason.request} was withdrawn: ${reason.why ?? UNUSABLE}.` };
+      return {
+        message: `Request ${reason.request} was withdrawn: ${reason.why ?? UNUSABLE}.`,
+        hint: `Send the ${noun} again, to ask anew.`,
+      };
     case 'rules-changed':
       return {
         message: `The rules for this ${noun} changed while it waited for its approval.`,
@@ -124,7 +136,7 @@ export function refusalInWords(reason: RefusalReason): Sentence {
     case 'unknown-connection':
       return {
         message: `connection "${reason.connection}" does not exist`,
-        hint: 'The configuration of the gateway has the names of its connections.',
+        hint: '"sluice ls" has the names of those that you may use; the configuration of the gateway has all of them.',
       };
     case 'no-access':
       return {
@@ -144,7 +156,7 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         hint: 'Connect again to log in otherwise.',
       };
     case 'access-lost':
-      return { message: 'You may no longer use this gateway' };
+      return { message: 'You may no longer use this gateway', hint: ASK_ADMINISTRATOR };
     case 'too-many-sessions-of-user':
       return {
         message: `"${reason.user}" has ${reason.sessions} sessions open, which is the most there may be`,
@@ -218,6 +230,7 @@ export function endingInWords(reason: Ending): string {
 }
 
 const UNUSABLE = 'its approval could not be used';
+const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
 const ASK_APPROVERS = 'Ask the approvers of this connection.';
 
 type Release = { readonly request: number; readonly approvers: string };

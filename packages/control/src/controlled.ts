@@ -2,6 +2,7 @@
  * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these.
  */
 import type { Language, MaskPlan } from '@sluice/analysis';
+import type { Finding } from '@sluice/api';
 import type { Approvals } from '@sluice/approvals';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
@@ -66,6 +67,8 @@ export interface Controlled {
     facts: Facts,
     context: PolicyContext,
   ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>>;
+  /** Whether the target of a connection can be used as sessions would, and what masks and functions name there. */
+  examine(connection: ConnectionConfig): Promise<Finding[]>;
   /** Ends the sessions that were opened with a token that was revoked. */
   endSessionsBy(tokenId: string): void;
 }

@@ -51,6 +51,12 @@ export function metricsRoute({ app, gateway }: Routes): void {
   gauge('login_failures_total', 'logins that were refused', ['reason'], () =>
     byName(gateway.counters.loginFailures, 'reason'),
   );
+  gauge('target_failures_total', 'how often a target could not be used', ['connection', 'fault'], () =>
+    Array.from(gateway.counters.targetFailures, ([key, count]): Sample => {
+      const [connection = '', fault = ''] = JSON.parse(key) as string[];
+      return [count, { connection, fault }];
+    }),
+  );
   gauge('strangers', 'open sockets that are not logged in', [], () => [[gateway.strangers.size, {}]]);
   gauge('strangers_evicted_total', 'sockets that made room for others before they were logged in', [], () => [
     [gateway.strangers.evicted, {}],

@@ -18,6 +18,7 @@ import { loginRoutes } from './logins.js';
 import { sshClientRoutes } from './ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
 import { OPEN, checked, describeApi } from './openapi.js';
+import { operatingRoutes } from './operating.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
@@ -126,6 +127,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   loginRoutes(routes);
   sshClientRoutes(routes);
   metricsRoute(routes);
+  operatingRoutes(routes);
   policyRoutes(routes);
   reloadRoute(routes);
   sessionRoutes(routes);

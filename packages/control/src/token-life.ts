@@ -52,5 +52,10 @@ function bounded(wish: string | undefined, otherwise: number, most: number): num
   );
 }
 
-const inWords = (time: number): string =>
-  time >= 2 * DAY_MS ? `${Math.floor(time / DAY_MS)} days` : `${Math.floor(time / 60_000)} minutes`;
+/** As it would be written: `12h`, `30d`, `90m`; what is left of something is rounded down. */
+function inWords(time: number): string {
+  if (time >= 2 * DAY_MS || time % DAY_MS === 0) return `${Math.floor(time / DAY_MS)}d`;
+  if (time % HOUR_MS === 0) return `${time / HOUR_MS}h`;
+  const minutes = Math.floor(time / 60_000);
+  return minutes < 60 ? `${minutes}m` : `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
+}

@@ -1,13 +1,13 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { CliError, note, paint, print } from '@sluice/cli';
+import { join, resolve } from 'node:path';
+import { LogFile } from '@sluice/audit';
+import { CliError, note, print } from '@sluice/cli';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import {
   type PostgresServer,
   SUPERUSER,
   SUPERUSER_PASSWORD,
-  type SshdServer,
   freePort,
   reachable,
   startPostgres,
@@ -15,11 +15,12 @@ import {
 import pg from 'pg';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
-import { TICKETS_KEY, type Tickets, missingTickets, startTickets, withTickets } from './tickets.js';
+import { TICKETS_KEY, missingTickets, startTickets, withTickets } from './tickets.js';
+import type { Demo } from './running-demo.js';
+import { screen } from './screen.js';
 import { missingVm, startVm, withVm } from './vm.js';
 import {
   Gateway,
-  ListenError,
   ROOT,
   operatorLog,
   readConfiguration,
@@ -34,23 +35,9 @@ export interface DemoOptions {
   readonly controlPort: number;
   readonly sshPort: number;
   readonly httpPort: number;
+  /** Of the demo's identity provider; absent: the one behind that of the control API. */
+  readonly issuerPort?: number | undefined;
   readonly folder?: string | undefined;
-}
-
-/** A running demo: the gateway in front of the sample shop. */
-export interface Demo {
-  readonly gateway: Gateway;
-  readonly shop: PostgresServer;
-  /** Undefined when the configuration, an older one, has none. */
-  readonly issuer: DevIssuer | undefined;
-  /** The sample machine, or why there is none. */
-  readonly vm: SshdServer | string;
-  /** The sample service, or why there is none. */
-  readonly tickets: Tickets | string;
-  readonly folder: string;
-  /** Tokens of the sample principals. */
-  readonly tokens: { readonly developer: string; readonly assistant: string };
-  stop(): Promise<void>;
 }
 
 const FIXTURES = join(ROOT, 'fixtures', 'shop');
@@ -62,14 +49,14 @@ const SHOP_PASSWORD = 'sluice-demo-only';
 /** `npm start`: starts the demo, prints what to try, and runs until Ctrl+C. */
 export async function demo(options: DemoOptions): Promise<void> {
   const running = await startDemo(options, (text) => note(text));
-  print(screen(running));
+  print(screen(running, home()));
   await untilSignal(() => running.stop());
   note(`Stopped. The data stays in ${running.folder}.`);
 }
 
 /** Starts PostgreSQL 18 with the sample shop, and the gateway in front of it. */
 export async function startDemo(options: DemoOptions, progress: (text: string) => void): Promise<Demo> {
-  const folder = options.folder ?? home();
+  const folder = options.folder === undefined ? home() : resolve(options.folder);
   await checkPorts(options);
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   progress('Starting PostgreSQL 18 ...');
@@ -79,7 +66,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     if (await createShop(shop)) progress('Created the sample shop');
     const config = readFile(folder);
     progress('Starting the gateway ...');
-    if (config.issuers.has(ISSUER)) issuer = await startIssuer(options.controlPort + 1);
+    if (config.issuers.has(ISSUER)) issuer = await startIssuer(issuerPortOf(options));
     const vmPort = await freePort();
     const missing = missingVm(config);
     const tickets = missingTickets(config) ?? (await startTickets());
@@ -88,7 +75,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       const placed = typeof tickets === 'string' ? own : withTickets(own, tickets.port);
       return withVm(placed, missing === undefined ? vmPort : undefined);
     };
-    const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn')));
+    const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn', new LogFile(folder))));
     const reloading = reloadFrom(gateway, configurationFile(folder), read);
     const vm = missing ?? (await startVm(gateway, folder, vmPort));
     const tokens = {
@@ -235,103 +222,40 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
   return token;
 }
 
-/** Says at once which port is taken, before a database is started for nothing. */
-async function checkPorts({ port, controlPort, sshPort, httpPort }: DemoOptions): Promise<void> {
-  for (const [path, number] of [
-    ['--port', port],
-    ['--control-port', controlPort],
-    ['--ssh-port', sshPort],
-    ['--http-port', httpPort],
-  ] as const) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => reject(error));
-    probe.listen(number, '127.0.0.1', () => probe.close(() => resolve()));
-    await promise.catch((error: NodeJS.ErrnoException) => {
-      throw new CliError(
-        new ListenError('listeners', '127.0.0.1', number, error).message,
-        `For another one: npm start -- ${path} ${number + 1000}`,
-      );
-    });
+/** Where the demo's own identity provider listens, unless somebody says so. */
+const issuerPortOf = ({ controlPort, issuerPort }: Pick<DemoOptions, 'controlPort' | 'issuerPort'>): number =>
+  issuerPort ?? controlPort + 1;
+
+/** Says at once which ports are taken, all of them, before a database is started for nothing. */
+async function checkPorts(options: DemoOptions): Promise<void> {
+  const { port, controlPort, sshPort, httpPort } = options;
+  const wanted = [
+    ['--port', port, 'listeners.postgres'],
+    ['--control-port', controlPort, 'control'],
+    ['--issuer-port', issuerPortOf(options), 'issuers.demo'],
+    ['--ssh-port', sshPort, 'listeners.ssh'],
+    ['--http-port', httpPort, 'listeners.http'],
+  ] as const;
+  const problems: string[] = [];
+  const others: string[] = [];
+  for (const [at, [option, number]] of wanted.entries()) {
+    const same = wanted.slice(0, at).find((one) => one[1] === number);
+    const problem = same ? `${same[0]} names it as well.` : await problemOf(number);
+    if (problem === undefined) continue;
+    problems.push(`Port ${number} (${option}): ${problem}`);
+    others.push(`${option} ${await freePort()}`);
   }
+  if (problems.length > 0) throw new CliError(problems.join('\n'), `For others: npm start -- ${others.join(' ')}`);
 }
 
-function screen({ gateway, folder, tokens, issuer, vm, tickets }: Demo): string {
-  const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
-  const bold = paint.bold;
-  const line = (text: string): string => `    ${paint.cyan(text)}`;
-  // Other users of the machine see the arguments of a program, and not its environment.
-  const psql = (user: string, token: string): string =>
-    `PGPASSWORD=${token} psql "host=${host} port=${port} user=${user} dbname=shop"`;
-  return `
-${bold('Sluice is running')} in front of a sample shop on PostgreSQL 18. ${paint.dim('Ctrl+C stops both.')}
-
-${bold('Connect')} as a developer, with psql or with the built-in prompt:
-${line(psql('developer', tokens.developer))}
-${line('./sluice connect shop --user developer')}
-
-${bold('Try')}
-${line("select name, city, email from customers where city = 'Oslo' limit 3;")}    ${paint.dim('e-mail addresses are masked,')}
-${line("select 'to ' || email as harmless from customers limit 3;")}              ${paint.dim('and stay so')}
-${line('drop table customers;')}                ${paint.dim('refused: rule no-destruction')}
-${line('delete from customers;')}               ${paint.dim('refused: rule unfiltered-writes')}
-${line('delete from customers where id = 300;')} ${paint.dim('one row: passes')}
-
-${bold('As an agent')}, which may only read:
-${line(psql('assistant', tokens.assistant))}
-
-${issuer ? people(issuer.url) : ''}${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
-${line('./sluice connect backroom --user developer')}
-${line('./sluice agents ls')}
-
-${machine(gateway, vm)}
-
-${service(gateway, folder, tickets)}
-
-${bold('From a second terminal')}
-${line('./sluice sessions ls')}                 ${paint.dim('who did what')}
-${line('./sluice sessions replay <id>')}        ${paint.dim('plays it, answers included')}
-${line('./sluice policy explain --connection shop "DELETE FROM orders"')}
-${line('./sluice audit verify')}                ${paint.dim('proves that the record is unchanged')}
-
-Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
-`;
-}
-
-const people = (
-  url: string,
-): string => `${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
-    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice login')}
-    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ana ./sluice connect shop -c "update payments set amount = 0 where id = 1"')}
-${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
-    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice login')}
-    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals watch')}
-    ${paint.cyan('XDG_CONFIG_HOME=~/.sluice-ben ./sluice approvals approve <number>')}
-${paint.dim('The connection "payroll" waits at the login already.')}
-
-`;
-/** What to try by HTTP, or why it cannot be. */
-function service(gateway: Gateway, folder: string, tickets: Tickets | string): string {
-  if (typeof tickets === 'string') return `${paint.bold('No service by HTTP')}: ${tickets}.`;
-  const url = `https://${gateway.addresses.get('http')}/tickets`;
-  const line = (text: string): string => `    ${paint.cyan(text)}`;
-  // The token is in a file, since other users of the machine see the arguments of a program.
-  const curl = `curl --cacert ${folder}/gateway.crt -H @${folder}/developer.header`;
-  return `${paint.bold('A service, by HTTP')}: its own key stays with the gateway.
-${line(`${curl} ${url}/tickets`)}
-${line(`${curl} ${url}/echo`)}  ${paint.dim('shows what the service was sent, but for the key')}
-${line(`${curl} -X DELETE ${url}/tickets`)}  ${paint.dim('refused: rule all-tickets')}
-${line(`${curl} -X DELETE ${url}/tickets/2`)}  ${paint.dim('waits for somebody to approve: ./sluice approvals ls')}`;
-}
-
-/** What to try by SSH, or why it cannot be. */
-function machine(gateway: Gateway, vm: SshdServer | string): string {
-  if (typeof vm === 'string') return `${paint.bold('No machine for SSH')}: ${vm}.`;
-  const [host, port] = (gateway.addresses.get('ssh') ?? '').split(':');
-  const line = (text: string): string => `    ${paint.cyan(text)}`;
-  return `${paint.bold('A machine, by SSH')}: the password is the token of the developer above, or Enter and "sluice login confirm --as developer":
-${line(`ssh -p ${port} vm@${host}`)}                ${paint.dim('a terminal: recorded')}
-${line(`ssh -p ${port} vm@${host} uname -a`)}       ${paint.dim('a command: judged before it runs')}
-${line(`ssh -p ${port} vm@${host} rm -rf things`)}  ${paint.dim('refused: rule nothing-is-destroyed, status 126')}
-${line('./sluice client-config ssh')}            ${paint.dim('for ~/.ssh/config and known_hosts')}`;
+async function problemOf(number: number): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | undefined>();
+  const probe = createServer();
+  probe.once('error', resolve);
+  probe.listen(number, '127.0.0.1', () => probe.close(() => resolve(undefined)));
+  const error = await promise;
+  if (!error) return undefined;
+  return error.code === 'EADDRINUSE'
+    ? 'another program has it.'
+    : `it cannot be opened: ${error.code ?? error.message}.`;
 }

@@ -2,10 +2,16 @@
  * `npm start` and `npm run tour`. Owns: their options. Does not: the `sluice` command, which is the gateway's and knows of no
  * demo.
  */
-import { main } from '@sluice/cli';
+import { CliError, main } from '@sluice/cli';
 import { Command } from 'commander';
 import { demo } from './demo.js';
 import { tour } from './tour.js';
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new CliError(`"${text}" is no port: write a number from 1 to 65535.`);
+}
 
 const program = new Command('npm').showHelpAfterError('(add --help for the options)');
 
@@ -14,19 +20,25 @@ program
   .description('a gateway in front of a sample shop, until Ctrl+C')
   .option('--port <number>', 'port of the gateway', '6432')
   .option('--control-port <number>', 'port of the control API', '7432')
+  .option('--issuer-port <number>', 'port of the identity provider of the demo; default: the one behind --control-port')
   .option('--ssh-port <number>', 'port for SSH clients', '2222')
   .option('--http-port <number>', 'port for HTTP clients', '8443')
   .option('--folder <path>', 'where the demo keeps its data')
   .action(
-    async (options: { port: string; controlPort: string; sshPort: string; httpPort: string; folder?: string }) => {
-      const { folder } = options;
-      const [port, controlPort, sshPort, httpPort] = [
-        options.port,
-        options.controlPort,
-        options.sshPort,
-        options.httpPort,
-      ].map(Number) as [number, number, number, number];
-      await demo({ port, controlPort, sshPort, httpPort, folder });
+    async (
+      options: Readonly<Record<'port' | 'controlPort' | 'sshPort' | 'httpPort', string>> & {
+        readonly issuerPort?: string;
+        readonly folder?: string;
+      },
+    ) => {
+      await demo({
+        port: portOf(options.port),
+        controlPort: portOf(options.controlPort),
+        issuerPort: options.issuerPort === undefined ? undefined : portOf(options.issuerPort),
+        sshPort: portOf(options.sshPort),
+        httpPort: portOf(options.httpPort),
+        folder: options.folder,
+      });
     },
   );
 

@@ -4,3 +4,5 @@ export { ListenError, listening, placeOf } from './listen.js';
 export { Places } from './places.js';
 export { type Stranger, StrangerSockets } from './sockets.js';
 export { type ClientTls, inWords, secureClient } from './tls.js';
+export { fitting, maxOpenFiles } from './descriptors.js';
+export { LoginLimits } from './login-limits.js';

@@ -337,6 +337,7 @@ class Stand {
       tls: false,
       requireTls: false,
       broke: () => undefined,
+      targetFailed: () => undefined,
       turn: () => Promise.resolve(),
       loopback: true,
       secure: () => Promise.reject(new Error('this gate has no certificate')),

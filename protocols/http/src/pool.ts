@@ -151,7 +151,9 @@ export class Pool {
         throw error;
       }
     } catch (error) {
-      throw new NoConnection(`the target cannot be reached: ${(error as Error).message}`, { cause: error });
+      const reason = `the target cannot be reached: ${(error as Error).message}`;
+      gate.targetFailed(reason);
+      throw new NoConnection(reason, { cause: error });
     }
   }
 

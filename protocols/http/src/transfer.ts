@@ -30,6 +30,10 @@ import { relayWebSocket } from './websocket/relay.js';
 /** Safe to send twice (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
+/** The target does not know whoever shows this credential (RFC 9110 section 15.5.2). */
+const UNAUTHORISED = 401;
+const CREDENTIAL_REFUSED = 'the target answers 401: it does not accept the credential of this connection';
+
 export interface TransferParts {
   readonly client: ClientSide;
   readonly request: IncomingRequest;
@@ -56,6 +60,8 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #phase: Phase = 'connecting';
   #target: TargetSide | undefined;
   #outgoing: Outgoing | undefined;
+  /** The request shows the target a credential of the gateway's own. */
+  #isOurLogin = false;
   #retried = false;
   #bodyEnded: boolean;
   #endSwitched: ((ending: Ending) => void) | undefined;
@@ -81,10 +87,12 @@ export class Transfer implements RequestEvents, AnswerEvents {
   start(): void {
     const { command, request, visit, edits } = this.#parts;
     const { http } = visit.admission.target;
+    const plain = outgoing(command, request, http, edits?.headers ?? []);
     this.#later(
-      () => http.authorise(outgoing(command, request, http, edits?.headers ?? [])),
+      () => http.authorise(plain),
       (authorised) => {
         this.#outgoing = authorised;
+        this.#isOurLogin = authorised !== plain;
         this.#connect();
       },
     );
@@ -127,6 +135,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   answer(head: AnswerHead): void {
+    if (head.status === UNAUTHORISED && this.#isOurLogin) this.#parts.visit.gate.targetFailed(CREDENTIAL_REFUSED);
     this.#answer.head(head);
   }
 
@@ -277,6 +286,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #later<Value>(make: () => Value | Promise<Value>, act: (value: Value) => void): void {
     const failed = (error: unknown): void => {
       const known = error instanceof CredentialError || error instanceof NoConnection;
+      if (error instanceof CredentialError) this.#parts.visit.gate.targetFailed(error.message);
       this.#failed(known ? error.message : 'the gateway could not send this request');
       if (!known) this.#parts.visit.gate.broke(`a request failed: ${String(error)}`);
     };

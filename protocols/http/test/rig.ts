@@ -73,7 +73,7 @@ export class Rig {
   readonly broke: string[] = [];
   readonly draining = new AbortController();
   readonly killing = new AbortController();
-  judge: (command: HttpCommand, waiter: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
+  judge: (command: HttpCommand, patience: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
   needsBody: (head: HttpHead) => boolean = () => false;
   own: (request: OwnRequest) => Promise<OwnAnswer> = () => Promise.resolve({ status: 404, headers: [], body: 'none' });
   /** Where the next visit's connections to the target go. */
@@ -177,9 +177,9 @@ export class Rig {
         stay.dials++;
         return this.dial();
       },
-      ask: (command: Command, waiter) => {
+      ask: (command: Command, patience) => {
         stay.commands.push(command as HttpCommand);
-        return this.judge(command as HttpCommand, waiter);
+        return this.judge(command as HttpCommand, patience);
       },
       record: (event) => {
         stay.events.push(event.type === 'end' ? event : { ...event, data: event.data.map((one) => Buffer.from(one)) });
@@ -213,6 +213,7 @@ export class Rig {
       turn: () => Promise.resolve(),
       opened: () => undefined,
       broke: (reason) => void this.broke.push(reason),
+      targetFailed: () => undefined,
       dial: none,
       ask: none,
       record: none,

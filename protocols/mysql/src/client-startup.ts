@@ -101,7 +101,7 @@ export class ClientStartup {
   /** Turns an error of the login into words. What is neither one of ours nor the client's is a defect, and goes up. */
   fail(error: unknown): void {
     if (error instanceof UpstreamError) {
-      this.#gate.broke(`the target: ${error.message}`);
+      this.#gate.targetFailed(error.message);
       return this.close(errorPacket(error.number, error.sqlstate, error.message));
     }
     if (error instanceof WireError) {

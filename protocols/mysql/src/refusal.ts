@@ -58,7 +58,7 @@ export const refusedFile = (): Buffer =>
 export const unmaskable = (message: string): Buffer => error(1142, '42000', message);
 
 export const lost = (why: string): Buffer =>
-  error(2013, 'HY000', `The connection between the gateway and the target was lost${why}.`);
+  error(1158, '08S01', `The connection between the gateway and the target was lost${why}.`);
 
 export const malformedPacket = (why: string): Buffer => error(1835, 'HY000', `Malformed communication packet: ${why}`);
 

@@ -44,12 +44,18 @@ export type ClientOptions = Pick<
   'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'
 >;
 
+/**
+ * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. The numbers from 2000 on are a client's own: MariaDB's takes a packet with one for malformed, and
+ * says nothing of what is in it.
+ */
+const NOT_OPENED = 1429;
+
 /** The target could not be opened. The words go to the client, so they hold no secret. */
 export class UpstreamError extends WireError {
   readonly number: number;
   readonly sqlstate: string;
 
-  constructor(text: string, number = 2003, sqlstate = 'HY000') {
+  constructor(text: string, number = NOT_OPENED, sqlstate = 'HY000') {
     super('WIRE_UNEXPECTED', text);
     this.number = number;
     this.sqlstate = sqlstate;

@@ -34,7 +34,7 @@ export interface MySqlStand {
   /** The values of each command that had some, as text. */
   readonly bound: (string | null)[][];
   readonly recorded: ResponseEvent[];
-  judge: (command: SqlCommand, waiter: Waiter | undefined) => Answer | Promise<Answer>;
+  judge: (command: SqlCommand, patience: Waiter | undefined) => Answer | Promise<Answer>;
   /** What each later login is for; the user's name is its principal. */
   admission: Partial<Admission>;
   /** What the server is sent by all sessions. */
@@ -109,6 +109,7 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
     turn: () => Promise.resolve(),
     opened: () => undefined,
     broke: () => undefined,
+    targetFailed: () => undefined,
     dial: async () => {
       const stream = connect({ host: server.host, port: server.port });
       const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean;
@@ -118,11 +119,11 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
       }) as typeof stream.write;
       return stream;
     },
-    ask: (command, waiter) => {
+    ask: (command, patience) => {
       const sql = command as SqlCommand;
       stand.asked.push(sql);
       if (sql.parameters) stand.bound.push(sql.parameters.map(({ value }) => value && Buffer.from(value).toString()));
-      return stand.judge(sql, waiter);
+      return stand.judge(sql, patience);
     },
     split: (text, dialect) => cut(text, dialect as MySqlDialect),
     record: (event) => void stand.recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),

@@ -115,7 +115,7 @@ export class ClientStartup implements ClientSide {
 
   /** Turns an error of the login into words. What is neither one of ours nor the client's is a defect, and goes up. */
   fail(error: unknown): void {
-    if (error instanceof UpstreamError) this.#gate.broke(`the target: ${error.message}`);
+    if (error instanceof UpstreamError) this.#gate.targetFailed(error.message);
     if (error instanceof StartupRefusal || error instanceof UpstreamError)
       return this.close(fatal(error.sqlstate, error.message));
     if (error instanceof WireError) {

@@ -26,19 +26,28 @@ describe('a statement that is refused', () => {
     [{ code: 'cancelled' }, '57014 canceling statement due to user request'],
     [
       { code: 'nobody-can-wait-yet' },
-      '42501 This needs an approval, which cannot be waited for at the start of a session.',
+      '42501 This needs an approval, which cannot be waited for at the start of a session. / Send it as a statement once the session is open.',
     ],
-    [{ code: 'nobody-could-be-asked' }, '42501 Nobody could be asked about this command.'],
+    [
+      { code: 'nobody-could-be-asked' },
+      '42501 Nobody could be asked about this command. / Ask an administrator of the gateway.',
+    ],
     [
       { code: 'approval-needed', ...REQUEST },
       '42501 This statement needs an approval: request 7. / Once request 7 is approved, the identical statement passes once. 1 of group:admins can release it: sluice approvals approve 7',
     ],
     [
       { code: 'approval-denied', request: 7, by: 'ada', why: 'not today' },
-      '42501 Request 7 was denied by ada: not today',
+      '42501 Request 7 was denied by ada: not today / Ask ada what would pass.',
     ],
-    [{ code: 'approval-expired', request: 7 }, '42501 Nobody answered request 7 in time.'],
-    [{ code: 'approval-withdrawn', request: 7 }, '42501 Request 7 was withdrawn: its approval could not be used.'],
+    [
+      { code: 'approval-expired', request: 7 },
+      '42501 Nobody answered request 7 in time. / Send the statement again when one of the approvers is there; "sluice approvals watch" shows them what waits.',
+    ],
+    [
+      { code: 'approval-withdrawn', request: 7 },
+      '42501 Request 7 was withdrawn: its approval could not be used. / Send the statement again, to ask anew.',
+    ],
     [
       { code: 'rules-changed' },
       '42501 The rules for this statement changed while it waited for its approval. / Send it again.',
@@ -84,7 +93,7 @@ describe('a login that is refused', () => {
     ],
     [
       { code: 'unknown-connection', connection: 'db' },
-      '3D000 connection "db" does not exist / The database name is the name of a connection in the configuration of the gateway.',
+      '3D000 connection "db" does not exist / The database name is the name of a connection of the gateway, which may differ from that of the database behind it: "sluice ls" has those that you may use.',
     ],
     [
       { code: 'no-access', user: 'dev', connection: 'db' },
@@ -99,7 +108,7 @@ describe('a login that is refused', () => {
       { code: 'another-login', user: 'dev' },
       '42501 This session is of "dev" and of the token that it was opened with / Connect again to log in otherwise.',
     ],
-    [{ code: 'access-lost' }, '28P01 You may no longer use this gateway'],
+    [{ code: 'access-lost' }, '28P01 You may no longer use this gateway / Ask an administrator of the gateway.'],
     [
       { code: 'too-many-sessions-of-user', user: 'dev', sessions: 3 },
       '53300 "dev" has 3 sessions open, which is the most there may be / Close one, or have limits.sessions_per_principal raised.',

@@ -1,4 +1,4 @@
-import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contract';
+import { CONTRACT, type Ending, type Gate, type Protocol, type Target } from '@sluice/contract';
 import type { Duplex } from 'node:stream';
 import type { HostKey } from './private-keys.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
@@ -35,6 +35,13 @@ export function ssh({ hostKeys, clock = systemClock }: SshOptions): Protocol {
       await serve(client, gate, hostKeys, clock);
     },
   };
+}
+
+/** Logs in at a target, and out again. @throws Error whose message is a sentence, when it cannot be used */
+export async function tryLogin(gate: Pick<Gate, 'dial' | 'limits'>, target: Target): Promise<void> {
+  const nobody = { opening: () => undefined, globalRequest: () => undefined, broken: () => undefined };
+  const { transport } = await openTarget(systemClock, gate, target, nobody, () => undefined);
+  transport.disconnect(Disconnect.byApplication, '');
 }
 
 function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, clock: Clock): Promise<void> {

@@ -200,6 +200,7 @@ export class Relay implements ClientContext {
       (error: unknown) => {
         this.gate.opened();
         const { message } = error as Error;
+        this.gate.targetFailed(message);
         for (const program of this.running) program.fail(message);
         // A client that keeps its connection for later would keep a dead one. Its first channel may be on its way.
         this.#endWhenTold(message, () => this.#hadChannel);

@@ -22,7 +22,7 @@ class Unreachable extends Error {
  */
 export async function openTarget(
   clock: Clock,
-  gate: Gate,
+  gate: Pick<Gate, 'dial' | 'limits'>,
   target: Target,
   events: MuxEvents,
   lost: (error?: Error) => void,

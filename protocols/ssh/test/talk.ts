@@ -182,7 +182,7 @@ export const PTY: readonly SshField[] = ['xterm', 80, 24, 0, 0, ''];
 
 export interface Asked {
   readonly command: Command;
-  readonly waiter: Waiter | undefined;
+  readonly patience: Waiter | undefined;
 }
 
 export interface Talk {
@@ -231,8 +231,8 @@ export function talk(options: TalkOptions = {}): Talk {
   let targetMux: ChannelMux | undefined;
   const gate = {
     limits: { message: 1024, recorded: 1024, terminal: 1024, upstreamLogin: 1000, ...options.limits },
-    ask: (command: Command, waiter?: Waiter) => {
-      asked.push({ command, waiter });
+    ask: (command: Command, patience?: Waiter) => {
+      asked.push({ command, patience });
       if (options.judge) return options.judge(command);
       const question = Promise.withResolvers<Answer>();
       open.push(question);
@@ -242,6 +242,7 @@ export function talk(options: TalkOptions = {}): Talk {
       events.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) });
     },
     opened: () => undefined,
+    targetFailed: () => undefined,
   } as unknown as Gate;
   const admission: Admission = {
     type: 'admission',

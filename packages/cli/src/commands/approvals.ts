@@ -66,14 +66,17 @@ export function approvals(program: Command, context: CommandContext): void {
     .description('prints requests as they come and as they are decided, until Ctrl+C')
     .action(async () => {
       const seen = new Map<number, string>();
+      // Each word of several approvers is something new, and so is one that is taken back.
+      const stateOf = ({ state, words }: ApprovalRow): string =>
+        JSON.stringify([state, words.map(({ by, at: when, says, takenBack }) => [by, when, says, takenBack])]);
       for (;;) {
         const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=100');
         for (const row of rows.toReversed()) {
-          if (seen.get(row.number) === row.state || (seen.size === 0 && row.state !== 'pending')) continue;
+          if (seen.get(row.number) === stateOf(row) || (seen.size === 0 && row.state !== 'pending')) continue;
           if (context.format() === 'json') printJson(row, 'line');
           else print(described(row));
         }
-        for (const { number, state } of rows) seen.set(number, state);
+        for (const row of rows) seen.set(row.number, stateOf(row));
         await sleep(LOOK_MS);
       }
     });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { ApprovalRow } from '@sluice/api';
 import pg from 'pg';
 import { ROOT } from '@sluice/gateway';
-import type { Demo } from '../demo.js';
+import type { Demo } from '../running-demo.js';
 import type { Show } from './step.js';
 import { byHttp } from './tickets.js';
 import { Browser } from '@sluice/testkit';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findTool } from '@sluice/testkit';
-import type { Demo } from '../demo.js';
+import type { Demo } from '../running-demo.js';
 import type { Step } from './step.js';
 
 /** Shows the machine with the real client, or why it cannot be shown. */

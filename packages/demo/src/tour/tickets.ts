@@ -2,7 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Demo } from '../demo.js';
+import type { Demo } from '../running-demo.js';
 import { TICKETS_KEY } from '../tickets.js';
 import type { Show } from './step.js';
 

@@ -1,5 +1,5 @@
 /** Which columns of a catalog the rules name. */
-import type { AppliedMask } from '@sluice/contract';
+import { type AppliedMask, matcherOf, partsOfColumn } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
 import { type BaseColumn, folded, isOfServer } from '../catalog/objects.js';
@@ -42,7 +42,7 @@ function named(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
 }
 
 function matching(catalog: Catalog, pattern: string): BaseColumn[] {
-  const parts = pattern.split('.').map(matcher);
+  const parts = partsOfColumn(pattern).map((part) => matcherOf(part, folded));
   const column = parts.pop() as RegExp;
   const table = parts.pop();
   const schema = parts.pop();
@@ -56,13 +56,6 @@ function matching(catalog: Catalog, pattern: string): BaseColumn[] {
 
 /** A pattern without a schema is not about the server's own tables. */
 const notBuiltIn = (schema: string): boolean => !isOfServer(schema);
-
-const matcher = (part: string): RegExp =>
-  new RegExp(
-    `^${folded(part)
-      .replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&')
-      .replaceAll('*', '.*')}$`,
-  );
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */
 export function isStale(sources: ReadonlySet<BaseColumn>, catalog: Catalog): boolean {

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Output, Value } from '../lineage/index.js';
-import type { AppliedMask } from '@sluice/contract';
+import { type AppliedMask, matcherOf, partsOfColumn } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 
@@ -56,7 +56,7 @@ export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog):
 }
 
 function named(catalog: Catalog, pattern: string): BaseColumn[] {
-  const parts = pattern.split('.').map(matcher);
+  const parts = partsOfColumn(pattern).map((part) => matcherOf(part));
   const column = parts.pop() as RegExp;
   const table = parts.pop();
   const schema = parts.pop();
@@ -67,6 +67,3 @@ function named(catalog: Catalog, pattern: string): BaseColumn[] {
 
 /** A pattern without a schema is not about the server's own tables. */
 const notBuiltIn = (schema: string): boolean => schema !== 'pg_catalog' && schema !== 'information_schema';
-
-const matcher = (part: string): RegExp =>
-  new RegExp(`^${part.replaceAll(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*')}$`);

@@ -1,6 +1,6 @@
 import type { Relation } from '../catalog/objects.js';
 import type { Lineage } from '../lineage/index.js';
-import type { AppliedMask } from '@sluice/contract';
+import { type AppliedMask, tableOfColumn } from '@sluice/contract';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';
 
@@ -26,7 +26,7 @@ export function definesAway(
 ): boolean {
   const covered = ({ name, columns }: Relation): boolean =>
     columns.some(({ base }) => catalog.roots(base).some((root) => masked.has(root))) ||
-    masks.some((mask) => mask.columns.some((pattern) => pattern.split('.').at(-2) === name));
+    masks.some((mask) => mask.columns.some((pattern) => tableOfColumn(pattern)?.text === name));
   const relations = (node: unknown): readonly Relation[] => {
     const { relname, schemaname } = fieldsOf(node);
     return catalog.relations.filter(

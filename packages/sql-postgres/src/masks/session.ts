@@ -24,6 +24,8 @@ import {
   Unmasked,
   type AppliedMask,
   type MaskedUse,
+  type NamePart,
+  tableOfColumn,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
@@ -402,12 +404,12 @@ function isUnfollowed(effect: Effect, masks: readonly AppliedMask[]): boolean {
   if (effect.type === 'defined') return effect.names === 'any';
   if (effect.type !== 'relation' || effect.relation.permanent === undefined) return false;
   const { name } = effect.relation;
-  return masks.some(({ columns }) => columns.some((pattern) => mayName(pattern.split('.').at(-2), name)));
+  return masks.some(({ columns }) => columns.some((pattern) => mayName(tableOfColumn(pattern), name)));
 }
 
 /** @param part of a pattern that stands for tables; one with `*` may be for any */
-const mayName = (part: string | undefined, name: string): boolean =>
-  part === undefined || part.includes('*') || part.toLowerCase() === name.toLowerCase();
+const mayName = (part: NamePart | undefined, name: string): boolean =>
+  part === undefined || part.isPattern || part.text.toLowerCase() === name.toLowerCase();
 
 /** What stands behind a definition in the same text is read by the definitions from before it: nothing is known of it. */
 function knownUpTo(
@@ -450,7 +452,8 @@ const hits = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: 
 
 /** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
 function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
-  const tables = new Set([...masked.keys()].map(({ name }) => name.split('.').at(-2)));
+  // Names may have dots: whatever stands between the schema and the end of the column may be the table, or its end.
+  const tables = new Set([...masked.keys()].flatMap(({ name }) => name.split('.').slice(1, -1)));
   return actions.some(({ resources }) =>
     resources.some(({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1))),
   );
