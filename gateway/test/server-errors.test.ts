@@ -7,13 +7,50 @@ import { type Stand, openStand, targetOf } from './stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
-    - { rule: emails, mask: { columns: [people.email], with: redact } }
+    - { rule: emails, mask: { columns: [people.email, letters.to_whom], with: redact } }
 `;
 const SCHEMA = `
 create table people (id int primary key, name text, email text unique);
 insert into people values (1, 'Ada', 'canary@example.com'), (2, 'Bob', 'canary@example.org');
 create table orders (id int primary key, total numeric check (total > 0), item text not null);
 insert into orders values (1, 5, 'canary ordinary');
+create table items (id int primary key, order_id int references orders deferrable initially deferred);
+create table logged (id int);
+create table audited (id int unique);
+create table guarded (id int);
+create table checked (id int);
+create table noted (id int);
+create table below (id int references audited (id) on delete cascade);
+create table measured (id int);
+create table parted (id int, part int) partition by list (part);
+create table parted_1 partition of parted for values in (1);
+insert into audited values (1);
+insert into below values (1);
+insert into guarded values (1);
+create function tell() returns boolean language plpgsql as
+  $$ begin raise exception 'told %', (select string_agg(email, ' ') from public.people); return true; end $$;
+create function tell_of(int) returns boolean language plpgsql immutable as $$ begin return public.tell(); end $$;
+create function tell_names() returns trigger language plpgsql as $$ declare secret text; begin
+  select email into secret from people where id = 1;
+  raise exception 'told' using table = secret, column = secret, constraint = secret, schema = secret, datatype = secret; end $$;
+create function tell_by_trigger() returns trigger language plpgsql as $$ begin perform tell(); return null; end $$;
+create trigger tells after insert on logged for each row execute function tell_by_trigger();
+create trigger tells after delete on below for each row execute function tell_by_trigger();
+create trigger tells after insert on noted for each row execute function tell_names();
+create trigger tells after insert on parted_1 for each row execute function tell_by_trigger();
+create policy tells on guarded using (tell_of(id));
+alter table guarded enable row level security;
+alter table guarded force row level security;
+create domain told as int check (tell_of(value));
+create table converted (id told);
+alter table checked add check (tell_of(id)) not valid;
+create index on measured (tell_of(id));
+create view below_condition as select id from people where email::int > 0;
+create view below_function as select id from orders where tell_of(id);
+create domain mail as text;
+create table letters (id int, to_whom mail);
+insert into letters values (1, 'canary@example.net');
+grant all on all tables in schema public to public;
 `;
 const CANARY = /canary@/;
 
@@ -90,5 +127,91 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
       await on.query({ text: 'selec 1', values: [] }).catch(() => undefined);
       expect((await on.query({ name: 'kept', text: 'select 1 as one' })).rows).toEqual([{ one: 1 }]);
     }
+  });
+
+  /** Nothing masked can be in it. */
+  test.each([
+    ["insert into orders values (1, 5, 'x')", '23505'],
+    ["insert into orders values (2, -1, 'x')", '23514'],
+    ['insert into orders (id, total) values (3, 1)', '23502'],
+    ["insert into orders values ('x', 1, 'x')", '22P02'],
+    ['select 1 / (id - 1) from orders', '22012'],
+    ['select item::int from orders', '22P02'],
+    ['drop table nope', '42P01'],
+    ['refresh materialized view nope', '42P01'],
+    ['create table orders (a int)', '42P07'],
+    ['alter table orders add check (total > 100)', '23514'],
+    ['alter table orders alter item type int using item::int', '22P02'],
+    ['create function f() returns int language sql as $$ select no_such() $$', '42883'],
+    ['create role postgres', '42710'],
+    ['select id from logged where id = 1 / 0', '22012'],
+    ['begin; insert into items values (1, 7); commit', '23503'],
+    [['begin', 'select email from people', "insert into orders values (1, 5, 'x')"], '23505'],
+    [['begin', 'select email from people', 'select 1 / 0', 'select 1'], '25P02'],
+    [['begin', 'insert into items values (1, 7)', 'commit'], '23503'],
+  ] as [string | string[], string][])('an error passes as it is: %s', async (given, code) => {
+    const texts = [given].flat();
+    const direct = await errorOf(admin, texts);
+    expect(direct['code']).toBe(code);
+    expect(await errorOf(client, texts)).toEqual(direct);
+  });
+
+  /** Each gets a masked value into an error when it is sent directly. */
+  test.each([
+    "insert into people values (3, 'Eve', 'canary@example.com')",
+    'select email::int from people',
+    ['create temp table kept as select email from people', 'alter table kept alter email type int using email::int'],
+    ['create temp table twice as select e.email from people e, people', 'create unique index on twice (email)'],
+    ['create temp view within as select id from people where email::int > 0', 'select id from within'],
+    'select id from below_condition',
+    'select id from below_function',
+    'insert into logged values (1)',
+    'insert into parted values (1, 1)',
+    'delete from audited where id = 1',
+    'insert into noted values (1)',
+    'insert into converted values (1)',
+    'select 1::told',
+    'insert into checked values (1)',
+    'insert into measured values (1)',
+    'alter domain mail add check (value::int > 0)',
+    ['begin', 'declare c cursor for select id from people where email::int > 0', 'select 1', 'fetch c'],
+    ['begin', 'declare c cursor for select id from below_condition', 'fetch c'],
+    ['prepare p as select id from below_condition', 'execute p'],
+    'copy (select id from below_condition) to stdout',
+    'create table made as select id from below_condition',
+    'create index on audited (tell_of(id))',
+  ])('an error that can hold a masked value does not: %s', async (given) => {
+    const texts = [given].flat();
+    const direct = await errorOf(admin, texts);
+    expect(JSON.stringify(direct)).toMatch(CANARY);
+    await client.query('discard all');
+    const said = await errorOf(client, texts);
+    expect(said['code']).toBe(direct['code']);
+    expect(JSON.stringify(said)).not.toMatch(CANARY);
+    expect(said['hint']).toContain('a masked column is involved');
+    await Promise.all([admin.query('discard all'), client.query('discard all')]);
+  });
+
+  test('row security and event triggers are code as well', async () => {
+    const reader = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
+    await admin.query("create role reader login password 'reader'; grant all on people to reader");
+    await reader.connect();
+    await expect(reader.query('select id from guarded')).rejects.toThrow(CANARY);
+    await reader.end();
+    await client.query('set role reader');
+    const said = await errorOf(client, ['select id from guarded']);
+    expect(said['code']).toBe('P0001');
+    expect(JSON.stringify(said)).not.toMatch(CANARY);
+    await client.query('reset role');
+    await admin.query(
+      `create function tell_of_definitions() returns event_trigger language plpgsql as $$ begin perform tell(); end $$`,
+    );
+    await admin.query('create event trigger tells on ddl_command_end execute function tell_of_definitions()');
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    await expect(admin.query('create table any_table ()')).rejects.toThrow(CANARY);
+    const defined = await errorOf(client, ['create table any_table ()']);
+    expect(defined['code']).toBe('P0001');
+    expect(JSON.stringify(defined)).not.toMatch(CANARY);
+    await admin.query('drop event trigger tells');
   });
 });

@@ -273,7 +273,12 @@ export class FromClient {
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny' && answer.syntaxError)
-      return this.#unparsed(textOfParse(bytes), unread(answer.syntaxError.message), 'parse', name === '' ? '' : undefined);
+      return this.#unparsed(
+        textOfParse(bytes),
+        unread(answer.syntaxError.message),
+        'parse',
+        name === '' ? '' : undefined,
+      );
     if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
     const command = running(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });

@@ -347,7 +347,8 @@ export class FromUpstream {
     masks?.failed();
     const unparsed = head?.type === 'parse' && !fatal ? head.unparsed : undefined;
     // What is wrong with a text says the text, whatever else is masked.
-    const texts = unparsed && masks ? { hidden: false, clean: (text: string) => masks.texts.clean(text) } : masks?.texts;
+    const texts =
+      unparsed && masks ? { hidden: false, clean: (text: string) => masks.texts.clean(text) } : masks?.texts;
     const cleaned = texts && filterMessage(bytes, texts);
     const clean = cleaned === bytes ? undefined : cleaned;
     if (!head || fatal) return clean;

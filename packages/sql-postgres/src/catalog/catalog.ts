@@ -1,4 +1,5 @@
 import type { Parse } from '../grammar.js';
+import type { Guards } from './guards.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
 /** What was read, in one consistent state of the database. */
@@ -13,6 +14,7 @@ export interface CatalogContents {
   readonly types: readonly Type[];
   readonly operators: readonly Operator[];
   readonly casts: readonly InterpretedCast[];
+  readonly guards: Guards;
 }
 
 const NO_ROUTINES: readonly Routine[] = [];
@@ -30,6 +32,7 @@ export class Catalog {
   /** Types whose values can be converted, without the statement saying so, by a function that somebody wrote. */
   readonly convertedUnseen: ReadonlySet<number>;
   readonly casts: readonly InterpretedCast[];
+  readonly guards: Guards;
   /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
   readonly derived = new Map<string, unknown>();
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -49,6 +52,7 @@ export class Catalog {
     this.schemas = new Set(contents.schemas);
     this.relations = contents.relations;
     this.casts = contents.casts;
+    this.guards = contents.guards;
     this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
     this.#closed = contents.closed;
     for (const relation of contents.relations) {
@@ -82,6 +86,17 @@ export class Catalog {
 
   typeByOid(oid: number): Type | undefined {
     return this.#typesByOid.get(oid);
+  }
+
+  /** Whether to make a value of the type runs code that nobody has read: the check of a domain in it. */
+  checksByCode(oid: number, seen = new Set<number>()): boolean {
+    const type = this.guards.domains.size === 0 || seen.has(oid) ? undefined : this.#typesByOid.get(oid);
+    if (!type) return false;
+    seen.add(oid);
+    // What a range is made of is not known here.
+    if (this.guards.domains.has(oid) || (type.schema !== 'pg_catalog' && 'rm'.includes(type.kind))) return true;
+    const parts = this.#byOid.get(type.relation)?.columns.map((column) => column.type) ?? [];
+    return [type.element, type.base, ...parts].some((part) => this.checksByCode(part, seen));
   }
 
   /** Operators of this name outside pg_catalog. */

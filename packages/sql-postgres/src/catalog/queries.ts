@@ -106,6 +106,8 @@ export const VERSION = `select pg_catalog.concat_ws(' ', ${[
     `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
   ),
   sum('x.oid', 'pg_catalog.pg_proc x'),
+  sum('x.oid', 'pg_catalog.pg_constraint x'),
+  sum('x.oid', 'pg_catalog.pg_event_trigger x'),
   sum('x.oid', 'pg_catalog.pg_operator x'),
   sum('x.oid', 'pg_catalog.pg_cast x'),
   sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),

@@ -1,6 +1,7 @@
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents } from './catalog.js';
 import { withDefinitions } from './definitions.js';
+import { readGuards } from './guards.js';
 import type { Query, Row } from './query.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
@@ -76,7 +77,8 @@ async function readOnce(query: Query, before: Catalog | undefined): Promise<Cata
       target: Number(row[1]),
       context: text(row, 2),
     }));
-    return { version, schemas, closed, relations, types, routines, operators, casts };
+    const guards = await readGuards(query);
+    return { version, schemas, closed, relations, types, routines, operators, casts, guards };
   } finally {
     await query('rollback');
   }

@@ -78,6 +78,7 @@ const unreadable = (reason: string): StatementLineage => ({
   outputs: [],
   unknown: reason,
   returnsRows: true,
+  relations: new Set<number>(),
   predicates: [],
   conditionsOnUnknown: [],
   flows: [],

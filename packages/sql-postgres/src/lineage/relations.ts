@@ -20,6 +20,7 @@ export function findRelation(analysis: Analysis, schema: string, name: string): 
   if (!found) {
     throw new Unsure(`uses the relation ${schema === '' ? '' : `${schema}.`}${name}, which is not known`);
   }
+  if (found.type === 'stored') analysis.relations.add(found.relation.oid);
   return found;
 }
 

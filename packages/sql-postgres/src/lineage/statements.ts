@@ -53,9 +53,10 @@ function statementLineage(
   const analysis = new Analysis(catalog, session, undefined, visits);
   const collected = (): Pick<
     StatementLineage,
-    'statement' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
+    'statement' | 'relations' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
   > => ({
     statement,
+    relations: analysis.relations,
     predicates: analysis.predicates,
     conditionsOnUnknown: analysis.conditionsOnUnknown,
     flows: analysis.flows,

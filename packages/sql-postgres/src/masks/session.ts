@@ -36,6 +36,7 @@ import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
 import { type Rules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
+import { mayTell, runsAlone } from './errors.js';
 import { Announcer, refusalOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
@@ -267,12 +268,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts, masks);
-    const hidden =
-      !lineage ||
-      lineage.some((one) => touches(one, columns, meaning.catalog)) ||
-      touchesTable(facts, columns) ||
-      runsTriggers(facts);
-    if (hidden && columns.size > 0) this.#touched = true;
+    const tells =
+      mayTell(lineage, facts, columns, meaning.catalog, names) ||
+      (columns.size > 0 && lineage?.some((one) => touches(one, columns, meaning.catalog)) === true);
+    if (tells) this.#touched = true;
+    // In a block, what came before shows in an error only at the end, and in the rows of cursors.
+    const isOwn = (this.#status === 'open' || this.#status === 'failed') && runsAlone(lineage);
     const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const code = codeIn(followed, facts);
     const masking: Masking = {
@@ -283,7 +284,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         this.#sure(() => rowMasks({ ...rules, temporary: this.#temporary }, lineage?.[statement], result)),
       copy: (statement, formats) =>
         this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
-      texts: textMaskOf(() => this.#touched, entities),
+      texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
         this.#failed = true;
         // Code can commit what it did before it fails.
@@ -447,17 +448,6 @@ const hits = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: 
   for (const column of masked.keys()) if (sources.has(column)) return true;
   return masked.size > 0 && isStale({ sources }, catalog);
 };
-
-/** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
-function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
-  const tables = new Set([...masked.keys()].map(({ name }) => name.split('.').at(-2)));
-  return actions.some(({ resources }) =>
-    resources.some(({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1))),
-  );
-}
-
-/** Code that nobody read may run with it, and say what it likes. */
-const runsTriggers = ({ actions }: Facts): boolean => actions.some(({ effects }) => effects.includes('write'));
 
 /** Whether it reads anything that a mask could be for. */
 const reads = ({ actions }: Facts, statement?: number): boolean =>
