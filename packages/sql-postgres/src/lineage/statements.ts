@@ -1,5 +1,5 @@
 /** Whole statements: what they return, and what they change in the session. */
-import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
+import { type Fields, type Node, constant, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { Analysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
@@ -121,7 +121,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
       ...analysis.flows.map(({ value }) => value),
       { ...NOTHING, sources: new Set(seen) },
     ]);
-    return [{ name: 'QUERY PLAN', value: { ...all, type: 0 } }];
+    return [{ name: 'QUERY PLAN', value: { ...all, type: 0, plan: planFormat(fields) } }];
   },
   CopyStmt: copy,
   PrepareStmt: (analysis, fields) => {
@@ -201,6 +201,14 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   CompositeTypeStmt: createType,
   TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
+
+/** The last option counts (ExplainQuery in explain.c). The server takes no other format. */
+function planFormat(fields: Fields): NonNullable<Value['plan']> {
+  const options = nodesOf(fields['options']).filter(({ fields: option }) => text(option, 'defname') === 'format');
+  const given = options.at(-1)?.fields['arg'];
+  const format = String(constant(given) ?? nodeOf(given)?.fields['sval'] ?? 'text').toLowerCase();
+  return format === 'json' || format === 'yaml' || format === 'xml' ? format : 'text';
+}
 
 const CURSOR_OPT_HOLD = 0x20;
 

@@ -26,6 +26,8 @@ export interface Value {
   readonly parts?: Parts;
   /** The keys of its fields, where a document is made of the row. Lost in any computation. */
   readonly keys?: readonly string[];
+  /** The text of EXPLAIN, in this format: it says what is done with the columns, and holds none of their values. */
+  readonly plan?: 'text' | 'json' | 'yaml' | 'xml';
   /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
   readonly counts?: true;
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
