@@ -55,6 +55,12 @@ export interface MaskPlanner {
   ): MaskPlan | Promise<MaskPlan>;
 }
 
+/** What is asked of a target about the names in a statement, where it cannot be told from the text. */
+export interface NamesAtTarget {
+  /** Those of the functions, as the facts name them, that the operator trusts by another spelling or by a wildcard. */
+  trusted(functions: readonly string[]): ReadonlySet<string> | Promise<ReadonlySet<string>>;
+}
+
 /** What becomes of a statement of which columns are not followed: they are NULL; it is refused; it is only told (`explain`). */
 export type NotFollowed = 'mask' | 'refuse' | 'tell';
 

@@ -180,6 +180,8 @@ export interface ConnectionConfig {
   readonly policies: readonly string[];
   readonly rules: readonly Rule[];
   readonly trustedFunctions: readonly string[];
+  /** Those of them that read no tables, by the word of whoever wrote the file. */
+  readonly readsNothing?: readonly string[];
   /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
   readonly notFollowed: 'mask' | 'refuse';
   /** Of a connection by HTTP. */

@@ -99,7 +99,7 @@ export class CompiledPolicy {
   /** Never throws. */
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
-      return this.#judge(facts, attributesOf(facts, text, context), context.masked?.moved ?? []);
+      return this.#judge(facts, attributesOf(facts, text, context), context);
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
@@ -113,7 +113,7 @@ export class CompiledPolicy {
   needsBody(facts: Facts, text: string, context: PolicyContext): 'rule' | 'hold' | 'observed' | undefined {
     try {
       const attributes = attributesOf(facts, text, context);
-      const { decision } = this.#judge(facts, attributes, []);
+      const { decision } = this.#judge(facts, attributes, context);
       if (decision.type === 'hold') return 'hold';
       const observed = this.#rules.filter(({ rule }) => rule.mode === 'observe');
       return observed.some((one) =>
@@ -136,7 +136,13 @@ export class CompiledPolicy {
     }));
   }
 
-  #judge(facts: Facts, attributes: Attributes, moved: readonly string[]): Verdict {
+  /** Functions that keep an action from being known, and that nobody trusts by the name that is written. */
+  unlisted({ actions }: Facts): readonly string[] {
+    return actions.flatMap(({ unknownFunctions = [] }) => unknownFunctions.filter((name) => !this.#trusted.has(name)));
+  }
+
+  #judge(facts: Facts, attributes: Attributes, { masked, trusted }: PolicyContext): Verdict {
+    const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
     const matched = new Map<string, RuleMatch>();
@@ -158,7 +164,7 @@ export class CompiledPolicy {
           refused = { type: 'deny', rule: rule.rule, message: rule.then.message, cause: 'rule' };
         }
       }
-      if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
+      if (!allowed && refused === undefined && this.#unknown(action, trusted)) refused = unknownAction(action);
       if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
     }
     const held = [...holds.values()];
@@ -170,9 +176,11 @@ export class CompiledPolicy {
     };
   }
 
-  #unknown({ effects, unknownFunctions }: Action): boolean {
+  #unknown({ effects, unknownFunctions }: Action, trusted?: ReadonlySet<string>): boolean {
     if (!effects.includes('unknown')) return false;
-    return unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name));
+    return (
+      unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name) || trusted?.has(name))
+    );
   }
 }
 

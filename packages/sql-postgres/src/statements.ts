@@ -79,6 +79,9 @@ interface Draft {
   explainOnly: boolean;
 }
 
+/** A dot in a name is none between two: what is trusted as `a.b` is not a function that is called "a.b". */
+const withoutDots = (part: string): string => (part.includes('.') ? JSON.stringify(part) : part);
+
 type Names = ReadonlySet<string>;
 
 class StatementReader {
@@ -274,7 +277,7 @@ class StatementReader {
     this.add(draft, ...effects);
     if (reason === undefined) return;
     draft.reasons.push(reason);
-    draft.unknownFunctions.push(name.join('.'));
+    draft.unknownFunctions.push(name.map(withoutDots).join('.'));
   }
 
   #node(draft: Draft, { kind, fields }: Node, ctes: Names, access: Resource['access']): void {

@@ -1,4 +1,5 @@
 import type { Parse } from '../grammar.js';
+import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
@@ -17,6 +18,13 @@ export interface CatalogContents {
   readonly guards: Guards;
 }
 
+/** What the operator says of functions, and where a new session looks names up. */
+export interface Trust {
+  readonly readsNothing: readonly string[];
+  readonly path: readonly string[];
+}
+
+const NO_TRUST: Trust = { readsNothing: [], path: [] };
 const NO_ROUTINES: readonly Routine[] = [];
 
 /** An immutable, indexed snapshot of a database's catalog. */
@@ -33,6 +41,9 @@ export class Catalog {
   readonly convertedUnseen: ReadonlySet<number>;
   readonly casts: readonly InterpretedCast[];
   readonly guards: Guards;
+  /** Functions of which the operator says that they read no tables: `schema.name`. */
+  readonly readsNothing: ReadonlySet<string>;
+  readonly trust: Trust;
   /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
   readonly derived = new Map<string, unknown>();
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -44,7 +55,8 @@ export class Catalog {
   readonly #operators = new Map<string, Operator[]>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
 
-  constructor(contents: CatalogContents, parse: Parse) {
+  constructor(contents: CatalogContents, parse: Parse, trust: Trust = NO_TRUST) {
+    this.trust = trust;
     this.version = contents.version;
     this.contents = contents;
     this.unread = [...contents.relations, ...contents.routines].filter(({ unread }) => unread).length;
@@ -65,6 +77,7 @@ export class Catalog {
       this.#typesByOid.set(type.oid, type);
     }
     for (const operator of contents.operators) append(this.#operators, operator.name, operator);
+    this.readsNothing = namedExactly(this, trust.path, trust.readsNothing);
   }
 
   relation(schema: string, name: string): Relation | undefined {
@@ -78,6 +91,18 @@ export class Catalog {
   /** All overloads of a name in one schema. */
   routines(schema: string, name: string): readonly Routine[] {
     return this.#routines.get(key(schema, name)) ?? NO_ROUTINES;
+  }
+
+  /** All functions of a name outside pg_catalog, in any schema. */
+  routinesNamed(name: string): readonly Routine[] {
+    let byName = this.derived.get('routines by name') as Map<string, Routine[]> | undefined;
+    if (!byName) {
+      byName = new Map();
+      for (const routine of this.contents.routines)
+        if (routine.schema !== 'pg_catalog') append(byName, routine.name, routine);
+      this.derived.set('routines by name', byName);
+    }
+    return byName.get(name) ?? NO_ROUTINES;
   }
 
   type(schema: string, name: string): Type | undefined {

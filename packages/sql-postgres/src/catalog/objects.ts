@@ -67,6 +67,8 @@ export interface Routine {
   readonly body?: { readonly text: string; readonly standard: boolean };
   /** Its body could not be read: what it reads was locked. */
   readonly unread: boolean;
+  /** The extension that it is a member of (pg_depend), which is more than to be in its schema. */
+  readonly extension?: string;
 }
 
 export interface Type {

@@ -1,5 +1,5 @@
 import type { Parse } from '../grammar.js';
-import { Catalog, type CatalogContents } from './catalog.js';
+import { Catalog, type CatalogContents, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
 import type { Query, Row } from './query.js';
@@ -29,10 +29,10 @@ const ATTEMPTS = 5;
  * sessions know by it where the values in their temporary tables and cursors come from
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: Query, parse: Parse, before?: Catalog): Promise<Catalog> {
+export async function readCatalog(query: Query, parse: Parse, before?: Catalog, trust?: Trust): Promise<Catalog> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const contents = await withDefinitions(query, await readOnce(query, before));
-    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
+    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse, trust);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
@@ -46,7 +46,7 @@ export async function completeCatalog(query: Query, catalog: Catalog): Promise<C
   const filled = await withDefinitions(query, contents);
   // What was renamed meanwhile is spelled by its new name.
   if (filled === contents || (await catalogVersion(query)) !== contents.version) return catalog;
-  const complete = new Catalog(filled, parse);
+  const complete = new Catalog(filled, parse, catalog.trust);
   return complete.unread < catalog.unread ? complete : catalog;
 }
 
@@ -175,6 +175,7 @@ function routineOf(row: Row): Routine {
     settings: list<string>(row[15]),
     ...(typeof body === 'string' && { body: { text: body, standard: row[17] === 't' } }),
     unread: typeof body === 'string' && row[17] === 't',
+    ...(row[18] != null && { extension: row[18] }),
   };
 }
 

@@ -5,6 +5,7 @@ import { callFacts } from '../functions.js';
 import { type Analysis, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
+import { ownTablesOf, readsNothing } from './known-functions.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { chosen } from './overloads.js';
 import { changedByCall } from './part-access.js';
@@ -97,6 +98,8 @@ function resultByName(analysis: Analysis, one: Call): Result {
   if (own.some(({ volatility }) => volatility === 'v')) analysis.callsVisibly();
   if (own.length === 0) return { value: builtIn(analysis, one, found), routines: found };
   const [routine] = own;
+  if (own.every((each) => readsNothing(analysis.catalog, each)))
+    return { value: withUnknown(valueOfKnown(analysis, one, found), unlisted(found)), routines: found };
   if (own.length === 1 && found.length === 1 && routine?.body && routine.language === 'sql') {
     return { ...callSql(analysis, routine, one), routines: found };
   }
@@ -204,6 +207,20 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
     ...(one.unfiltered && isCounted(plain, one.args) && { counts: true as const }),
   });
   return withUnknown(parts ? { ...value, parts } : value, castBy);
+}
+
+/** Of functions that read nothing but their arguments, and what their extension keeps in tables of its own. */
+function valueOfKnown(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
+  const kind = found.some((routine) => routine.kind === 'a') ? 'aggregate' : 'derived';
+  const result = computed([...one.args, ...one.others, ownTablesOf(analysis.catalog, found)], kind);
+  mayFail(analysis, result);
+  return blurred({ ...typeOfResult(analysis, one, found), ...result });
+}
+
+/** Where one of the server's own may be meant as well, it has to be one that reads nothing either. */
+function unlisted(found: readonly Routine[]): string | undefined {
+  const [builtInOne] = found.filter(({ schema }) => schema === 'pg_catalog');
+  return builtInOne && callFacts(['pg_catalog', builtInOne.name]).reason;
 }
 
 const MAKES_JSON = /^(?:jsonb?_build_|jsonb?_(?:object_)?agg|to_jsonb?$|(?:row|array)_to_json$)/;
