@@ -2,7 +2,8 @@
 import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type Analysis, BEHIND_DEFINITION, listOf } from './analysis.js';
+import { functionName } from './other-definitions.js';
 import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { ownTablesOf, readsNothing } from './known-functions.js';
@@ -87,6 +88,8 @@ export function resultOf(analysis: Analysis, one: Call): Result {
 }
 
 function resultByName(analysis: Analysis, one: Call): Result {
+  if (analysis.session.overlay.defined.has(functionName(one.name.at(-1) ?? '')))
+    return { value: opaque(analysis, one, BEHIND_DEFINITION), routines: [] };
   const all = [...one.args, ...one.others];
   const candidates = findRoutines(analysis, one.name);
   const only = chosen(analysis, one, candidates);
@@ -118,7 +121,8 @@ function resultByName(analysis: Analysis, one: Call): Result {
 /** `(value).name` where there is no such field: functional notation. */
 export function callByField(analysis: Analysis, name: string, value: Value): Value {
   // A field of a composite whose structure is not known: it is some part of the whole.
-  if (findRoutines(analysis, [name]).length === 0) return computed([value]);
+  const isNew = analysis.session.overlay.defined.has(functionName(name));
+  if (!isNew && findRoutines(analysis, [name]).length === 0) return computed([value]);
   return resultOf(analysis, {
     name: [name],
     args: [value],

@@ -20,6 +20,7 @@ import type { Effect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
+import { OTHER_DEFINITIONS } from './other-definitions.js';
 import { type Found, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
@@ -92,6 +93,7 @@ const code =
 
 /** Statements that are more than a query. All others that `KINDS` has return nothing. */
 export const STATEMENTS: Readonly<Record<string, Read>> = {
+  ...OTHER_DEFINITIONS,
   SelectStmt: (analysis, fields, scope) => {
     const columns = readQuery(analysis, scope, { SelectStmt: fields });
     const into = intoOf(fields);

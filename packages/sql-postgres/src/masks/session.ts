@@ -392,7 +392,7 @@ const definesForAll = (
   (!lineage?.effects.some(({ type }) => FOLLOWED_DEFINITIONS.has(type)) ||
     lineage.effects.some((effect) => isUnfollowed(effect, masks)));
 
-const FOLLOWED_DEFINITIONS: ReadonlySet<Effect['type']> = new Set(['relation', 'drop relation', 'defined']);
+const FOLLOWED_DEFINITIONS: ReadonlySet<Effect['type']> = new Set(['relation', 'drop relation', 'defined', 'setting']);
 
 /** Others see it once the transaction has committed. */
 const isForAll = (effect: Effect): boolean =>
