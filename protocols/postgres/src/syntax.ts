@@ -2,7 +2,7 @@
  * Mistakes in a text, in the words of the target. Owns: how the target is asked for them, which is by a Parse alone, so that
  * nothing runs, and which of its answers is one. Does not own: that the text is refused, which the gate has said by then.
  */
-import { F, HEADER, message } from './messages.js';
+import { F, HEADER_BYTES, message } from './messages.js';
 
 /**
  * Messages for a text that the gateway cannot read. Where the target can, it is to forget it at once, and to fail by the
@@ -16,11 +16,11 @@ export const unparsedMessages = (name: string, text: Buffer, standIn: Buffer): B
   Buffer.concat([message(F.parse, name, text, Buffer.alloc(2)), message(F.close, STATEMENT, name), standIn]);
 
 /** The text in a Query, with the zero byte at its end. */
-export const textOfQuery = (bytes: Buffer): Buffer => bytes.subarray(HEADER);
+export const textOfQuery = (bytes: Buffer): Buffer => bytes.subarray(HEADER_BYTES);
 
 /** The text in a Parse: it stands behind the name. */
 export function textOfParse(bytes: Buffer): Buffer {
-  const start = bytes.indexOf(0, HEADER) + 1;
+  const start = bytes.indexOf(0, HEADER_BYTES) + 1;
   return bytes.subarray(start, bytes.indexOf(0, start) + 1);
 }
 

@@ -1,3 +1,4 @@
+/** A snapshot of a database's catalog, with indexes. Does not: read it (read.ts). Pure. */
 import type { Parse } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';

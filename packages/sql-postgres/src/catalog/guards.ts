@@ -4,7 +4,7 @@
  * masked, nor what becomes of an error (`masks/errors.ts`). Compiled functions belong to extensions and to the server, and are
  * taken to say no more than they are given.
  */
-import type { Query } from './query.js';
+import type { CatalogQuery } from './query.js';
 
 /** Numbers are object identifiers of relations and types. */
 export interface Guards {
@@ -73,7 +73,7 @@ const REACHES = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
 const EVENTS = `select 1 from pg_event_trigger where evtenabled <> 'D' limit 1`;
 
 /** Asks the catalog, whose schemas come first in the path of the connection. */
-export async function readGuards(query: Query): Promise<Guards> {
+export async function readGuards(query: CatalogQuery): Promise<Guards> {
   const code = await query(CODE.replaceAll(/\s+/g, ' '));
   const reaches = await query(REACHES.replaceAll(/\s+/g, ' '));
   const events = await query(EVENTS);

@@ -1,6 +1,9 @@
-/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
-import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { Analysis, Unsure, listOf } from './analysis.js';
+/**
+ * CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. Does not: apply them
+ * (lineage/session.ts). Pure.
+ */
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { LineageAnalysis, Unsure, listOf } from './analysis.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import type { TemporaryRelation } from './effects.js';
@@ -23,7 +26,12 @@ import {
 } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
-export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[], unlessThere = false): void {
+export function createTableAs(
+  analysis: LineageAnalysis,
+  into: NodeFields,
+  columns: readonly Column[],
+  unlessThere = false,
+): void {
   const relation = isFields(into['rel']) ? into['rel'] : {};
   const names = strings(into['colNames']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
@@ -36,7 +44,7 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
 }
 
 /** CREATE TABLE. A temporary one is empty, but has columns. */
-export function createTable(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
   // The rows of a partition or child are those of its parent as well: what is put into it by its own name is not followed.
@@ -59,7 +67,7 @@ export function createTable(analysis: Analysis, fields: Fields): readonly Column
 }
 
 /** A sequence holds no data, but a temporary one hides what else has its name. */
-export function createSequence(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createSequence(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const sequence = isFields(fields['sequence']) ? fields['sequence'] : {};
   const columns = ['last_value', 'log_cnt', 'is_called'].map((name) => ({ name, value: NOTHING }));
   const unlessThere = fields['if_not_exists'] === true;
@@ -68,7 +76,7 @@ export function createSequence(analysis: Analysis, fields: Fields): readonly Col
 }
 
 /** CREATE VIEW. One over objects of the session is the session's. */
-export function createView(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createView(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const view = isFields(fields['view']) ? fields['view'] : {};
   const columns = readQuery(analysis, EMPTY_SCOPE, fields['query']);
   const names = strings(fields['aliases']);
@@ -81,7 +89,7 @@ export function createView(analysis: Analysis, fields: Fields): readonly Column[
   return [];
 }
 
-export function drop(analysis: Analysis, fields: Fields): readonly Column[] {
+export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const others: string[] = [];
   for (const object of listOf(fields, 'objects')) {
     const node = nodeOf(object);
@@ -94,7 +102,7 @@ export function drop(analysis: Analysis, fields: Fields): readonly Column[] {
 }
 
 /** ALTER TABLE of a table of the session: columns come and go; whatever else is done to it makes it unknown. */
-export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
+export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const own = ownRelation(analysis, fields['relation']);
   if (!own) {
     const subtypes = nodesOf(fields['cmds']).map(({ fields: command }) => String(command['subtype'] ?? ''));
@@ -119,7 +127,7 @@ export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
 }
 
 /** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
-function forgetFields({ session, effects }: Analysis, own: TemporaryRelation): void {
+function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelation): void {
   for (const relation of session.overlay.relations.values()) {
     if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
     const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
@@ -145,7 +153,7 @@ const OF_ITSELF: ReadonlySet<string> = new Set(
    AT_DropExpression AT_SetStorage AT_ClusterOn AT_DropCluster AT_ValidateConstraint`.split(/\s+/),
 );
 
-export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
+export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const own = ownRelation(analysis, fields['relation']);
   const { renameType } = fields;
   const to = text(fields, 'newname');
@@ -174,7 +182,7 @@ export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
 }
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
-export function leavesNames(analysis: Analysis, fields: Fields): readonly Column[] {
+export function leavesNames(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   // The index may call what says anything in an error of a later write.
   const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
   analysis.effects.push({ type: 'defined', names: callsUnread(fields) ? [relation] : [] });
@@ -182,13 +190,13 @@ export function leavesNames(analysis: Analysis, fields: Fields): readonly Column
 }
 
 /** GRANT on schemas decides which of them are searched. */
-export const grant = (analysis: Analysis, fields: Fields): readonly Column[] => {
+export const grant = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] => {
   granted(analysis, fields);
   return [];
 };
 
 /** CREATE TYPE of an enum or a composite. */
-export function createType(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createType(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const names = strings(fields['typeName']);
   const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
   if (name !== '') analysis.effects.push({ type: 'defined', names: [name, `_${name}`] });
@@ -200,7 +208,7 @@ export function createType(analysis: Analysis, fields: Fields): readonly Column[
  *
  * @param also further names; `[]` where no name means anything else
  */
-function changes({ catalog, effects }: Analysis, value: unknown, also?: readonly string[]): void {
+function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: readonly string[]): void {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   const found = catalog.relations.filter((one) => one.name === name);
@@ -223,7 +231,7 @@ function descendants({ relations }: Catalog, parents: readonly Relation[]): stri
 }
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
-export function truncate(analysis: Analysis, fields: Fields): readonly Column[] {
+export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   for (const { fields: relation } of nodesOf(fields['relations'])) {
     const own = relation['inh'] === true && ownRelation(analysis, relation);
     if (own) analysis.effects.push({ type: 'truncate', name: own.name });
@@ -231,7 +239,7 @@ export function truncate(analysis: Analysis, fields: Fields): readonly Column[] 
   return [];
 }
 
-interface Made extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
+interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */
@@ -240,7 +248,7 @@ interface Made extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence
   readonly unlessThere?: boolean;
 }
 
-function create(analysis: Analysis, relation: Fields, made: Made): void {
+function create(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelation): void {
   const { onCommit, unlessThere, view = false, own = false, ...rest } = made;
   const name = text(relation, 'relname');
   if (!own && !isTemporary(analysis, relation)) {
@@ -260,7 +268,7 @@ function create(analysis: Analysis, relation: Fields, made: Made): void {
 }
 
 /** One that nobody else sees until the transaction has ended, when the catalog has it. */
-function createPermanent(analysis: Analysis, relation: Fields, made: Made): void {
+function createPermanent(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelation): void {
   const { columns, unknown, sequence, unlessThere, view = false } = made;
   const name = text(relation, 'relname');
   const schema = text(relation, 'schemaname');
@@ -275,14 +283,14 @@ function createPermanent(analysis: Analysis, relation: Fields, made: Made): void
 }
 
 /** No relation has the name, in any schema: whatever the path is, nothing else can be meant by it. */
-function isNew({ catalog, session }: Analysis, name: string): boolean {
+function isNew({ catalog, session }: LineageAnalysis, name: string): boolean {
   const { relations, defined, uncertain } = session.overlay;
   if (uncertain !== undefined || relations.has(name) || defined.has(name)) return false;
   return ![...catalog.schemas].some((schema) => catalog.relation(schema, name));
 }
 
 /** IF NOT EXISTS finds one where it would be made. */
-function isThere({ catalog, session }: Analysis, schema: string, name: string): boolean {
+function isThere({ catalog, session }: LineageAnalysis, schema: string, name: string): boolean {
   if (session.anyPath !== undefined || session.overlay.defined.has(name)) return false;
   const role = currentRole(session);
   const path = session.searchPath.map((one) => (one === '$user' ? role : one));
@@ -291,7 +299,7 @@ function isThere({ catalog, session }: Analysis, schema: string, name: string): 
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
-function columnDef(analysis: Analysis, fields: Fields): Column {
+function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column {
   const type = isFields(fields['typeName']) ? findType(analysis, fields['typeName']) : undefined;
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
@@ -310,12 +318,12 @@ function columnDef(analysis: Analysis, fields: Fields): Column {
 }
 
 /** What a row gets that says nothing of the column. Nothing is called yet. */
-function defaultOf(analysis: Analysis, node: unknown): Value {
-  const value = expression(new Analysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
+function defaultOf(analysis: LineageAnalysis, node: unknown): Value {
+  const value = expression(new LineageAnalysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
   return isNothing(value) ? EMPTY : computed([value]);
 }
 
-function like(analysis: Analysis, relation: Fields): Column[] {
+function like(analysis: LineageAnalysis, relation: NodeFields): Column[] {
   const schema = text(relation, 'schemaname');
   const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')));
   return columns.map(({ name, value }) => ({
@@ -333,7 +341,7 @@ const emptied = ({ type, stored }: Value): Value => ({
 });
 
 /** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
-function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {
+function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields): boolean {
   const schema = text(relation, 'schemaname');
   if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
   const named = session.searchPath.map((name) => (name === '$user' ? currentRole(session) : name));
@@ -344,23 +352,23 @@ function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean 
   return schema === '' && first === 'pg_temp';
 }
 
-const qualified = (relation: Fields): string =>
+const qualified = (relation: NodeFields): string =>
   [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');
 
-function isOwn({ session, path }: Analysis, schema: string, name: string): boolean {
+function isOwn({ session, path }: LineageAnalysis, schema: string, name: string): boolean {
   const found = session.overlay.relations.get(name);
   if (found?.permanent !== undefined) return schema === '' || found.permanent === '' || schema === found.permanent;
   return found !== undefined && (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp');
 }
 
-function ownRelation(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
+function ownRelation(analysis: LineageAnalysis, value: unknown): TemporaryRelation | undefined {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   return isOwn(analysis, text(relation, 'schemaname'), name) ? analysis.session.overlay.relations.get(name) : undefined;
 }
 
 /** Whether a relation of the session appears anywhere in a query: more than need be, never less. */
-function usesTemporary(analysis: Analysis, value: unknown): boolean {
+function usesTemporary(analysis: LineageAnalysis, value: unknown): boolean {
   if (Array.isArray(value)) return value.some((one) => usesTemporary(analysis, one));
   if (!isFields(value)) return false;
   if (

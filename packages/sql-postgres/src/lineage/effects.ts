@@ -1,3 +1,4 @@
+/** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
 import type { Column, Value } from './value.js';
 
@@ -30,7 +31,7 @@ export interface Cursor {
 }
 
 /** What a statement changes in its session. */
-export type Effect =
+export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
   | { readonly type: 'drop relation'; readonly name: string }
   /** Values that a temporary table now holds as well. */

@@ -3,28 +3,28 @@
  * is known until then. Owns: which those are, so that everything else goes on being known. What can change more than can be named is
  * left out, and makes all that follows unknown. Does not own: tables, views and sequences of the session (`definitions.ts`).
  */
-import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { EXTENSION_FUNCTIONS } from '../extension-functions.js';
 import { callFacts } from '../functions.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { readsNothing } from './known-functions.js';
 import { currentRole } from './session.js';
 import type { Column } from './value.js';
 
-type Read = (analysis: Analysis, fields: Fields) => readonly Column[];
+type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[];
 
 /** How functions and schemas stand among the names of `Overlay.defined`. A relation of such a name is taken for unknown as well. */
 export const functionName = (name: string): string => `function ${name}`;
 export const schemaName = (name: string): string => `schema ${name}`;
 
-const define = ({ effects }: Analysis, names: readonly string[]): void => {
+const define = ({ effects }: LineageAnalysis, names: readonly string[]): void => {
   effects.push({ type: 'defined', names });
 };
 
 /** Whatever the statement says, these are the names whose meaning it may change; undefined: any. */
 const naming =
-  (names: (analysis: Analysis, fields: Fields) => readonly string[] | undefined): Read =>
+  (names: (analysis: LineageAnalysis, fields: NodeFields) => readonly string[] | undefined): Read =>
   (analysis, fields) => {
     const found = names(analysis, fields);
     if (found) define(analysis, found);
@@ -90,7 +90,7 @@ const RELATIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** GRANT and REVOKE. Rights on schemas, and to roles, decide which schemas are searched. */
-export function granted(analysis: Analysis, fields: Fields): void {
+export function granted(analysis: LineageAnalysis, fields: NodeFields): void {
   const { catalog, session } = analysis;
   if (fields['objtype'] !== 'OBJECT_SCHEMA') return define(analysis, []);
   const open = listOf(fields, 'objects').every((one) => {
@@ -102,7 +102,7 @@ export function granted(analysis: Analysis, fields: Fields): void {
 }
 
 /** The names that DROP takes away, of what is no table, view, index or sequence of the session; undefined: any. */
-export function droppedNames({ catalog }: Analysis, fields: Fields): readonly string[] | undefined {
+export function droppedNames({ catalog }: LineageAnalysis, fields: NodeFields): readonly string[] | undefined {
   const isCascade = fields['behavior'] === 'DROP_CASCADE';
   const objects = listOf(fields, 'objects').map((object) => nodeOf(object));
   const names = objects.map((node) => lastOf(node?.kind === 'List' ? node.fields['items'] : node?.fields['names']));
@@ -143,8 +143,8 @@ export function droppedNames({ catalog }: Analysis, fields: Fields): readonly st
 
 /** The names that RENAME gives another meaning, of what is none of the session's; undefined: any. */
 export function renamedNames(
-  { catalog }: Analysis,
-  { renameType, relation, object, newname }: Fields,
+  { catalog }: LineageAnalysis,
+  { renameType, relation, object, newname }: NodeFields,
 ): readonly string[] | undefined {
   const [to, of] = [String(newname ?? ''), relationNamed(relation)];
   switch (renameType) {
