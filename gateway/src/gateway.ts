@@ -421,7 +421,7 @@ export class Gateway implements Controlled {
     return {
       limits: {
         message: limits.message,
-        recordedAnswer: limits.recorded,
+        recorded: limits.recorded,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },

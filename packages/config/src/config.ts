@@ -128,7 +128,7 @@ export interface IssuerConfig {
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
   readonly approvers: readonly string[];
-  readonly timeoutMs: number;
+  readonly within: number;
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;

@@ -1,7 +1,4 @@
-/**
- * Function calls: whose function it is decides whether its result depends on its arguments alone. Does not: read the bodies
- * (sql-functions.ts). Pure.
- */
+/** Function calls: whose function it is decides whether its result depends on its arguments alone. */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';

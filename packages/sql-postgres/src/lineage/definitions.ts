@@ -1,7 +1,4 @@
-/**
- * CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. Does not: apply them
- * (lineage/session.ts). Pure.
- */
+/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, Unsure, listOf } from './analysis.js';
 import type { Catalog } from '../catalog/catalog.js';

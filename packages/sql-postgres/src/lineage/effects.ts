@@ -1,4 +1,3 @@
-/** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
 import type { Column, Value } from './value.js';
 
