@@ -142,13 +142,21 @@ export class Judge {
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
     if (facts.session?.hold === 'invalid') return this.#inWords(command.text, invalidHold());
+    const session = this.#policy.readsSession
+      ? { ...this.#context, ownTables: this.#ownTables(command) }
+      : this.#context;
     const unlisted = this.#names ? this.#policy.unlisted(facts) : [];
-    if (unlisted.length === 0) return this.#judgeBy(command, facts, this.#context, again);
+    if (unlisted.length === 0) return this.#judgeBy(command, facts, session, again);
     const known = (trusted: ReadonlySet<string>): Judgement | Promise<Judgement> =>
-      this.#judgeBy(command, facts, trusted.size === 0 ? this.#context : { ...this.#context, trusted }, again);
+      this.#judgeBy(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
     const trusted = this.#names?.trusted(unlisted) ?? NOBODY;
     // Without the target nothing more is trusted than what is written.
     return trusted instanceof Promise ? trusted.catch(() => NOBODY).then(known) : known(trusted);
+  }
+
+  /** Of a simple query, which runs at once: what is bound may run when the name means something else. */
+  #ownTables({ phase, parameters }: SqlCommand): ReadonlySet<string> | undefined {
+    return phase === 'run' && parameters === undefined ? this.#masks?.ownTables : undefined;
   }
 
   #judgeBy(command: SqlCommand, facts: Facts, context: PolicyContext, again: boolean): Judgement | Promise<Judgement> {

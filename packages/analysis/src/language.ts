@@ -44,6 +44,8 @@ export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): 
 
 /** What follows one connection that masks rows: what its names mean, and what becomes of each answer. */
 export interface MaskPlanner {
+  /** Names that mean tables of the session's own, as the target has confirmed it; absent where that is not followed. */
+  readonly ownTables?: ReadonlySet<string>;
   /** What has to be known before a statement is prepared; undefined: it is. */
   prepare(): Promise<unknown> | undefined;
   /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */

@@ -87,6 +87,8 @@ export class CompiledPolicy {
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend on the text and not on the facts alone. */
   readonly readsText: boolean;
+  /** Verdicts depend on what names mean in the session. */
+  readonly readsSession: boolean;
   /** Some rule masks something. */
   readonly masks: boolean;
   /** Some rule has commands wait for people. */
@@ -97,6 +99,7 @@ export class CompiledPolicy {
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
+    this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 

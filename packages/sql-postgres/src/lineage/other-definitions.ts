@@ -66,8 +66,9 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
   }),
   AlterSeqStmt: naming(() => []),
   CreateStatsStmt: naming((_, fields) => (callsUnread(fields) ? undefined : [])),
-  CreateTrigStmt: naming((_, fields) => [relationNamed(fields['relation'])]),
-  RuleStmt: naming((_, fields) => [relationNamed(fields['relation'])]),
+  // What is written through a view above goes through them too.
+  CreateTrigStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
+  RuleStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
   CreatePolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
   AlterPolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
   CreateRoleStmt: naming(() => []),
@@ -180,9 +181,12 @@ function functionChanged(catalog: Catalog, name: string): readonly string[] | un
   const there = [...catalog.routines('pg_catalog', name), ...catalog.routinesNamed(name)].filter(
     (routine) => routine.schema !== 'pg_catalog',
   );
-  const isRead = there.some((routine) => routine.language === 'sql' || readsNothing(catalog, routine));
+  const isRead = there.some((routine) => FOLLOWED.has(routine.language) || readsNothing(catalog, routine));
   return name === '' || isRead ? undefined : [functionName(name)];
 }
+
+/** Bodies in SQL are read, and operators and casts by compiled functions are taken to compute only. */
+const FOLLOWED: ReadonlySet<string> = new Set(['sql', 'c', 'internal']);
 
 /** Relations of a name, and all that show what is in them: views, their views, children. Types are called the same. */
 export function withReaders(catalog: Catalog, name: string): readonly string[] {

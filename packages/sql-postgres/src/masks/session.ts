@@ -152,6 +152,19 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#onStalled = onStalled;
   }
 
+  /** Where no code has run that could have put others in their places, and no schema of the path comes before them. */
+  get ownTables(): ReadonlySet<string> {
+    const { searchPath, anyPath, overlay } = this.#names ?? {};
+    const at = searchPath?.indexOf('pg_temp') ?? -1;
+    if (!overlay || anyPath !== undefined || overlay.uncertain !== undefined || at > 0 || this.#defined)
+      return new Set();
+    const own = [...overlay.relations.values()].filter(
+      ({ permanent, written, view, sequence }) =>
+        permanent === undefined && written === undefined && !view && !sequence,
+    );
+    return new Set(own.map(({ name }) => name));
+  }
+
   /** The connection is gone. */
   closed(): void {
     this.#room.clear();
