@@ -7,14 +7,21 @@
  *     extension:e  all members of the extension e
  *     schema.*     members of any extension, of that schema; `*` stands for any run of characters
  */
-import type { Catalog } from './catalog/catalog.js';
 import type { Routine } from './catalog/objects.js';
+
+/** What is asked of a catalog. */
+interface Functions {
+  readonly contents: { readonly routines: readonly Routine[] };
+  routines(schema: string, name: string): readonly Routine[];
+  /** Outside pg_catalog, in any schema. */
+  routinesNamed(name: string): readonly Routine[];
+}
 
 /** Whether an entry has to be looked up in the database for a name that is not written as the entry is. */
 type Covers = (routine: Routine) => boolean;
 
 /** @param path where a new session looks names up */
-function covering(catalog: Catalog, path: readonly string[], entry: string): Covers {
+function covering(catalog: Functions, path: readonly string[], entry: string): Covers {
   if (entry.startsWith('extension:')) {
     const wanted = entry.slice('extension:'.length);
     return ({ extension }) => extension === wanted;
@@ -35,7 +42,7 @@ const matcher = (part: string): RegExp =>
  * Those of the names, as statements have them, that can only mean functions that are trusted, whatever the search path is.
  */
 export function coveredNames(
-  catalog: Catalog,
+  catalog: Functions,
   path: readonly string[],
   entries: readonly string[],
   names: readonly string[],
@@ -55,14 +62,14 @@ export function coveredNames(
 }
 
 /** Entries that no function fits. */
-export const namingNothing = (catalog: Catalog, path: readonly string[], entries: readonly string[]): string[] =>
+export const namingNothing = (catalog: Functions, path: readonly string[], entries: readonly string[]): string[] =>
   entries.filter((entry) => {
     const covers = covering(catalog, path, entry);
     return !catalog.contents.routines.some(covers);
   });
 
 /** The functions that entries mean, as `schema.name`. Wildcards mean none: what is said of a function is said of one by name. */
-export const namedExactly = (catalog: Catalog, path: readonly string[], entries: readonly string[]): Set<string> =>
+export const namedExactly = (catalog: Functions, path: readonly string[], entries: readonly string[]): Set<string> =>
   new Set(
     entries.flatMap((entry) => {
       if (/[*:]/.test(entry)) return [];
