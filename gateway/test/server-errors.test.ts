@@ -83,7 +83,7 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
     let said: Said = {};
     for (const text of texts) {
       await on.query({ text, ...(values && { values }) }).catch((error: pg.DatabaseError) => {
-        said = { ...error, message: error.message };
+        said = Object.assign({}, error, { message: error.message });
       });
     }
     await on.query('rollback');

@@ -22,15 +22,6 @@ export interface Guards {
   readonly onDefinition: boolean;
 }
 
-export const NO_GUARDS: Guards = {
-  onRead: new Set(),
-  onWrite: new Set(),
-  read: [],
-  written: [],
-  domains: new Set(),
-  onDefinition: false,
-};
-
 /** Functions and operators that are not compiled. What the server comes with stands in no dependency. */
 const UNREAD = `unread as materialized (
   select 'pg_catalog.pg_proc'::regclass as class, p.oid from pg_proc p join pg_language l on l.oid = p.prolang
