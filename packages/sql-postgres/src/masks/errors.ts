@@ -22,7 +22,8 @@ export function mayTell(
   const telling = tellingOf(masked, catalog);
   const changes = actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const tells = changes ? telling.written : telling.read;
-  if (changes && catalog.guards.onDefinition) return true;
+  if (catalog.guards.onDefinition && actions.some(({ effects }) => effects.some((effect) => DEFINING.has(effect))))
+    return true;
   if (actions.some(runsCode)) return true;
   return (
     lineage.some(
@@ -64,11 +65,12 @@ const ALONE: ReadonlySet<string> = new Set(
   ),
 );
 
-/** What brings code into the database runs none of it. */
+/** What brings code into the database runs none of it. Calls are followed elsewhere (lineage), but not those in definitions. */
 const runsCode = ({ effects, unknownFunctions }: Action): boolean =>
-  unknownFunctions !== undefined || (effects.includes('unknown') && !effects.includes('define'));
+  effects.includes('define') ? unknownFunctions !== undefined : effects.includes('unknown') && !unknownFunctions;
 
-const CHANGING: ReadonlySet<string> = new Set(['write', 'define', 'destroy', 'grant']);
+const DEFINING: ReadonlySet<string> = new Set(['define', 'destroy', 'grant']);
+const CHANGING: ReadonlySet<string> = new Set(['write', ...DEFINING]);
 
 /** A change says by the tables that it names what it works on, or it works on no rows. */
 const hasOwnTables = (statement: string): boolean => OF_TABLES.has(statement) || OF_NO_ROWS.has(statement);
