@@ -31,7 +31,8 @@ function covering(catalog: Functions, path: readonly string[], entry: string): C
     const [names, schemas] = [matcher(name), matcher(schema ?? '*')];
     return (routine) => routine.extension !== undefined && names.test(routine.name) && schemas.test(routine.schema);
   }
-  const found = schema ?? path.find((one) => catalog.routines(one, name).length > 0);
+  // The server's own come first.
+  const found = schema ?? ['pg_catalog', ...path].find((one) => catalog.routines(one, name).length > 0);
   return (routine) => routine.name === name && routine.schema === found;
 }
 
