@@ -2,7 +2,8 @@
  * Functions of extensions that compute from their arguments and read nothing else: compiled ones, as `create extension` makes
  * them (pg_proc of PostgreSQL 15 with postgis 3.3; pgvector by its documentation). Left out is what runs SQL, reads statistics
  * (st_estimatedextent, _postgis_stats), makes tables (st_fromflatgeobuftotable), or keeps something in a setting (set_limit of
- * pg_trgm). Functions in SQL are not here: their bodies are read. A name counts for members of the extension only.
+ * pg_trgm). Functions in SQL are not here: their bodies are read. A name counts for members of the extension only. Owns: the lists.
+ * Does not: say what a call means (lineage/known-functions.ts). Data only.
  */
 const NAMES: Readonly<Record<string, string>> = {
   btree_gist: `cash_dist date_dist float4_dist float8_dist gbtreekey16_out gbtreekey2_out gbtreekey32_out gbtreekey4_out

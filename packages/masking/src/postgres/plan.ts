@@ -1,6 +1,7 @@
 /**
  * What EXPLAIN shows of a statement that masked columns are involved in: nodes, names, costs and rows stay, constants go. Owns:
  * which is which, in each of its formats (explain.c). A column's average width goes too: of few rows it is the length of a value.
+ * Does not: say which statements that is for (the gate). Pure.
  */
 import { unread } from '../unreadable.js';
 import type { CellMask } from './types.js';
