@@ -1,7 +1,7 @@
 /**
  * What is asked of pg_catalog, for PostgreSQL 15 to 18. Every column comes as text. The search path is empty, so that
- * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names. These three lock what they spell, so they
- * are asked apart from the rest, which locks nothing but catalogs: see `definitions.ts`.
+ * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names. These three lock what they spell, so they are
+ * asked apart from the rest, which locks nothing but catalogs: see `definitions.ts`. Does not: ask (read.ts).
  */
 
 /** Temporary and TOAST schemas belong to other sessions or to nobody. */
@@ -37,7 +37,9 @@ export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokin
   array_to_json(p.proargtypes::oid[]), p.pronargdefaults, p.provariadic <> 0, array_to_json(p.proallargtypes),
   array_to_json(p.proargmodes), array_to_json(p.proargnames), p.prorettype, p.proretset, p.prosecdef,
   array_to_json(p.proconfig),
-  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then p.prosrc end, p.prosqlbody is not null
+  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then p.prosrc end, p.prosqlbody is not null,
+  (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid where d.classid = 'pg_catalog.pg_proc'::regclass
+    and d.objid = p.oid and d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass)
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
 
 export const OPERATORS = `select n.nspname, o.oprname, l.lanname in ('c', 'internal')
@@ -106,6 +108,8 @@ export const VERSION = `select pg_catalog.concat_ws(' ', ${[
     `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
   ),
   sum('x.oid', 'pg_catalog.pg_proc x'),
+  sum('x.oid', 'pg_catalog.pg_constraint x'),
+  sum('x.oid', 'pg_catalog.pg_event_trigger x'),
   sum('x.oid', 'pg_catalog.pg_operator x'),
   sum('x.oid', 'pg_catalog.pg_cast x'),
   sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),

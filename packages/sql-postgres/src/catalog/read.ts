@@ -1,6 +1,7 @@
 import type { Parse } from '../grammar.js';
-import { Catalog, type CatalogContents } from './catalog.js';
+import { Catalog, type CatalogContents, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
+import { readGuards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
@@ -28,10 +29,15 @@ const MAX_ATTEMPTS = 5;
  * sessions know by it where the values in their temporary tables and cursors come from
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: CatalogQuery, parse: Parse, before?: Catalog): Promise<Catalog> {
+export async function readCatalog(
+  query: CatalogQuery,
+  parse: Parse,
+  before?: Catalog,
+  trust?: Trust,
+): Promise<Catalog> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const contents = await withDefinitions(query, await readOnce(query, before));
-    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
+    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse, trust);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
@@ -45,7 +51,7 @@ export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Pr
   const filled = await withDefinitions(query, contents);
   // What was renamed meanwhile is spelled by its new name.
   if (filled === contents || (await catalogVersion(query)) !== contents.version) return catalog;
-  const complete = new Catalog(filled, parse);
+  const complete = new Catalog(filled, parse, catalog.trust);
   return complete.unread < catalog.unread ? complete : catalog;
 }
 
@@ -76,7 +82,8 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       target: Number(row[1]),
       context: text(row, 2),
     }));
-    return { version, schemas, closed, relations, types, routines, operators, casts };
+    const guards = await readGuards(query);
+    return { version, schemas, closed, relations, types, routines, operators, casts, guards };
   } finally {
     await query('rollback');
   }
@@ -173,6 +180,7 @@ function routineOf(row: CatalogRow): Routine {
     settings: list<string>(row[15]),
     ...(typeof body === 'string' && { body: { text: body, standard: row[17] === 't' } }),
     unread: typeof body === 'string' && row[17] === 't',
+    ...(row[18] != null && { extension: row[18] }),
   };
 }
 

@@ -1,7 +1,10 @@
 /** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, Unsure, listOf } from './analysis.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Relation } from '../catalog/objects.js';
 import type { TemporaryRelation } from './effects.js';
+import { callsUnread, droppedNames, granted, renamedNames, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
@@ -41,8 +44,11 @@ export function createTableAs(
 export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
-  // The rows of a partition or child are those of its parent as well.
-  if (!plain && !isTemporary(analysis, relation)) return [];
+  // The rows of a partition or child are those of its parent as well: what is put into it by its own name is not followed.
+  if (!plain && !isTemporary(analysis, relation)) {
+    analysis.effects.push({ type: 'defined', names: [text(relation, 'relname')] });
+    return [];
+  }
   const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
     if (kind === 'ColumnDef') return [columnDef(analysis, element)];
     if (kind === 'TableLikeClause' && isFields(element['relation'])) return like(analysis, element['relation']);
@@ -74,8 +80,9 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
   // Another view may read the one that this takes the place of.
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
-  if (isOwnView || isNew(analysis, text(view, 'relname')))
-    create(analysis, view, { columns: renamed, view: true, own: isOwnView });
+  const name = text(view, 'relname');
+  if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
+  else analysis.effects.push({ type: 'defined', names: withReaders(analysis.catalog, name) });
   return [];
 }
 
@@ -87,10 +94,7 @@ export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Co
     if (isOwn(analysis, schema, name)) analysis.effects.push({ type: 'drop relation', name });
     else others.push(name);
   }
-  // With CASCADE others go that it does not name.
-  const isFollowed = DROPPED.has(String(fields['removeType'])) && fields['behavior'] !== 'DROP_CASCADE';
-  if (others.length > 0 && isFollowed) analysis.effects.push({ type: 'defined', names: others });
-  else if (others.length > 0) analysis.effects.push({ type: 'defined', names: 'any' });
+  if (others.length > 0) analysis.effects.push({ type: 'defined', names: droppedNames(analysis, fields) ?? 'any' });
   return [];
 }
 
@@ -99,8 +103,10 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   const own = ownRelation(analysis, fields['relation']);
   if (!own) {
     const subtypes = nodesOf(fields['cmds']).map(({ fields: command }) => String(command['subtype'] ?? ''));
-    if (subtypes.every((one) => HARMLESS.has(one) || one === 'AT_AddColumn' || one === 'AT_DropColumn'))
-      changes(analysis, fields['relation'], subtypes.every((one) => HARMLESS.has(one)) ? [] : undefined);
+    if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
+      return [];
+    const isHarmless = subtypes.every((one) => HARMLESS.has(one)) && !callsUnread(fields['cmds']);
+    changes(analysis, fields['relation'], isHarmless ? [] : undefined);
     return [];
   }
   let { columns } = own;
@@ -136,6 +142,14 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'AT_SetStatistics',
 ]);
 
+/** What they change is the table, and nothing else. */
+const OF_ITSELF: ReadonlySet<string> = new Set(
+  `AT_AddColumn AT_DropColumn AT_AlterColumnType AT_ChangeOwner AT_EnableRowSecurity AT_DisableRowSecurity
+   AT_ForceRowSecurity AT_NoForceRowSecurity AT_EnableTrig AT_EnableTrigAll AT_EnableTrigUser AT_DisableTrig AT_DisableTrigAll
+   AT_DisableTrigUser AT_SetRelOptions AT_ResetRelOptions AT_ReplicaIdentity AT_AddIdentity AT_SetIdentity AT_DropIdentity
+   AT_DropExpression AT_SetStorage AT_ClusterOn AT_DropCluster AT_ValidateConstraint`.split(/\s+/),
+);
+
 export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const own = ownRelation(analysis, fields['relation']);
   const { renameType } = fields;
@@ -146,6 +160,8 @@ export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly 
     if (renameType === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE')
       changes(analysis, fields['relation']);
     if (renameType === 'OBJECT_TABLE') changes(analysis, fields['relation'], [to]);
+    const others = renamedNames(analysis, fields);
+    if (others) analysis.effects.push({ type: 'defined', names: others });
     return [];
   }
   if (renameType === 'OBJECT_COLUMN') {
@@ -163,16 +179,18 @@ export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly 
 }
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
-export function leavesNames(analysis: LineageAnalysis): readonly Column[] {
-  analysis.effects.push({ type: 'defined', names: [] });
+export function leavesNames(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
+  // The index may call what says anything in an error of a later write.
+  const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
+  analysis.effects.push({ type: 'defined', names: callsUnread(fields) ? [relation] : [] });
   return [];
 }
 
 /** GRANT on schemas decides which of them are searched. */
-export const grant = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
-  fields['targtype'] === 'ACL_TARGET_OBJECT' && ['OBJECT_TABLE', 'OBJECT_SEQUENCE'].includes(String(fields['objtype']))
-    ? leavesNames(analysis)
-    : [];
+export const grant = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] => {
+  granted(analysis, fields);
+  return [];
+};
 
 /** CREATE TYPE of an enum or a composite. */
 export function createType(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
@@ -182,11 +200,8 @@ export function createType(analysis: LineageAnalysis, fields: NodeFields): reado
   return [];
 }
 
-const DROPPED: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_INDEX', 'OBJECT_SEQUENCE']);
-
 /**
- * A stored table is changed: its name shows something else until the transaction has ended, and `also` as well. With children
- * nothing is said: theirs would change too.
+ * A stored table is changed: its name shows something else until the transaction has ended, and `also` as well. So do its children.
  *
  * @param also further names; `[]` where no name means anything else
  */
@@ -194,9 +209,22 @@ function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: r
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   const found = catalog.relations.filter((one) => one.name === name);
-  const hasChildren = catalog.relations.some(({ parents }) => found.some(({ oid }) => parents.includes(oid)));
   if (also?.length === 0) effects.push({ type: 'defined', names: [] });
-  else if (found.length > 0 && !hasChildren) effects.push({ type: 'defined', names: [name, ...(also ?? [])] });
+  else if (found.length > 0)
+    effects.push({ type: 'defined', names: [name, ...descendants(catalog, found), ...(also ?? [])] });
+}
+
+/** Names of the partitions and children of relations. */
+function descendants({ relations }: Catalog, parents: readonly Relation[]): string[] {
+  const found = new Set(parents.map(({ oid }) => oid));
+  const names: string[] = [];
+  for (const oid of found)
+    for (const child of relations)
+      if (child.parents.includes(oid) && !found.has(child.oid)) {
+        found.add(child.oid);
+        names.push(child.name);
+      }
+  return names;
 }
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
@@ -263,7 +291,8 @@ function isThere({ catalog, session }: LineageAnalysis, schema: string, name: st
   if (session.anyPath !== undefined || session.overlay.defined.has(name)) return false;
   const role = currentRole(session);
   const path = session.searchPath.map((one) => (one === '$user' ? role : one));
-  const first = schema === '' ? path.find((one) => catalog.isOpen(one, role)) : schema;
+  const { defined } = session.overlay;
+  const first = schema === '' ? path.find((one) => defined.has(schemaName(one)) || catalog.isOpen(one, role)) : schema;
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
@@ -313,7 +342,10 @@ function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields
   const schema = text(relation, 'schemaname');
   if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
   const named = session.searchPath.map((name) => (name === '$user' ? currentRole(session) : name));
-  const first = named.find((name) => name === 'pg_temp' || catalog.isOpen(name, currentRole(session)));
+  const { defined } = session.overlay;
+  const first = named.find(
+    (name) => name === 'pg_temp' || defined.has(schemaName(name)) || catalog.isOpen(name, currentRole(session)),
+  );
   return schema === '' && first === 'pg_temp';
 }
 

@@ -1,4 +1,6 @@
-/** From the name of a relation to the base columns behind its columns. */
+/**
+ * From the name of a relation to the base columns behind its columns. Does not: have the catalog (catalog/catalog.ts). Pure.
+ */
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
 import { LineageAnalysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
@@ -20,6 +22,7 @@ export function findRelation(analysis: LineageAnalysis, schema: string, name: st
   if (!found) {
     throw new Unsure(`uses the relation ${schema === '' ? '' : `${schema}.`}${name}, which is not known`);
   }
+  if (found.type === 'stored') analysis.relations.add(found.relation.oid);
   return found;
 }
 

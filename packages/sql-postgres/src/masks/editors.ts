@@ -1,3 +1,7 @@
+/**
+ * The masks of a result, from its description and its lineage. Owns: that both have to agree. Does not: frame rows
+ * (protocols/postgres).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
 import {
@@ -184,6 +188,7 @@ export function maskOf(
   if (rule) {
     const { mask, entity } = rule;
     if (!type) return NULL;
+    if (output.plan) return { type: 'plan', of: type, format, plan: output.plan };
     const parts = byParts(
       { catalog: meaning.catalog, masked, key, detecting: detectorsOf(masks, key) },
       output,
