@@ -11,6 +11,8 @@ const RELATIONS = `from pg_class c join pg_namespace n on n.oid = c.relnamespace
 
 export const SCHEMAS = `select n.nspname from pg_namespace n where ${LASTING}`;
 
+export const EXTENSIONS = 'select extname from pg_extension';
+
 /** (schema, role) where the role may not look into the schema. */
 export const CLOSED = `select n.nspname, r.rolname from pg_namespace n cross join pg_roles r
   where ${LASTING} and n.nspname <> 'pg_catalog' and not has_schema_privilege(r.oid, n.oid, 'usage')`;
@@ -108,6 +110,7 @@ export const VERSION = `select pg_catalog.concat_ws(' ', ${[
   sum('x.oid', 'pg_catalog.pg_proc x'),
   sum('x.oid', 'pg_catalog.pg_operator x'),
   sum('x.oid', 'pg_catalog.pg_cast x'),
+  sum('x.oid', 'pg_catalog.pg_extension x'),
   sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
   sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
   `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,

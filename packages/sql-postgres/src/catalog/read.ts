@@ -8,6 +8,7 @@ import {
   CASTS,
   CLASSES,
   CLOSED,
+  EXTENSIONS,
   LIMITS,
   OPERATORS,
   PARENTS,
@@ -62,6 +63,7 @@ async function readOnce(query: Query, before: Catalog | undefined): Promise<Cata
     await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp`);
     const version = await catalogVersion(query);
     const schemas = (await query(SCHEMAS)).map((row) => text(row, 0));
+    const extensions = (await query(EXTENSIONS)).map((row) => text(row, 0));
     const closed = pairs(await query(CLOSED));
     const relations = relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before);
     const types = (await query(TYPES)).map(typeOf);
@@ -76,7 +78,7 @@ async function readOnce(query: Query, before: Catalog | undefined): Promise<Cata
       target: Number(row[1]),
       context: text(row, 2),
     }));
-    return { version, schemas, closed, relations, types, routines, operators, casts };
+    return { version, schemas, extensions, closed, relations, types, routines, operators, casts };
   } finally {
     await query('rollback');
   }

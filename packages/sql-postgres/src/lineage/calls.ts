@@ -2,8 +2,9 @@
 import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type Analysis, BEHIND_DEFINITION, Unsure, listOf } from './analysis.js';
 import { cast } from './casts.js';
+import { routineName } from './effects.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { chosen } from './overloads.js';
@@ -129,8 +130,9 @@ export function callByField(analysis: Analysis, name: string, value: Value): Val
 }
 
 /** Every overload that the server may choose from. */
-export function findRoutines({ catalog, path }: Analysis, name: readonly string[]): readonly Routine[] {
+export function findRoutines({ catalog, path, session }: Analysis, name: readonly string[]): readonly Routine[] {
   const [plain = '', schema] = name.toReversed();
+  if (schema !== 'pg_catalog' && session.overlay.defined.has(routineName(plain))) throw new Unsure(BEHIND_DEFINITION);
   if (schema !== undefined) return catalog.routines(schema, plain);
   // pg_temp is never searched for functions (FuncnameGetCandidates).
   return path.flatMap((one) => catalog.routines(one, plain));

@@ -1,23 +1,17 @@
-/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
+/**
+ * CREATE and DROP: what names mean from there on, and data that is put into tables. Owns: which names a definition changes.
+ * Does not: ALTER (`alterations.ts`).
+ */
 import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { Analysis, Unsure, listOf } from './analysis.js';
-import type { TemporaryRelation } from './effects.js';
+import { Analysis, listOf } from './analysis.js';
+import { type TemporaryRelation, routineName } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
-import {
-  type Column,
-  NOTHING,
-  type Value,
-  computed,
-  hasFields,
-  isNothing,
-  withUnknown,
-  withoutFields,
-} from './value.js';
+import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[], unlessThere = false): void {
@@ -36,8 +30,12 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
 export function createTable(analysis: Analysis, fields: Fields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
-  // The rows of a partition or child are those of its parent as well.
-  if (!plain && !isTemporary(analysis, relation)) return [];
+  // The rows of a partition or child are those of its parent as well, and not known by its own name.
+  if (!plain && !isTemporary(analysis, relation)) {
+    const name = text(relation, 'relname');
+    if (isNew(analysis, name)) analysis.effects.push({ type: 'defined', names: [name] });
+    return [];
+  }
   const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
     if (kind === 'ColumnDef') return [columnDef(analysis, element)];
     if (kind === 'TableLikeClause' && isFields(element['relation'])) return like(analysis, element['relation']);
@@ -77,85 +75,72 @@ export function createView(analysis: Analysis, fields: Fields): readonly Column[
 export function drop(analysis: Analysis, fields: Fields): readonly Column[] {
   const others: string[] = [];
   for (const object of listOf(fields, 'objects')) {
-    const node = nodeOf(object);
-    const [name = '', schema = ''] = strings(node?.kind === 'List' ? node.fields['items'] : []).toReversed();
-    if (isOwn(analysis, schema, name)) analysis.effects.push({ type: 'drop relation', name });
-    else others.push(name);
+    const [name = '', schema = ''] = nameOfObject(object);
+    const own = isOwn(analysis, schema, name) ? analysis.session.overlay.relations.get(name) : undefined;
+    if (own) analysis.effects.push({ type: 'drop relation', name });
+    // Of a table that the catalog has, another may be meant by the name from here on.
+    if (!own || own.stored) others.push(name);
   }
-  // With CASCADE others go that it does not name.
-  const isFollowed = DROPPED.has(String(fields['removeType'])) && fields['behavior'] !== 'DROP_CASCADE';
-  if (others.length > 0 && isFollowed) analysis.effects.push({ type: 'defined', names: others });
-  else if (others.length > 0) analysis.effects.push({ type: 'defined', names: 'any' });
+  if (others.length > 0) analysis.effects.push({ type: 'defined', names: dropped(analysis, fields, others) });
   return [];
 }
 
-/** ALTER TABLE of a table of the session: columns come and go; whatever else is done to it makes it unknown. */
-export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
-  const own = ownRelation(analysis, fields['relation']);
-  if (!own) {
-    const subtypes = nodesOf(fields['cmds']).map(({ fields: command }) => String(command['subtype'] ?? ''));
-    if (subtypes.every((one) => HARMLESS.has(one) || one === 'AT_AddColumn' || one === 'AT_DropColumn'))
-      changes(analysis, fields['relation'], subtypes.every((one) => HARMLESS.has(one)) ? [] : undefined);
-    return [];
-  }
-  let { columns } = own;
-  let { unknown } = own;
-  for (const { fields: command } of nodesOf(fields['cmds'])) {
-    const subtype = String(command['subtype'] ?? '');
-    const definition = nodeOf(command['def']);
-    if (subtype === 'AT_AddColumn' && definition) columns = [...columns, columnDef(analysis, definition.fields)];
-    else if (subtype === 'AT_DropColumn') columns = columns.filter(({ name }) => name !== text(command, 'name'));
-    else if (!HARMLESS.has(subtype)) unknown = 'reads a temporary table that was altered';
-  }
-  analysis.effects.push({ type: 'relation', relation: { ...own, columns, ...(unknown !== undefined && { unknown }) } });
-  forgetFields(analysis, own);
-  return [];
+/** Name and schema of what a DROP names: a list of names, a routine with its arguments, a type, or a name alone. */
+function nameOfObject(object: unknown): string[] {
+  const node = nodeOf(object);
+  const { items, objname, names, sval, str } = node?.fields ?? {};
+  const given = strings(items ?? objname ?? names);
+  return (given.length > 0 ? given : [String(sval ?? str ?? '')]).toReversed();
 }
 
-/** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
-function forgetFields({ session, effects }: Analysis, own: TemporaryRelation): void {
-  for (const relation of session.overlay.relations.values()) {
-    if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
-    const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
-    effects.push({ type: 'relation', relation: { ...relation, columns } });
-  }
+/** The names that mean something else, or nothing, once these are gone; 'any' where that is not known. */
+function dropped(
+  analysis: Analysis,
+  { removeType, behavior }: Fields,
+  names: readonly string[],
+): readonly string[] | 'any' {
+  const kind = String(removeType);
+  if (NAMELESS.has(kind)) return [];
+  // With CASCADE others go that it does not name: of these only views are in a name's way.
+  const cascades = behavior === 'DROP_CASCADE';
+  if (RELATIONS.has(kind)) return [...names, ...partsOf(analysis, names), ...(cascades ? viewsOf(analysis) : [])];
+  if (cascades) return 'any';
+  if (ROUTINES.has(kind)) return names.map(routineName);
+  return TYPES.has(kind) ? names.flatMap(typeNames) : 'any';
 }
 
-const HARMLESS: ReadonlySet<string> = new Set([
-  'AT_AddConstraint',
-  'AT_AddIndex',
-  'AT_ColumnDefault',
-  'AT_DropConstraint',
-  'AT_DropNotNull',
-  'AT_SetNotNull',
-  'AT_SetStatistics',
-]);
+const RELATIONS: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE']);
+const ROUTINES: ReadonlySet<string> = new Set(['OBJECT_FUNCTION', 'OBJECT_PROCEDURE', 'OBJECT_ROUTINE']);
+const TYPES: ReadonlySet<string> = new Set(['OBJECT_TYPE', 'OBJECT_DOMAIN']);
+/** No statement reads by their names. A schema that is dropped without CASCADE has been empty. */
+const NAMELESS: ReadonlySet<string> = new Set(['OBJECT_INDEX', 'OBJECT_TRIGGER', 'OBJECT_POLICY']);
 
-export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
-  const own = ownRelation(analysis, fields['relation']);
-  const { renameType } = fields;
-  const to = text(fields, 'newname');
-  if (!own) {
-    if (['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(String(renameType)))
-      changes(analysis, fields['relation'], []);
-    if (renameType === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE')
-      changes(analysis, fields['relation']);
-    if (renameType === 'OBJECT_TABLE') changes(analysis, fields['relation'], [to]);
-    return [];
+/** Partitions and children, which go with their parents. */
+function partsOf({ catalog }: Analysis, names: readonly string[]): string[] {
+  const gone = new Set(catalog.relations.filter(({ name }) => names.includes(name)).map(({ oid }) => oid));
+  const parts: string[] = [];
+  for (let found = gone.size; found > 0; ) {
+    const below = catalog.relations.filter(
+      ({ oid, parents }) => !gone.has(oid) && parents.some((one) => gone.has(one)),
+    );
+    found = below.length;
+    for (const { oid, name } of below) {
+      gone.add(oid);
+      parts.push(name);
+    }
   }
-  if (renameType === 'OBJECT_COLUMN') {
-    const from = text(fields, 'subname');
-    const columns = own.columns.map((column) => (column.name === from ? { ...column, name: to } : column));
-    analysis.effects.push({ type: 'relation', relation: { ...own, columns } });
-    forgetFields(analysis, own);
-  } else if (['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_SEQUENCE'].includes(String(renameType))) {
-    analysis.effects.push({ type: 'drop relation', name: own.name });
-    analysis.effects.push({ type: 'relation', relation: { ...own, name: to } });
-  } else if (!['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(String(renameType))) {
-    throw new Unsure('renames a part of a temporary table in a way that is not understood');
-  }
-  return [];
+  return parts;
 }
+
+/** Views, and functions whose body the server ties to what it reads. */
+export const viewsOf = ({ catalog, session }: Analysis): string[] => [
+  ...catalog.relations
+    .filter(({ kind, schema }) => (kind === 'v' || kind === 'm') && isOfUsers(schema))
+    .map(({ name }) => name),
+  ...catalog.contents.routines.filter(({ body }) => body?.standard === true).map(({ name }) => routineName(name)),
+  ...[...session.overlay.relations.values()].filter(({ view }) => view).map(({ name }) => name),
+];
+const isOfUsers = (schema: string): boolean => schema !== 'pg_catalog' && schema !== 'information_schema';
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
 export function leavesNames(analysis: Analysis): readonly Column[] {
@@ -163,36 +148,56 @@ export function leavesNames(analysis: Analysis): readonly Column[] {
   return [];
 }
 
-/** GRANT on schemas decides which of them are searched. */
-export const grant = (analysis: Analysis, fields: Fields): readonly Column[] =>
-  fields['targtype'] === 'ACL_TARGET_OBJECT' && ['OBJECT_TABLE', 'OBJECT_SEQUENCE'].includes(String(fields['objtype']))
-    ? leavesNames(analysis)
-    : [];
+/** GRANT on a schema that is searched decides whether it goes on being searched; all others say nothing of names. */
+export function grant(analysis: Analysis, fields: Fields): readonly Column[] {
+  const schemas = fields['objtype'] === 'OBJECT_SCHEMA' ? strings(fields['objects']) : [];
+  const role = currentRole(analysis.session);
+  const searched = analysis.session.searchPath.map((name) => (name === '$user' ? role : name));
+  return schemas.some((name) => searched.includes(name)) ? [] : leavesNames(analysis);
+}
 
-/** CREATE TYPE of an enum or a composite. */
-export function createType(analysis: Analysis, fields: Fields): readonly Column[] {
-  const names = strings(fields['typeName']);
-  const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
-  if (name !== '') analysis.effects.push({ type: 'defined', names: [name, `_${name}`] });
+/** CREATE SCHEMA: one that is new is empty, and what is created in it is followed by itself. */
+export const createSchema = (analysis: Analysis, fields: Fields): readonly Column[] =>
+  fields['schemaElts'] === undefined ? leavesNames(analysis) : [];
+
+/** CREATE TRIGGER: what its code does is a matter of the writes that call it, but for one that takes the place of them. */
+export const createTrigger = (analysis: Analysis, fields: Fields): readonly Column[] =>
+  Number(fields['timing'] ?? 0) === INSTEAD_OF ? [] : leavesNames(analysis);
+
+const INSTEAD_OF = 64;
+
+/**
+ * CREATE FUNCTION: what is called by its name is not known from there on. Where functions have that name that are read or known,
+ * others may call the new one without a word of it, as bodies and casts do: then nothing is followed.
+ */
+export function createFunction(analysis: Analysis, fields: Fields): readonly Column[] {
+  const [name = ''] = strings(fields['funcname']).toReversed();
+  const others = analysis.catalog.contents.routines.filter((one) => one.name === name);
+  if (others.every(({ language }) => language === 'plpgsql'))
+    analysis.effects.push({ type: 'defined', names: [routineName(name)] });
   return [];
 }
 
-const DROPPED: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_INDEX', 'OBJECT_SEQUENCE']);
+/** ALTER ... OWNER TO: whose a schema is decides who may look into it. */
+export const changeOwner = (analysis: Analysis, fields: Fields): readonly Column[] =>
+  fields['objectType'] === 'OBJECT_SCHEMA' ? [] : leavesNames(analysis);
 
-/**
- * A stored table is changed: its name shows something else until the transaction has ended, and `also` as well. With children
- * nothing is said: theirs would change too.
- *
- * @param also further names; `[]` where no name means anything else
- */
-function changes({ catalog, effects }: Analysis, value: unknown, also?: readonly string[]): void {
-  const relation = isFields(value) ? value : {};
-  const name = text(relation, 'relname');
-  const found = catalog.relations.filter((one) => one.name === name);
-  const hasChildren = catalog.relations.some(({ parents }) => found.some(({ oid }) => parents.includes(oid)));
-  if (also?.length === 0) effects.push({ type: 'defined', names: [] });
-  else if (found.length > 0 && !hasChildren) effects.push({ type: 'defined', names: [name, ...(also ?? [])] });
+/** CREATE EXTENSION: only one that is there already is known to define nothing. */
+export const createExtension = (analysis: Analysis, fields: Fields): readonly Column[] =>
+  fields['if_not_exists'] === true && analysis.catalog.contents.extensions.includes(text(fields, 'extname'))
+    ? leavesNames(analysis)
+    : [];
+
+/** CREATE TYPE of an enum or a composite, CREATE DOMAIN, ALTER TYPE of an enum. */
+export function createType(analysis: Analysis, fields: Fields): readonly Column[] {
+  const names = strings(fields['typeName'] ?? fields['domainname']);
+  const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
+  if (name !== '') analysis.effects.push({ type: 'defined', names: typeNames(name) });
+  return [];
 }
+
+/** A type and its array. */
+const typeNames = (name: string): string[] => [name, `_${name}`];
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
 export function truncate(analysis: Analysis, fields: Fields): readonly Column[] {
@@ -247,7 +252,7 @@ function createPermanent(analysis: Analysis, relation: Fields, made: Made): void
 }
 
 /** No relation has the name, in any schema: whatever the path is, nothing else can be meant by it. */
-function isNew({ catalog, session }: Analysis, name: string): boolean {
+export function isNew({ catalog, session }: Analysis, name: string): boolean {
   const { relations, defined, uncertain } = session.overlay;
   if (uncertain !== undefined || relations.has(name) || defined.has(name)) return false;
   return ![...catalog.schemas].some((schema) => catalog.relation(schema, name));
@@ -262,7 +267,7 @@ function isThere({ catalog, session }: Analysis, schema: string, name: string): 
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
-function columnDef(analysis: Analysis, fields: Fields): Column {
+export function columnDef(analysis: Analysis, fields: Fields): Column {
   const type = isFields(fields['typeName']) ? findType(analysis, fields['typeName']) : undefined;
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
@@ -321,7 +326,7 @@ function isOwn({ session, path }: Analysis, schema: string, name: string): boole
   return found !== undefined && (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp');
 }
 
-function ownRelation(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
+export function ownRelation(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   return isOwn(analysis, text(relation, 'schemaname'), name) ? analysis.session.overlay.relations.get(name) : undefined;

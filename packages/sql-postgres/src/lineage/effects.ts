@@ -1,4 +1,5 @@
 import type { Node } from '../ast.js';
+import type { Relation } from '../catalog/objects.js';
 import type { Column, Value } from './value.js';
 
 /** A table, view or sequence that the session has made for itself (pg_temp), or that nobody else sees before it commits. */
@@ -19,6 +20,8 @@ export interface TemporaryRelation {
   readonly version?: string;
   /** It is one of everybody's once its transaction has committed: its schema as written, '' without one. */
   readonly permanent?: string;
+  /** What the catalog has in its place: this transaction has altered it. */
+  readonly stored?: Relation;
 }
 
 export interface Cursor {
@@ -58,11 +61,14 @@ export type Effect =
   | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
   /** A temporary table is empty again. */
   | { readonly type: 'truncate'; readonly name: string }
-  /** Relations and types of these names are not what the catalog says, until the transaction has ended. */
+  /** Relations, types and, with `()` behind them, routines of these names are not what the catalog says, until the transaction has ended. */
   | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }
   /** Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. */
   | { readonly type: 'code'; readonly reason: string };
+
+/** How a routine is called in `defined`: no relation or type has such a name in a definition that is followed. */
+export const routineName = (name: string): string => `${name}()`;
 
 export type TransactionKind = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to' | 'detach';

@@ -44,6 +44,10 @@ function inSchema({ catalog, session }: Analysis, schema: string, name: string):
 const isIn = ({ permanent }: TemporaryRelation, schema: string): boolean =>
   permanent === undefined ? schema === 'pg_temp' : permanent === '' || permanent === schema || schema === 'pg_temp';
 
+/** The schema that a statement may write before the name. */
+export const schemaOf = (found: Found): string =>
+  found.type === 'stored' ? found.relation.schema : found.relation.permanent || 'pg_temp';
+
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
   if (found.type === 'temporary') {

@@ -2,18 +2,22 @@
 import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
+import { alter, rename } from './alterations.js';
 import { Analysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
 import {
+  changeOwner,
   createTableAs,
   createSequence,
   createTable,
   createView,
   createType,
+  createExtension,
+  createFunction,
+  createSchema,
+  createTrigger,
   drop,
   grant,
   leavesNames,
-  alter,
-  rename,
   truncate,
 } from './definitions.js';
 import type { Effect, TransactionKind } from './effects.js';
@@ -196,8 +200,20 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   GrantStmt: grant,
   IndexStmt: leavesNames,
   CommentStmt: leavesNames,
+  AlterSeqStmt: leavesNames,
+  AlterOwnerStmt: changeOwner,
+  AlterDefaultPrivilegesStmt: leavesNames,
+  CreatePolicyStmt: leavesNames,
+  AlterPolicyStmt: leavesNames,
+  CreateStatsStmt: leavesNames,
+  CreateSchemaStmt: createSchema,
+  CreateTrigStmt: createTrigger,
+  CreateFunctionStmt: createFunction,
+  CreateExtensionStmt: createExtension,
   CreateEnumStmt: createType,
+  AlterEnumStmt: createType,
   CompositeTypeStmt: createType,
+  CreateDomainStmt: createType,
   TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
 

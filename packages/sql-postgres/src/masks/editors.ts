@@ -40,6 +40,8 @@ export interface Rules {
   readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
+  /** Tables that have columns, in this transaction, which are not in the catalog. */
+  readonly altered: ReadonlySet<number>;
   /** Why nothing is known of a statement that has no lineage: a phrase. */
   readonly unfollowed: string;
   /** Told which columns of a result are NULL because nothing better is known of them. */
@@ -137,7 +139,7 @@ function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output
 
 /** The outputs, if they are known and the target describes the same. */
 function agreed(
-  { meaning: { catalog }, temporary }: Rules,
+  { meaning: { catalog }, temporary, altered }: Rules,
   lineage: StatementLineage | undefined,
   columns: readonly PostgresColumn[],
 ): readonly Output[] | undefined {
@@ -155,6 +157,7 @@ function agreed(
     }
     if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
+    if (!base && altered.has(relation.oid)) continue;
     if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {
       throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
     }
