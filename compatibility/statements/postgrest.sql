@@ -48,7 +48,7 @@ select pn.nspname as proc_schema, p.proname as proc_name, d.description as proc_
 from pg_proc p join pg_namespace pn on pn.oid = p.pronamespace join pg_type t on t.oid = p.prorettype
   left join pg_description d on d.objoid = p.oid and d.classoid = 'pg_proc'::regclass
 where t.oid <> 'trigger'::regtype and p.prokind = 'f' and pn.nspname = any ('{public}'::text[]) and p.prolang not in (select oid from pg_language where lanname = 'c')
-order by 1, 2;;
+order by 1, 2, p.pronargs, t.typname;;
 select current_setting('server_version_num')::integer as server_version, current_setting('server_version') as name;;
 select set_config('search_path', '"public", "public"', true), set_config('role', 'none', true), set_config('request.method', 'GET', true),
   set_config('request.path', '/people', true), set_config('request.headers', '{"accept":"*/*"}', true);;

@@ -20,7 +20,7 @@ const statements = text.split(/;;\n/).flatMap((part) => {
 const client = new pg.Client(target);
 /** Sizes, process numbers and the like: whether they are there is all that can be compared. */
 const VOLATILE =
-  /^(pid|backend_start|.*_size|.*_start|.*age|xact_.*|blks_.*|tup_.*|.*_time|oid_of_now|port|client_port|size)$/;
+  /^(pid|oid|datid|backend_start|.*_size|.*_start|.*age|xact_.*|blks_.*|tup_.*|.*_time|oid_of_now|port|client_port|size)$/;
 try {
   await client.connect();
   for (const [at, statement] of statements.entries()) {

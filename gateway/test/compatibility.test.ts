@@ -1,18 +1,23 @@
+import { writeFileSync } from 'node:fs';
 import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Cell, PAGE, page } from './compatibility/page.js';
 import { TOOLS } from './compatibility/tools.js';
-import { type Run, type Ways, asMasked, differences, openWays } from './compatibility/ways.js';
+import { type Run, type Ways, asMasked, differences, openWays, refusalIn } from './compatibility/ways.js';
 
 /**
- * Migration tools, ORMs, queues and the queries of well-known programs, direct and through masks. Where masks are on a table
+ * Migration tools, ORMs, queues and the statements of well-known programs, direct and through masks. Where masks are on a table
  * that they never read, all is as it is directly: exit status, what they read, schema, rows. Where masks are on what they read,
  * it is the same but for the masks, or one statement is refused before it runs, and few are.
  */
 const unavailable = missingPostgres(15) ?? missingTool('pg_dump');
+const MAX_REFUSED_SHARE = 0.1;
+const MAX_CELL_MS = 240_000;
 
 describe.skipIf(unavailable)('migration tools and ORMs', () => {
   let server: PostgresServer;
   let ways: Ways;
+  const cells: Cell[] = [];
 
   beforeAll(async () => {
     server = await startPostgres({ major: 15, auth: 'scram-sha-256' });
@@ -31,26 +36,41 @@ describe.skipIf(unavailable)('migration tools and ORMs', () => {
       `runs directly${title}`,
       async () => {
         direct = await ways.run(tool, 'direct');
-        expect(direct, direct.errors).toMatchObject({ status: 0 });
+        expect(direct.status, direct.errors).toBe(0);
+        expect(direct.said.split('\n').length).toBeGreaterThan(3);
       },
-      180_000,
+      MAX_CELL_MS,
     );
 
     test.skipIf(tool.missing)(
       `is as it is directly where masks are elsewhere${title}`,
       async () => {
         expect(differences(direct, await ways.run(tool, 'apart'))).toEqual([]);
+        cells.push({ tool, way: 'apart', refused: undefined });
       },
-      180_000,
+      MAX_CELL_MS,
     );
 
     test.skipIf(tool.missing)(
       `is as it is directly but for masks, or refused${title}`,
       async () => {
-        const expected = { ...direct, said: asMasked(direct.said) };
-        expect(differences(expected, await ways.run(tool, 'read'))).toEqual([]);
+        const run = await ways.run(tool, 'read');
+        const refused = run.status === 0 ? undefined : refusalIn(run.errors);
+        if (refused === undefined) {
+          expect(asMasked(direct.said)).not.toBe(direct.said);
+          expect(differences({ ...direct, said: asMasked(direct.said) }, run)).toEqual([]);
+        }
+        cells.push({ tool, way: 'read', refused });
       },
-      180_000,
+      MAX_CELL_MS,
     );
+  });
+
+  test('few are refused, and the page says which', ({ skip }) => {
+    const read = cells.filter(({ way }) => way === 'read');
+    const refused = read.filter((cell) => cell.refused !== undefined);
+    expect(refused.length).toBeLessThanOrEqual(read.length * MAX_REFUSED_SHARE);
+    if (cells.length < TOOLS.length * 2) skip('not every tool is here, so the page stays as it is');
+    writeFileSync(PAGE, page(cells));
   });
 });

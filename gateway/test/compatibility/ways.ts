@@ -18,7 +18,7 @@ export type Way = (typeof WAYS)[number];
 /** What is in each database before the tool comes. */
 const BEFORE = readFileSync(join(PROGRAMS, '..', 'before.sql'), 'utf8');
 /** What a reader of `people.email` sees of its values. */
-const MASKED = [/\b(?:ada|bob|cleo)@example\.(?:com|org)\b/g, '[masked:EMAIL]'] as const;
+const MASKED = [/(?:ada|bob|cleo)@example\.(?:com|org)\b/g, '[masked:EMAIL]'] as const;
 const MASKS: Readonly<Record<Way, readonly string[]>> = {
   direct: [],
   apart: ['vault.secrets.*'],
@@ -187,6 +187,12 @@ export function differences(expected: Run, run: Run): string[] {
   });
   return expected.status === run.status ? parts : [`status ${run.status}: ${run.errors}`, ...parts];
 }
+
+/** Why the gateway refused what a program failed for, in its own words; undefined where it failed for something else. */
+export const refusalIn = (errors: string): string | undefined =>
+  /This was not run, because ([^\n]*)/.exec(errors)?.[1]?.replaceAll('|', '\\|').slice(0, MAX_REASON_CHARACTERS);
+
+const MAX_REASON_CHARACTERS = 200;
 
 /** Of each part of a run. */
 const MAX_LINES = 5;
