@@ -123,7 +123,7 @@ describe.each(packages)('$name', ({ name, folder, used, tested }) => {
 
 /** These speak a protocol over a stream that the gate has opened, and open none. */
 const OVER_A_STREAM = new Set([
-  'protocols/http/src/h2/front.ts imports node:http2',
+  'protocols/http/src/h2/server.ts imports node:http2',
   'protocols/http/src/h2/target.ts imports node:http2',
 ]);
 

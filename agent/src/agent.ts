@@ -1,19 +1,23 @@
+/**
+ * An agent: keeps one tunnel to its gateway. Owns: when to try again, and the draining at the end. Does not: log in
+ * (connect.ts), dial targets (target.ts).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Goaway, Tunnel } from '@sluice/tunnel';
 import type { AllowList } from './allow.js';
-import { type Gateway, Refused, login } from './connect.js';
+import { type GatewayAddress, RefusedByGateway, login } from './connect.js';
 import type { Identity } from './connect.js';
 import type { Secrets } from './secrets.js';
 import { serve } from './target.js';
 
 /** Waits between attempts grow from the first to the last of these. Milliseconds. */
-const FIRST = 100;
-const LAST = 5_000;
+const FIRST_WAIT_MS = 100;
+const LAST_WAIT_MS = 5_000;
 /** How long running streams may go on when the agent is stopped, in milliseconds. */
-const DRAIN = 30_000;
+const DRAIN_MS = 30_000;
 
 export interface AgentOptions {
-  readonly gateway: Gateway;
+  readonly gateway: GatewayAddress;
   readonly identity: Omit<Identity, 'allow'>;
   readonly allow: AllowList;
   readonly secrets: Secrets;
@@ -39,9 +43,9 @@ export class Agent {
         const { over, since } = await this.#connect();
         wait = await over;
         // A link that lasted starts anew; one that breaks at once is waited for longer each time.
-        attempt = Date.now() - since > LAST ? 0 : attempt + 1;
+        attempt = Date.now() - since > LAST_WAIT_MS ? 0 : attempt + 1;
       } catch (error) {
-        if (error instanceof Refused && error.final) throw error;
+        if (error instanceof RefusedByGateway && error.final) throw error;
         wait = 0;
         attempt++;
         if (!this.#stop.signal.aborted) this.#options.log('warn', `no tunnel: ${(error as Error).message}`);
@@ -53,7 +57,7 @@ export class Agent {
   }
 
   /** No new streams; running ones may finish. Resolves when they have, or at the deadline. */
-  async stop(deadline = DRAIN): Promise<void> {
+  async stop(deadline = DRAIN_MS): Promise<void> {
     this.#stop.abort();
     const goaway = { deadline, retry: 0, reason: 'the agent was stopped' };
     await Promise.all([...this.#tunnels].map((tunnel) => tunnel.drain(goaway)));
@@ -73,7 +77,7 @@ export class Agent {
         log('info', `the gateway is going away: ${reason}; another attempt in ${retry} ms`);
         resolve(retry);
         // Streams that run may finish on this tunnel; when the last one has, it closes.
-        void tunnel.drain({ deadline: DRAIN, retry: 0, reason: 'the gateway goes away' });
+        void tunnel.drain({ deadline: DRAIN_MS, retry: 0, reason: 'the gateway goes away' });
       },
       onClose: (error) => {
         this.#tunnels.delete(tunnel);
@@ -93,4 +97,4 @@ export class Agent {
  * lost the same gateway do not all come back at once.
  */
 export const backOff = (attempt: number, random: number): number =>
-  Math.min(LAST, FIRST * 2 ** Math.min(attempt, 10)) * (1 - random / 2);
+  Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 10)) * (1 - random / 2);

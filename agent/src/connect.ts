@@ -1,13 +1,17 @@
+/**
+ * The agent's login at the gateway. Owns: the check of the gateway's certificate, the proof with the agent's key, and what a no
+ * means. Does not: try again, carry streams.
+ */
 import { type KeyObject, X509Certificate, createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '@sluice/addresses';
 import {
-  Challenge,
-  LOGIN,
+  AgentChallenge,
+  LOGIN_MS,
   PATH,
   SUBPROTOCOL,
   type Transport,
-  Verdict,
+  AgentVerdict,
   WEBSOCKET_LIMITS,
   prove,
   publicKeyOf,
@@ -17,7 +21,7 @@ import {
 } from '@sluice/tunnel';
 import { WebSocket } from 'ws';
 
-export interface Gateway {
+export interface GatewayAddress {
   /** `wss://host:port`; `ws:` only to loopback. */
   readonly url: URL;
   /** PEM of an authority, or of the gateway's own certificate, in place of the public roots. */
@@ -32,7 +36,7 @@ export interface Identity {
 }
 
 /** The gateway said no. `final`: it will say so again, whatever one waits for. */
-export class Refused extends Error {
+export class RefusedByGateway extends Error {
   readonly final: boolean;
 
   constructor(message: string, final: boolean) {
@@ -58,12 +62,12 @@ export function checkUrl(text: string): URL {
  * @throws Refused, or an Error when the gateway cannot be reached
  */
 export async function login(
-  { url, ca }: Gateway,
+  { url, ca }: GatewayAddress,
   identity: Identity,
 ): Promise<{ transport: Transport; name: string; enrolled: boolean }> {
   const socket = new WebSocket(url, SUBPROTOCOL, {
     ...WEBSOCKET_LIMITS,
-    handshakeTimeout: LOGIN,
+    handshakeTimeout: LOGIN_MS,
     generateMask: withoutMask,
     followRedirects: false,
     ...(ca !== undefined && { ca }),
@@ -74,9 +78,9 @@ export async function login(
     const peer = (response.socket as TLSSocket).getPeerX509Certificate?.();
     if (peer) certificate = fingerprint(peer);
   });
-  const late = setTimeout(() => socket.terminate(), LOGIN);
+  const late = setTimeout(() => socket.terminate(), LOGIN_MS);
   try {
-    const challenge = readLogin(Challenge, await mailbox.text());
+    const challenge = readLogin(AgentChallenge, await mailbox.text());
     if (!challenge) throw new Error('the other end is no gateway of this kind');
     const { key, token, version, allow } = identity;
     const { nonce } = challenge;
@@ -90,9 +94,9 @@ export async function login(
       allow: allow.slice(0, 200),
     };
     socket.send(JSON.stringify({ ...proof, ...(token !== undefined && { token }) }));
-    const verdict = readLogin(Verdict, await mailbox.text());
+    const verdict = readLogin(AgentVerdict, await mailbox.text());
     if (!verdict) throw new Error('the gateway did not answer in time, or in words that this version does not know');
-    if (verdict.type === 'refused') throw new Refused(verdict.message, verdict.final);
+    if (verdict.type === 'refused') throw new RefusedByGateway(verdict.message, verdict.final);
     return { transport: webSocketTransport(socket, mailbox.rest()), name: verdict.name, enrolled: verdict.enrolled };
   } catch (error) {
     socket.terminate();

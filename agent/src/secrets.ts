@@ -1,7 +1,8 @@
+/** Passwords that stay with the agent. Owns: which of them goes with which target. Does not: send them (target.ts). */
 import { readFileSync } from 'node:fs';
 
 /** Where a secret is, and the only target that it is for. */
-interface Place {
+interface SecretPlace {
   readonly target: string;
   readonly source: 'env' | 'file';
   readonly name: string;
@@ -16,7 +17,7 @@ interface Place {
  * Each is for one target, so that a gateway cannot have it sent along to another. Read anew at each dial.
  */
 export class Secrets {
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, SecretPlace>();
 
   /** @throws Error with the number of a line that cannot be read */
   constructor(text: string) {

@@ -1,3 +1,7 @@
+/**
+ * One stream of the tunnel and the target behind it. Owns: the allow-list check, the dial, and TLS with the target when the
+ * gateway asks. Does not: read what it carries.
+ */
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -14,7 +18,7 @@ import type { AllowList } from './allow.js';
 import type { Secrets } from './secrets.js';
 
 /** How long a target may take to accept a connection, in milliseconds. Less than the gateway waits, so that it hears why. */
-const DIAL = 9_000;
+const DIAL_TIMEOUT_MS = 9_000;
 
 /** What the agent dials with, and whom it tells. */
 export interface Dialer {
@@ -66,7 +70,7 @@ async function dial({ host, port }: DialRequest, addresses: Addresses, abandoned
     },
   });
   socket.on('error', () => undefined);
-  const late = setTimeout(() => socket.destroy(new Error(`no answer in ${DIAL / 1000} s`)), DIAL);
+  const late = setTimeout(() => socket.destroy(new Error(`no answer in ${DIAL_TIMEOUT_MS / 1000} s`)), DIAL_TIMEOUT_MS);
   const stop = (): void => void socket.destroy(new Error('the gateway took the request back'));
   abandoned.addEventListener('abort', stop, { once: true });
   try {

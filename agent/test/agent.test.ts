@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@sluice/testkit';
-import { type Proof, proven, prove, publicKeyOf } from '@sluice/tunnel';
+import { type AgentProof, proven, prove, publicKeyOf } from '@sluice/tunnel';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AllowList, Secrets, backOff, checkUrl, ownKey } from '../src/index.js';
 
@@ -154,7 +154,7 @@ test('a secret is for one target', () => {
 
 describe('the proof', () => {
   const { privateKey } = generateKeyPairSync('ed25519');
-  const proof = (host: string, certificate: string, nonce = 'nonce'): Proof => ({
+  const proof = (host: string, certificate: string, nonce = 'nonce'): AgentProof => ({
     type: 'proof',
     key: publicKeyOf(privateKey),
     host,

@@ -70,9 +70,9 @@ async function relay({ client, reader }, { stream: target, replies }, gate) {
   if (gate.draining.aborted) return;
   /** Editors of the commands between MULTI and EXEC, whose answers come with that of EXEC. @type {(Stream | undefined)[] | undefined} */
   let queued;
-  /** @type {import('@sluice/contract').Patience} */
-  const patience = {
-    settled: async () => (queued ? 'transaction' : 'idle'),
+  /** @type {import('@sluice/contract').Waiter} */
+  const waiter = {
+    answersDelivered: async () => (queued ? 'transaction' : 'idle'),
     // RESP2 has no place for words before an answer.
     say: () => undefined,
     signal: gone.signal,
@@ -84,7 +84,7 @@ async function relay({ client, reader }, { stream: target, replies }, gate) {
       client.write(OK);
       return;
     }
-    const answer = await judged(gate, { type: 'custom', id, ...said }, patience, reader.closed);
+    const answer = await judged(gate, { type: 'custom', id, ...said }, waiter, reader.closed);
     if (answer.type === 'deny') {
       await write(client, failure('NOPERM', [answer.message, answer.hint].filter(Boolean).join(' ')));
       continue;
@@ -118,13 +118,13 @@ async function relay({ client, reader }, { stream: target, replies }, gate) {
  *
  * @param {Gate} gate
  * @param {CustomCommand} asked
- * @param {import('@sluice/contract').Patience} patience
+ * @param {import('@sluice/contract').Waiter} waiter
  * @param {Promise<void>} closed
  * @returns {Promise<import('@sluice/contract').Answer>}
  * @throws {Closed}
  */
-async function judged(gate, asked, patience, closed) {
-  const answer = (async () => gate.ask(asked, patience))().catch(() => UNJUDGED);
+async function judged(gate, asked, waiter, closed) {
+  const answer = (async () => gate.ask(asked, waiter))().catch(() => UNJUDGED);
   const first = await Promise.race([answer, closed.then(() => undefined)]);
   if (first) return first;
   // The record says that it may run: it says, too, that it did not.
@@ -192,7 +192,7 @@ class Record {
 
   /** @param {Buffer} bytes */
   seen(bytes) {
-    const room = Math.max(0, this.#gate.limits.recorded - this.#bytes);
+    const room = Math.max(0, this.#gate.limits.recordedAnswer - this.#bytes);
     this.#bytes += bytes.length;
     const data = [bytes.subarray(0, room)];
     if (room > 0) this.#gate.record({ type: 'part', command: this.#command, stream: 'out', data });

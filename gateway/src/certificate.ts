@@ -1,3 +1,7 @@
+/**
+ * TLS of the gateway's own listeners. Owns: the settings that every listener shares, and the self-signed certificate. Does not:
+ * do handshakes (packages/strangers).
+ */
 import 'reflect-metadata';
 import { constants } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -41,7 +45,7 @@ export function serverTls(certificate: string, key: string, clients?: ClientAuth
   return { context, certificate, ...(clients && { asksForCertificate: true }) };
 }
 
-const YEARS = 10;
+const LIFE_YEARS = 10;
 
 /**
  * A certificate of the gateway's own, made once and kept, for who has none yet: it encrypts, and a client that is given
@@ -69,7 +73,7 @@ async function generate(): Promise<{ certificate: string; key: string }> {
   const keys = await subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const notBefore = new Date(Date.now() - 60 * 60 * 1000);
   const notAfter = new Date(notBefore);
-  notAfter.setFullYear(notAfter.getFullYear() + YEARS);
+  notAfter.setFullYear(notAfter.getFullYear() + LIFE_YEARS);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=sluice',
     notBefore,

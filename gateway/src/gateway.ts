@@ -1,3 +1,4 @@
+/** The running gateway: opens the components, accepts clients, reloads, stops. Does not: judge, record, or speak a protocol. */
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -24,15 +25,15 @@ import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
 import type { HttpJudging } from './http/judge.js';
-import type { HttpParts } from './http/parts.js';
+import type { HttpComponents } from './http/components.js';
 import { VISIT_IDLE_MS } from './http/visits.js';
 import { Judge } from './judge.js';
-import { type Open, openListeners } from './listeners.js';
-import { type Problem, type Snapshot, merged, sameTarget, snapshotOf } from './live.js';
+import { type OpenPort, openListeners } from './listeners.js';
+import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 import { LoginLimits } from './login-limits.js';
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
 import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
-import { type Parts, issuersOf, openParts, withOperator } from './parts.js';
+import { type Components, issuersOf, openComponents, withOperator } from './components.js';
 import { describePackage } from './packages/inspect.js';
 import type { LoadedPackage } from './packages/load.js';
 import { writePrivate } from './private-files.js';
@@ -48,7 +49,7 @@ import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
-const SWEEP = 1000;
+const SWEEP_MS = 1000;
 
 /** The running whole: listeners, sessions, journal, store, control API. */
 export class Gateway implements Controlled {
@@ -76,21 +77,21 @@ export class Gateway implements Controlled {
 
   readonly #store: Store;
   readonly #guesses: Guesses;
-  readonly #pools: Parts['pools'];
+  readonly #pools: Components['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
-  readonly #servers: Open['server'][] = [];
+  readonly #servers: OpenPort['server'][] = [];
   /** Sockets whose requests each say who they are from. */
   readonly #doors = new Set<Door>();
-  readonly #http: HttpParts;
+  readonly #http: HttpComponents;
   readonly #sweep: NodeJS.Timeout;
   readonly #maskTargets: MaskTargets;
   readonly #packetMaskTargets: MySqlMaskTargets;
   readonly #httpTargets = new HttpTargets();
   #control: Control | undefined;
-  #live: Snapshot;
+  #snapshot: Snapshot;
   /** The last file that was to be taken into use could not be. */
-  #problem: Problem | undefined;
+  #problem: ConfigurationProblem | undefined;
   /** Configurations taken into use since the start, and files that could not be. */
   readonly reloads = { ok: 0, failed: 0 };
   /** Commands of sessions that are over. */
@@ -100,8 +101,8 @@ export class Gateway implements Controlled {
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
-  private constructor(parts: Parts) {
-    this.#live = parts.live;
+  private constructor(parts: Components) {
+    this.#snapshot = parts.snapshot;
     this.languages = parts.languages;
     this.identity = parts.identity;
     this.agents = parts.agents;
@@ -137,7 +138,7 @@ export class Gateway implements Controlled {
       over: (session) => this.#over(session),
     };
     this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places });
-    this.#sweep = setInterval(() => this.#look(), SWEEP);
+    this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
     this.#sweep.unref();
   }
 
@@ -145,7 +146,7 @@ export class Gateway implements Controlled {
    * Starts a gateway. Rejects with a sentence when it cannot: a port, the store, the journal, a policy.
    */
   static async start(config: Config, operator: Logger): Promise<Gateway> {
-    const parts = await openParts(config, operator);
+    const parts = await openComponents(config, operator);
     const gateway = new Gateway(parts);
     // Nobody waits for an issuer that is slow.
     void parts.identity.issuers?.warm();
@@ -201,7 +202,7 @@ export class Gateway implements Controlled {
   }
 
   get config(): Config {
-    return this.#live.config;
+    return this.#snapshot.config;
   }
 
   /**
@@ -225,7 +226,7 @@ export class Gateway implements Controlled {
     this.keeper.connections = config.connections;
     for (const targets of [this.#maskTargets, this.#packetMaskTargets])
       targets.reconfigured((name) => sameTarget(old, config, name));
-    this.#live = live;
+    this.#snapshot = live;
     this.webhooks.hooks = config.webhooks;
     this.#problem = undefined;
     this.reloads.ok++;
@@ -246,7 +247,7 @@ export class Gateway implements Controlled {
   }
 
   explainer(connection: string): { policy: CompiledPolicy; connection: Connection } | undefined {
-    const policy = this.#live.policies.get(connection);
+    const policy = this.#snapshot.policies.get(connection);
     const config = this.config.connections.get(connection);
     return policy && config && { policy, connection: config };
   }
@@ -278,7 +279,7 @@ export class Gateway implements Controlled {
     for (const server of this.#servers) server.close();
     const deadline = Date.now() + this.config.limits.drain;
     const withdrawn = this.approvals.stop();
-    const agentsGone = this.agents.drain(this.config.limits.drain, RETRY, reason);
+    const agentsGone = this.agents.drain(this.config.limits.drain, AGENT_RETRY_MS, reason);
     while (this.#isServing && Date.now() < deadline) {
       for (const session of this.sessions.values()) if (session.isVisit && !session.busy) session.end(drain(reason));
       await pause(20);
@@ -412,13 +413,13 @@ export class Gateway implements Controlled {
     return listener.protocol.serve(socket, gate);
   }
 
-  #makeServices(parts: Parts): Services {
+  #makeServices(parts: Components): Services {
     const { limits } = this.config;
-    const live = (): Snapshot => this.#live;
+    const live = (): Snapshot => this.#snapshot;
     return {
       limits: {
         message: limits.message,
-        recorded: limits.recorded,
+        recordedAnswer: limits.recorded,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },
@@ -451,7 +452,7 @@ export class Gateway implements Controlled {
       loginLimits: new LoginLimits(),
       handshakes: this.handshakes,
       holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
-      entrances: new SessionApprovals(parts.approvals, parts.redactionKey),
+      sessionApprovals: new SessionApprovals(parts.approvals, parts.redactionKey),
       cancels: new Map(),
       judge: (session) =>
         this.judgeFor(
@@ -475,7 +476,8 @@ export class Gateway implements Controlled {
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): SessionMasks | undefined {
     const { name, protocol } = connection;
-    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#live.policies.get(name)?.masks) return undefined;
+    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#snapshot.policies.get(name)?.masks)
+      return undefined;
     const masked = this.#maskedConnection(connection);
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }
@@ -494,7 +496,7 @@ export class Gateway implements Controlled {
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
   ): Judge {
-    const policy = this.#live.policies.get(connection.name) as CompiledPolicy;
+    const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
     const redact = (text: string): string => redactSecrets(text, redactionKey);
     const { notFollowed } = connection;
@@ -536,7 +538,7 @@ export class Gateway implements Controlled {
 
 const LINGER_MS = 5_000;
 /** When agents of a gateway that goes may try again, in milliseconds. */
-const RETRY = 1_000;
+const AGENT_RETRY_MS = 1_000;
 /** Room for at least one large batch of records. */
 function hasRoom(folder: string): boolean {
   try {

@@ -1,3 +1,7 @@
+/**
+ * Commands that wait for people. Owns: the question to the approvers, the wait, and the last look before a command passes. Does
+ * not: store requests (packages/approvals), judge (judge.ts).
+ */
 import { createHmac } from 'node:crypto';
 import {
   type Approvals,
@@ -13,19 +17,19 @@ import {
   type Command,
   type Deny,
   type DenyReason,
-  type Impatience,
+  type WaitEnded,
   type Noun,
   type Parameter,
-  type Patience,
+  type Waiter,
   denyInWords,
 } from '@sluice/contract';
 import { meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
-const REMIND = 30_000;
+const REMIND_MS = 30_000;
 /** Of each bound value, what approvers see. Characters. */
-const SHOWN = 1000;
+const MAX_SHOWN_CHARACTERS = 1000;
 
 /** A command that waits, and what it is bound to besides itself. */
 export interface Holding {
@@ -33,7 +37,7 @@ export interface Holding {
   readonly principal: string;
   readonly source: Source;
   readonly connection: string;
-  /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in live.ts. */
+  /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in snapshot.ts. */
   readonly target: string;
   readonly command: Command;
   /** What the names stand for that it executes. */
@@ -50,7 +54,7 @@ export interface Holding {
   readonly linger?: number | undefined;
   /** What the session has changed that could give the command another meaning. */
   readonly state: string;
-  readonly patience: Patience;
+  readonly waiter: Waiter;
   readonly draining: AbortSignal;
   /** What the command would do, for approvers. Never rejects. */
   impact(): Promise<Impact | undefined>;
@@ -84,15 +88,15 @@ export class Holds {
   }
 
   async #release(holding: Holding): Promise<Deny | undefined> {
-    const { patience, holds, draining, linger } = holding;
+    const { waiter, holds, draining, linger } = holding;
     // Whoever repeats a request meets the one that is open, and is no further one for approvers.
     const waits = holding.waits && linger === undefined;
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
     const behind = this.#behind(holding);
-    const before = await patience.settled();
-    if (before === 'skipped' || patience.signal.aborted) return lost(holding);
+    const before = await waiter.answersDelivered();
+    if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
     const impact = await holding.impact();
     const held = await this.#approvals.ask({
@@ -105,8 +109,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ within }) => within)),
-      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      within: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
+      unanswered: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -117,45 +121,45 @@ export class Holds {
       return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
     }
     const stop = (): void =>
-      this.#approvals.withdraw(number, WHY[patience.signal.reason as Impatience](nounOf(holding.command)));
+      this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
     const say = (): void =>
-      patience.say?.({
+      waiter.say?.({
         code: 'command-waits',
         request: number,
         rules: holds.map(({ rule }) => rule),
         approvers: approversOf(holding),
       });
-    patience.signal.addEventListener('abort', stop);
+    waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
-    const reminder = setInterval(say, REMIND);
+    const reminder = setInterval(say, REMIND_MS);
     try {
-      if (patience.signal.aborted) stop();
+      if (waiter.signal.aborted) stop();
       if (draining.aborted) drain();
       say();
       const done = await held.outcome;
-      if (patience.signal.aborted) return lost(holding);
+      if (waiter.signal.aborted) return lost(holding);
       if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
-        return patience.signal.aborted ? lost(holding) : undefined;
+        return waiter.signal.aborted ? lost(holding) : undefined;
       }
       if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
-      patience.signal.removeEventListener('abort', stop);
+      waiter.signal.removeEventListener('abort', stop);
       draining.removeEventListener('abort', drain);
     }
   }
 
   /**
-   * Waits for as long as the client does. Its request stays open after `patience.within`, and for `linger` after the last one that waited
+   * Waits for as long as the client does. Its request stays open after `waiter.within`, and for `linger` after the last one that waited
    * has hung up. What is approved passes once, for whoever waits first.
    */
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
-    const { patience, draining } = holding;
+    const { waiter, draining } = holding;
     const { number } = held;
     this.#attached(number);
-    const ended = await firstOf(held.outcome, patience, draining);
+    const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);
     if (ended === 'later')
@@ -225,7 +229,7 @@ function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
 /** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
 async function firstOf(
   outcome: Promise<Request>,
-  { signal, within }: Patience,
+  { signal, within }: Waiter,
   draining: AbortSignal,
 ): Promise<Request | 'gone' | 'later' | 'drain'> {
   const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
@@ -252,9 +256,11 @@ const USED = 'another one that is identical has used its approval';
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
 const shown = ({ value, format }: Parameter): string =>
-  value === null ? 'NULL' : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, SHOWN);
+  value === null
+    ? 'NULL'
+    : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_CHARACTERS);
 
-const WHY: Readonly<Record<Impatience, (noun: Noun) => string>> = {
+const WHY: Readonly<Record<WaitEnded, (noun: Noun) => string>> = {
   cancelled: (noun) => `the client cancelled the ${noun}`,
   gone: () => 'the client is gone',
 };
@@ -278,7 +284,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
 function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

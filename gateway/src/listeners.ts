@@ -1,3 +1,4 @@
+/** The ports of a configuration. Owns: which protocol, TLS and settings each one has. Does not: serve (gateway.ts). */
 import type { Server, Socket } from 'node:net';
 import { type Config, type ListenerConfig, protocolNamed } from '@sluice/config';
 import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents';
@@ -11,7 +12,7 @@ import type { SshKeys } from './ssh/keys.js';
 import type { HandshakeTurns, StrangerSockets } from '@sluice/strangers';
 
 /** A port that is open. */
-export interface Open {
+export interface OpenPort {
   readonly server: Server | AgentListener;
   /** The protocol, or `agents`. */
   readonly name: string;
@@ -19,7 +20,7 @@ export interface Open {
   readonly address: string;
 }
 
-interface Parts {
+interface ListenerServices {
   readonly packages: readonly LoadedPackage[];
   readonly sshKeys: SshKeys;
   readonly agents: Agents;
@@ -31,7 +32,11 @@ interface Parts {
 type Accept = (socket: Socket, listener: Listener) => void;
 
 /** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
-export async function* openListeners({ listeners, data }: Config, parts: Parts, accept: Accept): AsyncGenerator<Open> {
+export async function* openListeners(
+  { listeners, data }: Config,
+  parts: ListenerServices,
+  accept: Accept,
+): AsyncGenerator<OpenPort> {
   const packaged = new Map(parts.packages.map(({ name, protocol }) => [name, protocol]));
   const hostKeys = { 'ssh-ed25519': parts.sshKeys.hostKey };
   const info = (sentence: string): void => parts.log.operator.info(sentence);
@@ -51,7 +56,7 @@ async function* open(
   listener: Listener,
   { addresses, port }: Pick<ListenerConfig, 'addresses' | 'port'>,
   accept: Accept,
-): AsyncGenerator<Open> {
+): AsyncGenerator<OpenPort> {
   for (const address of addresses) {
     const bound = await listen(listener, address, port, accept);
     yield { ...bound, name: listener.protocol.name };
@@ -61,8 +66,8 @@ async function* open(
 async function* openForAgents(
   { addresses, port, tls }: NonNullable<Config['listeners']['agents']>,
   data: string,
-  parts: Parts,
-): AsyncGenerator<Open> {
+  parts: ListenerServices,
+): AsyncGenerator<OpenPort> {
   const own = tls === 'self-signed' ? await selfSigned(data) : undefined;
   const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
   for (const address of addresses) {

@@ -1,11 +1,15 @@
+/**
+ * How long somebody has to wait after failed logins, by user and address. Owns: that memory, which is bounded. Does not: check
+ * proofs.
+ */
 import { hash } from 'node:crypto';
 
 /** Failures that are free; then each costs a wait, doubled each time, up to the longest. Milliseconds. */
-const FREE = 10;
-const FIRST_WAIT = 1_000;
+const FREE_FAILURES = 10;
+const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 5 * 60_000;
 /** After this long without a failure nothing is held against anybody. */
-const FORGET = 15 * 60_000;
+const FORGET_MS = 15 * 60_000;
 /** Pairs that are remembered. The oldest beyond that are forgotten: memory is bounded, whatever attackers call themselves. */
 const MAX_REMEMBERED_PAIRS = 20_000;
 
@@ -37,8 +41,8 @@ export class LoginLimits {
     const now = this.#now();
     const name = key(address, user);
     const known = this.#failures.get(name);
-    const count = known && now - known.last < FORGET ? known.count + 1 : 1;
-    const wait = count <= FREE ? 0 : Math.min(MAX_WAIT_MS, FIRST_WAIT * 2 ** (count - FREE - 1));
+    const count = known && now - known.last < FORGET_MS ? known.count + 1 : 1;
+    const wait = count <= FREE_FAILURES ? 0 : Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (count - FREE_FAILURES - 1));
     // At the end of the order: the first is the one that has been quiet for longest.
     this.#failures.delete(name);
     this.#failures.set(name, { count, last: now, until: now + wait });

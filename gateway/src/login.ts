@@ -1,3 +1,7 @@
+/**
+ * How the client of one session proves who it is, and whether that opens the connection. Owns: the challenge, menus,
+ * confirmations, and refusals that tell nothing. Does not: know tokens (packages/identity), speak a protocol.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Admission,
@@ -12,7 +16,7 @@ import type { Connection, Listener, Services } from './services.js';
 import type { SessionView } from '@sluice/audit';
 
 /** Somebody whose proof was good, however they proved it. */
-export interface Proof extends Partial<Proven> {
+export interface LoginProof extends Partial<Proven> {
   readonly principal: Principal;
   /** Of SSH, in wire format, or its certificate, and when it was shown. */
   readonly key?: { readonly blob: Uint8Array; readonly at: number };
@@ -22,7 +26,7 @@ export interface Proof extends Partial<Proven> {
 }
 
 /** Who it is under the configuration in force; undefined: what proved it is worth nothing any more. */
-export function currentOf(proof: Proof, services: Services, address: string): Principal | undefined {
+export function currentOf(proof: LoginProof, services: Services, address: string): Principal | undefined {
   if (!proof.key) return services.identity.current(proof);
   // A certificate that has run out since opened its session all the same.
   const again = services.sshIdentities.proven(proof.key.blob, address, proof.key.at);
@@ -34,8 +38,8 @@ const MAX_PAUSE_MS = 2_000;
 const refusal = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason });
 
 /** Times to choose a machine, and to have a login confirmed, in milliseconds. */
-const CHOICE = 120_000;
-const CONFIRMATION = 5 * 60_000 + 1_000;
+const CHOICE_MS = 120_000;
+const CONFIRMATION_MS = 5 * 60_000 + 1_000;
 
 /** The account of the credential, or one of those beside it. */
 export const hasAccount = (connection: Connection, account: string): boolean =>
@@ -47,7 +51,7 @@ const hasAccountOf = (connections: readonly Connection[], name: string, account:
 };
 
 /** Whether somebody may use a connection with what they have shown. */
-export function mayReach(services: Services, { principal, connections }: Proof, connection: Connection): boolean {
+export function mayReach(services: Services, { principal, connections }: LoginProof, connection: Connection): boolean {
   const scoped = connections === undefined || connections.includes(connection.name);
   return scoped && services.mayUse(principal, connection);
 }
@@ -56,11 +60,11 @@ export function mayReach(services: Services, { principal, connections }: Proof, 
 export interface LoginSession extends SessionView {
   /** So much time from now on until the login has to be over, in milliseconds. */
   allow(time: number): void;
-  begin(proven: Proof, connection: Connection, account: string): Admission;
+  begin(proven: LoginProof, connection: Connection, account: string): Admission;
 }
 
 /** How the client of one session proves who it is, and whether that opens the connection that it asks for. */
-export class Login {
+export class SessionLogin {
   readonly #session: LoginSession;
   readonly #services: Services;
   readonly #listener: Listener;
@@ -89,7 +93,7 @@ export class Login {
       }
       return refusal({ code: 'wrong-proof', user, tokens: MAX_CANDIDATES });
     };
-    const admit = async (proven: Proof | undefined): Promise<Admission | Refusal> => {
+    const admit = async (proven: LoginProof | undefined): Promise<Admission | Refusal> => {
       if (!proven) return fail();
       if (named) loginLimits.succeeded(this.#session.address, name);
       return this.admit(proven, connection, account);
@@ -146,7 +150,7 @@ export class Login {
   }
 
   /** Somebody has proven who they are: may they begin a session? */
-  async admit(proven: Proof, name: string, account: string): Promise<Admission | Refusal> {
+  async admit(proven: LoginProof, name: string, account: string): Promise<Admission | Refusal> {
     const services = this.#services;
     const user = proven.principal.name;
     const refuse = (reason: RefusalReason): Refusal => {
@@ -177,13 +181,13 @@ export class Login {
   }
 
   /** Who it is has been proven. There is time to choose. */
-  #menu(proven: Proof, name: string, account: string): Refusal {
+  #menu(proven: LoginProof, name: string, account: string): Refusal {
     const own = [...this.#services.connections.values()].filter(
       (one) => one.protocol === this.#session.protocol && mayReach(this.#services, proven, one),
     );
     const full = this.#full(proven.principal.name, name);
     if (full) return full;
-    this.#session.allow(CHOICE);
+    this.#session.allow(CHOICE_MS);
     return {
       ...refusal({ code: 'unknown-connection', connection: name }),
       menu: {
@@ -215,17 +219,17 @@ export class Login {
   }
 
   /** Neither revoked nor run out. */
-  #isGood({ by, tokenId, expires }: Proof): boolean {
+  #isGood({ by, tokenId, expires }: LoginProof): boolean {
     if (by === 'token' && tokenId !== undefined) return this.#services.identity.proven(tokenId) !== undefined;
     return expires === undefined || expires > Date.now();
   }
 
   /** Shows a code and waits until somebody who is logged in elsewhere has confirmed it. */
   #confirmed(
-    begun: { readonly code: string; readonly confirmed: Promise<Proof | undefined> },
+    begun: { readonly code: string; readonly confirmed: Promise<LoginProof | undefined> },
     show: (text: string) => void,
-  ): Promise<Proof | undefined> {
-    this.#session.allow(CONFIRMATION);
+  ): Promise<LoginProof | undefined> {
+    this.#session.allow(CONFIRMATION_MS);
     const { url } = this.#services;
     show(
       `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,

@@ -1,3 +1,7 @@
+/**
+ * Takes a changed configuration file into use. Owns: when it is looked at. Does not: what a new configuration changes
+ * (gateway.ts).
+ */
 import { unwatchFile, watchFile } from 'node:fs';
 import { CliError } from '@sluice/cli';
 import type { Config } from '@sluice/config';
@@ -5,7 +9,7 @@ import { UnusableConfiguration } from '@sluice/control';
 import type { Gateway } from './gateway.js';
 
 /** How often the file is looked at, in milliseconds. Looking works on every file system, and whatever an editor does. */
-const LOOK = 1000;
+const LOOK_MS = 1000;
 
 /**
  * Takes a changed configuration file into use while sessions run: when it changes, on SIGHUP, and when an administrator asks.
@@ -42,7 +46,7 @@ export function reloadFrom(gateway: Gateway, file: string, read: () => Config): 
     if (now.mtimeMs !== before.mtimeMs || now.size !== before.size) void reload('the file').catch(() => undefined);
   };
   const onSignal = (): void => void reload('SIGHUP').catch(() => undefined);
-  watchFile(file, { interval: LOOK, persistent: false }, onChange);
+  watchFile(file, { interval: LOOK_MS, persistent: false }, onChange);
   process.on('SIGHUP', onSignal);
   return {
     stop() {

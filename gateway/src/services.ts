@@ -1,3 +1,7 @@
+/**
+ * What a session needs of the process around it, as types. Owns: these names. Does not: make any of it (components.ts,
+ * gateway.ts).
+ */
 import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig, Traits } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
@@ -63,7 +67,7 @@ export interface Services {
   readonly loginLimits: LoginLimits;
   readonly handshakes: HandshakeTurns;
   readonly holds: Holds;
-  readonly entrances: SessionApprovals;
+  readonly sessionApprovals: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
   /** Of the control API. */

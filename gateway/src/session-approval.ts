@@ -1,3 +1,7 @@
+/**
+ * Sessions that people have to agree to. Owns: the question, the wait, and for how long a yes counts. Does not: open the
+ * session (session.ts), store requests (packages/approvals).
+ */
 import { createHmac } from 'node:crypto';
 import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
@@ -5,16 +9,16 @@ import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract
 import type { ConnectionConfig as Connection } from '@sluice/config';
 
 /** How often a client that waits is told so, in milliseconds. */
-const REMIND = 30_000;
+const REMIND_MS = 30_000;
 
 /** Somebody who wants to open a session on a connection that people have to agree to. */
-export interface Entrance {
+export interface SessionOpening {
   readonly session: string;
   readonly principal: Principal;
   readonly source: Source;
   readonly connection: Connection;
   readonly approval: SessionApproval;
-  /** What it would reach, as whom, and the rules in force, now: see `boundTo` in live.ts. */
+  /** What it would reach, as whom, and the rules in force, now: see `boundTo` in snapshot.ts. */
   target(): string;
 }
 
@@ -36,12 +40,12 @@ export class SessionApprovals {
   }
 
   /** Whether people have agreed already. */
-  granted(entrance: Entrance): boolean {
+  granted(entrance: SessionOpening): boolean {
     return this.#approvals.granted(this.#digest(entrance));
   }
 
   /** Resolves when the session may begin (undefined) or may not. Whatever goes wrong is a no. `gone`: the client is. */
-  async ask(entrance: Entrance, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
+  async ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     try {
       return await this.#ask(entrance, say, gone);
     } catch (error) {
@@ -52,9 +56,9 @@ export class SessionApprovals {
     }
   }
 
-  async #ask(entrance: Entrance, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
+  async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, within, window } = approval;
+    const { approvers, count, timeoutMs, window } = approval;
     const { number, outcome } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
@@ -66,9 +70,9 @@ export class SessionApprovals {
       parameters: [],
       digest: this.#digest(entrance),
       requirements: [{ rule: `approval of ${connection.name}`, approvers, count }],
-      within,
+      within: timeoutMs,
       window,
-      unanswered: 'deny',
+      onTimeout: 'deny',
       waits: false,
       transaction: false,
     });
@@ -78,7 +82,7 @@ export class SessionApprovals {
     }
     const tell = (): void => say({ code: 'session-waits', ...people });
     tell();
-    const reminder = setInterval(tell, REMIND);
+    const reminder = setInterval(tell, REMIND_MS);
     try {
       const done = await Promise.race([outcome, aborted(gone)]);
       if (!done || gone.aborted) return refused({ code: 'client-gone' });
@@ -90,7 +94,7 @@ export class SessionApprovals {
   }
 
   /** An agreement counts by the terms that it was given by. */
-  #digest({ principal, connection, approval, target }: Entrance): string {
+  #digest({ principal, connection, approval, target }: SessionOpening): string {
     const { name, issuer = null, subject = null } = principal;
     const bound = JSON.stringify([
       'session',
@@ -118,7 +122,7 @@ const minutes = (time: number): string =>
   time % 3_600_000 === 0 ? `${time / 3_600_000} h` : `${Math.max(1, Math.round(time / 60_000))} min`;
 
 function reasonOf({ number: request, state, words, why }: Request): RefusalReason {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'session-denied', request, by: no.by, why: no.reason };
   if (state === 'approved') return { code: 'session-approval-outdated', request };
   if (state === 'expired') return { code: 'session-approval-expired', request };

@@ -1,3 +1,7 @@
+/**
+ * One client connection: the `Gate` that its protocol talks to. Owns: its login, its judge, its end, and that nothing passes
+ * unrecorded. Does not: judge (judge.ts), wait for people (holds.ts), dial (target.ts).
+ */
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
@@ -15,7 +19,7 @@ import {
   type HttpHead,
   type Limits,
   NEUTRAL_WORDS,
-  type Patience,
+  type Waiter,
   type Principal,
   type ResponseEvent,
   type Secured,
@@ -32,10 +36,10 @@ import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from './guesses.js';
-import { Login, type LoginSession, type Proof, currentOf, hasAccount } from './login.js';
+import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
-import { boundTo } from './live.js';
-import { Way, openTargetLookup } from './target.js';
+import { boundTo } from './snapshot.js';
+import { TargetDialer, openTargetLookup } from './target.js';
 import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
@@ -58,7 +62,7 @@ export class Session implements Gate, LoginSession {
   principal: Principal | undefined;
   /** Name of whoever has proven who they are, also while they still choose a machine. */
   holder: string | undefined;
-  #proof: Proof | undefined;
+  #proof: LoginProof | undefined;
   connection: Connection | undefined;
   /** As it was when the session was opened: its target stays that one. */
   #opened: Connection | undefined;
@@ -92,7 +96,7 @@ export class Session implements Gate, LoginSession {
   readonly #programs = new Map<number, 'ends' | 'endless'>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
-  #way: Way | undefined;
+  #dialer: TargetDialer | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
   #changed = '';
@@ -113,7 +117,7 @@ export class Session implements Gate, LoginSession {
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
     const { limits, bodies } = services;
-    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
+    this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);
@@ -187,12 +191,12 @@ export class Session implements Gate, LoginSession {
       return secureClient(stream, tls, [...(alpn ?? traits.alpn)], (reason) => this.broke(reason));
     }
     if (!(stream instanceof HeldStream)) throw new Error('only a stream that this session dialled can be secured');
-    const secured = await this.#reach().secure(stream.handOver(), alpn);
+    const secured = await this.#openDialer().secure(stream.handOver(), alpn);
     return { ...secured, stream: this.#services.barrier.hold(secured.stream) };
   }
 
   login(user: string, connection: string, account = ''): Challenge {
-    return new Login(this, this.#services, this.#listener).challenge(user, connection, account);
+    return new SessionLogin(this, this.#services, this.#listener).challenge(user, connection, account);
   }
 
   hasConnection(name: string): boolean {
@@ -205,15 +209,15 @@ export class Session implements Gate, LoginSession {
 
   opened(): void {
     clearTimeout(this.#deadline);
-    this.#way?.arrived();
+    this.#dialer?.arrived();
     this.state = 'open';
   }
 
   async dial(): Promise<Duplex> {
-    return this.#services.barrier.hold(await this.#reach().dial());
+    return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
-  ask(command: Command, patience?: Patience): Answer | Promise<Answer> {
+  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer> {
     if (this.#outdated && this.#outdated.code !== 'reconfigured') {
       this.end(this.#outdated);
       return denied(command, OUTDATED);
@@ -221,8 +225,8 @@ export class Session implements Gate, LoginSession {
     this.#services.barrier.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
-      ? judgement.then((late) => this.#answer(command, late, patience))
-      : this.#answer(command, judgement, patience);
+      ? judgement.then((late) => this.#answer(command, late, waiter))
+      : this.#answer(command, judgement, waiter);
   }
 
   split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
@@ -278,14 +282,14 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, patience: Patience | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
-    else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
-    else this.#passes(command, judgement, patience);
+    else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
+    else this.#passes(command, judgement, waiter);
     return judgement.answer;
   }
 
@@ -303,7 +307,7 @@ export class Session implements Gate, LoginSession {
     );
   }
 
-  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Patience | undefined): void {
+  #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
@@ -321,7 +325,7 @@ export class Session implements Gate, LoginSession {
     if (hold && !names) return;
     if (!changes || (transaction && this.#changed === '')) return;
     if (names) this.#sameNames = false;
-    if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+    if (waiter) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }
 
@@ -330,9 +334,9 @@ export class Session implements Gate, LoginSession {
     command: Command,
     judgement: Judgement,
     { holds, text }: NonNullable<Judgement['held']>,
-    patience: Patience | undefined,
+    waiter: Waiter | undefined,
   ): Promise<Answer> {
-    if (!patience) return this.#refusedLate(command, denied(command, TOO_EARLY));
+    if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
     const target = this.#boundTo();
@@ -352,7 +356,7 @@ export class Session implements Gate, LoginSession {
         linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
-        patience,
+        waiter,
         draining,
         impact: () => this.#impactOf(kept, judgement.answer),
       });
@@ -368,10 +372,10 @@ export class Session implements Gate, LoginSession {
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
-      if (patience.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
+      if (waiter.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
       if (!log.recording) return denied(kept, UNRECORDED);
-      this.#passes(command, judgement, patience);
+      this.#passes(command, judgement, waiter);
       return answer;
     } finally {
       this.#waiting--;
@@ -404,7 +408,7 @@ export class Session implements Gate, LoginSession {
   }
 
   /** Somebody has proven who they are, and may use the connection: what the protocol needs in order to open it. */
-  begin(proven: Proof, connection: Connection, account: string): Admission {
+  begin(proven: LoginProof, connection: Connection, account: string): Admission {
     const services = this.#services;
     this.principal = proven.principal;
     this.#proof = proven;
@@ -418,12 +422,12 @@ export class Session implements Gate, LoginSession {
     if (!(masks instanceof MySqlMaskSession))
       masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
-    this.#way = new Way(connection, services, this.id, this.signal, account);
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account);
     return {
       type: 'admission',
       principal: proven.principal.name,
       connection: connection.name,
-      target: this.#way.login,
+      target: this.#dialer.login,
       ...(masks instanceof MySqlMaskSession ? { packetMasks: masks } : masks && { masks }),
       ...(proven.without && { without: proven.without }),
       ...this.#seal(proven.principal, connection),
@@ -434,16 +438,16 @@ export class Session implements Gate, LoginSession {
   #seal(principal: Principal, connection: Connection): Pick<Admission, 'release'> {
     const { approval } = connection;
     if (!approval) return {};
-    const { entrances } = this.#services;
+    const { sessionApprovals } = this.#services;
     const target = (): string => this.#boundTo();
     const entrance = { session: this.id, principal, source: this.#source, connection, approval, target };
-    if (entrances.granted(entrance)) return {};
+    if (sessionApprovals.granted(entrance)) return {};
     this.#sealed = true;
     return {
       release: async (say, gone) => {
         // People take longer than logins.
         clearTimeout(this.#deadline);
-        const refused = await entrances.ask(entrance, say, AbortSignal.any([gone, this.signal]));
+        const refused = await sessionApprovals.ask(entrance, say, AbortSignal.any([gone, this.signal]));
         if (refused) return refused;
         this.#deadline = this.#until(this.#services.handshake);
         this.#sealed = false;
@@ -478,10 +482,10 @@ export class Session implements Gate, LoginSession {
     return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
-  #reach(): Way {
+  #openDialer(): TargetDialer {
     if (this.#sealed) throw new Error('no connection before people have agreed to it');
-    if (!this.#way) throw new Error('no connection before the login');
-    return this.#way;
+    if (!this.#dialer) throw new Error('no connection before the login');
+    return this.#dialer;
   }
 }
 

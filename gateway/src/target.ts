@@ -1,3 +1,7 @@
+/**
+ * The way to the target of a connection, directly or through an agent. Owns: dial, TLS and the credential of one session. Does
+ * not: log in, which each protocol does.
+ */
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
@@ -9,10 +13,10 @@ import { lookupOf } from './protocols.js';
 import type { SshKeys } from './ssh/keys.js';
 
 /** How long a target may take to accept a connection, in milliseconds. */
-const DIAL = 10_000;
+const DIAL_TIMEOUT_MS = 10_000;
 
 /** The way to the target of a connection: directly, or through an agent, which may be who has the password. */
-export class Way {
+export class TargetDialer {
   readonly #connection: Connection;
   readonly #services: Reach;
   readonly #who: string;
@@ -84,7 +88,7 @@ export class Way {
     const path = this.#connection.http?.socket;
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
     const socket = connectLender(path === undefined ? { host, port, noDelay: true } : { path });
-    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL);
+    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), DIAL_TIMEOUT_MS);
     const onAbort = (): void => void socket.destroy();
     this.#signal?.addEventListener('abort', onAbort);
     // Also once somebody has the socket: an error that nobody listens for would end the process.
@@ -100,7 +104,7 @@ export class Way {
   }
 
   async #dialVia(agent: string): Promise<Duplex> {
-    const late = AbortSignal.timeout(DIAL);
+    const late = AbortSignal.timeout(DIAL_TIMEOUT_MS);
     const signal = this.#signal ? AbortSignal.any([this.#signal, late]) : late;
     try {
       const { stream, secret } = await dialVia(this.#services.agents, this.#connection, this.#who, signal);
@@ -122,8 +126,8 @@ interface Reach {
 
 /** A connection of the gateway's own to the target of a connection. */
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
-  const way = new Way(connection, services, 'gateway');
-  const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL };
+  const way = new TargetDialer(connection, services, 'gateway');
+  const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL_TIMEOUT_MS };
   const open = await lookupOf(connection.protocol);
   const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);
   way.arrived();

@@ -13,12 +13,12 @@ import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } 
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
-import { boundTo } from '../src/live.js';
+import { boundTo } from '../src/snapshot.js';
 import { caller } from './control.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
     - { rule: hidden, mask: { columns: ["t.secret"] } }
 `;
 const DELETE = 'delete from t where id = 1 returning secret';

@@ -1,3 +1,7 @@
+/**
+ * `sluice policy test`: cases of a file against the rules of a configuration. Owns: the format of the cases. Does not: judge
+ * (packages/guardrails).
+ */
 import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';
@@ -39,7 +43,7 @@ const Cases = z.strictObject({
   ),
 });
 
-type Case = z.output<typeof Cases>['cases'][number];
+type PolicyCase = z.output<typeof Cases>['cases'][number];
 
 const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
 
@@ -88,7 +92,7 @@ interface ReadCase extends Pick<PolicyContext, 'command' | 'request'> {
   readonly text: string;
 }
 
-async function readCase(one: Case, { http }: ConnectionConfig): Promise<ReadCase> {
+async function readCase(one: PolicyCase, { http }: ConnectionConfig): Promise<ReadCase> {
   if (one.request) {
     const { request, text } = requestWritten(one.request, http?.reading ?? PLAIN_READING);
     return { facts: request.facts(), text, command: { type: 'request' }, request };

@@ -6,7 +6,7 @@ import type { Services } from '../services.js';
 import type { Session } from '../session.js';
 import { TokenExchange } from './exchange.js';
 import { OwnPaths } from './own.js';
-import type { HttpParts } from './parts.js';
+import type { HttpComponents } from './components.js';
 import { Proofs } from './proofs.js';
 import { ProvenSockets } from './sockets.js';
 import { type Caller, DEFAULT_KEEP_OUT_S, Visits } from './visits.js';
@@ -20,7 +20,7 @@ export interface VisitSessions {
 export function assembleHttp(
   services: Services,
   { sessions, approvals, places }: { sessions: VisitSessions; approvals: Approvals; places: Places },
-): HttpParts {
+): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);
     const ended = (): void => {

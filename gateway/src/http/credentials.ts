@@ -17,14 +17,14 @@ const ANSWER_MS = 10_000;
 const PAUSE_MS = 1_000;
 
 /** What is known of the credential of one connection, as it is configured now. */
-interface Known {
+interface KnownCredential {
   readonly http: HttpSettings;
-  readonly credential: Credential;
+  readonly credential: TargetCredential;
   readonly target: HttpTarget;
   readonly edits: HttpEdits | undefined;
 }
 
-interface Credential {
+interface TargetCredential {
   authorise(request: Outgoing): Outgoing | Promise<Outgoing>;
   /** What must not come back. */
   readonly secrets: () => readonly string[];
@@ -32,7 +32,7 @@ interface Credential {
 
 /** Targets by HTTP, and how each is logged in at. */
 export class HttpTargets {
-  readonly #known = new WeakMap<HttpSettings, Known>();
+  readonly #known = new WeakMap<HttpSettings, KnownCredential>();
 
   /** Undefined where the connection is by another protocol. */
   target({ http }: Pick<ConnectionConfig, 'http'>): HttpTarget | undefined {
@@ -44,7 +44,7 @@ export class HttpTargets {
     return http && this.#of(http).edits;
   }
 
-  #of(http: HttpSettings): Known {
+  #of(http: HttpSettings): KnownCredential {
     const known = this.#known.get(http);
     if (known) return known;
     const credential = credentialOf(http.credential);
@@ -66,7 +66,7 @@ export class HttpTargets {
   }
 }
 
-function editsOf({ type }: HttpCredential, { secrets }: Credential): HttpEdits | undefined {
+function editsOf({ type }: HttpCredential, { secrets }: TargetCredential): HttpEdits | undefined {
   if (type === 'none') return undefined;
   let before: readonly string[] = [];
   let forms = formsOf(before);
@@ -80,7 +80,7 @@ function editsOf({ type }: HttpCredential, { secrets }: Credential): HttpEdits |
   });
 }
 
-function credentialOf(from: HttpCredential): Credential {
+function credentialOf(from: HttpCredential): TargetCredential {
   switch (from.type) {
     case 'none':
       return { authorise: (request) => request, secrets: () => [] };
@@ -104,7 +104,7 @@ function credentialOf(from: HttpCredential): Credential {
   }
 }
 
-const fixed = (name: string, value: string, secrets: readonly string[]): Credential => ({
+const fixed = (name: string, value: string, secrets: readonly string[]): TargetCredential => ({
   authorise: (request) => withHeader(request, name, value),
   secrets: () => secrets,
 });
@@ -141,7 +141,7 @@ function nameOf(part: string): string {
 type OAuth2 = Extract<HttpCredential, { type: 'oauth2' }>;
 
 /** Client credentials (RFC 6749 section 4.4). One token for all requests; who comes while it is got waits for the same one. */
-class ClientCredentials implements Credential {
+class ClientCredentials implements TargetCredential {
   readonly #from: OAuth2;
   #token: { readonly text: string; readonly until: number } | undefined;
   /** The one before, which requests that are under way still show. */

@@ -17,7 +17,7 @@ import {
 import { secureClient } from '@sluice/strangers';
 import type { Services } from '../services.js';
 import { SocketEntrance, type Threshold } from './entrance.js';
-import type { HttpParts } from './parts.js';
+import type { HttpComponents } from './components.js';
 import type { Caller } from './visits.js';
 
 export class Door implements Gate, Threshold {
@@ -39,11 +39,11 @@ export class Door implements Gate, Threshold {
   /** Who came first by it. It counts for them for as long as it is there. */
   holder: string | undefined;
   readonly #services: Services;
-  readonly #parts: HttpParts;
+  readonly #parts: HttpComponents;
   readonly #end = new AbortController();
   readonly #deadline: NodeJS.Timeout;
 
-  constructor(services: Services, parts: HttpParts, id: string, caller: Caller) {
+  constructor(services: Services, parts: HttpComponents, id: string, caller: Caller) {
     this.#services = services;
     this.#parts = parts;
     this.id = id;

@@ -5,10 +5,10 @@
 import type { Entrance, HttpProof, OwnAnswer, OwnRequest, Refusal, Route, Visit } from '@sluice/contract';
 import { MAX_CANDIDATES } from '@sluice/identity';
 import type { SessionView } from '@sluice/audit';
-import type { Proof } from '../login.js';
+import type { LoginProof } from '../login.js';
 import type { Services } from '../services.js';
-import type { HttpParts } from './parts.js';
-import { ProofUncheckable, type Shown } from './proofs.js';
+import type { HttpComponents } from './components.js';
+import { ProofUncheckable, type ShownProof } from './proofs.js';
 import { routeOf } from './routes.js';
 import type { Caller } from './visits.js';
 
@@ -22,10 +22,10 @@ export interface Threshold extends SessionView {
 
 export class SocketEntrance implements Entrance {
   readonly #services: Services;
-  readonly #parts: HttpParts;
+  readonly #parts: HttpComponents;
   readonly #door: Threshold;
 
-  constructor(services: Services, parts: HttpParts, door: Threshold) {
+  constructor(services: Services, parts: HttpComponents, door: Threshold) {
     this.#services = services;
     this.#parts = parts;
     this.#door = door;
@@ -45,13 +45,13 @@ export class SocketEntrance implements Entrance {
     return this.#parts.own.answer(request, this.#door, async () => this.#prove(request.proofs));
   }
 
-  #visit(proof: Proof, route: Route | undefined): Visit | Refusal | Promise<Visit | Refusal> {
+  #visit(proof: LoginProof, route: Route | undefined): Visit | Refusal | Promise<Visit | Refusal> {
     const full = this.#door.proven(proof.principal.name);
     return full ?? this.#parts.visits.enter(proof, route?.connection ?? '', this.#door.caller);
   }
 
   /** Whose all of the proofs are. */
-  #prove(proofs: readonly HttpProof[]): Proof | Refusal | Promise<Proof | Refusal> {
+  #prove(proofs: readonly HttpProof[]): LoginProof | Refusal | Promise<LoginProof | Refusal> {
     const [first, ...others] = proofs;
     if (!first) return this.#wrong('no proof');
     const differing = others.filter((one) => !isSame(one, first));
@@ -59,13 +59,13 @@ export class SocketEntrance implements Entrance {
     try {
       const shown = [first, ...differing].map((one) => this.#parts.proofs.read(one));
       if (shown.some((one) => one instanceof Promise)) return this.#proveLater(shown);
-      return this.#agreed(shown as readonly Shown[]);
+      return this.#agreed(shown as readonly ShownProof[]);
     } catch (error) {
       return this.#failed(error);
     }
   }
 
-  async #proveLater(shown: readonly (Shown | Promise<Shown>)[]): Promise<Proof | Refusal> {
+  async #proveLater(shown: readonly (ShownProof | Promise<ShownProof>)[]): Promise<LoginProof | Refusal> {
     try {
       return this.#agreed(await Promise.all(shown.map(async (one) => one)));
     } catch (error) {
@@ -74,7 +74,7 @@ export class SocketEntrance implements Entrance {
   }
 
   /** One proof, or a token and a certificate that are the same principal's. */
-  #agreed(shown: readonly Shown[]): Proof | Refusal {
+  #agreed(shown: readonly ShownProof[]): LoginProof | Refusal {
     const [first] = shown;
     if (!first || shown.includes(undefined)) return this.#wrong();
     const same = shown.every((one) => one?.principal.name === first.principal.name);
@@ -98,7 +98,7 @@ export class SocketEntrance implements Entrance {
   }
 }
 
-const isRefusal = (one: Proof | Refusal): one is Refusal => 'reason' in one;
+const isRefusal = (one: LoginProof | Refusal): one is Refusal => 'reason' in one;
 
 const isSame = (one: HttpProof, other: HttpProof): boolean =>
   one.type === 'token' && other.type === 'token' ? one.secret === other.secret : one === other;

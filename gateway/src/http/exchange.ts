@@ -17,9 +17,9 @@ const DEFAULT_LIFE_MS = 60 * 60_000;
 /** One member of the form: more than one of a name is a fault (RFC 6749 section 3.2). */
 const SINGLE = ['grant_type', 'subject_token', 'subject_token_type', 'requested_token_type', 'expires_in'];
 /** Of a token's name, from what the client calls it. Characters. */
-const MAX_NAME = 100;
+const MAX_TOKEN_NAME_CHARACTERS = 100;
 
-interface Parts {
+interface ExchangeServices {
   readonly identity: Directory;
   readonly log: Log;
   readonly connections: ReadonlyMap<string, unknown>;
@@ -37,9 +37,9 @@ class ExchangeError extends Error {
 }
 
 export class TokenExchange {
-  readonly #parts: Parts;
+  readonly #parts: ExchangeServices;
 
-  constructor(parts: Parts) {
+  constructor(parts: ExchangeServices) {
     this.#parts = parts;
   }
 
@@ -62,7 +62,7 @@ export class TokenExchange {
     try {
       const { token, stored } = await this.#parts.identity.createToken({
         principal: proven.principal,
-        name: (form.get('name') ?? 'token exchange').slice(0, MAX_NAME),
+        name: (form.get('name') ?? 'token exchange').slice(0, MAX_TOKEN_NAME_CHARACTERS),
         roles: proven.principal.roles,
         connections,
         expires,

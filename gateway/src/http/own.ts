@@ -5,7 +5,7 @@ import { type Approvals, type Request, askerOf } from '@sluice/approvals';
 import type { OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
 import type { SessionView } from '@sluice/audit';
-import type { Proof } from '../login.js';
+import type { LoginProof } from '../login.js';
 import type { TokenExchange } from './exchange.js';
 
 export class OwnPaths {
@@ -21,7 +21,7 @@ export class OwnPaths {
   async answer(
     request: OwnRequest,
     from: SessionView & { readonly loopback: boolean },
-    prove: () => Promise<Proof | Refusal>,
+    prove: () => Promise<LoginProof | Refusal>,
   ): Promise<OwnAnswer> {
     try {
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
@@ -37,7 +37,7 @@ export class OwnPaths {
   }
 
   /** Whoever did not make it learns as little as of one that is not there. */
-  async #requestState(number: number, { principal }: Proof): Promise<OwnAnswer> {
+  async #requestState(number: number, { principal }: LoginProof): Promise<OwnAnswer> {
     const found = await this.#approvals.find(number);
     if (!found || !samePerson(askerOf(found), principal))
       return problem(404, `There is no request ${number} of yours.`);
@@ -48,7 +48,7 @@ export class OwnPaths {
 const TOKEN_PATH = '/.sluice/token';
 
 function stateOf({ number, state, used, created, expires, words, why }: Request): object {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   return {
     request: number,
     state: used === undefined ? state : 'used',

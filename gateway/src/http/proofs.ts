@@ -5,11 +5,11 @@
 import { X509Certificate, hash } from 'node:crypto';
 import type { HttpProof } from '@sluice/contract';
 import { TokenError } from '@sluice/identity';
-import type { Proof } from '../login.js';
+import type { LoginProof } from '../login.js';
 import type { Services } from '../services.js';
 
 /** Whoever has shown it; undefined: it proves nothing. */
-export type Shown = Proof | undefined;
+export type ShownProof = LoginProof | undefined;
 
 /** Tokens of identity providers that are remembered. The oldest beyond that are checked again. */
 const MAX_REMEMBERED_TOKENS = 2_000;
@@ -20,7 +20,7 @@ export class ProofUncheckable extends Error {}
 export class Proofs {
   readonly #services: Services;
   /** By the SHA-256 of the token, never by the token. */
-  readonly #known = new Map<string, Proof>();
+  readonly #known = new Map<string, LoginProof>();
 
   constructor(services: Services) {
     this.#services = services;
@@ -31,7 +31,7 @@ export class Proofs {
    *
    * @throws ProofUncheckable; a promise rejects with it
    */
-  read(proof: HttpProof): Shown | Promise<Shown> {
+  read(proof: HttpProof): ShownProof | Promise<ShownProof> {
     if (proof.type === 'certificate') return this.#ofCertificate(proof.der);
     const { identity } = this.#services;
     const own = identity.bearer(proof.secret);
@@ -42,7 +42,7 @@ export class Proofs {
     return this.#check(name, proof.secret);
   }
 
-  async #check(name: string, secret: string): Promise<Shown> {
+  async #check(name: string, secret: string): Promise<ShownProof> {
     try {
       const proven = await this.#services.identity.authenticate(secret);
       if (!proven) return undefined;
@@ -58,7 +58,7 @@ export class Proofs {
   }
 
   /** It has been checked before: has it run out, and who is it under the configuration of now? */
-  #again(name: string, known: Proof): Shown {
+  #again(name: string, known: LoginProof): ShownProof {
     const principal = this.#services.identity.current(known);
     if (principal && (known.expires ?? Infinity) > Date.now()) return { ...known, principal };
     this.#known.delete(name);
@@ -66,7 +66,7 @@ export class Proofs {
   }
 
   /** Its authority was verified when TLS began; whose it is, one of its alternative names says (RFC 5280 section 4.2.1.6). */
-  #ofCertificate(der: Uint8Array): Shown {
+  #ofCertificate(der: Uint8Array): ShownProof {
     const certificate = new X509Certificate(der);
     const expires = Date.parse(certificate.validTo);
     if (!(expires > Date.now())) return undefined;
@@ -82,5 +82,5 @@ export class Proofs {
 }
 
 /** By what proofs differ that are the same principal's: a visit is of one of them. */
-export const proofKey = ({ principal, tokenId, certificate }: Proof): string =>
+export const proofKey = ({ principal, tokenId, certificate }: LoginProof): string =>
   JSON.stringify([principal.name, tokenId ?? '', certificate ?? '']);

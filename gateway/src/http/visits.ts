@@ -4,8 +4,8 @@
  */
 import type { Admission, HttpHead, Gate, HttpTarget, Principal, Refusal, Visit } from '@sluice/contract';
 import type { Connection, Listener, Services } from '../services.js';
-import { Login, type Proof, mayReach } from '../login.js';
-import { boundTo } from '../live.js';
+import { SessionLogin, type LoginProof, mayReach } from '../login.js';
+import { boundTo } from '../snapshot.js';
 import type { Session } from '../session.js';
 import { proofKey } from './proofs.js';
 
@@ -48,7 +48,7 @@ export class Visits {
   }
 
   /** The visit of this principal, at once where there is one. `connection` need not exist. */
-  enter(proof: Proof, connection: string, caller: Caller): Visit | Refusal | Promise<Visit | Refusal> {
+  enter(proof: LoginProof, connection: string, caller: Caller): Visit | Refusal | Promise<Visit | Refusal> {
     const barred = this.#bars.size > 0 ? this.#barred(proof.principal, connection, caller) : undefined;
     if (barred) return barred;
     const key = JSON.stringify([proofKey(proof), connection, caller.address, caller.listener.connection ?? '']);
@@ -70,7 +70,7 @@ export class Visits {
     if (this.#bars.size > MAX_BARS && oldest !== undefined) this.#bars.delete(oldest);
   }
 
-  async #begin(key: string, proof: Proof, name: string, caller: Caller): Promise<Visit | Refusal> {
+  async #begin(key: string, proof: LoginProof, name: string, caller: Caller): Promise<Visit | Refusal> {
     const session = this.#newSession(caller);
     const drop = (refusal: Refusal): Refusal => {
       session.end({ code: 'idle' });
@@ -78,7 +78,7 @@ export class Visits {
     };
     const unreleased = await this.#released(session, proof, this.#services.connections.get(name));
     if (unreleased) return drop(unreleased);
-    const admission = await new Login(session, this.#services, caller.listener).admit(proof, name, '');
+    const admission = await new SessionLogin(session, this.#services, caller.listener).admit(proof, name, '');
     if (admission.type === 'refusal') return drop(admission);
     session.opened();
     const { http } = admission.target;
@@ -92,8 +92,12 @@ export class Visits {
   }
 
   /** People have to agree to it first, unless they have. Nobody can be told that they wait: each request is told so at once. */
-  async #released(session: Session, proof: Proof, connection: Connection | undefined): Promise<Refusal | undefined> {
-    const { entrances } = this.#services;
+  async #released(
+    session: Session,
+    proof: LoginProof,
+    connection: Connection | undefined,
+  ): Promise<Refusal | undefined> {
+    const { sessionApprovals } = this.#services;
     if (!connection?.approval || !connection.http || !mayReach(this.#services, proof, connection)) return undefined;
     const { principal, tokenId, makers } = proof;
     const { issuer, subject } = principal;
@@ -105,7 +109,7 @@ export class Visits {
       approval: connection.approval,
       target: () => boundTo(connection, '', connection),
     };
-    return entrances.granted(asked) ? undefined : entrances.ask(asked, undefined, session.signal);
+    return sessionApprovals.granted(asked) ? undefined : sessionApprovals.ask(asked, undefined, session.signal);
   }
 
   #barred(principal: Principal, connection: string, { client, address }: Caller): Refusal | undefined {

@@ -79,7 +79,7 @@ function look(
   name: string,
   from: string,
   found: Map<string, { name: string; version: string }>,
-  tally: Tally,
+  tally: PackageSize,
 ): { folder: string; manifest: Manifest } | undefined {
   const file = findManifest(name, from);
   if (file === undefined) return undefined;
@@ -100,7 +100,7 @@ function look(
   return { folder, manifest };
 }
 
-interface Tally {
+interface PackageSize {
   readonly hash: Hash;
   files: number;
   bytes: number;
@@ -116,7 +116,7 @@ function findManifest(name: string, from: string): string | undefined {
 }
 
 /** All files below, in an order that does not depend on the file system. */
-function addFolder(packageName: string, top: string, folder: string, tally: Tally): void {
+function addFolder(packageName: string, top: string, folder: string, tally: PackageSize): void {
   check(packageName, folder);
   for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
@@ -140,7 +140,7 @@ function addFolder(packageName: string, top: string, folder: string, tally: Tall
 }
 
 /** What a link in a package leads to is in that package, and was looked at there; or it would be code that nobody looked at. */
-function addLink(packageName: string, top: string, path: string, tally: Tally): void {
+function addLink(packageName: string, top: string, path: string, tally: PackageSize): void {
   const target = realpathSync(path);
   if (!isInside(target, top))
     throw new PackageError(packageName, `${path} leads out of it, to ${target}`, 'Install it without links.');

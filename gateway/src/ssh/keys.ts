@@ -1,3 +1,7 @@
+/**
+ * The gateway's own keys for SSH, and the host keys of its targets. Owns: where they are kept, and certificates for targets.
+ * Does not: speak SSH (protocols/ssh).
+ */
 import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { SshKey, SshTarget } from '@sluice/contract';
 import { type ConnectionConfig, type SshConnection, hasHostKeys } from '@sluice/config';
@@ -16,7 +20,7 @@ import {
 import { type HostKey, hostKeyFrom, targetKey } from '@sluice/ssh';
 
 /** What the gateway keeps for SSH. */
-interface Settings {
+interface SettingStore {
   setting(name: string): Promise<string | undefined>;
   setSetting(name: string, value: string): Promise<void>;
 }
@@ -24,8 +28,8 @@ interface Settings {
 type Warn = (message: string, details: object) => void;
 
 /** A certificate for a target is valid from a little before now, for clocks that differ, to this long after, in ms. */
-const EARLY = 60_000;
-const LIFE = 5 * 60_000;
+const EARLY_MS = 60_000;
+const LIFE_MS = 5 * 60_000;
 
 const HOST_KEY = 'ssh.host_key';
 const USER_CA = 'ssh.user_ca';
@@ -36,12 +40,12 @@ export class SshKeys {
   readonly hostKey: HostKey;
   /** Signs certificates for targets that trust it (TrustedUserCAKeys). */
   readonly #authority: KeyObject;
-  readonly #store: Settings;
+  readonly #store: SettingStore;
   /** First keys that were seen, in wire format, by connection. */
   readonly #pinned = new Map<string, Buffer>();
   readonly #warn: Warn;
 
-  private constructor(hostKey: string, authority: string, store: Settings, warn: Warn) {
+  private constructor(hostKey: string, authority: string, store: SettingStore, warn: Warn) {
     this.hostKey = hostKeyFrom(hostKey);
     this.#authority = createPrivateKey(authority);
     this.#store = store;
@@ -49,7 +53,7 @@ export class SshKeys {
   }
 
   /** `warn` hears of host keys that are not as they were. */
-  static async open(store: Settings, connections: Iterable<ConnectionConfig>, warn: Warn): Promise<SshKeys> {
+  static async open(store: SettingStore, connections: Iterable<ConnectionConfig>, warn: Warn): Promise<SshKeys> {
     const keys = new SshKeys(await keyOf(store, HOST_KEY), await keyOf(store, USER_CA), store, warn);
     await keys.know(connections);
     return keys;
@@ -101,8 +105,8 @@ export class SshKeys {
         type: 'user',
         id: `sluice ${connection}`,
         principals: [account],
-        from: now - EARLY,
-        until: now + LIFE,
+        from: now - EARLY_MS,
+        until: now + LIFE_MS,
         extensions: ['permit-pty', 'permit-port-forwarding', 'permit-agent-forwarding', 'permit-X11-forwarding'],
       },
       this.#authority,
@@ -177,7 +181,7 @@ const HOST_CERTIFICATES = [
   'ecdsa-sha2-nistp521-cert-v01@openssh.com',
 ];
 
-async function keyOf(store: Settings, name: string): Promise<string> {
+async function keyOf(store: SettingStore, name: string): Promise<string> {
   const known = await store.setting(name);
   if (known !== undefined) return known;
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;

@@ -1,15 +1,19 @@
+/**
+ * The port that agents dial in at. Owns: their login, and what it costs before it has succeeded. Does not: streams
+ * (packages/tunnel).
+ */
 import { X509Certificate, createHash, randomBytes } from 'node:crypto';
 import { type Server, type ServerResponse, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, type Socket, isIP } from 'node:net';
 import { isLoopback } from '@sluice/addresses';
 import {
-  LOGIN,
+  LOGIN_MS,
   PATH,
-  Proof,
+  AgentProof,
   SUBPROTOCOL,
   Tunnel,
-  type Verdict,
+  type AgentVerdict,
   WEBSOCKET_LIMITS,
   proven,
   readLogin,
@@ -22,9 +26,9 @@ import type { Log } from '@sluice/audit';
 import { type HandshakeTurns, type Stranger, type StrangerSockets, inWords, listening } from '@sluice/strangers';
 
 /** How often requests that are late are looked for, in milliseconds. */
-const CHECK = 1_000;
+const CHECK_MS = 1_000;
 /** Closing code of RFC 6455 section 7.4.1: the login was refused by rule. */
-const POLICY = 1008;
+const CLOSE_POLICY_VIOLATION = 1008;
 
 export interface AgentListener {
   readonly address: string;
@@ -33,7 +37,7 @@ export interface AgentListener {
 }
 
 /** PEM; undefined: no TLS, which the configuration allows on loopback only. */
-export type Certificate = { readonly certificate: string; readonly key: string } | undefined;
+export type ListenerCertificate = { readonly certificate: string; readonly key: string } | undefined;
 
 /** What the listener needs of the gateway. */
 export interface AgentPort {
@@ -46,7 +50,7 @@ export interface AgentPort {
 /** The port that agents dial in at. There is nothing else on it. */
 export async function listenForAgents(
   { agents, log, strangers, handshakes }: AgentPort,
-  certificate: Certificate,
+  certificate: ListenerCertificate,
   address: string,
   port: number,
 ): Promise<AgentListener> {
@@ -54,14 +58,14 @@ export async function listenForAgents(
   const nothing = (_: unknown, response: ServerResponse): void =>
     void response.writeHead(404, { connection: 'close' }).end();
   // Whatever comes is a request for an upgrade, which has no body, and is there in time.
-  const times = { headersTimeout: LOGIN, requestTimeout: LOGIN, connectionsCheckingInterval: CHECK };
+  const times = { headersTimeout: LOGIN_MS, requestTimeout: LOGIN_MS, connectionsCheckingInterval: CHECK_MS };
   const server: Server = certificate
     ? createTlsServer(
         {
           cert: certificate.certificate,
           key: certificate.key,
           minVersion: 'TLSv1.3',
-          handshakeTimeout: LOGIN,
+          handshakeTimeout: LOGIN_MS,
           ...times,
         },
         nothing,
@@ -131,7 +135,7 @@ interface Seen {
   names(host: string): boolean;
 }
 
-function seenBy(certificate: Certificate): Seen {
+function seenBy(certificate: ListenerCertificate): Seen {
   if (!certificate) return { hash: '', names: isLoopback };
   const x509 = new X509Certificate(certificate.certificate);
   return {
@@ -153,11 +157,11 @@ async function login(
 ): Promise<void> {
   const nonce = randomBytes(32).toString('base64');
   const text = await exchange(socket, JSON.stringify({ type: 'challenge', nonce }));
-  const proof = text === undefined ? undefined : readLogin(Proof, text);
-  const say = (verdict: Verdict): void => socket.send(JSON.stringify(verdict));
+  const proof = text === undefined ? undefined : readLogin(AgentProof, text);
+  const say = (verdict: AgentVerdict): void => socket.send(JSON.stringify(verdict));
   const refuse = (message: string, final: boolean): void => {
     if (socket.readyState === socket.OPEN) say({ type: 'refused', message, final });
-    socket.close(POLICY, 'refused');
+    socket.close(CLOSE_POLICY_VIOLATION, 'refused');
     setTimeout(() => socket.terminate(), 1000).unref();
   };
   if (!proof) return refuse('this is no proof that this gateway understands', false);
@@ -186,7 +190,7 @@ async function login(
 /** The answer to a text; undefined when none comes in time. The socket is not read beyond it. */
 function exchange(socket: WebSocket, text: string): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const late = setTimeout(() => resolve(undefined), LOGIN);
+  const late = setTimeout(() => resolve(undefined), LOGIN_MS);
   socket.once('message', (data, isBinary) => resolve(isBinary ? undefined : (data as Buffer).toString()));
   socket.once('close', () => resolve(undefined));
   socket.send(text);

@@ -19,7 +19,7 @@ export {
   AnalysisPool,
   type Asker,
   type Done,
-  INLINE_LIMIT,
+  MAX_INLINE_CHARACTERS as INLINE_LIMIT,
   type Job,
   MAX_QUICK_CHARACTERS,
   openPool,

@@ -10,7 +10,7 @@ import { FairQueue } from './fair-queue.js';
  * Texts longer than this are analysed in a worker, so that a huge or hostile one cannot stall the other sessions. In
  * characters: what can be made of fewer keeps this thread for some milliseconds at the worst (nested comments).
  */
-export const INLINE_LIMIT = 4 * 1024;
+export const MAX_INLINE_CHARACTERS = 4 * 1024;
 
 /** Of texts up to this some hundred are analysed in a second; of longer ones each takes up to seconds. Characters. */
 export const MAX_QUICK_CHARACTERS = 64 * 1024;
@@ -52,9 +52,9 @@ export interface Done {
   readonly exhausted: boolean;
 }
 
-interface Waiting extends Job {
+interface WaitingJob extends Job {
   readonly lane: Lane;
-  readonly settle: (facts: Facts) => void;
+  readonly resolve: (facts: Facts) => void;
 }
 
 /** In the order in which they are served. */
@@ -68,7 +68,7 @@ export class AnalysisPool {
   readonly #timeout: number;
   readonly #maxWaiting: number;
   readonly #maxOwn: number;
-  readonly #queues: Readonly<Record<Lane, FairQueue<Waiting>>> = {
+  readonly #queues: Readonly<Record<Lane, FairQueue<WaitingJob>>> = {
     quick: new FairQueue(),
     slow: new FairQueue(),
     explain: new FairQueue(),
@@ -106,7 +106,7 @@ export class AnalysisPool {
     const { promise, resolve } = Promise.withResolvers<Facts>();
     const live: Lane = text.length <= MAX_QUICK_CHARACTERS ? 'quick' : 'slow';
     const lane = urgency === 'explain' ? 'explain' : live;
-    this.#queues[lane].push(owner, { id: ++this.#serial, dialect, text, context, lane, settle: resolve });
+    this.#queues[lane].push(owner, { id: ++this.#serial, dialect, text, context, lane, resolve });
     this.#next();
     return promise;
   }
@@ -114,7 +114,7 @@ export class AnalysisPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const queue of Object.values(this.#queues))
-      for (let job = queue.shift(); job; job = queue.shift()) job.settle(gaveUp(CLOSING));
+      for (let job = queue.shift(); job; job = queue.shift()) job.resolve(gaveUp(CLOSING));
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
   }
 
@@ -127,7 +127,7 @@ export class AnalysisPool {
     if (worker && job) this.#run(worker, job);
   }
 
-  #run(worker: Worker, { settle, lane, ...job }: Waiting): void {
+  #run(worker: Worker, { resolve, lane, ...job }: WaitingJob): void {
     const slow = lane === 'quick' ? 0 : 1;
     this.#slow += slow;
     const onMessage = ({ facts, exhausted }: Done): void => finish(facts, !exhausted);
@@ -141,7 +141,7 @@ export class AnalysisPool {
       if (keep) worker.off('error', onGone);
       if (keep) this.#idle.push(worker);
       else this.#dismiss(worker);
-      settle(facts);
+      resolve(facts);
       this.#next();
     };
     worker.on('message', onMessage);

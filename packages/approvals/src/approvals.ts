@@ -1,10 +1,14 @@
+/**
+ * The requests of one gateway, each with one outcome that counts once. Owns: the order of question, words, outcome and use.
+ * Does not: store (ports.ts), wait on a wire (gateway/src/holds.ts).
+ */
 import type { Principal } from '@sluice/contract';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {
-  type Asked,
+  type ReleaseQuestion,
   type Outcome,
-  type Request,
-  type Shown,
+  type ApprovalRequest,
+  type ApproverProof,
   type Word,
   askerOf,
   inBrief,
@@ -22,17 +26,17 @@ const ALONE: Surroundings = {
 /** A request that somebody waits for. Its outcome is settled once, when it has been stored. */
 export interface Held {
   readonly number: number;
-  readonly outcome: Promise<Request>;
+  readonly outcome: Promise<ApprovalRequest>;
 }
 
-interface Entry {
-  request: Request;
+interface OpenRequest {
+  request: ApprovalRequest;
   /** The state has been chosen; nothing that comes later counts. */
   closed: boolean;
   /** The outcome is stored. */
   stored: boolean;
   readonly bytes: number;
-  readonly settled: PromiseWithResolvers<Request>;
+  readonly outcome: PromiseWithResolvers<ApprovalRequest>;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -56,7 +60,7 @@ export class Approvals {
   readonly #storage: Storage;
   readonly #tell: Told;
   readonly #around: Surroundings;
-  readonly #open = new Map<number, Entry>();
+  readonly #open = new Map<number, OpenRequest>();
   #last: number;
 
   private constructor(storage: Storage, tell: Told, around: Surroundings, last: number) {
@@ -90,21 +94,21 @@ export class Approvals {
   }
 
   /** In brief, the newest first. `before`: only those with a lower number. */
-  recent(most: number, before?: number): Promise<Request[]> {
+  recent(most: number, before?: number): Promise<ApprovalRequest[]> {
     return this.#storage.recent(most, before);
   }
 
   /** With its whole text and values. */
-  async find(number: number): Promise<Request | undefined> {
+  async find(number: number): Promise<ApprovalRequest | undefined> {
     const kept = await this.#storage.find(number);
     const now = this.#open.get(number)?.request;
     return kept && now ? { ...now, text: kept.text, parameters: kept.parameters } : (kept ?? now);
   }
 
   /** @throws ApprovalError when too many are open; whatever the storage throws */
-  async ask(asked: Asked): Promise<Held> {
+  async ask(asked: ReleaseQuestion): Promise<Held> {
     const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
-    if (same) return { number: same.request.number, outcome: same.settled.promise };
+    if (same) return { number: same.request.number, outcome: same.outcome.promise };
     this.#forgetStale();
     if (this.#open.size >= MAX_OPEN_REQUESTS)
       throw new ApprovalError('full', 'Too many commands wait for approval already.');
@@ -113,7 +117,7 @@ export class Approvals {
     this.#admit(asked, bytes);
     const created = this.#now();
     const number = ++this.#last;
-    const request: Request = {
+    const request: ApprovalRequest = {
       ...asked,
       ...inBrief(asked),
       number,
@@ -132,7 +136,7 @@ export class Approvals {
       throw error;
     }
     if (!entry.closed) this.#wait(entry);
-    return { number, outcome: entry.settled.promise };
+    return { number, outcome: entry.outcome.promise };
   }
 
   /**
@@ -143,10 +147,10 @@ export class Approvals {
   async decide(
     number: number,
     who: Principal,
-    says: Word['says'],
+    decision: Word['decision'],
     reason: string,
-    shown: Shown = {},
-  ): Promise<Request> {
+    shown: ApproverProof = {},
+  ): Promise<ApprovalRequest> {
     const entry = await this.#entry(number);
     const { request } = entry;
     if (request.state === 'approved')
@@ -164,7 +168,7 @@ export class Approvals {
       );
     if (!mayRelease(request, who))
       throw new ApprovalError('forbidden', `"${who.name}" is not among the approvers of request ${number}.`);
-    if (says === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
+    if (decision === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
       throw new ApprovalError('closed', `"${who.name}" has approved request ${number} already.`);
     if (request.words.length >= MAX_WORDS)
       throw new ApprovalError(
@@ -174,10 +178,10 @@ export class Approvals {
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
     const { token, makers, claimed } = shown;
     const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
-    const word: Word = { by: who.name, at: this.#now(), says, reason, who, ...source, ...(claimed && { claimed }) };
+    const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
     entry.request = { ...request, words: [...request.words, word] };
-    this.#tell(entry.request, says, { actor: who.name, reason, ...source });
-    if (says === 'deny') return this.#close(entry, 'denied');
+    this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
+    if (decision === 'deny') return this.#close(entry, 'denied');
     if (satisfied(request, this.#approving(entry))) return this.#close(entry, 'approved');
     await this.#storage.save(entry.request);
     return entry.request;
@@ -188,7 +192,13 @@ export class Approvals {
    *
    * @throws ApprovalError when there is none to take back; whatever the storage throws, once it has taken effect
    */
-  async takeBack(number: number, who: Principal, reason: string, all: boolean, shown: Shown = {}): Promise<Request> {
+  async takeBack(
+    number: number,
+    who: Principal,
+    reason: string,
+    all: boolean,
+    shown: ApproverProof = {},
+  ): Promise<ApprovalRequest> {
     const entry = await this.#entry(number);
     const { token, makers } = shown;
     const actor = { actor: who.name, reason, ...(token !== undefined && { token }), ...(makers && { makers }) };
@@ -269,7 +279,7 @@ export class Approvals {
   }
 
   /** @throws ApprovalError when it is not open, or there is none of this number */
-  async #entry(number: number): Promise<Entry> {
+  async #entry(number: number): Promise<OpenRequest> {
     const entry = this.#open.get(number);
     if (entry) return entry;
     const past = await this.#storage.find(number);
@@ -279,7 +289,7 @@ export class Approvals {
   }
 
   /** @throws ApprovalError when one principal, or all together, ask for too much at a time */
-  #admit(asked: Asked, bytes: number): void {
+  #admit(asked: ReleaseQuestion, bytes: number): void {
     const asker = askerOf(asked);
     let [all, count, own] = [0, 0, 0];
     for (const { request, bytes: taken } of this.#open.values()) {
@@ -303,23 +313,27 @@ export class Approvals {
   }
 
   /** Who has approved and may still do so, as they are now. */
-  #approving({ request }: Entry): Principal[] {
+  #approving({ request }: OpenRequest): Principal[] {
     return request.words.flatMap((word) => {
-      const who = word.says === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
+      const who = word.decision === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
       return who ? [who] : [];
     });
   }
 
   /** Whether what was approved still is, by who may approve now. If not, it is withdrawn. */
-  #stands(entry: Entry): boolean {
+  #stands(entry: OpenRequest): boolean {
     if (satisfied(entry.request, this.#approving(entry))) return true;
     this.#withdraw(entry, 'who approved it may not do so any more').catch(() => undefined);
     return false;
   }
 
   /** Takes approvals back. False: there was none of these. */
-  async #take(entry: Entry, which: (word: Word) => boolean, actor: NonNullable<Parameters<Told>[2]>): Promise<boolean> {
-    const goes = (word: Word): boolean => word.says === 'approve' && word.takenBack === undefined && which(word);
+  async #take(
+    entry: OpenRequest,
+    which: (word: Word) => boolean,
+    actor: NonNullable<Parameters<Told>[2]>,
+  ): Promise<boolean> {
+    const goes = (word: Word): boolean => word.decision === 'approve' && word.takenBack === undefined && which(word);
     const { request } = entry;
     if (!request.words.some(goes)) return false;
     const takenBack = this.#now();
@@ -332,7 +346,7 @@ export class Approvals {
   }
 
   /** Of a request that was approved and not used. */
-  async #withdraw(entry: Entry, why: string): Promise<void> {
+  async #withdraw(entry: OpenRequest, why: string): Promise<void> {
     entry.request = { ...entry.request, state: 'withdrawn', closed: this.#now(), why };
     this.#open.delete(entry.request.number);
     this.#tell(entry.request, 'withdrawn');
@@ -340,18 +354,18 @@ export class Approvals {
   }
 
   /** As it is when it is stored, which may be later. */
-  #keepTaken(entry: Entry): Promise<void> {
+  #keepTaken(entry: OpenRequest): Promise<void> {
     return this.#around.keepTaken(entry.request.number, () => this.#storage.save(entry.request));
   }
 
-  #enter(request: Request, bytes: number): Entry {
-    const settled = Promise.withResolvers<Request>();
-    const entry: Entry = { request, closed: false, stored: false, bytes, settled, timer: undefined };
+  #enter(request: ApprovalRequest, bytes: number): OpenRequest {
+    const outcome = Promise.withResolvers<ApprovalRequest>();
+    const entry: OpenRequest = { request, closed: false, stored: false, bytes, outcome, timer: undefined };
     this.#open.set(request.number, entry);
     return entry;
   }
 
-  #wait(entry: Entry): void {
+  #wait(entry: OpenRequest): void {
     const left = Math.min(MAX_TIMER_MS, Math.max(0, entry.request.expires - this.#now()));
     const look = (): void => {
       if (entry.request.expires > this.#now()) this.#wait(entry);
@@ -362,7 +376,7 @@ export class Approvals {
   }
 
   /** The first to come here decides. What cannot be stored is withdrawn: it would be forgotten by a restart. */
-  async #close(entry: Entry, state: Outcome, why?: string): Promise<Request> {
+  async #close(entry: OpenRequest, state: Outcome, why?: string): Promise<ApprovalRequest> {
     entry.closed = true;
     clearTimeout(entry.timer);
     const before = entry.request;
@@ -383,11 +397,11 @@ export class Approvals {
         this.#tell(entry.request, 'withdrawn');
       }
     }
-    entry.settled.resolve(entry.request);
+    entry.outcome.resolve(entry.request);
     return entry.request;
   }
 
-  #sameAs(digest: string, state: Request['state']): Entry | undefined {
+  #sameAs(digest: string, state: ApprovalRequest['state']): OpenRequest | undefined {
     for (const entry of this.#open.values())
       if (!entry.request.waits && entry.request.state === state && entry.request.digest === digest) return entry;
     return undefined;
@@ -401,4 +415,5 @@ export class Approvals {
 }
 
 /** An approval is there for as long as the request was, or for the window that it opens. */
-const isStale = ({ closed = 0, window, within }: Request, now: number): boolean => closed + (window ?? within) <= now;
+const isStale = ({ closed = 0, window, within }: ApprovalRequest, now: number): boolean =>
+  closed + (window ?? within) <= now;

@@ -13,7 +13,7 @@ const MAX_ESTIMATES_AT_ONCE = 4;
 const CHANGES: ReadonlySet<string> = new Set(['write', 'destroy', 'define']);
 
 /** A table that a statement changes, and by which verb. */
-export interface Changed {
+export interface ChangedTable {
   readonly verb: string;
   readonly name: string;
 }
@@ -29,7 +29,7 @@ export async function estimated(
   facts: Facts,
   sameNames: boolean,
   open: () => Promise<Lookup>,
-  look: (lookup: Lookup, changed: readonly Changed[]) => Promise<Impact>,
+  look: (lookup: Lookup, changed: readonly ChangedTable[]) => Promise<Impact>,
 ): Promise<Impact | undefined> {
   const changed = changedBy(facts);
   if (changed.length === 0) return undefined;
@@ -60,7 +60,7 @@ export async function estimated(
 
 const nothing = (unknown: string): Impact => ({ tables: [], unknown });
 
-const changedBy = ({ actions }: Facts): Changed[] =>
+const changedBy = ({ actions }: Facts): ChangedTable[] =>
   actions.flatMap(({ verb, resources, effects }) =>
     effects.some((effect) => CHANGES.has(effect))
       ? resources

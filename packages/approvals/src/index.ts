@@ -1,15 +1,15 @@
 export { Approvals, type Held } from './approvals.js';
-export { type Changed, estimated } from './estimate.js';
+export { type ChangedTable as Changed, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
   askerOf,
   satisfied,
-  type Asked,
+  type ReleaseQuestion as Asked,
   type Impact,
   type Outcome,
-  type Request,
+  type ApprovalRequest as Request,
   type Requirement,
-  type Shown,
+  type ApproverProof as Shown,
   type Source,
   type TableImpact,
   type Whole,

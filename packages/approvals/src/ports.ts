@@ -3,27 +3,27 @@
  * may still approve. Does not: what becomes of a request, see approvals.ts.
  */
 import type { Principal } from '@sluice/contract';
-import type { Outcome, Request, Shown, Whole, Word } from './request.js';
+import type { Outcome, ApprovalRequest, ApproverProof, Whole, Word } from './request.js';
 
 /** Where requests are kept: in brief, and once the whole text and values of each. */
 export interface Storage {
   /** Those that are pending, or approved and not used, in brief. */
-  unfinished(): Promise<Request[]>;
+  unfinished(): Promise<ApprovalRequest[]>;
   /** In brief, the newest first. `before`: only those with a lower number. */
-  recent(most: number, before?: number): Promise<Request[]>;
+  recent(most: number, before?: number): Promise<ApprovalRequest[]>;
   /** With its whole text and values. */
-  find(number: number): Promise<Request | undefined>;
+  find(number: number): Promise<ApprovalRequest | undefined>;
   /** The highest number ever given; 0 when there is none. */
   last(): Promise<number>;
   /** `whole`: with the first save of a request. */
-  save(request: Request, whole?: Whole): Promise<void>;
+  save(request: ApprovalRequest, whole?: Whole): Promise<void>;
 }
 
 /** Something was said or came to an end. Called before it takes effect, so that it can be put on record. */
 export type Told = (
-  request: Request,
+  request: ApprovalRequest,
   event: 'requested' | Word['says'] | 'revoked' | Outcome | 'used',
-  who?: { readonly actor: string; readonly reason: string } & Pick<Shown, 'token' | 'makers'>,
+  who?: { readonly actor: string; readonly reason: string } & Pick<ApproverProof, 'token' | 'makers'>,
 ) => void;
 
 /** What requests stand on, besides where they are kept. */

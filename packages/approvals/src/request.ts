@@ -1,3 +1,7 @@
+/**
+ * What a request for approval is, and when words suffice. Owns: who may release what, and which two descriptions may be of one
+ * person. Pure.
+ */
 import type { Principal } from '@sluice/contract';
 
 /** What one rule demands before a command passes. */
@@ -16,7 +20,7 @@ export interface TableImpact {
   /** Rows that it would change, by the planner's estimate. */
   readonly rows?: number;
   /** Rows that the table has, by its statistics, and what it takes on disk. */
-  readonly of?: number;
+  readonly totalRows?: number;
   readonly bytes?: number;
   /** Tables that change along with it, or views and tables that stand on what is dropped. */
   readonly cascades: readonly string[];
@@ -35,11 +39,11 @@ export interface Source {
   readonly subject?: string | undefined;
   /** The id of the token that the session was opened with, and who made it or confirmed the login. */
   readonly token?: string | undefined;
-  readonly makers?: readonly Person[];
+  readonly makers?: readonly PersonDescription[];
 }
 
 /** A command that wants to be released. Everything here is bound to the approval; times are milliseconds since 1970. */
-export interface Asked {
+export interface ReleaseQuestion {
   /** What is to be released: absent: one command. 'session': whatever the principal opens on the connection for `window`. */
   readonly kind?: 'session';
   /** Milliseconds from the approval on. */
@@ -58,7 +62,7 @@ export interface Asked {
   readonly requirements: readonly Requirement[];
   /** Milliseconds. */
   readonly within: number;
-  readonly unanswered: 'deny' | 'allow';
+  readonly onTimeout: 'deny' | 'allow';
   /** The client waits on the wire. Else it was refused, and the identical command passes once after an approval. */
   readonly waits: boolean;
   /** It waits within a transaction, which may hold locks. */
@@ -67,7 +71,7 @@ export interface Asked {
 }
 
 /** What an approver showed. */
-export interface Shown {
+export interface ApproverProof {
   /** The id of a token; absent: it was said inside the gateway's own process. */
   readonly token?: string;
   /** Names of who made that, see `opened` in the journal. */
@@ -77,10 +81,10 @@ export interface Shown {
 }
 
 /** What one approver said, and when. */
-export interface Word extends Shown {
+export interface Word extends ApproverProof {
   readonly by: string;
   readonly at: number;
-  readonly says: 'approve' | 'deny';
+  readonly decision: 'approve' | 'deny';
   readonly reason: string;
   /** The approver as they were then; absent in requests of before this was kept, whose words count no more. */
   readonly who?: Principal;
@@ -88,10 +92,10 @@ export interface Word extends Shown {
   readonly takenBack?: number;
 }
 
-/** 'expired' passes only where the rule says `unanswered: allow`, and only for a client that waits. */
+/** 'expired' passes only where the rule says `on_timeout: allow`, and only for a client that waits. */
 export type Outcome = 'approved' | 'denied' | 'withdrawn' | 'expired';
 
-export interface Request extends Asked {
+export interface ApprovalRequest extends ReleaseQuestion {
   readonly number: number;
   readonly created: number;
   readonly expires: number;
@@ -114,19 +118,22 @@ export interface Whole {
 }
 
 /** Of the text and of the values each, what a request in brief has. Characters. */
-const MAX_BRIEF_CHARS = 2048;
+const MAX_BRIEF_CHARACTERS = 2048;
 
 /** The start of a text and of its values, and how much there is of both. */
-export function inBrief({ text, parameters }: Whole): Pick<Request, 'text' | 'parameters' | 'textBytes' | 'values'> {
+export function inBrief({
+  text,
+  parameters,
+}: Whole): Pick<ApprovalRequest, 'text' | 'parameters' | 'textBytes' | 'values'> {
   const shown: string[] = [];
-  let room = MAX_BRIEF_CHARS;
+  let room = MAX_BRIEF_CHARACTERS;
   for (const value of parameters) {
     room -= value.length;
     if (room < 0) break;
     shown.push(value);
   }
   return {
-    text: text.slice(0, MAX_BRIEF_CHARS).replace(/[\ud800-\udbff]$/, ''),
+    text: text.slice(0, MAX_BRIEF_CHARACTERS).replace(/[\ud800-\udbff]$/, ''),
     parameters: shown,
     textBytes: Buffer.byteLength(text),
     values: parameters.length,
@@ -134,18 +141,18 @@ export function inBrief({ text, parameters }: Whole): Pick<Request, 'text' | 'pa
 }
 
 /** A description of somebody. */
-type Person = Pick<Principal, 'name' | 'issuer' | 'subject'>;
+type PersonDescription = Pick<Principal, 'name' | 'issuer' | 'subject'>;
 
 /**
  * Whether two descriptions may be of one person: the same subject of an issuer, whatever they are called, or the same name in
  * any case. Where it is not known for sure that two are different, only one of them counts.
  */
-export const mayBeSame = (one: Person, other: Person): boolean =>
+export const mayBeSame = (one: PersonDescription, other: PersonDescription): boolean =>
   (one.subject !== undefined && one.subject === other.subject && one.issuer === other.issuer) ||
   one.name.toLowerCase() === other.name.toLowerCase();
 
 /** Who asked. */
-export const askerOf = ({ principal, source }: Asked): Person => ({
+export const askerOf = ({ principal, source }: ReleaseQuestion): PersonDescription => ({
   name: principal,
   issuer: source?.issuer,
   subject: source?.subject,
@@ -163,11 +170,11 @@ function names(approvers: readonly string[], principal: Principal): boolean {
 }
 
 /** Named by a rule, and not the one who asked. */
-export const mayRelease = (asked: Asked, who: Principal): boolean =>
+export const mayRelease = (asked: ReleaseQuestion, who: Principal): boolean =>
   !mayBeSame(askerOf(asked), who) && asked.requirements.some(({ approvers }) => names(approvers, who));
 
 /** Whether those who approved are enough for every rule. */
-export function satisfied(asked: Asked, approved: readonly Principal[]): boolean {
+export function satisfied(asked: ReleaseQuestion, approved: readonly Principal[]): boolean {
   const asker = askerOf(asked);
   const others = approved.filter(
     (one, at) => !mayBeSame(asker, one) && !approved.slice(0, at).some((before) => mayBeSame(before, one)),

@@ -5,7 +5,7 @@
 import { Duplex } from 'node:stream';
 import { type Lender, isLender } from '@sluice/wire';
 
-type Written = (error?: Error | null) => void;
+type HeldWrite = (error?: Error | null) => void;
 
 /** Calls `release` once, when everything that was written until then may leave, or with the failure that forbids it. */
 export type Wait = (release: (failure: Error | undefined) => void) => void;
@@ -82,16 +82,16 @@ export class HeldStream extends Duplex {
     return super.resume();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Written): void {
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: HeldWrite): void {
     this.#pass(chunk, callback);
   }
 
-  override _writev(chunks: { chunk: Buffer }[], callback: Written): void {
+  override _writev(chunks: { chunk: Buffer }[], callback: HeldWrite): void {
     const filled = chunks.flatMap(({ chunk }) => (chunk.length > 0 ? [chunk] : []));
     this.#pass(filled.length === 1 ? (filled[0] as Buffer) : Buffer.concat(filled), callback);
   }
 
-  #pass(bytes: Buffer, callback: Written): void {
+  #pass(bytes: Buffer, callback: HeldWrite): void {
     this.#inner.write(bytes, (error) => {
       callback(error);
       // What was written meanwhile found a write at work, and waits for its turn.
@@ -99,7 +99,7 @@ export class HeldStream extends Duplex {
     });
   }
 
-  override _final(callback: Written): void {
+  override _final(callback: HeldWrite): void {
     if (this.#inner.destroyed || this.#inner.writableFinished) callback();
     else this.#inner.end(() => callback());
   }
@@ -108,7 +108,7 @@ export class HeldStream extends Duplex {
     if (!this.#handedOver) this.#inner.resume();
   }
 
-  override _destroy(error: Error | null, callback: Written): void {
+  override _destroy(error: Error | null, callback: HeldWrite): void {
     this.#inner.destroy(error ?? undefined);
     if (this.#inner.closed) callback(error);
     else this.#inner.once('close', () => callback(error));

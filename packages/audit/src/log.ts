@@ -1,5 +1,9 @@
+/**
+ * What happens, as records of the journal and lines for the operator. Owns: which of them says what, and that secrets are in
+ * neither. Does not: the format on disk (packages/recording).
+ */
 import type { Command, ResponseEvent } from '@sluice/contract';
-import { type Header, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
+import { type RecordHeader, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { Logger } from 'pino';
 import type { Maker, Proven } from '@sluice/identity';
 import { Counters } from './counters.js';
@@ -50,7 +54,7 @@ export class Log {
     this.operator.warn(`${more.toLocaleString('en')} more broken connections from ${address}`),
   );
   /** Is told of what is recorded about the gateway and its sessions, other than commands and answers. */
-  onRecord: ((header: Header) => void) | undefined;
+  onRecord: ((header: RecordHeader) => void) | undefined;
 
   constructor(
     journal: Journal,
@@ -242,7 +246,7 @@ export class Log {
     this.#barrier.now();
   }
 
-  write(header: Header): void {
+  write(header: RecordHeader): void {
     const text = JSON.stringify(header);
     // Whoever watches learns of the end also when it cannot be recorded.
     if (this.#watchers.size > 0 && 's' in header) this.#shown(header.s, text, []);

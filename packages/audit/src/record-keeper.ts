@@ -1,3 +1,7 @@
+/**
+ * Looks after the journal while others write to it. Owns: when it is signed, what is removed, and how much room there is. Does
+ * not: how (packages/recording, packages/reading).
+ */
 import { statfs } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config, ConnectionConfig } from '@sluice/config';
@@ -24,7 +28,7 @@ const NEARLY_FULL = 0.9;
  */
 export type Room = 'enough' | 'low' | 'scarce' | 'none';
 
-interface Parts {
+interface RecordServices {
   readonly config: Pick<Config, 'record' | 'connections'>;
   readonly journal: Journal;
   readonly readings: Readings;
@@ -39,7 +43,7 @@ interface Parts {
 export class RecordKeeper {
   /** Of the configuration in force. */
   connections: ReadonlyMap<string, Pick<ConnectionConfig, 'name' | 'keep'>>;
-  readonly #parts: Parts;
+  readonly #services: RecordServices;
   readonly #witness: Witness;
   #room: Room = 'enough';
   #warned = '';
@@ -52,13 +56,13 @@ export class RecordKeeper {
   readonly #missing: string | undefined;
 
   /** Compares the journal with the head that the store kept of it. */
-  static async open(parts: Parts): Promise<RecordKeeper> {
+  static async open(parts: RecordServices): Promise<RecordKeeper> {
     const kept = parseHead((await parts.store.setting(HEAD_SETTING)) ?? '');
     return new RecordKeeper(parts, kept);
   }
 
-  private constructor(parts: Parts, kept: Head | undefined) {
-    this.#parts = parts;
+  private constructor(parts: RecordServices, kept: Head | undefined) {
+    this.#services = parts;
     this.connections = parts.config.connections;
     const { journal, operator, store } = parts;
     this.#witness = new Witness(parts.config.record.witness, operator);
@@ -78,12 +82,12 @@ export class RecordKeeper {
   }
 
   get room(): Room {
-    return this.#parts.journal.failed ? 'none' : this.#room;
+    return this.#services.journal.failed ? 'none' : this.#room;
   }
 
   /** What an operator should know about the record; undefined: nothing. */
   get warning(): string | undefined {
-    const { journal, config } = this.#parts;
+    const { journal, config } = this.#services;
     const { maxSize } = config.record;
     if (this.#missing !== undefined)
       return `When the gateway started, the journal was not what it had been: ${this.#missing} is missing.`;
@@ -99,7 +103,7 @@ export class RecordKeeper {
   async look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    const { journal, operator } = this.#parts;
+    const { journal, operator } = this.#services;
     try {
       await journal.tend();
       if (journal.failed && !this.#failed)
@@ -127,7 +131,7 @@ export class RecordKeeper {
 
   async #find(): Promise<readonly Expired[]> {
     this.#removeAt = Date.now() + REMOVAL_MS;
-    const { readings, config } = this.#parts;
+    const { readings, config } = this.#services;
     const { keep: others } = config.record;
     const { connections } = this;
     const times = new Map([...connections.values()].map(({ name, keep }) => [name, keep ?? others]));
@@ -144,12 +148,15 @@ export class RecordKeeper {
     try {
       this.#expired = await this.#find();
     } catch (error) {
-      this.#parts.operator.error({ error: (error as Error).message }, 'what the journal need not keep cannot be found');
+      this.#services.operator.error(
+        { error: (error as Error).message },
+        'what the journal need not keep cannot be found',
+      );
     }
   }
 
   async #removeExpired(): Promise<number> {
-    const { journal, readings, operator } = this.#parts;
+    const { journal, readings, operator } = this.#services;
     const expired = this.#expired;
     this.#expired = [];
     for (const { segment, first } of expired) {
@@ -169,7 +176,7 @@ export class RecordKeeper {
   }
 
   async #measure(): Promise<Room> {
-    const { journal, config } = this.#parts;
+    const { journal, config } = this.#services;
     const { reserve, maxSize } = config.record;
     const { bavail, bsize, blocks } = await statfs(journal.folder);
     const disk = roomOf(bavail * bsize, Math.min(reserve, (blocks * bsize) / RESERVE_PART));

@@ -7,7 +7,7 @@ import { replaced } from '@sluice/printable';
 /** What is kept of one name, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 255;
 /** More of it is not looked at: none of it would be kept. UTF-16 units. */
-const MAX_READ = 2_048;
+const MAX_READ_CHARACTERS = 2_048;
 
 /** Secrets that people type into the wrong field: tokens of the gateway and of agents, and JSON Web Tokens, also in part. */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
@@ -18,9 +18,9 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
 
 /** A name as it may be written down: no secret that we know, nothing that cannot be seen, `MAX_NAME_BYTES` at most. */
 export function nameOnRecord(name: string): string {
-  let text = name.slice(0, MAX_READ);
+  let text = name.slice(0, MAX_READ_CHARACTERS);
   for (const [secret, mark] of SECRETS) text = text.replaceAll(secret, mark);
-  return cut(replaced(text), name.length > MAX_READ);
+  return cut(replaced(text), name.length > MAX_READ_CHARACTERS);
 }
 
 function cut(text: string, more: boolean): string {

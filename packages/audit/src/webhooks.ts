@@ -1,3 +1,7 @@
+/**
+ * Signed messages to others about requests. Owns: signatures, attempts, and how much may wait. Does not: what is in them
+ * (packages/control).
+ */
 import { createHmac, randomUUID } from 'node:crypto';
 import { printable } from '@sluice/printable';
 import type { WebhookConfig } from '@sluice/config';
@@ -5,8 +9,8 @@ import type { Logger } from 'pino';
 
 /** How long a receiver may take, in milliseconds; how often one message is tried, and the wait before each, doubled each time. */
 const DELIVERY_TIMEOUT_MS = 10_000;
-const ATTEMPTS = 10;
-const FIRST_WAIT = 1_000;
+const MAX_ATTEMPTS = 10;
+const FIRST_WAIT_MS = 1_000;
 /** Messages under way or waiting to be tried again, and their bytes. The oldest beyond that are given up. */
 const MAX_WAITING_MESSAGES = 1_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
@@ -38,7 +42,7 @@ export class Webhooks {
   readonly #first: number;
 
   /** `first`: milliseconds before the second attempt. */
-  constructor(hooks: readonly WebhookConfig[], operator: Logger, first = FIRST_WAIT) {
+  constructor(hooks: readonly WebhookConfig[], operator: Logger, first = FIRST_WAIT_MS) {
     this.hooks = hooks;
     this.#operator = operator;
     this.#first = first;
@@ -86,7 +90,7 @@ export class Webhooks {
     }
     this.counted.failed++;
     const { host } = new URL(message.hook.url);
-    if (message.attempts >= ATTEMPTS || this.#stopping) return this.#giveUp(message, problem);
+    if (message.attempts >= MAX_ATTEMPTS || this.#stopping) return this.#giveUp(message, problem);
     this.#operator.warn({ host, problem, attempt: message.attempts }, 'a webhook could not be delivered');
     const wait = this.#first * 2 ** (message.attempts - 1) * (0.75 + Math.random() / 2);
     message.timer = setTimeout(() => void this.#attempt(message), wait);

@@ -1,11 +1,12 @@
+/** What every command may ask for: the API, the output format, the data folder. Owns: how global options decide it. */
 import type { Command } from 'commander';
 import { ApiClient, findUrl } from './client.js';
-import type { Format } from './output.js';
+import type { OutputFormat } from './output.js';
 
 /** What every command may ask for; the global options decide. */
-export interface Context {
+export interface CommandContext {
   api(): ApiClient;
-  format(): Format;
+  format(): OutputFormat;
   data(): string;
   /** Of the control API. */
   url(): string;
@@ -15,10 +16,10 @@ export interface GlobalOptions {
   readonly url?: string;
   readonly token?: string;
   readonly data: string;
-  readonly output: Format;
+  readonly output: OutputFormat;
 }
 
-export function contextOf(program: Command): Context {
+export function contextOf(program: Command): CommandContext {
   const options = (): GlobalOptions => program.opts<GlobalOptions>();
   return {
     api: () => ApiClient.find(options()),

@@ -8,7 +8,7 @@ import pc from 'picocolors';
 import { CliError } from './errors.js';
 import { printable, printableJson, printableLine } from '@sluice/printable';
 
-export type Format = 'table' | 'json';
+export type OutputFormat = 'table' | 'json';
 
 /**
  * Stands before each colour that this program asks for. Everything that is printed is cleaned, and texts of others are a part
@@ -55,7 +55,7 @@ export const printJsonText = (json: string): void => void process.stdout.write(p
 export function printRows<Row extends object>(
   rows: readonly Row[],
   columns: readonly (keyof Row & string)[],
-  format: Format,
+  format: OutputFormat,
 ): void {
   if (format === 'json') return printJson(rows);
   if (rows.length === 0) return print(paint.dim('none'));

@@ -1,3 +1,7 @@
+/**
+ * A checked configuration, as types. Owns: units (bytes, milliseconds) and absolute paths. Does not: its form in YAML
+ * (schema.ts), checks (load.ts).
+ */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { Reading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
@@ -124,7 +128,7 @@ export interface IssuerConfig {
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
   readonly approvers: readonly string[];
-  readonly within: number;
+  readonly timeoutMs: number;
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;
@@ -243,7 +247,7 @@ export interface HostKeys {
 }
 
 /** A mistake in the configuration, with the place to look at. Line and column count from 1. */
-export interface Problem {
+export interface ConfigProblem {
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -255,5 +259,5 @@ export interface Problem {
 }
 
 /** One line for a terminal, in the form that editors make a link of. */
-export const describeProblem = ({ file, line, column, path, message, hint }: Problem): string =>
+export const describeProblem = ({ file, line, column, path, message, hint }: ConfigProblem): string =>
   `${file}:${line}:${column}  ${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : ` ${hint}`}`;

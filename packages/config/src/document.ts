@@ -1,3 +1,4 @@
+/** A YAML text and where each of its values stands. Owns: lines, columns and written paths. Does not: what a value means. */
 import {
   type Document,
   isAlias,
@@ -13,7 +14,7 @@ import {
 import type { Mistake, Path } from './mistake.js';
 
 /** Line and column, both from 1. */
-export interface Place {
+export interface TextPosition {
   readonly line: number;
   readonly column: number;
 }
@@ -21,7 +22,7 @@ export interface Place {
 /** A YAML text and where each of its values stands. */
 export class SettingsDocument {
   /** What is wrong with the text as YAML. */
-  readonly mistakes: readonly (Place & { readonly message: string })[];
+  readonly mistakes: readonly (TextPosition & { readonly message: string })[];
   readonly value: unknown;
   readonly #document: Document;
   readonly #lines = new LineCounter();
@@ -51,7 +52,7 @@ export class SettingsDocument {
   }
 
   /** Where a value stands: a plain one at itself, a list or map at its key, a missing one at what should hold it. */
-  find(path: Path, what: Mistake['at'] = 'value'): Place {
+  find(path: Path, what: Mistake['at'] = 'value'): TextPosition {
     let node: unknown = this.#document.contents;
     let place = this.#start(node) ?? 0;
     let rest = path;
@@ -72,7 +73,7 @@ export class SettingsDocument {
     return isNode(node) ? node.range?.[0] : undefined;
   }
 
-  #place(offset: number): Place {
+  #place(offset: number): TextPosition {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   }
@@ -86,17 +87,17 @@ export const parsePath = (text: string): Path =>
 export const formatPath = (path: Path): string =>
   path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${key}` : key), '');
 
-interface Step {
+interface PathStep {
   readonly key?: unknown;
   readonly value: unknown;
   /** How many parts of the path it took. */
   readonly used: number;
 }
 
-const ofList = (list: { items: unknown[] }, [index]: Path): Step => ({ value: list.items[Number(index)], used: 1 });
+const ofList = (list: { items: unknown[] }, [index]: Path): PathStep => ({ value: list.items[Number(index)], used: 1 });
 
 /** The pair that a path leads to. A name may contain dots, which a written path does not show: the longest name counts. */
-function ofMap(map: { items: { key: unknown; value: unknown }[] }, path: Path): Step | undefined {
+function ofMap(map: { items: { key: unknown; value: unknown }[] }, path: Path): PathStep | undefined {
   for (let used = path.length; used > 0; used--) {
     const name = path.slice(0, used).join('.');
     const pair = map.items.find(({ key }) => isScalar(key) && String(key.value) === name);

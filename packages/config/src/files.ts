@@ -6,19 +6,19 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 
 /** What a configuration may refer to: the environment, and files relative to its own folder. */
-export interface Outside {
+export interface ConfigSources {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   /** Told what is no mistake and worth knowing. */
   readonly warn?: (warning: string) => void;
 }
 
-export type Read =
+export type ReadText =
   | { readonly type: 'read'; readonly text: string }
   | { readonly type: 'failed'; readonly message: string };
 
 /** Reads a file as UTF-8. Never throws: what fails is a sentence. */
-export function readText(name: string, { folder }: Outside): Read {
+export function readText(name: string, { folder }: ConfigSources): ReadText {
   const path = resolve(folder, name);
   try {
     return { type: 'read', text: readFileSync(path, 'utf8') };
@@ -36,7 +36,7 @@ const PASSABLE_BY_OTHERS = 0o001;
  * As `readText`, for what nobody else may have: fails where every user of the machine can read it. On a read-only mount that
  * cannot be mended, and container engines put secrets there with mode 0444: there it is a warning.
  */
-export function readPrivateText(name: string, outside: Outside): Read {
+export function readPrivateText(name: string, outside: ConfigSources): ReadText {
   const read = readText(name, outside);
   if (read.type === 'failed') return read;
   const path = resolve(outside.folder, name);

@@ -1,7 +1,11 @@
+/**
+ * Settings of identity providers, roles, and approval of sessions. Owns: their schemas. Does not: names that they refer to
+ * (references.ts).
+ */
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import type { Outside } from './files.js';
+import type { ConfigSources } from './files.js';
 import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
@@ -40,7 +44,7 @@ const address = z.string().superRefine((text, context) => {
 const claim = z.string().min(1).max(500);
 
 /** One identity provider. The shape is that of `IssuerConfig`, with the keys of the file. */
-export const issuer = (outside: Outside) =>
+export const issuer = (outside: ConfigSources) =>
   z
     .strictObject({
       issuer: address.describe('its address, as tokens have it in "iss"'),
@@ -97,7 +101,7 @@ export const sessionApproval = z.strictObject({
     .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
     .min(1)
     .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
   window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),

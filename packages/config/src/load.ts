@@ -1,3 +1,7 @@
+/**
+ * From a file to a checked configuration. Owns: all mistakes at once, and the typed form. Does not: single shapes (schema.ts)
+ * and references (references.ts).
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';
@@ -6,10 +10,10 @@ import {
   type ConnectionConfig,
   type IssuerConfig,
   type ListenerConfig,
-  type Problem,
+  type ConfigProblem,
   describeProblem,
 } from './config.js';
-import { formatPath, parsePath, type Place, SettingsDocument } from './document.js';
+import { formatPath, parsePath, type TextPosition, SettingsDocument } from './document.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
 import { PROTOCOL_NAMES } from './protocols/index.js';
@@ -23,10 +27,10 @@ export type Loaded =
       /** What is no mistake and worth knowing, in sentences. */
       readonly warnings: readonly string[];
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 /** Where a path such as `policies.production[2].when` stands, for mistakes that only its user can find. */
-export type Locate = (path: string) => Place & { readonly file: string };
+export type Locate = (path: string) => TextPosition & { readonly file: string };
 
 /** Reads and checks a configuration file. */
 export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): Loaded {
@@ -70,7 +74,7 @@ export function parseConfig(text: string, { file, env }: { file: string; env: No
   return { ok: true, config: toConfig(parsed.data, outside.folder), locate, warnings };
 }
 
-function inWords({ path, message, hint }: Mistake): Pick<Problem, 'path' | 'message' | 'hint'> {
+function inWords({ path, message, hint }: Mistake): Pick<ConfigProblem, 'path' | 'message' | 'hint'> {
   const sentence = message.endsWith('.') ? message : `${message}.`;
   return { path: formatPath(path), message: sentence, ...(hint !== undefined && { hint }) };
 }

@@ -1,3 +1,6 @@
+/**
+ * Names that are used without being there, or are there twice. Owns: these mistakes. Does not: shapes, which the schema checks.
+ */
 import { didYouMean, type Mistake, type Path } from './mistake.js';
 import { PROTOCOLS } from './protocols/index.js';
 import { listedTwice, packageOf, packagedMistakes } from './protocols/packaged.js';
@@ -11,7 +14,7 @@ export function referenceMistakes(value: unknown): Mistake[] {
   const { principals, connections, policies, listeners, issuers, roles } = record(value);
   const people = record(principals);
   const groups = new Set(Object.values(people).flatMap((one) => texts(record(one)['groups'])));
-  const known: Known = {
+  const known: KnownNames = {
     people,
     groups: [...groups],
     policies: Object.keys(record(policies)),
@@ -41,7 +44,7 @@ export function referenceMistakes(value: unknown): Mistake[] {
   ];
 }
 
-interface Known {
+interface KnownNames {
   readonly people: Readonly<Record<string, unknown>>;
   readonly groups: readonly string[];
   readonly policies: readonly string[];
@@ -90,7 +93,7 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
   });
 }
 
-function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] {
+function ofPrincipal(value: unknown, path: Path, { issuers }: KnownNames): Mistake[] {
   const { issuer, subject } = record(value);
   if (issuer === undefined && subject !== undefined)
     return [{ path: [...path, 'subject'], message: '"subject" says nothing without "issuer"' }];
@@ -99,14 +102,14 @@ function ofPrincipal(value: unknown, path: Path, { issuers }: Known): Mistake[] 
   return [{ path: [...path, 'issuer'], message: `there is no issuer "${issuer}"`, hint }];
 }
 
-function ofAccess(entries: unknown, path: Path, known: Known): Mistake[] {
+function ofAccess(entries: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(entries).flatMap((entry, at) => {
     const wrong = typeof entry === 'string' ? wrongAccess(entry, known) : undefined;
     return wrong ? [{ path: [...path, at], ...wrong }] : [];
   });
 }
 
-function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
+function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] {
   const { policies, access, via, credential, approval } = record(value);
   const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
   const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
@@ -125,7 +128,7 @@ function ofConnection(value: unknown, path: Path, known: Known): Mistake[] {
 }
 
 /** What is a mistake by the protocol of a connection. */
-function ofProtocol(value: unknown, path: Path, { rules, listeners }: Known): Mistake[] {
+function ofProtocol(value: unknown, path: Path, { rules, listeners }: KnownNames): Mistake[] {
   const protocol = PROTOCOLS.find(({ name }) => name === record(value)['protocol']);
   if (!protocol) {
     const listened = list(listeners['packages']).flatMap((one) => packageOf(one) ?? []);
@@ -139,7 +142,7 @@ function ofProtocol(value: unknown, path: Path, { rules, listeners }: Known): Mi
 }
 
 /** An entry that admits nobody is a slip of the pen: whoever wrote it had somebody in mind. */
-function wrongAccess(entry: string, { people, groups, issuers }: Known): Omit<Mistake, 'path'> | undefined {
+function wrongAccess(entry: string, { people, groups, issuers }: KnownNames): Omit<Mistake, 'path'> | undefined {
   if (entry === '*') return undefined;
   if (entry.startsWith('claim:')) {
     if (!/^claim:[^=]+=.+$/s.test(entry))
@@ -249,7 +252,7 @@ function ofPorts(
 }
 
 /** Whoever is to release a command has to be somebody. */
-function approversOf(rules: unknown, path: Path, known: Known): Mistake[] {
+function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
     list(record(record(one)['hold'])['approvers']).flatMap((entry, index) => {
       const wrong =

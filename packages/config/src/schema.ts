@@ -1,8 +1,12 @@
+/**
+ * The shape of `sluice.yaml`. Owns: sections that belong to no protocol. Does not: protocols (config/src/protocols), references
+ * (references.ts).
+ */
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';
 import { issuer, roles } from './issuers.js';
-import type { Outside } from './files.js';
+import type { ConfigSources } from './files.js';
 import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
 import { packagedConnection, packagedListener } from './protocols/packaged.js';
 import type { WrittenConnection } from './protocols/protocol.js';
@@ -28,7 +32,7 @@ const TAKEN = [...PROTOCOL_NAMES, 'agents', 'packages'];
  * What a key says is read here once (sizes, secrets, files); what it refers to is checked in `references.ts`.
  * Descriptions end up in the JSON Schema that editors complete from.
  */
-export function settings(outside: Outside) {
+export function settings(outside: ConfigSources) {
   const agents = z
     .strictObject({
       address: z.union([z.string(), z.array(z.string()).min(1)]).default('127.0.0.1'),
@@ -51,8 +55,8 @@ export function settings(outside: Outside) {
     url: z.url({ protocol: /^https?$/, error: 'write an https URL' }).refine(isSafeUrl, {
       error: 'statements are in these messages: without https anybody between could read them',
     }),
-    secret: secret(outside).refine((value) => value.reveal().length >= SECRET, {
-      error: `a secret has ${SECRET} characters or more`,
+    secret: secret(outside).refine((value) => value.reveal().length >= MIN_SECRET_CHARACTERS, {
+      error: `a secret has ${MIN_SECRET_CHARACTERS} characters or more`,
     }),
   });
   const own = Object.fromEntries(PROTOCOLS.map((one) => [one.name, one.listener(outside)]));
@@ -107,7 +111,7 @@ export const jsonSchema = (): object =>
   z.toJSONSchema(settings({ folder: '.', env: {} }), { io: 'input', unrepresentable: 'any' });
 
 /** Characters of a secret that signs something. */
-const SECRET = 16;
+const MIN_SECRET_CHARACTERS = 16;
 
 const column = z
   .string()
@@ -137,9 +141,9 @@ const hold = z.strictObject({
     .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
     .min(1)
     .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
-  unanswered: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
+  on_timeout: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
 });
 
@@ -189,7 +193,7 @@ const principal = z.strictObject({
 const limits = z.strictObject({
   message: size.prefault('64MiB').describe('the longest client message that is read'),
   text: size.prefault('16MiB').describe('the longest statement text that is judged'),
-  recorded: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
+  recorded_answer: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
   terminal: size
     .prefault('64MiB')
     .describe(

@@ -1,7 +1,8 @@
+/** Values that settings share: sizes, durations, secrets, files, keys. Owns: how each is written and read. */
 import { inspect } from 'node:util';
 import { parseKeyLine, parseKnownHosts } from '@sluice/keys';
 import { z } from 'zod';
-import { type Outside, type Read, readPrivateText, readText } from './files.js';
+import { type ConfigSources, type ReadText, readPrivateText, readText } from './files.js';
 
 /** A secret from the configuration. Whatever prints it by accident prints a placeholder. */
 export class Secret {
@@ -62,7 +63,7 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** The text of a file that the configuration names. */
-export const fileText = (outside: Outside) =>
+export const fileText = (outside: ConfigSources) =>
   z.string().transform((name, context) => {
     const text = readText(name, outside);
     if (text.type === 'read') return text.text;
@@ -71,7 +72,7 @@ export const fileText = (outside: Outside) =>
   });
 
 /** The text of a file that nobody else on the machine may read. */
-export const privateFileText = (outside: Outside) =>
+export const privateFileText = (outside: ConfigSources) =>
   z.string().transform((name, context) => {
     const text = readPrivateText(name, outside);
     if (text.type === 'read') return text.text;
@@ -80,7 +81,7 @@ export const privateFileText = (outside: Outside) =>
   });
 
 /** A secret: in words, or where to find it. A reference is the whole value, so that half a secret is never one. */
-export const secret = (outside: Outside) =>
+export const secret = (outside: ConfigSources) =>
   z.string({ error: 'expected a text; put digits in quotes' }).transform((text, context) => {
     const found = findSecret(text, outside);
     if (found.type === 'read') return new Secret(found.text);
@@ -101,7 +102,7 @@ export const publicKey = z
   });
 
 /** A `known_hosts` file. */
-export const knownHosts = (outside: Outside) =>
+export const knownHosts = (outside: ConfigSources) =>
   fileText(outside).transform((text, context) => {
     try {
       return parseKnownHosts(text);
@@ -111,7 +112,7 @@ export const knownHosts = (outside: Outside) =>
     }
   });
 
-function findSecret(text: string, outside: Outside): Read {
+function findSecret(text: string, outside: ConfigSources): ReadText {
   const [, source, name = ''] = /^\$\{(env|file):([^{}]+)\}$/.exec(text) ?? [];
   if (source === undefined) {
     return text.includes('${')

@@ -45,7 +45,7 @@ export interface MaskedSession {
    * @param process what it says in BackendKeyData
    * @returns what is to be asked before the first command of the client
    */
-  opened(process: number): Look;
+  opened(process: number): LookQuestion;
   /** A pooler gives each transaction another process of the server: nothing that was prepared before lasts. */
   readonly pooled: boolean;
   /** The target has to be asked something on the session's own connection before its next command is judged. */
@@ -53,11 +53,11 @@ export interface MaskedSession {
   /** So it will be once a command that is on its way has changed the session, by the end of the transaction for example. */
   readonly needsLookAfterChange: boolean;
   /** What is to be asked, once. Called only while the target owes no reply. The client sees nothing of it. */
-  look(): Look;
+  look(): LookQuestion;
 }
 
 /** A question to the target that the gate has. */
-export interface Look {
+export interface LookQuestion {
   /** One statement, which returns one value and changes nothing. */
   readonly text: string;
   /**
@@ -275,9 +275,9 @@ export interface PacketEditor {
 export interface StreamEditor {
   /** Takes bytes cut anywhere and gives those that may go. */
   push(bytes: Buffer): Buffer;
-  /** Bytes that `push` has kept. Call `release` when they have waited for `patience` milliseconds. */
+  /** Bytes that `push` has kept. Call `release` when they have waited for `maxHoldMs` milliseconds. */
   readonly held: number;
-  readonly patience: number;
+  readonly maxHoldMs: number;
   /** What may go although nothing has followed it. */
   release(): Buffer;
   /** What is left at the end. */

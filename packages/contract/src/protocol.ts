@@ -46,7 +46,7 @@ export interface Limits {
   /** The largest client message that is read whole (a statement, a set of bound parameters). */
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
-  readonly recorded: number;
+  readonly recordedAnswer: number;
   /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
@@ -100,10 +100,10 @@ export interface Gate {
    */
   dial(): Promise<Duplex>;
   /**
-   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
+   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `waiter` a command that
    * people would have to release is refused.
    */
-  ask(command: Command, patience?: Patience): Answer | Promise<Answer>;
+  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer>;
   /**
    * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
    * nobody can tell, so that the text is one command.
@@ -156,13 +156,13 @@ export interface Visit {
 }
 
 /** What a protocol can do for a command that waits for people. */
-export interface Patience {
+export interface Waiter {
   /**
    * Resolves when all that the client asked for before has been answered. 'skipped': the target would pass over this command
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
-  settled(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
+  answersDelivered(): Promise<'idle' | 'transaction' | 'skipped'>;
+  /** Tells the client what it waits for. Only once `answersDelivered` has resolved. Absent: the client can be told nothing before its answer. */
   say?(notice: Notice): void;
   /**
    * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
@@ -173,8 +173,8 @@ export interface Patience {
   readonly signal: AbortSignal;
 }
 
-/** Reasons of `Patience.signal`. */
-export type Impatience = 'cancelled' | 'gone';
+/** Reasons of `Waiter.signal`. */
+export type WaitEnded = 'cancelled' | 'gone';
 
 export interface Secured {
   readonly stream: Duplex;

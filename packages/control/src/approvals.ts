@@ -1,3 +1,4 @@
+/** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
@@ -9,7 +10,7 @@ import type { Controlled } from './controlled.js';
 import { shownOf } from '@sluice/audit';
 import { toRow } from './approval-row.js';
 import { NOT_STORED, problems } from './answers.js';
-import { ControlError, type Routes, type Scope, admit } from './routes.js';
+import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
 /** Requests in an answer at most, and how many are looked at for those that the caller may see. */
 const MAX_ROWS = 200;
@@ -115,7 +116,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
 async function visible(
   { approvals }: Controlled,
   principal: Principal,
-  within: Scope,
+  within: TokenScope,
   { state, limit, before }: z.infer<typeof Query>,
 ): Promise<Request[]> {
   const found: Request[] = [];

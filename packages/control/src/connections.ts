@@ -1,3 +1,4 @@
+/** Routes about what the caller may reach, and the short token to reach it with. Does not: open anything. */
 import { ConnectionRow } from '@sluice/api';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';
@@ -11,7 +12,7 @@ const Wish = z.strictObject({
 });
 
 /** How long the token lives that `sluice connect` logs in with, in milliseconds. It has to last for the login only. */
-const CONNECT = 60_000;
+const CONNECT_TOKEN_MS = 60_000;
 
 /** What the caller may reach, and a short-lived token to reach it with. */
 export function connectionRoutes({ app, gateway, caller, scope }: Routes): void {
@@ -69,7 +70,7 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
         `Name somebody who may with --user; access is for: ${connection.access.join(', ')}.`,
       );
     }
-    const soon = Date.now() + CONNECT;
+    const soon = Date.now() + CONNECT_TOKEN_MS;
     const { token, stored } = await gateway.identity.createToken({
       principal: other,
       name: 'sluice connect',

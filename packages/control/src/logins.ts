@@ -1,10 +1,11 @@
+/** Routes about logins that wait for a confirmation. Owns: who may confirm. Does not: the logins (packages/identity). */
 import { randomBytes } from 'node:crypto';
 import { type Proven, makersBy } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
 import { problems, textOf } from './answers.js';
 import { OPEN } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './routes.js';
+import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
 const Confirmation = z.strictObject({
   code: z.string().min(1).max(40).describe('What the client was shown.'),
@@ -13,7 +14,7 @@ const Confirmation = z.strictObject({
 
 /** Logins that wait for somebody who is logged in already. */
 export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
-  const whoever = (proven: Proven, within: Scope, name: string | undefined): Proven => {
+  const whoever = (proven: Proven, within: TokenScope, name: string | undefined): Proven => {
     const own = proven.principal;
     const principal = name === undefined || name === own.name ? own : gateway.identity.principal(name);
     if (principal !== own && !own.roles.includes('admin'))

@@ -46,7 +46,7 @@ declare module 'fastify' {
 export type About = 'caller' | 'gateway' | 'connections';
 
 /** Whether what a caller shows is good for something of this connection; undefined: for what concerns no single one. */
-export type Scope = (connection: string | undefined) => boolean;
+export type TokenScope = (connection: string | undefined) => boolean;
 
 /** Routes with schemas of zod. */
 export type App = FastifyInstance<
@@ -64,11 +64,11 @@ export interface Routes {
   /** Who sent the request: somebody with a role that the route is for. */
   caller(request: Pick<FastifyRequest, 'raw'>): Proven;
   /** How far what the caller shows reaches. A route about 'connections' has to ask for it. */
-  scope(request: Pick<FastifyRequest, 'raw'>): Scope;
+  scope(request: Pick<FastifyRequest, 'raw'>): TokenScope;
 }
 
 /** @throws ControlError when what the caller shows is not good for this connection, or for what concerns none */
-export function admit(scope: Scope, connection: string | undefined): void {
+export function admit(scope: TokenScope, connection: string | undefined): void {
   if (scope(connection)) return;
   const what = connection === undefined ? 'more than single connections' : `connection "${connection}"`;
   throw new ControlError(

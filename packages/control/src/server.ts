@@ -1,3 +1,4 @@
+/** The control API's server: TLS, times, rates, proofs and roles before a route. Does not: what routes do. */
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ResponseSerializationError, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -8,7 +9,7 @@ import { MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
 import { addressGroup } from '@sluice/addresses';
 import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
 import type { Controlled } from './controlled.js';
-import { type App, ControlError, type Routes, type Scope, admit } from './routes.js';
+import { type App, ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
@@ -133,7 +134,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
 }
 
 const scopeOf =
-  ({ connections }: Proven): Scope =>
+  ({ connections }: Proven): TokenScope =>
   (connection) =>
     connections === undefined || (connection !== undefined && connections.includes(connection));
 

@@ -1,3 +1,7 @@
+/**
+ * Routes about sessions: open ones, those on record, their end. Owns: who sees which, and that reading is on record. Does not:
+ * read the journal (packages/reading).
+ */
 import { SessionRow, TimelineEntry } from '@sluice/api';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -10,7 +14,7 @@ import { ReadFailure, type Reading, type Wanted } from '@sluice/reading';
 import { type SessionView, actorOf } from '@sluice/audit';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './routes.js';
+import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
@@ -192,7 +196,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     return { ended: session.id };
   });
 
-  const find = async (id: string, { principal }: Proven, within: Scope): Promise<IndexedSession> => {
+  const find = async (id: string, { principal }: Proven, within: TokenScope): Promise<IndexedSession> => {
     const session = await heeded(readings.find(principal.name, id));
     if (!session || !mayRead(ownerOf(session), principal)) {
       throw new ControlError(404, `There is no session ${id} on record.`, '"sluice sessions ls" lists them.');

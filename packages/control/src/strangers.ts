@@ -17,13 +17,13 @@ export interface Sockets {
 }
 
 /** One principal has an eighth of the sockets at most, so that nobody keeps those out who could revoke their token. */
-const PART_OF_ONE = 8;
+const SHARES = 8;
 
 /** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
 export function watchSockets(app: App, { places: { strangers, limits } }: Controlled): Sockets {
   const waiting = new WeakMap<Socket, Stranger>();
   const callers = new Map<string, number>();
-  const mostOfOne = Math.max(1, Math.floor(limits.control / PART_OF_ONE));
+  const mostOfOne = Math.max(1, Math.floor(limits.control / SHARES));
   let inAll = 0;
   app.server.on('connection', (socket: Socket) => {
     waiting.set(

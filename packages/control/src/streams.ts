@@ -2,17 +2,18 @@
  * Answers of the control API that go on. Owns: ending each once whoever reads it may no more: the token revoked or expired, a
  * role or an access gone. Does not: sessions, which have rules of their own.
  */
-interface Stream {
+
+interface OpenStream {
   /** Whether whoever reads it still may. */
   may(): boolean;
   end(): void;
 }
 
 export class Streams {
-  readonly #open = new Set<Stream>();
+  readonly #open = new Set<OpenStream>();
 
   /** Returns what forgets it. */
-  add(stream: Stream): () => void {
+  add(stream: OpenStream): () => void {
     this.#open.add(stream);
     return () => void this.#open.delete(stream);
   }

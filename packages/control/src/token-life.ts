@@ -7,14 +7,14 @@ import { type Proven, isOperator } from '@sluice/identity';
 import type { Controlled } from './controlled.js';
 import { ControlError } from './routes.js';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** How long a token lives when nobody says, and at the longest. */
-const DEFAULT_LIFE = 30 * DAY;
-const MAX_LIFE = 365 * DAY;
+const DEFAULT_LIFE_MS = 30 * DAY_MS;
+const MAX_LIFE_MS = 365 * DAY_MS;
 /** The same of tokens that an agent enrols with, which are used once. */
-const DEFAULT_ENROLMENT = HOUR;
-const MAX_ENROLMENT = 30 * DAY;
+const DEFAULT_ENROLMENT_MS = HOUR_MS;
+const MAX_ENROLMENT_MS = 30 * DAY_MS;
 
 /**
  * The life of a gateway token, for whomever it is made. `wish`: as written, `12h`.
@@ -22,16 +22,16 @@ const MAX_ENROLMENT = 30 * DAY;
  * @throws ControlError when that is none, or longer than it may be
  */
 export function lifeOf(gateway: Controlled, proven: Proven, wish: string | undefined): number {
-  const most = Math.min(MAX_LIFE, proven.by === 'issuer' ? issuerAllows(gateway, proven) : leftOf(proven));
+  const most = Math.min(MAX_LIFE_MS, proven.by === 'issuer' ? issuerAllows(gateway, proven) : leftOf(proven));
   if (most <= 0)
     throw new ControlError(403, 'People of this issuer make no gateway tokens.', '"tokens" of the issuer allows them.');
-  return bounded(wish, DEFAULT_LIFE, most);
+  return bounded(wish, DEFAULT_LIFE_MS, most);
 }
 
 /** The life of a token that an agent enrols with. @throws ControlError as `lifeOf` does */
 export function enrolmentLifeOf(gateway: Controlled, proven: Proven, wish: string | undefined): number {
-  const shown = proven.by === 'issuer' ? Math.max(HOUR, issuerAllows(gateway, proven)) : leftOf(proven);
-  return bounded(wish, DEFAULT_ENROLMENT, Math.min(MAX_ENROLMENT, shown));
+  const shown = proven.by === 'issuer' ? Math.max(HOUR_MS, issuerAllows(gateway, proven)) : leftOf(proven);
+  return bounded(wish, DEFAULT_ENROLMENT_MS, Math.min(MAX_ENROLMENT_MS, shown));
 }
 
 const issuerAllows = ({ identity }: Controlled, { principal }: Proven): number =>
@@ -53,4 +53,4 @@ function bounded(wish: string | undefined, otherwise: number, most: number): num
 }
 
 const inWords = (time: number): string =>
-  time >= 2 * DAY ? `${Math.floor(time / DAY)} days` : `${Math.floor(time / 60_000)} minutes`;
+  time >= 2 * DAY_MS ? `${Math.floor(time / DAY_MS)} days` : `${Math.floor(time / 60_000)} minutes`;

@@ -1,3 +1,4 @@
+/** Routes about tokens. Owns: what a token may have that is made with another one. Does not: keep them (packages/identity). */
 import { MadeToken, NamedToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
@@ -6,17 +7,17 @@ import type { Controlled } from './controlled.js';
 import { actorOf } from '@sluice/audit';
 import { NOT_STORED, problems } from './answers.js';
 import { ById } from './openapi.js';
-import { ControlError, type Routes, type Scope, admit } from './routes.js';
+import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import { lifeOf } from './token-life.js';
 
-const Wish = z.strictObject({
+const TokenBody = z.strictObject({
   principal: z.string().optional().describe("Whose; default: the caller's own."),
   name: z.string().max(200).default(''),
   expires: z.string().optional().describe('A duration: 12h, 30d. Default: 30d, or for as long as it may be.'),
   connections: z.array(z.string()).min(1).optional(),
   roles: z.array(z.enum(ROLES)).min(1).optional(),
 });
-type Wish = z.infer<typeof Wish>;
+type TokenBody = z.infer<typeof TokenBody>;
 
 /** Tokens: people make, list and revoke their own, administrators those of everybody. */
 export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
@@ -65,7 +66,7 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
   const make = {
     tags: ['identity'],
     summary: 'Make a token that can do no more than the one that is shown',
-    body: Wish,
+    body: TokenBody,
     response: { 200: MadeToken, ...problems(403, 404, 409) },
   };
   app.post(
@@ -112,11 +113,11 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
 }
 
 /** Whether all that a token is good for is good for what the caller shows. */
-const isWithin = ({ connections }: StoredToken, within: Scope): boolean =>
+const isWithin = ({ connections }: StoredToken, within: TokenScope): boolean =>
   connections === undefined ? within(undefined) : connections.every((one) => within(one));
 
 /** A token can do no more than what it was asked with, nor for longer. */
-function allowed(gateway: Controlled, proven: Proven, within: Scope, wish: Wish): TokenWish {
+function allowed(gateway: Controlled, proven: Proven, within: TokenScope, wish: TokenBody): TokenWish {
   const { principal: actor } = proven;
   const own = wish.principal === undefined || wish.principal === actor.name;
   const owner = own ? actor : ownerFor(gateway, actor, wish.principal ?? '');

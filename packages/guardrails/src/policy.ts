@@ -1,3 +1,7 @@
+/**
+ * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
+ * conditions (condition.ts).
+ */
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
@@ -142,7 +146,7 @@ export class CompiledPolicy {
     const matched = new Map<string, RuleMatch>();
     const masks = new Map<string, AppliedMask>();
     const holds = new Map<string, AppliedHold>();
-    let refused: Refusal | undefined;
+    let refused: DenyDecision | undefined;
     for (const action of facts.actions) {
       let allowed = false;
       for (const { rule, condition } of this.#rules) {
@@ -193,13 +197,13 @@ function asked(condition: Condition | undefined, action: Action, attributes: Att
 const matches = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
   condition === undefined || condition(action, attributes);
 
-type Refusal = Extract<PolicyDecision, { type: 'deny' }>;
+type DenyDecision = Extract<PolicyDecision, { type: 'deny' }>;
 
 /** What holds decide where nothing is refused. */
 export const unrefused = (holds: readonly AppliedHold[]): PolicyDecision =>
   holds.length > 0 ? { type: 'hold', holds } : { type: 'allow' };
 
-const deny = (cause: DenyCause, message: string, hint?: string): Refusal => ({
+const deny = (cause: DenyCause, message: string, hint?: string): DenyDecision => ({
   type: 'deny',
   rule: GATEWAY,
   message,
@@ -215,14 +219,14 @@ const refusal = (message: string): Verdict => ({
 });
 
 /** A mask that a copy gets rid of is none. */
-const movedMasked = (moved: readonly string[]): Refusal =>
+const movedMasked = (moved: readonly string[]): DenyDecision =>
   deny(
     'masked-moved',
     `This statement puts values of masked columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
     'An administrator can admit it with an "allow" rule.',
   );
 
-function unknownAction({ verb, reasons, unknownFunctions }: Action): Refusal {
+function unknownAction({ verb, reasons, unknownFunctions }: Action): DenyDecision {
   const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';
   const hint =
     unknownFunctions === undefined

@@ -7,11 +7,11 @@ import { type Mark, isSecretName, redactQuery } from './redact.js';
 import { redactBody } from './meaning.js';
 
 /** So much of what may have fields is kept until the body ends, so that most bodies are looked at as a whole. Characters. */
-const MAX_KEPT = 64 * 1024;
+const MAX_KEPT_CHARACTERS = 64 * 1024;
 /** Media without names of fields: they are written down as they come. */
 const NO_FIELDS = /^(?:application\/(?:grpc\b|octet-stream$)|(?:image|audio|video)\/)/;
 /** A name is no longer, with a short value. Characters. */
-const MAX_MEMBER = 600;
+const MAX_MEMBER_CHARACTERS = 600;
 
 /** Bytes are taken for Latin-1 and given so: names of secrets are ASCII. */
 export class BodyRedactor {
@@ -31,7 +31,7 @@ export class BodyRedactor {
   /** What can be written down by now; empty: nothing. */
   push(bytes: Buffer): Buffer {
     this.#kept += bytes.toString('latin1');
-    const waits = this.#kept.length <= MAX_KEPT && !NO_FIELDS.test(mediaType(this.#media));
+    const waits = this.#kept.length <= MAX_KEPT_CHARACTERS && !NO_FIELDS.test(mediaType(this.#media));
     return waits ? EMPTY : this.#written(false);
   }
 
@@ -54,7 +54,7 @@ export class BodyRedactor {
 
   /** Where a name may begin, or a member, that goes on in the next piece. Within a value it is cut anywhere. */
   #cut(text: string): number {
-    const from = Math.max(0, text.length - MAX_MEMBER);
+    const from = Math.max(0, text.length - MAX_MEMBER_CHARACTERS);
     const end = text.slice(from);
     if (!isForm(this.#media) && OPEN_MEMBER.test(text)) return text.length;
     const at = isForm(this.#media) ? end.lastIndexOf('&') : end.search(LAST_MEMBER);

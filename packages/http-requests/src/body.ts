@@ -18,7 +18,7 @@ export class BodyUnreadable extends Error {
   override readonly name = 'BodyUnreadable';
 }
 
-export type Read =
+export type ReadBody =
   | { readonly type: 'empty' }
   | { readonly type: 'json'; readonly value: Json }
   | { readonly type: 'form'; readonly pairs: readonly Pair[] }
@@ -29,14 +29,14 @@ export type Read =
 /** Reads a whole body, once it is asked for. */
 export class Body {
   readonly body: HttpBody;
-  #read: Read | undefined;
+  #read: ReadBody | undefined;
 
   constructor(body: HttpBody) {
     this.body = body;
   }
 
   /** @throws BodyUnread */
-  get read(): Read {
+  get read(): ReadBody {
     if (this.body.type === 'stream') throw new BodyUnread('this body has not been read');
     return (this.#read ??= this.body.type === 'none' ? { type: 'empty' } : readBody(this.body.media, this.body.bytes));
   }
@@ -84,7 +84,7 @@ function leadsTo(name: string, steps: readonly string[]): boolean {
 }
 
 /** By its bytes first: a program that was told one thing may well look for the other. */
-function readBody(media: string, bytes: Uint8Array): Read {
+function readBody(media: string, bytes: Uint8Array): ReadBody {
   if (bytes.length === 0) return { type: 'empty' };
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = mediaType(media);
@@ -111,7 +111,7 @@ function hasReadCharset(media: string): boolean {
 /** Those in which names of members and fields are the same bytes. */
 const CHARSETS: ReadonlySet<string> = new Set(['', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'iso-8859-1', 'windows-1252']);
 
-function readForm(text: string): Read {
+function readForm(text: string): ReadBody {
   const pairs = readQuery(text);
   if (!pairs) return { type: 'unreadable', why: 'is a form of too many fields' };
   return { type: 'form', pairs };

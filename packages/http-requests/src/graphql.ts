@@ -30,7 +30,7 @@ export class GraphqlError extends Error {
 }
 
 /** What a request says beside its document. */
-interface Wish {
+interface GraphqlRequest {
   readonly document: string;
   readonly operationName: string | undefined;
 }
@@ -62,7 +62,7 @@ export const looksLikeEndpoint = (segments: readonly string[]): boolean =>
  */
 export function operationsOf(query: readonly Pair[], media: string, body: Body): readonly GraphqlOperation[] {
   const inQuery = wishOfPairs(query);
-  const wishes = [...(inQuery ? [inQuery] : []), ...wishesOfBody(media, body)];
+  const wishes = [...(inQuery ? [inQuery] : []), ...requestsOfBody(media, body)];
   if (wishes.length === 0) throw new GraphqlError('has no GraphQL document');
   // Servers take one of two, and which is for them to say.
   if (inQuery && wishes.length > 1) throw new GraphqlError('has one GraphQL document in its query and one in its body');
@@ -70,7 +70,7 @@ export function operationsOf(query: readonly Pair[], media: string, body: Body):
   return wishes.flatMap((wish) => operations(wish, left));
 }
 
-function wishesOfBody(media: string, body: Body): readonly Wish[] {
+function requestsOfBody(media: string, body: Body): readonly GraphqlRequest[] {
   if (media === 'application/graphql') {
     if (body.body.type !== 'whole') return body.read.type === 'empty' ? [] : [];
     return [{ document: Buffer.from(body.body.bytes).toString('utf8'), operationName: undefined }];
@@ -91,9 +91,9 @@ function wishesOfBody(media: string, body: Body): readonly Wish[] {
   }
 }
 
-const onlyWish = (wish: Wish | undefined): readonly Wish[] => (wish ? [wish] : []);
+const onlyWish = (wish: GraphqlRequest | undefined): readonly GraphqlRequest[] => (wish ? [wish] : []);
 
-function wishOfParts(pairs: readonly Pair[]): readonly Wish[] {
+function wishOfParts(pairs: readonly Pair[]): readonly GraphqlRequest[] {
   throw new GraphqlError(
     pairs.some(([name]) => name === 'operations')
       ? 'is a GraphQL request with uploads, which is not read here'
@@ -101,7 +101,7 @@ function wishOfParts(pairs: readonly Pair[]): readonly Wish[] {
   );
 }
 
-function wishOfPairs(pairs: readonly Pair[]): Wish | undefined {
+function wishOfPairs(pairs: readonly Pair[]): GraphqlRequest | undefined {
   const values = (name: string): readonly string[] =>
     pairs.flatMap(([one, value]) => (isNamed(one, name) ? [value] : []));
   const documents = values('query');
@@ -116,7 +116,7 @@ function wishOfPairs(pairs: readonly Pair[]): Wish | undefined {
 
 const PERSISTED = 'names a document that the server has, which nobody has read here';
 
-function wishesOfJson(value: Json): readonly Wish[] {
+function wishesOfJson(value: Json): readonly GraphqlRequest[] {
   if (value.type === 'array') {
     if (value.items.length > MAX_BATCH) throw new GraphqlError(`asks for more than ${MAX_BATCH} operations at once`);
     return value.items.flatMap(wishesOfJson);
@@ -133,7 +133,7 @@ function wishesOfJson(value: Json): readonly Wish[] {
   return [{ document: document.text, operationName: named }];
 }
 
-function operations({ document, operationName }: Wish, left: Left): readonly GraphqlOperation[] {
+function operations({ document, operationName }: GraphqlRequest, left: Left): readonly GraphqlOperation[] {
   const parsed = parsedDocument(document, left);
   const fragments = new Map<string, FragmentDefinitionNode>();
   const found: OperationDefinitionNode[] = [];

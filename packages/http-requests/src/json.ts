@@ -25,7 +25,7 @@ const MAX_VALUES = 500_000;
 
 /** @throws JsonError for what is no JSON, a name that an object has twice, too deep nesting, and too many values */
 export function readJson(text: string): Json {
-  return new Reader(text).document();
+  return new JsonReader(text).document();
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -34,7 +34,7 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const RUN = /[^"\\\u0000-\u001f]*/y;
 const BLANK = /[ \t\n\r]*/y;
 
-class Reader {
+class JsonReader {
   readonly #text: string;
   #at = 0;
   #values = 0;

@@ -5,7 +5,7 @@ import { type Template, compileTemplate, fit } from './path.js';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
-interface Operation {
+interface PathOperations {
   readonly template: Template;
   /** By method, lower case. */
   readonly ids: ReadonlyMap<string, string>;
@@ -13,7 +13,7 @@ interface Operation {
 
 /** The operations that a document describes. */
 export class OpenApi {
-  readonly #operations: readonly Operation[];
+  readonly #operations: readonly PathOperations[];
 
   /** @throws TypeError with a sentence for what is no OpenAPI document of version 3 */
   constructor(document: unknown) {
@@ -41,7 +41,7 @@ export class OpenApi {
   }
 }
 
-function operation(path: string, item: Readonly<Record<string, unknown>>): Operation {
+function operation(path: string, item: Readonly<Record<string, unknown>>): PathOperations {
   const ids = METHODS.flatMap((method): [string, string][] => {
     if (item[method] === undefined) return [];
     const { operationId } = objectOf(item[method]);

@@ -7,7 +7,7 @@ import type { BodyEditor, EditedAnswer, Header, HttpEdits } from '@sluice/contra
 /** What is shorter stands in texts by chance. Bytes. */
 const MIN_SECRET_BYTES = 8;
 /** So much of the beginning of a secret is not let go before what follows is known. Bytes. */
-const HELD_START = 6;
+const HELD_START_BYTES = 6;
 /** For so long it is kept back at most, in milliseconds. */
 const PATIENCE_MS = 10_000;
 const STAR = 0x2a;
@@ -77,7 +77,7 @@ function star(bytes: Buffer, from: number, forms: readonly Buffer[]): boolean {
 /** Puts as many stars as the secret has bytes, so that lengths stay true. */
 class SecretEditor implements BodyEditor {
   readonly keepsLength = true;
-  readonly patience = PATIENCE_MS;
+  readonly maxHoldMs = PATIENCE_MS;
   readonly #forms: readonly Buffer[];
   readonly #longest: number;
   /** The last of what has gone, as it came: a secret may have begun there. */
@@ -129,7 +129,7 @@ class SecretEditor implements BodyEditor {
     let most = 0;
     for (const form of this.#forms) {
       const longest = Math.min(form.length - 1, raw.length);
-      for (let length = longest; length >= HELD_START && length > most; length--) {
+      for (let length = longest; length >= HELD_START_BYTES && length > most; length--) {
         if (raw[raw.length - length] !== form[0]) continue;
         if (raw.subarray(raw.length - length).equals(form.subarray(0, length))) most = length;
       }

@@ -12,7 +12,7 @@ import type { OpenApi } from './openapi.js';
 import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, readPath } from './path.js';
 
 /** What a configuration says of the requests of a connection. */
-export interface Reading {
+export interface RequestReading {
   readonly paths: PathMode;
   /** Endpoints of GraphQL besides those that look like one. */
   readonly graphql: readonly Template[];
@@ -21,7 +21,7 @@ export interface Reading {
   readonly uploads: 'read' | 'stream';
 }
 
-export const PLAIN_READING: Reading = { paths: 'strict', graphql: [], spec: undefined, uploads: 'read' };
+export const PLAIN_READING: RequestReading = { paths: 'strict', graphql: [], spec: undefined, uploads: 'read' };
 
 const EFFECTS: Readonly<Record<string, Effect>> = {
   GET: 'read',
@@ -51,12 +51,12 @@ export class Request {
   readonly upgrade: string;
   readonly #head: HttpHead;
   readonly #read: ReadPath;
-  readonly #reading: Reading;
+  readonly #reading: RequestReading;
   readonly #body: Body;
   #pairs: readonly Pair[] | undefined;
   #graphql: readonly GraphqlOperation[] | GraphqlError | undefined;
 
-  constructor(head: HttpHead, body: HttpBody, upgrade = '', reading: Reading = PLAIN_READING) {
+  constructor(head: HttpHead, body: HttpBody, upgrade = '', reading: RequestReading = PLAIN_READING) {
     this.#head = head;
     this.#reading = reading;
     this.#body = new Body(body);

@@ -3,7 +3,7 @@
  */
 import type { Header, HttpBody, HttpHead } from '@sluice/contract';
 import { readJson } from './json.js';
-import { type Reading, Request } from './request.js';
+import { type RequestReading, Request } from './request.js';
 
 export interface WrittenRequest {
   readonly method?: string | undefined;
@@ -17,14 +17,14 @@ export interface WrittenRequest {
   readonly upgrade?: string | undefined;
 }
 
-export interface ReadRequest {
+export interface RequestRead {
   readonly request: Request;
   /** As a command has it. */
   readonly text: string;
 }
 
 /** A body without a Content-Type is taken for JSON where it is some, and else for a form. */
-export function requestWritten(written: WrittenRequest, reading: Reading): ReadRequest {
+export function requestWritten(written: WrittenRequest, reading: RequestReading): RequestRead {
   const { method = written.body === undefined ? 'GET' : 'POST', host = 'localhost', body, upgrade } = written;
   const at = written.path.indexOf('?');
   const path = at < 0 ? written.path : written.path.slice(0, at);

@@ -1,3 +1,7 @@
+/**
+ * The people, agents and tokens that the gateway knows, in memory. Owns: proofs, revocation, and that unknown names look like
+ * known ones. Does not: store (gateway), verify tokens of issuers (oidc).
+ */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '@sluice/contract';
 import { DECOYS, MAX_CANDIDATES, readLoginName } from './candidates.js';
@@ -5,9 +9,9 @@ import { makersBy } from './makers.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
-import type { IdentityStore, Person, Proven, StoredToken, Wish } from './stored.js';
+import type { IdentityStore, Person, Proven, StoredToken, TokenWish } from './stored.js';
 import { TokenSet, usable } from './token-set.js';
-import { ITERATIONS, TokenLimitError, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
+import { SCRAM_ITERATIONS, TokenLimitError, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
 
 export interface DirectoryOptions {
   readonly issuers?: Issuers;
@@ -29,7 +33,7 @@ export interface MySqlCandidateKeys {
 }
 
 /** `lastUsed` is written at most this often for a token, in milliseconds. */
-const TOUCH = 60_000;
+const TOUCH_MS = 60_000;
 
 /**
  * The people, agents and tokens that the gateway knows. Held in memory: a login asks no database, and takes as long for a
@@ -118,7 +122,7 @@ export class Directory {
       const { storedKey, serverKey } = this.#tokens.get(tokenId) ?? decoy;
       return { tokenId, storedKey: Buffer.from(storedKey, 'base64'), serverKey: Buffer.from(serverKey, 'base64') };
     });
-    return { salt: saltOf(principal, this.#secret), iterations: ITERATIONS, candidates };
+    return { salt: saltOf(principal, this.#secret), iterations: SCRAM_ITERATIONS, candidates };
   }
 
   /** The same for a client that hashes a scramble with its secret: as many candidates for any name, each of its own hashes. */
@@ -187,7 +191,7 @@ export class Directory {
    *
    * @throws TokenLimitError when the principal has as many as there may be, or what it is made with was revoked meanwhile
    */
-  async createToken(wish: Wish): Promise<{ token: string; stored: StoredToken }> {
+  async createToken(wish: TokenWish): Promise<{ token: string; stored: StoredToken }> {
     const name = typeof wish.principal === 'string' ? wish.principal : wish.principal.name;
     const known = this.#people.get(name) !== undefined;
     if (!known && typeof wish.principal === 'string')
@@ -327,7 +331,7 @@ export class Directory {
 
   #touch(token: StoredToken): void {
     const now = Date.now();
-    if (token.lastUsed !== undefined && now - token.lastUsed < TOUCH) return;
+    if (token.lastUsed !== undefined && now - token.lastUsed < TOUCH_MS) return;
     this.#tokens.update({ ...token, lastUsed: now });
     // A date for the list of tokens: a login does not fail because it could not be kept.
     this.#store.touchToken(token.id, now).catch(() => undefined);

@@ -1,25 +1,28 @@
+/**
+ * Logins that somebody has to confirm by a short code. Owns: codes, and how often one may be guessed. Does not: decide who may.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Proven } from './stored.js';
 
 /** How long a code is good, in milliseconds. */
-const LIFE = 5 * 60_000;
+const LIFE_MS = 5 * 60_000;
 /** Logins that wait at one time, from everywhere and from one address. */
-const WAITING = 200;
-const WAITING_PER_ADDRESS = 5;
+const MAX_WAITING = 200;
+const MAX_WAITING_PER_ADDRESS = 5;
 /** Wrong codes that one person may try in a minute. With 40 bits in a code, guessing one takes for ever. */
-const TRIES = 10;
-const TRY_WINDOW = 60_000;
+const MAX_TRIES_PER_WINDOW = 10;
+const TRY_WINDOW_MS = 60_000;
 /** Crockford's: no letters that look like digits. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-interface Pending {
+interface PendingLogin {
   readonly address: string;
-  readonly settle: (who: Proven | undefined) => void;
+  readonly finish: (who: Proven | undefined) => void;
 }
 
 /** Logins that somebody who is logged in elsewhere has to confirm by a short code. */
 export class PendingLogins {
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, PendingLogin>();
   readonly #tries = new Map<string, number[]>();
 
   /**
@@ -28,20 +31,20 @@ export class PendingLogins {
    */
   begin(address: string, signal: AbortSignal): { code: string; confirmed: Promise<Proven | undefined> } | undefined {
     const same = [...this.#pending.values()].filter((one) => one.address === address).length;
-    if (this.#pending.size >= WAITING || same >= WAITING_PER_ADDRESS || signal.aborted) return undefined;
+    if (this.#pending.size >= MAX_WAITING || same >= MAX_WAITING_PER_ADDRESS || signal.aborted) return undefined;
     const code = newCode();
     const { promise, resolve } = Promise.withResolvers<Proven | undefined>();
-    const settle = (who: Proven | undefined): void => {
+    const finish = (who: Proven | undefined): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       this.#pending.delete(code);
       resolve(who);
     };
-    const onAbort = (): void => settle(undefined);
-    const timer = setTimeout(onAbort, LIFE);
+    const onAbort = (): void => finish(undefined);
+    const timer = setTimeout(onAbort, LIFE_MS);
     timer.unref();
     signal.addEventListener('abort', onAbort);
-    this.#pending.set(code, { address, settle });
+    this.#pending.set(code, { address, finish });
     return { code, confirmed: promise };
   }
 
@@ -49,14 +52,14 @@ export class PendingLogins {
   confirm(code: string, who: Proven): { readonly address: string } | 'unknown' | 'too many' {
     const now = Date.now();
     const { name } = who.principal;
-    const tries = (this.#tries.get(name) ?? []).filter((at) => at > now - TRY_WINDOW);
-    if (tries.length >= TRIES) return 'too many';
+    const tries = (this.#tries.get(name) ?? []).filter((at) => at > now - TRY_WINDOW_MS);
+    if (tries.length >= MAX_TRIES_PER_WINDOW) return 'too many';
     const pending = this.#pending.get(normal(code));
     if (!pending) {
       this.#tries.set(name, [...tries, now]);
       return 'unknown';
     }
-    pending.settle(who);
+    pending.finish(who);
     return { address: pending.address };
   }
 }

@@ -71,7 +71,7 @@ export interface Proven {
 }
 
 /** A token that is to be made. `expires` is in milliseconds since 1970. */
-export interface Wish {
+export interface TokenWish {
   /** A principal of the configuration by name, or somebody whom an identity provider knows. */
   readonly principal: string | Principal;
   readonly name: string;

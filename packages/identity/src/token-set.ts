@@ -9,9 +9,9 @@ import { TokenLimitError } from './token.js';
 const MAX_LIVE_TOKENS = 50;
 const MAX_DEAD_TOKENS = 50;
 /** How long those are kept, in milliseconds. */
-const DEAD_TOKENS_KEPT = 30 * 24 * 3_600_000;
+const DEAD_TOKENS_KEPT_MS = 30 * 24 * 3_600_000;
 /** One that lives no longer is for a single login: once used, it makes room for the next. Milliseconds. */
-const BRIEF = 60_000;
+const BRIEF_MS = 60_000;
 
 /** Neither revoked nor run out. */
 export const usable = (token: StoredToken): boolean =>
@@ -73,7 +73,7 @@ export class TokenSet {
     const live = this.of(name).filter(usable);
     if (live.length < MAX_LIVE_TOKENS) return;
     const spent = live.find(
-      ({ created, expires = Infinity, lastUsed }) => lastUsed !== undefined && expires - created <= BRIEF,
+      ({ created, expires = Infinity, lastUsed }) => lastUsed !== undefined && expires - created <= BRIEF_MS,
     );
     if (!spent)
       throw new TokenLimitError(
@@ -85,7 +85,7 @@ export class TokenSet {
   /** Of those that are good for nothing the newest stay, for a while. */
   #forgetDead(name: string): void {
     const dead = this.of(name).filter((token) => !usable(token));
-    const old = Date.now() - DEAD_TOKENS_KEPT;
+    const old = Date.now() - DEAD_TOKENS_KEPT_MS;
     const gone = dead.filter(
       ({ revoked, expires }, at) => at < dead.length - MAX_DEAD_TOKENS || (revoked ?? expires ?? 0) < old,
     );

@@ -1,3 +1,7 @@
+/**
+ * Tokens of the gateway: how they look, and what is kept to check them. Owns: their cryptography. Does not: who has which
+ * (directory.ts).
+ */
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
@@ -5,7 +9,7 @@ import { crc32 } from 'node:zlib';
 const derive = promisify(pbkdf2);
 
 /** 4096 is what RFC 7677 asks for at least. More would guard a weak secret; a token has 160 random bits. */
-export const ITERATIONS = 4096;
+export const SCRAM_ITERATIONS = 4096;
 const SECRET_BYTES = 20;
 const ID_BYTES = 6;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -49,7 +53,7 @@ function check(text: string): string {
 }
 
 /** Costs a PBKDF2, off the event loop. `iterations` is for the examples of RFC 7677; tokens all have the same. */
-export async function verifiersOf(token: string, salt: Uint8Array, iterations = ITERATIONS): Promise<Verifiers> {
+export async function verifiersOf(token: string, salt: Uint8Array, iterations = SCRAM_ITERATIONS): Promise<Verifiers> {
   const salted = await derive(token, salt, iterations, 32, 'sha256');
   const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest();
   return {

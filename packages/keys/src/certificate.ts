@@ -1,5 +1,6 @@
+/** OpenSSH certificates: read, judged, made. Pure. Does not: know who is trusted (packages/identity). */
 import { type KeyObject, randomBytes, sign } from 'node:crypto';
-import { Fields, KeyError, pack } from './fields.js';
+import { SshFields, KeyError, pack } from './fields.js';
 import { type PublicKey, blobOf, parsePublicKey, readKey } from './public.js';
 
 const SUFFIX = '-cert-v01@openssh.com';
@@ -27,7 +28,7 @@ export interface Certificate {
 
 export const isCertificate = (blob: Uint8Array): boolean => {
   try {
-    return new Fields(blob).text().endsWith(SUFFIX);
+    return new SshFields(blob).text().endsWith(SUFFIX);
   } catch {
     return false;
   }
@@ -35,7 +36,7 @@ export const isCertificate = (blob: Uint8Array): boolean => {
 
 /** @throws KeyError when it is none, or of a key that is not accepted */
 export function parseCertificate(blob: Uint8Array): Certificate {
-  const fields = new Fields(blob);
+  const fields = new SshFields(blob);
   const type = fields.text();
   if (!type.endsWith(SUFFIX)) throw new KeyError('this is no certificate');
   fields.string();
@@ -73,7 +74,7 @@ export function parseCertificate(blob: Uint8Array): Certificate {
 
 /** In lexical order and each once, as the format demands: anything else could be read in two ways. */
 function options(bytes: Uint8Array): Map<string, Buffer> {
-  const fields = new Fields(bytes);
+  const fields = new SshFields(bytes);
   const found = new Map<string, Buffer>();
   let last = '';
   while (fields.left > 0) {
@@ -150,7 +151,7 @@ export function issue(wish: CertificateWish, authority: KeyObject): Buffer {
 }
 
 function fieldsOf(blob: Uint8Array): Buffer[] {
-  const fields = new Fields(blob);
+  const fields = new SshFields(blob);
   const list: Buffer[] = [];
   while (fields.left > 0) list.push(fields.string());
   return list;

@@ -1,5 +1,7 @@
+/** Fields of the SSH protocol (RFC 4251 section 5), read and written. Owns: that no read goes past the end. Pure. */
+
 /** Fields of the SSH protocol (RFC 4251 section 5), read from one complete message or blob. Throws `KeyError` at its end. */
-export class Fields {
+export class SshFields {
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -49,7 +51,7 @@ export class Fields {
 
   /** Strings packed into one. */
   strings(): Buffer[] {
-    const inside = new Fields(this.string());
+    const inside = new SshFields(this.string());
     const list: Buffer[] = [];
     while (inside.left > 0) list.push(inside.string());
     return list;
@@ -77,14 +79,14 @@ export class KeyError extends Error {
   override readonly name = 'KeyError';
 }
 
-export type Field = string | Uint8Array | number | bigint | boolean | { readonly raw: Uint8Array };
+export type SshField = string | Uint8Array | number | bigint | boolean | { readonly raw: Uint8Array };
 
 /** Strings for texts and bytes, uint32 for numbers, uint64 for bigints, a byte for booleans; `raw` as it is. */
-export function pack(...fields: readonly Field[]): Buffer {
+export function pack(...fields: readonly SshField[]): Buffer {
   return Buffer.concat(fields.map(packed));
 }
 
-function packed(field: Field): Uint8Array {
+function packed(field: SshField): Uint8Array {
   if (typeof field === 'string') return packed(Buffer.from(field));
   if (typeof field === 'boolean') return Buffer.from([field ? 1 : 0]);
   if (typeof field === 'number') {

@@ -1,5 +1,6 @@
+/** Public keys of SSH: read, written, and signatures checked by them. Owns: which kinds are accepted. Pure. */
 import { type KeyObject, createPublicKey, hash, verify } from 'node:crypto';
-import { Fields, KeyError, mpint, pack, unsigned } from './fields.js';
+import { SshFields, KeyError, mpint, pack, unsigned } from './fields.js';
 
 /** A public key as SSH writes it (RFC 4253 section 6.6), of a kind that can be checked here. */
 export interface PublicKey {
@@ -18,22 +19,22 @@ const CURVES: Readonly<Record<string, { jwk: string; hash: string; size: number 
 };
 
 /** RSA keys below this are refused, as OpenSSH may be told to and NIST SP 800-131A says. Bits. */
-const RSA_MIN = 2048;
-const RSA_MAX = 16_384;
+const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 16_384;
 
 /** Signature algorithms of RSA keys (RFC 8332); SHA-1 is none of them. */
 const RSA_HASHES: Readonly<Record<string, string>> = { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' };
 
 /** @throws KeyError when it is no key, or one of a kind that is not accepted (DSA, short RSA) */
 export function parsePublicKey(bytes: Uint8Array): PublicKey {
-  const fields = new Fields(bytes);
+  const fields = new SshFields(bytes);
   const key = readKey(fields.text(), fields);
   if (fields.left > 0) throw new KeyError('bytes follow the key');
   return key;
 }
 
 /** Reads the fields of a key behind its type, which in a certificate have others around them. */
-export function readKey(type: string, fields: Fields): PublicKey {
+export function readKey(type: string, fields: SshFields): PublicKey {
   switch (type) {
     case 'ssh-ed25519': {
       const x = fields.string();
@@ -44,7 +45,8 @@ export function readKey(type: string, fields: Fields): PublicKey {
       const n = fields.string();
       const modulus = unsigned(n);
       const bits = modulus.length * 8;
-      if (bits < RSA_MIN || bits > RSA_MAX) throw new KeyError(`an RSA key of about ${bits} bits is not accepted`);
+      if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
+        throw new KeyError(`an RSA key of about ${bits} bits is not accepted`);
       const key = fromJwk({ kty: 'RSA', e: base64url(unsigned(e)), n: base64url(modulus) });
       return signer(type, pack(type, e, n), key);
     }
@@ -89,7 +91,7 @@ export const fingerprint = (blob: Uint8Array): string => `SHA256:${hash('sha256'
 function signer(type: string, blob: Buffer, key: KeyObject): PublicKey {
   const verifies = (data: Uint8Array, signature: Uint8Array): boolean =>
     quietly(() => {
-      const fields = new Fields(signature);
+      const fields = new SshFields(signature);
       const algorithm = fields.text();
       const value = fields.string();
       if (fields.left > 0) return false;
@@ -102,7 +104,7 @@ function signer(type: string, blob: Buffer, key: KeyObject): PublicKey {
 function token(type: string, blob: Buffer, key: KeyObject, application: Buffer): PublicKey {
   const verifies = (data: Uint8Array, signature: Uint8Array): boolean =>
     quietly(() => {
-      const fields = new Fields(signature);
+      const fields = new SshFields(signature);
       if (fields.text() !== type) return false;
       const value = fields.string();
       const state = fields.bytes(5);
@@ -125,7 +127,7 @@ function checked(type: string, key: KeyObject, algorithm: string, data: Uint8Arr
   if (type === 'ssh-ed25519') return verify(null, data, key, value);
   const curve = CURVES[type.slice('ecdsa-sha2-'.length)];
   if (!curve) return false;
-  const fields = new Fields(value);
+  const fields = new SshFields(value);
   const pair = Buffer.concat([unsigned(fields.string(), curve.size), unsigned(fields.string(), curve.size)]);
   return fields.left === 0 && verify(curve.hash, data, { key, dsaEncoding: 'ieee-p1363' }, pair);
 }

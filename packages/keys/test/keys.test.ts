@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  Fields,
+  SshFields,
   KeyError,
   type PublicKey,
   blobOf,
@@ -57,7 +57,7 @@ describe.skipIf(missing)('as ssh-keygen has it', () => {
     keygen('-q', '-Y', 'sign', '-n', 'test', '-f', file, text);
     // PROTOCOL.sshsig: what is signed is the digest of the message among other fields.
     const armoured = readFileSync(`${text}.sig`, 'utf8').replace(/-----.*-----|\s/g, '');
-    const fields = new Fields(Buffer.from(armoured, 'base64').subarray(6 + 4));
+    const fields = new SshFields(Buffer.from(armoured, 'base64').subarray(6 + 4));
     const [blob, namespace, , hash, signature] = [
       fields.string(),
       fields.string(),
@@ -214,8 +214,8 @@ test('numbers keep their value and lose their zeros', () => {
 });
 
 test('a text that is not UTF-8 is no text', () => {
-  expect(() => new Fields(pack(Buffer.of(0xff, 0xfe))).text()).toThrow(/UTF-8/);
-  expect(new Fields(pack('grün')).text()).toBe('grün');
+  expect(() => new SshFields(pack(Buffer.of(0xff, 0xfe))).text()).toThrow(/UTF-8/);
+  expect(new SshFields(pack('grün')).text()).toBe('grün');
   const key = createPrivateKey(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const signature = pack('ssh-ed25519', sign(null, Buffer.from('x'), key));
   expect(parsePublicKey(blobOf(key)).verifies(Buffer.from('x'), signature)).toBe(true);

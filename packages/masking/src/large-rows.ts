@@ -19,9 +19,9 @@ export interface LargeRowLimits {
   readonly rate?: number;
 }
 
-const DEFAULT_WAIT = 60_000;
-const DEFAULT_STALL = 20_000;
-const DEFAULT_RATE = 1024 * 1024;
+const DEFAULT_WAIT_MS = 60_000;
+const DEFAULT_STALL_MS = 20_000;
+const DEFAULT_BYTES_PER_SECOND = 1024 * 1024;
 
 /** Room of one row. */
 interface Lease {
@@ -51,7 +51,12 @@ export class LargeRows {
   #watch: NodeJS.Timeout | undefined;
   #waitedSince = 0;
 
-  constructor({ bytes, wait = DEFAULT_WAIT, stall = DEFAULT_STALL, rate = DEFAULT_RATE }: LargeRowLimits) {
+  constructor({
+    bytes,
+    wait = DEFAULT_WAIT_MS,
+    stall = DEFAULT_STALL_MS,
+    rate = DEFAULT_BYTES_PER_SECOND,
+  }: LargeRowLimits) {
     this.bytes = bytes;
     this.#left = bytes;
     this.#wait = wait;

@@ -33,13 +33,13 @@ export interface MaskedElsewhere extends MaskedRows {
   readonly unreadable: boolean;
 }
 
-interface Waiting {
+interface WaitingRows {
   resolve(made: MaskedElsewhere): void;
   reject(why: Unmasked): void;
 }
 
 let thread: Worker | undefined;
-const waiting = new Map<number, Waiting>();
+const waiting = new Map<number, WaitingRows>();
 let serial = 0;
 
 /**

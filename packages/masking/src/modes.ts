@@ -1,3 +1,7 @@
+/**
+ * What a mask leaves of a text: redact, null, partial, hash, generalise. Owns: marks and pseudonyms. Does not: types of a
+ * database (masking/src/postgres). Pure.
+ */
 import { hash } from 'node:crypto';
 import { ENTITIES } from './detectors/index.js';
 
@@ -29,12 +33,12 @@ export interface MaskOptions {
 export function keyed({ key, entity }: MaskOptions, value: string | Uint8Array): Buffer {
   const [inner, outer] = padsOf(key, entity);
   const message = typeof value === 'string' ? Buffer.from(value) : value;
-  outer.write(hash('sha256', Buffer.concat([inner, message]), 'binary'), BLOCK, 'latin1');
+  outer.write(hash('sha256', Buffer.concat([inner, message]), 'binary'), BLOCK_BYTES, 'latin1');
   return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
 }
 
 /** SHA-256 works on blocks of 64 bytes, and so do the pads of HMAC. */
-const BLOCK = 64;
+const BLOCK_BYTES = 64;
 const PADS = new WeakMap<Uint8Array, Map<string, readonly [Buffer, Buffer]>>();
 
 /**
@@ -48,8 +52,8 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
   const known = pads.get(entity);
   if (known) return known;
   if (key.length < 16) throw new RangeError('the key of a mask has fewer than 16 bytes');
-  const block = Buffer.alloc(BLOCK);
-  block.set(key.length > BLOCK ? hash('sha256', key, 'buffer') : key);
+  const block = Buffer.alloc(BLOCK_BYTES);
+  block.set(key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key);
   const made = [
     Buffer.concat([block.map((byte) => byte ^ 0x36), Buffer.from(`${entity}\0`)]),
     Buffer.concat([block.map((byte) => byte ^ 0x5c), Buffer.alloc(32)]),
@@ -65,8 +69,8 @@ const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
 /** Whether a text has in it what a mask leaves in place of a value. */
 export const looksMasked = (text: string): boolean => MASK_OUTPUT.test(text);
 /** 20 characters of 5 bits are 100 bits; of those at least 80 must fit, or two values could share a token. */
-const TOKEN = 20;
-const SHORTEST_TOKEN = 16;
+const TOKEN_CHARACTERS = 20;
+const MIN_TOKEN_CHARACTERS = 16;
 
 /** `redact` as a text. */
 export const label = (entity: string): string =>
@@ -97,8 +101,8 @@ const HIDDEN = '****';
 
 /** `tok_` and at least 80 bits in base32 (RFC 4648), null where there is no room for them. */
 export function token(text: string, options: MaskOptions, limit = Number.POSITIVE_INFINITY): string | null {
-  const size = Math.min(TOKEN, limit - TOKEN_PREFIX.length);
-  if (size < SHORTEST_TOKEN) return null;
+  const size = Math.min(TOKEN_CHARACTERS, limit - TOKEN_PREFIX.length);
+  if (size < MIN_TOKEN_CHARACTERS) return null;
   const digest = keyed(options, normalised(text, options.entity));
   let bits = 0;
   let value = 0;
@@ -133,13 +137,13 @@ function normalised(text: string, entity: string): string {
 }
 
 /** Of fewer characters nothing is kept. */
-export const SHORTEST_PARTIAL = 8;
+export const MIN_PARTIAL_CHARACTERS = 8;
 
 /** Asterisks for all but the last `keep` characters, of which there are at most half; separators stay. */
 export function partial(text: string, keep = 4): string {
   const characters = Array.from(text);
   const size = characters.length;
-  if (size < SHORTEST_PARTIAL) return HIDDEN;
+  if (size < MIN_PARTIAL_CHARACTERS) return HIDDEN;
   const at = characters.lastIndexOf('@');
   const isMail = at > 0 && characters.indexOf('.', at) > 0;
   const from = isMail ? 1 : 0;

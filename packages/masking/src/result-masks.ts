@@ -14,7 +14,7 @@ export const MAX_INLINE_CELLS = 16 * 1024;
 const MAX_INLINE_BYTES_OF_HASHED_PARTS = MAX_INLINE_CELLS;
 
 /** How masks are made of `Column`, which is data that another thread gets a clone of. */
-export interface Maker<Column> {
+export interface MaskFactory<Column> {
   /** Address of the compiled module that is a `MaskMaker`, also for tests, which run the sources. */
   readonly module: string;
   cellMaskOf(column: Column): CellMask | undefined;
@@ -23,7 +23,7 @@ export interface Maker<Column> {
 }
 
 export interface ResultMasksOptions<Column> {
-  readonly maker: Maker<Column>;
+  readonly maker: MaskFactory<Column>;
   readonly room: RowRoom;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;

@@ -186,7 +186,7 @@ describe('typing', () => {
       if (editor.push(Buffer.from(letter)).length > 0) atOnce++;
       if (editor.held > 0) {
         late++;
-        // A person waits longer than the editor's patience between two keys.
+        // A person waits longer than the editor holds text back, between two keys.
         expect(editor.release().length).toBeGreaterThan(0);
       }
       expect(editor.held).toBe(0);
@@ -200,7 +200,7 @@ describe('typing', () => {
     expect(late).toBeLessThanOrEqual(6);
   });
 
-  test('never waits longer than one patience, whatever is looked for', () => {
+  test('never waits longer than one hold, whatever is looked for', () => {
     typed('git log --oneline -10 && mail ada@example.com 4111 1111 1111 1111\r\n', ALL);
     typed('export API_TOKEN=abc', ALL);
     typed('ghp_a1B2c3', ALL);

@@ -1,3 +1,4 @@
+/** Brings the index of sessions up to the end of the journal. Does not: what a record changes in it (changes.ts). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CommandCounts, type Place, comparePlaces, marksSession, parseHeader, readRange } from '@sluice/recording';
 import type { SessionChange, SessionIndex } from '@sluice/store';
@@ -5,9 +6,9 @@ import { changeOf } from './changes.js';
 import type { ReadingStart } from './messages.js';
 
 /** Changes that are kept in memory before they are written. */
-const BATCH = 1_000;
+const BATCH_CHANGES = 1_000;
 /** Records that are read before others get their turn. */
-const SLICE = 1_000;
+const SLICE_RECORDS = 1_000;
 
 /**
  * Brings the index up to where the journal ends: all of it where there was no index, else what was written after the index was
@@ -27,7 +28,7 @@ export async function catchUp(index: SessionIndex, { folder, process, end, live 
   let changes: SessionChange[] = [];
   let records = 0;
   for (const record of readRange(folder, process, from, end)) {
-    if (++records % SLICE === 0) await nextTurn();
+    if (++records % SLICE_RECORDS === 0) await nextTurn();
     counts.add(record.header);
     const header = marksSession(record.header) ? parseHeader(record.header) : undefined;
     const change = header && changeOf(header, record.start, record.end);
@@ -38,7 +39,7 @@ export async function catchUp(index: SessionIndex, { folder, process, end, live 
       counts.take(change.id);
     }
     if (comparePlaces(record.start, position) >= 0) changes.push(change);
-    if (changes.length < BATCH) continue;
+    if (changes.length < BATCH_CHANGES) continue;
     index.apply(changes, record.end);
     changes = [];
   }

@@ -1,28 +1,29 @@
+/** Cursors of pages, signed, so that they lead only where this thread said. Does not: read. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Place } from '@sluice/recording';
 
 /** Where a page of a session begins. */
-export interface Cursor {
+export interface PageCursor {
   /** Where to read from: parts of an answer whose end is not on an earlier page lie there. */
   readonly from: Place;
   /** Entries up to here were on an earlier page. */
   readonly after: Place;
 }
 
-const KEY = randomBytes(32);
+const CURSOR_KEY = randomBytes(32);
 const MAC_BYTES = 16;
 
 /**
  * A cursor as its owner gets it, good for one session until the thread starts again. It is signed because a place that is
  * no record's beginning could make the answer of somebody else appear as part of one's own.
  */
-export function sealCursor(session: string, { from, after }: Cursor): string {
+export function sealCursor(session: string, { from, after }: PageCursor): string {
   const text = [from.segment, from.offset, after.segment, after.offset].join('.');
   return `${text}.${macOf(session, text).toString('base64url')}`;
 }
 
 /** Undefined when it is none of this session's. */
-export function openCursor(session: string, cursor: string): Cursor | undefined {
+export function openCursor(session: string, cursor: string): PageCursor | undefined {
   const at = cursor.lastIndexOf('.');
   const text = cursor.slice(0, Math.max(0, at));
   const mac = Buffer.from(cursor.slice(at + 1), 'base64url');
@@ -32,4 +33,4 @@ export function openCursor(session: string, cursor: string): Cursor | undefined 
 }
 
 const macOf = (session: string, text: string): Buffer =>
-  createHmac('sha256', KEY).update(`${session} ${text}`).digest().subarray(0, MAC_BYTES);
+  createHmac('sha256', CURSOR_KEY).update(`${session} ${text}`).digest().subarray(0, MAC_BYTES);

@@ -1,9 +1,10 @@
+/** What happened in a session, as the API has it. Owns: the form. Does not: decode answers, which each protocol does. */
 import type { TimelineEntry } from '@sluice/api';
-import type { Entry, RecordedRequest } from '@sluice/recording';
+import type { ReplayEntry, RecordedRequest } from '@sluice/recording';
 import type { Replay } from './messages.js';
 
 /** An entry of a session as the control API has it. `replay`: of its protocol, where that has one. */
-export function toApi(entry: Entry, replay: Replay | undefined): TimelineEntry {
+export function toApi(entry: ReplayEntry, replay: Replay | undefined): TimelineEntry {
   switch (entry.type) {
     case 'command': {
       const { type, at, id, phase, text, decision } = entry;

@@ -1,3 +1,4 @@
+/** Which segments of the journal are to be kept no longer. Does not: remove them (packages/recording). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Place,
@@ -13,9 +14,9 @@ import type { SessionIndex } from '@sluice/store';
 import type { Expired, KeepTimes, ReadingStart } from './messages.js';
 
 /** Records that are read before others get their turn. */
-const SLICE = 1_000;
+const SLICE_RECORDS = 1_000;
 /** Records that one write may have put between the place in the index and the record of a session's beginning. */
-const MAX_SEARCHED = 10_000;
+const MAX_SEARCHED_RECORDS = 10_000;
 
 /**
  * The sealed segments whose time is over: the longest time of any connection that has records in them has passed since they were
@@ -59,7 +60,7 @@ async function connectionsOf(
     { segment, offset: Infinity },
   ];
   for (const { header } of readRange(folder, process, ...whole)) {
-    if (++records % SLICE === 0) await nextTurn();
+    if (++records % SLICE_RECORDS === 0) await nextTurn();
     const session = sessionOf(header);
     if (session !== undefined) sessions.add(session);
   }
@@ -83,7 +84,7 @@ function openedOn({ folder, process }: ReadingStart, id: string, from: Place): s
   for (const { header } of readRange(folder, process, from, { segment: from.segment, offset: Infinity })) {
     const parsed = isMine(header) ? parseHeader(header) : undefined;
     if (parsed?.k === 'opened' && parsed.s === id) return parsed.connection;
-    if (++records > MAX_SEARCHED) return undefined;
+    if (++records > MAX_SEARCHED_RECORDS) return undefined;
   }
   return undefined;
 }

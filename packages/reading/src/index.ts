@@ -1,3 +1,8 @@
 /** The record as it is read: a thread of its own that answers, and has the index of sessions. */
 export type { Expired, KeepTimes, Replay, Replays } from './messages.js';
-export { ReadFailure, type Reading, Readings, type Wanted } from './reading.js';
+export {
+  ReadFailure,
+  type SessionReading as Reading,
+  Readings,
+  type SessionQuestionWithoutEnd as Wanted,
+} from './reading.js';

@@ -1,3 +1,4 @@
+/** What the gateway and the thread that reads the record say to each other. Types only. */
 import type { Protocol } from '@sluice/contract';
 import type { Place } from '@sluice/recording';
 import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
@@ -29,7 +30,7 @@ export interface ReadingStart {
 }
 
 /** A session, in one of the ways that it can be had. */
-export type ReadRequest = {
+export type SessionQuestion = {
   readonly session: IndexedSession;
   /** Where the journal ended when this was asked for. */
   readonly to: Place;
@@ -60,7 +61,7 @@ export interface Expired {
   readonly first: string;
 }
 
-export interface Answer {
+export interface ThreadAnswer {
   readonly sessions: readonly IndexedSession[];
   readonly expired: readonly Expired[];
 }
@@ -68,7 +69,7 @@ export interface Answer {
 export type ToThread =
   | { readonly type: 'changes'; readonly changes: readonly SessionChange[]; readonly position: Place }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
-  | { readonly type: 'read'; readonly id: number; readonly request: ReadRequest }
+  | { readonly type: 'read'; readonly id: number; readonly request: SessionQuestion }
   /** The last chunk was taken. */
   | { readonly type: 'more'; readonly id: number }
   | { readonly type: 'cancel'; readonly id: number }
@@ -77,7 +78,7 @@ export type ToThread =
   | { readonly type: 'live'; readonly id: number; readonly header: string; readonly payload: Uint8Array };
 
 export type FromThread =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: ThreadAnswer }
   | { readonly type: 'chunk'; readonly id: number; readonly bytes: Uint8Array }
   /** `next`: the cursor of the page behind this one. */
   | { readonly type: 'done'; readonly id: number; readonly next?: string }

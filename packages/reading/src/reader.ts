@@ -1,7 +1,11 @@
+/**
+ * One reading of one session, in the thread: pages, exports, what is added meanwhile. Owns: its bounds. Does not: who may read
+ * (reading.ts).
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  type Entry,
-  type Header,
+  type ReplayEntry,
+  type RecordHeader,
   type Place,
   Timeline,
   comparePlaces,
@@ -15,7 +19,7 @@ import {
 import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
-import type { ReadRequest, ReadingStart, Replay } from './messages.js';
+import type { SessionQuestion, ReadingStart, Replay } from './messages.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
 const CHUNK_BYTES = 64 * 1024;
@@ -35,22 +39,22 @@ export class ReadingError extends Error {
   }
 }
 
-interface Recorded {
-  readonly header: Header;
+interface StoredRecord {
+  readonly header: RecordHeader;
   readonly payload: Buffer;
   readonly start: Place;
   readonly end: Place;
 }
 
 /** One reading of one session. Sends text in chunks, the next one when the last was taken. */
-export class Reader {
+export class SessionReader {
   readonly #start: ReadingStart;
-  readonly #request: ReadRequest;
+  readonly #request: SessionQuestion;
   readonly #send: (bytes: Uint8Array) => void;
   #text: string[] = [];
   #length = 0;
   #taken: (() => void) | undefined;
-  readonly #live: { header: Header; payload: Buffer }[] = [];
+  readonly #live: { header: RecordHeader; payload: Buffer }[] = [];
   #liveBytes = 0;
   #wake: (() => void) | undefined;
   #cancelled = false;
@@ -61,7 +65,7 @@ export class Reader {
   /** `replay`: of the protocol of that session. */
   constructor(
     start: ReadingStart,
-    request: ReadRequest,
+    request: SessionQuestion,
     replay: Promise<Replay | undefined>,
     send: (bytes: Uint8Array) => void,
   ) {
@@ -125,7 +129,11 @@ export class Reader {
     this.#wake?.();
   }
 
-  async #page({ session, limit, cursor: given }: Extract<ReadRequest, { as: 'page' }>): Promise<string | undefined> {
+  async #page({
+    session,
+    limit,
+    cursor: given,
+  }: Extract<SessionQuestion, { as: 'page' }>): Promise<string | undefined> {
     const cursor = given === undefined ? undefined : openCursor(session.id, given);
     if (given !== undefined && !cursor)
       throw new ReadingError(400, 'This cursor is not good any more: begin again without one.');
@@ -157,7 +165,7 @@ export class Reader {
   async #events(follow: boolean): Promise<void> {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
-    const see = async (header: Header, payload: Buffer): Promise<void> => {
+    const see = async (header: RecordHeader, payload: Buffer): Promise<void> => {
       const entry = timeline.entry(header, payload);
       // Server-sent events (WHATWG HTML section 9.2).
       if (entry) await this.#write(`data: ${this.#json(entry)}\n\n`);
@@ -179,11 +187,11 @@ export class Reader {
   }
 
   /** What `toOcsf` and `toAsciicast` go through twice. */
-  #entries(): AsyncIterable<Entry> {
+  #entries(): AsyncIterable<ReplayEntry> {
     return { [Symbol.asyncIterator]: () => this.#timeline() };
   }
 
-  async *#timeline(): AsyncGenerator<Entry> {
+  async *#timeline(): AsyncGenerator<ReplayEntry> {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
     for await (const { header, payload } of this.#records(session.from)) {
@@ -197,7 +205,7 @@ export class Reader {
     return false;
   }
 
-  async *#records(from: Place): AsyncGenerator<Recorded> {
+  async *#records(from: Place): AsyncGenerator<StoredRecord> {
     const { session, to } = this.#request;
     const { folder, process } = this.#start;
     const isMine = isOf(session.id);
@@ -216,7 +224,7 @@ export class Reader {
   }
 
   /** An answer that is not as described is not sent. */
-  #json(entry: Entry): string {
+  #json(entry: ReplayEntry): string {
     return JSON.stringify(TimelineEntry.parse(toApi(entry, this.#replay)));
   }
 

@@ -1,15 +1,19 @@
+/**
+ * The record as the gateway reads it: a thread is asked. Owns: the thread, who may read how much at a time, and what goes into
+ * the index. Does not: who may see which session (packages/control).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Header, Journal } from '@sluice/recording';
+import type { RecordHeader, Journal } from '@sluice/recording';
 import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
 import { changeOf } from './changes.js';
 import type {
-  Answer,
+  ThreadAnswer,
   Expired,
   FromThread,
   KeepTimes,
   Question,
-  ReadRequest,
+  SessionQuestion,
   ReadingStart,
   ToThread,
 } from './messages.js';
@@ -44,7 +48,7 @@ export class ReadFailure extends Error {
 }
 
 /** What is read, as it comes. Whoever does not want the rest calls `cancel`. */
-export interface Reading {
+export interface SessionReading {
   readonly chunks: AsyncIterable<Buffer>;
   /** Resolves at the end with the cursor of the next page, where there is one; never rejects. */
   readonly next: Promise<string | undefined>;
@@ -53,7 +57,7 @@ export interface Reading {
   cancel(): void;
 }
 
-interface Stream {
+interface ChunkReceiver {
   onChunk(bytes: Uint8Array): void;
   onEnd(next: string | undefined, failure: ReadFailure | undefined): void;
 }
@@ -77,10 +81,10 @@ export class Readings {
   /** Sessions whose beginning was recorded, and whose end was not. */
   readonly #live = new Set<string>();
   #serial = 0;
-  readonly #questions = new Map<number, PromiseWithResolvers<Answer>>();
-  readonly #streams = new Map<number, Stream>();
+  readonly #questions = new Map<number, PromiseWithResolvers<ThreadAnswer>>();
+  readonly #streams = new Map<number, ChunkReceiver>();
   readonly #busy = new Map<string, number>();
-  #pending: { header: Header; start: Journal['place'] }[] = [];
+  #pending: { header: RecordHeader; start: Journal['place'] }[] = [];
   #batch: NodeJS.Timeout | undefined;
 
   /**
@@ -105,7 +109,7 @@ export class Readings {
   }
 
   /** A record was appended. Those that say where sessions begin and end go into the index. */
-  note(header: Header): void {
+  note(header: RecordHeader): void {
     if (header.k !== 'opened' && header.k !== 'closed' && header.k !== 'approval') return;
     if (header.k === 'opened') this.#live.add(header.s);
     if (header.k === 'closed') this.#live.delete(header.s);
@@ -130,7 +134,7 @@ export class Readings {
    *
    * @throws ReadFailure when the caller reads too much at a time
    */
-  read(caller: string, wanted: Wanted): Reading {
+  read(caller: string, wanted: SessionQuestionWithoutEnd): SessionReading {
     this.#flush();
     const thread = this.#running();
     const done = this.#occupy(caller, wanted.as === 'events' && wanted.follow);
@@ -153,7 +157,7 @@ export class Readings {
         queue.end(failure);
       },
     });
-    const request = { ...wanted, to: this.#journal.place } as ReadRequest;
+    const request = { ...wanted, to: this.#journal.place } as SessionQuestion;
     thread.postMessage({ type: 'read', id, request } satisfies ToThread);
     return {
       chunks: queue,
@@ -199,12 +203,12 @@ export class Readings {
     this.#thread?.postMessage({ type: 'changes', changes, position } satisfies ToThread);
   }
 
-  async #ask(caller: string, question: Question): Promise<Answer> {
+  async #ask(caller: string, question: Question): Promise<ThreadAnswer> {
     if (this.#pending.length > 0) this.#sendChanges();
     const thread = this.#running();
     const done = this.#occupy(caller, false);
     const id = ++this.#serial;
-    const asked = Promise.withResolvers<Answer>();
+    const asked = Promise.withResolvers<ThreadAnswer>();
     this.#questions.set(id, asked);
     thread.postMessage({ type: 'ask', id, question } satisfies ToThread);
     try {
@@ -302,7 +306,11 @@ export class Readings {
 }
 
 /** A request without what `Readings` adds to it. */
-export type Wanted = ReadRequest extends infer R ? (R extends ReadRequest ? Omit<R, 'to'> : never) : never;
+export type SessionQuestionWithoutEnd = SessionQuestion extends infer R
+  ? R extends SessionQuestion
+    ? Omit<R, 'to'>
+    : never
+  : never;
 
 /** Chunks on their way from the thread to one reader; the thread sends the next one when the last was taken. */
 class Chunks implements AsyncIterable<Buffer> {

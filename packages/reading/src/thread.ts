@@ -1,9 +1,19 @@
+/** The thread that reads the record. Owns: its questions and answers. Does not: write, but for the index. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SessionIndex } from '@sluice/store';
 import { catchUp } from './catch-up.js';
 import { findExpired } from './expired.js';
-import type { Answer, FromThread, Question, ReadRequest, ReadingStart, Replay, Replays, ToThread } from './messages.js';
-import { Reader, ReadingError } from './reader.js';
+import type {
+  ThreadAnswer,
+  FromThread,
+  Question,
+  SessionQuestion,
+  ReadingStart,
+  Replay,
+  Replays,
+  ToThread,
+} from './messages.js';
+import { SessionReader, ReadingError } from './reader.js';
 
 /**
  * The thread that reads the record, so that the one that carries people's bytes never does: it has the index of sessions, and
@@ -11,14 +21,14 @@ import { Reader, ReadingError } from './reader.js';
  */
 const start = workerData as ReadingStart;
 const index = new SessionIndex(start.index);
-const readers = new Map<number, Reader>();
+const readers = new Map<number, SessionReader>();
 const send = (message: FromThread): void => parentPort?.postMessage(message);
 
 /** Resolves when the index has all that was on record at the start. What is asked before waits for it. */
 const ready = catchUp(index, start);
 
 /** What makes the answers of a session readable. That a package cannot be loaded any more keeps nobody from the rest. */
-async function replayed({ session }: ReadRequest): Promise<Replay | undefined> {
+async function replayed({ session }: SessionQuestion): Promise<Replay | undefined> {
   try {
     const { replayOf } = (await import(start.replays)) as Replays;
     return await replayOf(session.protocol, start.packages);
@@ -27,7 +37,7 @@ async function replayed({ session }: ReadRequest): Promise<Replay | undefined> {
   }
 }
 
-async function answerTo(question: Question): Promise<Answer> {
+async function answerTo(question: Question): Promise<ThreadAnswer> {
   switch (question.type) {
     case 'list':
       return { sessions: index.list(question.filter), expired: [] };
@@ -67,7 +77,9 @@ async function handle(message: ToThread): Promise<void> {
       break;
     case 'read': {
       const { id, request } = message;
-      const reader = new Reader(start, request, replayed(request), (bytes) => send({ type: 'chunk', id, bytes }));
+      const reader = new SessionReader(start, request, replayed(request), (bytes) =>
+        send({ type: 'chunk', id, bytes }),
+      );
       readers.set(id, reader);
       try {
         const next = await reader.run();

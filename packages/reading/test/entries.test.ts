@@ -1,9 +1,9 @@
-import type { Entry } from '@sluice/recording';
+import type { ReplayEntry } from '@sluice/recording';
 import { expect, test } from 'vitest';
 import type { Replay } from '../src/messages.js';
 import { toApi } from '../src/entries.js';
 
-const entry: Entry = {
+const entry: ReplayEntry = {
   type: 'response',
   at: 1,
   t: 1,

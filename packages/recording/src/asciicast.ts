@@ -1,5 +1,6 @@
+/** Sessions as asciicast, for players of terminals. Pure. */
 import { StringDecoder } from 'node:string_decoder';
-import type { Entries, Entry, SessionSummary } from './replay.js';
+import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 /**
  * The screen of a session as an asciicast, version 3 (docs.asciinema.org/manual/asciicast/v3), line by line without line ends.
@@ -11,10 +12,10 @@ import type { Entries, Entry, SessionSummary } from './replay.js';
  */
 export async function* toAsciicast(
   session: SessionSummary,
-  entries: Entries,
+  entries: ReplayEntries,
   command?: number,
 ): AsyncGenerator<string> {
-  const isMine = (entry: Entry): boolean => command === undefined || numberOf(entry) === command;
+  const isMine = (entry: ReplayEntry): boolean => command === undefined || numberOf(entry) === command;
   const { size, ends, start } = await outline(entries, isMine);
   const [cols, rows] = sizeOf(size);
   yield JSON.stringify({
@@ -55,8 +56,8 @@ export async function* toAsciicast(
 
 /** The first size of the screen, how many commands ended, and when the first entry was. */
 async function outline(
-  entries: Entries,
-  isMine: (entry: Entry) => boolean,
+  entries: ReplayEntries,
+  isMine: (entry: ReplayEntry) => boolean,
 ): Promise<{ size: Buffer | undefined; ends: number; start: number }> {
   let size: Buffer | undefined;
   let start: number | undefined;
@@ -70,7 +71,7 @@ async function outline(
   return { size, ends, start: start ?? 0 };
 }
 
-function numberOf(entry: Entry): number | undefined {
+function numberOf(entry: ReplayEntry): number | undefined {
   if (entry.type === 'command') return entry.id;
   return 'command' in entry ? entry.command : undefined;
 }

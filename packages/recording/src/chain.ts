@@ -1,3 +1,6 @@
+/**
+ * The journal of one process against its seals and heads. Owns: what is wrong with it. Does not: say it in words (verify.ts).
+ */
 import { type KeyObject, hash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,17 +10,17 @@ import { codeOf } from './files.js';
 import { FIRST, decode, hashOf, holdsRecord } from './format.js';
 import { type Head, headFile, isHead } from './head.js';
 import { type Segment, readSegment, segmentName, segmentOf } from './segments.js';
-import type { Problem } from './problem.js';
+import type { JournalProblem } from './problem.js';
 
 /** A clock may be set back by this much without a word, in milliseconds. */
-const CLOCK_TOLERANCE = 60_000;
+const CLOCK_TOLERANCE_MS = 60_000;
 /** A line about the clock stands this close behind the first record of its new time. */
 const CLOCK_RECORDS = 10_000;
 
 /** The journal of one process: its segments, read in order, against its seals and heads. */
 export class Chain {
   readonly process: string;
-  readonly problems: Problem[] = [];
+  readonly problems: JournalProblem[] = [];
   readonly notes: string[] = [];
   records = 0;
   sealed = 0;
@@ -56,7 +59,7 @@ export class Chain {
       else if (line && isSeal(line)) {
         if (this.#seals.has(line.segment)) this.#say(line.segment, 'this segment was sealed twice');
         else this.#seals.set(line.segment, line);
-        if (Date.parse(line.sealed) < Date.parse(sealed) - CLOCK_TOLERANCE)
+        if (Date.parse(line.sealed) < Date.parse(sealed) - CLOCK_TOLERANCE_MS)
           this.notes.push(`${line.segment} was sealed at ${line.sealed}, after ${sealed}: the clock was set back.`);
         sealed = line.sealed;
       }
@@ -202,7 +205,7 @@ export class Chain {
     } else if (
       header?.k === 'journal.clock' &&
       this.#setBack &&
-      header.before >= this.#setBack.from - CLOCK_TOLERANCE
+      header.before >= this.#setBack.from - CLOCK_TOLERANCE_MS
     ) {
       this.notes.push(`The clock was set back from ${timeOf(header.before)} to ${timeOf(header.t)} (record ${count}).`);
       this.#setBack = undefined;
@@ -213,10 +216,13 @@ export class Chain {
     if (this.#setBack && --this.#setBack.left === 0) this.#timeIsExplained();
     // The time of a session is that of its beginning, which is earlier than its record.
     if (header.subarray(0, OPENED.length).equals(OPENED)) return;
-    const at = header.subarray(0, NEAR).indexOf(TIME);
-    const time = at < 0 ? Number.NaN : Number.parseInt(header.toString('latin1', at + TIME.length, at + NEAR), 10);
+    const at = header.subarray(0, MAX_TIME_OFFSET_BYTES).indexOf(TIME);
+    const time =
+      at < 0
+        ? Number.NaN
+        : Number.parseInt(header.toString('latin1', at + TIME.length, at + MAX_TIME_OFFSET_BYTES), 10);
     if (!(time > 0)) return;
-    if (time < this.#time - CLOCK_TOLERANCE) {
+    if (time < this.#time - CLOCK_TOLERANCE_MS) {
       this.#timeIsExplained();
       this.#setBack = { name, record, from: this.#time, to: time, left: CLOCK_RECORDS };
     }
@@ -256,7 +262,7 @@ const ABOUT_JOURNAL = Buffer.from('{"k":"journal.');
 const OPENED = Buffer.from('{"k":"opened"');
 const TIME = Buffer.from('"t":');
 /** The time stands within this many bytes of a header's start, in front of all that a client chose. */
-const NEAR = 60;
+const MAX_TIME_OFFSET_BYTES = 60;
 
 const timeOf = (time: number): string => new Date(time).toISOString();
 

@@ -1,9 +1,10 @@
+/** The kinds of record, and what each says. Owns: their headers as JSON. Does not: bytes on disk (format.ts). */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Command, HiddenCounts, Parameter, ResponseEnd, ResponseEvent, ResponsePart } from '@sluice/contract';
 
 /** The kinds of record, by their `k`, and what each says. Times are milliseconds since 1970. */
-export type Header =
+export type RecordHeader =
   | {
       readonly k: 'gateway';
       readonly t: number;
@@ -198,9 +199,9 @@ export interface RecordedRequest {
 }
 
 /** A header as it was written. Undefined when it is damaged. */
-export function parseHeader(text: Buffer): Header | undefined {
+export function parseHeader(text: Buffer): RecordHeader | undefined {
   try {
-    const header: Header = JSON.parse(text.toString());
+    const header: RecordHeader = JSON.parse(text.toString());
     return header;
   } catch {
     return undefined;
@@ -220,7 +221,7 @@ export type ParameterMode = 'full' | 'masked' | 'none';
 
 /** A bound value longer than this is recorded by its hash. Bytes. */
 const MAX_RECORDED_VALUE_BYTES = 64 * 1024;
-const START = 64;
+const RECORDED_START_BYTES = 64;
 
 /**
  * The header of a command's record. `judged` is the part that is the same for every use of a text, already serialised:
@@ -271,7 +272,11 @@ function recorded({ value, format, type }: Parameter, mode: ParameterMode): Reco
   if (mode === 'masked') return { type, bytes: value.length };
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes.length > MAX_RECORDED_VALUE_BYTES) {
-    return { bytes: bytes.length, sha256: hash('sha256', bytes, 'hex'), start: bytes.toString('hex', 0, START) };
+    return {
+      bytes: bytes.length,
+      sha256: hash('sha256', bytes, 'hex'),
+      start: bytes.toString('hex', 0, RECORDED_START_BYTES),
+    };
   }
   // A record is exact: text that is none is kept as the bytes that it was.
   return format === 'binary' || !isUtf8(bytes) ? { hex: bytes.toString('hex') } : bytes.toString('utf8');

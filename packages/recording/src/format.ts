@@ -1,3 +1,4 @@
+/** A record as bytes: lengths, hash of the one before, header, payload. Owns: the format. Pure. */
 import { hash } from 'node:crypto';
 
 /**
@@ -11,13 +12,13 @@ import { hash } from 'node:crypto';
  *
  * All integers are big-endian. A segment is a file of records; the chain runs on from one segment into the next.
  */
-export const LENGTH = 4;
-const HASH = 32;
-const HEADER_LENGTH = 4;
+export const LENGTH_BYTES = 4;
+const HASH_BYTES = 32;
+const HEADER_LENGTH_BYTES = 4;
 /** Where the header starts in a record. */
-export const HEADER = LENGTH + HASH + HEADER_LENGTH;
+export const HEADER = LENGTH_BYTES + HASH_BYTES + HEADER_LENGTH_BYTES;
 /** What stands for the record before the first one. */
-export const FIRST = '00'.repeat(HASH);
+export const FIRST = '00'.repeat(HASH_BYTES);
 const HEADER_START = Buffer.from('{"k":"');
 
 /** Bytes. A record longer than this is not one: answers are capped, statements are bounded by limits.message. */
@@ -50,9 +51,9 @@ export function encode(
     target.set(part, end);
     end += part.length;
   }
-  target.writeUInt32BE(end - at - LENGTH, at);
-  target.write(previous, at + LENGTH, 'hex');
-  target.writeUInt32BE(headerLength, at + LENGTH + HASH);
+  target.writeUInt32BE(end - at - LENGTH_BYTES, at);
+  target.write(previous, at + LENGTH_BYTES, 'hex');
+  target.writeUInt32BE(headerLength, at + LENGTH_BYTES + HASH_BYTES);
   return end;
 }
 
@@ -66,10 +67,10 @@ export interface RawRecord {
 /** Takes a whole record apart. Undefined when its inner lengths do not fit: it is damaged. */
 export function decode(record: Buffer): RawRecord | undefined {
   if (record.length < HEADER) return undefined;
-  const headerEnd = HEADER + record.readUInt32BE(LENGTH + HASH);
+  const headerEnd = HEADER + record.readUInt32BE(LENGTH_BYTES + HASH_BYTES);
   if (headerEnd > record.length) return undefined;
   return {
-    previous: record.subarray(LENGTH, LENGTH + HASH),
+    previous: record.subarray(LENGTH_BYTES, LENGTH_BYTES + HASH_BYTES),
     header: record.subarray(HEADER, headerEnd),
     payload: record.subarray(headerEnd),
   };
@@ -82,8 +83,8 @@ export function decode(record: Buffer): RawRecord | undefined {
 export function holdsRecord(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(HEADER_START, HEADER); at >= 0; at = bytes.indexOf(HEADER_START, at + 1)) {
     const start = at - HEADER;
-    const end = start + LENGTH + bytes.readUInt32BE(start);
-    const headerEnd = at + bytes.readUInt32BE(at - HEADER_LENGTH);
+    const end = start + LENGTH_BYTES + bytes.readUInt32BE(start);
+    const headerEnd = at + bytes.readUInt32BE(at - HEADER_LENGTH_BYTES);
     if (end <= bytes.length && headerEnd <= end && bytes[headerEnd - 1] === 0x7d) return true;
   }
   return false;

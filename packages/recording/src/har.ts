@@ -4,14 +4,14 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RecordedRequest } from './events.js';
-import type { Entries, Entry, SessionSummary } from './replay.js';
+import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
-type Command = Extract<Entry, { type: 'command' }>;
-type Response = Extract<Entry, { type: 'response' }>;
+type CommandEntry = Extract<ReplayEntry, { type: 'command' }>;
+type ResponseEntry = Extract<ReplayEntry, { type: 'response' }>;
 
 /** An exchange whose end has not been seen. */
-interface Exchange {
-  readonly command: Command;
+interface OpenExchange {
+  readonly command: CommandEntry;
   readonly sent: Buffer[];
   /** The last head that was no interim one, and when it came. */
   head: string;
@@ -25,9 +25,13 @@ interface Exchange {
  *
  * @param command only this one of the session's commands
  */
-export async function* toHar(session: SessionSummary, entries: Entries, command?: number): AsyncGenerator<string> {
+export async function* toHar(
+  session: SessionSummary,
+  entries: ReplayEntries,
+  command?: number,
+): AsyncGenerator<string> {
   yield '{"log":{"version":"1.2","creator":{"name":"Sluice","version":"1"},"entries":[\n';
-  const open = new Map<number, Exchange>();
+  const open = new Map<number, OpenExchange>();
   let before = '';
   const written = (text: string): string => {
     const piece = before + text;
@@ -53,7 +57,7 @@ export async function* toHar(session: SessionSummary, entries: Entries, command?
   yield '\n]}}\n';
 }
 
-function add(session: SessionSummary, exchange: Exchange, entry: Extract<Entry, { type: 'output' }>): void {
+function add(session: SessionSummary, exchange: OpenExchange, entry: Extract<ReplayEntry, { type: 'output' }>): void {
   const { stream, data, at } = entry;
   if (stream === 'request') exchange.sent.push(data);
   else if (stream === 'head') {
@@ -67,7 +71,7 @@ function add(session: SessionSummary, exchange: Exchange, entry: Extract<Entry, 
   } else exchange.body.push(data);
 }
 
-function entryOf(session: SessionSummary, exchange: Exchange, response: Response | undefined): string {
+function entryOf(session: SessionSummary, exchange: OpenExchange, response: ResponseEntry | undefined): string {
   const { command, head, headAt, messages } = exchange;
   const ended = Math.max(response?.at ?? headAt, command.at);
   const heard = Math.min(Math.max(headAt, command.at), ended);
@@ -104,7 +108,7 @@ function requestOf({ method, host, path, query, headers, body }: RecordedRequest
   };
 }
 
-function responseOf(head: string, body: Buffer, response: Response | undefined): object {
+function responseOf(head: string, body: Buffer, response: ResponseEntry | undefined): object {
   const [first = '', ...lines] = head.split('\r\n');
   const [, version = 'HTTP/1.1', status = '0', statusText = ''] = /^(HTTP\/\S+) (\d{3}) ?(.*)$/.exec(first) ?? [];
   const headers = lines.flatMap((line) => {

@@ -1,3 +1,4 @@
+/** Heads: one signed line that says how far the journal is. Owns: format and file. Does not: when it is written (signer.ts). */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -36,7 +37,7 @@ export const headOwner = (name: string): string | undefined =>
   name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : undefined;
 
 /** A head with the fingerprint of its key, and the file that holds it, made but not yet in place. */
-export interface Draft {
+export interface UnplacedHead {
   readonly head: Head;
   /** Its JSON, a tab, and the signature. */
   readonly line: string;
@@ -46,14 +47,14 @@ export interface Draft {
 }
 
 /** Signs a head and writes it to the disk, beside the one before it. */
-export function draftHead(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Draft {
+export function draftHead(folder: string, key: KeyObject, head: Omit<Head, 'key'>): UnplacedHead {
   const { file, ...draft } = prepare(folder, key, head);
   writeFileSync(file, `${draft.line}\n`, OPTIONS);
   return draft;
 }
 
 /** As `draftHead`, while others go on. */
-export async function draftHeadLater(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Promise<Draft> {
+export async function draftHeadLater(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Promise<UnplacedHead> {
   const { file, ...draft } = prepare(folder, key, head);
   await writeFile(file, `${draft.line}\n`, OPTIONS);
   return draft;
@@ -62,7 +63,7 @@ export async function draftHeadLater(folder: string, key: KeyObject, head: Omit<
 /** A loss of power must not leave an empty head. */
 const OPTIONS = { mode: 0o600, flag: 'wx', flush: true } as const;
 
-function prepare(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Draft & { file: string } {
+function prepare(folder: string, key: KeyObject, head: Omit<Head, 'key'>): UnplacedHead & { file: string } {
   const whole = { ...head, key: fingerprintOf(key) } satisfies Head;
   const place = join(folder, headFile(head.process));
   const file = `${place}.${process.pid}-${randomBytes(4).toString('hex')}.new`;

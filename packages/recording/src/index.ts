@@ -7,9 +7,15 @@ export * from './events.js';
 export { toHar } from './har.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
-export { type Place, type PlacedRecord, comparePlaces, firstHash, readRange } from './range.js';
+export {
+  type JournalPosition as Place,
+  type PlacedRecord,
+  comparePositions as comparePlaces,
+  firstHash,
+  readRange,
+} from './range.js';
 export { listSegments } from './segments.js';
 export * from './replay.js';
 export { redactSecrets } from './secrets.js';
-export type { Problem } from './problem.js';
+export type { JournalProblem as Problem } from './problem.js';
 export { type Report, type Trust, describeReport, readHeads, verify } from './verify.js';

@@ -1,13 +1,17 @@
+/**
+ * The journal of one process: append, commit, seal, remove. Owns: the segment that is written. Does not: sign (signer.ts), read
+ * back (range.ts, replay.ts).
+ */
 import { closeSync, fdatasyncSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
-import type { Header } from './events.js';
+import type { RecordHeader } from './events.js';
 import { type Write, syncFolder, writeAll } from './files.js';
 import { FIRST, MAX_RECORD_BYTES, sizeBound } from './format.js';
 import { type Head, isHead } from './head.js';
 import { lock } from './lock.js';
-import type { Place } from './range.js';
+import type { JournalPosition } from './range.js';
 import { RecordBuffer } from './record-buffer.js';
 import { cutTail } from './recovery.js';
 import { checkFile, cutBack, putBack } from './segment-file.js';
@@ -36,12 +40,12 @@ export interface JournalOptions {
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
-const SEGMENT_AGE = 60 * 60 * 1000;
-const HEAD_AGE = 10 * 1000;
+const MAX_SEGMENT_AGE_MS = 60 * 60 * 1000;
+const MAX_HEAD_AGE_MS = 10 * 1000;
 /** The part of its greatest size that a journal which was full must have come below. */
 const FULL_AGAIN = 0.95;
 /** A clock that goes back by more than this is a matter for the record, in milliseconds. */
-const CLOCK_STEP = 5_000;
+const CLOCK_STEP_MS = 5_000;
 const PROCESS = /^[A-Za-z0-9][\w.-]*$/;
 const NONE: readonly Uint8Array[] = [];
 
@@ -94,9 +98,9 @@ export class Journal {
     this.process = options.process ?? 'gateway';
     this.#durable = options.durability === 'disk';
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    this.#segmentAge = options.segmentAge ?? SEGMENT_AGE;
+    this.#segmentAge = options.segmentAge ?? MAX_SEGMENT_AGE_MS;
     this.#maxBytes = options.maxBytes ?? Infinity;
-    this.#headAge = options.headAge ?? HEAD_AGE;
+    this.#headAge = options.headAge ?? MAX_HEAD_AGE_MS;
     this.#now = options.now ?? Date.now;
     this.#write = options.write ?? writeSync;
     if (!PROCESS.test(this.process)) throw new JournalError(`"${this.process}" cannot be the name of a journal.`);
@@ -170,7 +174,7 @@ export class Journal {
   }
 
   /** Where the file ends. What is appended before the next commit follows there. */
-  get place(): Place {
+  get place(): JournalPosition {
     return { segment: this.#number, offset: this.#position };
   }
 
@@ -354,7 +358,7 @@ export class Journal {
   #lookAtClock(): void {
     const [before, t] = [this.#clock, this.#now()];
     this.#clock = t;
-    if (t >= before - CLOCK_STEP) return;
+    if (t >= before - CLOCK_STEP_MS) return;
     this.append(say({ k: 'journal.clock', t, before }));
     this.commit();
   }
@@ -435,7 +439,7 @@ export class Journal {
 
 const numberOf = (head: Head | undefined): number => (head && segmentOf(head.segment)?.number) ?? 0;
 
-const say = (header: Header): string => JSON.stringify(header);
+const say = (header: RecordHeader): string => JSON.stringify(header);
 
 const unwritable = (cause: unknown): JournalError =>
   new JournalError(`The journal cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, {

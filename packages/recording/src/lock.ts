@@ -1,3 +1,4 @@
+/** One writer for each journal. Owns: the lock file, and telling a stale one. */
 import { createHash } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -5,8 +6,8 @@ import { JournalError } from './errors.js';
 import { codeOf, createWhole } from './files.js';
 
 /** A claim to a stale lock is held for microseconds; one that is older was left by a kill. Milliseconds. */
-const STALE_CLAIM = 5000;
-const ATTEMPTS = 5;
+const STALE_CLAIM_MS = 5000;
+const MAX_ATTEMPTS = 5;
 
 /**
  * One writer a journal. The lock is a file with the writer's process id and the time that process started, so that a lock
@@ -19,7 +20,7 @@ const ATTEMPTS = 5;
 export function lock(folder: string, name: string): () => void {
   const file = join(folder, `${name}.lock`);
   const mine = `${process.pid} ${startOf(process.pid) ?? ''}\n`;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (createWhole(file, mine)) return () => rmSync(file, { force: true });
     const owner = read(file);
     if (owner === undefined) continue;
@@ -45,7 +46,7 @@ function remove(file: string, owner: string): void {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return;
     if (codeOf(error) !== 'EEXIST') throw error;
-    if (Date.now() - (statSync(claim, { throwIfNoEntry: false })?.ctimeMs ?? Infinity) > STALE_CLAIM) {
+    if (Date.now() - (statSync(claim, { throwIfNoEntry: false })?.ctimeMs ?? Infinity) > STALE_CLAIM_MS) {
       rmSync(claim, { force: true });
     }
     return;

@@ -1,4 +1,5 @@
-import type { Entries, Entry, SessionSummary } from './replay.js';
+/** Sessions as events of OCSF. Pure. */
+import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 /**
  * Sessions as events of the Open Cybersecurity Schema Framework, class 6005 "Datastore Activity" (OCSF 1.3): one event a
@@ -30,11 +31,11 @@ const MEDIUM = 3;
 const GOOD = 1;
 const BAD = 2;
 
-type Response = Omit<Extract<Entry, { type: 'response' }>, 'data'>;
+type ResponseSummary = Omit<Extract<ReplayEntry, { type: 'response' }>, 'data'>;
 
 /** A line of JSON for each command of a session, in the order in which they were asked. Goes through the entries twice. */
-export async function* toOcsf(session: SessionSummary, entries: Entries): AsyncGenerator<string> {
-  const responses = new Map<number, Response>();
+export async function* toOcsf(session: SessionSummary, entries: ReplayEntries): AsyncGenerator<string> {
+  const responses = new Map<number, ResponseSummary>();
   for await (const entry of entries) {
     if (entry.type !== 'response') continue;
     // Of long sessions all answers together may be more than there is memory.

@@ -1,20 +1,22 @@
+/** The records between two places of one process's journal. Owns: positions. Does not: what they say. */
 import { codeOf } from './files.js';
 import { type RawRecord, decode, hashOf } from './format.js';
 import { listSegments, readSegment } from './segments.js';
 
 /** A place in the journal of one process: the number of a segment, and bytes from its start to where a record begins. */
-export interface Place {
+export interface JournalPosition {
   readonly segment: number;
   readonly offset: number;
 }
 
 /** Negative: `a` comes before `b`. */
-export const comparePlaces = (a: Place, b: Place): number => a.segment - b.segment || a.offset - b.offset;
+export const comparePositions = (a: JournalPosition, b: JournalPosition): number =>
+  a.segment - b.segment || a.offset - b.offset;
 
 export interface PlacedRecord extends RawRecord {
   /** Where it begins, and where the next one does. */
-  readonly start: Place;
-  readonly end: Place;
+  readonly start: JournalPosition;
+  readonly end: JournalPosition;
 }
 
 /**
@@ -23,7 +25,12 @@ export interface PlacedRecord extends RawRecord {
  *
  * @param from where a record begins
  */
-export function* readRange(folder: string, process: string, from: Place, to: Place): Generator<PlacedRecord> {
+export function* readRange(
+  folder: string,
+  process: string,
+  from: JournalPosition,
+  to: JournalPosition,
+): Generator<PlacedRecord> {
   for (const { name, number } of listSegments(folder, process)) {
     if (number < from.segment || number > to.segment) continue;
     let start = number === from.segment ? from.offset : 0;

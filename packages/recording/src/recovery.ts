@@ -1,3 +1,7 @@
+/**
+ * What a killed process left at the end of its journal. Owns: cutting it off, and keeping it aside. Does not: the chain itself
+ * (chain.ts).
+ */
 import { type KeyObject, createPublicKey, hash } from 'node:crypto';
 import { appendFileSync, fstatSync, ftruncateSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +12,7 @@ import type { Head } from './head.js';
 import { readSegment } from './segments.js';
 
 /** How far a segment's records follow each other, and what was taken off behind them. */
-export interface Tail {
+export interface SegmentTail {
   readonly records: number;
   readonly bytes: number;
   /** Hash of the last record, hex; `previous` where there is none. */
@@ -24,7 +28,7 @@ export interface Tail {
  * @param previous hash of the record before the segment
  * @param follows whether that is known to be the record before it
  */
-export function cutTail(folder: string, name: string, file: number, previous: string, follows: boolean): Tail {
+export function cutTail(folder: string, name: string, file: number, previous: string, follows: boolean): SegmentTail {
   let [records, bytes, last] = [0, 0, previous];
   for (const { record, end } of readSegment(folder, name)) {
     const before = decode(record)?.previous.toString('hex');

@@ -1,10 +1,11 @@
+/** Sessions out of the journal: a list of them, and what happened in one. Does not: find what is damaged (verify.ts). */
 import type { HiddenCounts, ResponsePart } from '@sluice/contract';
-import { type CommandHeader, type Header, parseHeader } from './events.js';
+import { type CommandHeader, type RecordHeader, parseHeader } from './events.js';
 import { decode } from './format.js';
 import { listSegments, readSegment } from './segments.js';
 
 export interface JournalRecord {
-  readonly header: Header;
+  readonly header: RecordHeader;
   readonly payload: Buffer;
   readonly segment: string;
   /** Its place in the segment, from 1. */
@@ -65,7 +66,7 @@ export const marksSession = (header: Buffer): boolean => MARKS.some((kind) => st
 /** The session that a record belongs to, by the bytes of its header; undefined: to none, or a login that failed. */
 export function sessionOf(header: Buffer): string | undefined {
   if (starts(header, LOGIN)) return undefined;
-  const at = header.subarray(0, NEAR).indexOf(SESSION);
+  const at = header.subarray(0, MAX_SESSION_OFFSET_BYTES).indexOf(SESSION);
   if (at < 0) return undefined;
   const from = at + SESSION.length;
   return header.toString('latin1', from, header.indexOf(0x22, from));
@@ -122,7 +123,7 @@ function tally(counts: Map<string, { commands: number; denied: number }>, header
 }
 
 /** One thing that happened in a session, `at` milliseconds after its start. */
-export type Entry =
+export type ReplayEntry =
   | { readonly type: 'opened' | 'closed'; readonly at: number; readonly t: number; readonly summary: string }
   | ({ readonly type: 'command'; readonly at: number; readonly kind?: CommandHeader['type'] } & Omit<
       CommandHeader,
@@ -160,19 +161,19 @@ export type Entry =
     };
 
 /** The entries of a session, which can be gone through more than once. */
-export type Entries = Iterable<Entry> | AsyncIterable<Entry>;
+export type ReplayEntries = Iterable<ReplayEntry> | AsyncIterable<ReplayEntry>;
 
 /** The session's own member stands within this many bytes of a header's start, in front of all that a client chose. */
-const NEAR = 120;
+const MAX_SESSION_OFFSET_BYTES = 120;
 
 /** Tells by the bytes of a header whether the record may be one of a session, which spares parsing those of others. */
 export function isOf(session: string): (header: Buffer) => boolean {
   const mine = Buffer.from(`"s":${JSON.stringify(session)}`);
-  return (header) => header.subarray(0, NEAR).includes(mine);
+  return (header) => header.subarray(0, MAX_SESSION_OFFSET_BYTES).includes(mine);
 }
 
 /** A session from start to end. Empty when there is none of that name. */
-export function timeline(folder: string, session: string): Entry[] {
+export function timeline(folder: string, session: string): ReplayEntry[] {
   return [...new Timeline(session).read(folder)];
 }
 
@@ -189,7 +190,7 @@ export class Timeline {
   }
 
   /** Those that are on disk. */
-  *read(folder: string): Generator<Entry> {
+  *read(folder: string): Generator<ReplayEntry> {
     for (const { header, payload } of readJournal(folder, isOf(this.#session))) {
       const entry = this.entry(header, payload);
       if (entry) yield entry;
@@ -197,7 +198,7 @@ export class Timeline {
   }
 
   /** Undefined for records of other sessions, and for parts of an answer that is not complete yet. */
-  entry(header: Header, payload: Buffer): Entry | undefined {
+  entry(header: RecordHeader, payload: Buffer): ReplayEntry | undefined {
     if (!('s' in header) || header.s !== this.#session) return undefined;
     this.#start ??= header.t;
     const at = header.t - this.#start;

@@ -1,3 +1,7 @@
+/**
+ * Takes passwords out of a statement before it is recorded. Owns: where they are looked for. Does not: read SQL; it reads
+ * tokens (tokens.ts).
+ */
 import { createHmac } from 'node:crypto';
 import { type Token, tokens } from './tokens.js';
 
@@ -21,7 +25,7 @@ export function redactSecrets(text: string, key: Uint8Array): string {
 
 const MAYBE = /passw(?:or)?d|identified|:\/\/|sluice_/i;
 /** Literals in literals in literals: a function body that executes a string that has a connection string in it. */
-const DEEPEST = 6;
+const MAX_DEPTH = 6;
 
 function redact(text: string, mark: Mark, depth: number): string {
   let result = '';
@@ -53,7 +57,7 @@ const isPassword = (before: string, word: string): boolean =>
 function literal(text: string, token: Token, mark: Mark, depth: number): string {
   const source = text.slice(token.start, token.end);
   if (!MAYBE.test(source)) return source;
-  if (depth === DEEPEST) return mark(source);
+  if (depth === MAX_DEPTH) return mark(source);
   const body = text.slice(token.bodyStart, token.bodyEnd);
   const plain = token.quote === '' ? body : body.replaceAll(token.quote + token.quote, token.quote);
   const clean = redact(inside(plain, mark), mark, depth + 1);

@@ -1,6 +1,7 @@
+/** Segments by name and in order, and the whole records of one. Does not: check them (chain.ts). */
 import { closeSync, fstatSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { HEADER, LENGTH, MAX_RECORD_BYTES } from './format.js';
+import { HEADER, LENGTH_BYTES, MAX_RECORD_BYTES } from './format.js';
 
 /** `gateway-00000001.log`: the process that wrote it, and its place in that process's chain, from 1. */
 export interface Segment {
@@ -32,7 +33,7 @@ export function listSegments(folder: string, process?: string): Segment[] {
 export const sizeOf = (folder: string): number =>
   listSegments(folder).reduce((sum, { name }) => sum + statSync(join(folder, name)).size, 0);
 
-const CHUNK = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * The whole records of a segment as it was when reading began, in order, with bounded memory (one record, at least 1 MiB).
@@ -49,11 +50,11 @@ export function* readSegment(folder: string, name: string, from = 0): Generator<
     let end = from;
     for (;;) {
       let at = 0;
-      let wanted = CHUNK;
-      while (buffer.length - at >= LENGTH) {
-        const length = LENGTH + buffer.readUInt32BE(at);
+      let wanted = CHUNK_BYTES;
+      while (buffer.length - at >= LENGTH_BYTES) {
+        const length = LENGTH_BYTES + buffer.readUInt32BE(at);
         if (length < HEADER || length > MAX_RECORD_BYTES || end + length > size) return;
-        wanted = Math.max(CHUNK, length);
+        wanted = Math.max(CHUNK_BYTES, length);
         if (buffer.length - at < length) break;
         end += length;
         yield { record: buffer.subarray(at, at + length), end };

@@ -1,9 +1,10 @@
+/** Signs what one process has written. Owns: the key, and what was signed last. Does not: when (journal.ts). */
 import type { KeyObject } from 'node:crypto';
 import { fdatasync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Checkpoint, appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
 import type { Write } from './files.js';
-import { type Draft, type Head, draftHead, draftHeadLater, readHead } from './head.js';
+import { type UnplacedHead, type Head, draftHead, draftHeadLater, readHead } from './head.js';
 import { missingOf } from './recovery.js';
 
 /** How far a journal has got: the current segment, and what of it is in the file. */
@@ -105,7 +106,7 @@ export class Signer {
     this.#line = appendCheckpoint(this.#folder, this.#process, this.#key, line, this.#write);
   }
 
-  #place(draft: Draft): void {
+  #place(draft: UnplacedHead): void {
     draft.place();
     this.#head = draft.head;
     this.#signedAt = this.#now();

@@ -1,7 +1,10 @@
+/**
+ * `sluice audit verify`: what can be said of a journal. Owns: the report and its words. Does not: follow a chain (chain.ts).
+ */
 import { type KeyObject, createPublicKey } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { Chain } from './chain.js';
-import type { Problem } from './problem.js';
+import type { JournalProblem } from './problem.js';
 import { checkpointOwner, fingerprintOf, readPublicKey } from './checkpoint.js';
 import { type Head, headOwner, isHead, parseHead, readHead } from './head.js';
 import { listSegments } from './segments.js';
@@ -22,7 +25,7 @@ export interface Report {
   readonly unsealed: number;
   /** When the records before those were signed, ISO 8601; undefined: they never were, or there are none. */
   readonly since?: string;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly JournalProblem[];
   /** What is worth knowing and no problem: sentences. */
   readonly notes: readonly string[];
   /** Fingerprint of the key that all was checked with. */
@@ -80,7 +83,7 @@ export function verify(folder: string, { key, heads = [] }: Trust = {}): Report 
   };
 }
 
-function aboutAll(chains: readonly Chain[], heads: readonly Head[], key: string): Problem[] {
+function aboutAll(chains: readonly Chain[], heads: readonly Head[], key: string): JournalProblem[] {
   const others = heads.filter((head) => head.key !== key);
   return [
     ...(chains.length === 0

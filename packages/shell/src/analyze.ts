@@ -1,5 +1,9 @@
+/**
+ * A request of an SSH client to facts. Owns: what is said of terminals, subsystems and forwardings. Does not: walk a command
+ * line (walk.ts). Pure.
+ */
 import type { Action, ExecCommand, Facts, ForwardCommand, ShellCommand, SubsystemCommand } from '@sluice/contract';
-import { Draft } from './setting.js';
+import { ActionDraft } from './setting.js';
 import { Untold } from './syntax.js';
 import { SFTP_EFFECTS, SFTP_UNKNOWN } from './transfers.js';
 import { suspicious } from './variables.js';
@@ -35,7 +39,7 @@ function ofText(command: ExecCommand | ShellCommand, confidence: 'parsed' | 'obs
   }
   const set = environmentAction(environment);
   const actions = set ? [set, ...walk.actions] : walk.actions;
-  if (actions.length === 0) actions.push(new Draft('nothing').action(0, 0));
+  if (actions.length === 0) actions.push(new ActionDraft('nothing').action(0, 0));
   return facts(actions, confidence, Math.max(1, walk.statements));
 }
 
@@ -45,11 +49,11 @@ const facts = (actions: readonly Action[], confidence: Facts['confidence'], stat
   statements: Array.from({ length: statements }, () => ({ type: 'none' as const })),
 });
 
-const opaque = (reason: string): Facts => facts([new Draft('command').unknown(reason).action(0, 0)], 'opaque');
+const opaque = (reason: string): Facts => facts([new ActionDraft('command').unknown(reason).action(0, 0)], 'opaque');
 
 /** Variables that were set for it beforehand. */
 function environmentAction(environment: readonly (readonly [name: string, value: string])[]): Action | undefined {
-  const draft = new Draft('environment');
+  const draft = new ActionDraft('environment');
   for (const [name, value] of environment) {
     const reason = suspicious(name, value);
     if (reason !== undefined) draft.unknown(reason).resource('setting', name, 'write');
@@ -59,7 +63,7 @@ function environmentAction(environment: readonly (readonly [name: string, value:
 
 function terminal({ environment }: ShellCommand): Facts {
   const set = environmentAction(environment);
-  const shell = new Draft('shell')
+  const shell = new ActionDraft('shell')
     .effect('execute')
     .unknown('runs whatever is typed into it, which cannot be judged beforehand')
     .action(0, 0);
@@ -70,20 +74,20 @@ function ofSubsystem(name: string): Facts {
   if (name === 'sftp')
     return facts(
       [
-        new Draft('subsystem:sftp')
+        new ActionDraft('subsystem:sftp')
           .effect(...SFTP_EFFECTS)
           .unknown(SFTP_UNKNOWN)
           .action(0, 0),
       ],
       'exact',
     );
-  const draft = new Draft(`subsystem:${name}`).effect('execute').resource('program', name, 'execute');
+  const draft = new ActionDraft(`subsystem:${name}`).effect('execute').resource('program', name, 'execute');
   return facts([draft.unknown('is not known here').action(0, 0)], 'exact');
 }
 
 /** What is beside the commands of a connection is off until a rule lets it through. */
 function ofForward({ kind, host, port, path }: ForwardCommand): Facts {
-  const draft = new Draft(`forward:${kind}`);
+  const draft = new ActionDraft(`forward:${kind}`);
   if (host !== undefined) draft.resource('host', port === undefined ? host : `${host}:${port}`, 'execute');
   if (kind === 'environment') {
     const name = path ?? '';

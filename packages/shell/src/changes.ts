@@ -1,8 +1,11 @@
+/**
+ * What programs that change something do with their arguments. Does not: which programs those are (tools/changers.ts). Pure.
+ */
 import { parseOptions } from './options.js';
 import { isSecret, pathsIn, writing } from './paths.js';
 import type { Invocation } from './setting.js';
 import { type Changer, changer } from './tools/changers.js';
-import type { Value } from './words.js';
+import type { WordValue } from './words.js';
 
 const LATER = 'has arguments that are only known when it runs';
 
@@ -36,7 +39,11 @@ export function changes(invocation: Invocation): boolean {
   return true;
 }
 
-function files({ draft, setting }: Invocation, { access, effects, last }: Changer, operands: readonly Value[]): void {
+function files(
+  { draft, setting }: Invocation,
+  { access, effects, last }: Changer,
+  operands: readonly WordValue[],
+): void {
   if (access === 'execute') return;
   for (const [at, { text }] of operands.entries()) {
     const written = !last || at === operands.length - 1;
@@ -64,7 +71,7 @@ const WGET_FILE_LONG = /^--(?:output-d|output-f|append|save-c|warc|hsts-file)[a-
 const WGET_OVER = /^-[a-zA-Z]*[rNmc]|^--(?:rec|tim|mir|con)/;
 
 /** What curl and wget write beside what they print. */
-function saves(invocation: Invocation, operands: readonly Value[]): void {
+function saves(invocation: Invocation, operands: readonly WordValue[]): void {
   const { name, values, draft, setting } = invocation;
   hosts(invocation, operands);
   const [short, long] = name === 'curl' ? [CURL_FILE, CURL_FILE_LONG] : [WGET_FILE, WGET_FILE_LONG];
@@ -87,7 +94,7 @@ function saves(invocation: Invocation, operands: readonly Value[]): void {
 }
 
 /** A copy that starts here: its last operand is what it writes, unless that is on another host. */
-function fetches(invocation: Invocation, operands: readonly Value[]): void {
+function fetches(invocation: Invocation, operands: readonly WordValue[]): void {
   const { values, draft, setting } = invocation;
   hosts(invocation, operands);
   draft.effect('transfer');
@@ -98,7 +105,7 @@ function fetches(invocation: Invocation, operands: readonly Value[]): void {
 }
 
 /** Where to: what looks like an address, a host, or `user@host:path`. */
-function hosts({ draft }: Invocation, operands: readonly Value[]): void {
+function hosts({ draft }: Invocation, operands: readonly WordValue[]): void {
   for (const { text, known } of operands) {
     const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^@/\s]*@)?([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::|\/|$)/i.exec(text)?.[1];
     if (known && host !== undefined) draft.resource('host', host.toLowerCase(), 'execute');

@@ -1,16 +1,17 @@
-import type { Value } from './words.js';
+/** Options of a program in the notation of getopt. Pure. */
+import type { WordValue } from './words.js';
 
 /**
  * The options of a program that make no more of it than a reader, in the notation of getopt(3): `abc` without a value, `n:`
  * with one, `n::` with one in the same word. Long ones as `--lines=` with a value, `--all` without. What is not listed is not known:
  * also the abbreviations that getopt_long takes.
  */
-export interface Options {
+export interface OptionTable {
   readonly short: ReadonlyMap<string, 'none' | 'required' | 'optional'>;
   readonly long: ReadonlyMap<string, 'none' | 'required'>;
 }
 
-export function optionsOf(notation: string): Options {
+export function optionsOf(notation: string): OptionTable {
   const short = new Map<string, 'none' | 'required' | 'optional'>();
   const long = new Map<string, 'none' | 'required'>();
   for (const item of notation.split(' ')) {
@@ -22,25 +23,25 @@ export function optionsOf(notation: string): Options {
   return { short, long };
 }
 
-export interface Parsed {
-  readonly options: readonly { readonly name: string; readonly value?: Value }[];
-  readonly operands: readonly Value[];
+export interface ParsedOptions {
+  readonly options: readonly { readonly name: string; readonly value?: WordValue }[];
+  readonly operands: readonly WordValue[];
 }
 
 /** Something that may be an option when it is expanded. */
-export const maybeOption = ({ text, known, glob }: Value): boolean =>
+export const maybeOption = ({ text, known, glob }: WordValue): boolean =>
   text.startsWith('-') || (glob && /^[*?[]/.test(text)) || (!known && text === '');
 
 /** Arguments by these options, or a sentence about what is not known of them. */
 export function parseOptions(
-  values: readonly Value[],
-  { short, long }: Options,
+  values: readonly WordValue[],
+  { short, long }: OptionTable,
   stopAtOperand = false,
-): Parsed | string {
-  const options: { name: string; value?: Value }[] = [];
-  const operands: Value[] = [];
+): ParsedOptions | string {
+  const options: { name: string; value?: WordValue }[] = [];
+  const operands: WordValue[] = [];
   for (let at = 0; at < values.length; at++) {
-    const value = values[at] as Value;
+    const value = values[at] as WordValue;
     const next = values[at + 1];
     if (stopAtOperand && operands.length > 0) {
       operands.push(value);

@@ -1,30 +1,34 @@
+/**
+ * A program and its arguments to an action. Owns: in which order the tables are asked. Does not: have the tables
+ * (shell/src/tools). Pure.
+ */
 import { holdsSecrets, isSecret, pathsIn } from './paths.js';
-import { type Parsed, maybeOption, parseOptions } from './options.js';
-import { type Collector, Draft, type Invocation, type Setting, lineOf } from './setting.js';
+import { type ParsedOptions, maybeOption, parseOptions } from './options.js';
+import { type Collector, ActionDraft, type Invocation, type Setting, lineOf } from './setting.js';
 import { special } from './special.js';
 import { changes } from './changes.js';
 import { transfers } from './transfers.js';
 import { changingPhrase, readingPhrase, secretPhrase } from './tools/phrases.js';
 import { gitCommand } from './tools/git.js';
-import { type Reader, asksVersion, reader } from './tools/readers.js';
+import { type ToolReader, asksVersion, reader } from './tools/readers.js';
 import { suspicious } from './variables.js';
-import type { Value } from './words.js';
+import type { WordValue } from './words.js';
 import { wraps } from './wrappers.js';
 
 /** A program and its arguments, wherever they were found: an action for it, and for what it runs in turn. */
 export function runs(
-  program: Value,
-  values: readonly Value[],
+  program: WordValue,
+  values: readonly WordValue[],
   setting: Setting,
   collector: Collector,
-  begun?: Draft,
+  begun?: ActionDraft,
 ): void {
   const name = nameOf(program);
   const verb = name === undefined ? 'unknown' : verbOf(name, values);
-  const draft = begun?.verb === verb ? begun : new Draft(verb);
+  const draft = begun?.verb === verb ? begun : new ActionDraft(verb);
   if (begun && begun !== draft) copy(begun, draft, setting);
   if (name === undefined) draft.effect('execute').unknown(whyNot(program));
-  else if (setting.nested > DEEPEST) draft.unknown('runs programs that run programs, too deep to follow');
+  else if (setting.nested > MAX_DEPTH) draft.unknown('runs programs that run programs, too deep to follow');
   else {
     draft.resource('program', name, 'execute');
     const invocation: Invocation = { name, values, setting, draft, collector };
@@ -44,9 +48,9 @@ export function runs(
   collector.push(draft.action(setting.statement, setting.depth));
 }
 
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
 
-function copy(from: Draft, to: Draft, { statement, depth }: Setting): void {
+function copy(from: ActionDraft, to: ActionDraft, { statement, depth }: Setting): void {
   if (from.empty) return;
   const { effects, resources, reasons } = from.action(statement, depth);
   to.effect(...effects);
@@ -57,18 +61,18 @@ function copy(from: Draft, to: Draft, { statement, depth }: Setting): void {
 /** Where programs of the system are; the same name elsewhere is another program. */
 const SYSTEM = /^(?:\/usr)?\/s?bin\/([^/]+)$/;
 
-function nameOf({ text, known, glob }: Value): string | undefined {
+function nameOf({ text, known, glob }: WordValue): string | undefined {
   if (!known || glob || text === '') return undefined;
   const name = SYSTEM.exec(text)?.[1] ?? text;
   return name.includes('/') || !/^[\x21-\x7e]+$/.test(name) ? undefined : name;
 }
 
-const whyNot = ({ text, known, glob }: Value): string =>
+const whyNot = ({ text, known, glob }: WordValue): string =>
   !known || glob
     ? 'runs a program whose name is only known when it runs'
     : `runs ${text.slice(0, 100) || 'a program without a name'}, which is not known`;
 
-function verbOf(name: string, values: readonly Value[]): string {
+function verbOf(name: string, values: readonly WordValue[]): string {
   const lower = name.toLowerCase().slice(0, 100);
   if (!COMPOSED.has(lower)) return lower;
   const command = values.find(({ text }) => !text.startsWith('-'));
@@ -131,9 +135,9 @@ const PAGERS = new Set(['systemctl', 'journalctl', 'dpkg', 'apt', 'aws', 'helm']
 const PAGES = 'opens a pager in a terminal, which can run commands';
 
 /** Why it might do more than read; undefined when it cannot. */
-function onlyReads({ options, operands: most, operand }: Reader, { values }: Invocation): string | undefined {
+function onlyReads({ options, operands: most, operand }: ToolReader, { values }: Invocation): string | undefined {
   if (!options) return undefined;
-  const parsed: Parsed | string = parseOptions(values, options);
+  const parsed: ParsedOptions | string = parseOptions(values, options);
   if (typeof parsed === 'string') return parsed;
   const { operands } = parsed;
   if (most !== undefined && (operands.length > most || operands.some((value) => value.many || maybeOption(value))))
@@ -146,7 +150,7 @@ function onlyReads({ options, operands: most, operand }: Reader, { values }: Inv
 }
 
 /** A reading program: which files, and whether they are secret. */
-export function reads({ shows }: Reader, { name, values, setting, draft }: Invocation): void {
+export function reads({ shows }: ToolReader, { name, values, setting, draft }: Invocation): void {
   draft.effect('read');
   const recursive =
     RECURSIVE.has(name) &&
@@ -175,7 +179,7 @@ export function reads({ shows }: Reader, { name, values, setting, draft }: Invoc
 const LATER = 'reads a file whose name is only known when it runs';
 const RECURSIVE = new Set(['grep', 'egrep', 'fgrep', 'rg', 'diff']);
 /** The start says enough: an option that takes a number or a pattern, as in `head -n "$n"` written in one word. */
-const isData = ({ text }: Value): boolean => /^-[nc][\d]*$|^--(?:lines|bytes)=/.test(text);
+const isData = ({ text }: WordValue): boolean => /^-[nc][\d]*$|^--(?:lines|bytes)=/.test(text);
 
 /** Assignments that some commands take as arguments: `export`, `local`, `declare`. */
 export function declares({ name, values, draft }: Invocation): boolean {

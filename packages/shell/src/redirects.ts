@@ -1,10 +1,11 @@
+/** What a redirection reads or writes. Pure. */
 import type { Redirection } from 'unbash';
 import { isSecret, writing } from './paths.js';
-import type { Draft, Setting } from './setting.js';
+import type { ActionDraft, Setting } from './setting.js';
 import { valuesOf } from './words.js';
 
 /** What a redirection reads or writes. A here-document is data, and nothing but its expansions does anything. */
-export function redirects(redirect: Redirection, draft: Draft, setting: Setting): void {
+export function redirects(redirect: Redirection, draft: ActionDraft, setting: Setting): void {
   if (redirect.type !== 'Redirect') return;
   const values = redirect.target ? valuesOf(redirect.target, setting.variables) : [];
   const known = values.every((value) => value.known && !value.glob && !value.many) && values.length > 0;

@@ -1,14 +1,15 @@
+/** Where a command stands, and the action that is made of it. Owns: bounds of one action. Pure. */
 import type { Action, Effect, Resource } from '@sluice/contract';
-import type { Known, Value } from './words.js';
+import type { VariableWords, WordValue } from './words.js';
 
-export type Dialect = 'sh' | 'bash';
+export type ShellDialect = 'sh' | 'bash';
 
 /** Where a simple command stands. */
 export interface Setting {
-  readonly dialect: Dialect;
+  readonly dialect: ShellDialect;
   readonly statement: number;
   readonly depth: number;
-  readonly variables: Known;
+  readonly variables: VariableWords;
   /** Folders that the text changes to: a relative name may be in any of them. */
   readonly folders: readonly string[];
   /** The session has a terminal, which lets a pager take orders. */
@@ -27,11 +28,11 @@ export interface Setting {
 export interface Collector {
   push(action: Action): void;
   /** A text that a shell is given to run: by `sh -c`, by `eval`. */
-  script(text: string, dialect: Dialect, setting: Setting): void;
+  script(text: string, dialect: ShellDialect, setting: Setting): void;
 }
 
 /** An action while it is put together. */
-export class Draft {
+export class ActionDraft {
   readonly verb: string;
   readonly #effects = new Set<Effect>();
   readonly #resources: Resource[] = [];
@@ -88,17 +89,17 @@ const MAX_RESOURCES = 200;
 /** A simple command whose words have been resolved. */
 export interface Invocation {
   readonly name: string;
-  readonly values: readonly Value[];
+  readonly values: readonly WordValue[];
   readonly setting: Setting;
-  readonly draft: Draft;
+  readonly draft: ActionDraft;
   readonly collector: Collector;
 }
 
 /** What is only known when it runs: any number of arguments. */
-export const ANYTHING: Value = { text: '', known: false, glob: false, many: true };
+export const ANYTHING: WordValue = { text: '', known: false, glob: false, many: true };
 
 /** The arguments as a line, each with a blank in front and `_` for those within; undefined unless all of them are literal. */
-export function lineOf(values: readonly Value[]): string | undefined {
+export function lineOf(values: readonly WordValue[]): string | undefined {
   let line = '';
   for (const { text, known, glob } of values) {
     if (!known || (glob && /^[*?[]/.test(text)) || text === '') return undefined;

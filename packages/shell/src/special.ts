@@ -1,3 +1,4 @@
+/** Programs with rules of their own: sed, awk, jq, find and the like. Pure. */
 import { optionsOf, parseOptions } from './options.js';
 import { isSecret, writing } from './paths.js';
 import { declares, reads } from './programs.js';
@@ -10,12 +11,12 @@ export function special(invocation: Invocation): boolean {
   return handler?.(invocation) ?? declares(invocation);
 }
 
-type Handler = (invocation: Invocation) => boolean;
+type BuiltinHandler = (invocation: Invocation) => boolean;
 
 /** A subscript is evaluated: `test -v 'a[$(command)]'`. */
 const SUBSCRIPT = /\[.*[$`]/s;
 
-const tests: Handler = ({ values, draft }) => {
+const tests: BuiltinHandler = ({ values, draft }) => {
   draft.effect('read');
   if (values.some(({ text, known }) => SUBSCRIPT.test(text) || (!known && text.includes('['))))
     draft.unknown(EVALUATES);
@@ -32,7 +33,7 @@ const tests: Handler = ({ values, draft }) => {
 };
 const EVALUATES = 'evaluates an argument as an expression, which can run commands';
 
-const prints: Handler = ({ values, draft }) => {
+const prints: BuiltinHandler = ({ values, draft }) => {
   draft.effect('read');
   const [first] = values;
   if (
@@ -46,7 +47,7 @@ const prints: Handler = ({ values, draft }) => {
   return true;
 };
 
-const readsLine: Handler = ({ values, draft }) => {
+const readsLine: BuiltinHandler = ({ values, draft }) => {
   const parsed = parseOptions(values, optionsOf('rsp:n:t:d:e'));
   draft.effect('read');
   if (typeof parsed === 'string') draft.unknown(parsed);
@@ -59,7 +60,7 @@ const readsLine: Handler = ({ values, draft }) => {
 const SED_OPTIONS = optionsOf(
   'nErsuze:i:: --quiet --silent --regexp-extended --expression= --posix --null-data --in-place',
 );
-const seds: Handler = (invocation) => {
+const seds: BuiltinHandler = (invocation) => {
   const { values, draft, setting } = invocation;
   const parsed = parseOptions(values, SED_OPTIONS);
   if (typeof parsed === 'string') return (draft.effect('read').unknown(parsed), true);
@@ -82,7 +83,7 @@ const seds: Handler = (invocation) => {
 const WRITES_LATER = 'writes a file whose name is only known when it runs';
 
 const AWK_OPTIONS = optionsOf('F:v:');
-const awks: Handler = (invocation) => {
+const awks: BuiltinHandler = (invocation) => {
   const { values, draft } = invocation;
   const parsed = parseOptions(values, AWK_OPTIONS, true);
   if (typeof parsed === 'string') return (draft.effect('execute').unknown(parsed), true);
@@ -97,7 +98,7 @@ const awks: Handler = (invocation) => {
 const JQ_OPTIONS = optionsOf(
   'rncesSMCaj --raw-output --compact-output --arg= --argjson= --exit-status --slurp --sort-keys --tab --null-input --raw-input',
 );
-const jqs: Handler = (invocation) => {
+const jqs: BuiltinHandler = (invocation) => {
   const { values, draft } = invocation;
   // `--arg name value` takes two.
   const flat = values.filter((_, at) => !/^--arg(?:json)?$/.test(values[at - 2]?.text ?? ''));
@@ -114,7 +115,7 @@ const jqs: Handler = (invocation) => {
 const RG_OPTIONS = optionsOf(
   'nilwvcSsuFHNoUPA:B:C:e:g:t:T:m:j: --hidden --files --no-heading --line-number --ignore-case --files-with-matches --count --glob= --type= --no-ignore --json --color= --max-count= --context= --sort= --fixed-strings --word-regexp --multiline --only-matching',
 );
-const rgs: Handler = (invocation) => {
+const rgs: BuiltinHandler = (invocation) => {
   const parsed = parseOptions(invocation.values, RG_OPTIONS);
   if (typeof parsed === 'string') return (invocation.draft.effect('read').unknown(parsed), true);
   const pattern = parsed.options.some(({ name }) => name === '-e') ? undefined : parsed.operands[0];
@@ -123,7 +124,7 @@ const rgs: Handler = (invocation) => {
 };
 
 /** The first operand is a pattern, and no file. */
-const greps: Handler = (invocation) => {
+const greps: BuiltinHandler = (invocation) => {
   const { values, draft } = invocation;
   const marked = values.some(({ text }) => /^-[a-zA-Z]*[ef]|^--(?:regexp|file)/.test(text));
   const at = marked
@@ -147,9 +148,9 @@ const greps: Handler = (invocation) => {
   return true;
 };
 
-const echoes: Handler = ({ draft }) => (draft.effect('read'), true);
+const echoes: BuiltinHandler = ({ draft }) => (draft.effect('read'), true);
 
-const changesFolder: Handler = ({ values, draft }) => {
+const changesFolder: BuiltinHandler = ({ values, draft }) => {
   draft.effect('read');
   for (const { text, glob, known } of values) {
     // With something behind it, so that it counts as a folder.
@@ -159,7 +160,7 @@ const changesFolder: Handler = ({ values, draft }) => {
   return true;
 };
 
-const tees: Handler = ({ values, draft, setting }) => {
+const tees: BuiltinHandler = ({ values, draft, setting }) => {
   const parsed = parseOptions(values, optionsOf('aip --append --ignore-interrupts'));
   if (typeof parsed === 'string') return (draft.effect('write').unknown(parsed), true);
   const over = !parsed.options.some(({ name }) => name === '-a' || name === '--append');
@@ -170,21 +171,21 @@ const tees: Handler = ({ values, draft, setting }) => {
   return true;
 };
 
-const tops: Handler = ({ values, draft, setting }) => {
+const tops: BuiltinHandler = ({ values, draft, setting }) => {
   if (!setting.terminal || values.some(({ text, known }) => known && /^-[a-zA-Z]*b/.test(text))) return false;
   draft.effect('execute').unknown('takes orders from its terminal');
   return true;
 };
 
-const secret: Handler = ({ draft }) => (draft.effect('read', 'secret'), true);
+const secret: BuiltinHandler = ({ draft }) => (draft.effect('read', 'secret'), true);
 
-const sets: Handler = ({ values, draft }) => {
+const sets: BuiltinHandler = ({ values, draft }) => {
   if (values.length > 0) return false;
   draft.effect('read', 'secret');
   return true;
 };
 
-const HANDLERS = new Map<string, Handler>([
+const HANDLERS = new Map<string, BuiltinHandler>([
   ['test', tests],
   ['[', tests],
   ['printf', prints],

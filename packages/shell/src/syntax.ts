@@ -1,5 +1,6 @@
+/** What a text must not have for its reading to be the shell's. Owns: these refusals. Does not: parse (unbash). Pure. */
 import type { SyntaxNode } from 'unbash';
-import type { Dialect } from './setting.js';
+import type { ShellDialect } from './setting.js';
 import { isNumeric } from './words.js';
 
 /** The text cannot be followed; the message says why, as the end of a sentence about it. */
@@ -8,7 +9,7 @@ export class Untold extends Error {}
 /** Characters. A longer text is not looked at. */
 const MAX_TEXT_CHARACTERS = 16 * 1024;
 /** How deep brackets may be nested. */
-const DEEPEST = 40;
+const MAX_DEPTH = 40;
 
 /** Whatever a shell could read otherwise than the grammar does, or cannot be read at all before it runs. */
 export function check(text: string): void {
@@ -24,11 +25,11 @@ export function check(text: string): void {
     if (character === '(' || character === '{' || character === '[') open = Math.max(open, ++depth);
     else if (character === ')' || character === '}' || character === ']') depth = Math.max(0, depth - 1);
   }
-  if (open > DEEPEST || /\\{4}`/.test(text)) throw new Untold('is nested too deep to be followed');
+  if (open > MAX_DEPTH || /\\{4}`/.test(text)) throw new Untold('is nested too deep to be followed');
 }
 
 /** Why a piece of syntax is not taken at its word. */
-export function oddity(node: SyntaxNode, dialect: Dialect): string | undefined {
+export function oddity(node: SyntaxNode, dialect: ShellDialect): string | undefined {
   if (dialect === 'sh' && isBashOnly(node)) return 'is written in a way that sh and bash read differently';
   switch (node.type) {
     case 'Function':

@@ -5,8 +5,8 @@
 import type { Effect } from '@sluice/contract';
 import { optionsOf, parseOptions } from './options.js';
 import { holdsSecrets, isSecret, writing } from './paths.js';
-import type { Draft, Invocation } from './setting.js';
-import type { Value } from './words.js';
+import type { ActionDraft, Invocation } from './setting.js';
+import type { WordValue } from './words.js';
 
 /** What the client of sftp asks for comes later, in packets that are not read: any file may be read, replaced or removed. */
 export const SFTP_EFFECTS: readonly Effect[] = ['transfer', 'read', 'write', 'destroy', 'secret'];
@@ -66,11 +66,11 @@ function git({ name, values, draft }: Invocation): void {
 }
 
 /** Like `cp`, what is written to replaces what was there. */
-const begin = (draft: Draft, writes: boolean): void =>
+const begin = (draft: ActionDraft, writes: boolean): void =>
   void draft.effect('transfer', ...(writes ? (['write', 'destroy'] as const) : (['read'] as const)));
 
 /** What `cp` to or from these paths would be. Below a folder the client chooses the names. */
-function copies({ draft, setting }: Invocation, paths: readonly Value[], writes: boolean): void {
+function copies({ draft, setting }: Invocation, paths: readonly WordValue[], writes: boolean): void {
   for (const { text, known, glob } of paths) {
     if (!known) draft.unknown('has arguments that are only known when it runs');
     if (isSecret(text, glob, setting.folders)) draft.effect('secret');

@@ -1,5 +1,6 @@
+/** What variables of a text can hold, and which change what a program does. Pure. */
 import { type SyntaxNode, type Word, forEachChild } from 'unbash';
-import { type Known, valuesOf } from './words.js';
+import { type VariableWords, valuesOf } from './words.js';
 
 /** Names that no program takes instructions from: words of the text itself, language and time zone. */
 const ORDINARY =
@@ -44,7 +45,7 @@ const SETTERS = new Set([
 ]);
 
 /** The values that a text gives to its own variables, wherever: in lower case, and only where each of them is written out. */
-export function knownVariables(script: SyntaxNode, environment: readonly (readonly [string, string])[]): Known {
+export function knownVariables(script: SyntaxNode, environment: readonly (readonly [string, string])[]): VariableWords {
   const known = new Map<string, string[]>();
   const lost = new Set(environment.map(([name]) => name));
   let unfollowed = false;
@@ -76,4 +77,4 @@ export function knownVariables(script: SyntaxNode, environment: readonly (readon
   return known;
 }
 
-const NOTHING: Known = new Map();
+const NOTHING: VariableWords = new Map();

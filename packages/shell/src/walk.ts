@@ -1,15 +1,19 @@
+/**
+ * One action for each simple command of a text, at any nesting. Owns: depth and number. Does not: what a program does
+ * (programs.ts). Pure.
+ */
 import { type Command, type SyntaxNode, forEachChild, parse } from 'unbash';
 import type { Action } from '@sluice/contract';
 import { isSecret } from './paths.js';
 import { runs } from './programs.js';
 import { redirects } from './redirects.js';
-import { ANYTHING, type Collector, type Dialect, Draft, type Setting } from './setting.js';
+import { ANYTHING, type Collector, type ShellDialect, ActionDraft, type Setting } from './setting.js';
 import { Untold, check, oddity } from './syntax.js';
 import { SECRET_VARIABLE, knownVariables, suspicious } from './variables.js';
-import { type Value, valuesOf } from './words.js';
+import { type WordValue, valuesOf } from './words.js';
 import { looksElsewhere } from './wrappers.js';
 
-const DEEPEST = 40;
+const MAX_DEPTH = 40;
 const MAX_ACTIONS = 5_000;
 
 /** One action per simple command of a text, at any nesting, in order. */
@@ -30,11 +34,11 @@ export class Walk implements Collector {
   }
 
   /** @throws Untold for what does not parse, and what is too long or too deep */
-  text(text: string, dialect: Dialect): void {
+  text(text: string, dialect: ShellDialect): void {
     this.#script(text, dialect, { depth: 0, nested: 0, named: false, fed: false, piped: false });
   }
 
-  script(text: string, dialect: Dialect, { depth, nested, piped, statement }: Setting): void {
+  script(text: string, dialect: ShellDialect, { depth, nested, piped, statement }: Setting): void {
     const before = this.statements;
     this.#script(text, dialect, { depth: depth + 1, nested: nested + 1, named: false, fed: false, piped }, statement);
     this.statements = before;
@@ -42,7 +46,7 @@ export class Walk implements Collector {
 
   #script(
     text: string,
-    dialect: Dialect,
+    dialect: ShellDialect,
     base: Pick<Setting, 'depth' | 'nested' | 'named' | 'fed' | 'piped'>,
     within?: number,
   ): void {
@@ -60,17 +64,18 @@ export class Walk implements Collector {
   }
 
   #node(node: SyntaxNode, setting: Setting, level: number): void {
-    if (level > DEEPEST * 4) throw new Untold('is nested too deep to be followed');
+    if (level > MAX_DEPTH * 4) throw new Untold('is nested too deep to be followed');
     const doubt = oddity(node, setting.dialect);
-    if (doubt !== undefined) this.push(new Draft('unknown').unknown(doubt).action(setting.statement, setting.depth));
+    if (doubt !== undefined)
+      this.push(new ActionDraft('unknown').unknown(doubt).action(setting.statement, setting.depth));
     if (secretExpansion(node, setting))
-      this.push(new Draft('echo').effect('read', 'secret').action(setting.statement, setting.depth));
+      this.push(new ActionDraft('echo').effect('read', 'secret').action(setting.statement, setting.depth));
     switch (node.type) {
       case 'Command':
         this.#command(node, setting);
         break;
       case 'Redirected': {
-        const draft = new Draft('redirect');
+        const draft = new ActionDraft('redirect');
         for (const redirect of node.redirects) redirects(redirect, draft, setting);
         if (!draft.empty) this.push(draft.action(setting.statement, setting.depth));
         break;
@@ -99,9 +104,9 @@ export class Walk implements Collector {
   }
 
   #command(node: Command, setting: Setting): void {
-    const draft = new Draft(node.name ? verbGuess(node) : 'redirect');
+    const draft = new ActionDraft(node.name ? verbGuess(node) : 'redirect');
     for (const redirect of node.redirects) redirects(redirect, draft, setting);
-    const assigned = new Draft('assignment');
+    const assigned = new ActionDraft('assignment');
     for (const item of node.prefix) {
       if (item.type !== 'Assignment') continue;
       const values = item.value.type === 'Word' ? valuesOf(item.value, setting.variables) : [];
@@ -130,7 +135,7 @@ export class Walk implements Collector {
   }
 }
 
-function argument(one: Command['args'][number], setting: Setting): readonly Value[] {
+function argument(one: Command['args'][number], setting: Setting): readonly WordValue[] {
   if (one.type === 'Word') {
     const values = valuesOf(one, setting.variables);
     const braces = one.parts?.some((part) => part.type === 'BraceExpansion');

@@ -1,7 +1,8 @@
+/** What a word can become once the shell has expanded it. Pure. */
 import type { ArithmeticExpression, Word, WordPart } from 'unbash';
 
 /** What a word of a command line can become once the shell has expanded it. */
-export interface Value {
+export interface WordValue {
   /** The whole argument where `known`, else what it certainly starts with. A glob stays a pattern. */
   readonly text: string;
   readonly known: boolean;
@@ -11,13 +12,13 @@ export interface Value {
 }
 
 /** What variables of the text can hold, where that is known: the words that it assigns to them itself. */
-export type Known = ReadonlyMap<string, readonly string[]>;
+export type VariableWords = ReadonlyMap<string, readonly string[]>;
 
 /** More combinations than this are not followed. */
 const MAX_COMBINATIONS = 64;
-const UNKNOWN: readonly Value[] = [{ text: '', known: false, glob: false, many: true }];
+const UNKNOWN: readonly WordValue[] = [{ text: '', known: false, glob: false, many: true }];
 
-interface Piece {
+interface WordPiece {
   readonly texts: readonly string[];
   readonly known: boolean;
   readonly glob: boolean;
@@ -25,10 +26,10 @@ interface Piece {
 }
 
 /** Every argument that a word can become. */
-export function valuesOf(word: Word, variables: Known): readonly Value[] {
+export function valuesOf(word: Word, variables: VariableWords): readonly WordValue[] {
   const parts = word.parts;
   if (!parts) return [{ text: word.value, known: !hasOpenBlank(word.value), glob: false, many: false }];
-  let values: readonly Value[] = [{ text: '', known: true, glob: false, many: false }];
+  let values: readonly WordValue[] = [{ text: '', known: true, glob: false, many: false }];
   for (const part of parts) {
     const piece = pieceOf(part, variables);
     if (values.length * piece.texts.length > MAX_COMBINATIONS) return UNKNOWN;
@@ -37,7 +38,7 @@ export function valuesOf(word: Word, variables: Known): readonly Value[] {
   return values;
 }
 
-const joined = (value: Value, piece: Piece, text: string): Value => ({
+const joined = (value: WordValue, piece: WordPiece, text: string): WordValue => ({
   text: value.known ? value.text + text : value.text,
   known: value.known && piece.known,
   glob: value.glob || piece.glob,
@@ -53,10 +54,10 @@ function hasOpenBlank(text: string): boolean {
   );
 }
 
-const literal = (...texts: readonly string[]): Piece => ({ texts, known: true, glob: false, many: false });
-const dynamic = (many: boolean): Piece => ({ texts: [''], known: false, glob: false, many });
+const literal = (...texts: readonly string[]): WordPiece => ({ texts, known: true, glob: false, many: false });
+const dynamic = (many: boolean): WordPiece => ({ texts: [''], known: false, glob: false, many });
 
-function pieceOf(part: WordPart, variables: Known): Piece {
+function pieceOf(part: WordPart, variables: VariableWords): WordPiece {
   switch (part.type) {
     case 'Literal':
       return hasOpenBlank(part.value) ? dynamic(true) : literal(part.value);
@@ -85,7 +86,7 @@ function pieceOf(part: WordPart, variables: Known): Piece {
 
 const isPlain = (part: WordPart): boolean => part.type === 'Literal' || part.type === 'SingleQuoted';
 
-function quoted(parts: readonly WordPart[], variables: Known): Piece {
+function quoted(parts: readonly WordPart[], variables: VariableWords): WordPiece {
   let texts: readonly string[] = [''];
   let glob = false;
   for (const part of parts) {
@@ -110,16 +111,21 @@ const SPLITS = /[^\w./:@%+,=-]/;
 
 function variable(
   part: Extract<WordPart, { type: 'SimpleExpansion' | 'ParameterExpansion' }>,
-  variables: Known,
+  variables: VariableWords,
   isQuoted: boolean,
-): Piece {
+): WordPiece {
   const plain = part.type === 'SimpleExpansion' ? part.text.slice(1) : simpleName(part);
   // The status, the process and how many arguments there are: numbers.
   if (plain === '?' || plain === '$' || plain === '#') return literal('0');
   const every = plain === '@' || plain === '*' || plain === undefined;
   const known = every ? undefined : variables.get(plain);
   if (!known) return dynamic(!isQuoted || every);
-  const piece: Piece = { texts: known, known: true, glob: known.some((text) => /[*?[]/.test(text)), many: !isQuoted };
+  const piece: WordPiece = {
+    texts: known,
+    known: true,
+    glob: known.some((text) => /[*?[]/.test(text)),
+    many: !isQuoted,
+  };
   return !isQuoted && known.some((text) => SPLITS.test(text) || text === '') ? dynamic(true) : piece;
 }
 
@@ -127,7 +133,7 @@ const simpleName = (part: Extract<WordPart, { type: 'ParameterExpansion' }>): st
   part.prefix === undefined && part.index === undefined && part.operation === undefined ? part.parameter : undefined;
 
 /** `{a,b}` and `{1..5}` of plain characters; what else braces can hold is not followed. */
-function braces(text: string): Piece {
+function braces(text: string): WordPiece {
   const inner = text.slice(1, -1);
   if (/^[\w./@%+:-]*(?:,[\w./@%+:-]*)+$/.test(inner) && !inner.includes('..')) return literal(...inner.split(','));
   const [, from, to] = /^(\d{1,4})\.\.(\d{1,4})$/.exec(inner) ?? [];

@@ -1,14 +1,15 @@
-import { optionsOf, parseOptions, type Options } from './options.js';
+/** Programs that run others: sudo, env, xargs, sh -c. Owns: where the inner command begins. Pure. */
+import { optionsOf, parseOptions, type OptionTable } from './options.js';
 import { isSecret, holdsSecrets, writing } from './paths.js';
 import { runs } from './programs.js';
-import { ANYTHING, Draft, type Dialect, type Invocation, type Setting } from './setting.js';
+import { ANYTHING, ActionDraft, type ShellDialect, type Invocation, type Setting } from './setting.js';
 import { suspicious } from './variables.js';
-import type { Value } from './words.js';
+import type { WordValue } from './words.js';
 
 /** Programs that run the program in their arguments. */
 interface Wrapper {
   /** Options in front of the program. */
-  readonly options: Options;
+  readonly options: OptionTable;
   /** Arguments of its own in front of the program: `timeout 5 ls`. */
   readonly own: number;
   readonly effects: readonly ('read' | 'write' | 'execute')[];
@@ -37,7 +38,7 @@ add('xargs', '0rtn:L:P:d:s:x --null --no-run-if-empty --max-args= --max-procs= -
 /** True when the invocation was one of a wrapper, and all that there is to say has been said. */
 export function wraps(invocation: Invocation): boolean {
   const { name, values, draft } = invocation;
-  if (SHELLS.has(name)) return shell(invocation, SHELLS.get(name) as Dialect);
+  if (SHELLS.has(name)) return shell(invocation, SHELLS.get(name) as ShellDialect);
   if (name === 'eval') return evaluated(invocation, values);
   if (name === 'trap') return trapped(invocation);
   if (name === 'env') return environment(invocation);
@@ -62,17 +63,17 @@ export function wraps(invocation: Invocation): boolean {
 }
 
 /** The arguments from the program on, or why that cannot be said. */
-function innerOf(values: readonly Value[], { options, own }: Wrapper): readonly Value[] | string {
+function innerOf(values: readonly WordValue[], { options, own }: Wrapper): readonly WordValue[] | string {
   const parsed = parseOptions(values, options, true);
   return typeof parsed === 'string' ? parsed : parsed.operands.slice(own);
 }
 
-function within({ setting, collector }: Invocation, words: readonly Value[], named = setting.named): void {
+function within({ setting, collector }: Invocation, words: readonly WordValue[], named = setting.named): void {
   const [first, ...rest] = words;
   runs(first ?? ANYTHING, rest, { ...setting, depth: setting.depth + 1, nested: setting.nested + 1, named }, collector);
 }
 
-const SHELLS = new Map<string, Dialect>([
+const SHELLS = new Map<string, ShellDialect>([
   ['sh', 'sh'],
   ['dash', 'sh'],
   ['ash', 'sh'],
@@ -81,7 +82,7 @@ const SHELLS = new Map<string, Dialect>([
 const SHELL_OPTIONS = optionsOf('clexun --login --norc --noprofile --posix');
 
 /** `sh -c 'text' name arguments`: the text is one of ours; what it makes of its arguments is not. */
-function shell({ values, setting, draft, collector }: Invocation, dialect: Dialect): boolean {
+function shell({ values, setting, draft, collector }: Invocation, dialect: ShellDialect): boolean {
   const parsed = parseOptions(values, SHELL_OPTIONS, true);
   if (typeof parsed === 'string') draft.effect('execute').unknown(parsed);
   else if (!parsed.options.some(({ name }) => name === '-c'))
@@ -94,7 +95,7 @@ function shell({ values, setting, draft, collector }: Invocation, dialect: Diale
   return true;
 }
 
-function evaluated({ setting, draft, collector }: Invocation, words: readonly Value[]): boolean {
+function evaluated({ setting, draft, collector }: Invocation, words: readonly WordValue[]): boolean {
   if (words.some(({ known, glob }) => !known || glob))
     draft.effect('execute').unknown('runs a text that is only known when it runs');
   else collector.script(words.map(({ text }) => text).join(' '), setting.dialect, setting);
@@ -113,12 +114,12 @@ function trapped(invocation: Invocation): boolean {
 }
 
 /** procps runs the line by `sh -c`, with its words joined. */
-function watched({ setting, draft, collector }: Invocation, words: readonly Value[]): void {
+function watched({ setting, draft, collector }: Invocation, words: readonly WordValue[]): void {
   if (words.some(({ known, glob }) => !known || glob)) draft.unknown('runs a text that is only known when it runs');
   else collector.script(words.map(({ text }) => text).join(' '), 'sh', setting);
 }
 
-function assigned(draft: Draft, text: string): void {
+function assigned(draft: ActionDraft, text: string): void {
   const at = text.indexOf('=');
   const reason = suspicious(text.slice(0, at), text.slice(at + 1));
   if (reason !== undefined) draft.unknown(reason);
@@ -134,8 +135,8 @@ function environment(invocation: Invocation): boolean {
     return true;
   }
   let at = 0;
-  for (; at < inner.length && /^[\w.-]*=/.test((inner[at] as Value).text); at++) {
-    const value = inner[at] as Value;
+  for (; at < inner.length && /^[\w.-]*=/.test((inner[at] as WordValue).text); at++) {
+    const value = inner[at] as WordValue;
     assigned(draft, value.known ? value.text : `${value.text.slice(0, value.text.indexOf('='))}=\0`);
   }
   if (at < inner.length) within(invocation, inner.slice(at));
@@ -167,7 +168,7 @@ function appended(invocation: Invocation, wrapper: Wrapper): boolean {
   const [program = { text: 'echo', known: true, glob: false, many: false }, ...rest] = inner;
   if (mark === undefined) return (within(invocation, [program, ...rest, ANYTHING], setting.fed), true);
   const sign = mark.text.replace(/^-I/, '');
-  const put = (value: Value): Value =>
+  const put = (value: WordValue): WordValue =>
     value.text.includes(sign)
       ? { text: value.text.slice(0, value.text.indexOf(sign)), known: false, glob: false, many: false }
       : value;
@@ -192,7 +193,7 @@ function found(invocation: Invocation): boolean {
   draft.effect('read');
   const roots: string[] = [];
   for (let at = 0; at < values.length; at++) {
-    const { text, known, glob } = values[at] as Value;
+    const { text, known, glob } = values[at] as WordValue;
     if (!known || (glob && /^[*?[]/.test(text))) {
       if (text !== '' && !/^[-!(*?[]/.test(text)) roots.push(text);
       else return (void draft.unknown('has arguments that are only known when it runs'), true);
@@ -214,7 +215,7 @@ function found(invocation: Invocation): boolean {
       )
         end++;
       const named = !text.endsWith('dir') && looksElsewhere(values, roots, setting);
-      const put = (value: Value): Value =>
+      const put = (value: WordValue): WordValue =>
         value.known && value.text.includes('{}')
           ? {
               text: value.text.slice(0, value.text.indexOf('{}')) || `${roots[0] ?? '.'}/`,
@@ -239,7 +240,7 @@ function found(invocation: Invocation): boolean {
 }
 
 /** What find gives to others are no secrets: by where it looks, or by the ending that it looks for. */
-export function looksElsewhere(values: readonly Value[], roots: readonly string[], { folders }: Setting): boolean {
+export function looksElsewhere(values: readonly WordValue[], roots: readonly string[], { folders }: Setting): boolean {
   if (roots.some((root) => isSecret(root, true, folders))) return false;
   const named = values.some(
     ({ text, known }, at) =>

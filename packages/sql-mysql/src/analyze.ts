@@ -4,7 +4,7 @@
 import type { Action, Facts, Parameter, StatementEffect } from '@sluice/contract';
 import { type StatementFacts, factsOf } from './facts.js';
 import { Unread } from './lexer.js';
-import { type Reading, keyOf } from './reading.js';
+import { type SqlReading, keyOf } from './reading.js';
 import { sessionChange, sessionEffect } from './session-change.js';
 import { statementsOf } from './texts.js';
 import type { Statement } from './tree.js';
@@ -35,7 +35,7 @@ const templates = new Map<string, Facts>();
 const PLAIN_VERBS: ReadonlySet<string> = new Set(['select', 'insert']);
 
 /** Never throws: what cannot be understood comes back as `unknown`. */
-export function analyze(text: string, reading: Reading, context: AnalysisContext = {}): Facts {
+export function analyze(text: string, reading: SqlReading, context: AnalysisContext = {}): Facts {
   const mode = keyOf(reading);
   const key = mode + text;
   const known = remembered.get(key);
@@ -45,7 +45,7 @@ export function analyze(text: string, reading: Reading, context: AnalysisContext
   const alike = template === undefined ? undefined : templates.get(mode + template);
   if (alike) return alike;
   const looksBefore = looks.count;
-  const analysis = new Analysis(reading, context, 0, { left: MAX_EXECUTED_CHARACTERS });
+  const analysis = new TextAnalysis(reading, context, 0, { left: MAX_EXECUTED_CHARACTERS });
   const facts = analysis.facts(text);
   if (analysis.contextual || text.length > MAX_REMEMBERED_CHARACTERS) return facts;
   const general = looks.count === looksBefore && facts.syntaxError === undefined && facts.actions.every(isPlain);
@@ -67,10 +67,10 @@ function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
 }
 
 /** One analysis of one text. */
-class Analysis {
+class TextAnalysis {
   /** The facts depend on more than the text. */
   contextual = false;
-  readonly #reading: Reading;
+  readonly #reading: SqlReading;
   readonly #context: AnalysisContext;
   readonly #depth: number;
   /** Shared by the texts within each other. */
@@ -78,7 +78,7 @@ class Analysis {
   /** Names of the session that were looked up. */
   readonly #executes = new Set<string>();
 
-  constructor(reading: Reading, context: AnalysisContext, depth: number, characters: { left: number }) {
+  constructor(reading: SqlReading, context: AnalysisContext, depth: number, characters: { left: number }) {
     this.#reading = reading;
     this.#context = context;
     this.#depth = depth;
@@ -98,7 +98,7 @@ class Analysis {
   #read(statements: readonly Statement[]): Facts {
     const { parameters } = this.#context;
     const values = parameters ? Values.bound(parameters) : Values.unbound();
-    const prepared: Prepared = new Map();
+    const prepared: PreparedTexts = new Map();
     const effects = statements.map(sessionEffect);
     const read = statements.map((statement, index): StatementFacts => {
       const facts = factsOf(statement, index, this.#reading, values, {
@@ -126,7 +126,7 @@ class Analysis {
   }
 
   /** What EXECUTE would run: looked up among the PREPAREs of this text, then in the session. */
-  #named(name: string, given: Values, inText: Prepared): readonly Action[] | undefined {
+  #named(name: string, given: Values, inText: PreparedTexts): readonly Action[] | undefined {
     if (!inText.has(name)) {
       this.contextual = true;
       this.#executes.add(name);
@@ -139,7 +139,7 @@ class Analysis {
   #text(text: string, given: Values): readonly Action[] | undefined {
     this.#characters.left -= text.length;
     if (this.#depth >= MAX_EXECUTED_DEPTH || this.#characters.left < 0) return undefined;
-    const inner = new Analysis(this.#reading, this.#context, this.#depth + 1, this.#characters);
+    const inner = new TextAnalysis(this.#reading, this.#context, this.#depth + 1, this.#characters);
     const actions = inner.#actions(text, given);
     this.contextual ||= inner.contextual;
     for (const name of inner.#executes) this.#executes.add(name);
@@ -165,9 +165,9 @@ class Analysis {
 }
 
 /** What the names stand for that this text has given; undefined for one that it took away. */
-type Prepared = Map<string, string | undefined>;
+type PreparedTexts = Map<string, string | undefined>;
 
-function follow(prepared: Prepared, effect: StatementEffect | undefined): void {
+function follow(prepared: PreparedTexts, effect: StatementEffect | undefined): void {
   if (effect?.type === 'prepare') prepared.set(effect.name, effect.text);
   if (effect?.type === 'deallocate' && effect.name !== undefined) prepared.set(effect.name, undefined);
 }

@@ -2,10 +2,10 @@
  * Reads what begins with a name or keyword: functions, also those with a syntax of their own, CASE, CAST, literals with words in
  * front. Owns: whether a call can mean a built-in function. Does not: whether that function is harmless (functions.ts).
  */
-import { Expressions, UNITS } from './expressions.js';
-import type { Call, Case, Cast, Expression, Match, ObjectName, Order, Window } from './tree.js';
+import { ExpressionParser, UNITS } from './expressions.js';
+import type { FunctionCall, CaseExpression, Cast, Expression, Match, ObjectName, Order, Window } from './tree.js';
 
-export abstract class Calls extends Expressions {
+export abstract class CallParser extends ExpressionParser {
   protected named(): Expression {
     const start = this.start;
     const word = this.word();
@@ -55,13 +55,13 @@ export abstract class Calls extends Expressions {
   }
 
   /** CURRENT_TIMESTAMP and the like, with or without parentheses. */
-  #niladic(word: string, start: number): Call {
+  #niladic(word: string, start: number): FunctionCall {
     this.skip();
     const precision = this.isSign('(') ? this.parenthesised(() => this.#arguments()) : [];
     return { kind: 'call', name: word.toLowerCase(), native: true, arguments: precision, ...this.span(start) };
   }
 
-  #case(start: number): Case {
+  #case(start: number): CaseExpression {
     this.skip();
     return this.deeper(() => {
       const operand = this.isWord('WHEN') ? undefined : this.expression();
@@ -162,7 +162,7 @@ export abstract class Calls extends Expressions {
     }
   }
 
-  #parts(read: Special): Parts {
+  #parts(read: Special): CallParts {
     switch (read) {
       case 'extract':
         return this.#unitThen('FROM');
@@ -256,7 +256,7 @@ export abstract class Calls extends Expressions {
   }
 
   /** EXTRACT(unit FROM x), TIMESTAMPADD(unit, n, x), GET_FORMAT(DATE, x) */
-  #unitThen(behind: 'FROM' | ',', words: ReadonlySet<string> = UNITS): Parts {
+  #unitThen(behind: 'FROM' | ',', words: ReadonlySet<string> = UNITS): CallParts {
     const unit = this.takeOne(words);
     if (unit === undefined) throw this.error();
     if (behind === ',') this.expectSign(',');
@@ -265,7 +265,7 @@ export abstract class Calls extends Expressions {
   }
 
   /** TRIM([BOTH] [x] FROM y): the value first. */
-  #trim(): Parts {
+  #trim(): CallParts {
     const side = this.takeOne(SIDES);
     const words = side === undefined ? {} : { words: [side] };
     if (this.takeWord('FROM')) return { args: [this.expression()], ...words };
@@ -274,7 +274,7 @@ export abstract class Calls extends Expressions {
     return { args: [this.expression(), first], ...words };
   }
 
-  #substring(): Parts {
+  #substring(): CallParts {
     const value = this.expression();
     if (this.takeSign(',')) return { args: [value, ...this.expressions()] };
     this.expectWord('FROM');
@@ -283,20 +283,20 @@ export abstract class Calls extends Expressions {
   }
 
   /** POSITION(a IN b): bit_expr, since IN is an operator too. */
-  #position(): Parts {
+  #position(): CallParts {
     const part = this.bits();
     this.expectWord('IN');
     return { args: [part, this.expression()] };
   }
 
   /** CHAR(1, 2 USING utf8mb4) */
-  #char(): Parts {
+  #char(): CallParts {
     const args = this.expressions();
     return this.takeWord('USING') ? { args, words: [this.#charset()] } : { args };
   }
 
   /** WEIGHT_STRING(x AS CHAR(3) LEVEL 1 DESC) */
-  #weight(): Parts {
+  #weight(): CallParts {
     const args = this.expressions();
     const words: string[] = [];
     if (this.takeWord('AS')) words.push(this.#castType().type);
@@ -312,7 +312,7 @@ export abstract class Calls extends Expressions {
     } while (this.takeSign(','));
   }
 
-  #groupConcat(): Parts {
+  #groupConcat(): CallParts {
     const distinct = this.takeWord('DISTINCT');
     const args = this.expressions();
     const orderBy = this.orderBy();
@@ -334,7 +334,7 @@ export abstract class Calls extends Expressions {
   }
 
   /** JSON_VALUE(document, path RETURNING type NULL ON EMPTY DEFAULT x ON ERROR) */
-  #jsonValue(): Parts {
+  #jsonValue(): CallParts {
     const args = this.expressions();
     const words: string[] = [];
     if (this.takeWord('RETURNING')) words.push(this.#castType().type);
@@ -357,7 +357,7 @@ export abstract class Calls extends Expressions {
   }
 
   /** COUNT(*), COUNT(DISTINCT a, b), SUM(ALL a) */
-  #aggregate(): Parts {
+  #aggregate(): CallParts {
     if (this.takeSign('*')) return { args: [], star: true };
     const distinct = this.takeWord('DISTINCT');
     if (!distinct) this.takeWord('ALL');
@@ -394,7 +394,7 @@ export abstract class Calls extends Expressions {
     return this.#call(start, { schema, name: column.name, start, end: this.end }, false);
   }
 
-  #plainCall(start: number): Call {
+  #plainCall(start: number): FunctionCall {
     const quoted = this.kind() === 'name';
     const name = this.written();
     const upper = name.toUpperCase();
@@ -408,7 +408,7 @@ export abstract class Calls extends Expressions {
     return this.tokens.ends[this.at] === this.tokens.starts[this.at + 1];
   }
 
-  #call(start: number, { schema, name }: ObjectName, native: boolean): Call {
+  #call(start: number, { schema, name }: ObjectName, native: boolean): FunctionCall {
     if (schema === undefined) this.skip();
     const args = this.parenthesised(() => this.#arguments());
     const called = { kind: 'call' as const, ...(schema !== undefined && { schema }), native, arguments: args };
@@ -432,7 +432,7 @@ export abstract class Calls extends Expressions {
   }
 
   /** WITHIN GROUP and OVER behind a call. */
-  #finished(start: number, call: Call): Call {
+  #finished(start: number, call: FunctionCall): FunctionCall {
     let orderBy: Order[] | undefined;
     if (this.takeWords('WITHIN', 'GROUP')) orderBy = this.parenthesised(() => this.orderBy());
     if (this.isWord('FROM') && (this.isWord('FIRST', 1) || this.isWord('LAST', 1)) && this.#overFollows(2))
@@ -489,7 +489,7 @@ export abstract class Calls extends Expressions {
 }
 
 /** What was read between the parentheses of a function. */
-interface Parts extends Pick<Call, 'star' | 'distinct' | 'words' | 'orderBy' | 'separator' | 'limit'> {
+interface CallParts extends Pick<FunctionCall, 'star' | 'distinct' | 'words' | 'orderBy' | 'separator' | 'limit'> {
   readonly args: readonly Expression[];
 }
 

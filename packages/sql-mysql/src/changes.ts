@@ -2,10 +2,10 @@
  * Reads the statements that change rows: INSERT, REPLACE, UPDATE, DELETE, LOAD. Owns: what they consist of. Does not: which
  * statement a text is (statements.ts).
  */
-import { Queries } from './queries.js';
+import { QueryParser } from './queries.js';
 import type {
   Assignment,
-  Column,
+  ColumnReference,
   Delete,
   Expression,
   Insert,
@@ -17,7 +17,7 @@ import type {
   With,
 } from './tree.js';
 
-export abstract class Changes extends Queries {
+export abstract class ChangeParser extends QueryParser {
   protected insert(): Insert {
     const start = this.start;
     const replace = this.isWord('REPLACE');
@@ -61,7 +61,7 @@ export abstract class Changes extends Queries {
     return { ...given, source: { kind: 'rows', rows: this.list(() => this.#row()) } };
   }
 
-  #columns(): Column[] {
+  #columns(): ColumnReference[] {
     return this.parenthesised(() => (this.isSign(')') ? [] : this.list(() => this.column())));
   }
 
@@ -262,10 +262,10 @@ export abstract class Changes extends Queries {
     }
   }
 
-  #fields(): (Column | UserVariable)[] {
+  #fields(): (ColumnReference | UserVariable)[] {
     return this.parenthesised(() => {
       if (this.isSign(')')) return [];
-      return this.list((): Column | UserVariable => {
+      return this.list((): ColumnReference | UserVariable => {
         const start = this.start;
         if (this.kind() !== 'variable') return this.column();
         const name = this.text();

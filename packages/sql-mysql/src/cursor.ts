@@ -4,14 +4,14 @@
  */
 import { MARIADB_RESERVED, MYSQL_RESERVED } from './keywords.generated.js';
 import { type TokenKind, type Tokens, Unread } from './lexer.js';
-import type { Reading } from './reading.js';
+import type { SqlReading } from './reading.js';
 import type { ObjectName, Span } from './tree.js';
 
 /** Parentheses, subqueries and the like within each other. Deeper texts could exhaust the stack. */
 const MAX_DEPTH = 500;
 
-export class Cursor {
-  readonly reading: Reading;
+export class TokenCursor {
+  readonly reading: SqlReading;
   protected readonly tokens: Tokens;
   protected readonly isMaria: boolean;
   /** The next token, and the one behind the statement. */
@@ -149,7 +149,10 @@ export class Cursor {
   #unexpected(): string {
     if (this.done) return 'ends where more has to follow';
     const { starts, ends, source } = this.tokens;
-    const next = source.slice(starts[this.at], Math.min(ends[this.at] ?? 0, (starts[this.at] ?? 0) + LONGEST_SHOWN));
+    const next = source.slice(
+      starts[this.at],
+      Math.min(ends[this.at] ?? 0, (starts[this.at] ?? 0) + MAX_SHOWN_CHARACTERS),
+    );
     return this.kind() === 'string' ? 'has a text that does not fit there' : `has "${next}", which does not fit there`;
   }
 
@@ -204,4 +207,4 @@ export class Cursor {
 }
 
 /** Characters of a token in a message. */
-const LONGEST_SHOWN = 40;
+const MAX_SHOWN_CHARACTERS = 40;

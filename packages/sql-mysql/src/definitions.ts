@@ -2,11 +2,11 @@
  * Reads CREATE TABLE and CREATE VIEW. Owns: which columns a table has by its definition, and the expressions and queries in it.
  * Does not: types and indexes, which are passed over.
  */
-import { Changes } from './changes.js';
+import { ChangeParser } from './changes.js';
 import type { CreateTable, CreateView, Expression, ObjectName, Query } from './tree.js';
 
 /** A table definition while it is being read. */
-interface Draft {
+interface TableDraft {
   readonly columns: string[];
   readonly expressions: Expression[];
   readonly references: ObjectName[];
@@ -14,13 +14,13 @@ interface Draft {
   like?: ObjectName;
 }
 
-export abstract class Definitions extends Changes {
+export abstract class DefinitionParser extends ChangeParser {
   /** The next token is TABLE. */
   protected createTable(start: number, modifiers: ReadonlySet<string>): CreateTable {
     this.skip();
     this.takeWords('IF', 'NOT', 'EXISTS');
     const table = this.objectName();
-    const draft: Draft = { columns: [], expressions: [], references: [], options: new Map() };
+    const draft: TableDraft = { columns: [], expressions: [], references: [], options: new Map() };
     if (this.takeWord('LIKE')) draft.like = this.objectName();
     else if (this.isSign('(') && this.isWord('LIKE', 1)) {
       this.skip(2);
@@ -41,7 +41,7 @@ export abstract class Definitions extends Changes {
     };
   }
 
-  #elements(draft: Draft): void {
+  #elements(draft: TableDraft): void {
     this.parenthesised(() =>
       this.list(() => {
         if (this.isName() && !this.#isConstraint()) draft.columns.push(this.written());
@@ -55,7 +55,7 @@ export abstract class Definitions extends Changes {
     return this.isWords('PERIOD', 'FOR');
   }
 
-  #element(draft: Draft): void {
+  #element(draft: TableDraft): void {
     if (this.takeWord('REFERENCES')) {
       draft.references.push(this.objectName());
       return;
@@ -95,7 +95,7 @@ export abstract class Definitions extends Changes {
   }
 
   /** Options and partitions, up to the query. */
-  #options(draft: Draft): Query | undefined {
+  #options(draft: TableDraft): Query | undefined {
     while (!this.done) {
       if (this.isWord('AS') || this.isWord('IGNORE') || this.isWord('REPLACE')) this.skip();
       else if (this.isQuery() && !this.isWords('WITH', 'SYSTEM')) return this.query();
@@ -104,7 +104,7 @@ export abstract class Definitions extends Changes {
     return undefined;
   }
 
-  #option(draft: Draft): void {
+  #option(draft: TableDraft): void {
     if (this.isWord('PARTITION')) {
       this.#partitions(draft);
       return;
@@ -123,7 +123,7 @@ export abstract class Definitions extends Changes {
   }
 
   /** ENGINE, CONNECTION, DATA DIRECTORY, INDEX DIRECTORY: where rows are kept. The sign between name and value may be left out. */
-  #storage(draft: Draft): boolean {
+  #storage(draft: TableDraft): boolean {
     if (!this.#isStorage()) return false;
     const name = this.isWord('DATA') || this.isWord('INDEX') ? `${this.word()} DIRECTORY` : this.word();
     this.skip(name.includes(' ') ? 2 : 1);
@@ -146,7 +146,7 @@ export abstract class Definitions extends Changes {
   }
 
   /** PARTITION BY ... and its list. A query in it is found by the last check of a statement. */
-  #partitions(draft: Draft): void {
+  #partitions(draft: TableDraft): void {
     let depth = 0;
     while (!this.done) {
       if (depth === 0 && this.#endsPartitions()) return;

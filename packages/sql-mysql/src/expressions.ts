@@ -4,22 +4,22 @@
  *
  * MySQL's grammar has layers (expr, bool_pri, predicate, bit_expr, simple_expr in sql_yacc.yy); MariaDB's differs in the third one.
  */
-import { Cursor } from './cursor.js';
+import { TokenCursor } from './cursor.js';
 import { CHARSETS } from './charsets.js';
 import type {
-  Column,
+  ColumnReference,
   Constant,
   Expression,
   Interval,
   Limit,
   Operation,
-  Operator,
+  OperatorSign,
   Order,
   Query,
   UserVariable,
 } from './tree.js';
 
-export abstract class Expressions extends Cursor {
+export abstract class ExpressionParser extends TokenCursor {
   protected parameters = 0;
 
   /** A query that begins at the next token. */
@@ -105,7 +105,7 @@ export abstract class Expressions extends Cursor {
     const operator = TESTS.get(word);
     if (operator === undefined) throw this.error();
     this.skip();
-    return this.operation(not ? (operator.replace('is ', 'is not ') as Operator) : operator, left);
+    return this.operation(not ? (operator.replace('is ', 'is not ') as OperatorSign) : operator, left);
   }
 
   #uniqueKeys(): void {
@@ -246,13 +246,13 @@ export abstract class Expressions extends Cursor {
     return this.deeper(() => this.#bits(0));
   }
 
-  #arithmetic(): Operator | undefined {
+  #arithmetic(): OperatorSign | undefined {
     const kind = this.kind();
     if (kind === 'operator') return ARITHMETIC.get(this.text());
     return kind === 'word' ? WORDED.get(this.text()) : undefined;
   }
 
-  #arithmeticOperand(operator: Operator, binding: number): Expression {
+  #arithmeticOperand(operator: OperatorSign, binding: number): Expression {
     const dates = operator === '+' || operator === '-';
     return dates && this.isInterval() ? this.interval() : this.#bits(binding + 1);
   }
@@ -311,7 +311,7 @@ export abstract class Expressions extends Cursor {
     return { kind: 'operation', operator, operands: [operand], ...this.span(start) };
   }
 
-  #prefix(): Operator | undefined {
+  #prefix(): OperatorSign | undefined {
     if (this.kind() === 'operator') return PREFIXES.get(this.text());
     if (this.isWord('NOT') && this.reading.highNot) return 'not';
     return this.isWord('BINARY') ? 'binary' : undefined;
@@ -471,7 +471,7 @@ export abstract class Expressions extends Cursor {
   }
 
   /** `a`, `t.a`, `s.t.a` */
-  protected column(): Column {
+  protected column(): ColumnReference {
     const start = this.start;
     this.takeSign('.');
     const names = [this.takeName()];
@@ -489,7 +489,7 @@ export abstract class Expressions extends Cursor {
     };
   }
 
-  protected operation(operator: Operator, ...operands: readonly Expression[]): Operation {
+  protected operation(operator: OperatorSign, ...operands: readonly Expression[]): Operation {
     return { kind: 'operation', operator, operands, start: operands[0]?.start ?? 0, end: this.end };
   }
 
@@ -544,7 +544,7 @@ export abstract class Expressions extends Cursor {
 
 const UNDERSCORE = 95;
 
-const COMPARISONS: ReadonlyMap<string, Operator> = new Map([
+const COMPARISONS: ReadonlyMap<string, OperatorSign> = new Map([
   ['=', '='],
   ['<=>', '<=>'],
   ['<>', '<>'],
@@ -561,22 +561,22 @@ const QUANTIFIERS: ReadonlyMap<string, 'any' | 'all'> = new Map([
   ['ALL', 'all'],
 ]);
 
-const TESTS: ReadonlyMap<string, Operator> = new Map([
+const TESTS: ReadonlyMap<string, OperatorSign> = new Map([
   ['NULL', 'is null'],
   ['TRUE', 'is true'],
   ['FALSE', 'is false'],
   ['UNKNOWN', 'is unknown'],
 ]);
 
-const ARITHMETIC: ReadonlyMap<string, Operator> = new Map(
+const ARITHMETIC: ReadonlyMap<string, OperatorSign> = new Map(
   (['|', '&', '<<', '>>', '+', '-', '*', '/', '%', '^'] as const).map((sign) => [sign, sign]),
 );
-const WORDED: ReadonlyMap<string, Operator> = new Map([
+const WORDED: ReadonlyMap<string, OperatorSign> = new Map([
   ['DIV', 'div'],
   ['MOD', '%'],
 ]);
 
-const BINDING: Readonly<Partial<Record<Operator, number>>> = {
+const BINDING: Readonly<Partial<Record<OperatorSign, number>>> = {
   '|': 0,
   '&': 1,
   '<<': 2,
@@ -590,7 +590,7 @@ const BINDING: Readonly<Partial<Record<Operator, number>>> = {
   '^': 5,
 };
 
-const PREFIXES: ReadonlyMap<string, Operator> = new Map([
+const PREFIXES: ReadonlyMap<string, OperatorSign> = new Map([
   ['-', 'minus'],
   ['+', 'plus'],
   ['~', '~'],

@@ -8,19 +8,19 @@ import { type Conditions, filterStrength } from './filter.js';
 import { callFacts } from './functions.js';
 import { settingOfHint } from './hints.js';
 import { KINDS } from './kinds.js';
-import type { Reading } from './reading.js';
+import type { SqlReading } from './reading.js';
 import { type SettingFacts, type SettingValue, namesFacts, settingFacts } from './settings.js';
 import type {
   Assignment,
-  Call,
+  FunctionCall,
   CreateTable,
   CreateView,
   Delete,
   Execute,
   Explain,
   Expression,
-  Handler,
-  Head,
+  HandlerStatement,
+  HeadStatement,
   HeadObject,
   Insert,
   Into,
@@ -30,7 +30,7 @@ import type {
   Prepare,
   Query,
   SetItem,
-  Show,
+  ShowStatement,
   Statement,
   Table,
   TableReference,
@@ -57,7 +57,7 @@ export interface StatementFacts {
 export function factsOf(
   statement: Statement,
   index: number,
-  reading: Reading,
+  reading: SqlReading,
   values: Values,
   executed: Executed,
 ): StatementFacts {
@@ -67,7 +67,7 @@ export function factsOf(
 }
 
 /** An action while it is being read. */
-interface Draft {
+interface ActionDraft {
   readonly depth: number;
   verb: string;
   readonly effects: Set<Effect>;
@@ -78,21 +78,21 @@ interface Draft {
   otherUnknown: boolean;
 }
 
-type Names = ReadonlySet<string>;
+type NameSet = ReadonlySet<string>;
 type Access = Resource['access'];
-const NO_NAMES: Names = new Set();
+const NO_NAMES: NameSet = new Set();
 
 class FactsReader {
   forbidden: string | undefined;
   masked = false;
   readonly #index: number;
-  readonly #reading: Reading;
+  readonly #reading: SqlReading;
   readonly #values: Values;
   readonly #executed: Executed;
-  readonly #drafts: Draft[] = [];
+  readonly #drafts: ActionDraft[] = [];
   readonly #inherited: Action[] = [];
 
-  constructor(index: number, reading: Reading, values: Values, executed: Executed) {
+  constructor(index: number, reading: SqlReading, values: Values, executed: Executed) {
     this.#index = index;
     this.#reading = reading;
     this.#values = values;
@@ -104,7 +104,7 @@ class FactsReader {
   }
 
   /** @param ctes names that WITH has given to queries, which are no tables */
-  statement(statement: Statement, depth: number, ctes: Names): void {
+  statement(statement: Statement, depth: number, ctes: NameSet): void {
     const draft = this.#draft(depth);
     switch (statement.kind) {
       case 'query':
@@ -133,7 +133,7 @@ class FactsReader {
     }
   }
 
-  #lesser(draft: Draft, statement: LesserStatement, ctes: Names): void {
+  #lesser(draft: ActionDraft, statement: LesserStatement, ctes: NameSet): void {
     switch (statement.kind) {
       case 'call procedure': {
         const { procedure } = statement;
@@ -170,13 +170,13 @@ class FactsReader {
 
   // Queries
 
-  #queryStatement(draft: Draft, query: Query, ctes: Names): void {
+  #queryStatement(draft: ActionDraft, query: Query, ctes: NameSet): void {
     begin(draft, 'select', 'read');
     this.#inside(draft, query, ctes);
   }
 
   /** Everything below: queries, tables, calls. */
-  #inside(draft: Draft, value: unknown, ctes: Names): void {
+  #inside(draft: ActionDraft, value: unknown, ctes: NameSet): void {
     if (Array.isArray(value)) {
       for (const item of value) this.#inside(draft, item, ctes);
       return;
@@ -208,7 +208,7 @@ class FactsReader {
   }
 
   /** Reads WITH and returns the names that are visible behind it. Without RECURSIVE a query sees the earlier ones. */
-  #with(draft: Draft, clause: With | undefined, outer: Names): Names {
+  #with(draft: ActionDraft, clause: With | undefined, outer: NameSet): NameSet {
     if (!clause) return outer;
     const names = new Set(outer);
     if (clause.recursive) for (const { name } of clause.tables) names.add(name);
@@ -219,7 +219,7 @@ class FactsReader {
     return names;
   }
 
-  #into(draft: Draft, into: Into): void {
+  #into(draft: ActionDraft, into: Into): void {
     if (into.kind === 'variables') {
       draft.effects.add('session');
       return;
@@ -229,11 +229,11 @@ class FactsReader {
     this.#unknown(draft, 'writes a file of the database host');
   }
 
-  #hints(draft: Draft, hints: readonly string[]): void {
+  #hints(draft: ActionDraft, hints: readonly string[]): void {
     for (const { name, value } of hints.flatMap(settingOfHint)) this.#setting(draft, 'session', name, value);
   }
 
-  #call(draft: Draft, call: Call): void {
+  #call(draft: ActionDraft, call: FunctionCall): void {
     const name = call.schema === undefined ? call.name : `${call.schema}.${call.name}`;
     this.#named(draft, 'function', name, 'execute');
     const { effects, reason } = callFacts(call, this.#reading);
@@ -241,7 +241,7 @@ class FactsReader {
     if (reason !== undefined) this.#unknownFunction(draft, name, reason);
   }
 
-  #unknownFunction(draft: Draft, name: string, reason: string): void {
+  #unknownFunction(draft: ActionDraft, name: string, reason: string): void {
     draft.effects.add('unknown');
     draft.reasons.push(reason);
     draft.unknownFunctions.push(name);
@@ -249,7 +249,7 @@ class FactsReader {
 
   // Changes
 
-  #insert(draft: Draft, statement: Insert, ctes: Names): void {
+  #insert(draft: ActionDraft, statement: Insert, ctes: NameSet): void {
     begin(draft, statement.replace ? 'replace' : 'insert', 'write');
     this.#table(draft, statement.table, 'write', ctes);
     const { source, onDuplicate, returning, hints } = statement;
@@ -261,7 +261,7 @@ class FactsReader {
     this.#inside(draft, returning, ctes);
   }
 
-  #update(draft: Draft, statement: Update, outer: Names): void {
+  #update(draft: ActionDraft, statement: Update, outer: NameSet): void {
     begin(draft, 'update', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
@@ -271,7 +271,7 @@ class FactsReader {
     this.#inside(draft, valuesOf(statement.set), ctes);
   }
 
-  #delete(draft: Draft, statement: Delete, outer: Names): void {
+  #delete(draft: ActionDraft, statement: Delete, outer: NameSet): void {
     begin(draft, 'delete', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
@@ -282,18 +282,18 @@ class FactsReader {
     for (const target of statement.targets) this.#table(draft, target, 'write', calledIn(tables));
   }
 
-  #tooMany(draft: Draft): void {
+  #tooMany(draft: ActionDraft): void {
     draft.filter = 'none';
     this.#unknown(draft, `has more than ${MAX_JOINED_TABLES} tables`);
   }
 
   /** What UPDATE and DELETE share. */
   #changed(
-    draft: Draft,
+    draft: ActionDraft,
     statement: Update | Delete,
     tables: readonly Table[],
     written: readonly Table[],
-    ctes: Names,
+    ctes: NameSet,
   ): void {
     for (const { table } of written) this.#table(draft, table, 'write', ctes);
     this.#inside(
@@ -314,12 +314,12 @@ class FactsReader {
   }
 
   #filter(
-    draft: Draft,
+    draft: ActionDraft,
     conditions: Conditions,
     limit: Limit | undefined,
     written: readonly Table[],
     joined: boolean,
-    ctes: Names,
+    ctes: NameSet,
   ): void {
     const strengths = written.map(({ table, alias }) =>
       filterStrength(conditions, limit, { name: alias ?? table.name, table: table.name, joined, ctes }, this.#values),
@@ -330,7 +330,7 @@ class FactsReader {
     if (draft.filter === 'weak') draft.reasons.push('has a condition that may match nearly every row');
   }
 
-  #load(draft: Draft, statement: Load, ctes: Names): void {
+  #load(draft: ActionDraft, statement: Load, ctes: NameSet): void {
     begin(draft, 'load data', 'write', 'transfer');
     this.#table(draft, statement.table, 'write', ctes);
     this.#named(draft, 'file', statement.file, 'read');
@@ -342,12 +342,12 @@ class FactsReader {
 
   // Session
 
-  #set(draft: Draft, items: readonly SetItem[], ctes: Names): void {
+  #set(draft: ActionDraft, items: readonly SetItem[], ctes: NameSet): void {
     begin(draft, 'set', 'session');
     for (const item of items) this.#setItem(draft, item, ctes);
   }
 
-  #setItem(draft: Draft, item: SetItem, ctes: Names): void {
+  #setItem(draft: ActionDraft, item: SetItem, ctes: NameSet): void {
     switch (item.kind) {
       case 'variable':
         return this.#inside(draft, item.value, ctes);
@@ -368,18 +368,18 @@ class FactsReader {
     }
   }
 
-  #setting(draft: Draft, scope: Parameters<typeof settingFacts>[0], name: string, value: SettingValue): void {
+  #setting(draft: ActionDraft, scope: Parameters<typeof settingFacts>[0], name: string, value: SettingValue): void {
     this.#named(draft, 'setting', name, 'write');
     this.#settingFacts(draft, settingFacts(scope, name, value, this.#reading));
   }
 
-  #settingFacts(draft: Draft, { effects, forbidden, reason }: SettingFacts): void {
+  #settingFacts(draft: ActionDraft, { effects, forbidden, reason }: SettingFacts): void {
     for (const effect of effects) draft.effects.add(effect);
     if (reason !== undefined) this.#unknown(draft, reason);
     if (forbidden !== undefined) this.forbidden ??= forbidden;
   }
 
-  #prepare(draft: Draft, { name, from, using }: Prepare): void {
+  #prepare(draft: ActionDraft, { name, from, using }: Prepare): void {
     begin(draft, name === undefined ? 'execute immediate' : 'prepare', 'session');
     this.#inside(draft, [from, using], NO_NAMES);
     const text = constantOf(from);
@@ -389,32 +389,32 @@ class FactsReader {
     this.#unknown(draft, 'takes its text from a variable or an expression, which is not known');
   }
 
-  #execute(draft: Draft, { name, using }: Execute): void {
+  #execute(draft: ActionDraft, { name, using }: Execute): void {
     begin(draft, 'execute', 'session');
     const actions = this.#executed.named(name, Values.given(using));
     if (!actions) return this.#unknown(draft, `executes "${name}", and no such prepared statement is known`);
     this.#inherit(draft, actions);
   }
 
-  #inherit(draft: Draft, actions: readonly Action[]): void {
+  #inherit(draft: ActionDraft, actions: readonly Action[]): void {
     for (const action of actions)
       this.#inherited.push({ ...action, statement: this.#index, depth: action.depth + draft.depth + 1 });
   }
 
-  #explain(draft: Draft, { statement, into }: Explain, ctes: Names): void {
+  #explain(draft: ActionDraft, { statement, into }: Explain, ctes: NameSet): void {
     begin(draft, 'explain', 'read');
     if (into !== undefined) draft.effects.add('session');
     // Also without ANALYZE: planning runs functions, and a rule about a DELETE is about explaining one too.
     this.statement(statement, draft.depth + 1, ctes);
   }
 
-  #handler(draft: Draft, { action, table, where, limit, values }: Handler, ctes: Names): void {
+  #handler(draft: ActionDraft, { action, table, where, limit, values }: HandlerStatement, ctes: NameSet): void {
     begin(draft, `handler ${action}`, action === 'read' ? 'read' : 'session');
     this.#table(draft, table, 'read', NO_NAMES);
     this.#inside(draft, [where, limit, values], ctes);
   }
 
-  #show(draft: Draft, { what, object, where }: Show, ctes: Names): void {
+  #show(draft: ActionDraft, { what, object, where }: ShowStatement, ctes: NameSet): void {
     begin(draft, 'show', 'read');
     if (what === 'CREATE USER' || what === 'GRANTS') draft.effects.add('secret');
     if (object) this.#resource(draft, SHOWN_TABLES.has(what) ? 'table' : 'object', object, 'read');
@@ -423,7 +423,7 @@ class FactsReader {
 
   // Definitions
 
-  #createTable(draft: Draft, statement: CreateTable, ctes: Names): void {
+  #createTable(draft: ActionDraft, statement: CreateTable, ctes: NameSet): void {
     const { query, replace, like, references, options } = statement;
     begin(draft, query ? 'create table as' : 'create table', 'define');
     if (replace) draft.effects.add('destroy');
@@ -437,18 +437,18 @@ class FactsReader {
     this.#inside(draft, query, ctes);
   }
 
-  #outside(draft: Draft): void {
+  #outside(draft: ActionDraft): void {
     draft.effects.add('egress');
     this.#unknown(draft, 'makes a table whose rows are kept elsewhere');
   }
 
-  #createView(draft: Draft, { alter, view, query }: CreateView, ctes: Names): void {
+  #createView(draft: ActionDraft, { alter, view, query }: CreateView, ctes: NameSet): void {
     begin(draft, alter ? 'alter view' : 'create view', 'define');
     this.#table(draft, view, 'define', NO_NAMES);
     this.#inside(draft, query, ctes);
   }
 
-  #head(draft: Draft, statement: Head, ctes: Names): void {
+  #head(draft: ActionDraft, statement: HeadStatement, ctes: NameSet): void {
     const { verb, words, objects, expressions, queries } = statement;
     const facts = KINDS.get(verb);
     begin(draft, verb, ...(facts?.effects ?? []));
@@ -462,12 +462,12 @@ class FactsReader {
     this.#inside(draft, [expressions, queries], ctes);
   }
 
-  #headObject(draft: Draft, type: HeadObject['type'], access: Access, object: ObjectName): void {
+  #headObject(draft: ActionDraft, type: HeadObject['type'], access: Access, object: ObjectName): void {
     if (type === 'table' || type === 'view') this.#table(draft, object, access, NO_NAMES);
     else this.#resource(draft, RESOURCE_TYPES[type], object, access);
   }
 
-  #alteration(draft: Draft, words: Head['words']): void {
+  #alteration(draft: ActionDraft, words: HeadStatement['words']): void {
     if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (words.has('EXCHANGE')) draft.effects.add('write');
@@ -478,7 +478,7 @@ class FactsReader {
 
   // Resources
 
-  #table(draft: Draft, table: ObjectName, access: Access, ctes: Names): void {
+  #table(draft: ActionDraft, table: ObjectName, access: Access, ctes: NameSet): void {
     if (table.schema === undefined && ctes.has(table.name)) return;
     this.#resource(draft, 'table', table, access);
     const schema = table.schema?.toLowerCase();
@@ -489,24 +489,24 @@ class FactsReader {
     if (schema === 'mysql' && SECRET_TABLES.has(table.name.toLowerCase())) draft.effects.add('secret');
   }
 
-  #resource(draft: Draft, type: Resource['type'], name: ObjectName, access: Access): void {
+  #resource(draft: ActionDraft, type: Resource['type'], name: ObjectName, access: Access): void {
     this.#named(draft, type, qualified(name), access);
   }
 
   /** By the spelling of the text, and by lower case where the server may be set to that. */
-  #named(draft: Draft, type: Resource['type'], written: string, access: Access): void {
+  #named(draft: ActionDraft, type: Resource['type'], written: string, access: Access): void {
     const names = type === 'table' || type === 'database' ? [written, written.toLowerCase()] : [written];
     for (const name of names) if (name !== '') draft.resources.set(`${type} ${name} ${access}`, { type, name, access });
   }
 
-  #unknown(draft: Draft, reason: string): void {
+  #unknown(draft: ActionDraft, reason: string): void {
     draft.effects.add('unknown');
     draft.otherUnknown = true;
     draft.reasons.push(reason);
   }
 
-  #draft(depth: number): Draft {
-    const draft: Draft = {
+  #draft(depth: number): ActionDraft {
+    const draft: ActionDraft = {
       depth,
       verb: '',
       effects: new Set(),
@@ -519,7 +519,7 @@ class FactsReader {
     return draft;
   }
 
-  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: Draft): Action {
+  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: ActionDraft): Action {
     return {
       statement: this.#index,
       depth,
@@ -550,7 +550,7 @@ type LesserStatement = Exclude<
   }
 >;
 
-function begin(draft: Draft, verb: string, ...effects: readonly Effect[]): void {
+function begin(draft: ActionDraft, verb: string, ...effects: readonly Effect[]): void {
   draft.verb = verb;
   for (const effect of effects) draft.effects.add(effect);
 }
@@ -599,7 +599,7 @@ function deletedTables(targets: readonly ObjectName[], tables: readonly Table[])
 }
 
 /** What the statement calls its tables. */
-const calledIn = (tables: readonly Table[]): Names => new Set(tables.map(({ table, alias }) => alias ?? table.name));
+const calledIn = (tables: readonly Table[]): NameSet => new Set(tables.map(({ table, alias }) => alias ?? table.name));
 
 /** A reference to tables without those that are written, which count as such and not as read. */
 function unlessIn(reference: TableReference, written: readonly Table[]): unknown {
@@ -628,12 +628,12 @@ function joinConditions(references: readonly TableReference[], inner: boolean): 
 /** As many as the servers join (MAX_TABLES). */
 const MAX_JOINED_TABLES = 61;
 
-const SYSTEM_SCHEMAS: Names = new Set(['mysql', 'sys', 'performance_schema', 'information_schema']);
+const SYSTEM_SCHEMAS: NameSet = new Set(['mysql', 'sys', 'performance_schema', 'information_schema']);
 /** Of the schema `mysql`: where hashes of passwords and passwords of other servers are. */
-const SECRET_TABLES: Names = new Set(
+const SECRET_TABLES: NameSet = new Set(
   'user global_priv servers slave_master_info slave_relay_log_info password_history column_stats'.split(' '),
 );
-const SHOWN_TABLES: Names = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
+const SHOWN_TABLES: NameSet = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
 const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY', 'UNION'];
 const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'view'>, Resource['type']>> = {
   schema: 'database',

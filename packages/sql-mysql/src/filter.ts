@@ -10,10 +10,10 @@
  * doubt the weaker answer is given.
  */
 import type { FilterStrength } from '@sluice/contract';
-import type { Column, Expression, Limit, Operation, Query, Select, SelectItem } from './tree.js';
+import type { ColumnReference, Expression, Limit, Operation, Query, Select, SelectItem } from './tree.js';
 import type { Scalar, Values } from './values.js';
 
-export interface Target {
+export interface FilterTarget {
   /** The name by which the statement calls the target: its alias, else its own. */
   readonly name: string;
   /** The table itself, to notice subqueries that read it. */
@@ -44,7 +44,7 @@ export interface Conditions {
 export function filterStrength(
   { required, joining }: Conditions,
   limit: Limit | undefined,
-  target: Target,
+  target: FilterTarget,
   values: Values,
 ): FilterStrength {
   const judge = new FilterJudge(target, values);
@@ -75,8 +75,8 @@ const TELLING: ReadonlySet<string> = new Set(
 const COMPARISONS: ReadonlySet<string> = new Set(['=', '<=>']);
 const ORDERS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=', '<>']);
 
-interface Named {
-  readonly column: Column;
+interface NamedColumn {
+  readonly column: ColumnReference;
   /** 'unclear': a plain name where several tables could have it. */
   readonly owner: 'target' | 'other' | 'unclear';
 }
@@ -86,10 +86,10 @@ class FilterJudge {
   readonly joins = new Set<string>();
   /** Joined tables, in lower case, of which a column equals a value. */
   readonly pinned = new Set<string>();
-  readonly #target: Target;
+  readonly #target: FilterTarget;
   readonly #values: Values;
 
-  constructor(target: Target, values: Values) {
+  constructor(target: FilterTarget, values: Values) {
     this.#target = target;
     this.#values = values;
   }
@@ -171,7 +171,7 @@ class FilterJudge {
   }
 
   /** Two columns compared: a join, or nothing. */
-  #columns(a: Named, b: Named): Strength {
+  #columns(a: NamedColumn, b: NamedColumn): Strength {
     if (a.owner === 'other' && b.owner === 'other') return 'none';
     const other = a.owner === 'other' ? a : b;
     if (other.owner === 'other') this.joins.add(other.column.table?.toLowerCase() ?? '');
@@ -252,7 +252,7 @@ class FilterJudge {
   }
 
   /** A column by itself, or in what keeps it recognisable. */
-  #column(expression: Expression): Named | undefined {
+  #column(expression: Expression): NamedColumn | undefined {
     if (expression.kind === 'operation' && (expression.operator === 'binary' || expression.operator === 'collate')) {
       const [operand] = expression.operands;
       return operand && this.#column(operand);
@@ -265,7 +265,7 @@ class FilterJudge {
     return expression.kind === 'column' ? this.#named(expression) : undefined;
   }
 
-  #named(column: Column): Named {
+  #named(column: ColumnReference): NamedColumn {
     if (column.table === undefined) return { column, owner: this.#target.joined ? 'unclear' : 'target' };
     // Aliases of tables compare by the case that the server is set to: another case may still be the target.
     const { name } = this.#target;
@@ -280,7 +280,7 @@ class FilterJudge {
     return query.kind === 'select' && this.#standsAlone(query) !== undefined;
   }
 
-  #repeats(column: Column, expression: Expression): boolean {
+  #repeats(column: ColumnReference, expression: Expression): boolean {
     let found = false;
     visit(expression, (node) => {
       if (node.kind === 'column' && sameColumn(node, column)) found = true;
@@ -372,7 +372,7 @@ const isMoment = ({ operator, operands }: Operation): boolean =>
   (operator === '+' || operator === '-') && operands.some((one) => one.kind === 'interval');
 
 /** Names of columns compare without case. */
-const sameColumn = (a: Column, b: Column): boolean =>
+const sameColumn = (a: ColumnReference, b: ColumnReference): boolean =>
   a.name.toLowerCase() === b.name.toLowerCase() &&
   (a.table === undefined || b.table === undefined || a.table.toLowerCase() === b.table.toLowerCase());
 

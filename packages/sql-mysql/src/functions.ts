@@ -4,8 +4,8 @@
  */
 import type { Effect } from '@sluice/contract';
 import { MARIADB_FUNCTIONS, MYSQL_FUNCTIONS } from './functions.generated.js';
-import type { Reading } from './reading.js';
-import type { Call } from './tree.js';
+import type { SqlReading } from './reading.js';
+import type { FunctionCall } from './tree.js';
 
 export interface CallFacts {
   readonly effects: readonly Effect[];
@@ -37,7 +37,7 @@ const SYNTAX: ReadonlySet<string> = new Set(['values', 'value', 'interval', 'col
 /** Functions that MySQL has no longer: they became part of something that has to be installed. */
 const MYSQL_UNTIL: Readonly<Record<string, number>> = { md5: 90600, sha: 90600, sha1: 90600 };
 
-export function callFacts({ name, schema, native }: Call, reading: Reading): CallFacts {
+export function callFacts({ name, schema, native }: FunctionCall, reading: SqlReading): CallFacts {
   const written = schema === undefined ? name : `${schema}.${name}`;
   if (!native || schema !== undefined || !isBuiltIn(name, reading)) {
     return { effects: ['execute', 'unknown'], reason: `calls ${written}, which is no built-in function` };
@@ -48,7 +48,7 @@ export function callFacts({ name, schema, native }: Call, reading: Reading): Cal
   return CHANGES_SESSION.has(name) ? SESSION : HARMLESS;
 }
 
-function isBuiltIn(name: string, { flavour, version }: Reading): boolean {
+function isBuiltIn(name: string, { flavour, version }: SqlReading): boolean {
   if (SYNTAX.has(name)) return true;
   if (flavour === 'mariadb') return MARIADB_FUNCTIONS.has(name);
   const until = Object.hasOwn(MYSQL_UNTIL, name) ? MYSQL_UNTIL[name] : undefined;

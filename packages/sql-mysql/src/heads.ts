@@ -2,11 +2,20 @@
  * Reads definitions and administration: the verb, the objects, and the queries and expressions in the rest. Owns: that no query in
  * such a statement stays unseen. Does not: CREATE TABLE and CREATE VIEW (definitions.ts).
  */
-import { Definitions } from './definitions.js';
-import type { CreateTable, CreateView, Expression, Head, HeadObject, Query, Statement, Transaction } from './tree.js';
+import { DefinitionParser } from './definitions.js';
+import type {
+  CreateTable,
+  CreateView,
+  Expression,
+  HeadStatement,
+  HeadObject,
+  Query,
+  Statement,
+  Transaction,
+} from './tree.js';
 
 /** A head while it is being read. */
-interface Draft {
+interface HeadDraft {
   readonly start: number;
   verb: string;
   readonly objects: HeadObject[];
@@ -17,11 +26,11 @@ interface Draft {
 
 type Access = HeadObject['access'];
 
-export abstract class Heads extends Definitions {
+export abstract class HeadParser extends DefinitionParser {
   /** Code of routines that nobody reads here, so that its queries are not looked for. */
   #opaque = false;
 
-  protected head(): Head | CreateTable | CreateView {
+  protected head(): HeadStatement | CreateTable | CreateView {
     const start = this.start;
     switch (this.word()) {
       case 'CREATE':
@@ -49,15 +58,15 @@ export abstract class Heads extends Definitions {
   }
 
   /** A head of which the verb is known; the next tokens are the rest. */
-  protected headFrom(start: number, verb: string): Head {
+  protected headFrom(start: number, verb: string): HeadStatement {
     return this.#finished(this.#draft(start, verb));
   }
 
-  #draft(start: number, verb: string): Draft {
+  #draft(start: number, verb: string): HeadDraft {
     return { start, verb, objects: [], expressions: [], queries: [], words: new Set() };
   }
 
-  #create(start: number): Head | CreateTable | CreateView {
+  #create(start: number): HeadStatement | CreateTable | CreateView {
     this.skip();
     const modifiers = this.#modifiers();
     const type = this.word();
@@ -116,7 +125,7 @@ export abstract class Heads extends Definitions {
     return `${name}@${host}`;
   }
 
-  #users(draft: Draft, access: Access): Head {
+  #users(draft: HeadDraft, access: Access): HeadStatement {
     this.takeWords('IF', 'EXISTS');
     do {
       const start = this.start;
@@ -127,21 +136,21 @@ export abstract class Heads extends Definitions {
     return this.#finished(draft);
   }
 
-  #object(draft: Draft, type: HeadObject['type'], access: Access): void {
+  #object(draft: HeadDraft, type: HeadObject['type'], access: Access): void {
     const start = this.start;
     const object = this.kind() === 'string' ? { name: this.takeText(), ...this.span(start) } : this.objectName();
     draft.objects.push({ type, access, object });
   }
 
   /** ... ON t: of an index or a trigger. */
-  #onTable(draft: Draft, access: Access): Head {
+  #onTable(draft: HeadDraft, access: Access): HeadStatement {
     while (!this.done && !this.isWord('ON')) this.#step(draft);
     if (this.takeWord('ON')) this.#object(draft, 'table', access);
     return this.#finished(draft);
   }
 
   /** Routines, triggers and events: what they do is code for later. */
-  #routine(draft: Draft, type: string): Head {
+  #routine(draft: HeadDraft, type: string): HeadStatement {
     if (type === 'PACKAGE') this.takeWord('BODY');
     this.takeWords('IF', 'NOT', 'EXISTS');
     this.#object(draft, 'routine', 'define');
@@ -156,7 +165,7 @@ export abstract class Heads extends Definitions {
     return this.#headOf(draft);
   }
 
-  #alter(start: number): Head | CreateView {
+  #alter(start: number): HeadStatement | CreateView {
     this.skip();
     const modifiers = this.#modifiers();
     const type = this.word();
@@ -175,7 +184,7 @@ export abstract class Heads extends Definitions {
   }
 
   /** Actions of ALTER TABLE, of which tables and expressions are looked at. */
-  #alterations(draft: Draft): void {
+  #alterations(draft: HeadDraft): void {
     while (!this.done) {
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
@@ -192,7 +201,7 @@ export abstract class Heads extends Definitions {
   }
 
   /** Options that say where rows are kept: `ENGINE x`, CONNECTION, DATA DIRECTORY. Adds `ENGINE X` or `OUTSIDE` to the words. */
-  #storage(draft: Draft): boolean {
+  #storage(draft: HeadDraft): boolean {
     if (this.isWord('ENGINE') && (this.isSign('=', 1) || this.isName(1) || this.kind(1) === 'string')) {
       this.skip();
       this.takeSign('=');
@@ -211,7 +220,7 @@ export abstract class Heads extends Definitions {
     return this.isName(1) && !RENAMED.has(this.word(1));
   }
 
-  #drop(start: number): Head {
+  #drop(start: number): HeadStatement {
     this.skip();
     const modifiers = this.#modifiers();
     const type = this.word();
@@ -228,13 +237,13 @@ export abstract class Heads extends Definitions {
     return this.#finished(draft);
   }
 
-  #named(start: number, verb: string, type: HeadObject['type'], access: Access): Head {
+  #named(start: number, verb: string, type: HeadObject['type'], access: Access): HeadStatement {
     const draft = this.#draft(start, verb);
     this.list(() => this.#object(draft, type, access));
     return this.#finished(draft);
   }
 
-  #rename(start: number): Head {
+  #rename(start: number): HeadStatement {
     this.skip();
     const type = this.word();
     this.skip();
@@ -252,7 +261,7 @@ export abstract class Heads extends Definitions {
   }
 
   /** Privileges ON object TO users, or roles TO users. */
-  #grant(start: number): Head {
+  #grant(start: number): HeadStatement {
     const draft = this.#draft(start, this.word().toLowerCase());
     this.skip();
     this.#opaque = true;
@@ -261,7 +270,7 @@ export abstract class Heads extends Definitions {
     return this.#finished(draft);
   }
 
-  #granted(draft: Draft): void {
+  #granted(draft: HeadDraft): void {
     const kind = this.takeOne(GRANTED);
     if (this.takeWord('BODY') || this.isSign('*')) return;
     const start = this.start;
@@ -274,7 +283,7 @@ export abstract class Heads extends Definitions {
     if (this.isName()) this.#object(draft, kind === undefined || kind === 'TABLE' ? 'table' : 'routine', 'write');
   }
 
-  #lockTables(start: number): Head {
+  #lockTables(start: number): HeadStatement {
     this.skip();
     const draft = this.#draft(start, 'lock');
     if (!this.takeWord('TABLES') && !this.takeWord('TABLE')) return this.#finished(draft);
@@ -286,7 +295,7 @@ export abstract class Heads extends Definitions {
     return this.#finished(draft);
   }
 
-  #kill(start: number): Head {
+  #kill(start: number): HeadStatement {
     this.skip();
     const draft = this.#draft(start, 'kill');
     for (let word = this.takeOne(KILLED); word !== undefined; word = this.takeOne(KILLED)) draft.words.add(word);
@@ -296,7 +305,7 @@ export abstract class Heads extends Definitions {
   }
 
   /** Verbs of one or two words, with nothing but the tables behind them. */
-  #plain(start: number): Head {
+  #plain(start: number): HeadStatement {
     const first = this.word();
     if (this.isMaria && this.#isCompound(first)) return this.#compound(start);
     if (!PLAIN.has(first)) throw this.error();
@@ -312,7 +321,7 @@ export abstract class Heads extends Definitions {
     return this.#finished(draft);
   }
 
-  #diagnostics(draft: Draft): Head {
+  #diagnostics(draft: HeadDraft): HeadStatement {
     if (draft.verb === 'get') {
       draft.verb = 'get diagnostics';
       if (this.takeWord('CURRENT') || this.takeWord('STACKED')) draft.words.add('CURRENT');
@@ -327,7 +336,7 @@ export abstract class Heads extends Definitions {
     return COMPOUND.has(first) || (this.isName() && this.isSign(':', 1));
   }
 
-  #compound(start: number): Head {
+  #compound(start: number): HeadStatement {
     this.#opaque = true;
     this.at = this.last;
     return this.#headOf(this.#draft(start, 'compound statement'));
@@ -357,7 +366,7 @@ export abstract class Heads extends Definitions {
   // The rest of a statement
 
   /** Takes one token of the rest, or a query in parentheses or behind AS. */
-  #step(draft: Draft): void {
+  #step(draft: HeadDraft): void {
     if (this.isSign('(') && this.queryAhead() && this.queryFills()) {
       draft.queries.push(this.parenthesised(() => this.query()));
       return;
@@ -375,12 +384,12 @@ export abstract class Heads extends Definitions {
     this.skip();
   }
 
-  #finished(draft: Draft): Head {
+  #finished(draft: HeadDraft): HeadStatement {
     while (!this.done) this.#step(draft);
     return this.#headOf(draft);
   }
 
-  #headOf({ start, verb, objects, expressions, queries, words }: Draft): Head {
+  #headOf({ start, verb, objects, expressions, queries, words }: HeadDraft): HeadStatement {
     return { kind: 'head', verb, objects, expressions, queries, words, ...this.span(start) };
   }
 

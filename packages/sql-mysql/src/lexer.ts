@@ -2,7 +2,7 @@
  * Cuts a text into tokens as the server does that gets it (sql/sql_lex.cc of both servers, found out by asking them). Owns: where
  * each token, string and comment ends, and which versioned comments are code. Does not: what tokens mean together.
  */
-import type { Reading } from './reading.js';
+import type { SqlReading } from './reading.js';
 
 /** `word`: a name or keyword without quotes. `name`: what can be no keyword: quoted, or behind or before a dot. */
 export type TokenKind =
@@ -40,7 +40,7 @@ const MAX_TOKENS = 4_000_000;
  */
 export class Tokens {
   readonly source: string;
-  readonly reading: Reading;
+  readonly reading: SqlReading;
   readonly kinds: TokenKind[] = [];
   readonly texts: string[] = [];
   readonly starts: number[] = [];
@@ -48,7 +48,7 @@ export class Tokens {
   /** Tokens `;` that stand inside a versioned comment: whoever cuts the text there cuts the comment. */
   readonly inComment = new Set<number>();
 
-  constructor(source: string, reading: Reading) {
+  constructor(source: string, reading: SqlReading) {
     this.source = source;
     this.reading = reading;
   }
@@ -106,21 +106,21 @@ const LONG_SIGNS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** @throws Unread */
-export function tokensOf(source: string, reading: Reading): Tokens {
+export function tokensOf(source: string, reading: SqlReading): Tokens {
   return new Lexer(source, reading).run();
 }
 
 class Lexer {
   readonly #tokens: Tokens;
   readonly #source: string;
-  readonly #reading: Reading;
+  readonly #reading: SqlReading;
   #at = 0;
   /** The first backslash at or behind the string that was looked at last: each is searched for once. */
   #nextBackslash = -1;
   /** The opening of the versioned comment whose content is being read as code; -1: none. */
   #comment = -1;
 
-  constructor(source: string, reading: Reading) {
+  constructor(source: string, reading: SqlReading) {
     this.#source = source;
     this.#reading = reading;
     this.#tokens = new Tokens(source, reading);
@@ -561,7 +561,7 @@ function hasOpenQuote(text: string): boolean {
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', 0: '\0', Z: '\x1a' };
 
 /** A string token without its quotes. `\%` and `\_` stay as they are: they are for LIKE. */
-function decoded(token: string, { plainBackslash }: Reading): string {
+function decoded(token: string, { plainBackslash }: SqlReading): string {
   if (token.startsWith('$')) {
     const tag = token.slice(0, token.indexOf('$', 1) + 1);
     return token.slice(tag.length, -tag.length);

@@ -2,10 +2,10 @@
  * Reads queries: SELECT, set operations, VALUES, TABLE, their joins and clauses. Owns: which part a clause behind a query belongs
  * to, and how joins without parentheses nest. Does not: expressions (expressions.ts), statements (statements.ts).
  */
-import { Calls } from './calls.js';
+import { CallParser } from './calls.js';
 import { QUERY_WORDS } from './expressions.js';
 import type {
-  Call,
+  FunctionCall,
   CommonTable,
   Expression,
   Into,
@@ -28,17 +28,17 @@ import type {
 } from './tree.js';
 
 /** What stands behind a query, or nothing of it. */
-interface Tail {
+interface QueryTail {
   readonly orderBy: readonly Order[];
   readonly limit?: Limit;
   readonly into?: Into;
   readonly locking: boolean;
-  readonly procedure?: Call;
+  readonly procedure?: FunctionCall;
 }
 
-const NO_TAIL: Tail = { orderBy: [], locking: false };
+const NO_TAIL: QueryTail = { orderBy: [], locking: false };
 
-export abstract class Queries extends Calls {
+export abstract class QueryParser extends CallParser {
   /** Joins that parentheses hold together. */
   readonly #closed = new WeakSet<TableReference>();
   /** Numbers of the tokens SELECT, WITH, VALUES and TABLE that begin a query which was read. */
@@ -284,7 +284,7 @@ export abstract class Queries extends Calls {
   }
 
   /** ORDER BY, LIMIT, PROCEDURE, INTO and locks. */
-  #tail(): Tail {
+  #tail(): QueryTail {
     const orderBy = this.orderBy();
     const limit = this.limit();
     const procedure = this.isMaria && this.isWord('PROCEDURE') ? this.#procedure() : undefined;
@@ -298,7 +298,7 @@ export abstract class Queries extends Calls {
     return { orderBy, ...(limit && { limit }), ...(into && { into }), locking, ...(procedure && { procedure }) };
   }
 
-  #procedure(): Call {
+  #procedure(): FunctionCall {
     this.skip();
     const start = this.start;
     const name = this.takeName();
@@ -308,17 +308,17 @@ export abstract class Queries extends Calls {
 
   #lock(): boolean {
     if (this.takeWords('LOCK', 'IN', 'SHARE', 'MODE')) {
-      this.#patience();
+      this.#lockWait();
       return true;
     }
     if (!this.isWords('FOR', 'UPDATE') && !this.isWords('FOR', 'SHARE')) return false;
     this.skip(2);
     if (!this.isMaria && this.takeWord('OF')) this.list(() => this.objectName());
-    this.#patience();
+    this.#lockWait();
     return true;
   }
 
-  #patience(): void {
+  #lockWait(): void {
     if (this.takeWord('NOWAIT') || this.takeWords('SKIP', 'LOCKED')) return;
     if (this.isMaria && this.takeWord('WAIT')) this.expression();
   }
@@ -609,12 +609,12 @@ export abstract class Queries extends Calls {
   }
 }
 
-function isPlain({ orderBy, limit, into, locking, procedure }: Tail): boolean {
+function isPlain({ orderBy, limit, into, locking, procedure }: QueryTail): boolean {
   return orderBy.length === 0 && !limit && !into && !locking && !procedure;
 }
 
 /** The clauses behind a query belong to it, unless it has some of its own from within parentheses. */
-function withTail(query: Query, tail: Tail): Query {
+function withTail(query: Query, tail: QueryTail): Query {
   if (isPlain(tail)) return query;
   const { procedure, into, ...rest } = tail;
   const occupied = query.orderBy.length > 0 || query.limit !== undefined || query.locking || query.with !== undefined;
@@ -624,7 +624,7 @@ function withTail(query: Query, tail: Tail): Query {
   return clauses.kind === 'select' && procedure ? { ...clauses, procedure } : clauses;
 }
 
-function nested(query: Query, { orderBy, limit, into, locking }: Tail): NestedQuery {
+function nested(query: Query, { orderBy, limit, into, locking }: QueryTail): NestedQuery {
   const clauses = { orderBy, ...(limit && { limit }), ...(into && { into }), locking };
   return { kind: 'nested', query, ...clauses, start: query.start, end: query.end };
 }

@@ -4,7 +4,7 @@
  */
 import type { MySqlDialect } from '@sluice/contract';
 
-export interface Reading {
+export interface SqlReading {
   readonly flavour: 'mysql' | 'mariadb';
   /** As in versioned comments: 80036, 101119. */
   readonly version: number;
@@ -40,15 +40,15 @@ export function unreadable({ sqlMode, charset, flavour }: MySqlDialect): string 
   return undefined;
 }
 
-const remembered = new WeakMap<MySqlDialect, Reading>();
+const remembered = new WeakMap<MySqlDialect, SqlReading>();
 
 /** The same object for the same dialect. */
-export function readingOf(dialect: MySqlDialect): Reading {
+export function readingOf(dialect: MySqlDialect): SqlReading {
   const known = remembered.get(dialect);
   if (known) return known;
   const { flavour, version, sqlMode, charset } = dialect;
   const ansi = sqlMode.includes('ANSI');
-  const reading: Reading = {
+  const reading: SqlReading = {
     flavour,
     version,
     ansiQuotes: ansi || sqlMode.includes('ANSI_QUOTES'),
@@ -63,7 +63,7 @@ export function readingOf(dialect: MySqlDialect): Reading {
 }
 
 /** The same for all that are read alike; ends in a blank. */
-export function keyOf(reading: Reading): string {
+export function keyOf(reading: SqlReading): string {
   const known = keys.get(reading);
   if (known !== undefined) return known;
   const { flavour, version, ansiQuotes, plainBackslash, pipesConcat, highNot, ignoreSpace, letters } = reading;
@@ -73,9 +73,9 @@ export function keyOf(reading: Reading): string {
   return key;
 }
 
-const keys = new WeakMap<Reading, string>();
+const keys = new WeakMap<SqlReading, string>();
 
-function lettersOf(charset: string): Reading['letters'] {
+function lettersOf(charset: string): SqlReading['letters'] {
   if (/^utf8(mb[34])?$/.test(charset)) return 'unicode';
   return charset === 'latin1' ? 'latin1' : 'ascii';
 }

@@ -2,7 +2,7 @@
  * What a SET means. Owns: which variables are more than a preference. Does not: how the session follows them.
  */
 import type { Effect } from '@sluice/contract';
-import { type Reading, isForeignMode, isUnsafeCharset } from './reading.js';
+import { type SqlReading, isForeignMode, isUnsafeCharset } from './reading.js';
 
 export interface SettingFacts {
   readonly effects: readonly Effect[];
@@ -14,36 +14,36 @@ export interface SettingFacts {
 /** `undefined` for DEFAULT, `null` for a value that only the server can tell. */
 export type SettingValue = string | undefined | null;
 
-export type Scope = 'session' | 'global' | 'persist' | 'persist only';
+export type VariableScope = 'session' | 'global' | 'persist' | 'persist only';
 
 const SESSION: SettingFacts = { effects: ['session'] };
 const unknown = (reason: string): SettingFacts => ({ effects: ['session', 'unknown'], reason });
 const forbidden = (sentence: string): SettingFacts => ({ effects: ['session'], forbidden: sentence });
 
-type Judge = (value: SettingValue, reading: Reading) => SettingFacts;
+type SettingRule = (value: SettingValue, reading: SqlReading) => SettingFacts;
 
 const isOff = (value: SettingValue): boolean =>
   value === undefined || /^(0|off|false|enabled=off|)$/i.test(value ?? 'on');
 
 const unlessOn =
-  (reason: string): Judge =>
+  (reason: string): SettingRule =>
   (value) =>
     typeof value === 'string' && /^(1|on|true)$/i.test(value) ? SESSION : unknown(reason);
 const unlessOff =
-  (reason: string): Judge =>
+  (reason: string): SettingRule =>
   (value) =>
     isOff(value) ? SESSION : unknown(reason);
 const always =
-  (reason: string): Judge =>
+  (reason: string): SettingRule =>
   (value) =>
     value === undefined ? SESSION : unknown(reason);
 
-const charset: Judge = (value) =>
+const charset: SettingRule = (value) =>
   typeof value === 'string' && isUnsafeCharset(value.toLowerCase())
     ? forbidden(`Texts in the character set ${value.toLowerCase()} cannot be read by the gateway: use utf8mb4.`)
     : SESSION;
 
-const sqlMode: Judge = (value, { flavour }) => {
+const sqlMode: SettingRule = (value, { flavour }) => {
   const foreign = typeof value === 'string' && flavour === 'mariadb' ? foreignMode(value) : undefined;
   return foreign === undefined
     ? SESSION
@@ -57,12 +57,12 @@ const foreignMode = (value: string): string | undefined =>
     .map((one) => one.trim())
     .find(isForeignMode);
 
-const traced: Judge = (value) =>
+const traced: SettingRule = (value) =>
   isOff(value) ? SESSION : forbidden('The trace of the optimizer keeps values of rows, so it cannot be switched on.');
 const REPLICATION = always('changes what the server writes for its replicas');
 
 /** Settings that are more than a preference. All others are `session`. */
-const JUDGES: Readonly<Record<string, Judge>> = {
+const JUDGES: Readonly<Record<string, SettingRule>> = {
   sql_mode: sqlMode,
   character_set_client: charset,
   optimizer_trace: traced,
@@ -85,7 +85,12 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   restrict_fk_on_non_standard_key: unlessOn('weakens foreign keys'),
 };
 
-export function settingFacts(scope: Scope, name: string, value: SettingValue, reading: Reading): SettingFacts {
+export function settingFacts(
+  scope: VariableScope,
+  name: string,
+  value: SettingValue,
+  reading: SqlReading,
+): SettingFacts {
   if (scope !== 'session')
     return { effects: ['grant', 'unknown'], reason: `changes the configuration of the server (${name})` };
   const judge = Object.hasOwn(JUDGES, name) ? JUDGES[name] : undefined;
@@ -93,4 +98,4 @@ export function settingFacts(scope: Scope, name: string, value: SettingValue, re
 }
 
 /** SET NAMES and SET CHARACTER SET; DEFAULT is what the server was started with. */
-export const namesFacts = (name: string | undefined, reading: Reading): SettingFacts => charset(name, reading);
+export const namesFacts = (name: string | undefined, reading: SqlReading): SettingFacts => charset(name, reading);

@@ -2,7 +2,7 @@
  * Reads one statement: which one it is, and all those that run others or change the session. Owns: the verbs. Does not: queries
  * (queries.ts), INSERT and the like (changes.ts), definitions and administration (heads.ts), several statements (texts.ts).
  */
-import { Heads } from './heads.js';
+import { HeadParser } from './heads.js';
 import type { Tokens } from './lexer.js';
 import type {
   CallStatement,
@@ -10,12 +10,12 @@ import type {
   Execute,
   Explain,
   Expression,
-  Handler,
+  HandlerStatement,
   Prepare,
   Query,
   SetItem,
   SetStatement,
-  Show,
+  ShowStatement,
   Statement,
 } from './tree.js';
 
@@ -25,10 +25,10 @@ import type {
  * @throws Unread
  */
 export function readStatement(tokens: Tokens, from: number, to: number): Statement {
-  return new Statements(tokens, from, to).whole();
+  return new StatementParser(tokens, from, to).whole();
 }
 
-class Statements extends Heads {
+class StatementParser extends HeadParser {
   whole(): Statement {
     const statement = this.statement();
     if (!this.done) throw this.error();
@@ -152,7 +152,7 @@ class Statements extends Heads {
     );
   }
 
-  #explain(start: number): Explain | Show {
+  #explain(start: number): Explain | ShowStatement {
     let analyze = this.isWord('ANALYZE');
     this.skip();
     let into: string | undefined;
@@ -183,13 +183,13 @@ class Statements extends Heads {
     this.takeNameOrText();
   }
 
-  #explainedConnection(start: number): Show {
+  #explainedConnection(start: number): ShowStatement {
     const where = this.expression();
     return { kind: 'show', what: 'EXPLAIN FOR CONNECTION', where, ...this.span(start) };
   }
 
   /** DESCRIBE t [column | 'pattern'] */
-  #describe(start: number): Show {
+  #describe(start: number): ShowStatement {
     const object = this.objectName();
     if (this.kind() === 'string') this.takeText();
     else if (this.isName()) this.takeName();
@@ -245,7 +245,7 @@ class Statements extends Heads {
 
   #items(): SetItem[] {
     // A scope counts for the items behind it that have none.
-    let scope: Scope = 'session';
+    let scope: VariableScope = 'session';
     return this.list(() => {
       const named = this.#scope();
       if (named) scope = named;
@@ -253,7 +253,7 @@ class Statements extends Heads {
     });
   }
 
-  #scope(): Scope | undefined {
+  #scope(): VariableScope | undefined {
     const word = this.word();
     const scope = SCOPES.get(word);
     if (scope === undefined || this.isSign('=', 1) || this.isSign(':=', 1) || this.isSign('.', 1)) return undefined;
@@ -261,7 +261,7 @@ class Statements extends Heads {
     return scope;
   }
 
-  #item(scope: Scope, named: Scope | undefined): SetItem {
+  #item(scope: VariableScope, named: VariableScope | undefined): SetItem {
     const start = this.start;
     if (this.kind() === 'variable') return this.#variable();
     if (this.isSign('@@')) {
@@ -289,7 +289,7 @@ class Statements extends Heads {
     if (!this.takeSign(':=')) this.expectSign('=');
   }
 
-  #setting(scope: Scope, name: string): SetItem {
+  #setting(scope: VariableScope, name: string): SetItem {
     this.#assign();
     const bare = this.#bareValue();
     if (bare === 'DEFAULT') {
@@ -319,7 +319,7 @@ class Statements extends Heads {
     return { kind: 'constant', type: 'string', value: value.name, ...this.span(start) };
   }
 
-  #special(scope: Scope | undefined): SetItem | undefined {
+  #special(scope: VariableScope | undefined): SetItem | undefined {
     switch (this.word()) {
       case 'NAMES':
         return this.#names(false);
@@ -356,7 +356,7 @@ class Statements extends Heads {
     return (this.takeWord('BINARY') ? 'binary' : this.takeNameOrText()).toLowerCase();
   }
 
-  #transaction(scope: Scope | undefined): SetItem {
+  #transaction(scope: VariableScope | undefined): SetItem {
     this.skip();
     let readOnly: boolean | undefined;
     do {
@@ -381,7 +381,7 @@ class Statements extends Heads {
 
   // SHOW and HANDLER
 
-  #show(start: number): Show {
+  #show(start: number): ShowStatement {
     this.skip();
     const words: string[] = [];
     while (
@@ -403,7 +403,7 @@ class Statements extends Heads {
   }
 
   /** FROM t [FROM schema] */
-  #shownFrom(what: string): Show['object'] {
+  #shownFrom(what: string): ShowStatement['object'] {
     if (!SHOW_PARTS.has(what) || !(this.takeWord('FROM') || this.takeWord('IN'))) return undefined;
     const object = this.objectName();
     const schema = this.takeWord('FROM') || this.takeWord('IN') ? this.takeName() : undefined;
@@ -417,7 +417,7 @@ class Statements extends Heads {
     return this.takeWord('WHERE') ? this.expression() : undefined;
   }
 
-  #handler(start: number): Handler {
+  #handler(start: number): HandlerStatement {
     this.skip();
     const table = this.objectName();
     const begun = { kind: 'handler' as const, table };
@@ -448,8 +448,8 @@ class Statements extends Heads {
   }
 }
 
-type Scope = 'session' | 'global' | 'persist' | 'persist only';
-const SCOPES: ReadonlyMap<string, Scope> = new Map([
+type VariableScope = 'session' | 'global' | 'persist' | 'persist only';
+const SCOPES: ReadonlyMap<string, VariableScope> = new Map([
   ['GLOBAL', 'global'],
   ['SESSION', 'session'],
   ['LOCAL', 'session'],

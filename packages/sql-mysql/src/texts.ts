@@ -4,12 +4,12 @@
  */
 import type { TextRange } from '@sluice/contract';
 import { type Tokens, Unread, tokensOf } from './lexer.js';
-import type { Reading } from './reading.js';
+import type { SqlReading } from './reading.js';
 import { readStatement } from './statements.js';
 import type { Statement } from './tree.js';
 
 /** Tokens of a statement by number: from the first up to and without the last. */
-interface Piece {
+interface TokenRange {
   readonly from: number;
   readonly to: number;
 }
@@ -19,7 +19,7 @@ interface Piece {
  *
  * @throws Unread
  */
-export function statementsOf(text: string, reading: Reading): Statement[] {
+export function statementsOf(text: string, reading: SqlReading): Statement[] {
   const tokens = tokensOf(text, reading);
   if (tokens.inComment.size > 0) throw new Unread('has a semicolon in a versioned comment', 0);
   return piecesOf(tokens)
@@ -30,7 +30,7 @@ export function statementsOf(text: string, reading: Reading): Statement[] {
 /**
  * Where each statement of a text stands, with the comments around it and without the blanks. What cannot be cut is one range.
  */
-export function rangesOf(text: string, reading: Reading): TextRange[] {
+export function rangesOf(text: string, reading: SqlReading): TextRange[] {
   const whole = [{ start: 0, end: text.length }];
   let tokens: Tokens;
   try {
@@ -63,8 +63,8 @@ function trimmed(text: string, from: number, to: number): TextRange {
 const isBlank = (code: number): boolean => code === 32 || (code >= 9 && code <= 13);
 
 /** Pieces between semicolons; those in the code of a routine end nothing. */
-function piecesOf(tokens: Tokens): Piece[] {
-  const pieces: Piece[] = [];
+function piecesOf(tokens: Tokens): TokenRange[] {
+  const pieces: TokenRange[] = [];
   const end = tokens.length - 1;
   let from = 0;
   for (let at = 0; at <= end; at++) {
@@ -91,7 +91,7 @@ function hasCode(tokens: Tokens, from: number, end: number): boolean {
     if (COMPOUND.has(first) || (first !== '' && tokens.texts[from + 1] === ':')) return true;
   }
   if (first !== 'CREATE' && first !== 'ALTER') return false;
-  const limit = Math.min(end, from + LONGEST_DEFINITION);
+  const limit = Math.min(end, from + MAX_DEFINITION_WORDS);
   for (let at = from + 1; at < limit && !isSemicolon(tokens, at); at++) {
     const word = wordAt(tokens, at);
     if (ROUTINES.has(word)) return true;
@@ -170,7 +170,7 @@ class Thens {
 }
 
 /** Tokens between CREATE and the word that says what is made: OR REPLACE DEFINER = 'x'@'y' ... */
-const LONGEST_DEFINITION = 32;
+const MAX_DEFINITION_WORDS = 32;
 const ROUTINES: ReadonlySet<string> = new Set('PROCEDURE FUNCTION TRIGGER EVENT PACKAGE LIBRARY'.split(' '));
 const PLAIN_OBJECTS: ReadonlySet<string> = new Set(
   'TABLE VIEW INDEX DATABASE SCHEMA USER ROLE SEQUENCE SERVER'.split(' '),

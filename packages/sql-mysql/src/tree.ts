@@ -20,18 +20,18 @@ export interface ObjectName extends Span {
 
 export type Expression =
   | Constant
-  | Parameter
-  | Column
+  | ParameterMarker
+  | ColumnReference
   | UserVariable
   | SystemVariable
   | Assign
   | Operation
-  | Call
+  | FunctionCall
   | Sequence
-  | Case
+  | CaseExpression
   | Cast
   | Interval
-  | Row
+  | RowExpression
   | Subquery
   | Exists
   | Match
@@ -48,12 +48,12 @@ export interface Constant extends Span {
 }
 
 /** `?`; they count from 0 in the order of the text. */
-export interface Parameter extends Span {
+export interface ParameterMarker extends Span {
   readonly kind: 'parameter';
   readonly index: number;
 }
 
-export interface Column extends Span {
+export interface ColumnReference extends Span {
   readonly kind: 'column';
   readonly schema?: string;
   readonly table?: string;
@@ -81,7 +81,7 @@ export interface Assign extends Span {
   readonly value: Expression;
 }
 
-export type Operator =
+export type OperatorSign =
   | ('or' | 'xor' | 'and' | 'not' | 'concat')
   | ('=' | '<=>' | '<>' | '<' | '<=' | '>' | '>=')
   | ('like' | 'not like' | 'regexp' | 'not regexp' | 'sounds like' | 'member of')
@@ -99,7 +99,7 @@ export type Operator =
  */
 export interface Operation extends Span {
   readonly kind: 'operation';
-  readonly operator: Operator;
+  readonly operator: OperatorSign;
   readonly operands: readonly Expression[];
   readonly quantifier?: 'any' | 'all';
   /** Of `collate`. */
@@ -107,7 +107,7 @@ export interface Operation extends Span {
 }
 
 /** A function, aggregate or window function. Syntax of its own (`TRIM(LEADING a FROM b)`) has become arguments. */
-export interface Call extends Span {
+export interface FunctionCall extends Span {
   readonly kind: 'call';
   readonly schema?: string;
   /** Lower case where `native`, else as written. */
@@ -138,7 +138,7 @@ export interface Sequence extends Span {
   readonly arguments: readonly Expression[];
 }
 
-export interface Case extends Span {
+export interface CaseExpression extends Span {
   readonly kind: 'case';
   /** What the conditions are compared with; absent: they are conditions. */
   readonly operand?: Expression;
@@ -166,7 +166,7 @@ export interface Interval extends Span {
 }
 
 /** (a, b) and ROW(a, b) */
-export interface Row extends Span {
+export interface RowExpression extends Span {
   readonly kind: 'row';
   readonly items: readonly Expression[];
 }
@@ -192,7 +192,7 @@ export interface Match extends Span {
 /** DEFAULT, or DEFAULT(column); IGNORE in VALUES of MariaDB is the same without a column. */
 export interface Default extends Span {
   readonly kind: 'default';
-  readonly column?: Column;
+  readonly column?: ColumnReference;
 }
 
 export interface Order {
@@ -246,7 +246,7 @@ export interface Select extends QueryClauses {
   readonly windows: readonly { readonly name: string; readonly window: Window }[];
   readonly qualify?: Expression;
   /** PROCEDURE ANALYSE(...) of MariaDB. */
-  readonly procedure?: Call;
+  readonly procedure?: FunctionCall;
   /** Texts of optimizer hints, of MySQL. */
   readonly hints: readonly string[];
 }
@@ -363,7 +363,7 @@ export interface Insert extends Span {
   readonly ignore: boolean;
   readonly table: ObjectName;
   /** In parentheses behind the table, or of the assignments of SET; absent: all of the table's. */
-  readonly columns?: readonly Column[];
+  readonly columns?: readonly ColumnReference[];
   readonly source:
     | { readonly kind: 'rows'; readonly rows: readonly (readonly Expression[])[] }
     | { readonly kind: 'query'; readonly query: Query };
@@ -406,7 +406,7 @@ export interface Delete extends Span {
 }
 
 export interface Assignment {
-  readonly column: Column;
+  readonly column: ColumnReference;
   readonly value: Expression;
 }
 
@@ -421,7 +421,7 @@ export interface Load extends Span {
   readonly replace: boolean;
   readonly table: ObjectName;
   /** Where fields go: columns and variables, in order. */
-  readonly fields: readonly (Column | UserVariable)[];
+  readonly fields: readonly (ColumnReference | UserVariable)[];
   readonly set: readonly Assignment[];
 }
 
@@ -442,12 +442,12 @@ export type Statement =
   | Deallocate
   | CreateTable
   | CreateView
-  | Handler
-  | Use
-  | Show
+  | HandlerStatement
+  | UseStatement
+  | ShowStatement
   | Transaction
   | SetFor
-  | Head;
+  | HeadStatement;
 
 export interface QueryStatement extends Span {
   readonly kind: 'query';
@@ -538,7 +538,7 @@ export interface CreateView extends Span {
   readonly query: Query;
 }
 
-export interface Handler extends Span {
+export interface HandlerStatement extends Span {
   readonly kind: 'handler';
   readonly action: 'open' | 'read' | 'close';
   readonly table: ObjectName;
@@ -548,13 +548,13 @@ export interface Handler extends Span {
   readonly values: readonly Expression[];
 }
 
-export interface Use extends Span {
+export interface UseStatement extends Span {
   readonly kind: 'use';
   readonly schema: string;
 }
 
 /** SHOW and DESCRIBE of a table. `what` is upper case, as `COLUMNS`, `CREATE TABLE`, `WARNINGS`. */
-export interface Show extends Span {
+export interface ShowStatement extends Span {
   readonly kind: 'show';
   readonly what: string;
   readonly object?: ObjectName;
@@ -575,7 +575,7 @@ export interface SetFor extends Span {
 }
 
 /** Whatever is read by its first words: the objects it names, and expressions and queries that were found in the rest. */
-export interface Head extends Span {
+export interface HeadStatement extends Span {
   readonly kind: 'head';
   /** Lower case: `alter table`, `grant`, `flush`, `create procedure`. */
   readonly verb: string;

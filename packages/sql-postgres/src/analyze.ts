@@ -1,6 +1,10 @@
+/**
+ * A text to facts, for one major version. Owns: what is remembered, and EXECUTE. Does not: read statements (statements.ts).
+ * Pure but for its memory.
+ */
 import type { Action, Facts, Parameter, PostgresDialect } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
-import { type Fields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
+import { type NodeFields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
 import { type Parse, loadGrammar } from './grammar.js';
 import { sessionChange } from './session-change.js';
 import { type StatementFacts, readStatement } from './statements.js';
@@ -30,7 +34,7 @@ export interface Analyzer {
 const MAX_REMEMBERED_CHARACTERS = 16 * 1024;
 const MAX_REMEMBERED_TEXTS = 2000;
 /** EXECUTE of an EXECUTE of ...: the server allows one level, since PREPARE takes no EXECUTE. */
-const DEEPEST = 4;
+const MAX_EXECUTED_DEPTH = 4;
 
 const loading = new Map<number, Promise<Analyzer>>();
 
@@ -65,7 +69,7 @@ class PostgresAnalyzer implements Analyzer {
     const alike = template === undefined ? undefined : this.#templates.get(template);
     if (alike) return alike;
     const looksBefore = looks.count;
-    const analysis = new Analysis(this.#parse, context, 0);
+    const analysis = new TextAnalysis(this.#parse, context, 0);
     // In a text of a shape constants are written as they are: that was looked at.
     const facts = analysis.facts(text, template === undefined);
     this.exhausted ||= analysis.exhausted;
@@ -89,7 +93,7 @@ function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
 }
 
 /** One analysis of one text. */
-class Analysis {
+class TextAnalysis {
   /** The facts depend on more than the text. */
   contextual = false;
   exhausted = false;
@@ -127,7 +131,7 @@ class Analysis {
     }
   }
 
-  #read(text: string, statements: readonly Fields[], odd: boolean): Facts {
+  #read(text: string, statements: readonly NodeFields[], odd: boolean): Facts {
     const { parameters } = this.#context;
     const values = parameters ? Values.bound(parameters) : Values.unbound();
     const source = slicer(text);
@@ -171,7 +175,7 @@ class Analysis {
       this.#executes.add(name);
     }
     const text = own ?? this.#context.prepared?.(name);
-    if (text === undefined || this.#depth >= DEEPEST) return undefined;
+    if (text === undefined || this.#depth >= MAX_EXECUTED_DEPTH) return undefined;
     const parsed = this.#parse(text);
     const [statement] = parsed.ok ? parsed.statements : [];
     const node = statement && nodeOf(statement['stmt']);

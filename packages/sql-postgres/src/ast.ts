@@ -1,15 +1,17 @@
+/** The parse tree of libpg_query, and how to walk it. Does not: know what a node means. Pure. */
+
 /**
  * The parse tree as libpg_query gives it (JSON of PostgreSQL's own nodes). A field that may hold any node wraps it in an
  * object with one key, the node's name: `{ "SelectStmt": { ... } }`. A field of a fixed type holds it bare.
  */
-export type Fields = Readonly<Record<string, unknown>>;
+export type NodeFields = Readonly<Record<string, unknown>>;
 
 export interface Node {
   readonly kind: string;
-  readonly fields: Fields;
+  readonly fields: NodeFields;
 }
 
-export const isFields = (value: unknown): value is Fields =>
+export const isFields = (value: unknown): value is NodeFields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Unwraps a node; undefined for what is not one. */
@@ -28,7 +30,7 @@ export function nodeOf(value: unknown): Node | undefined {
 export const nodesOf = (value: unknown): Node[] =>
   Array.isArray(value) ? value.flatMap((item) => nodeOf(item) ?? []) : [];
 
-export const text = (fields: Fields, name: string): string => {
+export const text = (fields: NodeFields, name: string): string => {
   const value = fields[name];
   return typeof value === 'string' ? value : '';
 };
@@ -38,17 +40,17 @@ export const strings = (value: unknown): string[] =>
   nodesOf(value).map(({ kind, fields }) => (kind === 'String' ? text(fields, 'sval') || text(fields, 'str') : '*'));
 
 /** `schema.table`, as the statement has it. */
-export const relationName = (relation: Fields): string =>
+export const relationName = (relation: NodeFields): string =>
   [text(relation, 'catalogname'), text(relation, 'schemaname'), text(relation, 'relname')]
     .filter((part) => part !== '')
     .join('.');
 
 /** A range variable by its shape: it appears wrapped and bare. */
-export const isRelation = (fields: Fields): boolean =>
+export const isRelation = (fields: NodeFields): boolean =>
   typeof fields['relname'] === 'string' && 'relpersistence' in fields;
 
 /** A SELECT by its shape: the arms of a set operation are bare. */
-export const isSelect = (fields: Fields): boolean =>
+export const isSelect = (fields: NodeFields): boolean =>
   typeof fields['op'] === 'string' && fields['op'].startsWith('SETOP_');
 
 /** Counts how often the value of a constant was looked at: where it was not, facts hold for other constants as well. */

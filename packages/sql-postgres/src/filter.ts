@@ -1,6 +1,7 @@
+/** How well a WHERE clause selects rows. Owns: what counts as none, weak and strong. Pure. */
 import type { FilterStrength } from '@sluice/contract';
 import {
-  type Fields,
+  type NodeFields,
   type Node,
   constant,
   isFields,
@@ -23,7 +24,7 @@ import type { Values } from './values.js';
  * Of conditions joined by AND the strongest counts, of those joined by OR the weakest. Only syntax is looked at: an
  * estimate of rows is another matter. Where there is doubt the weaker answer is given.
  */
-export interface Target {
+export interface FilterTarget {
   /** The name by which the statement calls the target: its alias, else its own. */
   readonly name: string;
   /** The table itself, to notice sub-selects that read it. */
@@ -42,15 +43,15 @@ export interface Target {
 type Strength = FilterStrength | 'never';
 
 /** `IN (SELECT ... LIMIT n)` works through a table in batches; beyond this it is no batch any more. Rows. */
-const LARGEST_BATCH = 10_000;
+const MAX_BATCH_ROWS = 10_000;
 
 /** Conditions nested deeper than this are not looked into: they count as none. */
-const DEEPEST = 50;
+const MAX_CONDITION_DEPTH = 50;
 
-export function filterStrength(where: unknown, target: Target, values: Values): FilterStrength {
+export function filterStrength(where: unknown, target: FilterTarget, values: Values): FilterStrength {
   const node = nodeOf(where);
   if (!node) return 'none';
-  const judge = new Judge(target, values);
+  const judge = new FilterJudge(target, values);
   const strength = judge.condition(node, 0);
   if (strength === 'never') return 'strong';
   // A join says which rows belong together; with an equality on the other side it selects in earnest.
@@ -89,21 +90,21 @@ const FAITHFUL = new Set(['lower', 'upper', 'btrim', 'ltrim', 'rtrim']);
 /** System columns that have one value in all rows, or nearly all. */
 const SHARED = new Set(['tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);
 
-class Judge {
+class FilterJudge {
   /** Tables that a column of the target equals one of. */
   readonly joins = new Set<string>();
   /** Joined tables of which a column equals a value. */
   readonly pinned = new Set<string>();
-  readonly #target: Target;
+  readonly #target: FilterTarget;
   readonly #values: Values;
 
-  constructor(target: Target, values: Values) {
+  constructor(target: FilterTarget, values: Values) {
     this.#target = target;
     this.#values = values;
   }
 
   condition(node: Node, depth: number): Strength {
-    if (depth > DEEPEST) return 'none';
+    if (depth > MAX_CONDITION_DEPTH) return 'none';
     const { kind, fields } = node;
     if (!mentionsColumns({ [kind]: fields })) return this.#withoutColumns(node, depth);
     switch (kind) {
@@ -134,7 +135,7 @@ class Judge {
     return known === undefined || known ? 'none' : 'never';
   }
 
-  #boolean(fields: Fields, depth: number): Strength {
+  #boolean(fields: NodeFields, depth: number): Strength {
     const parts = nodesOf(fields['args']);
     const judged = (): Strength[] => parts.map((part) => this.condition(part, depth + 1));
     if (fields['boolop'] === 'AND_EXPR') return strongest(judged());
@@ -150,7 +151,7 @@ class Judge {
     return inner ? this.#weakIfMentioned({ [inner.kind]: inner.fields }) : 'none';
   }
 
-  #comparison(fields: Fields): Strength {
+  #comparison(fields: NodeFields): Strength {
     const { lexpr, rexpr } = fields;
     const equals = operatorOf(fields) === '=';
     switch (fields['kind']) {
@@ -180,7 +181,7 @@ class Judge {
     const b = this.#column(right);
     if (a === undefined && b === undefined) return this.#weakIfMentioned([left, right]);
     if (a && b) return this.#columns(a, b);
-    const column = (a ?? b) as Column;
+    const column = (a ?? b) as ComparedColumn;
     const outside = a ? right : left;
     if (!this.#fromOutside(outside))
       return this.#repeats(column, outside) ? 'none' : this.#weakIfMentioned([left, right]);
@@ -190,7 +191,7 @@ class Judge {
   }
 
   /** Two columns compared: a join, or nothing. */
-  #columns(a: Column, b: Column): Strength {
+  #columns(a: ComparedColumn, b: ComparedColumn): Strength {
     const owners = new Set([a.owner, b.owner]);
     if (owners.has('target') && (owners.has('other') || owners.has('bounded'))) {
       for (const { owner, table } of [a, b]) if (owner === 'other') this.joins.add(table);
@@ -206,7 +207,7 @@ class Judge {
     return weakest((Array.isArray(items) ? items : [items]).map((item) => this.#equality(left, item, true)));
   }
 
-  #pattern(fields: Fields): Strength {
+  #pattern(fields: NodeFields): Strength {
     const { lexpr, rexpr } = fields;
     if (this.#column(lexpr)?.owner !== 'target') return this.#loose(fields);
     if (this.#values.isUnbound(nodeOf(rexpr))) {
@@ -220,7 +221,7 @@ class Judge {
   }
 
   /** A comparison that may be true of nearly all rows. */
-  #loose(fields: Fields): Strength {
+  #loose(fields: NodeFields): Strength {
     const a = this.#column(fields['lexpr']);
     const b = this.#column(fields['rexpr']);
     if (a && b && a.owner === b.owner && a.name === b.name) return 'none';
@@ -228,7 +229,7 @@ class Judge {
   }
 
   /** `x IN (SELECT ...)` is as good as what that SELECT itself filters by, provided that it does not look at our row. */
-  #member(fields: Fields): Strength {
+  #member(fields: NodeFields): Strength {
     const select = nodeOf(fields['subselect'])?.fields;
     if (fields['subLinkType'] !== 'ANY_SUBLINK' || !select || this.#column(fields['testexpr'])?.owner !== 'target') {
       return this.#weakIfMentioned(fields);
@@ -249,14 +250,14 @@ class Judge {
   #limited(count: unknown): boolean {
     if (this.#values.isUnbound(nodeOf(count))) this.#values.used = true;
     const limit = this.#value(count);
-    return this.#values.isUnbound(nodeOf(count)) || (typeof limit === 'number' && limit <= LARGEST_BATCH);
+    return this.#values.isUnbound(nodeOf(count)) || (typeof limit === 'number' && limit <= MAX_BATCH_ROWS);
   }
 
   /**
    * The one table that a sub-select reads, when all its columns are certainly that table's: qualified, or of the target's
    * own table, which has them. A plain name that the table does not have would silently be the outer row's.
    */
-  #standsAlone(select: Fields): Fields | undefined {
+  #standsAlone(select: NodeFields): NodeFields | undefined {
     const [from, ...more] = nodesOf(select['fromClause']);
     if (
       from?.kind !== 'RangeVar' ||
@@ -283,7 +284,7 @@ class Judge {
   }
 
   /** A column by itself, or cast, or in a function that keeps it recognisable. */
-  #column(expression: unknown): Column | undefined {
+  #column(expression: unknown): ComparedColumn | undefined {
     const node = nodeOf(expression);
     if (node?.kind === 'TypeCast') {
       const type = isFields(node.fields['typeName']) ? strings(node.fields['typeName']['names']).at(-1) : undefined;
@@ -320,7 +321,7 @@ class Judge {
   }
 
   /** Whether the value tells rows apart: one of two truth values, or a value that all rows share, does not. */
-  #tells({ name }: Column, outside: unknown): boolean {
+  #tells({ name }: ComparedColumn, outside: unknown): boolean {
     if (SHARED.has(name) || typeof constant(outside) === 'boolean') return false;
     const node = nodeOf(outside);
     if (node?.kind === 'FuncCall' && strings(node.fields['funcname']).at(-1) === 'enum_range') return false;
@@ -335,7 +336,7 @@ class Judge {
     );
   }
 
-  #repeats(column: Column, expression: unknown): boolean {
+  #repeats(column: ComparedColumn, expression: unknown): boolean {
     let found = false;
     visit(expression, (node) => {
       if (node.kind === 'ColumnRef' && strings(node.fields['fields']).at(-1) === column.name) found = true;
@@ -359,7 +360,7 @@ class Judge {
 
   /** The truth value of a condition that does not depend on the row. NULL counts as false: it selects nothing. */
   #truth(node: Node, depth: number): boolean | undefined {
-    if (depth > DEEPEST) return undefined;
+    if (depth > MAX_CONDITION_DEPTH) return undefined;
     const { kind, fields } = node;
     if (kind === 'BoolExpr') {
       const parts = nodesOf(fields['args']).map((part) => this.#truth(part, depth + 1));
@@ -376,7 +377,7 @@ class Judge {
     return typeof value === 'boolean' ? value : typeof value === 'string' ? truth(value) : undefined;
   }
 
-  #compare(fields: Fields): boolean | undefined {
+  #compare(fields: NodeFields): boolean | undefined {
     // What is equal in a type need not be so in its spelling: only plain constants and bound values are compared.
     if (isCast(fields['lexpr']) || isCast(fields['rexpr'])) return undefined;
     const left = this.#value(fields['lexpr']);
@@ -399,7 +400,7 @@ class Judge {
   }
 }
 
-interface Column {
+interface ComparedColumn {
   readonly name: string;
   /** As qualified; empty for a plain name. */
   readonly table: string;
@@ -408,7 +409,7 @@ interface Column {
 }
 
 /** The operator, when it is one of the server's own. */
-const operatorOf = (fields: Fields): string => {
+const operatorOf = (fields: NodeFields): string => {
   const name = strings(fields['name']);
   return name.length === 1 || name[0] === 'pg_catalog' ? (name.at(-1) ?? '') : '';
 };

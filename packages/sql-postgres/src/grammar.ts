@@ -1,4 +1,5 @@
-import { type Fields, isFields } from './ast.js';
+/** The parsers of PostgreSQL by major version. Does not: understand what they give. */
+import { type NodeFields, isFields } from './ast.js';
 
 /** PostgreSQL's own parser, one build for each major version, loaded when it is first needed. */
 interface Parser {
@@ -16,13 +17,13 @@ const PARSERS: Readonly<Record<number, () => Promise<unknown>>> = {
 export const MAJORS: readonly number[] = Object.keys(PARSERS).map(Number);
 
 /** What a text parses to, or why it does not. */
-export type Parsed =
-  | { readonly ok: true; readonly statements: readonly Fields[] }
+export type ParsedText =
+  | { readonly ok: true; readonly statements: readonly NodeFields[] }
   | { readonly ok: false; readonly message: string; readonly position?: number }
   /** It ran out of stack, which it does not recover from: this instance should not be used again. */
   | { readonly ok: false; readonly exhausted: true };
 
-export type Parse = (text: string) => Parsed;
+export type Parse = (text: string) => ParsedText;
 
 export async function loadGrammar(major: number): Promise<Parse> {
   const load = PARSERS[major];

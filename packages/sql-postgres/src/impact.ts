@@ -1,9 +1,10 @@
+/** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
 import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
 /** How long one look may take at the target, in milliseconds. */
-const STATEMENT = 1_000;
-const LOCK = 200;
+const STATEMENT_TIMEOUT_MS = 1_000;
+const LOCK_TIMEOUT_MS = 200;
 
 /** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
 const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
@@ -32,7 +33,7 @@ export const impactOf = (
 
 async function lookAt(side: Lookup, command: SqlCommand, facts: Facts, changed: readonly Changed[]): Promise<Impact> {
   await side.query(
-    `begin read only; set local statement_timeout = ${STATEMENT}; set local lock_timeout = ${LOCK}; set local plan_cache_mode = force_custom_plan`,
+    `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`,
   );
   const tables: TableImpact[] = [];
   for (const { verb, name } of distinct(changed)) tables.push(await tableOf(side, verb, name));
@@ -85,7 +86,7 @@ async function tableOf(side: Lookup, verb: string, name: string): Promise<TableI
     verb,
     table: name,
     bytes: Number(found[1]),
-    of: Number(found[2]),
+    totalRows: Number(found[2]),
     cascades: cascades.map(([text]) => text ?? ''),
     triggers: triggers.map(([text]) => text ?? ''),
   };

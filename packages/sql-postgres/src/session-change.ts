@@ -3,7 +3,7 @@
  * mean something else. Does not own: what masks follow of a session (masks/session.ts).
  */
 import type { Action, SessionChange } from '@sluice/contract';
-import { type Fields, type Node, constant, isFields, text } from './ast.js';
+import { type NodeFields, type Node, constant, isFields, text } from './ast.js';
 
 /**
  * `SET sluice.hold = fail`: a program that cannot wait has its held statements refused at once, with the number of the
@@ -43,7 +43,7 @@ function holdIn(statement: Node): SessionChange['hold'] {
   return value === 'fail' || value === 'wait' ? value : 'invalid';
 }
 
-const nameOf = (fields: Fields): string => text(fields, 'name').toLowerCase();
+const nameOf = (fields: NodeFields): string => text(fields, 'name').toLowerCase();
 
 /** A statement that gives names another meaning by itself: a search path, a schema that comes or goes, a temporary object. */
 function changesNames({ kind, fields }: Node): boolean {

@@ -1,3 +1,4 @@
+/** What setting a variable means. Owns: which are more than a preference. Pure. */
 import type { Effect } from '@sluice/contract';
 import { truth } from './ast.js';
 
@@ -12,11 +13,11 @@ export interface SettingFacts {
 const SESSION: SettingFacts = { effects: ['session'] };
 
 /** Values are undefined for DEFAULT and RESET, which go back to what the gateway set at the start. */
-type Value = string | undefined;
-type Judge = (value: Value) => SettingFacts;
+type SettingText = string | undefined;
+type SettingRule = (value: SettingText) => SettingFacts;
 
 const pinned =
-  (wanted: string, matches: (value: string) => boolean): Judge =>
+  (wanted: string, matches: (value: string) => boolean): SettingRule =>
   (value) =>
     value === undefined || matches(value)
       ? SESSION
@@ -29,18 +30,18 @@ const UTF8 = new Set(['utf8', 'unicode']);
 const HARMLESS_LEVELS = new Set(['notice', 'warning', 'error', 'info']);
 
 const forbidden =
-  (why: string): Judge =>
+  (why: string): SettingRule =>
   (value) =>
     value === undefined ? SESSION : { effects: ['session'], forbidden: why };
 const unknown =
-  (why: string): Judge =>
+  (why: string): SettingRule =>
   (value) =>
     value === undefined ? SESSION : { effects: ['session', 'unknown'], reason: why };
-const identity: Judge = (value) =>
+const identity: SettingRule = (value) =>
   value === undefined || value.toLowerCase() === 'none' ? SESSION : { effects: ['grant'] };
 
 /** Settings that are more than a preference. All others are `session`. */
-const JUDGES: Readonly<Record<string, Judge>> = {
+const JUDGES: Readonly<Record<string, SettingRule>> = {
   standard_conforming_strings: pinned('standard_conforming_strings = on', (value) => truth(value) === true),
   client_encoding: pinned('client_encoding = UTF8', (value) =>
     UTF8.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, '')),
@@ -68,7 +69,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
 };
 
 /** @param value undefined for DEFAULT and RESET */
-export function settingFacts(name: string, value: Value): SettingFacts {
+export function settingFacts(name: string, value: SettingText): SettingFacts {
   const key = name.toLowerCase();
   if (key.startsWith('debug_')) return forbidden(`${key} makes the server print what it plans and reads.`)(value);
   const judge = Object.hasOwn(JUDGES, key) ? JUDGES[key] : undefined;

@@ -1,6 +1,10 @@
+/**
+ * One statement's parse tree to actions. Owns: statements that have a reader of their own. Does not: those that follow from
+ * their name (kinds.ts). Pure.
+ */
 import type { Action, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
 import {
-  type Fields,
+  type NodeFields,
   type Node,
   constant,
   isFields,
@@ -67,7 +71,7 @@ function sessionEffect({ kind, fields }: Node, source: string): StatementEffect 
 }
 
 /** An action while it is being read. */
-interface Draft {
+interface ActionDraft {
   readonly depth: number;
   verb: string;
   readonly effects: Set<Effect>;
@@ -79,14 +83,14 @@ interface Draft {
   explainOnly: boolean;
 }
 
-type Names = ReadonlySet<string>;
+type NameSet = ReadonlySet<string>;
 
 class StatementReader {
   forbidden: string | undefined;
   readonly #index: number;
   readonly #values: Values;
   readonly #resolve: Resolve;
-  readonly #drafts: Draft[] = [];
+  readonly #drafts: ActionDraft[] = [];
   /** Inside `SELECT ... FROM pg_settings WHERE name = '...'`: the setting that the row is about. */
   #settingOfRow: string | undefined;
   readonly #inherited: Action[] = [];
@@ -104,7 +108,7 @@ class StatementReader {
   }
 
   /** @param ctes names that WITH has given to sub-queries, which are no tables */
-  statement({ kind, fields }: Node, depth: number, ctes: Names): void {
+  statement({ kind, fields }: Node, depth: number, ctes: NameSet): void {
     const draft = this.#draft(depth);
     const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
     if (read) return read(this, draft, fields, ctes);
@@ -121,21 +125,21 @@ class StatementReader {
     this.inside(draft, fields, ctes, known.effects.includes('define') ? 'define' : 'read');
   }
 
-  add(draft: Draft, ...effects: Effect[]): void {
+  add(draft: ActionDraft, ...effects: Effect[]): void {
     for (const effect of effects) draft.effects.add(effect);
   }
 
-  unknown(draft: Draft, reason: string): void {
+  unknown(draft: ActionDraft, reason: string): void {
     draft.effects.add('unknown');
     draft.otherUnknown = true;
     draft.reasons.push(reason);
   }
 
-  resource(draft: Draft, type: Resource['type'], name: string, access: Resource['access']): void {
+  resource(draft: ActionDraft, type: Resource['type'], name: string, access: Resource['access']): void {
     if (name !== '') draft.resources.set(`${type} ${name} ${access}`, { type, name, access });
   }
 
-  table(draft: Draft, relation: unknown, access: Resource['access']): void {
+  table(draft: ActionDraft, relation: unknown, access: Resource['access']): void {
     const fields = nodeOf(relation)?.fields ?? relation;
     if (!isFields(fields)) return;
     this.resource(draft, 'table', relationName(fields), access);
@@ -149,7 +153,7 @@ class StatementReader {
   }
 
   /** Everything below: sub-queries, tables, calls. Statements inside become actions of their own. */
-  inside(draft: Draft, value: unknown, ctes: Names, access: Resource['access'] = 'read'): void {
+  inside(draft: ActionDraft, value: unknown, ctes: NameSet, access: Resource['access'] = 'read'): void {
     if (Array.isArray(value)) {
       for (const item of value) this.inside(draft, item, ctes, access);
       return;
@@ -163,7 +167,7 @@ class StatementReader {
     for (const key in value) this.inside(draft, value[key], ctes, access);
   }
 
-  select(draft: Draft, fields: Fields, outer: Names): void {
+  select(draft: ActionDraft, fields: NodeFields, outer: NameSet): void {
     const ctes = this.with(draft, fields['withClause'], outer);
     if (isFields(fields['intoClause'])) this.#into(draft, fields['intoClause']);
     const outerSetting = this.#settingOfRow;
@@ -173,7 +177,7 @@ class StatementReader {
   }
 
   /** Reads WITH and returns the names that are visible behind it. Without RECURSIVE a sub-query sees the earlier ones. */
-  with(draft: Draft, clause: unknown, outer: Names): Names {
+  with(draft: ActionDraft, clause: unknown, outer: NameSet): NameSet {
     if (!isFields(clause)) return outer;
     const expressions = nodesOf(clause['ctes']);
     const names = new Set(outer);
@@ -188,7 +192,7 @@ class StatementReader {
   }
 
   /** UPDATE, DELETE and INSERT share their clauses. */
-  modify(draft: Draft, verb: string, effects: readonly Effect[], fields: Fields, outer: Names): void {
+  modify(draft: ActionDraft, verb: string, effects: readonly Effect[], fields: NodeFields, outer: NameSet): void {
     draft.verb = verb;
     this.add(draft, ...effects);
     this.table(draft, fields['relation'], 'write');
@@ -196,7 +200,7 @@ class StatementReader {
     for (const key in fields) if (key !== 'relation' && key !== 'withClause') this.inside(draft, fields[key], ctes);
   }
 
-  where(draft: Draft, relation: unknown, where: unknown, others: unknown, ctes: Names): FilterStrength {
+  where(draft: ActionDraft, relation: unknown, where: unknown, others: unknown, ctes: NameSet): FilterStrength {
     const fields = isFields(relation) ? relation : {};
     const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
     const table = text(fields, 'relname');
@@ -219,7 +223,7 @@ class StatementReader {
     return strength;
   }
 
-  setting(draft: Draft, name: string, value: string | undefined): void {
+  setting(draft: ActionDraft, name: string, value: string | undefined): void {
     const facts = settingFacts(name, value);
     this.add(draft, ...facts.effects);
     if (facts.reason) this.unknown(draft, facts.reason);
@@ -228,13 +232,13 @@ class StatementReader {
   }
 
   /** What EXPLAIN shows: it is planned, and run where EXPLAIN says ANALYZE. */
-  explained(query: Node, { depth, explainOnly }: Draft, ctes: Names): void {
+  explained(query: Node, { depth, explainOnly }: ActionDraft, ctes: NameSet): void {
     this.#explainOnly = explainOnly;
     this.statement(query, depth + 1, ctes);
     this.#explainOnly = false;
   }
 
-  execute(draft: Draft, fields: Fields): void {
+  execute(draft: ActionDraft, fields: NodeFields): void {
     const name = text(fields, 'name');
     const values = Values.given(Array.isArray(fields['params']) ? fields['params'] : []);
     const actions = this.#resolve(name, values);
@@ -249,7 +253,7 @@ class StatementReader {
     this.inside(draft, fields['params'], new Set());
   }
 
-  call(draft: Draft, fields: Fields): void {
+  call(draft: ActionDraft, fields: NodeFields): void {
     const name = strings(fields['funcname']);
     const plain = name.at(-1) ?? '';
     const builtIn = name.length === 1 || name[0] === 'pg_catalog';
@@ -277,7 +281,7 @@ class StatementReader {
     draft.unknownFunctions.push(name.join('.'));
   }
 
-  #node(draft: Draft, { kind, fields }: Node, ctes: Names, access: Resource['access']): void {
+  #node(draft: ActionDraft, { kind, fields }: Node, ctes: NameSet, access: Resource['access']): void {
     if (kind === 'SelectStmt') return this.select(draft, fields, ctes);
     if (kind === 'VariableSetStmt') return this.setting(draft, text(fields, 'name'), settingValue(fields));
     if (Object.hasOwn(READERS, kind) || Object.hasOwn(KINDS, kind))
@@ -295,24 +299,24 @@ class StatementReader {
     for (const key in fields) this.inside(draft, fields[key], ctes, access);
   }
 
-  #relation(draft: Draft, fields: Fields, ctes: Names, access: Resource['access']): void {
+  #relation(draft: ActionDraft, fields: NodeFields, ctes: NameSet, access: Resource['access']): void {
     if (text(fields, 'schemaname') === '' && ctes.has(text(fields, 'relname'))) return;
     this.table(draft, fields, access);
   }
 
   /** OPERATOR(schema.+) names an operator that somebody made, and that is a function call. */
-  #operator(draft: Draft, name: readonly string[]): void {
+  #operator(draft: ActionDraft, name: readonly string[]): void {
     if (name.length > 1 && name[0] !== 'pg_catalog')
       this.unknown(draft, `uses the operator ${name.join('.')}, which is not a built-in one`);
   }
 
-  #into(draft: Draft, into: Fields): void {
+  #into(draft: ActionDraft, into: NodeFields): void {
     this.add(draft, 'write', 'define');
     this.table(draft, into['rel'], 'define');
   }
 
-  #draft(depth: number): Draft {
-    const draft: Draft = {
+  #draft(depth: number): ActionDraft {
+    const draft: ActionDraft = {
       depth,
       verb: '',
       effects: new Set(),
@@ -326,7 +330,7 @@ class StatementReader {
     return draft;
   }
 
-  #finished(draft: Draft): Action {
+  #finished(draft: ActionDraft): Action {
     const { depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown, explainOnly } = draft;
     return {
       statement: this.#index,
@@ -353,7 +357,7 @@ function isGiven(value: unknown): boolean {
   return node?.kind === 'ParamRef' || node?.kind === 'A_Const';
 }
 
-type Read = (reader: StatementReader, draft: Draft, fields: Fields, ctes: Names) => void;
+type Read = (reader: StatementReader, draft: ActionDraft, fields: NodeFields, ctes: NameSet) => void;
 
 /** Reads what has a body or a target; the rest is in `KINDS`. */
 const READERS: Readonly<Record<string, Read>> = {
@@ -515,7 +519,7 @@ function session(verb: string): Read {
 }
 
 /** EXPLAIN ANALYZE runs the statement. Whatever is not plainly off is on. */
-const analyses = (fields: Fields): boolean =>
+const analyses = (fields: NodeFields): boolean =>
   nodesOf(fields['options']).some(
     ({ fields: option }) =>
       text(option, 'defname').toLowerCase() === 'analyze' && !OFF.has(writtenOption(option['arg'])),
@@ -529,7 +533,7 @@ function writtenOption(value: unknown): string {
 const OFF: ReadonlySet<string> = new Set(['false', 'off', '0']);
 
 /** MERGE selects by its join condition, but rows that are not in the source have none. */
-function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields, ctes: Names): FilterStrength {
+function mergeFilter(reader: StatementReader, draft: ActionDraft, fields: NodeFields, ctes: NameSet): FilterStrength {
   const clauses = nodesOf(fields['mergeWhenClauses']).map((clause) => clause.fields);
   const changing = clauses.filter(
     (clause) => clause['commandType'] === 'CMD_DELETE' || clause['commandType'] === 'CMD_UPDATE',
@@ -543,7 +547,7 @@ function mergeFilter(reader: StatementReader, draft: Draft, fields: Fields, ctes
 }
 
 /** pg_dump sets what may not be there by `SELECT set_config(name, ...) FROM pg_settings WHERE name = '...'`. */
-function settingOfRow(select: Fields): string | undefined {
+function settingOfRow(select: NodeFields): string | undefined {
   const [from, ...more] = nodesOf(select['fromClause']);
   const where = nodeOf(select['whereClause']);
   if (from?.kind !== 'RangeVar' || more.length > 0 || !/^(pg_catalog\.)?pg_settings$/.test(relationName(from.fields)))
@@ -562,7 +566,7 @@ function settingOfRow(select: Fields): string | undefined {
 }
 
 /** Plain tables of a FROM or USING list, by the names that the statement calls them. */
-const tablesOf = (from: unknown, ctes: Names): Names =>
+const tablesOf = (from: unknown, ctes: NameSet): NameSet =>
   new Set(
     nodesOf(from).flatMap(({ kind, fields }) => {
       if (kind !== 'RangeVar' || (text(fields, 'schemaname') === '' && ctes.has(text(fields, 'relname')))) return [];
@@ -570,7 +574,7 @@ const tablesOf = (from: unknown, ctes: Names): Names =>
     }),
   );
 
-const cteNames = (fields: Fields, outer: Names): Names =>
+const cteNames = (fields: NodeFields, outer: NameSet): NameSet =>
   isFields(fields['withClause'])
     ? new Set([...outer, ...nodesOf(fields['withClause']['ctes']).map((cte) => text(cte.fields, 'ctename'))])
     : outer;
@@ -578,7 +582,8 @@ const cteNames = (fields: Fields, outer: Names): Names =>
 const SAMPLING = new Set(['bernoulli', 'system', 'pg_catalog.bernoulli', 'pg_catalog.system']);
 
 /** A SET by its shape: ALTER ROLE and ALTER DATABASE hold it bare. */
-const isSetting = (fields: Fields): boolean => typeof fields['kind'] === 'string' && fields['kind'].startsWith('VAR_');
+const isSetting = (fields: NodeFields): boolean =>
+  typeof fields['kind'] === 'string' && fields['kind'].startsWith('VAR_');
 
 const objectType = (type: unknown): string =>
   typeof type === 'string'
@@ -596,7 +601,7 @@ function objectNames(objects: unknown): string[] {
 }
 
 /** The value of a SET as one text; undefined for DEFAULT and RESET. What is not a constant is taken as it may be worst. */
-function settingValue(fields: Fields): string | undefined {
+function settingValue(fields: NodeFields): string | undefined {
   if (fields['kind'] !== 'VAR_SET_VALUE') return fields['kind'] === 'VAR_SET_CURRENT' ? '(current)' : undefined;
   const values = (Array.isArray(fields['args']) ? fields['args'] : []).map(constant);
   return values.map((value) => (value === undefined ? '(expression)' : String(value))).join(', ');

@@ -1,3 +1,7 @@
+/**
+ * The index of sessions: one row for each, made of the journal at any time. Owns: its file. Does not: read the journal
+ * (packages/reading).
+ */
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import SQLite from 'better-sqlite3';
 
@@ -16,12 +20,12 @@ export class SessionIndex {
   }
 
   /** Everything in the journal before it is in the index; undefined: nothing is. */
-  get position(): JournalPlace | undefined {
-    return this.#db.prepare<[], JournalPlace>('select segment, offset from position').get();
+  get position(): JournalPosition | undefined {
+    return this.#db.prepare<[], JournalPosition>('select segment, offset from position').get();
   }
 
   /** Makes changes in their order and remembers how far the journal was followed, both or neither. */
-  apply(changes: readonly SessionChange[], position: JournalPlace): void {
+  apply(changes: readonly IndexChange[], position: JournalPosition): void {
     this.#db.transaction(() => {
       for (const change of changes) this.#change(change);
       this.#db.prepare('delete from position').run();
@@ -94,7 +98,7 @@ export class SessionIndex {
     this.#db.close();
   }
 
-  #change(change: SessionChange): void {
+  #change(change: IndexChange): void {
     switch (change.type) {
       case 'opened': {
         const { id, principal, issuer, subject, connection, protocol, client, started, from, claims } = change;
@@ -148,7 +152,7 @@ export class SessionIndex {
 }
 
 /** A place in the journal: the number of a segment, and bytes from its start. */
-export interface JournalPlace {
+export interface JournalPosition {
   readonly segment: number;
   readonly offset: number;
 }
@@ -171,11 +175,11 @@ export interface IndexedSession {
   readonly commands: number;
   readonly denied: number;
   /** All of its records are between these; without `to` it is not known where they end. */
-  readonly from: JournalPlace;
-  readonly to?: JournalPlace;
+  readonly from: JournalPosition;
+  readonly to?: JournalPosition;
 }
 
-export type SessionChange =
+export type IndexChange =
   | ({ readonly type: 'opened' } & Pick<
       IndexedSession,
       'id' | 'principal' | 'issuer' | 'subject' | 'connection' | 'protocol' | 'client' | 'started' | 'from' | 'claims'
@@ -187,17 +191,17 @@ export type SessionChange =
       readonly reason: string;
       readonly commands: number;
       readonly denied: number;
-      readonly to: JournalPlace;
+      readonly to: JournalPosition;
     }
   /** Something about it was recorded after its end. */
-  | { readonly type: 'extended'; readonly id: string; readonly to: JournalPlace }
+  | { readonly type: 'extended'; readonly id: string; readonly to: JournalPosition }
   /** What was counted of one whose end is not on record; `to`: there is no more of it. */
   | {
       readonly type: 'counted';
       readonly id: string;
       readonly commands: number;
       readonly denied: number;
-      readonly to?: JournalPlace;
+      readonly to?: JournalPosition;
     };
 
 export interface SessionFilter {

@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 
 /** What the gateway opens besides sockets of clients and targets: files, ports, the store, links of agents, webhooks. */
-const RESERVE = 64;
+const RESERVED_DESCRIPTORS = 64;
 /** A session has a socket of its client and one to its target. */
-const PER_SESSION = 2;
+const DESCRIPTORS_PER_SESSION = 2;
 /** Sockets of the control API that have shown a token. */
 const MAX_CONTROL_SOCKETS = 512;
 
@@ -35,12 +35,12 @@ export function fitting(
   files: number | undefined,
 ): { readonly limits: SocketLimits; readonly warning?: string } {
   const wanted = { connections, logins, control: MAX_CONTROL_SOCKETS };
-  const need = RESERVE + connections * PER_SESSION + logins + MAX_CONTROL_SOCKETS;
+  const need = RESERVED_DESCRIPTORS + connections * DESCRIPTORS_PER_SESSION + logins + MAX_CONTROL_SOCKETS;
   if (files === undefined || files >= need) return { limits: wanted };
-  const room = Math.max(8, files - RESERVE);
+  const room = Math.max(8, files - RESERVED_DESCRIPTORS);
   // Strangers and the control API get an eighth each at most: what is there is for sessions.
   const few = { logins: Math.min(logins, room >> 3), control: Math.min(MAX_CONTROL_SOCKETS, room >> 3) };
-  const left = Math.max(1, Math.floor((room - few.logins - few.control) / PER_SESSION));
+  const left = Math.max(1, Math.floor((room - few.logins - few.control) / DESCRIPTORS_PER_SESSION));
   const limits = { ...few, connections: Math.min(connections, left) };
   return {
     limits,

@@ -12,10 +12,10 @@ import { addressGroup } from '@sluice/addresses';
 export const SPACING_MS = { tls: 5, greeting: 2, keyExchange: 15 } as const;
 
 /** A client's stream; sockets count what came on them. */
-type Client = Duplex & { readonly bytesRead?: number };
+type ClientStream = Duplex & { readonly bytesRead?: number };
 
-interface Waiter {
-  readonly client: Client;
+interface QueuedHandshake {
+  readonly client: ClientStream;
   readonly spacing: number;
   readonly start: () => void;
 }
@@ -26,7 +26,7 @@ interface Waiter {
  * those that are silent.
  */
 export class HandshakeTurns {
-  readonly #waiters = new Map<string, Waiter[]>();
+  readonly #waiters = new Map<string, QueuedHandshake[]>();
   /** The addresses that wait, in the order of their turns. */
   readonly #line: string[] = [];
   /** When the next may begin, on the clock of `performance.now()`. */
@@ -34,7 +34,7 @@ export class HandshakeTurns {
   #timer: NodeJS.Timeout | undefined;
 
   /** Resolves when a handshake with this address may begin, or when its client is gone, which leaves the line. */
-  async turn(address: string, client: Client, kind: keyof typeof SPACING_MS): Promise<void> {
+  async turn(address: string, client: ClientStream, kind: keyof typeof SPACING_MS): Promise<void> {
     if (client.destroyed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const group = addressGroup(address);
@@ -81,7 +81,7 @@ export class HandshakeTurns {
     waiter.start();
   }
 
-  #remove(group: string, waiter: Waiter): void {
+  #remove(group: string, waiter: QueuedHandshake): void {
     const waiters = this.#waiters.get(group);
     const at = waiters?.indexOf(waiter) ?? -1;
     if (!waiters || at < 0) return;

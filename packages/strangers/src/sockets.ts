@@ -16,7 +16,7 @@ export interface Stranger {
   loggedIn(): void;
 }
 
-interface Waiting {
+interface WaitingStranger {
   readonly socket: Socket;
   readonly address: string;
   readonly leave: () => void;
@@ -28,7 +28,7 @@ interface Waiting {
  */
 export class StrangerSockets {
   readonly #limits: StrangerLimits;
-  readonly #addresses = new Map<string, Set<Waiting>>();
+  readonly #addresses = new Map<string, Set<WaitingStranger>>();
   #size = 0;
   /** Sockets that had to go so that others had room. */
   evicted = 0;
@@ -44,7 +44,7 @@ export class StrangerSockets {
   /** Counts a socket that was just accepted, until it is closed or logged in. `leave`: called when it has to make room. */
   add(socket: Socket, leave: () => void): Stranger {
     const address = addressGroup(socket.remoteAddress ?? '');
-    const own: Waiting = { socket, address, leave };
+    const own: WaitingStranger = { socket, address, leave };
     let same = this.#addresses.get(address);
     if (!same) this.#addresses.set(address, (same = new Set()));
     same.add(own);
@@ -61,7 +61,7 @@ export class StrangerSockets {
     };
   }
 
-  #evict(crowd: ReadonlySet<Waiting>): void {
+  #evict(crowd: ReadonlySet<WaitingStranger>): void {
     const [oldest] = crowd;
     let chosen = oldest;
     for (const one of crowd) {
@@ -75,13 +75,13 @@ export class StrangerSockets {
     chosen.leave();
   }
 
-  #mostCrowded(): ReadonlySet<Waiting> {
-    let most: ReadonlySet<Waiting> = new Set();
+  #mostCrowded(): ReadonlySet<WaitingStranger> {
+    let most: ReadonlySet<WaitingStranger> = new Set();
     for (const crowd of this.#addresses.values()) if (crowd.size > most.size) most = crowd;
     return most;
   }
 
-  #remove(one: Waiting): void {
+  #remove(one: WaitingStranger): void {
     const same = this.#addresses.get(one.address);
     if (!same?.delete(one)) return;
     this.#size--;

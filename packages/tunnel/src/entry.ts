@@ -1,8 +1,9 @@
+/** What a tunnel knows of one stream. Types only. */
 import type { Reason } from './messages.js';
 import type { TunnelStream } from './stream.js';
 
 /** What the tunnel knows of one stream, by its id. */
-export type Entry =
+export type StreamEntry =
   /** We asked; the answer has not come. */
   | {
       readonly state: 'opening';
@@ -16,7 +17,7 @@ export type Entry =
   | { readonly state: 'reset'; window: number; readonly finSent: boolean };
 
 /** A stream that the peer asks for. Answer it once. */
-export interface Opening {
+export interface StreamOpening {
   /** What the peer said about it. */
   readonly payload: Buffer;
   /** Aborted when the peer no longer wants it, or the link is gone. */

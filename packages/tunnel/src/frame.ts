@@ -1,7 +1,8 @@
+/** Frames of the tunnel as bytes. Owns: the format and its bounds. Does not: what they mean (tunnel.ts). */
 import { TunnelError } from './errors.js';
 
 /** Type, length of the payload, stream. All numbers are big-endian; docs/tunnel.md shows the layout. Bytes. */
-export const HEADER = 8;
+export const HEADER_BYTES = 8;
 /** The longest payload of any frame. Bytes. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024;
 
@@ -21,7 +22,7 @@ export const FRAME = {
 } as const;
 export type FrameName = keyof typeof FRAME;
 
-interface Shape {
+interface FrameShape {
   readonly name: FrameName;
   /** Bytes of payload. */
   readonly least: number;
@@ -30,11 +31,16 @@ interface Shape {
   readonly stream: boolean;
 }
 
-const shape = (name: FrameName, stream: boolean, least: number, most: number): Shape => ({ name, stream, least, most });
+const shape = (name: FrameName, stream: boolean, least: number, most: number): FrameShape => ({
+  name,
+  stream,
+  least,
+  most,
+});
 
 /** What each type may look like. A type that is not here is of another version, and that was settled in the hello. */
-const SHAPES: readonly (Shape | undefined)[] = (() => {
-  const list: Shape[] = [
+const SHAPES: readonly (FrameShape | undefined)[] = (() => {
+  const list: FrameShape[] = [
     shape('hello', false, 2, 4096),
     shape('open', true, 0, MAX_PAYLOAD_BYTES),
     shape('accept', true, 0, MAX_PAYLOAD_BYTES),
@@ -48,22 +54,22 @@ const SHAPES: readonly (Shape | undefined)[] = (() => {
     shape('pong', false, 8, 8),
     shape('goaway', false, 2, 4096),
   ];
-  const table: (Shape | undefined)[] = [];
+  const table: (FrameShape | undefined)[] = [];
   for (const one of list) table[FRAME[one.name]] = one;
   return table;
 })();
 
 /** One frame. `payload` of several parts is sent as one. */
 export function frame(name: FrameName, stream: number, payload: Uint8Array = EMPTY): Buffer {
-  const bytes = Buffer.allocUnsafe(HEADER + payload.length);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
   writeHeader(bytes, name, stream, payload.length);
-  bytes.set(payload, HEADER);
+  bytes.set(payload, HEADER_BYTES);
   return bytes;
 }
 
 /** The header alone, for a payload of `length` bytes that follows in parts of its own. */
 export function header(name: FrameName, stream: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(HEADER);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES);
   writeHeader(bytes, name, stream, length);
   return bytes;
 }
@@ -89,9 +95,9 @@ export interface FrameSink {
  */
 export class FrameDecoder {
   readonly #sink: FrameSink;
-  readonly #header = Buffer.allocUnsafe(HEADER);
+  readonly #header = Buffer.allocUnsafe(HEADER_BYTES);
   #headerBytes = 0;
-  #shape: Shape | undefined;
+  #shape: FrameShape | undefined;
   #stream = 0;
   /** Bytes of the current payload that are still to come. */
   #left = 0;
@@ -127,10 +133,10 @@ export class FrameDecoder {
   }
 
   #readHeader(chunk: Buffer, at: number): number {
-    const size = Math.min(HEADER - this.#headerBytes, chunk.length - at);
+    const size = Math.min(HEADER_BYTES - this.#headerBytes, chunk.length - at);
     chunk.copy(this.#header, this.#headerBytes, at, at + size);
     this.#headerBytes += size;
-    if (this.#headerBytes < HEADER) return size;
+    if (this.#headerBytes < HEADER_BYTES) return size;
     this.#headerBytes = 0;
     const length = this.#header.readUIntBE(1, 3);
     const type = this.#header[0] as number;
@@ -147,7 +153,7 @@ export class FrameDecoder {
   }
 
   #emit(last: Buffer = Buffer.alloc(0)): void {
-    const { name } = this.#shape as Shape;
+    const { name } = this.#shape as FrameShape;
     const payload = this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last]);
     this.#parts = [];
     this.#shape = undefined;

@@ -1,6 +1,8 @@
+/** Whether a link is alive. Owns: pings, their times, and the round trip. Does not: close it (tunnel.ts). */
+
 /** Milliseconds. A link on which nothing has come for SILENCE is dead: it is found at the latest SILENCE + TICK after. */
-export const TICK = 4_000;
-export const SILENCE = 10_000;
+export const TICK_MS = 4_000;
+export const MAX_SILENCE_MS = 10_000;
 
 /** Pings, what they say about the round trip, and when a link counts as dead. */
 export class Keepalive {
@@ -17,7 +19,7 @@ export class Keepalive {
 
   /** The silence is too long, or the hello has not come in that time. */
   dead(ready: boolean): boolean {
-    return performance.now() - (ready ? this.#heard : this.#started) > SILENCE;
+    return performance.now() - (ready ? this.#heard : this.#started) > MAX_SILENCE_MS;
   }
 
   /** The next ping's payload; undefined while one is on its way. */

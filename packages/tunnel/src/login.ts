@@ -1,3 +1,7 @@
+/**
+ * How an agent proves who it is before the tunnel. Owns: the three texts and the signature. Does not: who is admitted
+ * (packages/agents).
+ */
 import { type KeyObject, createHash, createPublicKey, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 
@@ -5,14 +9,14 @@ import { z } from 'zod';
 export const SUBPROTOCOL = 'sluice-tunnel.1';
 export const PATH = '/v1/tunnel';
 /** Time for the whole login, in milliseconds, at both ends. */
-export const LOGIN = 10_000;
+export const LOGIN_MS = 10_000;
 
 const base64 = (bytes: number) => z.base64().refine((text) => Buffer.from(text, 'base64').length === bytes);
 
-export const Challenge = z.object({ type: z.literal('challenge'), nonce: base64(32) });
-export type Challenge = z.infer<typeof Challenge>;
+export const AgentChallenge = z.object({ type: z.literal('challenge'), nonce: base64(32) });
+export type AgentChallenge = z.infer<typeof AgentChallenge>;
 
-export const Proof = z.object({
+export const AgentProof = z.object({
   type: z.literal('proof'),
   /** Ed25519 public key, 32 bytes (RFC 8032). */
   key: base64(32),
@@ -26,13 +30,13 @@ export const Proof = z.object({
   /** What the agent may reach, for people to see. The gateway does not rely on it. */
   allow: z.array(z.string().max(300)).max(200),
 });
-export type Proof = z.infer<typeof Proof>;
+export type AgentProof = z.infer<typeof AgentProof>;
 
-export const Verdict = z.union([
+export const AgentVerdict = z.union([
   z.object({ type: z.literal('welcome'), agent: z.string(), name: z.string(), enrolled: z.boolean() }),
   z.object({ type: z.literal('refused'), message: z.string(), final: z.boolean() }),
 ]);
-export type Verdict = z.infer<typeof Verdict>;
+export type AgentVerdict = z.infer<typeof AgentVerdict>;
 
 /**
  * What the agent signs. The nonce makes it good once; host and certificate make it good for this gateway only, so that
@@ -48,7 +52,7 @@ export function prove(key: KeyObject, nonce: string, host: string, certificate: 
   return sign(null, signedText(nonce, host, certificate), key).toString('base64');
 }
 
-export function proven(proof: Proof, nonce: string, certificate: string): boolean {
+export function proven(proof: AgentProof, nonce: string, certificate: string): boolean {
   const { key, host, signature } = proof;
   const x = Buffer.from(key, 'base64').toString('base64url');
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });

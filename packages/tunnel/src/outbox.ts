@@ -1,9 +1,10 @@
-import { HEADER, MAX_PAYLOAD_BYTES, frame, header } from './frame.js';
+/** What leaves a tunnel, stream by stream in turn. Owns: how much may wait. Does not: credit (windows.ts). */
+import { HEADER_BYTES, MAX_PAYLOAD_BYTES, frame, header } from './frame.js';
 import type { TunnelStream } from './stream.js';
 import type { Transport } from './transport.js';
 
 /** Bytes that may wait in the transport. More would be a queue that every stream stands in behind the busiest one. */
-const IN_FLIGHT = 512 * 1024;
+const MAX_IN_FLIGHT_BYTES = 512 * 1024;
 
 /**
  * What leaves: frames about the tunnel first, then one frame of each stream that has something to send, in turn. A stream
@@ -42,7 +43,7 @@ export class Outbox {
   readonly flush = (): void => {
     if (this.#scheduled) clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
-    while (this.#transport.pending < IN_FLIGHT && (this.#urgentBytes > 0 || this.#round.length > 0)) {
+    while (this.#transport.pending < MAX_IN_FLIGHT_BYTES && (this.#urgentBytes > 0 || this.#round.length > 0)) {
       const parts = this.#urgent;
       let size = this.#urgentBytes;
       this.#urgent = [];
@@ -76,7 +77,7 @@ export class Outbox {
     if (!portion) return 0;
     if (portion.type === 'data') {
       parts.push(header('data', stream.id, portion.bytes), ...portion.parts);
-      return HEADER + portion.bytes;
+      return HEADER_BYTES + portion.bytes;
     }
     const whole = portion.type === 'fin' ? frame('fin', stream.id) : frame('control', stream.id, portion.payload);
     parts.push(whole);
@@ -84,7 +85,7 @@ export class Outbox {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#transport.pending >= IN_FLIGHT) return;
+    if (this.#scheduled || this.#transport.pending >= MAX_IN_FLIGHT_BYTES) return;
     this.#scheduled = setImmediate(this.flush);
   }
 }

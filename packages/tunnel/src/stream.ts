@@ -1,3 +1,4 @@
+/** One stream of a tunnel, as a Node stream. Owns: what it holds in each direction. Does not: frame (frame.ts). */
 import { Duplex } from 'node:stream';
 import type { TunnelError } from './errors.js';
 import { MAX_PAYLOAD_BYTES } from './frame.js';
@@ -13,7 +14,7 @@ export interface StreamPort {
 }
 
 /** One thing to send after what was written before it. */
-type Item = Buffer | Exclude<Portion, { readonly type: 'data' }>;
+type QueuedPortion = Buffer | Exclude<Portion, { readonly type: 'data' }>;
 
 /** What a stream sends at its turn. */
 export type Portion =
@@ -22,7 +23,7 @@ export type Portion =
   | { readonly type: 'fin' };
 
 /** Chunks that wait for their reader; more are joined, so that many small ones do not cost more than their bytes. */
-const MANY = 256;
+const MAX_WAITING_CHUNKS = 256;
 
 /**
  * One stream of a tunnel, as a Node stream. Writing waits for the peer's credit, so a peer that does not read stops this
@@ -45,7 +46,7 @@ export class TunnelStream extends Duplex {
   onControl: ((payload: Buffer) => void) | undefined;
 
   readonly #port: StreamPort;
-  #outgoing: Item[] = [];
+  #outgoing: QueuedPortion[] = [];
   #written: ((error?: Error | null) => void) | undefined;
   #incoming: Buffer[] = [];
   #wanted = false;
@@ -102,7 +103,7 @@ export class TunnelStream extends Duplex {
     this.bytesReceived += bytes.length;
     if (this.destroyed) return;
     this.#incoming.push(bytes);
-    if (this.#incoming.length >= MANY) this.#incoming = [Buffer.concat(this.#incoming)];
+    if (this.#incoming.length >= MAX_WAITING_CHUNKS) this.#incoming = [Buffer.concat(this.#incoming)];
     this.#deliver();
   }
 
@@ -135,7 +136,7 @@ export class TunnelStream extends Duplex {
     if ('type' in first) {
       this.#outgoing.shift();
       if (first.type === 'fin') this.finSent = true;
-      this.#settle();
+      this.#creditWhatWasRead();
       return first;
     }
     let room = Math.min(this.credit, MAX_PAYLOAD_BYTES);
@@ -151,11 +152,11 @@ export class TunnelStream extends Duplex {
       room -= part.length;
     }
     this.credit -= bytes;
-    this.#settle();
+    this.#creditWhatWasRead();
     return bytes > 0 ? { type: 'data', parts, bytes } : undefined;
   }
 
-  #send(item: Item): void {
+  #send(item: QueuedPortion): void {
     this.#outgoing.push(item);
     this.#offer();
   }
@@ -165,7 +166,7 @@ export class TunnelStream extends Duplex {
   }
 
   /** The writer may go on once everything it wrote is with the transport. */
-  #settle(): void {
+  #creditWhatWasRead(): void {
     if (this.#outgoing.length > 0 || !this.#written) return;
     const written = this.#written;
     this.#written = undefined;

@@ -1,7 +1,11 @@
-import type { Entry, Opening } from './entry.js';
+/**
+ * Many streams over one transport. Owns: which stream is in which state, and what a peer may cost. Does not: the WebSocket
+ * (websocket.ts).
+ */
+import type { StreamEntry, StreamOpening } from './entry.js';
 import { TunnelError, type TunnelErrorCode } from './errors.js';
 import { FrameDecoder, type FrameName, frame } from './frame.js';
-import { Keepalive, TICK } from './keepalive.js';
+import { Keepalive, TICK_MS } from './keepalive.js';
 import { type Goaway, type Reason, VERSIONS, json, readGoaway, readHello, readReason, words } from './messages.js';
 import { Outbox } from './outbox.js';
 import { type StreamPort, TunnelStream } from './stream.js';
@@ -13,7 +17,7 @@ export interface TunnelOptions {
   /** What the other end is called in errors, such as `agent "dc1"`. */
   readonly peer: string;
   /** Answers streams that the peer asks for. Without it the peer may not ask. */
-  readonly onOpen?: (opening: Opening) => void;
+  readonly onOpen?: (opening: StreamOpening) => void;
   readonly onGoaway?: (goaway: Goaway) => void;
   /** Called once when the tunnel is gone; the error says why, and whether it was we who cut it. */
   readonly onClose?: (error: TunnelError) => void;
@@ -23,12 +27,12 @@ export interface TunnelOptions {
   readonly window?: number;
 }
 
-const STREAMS = 4096;
-const WINDOW = 256 * 1024;
+const MAX_STREAMS = 4096;
+const FIRST_WINDOW_BYTES = 256 * 1024;
 /** Urgent frames that may wait for a peer that asks and does not read. Bytes. */
-const BACKLOG = 1024 * 1024;
+const MAX_URGENT_BYTES = 1024 * 1024;
 /** Requests that a peer may take back, unanswered, between two ticks. */
-const TAKEN_BACK = 2000;
+const MAX_TAKEN_BACK = 2000;
 const LAST_ID = 2 ** 32 - 1;
 
 /** Many streams over one transport. One end asks for streams, the other answers; docs/tunnel.md has the rules. */
@@ -46,7 +50,7 @@ export class Tunnel {
   readonly #outbox: Outbox;
   readonly #keepalive = new Keepalive();
   readonly #windows: Windows;
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new Map<number, StreamEntry>();
   readonly #timer: NodeJS.Timeout;
   readonly #ready = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
@@ -62,12 +66,12 @@ export class Tunnel {
     this.#options = options;
     this.peer = options.peer;
     this.#transport = options.transport;
-    this.#limit = options.streams ?? STREAMS;
+    this.#limit = options.streams ?? MAX_STREAMS;
     this.ready = this.#ready.promise;
     // Whoever does not wait for it hears of the end by onClose.
     this.ready.catch(() => undefined);
     this.#outbox = new Outbox(this.#transport);
-    this.#windows = new Windows(options.window ?? WINDOW, () => this.roundTrip);
+    this.#windows = new Windows(options.window ?? FIRST_WINDOW_BYTES, () => this.roundTrip);
     const decoder = new FrameDecoder({
       data: (id, bytes) => this.#data(id, bytes),
       frame: (name, id, payload) => this.#frame(name, id, payload),
@@ -81,7 +85,7 @@ export class Tunnel {
       drained: this.#outbox.flush,
       closed: (reason) => this.#end(new TunnelError('closed', `the tunnel to ${this.peer} was lost: ${reason}`)),
     });
-    this.#timer = setInterval(() => this.#tick(), TICK);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
     const hello = { versions: [VERSIONS.from, VERSIONS.to], window: this.#windows.initial, streams: this.#limit };
     this.#outbox.urgent(frame('hello', 0, json(hello)));
   }
@@ -341,7 +345,7 @@ export class Tunnel {
     this.#closeIfDrained();
   }
 
-  #wasReset(id: number, entry: Exclude<Entry, { state: 'reset' }>, { message }: Reason): void {
+  #wasReset(id: number, entry: Exclude<StreamEntry, { state: 'reset' }>, { message }: Reason): void {
     // Thrown while the request is still known: the end of the tunnel is what rejects it.
     if (entry.state === 'opening') throw new TunnelError('protocol', 'a reset in place of an answer');
     this.#forget(id);
@@ -349,17 +353,17 @@ export class Tunnel {
     if (entry.state === 'live') entry.stream.abandon(new TunnelError('reset', `${this.peer}: ${words(message)}`));
     else {
       entry.abandoned.abort(new TunnelError('cancelled', 'the request was taken back'));
-      if (++this.#takenBack > TAKEN_BACK) throw new TunnelError('flood', 'too many requests that were taken back');
+      if (++this.#takenBack > MAX_TAKEN_BACK) throw new TunnelError('flood', 'too many requests that were taken back');
     }
   }
 
   /** Until the peer has heard of our reset it goes on; its own reset, a refusal or both ends close the matter. */
-  #afterReset(name: string, id: number, entry: Extract<Entry, { state: 'reset' }>, payload: Buffer): void {
+  #afterReset(name: string, id: number, entry: Extract<StreamEntry, { state: 'reset' }>, payload: Buffer): void {
     if (name === 'reset') readReason(payload);
     if (name === 'reset' || name === 'refuse' || (name === 'fin' && entry.finSent)) this.#forget(id);
   }
 
-  #known(id: number, name: string): Entry | undefined {
+  #known(id: number, name: string): StreamEntry | undefined {
     if (id > this.#lastId) throw new TunnelError('protocol', `${name} for the unknown stream ${id}`);
     return this.#entries.get(id);
   }
@@ -376,6 +380,7 @@ export class Tunnel {
   /** Frames that the peer makes us send. */
   #answer(bytes: Buffer): void {
     this.#outbox.urgent(bytes);
-    if (this.#outbox.urgentBytes > BACKLOG) throw new TunnelError('flood', 'many questions, and no answer is read');
+    if (this.#outbox.urgentBytes > MAX_URGENT_BYTES)
+      throw new TunnelError('flood', 'many questions, and no answer is read');
   }
 }

@@ -1,11 +1,12 @@
+/** A WebSocket as the transport of a tunnel. Owns: messages, masks and closing. */
 import { WebSocket } from 'ws';
 import { MAX_PAYLOAD_BYTES } from './frame.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** Parts shorter than this are joined: a message costs more than copying them. Bytes. */
-const SMALL = 4096;
+const JOINED_PART_BYTES = 4096;
 /** Time that a peer has for its half of the closing handshake, in milliseconds. */
-const CLOSING = 1_000;
+const CLOSING_MS = 1_000;
 
 /** No compression (secrets and what others choose must not share it), and no message that a frame could not be. */
 export const WEBSOCKET_LIMITS = { perMessageDeflate: false, maxPayload: 2 * MAX_PAYLOAD_BYTES } as const;
@@ -46,7 +47,7 @@ export function webSocketTransport(socket: WebSocket, early: readonly Buffer[] =
         small = [];
       };
       for (const part of parts) {
-        if (part.length < SMALL) small.push(part);
+        if (part.length < JOINED_PART_BYTES) small.push(part);
         else {
           flush();
           send(part);
@@ -55,8 +56,8 @@ export function webSocketTransport(socket: WebSocket, early: readonly Buffer[] =
       flush();
     },
     close(reason) {
-      socket.close(POLICY, closingWords(reason));
-      setTimeout(() => socket.terminate(), CLOSING).unref();
+      socket.close(CLOSE_POLICY_VIOLATION, closingWords(reason));
+      setTimeout(() => socket.terminate(), CLOSING_MS).unref();
     },
     attach(given) {
       events = given;
@@ -64,7 +65,7 @@ export function webSocketTransport(socket: WebSocket, early: readonly Buffer[] =
       let error: Error | undefined;
       socket.on('message', (data, isBinary) => {
         if (isBinary) given.receive(data as Buffer);
-        else socket.close(POLICY, 'a text message in the middle of a tunnel');
+        else socket.close(CLOSE_POLICY_VIOLATION, 'a text message in the middle of a tunnel');
       });
       socket.on('error', (cause) => {
         error = cause;
@@ -78,7 +79,7 @@ export function webSocketTransport(socket: WebSocket, early: readonly Buffer[] =
 
 const SEND = { binary: true, compress: false } as const;
 /** 1008 of RFC 6455 section 7.4.1; the words say which policy. */
-const POLICY = 1008;
+const CLOSE_POLICY_VIOLATION = 1008;
 
 /** At most 123 bytes (RFC 6455 section 5.5), cut between characters. */
 function closingWords(reason: string): string {

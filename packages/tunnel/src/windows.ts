@@ -1,10 +1,11 @@
+/** When to give credit back, and how much. Owns: the budget of one tunnel. */
 import type { TunnelStream } from './stream.js';
 
 /** The largest window that a stream may grow to, and what all streams of a tunnel may grow by together. Bytes. */
-const LARGEST = 4 * 1024 * 1024;
-const BUDGET = 32 * 1024 * 1024;
+const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+const MAX_GROWTH_BYTES = 32 * 1024 * 1024;
 
-interface Use {
+interface WindowUse {
   /** What was read since the last credit. */
   taken: number;
   size: number;
@@ -19,7 +20,7 @@ interface Use {
 export class Windows {
   readonly initial: number;
   readonly #roundTrip: () => number | undefined;
-  readonly #uses = new Map<TunnelStream, Use>();
+  readonly #uses = new Map<TunnelStream, WindowUse>();
   #grown = 0;
 
   constructor(initial: number, roundTrip: () => number | undefined) {
@@ -49,7 +50,7 @@ export class Windows {
   }
 
   #growth(size: number): number {
-    const growth = Math.max(0, Math.min(size, LARGEST - size, BUDGET - this.#grown));
+    const growth = Math.max(0, Math.min(size, MAX_WINDOW_BYTES - size, MAX_GROWTH_BYTES - this.#grown));
     this.#grown += growth;
     return growth;
   }

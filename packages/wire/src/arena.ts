@@ -1,7 +1,12 @@
-/** Bytes. What is sent in pieces below this may still wait in a stream when the next chunk comes; more may not (`pump`). */
-export const LARGE_WRITE = 16 * 1024;
+/**
+ * Memory for what a conversation makes of a chunk, used again for the next. Owns: that memory. Does not: know when a chunk is
+ * done with (pump.ts).
+ */
 
-const SIZE = 384 * 1024;
+/** Bytes. What is sent in pieces below this may still wait in a stream when the next chunk comes; more may not (`pump`). */
+export const LARGE_WRITE_BYTES = 16 * 1024;
+
+const ARENA_BYTES = 384 * 1024;
 const spares: Buffer[] = [];
 const MAX_SPARE_BUFFERS = 4;
 
@@ -17,22 +22,22 @@ export class Arena {
   /** A new chunk has come. After a small one nothing is kept: most sessions are idle most of the time. */
   begin(size: number): void {
     this.#used = 0;
-    if (size >= LARGE_WRITE || !this.#memory) return;
+    if (size >= LARGE_WRITE_BYTES || !this.#memory) return;
     if (spares.length < MAX_SPARE_BUFFERS) spares.push(this.#memory);
     this.#memory = undefined;
   }
 
   /** Memory until the next chunk, with anything in it. */
   readonly take = (size: number): Buffer => {
-    if (size < LARGE_WRITE || this.#used + size > SIZE) return Buffer.allocUnsafe(size);
-    this.#memory ??= spares.pop() ?? Buffer.allocUnsafeSlow(SIZE);
+    if (size < LARGE_WRITE_BYTES || this.#used + size > ARENA_BYTES) return Buffer.allocUnsafe(size);
+    this.#memory ??= spares.pop() ?? Buffer.allocUnsafeSlow(ARENA_BYTES);
     const start = this.#used;
     this.#used += size;
     return this.#memory.subarray(start, this.#used);
   };
 
   /** The same bytes where they may wait for as long as they like, if they are too few for the pump to wait for them. */
-  settled(bytes: Buffer): Buffer {
-    return bytes.length < LARGE_WRITE && bytes.buffer === this.#memory?.buffer ? Buffer.from(bytes) : bytes;
+  keepable(bytes: Buffer): Buffer {
+    return bytes.length < LARGE_WRITE_BYTES && bytes.buffer === this.#memory?.buffer ? Buffer.from(bytes) : bytes;
   }
 }

@@ -1,3 +1,4 @@
+/** Sockets that lend what they read, into memory that is used again. Owns: that memory. */
 import { type Socket, type IpcSocketConnectOpts, type TcpSocketConnectOpts, connect } from 'node:net';
 
 /**
@@ -18,8 +19,8 @@ export interface Lender {
 export const isLender = (stream: object): stream is Lender => 'lend' in stream;
 
 /** Bytes. An idle session keeps the small one; after a read that fills it come large ones, as long as they pay. */
-const SMALL = 16 * 1024;
-const LARGE = 256 * 1024;
+const SMALL_BUFFER_BYTES = 16 * 1024;
+const LARGE_BUFFER_BYTES = 256 * 1024;
 const spares: Buffer[] = [];
 const MAX_SPARE_BUFFERS = 4;
 
@@ -28,7 +29,7 @@ const MAX_SPARE_BUFFERS = 4;
  * it is an ordinary stream.
  */
 export function connectLender(options: TcpSocketConnectOpts | IpcSocketConnectOpts): Socket & Lender {
-  let small: Buffer = Buffer.allocUnsafeSlow(SMALL);
+  let small: Buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES);
   let large: Buffer | undefined;
   let receive: ((chunk: Buffer) => Loan) | undefined;
 
@@ -36,9 +37,9 @@ export function connectLender(options: TcpSocketConnectOpts | IpcSocketConnectOp
     if (loan === 'paused') return;
     if (loan === 'kept') {
       if (large) large = undefined;
-      else small = Buffer.allocUnsafeSlow(SMALL);
+      else small = Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES);
     }
-    if (size >= SMALL) large ??= spares.pop() ?? Buffer.allocUnsafeSlow(LARGE);
+    if (size >= SMALL_BUFFER_BYTES) large ??= spares.pop() ?? Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES);
     else if (large) {
       if (spares.length < MAX_SPARE_BUFFERS) spares.push(large);
       large = undefined;

@@ -1,5 +1,6 @@
+/** Runs a conversation over its two streams. Owns: when each side is read. Does not: know what passes. */
 import type { Duplex } from 'node:stream';
-import { LARGE_WRITE } from './arena.js';
+import { LARGE_WRITE_BYTES } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
 
@@ -36,7 +37,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
         // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
         // what goes to the target, unless the client lends: the arena is for clients.
         if (to === 'upstream' && !lent) return;
-        if (bytes.length < LARGE_WRITE) kept = true;
+        if (bytes.length < LARGE_WRITE_BYTES) kept = true;
         else {
           full[to] = true;
           whenWritten(to);
@@ -56,9 +57,9 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       for (const side of SIDES) if (!gone[side]) streams[side].end();
       linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
       linger.unref();
-      settle();
+      updateReading();
     },
-    wake: () => settle(),
+    wake: () => updateReading(),
   };
   /** A stream that has room says nothing when it has written what it had; an empty write behind that does. */
   const whenWritten = (to: Side): void => {
@@ -70,12 +71,12 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   };
   const emptied = (side: Side): void => {
     full[side] = false;
-    settle();
+    updateReading();
   };
   let linger: NodeJS.Timeout | undefined;
   const conversation = converse(wires);
 
-  const settle = (): void => {
+  const updateReading = (): void => {
     if (gone.client && gone.upstream) {
       clearTimeout(linger);
       return resolve();
@@ -100,7 +101,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (finishing) return 'free';
       kept = false;
       conversation.receive(side, chunk);
-      settle();
+      updateReading();
       return kept ? 'kept' : paused[side] ? 'paused' : 'free';
     };
     if (isLender(stream)) stream.lend(receive);
@@ -112,7 +113,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (over) return;
       over = true;
       if (!finishing) conversation.ended(side, error);
-      settle();
+      updateReading();
     };
     stream.on('error', leave);
     stream.on('end', () => leave());
@@ -120,14 +121,14 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       gone[side] = true;
       full[side] = false;
       leave();
-      settle();
+      updateReading();
     });
     if (stream.destroyed) queueMicrotask(() => stream.emit('close'));
     stream.pause();
   };
 
   for (const side of SIDES) attach(side);
-  settle();
+  updateReading();
   return promise;
 }
 

@@ -1,7 +1,8 @@
+/** Collects for the record what the client is given. Owns: how much of an answer is kept. Does not: write it (gateway). */
 import type { HiddenCounts, ResponseEnd, ResponseEvent } from '@sluice/contract';
 
 /** What is known of an answer that is being recorded. */
-export interface Recorded {
+export interface RecordedAnswer {
   /** Of the command. */
   readonly id: number;
   /** 'prepare' commands run nothing and close in silence unless they fail. */
@@ -25,7 +26,7 @@ const MAX_SUMMARY_CHARACTERS = 1000;
  * Collects what the client is given for a command, up to a cap, and hands it to the record before the chunk it is a view
  * of goes away. Only whole messages count, so a recorded answer can always be decoded.
  */
-export class Recorder {
+export class AnswerRecorder {
   readonly #cap: number;
   readonly #record: (event: ResponseEvent) => void;
   #data: Uint8Array[] = [];
@@ -36,27 +37,27 @@ export class Recorder {
   }
 
   /** Whether a message of this many bytes still fits. Says no for good once one did not. */
-  fits(command: Recorded, size: number): boolean {
+  fits(command: RecordedAnswer, size: number): boolean {
     if (command.full) return false;
     if (command.kept + size <= this.#cap) return true;
     command.full = true;
     return false;
   }
 
-  take(command: Recorded, bytes: Uint8Array): void {
+  take(command: RecordedAnswer, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     command.kept += bytes.length;
     this.#data.push(bytes);
   }
 
   /** The chunk ends here and the answer does not: what was taken of it is recorded now. */
-  flush(command: Recorded): void {
+  flush(command: RecordedAnswer): void {
     if (this.#data.length === 0) return;
     this.#record({ type: 'part', command: command.id, data: this.#data });
     this.#data = [];
   }
 
-  end(command: Recorded, outcome: ResponseEnd['outcome']): void {
+  end(command: RecordedAnswer, outcome: ResponseEnd['outcome']): void {
     if (command.ended && outcome !== 'ok' && outcome !== 'error') return;
     command.ended = outcome !== 'suspended';
     const data = this.#data;

@@ -1,35 +1,35 @@
 /**
- * A command that waits for people. Owns: the patience that the gate is given, whether the wait has begun, and how it is lost. Does
+ * A command that waits for people. Owns: the waiter that the gate is given, whether the wait has begun, and how it is lost. Does
  * not: know what is owed to the client, which each conversation does for itself.
  */
-import type { Impatience, Notice, Patience } from '@sluice/contract';
+import type { WaitEnded, Notice, Waiter } from '@sluice/contract';
 
-export type Settled = Awaited<ReturnType<Patience['settled']>>;
+export type DeliveredState = Awaited<ReturnType<Waiter['answersDelivered']>>;
 
 /** What a conversation does for a wait. */
-export interface Waiter {
+export interface WaitingConversation {
   /** Has the target send what it owes. False: the session is over. */
   hurry(): boolean;
   /** Undefined while something is owed to the client. */
-  settled(): Settled | undefined;
+  answersDelivered(): DeliveredState | undefined;
   /** Tells the client what it waits for, where the protocol can. */
   say(notice: Notice): void;
 }
 
-export class Waiting {
-  readonly #waiter: Waiter;
+export class CommandWait {
+  readonly #conversation: WaitingConversation;
   /** A command waits for people, or for what came before it so that people can be asked. */
-  #wait: { readonly settled: PromiseWithResolvers<Settled>; ready: boolean } | undefined;
-  #impatience: AbortController | undefined;
+  #wait: { readonly settled: PromiseWithResolvers<DeliveredState>; ready: boolean } | undefined;
+  #ending: AbortController | undefined;
   #over = false;
   /** One for all commands of the conversation: they are asked about one by one. */
-  readonly patience: Patience;
+  readonly waiter: Waiter;
 
-  constructor(waiter: Waiter) {
-    this.#waiter = waiter;
-    const signal = (): AbortSignal => (this.#impatience ??= new AbortController()).signal;
-    this.patience = {
-      settled: () => this.#begin(),
+  constructor(waiter: WaitingConversation) {
+    this.#conversation = waiter;
+    const signal = (): AbortSignal => (this.#ending ??= new AbortController()).signal;
+    this.waiter = {
+      answersDelivered: () => this.#begin(),
       say: (notice) => {
         if (!this.#over && this.#wait?.ready) waiter.say(notice);
       },
@@ -42,13 +42,13 @@ export class Waiting {
   /** The command that was asked about has its answer. */
   answered(): void {
     this.#wait = undefined;
-    this.#impatience = undefined;
+    this.#ending = undefined;
   }
 
   /** Something has been answered: it may have been the last that was owed. */
-  settle(): void {
+  checkDelivered(): void {
     if (!this.#wait || this.#wait.ready) return;
-    const settled = this.#waiter.settled();
+    const settled = this.#conversation.answersDelivered();
     if (settled === undefined) return;
     this.#wait.ready = true;
     this.#wait.settled.resolve(settled);
@@ -64,22 +64,22 @@ export class Waiting {
   /** The session is over. */
   end(): void {
     this.#over = true;
-    if (this.#wait || this.#impatience) this.#lose('gone');
+    if (this.#wait || this.#ending) this.#lose('gone');
   }
 
-  #begin(): Promise<Settled> {
-    const settled = Promise.withResolvers<Settled>();
+  #begin(): Promise<DeliveredState> {
+    const settled = Promise.withResolvers<DeliveredState>();
     this.#wait = { settled, ready: false };
     // Behind the bytes of this chunk that pass.
     queueMicrotask(() => {
-      if (!this.#over && this.#waiter.hurry()) return this.settle();
+      if (!this.#over && this.#conversation.hurry()) return this.checkDelivered();
       settled.resolve('skipped');
     });
     return settled.promise;
   }
 
-  #lose(why: Impatience): void {
+  #lose(why: WaitEnded): void {
     this.#wait?.settled.resolve('skipped');
-    (this.#impatience ??= new AbortController()).abort(why);
+    (this.#ending ??= new AbortController()).abort(why);
   }
 }

@@ -10,11 +10,11 @@ import { writeHead } from './h1/head.js';
 import { isHopByHop, lower, namedInConnection } from './headers.js';
 import { routed } from './location.js';
 import type { AnswerHead, ClientSide } from './ports.js';
-import type { Recorder } from './recorder.js';
+import type { ExchangeRecorder } from './recorder.js';
 
 export interface AnswerPort {
   readonly client: ClientSide;
-  readonly record: Recorder;
+  readonly record: ExchangeRecorder;
   readonly edit: HttpEdits['answer'];
   readonly target: HttpTarget;
   readonly prefix: string;
@@ -49,7 +49,7 @@ export class AnswerRelay {
   readonly #port: AnswerPort;
   #editor: BodyEditor | undefined;
   /** Running while the editor keeps bytes back. */
-  #patience: NodeJS.Timeout | undefined;
+  #waiter: NodeJS.Timeout | undefined;
   #decoder: Decoder | undefined;
   #trailers: readonly Header[] = [];
   #status = 0;
@@ -121,7 +121,7 @@ export class AnswerRelay {
   stop(): void {
     this.#over = true;
     this.#decoder?.stop();
-    clearTimeout(this.#patience);
+    clearTimeout(this.#waiter);
   }
 
   /** Some servers quote there what they were sent. */
@@ -169,14 +169,14 @@ export class AnswerRelay {
     const editor = this.#editor;
     if (!editor) return this.#guard(() => this.#deliver(bytes));
     this.#guard(() => this.#deliver(editor.push(bytes)));
-    if (editor.held === 0) clearTimeout(this.#patience);
+    if (editor.held === 0) clearTimeout(this.#waiter);
     else if (!this.#over) this.#release(editor);
   }
 
   /** What the editor keeps goes on by itself when nothing follows it. */
   #release(editor: BodyEditor): void {
-    clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.patience).unref();
+    clearTimeout(this.#waiter);
+    this.#waiter = setTimeout(() => this.#guard(() => this.#deliver(editor.release())), editor.maxHoldMs).unref();
   }
 
   #deliver(bytes: Buffer): void {
@@ -189,7 +189,7 @@ export class AnswerRelay {
   }
 
   #ended(): void {
-    clearTimeout(this.#patience);
+    clearTimeout(this.#waiter);
     this.#guard(() => {
       if (this.#editor) this.#deliver(this.#editor.end());
       const trailers = this.#editor?.trailers?.(this.#trailers) ?? this.#trailers;

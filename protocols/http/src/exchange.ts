@@ -14,7 +14,7 @@ import type {
   HttpCommand,
   HttpHead,
   HttpProof,
-  Patience,
+  Waiter,
   Refusal,
   Visit,
 } from '@sluice/contract';
@@ -23,13 +23,13 @@ import { HttpError } from './errors.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient } from './origin.js';
-import { MAX_OWN_AT_ONCE, OwnExchange, isOwn } from './own.js';
+import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { readProofs } from './proof.js';
-import { Recorder } from './recorder.js';
-import { type Problem, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
+import { ExchangeRecorder } from './recorder.js';
+import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, hostName, isEmpty, pathOf } from './request.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
@@ -57,7 +57,7 @@ type State =
   | { readonly type: 'over' };
 
 /** Where a request came in. */
-export interface Listener {
+export interface RequestSource {
   readonly gate: Gate;
   readonly entrance: Entrance;
   /** Requests of this connection to paths of the gateway's own. */
@@ -65,7 +65,7 @@ export interface Listener {
 }
 
 export class Exchange implements ExchangeEvents {
-  readonly #listener: Listener;
+  readonly #listener: RequestSource;
   readonly #client: ClientSide;
   readonly #request: IncomingRequest;
   #state: State = { type: 'entering' };
@@ -82,7 +82,7 @@ export class Exchange implements ExchangeEvents {
   #bodyEnded: boolean;
   #trailers: readonly Header[] = [];
 
-  constructor(listener: Listener, client: ClientSide, request: IncomingRequest) {
+  constructor(listener: RequestSource, client: ClientSide, request: IncomingRequest) {
     this.#listener = listener;
     this.#client = client;
     this.#request = request;
@@ -105,7 +105,7 @@ export class Exchange implements ExchangeEvents {
 
   #startOwn(path: RequestPath, proofs: readonly HttpProof[]): void {
     const { entrance, own: others } = this.#listener;
-    if (others.size >= MAX_OWN_AT_ONCE)
+    if (others.size >= MAX_OWN_REQUESTS_AT_ONCE)
       throw new HttpError(429, 'too many requests to paths of the gateway are at work on this connection');
     const over = (): void => void others.delete(own);
     const own = new OwnExchange({ entrance, client: this.#client, request: this.#request, path, proofs, over });
@@ -220,7 +220,7 @@ export class Exchange implements ExchangeEvents {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = visit.gate.ask(command, new Waiting(this.#preference.within, () => this.#gone()));
+      answer = visit.gate.ask(command, new SilentWaiter(this.#preference.within, () => this.#gone()));
     } catch {
       answer = UNJUDGED;
     }
@@ -251,7 +251,7 @@ export class Exchange implements ExchangeEvents {
   }
 
   #allowed(visit: Visit, command: HttpCommand, allow: Allow): void {
-    const record = new Recorder(visit.gate, command.id);
+    const record = new ExchangeRecorder(visit.gate, command.id);
     if (this.#state.type === 'over') return record.end('lost', 'the client was gone before the request was sent');
     const transfer = new Transfer({
       client: this.#client,
@@ -277,7 +277,7 @@ export class Exchange implements ExchangeEvents {
     else if (state.type !== 'over') this.#refuse(ended(ending));
   }
 
-  #refuse(problem: Problem): void {
+  #refuse(problem: ProblemDetails): void {
     this.#over();
     refuse(this.#client, this.#request, problem);
     this.#client.done();
@@ -321,7 +321,7 @@ export class Exchange implements ExchangeEvents {
 }
 
 /** A client that waits in silence: whatever comes before an answer breaks some library. */
-class Waiting implements Patience {
+class SilentWaiter implements Waiter {
   readonly within: number;
   readonly #gone: () => AbortSignal;
 
@@ -332,7 +332,7 @@ class Waiting implements Patience {
   }
 
   /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
-  settled(): Promise<'idle'> {
+  answersDelivered(): Promise<'idle'> {
     return Promise.resolve('idle');
   }
 

@@ -8,14 +8,14 @@ import { badRequest } from './errors.js';
 const lowered = new Map<string, string>();
 /** Names that are remembered in lower case; whatever comes beyond is lowered again each time. */
 const MAX_REMEMBERED_NAMES = 1000;
-const MAX_REMEMBERED_LENGTH = 64;
+const MAX_REMEMBERED_NAME_CHARACTERS = 64;
 
 /** The name in lower case. Names repeat, so the common ones are made once. */
 export function lower(name: string): string {
   const known = lowered.get(name);
   if (known !== undefined) return known;
   const made = name.toLowerCase();
-  if (lowered.size < MAX_REMEMBERED_NAMES && name.length <= MAX_REMEMBERED_LENGTH) lowered.set(name, made);
+  if (lowered.size < MAX_REMEMBERED_NAMES && name.length <= MAX_REMEMBERED_NAME_CHARACTERS) lowered.set(name, made);
   return made;
 }
 

@@ -5,9 +5,9 @@
 import type { Duplex } from 'node:stream';
 import { CONTRACT, type Gate, type Protocol, type Secured } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
-import type { Listener } from './exchange.js';
+import type { RequestSource } from './exchange.js';
 import { ClientConnection } from './h1/client.js';
-import { serveHttp2 } from './h2/front.js';
+import { serveHttp2 } from './h2/server.js';
 import { replay } from './replay.js';
 import type { Security } from './security.js';
 
@@ -16,7 +16,7 @@ export const http: Protocol = {
   contract: CONTRACT,
   async serve(client, gate) {
     if (!gate.entrance) throw new Error('HTTP needs a listener whose requests each say who they are from');
-    const listener: Listener = { gate, entrance: gate.entrance, own: new Set() };
+    const listener: RequestSource = { gate, entrance: gate.entrance, own: new Set() };
     // An error that nobody listens for would end the process.
     client.on('error', () => undefined);
     try {
@@ -37,7 +37,7 @@ const TLS_HANDSHAKE = 0x16;
 /** How HTTP/2 begins without TLS (RFC 9113 section 3.4). */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
-async function serve(client: Duplex, listener: Listener): Promise<void> {
+async function serve(client: Duplex, listener: RequestSource): Promise<void> {
   const { gate } = listener;
   const first = await peek(client, 1, gate);
   if (first[0] !== TLS_HANDSHAKE) {
@@ -56,7 +56,7 @@ async function serve(client: Duplex, listener: Listener): Promise<void> {
 
 const securityOf = ({ certificate, servername }: Secured): Security => ({ secure: true, certificate, servername });
 
-const speak = (stream: Duplex, listener: Listener, security: Security, http2: boolean): Promise<void> =>
+const speak = (stream: Duplex, listener: RequestSource, security: Security, http2: boolean): Promise<void> =>
   http2 ? serveHttp2(stream, listener, security) : new ClientConnection(stream, listener, security).run();
 
 /** Bytes that are looked at and stay. Rejects with `WIRE_ENDED` when the client is gone, or the session ends. */

@@ -12,7 +12,7 @@ import { isEmpty } from './request.js';
 export const isOwn = ({ path }: RequestPath): boolean => path.startsWith(OWN_PATH);
 
 /** Requests of one connection to such paths that are at work at once: whoever sends them may have proven nothing yet. */
-export const MAX_OWN_AT_ONCE = 4;
+export const MAX_OWN_REQUESTS_AT_ONCE = 4;
 /** How long no byte of a body may come, in milliseconds. */
 const BODY_MS = 30_000;
 

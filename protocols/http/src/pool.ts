@@ -23,7 +23,7 @@ export class NoConnection extends Error {
 
 const pools = new WeakMap<Visit, Pool>();
 
-interface Waiter {
+interface QueuedRequest {
   give(connection: TargetSide): void;
   retry(): void;
 }
@@ -35,7 +35,7 @@ export class Pool {
   readonly #idle: { readonly connection: TargetConnection; readonly since: number }[] = [];
   readonly #open = new Set<TargetConnection>();
   #dialling = 0;
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting: QueuedRequest[] = [];
   #http2: Promise<Http2Target> | undefined;
   #sweep: NodeJS.Timeout | undefined;
   /** What is in flight, told when the visit ends. */
@@ -93,7 +93,7 @@ export class Pool {
       clearTimeout(timer);
       this.#dial().then(resolve, reject);
     };
-    const waiter: Waiter = { give: resolve, retry };
+    const waiter: QueuedRequest = { give: resolve, retry };
     this.#waiting.push(waiter);
     const timer = setTimeout(() => {
       const at = this.#waiting.indexOf(waiter);

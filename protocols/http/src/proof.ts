@@ -67,10 +67,10 @@ function secretOf(value: string): string {
 const OAUTH_QUERY = /(?:^|&)access_token=/;
 const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/;
 /** Characters of a token. */
-const TOKEN_LENGTH = 57;
+const TOKEN_CHARACTERS = 57;
 
 /** Where it would go on, and stay on record. */
-const hasToken = (text: string): boolean => text.length >= TOKEN_LENGTH && GATEWAY_TOKEN.test(text);
+const hasToken = (text: string): boolean => text.length >= TOKEN_CHARACTERS && GATEWAY_TOKEN.test(text);
 
 const misplaced = (where: string): Error =>
   badRequest(`the ${where} has a token, which logs and browsers would keep: send it as \`Authorization: Bearer\``);

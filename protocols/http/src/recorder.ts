@@ -6,7 +6,7 @@
 import { type Hash, createHash } from 'node:crypto';
 import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
 
-type Stream = 'request' | 'out' | 'in';
+type BodyDirection = 'request' | 'out' | 'in';
 
 /** One direction of a body. */
 class BodyRecord {
@@ -36,10 +36,14 @@ class BodyRecord {
   }
 }
 
-export class Recorder {
+export class ExchangeRecorder {
   readonly #gate: Gate;
   readonly #command: number;
-  readonly #bodies: Record<Stream, BodyRecord | undefined> = { request: undefined, out: undefined, in: undefined };
+  readonly #bodies: Record<BodyDirection, BodyRecord | undefined> = {
+    request: undefined,
+    out: undefined,
+    in: undefined,
+  };
   #ended = false;
 
   constructor(gate: Gate, command: number) {
@@ -48,12 +52,12 @@ export class Recorder {
   }
 
   /** How long the body will be, before its first bytes. */
-  expect(stream: Stream, length: number | undefined): void {
-    this.#bodies[stream] = new BodyRecord(this.#gate.limits.recorded, length);
+  expect(stream: BodyDirection, length: number | undefined): void {
+    this.#bodies[stream] = new BodyRecord(this.#gate.limits.recordedAnswer, length);
   }
 
-  body(stream: Stream, bytes: Buffer): void {
-    const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recorded, undefined));
+  body(stream: BodyDirection, bytes: Buffer): void {
+    const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recordedAnswer, undefined));
     const kept = record.take(bytes);
     if (kept && kept.length > 0) this.#gate.record({ type: 'part', command: this.#command, stream, data: [kept] });
   }

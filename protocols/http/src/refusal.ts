@@ -21,7 +21,7 @@ import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 
 /** A no on its way to the client. */
-export interface Problem {
+export interface ProblemDetails {
   readonly status: number;
   /** A code for programs: `approval-needed`. Part of the problem's type. */
   readonly code: string;
@@ -50,7 +50,7 @@ const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
 const RETRY_AFTER_HOLD_S = 30;
 
 /** A command was refused. `async`: the client would rather have 202 and a place to look (RFC 7240 section 4.1). */
-export function denied(deny: Deny, command: number, async: boolean): Problem {
+export function denied(deny: Deny, command: number, async: boolean): ProblemDetails {
   const { reason, rule } = deny;
   const { message, hint } = reason ? denyInWords(reason, 'command') : deny;
   const about = { message, hint, rule, command };
@@ -83,7 +83,7 @@ const CHALLENGES: readonly Header[] = [
 ];
 
 /** Nobody came in. What is said of an unknown route and of a bad token is the same until somebody is proven. */
-export function notEntered({ reason, menu }: Refusal): Problem {
+export function notEntered({ reason, menu }: Refusal): ProblemDetails {
   const status = menu ? 404 : REFUSAL_STATUS[REFUSAL_KINDS[reason.code]];
   const { message, hint } = NO_ENTRY[reason.code] ?? refusalInWords(reason);
   return {
@@ -110,14 +110,14 @@ const NO_ENTRY: Readonly<Partial<Record<Refusal['reason']['code'], { message: st
 };
 
 /** The visit has ended under the request. */
-export const ended = (ending: Ending): Problem => ({
+export const ended = (ending: Ending): ProblemDetails => ({
   status: ENDING_KINDS[ending.code] === 'killed' ? 403 : 503,
   code: ending.code,
   message: endingInWords(ending),
 });
 
 /** The target has failed the request. */
-export const badGateway = (message: string): Problem => ({
+export const badGateway = (message: string): ProblemDetails => ({
   status: 502,
   code: 'target-failed',
   message: capital(message),
@@ -129,7 +129,7 @@ export const isGrpc = (headers: readonly Header[]): boolean =>
   /^application\/grpc(?:[+;]|$)/i.test(valueOf(headers, 'content-type') ?? '');
 
 /** Sends the no. @returns the head as it was sent, for the record */
-export function refuse(client: ClientSide, request: IncomingRequest, problem: Problem): void {
+export function refuse(client: ClientSide, request: IncomingRequest, problem: ProblemDetails): void {
   if (isGrpc(request.headers)) return refuseGrpc(client, problem);
   const body = Buffer.from(`${JSON.stringify(details(problem))}\n`);
   const headers: Header[] = [
@@ -153,7 +153,7 @@ export function refuse(client: ClientSide, request: IncomingRequest, problem: Pr
   client.end([]);
 }
 
-function details(problem: Problem): object {
+function details(problem: ProblemDetails): object {
   const { status, code, message, hint, rule, request, command, connections } = problem;
   return {
     type: `urn:sluice:problem:${code}`,
@@ -183,7 +183,7 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
 const PERMISSION_DENIED = 7;
 
 /** Trailers alone, as gRPC says no before any message. */
-function refuseGrpc(client: ClientSide, problem: Problem): void {
+function refuseGrpc(client: ClientSide, problem: ProblemDetails): void {
   const sentence = problem.hint === undefined ? problem.message : `${problem.message} ${problem.hint}`;
   const headers: Header[] = [
     ['Content-Type', 'application/grpc'],

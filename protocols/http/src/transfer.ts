@@ -21,8 +21,8 @@ import { lower } from './headers.js';
 import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
 import { trailersGoingOn } from './proof.js';
-import type { Recorder } from './recorder.js';
-import { type Problem, badGateway, ended } from './refusal.js';
+import type { ExchangeRecorder } from './recorder.js';
+import { type ProblemDetails, badGateway, ended } from './refusal.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
@@ -38,13 +38,13 @@ export interface TransferParts {
   readonly edits: HttpEdits | undefined;
   /** Of the route. */
   readonly prefix: string;
-  readonly record: Recorder;
+  readonly record: ExchangeRecorder;
   /** What was read of the body already. */
   readonly kept: Buffer;
   readonly bodyEnded: boolean;
   readonly trailers: readonly Header[];
   /** Nothing has gone to the client yet, and this is what it gets. */
-  readonly refuse: (problem: Problem) => void;
+  readonly refuse: (problem: ProblemDetails) => void;
   readonly over: () => void;
 }
 
@@ -255,7 +255,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   /** A no where there is still room for one; else the client sees that its answer has broken off. */
-  #fail(problem: Problem, summary: string): void {
+  #fail(problem: ProblemDetails, summary: string): void {
     if (this.#phase === 'over') return;
     const { client, refuse } = this.#parts;
     const begun = this.#answer.begun;

@@ -151,7 +151,7 @@ test('a compressed answer goes through its editor in the clear, and one that is 
     body: {
       keepsLength: true,
       held: 0,
-      patience: 0,
+      maxHoldMs: 0,
       push: upper,
       release: () => Buffer.alloc(0),
       end: () => Buffer.alloc(0),
@@ -183,7 +183,7 @@ test('what an editor keeps goes on when nothing follows it', async () => {
     get held() {
       return kept.length;
     },
-    patience: 50,
+    maxHoldMs: 50,
     push: (bytes) => {
       kept = Buffer.concat([kept, bytes]);
       return Buffer.alloc(0);

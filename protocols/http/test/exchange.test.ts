@@ -326,8 +326,8 @@ describe('what is refused', () => {
 
   test('a request that waits for people: later, with the number; as the client prefers', async () => {
     const waits: (number | undefined)[] = [];
-    rig.judge = (_command, patience) => {
-      waits.push(patience?.within);
+    rig.judge = (_command, waiter) => {
+      waits.push(waiter?.within);
       return {
         type: 'deny',
         rule: 'ask',
@@ -354,10 +354,10 @@ describe('what is refused', () => {
 
   test('a client that hangs up while it waits is known to have gone', async () => {
     let gone: unknown;
-    rig.judge = (_command, patience) =>
+    rig.judge = (_command, waiter) =>
       new Promise((resolve) => {
-        patience?.signal.addEventListener('abort', () => {
-          gone = patience.signal.reason;
+        waiter?.signal.addEventListener('abort', () => {
+          gone = waiter.signal.reason;
           resolve({ type: 'deny', rule: 'ask', message: 'gone' });
         });
       });

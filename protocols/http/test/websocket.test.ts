@@ -255,7 +255,7 @@ function stars(word: string): NonNullable<EditedAnswer['body']> {
     get held() {
       return kept.length;
     },
-    patience: 1000,
+    maxHoldMs: 1000,
     release: () => take(true),
     end: () => take(true),
   };

@@ -3,7 +3,7 @@
  * is owed to whom.
  */
 import type { SqlCommand } from '@sluice/contract';
-import { Fields, framed } from './packets.js';
+import { PayloadReader, framed } from './packets.js';
 import type { ReplyKind } from './reply.js';
 
 export const COM = {
@@ -78,7 +78,7 @@ const FLUSHES: readonly (readonly [bit: number, what: string])[] = [
 
 /** @returns undefined where there is no such statement. @throws WireError when the packet is malformed */
 export function standsFor(payload: Buffer, decode: (bytes: Buffer) => string): Stands | undefined {
-  const fields = new Fields(payload, 1);
+  const fields = new PayloadReader(payload, 1);
   switch (payload[0]) {
     case COM.initDb:
       return { text: `USE ${quoted(decode(fields.rest()))}`, kind: 'simple' };

@@ -1,12 +1,19 @@
 /**
  * A logged-in connection of MySQL, to its end. Pure: bytes come in by `receive`, effects leave by `wires` and `port` during the
- * call. The halves live in `from-client.ts` (judging, refusing) and `from-upstream.ts` (attributing, recording).
+ * call. The halves live in `client-half.ts` (judging, refusing) and `target-half.ts` (attributing, recording).
  */
 import type { Answer, Ending } from '@sluice/contract';
-import { type Conversation, Recorder, type Settled, type Side, Waiting, WireError } from '@sluice/wire';
+import {
+  type Conversation,
+  AnswerRecorder,
+  type DeliveredState,
+  type Side,
+  CommandWait,
+  WireError,
+} from '@sluice/wire';
 import { COM, bareCommand } from './commands.js';
-import { FromClient } from './from-client.js';
-import { FromUpstream } from './from-upstream.js';
+import { ClientHalf } from './client-half.js';
+import { TargetHalf } from './target-half.js';
 import { framed } from './packets.js';
 import { ending, lost, malformedPacket } from './refusal.js';
 import { STATUS } from './replies.js';
@@ -17,44 +24,44 @@ const WAITING_ROOM_BYTES = 64 * 1024;
 
 export class MySqlConversation implements Conversation {
   readonly #shared: Shared;
-  readonly #fromClient: FromClient;
-  readonly #fromUpstream: FromUpstream;
-  readonly #waiting: Waiting;
+  readonly #clientHalf: ClientHalf;
+  readonly #targetHalf: TargetHalf;
+  readonly #waiting: CommandWait;
   #ended = false;
   #draining: Ending | undefined;
 
   constructor(setup: Setup) {
-    this.#waiting = new Waiting({
+    this.#waiting = new CommandWait({
       hurry: () => !this.#ended,
-      settled: () => this.#settled(),
+      answersDelivered: () => this.#answersDelivered(),
       // A client of MySQL has no ear for it while it waits for an answer.
       say: () => undefined,
     });
     this.#shared = {
       ...setup,
-      recorder: new Recorder(setup.limits.recorded, (event) => setup.port.record(event)),
-      patience: this.#waiting.patience,
-      turn: undefined,
+      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
+      waiter: this.#waiting.waiter,
+      owed: undefined,
       sequence: 0,
       file: { type: 'none' },
       fail: (words) => this.#finish(words),
     };
-    this.#fromClient = new FromClient(this.#shared, () => this.#finish());
-    this.#fromUpstream = new FromUpstream(this.#shared);
+    this.#clientHalf = new ClientHalf(this.#shared, () => this.#finish());
+    this.#targetHalf = new TargetHalf(this.#shared);
   }
 
   /** A statement of this client runs at the target. */
   get busy(): boolean {
-    const { turn } = this.#shared;
-    return turn !== undefined && !turn.own;
+    const { owed } = this.#shared;
+    return owed !== undefined && !owed.own;
   }
 
   receive(from: Side, chunk: Buffer): void {
     if (this.#ended) return;
     this.#guarded(() => {
-      if (from === 'client') return this.#fromClient.receive(chunk);
-      this.#fromUpstream.receive(chunk);
-      this.#fromClient.resume();
+      if (from === 'client') return this.#clientHalf.receive(chunk);
+      this.#targetHalf.receive(chunk);
+      this.#clientHalf.resume();
     });
     this.#endIfDrained();
   }
@@ -62,7 +69,7 @@ export class MySqlConversation implements Conversation {
   answered(answer: Answer): void {
     if (this.#ended) return;
     this.#waiting.answered();
-    this.#guarded(() => this.#fromClient.answered(answer));
+    this.#guarded(() => this.#clientHalf.answered(answer));
     this.#endIfDrained();
     this.#shared.wires.wake();
   }
@@ -80,7 +87,7 @@ export class MySqlConversation implements Conversation {
 
   wants(side: Side): boolean {
     if (this.#ended) return false;
-    return side === 'upstream' || this.#fromClient.waitingBytes < WAITING_ROOM_BYTES;
+    return side === 'upstream' || this.#clientHalf.waitingBytes < WAITING_ROOM_BYTES;
   }
 
   /** Ends the session: at once, or at its next idle moment outside a transaction. */
@@ -92,14 +99,14 @@ export class MySqlConversation implements Conversation {
   }
 
   #endIfDrained(): void {
-    if (this.#draining && !this.#owing && this.#settled() === 'idle') this.#finish(ending(this.#draining));
+    if (this.#draining && !this.#owing && this.#answersDelivered() === 'idle') this.#finish(ending(this.#draining));
   }
 
   get #owing(): boolean {
-    return this.#shared.turn !== undefined || this.#fromClient.busy;
+    return this.#shared.owed !== undefined || this.#clientHalf.busy;
   }
 
-  #settled(): Settled {
+  #answersDelivered(): DeliveredState {
     return this.#shared.session.status & STATUS.inTransaction ? 'transaction' : 'idle';
   }
 
@@ -117,9 +124,9 @@ export class MySqlConversation implements Conversation {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting.end();
-    const { turn, recorder, wires, sequence, file } = this.#shared;
-    if (turn?.running && !turn.running.ended) recorder.end(turn.running, 'lost');
-    if (goodbye && this.#fromUpstream.betweenPackets) wires.send('client', framed(goodbye, sequence));
+    const { owed, recorder, wires, sequence, file } = this.#shared;
+    if (owed?.state && !owed.state.ended) recorder.end(owed.state, 'lost');
+    if (goodbye && this.#targetHalf.betweenPackets) wires.send('client', framed(goodbye, sequence));
     if (file.type !== 'sending') wires.send('upstream', bareCommand(COM.quit));
     wires.finish();
   }

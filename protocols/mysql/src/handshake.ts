@@ -4,7 +4,7 @@
  */
 import { malformed } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import { Fields, counted, encoded, terminated, uint } from './packets.js';
+import { PayloadReader, counted, encoded, terminated, uint } from './packets.js';
 import { NONCE_BYTES } from './scramble.js';
 
 export interface Greeting {
@@ -41,7 +41,7 @@ export function greeting(one: Greeting): Buffer {
 }
 
 export function readGreeting(payload: Buffer): Greeting {
-  const fields = new Fields(payload);
+  const fields = new PayloadReader(payload);
   if (fields.uint(1) !== 10) throw malformed('it does not speak version 10 of the protocol');
   const version = fields.terminated().toString('utf8');
   const thread = fields.uint(4);
@@ -66,7 +66,7 @@ const untilNul = (bytes: Buffer): string => {
   return bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
 };
 
-export interface Response {
+export interface HandshakeResponse {
   readonly capabilities: number;
   readonly maxPacket: number;
   readonly charset: number;
@@ -87,8 +87,8 @@ export const isTlsRequest = (payload: Buffer): boolean =>
 
 const TLS_REQUEST_BYTES = 32;
 
-export function readResponse(payload: Buffer): Response {
-  const fields = new Fields(payload);
+export function readResponse(payload: Buffer): HandshakeResponse {
+  const fields = new PayloadReader(payload);
   const capabilities = fields.uint(4);
   const has = (flag: number): boolean => (capabilities & flag) !== 0;
   if (!has(CAPABILITY.protocol41)) throw malformed('the client is older than MySQL 4.1');
@@ -116,9 +116,9 @@ export function readResponse(payload: Buffer): Response {
   };
 }
 
-type Opening = Pick<Response, 'capabilities' | 'charset' | 'extended'>;
+type OpeningFields = Pick<HandshakeResponse, 'capabilities' | 'charset' | 'extended'>;
 
-const opening = ({ capabilities, charset, extended }: Opening): Buffer =>
+const opening = ({ capabilities, charset, extended }: OpeningFields): Buffer =>
   Buffer.concat([
     uint(capabilities >>> 0, 4),
     uint(MAX_UPSTREAM_PACKET, 4),
@@ -127,13 +127,13 @@ const opening = ({ capabilities, charset, extended }: Opening): Buffer =>
     uint(extended, 4),
   ]);
 
-export const tlsRequest = (one: Opening): Buffer =>
+export const tlsRequest = (one: OpeningFields): Buffer =>
   opening({ ...one, capabilities: one.capabilities | CAPABILITY.tls });
 
 /** What the gateway says it takes from a target, in bytes. */
 const MAX_UPSTREAM_PACKET = 0x4000_0000;
 
-export function response(one: Omit<Response, 'maxPacket'>): Buffer {
+export function response(one: Omit<HandshakeResponse, 'maxPacket'>): Buffer {
   let { capabilities } = one;
   if (one.database !== undefined) capabilities |= CAPABILITY.connectWithDatabase;
   if (one.attributes) capabilities |= CAPABILITY.connectAttributes;
@@ -152,7 +152,7 @@ export const authSwitch = (plugin: string, nonce: Buffer): Buffer =>
   Buffer.concat([uint(0xfe, 1), terminated(plugin), terminated(nonce)]);
 
 export function readAuthSwitch(payload: Buffer): { plugin: string; nonce: Buffer } {
-  const fields = new Fields(payload, 1);
+  const fields = new PayloadReader(payload, 1);
   // A bare 0xfe asks for the scramble of MySQL before 4.1.
   if (fields.left === 0) throw malformed('it asks for a password of MySQL before 4.1');
   const plugin = fields.terminated().toString('latin1');

@@ -2,7 +2,7 @@
  * The client's bytes, cut into commands. Owns: what has come and is not taken yet, bounded by who reads on only while there is
  * room; chains of packets; commands that are too long, which are dropped as they come. Does not: know what a command is.
  */
-import { HEADER, MAX_PACKET, NOTHING, payloadLength } from './packets.js';
+import { HEADER_BYTES, MAX_PACKET, NOTHING, payloadLength } from './packets.js';
 
 export interface Packet {
   /** Number of its last packet: the answer goes on from there. */
@@ -37,7 +37,7 @@ export class Incoming {
   #chunks: Buffer[] = [];
   #size = 0;
   /** Bytes that have to be there before the next step can be taken. */
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** A command that is too long is on its way. */
   #dropping: Dropping | undefined;
   /** In a file: bytes left of the current packet, and whether the next one belongs to it. */
@@ -69,17 +69,17 @@ export class Incoming {
     const bytes = this.#joined();
     let at = 0;
     for (;;) {
-      if (bytes.length < at + HEADER) return this.#wait(at + HEADER);
+      if (bytes.length < at + HEADER_BYTES) return this.#wait(at + HEADER_BYTES);
       const size = payloadLength(bytes, at);
       const sequence = bytes[at + 3] as number;
       if (at + size > this.#max) {
-        if (bytes.length === HEADER) return this.#wait(HEADER + 1);
-        const code = bytes[HEADER] as number;
-        this.#cut(bytes, at + HEADER);
+        if (bytes.length === HEADER_BYTES) return this.#wait(HEADER_BYTES + 1);
+        const code = bytes[HEADER_BYTES] as number;
+        this.#cut(bytes, at + HEADER_BYTES);
         this.#dropping = { code, left: size, chain: size === MAX_PACKET, sequence };
         return this.#drop(this.#dropping);
       }
-      at += HEADER + size;
+      at += HEADER_BYTES + size;
       if (bytes.length < at) return this.#wait(at);
       if (size === MAX_PACKET) continue;
       this.#cut(bytes, at);
@@ -103,11 +103,11 @@ export class Incoming {
       const part = Math.min(file.left, bytes.length - at);
       at += part;
       file.left -= part;
-      if (file.left > 0 || bytes.length - at < HEADER) break;
+      if (file.left > 0 || bytes.length - at < HEADER_BYTES) break;
       const size = payloadLength(bytes, at);
       last = bytes[at + 3] as number;
       bytes[at + 3] = (last + shift) & 0xff;
-      at += HEADER;
+      at += HEADER_BYTES;
       if (size === 0 && !file.chain) {
         this.#cut(bytes, at);
         this.#file = { left: 0, chain: false };
@@ -131,10 +131,10 @@ export class Incoming {
         this.#dropping = undefined;
         return { tooLong: true, code: dropping.code, sequence: dropping.sequence };
       }
-      if (bytes.length - part < HEADER) return undefined;
+      if (bytes.length - part < HEADER_BYTES) return undefined;
       const size = payloadLength(bytes, part);
       Object.assign(dropping, { left: size, chain: size === MAX_PACKET, sequence: bytes[part + 3] as number });
-      this.#cut(bytes, part + HEADER);
+      this.#cut(bytes, part + HEADER_BYTES);
     }
   }
 
@@ -152,18 +152,18 @@ export class Incoming {
     const rest = at < bytes.length ? bytes.subarray(at) : undefined;
     this.#chunks = rest ? [rest] : [];
     this.#size = rest?.length ?? 0;
-    this.#needed = HEADER;
+    this.#needed = HEADER_BYTES;
   }
 }
 
 /** The payload of one packet, or of a chain of them. */
 function unchained(raw: Buffer): Buffer {
-  if (payloadLength(raw, 0) < MAX_PACKET) return raw.subarray(HEADER);
+  if (payloadLength(raw, 0) < MAX_PACKET) return raw.subarray(HEADER_BYTES);
   const parts: Buffer[] = [];
   for (let at = 0; at < raw.length; ) {
     const size = payloadLength(raw, at);
-    parts.push(raw.subarray(at + HEADER, at + HEADER + size));
-    at += HEADER + size;
+    parts.push(raw.subarray(at + HEADER_BYTES, at + HEADER_BYTES + size));
+    at += HEADER_BYTES + size;
   }
   return Buffer.concat(parts);
 }

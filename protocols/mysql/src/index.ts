@@ -1,19 +1,19 @@
 /**
  * MySQL and MariaDB, protocol version 10, as a full endpoint on both sides. A connection goes through three stages, a file each: the
- * client's login (`front.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
+ * client's login (`client-startup.ts`, `login.ts`), the gateway's own at the target (`upstream.ts`), and then the conversation
  * (`conversation.ts`), which the pump runs.
  */
 import { type Admission, CONTRACT, type Gate, type LoginWay, type Protocol, type Refusal } from '@sluice/contract';
 import { pump } from '@sluice/wire';
 import { useStatement } from './commands.js';
-import { Front } from './front.js';
-import type { Response } from './handshake.js';
+import { ClientStartup } from './client-startup.js';
+import type { HandshakeResponse } from './handshake.js';
 import { LoginExchange, newThread } from './login.js';
 import { accessDenied, loginRefusal, masksRefused, refusal, tlsNeeded } from './refusal.js';
 import { STATUS, plainOk } from './replies.js';
 import { decodeResult } from './results.js';
 import { NATIVE, SHA2 } from './scramble.js';
-import { Session, type Sessions } from './session.js';
+import { MySqlSession, type Sessions } from './session.js';
 import { openUpstream } from './upstream.js';
 
 export { openLookup } from './lookup.js';
@@ -48,7 +48,7 @@ export function mysql(options: MySqlOptions = {}): Protocol {
     name: 'mysql',
     contract: CONTRACT,
     async serve(client, gate) {
-      const front = new Front(client, gate);
+      const front = new ClientStartup(client, gate);
       try {
         await open(front, gate, common);
       } catch (error) {
@@ -59,7 +59,7 @@ export function mysql(options: MySqlOptions = {}): Protocol {
   };
 }
 
-async function open(front: Front, gate: Gate, common: Common): Promise<void> {
+async function open(front: ClientStartup, gate: Gate, common: Common): Promise<void> {
   const { options, sessions } = common;
   const thread = newThread((number) => sessions.has(number));
   const plugin = options.login === 'native' ? NATIVE : SHA2;
@@ -82,7 +82,7 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
     return;
   }
   const commands = wish.database === undefined ? 0 : 1;
-  const session = new Session(gate, sessions, { admitted: outcome, upstream, client: response, commands });
+  const session = new MySqlSession(gate, sessions, { admitted: outcome, upstream, client: response, commands });
   front.release();
   front.send(plainOk(STATUS.autocommit));
   gate.opened();
@@ -97,7 +97,7 @@ async function open(front: Front, gate: Gate, common: Common): Promise<void> {
 const NEEDS_TLS =
   'The proof fits no token of the gateway. A token of an identity provider is sent over TLS only: switch TLS on in the client.';
 
-interface Wish {
+interface WantedConnection {
   readonly user: string;
   readonly connection: string;
   /** To be used at the target; undefined: the connection's own. */
@@ -108,7 +108,7 @@ interface Wish {
  * Which connection a client means: `USER%CONNECTION`; else its database, where a connection has that name; else the listener's.
  * Where the listener has none, the database is taken for a connection, so that its name is in what the client is told.
  */
-function whereTo({ user, database }: Response, fallback: string | undefined, gate: Gate): Wish {
+function whereTo({ user, database }: HandshakeResponse, fallback: string | undefined, gate: Gate): WantedConnection {
   const at = user.lastIndexOf('%');
   if (at >= 0) return { user: user.slice(0, at), connection: user.slice(at + 1), database };
   const named = database !== undefined && (fallback === undefined || gate.hasConnection?.(database) === true);
@@ -116,11 +116,11 @@ function whereTo({ user, database }: Response, fallback: string | undefined, gat
 }
 
 async function login(
-  front: Front,
+  front: ClientStartup,
   gate: Gate,
-  response: Response,
+  response: HandshakeResponse,
   nonce: Buffer,
-  { user, connection }: Wish,
+  { user, connection }: WantedConnection,
 ): Promise<Admission | Refusal | 'needs-tls'> {
   const unencrypted = gate.loopback ? 'loopback' : 'open';
   const exchange = new LoginExchange(gate.login(user, connection), front.secured ? 'tls' : unencrypted);

@@ -19,15 +19,15 @@ export const MAX_LOGIN_BYTES = 64 * 1024;
 const FAST_OK = Buffer.from([0x01, 0x03]);
 const FULL = Buffer.from([0x01, 0x04]);
 
-export type Outcome = Admission | Refusal | 'needs-tls';
+export type LoginOutcome = Admission | Refusal | 'needs-tls';
 
 /** What comes next: a packet for the client, whose answer is the next proof; or the end. */
-export type Step =
+export type LoginStep =
   | { readonly type: 'send'; readonly payload: Buffer }
   /** `before`: what the client is sent first when it is let in. */
-  | { readonly type: 'end'; readonly outcome: Promise<Outcome>; readonly before?: Buffer };
+  | { readonly type: 'end'; readonly outcome: Promise<LoginOutcome>; readonly before?: Buffer };
 
-export interface Proof {
+export interface PluginProof {
   /** Empty: the client names none. */
   readonly plugin: string;
   readonly proof: Buffer;
@@ -39,21 +39,21 @@ export interface Proof {
  * How the client comes. Stock clients send a secret in the clear over TLS; over loopback without it only those do that were told
  * to by an option.
  */
-export type Channel = 'tls' | 'loopback' | 'open';
+export type ConnectionPrivacy = 'tls' | 'loopback' | 'open';
 
 export class LoginExchange {
   readonly #challenge: Challenge;
-  readonly #channel: Channel;
+  readonly #channel: ConnectionPrivacy;
   #expects: 'sha2' | 'secret';
   #nonce = newNonce();
 
-  constructor(challenge: Challenge, channel: Channel) {
+  constructor(challenge: Challenge, channel: ConnectionPrivacy) {
     this.#challenge = challenge;
     this.#channel = channel;
     this.#expects = 'sha2';
   }
 
-  begin({ plugin, proof, nonce }: Proof): Step {
+  begin({ plugin, proof, nonce }: PluginProof): LoginStep {
     const clear = this.#challenge.prefers === 'password';
     if (clear && this.#channel !== 'open' && plugin !== '') {
       this.#expects = 'secret';
@@ -71,13 +71,13 @@ export class LoginExchange {
   }
 
   /** The client's answer to what it was sent. */
-  next(payload: Buffer): Step {
+  next(payload: Buffer): LoginStep {
     if (this.#expects === 'sha2') return this.#sha2(payload, this.#nonce);
     if (payload.at(-1) !== 0) throw unexpected('a secret has to end in a NUL');
     return { type: 'end', outcome: this.#challenge.password(payload.toString('utf8', 0, payload.length - 1)) };
   }
 
-  #sha2(proof: Buffer, nonce: Buffer): Step {
+  #sha2(proof: Buffer, nonce: Buffer): LoginStep {
     const verifiers = this.#challenge.mysql();
     const [proven] = verifiers.candidates.filter(({ sha256 }) => sha2Fits(proof, nonce, sha256));
     if (proven) return { type: 'end', outcome: proven.admit(), before: FAST_OK };

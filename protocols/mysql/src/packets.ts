@@ -4,7 +4,7 @@
  */
 import { type Inbox, malformed } from '@sluice/wire';
 
-export const HEADER = 4;
+export const HEADER_BYTES = 4;
 /** Bytes. A payload of this many or more is a chain, which ends in a packet that has fewer. */
 export const MAX_PACKET = 0xffffff;
 export const NOTHING = Buffer.alloc(0);
@@ -12,15 +12,15 @@ export const NOTHING = Buffer.alloc(0);
 /** A payload in as many packets as it takes. */
 export function framed(payload: Uint8Array, sequence: number): Buffer {
   if (payload.length < MAX_PACKET) {
-    const packet = Buffer.allocUnsafe(HEADER + payload.length);
+    const packet = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
     writeHeader(packet, 0, payload.length, sequence);
-    packet.set(payload, HEADER);
+    packet.set(payload, HEADER_BYTES);
     return packet;
   }
   const packets: Buffer[] = [];
   for (let at = 0, number = sequence; at <= payload.length; at += MAX_PACKET, number++) {
     const part = payload.subarray(at, at + MAX_PACKET);
-    const header = Buffer.allocUnsafe(HEADER);
+    const header = Buffer.allocUnsafe(HEADER_BYTES);
     writeHeader(header, 0, part.length, number);
     packets.push(header, Buffer.from(part.buffer, part.byteOffset, part.length));
   }
@@ -39,14 +39,14 @@ export const payloadLength = (bytes: Buffer, at: number): number => bytes.readUI
 
 /** One payload, as it comes during a login. Rejects when it is longer than `max` bytes. */
 export async function readPacket(inbox: Inbox, max: number): Promise<{ sequence: number; payload: Buffer }> {
-  const head = await inbox.read(HEADER);
+  const head = await inbox.read(HEADER_BYTES);
   const size = payloadLength(head, 0);
   if (size > max) throw malformed(`a packet of ${size} bytes came where ${max} are the most`);
   return { sequence: head[3] as number, payload: await inbox.read(size) };
 }
 
 /** A cursor over one payload. Every read checks the end, so a decoder cannot run past a lying length. */
-export class Fields {
+export class PayloadReader {
   readonly #bytes: Buffer;
   #at: number;
 

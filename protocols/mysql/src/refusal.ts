@@ -71,10 +71,10 @@ export function loginRefusal({ reason }: Refusal, user: string): Buffer {
 }
 
 export const accessDenied = (user: string, hint: string): Buffer =>
-  error(1045, '28000', `Access denied for user '${user.slice(0, MAX_SHOWN_NAME)}'. ${hint}`);
+  error(1045, '28000', `Access denied for user '${user.slice(0, MAX_SHOWN_NAME_CHARACTERS)}'. ${hint}`);
 
 /** Characters. */
-const MAX_SHOWN_NAME = 80;
+const MAX_SHOWN_NAME_CHARACTERS = 80;
 
 const LOGIN_CODES: Readonly<Record<RefusalKind, readonly [code: number, sqlstate: string]>> = {
   credentials: [1045, '28000'],

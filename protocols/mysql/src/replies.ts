@@ -1,7 +1,7 @@
 /**
  * OK, EOF and ERR: read, and made anew where the gateway has to change one. Pure.
  */
-import { Fields, counted, uint } from './packets.js';
+import { PayloadReader, counted, uint } from './packets.js';
 
 /** Flags of the server's status. */
 export const STATUS = {
@@ -41,7 +41,7 @@ export const TRACK = { variables: 0, schema: 1, state: 2 } as const;
 
 /** An OK of a server that was asked for session tracking. */
 export function readOk(payload: Buffer): Ok {
-  const fields = new Fields(payload, 1);
+  const fields = new PayloadReader(payload, 1);
   const affected = fields.number();
   fields.number();
   const counts = payload.subarray(1, fields.at);
@@ -49,11 +49,12 @@ export function readOk(payload: Buffer): Ok {
   const warnings = fields.uint(2);
   const bare = fields.left === 0;
   const info = fields.left > 0 ? fields.counted() : Buffer.alloc(0);
-  const changes = status & STATUS.stateChanged && fields.left > 0 ? readChanges(new Fields(fields.counted())) : [];
+  const changes =
+    status & STATUS.stateChanged && fields.left > 0 ? readChanges(new PayloadReader(fields.counted())) : [];
   return { head: payload[0] as number, counts, affected, status, warnings, info, changes, bare };
 }
 
-function readChanges(fields: Fields): Change[] {
+function readChanges(fields: PayloadReader): Change[] {
   const changes: Change[] = [];
   while (fields.left > 0) changes.push({ type: fields.uint(1), data: fields.counted() });
   return changes;
@@ -100,7 +101,7 @@ export function endOfRows(payload: Buffer, status: number, warnings: number): Bu
 
 /** The variables of one entry, each with its bytes. */
 export function variables(data: Buffer): { readonly name: string; readonly value: string; readonly data: Buffer }[] {
-  const fields = new Fields(data);
+  const fields = new PayloadReader(data);
   const found = [];
   while (fields.left > 0) {
     const from = fields.at;
@@ -111,7 +112,7 @@ export function variables(data: Buffer): { readonly name: string; readonly value
   return found;
 }
 
-export const schema = (data: Buffer): string => new Fields(data).counted().toString('utf8');
+export const schema = (data: Buffer): string => new PayloadReader(data).counted().toString('utf8');
 
 /** Bytes of a message in an ERR: some clients cut what is longer. */
 const MAX_MESSAGE_BYTES = 512;
@@ -136,7 +137,7 @@ export interface ServerError {
 }
 
 export function readError(payload: Buffer): ServerError {
-  const fields = new Fields(payload, 1);
+  const fields = new PayloadReader(payload, 1);
   const code = fields.uint(2);
   if (fields.next !== 0x23) return { code, sqlstate: 'HY000', message: fields.rest().toString('utf8') };
   fields.bytes(1);

@@ -2,7 +2,7 @@
  * The grammar of one answer: which packet may come next, and what it is. Owns: that state. Does not: change or send anything.
  */
 import { type WireError, unexpected } from '@sluice/wire';
-import { Fields } from './packets.js';
+import { PayloadReader } from './packets.js';
 import { EOF, ERR, LOCAL_INFILE, OK, STATUS, eofStatus, readOk } from './replies.js';
 
 /**
@@ -20,7 +20,7 @@ type State =
   | { readonly type: 'file' };
 
 /** What a packet is. `ends`: the answer is over with it. */
-export type Part =
+export type ReplyPart =
   | { readonly type: 'ok' | 'eof'; readonly status: number; readonly ends: boolean; readonly cursor: boolean }
   | { readonly type: 'error'; readonly ends: true }
   | { readonly type: 'count'; readonly columns: number; readonly ends: false }
@@ -63,7 +63,7 @@ export class Reply {
   }
 
   /** Takes a packet that is no row. */
-  take(payload: Buffer): Part {
+  take(payload: Buffer): ReplyPart {
     const first = payload[0];
     if (first === undefined) throw this.#outOfPlace();
     const state = this.#state;
@@ -87,7 +87,7 @@ export class Reply {
     }
   }
 
-  #first(first: number, payload: Buffer): Part {
+  #first(first: number, payload: Buffer): ReplyPart {
     if (first === ERR) return { type: 'error', ends: true };
     if (this.kind === 'text') return { type: 'text', ends: true };
     if (this.kind === 'prepare') return this.#prepared(first, payload);
@@ -97,15 +97,15 @@ export class Reply {
       this.#state = { type: 'file' };
       return { type: 'file', name: Buffer.from(payload.subarray(1)), ends: false };
     }
-    const columns = new Fields(payload).number();
+    const columns = new PayloadReader(payload).number();
     if (columns > MAX_COLUMNS) throw unexpected(`the target describes ${columns} columns`);
     this.#state = { type: 'definitions', left: columns, then: 'rows' };
     return { type: 'count', columns, ends: false };
   }
 
-  #prepared(first: number, payload: Buffer): Part {
+  #prepared(first: number, payload: Buffer): ReplyPart {
     if (first !== OK) throw this.#outOfPlace();
-    const fields = new Fields(payload, 1);
+    const fields = new PayloadReader(payload, 1);
     const id = fields.uint(4);
     this.#columns = fields.uint(2);
     const parameters = fields.uint(2);
@@ -120,7 +120,7 @@ export class Reply {
     return columns > 0;
   }
 
-  #definition(state: Extract<State, { type: 'definitions' }>): Part {
+  #definition(state: Extract<State, { type: 'definitions' }>): ReplyPart {
     if (--state.left > 0) return { type: 'definition', last: false, ends: false };
     if (!this.#deprecated) {
       this.#state = { type: 'definitions-end', then: state.then };
@@ -131,7 +131,7 @@ export class Reply {
     return { type: 'definition', last: true, ends: false };
   }
 
-  #separator(then: 'rows' | 'end', first: number, payload: Buffer): Part {
+  #separator(then: 'rows' | 'end', first: number, payload: Buffer): ReplyPart {
     if (first === ERR) return { type: 'error', ends: true };
     if (first !== EOF || payload.length >= 9) throw this.#outOfPlace();
     if (then === 'end') return { type: 'separator', ends: !this.#definitionsFollow(0) };
@@ -141,7 +141,7 @@ export class Reply {
     return { type: 'separator', ...PASSED };
   }
 
-  #end(payload: Buffer): Part {
+  #end(payload: Buffer): ReplyPart {
     const isEof = payload[0] === EOF && payload.length === 5;
     const status = isEof ? eofStatus(payload) : readOk(payload).status;
     const more = (status & STATUS.moreResults) !== 0 && this.kind === 'query';

@@ -7,11 +7,11 @@
 import type { MySqlColumn, Replayed } from '@sluice/contract';
 import { WireError } from '@sluice/wire';
 import { readDefinition } from './definitions.js';
-import { Fields, HEADER, MAX_PACKET, payloadLength } from './packets.js';
+import { PayloadReader, HEADER_BYTES, MAX_PACKET, payloadLength } from './packets.js';
 import { EOF, ERR, LOCAL_INFILE, OK, STATUS, eofStatus, readError, readOk } from './replies.js';
 import { UNSIGNED, valueOf } from './values.js';
 
-export const BINARY_ROWS = Buffer.alloc(HEADER);
+export const BINARY_ROWS = Buffer.alloc(HEADER_BYTES);
 
 /** In place of a cell: NULL. */
 const NULL_CELL = 0xfb;
@@ -19,7 +19,7 @@ const UNSIGNED_FLAG = 0x20;
 
 /** A row of texts. */
 export function textRow(payload: Buffer): (string | null)[] {
-  const fields = new Fields(payload);
+  const fields = new PayloadReader(payload);
   const cells: (string | null)[] = [];
   while (fields.left > 0) {
     if (fields.next !== NULL_CELL) cells.push(shown(fields.counted()));
@@ -32,7 +32,7 @@ export function textRow(payload: Buffer): (string | null)[] {
 }
 
 function binaryRow(payload: Buffer, columns: readonly MySqlColumn[]): (string | null)[] {
-  const fields = new Fields(payload, 1);
+  const fields = new PayloadReader(payload, 1);
   // Two bits are left free in front.
   const nulls = fields.bytes(Math.ceil((columns.length + 2) / 8));
   return columns.map(({ type, flags }, at) => {
@@ -48,7 +48,7 @@ const shown = (cell: Buffer): string => (cell.includes(0) ? `0x${cell.toString('
 /** What comes next in the record. */
 type Expected = 'answer' | 'definitions' | 'separator' | 'rows' | 'file';
 
-class Reader {
+class AnswerReader {
   columns: MySqlColumn[] = [];
   readonly rows: (string | null)[][] = [];
   readonly messages: string[] = [];
@@ -86,7 +86,7 @@ class Reader {
     else if (payload[0] === OK || payload[0] === EOF) this.#done(payload);
     else if (payload[0] === LOCAL_INFILE) this.#expected = 'file';
     else {
-      this.#left = new Fields(payload).number();
+      this.#left = new PayloadReader(payload).number();
       this.columns = [];
       this.#expected = 'definitions';
     }
@@ -115,13 +115,13 @@ class Reader {
 /** Reads what a record kept of an answer. One that was cut, or whose start is missing, gives what there is. */
 export function decodeResult(data: Uint8Array): Replayed {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const reader = new Reader();
+  const reader = new AnswerReader();
   let chain: Buffer[] = [];
-  for (let at = 0; at + HEADER <= bytes.length; ) {
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const size = payloadLength(bytes, at);
-    const next = at + HEADER + size;
+    const next = at + HEADER_BYTES + size;
     if (next > bytes.length) break;
-    chain.push(bytes.subarray(at + HEADER, next));
+    chain.push(bytes.subarray(at + HEADER_BYTES, next));
     at = next;
     if (size === MAX_PACKET) continue;
     const payload = chain.length === 1 ? (chain[0] as Buffer) : Buffer.concat(chain);

@@ -6,13 +6,13 @@ import type { Admission, Deny, Ending, Gate, MySqlDialect } from '@sluice/contra
 import type { Conversation, Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
-import type { Response } from './handshake.js';
+import type { HandshakeResponse } from './handshake.js';
 import { SessionState } from './session-state.js';
 import type { KillTarget } from './shared.js';
 import { type Upstream, killUpstream } from './upstream.js';
 
 /** Sessions at work, by the number that their clients were given. */
-export type Sessions = Map<number, Session>;
+export type Sessions = Map<number, MySqlSession>;
 
 /** Whatever goes wrong while a statement is judged is a no. */
 const UNJUDGED: Deny = {
@@ -25,12 +25,12 @@ export interface Opened {
   readonly admitted: Admission;
   readonly upstream: Upstream;
   /** Flags as the client has them. */
-  readonly client: Pick<Response, 'capabilities' | 'extended'>;
+  readonly client: Pick<HandshakeResponse, 'capabilities' | 'extended'>;
   /** Command ids that the start has used. */
   readonly commands: number;
 }
 
-export class Session {
+export class MySqlSession {
   readonly #gate: Gate;
   readonly #sessions: Sessions;
   readonly #opened: Opened;
@@ -49,8 +49,8 @@ export class Session {
     const conversation = new MySqlConversation({
       wires,
       port: {
-        ask: (command, patience) => {
-          const answer = gate.ask(command, patience);
+        ask: (command, waiter) => {
+          const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
             (late) => conversation.answered(late),

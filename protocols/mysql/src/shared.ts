@@ -3,20 +3,20 @@ import type {
   Answer,
   MaskedPackets,
   MySqlDialect,
-  Patience,
+  Waiter,
   ResponseEvent,
   SqlCommand,
   TextRange,
 } from '@sluice/contract';
-import type { Recorder, Wires } from '@sluice/wire';
+import type { AnswerRecorder, Wires } from '@sluice/wire';
 import type { Reply } from './reply.js';
-import type { Running } from './running.js';
+import type { CommandState } from './command-state.js';
 import type { SessionState } from './session-state.js';
 
 /** What the conversation needs of the gate, and of the sessions beside it. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Patience): Answer | undefined;
+  ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   split(text: string, dialect: MySqlDialect): readonly TextRange[] | undefined;
   record(event: ResponseEvent): void;
   /**
@@ -44,7 +44,7 @@ export interface Setup {
   /** Number of the connection in the target's greeting. */
   readonly thread: number;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** As the client has them. */
   readonly capabilities: number;
   /** The client reads metadata in each definition that the target does not send. */
@@ -54,10 +54,10 @@ export interface Setup {
 }
 
 /** The answer that is owed, which is one at a time. */
-export interface Turn {
+export interface OwedAnswer {
   readonly reply: Reply;
   /** Undefined: nothing of it is on record. */
-  readonly running: Running | undefined;
+  readonly state: CommandState | undefined;
   /** A question of the gateway's own: takes the rows, and the client has nothing of the answer. */
   readonly own?: (rows: readonly (readonly (string | null)[])[], failed: boolean) => void;
   /** Behind it come the answers to further statements of the same text. */
@@ -76,10 +76,10 @@ export type LocalFile = { readonly type: 'none' | 'refused' } | { readonly type:
 
 /** State that both directions share. */
 export interface Shared extends Setup {
-  readonly recorder: Recorder;
+  readonly recorder: AnswerRecorder;
   /** For the command that is being asked about. */
-  readonly patience: Patience;
-  turn: Turn | undefined;
+  readonly waiter: Waiter;
+  owed: OwedAnswer | undefined;
   /** Number of the next packet for the client; 0 while it waits for no answer. */
   sequence: number;
   file: LocalFile;

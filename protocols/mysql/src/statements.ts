@@ -5,11 +5,11 @@
 import { type Hash, createHash } from 'node:crypto';
 import type { MySqlDialect, Parameter } from '@sluice/contract';
 import { malformed } from '@sluice/wire';
-import { Fields } from './packets.js';
-import type { Running } from './running.js';
+import { PayloadReader } from './packets.js';
+import type { CommandState } from './command-state.js';
 import { valueOf } from './values.js';
 
-export interface Prepared {
+export interface PreparedStatement {
   readonly text: string;
   /** What it was read by: later changes of the session change nothing of it. */
   readonly dialect: MySqlDialect;
@@ -19,7 +19,7 @@ export interface Prepared {
   /** Values that come on their own, by the number of the parameter. */
   readonly long: Map<number, LongValue>;
   /** Whose rows are left to fetch. */
-  cursor: Running | undefined;
+  cursor: CommandState | undefined;
 }
 
 interface LongValue {
@@ -40,8 +40,8 @@ const MAX_TEXT_CHARACTERS = 64 * 1024 * 1024;
 /** The statement that was prepared last, for drivers of MariaDB. */
 const LAST = 0xffff_ffff;
 
-export class Statements {
-  readonly #known = new Map<number, Prepared>();
+export class PreparedStatements {
+  readonly #known = new Map<number, PreparedStatement>();
   #last: number | undefined;
   #characters = 0;
 
@@ -50,7 +50,7 @@ export class Statements {
     return id === LAST ? (this.#last ?? LAST) : id;
   }
 
-  get(id: number): Prepared | undefined {
+  get(id: number): PreparedStatement | undefined {
     return this.#known.get(this.numberOf(id));
   }
 
@@ -59,7 +59,7 @@ export class Statements {
     return this.#known.size >= MAX_STATEMENTS || this.#characters + text.length > MAX_TEXT_CHARACTERS;
   }
 
-  add(id: number, { text, dialect, parameters }: Pick<Prepared, 'text' | 'dialect' | 'parameters'>): void {
+  add(id: number, { text, dialect, parameters }: Pick<PreparedStatement, 'text' | 'dialect' | 'parameters'>): void {
     this.#known.set(id, { text, dialect, parameters, types: undefined, long: new Map(), cursor: undefined });
     this.#characters += text.length;
     this.#last = id;
@@ -103,10 +103,10 @@ export class Statements {
 }
 
 /** COM_STMT_EXECUTE: values as text. */
-export function boundValues(prepared: Prepared, payload: Buffer): Parameter[] {
+export function boundValues(prepared: PreparedStatement, payload: Buffer): Parameter[] {
   const count = prepared.parameters;
   if (count === 0) return [];
-  const fields = new Fields(payload, EXECUTE_HEADER);
+  const fields = new PayloadReader(payload, EXECUTE_HEADER_BYTES);
   const nulls = fields.bytes(Math.ceil(count / 8));
   const declared = fields.uint(1) === 1;
   if (declared) prepared.types = Array.from({ length: count }, () => fields.uint(2));
@@ -121,7 +121,7 @@ export function boundValues(prepared: Prepared, payload: Buffer): Parameter[] {
 }
 
 /** Code, number, flags, count. */
-const EXECUTE_HEADER = 10;
+const EXECUTE_HEADER_BYTES = 10;
 
 function longParameter(type: number, { digest, size, start }: LongValue): Parameter {
   if (size === start.length) return { type, format: 'text', value: start };

@@ -37,7 +37,7 @@ export function decoded(bytes: Buffer, charset: string): string {
 const REPLACEMENT = '\ufffd';
 
 /** So many bytes that are no UTF-8 are written out; what follows them is one character for each byte. */
-const MAX_WRITTEN_OUT = 10_000;
+const MAX_WRITTEN_OUT_BYTES = 10_000;
 
 /** Drivers put raw bytes into literals: each that is no UTF-8 becomes U+FFFD and its two digits, and U+FFFD itself is doubled. */
 function fromUtf8(bytes: Buffer): string {
@@ -51,7 +51,7 @@ function fromUtf8(bytes: Buffer): string {
     const bad = bytes[at - 1] as number;
     parts.push(marked(bytes.subarray(from, at - 1)), REPLACEMENT, bad.toString(16));
     from = at;
-    if (parts.length > MAX_WRITTEN_OUT * 3) return parts.join('') + bytes.toString('latin1', at);
+    if (parts.length > MAX_WRITTEN_OUT_BYTES * 3) return parts.join('') + bytes.toString('latin1', at);
   }
   return parts.join('') + marked(bytes.subarray(from));
 }

@@ -6,7 +6,14 @@ import type { Duplex } from 'node:stream';
 import type { Gate, Target } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
 import { CAPABILITY, asked, lacksNeeded } from './capabilities.js';
-import { type Greeting, type Response, readAuthSwitch, readGreeting, response, tlsRequest } from './handshake.js';
+import {
+  type Greeting,
+  type HandshakeResponse,
+  readAuthSwitch,
+  readGreeting,
+  response,
+  tlsRequest,
+} from './handshake.js';
 import { COM, bareCommand, killText, queryPacket } from './commands.js';
 import { framed, readPacket } from './packets.js';
 import { ed25519Proof } from './ed25519.js';
@@ -30,7 +37,10 @@ export interface Upstream {
 }
 
 /** How the client came, as far as the target is to know. */
-export type Wishes = Pick<Response, 'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'>;
+export type ClientOptions = Pick<
+  HandshakeResponse,
+  'capabilities' | 'charset' | 'database' | 'attributes' | 'extended'
+>;
 
 /** The target could not be opened. The words go to the client, so they hold no secret. */
 export class UpstreamError extends WireError {
@@ -54,7 +64,7 @@ const OLDEST = { mariadb: 100_300, mysql: 80_000 } as const;
  *
  * @throws UpstreamError with words for the client
  */
-export async function openUpstream(gate: Reach, target: Target, wishes: Wishes): Promise<Upstream> {
+export async function openUpstream(gate: Reach, target: Target, wishes: ClientOptions): Promise<Upstream> {
   let stream = await dial(gate);
   const late = (): void => {
     stream.destroy(new UpstreamError('the target accepted the connection and then did not finish the login in time'));
@@ -118,7 +128,7 @@ function supported(version: string): Server {
   throw new UpstreamError(`the target is version ${version.slice(0, 40)}, which the gateway does not understand`);
 }
 
-interface Login {
+interface TargetLogin {
   readonly inbox: Inbox;
   readonly stream: Duplex;
   readonly target: Target;
@@ -126,7 +136,7 @@ interface Login {
   sequence: number;
 }
 
-async function authenticate(login: Login, greeted: Greeting, wishes: Wishes): Promise<void> {
+async function authenticate(login: TargetLogin, greeted: Greeting, wishes: ClientOptions): Promise<void> {
   const { target } = login;
   let { plugin, nonce } = greeted;
   // A proof for a way that the gateway does not have is never asked for: the target then names another.
@@ -147,7 +157,7 @@ async function authenticate(login: Login, greeted: Greeting, wishes: Wishes): Pr
 }
 
 /** What `caching_sha2_password` asks for behind the proof. */
-async function more(login: Login, payload: Buffer, nonce: Buffer): Promise<void> {
+async function more(login: TargetLogin, payload: Buffer, nonce: Buffer): Promise<void> {
   if (payload[1] === 0x03) return;
   if (payload[1] !== 0x04) throw new UpstreamError('the target said something unknown during the login');
   if (login.isPrivate) return send(login, Buffer.concat([Buffer.from(passwordOf(login)), Buffer.alloc(1)]));
@@ -157,7 +167,7 @@ async function more(login: Login, payload: Buffer, nonce: Buffer): Promise<void>
   send(login, encryptedPassword(passwordOf(login), nonce, key.toString('latin1', 1)));
 }
 
-function proofFor(plugin: string, nonce: Buffer, login: Login): Buffer {
+function proofFor(plugin: string, nonce: Buffer, login: TargetLogin): Buffer {
   const password = passwordOf(login);
   switch (plugin) {
     case NATIVE:
@@ -175,13 +185,13 @@ function proofFor(plugin: string, nonce: Buffer, login: Login): Buffer {
   }
 }
 
-const passwordOf = ({ target }: Login): string => target.password ?? '';
+const passwordOf = ({ target }: TargetLogin): string => target.password ?? '';
 
-function send(login: Login, payload: Buffer): void {
+function send(login: TargetLogin, payload: Buffer): void {
   login.stream.write(framed(payload, login.sequence));
 }
 
-async function receive(login: Login): Promise<Buffer> {
+async function receive(login: TargetLogin): Promise<Buffer> {
   const { sequence, payload } = await readPacket(login.inbox, MAX_LOGIN_PACKET_BYTES);
   login.sequence = sequence + 1;
   return payload.length === 0 ? Buffer.alloc(1, 0xff) : payload;
@@ -210,7 +220,7 @@ export const MAX_CLOSE_MS = 5_000;
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
 /** Of the gateway's own. */
-export const NO_WISHES: Wishes = {
+export const NO_WISHES: ClientOptions = {
   capabilities: 0,
   charset: UTF8MB4,
   database: undefined,

@@ -2,7 +2,7 @@
  * Values in binary form, as text: of parameters, and of rows in a replay. Pure. The text is what the server would show of them.
  */
 import { malformed } from '@sluice/wire';
-import { Fields } from './packets.js';
+import { PayloadReader } from './packets.js';
 
 /** Field types on the wire. */
 const TYPE = {
@@ -34,7 +34,7 @@ const INTEGER_BYTES: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
 ]);
 
 /** The next value of these fields; null where the type itself says so. */
-export function valueOf(declared: number, fields: Fields): Buffer | null {
+export function valueOf(declared: number, fields: PayloadReader): Buffer | null {
   const type = declared & 0xff;
   const size = INTEGER_BYTES.get(type);
   if (size !== undefined) return Buffer.from(integer(fields.bytes(size), (declared & UNSIGNED) !== 0));

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
-import type { Patience, SqlCommand } from '@sluice/contract';
+import type { Waiter, SqlCommand } from '@sluice/contract';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MySqlServer, missingMySql, startMySql } from '@sluice/testkit';
 import mysql2 from 'mysql2';
@@ -266,11 +266,11 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
   });
 
   test('a command waits in silence, and KILL QUERY of the same person withdraws it', async () => {
-    let patience: Patience | undefined;
+    let waiter: Waiter | undefined;
     stand.judge = async (command, one) => {
       if (!command.text.includes('held')) return sensible(command);
-      patience = one;
-      expect(await one?.settled()).toBe('idle');
+      waiter = one;
+      expect(await one?.answersDelivered()).toBe('idle');
       return new Promise((done) => {
         one?.signal.addEventListener('abort', () =>
           done({ type: 'deny', rule: 'gateway', message: '', reason: { code: 'cancelled' } }),
@@ -278,7 +278,7 @@ describe.each(['mariadb', 'mysql'] as const)('clients of %s', (flavour) => {
       });
     };
     const held = through.query("SELECT 'held'");
-    await expect.poll(() => patience).toBeDefined();
+    await expect.poll(() => waiter).toBeDefined();
     const { threadId } = through.connection;
     const stranger = await stand.client({ user: 'eve%shop' });
     await expect(stranger.query(`KILL QUERY ${threadId}`)).rejects.toMatchObject({ errno: 1094 });

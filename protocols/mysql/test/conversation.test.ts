@@ -5,7 +5,7 @@ import type { Answer, Masking } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
-import { HEADER, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
+import { HEADER_BYTES, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
 import { decodeResult } from '../src/results.js';
 import {
   ALL_CAPABILITIES,
@@ -116,7 +116,7 @@ describe('what the target says', () => {
   test('a packet that is no row and longer than any is refused before it is read', () => {
     const made = begun();
     made.client(query('SELECT 1'));
-    const head = Buffer.alloc(HEADER + 1, 0x00);
+    const head = Buffer.alloc(HEADER_BYTES + 1, 0x00);
     writeHeader(head, 0, MAX_PACKET, 1);
     made.replies(head);
     expect(made.finished).toBe(true);
@@ -206,7 +206,7 @@ describe('what clients send', () => {
 
   test('a chain that never ends takes no memory', () => {
     const made = begun({ message: 100 });
-    const head = Buffer.alloc(HEADER);
+    const head = Buffer.alloc(HEADER_BYTES);
     writeHeader(head, 0, MAX_PACKET, 0);
     made.client(head, Buffer.from([0x03]));
     const megabyte = Buffer.alloc(1024 * 1024, 0xff);
@@ -271,8 +271,8 @@ describe('what clients send', () => {
 test('while a command waits, a hang-up ends the wait, and the late answer runs nothing', () => {
   const signals: AbortSignal[] = [];
   const made = begun({
-    judge: (_, patience) => {
-      signals.push(patience.signal);
+    judge: (_, waiter) => {
+      signals.push(waiter.signal);
       return undefined;
     },
   });

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { isTlsRequest, readGreeting, readResponse } from '../src/handshake.js';
 import { openLookup } from '../src/lookup.js';
-import { LoginExchange, type Step } from '../src/login.js';
-import { Fields } from '../src/packets.js';
+import { LoginExchange, type LoginStep } from '../src/login.js';
+import { PayloadReader } from '../src/packets.js';
 import { NATIVE, SHA2, nativeProof, newNonce, sha2Proof } from '../src/scramble.js';
 import { openUpstream } from '../src/upstream.js';
 
@@ -45,12 +45,12 @@ function challenge(secrets: readonly string[], more: Partial<Challenge> = {}): C
 
 describe('the login of a client', () => {
   const nonce = newNonce();
-  const outcome = (step: Step): Promise<unknown> =>
+  const outcome = (step: LoginStep): Promise<unknown> =>
     step.type === 'end' ? step.outcome : Promise.reject(new Error('another packet is wanted'));
-  const asksFor = (step: Step): string =>
+  const asksFor = (step: LoginStep): string =>
     step.type === 'send'
       ? step.payload[0] === 0xfe
-        ? new Fields(step.payload, 1).terminated().toString()
+        ? new PayloadReader(step.payload, 1).terminated().toString()
         : step.payload.toString('hex')
       : 'nothing';
 
@@ -156,7 +156,7 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
         await new Promise<void>((done, failed) => secured.once('secureConnect', done).once('error', failed));
         return { stream: secured };
       },
-      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 5_000 },
+      limits: { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: 5_000 },
     };
     const target = { host: server.host, user, password, tls, options: {} };
     const wishes = {
@@ -209,7 +209,7 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
         return near;
       },
       secure: () => Promise.reject(new Error('no TLS here')),
-      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 1_000 },
+      limits: { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: 1_000 },
     };
     const target = { host: 'x', user: 'u', password: 'p', tls: 'disable' as const, options: {} };
     const wishes = { capabilities: 0, charset: 45, database: undefined, attributes: undefined, extended: 0 };

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { readDefinition } from '../src/definitions.js';
 import { ed25519Proof } from '../src/ed25519.js';
 import { greeting, readGreeting, readResponse } from '../src/handshake.js';
-import { Fields, HEADER, counted, encoded, framed } from '../src/packets.js';
+import { PayloadReader, HEADER_BYTES, counted, encoded, framed } from '../src/packets.js';
 import { decodeResult, textRow } from '../src/results.js';
 import { encryptedPassword, nativeFits, nativeProof, newNonce, sha2Fits, sha2Proof } from '../src/scramble.js';
 import { decoded } from '../src/text.js';
@@ -34,7 +34,7 @@ const PacketOf2 = load('mysql2/lib/packets/packet.js') as new (
 const inPacket = (body: Buffer): Packet => {
   const bytes = framed(body, 0);
   const made = new PacketOf2(0, bytes, 0, bytes.length);
-  made.offset = HEADER;
+  made.offset = HEADER_BYTES;
   return made;
 };
 
@@ -44,9 +44,9 @@ test('numbers and texts with lengths', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), text, (value, said) => {
       expect(inPacket(encoded(value)).readLengthCodedNumber()).toBe(value);
-      expect(new Fields(encoded(value)).number()).toBe(value);
+      expect(new PayloadReader(encoded(value)).number()).toBe(value);
       expect(inPacket(counted(said)).readLengthCodedString('utf8')).toBe(Buffer.from(said).toString());
-      expect(new Fields(counted(said)).counted()).toEqual(Buffer.from(said));
+      expect(new PayloadReader(counted(said)).counted()).toEqual(Buffer.from(said));
     }),
   );
 });
@@ -108,7 +108,7 @@ test('greetings and responses', () => {
         connectAttributes: { program: 'x' },
       }).toPacket();
       void offset;
-      const response = readResponse(buffer.subarray(HEADER));
+      const response = readResponse(buffer.subarray(HEADER_BYTES));
       expect(response).toMatchObject({ user: Buffer.from(name).toString(), charset: 45 });
     }),
     { numRuns: 50 },

@@ -1,9 +1,9 @@
 /** A little language for conversations: what arrives, and what each side then has got. */
-import type { Answer, MaskedPackets, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
+import type { Answer, MaskedPackets, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
 import { lent } from '@sluice/testkit';
 import { CAPABILITY } from '../src/capabilities.js';
 import { MySqlConversation } from '../src/conversation.js';
-import { HEADER, counted, encoded, framed, payloadLength, uint } from '../src/packets.js';
+import { HEADER_BYTES, counted, encoded, framed, payloadLength, uint } from '../src/packets.js';
 import { SessionState } from '../src/session-state.js';
 import type { KillTarget } from '../src/shared.js';
 import { cut } from './stand.js';
@@ -72,7 +72,7 @@ export interface Talk {
 }
 
 export interface TalkOptions {
-  readonly judge?: (command: SqlCommand, patience: Patience) => Answer | undefined;
+  readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
   readonly capabilities?: number;
@@ -109,9 +109,9 @@ export function talk(options: TalkOptions = {}): Talk {
       wake: () => undefined,
     },
     port: {
-      ask: (command, patience) => {
+      ask: (command, waiter) => {
         asked.push(command);
-        return judge(command, patience);
+        return judge(command, waiter);
       },
       split: cut,
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
@@ -124,7 +124,7 @@ export function talk(options: TalkOptions = {}): Talk {
     ),
     masks: options.masks,
     thread: THREAD,
-    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
+    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024 },
     capabilities,
     addsMetadata: options.addsMetadata ?? false,
     commands: 0,
@@ -170,9 +170,9 @@ export function talk(options: TalkOptions = {}): Talk {
 
 export function payloadsOf(bytes: Buffer): { sequence: number; body: Buffer }[] {
   const found = [];
-  for (let at = 0; at + HEADER <= bytes.length; ) {
-    const next = at + HEADER + payloadLength(bytes, at);
-    found.push({ sequence: bytes[at + 3] as number, body: bytes.subarray(at + HEADER, next) });
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+    const next = at + HEADER_BYTES + payloadLength(bytes, at);
+    found.push({ sequence: bytes[at + 3] as number, body: bytes.subarray(at + HEADER_BYTES, next) });
     at = next;
   }
   return found;

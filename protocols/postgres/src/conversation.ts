@@ -1,7 +1,18 @@
+/**
+ * A session from ReadyForQuery to its end. Owns: the two halves, waits, and how it ends. Does not: sockets (packages/wire),
+ * logins (login.ts, upstream.ts).
+ */
 import type { Answer, Ending } from '@sluice/contract';
-import { type Conversation, Recorder, type Settled, type Side, WireError, Waiting } from '@sluice/wire';
-import { FromClient } from './from-client.js';
-import { FromUpstream } from './from-upstream.js';
+import {
+  type Conversation,
+  AnswerRecorder,
+  type DeliveredState,
+  type Side,
+  WireError,
+  CommandWait,
+} from '@sluice/wire';
+import { ClientHalf } from './client-half.js';
+import { TargetHalf } from './target-half.js';
 import { Intake } from './intake.js';
 import { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
@@ -9,28 +20,28 @@ import { ending, fatal, waiting } from './refusal.js';
 import type { Setup, Shared } from './shared.js';
 
 /** Client bytes that may wait while a question is open. Enough to notice a Terminate or a hang-up behind it. */
-const WAITING_ROOM = 64 * 1024;
+const MAX_WAITING_BYTES = 64 * 1024;
 
 /**
  * A logged-in Postgres connection, from ReadyForQuery to its end: what is legal when, and where a decision is asked for.
  * Pure: bytes come in by `receive`, effects leave by `wires` and `port` during the call.
  *
- * The halves live in `from-client.ts` (judging, refusing) and `from-upstream.ts` (attributing, recording); the queue of
+ * The halves live in `client-half.ts` (judging, refusing) and `target-half.ts` (attributing, recording); the queue of
  * owed replies that ties them together in `pipeline.ts`.
  */
 export class PostgresConversation implements Conversation {
   readonly #shared: Shared;
-  readonly #fromClient: FromClient;
-  readonly #fromUpstream: FromUpstream;
+  readonly #clientHalf: ClientHalf;
+  readonly #targetHalf: TargetHalf;
   #ended = false;
   #draining: Ending | undefined;
-  readonly #waiting: Waiting;
+  readonly #waiting: CommandWait;
 
   constructor(setup: Setup) {
     const pipeline = new Pipeline();
-    this.#waiting = new Waiting({
-      hurry: () => !this.#ended && (this.#fromClient.hurry(), true),
-      settled: () => this.#settled(),
+    this.#waiting = new CommandWait({
+      hurry: () => !this.#ended && (this.#clientHalf.hurry(), true),
+      answersDelivered: () => this.#answersDelivered(),
       say: (notice) => {
         this.#shared.wires.send('client', waiting(notice));
         this.#shared.wires.wake();
@@ -40,15 +51,15 @@ export class PostgresConversation implements Conversation {
       ...setup,
       pipeline,
       names: new Names(pipeline),
-      recorder: new Recorder(setup.limits.recorded, (event) => setup.port.record(event)),
+      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
       intake: new Intake(),
       status: 'I',
-      patience: this.#waiting.patience,
+      waiter: this.#waiting.waiter,
       later: (step) => this.#later(step),
       fail: (sqlstate, message, hint) => this.#finish(fatal(sqlstate, message, hint)),
     };
-    this.#fromClient = new FromClient(this.#shared, () => this.#finish());
-    this.#fromUpstream = new FromUpstream(this.#shared);
+    this.#clientHalf = new ClientHalf(this.#shared, () => this.#finish());
+    this.#targetHalf = new TargetHalf(this.#shared);
   }
 
   /** A statement is being carried out for this client. */
@@ -60,8 +71,8 @@ export class PostgresConversation implements Conversation {
   receive(from: Side, chunk: Buffer): void {
     if (this.#ended) return;
     this.#guarded(() => {
-      if (from === 'client') this.#fromClient.receive(chunk);
-      else this.#replied(() => this.#fromUpstream.receive(chunk));
+      if (from === 'client') this.#clientHalf.receive(chunk);
+      else this.#replied(() => this.#targetHalf.receive(chunk));
     });
     this.#endIfDrained();
   }
@@ -76,14 +87,14 @@ export class PostgresConversation implements Conversation {
   /** Replies may be what the client's next message was waiting for. */
   #replied(step: () => void): void {
     step();
-    this.#fromClient.resume();
-    this.#waiting.settle();
+    this.#clientHalf.resume();
+    this.#waiting.checkDelivered();
   }
 
   answered(answer: Answer): void {
     if (this.#ended) return;
     this.#waiting.answered();
-    this.#guarded(() => this.#fromClient.answered(answer));
+    this.#guarded(() => this.#clientHalf.answered(answer));
     this.#shared.wires.wake();
   }
 
@@ -94,15 +105,15 @@ export class PostgresConversation implements Conversation {
 
   ended(side: Side, error?: Error): void {
     if (this.#ended) return;
-    if (side === 'client' || this.#fromUpstream.saidFatal) return this.#finish();
+    if (side === 'client' || this.#targetHalf.saidFatal) return this.#finish();
     const why = error ? ` (${error.message})` : '';
     this.#finish(fatal('08006', `The connection between the gateway and the target was lost${why}.`));
   }
 
   wants(side: Side): boolean {
     if (this.#ended) return false;
-    if (side === 'upstream') return !this.#fromUpstream.waits;
-    return this.#fromClient.waitingBytes < WAITING_ROOM;
+    if (side === 'upstream') return !this.#targetHalf.waits;
+    return this.#clientHalf.waitingBytes < MAX_WAITING_BYTES;
   }
 
   /** Ends the session: at once, or at its next idle moment outside a transaction. */
@@ -118,10 +129,10 @@ export class PostgresConversation implements Conversation {
   }
 
   /** Nothing is owed to the client: between two messages of its own it may be told something, and people be asked. */
-  #settled(): Settled | undefined {
-    if (this.busy || !this.#fromUpstream.betweenMessages) return undefined;
+  #answersDelivered(): DeliveredState | undefined {
+    if (this.busy || !this.#targetHalf.betweenMessages) return undefined;
     const { intake, status } = this.#shared;
-    const open = status !== 'I' || this.#fromClient.executed;
+    const open = status !== 'I' || this.#clientHalf.executed;
     if (intake.skipping) return 'skipped';
     return open ? 'transaction' : 'idle';
   }
@@ -142,8 +153,8 @@ export class PostgresConversation implements Conversation {
     this.#waiting.end();
     const { pipeline, recorder, wires } = this.#shared;
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
-    if (goodbye && this.#fromUpstream.betweenMessages) wires.send('client', goodbye);
-    if (this.#fromClient.betweenMessages) wires.send('upstream', TERMINATE);
+    if (goodbye && this.#targetHalf.betweenMessages) wires.send('client', goodbye);
+    if (this.#clientHalf.betweenMessages) wires.send('upstream', TERMINATE);
     wires.finish();
   }
 }

@@ -1,3 +1,7 @@
+/**
+ * PostgreSQL as a `Protocol`. Owns: the stages of a connection, and what ties its conversation to the gate. Does not: messages,
+ * which the files of each stage read.
+ */
 import { randomBytes } from 'node:crypto';
 import {
   type Admission,
@@ -11,13 +15,13 @@ import {
 } from '@sluice/contract';
 import { type Conversation, type Wires, pump } from '@sluice/wire';
 import { PostgresConversation } from './conversation.js';
-import { Front } from './front.js';
+import { ClientStartup } from './client-startup.js';
 import { authenticationOk, login } from './login.js';
 import { lookFirst } from './look.js';
 import { B, message } from './messages.js';
 import { denySentence, fatal, loginRefusal, waiting } from './refusal.js';
 import { decodeResult } from './results.js';
-import { asStatement, readWishes } from './settings.js';
+import { asStatement, readStartupSettings } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
 import { type Upstream, cancelUpstream, openUpstream } from './upstream.js';
 
@@ -27,14 +31,14 @@ export { type DecodedResult, decodeResult } from './results.js';
 
 /**
  * PostgreSQL, protocol 3.0 and 3.2, as a full endpoint on both sides. A connection goes through four stages, a file each:
- * first packets (`front.ts`, `startup.ts`), the client's login (`login.ts`), the gateway's own login at the target
+ * first packets (`client-startup.ts`, `startup.ts`), the client's login (`login.ts`), the gateway's own login at the target
  * (`upstream.ts`), and then the conversation (`conversation.ts`), which the pump runs.
  */
 export const postgres: Protocol = {
   name: 'postgres',
   contract: CONTRACT,
   async serve(client, gate) {
-    const front = new Front(client, gate);
+    const front = new ClientStartup(client, gate);
     try {
       const startup = await front.start();
       if (startup) await open(front, gate, startup);
@@ -45,13 +49,13 @@ export const postgres: Protocol = {
   replay: decodeResult,
 };
 
-async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
+async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise<void> {
   if (gate.requireTls && !front.secured) {
     gate.broke('the client came without TLS, which is required');
     const hint = 'Add sslmode=require to the connection string, or the like of it in your driver.';
     return front.close(fatal('28000', 'the gateway takes connections over TLS only, and this one has none', hint));
   }
-  const wishes = readWishes(startup.parameters);
+  const wishes = readStartupSettings(startup.parameters);
   const admitted = await login(front, gate, wishes.login, gate.login(wishes.user, wishes.database));
   if (admitted.type === 'refusal') return front.close(loginRefusal(admitted));
   front.write(authenticationOk);
@@ -69,7 +73,7 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
   if (unfit) return front.close(fatal('08004', unfit.message, unfit.hint));
   if (front.stream.destroyed) return;
 
-  const session = new Session(gate, admitted, upstream, wishes.settings.size);
+  const session = new PostgresSession(gate, admitted, upstream, wishes.settings.size);
   const key = session.registerCancel(secretLength(startup.version));
   front.release();
   front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
@@ -79,10 +83,10 @@ async function open(front: Front, gate: Gate, startup: Startup): Promise<void> {
 }
 
 /** Why what answers at the target is not what masks can be kept with; undefined where it is. */
-async function unfitFor({ masks }: Admission, upstream: Upstream, patience: number): Promise<Looked['unfit']> {
+async function unfitFor({ masks }: Admission, upstream: Upstream, waiter: number): Promise<Looked['unfit']> {
   if (!masks) return undefined;
   try {
-    return (await lookFirst(upstream, masks.opened(upstream.process), patience)).unfit;
+    return (await lookFirst(upstream, masks.opened(upstream.process), waiter)).unfit;
   } catch (error) {
     upstream.stream.destroy();
     throw error;
@@ -90,7 +94,10 @@ async function unfitFor({ masks }: Admission, upstream: Upstream, patience: numb
 }
 
 /** People are asked about the session. Between AuthenticationOk and ReadyForQuery a client takes notices (55.2.1). */
-async function released(front: Front, release: NonNullable<Admission['release']>): Promise<Refusal | undefined> {
+async function released(
+  front: ClientStartup,
+  release: NonNullable<Admission['release']>,
+): Promise<Refusal | undefined> {
   const watch = front.watch();
   try {
     return await release((notice) => front.write(waiting(notice)), watch.gone);
@@ -133,7 +140,7 @@ const UNJUDGED: Deny = {
 };
 
 /** Ties one conversation to the gate: asynchronous answers, a full record, out-of-band cancels, an end from outside. */
-class Session {
+class PostgresSession {
   readonly #gate: Gate;
   readonly #admitted: Admission;
   readonly #upstream: Upstream;
@@ -162,8 +169,8 @@ class Session {
     const conversation = new PostgresConversation({
       wires,
       port: {
-        ask: (command, patience) => {
-          const answer = gate.ask(command, patience);
+        ask: (command, waiter) => {
+          const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
             (late) => conversation.answered(late),
@@ -175,7 +182,7 @@ class Session {
       },
       major: this.#upstream.major,
       limits: gate.limits,
-      nowhere: `refused ${randomBytes(12).toString('hex')}`,
+      unusedName: `refused ${randomBytes(12).toString('hex')}`,
       commands: this.#commands,
       masks: this.#admitted.masks,
     });

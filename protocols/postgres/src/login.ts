@@ -11,7 +11,7 @@ import {
   type Refusal,
 } from '@sluice/contract';
 import { type Inbox, Reader, malformed, unexpected } from '@sluice/wire';
-import { B, F, HEADER, message } from './messages.js';
+import { B, F, HEADER_BYTES, message } from './messages.js';
 import { OAUTHBEARER, errorStatus, isDummy, readBearer } from './oauth.js';
 import {
   SCRAM,
@@ -124,7 +124,7 @@ export async function login(
 }
 
 async function readPassword(inbox: Inbox): Promise<Buffer> {
-  const head = await inbox.read(HEADER);
+  const head = await inbox.read(HEADER_BYTES);
   if (head[0] !== F.password) throw unexpected('expected a password or SASL response');
   const length = head.readInt32BE(1);
   if (length < 4 || length > MAX_PASSWORD_MESSAGE_BYTES)

@@ -1,11 +1,11 @@
 /**
  * A look at the session: a statement of the gate's own on the client's connection to the target. Lives here: its messages,
- * and which replies belong to it. Does not: when it is sent (`from-client.ts`), and what it asks (the gate).
+ * and which replies belong to it. Does not: when it is sent (`client-half.ts`), and what it asks (the gate).
  */
 import { hash } from 'node:crypto';
-import type { Look, Looked } from '@sluice/contract';
+import type { LookQuestion, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
-import { readParse, readQuery } from './frontend.js';
+import { readParse, readQuery } from './client-messages.js';
 import { B, F, NOTHING, message } from './messages.js';
 import { readMessage } from './target-messages.js';
 import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upstream.js';
@@ -14,7 +14,7 @@ import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upst
 export interface OwedLook {
   readonly type: 'look';
   readonly command?: undefined;
-  readonly look: Look;
+  readonly look: LookQuestion;
   value?: string;
   failed?: true;
 }
@@ -23,11 +23,11 @@ export interface OwedLook {
  * By the extended protocol and under a name of its own: a simple query, or the unnamed statement and portal, would take the
  * place of the client's. What an earlier look has left is closed first.
  *
- * @param nowhere a secret of the session, which the name is made from
+ * @param unusedName a secret of the session, which the name is made from
  */
-export function lookMessages(text: string, nowhere: string): Buffer {
+export function lookMessages(text: string, unusedName: string): Buffer {
   // Not that name itself: the target lists the names of statements.
-  const name = `look ${hash('sha256', nowhere).slice(0, 24)}`;
+  const name = `look ${hash('sha256', unusedName).slice(0, 24)}`;
   return Buffer.concat([
     message(F.close, STATEMENT, name),
     message(F.parse, name, text, Buffer.alloc(2)),
@@ -66,13 +66,13 @@ export const endLook = ({ look, value, failed }: OwedLook): Looked => look.answe
 /**
  * Asks while nobody else speaks with the target. What it says besides becomes part of its greeting.
  *
- * @param patience milliseconds until the target is given up
+ * @param waiter milliseconds until the target is given up
  * @throws WireError where it does not answer
  */
-export async function lookFirst({ stream, greeting }: Upstream, look: Look, patience: number): Promise<Looked> {
+export async function lookFirst({ stream, greeting }: Upstream, look: LookQuestion, waiter: number): Promise<Looked> {
   const inbox = new Inbox(stream);
   const owed: OwedLook = { type: 'look', look };
-  const timer = setTimeout(() => stream.destroy(new UpstreamError('08001', SILENT)), patience);
+  const timer = setTimeout(() => stream.destroy(new UpstreamError('08001', SILENT)), waiter);
   try {
     stream.write(lookMessages(look.text, 'first'));
     for (;;) {

@@ -1,3 +1,4 @@
+/** Tags, lengths and fields of messages of both sides. Owns: the frame. Does not: what a message means. Pure. */
 import { malformed } from '@sluice/wire';
 
 /**
@@ -54,7 +55,7 @@ export const B = {
   rowDescription: tag('T'),
 } as const;
 
-export const HEADER = 5;
+export const HEADER_BYTES = 5;
 
 /** The length field of the message that starts at `at`, itself included; the tag before it is not. */
 export function messageLength(chunk: Buffer, at: number): number {
@@ -72,7 +73,7 @@ export function messageLength(chunk: Buffer, at: number): number {
 export function message(tagByte: number, ...fields: readonly (string | number | Uint8Array)[]): Buffer {
   const parts = fields.map(encodeField);
   const size = parts.reduce((sum, part) => sum + part.length, 4);
-  const head = Buffer.allocUnsafe(HEADER);
+  const head = Buffer.allocUnsafe(HEADER_BYTES);
   head.writeUInt8(tagByte, 0);
   head.writeInt32BE(size, 1);
   return Buffer.concat([head, ...parts]);

@@ -1,24 +1,24 @@
 /** Prepared statements and portals of a session. Owns which the target has. Does not own what they do (the gate). Pure. */
 import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
-import type { Pipeline, Running, Statement } from './pipeline.js';
+import type { Pipeline, CommandState, PreparedStatement } from './pipeline.js';
 
-/** 'settle': replies on their way decide it, so it has to wait for them. */
-export type Found<T> = T | 'missing' | 'settle';
+/** 'undecided': replies on their way decide it, so it has to wait for them. */
+export type FoundName<T> = T | 'missing' | 'undecided';
 
 /**
  * The session's prepared statements and portals as the target has them. An entry is made when the target confirms it:
  * a second Parse of a used name fails there and must not change what we believe the name to mean.
  */
 export class Names {
-  readonly #statements = new Map<string, Statement>();
-  readonly #portals = new Map<string, Running>();
+  readonly #statements = new Map<string, PreparedStatement>();
+  readonly #portals = new Map<string, CommandState>();
   /** Cursors of DECLARE. WITH HOLD they outlive their transaction, and the target knows which do. */
-  readonly #cursors = new Map<string, Running>();
+  readonly #cursors = new Map<string, CommandState>();
   /** Statements with a name that code may have replaced since they were prepared. */
-  readonly #unverified = new Map<string, Statement>();
+  readonly #unverified = new Map<string, PreparedStatement>();
   /** Statements that the gateway has closed in order to prepare them again, and whose Parse has not been confirmed. */
-  readonly #closed = new Map<string, Statement>();
+  readonly #closed = new Map<string, PreparedStatement>();
   readonly #pipeline: Pipeline;
 
   constructor(pipeline: Pipeline) {
@@ -31,15 +31,15 @@ export class Names {
    * Since the last Sync the messages share one fate: had the Parse failed, what follows it would be skipped. So a pending
    * Parse of this stretch counts. Before that Sync they do not, and the answer has to wait.
    */
-  statement(name: string): Found<Statement> {
+  statement(name: string): FoundName<PreparedStatement> {
     const last = this.#pipeline.lastOf('statement', name);
-    if (last === 'settle') return 'settle';
+    if (last === 'undecided') return 'undecided';
     if (!last) return this.#statements.get(name) ?? 'missing';
     return last.type === 'parse' && last.statement ? last.statement : 'missing';
   }
 
   /** What `statement` finds; `again`: code may have replaced it, so that it has to be prepared again first. */
-  usable(name: string): { readonly statement: Found<Statement>; readonly again: boolean } {
+  usable(name: string): { readonly statement: FoundName<PreparedStatement>; readonly again: boolean } {
     const statement = this.statement(name);
     const known = this.#unverified.get(name) ?? this.#closed.get(name);
     const again = statement === 'missing' && !known?.fromSql && !this.#pipeline.lastOf('statement', name);
@@ -47,15 +47,15 @@ export class Names {
   }
 
   /** Close and Parse of such a statement are on their way. */
-  preparingAgain(name: string, statement: Statement): void {
+  preparingAgain(name: string, statement: PreparedStatement): void {
     this.#unverified.delete(name);
     this.#closed.set(name, statement);
   }
 
   /** The command behind a portal: the Bind, or the DECLARE of a cursor. */
-  portal(name: string): Found<Running> {
+  portal(name: string): FoundName<CommandState> {
     const last = this.#pipeline.lastOf('portal', name);
-    if (last === 'settle') return 'settle';
+    if (last === 'undecided') return 'undecided';
     if (!last) return this.#portals.get(name) ?? this.#cursors.get(name) ?? 'missing';
     return last.type === 'bind' && last.command ? last.command : 'missing';
   }
@@ -65,28 +65,28 @@ export class Names {
     return this.#cursors.has(name) && this.#pipeline.lastOf('portal', name) === undefined;
   }
 
-  /** The text behind a name, for SQL-level EXECUTE. Call only when `settled`. */
+  /** The text behind a name, for SQL-level EXECUTE. Call only when `answersDelivered`. */
   text(name: string): string | undefined {
     return this.#statements.get(name)?.text;
   }
 
   /** Nothing on its way could change what an SQL-level EXECUTE finds. */
-  get settled(): boolean {
+  get noPendingNames(): boolean {
     return !this.#pipeline.changesNames;
   }
 
   /** Nothing on its way changes the search path, the role, or what a name stands for. */
-  get sessionSettled(): boolean {
+  get noPendingSessionChange(): boolean {
     return !this.#pipeline.changesSession;
   }
 
-  parsed(name: string, statement: Statement): void {
+  parsed(name: string, statement: PreparedStatement): void {
     this.#forgetStatement(name);
     this.#statements.set(name, statement);
   }
 
   /** The target has no two portals of one name: what we knew by it has gone there, as a savepoint was rolled back. */
-  bound(portal: string, command: Running): void {
+  bound(portal: string, command: CommandState): void {
     this.#cursors.delete(portal);
     this.#portals.set(portal, command);
   }
@@ -97,7 +97,7 @@ export class Names {
   }
 
   /** A statement has completed: what it did to the names is now so. */
-  confirmed(effect: StatementEffect | undefined, command: Running): void {
+  confirmed(effect: StatementEffect | undefined, command: CommandState): void {
     switch (effect?.type) {
       case 'prepare':
         this.#forgetStatement(effect.name);
@@ -126,7 +126,7 @@ export class Names {
    *
    * @param running what it ran for: the server does not let it close that portal
    */
-  codeHasRun(running: Running): void {
+  codeHasRun(running: CommandState): void {
     for (const [name, statement] of this.#statements) {
       if (name === '') continue;
       this.#statements.delete(name);

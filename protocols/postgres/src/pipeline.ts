@@ -3,41 +3,41 @@
  * reply means. Pure.
  */
 import type { Allow, Masking, StatementEffect } from '@sluice/contract';
-import type { Recorded } from '@sluice/wire';
+import type { RecordedAnswer } from '@sluice/wire';
 import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
 
 /** What is known of one command between its being let through and the end of its answer. */
-export interface Running extends Recorded {
+export interface CommandState extends RecordedAnswer {
   /** What each top-level statement does to the session once the target confirms it. */
   readonly effects: readonly StatementEffect[];
   /** What was bound, for its description: the record of an answer holds the names of its columns. */
-  readonly statement: Statement | undefined;
+  readonly statement: PreparedStatement | undefined;
   /** How its answer has to be changed, on a connection that masks anything. */
   readonly masking: Masking | undefined;
   /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
   editor: RowEditor | 'pass' | undefined;
   /** A Describe of its portal has been sent. */
-  asked: boolean;
+  describeSent: boolean;
   described: boolean;
   /** Completed statements, which is the index of the one that runs now. */
   completed: number;
   failed: boolean;
 }
 
-export const running = (
+export const commandState = (
   id: number,
-  phase: Running['phase'],
+  phase: CommandState['phase'],
   allowed: Pick<Allow, 'facts' | 'masking'>,
-  statement?: Statement,
-): Running => ({
+  statement?: PreparedStatement,
+): CommandState => ({
   id,
   phase,
   effects: allowed.facts.statements,
   statement,
   masking: allowed.masking,
   editor: undefined,
-  asked: false,
+  describeSent: false,
   described: false,
   rows: 0,
   bytes: 0,
@@ -51,7 +51,7 @@ export const running = (
 });
 
 /** A prepared statement, by protocol or by SQL: they share one name space. */
-export interface Statement {
+export interface PreparedStatement {
   readonly text: string;
   /** Declared by the client, then as the target describes them. */
   types: readonly number[];
@@ -62,7 +62,7 @@ export interface Statement {
 }
 
 /** A stand-in went to the target in place of a refused message. */
-export interface Refused {
+export interface Substitution {
   /** What the client reads instead of the stand-in's error. */
   readonly bytes: Buffer;
   /** The SQLSTATE that the stand-in fails with: any other error is a genuine one, which the client gets. */
@@ -70,26 +70,26 @@ export interface Refused {
 }
 
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
-export type Owed = { readonly refused?: Refused } & (
-  | { readonly type: 'query'; readonly command?: Running }
+export type Owed = { readonly refused?: Substitution } & (
+  | { readonly type: 'query'; readonly command?: CommandState }
   | {
       readonly type: 'parse';
-      readonly command?: Running;
+      readonly command?: CommandState;
       readonly name?: string;
-      readonly statement?: Statement;
+      readonly statement?: PreparedStatement;
       /** Sent by the gateway: the client does not see the reply. */
       readonly own?: true;
     }
-  | { readonly type: 'bind'; readonly command?: Running; readonly portal?: string }
+  | { readonly type: 'bind'; readonly command?: CommandState; readonly portal?: string }
   /** Of a portal, which has a command, or of a statement. */
   | {
       readonly type: 'describe';
-      readonly command?: Running;
-      readonly statement?: Statement;
+      readonly command?: CommandState;
+      readonly statement?: PreparedStatement;
       /** Asked for by the gateway: the client does not see the reply. */
       readonly own?: true;
     }
-  | { readonly type: 'execute'; readonly command?: Running }
+  | { readonly type: 'execute'; readonly command?: CommandState }
   | {
       readonly type: 'close';
       readonly command?: undefined;
@@ -116,7 +116,7 @@ export class Pipeline {
   /** Number of what lies at place 0. Everything pushed has the number behind that of its predecessor. */
   #base = 0;
   #unflushed = false;
-  readonly #last: Record<Kind, number> = {
+  readonly #last: Record<RememberedKind, number> = {
     sync: -1,
     stretch: -1,
     look: -1,
@@ -126,7 +126,7 @@ export class Pipeline {
     named: -1,
   };
   /** By name, the last Parse or Close of a statement, and the last Bind or Close of a portal. */
-  readonly #pending = { statement: new Map<string, Pending>(), portal: new Map<string, Pending>() };
+  readonly #pending = { statement: new Map<string, PendingName>(), portal: new Map<string, PendingName>() };
 
   get head(): Owed | undefined {
     return this.#owed[this.#head];
@@ -172,15 +172,15 @@ export class Pipeline {
   }
 
   /**
-   * The last message on its way that decides what a name means. 'settle': its reply has to come first, because a command
+   * The last message on its way that decides what a name means. 'undecided': its reply has to come first, because a command
    * may change the name, or because what was sent since a later Sync is carried out even if that message fails.
    */
-  lastOf(kind: 'statement' | 'portal', name: string): Owed | 'settle' | undefined {
+  lastOf(kind: 'statement' | 'portal', name: string): Owed | 'undecided' | undefined {
     const found = this.#pending[kind].get(name);
     const changed = this.#last[kind === 'statement' ? 'statements' : 'portals'];
-    if (changed >= this.#number(this.#head) && changed > (found?.number ?? -1)) return 'settle';
+    if (changed >= this.#number(this.#head) && changed > (found?.number ?? -1)) return 'undecided';
     if (!found) return undefined;
-    return this.#last.stretch > found.number ? 'settle' : found.owed;
+    return this.#last.stretch > found.number ? 'undecided' : found.owed;
   }
 
   push(owed: Owed): void {
@@ -212,7 +212,7 @@ export class Pipeline {
     return this.#remove(this.#owed.length - this.#head);
   }
 
-  #owes(kind: Kind): boolean {
+  #owes(kind: RememberedKind): boolean {
     return this.#last[kind] >= this.#number(this.#head);
   }
 
@@ -241,15 +241,15 @@ export class Pipeline {
   }
 }
 
-interface Pending {
+interface PendingName {
   readonly number: number;
   readonly owed: Owed;
 }
 
 /** Kinds of which the last is remembered. `stretch`: what ends a run of messages that fail together. */
-type Kind = 'sync' | 'stretch' | 'look' | 'session' | 'statements' | 'portals' | 'named';
+type RememberedKind = 'sync' | 'stretch' | 'look' | 'session' | 'statements' | 'portals' | 'named';
 
-const IS: Readonly<Record<Kind, (owed: Owed) => boolean>> = {
+const IS: Readonly<Record<RememberedKind, (owed: Owed) => boolean>> = {
   sync: ({ type }) => type === 'sync',
   stretch: ({ type }) => type === 'sync' || type === 'query',
   look: ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
@@ -258,7 +258,7 @@ const IS: Readonly<Record<Kind, (owed: Owed) => boolean>> = {
   portals: (owed) => changes(owed, ['declare', 'close', 'discard']),
   named: (owed) => (owed.type === 'parse' && owed.name !== '') || (owed.type === 'close' && owed.kind === 'statement'),
 };
-const KINDS = Object.keys(IS) as Kind[];
+const KINDS = Object.keys(IS) as RememberedKind[];
 
 const changes = (owed: Owed, types: readonly StatementEffect['type'][]): boolean =>
   owed.command?.phase === 'run' &&
@@ -274,4 +274,5 @@ function nameOf(owed: Owed): { readonly kind: 'statement' | 'portal'; readonly n
 }
 
 /** A portal has one statement, however often it is executed. */
-export const statementOf = (head: Owed, command: Running): number => (head.type === 'query' ? command.completed : 0);
+export const statementOf = (head: Owed, command: CommandState): number =>
+  head.type === 'query' ? command.completed : 0;

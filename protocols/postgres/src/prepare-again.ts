@@ -5,10 +5,10 @@
  */
 import type { Shared } from './shared.js';
 import { F, message } from './messages.js';
-import type { Statement } from './pipeline.js';
+import type { PreparedStatement } from './pipeline.js';
 
 /** Close, which is no error where there is nothing, and Parse. The client does not see their replies. */
-export function prepareAgain({ names, pipeline }: Shared, name: string, statement: Statement): Buffer {
+export function prepareAgain({ names, pipeline }: Shared, name: string, statement: PreparedStatement): Buffer {
   const { text, types } = statement;
   names.preparingAgain(name, statement);
   pipeline.push({ type: 'close', kind: 'statement', name, own: true });

@@ -1,5 +1,5 @@
 /** Recorded answers, for people. Owns their reading. Does not own what was recorded (`recorder.ts`). Pure. */
-import { HEADER, B, readErrorFields } from './messages.js';
+import { HEADER_BYTES, B, readErrorFields } from './messages.js';
 import { Reader, WireError } from '@sluice/wire';
 
 /** A recorded answer, readable. Cells are text where they are text, `\x...` where the client asked for binary. */
@@ -18,12 +18,12 @@ export interface DecodedResult {
  */
 export function decodeResult(data: Uint8Array): DecodedResult {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const result: Result = { columns: [], rows: [], messages: [], copied: [], formats: [] };
-  for (let at = 0; at + HEADER <= bytes.length; ) {
+  const result: ReadResult = { columns: [], rows: [], messages: [], copied: [], formats: [] };
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const next = at + 1 + bytes.readInt32BE(at + 1);
-    if (next < at + HEADER || next > bytes.length) break;
+    if (next < at + HEADER_BYTES || next > bytes.length) break;
     try {
-      add(result, bytes[at] as number, bytes.subarray(at + HEADER, next));
+      add(result, bytes[at] as number, bytes.subarray(at + HEADER_BYTES, next));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       result.messages.push(`a message of ${next - at} bytes that cannot be read: ${error.message}`);
@@ -35,7 +35,7 @@ export function decodeResult(data: Uint8Array): DecodedResult {
 }
 
 /** What has been read so far, and the formats of the columns that are being read. */
-interface Result {
+interface ReadResult {
   columns: string[];
   readonly rows: (string | null)[][];
   readonly messages: string[];
@@ -43,7 +43,7 @@ interface Result {
   formats: number[];
 }
 
-function add(result: Result, tag: number, body: Buffer): void {
+function add(result: ReadResult, tag: number, body: Buffer): void {
   switch (tag) {
     case B.rowDescription: {
       const fields = readFields(new Reader(body));

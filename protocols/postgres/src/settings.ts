@@ -1,3 +1,4 @@
+/** What a start-up packet asks for. Owns: which settings pass, and which are fixed. Does not: judge them (the gate). Pure. */
 import type { LoginWay } from '@sluice/contract';
 import { type Reader, WireError, unexpected } from '@sluice/wire';
 
@@ -5,7 +6,7 @@ import { type Reader, WireError, unexpected } from '@sluice/wire';
  * What a client's start-up packet asks for, sorted into what the gateway answers itself and what the target will be asked
  * to set. Nothing in here is forwarded as it came: the gateway writes the target's packet from these.
  */
-export interface Wishes {
+export interface StartupSettings {
   readonly user: string;
   /** The connection, which is what a client calls its database. */
   readonly database: string;
@@ -18,9 +19,9 @@ export interface Wishes {
 const ENCODINGS = new Set(['utf8', 'unicode', 'sqlascii']);
 
 /** Throws a `StartupRefusal` for what cannot pass: `replication`, for one, opens a connection that takes SQL unseen. */
-export function readWishes(parameters: ReadonlyMap<string, string>): Wishes {
+export function readStartupSettings(parameters: ReadonlyMap<string, string>): StartupSettings {
   const settings = new Map<string, string>();
-  let login: Wishes['login'];
+  let login: StartupSettings['login'];
   const user = parameters.get('user') ?? '';
   if (user === '') throw refuse('28000', 'no PostgreSQL user name specified in startup packet');
 

@@ -1,6 +1,6 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
-import type { Answer, MaskedSession, Patience, ResponseEvent, SqlCommand } from '@sluice/contract';
-import type { Recorder, Wires } from '@sluice/wire';
+import type { Answer, MaskedSession, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
+import type { AnswerRecorder, Wires } from '@sluice/wire';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
 import type { Pipeline } from './pipeline.js';
@@ -8,7 +8,7 @@ import type { Pipeline } from './pipeline.js';
 /** What the conversation needs of the gate. */
 export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
-  ask(command: SqlCommand, patience: Patience): Answer | undefined;
+  ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   record(event: ResponseEvent): void;
 }
 
@@ -18,9 +18,9 @@ export interface Setup {
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** A name that no statement of the session has and that the client cannot guess. */
-  readonly nowhere: string;
+  readonly unusedName: string;
   /** Command ids that the start-up has used. */
   readonly commands: number;
   /** On a connection that masks anything. */
@@ -31,12 +31,12 @@ export interface Setup {
 export interface Shared extends Setup {
   readonly pipeline: Pipeline;
   readonly names: Names;
-  readonly recorder: Recorder;
+  readonly recorder: AnswerRecorder;
   readonly intake: Intake;
   /** Transaction status of the last ReadyForQuery: I, T or E. */
   status: string;
   /** For the command that is being asked about. */
-  readonly patience: Patience;
+  readonly waiter: Waiter;
   /** Goes on with what another thread was needed for, unless the session is over by now. */
   later(step: () => void): void;
   /** The session ends with this fatal message: nothing more is read. */

@@ -1,12 +1,12 @@
 /**
  * Messages of a target one by one, where nobody waits for many of them: its login, and look-ups. Owns how long one may be, and
  * that pg-protocol, which reads them, gets only what it comes back from. Does not own what a message means, nor the messages
- * of a session that has begun (`from-upstream.ts`).
+ * of a session that has begun (`target-half.ts`).
  */
 import { type Inbox, unexpected } from '@sluice/wire';
 import type { BackendMessage } from 'pg-protocol/dist/messages.js';
 import { Parser } from 'pg-protocol/dist/parser.js';
-import { B, HEADER } from './messages.js';
+import { B, HEADER_BYTES } from './messages.js';
 
 /** One whole message. */
 export interface TargetMessage {
@@ -17,11 +17,11 @@ export interface TargetMessage {
 
 /** @throws WireError where the target is gone, or what comes is no message of at most `limit` bytes */
 export async function readMessage(inbox: Inbox, limit: number): Promise<TargetMessage> {
-  const head = await inbox.read(HEADER);
+  const head = await inbox.read(HEADER_BYTES);
   const length = head.readInt32BE(1);
   if (length < 4 || length > limit) throw unexpected('the target does not speak the Postgres protocol');
   const whole = Buffer.concat([head, await inbox.read(length - 4)]);
-  return { tag: head[0] as number, body: whole.subarray(HEADER), whole };
+  return { tag: head[0] as number, body: whole.subarray(HEADER_BYTES), whole };
 }
 
 const TAGS: ReadonlySet<number> = new Set(Object.values(B).filter((tag) => tag !== B.negotiateProtocolVersion));

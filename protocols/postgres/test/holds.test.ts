@@ -1,20 +1,19 @@
-import type { Deny, Patience } from '@sluice/contract';
+import type { Deny, Waiter } from '@sluice/contract';
 import { expect, test } from 'vitest';
 import * as t from './talk.js';
 import { type Talk, allow, reply, talk } from './talk.js';
 
 /** A gate that holds each DELETE and keeps what it was told about the client. */
-function holding(): { session: Talk; waits: Patience[]; states: string[] } {
-  const waits: Patience[] = [];
+function holding(): { session: Talk; waits: Waiter[]; states: string[] } {
+  const waits: Waiter[] = [];
   const states: string[] = [];
   const session = talk({
-    judge: ({ text }, patience) => {
+    judge: ({ text }, waiter) => {
       if (!text.startsWith('delete')) return allow({ type: 'none' });
-      waits.push(patience);
-      void patience.settled().then((state) => {
+      waits.push(waiter);
+      void waiter.answersDelivered().then((state) => {
         states.push(state);
-        if (state !== 'skipped')
-          patience.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
+        if (state !== 'skipped') waiter.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
       });
       return undefined;
     },
@@ -95,7 +94,7 @@ test('a client that hangs up waits no longer, and nothing of its statement is se
   const { session, waits } = holding();
   session.client(t.query('delete from t'));
   await turn();
-  const { signal } = waits[0] as Patience;
+  const { signal } = waits[0] as Waiter;
   session.hangUp('client');
   expect([signal.aborted, signal.reason]).toEqual([true, 'gone']);
   session.answer(allow({ type: 'none' }));

@@ -18,7 +18,7 @@ import { Parser } from 'pg-protocol/dist/parser.js';
 import { describe, expect, test } from 'vitest';
 import { copyFormats, parameterTypes, resultDescription } from '../src/description.js';
 import { ownRoom } from '../src/masked/room.js';
-import { B, HEADER, message, readErrorFields } from '../src/messages.js';
+import { B, HEADER_BYTES, message, readErrorFields } from '../src/messages.js';
 import { decodeResult } from '../src/results.js';
 import { parsed } from '../src/target-messages.js';
 import { Reader } from '@sluice/wire';
@@ -150,21 +150,21 @@ describe('what a target sends', () => {
             typmod: field.dataTypeModifier,
             format: field.format,
           }));
-          expect(resultDescription(described.subarray(HEADER))).toEqual({ dialect: 'postgres', columns: theirs });
+          expect(resultDescription(described.subarray(HEADER_BYTES))).toEqual({ dialect: 'postgres', columns: theirs });
 
           const parameters = message(B.parameterDescription, int16(types.length), ...types.map(int32));
-          expect(parameterTypes(new Reader(parameters, HEADER))).toEqual(
+          expect(parameterTypes(new Reader(parameters, HEADER_BYTES))).toEqual(
             (one(parameters) as ParameterDescriptionMessage).dataTypeIDs,
           );
 
           const formats = columns.map(({ format }) => format);
           const copy = message(B.copyOutResponse, Buffer.from([0]), int16(formats.length), ...formats.map(int16));
-          expect(copyFormats(copy.subarray(HEADER))).toEqual(
+          expect(copyFormats(copy.subarray(HEADER_BYTES))).toEqual(
             (one(copy) as CopyResponse).columnTypes.map((format) => (format === 1 ? 'binary' : 'text')),
           );
 
           const failure = fields(B.errorResponse, list);
-          const ours = readErrorFields(failure.subarray(HEADER));
+          const ours = readErrorFields(failure.subarray(HEADER_BYTES));
           const { severity, code, message: words, detail, hint, where, table: of } = one(failure) as DatabaseError;
           expect([ours.get('S'), ours.get('C'), ours.get('M') ?? '', ours.get('D')]).toEqual([
             severity,
@@ -310,7 +310,7 @@ describe('what a client of the oracle writes', () => {
 });
 
 describe('what the gateway itself reads by it', () => {
-  const whole = (bytes: Buffer) => ({ tag: bytes[0] as number, body: bytes.subarray(HEADER), whole: bytes });
+  const whole = (bytes: Buffer) => ({ tag: bytes[0] as number, body: bytes.subarray(HEADER_BYTES), whole: bytes });
 
   test.each([
     ['an error whose fields do not end', message(B.errorResponse, Buffer.from('Mabc\0'))],

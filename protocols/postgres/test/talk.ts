@@ -3,7 +3,7 @@ import type {
   Answer,
   Facts,
   MaskedSession,
-  Patience,
+  Waiter,
   ResponseEvent,
   SqlCommand,
   StatementEffect,
@@ -79,7 +79,7 @@ export interface Talk {
 }
 
 export interface TalkOptions {
-  readonly judge?: (command: SqlCommand, patience: Patience) => Answer | undefined;
+  readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
@@ -105,17 +105,17 @@ export function talk(options: TalkOptions = {}): Talk {
       wake: () => undefined,
     },
     port: {
-      ask: (command, patience) => {
+      ask: (command, waiter) => {
         asked.push(command);
         if (command.parameters)
           bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
-        return judge(command, patience);
+        return judge(command, waiter);
       },
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     major: 18,
-    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024, terminal: 0 },
-    nowhere: 'nowhere',
+    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024, terminal: 0 },
+    unusedName: 'nowhere',
     commands: 0,
     masks: options.masks,
   });

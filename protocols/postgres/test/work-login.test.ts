@@ -3,7 +3,7 @@ import { growth } from '@sluice/testkit/work';
 import { expect, test } from 'vitest';
 import { readBearer } from '../src/oauth.js';
 import { readClientFinal, readClientFirst } from '../src/scram.js';
-import { readWishes } from '../src/settings.js';
+import { readStartupSettings } from '../src/settings.js';
 
 const MOST_GROWTH = 2.2;
 /** What a reader of strangers' texts makes of one matters less than what it costs: most of these are none. */
@@ -34,14 +34,14 @@ const PIECES = [
 ];
 const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   'options of the start': (text) =>
-    readWishes(
+    readStartupSettings(
       new Map([
         ['user', 'a'],
         ['options', text],
       ]),
     ),
   'a setting of the start': (text) =>
-    readWishes(
+    readStartupSettings(
       new Map([
         ['user', 'a'],
         [`x${text}`, text],

@@ -1,13 +1,17 @@
-import { Fields } from '@sluice/keys';
+/**
+ * The connection protocol (RFC 4254) with one peer. Owns: which number is which channel. Does not: what channels do
+ * (channel.ts).
+ */
+import { SshFields } from '@sluice/keys';
 import {
   Channel,
   type ChannelConnection,
   type ChannelEvents,
   type MessageTransport,
   NOBODY,
-  PACKET,
+  MAX_PACKET_DATA_BYTES,
   type Peer,
-  WINDOW,
+  WINDOW_BYTES,
 } from './channel.js';
 import { Disconnect, M, OpenFailure } from './messages.js';
 import { TOO_MANY_CHANNELS } from './words.js';
@@ -18,7 +22,7 @@ const MAX_CHANNELS = 100;
 const MAX_REQUESTS = 64;
 
 /** A channel that the peer asks for: answer it once. */
-export interface Opening {
+export interface ChannelOpening {
   readonly type: string;
   /** The bytes behind the fields that all kinds have. */
   readonly details: Buffer;
@@ -27,7 +31,7 @@ export interface Opening {
 }
 
 export interface MuxEvents {
-  opening(opening: Opening): void;
+  opening(opening: ChannelOpening): void;
   /** Answered in the order in which they came, whatever the order of the answers. */
   globalRequest(name: string, details: Buffer, answer: (success: boolean, details?: Uint8Array) => void): void;
   /** The peer broke the protocol, and is told so. */
@@ -59,7 +63,7 @@ export class ChannelMux implements ChannelConnection {
   /** One message of the connection protocol. */
   receive(payload: Buffer): void {
     const type = payload[0] as number;
-    const fields = new Fields(payload.subarray(1));
+    const fields = new SshFields(payload.subarray(1));
     switch (type) {
       case M.globalRequest:
         return this.#globalRequest(fields);
@@ -88,7 +92,7 @@ export class ChannelMux implements ChannelConnection {
     const number = this.#number();
     if (number === undefined) return opening.refused(OpenFailure.shortage, 'too many channels');
     this.#openings.set(number, opening);
-    this.transport.send(M.channelOpen, type, number, WINDOW, PACKET, { raw: details });
+    this.transport.send(M.channelOpen, type, number, WINDOW_BYTES, MAX_PACKET_DATA_BYTES, { raw: details });
   }
 
   globalRequest(name: string, details: Uint8Array, answered?: (success: boolean, details: Buffer) => void): void {
@@ -126,7 +130,7 @@ export class ChannelMux implements ChannelConnection {
     this.transport.disconnect(Disconnect.protocolError, why);
   }
 
-  #globalRequest(fields: Fields): void {
+  #globalRequest(fields: SshFields): void {
     const name = fields.string().toString('latin1');
     const wantReply = fields.boolean();
     const slot: { reply: (() => void) | undefined } = { reply: undefined };
@@ -144,7 +148,7 @@ export class ChannelMux implements ChannelConnection {
     });
   }
 
-  #opening(fields: Fields): void {
+  #opening(fields: SshFields): void {
     const type = fields.string().toString('latin1');
     const peer: Peer = { channel: fields.uint32(), window: fields.uint32(), packet: fields.uint32() };
     const refuse = (reason: number, text: string): void =>
@@ -160,7 +164,7 @@ export class ChannelMux implements ChannelConnection {
         this.#reserved.delete(number);
         const channel = new Channel(this, number, peer, events);
         this.#channels.set(number, channel);
-        this.transport.send(M.openConfirmation, peer.channel, number, WINDOW, PACKET);
+        this.transport.send(M.openConfirmation, peer.channel, number, WINDOW_BYTES, MAX_PACKET_DATA_BYTES);
         return channel;
       },
       refuse: (reason, text) => {
@@ -169,7 +173,7 @@ export class ChannelMux implements ChannelConnection {
     });
   }
 
-  #confirmed(fields: Fields): void {
+  #confirmed(fields: SshFields): void {
     const number = fields.uint32();
     const opening = this.#openings.get(number);
     if (!opening) return this.broken('a confirmation of a channel that nobody asked for');

@@ -1,13 +1,14 @@
-import { type Field, Fields, pack } from '@sluice/keys';
+/** One end of a channel. Owns: windows, order and bounds. Does not: what it is for (session-channel.ts, forwarding.ts). */
+import { type SshField, SshFields, pack } from '@sluice/keys';
 import { SendQueue } from './send-queue.js';
 import { M, STDERR } from './messages.js';
 import type { Transport } from './transport.js';
 
 /** What a peer may send before more is granted, in bytes: OpenSSH's own window. */
-export const WINDOW = 2 * 1024 * 1024;
+export const WINDOW_BYTES = 2 * 1024 * 1024;
 /** The data of one packet that a peer may send us, in bytes. ssh2 takes packets of 35 000. */
-export const PACKET = 32 * 1024;
-const MAX_WINDOW = 2 ** 32 - 1;
+export const MAX_PACKET_DATA_BYTES = 32 * 1024;
+const MAX_WINDOW_BYTES = 2 ** 32 - 1;
 /** Requests of ours that a peer has not answered. */
 const MAX_UNANSWERED = 64;
 
@@ -44,7 +45,7 @@ export class Channel {
   #remote: number;
   #sendWindow: number;
   #sendPacket: number;
-  #receiveWindow = WINDOW;
+  #receiveWindow = WINDOW_BYTES;
   #consumed = 0;
   readonly #queue = new SendQueue();
   #peerEof = false;
@@ -59,7 +60,7 @@ export class Channel {
     this.local = local;
     this.#remote = peer.channel;
     this.#sendWindow = peer.window;
-    this.#sendPacket = Math.min(peer.packet, PACKET);
+    this.#sendPacket = Math.min(peer.packet, MAX_PACKET_DATA_BYTES);
     this.events = events;
   }
 
@@ -129,7 +130,7 @@ export class Channel {
   /** The owner is done with these bytes: the peer may send as many more. */
   consumed(bytes: number): void {
     this.#consumed += bytes;
-    if (this.#consumed < WINDOW / 2 || this.#peerEof || this.#gone || this.#closeSent) return;
+    if (this.#consumed < WINDOW_BYTES / 2 || this.#peerEof || this.#gone || this.#closeSent) return;
     const more = this.#consumed;
     this.#consumed = 0;
     this.#receiveWindow += more;
@@ -146,12 +147,12 @@ export class Channel {
   }
 
   /** A message for this channel. The recipient's number has been read. */
-  receive(type: number, fields: Fields): void {
+  receive(type: number, fields: SshFields): void {
     if (this.#gone) return;
     switch (type) {
       case M.windowAdjust: {
         this.#sendWindow += fields.uint32();
-        if (this.#sendWindow > MAX_WINDOW) return this.#mux.broken('a channel window beyond 2^32 - 1');
+        if (this.#sendWindow > MAX_WINDOW_BYTES) return this.#mux.broken('a channel window beyond 2^32 - 1');
         return this.flush();
       }
       case M.data:
@@ -243,4 +244,4 @@ export interface Peer {
 }
 
 /** Fields of a channel request. */
-export const details = (...fields: readonly Field[]): Buffer => pack(...fields);
+export const details = (...fields: readonly SshField[]): Buffer => pack(...fields);

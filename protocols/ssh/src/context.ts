@@ -1,3 +1,4 @@
+/** What the channels of one client share. Types only. */
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import type { ChannelMux } from './channel-mux.js';
@@ -8,7 +9,7 @@ export interface RunningProgram {
 }
 
 /** What the channels of one client share. */
-export interface Context {
+export interface ClientContext {
   readonly gate: Gate;
   readonly clock: Clock;
   /** What reads command lines at the target, and as whom. */

@@ -1,8 +1,11 @@
+/**
+ * Channels that are no sessions, and requests to listen. Owns: that each is asked about first. Does not: move bytes (pipe.ts).
+ */
 import type { Answer } from '@sluice/contract';
-import { Fields } from '@sluice/keys';
+import { SshFields } from '@sluice/keys';
 import { NOBODY } from './channel.js';
 import type { ForwardWish } from './context.js';
-import type { ChannelMux, Opening } from './channel-mux.js';
+import type { ChannelMux, ChannelOpening } from './channel-mux.js';
 import { OpenFailure } from './messages.js';
 import { Pipe } from './pipe.js';
 import { NOBODY_ASKED, UNKNOWN_CHANNEL_TYPE, requestRefused } from './words.js';
@@ -37,7 +40,7 @@ export class Forwarding {
   }
 
   /** The client asks for a connection from the target's side. */
-  fromClient(opening: Opening): void {
+  fromClient(opening: ChannelOpening): void {
     const wish = wishOf(opening);
     if (!wish) return opening.refuse(OpenFailure.unknownType, UNKNOWN_CHANNEL_TYPE);
     this.#owner.askForward(wish, (answer, id) => {
@@ -53,7 +56,7 @@ export class Forwarding {
   }
 
   /** The target has accepted a connection that the client wanted to hear of. */
-  fromTarget(opening: Opening): void {
+  fromTarget(opening: ChannelOpening): void {
     const wish = this.#expectedWish(opening);
     if (!wish) return opening.refuse(OpenFailure.prohibited, NOBODY_ASKED);
     this.#owner.askForward(wish, (answer, id) => {
@@ -96,7 +99,7 @@ export class Forwarding {
   }
 
   /** Opens the same channel on the other side, and joins the two when it is there. */
-  #join(opening: Opening, other: ChannelMux, id: number): void {
+  #join(opening: ChannelOpening, other: ChannelMux, id: number): void {
     const side = other === this.#owner.client ? 1 : 0;
     other.open(opening.type, opening.details, {
       opened: (far) => {
@@ -118,12 +121,12 @@ export class Forwarding {
   }
 
   /** What it is to be asked as: each connection is, as the listening was. */
-  #expectedWish({ type, details }: Opening): ForwardWish | undefined {
+  #expectedWish({ type, details }: ChannelOpening): ForwardWish | undefined {
     if (type === 'auth-agent@openssh.com' && this.#expected.has('agent')) {
       return { kind: 'agent', text: 'use of the authentication agent' };
     }
     if (type === 'x11' && this.#expected.has('x11')) return { kind: 'x11', text: 'a window by X11' };
-    const fields = new Fields(details);
+    const fields = new SshFields(details);
     if (type === 'forwarded-tcpip') {
       const [host, port] = [fields.text(), fields.uint32()];
       const text = `connection accepted at ${host}:${port}`;
@@ -136,8 +139,8 @@ export class Forwarding {
   }
 }
 
-function wishOf({ type, details }: Opening): ForwardWish | undefined {
-  const fields = new Fields(details);
+function wishOf({ type, details }: ChannelOpening): ForwardWish | undefined {
+  const fields = new SshFields(details);
   if (type === 'direct-tcpip') {
     const [host, port] = [fields.text(), fields.uint32()];
     return { kind: 'local', text: `connection to ${host}:${port}`, host, port };
@@ -148,7 +151,7 @@ function wishOf({ type, details }: Opening): ForwardWish | undefined {
 }
 
 function remoteWish(name: string, body: Buffer): ForwardWish {
-  const fields = new Fields(body);
+  const fields = new SshFields(body);
   const where = fields.text();
   if (name !== 'tcpip-forward')
     return { kind: 'remote-stream-local', text: `listening at the socket ${where}`, path: where };
@@ -158,9 +161,9 @@ function remoteWish(name: string, body: Buffer): ForwardWish {
 
 /** What the target will call it. A port of 0 is chosen by the target, which answers with it. */
 function listenerKey(name: string, body: Buffer, details?: Uint8Array): string {
-  const fields = new Fields(body);
+  const fields = new SshFields(body);
   const where = fields.string().toString();
   if (!name.endsWith('tcpip-forward')) return where;
   const port = fields.uint32();
-  return `${where}:${port === 0 && details && details.length >= 4 ? new Fields(details).uint32() : port}`;
+  return `${where}:${port === 0 && details && details.length >= 4 ? new SshFields(details).uint32() : port}`;
 }

@@ -1,9 +1,10 @@
+/** SSH as a `Protocol`. Owns: the stages of a connection. Does not: any of them; the files beside it do. */
 import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contract';
 import type { Duplex } from 'node:stream';
 import type { HostKey } from './private-keys.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
 import { type Clock, systemClock } from './clock.js';
-import { Login, type LoggedIn } from './login.js';
+import { ClientAuthentication, type LoggedIn } from './login.js';
 import { Disconnect } from './messages.js';
 import { Relay } from './relay.js';
 import { Transport } from './transport.js';
@@ -70,7 +71,7 @@ function serve(client: Duplex, gate: Gate, hostKeys: Record<string, HostKey>, cl
       resolve();
     },
   });
-  const login = new Login(transport, gate, open);
+  const login = new ClientAuthentication(transport, gate, open);
   const kill = (): void => {
     const ending = gate.signal.reason as Ending;
     if (relay) relay.stop(ending);

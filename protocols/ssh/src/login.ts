@@ -1,3 +1,6 @@
+/**
+ * User authentication (RFC 4252) as the server. Owns: attempts, offers and names. Does not: what a proof is worth (the gate).
+ */
 import {
   type Admission,
   type Challenge,
@@ -7,7 +10,7 @@ import {
   REFUSAL_KINDS,
   type Refusal,
 } from '@sluice/contract';
-import { Fields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
+import { SshFields, KeyError, isCertificate, pack, parseCertificate, parsePublicKey } from '@sluice/keys';
 import { Disconnect, M } from './messages.js';
 import type { Transport } from './transport.js';
 import * as words from './words.js';
@@ -34,7 +37,7 @@ export type LoggedIn = { readonly admission: Admission } | { readonly menu: Menu
  * User authentication (RFC 4252) as the server: public keys, keyboard-interactive and password are offered at once. One
  * request is looked at a time, in order.
  */
-export class Login {
+export class ClientAuthentication {
   readonly #transport: Transport;
   readonly #gate: Gate;
   readonly #done: (who: LoggedIn) => void;
@@ -66,7 +69,7 @@ export class Login {
   receive(payload: Buffer): void {
     if (this.#over) return;
     const type = payload[0];
-    if (type === M.infoResponse) return this.#infoResponse(new Fields(payload.subarray(1)));
+    if (type === M.infoResponse) return this.#infoResponse(new SshFields(payload.subarray(1)));
     if (type !== M.userauthRequest) throw new KeyError('a message that has no place before the login');
     // A new request takes the place of a prompt that nobody answers any more (RFC 4252 section 5).
     this.#browsing?.abort();
@@ -80,7 +83,7 @@ export class Login {
   }
 
   #request(payload: Buffer): void {
-    const fields = new Fields(payload.subarray(1));
+    const fields = new SshFields(payload.subarray(1));
     const name = fields.text();
     const service = fields.text();
     const method = fields.text();
@@ -107,7 +110,7 @@ export class Login {
     }
   }
 
-  #publicKey(payload: Buffer, fields: Fields, challenge: Challenge): void {
+  #publicKey(payload: Buffer, fields: SshFields, challenge: Challenge): void {
     const signed = fields.boolean();
     const algorithm = fields.text();
     const blob = Buffer.from(fields.string());
@@ -153,7 +156,7 @@ export class Login {
     this.#transport.send(M.userauth60, '', instruction, '', prompts.length, ...fields);
   }
 
-  #infoResponse(fields: Fields): void {
+  #infoResponse(fields: SshFields): void {
     const answer = this.#answer;
     if (!answer) throw new KeyError('an answer to no question');
     this.#answer = undefined;

@@ -1,3 +1,7 @@
+/**
+ * A program's output on its way through the editors that mask it. Owns: what they hold, and for how long. Does not: record,
+ * send, know of channels.
+ */
 import type { StreamEditor } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { STDERR } from './messages.js';
@@ -73,7 +77,7 @@ export class MaskedOutput {
     this.#cancelRelease.delete(editor);
     if (editor.held === 0 || this.#over) return;
     const release = (): void => this.#guard(() => this.#port.deliver(editor.release(), type));
-    this.#cancelRelease.set(editor, this.#clock.after(editor.patience, release));
+    this.#cancelRelease.set(editor, this.#clock.after(editor.maxHoldMs, release));
   }
 
   /** A mask that cannot be applied lets nothing through. */

@@ -1,6 +1,8 @@
+/** Memory for packets of bulk data, used again. Owns: the slots. Does not: encrypt (transport.ts). */
+
 /** Memory for one packet of bulk data (35 000 bytes at most, and its tag). Small ones are not worth keeping. */
-const SLOT = 36 * 1024;
-const SMALL = 8 * 1024;
+const SLOT_BYTES = 36 * 1024;
+const SMALL_PACKET_BYTES = 8 * 1024;
 /** Slots that are kept for the next packet, by all connections of the process. */
 const MAX_SPARE_SLOTS = 64;
 
@@ -13,8 +15,8 @@ const slots = new WeakMap<ArrayBufferLike, Buffer>();
  * next collection of garbage nearer, and those cost by the size of the whole heap.
  */
 export function packetMemory(size: number): Buffer {
-  if (size < SMALL || size > SLOT) return Buffer.allocUnsafe(size);
-  const slot = spares.pop() ?? Buffer.allocUnsafeSlow(SLOT);
+  if (size < SMALL_PACKET_BYTES || size > SLOT_BYTES) return Buffer.allocUnsafe(size);
+  const slot = spares.pop() ?? Buffer.allocUnsafeSlow(SLOT_BYTES);
   slots.set(slot.buffer, slot);
   return slot.subarray(0, size);
 }

@@ -1,6 +1,7 @@
-import { Fields } from '@sluice/keys';
+/** What a client asks for before its program starts. Owns: which requests are kept for the target. Does not: start anything. */
+import { SshFields } from '@sluice/keys';
 import type { Channel } from './channel.js';
-import type { Context } from './context.js';
+import type { ClientContext } from './context.js';
 import type { TerminalSize } from './terminal.js';
 import { requestRefused } from './words.js';
 
@@ -24,12 +25,12 @@ export interface PendingRequestsPort {
  */
 export class PendingRequests {
   readonly environment: [name: string, value: string][] = [];
-  readonly #context: Context;
+  readonly #context: ClientContext;
   readonly #port: PendingRequestsPort;
   readonly #kept: { readonly name: string; readonly details: Buffer }[] = [];
   #pty: Buffer | undefined;
 
-  constructor(context: Context, port: PendingRequestsPort) {
+  constructor(context: ClientContext, port: PendingRequestsPort) {
     this.#context = context;
     this.#port = port;
   }
@@ -71,7 +72,7 @@ export class PendingRequests {
 
   #terminal(details: Buffer): boolean {
     if (this.#context.without('terminal') || this.#pty) return false;
-    const fields = new Fields(details);
+    const fields = new SshFields(details);
     fields.string();
     this.#port.terminal({ columns: fields.uint32(), rows: fields.uint32() });
     this.#pty = details;
@@ -80,7 +81,7 @@ export class PendingRequests {
 
   /** The locale is harmless and sent by everybody; anything else needs a rule. */
   #variable(details: Buffer, done: (success: boolean) => void): void {
-    const fields = new Fields(details);
+    const fields = new SshFields(details);
     const [name, value] = [fields.text(), fields.text()];
     const take = (): void => {
       // A program that was judged without this variable must not get it.

@@ -1,10 +1,14 @@
-import type { Admission, Answer, Ending, Gate, Impatience, Menu, Notice, Patience } from '@sluice/contract';
+/**
+ * One client that is logged in, and its target. Owns: both connections and their end. Does not: channels (session-channel.ts,
+ * forwarding.ts).
+ */
+import type { Admission, Answer, Ending, Gate, WaitEnded, Menu, Notice, Waiter } from '@sluice/contract';
 import { pack } from '@sluice/keys';
 import { type MessageTransport, NOBODY } from './channel.js';
-import type { Context, ForwardWish, RunningProgram } from './context.js';
+import type { ClientContext, ForwardWish, RunningProgram } from './context.js';
 import { Forwarding } from './forwarding.js';
 import type { Clock } from './clock.js';
-import { ChannelMux, type MuxEvents, type Opening } from './channel-mux.js';
+import { ChannelMux, type MuxEvents, type ChannelOpening } from './channel-mux.js';
 import type { LoggedIn } from './login.js';
 import { chooseFrom } from './menu.js';
 import { Disconnect, OpenFailure } from './messages.js';
@@ -34,7 +38,7 @@ export type OpenTarget = typeof openTarget extends (clock: Clock, ...rest: infer
   : never;
 
 /** One client that is logged in, and its target. */
-export class Relay implements Context {
+export class Relay implements ClientContext {
   readonly gate: Gate;
   readonly clock: Clock;
   readonly running = new Set<RunningProgram>();
@@ -109,15 +113,15 @@ export class Relay implements Context {
     const late = (answer: Answer): void => {
       if (!this.#over) answered(answer, id);
     };
-    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, this.#patienceFor(wish));
+    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, this.#waiterFor(wish));
     if (!(answer instanceof Promise)) answered(answer, id);
     else void answer.then(late, () => late(words.REQUEST_UNJUDGED));
   }
 
   /** Connections wait for their answer; what is asked for ahead of a program does not. */
-  #patienceFor({ kind }: ForwardWish): Patience | undefined {
+  #waiterFor({ kind }: ForwardWish): Waiter | undefined {
     if (kind === 'environment' || kind === 'agent' || kind === 'x11') return undefined;
-    return { settled: () => Promise.resolve('idle'), say: () => undefined, signal: this.#gone.signal };
+    return { answersDelivered: () => Promise.resolve('idle'), say: () => undefined, signal: this.#gone.signal };
   }
 
   menuText(): string {
@@ -173,7 +177,7 @@ export class Relay implements Context {
     if (this.#over) return;
     this.#over = true;
     this.#stopKeepalive();
-    this.#gone.abort('gone' satisfies Impatience);
+    this.#gone.abort('gone' satisfies WaitEnded);
     this.client.lost();
     // Before the target's channels are gone, which would be an end like any other.
     for (const program of this.running) program.fail(words.CLIENT_GONE, 'lost');
@@ -229,7 +233,7 @@ export class Relay implements Context {
     this.clock.after(LOOK_EVERY_MS, look);
   }
 
-  #opening(opening: Opening): void {
+  #opening(opening: ChannelOpening): void {
     if (opening.type !== 'session') return this.#forwarding.fromClient(opening);
     if (this.#sessionsClosed) return opening.refuse(OpenFailure.prohibited, words.NO_MORE_SESSIONS);
     this.#hadChannel = true;

@@ -1,7 +1,9 @@
-/** Writes are gathered into pieces of this size; what is larger is a piece by itself. Bytes. */
-const SMALL = 4096;
+/** What waits for a peer's window. Owns: order and memory. Does not: send (channel.ts). */
 
-interface Piece {
+/** Writes are gathered into pieces of this size; what is larger is a piece by itself. Bytes. */
+const GATHERED_WRITE_BYTES = 4096;
+
+interface QueuedWrite {
   readonly type: number;
   bytes: Buffer;
   /** What of `bytes` is filled. */
@@ -13,7 +15,7 @@ interface Piece {
  * gathered, so that what it takes in memory is what the window lets a peer send and not a multiple of that.
  */
 export class SendQueue {
-  #items: (Piece | (() => void))[] = [];
+  #items: (QueuedWrite | (() => void))[] = [];
   #size = 0;
 
   /** Bytes. */
@@ -29,12 +31,12 @@ export class SendQueue {
   add(bytes: Buffer, type: number): void {
     this.#size += bytes.length;
     const last = this.#items.at(-1);
-    if (typeof last !== 'object' || last.type !== type || last.length + bytes.length > SMALL) {
+    if (typeof last !== 'object' || last.type !== type || last.length + bytes.length > GATHERED_WRITE_BYTES) {
       this.#items.push({ type, bytes: Buffer.from(bytes), length: bytes.length });
       return;
     }
     if (last.length + bytes.length > last.bytes.length) {
-      const larger = Buffer.allocUnsafe(SMALL);
+      const larger = Buffer.allocUnsafe(GATHERED_WRITE_BYTES);
       last.bytes.copy(larger, 0, 0, last.length);
       last.bytes = larger;
     }
@@ -50,7 +52,7 @@ export class SendQueue {
   drain(room: () => number, take: (bytes: Buffer, type: number) => void): void {
     let at = 0;
     for (; at < this.#items.length; at++) {
-      const item = this.#items[at] as Piece | (() => void);
+      const item = this.#items[at] as QueuedWrite | (() => void);
       if (typeof item === 'function') {
         item();
         continue;

@@ -1,7 +1,11 @@
-import type { Allow, Answer, Deny, Impatience, Patience } from '@sluice/contract';
-import { Fields } from '@sluice/keys';
+/**
+ * A session channel (RFC 4254 section 6): one command, shell or subsystem. Owns: what each change of its state does. Does not:
+ * which state follows which (session-state.ts).
+ */
+import type { Allow, Answer, Deny, WaitEnded, Waiter } from '@sluice/contract';
+import { SshFields } from '@sluice/keys';
 import { type Channel, type ChannelEvents, NOBODY, details } from './channel.js';
-import type { Context } from './context.js';
+import type { ClientContext } from './context.js';
 import { WindowRelay } from './window-relay.js';
 import type { ChannelMux } from './channel-mux.js';
 import { STDERR } from './messages.js';
@@ -35,13 +39,13 @@ const NO_STATUS = { summary: 'ended without a status', failed: false };
  * the channel and does what a change of it means. Which state follows which is in `session-state.ts`.
  */
 export class SessionChannel implements ChannelEvents {
-  readonly #context: Context;
+  readonly #context: ClientContext;
   readonly #client: Channel;
   readonly #input: ProgramInput;
   readonly #requests: PendingRequests;
   #state: SessionState = { type: 'collecting' };
 
-  constructor(context: Context, client: Channel) {
+  constructor(context: ClientContext, client: Channel) {
     this.#context = context;
     this.#client = client;
     this.#input = new ProgramInput(client, (bytes) => this.#toTarget(bytes));
@@ -125,7 +129,7 @@ export class SessionChannel implements ChannelEvents {
   }
 
   /** Whoever is asked need not answer any more. */
-  #stopWaiting(reason: Impatience): void {
+  #stopWaiting(reason: WaitEnded): void {
     if (this.#state.type === 'asking') this.#state.waiter.abort(reason);
   }
 
@@ -143,7 +147,7 @@ export class SessionChannel implements ChannelEvents {
   #passOn(name: string, wantReply: boolean, body: Buffer, done: (success: boolean) => void): void {
     const isResize = name === 'window-change';
     if (isResize) {
-      const fields = new Fields(body);
+      const fields = new SshFields(body);
       this.#input.terminal?.resize({ columns: fields.uint32(), rows: fields.uint32() });
     }
     if (name === 'signal') this.#stopWaiting('cancelled');
@@ -217,14 +221,14 @@ export class SessionChannel implements ChannelEvents {
     const { gate, shell, account } = this.#context;
     const base = { id, text, account };
     const { environment, hasTerminal: terminal } = this.#requests;
-    const patience: Patience = {
-      settled: () => Promise.resolve('idle'),
+    const waiter: Waiter = {
+      answersDelivered: () => Promise.resolve('idle'),
       say: (notice) => this.#say(words.commandWaits(notice)),
       signal,
     };
     try {
-      if (kind === 'subsystem') return await gate.ask({ type: 'subsystem', ...base }, patience);
-      return await gate.ask({ type: kind, ...base, shell, environment, terminal }, patience);
+      if (kind === 'subsystem') return await gate.ask({ type: 'subsystem', ...base }, waiter);
+      return await gate.ask({ type: kind, ...base, shell, environment, terminal }, waiter);
     } catch {
       return words.COMMAND_UNJUDGED;
     }
@@ -333,7 +337,7 @@ export class SessionChannel implements ChannelEvents {
     const before = this.#state;
     if (!this.#become({ type: 'end' })) return;
     this.#context.running.delete(this);
-    if (before.type === 'asking') before.waiter.abort('gone' satisfies Impatience);
+    if (before.type === 'asking') before.waiter.abort('gone' satisfies WaitEnded);
     if (before.type === 'leaving') before.stopWaiting();
     if ('program' in before) before.program.end(outcome, reason);
   }

@@ -1,5 +1,5 @@
 /** Reads the requests of a session channel (RFC 4254 sections 6.5, 6.9 and 6.10). Does not: act on them. */
-import { Fields, KeyError } from '@sluice/keys';
+import { SshFields, KeyError } from '@sluice/keys';
 import type { Exit } from './session-state.js';
 
 /** What a client wants to run. */
@@ -18,7 +18,7 @@ export const isStart = (name: string): name is StartRequest['kind'] =>
 
 /** @throws KeyError where it is not what a shell could be given */
 export function readStart(kind: StartRequest['kind'], body: Buffer): StartRequest {
-  const text = kind === 'shell' ? '' : new Fields(body).text();
+  const text = kind === 'shell' ? '' : new SshFields(body).text();
   if (text.includes('\0')) throw new KeyError('a NUL byte is in it');
   return { kind, text, details: Buffer.from(body) };
 }
@@ -27,7 +27,7 @@ export const isExit = (name: string): boolean => name === 'exit-status' || name 
 
 /** @throws KeyError where it cannot be read */
 export function readExit(name: string, body: Buffer): Exit {
-  const fields = new Fields(body);
+  const fields = new SshFields(body);
   if (name === 'exit-signal') {
     return { summary: `signal ${fields.string().toString('latin1').slice(0, 20)}`, failed: true };
   }

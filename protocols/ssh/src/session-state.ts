@@ -19,7 +19,7 @@ export type SessionState =
   /** The answer was yes: from here on the record waits for an end. The target's channel is on its way. */
   | { readonly type: 'opening'; readonly program: Program }
   | ({ readonly type: 'running' } & AtTarget)
-  /** The client has closed its channel, and the target is still to close its own. `stopWaiting` ends our patience with it. */
+  /** The client has closed its channel, and the target is still to close its own. `stopWaiting` ends our waiter with it. */
   | ({ readonly type: 'leaving'; readonly stopWaiting: () => void } & AtTarget)
   | { readonly type: 'ended' };
 

@@ -1,6 +1,10 @@
-import type { Answer, Impatience, ResponsePart } from '@sluice/contract';
+/**
+ * The terminal of an interactive program. Owns: lines that are typed, and what is asked about them. Does not: move bytes
+ * elsewhere than to its program.
+ */
+import type { Answer, WaitEnded, ResponsePart } from '@sluice/contract';
 import { SendQueue } from './send-queue.js';
-import type { Context } from './context.js';
+import type { ClientContext } from './context.js';
 import { ScreenLine } from './lines.js';
 import { LINE_UNJUDGED, lineRefused, lineWaits } from './words.js';
 
@@ -31,7 +35,7 @@ export interface TerminalPort {
  * about: a refusal turns the Enter into Ctrl+C, which is advice to whoever types and stops nobody who wants to get around it.
  */
 export class Terminal {
-  readonly #context: Context;
+  readonly #context: ClientContext;
   readonly #port: TerminalPort;
   readonly #screen = new ScreenLine((line) => this.#echoed(line));
   readonly #kept = new SendQueue();
@@ -39,7 +43,7 @@ export class Terminal {
   #id = 0;
   #asking: AbortController | undefined;
 
-  constructor(context: Context, size: TerminalSize, port: TerminalPort) {
+  constructor(context: ClientContext, size: TerminalSize, port: TerminalPort) {
     this.#context = context;
     this.#size = size;
     this.#port = port;
@@ -66,7 +70,7 @@ export class Terminal {
 
   input(bytes: Buffer): void {
     if (this.#asking) {
-      if (bytes.includes(CTRL_C[0] as number)) this.#asking.abort('cancelled' satisfies Impatience);
+      if (bytes.includes(CTRL_C[0] as number)) this.#asking.abort('cancelled' satisfies WaitEnded);
       return this.#kept.add(bytes, 0);
     }
     let from = 0;
@@ -146,7 +150,7 @@ export class Terminal {
       return answer;
     };
     const answer = gate.ask(command, {
-      settled: () => Promise.resolve('idle'),
+      answersDelivered: () => Promise.resolve('idle'),
       say: (notice) => this.#port.say(lineWaits(notice)),
       signal: asking.signal,
     });
@@ -157,6 +161,6 @@ export class Terminal {
 
   /** The client is gone. */
   stop(): void {
-    this.#asking?.abort('gone' satisfies Impatience);
+    this.#asking?.abort('gone' satisfies WaitEnded);
   }
 }

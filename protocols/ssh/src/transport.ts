@@ -1,5 +1,9 @@
+/**
+ * One encrypted connection (RFC 4253), by ssh2's engine. Owns: key exchanges, bounds, and what waits in the stream. Does not:
+ * logins and channels.
+ */
 import type { Duplex } from 'node:stream';
-import { type Field, KeyError, pack } from '@sluice/keys';
+import { type SshField, KeyError, pack } from '@sluice/keys';
 import { type Loan, isLender } from '@sluice/wire';
 import Protocol from 'ssh2/lib/protocol/Protocol.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
@@ -143,7 +147,7 @@ export class Transport {
   }
 
   /** Sends one message. Fields as in `pack`. */
-  send(type: number, ...fields: readonly Field[]): void {
+  send(type: number, ...fields: readonly SshField[]): void {
     this.#guard(() => {
       const body = pack(...fields);
       const { write } = this.#protocol._packetRW;

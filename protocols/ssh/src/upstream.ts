@@ -1,5 +1,9 @@
+/**
+ * The gateway's own login at a target. Owns: the host key check and the proofs. Does not: dial (the gate), channels
+ * (channel-mux.ts).
+ */
 import type { Gate, Target } from '@sluice/contract';
-import { Fields, KeyError, pack } from '@sluice/keys';
+import { SshFields, KeyError, pack } from '@sluice/keys';
 import type { Clock } from './clock.js';
 import { ChannelMux, type MuxEvents } from './channel-mux.js';
 import { Disconnect, M } from './messages.js';
@@ -83,17 +87,17 @@ export async function openTarget(
   }
 }
 
-type Packet = Parameters<Transport['send']>;
+type UpstreamPacket = Parameters<Transport['send']>;
 
 /** User authentication (RFC 4252) as the client. */
 class Authentication {
   readonly #target: Target;
-  readonly #send: (packet: Packet) => void;
+  readonly #send: (packet: UpstreamPacket) => void;
   #ways: (() => void)[] = [];
   #rounds = 0;
   #interactive = false;
 
-  constructor(target: Target, send: (packet: Packet) => void) {
+  constructor(target: Target, send: (packet: UpstreamPacket) => void) {
     this.#target = target;
     this.#send = send;
   }
@@ -138,7 +142,7 @@ class Authentication {
         return next ? undefined : 'failed';
       }
       case M.userauth60:
-        return this.#interactive ? this.#answer(new Fields(payload.subarray(1))) : 'failed';
+        return this.#interactive ? this.#answer(new SshFields(payload.subarray(1))) : 'failed';
       case M.userauthBanner:
         return undefined;
       default:
@@ -147,7 +151,7 @@ class Authentication {
   }
 
   /** One hidden question is for the password; others cannot be answered by a gateway. */
-  #answer(fields: Fields): 'failed' | undefined {
+  #answer(fields: SshFields): 'failed' | undefined {
     fields.string();
     fields.string();
     fields.string();

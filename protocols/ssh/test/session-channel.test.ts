@@ -173,8 +173,8 @@ describe('while people are asked', () => {
     reason: { code: 'cancelled' },
   };
   const say = (session: Talk): void =>
-    session.asked[0]?.patience?.say({ code: 'command-waits', request: 7, rules: ['two-eyes'], approvers: '1 of ada' });
-  const reason = (session: Talk): unknown => session.asked[0]?.patience?.signal.reason;
+    session.asked[0]?.waiter?.say({ code: 'command-waits', request: 7, rules: ['two-eyes'], approvers: '1 of ada' });
+  const reason = (session: Talk): unknown => session.asked[0]?.waiter?.signal.reason;
 
   test('the client is told, and the command runs when it is released', async () => {
     const session = started();
@@ -541,7 +541,7 @@ describe('the end', () => {
   test('what is let through after a kill is not run, and the record has its end', async () => {
     const session = started();
     session.kill(KILLED);
-    expect(session.asked[0]?.patience?.signal.reason).toBe('gone');
+    expect(session.asked[0]?.waiter?.signal.reason).toBe('gone');
     await session.answer(allow);
     expect(session.target.got()).toEqual([]);
     expect(session.recorded()).toEqual([`1 end lost nobody waited for it any more when it was let through; ${COUNTS}`]);

@@ -10,11 +10,11 @@ import type {
   Ending,
   Facts,
   Gate,
-  Patience,
+  Waiter,
   ResponseEvent,
   StreamEditor,
 } from '@sluice/contract';
-import { type Field, Fields, pack } from '@sluice/keys';
+import { type SshField, SshFields, pack } from '@sluice/keys';
 import type { MessageTransport } from '../src/channel.js';
 import { ChannelMux, type MuxEvents } from '../src/channel-mux.js';
 import { M, STDERR } from '../src/messages.js';
@@ -53,7 +53,7 @@ class Peer implements MessageTransport {
     return this.#got.splice(0);
   }
 
-  send(type: number, ...fields: readonly Field[]): void {
+  send(type: number, ...fields: readonly SshField[]): void {
     if (this.over) return;
     const payload = Buffer.concat([Buffer.of(type), pack(...fields)]);
     const line = this.#read(payload);
@@ -77,7 +77,7 @@ class Peer implements MessageTransport {
     // Nothing is read by itself here.
   }
 
-  says(type: number, ...fields: readonly Field[]): this {
+  says(type: number, ...fields: readonly SshField[]): this {
     // A message for a channel that the gateway has not opened yet cannot be written.
     if (!this.over && fields[0] !== -1) this.receive(Buffer.concat([Buffer.of(type), pack(...fields)]));
     return this;
@@ -97,11 +97,11 @@ class Peer implements MessageTransport {
     return this.says(M.openFailure, this.theirs, 2, why, '');
   }
 
-  asks(name: string, ...fields: readonly Field[]): this {
+  asks(name: string, ...fields: readonly SshField[]): this {
     return this.says(M.channelRequest, this.theirs, name, true, ...fields);
   }
 
-  tells(name: string, ...fields: readonly Field[]): this {
+  tells(name: string, ...fields: readonly SshField[]): this {
     return this.says(M.channelRequest, this.theirs, name, false, ...fields);
   }
 
@@ -135,7 +135,7 @@ class Peer implements MessageTransport {
 
   /** A message of the gateway as a line; undefined: it says nothing that a test looks at. */
   #read(payload: Buffer): string | undefined {
-    const fields = new Fields(payload.subarray(1));
+    const fields = new SshFields(payload.subarray(1));
     switch (payload[0]) {
       case M.channelOpen: {
         const type = fields.text();
@@ -166,7 +166,7 @@ class Peer implements MessageTransport {
   }
 }
 
-function request(fields: Fields): string {
+function request(fields: SshFields): string {
   const name = fields.text();
   fields.boolean();
   if (name === 'exec' || name === 'subsystem') return `${name} ${fields.text()}`;
@@ -178,11 +178,11 @@ function request(fields: Fields): string {
 }
 
 /** A terminal of 80 by 24, as a client asks for it. */
-export const PTY: readonly Field[] = ['xterm', 80, 24, 0, 0, ''];
+export const PTY: readonly SshField[] = ['xterm', 80, 24, 0, 0, ''];
 
 export interface Asked {
   readonly command: Command;
-  readonly patience: Patience | undefined;
+  readonly waiter: Waiter | undefined;
 }
 
 export interface Talk {
@@ -231,8 +231,8 @@ export function talk(options: TalkOptions = {}): Talk {
   let targetMux: ChannelMux | undefined;
   const gate = {
     limits: { message: 1024, recorded: 1024, terminal: 1024, upstreamLogin: 1000, ...options.limits },
-    ask: (command: Command, patience?: Patience) => {
-      asked.push({ command, patience });
+    ask: (command: Command, waiter?: Waiter) => {
+      asked.push({ command, waiter });
       if (options.judge) return options.judge(command);
       const question = Promise.withResolvers<Answer>();
       open.push(question);
@@ -313,7 +313,7 @@ export function editor(kept = 0): StreamEditor {
     get held() {
       return held.length;
     },
-    patience: 50,
+    maxHoldMs: 50,
     release: () => {
       const all = held;
       held = '';

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Answer, Facts } from '@sluice/contract';
 import { expect, test } from 'vitest';
-import type { Context } from '../src/context.js';
+import type { ClientContext } from '../src/context.js';
 import { Terminal } from '../src/terminal.js';
 
 const facts: Facts = { actions: [], confidence: 'observed', statements: [] };
@@ -14,7 +14,7 @@ function held(): { terminal: Terminal; sent: () => string; answer: (answer: Answ
     ask: () => new Promise<Answer>((resolve) => answers.push(resolve)),
     record: () => true,
   };
-  const context = { gate, shell: 'bash', account: '', nextId: () => 2 } as unknown as Context;
+  const context = { gate, shell: 'bash', account: '', nextId: () => 2 } as unknown as ClientContext;
   const terminal = new Terminal(
     context,
     { columns: 80, rows: 24 },

@@ -5,7 +5,7 @@
 import type { ConnectionRow } from '@sluice/api';
 import type { Command } from 'commander';
 import type { ApiClient } from '../client.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 
 export interface ConnectWish {
   /** Whom to log in as, other than oneself. */
@@ -16,13 +16,13 @@ export interface ConnectWish {
   readonly builtin?: boolean;
 }
 
-export interface Client {
+export interface ProtocolClient {
   /** The protocol, as `sluice ls` has it. */
   readonly protocol: string;
   /** `sluice connect`: opens a client. Returns its exit status. @throws CliError when there is none */
   connect(row: ConnectionRow, wish: ConnectWish, api: ApiClient): Promise<number>;
   /** Adds what `sluice client-config` prints. `group` is `client-config`. */
-  addConfig(group: Command, context: Context): void;
+  addConfig(group: Command, context: CommandContext): void;
 }
 
 /** A token for one login, and whose it is. @throws CliError when it may not be had */

@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process';
 import type { ConnectionRow } from '@sluice/api';
 import { connectionsOf, endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { print, printJson } from '../output.js';
-import { type Client, loginTo } from './client.js';
+import { type ProtocolClient, loginTo } from './client.js';
 
-export const http: Client = {
+export const http: ProtocolClient = {
   protocol: 'http',
   /** `sluice connect tickets -c /orders/7`: GET of a path. For anything else there is curl itself. */
   connect: async (row, wish, api) => {
@@ -41,7 +41,7 @@ export const http: Client = {
   },
 };
 
-async function wanted(context: Context, connection: string | undefined): Promise<ConnectionRow[]> {
+async function wanted(context: CommandContext, connection: string | undefined): Promise<ConnectionRow[]> {
   const rows = (await connectionsOf(context.api())).filter(({ protocol }) => protocol === http.protocol);
   const found = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
   if (found.length > 0) return found;
@@ -50,7 +50,7 @@ async function wanted(context: Context, connection: string | undefined): Promise
 }
 
 /** "All addresses" is no address to go to: the control API is reached at one. */
-function hostOf({ listener }: ConnectionRow, context: Context, { host: named }: { host?: string }): string {
+function hostOf({ listener }: ConnectionRow, context: CommandContext, { host: named }: { host?: string }): string {
   if (named !== undefined) return named;
   const { host } = endpointOf(listener);
   return ['0.0.0.0', '::'].includes(host) ? new URL(context.url()).hostname.replaceAll(/^\[|\]$/g, '') : host;

@@ -3,16 +3,16 @@ import type { ConnectionRow } from '@sluice/api';
 import { endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
 import { printableLine } from '@sluice/printable';
-import type { Client } from './client.js';
+import type { ProtocolClient } from './client.js';
 import { http } from './http.js';
 import { mysql } from './mysql.js';
 import { postgres } from './postgres.js';
 import { ssh } from './ssh.js';
 
-export const CLIENTS: readonly Client[] = [postgres, mysql, ssh, http];
+export const CLIENTS: readonly ProtocolClient[] = [postgres, mysql, ssh, http];
 
 /** @throws CliError with where to connect to, when no client is known for its protocol */
-export function clientFor({ name, protocol, listener }: ConnectionRow): Client {
+export function clientFor({ name, protocol, listener }: ConnectionRow): ProtocolClient {
   const client = CLIENTS.find((one) => one.protocol === protocol);
   if (client) return client;
   const { host, port } = endpointOf(listener);

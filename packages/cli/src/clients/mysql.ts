@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { endpointOf } from '../answers.js';
 import { addMySqlConfig, userOf } from '../commands/client-config-mysql.js';
 import { CliError } from '../errors.js';
-import { type Client, loginTo } from './client.js';
+import { type ProtocolClient, loginTo } from './client.js';
 
 const NAME = 'mysql';
 
 /** In the order in which they are looked for. */
 const PROGRAMS = ['mariadb', 'mysql'];
 
-export const mysql: Client = {
+export const mysql: ProtocolClient = {
   protocol: NAME,
   connect: async (row, wish, api) => {
     const { host, port } = endpointOf(row.listener);
@@ -35,13 +35,13 @@ export const mysql: Client = {
   addConfig: (group, context) => addMySqlConfig(group, context, NAME),
 };
 
-interface Program {
+interface MySqlProgram {
   readonly name: string;
   readonly isMariadb: boolean;
 }
 
 /** A client that is there. Debian has MariaDB's under both names. */
-function installed(name: string): Program | undefined {
+function installed(name: string): MySqlProgram | undefined {
   const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
   return status === 0 ? { name, isMariadb: stdout.includes('MariaDB') } : undefined;
 }

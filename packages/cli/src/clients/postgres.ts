@@ -4,14 +4,14 @@ import { endpointOf } from '../answers.js';
 import { addPostgresConfig } from '../commands/client-config.js';
 import { print } from '../output.js';
 import { shell } from '../shell.js';
-import { type Client, loginTo } from './client.js';
+import { type ProtocolClient, loginTo } from './client.js';
 
 /** The token is one of the gateway's: it need not be sent, whatever the listener prefers. */
 const SCRAM = '-c sluice.login=scram';
 
 const NAME = 'postgres';
 
-export const postgres: Client = {
+export const postgres: ProtocolClient = {
   protocol: NAME,
   connect: async (row, wish, api) => {
     const { user, token } = await loginTo(api, row.name, wish);

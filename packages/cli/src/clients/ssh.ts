@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { endpointOf } from '../answers.js';
 import { addSshConfig } from '../commands/client-config-ssh.js';
 import { CliError } from '../errors.js';
-import type { Client } from './client.js';
+import type { ProtocolClient } from './client.js';
 
-export const ssh: Client = {
+export const ssh: ProtocolClient = {
   protocol: 'ssh',
   /** With the keys of whoever calls it; ssh asks for a token otherwise. */
   connect: async ({ name, listener }, { command }) => {

@@ -1,12 +1,15 @@
+/**
+ * `sluice agents`: lists, shows, enrols and revokes agents. Owns: its options and output. Does not: decide (packages/control).
+ */
 import type { Command } from 'commander';
 import type { AgentRow, Problem } from '@sluice/api';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
 import { printableLine } from '@sluice/printable';
 
 /** `sluice agents ls|show|token|revoke`. */
-export function agents(program: Command, context: Context): void {
+export function agents(program: Command, context: CommandContext): void {
   const group = program.command('agents').description('agents in private networks, which dial targets for the gateway');
 
   group

@@ -1,17 +1,21 @@
+/**
+ * `sluice approvals`: lists, shows, decides and watches requests. Owns: how a request is put to people. Does not: decide who
+ * may (packages/control).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ApprovalRow, Problem } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';
 import { confirmed, note, paint, print, printJson, printRows } from '../output.js';
 import { hidesCharacters, printableLine } from '@sluice/printable';
 
 /** How often `watch` looks, in milliseconds. */
-const LOOK = 1000;
+const LOOK_MS = 1000;
 const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
 
 /** `sluice approvals ls|show|approve|deny|revoke|watch`. */
-export function approvals(program: Command, context: Context): void {
+export function approvals(program: Command, context: CommandContext): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
   const show = (row: ApprovalRow): void => (context.format() === 'json' ? printJson(row) : print(described(row)));
 
@@ -74,7 +78,7 @@ export function approvals(program: Command, context: Context): void {
           else print(described(row));
         }
         for (const { number, state } of rows) seen.set(number, state);
-        await sleep(LOOK);
+        await sleep(LOOK_MS);
       }
     });
 }

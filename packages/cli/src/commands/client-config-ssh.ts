@@ -1,11 +1,15 @@
+/**
+ * What `sluice client-config ssh` prints. Owns: the format of ssh_config and known_hosts. Does not: fetch it
+ * (client-config.ts).
+ */
 import type { Command } from 'commander';
 import type { SshClientConfig } from '@sluice/api';
 import { checkedSshConfig } from '../answers.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { print, printJson } from '../output.js';
 
 /** What `command` prints for SSH clients. */
-export function addSshConfig(command: Command, context: Context): void {
+export function addSshConfig(command: Command, context: CommandContext): void {
   command
     .description('a block for ~/.ssh/config and the line for ~/.ssh/known_hosts')
     .option('--host <name>', 'what clients call the gateway')

@@ -1,13 +1,16 @@
+/**
+ * What `sluice client-config` prints for clients of databases, and what all its formats share. Owns: quoting in each format.
+ */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkedWord, connectionsOf, endpointOf } from '../answers.js';
 import type { WhoAmI } from '@sluice/api';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { print } from '../output.js';
 
 /** What a client needs to know of one connection. The password is a token, and is in none of these but `pgpass`. */
-export interface Entry {
+export interface ClientConfigEntry {
   readonly host: string;
   readonly port: string;
   readonly user: string;
@@ -21,7 +24,7 @@ export const clientConfig = (program: Command): Command =>
   program.command('client-config').description('prints what other clients need in order to come through the gateway');
 
 /** `sluice client-config pg_service|pgpass|jdbc|env`, of connections by `protocol`. */
-export function addPostgresConfig(group: Command, context: Context, protocol: string): void {
+export function addPostgresConfig(group: Command, context: CommandContext, protocol: string): void {
   addFormats(group, context, protocol, [
     ['pg_service', 'sections for ~/.pg_service.conf: psql service=NAME', pgService],
     ['jdbc', 'a JDBC URL for each connection', jdbc],
@@ -32,17 +35,26 @@ export function addPostgresConfig(group: Command, context: Context, protocol: st
     .description('lines for ~/.pgpass with a token, which has to be made before: sluice token create')
     .requiredOption('--token-file <file>', 'a file with the token; "-" reads it from standard input')
     .option('-u, --user <principal>', 'who logs in; default: whose the token is')
-    .action(async (connection: string | undefined, options: Wanted) => {
+    .action(async (connection: string | undefined, options: ClientConfigOptions) => {
       const token = tokenIn(options) ?? '';
       print(pgpass(await entriesOf(context, protocol, connection, options.user, token), token));
     });
 }
 
 /** What one command prints: its name, what it is for, and how. */
-export type Format = readonly [name: string, description: string, print: (entries: readonly Entry[]) => string];
+export type ClientConfigFormat = readonly [
+  name: string,
+  description: string,
+  print: (entries: readonly ClientConfigEntry[]) => string,
+];
 
 /** Adds a command for each format, of connections by `protocol`. */
-export function addFormats(group: Command, context: Context, protocol: string, formats: readonly Format[]): void {
+export function addFormats(
+  group: Command,
+  context: CommandContext,
+  protocol: string,
+  formats: readonly ClientConfigFormat[],
+): void {
   for (const [name, description, format] of formats) {
     group
       .command(`${name} [connection]`)
@@ -52,37 +64,37 @@ export function addFormats(group: Command, context: Context, protocol: string, f
         '--token-file <file>',
         'a file with the token that will be the password; its id is named where it has to be',
       )
-      .action(async (connection: string | undefined, options: Wanted) =>
+      .action(async (connection: string | undefined, options: ClientConfigOptions) =>
         print(format(await entriesOf(context, protocol, connection, options.user, tokenIn(options)))),
       );
   }
 }
 
-interface Wanted {
+interface ClientConfigOptions {
   readonly user?: string;
   readonly tokenFile?: string;
 }
 
-const tokenIn = ({ tokenFile }: Wanted): string | undefined =>
+const tokenIn = ({ tokenFile }: ClientConfigOptions): string | undefined =>
   tokenFile === undefined ? undefined : checkedWord(readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8').trim());
 
 /**
  * The user name that a login with this token says: with its id where its owner has too many to try them all. The id is told to
  * the gateway, and not the secret. Of what is no gateway token, and without one: you.
  */
-async function loginName(context: Context, token: string | undefined): Promise<string> {
+async function loginName(context: CommandContext, token: string | undefined): Promise<string> {
   const [, id] = /^sluice_([a-z0-9]+)_/.exec(token ?? '') ?? [];
   if (id !== undefined) return (await context.api().get<{ readonly user: string }>(`/v1/tokens/${id}`)).user;
   return (await context.api().get<WhoAmI>('/v1/whoami')).name;
 }
 
 async function entriesOf(
-  context: Context,
+  context: CommandContext,
   protocol: string,
   connection: string | undefined,
   user: string | undefined,
   token: string | undefined,
-): Promise<Entry[]> {
+): Promise<ClientConfigEntry[]> {
   const api = context.api();
   const rows = (await connectionsOf(api)).filter((row) => row.protocol === protocol);
   const wanted = connection === undefined ? rows : rows.filter(({ name }) => name === connection);
@@ -103,7 +115,7 @@ async function entriesOf(
 }
 
 /** libpq documentation, 32.17: INI sections, values as they are to the end of the line. */
-const pgService = (entries: readonly Entry[]): string =>
+const pgService = (entries: readonly ClientConfigEntry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) =>
       [
@@ -119,7 +131,7 @@ const pgService = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.16: `hostname:port:database:username:password`, with ":" and "\" escaped. */
-const pgpass = (entries: readonly Entry[], token: string): string =>
+const pgpass = (entries: readonly ClientConfigEntry[], token: string): string =>
   entries
     .map(({ host, port, user, connection }) =>
       [host, port, connection, user, token].map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':'),
@@ -127,7 +139,7 @@ const pgpass = (entries: readonly Entry[], token: string): string =>
     .join('\n');
 
 /** pgJDBC documentation, "Connecting to the Database". The password is the token. */
-const jdbc = (entries: readonly Entry[]): string =>
+const jdbc = (entries: readonly ClientConfigEntry[]): string =>
   entries
     .map(({ host, port, user, connection, tls }) => {
       const place = host.includes(':') ? `[${host}]` : host;
@@ -137,7 +149,7 @@ const jdbc = (entries: readonly Entry[]): string =>
     .join('\n');
 
 /** libpq documentation, 32.15. PGPASSWORD is left to who has the token. */
-function environment(entries: readonly Entry[]): string {
+function environment(entries: readonly ClientConfigEntry[]): string {
   const [entry, ...others] = entries;
   if (!entry || others.length > 0) throw new CliError('An environment has room for one connection: name it.');
   const { host, port, user, connection, tls } = entry;

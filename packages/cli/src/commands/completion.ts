@@ -1,8 +1,12 @@
+/**
+ * `sluice completion`: scripts for bash, zsh and fish. Owns: them. Does not: the list of commands, which it takes from the
+ * program.
+ */
 import { Argument, type Command } from 'commander';
 import { print } from '../output.js';
 
 /** A command as shells complete it: the words before it, and what may follow. */
-interface Place {
+interface CompletionPlace {
   readonly path: string;
   readonly words: readonly string[];
 }
@@ -17,10 +21,10 @@ export function completion(program: Command): void {
 }
 
 /** Every command, its subcommands and its long options, the global ones included. Hidden ones stay hidden. */
-function placesOf(program: Command): Place[] {
+function placesOf(program: Command): CompletionPlace[] {
   const help = program.createHelp();
   const shared = program.options.map(({ long }) => long ?? '').filter(Boolean);
-  const visit = (command: Command, path: readonly string[]): Place[] => {
+  const visit = (command: Command, path: readonly string[]): CompletionPlace[] => {
     const visible = help.visibleCommands(command).filter((one) => one.name() !== 'help');
     const words = [
       ...visible.map((one) => one.name()),
@@ -35,10 +39,11 @@ function placesOf(program: Command): Place[] {
 }
 
 /** The words so far that name commands: options, and what is no command here, are passed over. */
-const table = (places: readonly Place[], line: (place: Place) => string): string => places.map(line).join('\n');
+const table = (places: readonly CompletionPlace[], line: (place: CompletionPlace) => string): string =>
+  places.map(line).join('\n');
 
 const SCRIPTS = {
-  bash: (places: readonly Place[]): string => `# bash completion of sluice: source <(sluice completion bash)
+  bash: (places: readonly CompletionPlace[]): string => `# bash completion of sluice: source <(sluice completion bash)
 _sluice_words() {
   case "$1" in
 ${table(places, ({ path, words }) => `    "${path}") echo "${words.join(' ')}" ;;`)}
@@ -56,7 +61,7 @@ _sluice() {
 }
 complete -o default -F _sluice sluice ./sluice`,
 
-  zsh: (places: readonly Place[]): string => `#compdef sluice
+  zsh: (places: readonly CompletionPlace[]): string => `#compdef sluice
 # zsh completion of sluice: source <(sluice completion zsh)
 _sluice_words() {
   case "$1" in
@@ -76,7 +81,7 @@ _sluice() {
 }
 whence compdef >/dev/null && compdef _sluice sluice`,
 
-  fish: (places: readonly Place[]): string => `# fish completion of sluice: sluice completion fish | source
+  fish: (places: readonly CompletionPlace[]): string => `# fish completion of sluice: sluice completion fish | source
 function __sluice_words
     switch "$argv"
 ${table(places, ({ path, words }) => `        case "${path}"\n            string split -- ' ' "${words.join(' ')}"`)}

@@ -1,12 +1,13 @@
+/** `sluice ls` and `sluice connect`. Owns: their options. Does not: which client is opened (cli/src/clients). */
 import type { Command } from 'commander';
 import { connectionsOf } from '../answers.js';
 import { clientFor } from '../clients/index.js';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { printRows } from '../output.js';
 
 /** `sluice ls` and `sluice connect`. */
-export function connections(program: Command, context: Context): void {
+export function connections(program: Command, context: CommandContext): void {
   program
     .command('ls')
     .description('the connections that you may use')

@@ -1,9 +1,10 @@
+/** `sluice login confirm`: lets a login go on that waits elsewhere. Owns: the question. Does not: the login. */
 import type { Command } from 'commander';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { print } from '../output.js';
 
 /** `sluice login confirm`: lets a login go on that waits for somebody who is logged in already. */
-export function confirmLogin(login: Command, context: Context): void {
+export function confirmLogin(login: Command, context: CommandContext): void {
   login
     .command('confirm <code>')
     .description('lets in whoever shows this code, as you')

@@ -1,15 +1,16 @@
+/** `sluice login`, `logout` and `whoami`. Owns: which issuer and which flow. Does not: the flows (cli/src/login). */
 import { isSafeUrl } from '@sluice/addresses';
 import type { Command } from 'commander';
 import type { IssuerRow, WhoAmI } from '@sluice/api';
 import { checkedIssuer } from '../answers.js';
 import { ApiClient } from '../client.js';
 import { CliError } from '../errors.js';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
 import { print, printJson } from '../output.js';
 
-interface Options {
+interface LoginOptions {
   readonly issuer?: string;
   readonly device?: boolean;
   readonly browser: boolean;
@@ -17,7 +18,7 @@ interface Options {
 }
 
 /** `sluice login`, `logout` and `whoami`. */
-export function login(program: Command, context: Context): Command {
+export function login(program: Command, context: CommandContext): Command {
   const group = program.command('login');
   group
     .description('logs you in at an identity provider of the gateway')
@@ -25,7 +26,7 @@ export function login(program: Command, context: Context): Command {
     .option('--device', 'the browser is on another machine: shows a code to enter there')
     .option('--no-browser', 'prints the address and opens nothing')
     .option('--callback <host:port>', 'where the browser comes back to, as registered at the provider', '127.0.0.1:0')
-    .action(async (options: Options) => {
+    .action(async (options: LoginOptions) => {
       const url = context.url();
       if (!isSafeUrl(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
       const issuer = checkedIssuer(await choose(url, options.issuer));

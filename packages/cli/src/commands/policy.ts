@@ -1,12 +1,13 @@
+/** `sluice policy explain`. Owns: how a command is written on a command line. Does not: judge it (packages/control). */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Explanation } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';
 import { print, printJson } from '../output.js';
 
 /** `sluice policy explain` against the running gateway. `policy test` needs no gateway and is one of the local commands. */
-export function policy(group: Command, context: Context): void {
+export function policy(group: Command, context: CommandContext): void {
   group
     .command('explain [text]')
     .description('what the gateway would decide on a statement, a command line or a request, and why; nothing is run')
@@ -20,7 +21,7 @@ export function policy(group: Command, context: Context): void {
     .option('--host <name>', 'of a request by HTTP')
     .option('--header <line...>', 'of a request by HTTP: "Name: value"')
     .option('--body <text>', 'of a request by HTTP; @FILE reads a file')
-    .action(async (sql: string | undefined, options: Options) => {
+    .action(async (sql: string | undefined, options: PolicyOptions) => {
       const explanation = await context.api().post<Explanation>('/v1/policy/explain', {
         ...commandOf(sql, options),
         connection: options.connection,
@@ -35,7 +36,7 @@ export function policy(group: Command, context: Context): void {
     });
 }
 
-interface Options {
+interface PolicyOptions {
   readonly connection: string;
   readonly principal?: string;
   readonly major: string;
@@ -49,7 +50,7 @@ interface Options {
 }
 
 /** A text, or a request; not both. */
-function commandOf(sql: string | undefined, { method, path, host, header, body }: Options): object {
+function commandOf(sql: string | undefined, { method, path, host, header, body }: PolicyOptions): object {
   if ((sql === undefined) === (path === undefined))
     throw new CliError('Give a text, or a request with --path: "sluice policy explain --help" shows both.');
   if (path === undefined) return { sql };

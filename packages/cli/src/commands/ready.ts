@@ -1,6 +1,9 @@
-/** `sluice ready`: whether a gateway lets commands through, by exit status, for health checks. Shows no token to it. */
+/**
+ * `sluice ready`: whether a gateway lets commands through, by exit status, for health checks. Shows no token to it. Does not:
+ * decide what ready is (packages/control).
+ */
 import type { Command } from 'commander';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';
 import { note, oneLine, printJson } from '../output.js';
 
@@ -8,14 +11,14 @@ import { note, oneLine, printJson } from '../output.js';
 const MAX_WAIT_MS = 5000;
 const MAX_REASON_CHARACTERS = 300;
 
-interface Readiness {
+interface ReportedReadiness {
   readonly ok: boolean;
   readonly reason: string | undefined;
   /** What is wrong with a newer configuration file, while the one before it is in force. */
   readonly mistake: string | undefined;
 }
 
-export function ready(program: Command, context: Context): void {
+export function ready(program: Command, context: CommandContext): void {
   program
     .command('ready')
     .description('ends with status 0 if the gateway lets commands through, else with 1 and the reason')
@@ -33,7 +36,7 @@ export function ready(program: Command, context: Context): void {
  *
  * @throws CliError where nobody answers, or not as a gateway does
  */
-async function readinessOf(url: string): Promise<Readiness> {
+async function readinessOf(url: string): Promise<ReportedReadiness> {
   let status: number;
   let answer: unknown;
   try {

@@ -1,14 +1,18 @@
+/**
+ * `sluice sessions`: lists, shows, replays, watches, exports and ends sessions. Owns: how entries are drawn. Does not: read the
+ * record (packages/reading).
+ */
 import { isUtf8 } from 'node:buffer';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { SessionRow, TimelineEntry } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
 import { printableLine } from '@sluice/printable';
 import { SafeTerminal } from '../terminal.js';
 
 /** `sluice sessions ls|show|replay|watch|export|kill`. */
-export function sessions(program: Command, context: Context): void {
+export function sessions(program: Command, context: CommandContext): void {
   const group = program.command('sessions').description('what people and agents did, and are doing');
 
   group
@@ -91,7 +95,7 @@ export function sessions(program: Command, context: Context): void {
     });
 }
 
-const timeline = (context: Context, id: string): AsyncIterable<TimelineEntry> =>
+const timeline = (context: CommandContext, id: string): AsyncIterable<TimelineEntry> =>
   context.api().pages<TimelineEntry>(`/v1/sessions/${encodeURIComponent(id)}/timeline`);
 
 /** An array of JSON, an element a line: a long session need not be in memory as a whole. */

@@ -1,6 +1,9 @@
+/**
+ * `sluice token`: makes, lists and revokes tokens. Owns: its options and output. Does not: decide who may (packages/control).
+ */
 import type { Command } from 'commander';
 import type { Problem, TokenRow } from '@sluice/api';
-import type { Context } from '../context.js';
+import type { CommandContext } from '../context.js';
 import { note, paint, print, printJson, printRows } from '../output.js';
 
 interface Creation {
@@ -11,7 +14,7 @@ interface Creation {
 }
 
 /** `sluice token create|ls|revoke`. */
-export function tokens(program: Command, context: Context): void {
+export function tokens(program: Command, context: CommandContext): void {
   const group = program.command('token').description('tokens that people and programs log in with');
 
   group

@@ -1,3 +1,6 @@
+/**
+ * The file of tokens that `sluice login` has got. Owns: one entry for each gateway. Does not: get or renew them (issuer.ts).
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +8,7 @@ import type { IssuerRow } from '@sluice/api';
 import { CliError } from '../errors.js';
 
 /** What `sluice login` has got for one gateway. */
-export interface Credential {
+export interface LoginCredential {
   readonly issuer: IssuerRow;
   /** What is shown to the gateway. */
   readonly token: string;
@@ -19,14 +22,14 @@ const folder = (): string => join(process.env['XDG_CONFIG_HOME'] || join(homedir
 const credentialsFile = (): string => join(folder(), 'credentials.json');
 
 /** One file for all gateways, by the origin of their control API: a token goes to the gateway that it was got for, only. */
-export function readCredential(url: string): Credential | undefined {
+export function readCredential(url: string): LoginCredential | undefined {
   const all = readAll();
   const key = keyOf(url);
   return Object.hasOwn(all, key) ? all[key] : undefined;
 }
 
 /** Undefined takes it away. Written beside the file and moved over it, so that no half of one is ever there. */
-export function writeCredential(url: string, credential: Credential | undefined): void {
+export function writeCredential(url: string, credential: LoginCredential | undefined): void {
   const all = { ...readAll() };
   if (credential) all[keyOf(url)] = credential;
   else delete all[keyOf(url)];
@@ -39,11 +42,11 @@ export function writeCredential(url: string, credential: Credential | undefined)
   renameSync(next, file);
 }
 
-function readAll(): Record<string, Credential> {
+function readAll(): Record<string, LoginCredential> {
   const file = credentialsFile();
   if (!existsSync(file)) return {};
   try {
-    const all: Record<string, Credential> = JSON.parse(readFileSync(file, 'utf8'));
+    const all: Record<string, LoginCredential> = JSON.parse(readFileSync(file, 'utf8'));
     return all;
   } catch {
     throw new CliError(`${file} cannot be read.`, 'Remove it and log in again: sluice login.');

@@ -1,3 +1,7 @@
+/**
+ * Logins at an identity provider: by browser or by device code. Owns: the flows, and renewal. Does not: keep tokens
+ * (credentials.ts).
+ */
 import { spawn } from 'node:child_process';
 import { isSafeUrl } from '@sluice/addresses';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
@@ -5,18 +9,18 @@ import type { IssuerRow } from '@sluice/api';
 import { CliError } from '../errors.js';
 import { note } from '../output.js';
 import { openCallback } from './callback.js';
-import type { Credential } from './credentials.js';
+import type { LoginCredential } from './credentials.js';
 
-type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
+type IssuedTokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 /** A token is fetched anew when it is good for less than this, in milliseconds. */
-const SOON = 30_000;
+const RENEWED_BEFORE_MS = 30_000;
 
 /** Authorization code with PKCE (RFC 7636) on a loopback redirect, with state and nonce. */
 export async function loginInBrowser(
   issuer: IssuerRow,
   options: { readonly callback: string; readonly browser: boolean },
-): Promise<Credential> {
+): Promise<LoginCredential> {
   const { client, config } = await discover(issuer);
   const callback = await openCallback(options.callback);
   try {
@@ -48,7 +52,7 @@ export async function loginInBrowser(
 }
 
 /** Device authorization (RFC 8628): the browser is on another machine. */
-export async function loginByDevice(issuer: IssuerRow): Promise<Credential> {
+export async function loginByDevice(issuer: IssuerRow): Promise<LoginCredential> {
   const { client, config } = await discover(issuer);
   const tokens = await inWords(issuer, async () => {
     const started = await client.initiateDeviceAuthorization(config, { scope: issuer.scopes.join(' ') });
@@ -59,10 +63,10 @@ export async function loginByDevice(issuer: IssuerRow): Promise<Credential> {
   return credentialOf(issuer, tokens);
 }
 
-export const isFresh = ({ expires }: Credential): boolean => expires - SOON > Date.now();
+export const isFresh = ({ expires }: LoginCredential): boolean => expires - RENEWED_BEFORE_MS > Date.now();
 
 /** A new token for one that is about to expire; undefined when somebody has to log in again. */
-export async function refreshed({ issuer, refreshToken }: Credential): Promise<Credential | undefined> {
+export async function refreshed({ issuer, refreshToken }: LoginCredential): Promise<LoginCredential | undefined> {
   if (refreshToken === undefined) return undefined;
   try {
     const { client, config } = await discover(issuer);
@@ -75,7 +79,7 @@ export async function refreshed({ issuer, refreshToken }: Credential): Promise<C
 }
 
 /** Takes the refresh token back (RFC 7009), where the provider lets one. It is forgotten here in any case. */
-export async function forget({ issuer, refreshToken }: Credential): Promise<void> {
+export async function forget({ issuer, refreshToken }: LoginCredential): Promise<void> {
   if (refreshToken === undefined) return;
   try {
     const { client, config } = await discover(issuer);
@@ -97,7 +101,7 @@ async function discover(issuer: IssuerRow): Promise<{ client: typeof import('ope
   return { client, config };
 }
 
-function credentialOf(issuer: IssuerRow, tokens: Tokens, former?: string): Credential {
+function credentialOf(issuer: IssuerRow, tokens: IssuedTokens, former?: string): LoginCredential {
   const token = issuer.token === 'id_token' ? tokens.id_token : tokens.access_token;
   if (token === undefined) throw new CliError(`${issuer.issuer} gave no ${issuer.token}.`);
   const claimed = issuer.token === 'id_token' ? tokens.claims()?.exp : undefined;

@@ -4,7 +4,7 @@ import { OpenApi, compileTemplate } from '@sluice/http-requests';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import type { HttpCredential, HttpSettings, ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 import { type Secret, duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
 import { list, record } from '../written.js';
@@ -45,7 +45,7 @@ export const http: ProtocolFile = {
       : ['HTTP clients may come without TLS (require_tls: false): others can read their tokens.'],
 };
 
-function listener(outside: Outside): z.ZodType<ListenerConfig | undefined> {
+function listener(outside: ConfigSources): z.ZodType<ListenerConfig | undefined> {
   return z
     .strictObject({
       address: addresses,
@@ -103,7 +103,7 @@ const template = z.string().transform((text, context) => {
   }
 });
 
-const spec = (outside: Outside) =>
+const spec = (outside: ConfigSources) =>
   fileText(outside).transform((text, context) => {
     try {
       return new OpenApi(parseYaml(text));
@@ -127,7 +127,7 @@ const targetUrl = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-function credential(outside: Outside) {
+function credential(outside: ConfigSources) {
   const words = secret(outside).refine(isOneLine, 'a secret that goes into a request is one line of Latin letters');
   return z
     .strictObject({
@@ -173,7 +173,7 @@ function isSafe(text: string): boolean {
   return url?.protocol === 'https:' || isLoopback(url?.hostname.replace(/^\[|\]$/g, '') ?? '');
 }
 
-function connection(outside: Outside): z.ZodType<WrittenConnection> {
+function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
   return z
     .strictObject({
       protocol: z.literal(NAME),

@@ -1,7 +1,7 @@
 /** MySQL and MariaDB in a configuration. Owns: their settings and checks. Does not: the protocol itself. */
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import { name as connectionName, port, secret } from '../values.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import {
@@ -44,7 +44,7 @@ export const mysql: ProtocolFile = {
 /** A version that drivers can read. */
 const VERSION = /^\d{1,2}\.\d{1,3}\.\d{1,3}[ -~]{0,40}$/;
 
-function listener(outside: Outside): z.ZodType<ListenerConfig | undefined> {
+function listener(outside: ConfigSources): z.ZodType<ListenerConfig | undefined> {
   return z
     .strictObject({
       address: addresses,
@@ -78,7 +78,7 @@ function listener(outside: Outside): z.ZodType<ListenerConfig | undefined> {
     .describe('where clients of MySQL and MariaDB connect');
 }
 
-function connection(outside: Outside): z.ZodType<WrittenConnection> {
+function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
   return z
     .strictObject({
       protocol: z.literal(NAME),

@@ -5,7 +5,7 @@
 import { isBuiltin } from 'node:module';
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import { didYouMean, type Mistake, type Path } from '../mistake.js';
 import { port, secret } from '../values.js';
 import { list, record } from '../written.js';
@@ -43,7 +43,7 @@ const packageName = (taken: readonly string[]) =>
 const protocol = (taken: readonly string[]) => z.strictObject({ package: packageName(taken) });
 
 /** Members of `listeners.packages`. */
-export const packagedListener = (outside: Outside, taken: readonly string[]) =>
+export const packagedListener = (outside: ConfigSources, taken: readonly string[]) =>
   z
     .strictObject({
       protocol: protocol(taken),
@@ -63,7 +63,7 @@ export const packagedListener = (outside: Outside, taken: readonly string[]) =>
       }),
     );
 
-export const packagedConnection = (outside: Outside, taken: readonly string[]) =>
+export const packagedConnection = (outside: ConfigSources, taken: readonly string[]) =>
   z
     .strictObject({
       protocol: protocol(taken),

@@ -1,7 +1,7 @@
 /** PostgreSQL in a configuration. Owns: its settings and their checks. Does not: the protocol itself. */
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import { port, secret } from '../values.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import {
@@ -40,7 +40,7 @@ export const postgres: ProtocolFile = {
       : ['PostgreSQL clients may come without TLS (require_tls: false): others can read and change what they send.'],
 };
 
-function listener(outside: Outside): z.ZodType<ListenerConfig> {
+function listener(outside: ConfigSources): z.ZodType<ListenerConfig> {
   return z
     .strictObject({
       address: addresses,
@@ -67,7 +67,7 @@ function listener(outside: Outside): z.ZodType<ListenerConfig> {
     .prefault({});
 }
 
-function connection(outside: Outside): z.ZodType<WrittenConnection> {
+function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
   return z
     .strictObject({
       protocol: z.literal(NAME),

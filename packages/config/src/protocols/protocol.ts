@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import type { ConnectionConfig, ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 
 /** What the rest of the gateway has to know of a protocol. */
@@ -31,11 +31,11 @@ export interface ProtocolFile {
   readonly title: string;
   readonly traits: Traits;
   /** The section under `listeners`. */
-  listener(outside: Outside): z.ZodType<ListenerConfig | undefined>;
+  listener(outside: ConfigSources): z.ZodType<ListenerConfig | undefined>;
   /** Whether there is one, by its section as it was written; undefined: there is no such section. */
   isListened(section: unknown): boolean;
   /** A connection. The schema has a member `protocol` that says `name` and nothing else. */
-  connection(outside: Outside): z.ZodType<WrittenConnection>;
+  connection(outside: ConfigSources): z.ZodType<WrittenConnection>;
   /** Mistakes that only the rest of the file shows. `value` is the connection as it was written. */
   mistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[];
   /** What is no mistake in a connection and worth knowing, in sentences. */

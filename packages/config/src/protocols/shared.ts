@@ -5,7 +5,7 @@
 import { isLoopback } from '@sluice/addresses';
 import { z } from 'zod';
 import { sessionApproval } from '../issuers.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 import { fileText, keep, name, port, privateFileText } from '../values.js';
 import { list, record } from '../written.js';
@@ -20,7 +20,7 @@ export const addresses = z
   .default('127.0.0.1')
   .describe('one address or several; "::" is all of them');
 
-export const listenerTls = (outside: Outside) =>
+export const listenerTls = (outside: ConfigSources) =>
   z
     .union(
       [z.enum(['self-signed', 'off']), z.strictObject({ cert: fileText(outside), key: privateFileText(outside) })],
@@ -50,7 +50,7 @@ export function checkRequired(
 }
 
 /** How TLS with a target is made. */
-export const targetTls = (outside: Outside) => ({
+export const targetTls = (outside: ConfigSources) => ({
   tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
   ca: fileText(outside).optional().describe('file with the PEM of the authority to trust'),
 });

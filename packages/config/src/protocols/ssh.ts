@@ -2,7 +2,7 @@
 import { type KnownHost, type PublicKey, isAbout } from '@sluice/keys';
 import { z } from 'zod';
 import type { HostKeys, ListenerConfig } from '../config.js';
-import type { Outside } from '../files.js';
+import type { ConfigSources } from '../files.js';
 import { knownHosts, port, publicKey, secret } from '../values.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import { agentSecret, agentSecretName, reach, reached, targetPort, textMaskMistakes } from './shared.js';
@@ -43,7 +43,7 @@ function listener(): z.ZodType<ListenerConfig | undefined> {
     .describe('where SSH clients connect');
 }
 
-function connection(outside: Outside): z.ZodType<WrittenConnection> {
+function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
   return z
     .strictObject({
       protocol: z.literal(NAME),
@@ -112,7 +112,7 @@ function connection(outside: Outside): z.ZodType<WrittenConnection> {
     });
 }
 
-const hostKeys = (outside: Outside) =>
+const hostKeys = (outside: ConfigSources) =>
   z
     .strictObject({
       keys: z.array(publicKey).default([]).describe('lines such as ssh-keyscan prints, without the host'),

@@ -1,3 +1,4 @@
+/** The public keys of one issuer. Owns: when they are fetched and for how long they count. Does not: verify signatures. */
 import { isSafeUrl } from '@sluice/addresses';
 import { type JSONWebKeySet, type JWK, createLocalJWKSet, errors } from 'jose';
 import { TokenError } from './error.js';
@@ -8,9 +9,9 @@ const DISCOVERY_BYTES = 256 * 1024;
 const KEYS_BYTES = 512 * 1024;
 const MAX_KEYS = 100;
 /** Keys younger than this are not asked for again without need, in milliseconds. */
-const FRESH = 10 * 60_000;
+const FRESH_MS = 10 * 60_000;
 /** A key that is not known has the set fetched again, at most this often. Nobody can make the gateway bother the issuer. */
-const RETRY = 30_000;
+const RETRY_MS = 30_000;
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
 export type KeyLookup = (...args: Parameters<KeySet>) => ReturnType<KeySet>;
@@ -70,7 +71,7 @@ export class IssuerKeys {
 
   async #current(): Promise<KeySet> {
     const age = this.#options.now() - this.#fetched;
-    if (this.#set && age < FRESH) return this.#set;
+    if (this.#set && age < FRESH_MS) return this.#set;
     if (this.#set && age < this.#options.maxAge) {
       // Good for now; whoever comes later has newer ones.
       if (this.#mayRetry()) void this.#refresh();
@@ -82,7 +83,7 @@ export class IssuerKeys {
   }
 
   #mayRetry(): boolean {
-    return this.#fetching === undefined && this.#options.now() - this.#tried >= RETRY;
+    return this.#fetching === undefined && this.#options.now() - this.#tried >= RETRY_MS;
   }
 
   /** Never rejects: what failed is told, and the set stays as it was. */

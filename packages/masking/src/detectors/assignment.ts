@@ -1,3 +1,4 @@
+/** Detector of secrets by the name before them: `password = x`. Owns: what counts as such a value. Pure. */
 import { byteClass, DIGITS, has, latin1, LOWER, skip, skipTo, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 import { isPlaceholder } from './placeholder.js';
@@ -20,7 +21,7 @@ export class Assignments {
   #found = false;
 
   /** Called at every `=` and `:` that has a name of this kind before it. */
-  at(bytes: Buffer, sign: number, end: number, kind: Kind): Finding | undefined {
+  at(bytes: Buffer, sign: number, end: number, kind: SecretKind): Finding | undefined {
     let from = sign + 1;
     if (from < end && (bytes[from] === 0x3e || bytes[from] === 0x3d)) from++;
     from = skip(bytes, from, Math.min(end, from + 4), SPACE);
@@ -30,7 +31,7 @@ export class Assignments {
     return quote === undefined ? this.#bare(bytes, from, end, kind) : quoted(bytes, from, end, kind, quote);
   }
 
-  #bare(bytes: Buffer, from: number, end: number, kind: Kind): Finding | undefined {
+  #bare(bytes: Buffer, from: number, end: number, kind: SecretKind): Finding | undefined {
     if (from >= this.#tokenEnd) {
       this.#tokenEnd = skipTo(bytes, from, end, BARE_END);
       this.#judged = 0;
@@ -46,7 +47,7 @@ export class Assignments {
 }
 
 /** Ends at the next quote of its kind, which the next such value begins with: no byte is read for more than one of them. */
-function quoted(bytes: Buffer, from: number, end: number, kind: Kind, quote: number): Finding | undefined {
+function quoted(bytes: Buffer, from: number, end: number, kind: SecretKind, quote: number): Finding | undefined {
   const to = endOfQuoted(bytes, from, Math.min(end, from + JUDGED_BYTES), quote);
   if (to < end && bytes[to] === 0x28) return undefined;
   return isSecret(latin1(bytes, from, to), kind)
@@ -70,14 +71,14 @@ for (const one of 'rd wd se ss et en ey id al ls on th ue 64'.split(' ')) {
   ENDINGS[pair(one.charCodeAt(0), one.charCodeAt(1))] = 1;
 }
 
-export type Kind = 'password' | 'key';
+export type SecretKind = 'password' | 'key';
 
 const PASSWORD = /(?:passw(?:or)?d|passphrase|(?:^|[^a-z])pwd|(?:^|[^a-z])pass)$/i;
 const KEY =
   /(?:secret|(?:^|[^a-z])token|[a-z]Token|api[-_.]?key|access[-_.]?key(?:[-_.]?id)?|private[-_.]?key|secret[-_.]?key|account[-_.]?key|signing[-_.]?key|encryption[-_.]?key|credentials?|authorization|(?:^|[^a-z])auth)(?:[-_.]?(?:value|base64|b64))?$/i;
 
 /** What the name before the sign at `sign` stands for, if for a secret. */
-export function kindOfName(bytes: Buffer, sign: number, start: number): Kind | undefined {
+export function kindOfName(bytes: Buffer, sign: number, start: number): SecretKind | undefined {
   let last = sign;
   // `:=` and `=>` are one sign.
   if (last > start && bytes[last - 1] === 0x3a) last--;
@@ -109,7 +110,7 @@ function endOfQuoted(bytes: Buffer, from: number, limit: number, quote: number):
 }
 
 /** Whether a value given to such a name is one to keep to oneself. */
-function isSecret(value: string, kind: Kind): boolean {
+function isSecret(value: string, kind: SecretKind): boolean {
   if (isPlaceholder(value)) return false;
   if (kind === 'password') return value.length >= 6 && /[^A-Za-z_ -]/.test(value) && !ACCESS.test(value);
   return value.length >= 12 && /[A-Za-z]/.test(value) && /\d/.test(value) && !ACCESS.test(value) && entropy(value) >= 3;

@@ -1,3 +1,4 @@
+/** Detector of e-mail addresses. Pure. */
 import { ALNUM, byteClass, DIGITS, isDigit, latin1, LOWER, skip, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 
@@ -19,7 +20,7 @@ const FIRST = byteClass(`${DIGITS}${UPPER}${LOWER}_`, true);
 const LABEL = byteClass(`${DIGITS}${UPPER}${LOWER}-_`, true);
 const TOP = byteClass(UPPER + LOWER, true);
 const QUOTE = 0x22;
-const QUOTED = 64;
+const MAX_QUOTED_BYTES = 64;
 
 function startOfLocal(bytes: Buffer, at: number, start: number): number {
   if (at > start && bytes[at - 1] === QUOTE) return startOfQuoted(bytes, at, start);
@@ -31,7 +32,7 @@ function startOfLocal(bytes: Buffer, at: number, start: number): number {
 
 function startOfQuoted(bytes: Buffer, at: number, start: number): number {
   let seen = false;
-  for (let from = at - 2; from >= start && from > at - QUOTED; from--) {
+  for (let from = at - 2; from >= start && from > at - MAX_QUOTED_BYTES; from--) {
     const byte = bytes[from] as number;
     if (byte < 0x20) break;
     if (byte === QUOTE) return seen && (from === start || ALNUM[bytes[from - 1] as number] === 0) ? from : at;

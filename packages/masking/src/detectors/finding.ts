@@ -1,3 +1,5 @@
+/** What a detector has found. Owns: the names of what there is to find, and which of several findings counts. Pure. */
+
 /** What a detector can find. The names are part of masked values (`[masked:EMAIL]`) and of policies. */
 export const ENTITIES = [
   'PRIVATE_KEY',
@@ -44,7 +46,7 @@ export function resolve(findings: readonly Finding[]): readonly Finding[] {
 /** Few are nearly in order already, and a sort would cost more than finding them. */
 function inOrder(findings: readonly Finding[]): readonly Finding[] {
   const sorted = findings.slice();
-  if (sorted.length > FEW) return sorted.sort(order);
+  if (sorted.length > FEW_FINDINGS) return sorted.sort(order);
   for (let at = 1; at < sorted.length; at++) {
     const one = sorted[at] as Finding;
     let to = at;
@@ -54,6 +56,6 @@ function inOrder(findings: readonly Finding[]): readonly Finding[] {
   return sorted;
 }
 
-const FEW = 16;
+const FEW_FINDINGS = 16;
 const order = (a: Finding, b: Finding): number =>
   a.start - b.start || b.end - a.end || ENTITIES.indexOf(a.entity) - ENTITIES.indexOf(b.entity);

@@ -1,3 +1,4 @@
+/** Detector of telephone numbers. Pure. */
 import { ALNUM, byteClass, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 
@@ -26,7 +27,7 @@ export function phone(bytes: Buffer, at: number, stop: number, start: number, en
     }
   }
   // Without any of these nothing below can hold, and dates and amounts go no further.
-  if (!plus && bytes[at] !== 0x30 && !followsWord(bytes, at, start, REACH)) return undefined;
+  if (!plus && bytes[at] !== 0x30 && !followsWord(bytes, at, start, CONTEXT_REACH_BYTES)) return undefined;
   const number = groups(bytes, at, end);
   if (number.digits < 7 || !endsAt(bytes, number.end, end)) return undefined;
   if (plus) {
@@ -129,8 +130,8 @@ const isJoined = (bytes: Buffer, at: number, start: number): boolean => {
 };
 
 /** How far before a number a word can end, as `CONTEXT` has it. */
-const REACH = 14;
+const CONTEXT_REACH_BYTES = 14;
 const CONTEXT =
   /(?:^|[^a-z])(?:tele)?(?:phone|fon|tel|mobile|mob|cell|fax|call|whatsapp|sms|handy)[^0-9a-z+][^0-9+]{0,12}$/i;
 const hasContext = (bytes: Buffer, at: number, start: number): boolean =>
-  followsWord(bytes, at, start, REACH) && CONTEXT.test(latin1(bytes, Math.max(start, at - 32), at));
+  followsWord(bytes, at, start, CONTEXT_REACH_BYTES) && CONTEXT.test(latin1(bytes, Math.max(start, at - 32), at));

@@ -1,18 +1,19 @@
+/** Arrays of PostgreSQL, as text and binary, with a mask for each element. Pure. */
 import { Malformed } from './types.js';
 
 /** Masks one element, one field or one bound; null is SQL NULL, undefined leaves it. */
-export type Part = (bytes: Buffer, start: number, end: number) => Buffer | null | undefined;
+export type ElementMask = (bytes: Buffer, start: number, end: number) => Buffer | null | undefined;
 
 /**
  * An array as text (8.15.6): `{1,NULL,"a b"}`, braces nested for more dimensions, bounds such as `[0:1]=` before it. The
  * structure is copied; elements are unquoted, masked and always quoted again.
  */
-export function arrayText(bytes: Buffer, start: number, end: number, delimiter: number, element: Part): Buffer {
+export function arrayText(bytes: Buffer, start: number, end: number, delimiter: number, element: ElementMask): Buffer {
   const open = bytes.indexOf(OPEN, start);
   if (open < 0 || open >= end) throw broken();
   const bounds = bytes.toString('latin1', start, open);
   if (!/^(?:(?:\[-?\d+:-?\d+\])+=)?$/.test(bounds)) throw broken();
-  const shape = new Shape();
+  const shape = new ArrayShape();
   const scratch = Buffer.allocUnsafe(end - open);
   const out: Buffer[] = [Buffer.from(bounds)];
   let at = open;
@@ -38,7 +39,7 @@ export function arrayText(bytes: Buffer, start: number, end: number, delimiter: 
 }
 
 /** Braces that nest to one depth, with as many members in each of a level. */
-class Shape {
+class ArrayShape {
   depth = 0;
   readonly #counts: number[] = [];
   readonly #sizes: number[] = [];
@@ -128,7 +129,7 @@ const broken = (): Malformed => new Malformed('not an array');
  * An array in binary (`array_send`): int32 dimensions, int32 whether there are NULLs, int32 type of the elements, for each
  * dimension int32 size and int32 lower bound, then for each element int32 size (-1 for NULL) and its bytes.
  */
-export function arrayBinary(bytes: Buffer, start: number, end: number, type: number, element: Part): Buffer {
+export function arrayBinary(bytes: Buffer, start: number, end: number, type: number, element: ElementMask): Buffer {
   if (end - start < 12) throw broken();
   const dimensions = bytes.readInt32BE(start);
   const head = 12 + dimensions * 8;
@@ -147,7 +148,7 @@ export function arrayBinary(bytes: Buffer, start: number, end: number, type: num
 }
 
 /** Values behind their int32 sizes up to `end`, each masked by the part that `of` gives for its index. */
-export function lengthPrefixed(bytes: Buffer, start: number, end: number, of: (n: number) => Part): Buffer[] {
+export function lengthPrefixed(bytes: Buffer, start: number, end: number, of: (n: number) => ElementMask): Buffer[] {
   const out: Buffer[] = [];
   for (let at = start; at < end; ) {
     if (at + 4 > end) throw broken();

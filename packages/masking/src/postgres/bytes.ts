@@ -1,6 +1,7 @@
+/** Types of raw bytes and bits, read, masked and written: uuid, bytea, bit, macaddr. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { byteClass, skipTo } from '../detectors/bytes.js';
-import { ascii, type Format, Malformed, type Scalar, sized } from './types.js';
+import { ascii, type WireFormat, Malformed, type Scalar, sized } from './types.js';
 
 /** 16 bytes; as text hexadecimal with dashes. Pseudonyms carry version 8 and variant of RFC 9562 section 5.8. */
 export const uuid: Scalar<Buffer> = {
@@ -54,7 +55,7 @@ export const bytea: Scalar<Buffer> = {
 };
 
 /** Whether it is text in the format of `bytea_output = escape`; the other one begins with `\x`. */
-export const isEscapedBytea = (bytes: Buffer, start: number, end: number, format: Format): boolean =>
+export const isEscapedBytea = (bytes: Buffer, start: number, end: number, format: WireFormat): boolean =>
   format === 'text' && (end - start < 2 || bytes[start] !== 0x5c || bytes[start + 1] !== 0x78);
 
 /** As a server writes it with `bytea_output = escape`: backslashes doubled, what is not printable ASCII in octal. */

@@ -1,12 +1,15 @@
-/** What a column's mask is made from, as data: another thread makes the same mask of it. */
-import type { Maker } from '../result-masks.js';
+/**
+ * What a column's mask is made from, as data: another thread makes the same mask of it. Does not: mask (mask.ts, detector.ts).
+ * Pure.
+ */
+import type { MaskFactory } from '../result-masks.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
 import { isVersioned } from './json.js';
 import { maskFor } from './mask.js';
 import type { PartMask } from './part-mask.js';
 import { partsMask } from './parts.js';
-import type { CellMask, Format, MaskOptions, PgType } from './types.js';
+import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
 /**
  * 'column': all of the value is masked; 'fixed': it is computed from such values; 'parts': some of what it is put
@@ -14,9 +17,14 @@ import type { CellMask, Format, MaskOptions, PgType } from './types.js';
  */
 export type ColumnMask =
   | { readonly type: 'null' }
-  | { readonly type: 'column' | 'fixed'; readonly of: PgType; readonly format: Format; readonly options: MaskOptions }
-  | { readonly type: 'parts'; readonly of: PgType; readonly format: Format; readonly parts: PartMask }
-  | { readonly type: 'detect'; readonly of: PgType; readonly format: Format; readonly options: DetectorOptions };
+  | {
+      readonly type: 'column' | 'fixed';
+      readonly of: PgType;
+      readonly format: WireFormat;
+      readonly options: MaskOptions;
+    }
+  | { readonly type: 'parts'; readonly of: PgType; readonly format: WireFormat; readonly parts: PartMask }
+  | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions };
 
 /** Undefined where values of the column pass as they are. */
 export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
@@ -35,7 +43,7 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
   }
 }
 
-export const POSTGRES_MASKS: Maker<ColumnMask> = {
+export const POSTGRES_MASKS: MaskFactory<ColumnMask> = {
   module: new URL('../../dist/postgres/column-mask.js', import.meta.url).href,
   cellMaskOf,
   hashesParts: (column) => column.type === 'column' && column.options.mode.type === 'hash' && hasParts(column.of),

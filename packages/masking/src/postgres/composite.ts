@@ -1,4 +1,5 @@
-import { lengthPrefixed, type Part } from './array.js';
+/** Rows and hstore of PostgreSQL, as text and binary, with a mask for each field. Pure. */
+import { lengthPrefixed, type ElementMask } from './array.js';
 import { endOfQuoted } from './quoted.js';
 import { Malformed } from './types.js';
 
@@ -6,14 +7,14 @@ const broken = (): Malformed => new Malformed('not a row');
 const [OPEN, CLOSE, COMMA, QUOTE, BACKSLASH] = [0x28, 0x29, 0x2c, 0x22, 0x5c];
 
 /** A row as text (8.16.6): `(1,"a b",)`. Nothing between two commas is NULL; quotes are doubled or escaped. */
-export function compositeText(bytes: Buffer, start: number, end: number, fields: readonly Part[]): Buffer {
+export function compositeText(bytes: Buffer, start: number, end: number, fields: readonly ElementMask[]): Buffer {
   if (end - start < 2 || bytes[start] !== OPEN || bytes[end - 1] !== CLOSE) throw broken();
   const out: Buffer[] = [Buffer.from('(')];
   const scratch = Buffer.allocUnsafe(end - start);
   let at = start + 1;
   for (let n = 0; n < fields.length; n++) {
     const { value, next } = readField(bytes, at, end - 1, scratch);
-    const masked = value === null ? null : (fields[n] as Part)(value, 0, value.length);
+    const masked = value === null ? null : (fields[n] as ElementMask)(value, 0, value.length);
     if (masked !== null) out.push(writtenField(masked ?? (value as Buffer)));
     const last = n === fields.length - 1;
     if (last ? next !== end - 1 : bytes[next] !== COMMA || next >= end - 1) throw broken();
@@ -69,7 +70,7 @@ export function compositeBinary(
   bytes: Buffer,
   start: number,
   end: number,
-  fields: readonly Part[],
+  fields: readonly ElementMask[],
   types: readonly number[],
 ): Buffer {
   if (end - start < 4 || bytes.readInt32BE(start) !== fields.length) throw broken();
@@ -79,7 +80,10 @@ export function compositeBinary(
     if (at + 8 > end || bytes.readInt32BE(at) !== types[n]) throw broken();
     const next = at + 8 + Math.max(0, bytes.readInt32BE(at + 4));
     if (next > end) throw broken();
-    out.push(Buffer.from(bytes.subarray(at, at + 4)), ...lengthPrefixed(bytes, at + 4, next, () => fields[n] as Part));
+    out.push(
+      Buffer.from(bytes.subarray(at, at + 4)),
+      ...lengthPrefixed(bytes, at + 4, next, () => fields[n] as ElementMask),
+    );
     at = next;
   }
   if (at !== end) throw broken();
@@ -87,7 +91,7 @@ export function compositeBinary(
 }
 
 /** hstore in binary: int32 pairs, for each int32 size and key, int32 size (-1 for NULL) and value. Keys stay. */
-export function hstoreBinary(bytes: Buffer, start: number, end: number, value: Part): Buffer {
+export function hstoreBinary(bytes: Buffer, start: number, end: number, value: ElementMask): Buffer {
   if (end - start < 4) throw broken();
   const parts = lengthPrefixed(bytes, start + 4, end, (n) => (n % 2 === 0 ? () => undefined : value));
   if (parts.length !== bytes.readInt32BE(start) * 2) throw broken();
@@ -95,7 +99,7 @@ export function hstoreBinary(bytes: Buffer, start: number, end: number, value: P
 }
 
 /** hstore as the server writes it: `"key"=>"value", "other"=>NULL`. */
-export function hstoreText(bytes: Buffer, start: number, end: number, value: Part): Buffer {
+export function hstoreText(bytes: Buffer, start: number, end: number, value: ElementMask): Buffer {
   const text = bytes.toString('latin1', start, end);
   const pairs: string[] = [];
   for (let at = 0; at < text.length; ) {

@@ -1,4 +1,5 @@
-import type { Format } from './types.js';
+/** Types whose mask is one value, whatever was there: geometry, tsvector and the like. Pure. */
+import type { WireFormat } from './types.js';
 
 /** float8 zeros and other numbers of a binary value, one after the other. */
 function packed(...parts: readonly (readonly ['f8' | 'i4' | 'i8' | 'i2' | 'i1', number])[]): Buffer {
@@ -14,14 +15,17 @@ function packed(...parts: readonly (readonly ['f8' | 'i4' | 'i8' | 'i2' | 'i1', 
 }
 
 const zeros = (count: number): Buffer => Buffer.alloc(count * 8);
-const pair = (text: string, binary: Buffer): Readonly<Record<Format, Buffer>> => ({ text: Buffer.from(text), binary });
+const pair = (text: string, binary: Buffer): Readonly<Record<WireFormat, Buffer>> => ({
+  text: Buffer.from(text),
+  binary,
+});
 
 /** Of one element, as `int2vector` and `oidvector` need. */
 const vector = (type: number, width: 'i2' | 'i4', size: number): Buffer =>
   packed(['i4', 1], ['i4', 0], ['i4', type], ['i4', 1], ['i4', 0], ['i4', size], [width, 0]);
 
 /** Types by OID for which a mask is one value, whatever was there: an empty one, or the origin. A tsquery cannot be empty in binary. */
-export const CONSTANTS: ReadonlyMap<number, Readonly<Record<Format, Buffer>>> = new Map([
+export const CONSTANTS: ReadonlyMap<number, Readonly<Record<WireFormat, Buffer>>> = new Map([
   [600, pair('(0,0)', zeros(2))], // point
   [601, pair('[(0,0),(0,0)]', zeros(4))], // lseg
   [602, pair('((0,0))', Buffer.concat([packed(['i1', 1], ['i4', 1]), zeros(2)]))], // path

@@ -1,3 +1,4 @@
+/** Dates and times of PostgreSQL, read, masked and written. Pure. */
 import { ascii, Malformed, type Scalar, sized } from './types.js';
 
 /**
@@ -13,18 +14,18 @@ const LAST = 0x7fff_ffff_ffff_ffffn;
 const FIRST = -0x8000_0000_0000_0000n;
 
 /** Days from 1900 to 2099, within which pseudonyms lie. */
-const FROM_1900 = -36_524;
-const CENTURIES = 73_049;
+const FIRST_PSEUDONYM_DAY = -36_524;
+const PSEUDONYM_DAYS = 73_049;
 
 export const date: Scalar<number> = {
   read: (bytes, start, end, format) => {
     if (format === 'binary') {
       sized(start, end, 4);
-      return within(bytes.readInt32BE(start), EARLIEST, LATEST, POSITIVE, NEGATIVE);
+      return within(bytes.readInt32BE(start), FIRST_DAY, LAST_DAY, POSITIVE, NEGATIVE);
     }
     const text = ascii(bytes, start, end, /^(?:-?infinity|\d{4,7}-\d\d-\d\d(?: BC)?)$/)[0];
     if (text.endsWith('infinity')) return text[0] === '-' ? NEGATIVE : POSITIVE;
-    return within(daysOf(text), EARLIEST, LATEST);
+    return within(daysOf(text), FIRST_DAY, LAST_DAY);
   },
   write: (value, format) => {
     if (format === 'text') return Buffer.from(dateText(value), 'latin1');
@@ -33,7 +34,7 @@ export const date: Scalar<number> = {
     return bytes;
   },
   redacted: () => 0,
-  hashed: (value, keyed) => FROM_1900 + (keyed(String(value)).readUInt32BE() % CENTURIES),
+  hashed: (value, keyed) => FIRST_PSEUDONYM_DAY + (keyed(String(value)).readUInt32BE() % PSEUDONYM_DAYS),
   generalised: (value) => (value === POSITIVE || value === NEGATIVE ? value : startOfYear(value)),
 };
 
@@ -61,7 +62,7 @@ export function timestamp(zoned: boolean): Scalar<bigint> {
     redacted: () => 0n,
     hashed: (value, keyed) => {
       const digest = keyed(String(value));
-      const days = FROM_1900 + (digest.readUInt32BE() % CENTURIES);
+      const days = FIRST_PSEUDONYM_DAY + (digest.readUInt32BE() % PSEUDONYM_DAYS);
       return BigInt(days) * DAY + BigInt(digest.readUInt32BE(4) % 86_400) * SECOND;
     },
     generalised: (value) =>
@@ -212,12 +213,12 @@ function civil(value: number): { year: number; month: number; day: number } {
   return { year: y + era * 400 + (month <= 2 ? 1 : 0), month, day: ofYear - Math.floor((153 * m + 2) / 5) + 1 };
 }
 
-const startOfYear = (value: number): number => Math.max(days(civil(value).year, 1, 1), EARLIEST);
+const startOfYear = (value: number): number => Math.max(days(civil(value).year, 1, 1), FIRST_DAY);
 /** 4714-11-24 BC, before which the server knows no date. */
-const EARLIEST = -2_451_545;
+const FIRST_DAY = -2_451_545;
 
 /** The year 5874897, the last of a date. */
-const LATEST = 2_145_031_948;
+const LAST_DAY = 2_145_031_948;
 
 /** What the server would not have sent is not a value. */
 function within(value: number, least: number, most: number, ...also: readonly number[]): number {
@@ -227,7 +228,7 @@ function within(value: number, least: number, most: number, ...also: readonly nu
 
 /** Timestamps end with the year 294276. */
 function stampWithin(value: bigint, ...also: readonly bigint[]): bigint {
-  const valid = value >= BigInt(EARLIEST) * DAY && value < 9_223_371_331_200_000_000n;
+  const valid = value >= BigInt(FIRST_DAY) * DAY && value < 9_223_371_331_200_000_000n;
   if (!valid && !also.includes(value)) throw new Malformed('a timestamp out of range');
   return value;
 }

@@ -1,7 +1,11 @@
+/**
+ * Detectors over values of PostgreSQL types. Owns: which part of a value is a text to look through. Does not: find anything
+ * itself (masking/src/detectors).
+ */
 import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
 import { byteClass, DIGITS, skip, skipTo } from '../detectors/bytes.js';
 import { label, maskText, type Mode } from '../modes.js';
-import { arrayBinary, arrayText, type Part } from './array.js';
+import { arrayBinary, arrayText, type ElementMask } from './array.js';
 import { bytea, escapedBytea, isEscapedBytea, isText } from './bytes.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { hstoreBinary, hstoreText } from './composite.js';
@@ -9,7 +13,7 @@ import { isVersioned, jsonMask } from './json.js';
 import { unread } from '../unreadable.js';
 import { maskFor, rowMask } from './mask.js';
 import { limitOf } from './text.js';
-import type { CellMask, Format, MaskOptions, PgType } from './types.js';
+import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
 export interface DetectorOptions {
   /** What is looked for, and what becomes of it. */
@@ -22,7 +26,7 @@ export interface DetectorOptions {
  * its first byte to its last; any other bytea passes. JSON, arrays and rows are searched leaf by leaf and stay what they are; of
  * any other type a value with a finding gets the mask of its type. Undefined for types that cannot hold a finding, such as dates.
  */
-export function detectorFor(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+export function detectorFor(type: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
   const mask = chosen(type, format, options);
   if (!mask) return undefined;
   return (bytes, start, end) => {
@@ -34,7 +38,7 @@ export function detectorFor(type: PgType, format: Format, options: DetectorOptio
   };
 }
 
-function chosen(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+function chosen(type: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
   const element = elementOf(type);
   switch (type.kind) {
     case 'domain':
@@ -54,7 +58,7 @@ function chosen(type: PgType, format: Format, options: DetectorOptions): CellMas
   }
 }
 
-function base(type: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+function base(type: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
   const { oid, typmod, name } = type;
   const holdsText = TEXTS.has(oid) || oid === 1042 || oid === 142 || (name !== undefined && TEXT_NAMES.has(name));
   if (holdsText) return inText(options, limitOf(typmod), oid === 1042);
@@ -144,7 +148,7 @@ export const documentLeaf =
   };
 
 /** A type that is not known, or whose parts are not: a finding in its text, or in a text within its bytes, masks all of it. */
-function whole(type: PgType, format: Format, options: DetectorOptions): CellMask {
+function whole(type: PgType, format: WireFormat, options: DetectorOptions): CellMask {
   const first = format === 'text' ? firstFinding : firstInTexts;
   return (bytes, start, end) => {
     const finding = first(bytes, start, end, options);
@@ -171,7 +175,7 @@ const ASCII_TEXT = byteClass(`\t\n\r${Array.from({ length: 0x5f }, (_, n) => Str
 const MIN_FINDING_BYTES = 6;
 
 /** Images, archives and keys pass as they are: what is not text all through was not written for people to read. */
-function inBytes(format: Format, options: DetectorOptions): CellMask {
+function inBytes(format: WireFormat, options: DetectorOptions): CellMask {
   return (bytes, start, end) => {
     const value = bytea.read(bytes, start, end, format);
     if (!isText(value)) return undefined;
@@ -183,7 +187,7 @@ function inBytes(format: Format, options: DetectorOptions): CellMask {
   };
 }
 
-function inNumber(type: PgType, format: Format, options: DetectorOptions): CellMask {
+function inNumber(type: PgType, format: WireFormat, options: DetectorOptions): CellMask {
   const scalar = SCALARS.get(type.oid);
   return (bytes, start, end) => {
     if (!mayBeCard(type.oid, bytes, start, end, format)) return undefined;
@@ -194,7 +198,7 @@ function inNumber(type: PgType, format: Format, options: DetectorOptions): CellM
 }
 
 /** Whether there are 13 to 19 digits before the point, as cards have: a look is enough for nearly all numbers. */
-function mayBeCard(oid: number, bytes: Buffer, start: number, end: number, format: Format): boolean {
+function mayBeCard(oid: number, bytes: Buffer, start: number, end: number, format: WireFormat): boolean {
   if (format === 'text') {
     const first = bytes[start] === 0x2d ? start + 1 : start;
     const last = skip(bytes, first, end, DIGIT);
@@ -205,11 +209,11 @@ function mayBeCard(oid: number, bytes: Buffer, start: number, end: number, forma
   return end - start < 8 || bytes.readInt16BE(start + 2) === 3 || bytes.readInt16BE(start + 2) === 4;
 }
 
-function arrayOf(element: PgType, format: Format, options: DetectorOptions): CellMask | undefined {
+function arrayOf(element: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
   const mask = chosen(element, format, options);
   if (!mask) return undefined;
   let changed = false;
-  const part: Part = (bytes, start, end) => {
+  const part: ElementMask = (bytes, start, end) => {
     const value = mask(bytes, start, end);
     if (value !== undefined) changed = true;
     return value;

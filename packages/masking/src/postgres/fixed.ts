@@ -7,19 +7,19 @@ import { quotedElement } from './array.js';
 import { elementOf, TEXT_NAMES, TEXTS } from './catalog.js';
 import { isVersioned } from './json.js';
 import { maskFor } from './mask.js';
-import type { CellMask, Format, MaskOptions, PgType } from './types.js';
+import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
 /** The mark of the mask where a type has room for one, as in a text or a document; NULL everywhere else. */
-export function fixedMask(type: PgType, format: Format, options: MaskOptions): CellMask {
+export function fixedMask(type: PgType, format: WireFormat, options: MaskOptions): CellMask {
   const mark = options.mode.type === 'null' ? null : markOf(type, format, options);
   return Object.assign(() => mark, { replacesNull: true as const });
 }
 
 /** Whether a type has room for the mark. */
-export const isMarkable = (type: PgType, format: Format): boolean =>
+export const isMarkable = (type: PgType, format: WireFormat): boolean =>
   markOf(type, format, { mode: { type: 'redact' }, key: NO_BYTES, entity: '' }) !== null;
 
-function markOf(type: PgType, format: Format, options: MaskOptions): Buffer | null {
+function markOf(type: PgType, format: WireFormat, options: MaskOptions): Buffer | null {
   const { oid, kind, name } = type;
   if (kind === 'domain') return type.element ? markOf(type.element, format, options) : null;
   if (kind === 'array') return arrayOf(type, format, options);
@@ -33,7 +33,7 @@ function markOf(type: PgType, format: Format, options: MaskOptions): Buffer | nu
 }
 
 /** An array of one mark, as text (8.15.6) and as `array_send` writes it. */
-function arrayOf(type: PgType, format: Format, options: MaskOptions): Buffer | null {
+function arrayOf(type: PgType, format: WireFormat, options: MaskOptions): Buffer | null {
   const element = elementOf(type);
   const mark = element ? markOf(element, format, options) : null;
   if (!element || !mark) return null;

@@ -1,5 +1,6 @@
+/** Numbers of a fixed size, money, names of objects by number, bool and float. Pure. */
 import { magnitude } from '../modes.js';
-import { ascii, type Format, Malformed, type Scalar, sized } from './types.js';
+import { ascii, type WireFormat, Malformed, type Scalar, sized } from './types.js';
 
 /** Integers of 2, 4 and 8 bytes, big-endian two's complement in binary. Unsigned ones (oid, xid) have no sign to read. */
 export function integer(size: 2 | 4 | 8, unsigned = false): Scalar<bigint> {
@@ -28,7 +29,7 @@ export function integer(size: 2 | 4 | 8, unsigned = false): Scalar<bigint> {
   };
 }
 
-function writeInteger(value: bigint, size: 2 | 4 | 8, format: Format): Buffer {
+function writeInteger(value: bigint, size: 2 | 4 | 8, format: WireFormat): Buffer {
   if (format === 'text') return Buffer.from(String(value), 'latin1');
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(BigInt.asIntN(64, value));

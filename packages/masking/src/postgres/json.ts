@@ -1,7 +1,8 @@
+/** json and jsonb, leaf by leaf; the structure stays. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { keyed, magnitude, maskText, partial } from '../modes.js';
 import { endOfQuoted } from './quoted.js';
-import type { CellMask, Format, MaskOptions } from './types.js';
+import type { CellMask, WireFormat, MaskOptions } from './types.js';
 
 /** What becomes of a leaf: a JSON token, undefined when it stays. Strings come decoded, numbers as they are written. */
 export type Leaf = (kind: 'string' | 'number' | 'boolean' | 'key', value: string) => string | undefined;
@@ -22,7 +23,7 @@ export function jsonMask(leaf: Leaf, versioned: boolean): CellMask {
   };
 }
 
-export const isVersioned = (oid: number, format: Format): boolean => oid === 3802 && format === 'binary';
+export const isVersioned = (oid: number, format: WireFormat): boolean => oid === 3802 && format === 'binary';
 
 function isJson(text: string): boolean {
   try {

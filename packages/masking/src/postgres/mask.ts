@@ -1,19 +1,23 @@
+/**
+ * The mask of a column by its type and format. Owns: the choice, and NULL where there is none. Does not: read single types,
+ * which the files beside it do. Pure.
+ */
 import { keyed, label, maskText, type Mode } from '../modes.js';
 import { unread } from '../unreadable.js';
-import { arrayBinary, arrayText, type Part } from './array.js';
+import { arrayBinary, arrayText, type ElementMask } from './array.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { compositeBinary, compositeText, hstoreBinary, hstoreText } from './composite.js';
 import { CONSTANTS } from './constants.js';
 import { columnLeaf, isVersioned, jsonMask } from './json.js';
 import { EMPTY, NO_RANGES, rangeBinary, rangeText } from './range.js';
 import { limitOf, paddedMask, textMask } from './text.js';
-import type { CellMask, Format, MaskOptions, PgType, Scalar } from './types.js';
+import type { CellMask, WireFormat, MaskOptions, PgType, Scalar } from './types.js';
 
 /**
  * The mask of a column of this type in this format. What it gives is a value of the type, within its typmod, that the server
  * itself would take; NULL where there is none, for types that are not known, and for anything that is not such a value.
  */
-export function maskFor(type: PgType, format: Format, options: MaskOptions): CellMask {
+export function maskFor(type: PgType, format: WireFormat, options: MaskOptions): CellMask {
   if (options.mode.type === 'null') return ALWAYS_NULL;
   const mask = chosen(type, format, options);
   return mask === ALWAYS_NULL ? mask : guarded(mask);
@@ -34,7 +38,7 @@ function guarded(mask: CellMask): CellMask {
 }
 
 /** Whether the values of a type have a mask besides NULL, all that they are made of included. */
-export function isMaskable(type: PgType, format: Format, depth = 0): boolean {
+export function isMaskable(type: PgType, format: WireFormat, depth = 0): boolean {
   if (depth > MAX_TYPE_DEPTH || chosen(type, format, REDACTED) === ALWAYS_NULL) return false;
   const parts = type.kind === 'composite' ? (type.fields ?? []) : elementOf(type) ? [elementOf(type) as PgType] : [];
   const isEmptied = type.kind === 'range' || type.kind === 'multirange';
@@ -44,7 +48,7 @@ export function isMaskable(type: PgType, format: Format, depth = 0): boolean {
 const MAX_TYPE_DEPTH = 20;
 const REDACTED: MaskOptions = { mode: { type: 'redact' }, key: new Uint8Array(), entity: '' };
 
-function chosen(type: PgType, format: Format, options: MaskOptions): CellMask {
+function chosen(type: PgType, format: WireFormat, options: MaskOptions): CellMask {
   switch (type.kind) {
     case 'domain':
       return type.element ? chosen(type.element, format, options) : ALWAYS_NULL;
@@ -73,7 +77,7 @@ function enumMask({ labels }: PgType): CellMask {
   return () => value;
 }
 
-function baseMask(type: PgType, format: Format, options: MaskOptions): CellMask {
+function baseMask(type: PgType, format: WireFormat, options: MaskOptions): CellMask {
   const { oid, typmod = -1, name } = type;
   const scalar = SCALARS.get(oid);
   if (scalar) return scalarMask(scalar, format, typmod, options);
@@ -115,7 +119,7 @@ function xmlMask(options: MaskOptions): CellMask {
   };
 }
 
-function scalarMask(scalar: Scalar<never>, format: Format, typmod: number, options: MaskOptions): CellMask {
+function scalarMask(scalar: Scalar<never>, format: WireFormat, typmod: number, options: MaskOptions): CellMask {
   const digest = (canonical: string | Uint8Array): Buffer => keyed(options, canonical);
   const { mode } = options;
   return (bytes, start, end) => {
@@ -140,11 +144,11 @@ function maskedScalar(
 
 /** What a mask leaves undefined inside a value stays as it is. */
 const definite =
-  (mask: CellMask): Part =>
+  (mask: CellMask): ElementMask =>
   (bytes, start, end) =>
     mask(bytes, start, end);
 
-function arrayMask(type: PgType, format: Format, options: MaskOptions): CellMask {
+function arrayMask(type: PgType, format: WireFormat, options: MaskOptions): CellMask {
   const element = elementOf(type);
   if (!element) return ALWAYS_NULL;
   const part = definite(maskFor(element, format, options));
@@ -156,7 +160,7 @@ function arrayMask(type: PgType, format: Format, options: MaskOptions): CellMask
       : arrayBinary(bytes, start, end, element.oid, part);
 }
 
-function compositeMask({ fields }: PgType, format: Format, options: MaskOptions): CellMask {
+function compositeMask({ fields }: PgType, format: WireFormat, options: MaskOptions): CellMask {
   if (!fields) return ALWAYS_NULL;
   return rowMask(
     fields,
@@ -166,8 +170,12 @@ function compositeMask({ fields }: PgType, format: Format, options: MaskOptions)
 }
 
 /** A row of which some fields are masked: one mask for each field, undefined for those that may pass. */
-export function rowMask(fields: readonly PgType[], masks: readonly (CellMask | undefined)[], format: Format): CellMask {
-  const parts = fields.map((_, n): Part => {
+export function rowMask(
+  fields: readonly PgType[],
+  masks: readonly (CellMask | undefined)[],
+  format: WireFormat,
+): CellMask {
+  const parts = fields.map((_, n): ElementMask => {
     const mask = masks[n];
     return mask ? definite(mask) : () => undefined;
   });
@@ -178,13 +186,13 @@ export function rowMask(fields: readonly PgType[], masks: readonly (CellMask | u
 }
 
 /** Only `generalise` keeps the order of the bounds; every other mask of a range is the empty one. */
-function rangeMask(type: PgType, format: Format, mode: Mode, options: MaskOptions): CellMask {
+function rangeMask(type: PgType, format: WireFormat, mode: Mode, options: MaskOptions): CellMask {
   const bound = elementOf(type);
   const scalar = bound && SCALARS.get(bound.oid);
   if (mode.type !== 'generalise' || !bound || !scalar?.generalised) return () => EMPTY[format];
   const mask = maskFor(bound, format, options);
   let ends: number[] = [];
-  const part: Part = (bytes, start, end) => {
+  const part: ElementMask = (bytes, start, end) => {
     const value = mask(bytes, start, end);
     if (value) ends.push(Number(String(scalar.read(value, 0, value.length, format))));
     return value;

@@ -1,4 +1,5 @@
-import type { Part } from './array.js';
+/** Ranges and multiranges, with a mask for their bounds. Pure. */
+import type { ElementMask } from './array.js';
 import { quotedField } from './composite.js';
 import { Malformed } from './types.js';
 
@@ -9,7 +10,7 @@ export const EMPTY = { text: Buffer.from('empty'), binary: Buffer.from([0x01]) }
 export const NO_RANGES = { text: Buffer.from('{}'), binary: Buffer.alloc(4) } as const;
 
 /** A range as text (8.17.5): `[1,5)`, `(,"2024-01-01"]`, `empty`; both bounds go through a mask that keeps their order. */
-export function rangeText(bytes: Buffer, start: number, end: number, bound: Part): Buffer | null {
+export function rangeText(bytes: Buffer, start: number, end: number, bound: ElementMask): Buffer | null {
   const text = bytes.toString('latin1', start, end);
   if (text === 'empty') return EMPTY.text;
   const [, open, lower, upper, close] =
@@ -32,7 +33,7 @@ const LOWER_INFINITE = 0x08;
 const UPPER_INFINITE = 0x10;
 
 /** A range in binary (`range_send`): a byte of flags, then int32 size and bytes of each bound that is finite. */
-export function rangeBinary(bytes: Buffer, start: number, end: number, bound: Part): Buffer | null {
+export function rangeBinary(bytes: Buffer, start: number, end: number, bound: ElementMask): Buffer | null {
   if (end <= start) throw broken();
   const flags = bytes[start] as number;
   const out: Buffer[] = [Buffer.from([flags])];

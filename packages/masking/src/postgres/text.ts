@@ -1,8 +1,9 @@
+/** Masks of texts, within the limit of their type. Pure. */
 import { isUtf8 } from 'node:buffer';
-import { maskText, SEPARATORS, SHORTEST_PARTIAL } from '../modes.js';
+import { maskText, SEPARATORS, MIN_PARTIAL_CHARACTERS } from '../modes.js';
 import type { CellMask, MaskOptions } from './types.js';
 
-const OVERHEAD = 4;
+const TYPMOD_HEADER = 4;
 
 /** text, varchar, name and their like: `limit` characters at most, from the typmod (which counts a header of 4). */
 export function textMask(options: MaskOptions, limit?: number): CellMask {
@@ -23,7 +24,7 @@ export function textMask(options: MaskOptions, limit?: number): CellMask {
 }
 
 export const limitOf = (typmod: number | undefined): number | undefined =>
-  typmod === undefined || typmod < OVERHEAD ? undefined : typmod - OVERHEAD;
+  typmod === undefined || typmod < TYPMOD_HEADER ? undefined : typmod - TYPMOD_HEADER;
 
 /** char(n): what pads a value to its size is not part of it, and the mask is padded again. */
 export function paddedMask(options: MaskOptions, limit?: number): CellMask {
@@ -43,7 +44,7 @@ function masked(bytes: Buffer, start: number, end: number, options: MaskOptions,
 /** `partial` where a character is a byte. */
 function editPartial(bytes: Buffer, start: number, end: number, keep: number): boolean {
   const size = end - start;
-  if (size < SHORTEST_PARTIAL) return false;
+  if (size < MIN_PARTIAL_CHARACTERS) return false;
   let mail = -1;
   let dot = -1;
   for (let at = start; at < end; at++) {

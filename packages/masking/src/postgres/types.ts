@@ -1,7 +1,8 @@
+/** What masks need to know of a type of PostgreSQL, and helpers to read values of one. Pure. */
 import type { MaskOptions } from '../modes.js';
 
 /** How a value is written on the wire (format codes 0 and 1 of 55.7). */
-export type Format = 'text' | 'binary';
+export type WireFormat = 'text' | 'binary';
 
 /** A type as the catalog has it. What is not known of it costs precision: the mask is NULL where it would have needed it. */
 export interface PgType {
@@ -22,8 +23,8 @@ export interface PgType {
 /** A type of which single values can be read, masked and written in both formats. */
 export interface Scalar<V> {
   /** Throws on what is not such a value. */
-  read(bytes: Buffer, start: number, end: number, format: Format): V;
-  write(value: V, format: Format, typmod: number): Buffer;
+  read(bytes: Buffer, start: number, end: number, format: WireFormat): V;
+  write(value: V, format: WireFormat, typmod: number): Buffer;
   /** The value that says nothing; null if there is none. */
   redacted(value: V, typmod: number): V | null;
   /** A mode that is missing redacts. */

@@ -1,3 +1,7 @@
+/**
+ * Detectors over the output of a program, line by line. Owns: what is held back, and for how long at most. Does not: have a
+ * clock; its user asks for what is held.
+ */
 import { detect, type Entity, type Finding } from '../detectors/index.js';
 import { maskText, type Mode } from '../modes.js';
 import { openFrom } from './open.js';
@@ -19,11 +23,11 @@ const HOLD_BACK_MS = 25;
 /** A secret that came in bulk and has no end yet is kept this many times longer: the network may be slow. */
 const MAX_WAITS = 40;
 /** Bytes that come at once when it is not a person who types them. */
-const BULK = 8;
+const BULK_BYTES = 8;
 /** Bytes of a line that are looked at together; of a longer one in parts. */
 const MAX_LINE_PART_BYTES = 16 * 1024;
 /** Fewer bytes are not worth a look at all of them first. */
-const LINES = 512;
+const MIN_LOOKED_AT_BYTES = 512;
 /** Detectors look no further to the left than this, or to the start of a word. Bytes. */
 const CONTEXT_BYTES = 128;
 /** So much of a line has to be done with before it is forgotten: each time the rest is copied. Bytes. */
@@ -42,7 +46,7 @@ const NOTHING = Buffer.alloc(0);
  * has not ended is kept back as far as something may start there; see `openFrom`.
  */
 export class StreamMask {
-  readonly patience = HOLD_BACK_MS;
+  readonly maxHoldMs = HOLD_BACK_MS;
   readonly #modes: ReadonlyMap<Entity, Mode>;
   readonly #key: Uint8Array;
   /** The line so far, with what has gone of it. */
@@ -73,7 +77,7 @@ export class StreamMask {
   push(bytes: Buffer): Buffer {
     this.#waits = 0;
     if (this.held === 0) this.#bulk = false;
-    if (bytes.length >= BULK) this.#bulk = true;
+    if (bytes.length >= BULK_BYTES) this.#bulk = true;
     if (this.#mayWait(bytes)) return Buffer.alloc(0);
     const all = this.#joined(bytes);
     const out: Buffer[] = [];
@@ -117,7 +121,8 @@ export class StreamMask {
   #lines(out: Buffer[], all: Buffer): number {
     const end = all.lastIndexOf(0x0a) + 1;
     const lines = all.subarray(0, end);
-    if (end < LINES || this.#gone > 0 || this.#body !== undefined || this.#swallowing || !isPlain(lines)) return 0;
+    if (end < MIN_LOOKED_AT_BYTES || this.#gone > 0 || this.#body !== undefined || this.#swallowing || !isPlain(lines))
+      return 0;
     if (hasLongLine(lines) || detect(Buffer.concat([LEAD, lines]), 0, LEAD.length + end, this.#modes).length > 0)
       return 0;
     out.push(lines);

@@ -1,9 +1,10 @@
+/** From where on a line that is not over could still become a finding. Pure. */
 import { ALNUM, BASE64URL, skip } from '../detectors/bytes.js';
 import { detect, type Entity } from '../detectors/index.js';
 import { VENDORS } from '../detectors/vendor.js';
 
 /** What may follow could make a finding of something that starts here. */
-export interface Open {
+export interface OpenFinding {
   /** Position in the line, its end when nothing is open. */
   readonly from: number;
   /** It is nearly certain to be a secret, and not only something that could become one. */
@@ -14,13 +15,13 @@ export interface Open {
 const PROBE = Buffer.from('Zq7xK9mP2wR4tY8u');
 const PROBED: ReadonlySet<Entity> = new Set(['SECRET']);
 /** No number, with its separators, is longer. Bytes. */
-const WINDOW = 64;
+const MAX_NUMBER_BYTES = 64;
 
 /**
  * From where on a line that is not at its end has to be kept back: whatever starts before that is what it is, whatever
  * follows. `start` is where the line starts in `bytes`.
  */
-export function openFrom(bytes: Buffer, start: number, entities: { has(entity: Entity): boolean }): Open {
+export function openFrom(bytes: Buffer, start: number, entities: { has(entity: Entity): boolean }): OpenFinding {
   const end = bytes.length;
   let from = end;
   let sure = false;
@@ -39,7 +40,7 @@ export function openFrom(bytes: Buffer, start: number, entities: { has(entity: E
       keep(at, certain);
     }
   }
-  const tail = bytes.toString('latin1', Math.max(start, end - WINDOW), end);
+  const tail = bytes.toString('latin1', Math.max(start, end - MAX_NUMBER_BYTES), end);
   const behind = (match: RegExpExecArray | null): number => (match ? end - tail.length + match.index : end);
   if (NUMBERS.some((entity) => entities.has(entity)))
     keep(behind(/[+(]{0,2}\d[\d +()./\xc2\xa0-]*$|[+(]+$/.exec(tail)));

@@ -1,11 +1,12 @@
+/** The table of programs that change something, with the options that keep them from running code. Pure. */
 import type { Effect, Resource } from '@sluice/contract';
-import { type Options, optionsOf } from '../options.js';
+import { type OptionTable, optionsOf } from '../options.js';
 
 /** A program that changes something. `sure`: with these options it runs nothing of somebody else's; absent: with any. */
 export interface Changer {
   readonly effects: readonly Effect[];
   readonly access: Resource['access'];
-  readonly sure?: Options;
+  readonly sure?: OptionTable;
   /** Options beside which -n keeps it from overwriting what is there. */
   readonly careful?: RegExp;
   /** The last operand is what it writes; those before are read. */

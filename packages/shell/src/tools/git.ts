@@ -1,6 +1,7 @@
+/** What commands of git do. Pure. */
 import type { Effect } from '@sluice/contract';
 import { maybeOption } from '../options.js';
-import type { Value } from '../words.js';
+import type { WordValue } from '../words.js';
 
 /**
  * What a command of git does (git 2.39). Reading commands are listed with the options that keep them so: others run a
@@ -81,11 +82,11 @@ export interface GitCommand {
   readonly unknown?: string;
 }
 
-export function gitCommand(values: readonly Value[], pagerRuns: boolean): GitCommand {
+export function gitCommand(values: readonly WordValue[], pagerRuns: boolean): GitCommand {
   let at = 0;
   let paged = pagerRuns;
   for (; at < values.length; at++) {
-    const { text, known } = values[at] as Value;
+    const { text, known } = values[at] as WordValue;
     if (!known) break;
     if (text === '--no-pager') paged = false;
     else if (text === '-C' && values[at + 1]?.known) at++;
@@ -132,14 +133,14 @@ const PUSH_SAFE =
  * Without force a push only adds to what is there, or fails. Whatever could be a forced one is taken for it: an option that is
  * not listed, `+ref`, `:ref`, and what is only known when it runs.
  */
-function pushEffects(rest: readonly Value[]): readonly Effect[] {
+function pushEffects(rest: readonly WordValue[]): readonly Effect[] {
   const adds = rest.every(
     ({ text, known, glob }) => known && !glob && (text.startsWith('-') ? PUSH_SAFE.test(text) : !/^[+:]|^$/.test(text)),
   );
   return adds ? ['egress', 'transfer'] : ['egress', 'transfer', 'destroy'];
 }
 
-function reads(name: string, rest: readonly Value[]): boolean {
+function reads(name: string, rest: readonly WordValue[]): boolean {
   const line = rest.map(({ text }) => ` ${text}`).join('');
   if (rest.every(({ known }) => known) && PARTLY.some(([command, pattern]) => command === name && pattern.test(line)))
     return true;

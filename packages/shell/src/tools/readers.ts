@@ -1,9 +1,10 @@
-import { type Options, optionsOf } from '../options.js';
+/** The table of programs that only read, with the options that keep them so. Pure. */
+import { type OptionTable, optionsOf } from '../options.js';
 
 /** A program that only reads, with the options that keep it so. */
-export interface Reader {
+export interface ToolReader {
   /** Absent: none of its options can do more than read. */
-  readonly options?: Options;
+  readonly options?: OptionTable;
   /** 'contents': it prints what is in the files that it is given. 'names': no more than what there is about them. */
   readonly shows: 'contents' | 'names';
   /** More operands than this would be something else, such as a file to write. */
@@ -12,13 +13,13 @@ export interface Reader {
   readonly operand?: RegExp;
 }
 
-const READERS = new Map<string, Reader>();
-const add = (names: string, reader: Reader): void => {
+const READERS = new Map<string, ToolReader>();
+const add = (names: string, reader: ToolReader): void => {
   for (const name of names.split(' ')) READERS.set(name, reader);
 };
 const options = optionsOf;
 
-export const reader = (name: string): Reader | undefined => READERS.get(name);
+export const reader = (name: string): ToolReader | undefined => READERS.get(name);
 
 // Of these no option writes, runs or connects (coreutils 9, util-linux 2.38, procps 4, busybox 1.36).
 add('cat head tail nl tac rev cut fold expand unexpand fmt paste join comm od hexdump hd cmp diff', {

@@ -7,8 +7,8 @@ import type { Lookup, MySqlDialect } from '@sluice/contract';
 import { Catalog, type CatalogContents } from './catalog.js';
 import { type Attribute, type BaseColumn, type Relation, isOfServer } from './objects.js';
 
-type Query = Lookup['query'];
-type Row = Awaited<ReturnType<Query>>[number];
+type CatalogQuery = Lookup['query'];
+type CatalogRow = Awaited<ReturnType<CatalogQuery>>[number];
 
 /** Before the first question: definitions are spelled by the modes of the session that asks. */
 const SETTINGS = "set session sql_mode = '', session group_concat_max_len = 1048576";
@@ -27,17 +27,17 @@ const JSON_COLUMNS = `select constraint_schema, table_name, constraint_name, che
   where check_clause like 'json_valid(%' order by 1, 2, 3`;
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
-const ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 
 /**
  * The catalog as it is now; the same object where nothing has changed since `before`.
  *
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: Query, before?: Catalog): Promise<Catalog> {
+export async function readCatalog(query: CatalogQuery, before?: Catalog): Promise<Catalog> {
   await query(SETTINGS);
   let last = await answers(query);
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (last.version === before?.version) return before;
     const again = await answers(query);
     if (again.version === last.version) return new Catalog(contentsOf(again, before));
@@ -46,18 +46,18 @@ export async function readCatalog(query: Query, before?: Catalog): Promise<Catal
   throw new Error('The catalog kept changing while it was read.');
 }
 
-interface Answers {
+interface CatalogAnswers {
   readonly version: string;
-  readonly server: readonly Row[];
-  readonly tables: readonly Row[];
-  readonly columns: readonly Row[];
-  readonly views: readonly Row[];
-  readonly routines: readonly Row[];
-  readonly triggers: readonly Row[];
-  readonly json: readonly Row[];
+  readonly server: readonly CatalogRow[];
+  readonly tables: readonly CatalogRow[];
+  readonly columns: readonly CatalogRow[];
+  readonly views: readonly CatalogRow[];
+  readonly routines: readonly CatalogRow[];
+  readonly triggers: readonly CatalogRow[];
+  readonly json: readonly CatalogRow[];
 }
 
-async function answers(query: Query): Promise<Answers> {
+async function answers(query: CatalogQuery): Promise<CatalogAnswers> {
   const server = await query(SERVER);
   const tables = await query(TABLES);
   const columns = await query(COLUMNS);
@@ -69,7 +69,7 @@ async function answers(query: Query): Promise<Answers> {
   return { version, server, tables, columns, views, routines, triggers, json };
 }
 
-function contentsOf(answers: Answers, before?: Catalog): CatalogContents {
+function contentsOf(answers: CatalogAnswers, before?: Catalog): CatalogContents {
   const { version, server, tables, columns, views, routines, triggers } = answers;
   const json = new Set(answers.json.map((one) => `${keyOf(one)}\0${text(one, 2)}`));
   const [row] = server;
@@ -103,8 +103,8 @@ const REACHES_SESSION =
   /temporary|prepare|immediate|@|session|local|timestamp|insert_id|rand_seed|lc_time|time_zone|\bsys\b|\bmysql\b/i;
 
 function relationOf(
-  row: Row,
-  columns: readonly (readonly [Row, Attribute])[],
+  row: CatalogRow,
+  columns: readonly (readonly [CatalogRow, Attribute])[],
   definition: string | undefined,
 ): Relation {
   const type = text(row, 2);
@@ -126,7 +126,7 @@ const KINDS: Readonly<Record<string, Relation['kind']>> = {
   SEQUENCE: 'sequence',
 };
 
-function attributeOf(row: Row, known: ReadonlyMap<string, BaseColumn>, json: ReadonlySet<string>): Attribute {
+function attributeOf(row: CatalogRow, known: ReadonlyMap<string, BaseColumn>, json: ReadonlySet<string>): Attribute {
   const [schema, table, column] = [text(row, 0), text(row, 1), text(row, 2)];
   const name = `${schema}.${table}.${column}`;
   const extra = text(row, 4);
@@ -149,7 +149,7 @@ function versionOf(version: string): MySqlDialect['version'] {
   return Number(major) * 10_000 + Number(minor) * 100 + Number(patch);
 }
 
-const isMariaDb = ([row]: readonly Row[]): boolean => /mariadb/i.test(text(row, 0));
+const isMariaDb = ([row]: readonly CatalogRow[]): boolean => /mariadb/i.test(text(row, 0));
 
-const keyOf = (row: Row): string => `${text(row, 0)}\0${text(row, 1)}`;
-const text = (row: Row | undefined, at: number): string => row?.[at] ?? '';
+const keyOf = (row: CatalogRow): string => `${text(row, 0)}\0${text(row, 1)}`;
+const text = (row: CatalogRow | undefined, at: number): string => row?.[at] ?? '';

@@ -2,8 +2,8 @@
  * SHOW, definitions and administration: whose answers may have values, and what they do to the names of a session. Owns: the lists of
  * those that are harmless. Does not: statements with a reader of their own (statements.ts).
  */
-import type { Expression, Head, Show } from '../tree.js';
-import type { Analysis } from './analysis.js';
+import type { Expression, HeadStatement, ShowStatement } from '../tree.js';
+import type { LineageAnalysis } from './analysis.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
@@ -25,7 +25,7 @@ const HARMLESS_SHOWS: ReadonlySet<string> = named(
     'BINARY LOG STATUS|REPLICAS|COUNT|SCHEMAS|KEYS|FIELDS|CHARSET|INDEXES',
 );
 
-export function show(analysis: Analysis, { what, where }: Show): readonly Column[] | Each {
+export function show(analysis: LineageAnalysis, { what, where }: ShowStatement): readonly Column[] | Each {
   if (where) analysis.asks(whereOfShow(analysis, where), 'other');
   if (HARMLESS_SHOWS.has(what)) return { each: NOTHING };
   const { session } = analysis;
@@ -41,7 +41,7 @@ export function show(analysis: Analysis, { what, where }: Show): readonly Column
 }
 
 /** Its columns are those of the SHOW, which are not listed here: only queries in it look at tables. */
-function whereOfShow(analysis: Analysis, where: Expression): Value {
+function whereOfShow(analysis: LineageAnalysis, where: Expression): Value {
   const names = new Set<string>();
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
@@ -64,7 +64,7 @@ const QUIET_HEADS: ReadonlySet<string> = named(
 );
 const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 'rename table', 'drop database']);
 
-export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
+export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Column[] | Each {
   const { verb, objects, queries, expressions: list, words } = one;
   const { catalog, session } = analysis;
   for (const query of queries)
@@ -95,7 +95,7 @@ export function head(analysis: Analysis, one: Head): readonly Column[] | Each {
 const AWAY = ['RENAME', 'CHANGE', 'EXCHANGE'];
 
 /** Masks go by name: whatever they name is out of their reach under another one. */
-function movesAway(analysis: Analysis, { verb, objects }: Head): void {
+function movesAway(analysis: LineageAnalysis, { verb, objects }: HeadStatement): void {
   const { catalog, session } = analysis;
   const relations = objects.map(({ object }) => catalog.relation(object.schema ?? session.database ?? '', object.name));
   const columns = relations.flatMap((relation) => relation?.columns.map(({ base }) => base) ?? []);

@@ -1,10 +1,10 @@
 /** What is collected while one statement is read. Owns: the sums, and how much one statement may cost. Does not: reading anything. */
 import type { Catalog } from '../catalog/catalog.js';
 import { type BaseColumn, isOfServer } from '../catalog/objects.js';
-import type { Reading } from '../reading.js';
+import type { SqlReading } from '../reading.js';
 import { readingOf } from '../reading.js';
-import type { Flow, Predicate, Target } from './lineage.js';
-import type { Effect, Session } from './session.js';
+import type { Flow, Predicate, FlowTarget } from './lineage.js';
+import type { SessionEffect, SessionNames } from './session.js';
 import { type Value, isNothing, unknown } from './value.js';
 
 /** Thrown where not even the number of columns can be told. The message is a phrase: why. */
@@ -23,28 +23,28 @@ const VISITS_PER_MERGE = 16;
 /** MAX_FIELDS of the servers (sql/unireg.h): no result has more columns. */
 const MAX_COLUMNS = 4096;
 
-interface Asked {
+interface ColumnQuestions {
   readonly kinds: Set<Predicate['kind']>;
   values: number;
 }
 
-export class Analysis {
+export class LineageAnalysis {
   readonly catalog: Catalog;
-  readonly session: Session;
+  readonly session: SessionNames;
   readonly flows: Flow[] = [];
-  readonly effects: Effect[] = [];
+  readonly effects: SessionEffect[] = [];
   /** What is in rows that are written: a message about one that cannot be may have it. */
   readonly rows: Value[] = [];
   readonly depth: number;
   readonly #left: { queries: number; visits: number };
-  readonly #asked = new Map<BaseColumn, Asked>();
+  readonly #questions = new Map<BaseColumn, ColumnQuestions>();
   readonly #askedUnknown = new Set<string>();
 
   /** What `?` stands for, where an EXECUTE says it: values of variables. */
   parameters: readonly Value[] = [];
 
   /** @param caller whose statement this is part of: both spend from one budget */
-  constructor(catalog: Catalog, session: Session, caller?: Analysis) {
+  constructor(catalog: Catalog, session: SessionNames, caller?: LineageAnalysis) {
     this.depth = caller ? caller.depth + 1 : 0;
     if (this.depth > MAX_DEPTH) throw new Unsure('is nested too deeply to be followed');
     this.#left = caller ? caller.#left : { queries: MAX_QUERIES, visits: MAX_VISITS };
@@ -53,12 +53,12 @@ export class Analysis {
   }
 
   /** How the server's own texts are read. */
-  get reading(): Reading {
+  get reading(): SqlReading {
     return readingOf(this.catalog.dialect);
   }
 
   get predicates(): Predicate[] {
-    return [...this.#asked].flatMap(([column, { kinds, values }]) =>
+    return [...this.#questions].flatMap(([column, { kinds, values }]) =>
       [...kinds].map((kind) => ({ column, kind, values: kind === 'equality' ? values : 0 })),
     );
   }
@@ -82,15 +82,15 @@ export class Analysis {
   asks({ sources, unknown }: Value, kind: Predicate['kind'], values = 0): void {
     if (unknown !== undefined) this.#askedUnknown.add(unknown);
     for (const column of sources) {
-      let asked = this.#asked.get(column);
-      if (!asked) this.#asked.set(column, (asked = { kinds: new Set(), values: 0 }));
+      let asked = this.#questions.get(column);
+      if (!asked) this.#questions.set(column, (asked = { kinds: new Set(), values: 0 }));
       asked.kinds.add(kind);
       asked.values += values;
     }
   }
 
   /** What another has collected is part of this. */
-  includes(other: Analysis): void {
+  includes(other: LineageAnalysis): void {
     for (const { column, kind, values } of other.predicates)
       this.asks({ sources: new Set([column]), kind: 'direct' }, kind, values);
     for (const reason of other.conditionsOnUnknown) this.#askedUnknown.add(reason);
@@ -99,7 +99,7 @@ export class Analysis {
     this.rows.push(...other.rows);
   }
 
-  moves(target: Target, value: Value): void {
+  moves(target: FlowTarget, value: Value): void {
     if (!isNothing(value)) this.flows.push({ target, value });
   }
 
@@ -119,7 +119,7 @@ export class Analysis {
   }
 
   /** A setting, LAST_INSERT_ID or a sequence is given a value. */
-  stores(target: Target, value: Value): void {
+  stores(target: FlowTarget, value: Value): void {
     if (isNothing(value)) return;
     this.moves(target, value);
     this.effects.push({ type: 'store', value });

@@ -3,8 +3,8 @@
  * harmless (functions.ts); what is not harmless by it is not followed.
  */
 import { callFacts } from '../functions.js';
-import type { Call, Expression } from '../tree.js';
-import type { Analysis } from './analysis.js';
+import type { FunctionCall, Expression } from '../tree.js';
+import type { LineageAnalysis } from './analysis.js';
 import { expression, expressions, storedIn, windowOf } from './expression.js';
 import type { Scope } from './scope.js';
 import { type Value, NOTHING, computed, isNothing, unknown } from './value.js';
@@ -23,7 +23,7 @@ const BY_SETTINGS = setOf(`curdate current_date current_time current_timestamp c
 /** What others see of a call is its argument: the name of a lock, how long it takes. */
 const VISIBLE = setOf('get_lock release_lock is_free_lock is_used_lock sleep benchmark rand');
 
-export function call(analysis: Analysis, scope: Scope, one: Call): Value {
+export function call(analysis: LineageAnalysis, scope: Scope, one: FunctionCall): Value {
   if (one.name === 'values' && one.native && scope.inserted) return insertedBy(scope, one);
   const others = otherParts(analysis, scope, one);
   const given = expressions(analysis, scope, one.arguments);
@@ -46,7 +46,7 @@ export function call(analysis: Analysis, scope: Scope, one: Call): Value {
 }
 
 /** Window, order and limit. */
-function otherParts(analysis: Analysis, scope: Scope, { over, orderBy = [], limit }: Call): Value[] {
+function otherParts(analysis: LineageAnalysis, scope: Scope, { over, orderBy = [], limit }: FunctionCall): Value[] {
   const list: (Expression | undefined)[] = [...orderBy.map(({ value }) => value), limit?.count, limit?.offset];
   return [
     ...list.flatMap((value) => (value ? [expression(analysis, scope, value)] : [])),
@@ -58,7 +58,7 @@ function otherParts(analysis: Analysis, scope: Scope, { over, orderBy = [], limi
  * COUNT(mail) tells how many are not NULL, and COUNT(DISTINCT mail) how many there are. COUNT(mail LIKE 'a%' OR NULL) tells more, also
  * where a derived table has computed it.
  */
-function counted(one: Call, given: readonly Value[], others: readonly Value[]): Value {
+function counted(one: FunctionCall, given: readonly Value[], others: readonly Value[]): Value {
   const all = computed([...given, ...others], 'aggregate');
   const isPlain = given.every((value) => isNothing(value) || (value.kind === 'direct' && value.unknown === undefined));
   const isOfColumns = one.arguments.every((argument, at) => argument.kind === 'column' || isNothing(given[at] ?? all));
@@ -66,13 +66,13 @@ function counted(one: Call, given: readonly Value[], others: readonly Value[]): 
 }
 
 /** VALUES(column) in ON DUPLICATE KEY UPDATE. */
-function insertedBy(scope: Scope, { arguments: [column] }: Call): Value {
+function insertedBy(scope: Scope, { arguments: [column] }: FunctionCall): Value {
   if (column?.kind !== 'column') return NOTHING;
   return scope.inserted?.(column.name) ?? unknown(`uses VALUES(${column.name}), which is not known`);
 }
 
 /** What may read anything, and give what it gets to anybody. */
-function opaque(analysis: Analysis, one: Call, given: Value, reason: string): Value {
+function opaque(analysis: LineageAnalysis, one: FunctionCall, given: Value, reason: string): Value {
   const name = one.schema === undefined ? one.name : `${one.schema}.${one.name}`;
   analysis.moves({ type: 'function', name }, given);
   analysis.runsCode(one.schema, reason);

@@ -1,7 +1,7 @@
 /** Statements that change rows: where values go, and what RETURNING shows. Owns: INSERT, UPDATE, DELETE, LOAD. */
 import { type BaseColumn, folded } from '../catalog/objects.js';
 import type {
-  Column as ColumnName,
+  ColumnReference as ColumnName,
   Delete,
   Expression,
   Insert,
@@ -10,25 +10,25 @@ import type {
   SelectItem,
   Update,
 } from '../tree.js';
-import { type Analysis, Unsure } from './analysis.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
 import { relationOf, rowsOf } from './relations.js';
-import { EMPTY_SCOPE, type Item, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
+import { EMPTY_SCOPE, type FromItem, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
 import { withNamed } from './with.js';
 
 /** Values by the name of the column that they go to, in lower case. */
-type Written = Map<string, Value>;
+type WrittenValues = Map<string, Value>;
 
-export function readInsert(analysis: Analysis, insert: Insert): readonly Column[] {
+export function readInsert(analysis: LineageAnalysis, insert: Insert): readonly Column[] {
   const target = relationOf(analysis, insert.table);
   const scope = scopeOf([target]);
   const names =
     insert.columns?.map(({ name }) => name) ?? target.columns.flatMap(({ name, hidden }) => (hidden ? [] : [name]));
-  const written: Written = new Map();
+  const written: WrittenValues = new Map();
   for (const row of given(analysis, scope, insert)) {
     if (row.length > 0 && row.length !== names.length) throw new Unsure('inserts other columns than the table has');
     for (const [index, value] of row.entries()) put(written, names[index] as string, value);
@@ -44,7 +44,7 @@ export function readInsert(analysis: Analysis, insert: Insert): readonly Column[
   return returning(analysis, [withWritten(target, written)], insert.returning);
 }
 
-function given(analysis: Analysis, scope: Scope, { source }: Insert): readonly (readonly Value[])[] {
+function given(analysis: LineageAnalysis, scope: Scope, { source }: Insert): readonly (readonly Value[])[] {
   if (source.kind === 'query') {
     return [readQuery(analysis, enclosed(EMPTY_SCOPE), source.query).map(({ value }) => value)];
   }
@@ -53,7 +53,12 @@ function given(analysis: Analysis, scope: Scope, { source }: Insert): readonly (
 }
 
 /** ON DUPLICATE KEY UPDATE sees the table, the row under its alias, and the tables of the query. */
-function duplicateScope(analysis: Analysis, insert: Insert, target: Item, inserted: Scope['inserted']): Scope {
+function duplicateScope(
+  analysis: LineageAnalysis,
+  insert: Insert,
+  target: FromItem,
+  inserted: Scope['inserted'],
+): Scope {
   const items = [target];
   const { alias, source } = insert;
   if (alias) {
@@ -76,10 +81,10 @@ function rowOf(insert: Insert, inserted: Scope['inserted']): Value {
   return computed((insert.columns ?? []).map(({ name }) => inserted?.(name) ?? NOTHING));
 }
 
-export function readUpdate(analysis: Analysis, update: Update): readonly Column[] {
+export function readUpdate(analysis: LineageAnalysis, update: Update): readonly Column[] {
   const own = update.with ? withNamed(analysis, EMPTY_SCOPE, update.with) : EMPTY_SCOPE;
   const scope = readFrom(analysis, own, update.tables);
-  const written = new Map<Item, Written>();
+  const written = new Map<FromItem, WrittenValues>();
   for (const { column: name, value } of update.set) {
     const moved = expression(analysis, scope, value);
     const targets = targetsOf(analysis, scope, name);
@@ -106,7 +111,7 @@ export function readUpdate(analysis: Analysis, update: Update): readonly Column[
   );
 }
 
-export function readDelete(analysis: Analysis, del: Delete): readonly Column[] {
+export function readDelete(analysis: LineageAnalysis, del: Delete): readonly Column[] {
   const own = del.with ? withNamed(analysis, EMPTY_SCOPE, del.with) : EMPTY_SCOPE;
   const scope = readFrom(analysis, own, del.tables);
   filters(analysis, scope, del);
@@ -118,10 +123,10 @@ export function readDelete(analysis: Analysis, del: Delete): readonly Column[] {
 }
 
 /** What a file has comes from the client, or from the host of the server, which is for the facts. */
-export function readLoad(analysis: Analysis, load: Load): readonly Column[] {
+export function readLoad(analysis: LineageAnalysis, load: Load): readonly Column[] {
   const target = relationOf(analysis, load.table);
   for (const field of load.fields) if (field.kind === 'variable') analysis.assigns(field.name, NOTHING, true);
-  const written: Written = new Map();
+  const written: WrittenValues = new Map();
   for (const { column: name, value } of load.set)
     put(written, name.name, expression(analysis, scopeOf([target]), value));
   move(analysis, load.table, target, written);
@@ -129,14 +134,14 @@ export function readLoad(analysis: Analysis, load: Load): readonly Column[] {
   return [];
 }
 
-const scopeOf = (items: readonly Item[]): Scope => ({
+const scopeOf = (items: readonly FromItem[]): Scope => ({
   ...EMPTY_SCOPE,
   items,
   columns: items.flatMap(({ columns }) => columns),
 });
 
 function filters(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
   { where, orderBy, limit, portion }: Pick<Update, 'where' | 'orderBy' | 'limit' | 'portion'>,
 ): void {
@@ -146,23 +151,23 @@ function filters(
   readLimit(analysis, scope, limit);
 }
 
-function put(written: Written, name: string, value: Value): void {
+function put(written: WrittenValues, name: string, value: Value): void {
   const key = folded(name);
   const before = written.get(key);
   written.set(key, before ? either([before, value]) : value);
 }
 
-const hasColumn = ({ columns }: Item, name: string): boolean =>
+const hasColumn = ({ columns }: FromItem, name: string): boolean =>
   columns.some((one) => folded(one.name) === folded(name));
 
 /** The relations of which an assignment can mean a column. */
-function targetsOf(analysis: Analysis, scope: Scope, name: ColumnName): readonly Item[] {
+function targetsOf(analysis: LineageAnalysis, scope: Scope, name: ColumnName): readonly FromItem[] {
   const items = scope.items.filter((item) => findColumn(analysis, scopeOf([item]), name) !== undefined);
   if (items.length === 0) throw new Unsure(`writes to ${name.name}, which is not known`);
   return items;
 }
 
-function move(analysis: Analysis, table: ObjectName, target: Item, written: Written): void {
+function move(analysis: LineageAnalysis, table: ObjectName, target: FromItem, written: WrittenValues): void {
   analysis.rows.push(...rowsOf(analysis, target));
   if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
   const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
@@ -174,7 +179,7 @@ function move(analysis: Analysis, table: ObjectName, target: Item, written: Writ
 }
 
 /** Triggers are code. */
-function runsTriggers({ catalog, effects }: Analysis, { schema, name, temporary }: Item): void {
+function runsTriggers({ catalog, effects }: LineageAnalysis, { schema, name, temporary }: FromItem): void {
   if (temporary !== undefined || schema === undefined) return;
   const { triggered, codeReachesSession } = catalog.contents;
   // An alias hides which table it is: any trigger counts then.
@@ -184,7 +189,7 @@ function runsTriggers({ catalog, effects }: Analysis, { schema, name, temporary 
 }
 
 /** The relation with what has been written to it. */
-const withWritten = (item: Item, written: Written): Item => ({
+const withWritten = (item: FromItem, written: WrittenValues): FromItem => ({
   ...item,
   columns: item.columns.map((one) => {
     const value = written.get(folded(one.name));
@@ -193,8 +198,8 @@ const withWritten = (item: Item, written: Written): Item => ({
 });
 
 function returning(
-  analysis: Analysis,
-  items: readonly Item[],
+  analysis: LineageAnalysis,
+  items: readonly FromItem[],
   list: readonly SelectItem[] | undefined,
 ): readonly Column[] {
   if (!list) return [];

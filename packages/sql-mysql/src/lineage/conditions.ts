@@ -1,12 +1,12 @@
-/** Conditions: which columns they look at, and how much that tells about them. */
+/** Conditions: which columns they look at, and how much that tells about them. Does not: values (expression.ts). Pure. */
 import type { Expression, Operation } from '../tree.js';
-import type { Analysis } from './analysis.js';
+import type { LineageAnalysis } from './analysis.js';
 import { expression } from './expression.js';
 import type { Scope } from './scope.js';
 import { type Value, computed } from './value.js';
 
 /** WHERE, ON, HAVING and the like. */
-export function condition(analysis: Analysis, scope: Scope, value: Expression | undefined): void {
+export function condition(analysis: LineageAnalysis, scope: Scope, value: Expression | undefined): void {
   if (!value) return;
   if (value.kind !== 'operation') return analysis.asks(expression(analysis, scope, value), 'other');
   switch (value.operator) {
@@ -28,7 +28,7 @@ export function condition(analysis: Analysis, scope: Scope, value: Expression | 
 }
 
 /** A column as it is stored, compared with what is written or bound, tells whether it has that value. */
-function compared(analysis: Analysis, scope: Scope, operation: Operation): void {
+function compared(analysis: LineageAnalysis, scope: Scope, operation: Operation): void {
   const { operands, quantifier, operator } = operation;
   const [first, ...rest] = operands;
   if (!first || quantifier) return analysis.asks(expression(analysis, scope, operation), 'other');

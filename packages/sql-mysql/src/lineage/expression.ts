@@ -1,13 +1,22 @@
 /** Where the value of an expression comes from. Owns: every kind of expression but calls (calls.ts). */
-import type { Case, Column as ColumnName, Default, Expression, Operation, Query, Sequence, Window } from '../tree.js';
-import type { Analysis } from './analysis.js';
+import type {
+  CaseExpression,
+  ColumnReference as ColumnName,
+  Default,
+  Expression,
+  Operation,
+  Query,
+  Sequence,
+  Window,
+} from '../tree.js';
+import type { LineageAnalysis } from './analysis.js';
 import { call } from './calls.js';
 import { readQuery } from './query.js';
 import { type Scope, enclosed, findColumn } from './scope.js';
 import { variableOf } from './session.js';
 import { CONSTANT, type Value, computed, unknown } from './value.js';
 
-export function expression(analysis: Analysis, scope: Scope, one: Expression): Value {
+export function expression(analysis: LineageAnalysis, scope: Scope, one: Expression): Value {
   switch (one.kind) {
     case 'constant':
       return CONSTANT;
@@ -53,21 +62,21 @@ export function expression(analysis: Analysis, scope: Scope, one: Expression): V
   }
 }
 
-export const expressions = (analysis: Analysis, scope: Scope, list: readonly Expression[]): Value[] =>
+export const expressions = (analysis: LineageAnalysis, scope: Scope, list: readonly Expression[]): Value[] =>
   list.map((one) => expression(analysis, scope, one));
 
-function columnValue(analysis: Analysis, scope: Scope, name: ColumnName): Value {
+function columnValue(analysis: LineageAnalysis, scope: Scope, name: ColumnName): Value {
   const written = [name.schema, name.table, name.name].filter((part) => part !== undefined).join('.');
   return findColumn(analysis, scope, name) ?? unknown(`reads ${written}, which is not known`);
 }
 
-const partsOf = ({ operand, when, else: otherwise }: Case): Expression[] => [
+const partsOf = ({ operand, when, else: otherwise }: CaseExpression): Expression[] => [
   ...(operand ? [operand] : []),
   ...when.flatMap(({ condition, result }) => [condition, result]),
   ...(otherwise ? [otherwise] : []),
 ];
 
-function operation(analysis: Analysis, scope: Scope, { operator, operands }: Operation): Value {
+function operation(analysis: LineageAnalysis, scope: Scope, { operator, operands }: Operation): Value {
   const values = expressions(analysis, scope, operands);
   const [first] = values;
   // Another collation compares otherwise and is the same value.
@@ -79,32 +88,32 @@ function operation(analysis: Analysis, scope: Scope, { operator, operands }: Ope
 }
 
 /** A scalar is the column itself; of a row, and of what IN looks into, all columns. */
-function subquery(analysis: Analysis, scope: Scope, query: Query): Value {
+function subquery(analysis: LineageAnalysis, scope: Scope, query: Query): Value {
   const columns = readQuery(analysis, enclosed(scope), query);
   const [first] = columns;
   return columns.length === 1 && first ? first.value : computed(columns.map(({ value }) => value));
 }
 
 /** What a setting, a sequence or LAST_INSERT_ID() says: it may have been given a value of a column. */
-export function storedIn({ session }: Analysis): Value {
+export function storedIn({ session }: LineageAnalysis): Value {
   if (session.uncertain !== undefined) return unknown(session.uncertain, session.stored.sources);
   return computed([session.stored]);
 }
 
-function sequence(analysis: Analysis, scope: Scope, { action, arguments: list }: Sequence): Value {
+function sequence(analysis: LineageAnalysis, scope: Scope, { action, arguments: list }: Sequence): Value {
   const given = computed(expressions(analysis, scope, list));
   if (action === 'set') analysis.stores({ type: 'function', name: 'setval' }, given);
   return computed([storedIn(analysis), given]);
 }
 
 /** The default of a column may be an expression over others. */
-function defaultOf(analysis: Analysis, scope: Scope, { column }: Default): Value {
+function defaultOf(analysis: LineageAnalysis, scope: Scope, { column }: Default): Value {
   if (!column) return CONSTANT;
   return unknown('uses the default of a column', columnValue(analysis, scope, column).sources);
 }
 
 /** What a window is made of: which rows it has, and in which order. */
-export function windowOf(analysis: Analysis, scope: Scope, window: Window | string): Value {
+export function windowOf(analysis: LineageAnalysis, scope: Scope, window: Window | string): Value {
   const named = (name: string): Value =>
     scope.windows?.get(name.toLowerCase()) ?? unknown('uses a window that is not known');
   if (typeof window === 'string') return named(window);

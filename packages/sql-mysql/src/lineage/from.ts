@@ -4,22 +4,22 @@
  */
 import { folded } from '../catalog/objects.js';
 import type { Derived, Join, JsonColumn, JsonTable, Table, TableReference } from '../tree.js';
-import { type Analysis, Unsure } from './analysis.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { relationOf } from './relations.js';
-import { type Item, type Scope, column, enclosed, findNamed, renamed } from './scope.js';
+import { type FromItem, type Scope, column, enclosed, findNamed, renamed } from './scope.js';
 import { type Column, type Value, computed, either } from './value.js';
 
 /** One or several relations, as they are joined. */
 interface Joined {
-  readonly items: readonly Item[];
+  readonly items: readonly FromItem[];
   readonly columns: readonly Column[];
 }
 
 /** @param scope the query's own, empty yet. @returns it with what FROM brings */
-export function readFrom(analysis: Analysis, scope: Scope, references: readonly TableReference[]): Scope {
+export function readFrom(analysis: LineageAnalysis, scope: Scope, references: readonly TableReference[]): Scope {
   let joined: Joined = { items: [], columns: [] };
   for (const reference of references) joined = beside(joined, read(analysis, scope, reference, joined));
   return { ...scope, ...joined };
@@ -31,7 +31,7 @@ const beside = (left: Joined, right: Joined): Joined => ({
 });
 
 /** @param before what stands to the left, which LATERAL and JSON_TABLE may use */
-function read(analysis: Analysis, scope: Scope, reference: TableReference, before: Joined): Joined {
+function read(analysis: LineageAnalysis, scope: Scope, reference: TableReference, before: Joined): Joined {
   analysis.visit(1 + before.items.length);
   switch (reference.kind) {
     case 'table':
@@ -45,9 +45,9 @@ function read(analysis: Analysis, scope: Scope, reference: TableReference, befor
   }
 }
 
-const alone = (item: Item): Joined => ({ items: [item], columns: item.columns });
+const alone = (item: FromItem): Joined => ({ items: [item], columns: item.columns });
 
-function readTable(analysis: Analysis, scope: Scope, { table, alias, systemTime }: Table): Item {
+function readTable(analysis: LineageAnalysis, scope: Scope, { table, alias, systemTime }: Table): FromItem {
   for (const value of systemTime) analysis.asks(expression(analysis, scope, value), 'other');
   if (table.schema === undefined) {
     const named = findNamed(scope, table.name, analysis.catalog);
@@ -58,7 +58,7 @@ function readTable(analysis: Analysis, scope: Scope, { table, alias, systemTime 
   return item;
 }
 
-function readDerived(analysis: Analysis, scope: Scope, derived: Derived, before: Joined): Item {
+function readDerived(analysis: LineageAnalysis, scope: Scope, derived: Derived, before: Joined): FromItem {
   for (const value of derived.systemTime) analysis.asks(expression(analysis, scope, value), 'other');
   // Names that the query does not have itself are those of the queries around it, and with LATERAL of what stands to the left.
   const around: Scope = derived.lateral ? { ...scope, ...before } : scope;
@@ -66,7 +66,7 @@ function readDerived(analysis: Analysis, scope: Scope, derived: Derived, before:
   return { name: derived.alias ?? '', columns: renamed(columns, derived.columns) };
 }
 
-function readJsonTable(analysis: Analysis, scope: Scope, { document, columns, alias }: JsonTable): Item {
+function readJsonTable(analysis: LineageAnalysis, scope: Scope, { document, columns, alias }: JsonTable): FromItem {
   const value = computed([expression(analysis, scope, document)]);
   return { name: alias ?? '', columns: jsonColumns(columns, value) };
 }
@@ -78,7 +78,7 @@ const jsonColumns = (columns: readonly JsonColumn[], value: Value): Column[] =>
     return [column(one.name ?? '', one.type === 'ordinality' ? { ...value, counts: true as const } : value)];
   });
 
-function readJoin(analysis: Analysis, scope: Scope, join: Join, before: Joined): Joined {
+function readJoin(analysis: LineageAnalysis, scope: Scope, join: Join, before: Joined): Joined {
   const left = read(analysis, scope, join.left, before);
   const right = read(analysis, scope, join.right, beside(before, left));
   const items = [...left.items, ...right.items];
@@ -89,7 +89,7 @@ function readJoin(analysis: Analysis, scope: Scope, join: Join, before: Joined):
 }
 
 /** Merged columns first, in the order of the left side (of the right side in a RIGHT JOIN), then what is left of both. */
-function merged(analysis: Analysis, { type, natural, using = [] }: Join, left: Joined, right: Joined): Column[] {
+function merged(analysis: LineageAnalysis, { type, natural, using = [] }: Join, left: Joined, right: Joined): Column[] {
   const [first, second] = type === 'right' ? [right, left] : [left, right];
   if (type === 'full') throw new Unsure('merges columns in a FULL JOIN');
   if (natural && hasDoubtful(first.columns, second.columns))

@@ -1,6 +1,6 @@
 /** What is known of one statement. Types only. */
 import type { BaseColumn } from '../catalog/objects.js';
-import type { Effect } from './session.js';
+import type { SessionEffect } from './session.js';
 import type { Value } from './value.js';
 
 /** An output column: its name as the client will read it, and where its values come from. */
@@ -22,7 +22,7 @@ export interface Predicate {
 }
 
 /** Where values go other than to the client. */
-export type Target =
+export type FlowTarget =
   | {
       readonly type: 'table';
       /** `schema.table` */
@@ -37,7 +37,7 @@ export type Target =
   | { readonly type: 'setting' | 'file' | 'function' | 'definition'; readonly name: string };
 
 export interface Flow {
-  readonly target: Target;
+  readonly target: FlowTarget;
   readonly value: Value;
 }
 
@@ -58,5 +58,5 @@ export interface StatementLineage {
   /** What is in rows that it writes: a message about one that cannot be written may have it. */
   readonly rows: readonly Value[];
   /** What it changes in the session, once the server confirms it. */
-  readonly effects: readonly Effect[];
+  readonly effects: readonly SessionEffect[];
 }

@@ -5,18 +5,23 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { callFacts } from '../functions.js';
 import { readingOf } from '../reading.js';
-import type { Call, Statement } from '../tree.js';
-import type { Effect, Session } from './session.js';
+import type { FunctionCall, Statement } from '../tree.js';
+import type { SessionEffect, SessionNames } from './session.js';
 import { unknown } from './value.js';
 
 /** @param reason why it cannot be followed: a phrase */
-export function lostEffects(catalog: Catalog, session: Session, statement: Statement, reason: string): Effect[] {
+export function lostEffects(
+  catalog: Catalog,
+  session: SessionNames,
+  statement: Statement,
+  reason: string,
+): SessionEffect[] {
   const found = walk(catalog, statement);
   const after = `runs after a statement that ${reason}`;
   const variables = [...found.variables].map(
-    (name): Effect => ({ type: 'variable', name, value: unknown(reason), kept: true }),
+    (name): SessionEffect => ({ type: 'variable', name, value: unknown(reason), kept: true }),
   );
-  const effects: Effect[] = [...variables, ...named(catalog, session, statement, reason)];
+  const effects: SessionEffect[] = [...variables, ...named(catalog, session, statement, reason)];
   if (found.stores || statement.kind === 'set variables') effects.push({ type: 'store', value: unknown(reason) });
   const { triggered, codeReachesSession } = catalog.contents;
   const mayTrigger = WRITING.has(statement.kind) && triggered.size > 0 && codeReachesSession;
@@ -33,7 +38,7 @@ const FOLLOWED: ReadonlySet<string> = new Set(
 );
 
 /** Temporary tables and prepared statements. */
-function named(catalog: Catalog, session: Session, statement: Statement, reason: string): Effect[] {
+function named(catalog: Catalog, session: SessionNames, statement: Statement, reason: string): SessionEffect[] {
   const unread = reason;
   switch (statement.kind) {
     case 'insert':
@@ -57,14 +62,14 @@ function named(catalog: Catalog, session: Session, statement: Statement, reason:
   }
 }
 
-interface Found {
+interface LostThings {
   readonly variables: Set<string>;
   calls: boolean;
   stores: boolean;
 }
 
-function walk(catalog: Catalog, statement: Statement): Found {
-  const found: Found = { variables: new Set(), calls: false, stores: false };
+function walk(catalog: Catalog, statement: Statement): LostThings {
+  const found: LostThings = { variables: new Set(), calls: false, stores: false };
   const reading = readingOf(catalog.dialect);
   const open: unknown[] = [statement];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
@@ -73,7 +78,7 @@ function walk(catalog: Catalog, statement: Statement): Found {
     const { kind, name } = node as { kind?: unknown; name?: unknown };
     // Whatever names a variable may write to it: SET, :=, INTO, LOAD DATA.
     if (kind === 'variable' && typeof name === 'string') found.variables.add(name);
-    if (kind === 'call' && callFacts(node as Call, reading).reason !== undefined) found.calls = true;
+    if (kind === 'call' && callFacts(node as FunctionCall, reading).reason !== undefined) found.calls = true;
     if (kind === 'sequence' || name === 'last_insert_id') found.stores = true;
   }
   return found;

@@ -1,6 +1,6 @@
 /** Queries: SELECT, VALUES, TABLE, set operations and WITH. Owns: their output columns. Does not: FROM (from.ts), expressions. */
 import type { Limit, Order, Query, Select, SelectItem, SetOperation, ValuesQuery } from '../tree.js';
-import { type Analysis, Unsure } from './analysis.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression, windowOf } from './expression.js';
 import { readFrom } from './from.js';
@@ -15,7 +15,7 @@ import { withNamed } from './with.js';
  * @param scope its own, which is empty: what it sees is in `parent`
  * @throws Unsure where they cannot be told
  */
-export function readQuery(analysis: Analysis, scope: Scope, query: Query): readonly Column[] {
+export function readQuery(analysis: LineageAnalysis, scope: Scope, query: Query): readonly Column[] {
   analysis.spend();
   const own = query.with ? withNamed(analysis, scope, query.with) : scope;
   switch (query.kind) {
@@ -35,7 +35,7 @@ export function readQuery(analysis: Analysis, scope: Scope, query: Query): reado
 /** The same surroundings, for a part of the same query. */
 const nested = (scope: Scope): Scope => ({ ...scope, items: [], columns: [] });
 
-function readSelect(analysis: Analysis, outer: Scope, select: Select): readonly Column[] {
+function readSelect(analysis: LineageAnalysis, outer: Scope, select: Select): readonly Column[] {
   const from = readFrom(analysis, outer, select.from);
   const scope = withAliases(analysis, withWindows(analysis, from, select), select.items);
   const columns = readItems(analysis, scope, select.items);
@@ -52,7 +52,7 @@ function readSelect(analysis: Analysis, outer: Scope, select: Select): readonly 
 }
 
 /** The columns of a select list, as SELECT and RETURNING have it. */
-export function readItems(analysis: Analysis, scope: Scope, items: readonly SelectItem[]): Column[] {
+export function readItems(analysis: LineageAnalysis, scope: Scope, items: readonly SelectItem[]): Column[] {
   return items.flatMap((item) => {
     if (item.kind === 'star') {
       const star = starOf(analysis.catalog, scope, item);
@@ -66,7 +66,7 @@ export function readItems(analysis: Analysis, scope: Scope, items: readonly Sele
 }
 
 /** Inner queries can use the aliases of the list that they stand in. */
-export function withAliases(analysis: Analysis, scope: Scope, items: readonly SelectItem[]): Scope {
+export function withAliases(analysis: LineageAnalysis, scope: Scope, items: readonly SelectItem[]): Scope {
   const aliases = items.flatMap((item): Alias[] => {
     if (item.kind === 'star' || item.alias === undefined) return [];
     let isOpen = false;
@@ -89,7 +89,7 @@ export function withAliases(analysis: Analysis, scope: Scope, items: readonly Se
   return inner;
 }
 
-function withWindows(analysis: Analysis, scope: Scope, { windows }: Select): Scope {
+function withWindows(analysis: LineageAnalysis, scope: Scope, { windows }: Select): Scope {
   if (windows.length === 0) return scope;
   const known = new Map<string, Value>();
   const inner: Scope = { ...scope, windows: known };
@@ -99,7 +99,7 @@ function withWindows(analysis: Analysis, scope: Scope, { windows }: Select): Sco
   return inner;
 }
 
-function readSet(analysis: Analysis, scope: Scope, query: SetOperation): readonly Column[] {
+function readSet(analysis: LineageAnalysis, scope: Scope, query: SetOperation): readonly Column[] {
   const left = readQuery(analysis, nested(scope), query.left);
   const right = readQuery(analysis, nested(scope), query.right);
   if (left.length !== right.length) throw new Unsure('combines queries of different widths');
@@ -110,7 +110,7 @@ function readSet(analysis: Analysis, scope: Scope, query: SetOperation): readonl
   return ordered(analysis, scope, query, columns);
 }
 
-function readValues(analysis: Analysis, scope: Scope, query: ValuesQuery): readonly Column[] {
+function readValues(analysis: LineageAnalysis, scope: Scope, query: ValuesQuery): readonly Column[] {
   const rows = query.rows.map((row) => row.map((value) => asColumn(expression(analysis, scope, value))));
   const columns = (rows[0] ?? []).map((_, index) =>
     // MySQL calls them column_0, MariaDB by the text of the first row.
@@ -119,7 +119,11 @@ function readValues(analysis: Analysis, scope: Scope, query: ValuesQuery): reado
   return ordered(analysis, scope, query, columns);
 }
 
-function readTable(analysis: Analysis, scope: Scope, query: Extract<Query, { kind: 'table' }>): readonly Column[] {
+function readTable(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  query: Extract<Query, { kind: 'table' }>,
+): readonly Column[] {
   const { table } = query;
   const named = table.schema === undefined ? findNamed(scope, table.name, analysis.catalog) : undefined;
   const item = named ? { name: table.name, columns: named.columns() } : relationOf(analysis, table);
@@ -129,7 +133,7 @@ function readTable(analysis: Analysis, scope: Scope, query: Extract<Query, { kin
 
 /** ORDER BY, LIMIT and INTO behind the columns of a query. */
 function ordered(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
   { orderBy, limit, into }: Pick<Query, 'orderBy' | 'limit' | 'into'>,
   columns: readonly Column[],
@@ -153,13 +157,13 @@ function ordered(
   return into ? [] : columns;
 }
 
-export function readLimit(analysis: Analysis, scope: Scope, limit: Limit | undefined): void {
+export function readLimit(analysis: LineageAnalysis, scope: Scope, limit: Limit | undefined): void {
   for (const value of [limit?.count, limit?.offset, limit?.examined])
     if (value) analysis.asks(expression(analysis, scope, value), 'other');
 }
 
 /** An expression of GROUP BY or ORDER BY, which is a place in the select list where it is a number. */
-function asked(analysis: Analysis, scope: Scope, value: Order['value'], columns: readonly Column[]): void {
+function asked(analysis: LineageAnalysis, scope: Scope, value: Order['value'], columns: readonly Column[]): void {
   const place = value.kind === 'constant' && value.type === 'integer' ? columns[Number(value.value) - 1] : undefined;
   // In a set operation and around parentheses, columns are those of the result; a name that is none of them is an error there.
   analysis.asks(place ? place.value : expression(analysis, scope, value), 'other');

@@ -3,15 +3,15 @@ import { type Attribute, type Relation, folded } from '../catalog/objects.js';
 import { Unread } from '../lexer.js';
 import { statementsOf } from '../texts.js';
 import type { ObjectName, Query } from '../tree.js';
-import { Analysis, Unsure } from './analysis.js';
+import { LineageAnalysis, Unsure } from './analysis.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
-import { type Item, type Scope, EMPTY_SCOPE, SYSTEM_TIME, column, nothingFor } from './scope.js';
-import { type Effect, newSession } from './session.js';
+import { type FromItem, type Scope, EMPTY_SCOPE, SYSTEM_TIME, column, nothingFor } from './scope.js';
+import { type SessionEffect, newSession } from './session.js';
 import { type Column, type Value, computed, direct, unknown, withUnknown } from './value.js';
 
 /** A stored or temporary relation by its name. @throws Unsure where it is not known */
-export function relationOf(analysis: Analysis, { schema, name }: ObjectName, alias = name): Item {
+export function relationOf(analysis: LineageAnalysis, { schema, name }: ObjectName, alias = name): FromItem {
   const { catalog, session } = analysis;
   const database = schema ?? session.database;
   if (database === undefined) throw new Unsure('uses a name without its schema, and no default database is known');
@@ -34,7 +34,7 @@ export function relationOf(analysis: Analysis, { schema, name }: ObjectName, ali
 }
 
 /** Whole rows of a relation that is written to, with what views over its tables do not show. */
-export function rowsOf(analysis: Analysis, { columns }: Item): readonly Value[] {
+export function rowsOf(analysis: LineageAnalysis, { columns }: FromItem): readonly Value[] {
   const { catalog } = analysis;
   const shown = columns.map(({ value }) => value);
   const relations = new Set<Relation>();
@@ -51,32 +51,35 @@ function extraOf(relation: Relation, wanted: string): Value | undefined {
   return relation.versioned ? nothingFor(SYSTEM_TIME, wanted) : undefined;
 }
 
-function columnsOf(caller: Analysis, relation: Relation): readonly Column[] {
+function columnsOf(caller: LineageAnalysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
   const key = `columns ${relation.schema}\0${relation.name}`;
-  const known = catalog.derived.get(key) as Shown | undefined;
+  const known = catalog.derived.get(key) as RelationRead | undefined;
   if (known) return shown(caller, known);
   // Its own session: nothing of the client's changes what a definition means, nor do its temporary tables stand in for others.
-  const analysis = new Analysis(catalog, newSession(relation.schema), caller);
+  const analysis = new LineageAnalysis(catalog, newSession(relation.schema), caller);
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
-  const made: Shown = { columns, code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store') };
+  const made: RelationRead = {
+    columns,
+    code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store'),
+  };
   catalog.derived.set(key, made);
   return shown(caller, made);
 }
 
 /** What a relation shows, and whether it runs code for that. */
-interface Shown {
+interface RelationRead {
   readonly columns: readonly Column[];
-  readonly code: readonly Effect[];
+  readonly code: readonly SessionEffect[];
 }
 
-function shown(caller: Analysis, { columns, code }: Shown): readonly Column[] {
+function shown(caller: LineageAnalysis, { columns, code }: RelationRead): readonly Column[] {
   caller.effects.push(...code);
   return columns;
 }
 
-function tableColumns(analysis: Analysis, relation: Relation): Column[] {
+function tableColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const holding = holdsOthers(relation) ? 'reads a table of the server that holds values of other tables' : undefined;
   const plain = relation.columns.map((one) => ({ ...column(one.name, direct([one.base])), ...hiddenOf(one) }));
   return relation.columns.map((attribute, index) => {
@@ -94,7 +97,7 @@ function tableColumns(analysis: Analysis, relation: Relation): Column[] {
 
 const hiddenOf = ({ hidden }: Attribute): { hidden: true } | undefined => (hidden ? { hidden: true } : undefined);
 
-function generated(analysis: Analysis, scope: Scope, text: string): Value {
+function generated(analysis: LineageAnalysis, scope: Scope, text: string): Value {
   const query = queryOf(analysis, `select ${text}`) ?? queryOf(analysis, `select ${text.replaceAll("\\'", "'")}`);
   const [first] = query?.kind === 'select' && query.items.length === 1 ? query.items : [];
   if (first?.kind !== 'item') return unknown('reads a generated column whose expression is not understood');
@@ -102,7 +105,7 @@ function generated(analysis: Analysis, scope: Scope, text: string): Value {
 }
 
 /** A view shows what its query does, and is something that a rule can name. */
-function viewColumns(analysis: Analysis, relation: Relation): Column[] {
+function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const { made, reason } = definedBy(analysis, relation);
   return relation.columns.map((attribute, index) => {
     const value = made[index]?.value ?? unknown(reason);
@@ -113,7 +116,7 @@ function viewColumns(analysis: Analysis, relation: Relation): Column[] {
   });
 }
 
-function definedBy(analysis: Analysis, relation: Relation): { made: readonly Column[]; reason: string } {
+function definedBy(analysis: LineageAnalysis, relation: Relation): { made: readonly Column[]; reason: string } {
   const name = `${relation.schema}.${relation.name}`;
   const query = queryOf(analysis, relation.definition ?? '');
   if (!query) return { made: [], reason: `reads ${name}, whose definition cannot be read` };
@@ -127,7 +130,7 @@ function definedBy(analysis: Analysis, relation: Relation): { made: readonly Col
   }
 }
 
-function queryOf(analysis: Analysis, text: string): Query | undefined {
+function queryOf(analysis: LineageAnalysis, text: string): Query | undefined {
   try {
     const [statement, ...more] = statementsOf(text, analysis.reading);
     return statement?.kind === 'query' && more.length === 0 ? statement.query : undefined;

@@ -1,16 +1,16 @@
 /**
  * What a name in an expression can mean: the relations of FROM, of this query and of those around it, and the aliases of select
  * lists around it. Follows find_field_in_tables and resolve_ref_in_select_and_group of both servers (sql_base.cc, item.cc).
- * Where a server may compare names by rules of its own, all that may be meant is.
+ * Where a server may compare names by rules of its own, all that may be meant is. Pure.
  */
 import type { Catalog } from '../catalog/catalog.js';
 import { folded, isAscii, loosely } from '../catalog/objects.js';
-import type { Column as ColumnName } from '../tree.js';
-import { type Analysis, Unsure } from './analysis.js';
+import type { ColumnReference as ColumnName } from '../tree.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
 
 /** A relation of FROM. */
-export interface Item {
+export interface FromItem {
   /** Its alias, or else its name. */
   readonly name: string;
   /** Absent: it is a derived table or a query of WITH. */
@@ -23,10 +23,10 @@ export interface Item {
 }
 
 /** The queries that WITH has named, nearest first. `columns` is undefined where the name means what it means without WITH. */
-export interface Named {
+export interface WithQuery {
   readonly name: string;
   readonly columns: () => readonly Column[];
-  readonly next: Named | undefined;
+  readonly next: WithQuery | undefined;
 }
 
 /** A select list, of which inner queries can use the aliases. */
@@ -36,11 +36,11 @@ export interface Alias {
 }
 
 export interface Scope {
-  readonly items: readonly Item[];
+  readonly items: readonly FromItem[];
   /** What `*` stands for and what names without a table are looked up in: merged columns of NATURAL and USING once. */
   readonly columns: readonly Column[];
   readonly parent: Scope | undefined;
-  readonly named: Named | undefined;
+  readonly named: WithQuery | undefined;
   readonly aliases?: readonly Alias[];
   /** In HAVING, ORDER BY and GROUP BY: aliases may come before columns. */
   readonly prefersAliases?: boolean;
@@ -70,14 +70,14 @@ export function renamed(columns: readonly Column[], names: readonly string[] | u
   return columns.map(({ value }, index) => column(aliasOf(names[index] as string), value));
 }
 
-export function findNamed(scope: Scope, name: string, catalog: Catalog): Named | undefined {
+export function findNamed(scope: Scope, name: string, catalog: Catalog): WithQuery | undefined {
   const key = catalog.nameKey(name);
   for (let at = scope.named; at; at = at.next) if (catalog.nameKey(at.name) === key) return at;
   return undefined;
 }
 
 /** What a column name means; undefined where nothing fits. */
-export function findColumn(analysis: Analysis, scope: Scope, name: ColumnName): Value | undefined {
+export function findColumn(analysis: LineageAnalysis, scope: Scope, name: ColumnName): Value | undefined {
   const possible: Value[] = [];
   for (let at: Scope | undefined = scope; at; at = at.parent) {
     const level = lookIn(analysis, at, name, at !== scope || scope.prefersAliases === true);
@@ -95,7 +95,7 @@ interface Level {
   readonly possible: readonly Value[];
 }
 
-function lookIn(analysis: Analysis, scope: Scope, name: ColumnName, withAliases: boolean): Level {
+function lookIn(analysis: LineageAnalysis, scope: Scope, name: ColumnName, withAliases: boolean): Level {
   const { catalog } = analysis;
   const lists =
     name.table === undefined ? [scope.columns] : itemsNamed(catalog, scope, name).map(({ columns }) => columns);
@@ -138,7 +138,7 @@ function itemsNamed(
   catalog: Catalog,
   { items }: Scope,
   { schema, table = '' }: Pick<ColumnName, 'schema' | 'table'>,
-): Item[] {
+): FromItem[] {
   const key = catalog.nameKey(table);
   return items.filter(
     (item) =>

@@ -16,7 +16,7 @@ export type TemporaryTable =
   | { readonly columns: readonly Column[]; readonly unread?: undefined }
   | { readonly unread: string };
 
-export interface Session {
+export interface SessionNames {
   /** The default database. */
   readonly database: string | undefined;
   /** By name in lower case. */
@@ -37,7 +37,7 @@ export interface Session {
   readonly uncertain?: string;
 }
 
-export const newSession = (database?: string): Session => ({
+export const newSession = (database?: string): SessionNames => ({
   database,
   variables: new Map(),
   anyVariable: NOTHING,
@@ -49,7 +49,7 @@ export const newSession = (database?: string): Session => ({
 });
 
 /** What a statement changes in its session. */
-export type Effect =
+export type SessionEffect =
   /** `kept`: the variable may keep what it had, for example where there are no rows. */
   | { readonly type: 'variable'; readonly name: string; readonly value: Value; readonly kept: boolean }
   | { readonly type: 'store'; readonly value: Value }
@@ -68,7 +68,7 @@ export type Effect =
 const isPlain = (name: string): boolean => isAscii(name) && !/[\0- \x7f]/.test(name);
 
 /** What a user variable holds. */
-export function variableOf(session: Session, name: string): Value {
+export function variableOf(session: SessionNames, name: string): Value {
   if (session.uncertain !== undefined) return unknown(session.uncertain);
   if (!isPlain(name)) return computed([session.anyVariable, ...session.variables.values()]);
   const own = session.variables.get(folded(name));
@@ -76,7 +76,7 @@ export function variableOf(session: Session, name: string): Value {
 }
 
 /** After the server has done what the statement says. */
-export function afterEffects(session: Session, effects: readonly Effect[]): Session {
+export function afterEffects(session: SessionNames, effects: readonly SessionEffect[]): SessionNames {
   return effects.reduce((before, effect) => CHANGES[effect.type](before, effect as never), session);
 }
 
@@ -84,8 +84,8 @@ export function afterEffects(session: Session, effects: readonly Effect[]): Sess
  * While it is not known whether the server does it, or after an error: it may have done some of it, so that what was written
  * counts beside what was there before.
  */
-export function maybeAfter(session: Session, effects: readonly Effect[]): Session {
-  const certain = effects.flatMap((effect): Effect[] => {
+export function maybeAfter(session: SessionNames, effects: readonly SessionEffect[]): SessionNames {
+  const certain = effects.flatMap((effect): SessionEffect[] => {
     switch (effect.type) {
       case 'variable':
         return [{ ...effect, kept: true }];
@@ -109,9 +109,14 @@ export function maybeAfter(session: Session, effects: readonly Effect[]): Sessio
   return afterEffects(session, certain);
 }
 
-type Changes = { readonly [T in Effect['type']]: (before: Session, effect: Extract<Effect, { type: T }>) => Session };
+type EffectAppliers = {
+  readonly [T in SessionEffect['type']]: (
+    before: SessionNames,
+    effect: Extract<SessionEffect, { type: T }>,
+  ) => SessionNames;
+};
 
-const CHANGES: Changes = {
+const CHANGES: EffectAppliers = {
   variable: (before, { name, value, kept }) => {
     if (!isPlain(name)) return { ...before, anyVariable: either([before.anyVariable, value]) };
     const key = folded(name);

@@ -5,7 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { folded } from '../catalog/objects.js';
 import { Unread } from '../lexer.js';
-import type { Reading } from '../reading.js';
+import type { SqlReading } from '../reading.js';
 import { statementsOf } from '../texts.js';
 import type {
   CallStatement,
@@ -13,13 +13,13 @@ import type {
   Execute,
   Explain,
   Expression,
-  Handler,
+  HandlerStatement,
   Prepare,
   SetItem,
   Statement,
 } from '../tree.js';
 import { type Each, head, show } from './administration.js';
-import { Analysis, Unsure } from './analysis.js';
+import { LineageAnalysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
@@ -28,7 +28,7 @@ import { lostEffects } from './lost.js';
 import { readLimit, readQuery } from './query.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
-import { type Effect, type Session, type TemporaryTable, maybeAfter } from './session.js';
+import { type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
 import { type Column, NOTHING, type Value, computed, same, unknown } from './value.js';
 
 /** Rounds until variables that a statement writes and reads have what may be in them. */
@@ -36,7 +36,7 @@ const MAX_ROUNDS = 8;
 const DUAL = enclosed(EMPTY_SCOPE);
 
 /** What a statement returns: listed columns, or the same for each. */
-type Shown = readonly Column[] | Each;
+type ReturnedColumns = readonly Column[] | Each;
 
 /**
  * The lineage of one statement. Never throws.
@@ -45,9 +45,9 @@ type Shown = readonly Column[] | Each;
  */
 export function lineageOf(
   catalog: Catalog,
-  session: Session,
+  session: SessionNames,
   statement: Statement,
-  reading: Reading,
+  reading: SqlReading,
 ): StatementLineage {
   let before = session;
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -60,7 +60,7 @@ export function lineageOf(
   return lost(catalog, session, statement, 'is too large to be followed');
 }
 
-const withinRows = (effect: Effect): Effect[] => {
+const withinRows = (effect: SessionEffect): SessionEffect[] => {
   if (effect.type === 'variable' || effect.type === 'store') return [effect];
   if (effect.type !== 'code') return [];
   const value = unknown(effect.reason);
@@ -70,14 +70,19 @@ const withinRows = (effect: Effect): Effect[] => {
   ];
 };
 
-function isSame(before: Session, after: Session): boolean {
+function isSame(before: SessionNames, after: SessionNames): boolean {
   if (!same(before.anyVariable, after.anyVariable) || !same(before.stored, after.stored)) return false;
   return [...after.variables].every(([name, value]) => same(value, before.variables.get(name) ?? NOTHING));
 }
 
-function readOnce(catalog: Catalog, session: Session, statement: Statement, reading: Reading): StatementLineage {
-  const analysis = new Analysis(catalog, session);
-  let shown: Shown = [];
+function readOnce(
+  catalog: Catalog,
+  session: SessionNames,
+  statement: Statement,
+  reading: SqlReading,
+): StatementLineage {
+  const analysis = new LineageAnalysis(catalog, session);
+  let shown: ReturnedColumns = [];
   let reason: string | undefined;
   try {
     shown = read({ analysis, reading }, statement);
@@ -98,10 +103,10 @@ function readOnce(catalog: Catalog, session: Session, statement: Statement, read
   };
 }
 
-function lost(catalog: Catalog, session: Session, statement: Statement, reason: string): StatementLineage {
+function lost(catalog: Catalog, session: SessionNames, statement: Statement, reason: string): StatementLineage {
   const effects = lostEffects(catalog, session, statement, reason);
   const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [] };
-  const diagnostics: Effect = { type: 'diagnostics', value: unknown(reason) };
+  const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason) };
   return { ...nothing, statement: statement.kind, unknown: reason, effects: [...effects, diagnostics] };
 }
 
@@ -113,7 +118,7 @@ function reasonFor(error: unknown): string {
 }
 
 /** Warnings and errors of a statement may have any value that it looked at. */
-function diagnosed(statement: Statement, lineage: StatementLineage): Effect[] {
+function diagnosed(statement: Statement, lineage: StatementLineage): SessionEffect[] {
   // They read the diagnostics, and leave them.
   if (statement.kind === 'show' || (statement.kind === 'head' && statement.verb === 'get diagnostics')) return [];
   // What ALTER TABLE could not convert is in its warnings.
@@ -130,12 +135,12 @@ function diagnosed(statement: Statement, lineage: StatementLineage): Effect[] {
   return [{ type: 'diagnostics', value: reason === undefined ? all : unknown(reason, all.sources) }];
 }
 
-interface Reader {
-  readonly analysis: Analysis;
-  readonly reading: Reading;
+interface StatementContext {
+  readonly analysis: LineageAnalysis;
+  readonly reading: SqlReading;
 }
 
-function read(reader: Reader, statement: Statement): Shown {
+function read(reader: StatementContext, statement: Statement): ReturnedColumns {
   const { analysis } = reader;
   const values = (list: readonly Expression[]): Value[] => expressions(analysis, DUAL, list);
   switch (statement.kind) {
@@ -185,7 +190,7 @@ function read(reader: Reader, statement: Statement): Shown {
   }
 }
 
-function setItems(analysis: Analysis, items: readonly SetItem[]): Shown {
+function setItems(analysis: LineageAnalysis, items: readonly SetItem[]): ReturnedColumns {
   for (const item of items) {
     if (item.kind === 'variable') analysis.assigns(item.name, expression(analysis, DUAL, item.value), false);
     if (item.kind !== 'setting' || !item.value) continue;
@@ -194,7 +199,11 @@ function setItems(analysis: Analysis, items: readonly SetItem[]): Shown {
   return [];
 }
 
-function called(analysis: Analysis, { procedure, arguments: list }: CallStatement, values: readonly Value[]): Shown {
+function called(
+  analysis: LineageAnalysis,
+  { procedure, arguments: list }: CallStatement,
+  values: readonly Value[],
+): ReturnedColumns {
   const reason = 'calls a procedure, which is not read';
   analysis.moves({ type: 'function', name: 'call' }, computed(values));
   for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(reason), true);
@@ -203,7 +212,7 @@ function called(analysis: Analysis, { procedure, arguments: list }: CallStatemen
 }
 
 /** A plan has constants of the statement, and columns of a row that was looked up replaced by their values. */
-function explained(reader: Reader, { statement, into }: Explain): Shown {
+function explained(reader: StatementContext, { statement, into }: Explain): ReturnedColumns {
   const shown = read(reader, statement);
   const { predicates, flows } = reader.analysis;
   const outputs = 'each' in shown ? [shown.each] : shown.map(({ value }) => value);
@@ -214,7 +223,7 @@ function explained(reader: Reader, { statement, into }: Explain): Shown {
 }
 
 /** EXECUTE IMMEDIATE runs the text at once. */
-function prepared(reader: Reader, { name, from, using }: Prepare): Shown {
+function prepared(reader: StatementContext, { name, from, using }: Prepare): ReturnedColumns {
   const { analysis, reading } = reader;
   const text = from.kind === 'constant' && from.type === 'string' ? from.value : undefined;
   if (text === undefined) {
@@ -237,12 +246,12 @@ function prepared(reader: Reader, { name, from, using }: Prepare): Shown {
   return run(reader, statement, using);
 }
 
-function executed(reader: Reader, { name, using }: Execute): Shown {
+function executed(reader: StatementContext, { name, using }: Execute): ReturnedColumns {
   const { analysis, reading } = reader;
   const { session } = analysis;
   const known = session.uncertain === undefined ? session.prepared.get(folded(name)) : undefined;
   if (!known || 'unread' in known) return opaque(analysis, known?.unread ?? `executes "${name}", which is not known`);
-  const inner = new Analysis(analysis.catalog, { ...session, database: known.database }, analysis);
+  const inner = new LineageAnalysis(analysis.catalog, { ...session, database: known.database }, analysis);
   try {
     return run({ analysis: inner, reading }, known.statement, using);
   } finally {
@@ -250,17 +259,21 @@ function executed(reader: Reader, { name, using }: Execute): Shown {
   }
 }
 
-function run({ analysis, reading }: Reader, statement: Statement, using: readonly Expression[]): Shown {
+function run(
+  { analysis, reading }: StatementContext,
+  statement: Statement,
+  using: readonly Expression[],
+): ReturnedColumns {
   analysis.parameters = expressions(analysis, DUAL, using);
   return read({ analysis, reading }, statement);
 }
 
-function opaque(analysis: Analysis, reason: string): Shown {
+function opaque(analysis: LineageAnalysis, reason: string): ReturnedColumns {
   analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
   return { each: unknown(reason) };
 }
 
-function created(analysis: Analysis, statement: CreateTable): Shown {
+function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedColumns {
   const { catalog, session } = analysis;
   const { table, temporary, query, columns, expressions: list, like } = statement;
   const made = query && readQuery(analysis, DUAL, query);
@@ -284,7 +297,10 @@ function created(analysis: Analysis, statement: CreateTable): Shown {
   return [];
 }
 
-function handled(analysis: Analysis, { action, table, alias, where, limit, values }: Handler): Shown {
+function handled(
+  analysis: LineageAnalysis,
+  { action, table, alias, where, limit, values }: HandlerStatement,
+): ReturnedColumns {
   const { catalog, session } = analysis;
   const key = catalog.nameKey(alias ?? table.name);
   if (action === 'close') {

@@ -2,12 +2,12 @@
 import type { BaseColumn } from '../catalog/objects.js';
 
 /** How a value comes from its sources: as it is, by a computation, or from many rows. */
-export type Kind = 'direct' | 'derived' | 'aggregate';
+export type ValueKind = 'direct' | 'derived' | 'aggregate';
 
 /** What is known about where the values of an expression come from. */
 export interface Value {
   readonly sources: ReadonlySet<BaseColumn>;
-  readonly kind: Kind;
+  readonly kind: ValueKind;
   /** Why it may come from more than `sources`: a phrase of which the statement is the subject. */
   readonly unknown?: string;
   /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
@@ -49,7 +49,7 @@ export function asColumn(value: Value): Value {
 export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
 
 /** The result of a computation over values. */
-export function computed(values: readonly Value[], kind: Kind = 'derived'): Value {
+export function computed(values: readonly Value[], kind: ValueKind = 'derived'): Value {
   const reason = values.find((value) => value.unknown !== undefined)?.unknown;
   return { sources: union(values), kind, ...(reason !== undefined && { unknown: reason }) };
 }
@@ -59,7 +59,10 @@ export function either(values: readonly Value[]): Value {
   const [first] = values;
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
-  const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
+  const kind = telling.reduce<ValueKind>(
+    (most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most),
+    'direct',
+  );
   return {
     ...computed(values, kind),
     ...(telling.length > 0 && telling.every(({ counts }) => counts) && { counts: true }),
@@ -80,7 +83,7 @@ export const same = (one: Value, other: Value): boolean =>
   one.sources.size === other.sources.size &&
   [...other.sources].every((source) => one.sources.has(source));
 
-const RANK: Readonly<Record<Kind, number>> = { direct: 0, derived: 1, aggregate: 2 };
+const RANK: Readonly<Record<ValueKind, number>> = { direct: 0, derived: 1, aggregate: 2 };
 
 function union(values: readonly Value[]): ReadonlySet<BaseColumn> {
   let merged: Set<BaseColumn> | undefined;

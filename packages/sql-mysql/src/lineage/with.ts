@@ -1,8 +1,8 @@
 /** WITH: what each name stands for. Owns: which names a query of WITH sees, and recursion. Does not: reading the queries. */
 import type { CommonTable, Query, With } from '../tree.js';
-import { type Analysis, Unsure } from './analysis.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { readQuery } from './query.js';
-import { type Named, type Scope, enclosed, renamed } from './scope.js';
+import { type WithQuery, type Scope, enclosed, renamed } from './scope.js';
 import { type Column, NOTHING, either, same } from './value.js';
 
 /** Rounds until nothing new flows through recursive queries: each round but the last brings a source. */
@@ -17,7 +17,7 @@ interface State {
 }
 
 /** @returns the scope with these names before those around it */
-export function withNamed(analysis: Analysis, scope: Scope, { recursive, tables }: With): Scope {
+export function withNamed(analysis: LineageAnalysis, scope: Scope, { recursive, tables }: With): Scope {
   const states = tables.map((table): State => ({ table, isOpen: false }));
   if (recursive) return withRecursive(analysis, scope, states);
   let { named } = scope;
@@ -31,12 +31,12 @@ export function withNamed(analysis: Analysis, scope: Scope, { recursive, tables 
 }
 
 /** In MariaDB each sees all of them, in MySQL itself and those before it. */
-function withRecursive(analysis: Analysis, scope: Scope, states: readonly State[]): Scope {
+function withRecursive(analysis: LineageAnalysis, scope: Scope, states: readonly State[]): Scope {
   const isMutual = analysis.catalog.contents.flavour === 'mariadb';
   const needed = new Set<State>();
-  let hasSettled = false;
-  const chain = (visible: readonly State[], read: (state: State) => readonly Column[]): Named | undefined =>
-    visible.reduce<Named | undefined>(
+  let isFinal = false;
+  const chain = (visible: readonly State[], read: (state: State) => readonly Column[]): WithQuery | undefined =>
+    visible.reduce<WithQuery | undefined>(
       (next, state) => ({ name: state.table.name, next, columns: () => read(state) }),
       scope.named,
     );
@@ -67,21 +67,21 @@ function withRecursive(analysis: Analysis, scope: Scope, states: readonly State[
     }
     return hasChanged;
   };
-  const settled = (state: State): readonly Column[] => {
-    if (hasSettled && needed.has(state)) return current(state);
+  const finalColumns = (state: State): readonly Column[] => {
+    if (isFinal && needed.has(state)) return current(state);
     current(state);
     for (let rounds = 0; round(); rounds++) if (rounds > MAX_ROUNDS) throw new Unsure('is too large to be followed');
-    hasSettled = true;
+    isFinal = true;
     return current(state);
   };
-  return { ...scope, named: chain(states, settled) };
+  return { ...scope, named: chain(states, finalColumns) };
 }
 
-const columnsOf = (analysis: Analysis, { query, columns }: CommonTable, scope: Scope): readonly Column[] =>
+const columnsOf = (analysis: LineageAnalysis, { query, columns }: CommonTable, scope: Scope): readonly Column[] =>
   renamed(readQuery(analysis, scope, query), columns);
 
 /** The columns of the first arm of a set operation. */
-function firstOf(analysis: Analysis, scope: Scope, query: Query): readonly Column[] {
+function firstOf(analysis: LineageAnalysis, scope: Scope, query: Query): readonly Column[] {
   if (query.kind !== 'set' && query.kind !== 'nested') return readQuery(analysis, scope, query);
   const own = query.with ? withNamed(analysis, scope, query.with) : scope;
   return firstOf(analysis, own, query.kind === 'set' ? query.left : query.query);

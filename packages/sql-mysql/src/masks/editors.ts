@@ -23,7 +23,7 @@ import { rowEditor } from './rows.js';
 import { maskedAs } from './values.js';
 
 /** All that decides what becomes of a result. */
-export interface Rules {
+export interface EditorRules {
   readonly catalog: Catalog;
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
@@ -45,7 +45,7 @@ export interface Rules {
  * @throws Unmasked when the description is not that of the result that was judged
  */
 export function resultEditor(
-  rules: Rules,
+  rules: EditorRules,
   lineage: StatementLineage | undefined,
   columns: readonly MySqlColumn[],
   format: 'text' | 'binary',
@@ -83,7 +83,7 @@ function weightOf(mask: ColumnMask): number {
 
 /** Where the values of each column come from; undefined where that is not known. */
 function valuesOf(
-  rules: Rules,
+  rules: EditorRules,
   lineage: StatementLineage | undefined,
   columns: readonly MySqlColumn[],
 ): readonly Value[] | undefined {
@@ -100,7 +100,7 @@ function valuesOf(
  * A definition that names a stored column has to name one of the sources. MySQL says of a derived table the table below it with the
  * derived table's own name of the column, so that there it may be another column of that table: its mask counts as well.
  */
-function agreed({ catalog, session }: Rules, value: Value, column: MySqlColumn): Value {
+function agreed({ catalog, session }: EditorRules, value: Value, column: MySqlColumn): Value {
   const { schema, orgTable, orgName, name } = column;
   if (orgTable === '' || orgName === '' || value.unknown !== undefined) return value;
   if (session.temporary.has(catalog.keyOf(schema, orgTable))) return value;
@@ -112,7 +112,7 @@ function agreed({ catalog, session }: Rules, value: Value, column: MySqlColumn):
   throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
 }
 
-interface Made {
+interface ColumnOutcome {
   /** Undefined: its values pass. */
   readonly mask?: ColumnMask | undefined;
   /** It is NULL because nothing better is known of it. */
@@ -120,7 +120,11 @@ interface Made {
 }
 
 /** What becomes of a column. */
-function maskOf({ catalog, masked, masks, key }: Rules, value: Value | undefined, column: MySqlColumn): Made {
+function maskOf(
+  { catalog, masked, masks, key }: EditorRules,
+  value: Value | undefined,
+  column: MySqlColumn,
+): ColumnOutcome {
   const { name } = column;
   const why = masked.size > 0 ? whyNotFollowed(value, catalog) : undefined;
   if (why !== undefined) return { mask: NULL, hidden: hiddenColumn(name, why) };

@@ -29,7 +29,7 @@ import { statementsOf } from '../texts.js';
 import { Backend, type Pooled, type Unfit } from './backend.js';
 import type { TargetCatalog } from './catalogs.js';
 import { maskedColumns } from './columns.js';
-import { type Rules, resultEditor } from './editors.js';
+import { type EditorRules, resultEditor } from './editors.js';
 import { withoutValues } from './errors.js';
 import { UNREADABLE, announcement, hiddenAhead, hiddenColumn, isNotFollowed, refusalOf } from './hidden.js';
 import { isHit, touches, touchesTable, unknownUse, useOf } from './use.js';
@@ -124,7 +124,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     const session = this.#sessionFor(command, dialect);
     const lineage = follow(catalog, session, command.text, dialect);
     const told: HiddenWords[] = [];
-    const rules: Rules = {
+    const rules: EditorRules = {
       catalog,
       masked,
       masks,
@@ -150,7 +150,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   }
 
   /** OK packets report what LAST_INSERT_ID() and settings were given, and no mask is between. */
-  #refusal(lineage: StatementLineage | undefined, { masked, catalog }: Rules): MaskPlan['refusal'] {
+  #refusal(lineage: StatementLineage | undefined, { masked, catalog }: EditorRules): MaskPlan['refusal'] {
     const stored = lineage?.flows.find(
       ({ target, value }) =>
         isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
@@ -192,7 +192,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     { id, text }: SqlCommand,
     facts: Facts,
     lineage: StatementLineage | undefined,
-    rules: Rules,
+    rules: EditorRules,
     told: readonly HiddenWords[],
   ): PacketMasking {
     const { masked, catalog } = rules;
@@ -248,7 +248,7 @@ const LOST: Effect = { type: 'code', reason: 'runs after a statement that was no
 
 const hiddenColumns = (
   lineage: StatementLineage | undefined,
-  { catalog, masked }: Rules,
+  { catalog, masked }: EditorRules,
   facts: Facts,
 ): MaskPlan['hidden'] =>
   lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', 'is too long to be followed')];

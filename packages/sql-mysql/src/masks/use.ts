@@ -1,18 +1,18 @@
-/** What a statement does with masked columns besides showing them: conditions on them, and where their values go. */
+/** What a statement does with masked columns besides showing them: conditions on them, and where their values go. Pure. */
 import type { Facts, MaskedUse } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { StatementLineage, Value } from '../lineage/index.js';
 import { type MaskedColumns, isStale } from './columns.js';
 
-export interface Use {
+export interface UseWithCounts {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
 }
 
 const NO_USE: MaskedUse = { asked: [], moved: [] };
-const NOTHING_USED: Use = { use: NO_USE, compared: new Map() };
+const NOTHING_USED: UseWithCounts = { use: NO_USE, compared: new Map() };
 
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */
 const MAX_COMPARED_VALUES = 100;
@@ -35,7 +35,7 @@ export function touches(lineage: StatementLineage, masked: MaskedColumns, catalo
   );
 }
 
-export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): Use {
+export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): UseWithCounts {
   if (masked.size === 0) return NOTHING_USED;
   const asked = new Set<string>();
   const moved = new Set<string>();
@@ -62,7 +62,7 @@ export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog:
 }
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
-export function unknownUse(facts: Facts, masked: MaskedColumns): Use {
+export function unknownUse(facts: Facts, masked: MaskedColumns): UseWithCounts {
   if (masked.size === 0 || !reads(facts)) return NOTHING_USED;
   return { use: { asked: ['other'], moved: writes(facts) ? ['unknown'] : [] }, compared: new Map() };
 }

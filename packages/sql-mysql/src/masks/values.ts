@@ -93,13 +93,13 @@ const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94
 
 /** A mask as the server writes values of the column: with as many digits behind the point. */
 export function conformed({ type, decimals }: MySqlColumn, text: Buffer): Buffer {
-  if (!DIGITS.has(type) || decimals === 0 || decimals > MAX_DIGITS || text.includes(POINT)) return text;
+  if (!DIGITS.has(type) || decimals === 0 || decimals > MAX_DECIMAL_DIGITS || text.includes(POINT)) return text;
   return Buffer.concat([text, Buffer.from(`.${'0'.repeat(decimals)}`)]);
 }
 
 const DIGITS: ReadonlySet<number> = new Set([0, LATER.newDecimal, TYPE.timestamp, LATER.datetime, LATER.time]);
 /** More are no number of digits but "as many as there are" (NOT_FIXED_DEC). */
-const MAX_DIGITS = 30;
+const MAX_DECIMAL_DIGITS = 30;
 const POINT = 0x2e;
 
 /** Whether a text is a value of the column. */

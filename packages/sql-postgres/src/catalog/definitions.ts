@@ -5,7 +5,7 @@
  * of its own, at once or not at all. Does not read anything else of the catalog.
  */
 import type { CatalogContents } from './catalog.js';
-import type { Query, Row } from './query.js';
+import type { CatalogQuery, CatalogRow } from './query.js';
 import { FUNCTION_BODIES, GENERATED_EXPRESSIONS, VIEW_DEFINITIONS } from './queries.js';
 
 const MAX_LOCK_WAIT_MS = 50;
@@ -19,7 +19,7 @@ const MAX_BATCH = 500;
 const LIMITS = `set local lock_timeout to ${MAX_LOCK_WAIT_MS}; set local statement_timeout to ${MAX_READING_MS}; set local search_path to ''`;
 
 /** Gets the texts of everything that is `unread`. What is locked stays so, and can be asked for again later. */
-export async function withDefinitions(query: Query, contents: CatalogContents): Promise<CatalogContents> {
+export async function withDefinitions(query: CatalogQuery, contents: CatalogContents): Promise<CatalogContents> {
   const until = Date.now() + MAX_READING_MS;
   const unread = contents.relations.filter((relation) => relation.unread);
   const views = unread.filter(({ kind }) => kind === 'v' || kind === 'm');
@@ -54,12 +54,12 @@ const oids = (objects: readonly { readonly oid: number }[]): readonly number[] =
 
 /** Rows by object. Where one object cannot be had, the others are: a refused batch is tried again in halves. */
 async function readTexts(
-  query: Query,
+  query: CatalogQuery,
   select: (oids: readonly number[]) => string,
   wanted: readonly number[],
   until: number,
-): Promise<Map<number, Row[]>> {
-  const found = new Map<number, Row[]>();
+): Promise<Map<number, CatalogRow[]>> {
+  const found = new Map<number, CatalogRow[]>();
   const batches = Array.from({ length: Math.ceil(wanted.length / MAX_BATCH) }, (_, at) =>
     wanted.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH),
   );

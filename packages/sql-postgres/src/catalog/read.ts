@@ -1,7 +1,8 @@
+/** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents } from './catalog.js';
 import { withDefinitions } from './definitions.js';
-import type { Query, Row } from './query.js';
+import type { CatalogQuery, CatalogRow } from './query.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
   ATTRIBUTES,
@@ -19,7 +20,7 @@ import {
 } from './queries.js';
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
-const ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 
 /**
  * Reads the catalog in one consistent state. The connection must be idle, outside a transaction; it is left so. Views are
@@ -29,8 +30,8 @@ const ATTEMPTS = 5;
  * sessions know by it where the values in their temporary tables and cursors come from
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: Query, parse: Parse, before?: Catalog): Promise<Catalog> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+export async function readCatalog(query: CatalogQuery, parse: Parse, before?: Catalog): Promise<Catalog> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const contents = await withDefinitions(query, await readOnce(query, before));
     if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
   }
@@ -41,7 +42,7 @@ export async function readCatalog(query: Query, parse: Parse, before?: Catalog):
  * The catalog with what could not be read before because it was locked, as far as it can be now; the same object where
  * nothing is new.
  */
-export async function completeCatalog(query: Query, catalog: Catalog): Promise<Catalog> {
+export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Promise<Catalog> {
   const { contents, parse } = catalog;
   const filled = await withDefinitions(query, contents);
   // What was renamed meanwhile is spelled by its new name.
@@ -51,12 +52,12 @@ export async function completeCatalog(query: Query, catalog: Catalog): Promise<C
 }
 
 /** A text that differs whenever the catalog does. Costs the server some milliseconds. */
-export async function catalogVersion(query: Query): Promise<string> {
+export async function catalogVersion(query: CatalogQuery): Promise<string> {
   const [row] = await query(`${LIMITS}; ${VERSION.replaceAll(/\s+/g, ' ')}`);
   return text(row, 0);
 }
 
-async function readOnce(query: Query, before: Catalog | undefined): Promise<CatalogContents> {
+async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
     // Behind a pooler the process may have temporary tables of others, which come first where pg_temp is not named.
@@ -84,7 +85,7 @@ async function readOnce(query: Query, before: Catalog | undefined): Promise<Cata
   }
 }
 
-function pairs(rows: readonly Row[]): Map<string, Set<string>> {
+function pairs(rows: readonly CatalogRow[]): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();
   for (const row of rows) {
     const set = map.get(text(row, 0));
@@ -95,9 +96,9 @@ function pairs(rows: readonly Row[]): Map<string, Set<string>> {
 }
 
 function relationsOf(
-  classes: readonly Row[],
-  attributes: readonly Row[],
-  inherits: readonly Row[],
+  classes: readonly CatalogRow[],
+  attributes: readonly CatalogRow[],
+  inherits: readonly CatalogRow[],
   before: Catalog | undefined,
 ): Relation[] {
   const columns = grouped(attributes);
@@ -121,7 +122,7 @@ function relationsOf(
 }
 
 function attributeOf(
-  [relation, attnum, name, type, typmod]: Row,
+  [relation, attnum, name, type, typmod]: CatalogRow,
   qualified: string,
   before: Catalog | undefined,
 ): Attribute {
@@ -137,7 +138,7 @@ function attributeOf(
   };
 }
 
-function typeOf([oid, schema, name, kind, relation, element, base, array]: Row): Type {
+function typeOf([oid, schema, name, kind, relation, element, base, array]: CatalogRow): Type {
   return {
     oid: Number(oid),
     schema: schema ?? '',
@@ -150,7 +151,7 @@ function typeOf([oid, schema, name, kind, relation, element, base, array]: Row):
   };
 }
 
-function routineOf(row: Row): Routine {
+function routineOf(row: CatalogRow): Routine {
   const inputs = list(row[6]).map(Number);
   const all = row[9] === null ? inputs : list(row[9]).map(Number);
   const modes = list<string>(row[10]);
@@ -181,10 +182,10 @@ function routineOf(row: Row): Routine {
 /** Arrays come as JSON; NULL is an empty one. Identifiers of objects are numbers there. */
 const list = <T>(value: string | null | undefined): T[] => (value == null ? [] : (JSON.parse(value) as T[]));
 
-const text = (row: Row | undefined, index: number): string => row?.[index] ?? '';
+const text = (row: CatalogRow | undefined, index: number): string => row?.[index] ?? '';
 
-function grouped(rows: readonly Row[]): Map<string, Row[]> {
-  const map = new Map<string, Row[]>();
+function grouped(rows: readonly CatalogRow[]): Map<string, CatalogRow[]> {
+  const map = new Map<string, CatalogRow[]>();
   for (const row of rows) {
     const list = map.get(text(row, 0));
     if (list) list.push(row);

@@ -2,9 +2,9 @@
  * ALTER TABLE and RENAME, in the transaction that does them: a table is followed as it becomes. Owns: what its columns are then,
  * whether it is one of the session or of everybody's. Does not: CREATE and DROP (`definitions.ts`).
  */
-import { type Fields, isFields, nodeOf, nodesOf, text } from '../ast.js';
+import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
-import { type Analysis, Unsure } from './analysis.js';
+import { type LineageAnalysis, Unsure } from './analysis.js';
 import { columnDef, isNew, ownRelation, viewsOf } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
@@ -13,7 +13,7 @@ import { EMPTY_SCOPE, item } from './scope.js';
 import { type Column, computed, hasFields, withoutFields } from './value.js';
 
 /** ALTER TABLE: columns come, go and change their types; after whatever else is done to it nothing is known of the table. */
-export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
+export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const commands = nodesOf(fields['cmds']).map((command) => command.fields);
   const subtypes = commands.map(({ subtype }) => String(subtype ?? ''));
   if (subtypes.some((one) => INHERITANCE.has(one))) return changesParents(analysis, fields, commands);
@@ -32,7 +32,7 @@ export function alter(analysis: Analysis, fields: Fields): readonly Column[] {
   return [];
 }
 
-function changeColumns(analysis: Analysis, before: TemporaryRelation, commands: readonly Fields[]): void {
+function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, commands: readonly NodeFields[]): void {
   let { columns, unknown } = before;
   for (const command of commands) {
     const subtype = String(command['subtype'] ?? '');
@@ -55,11 +55,11 @@ function changeColumns(analysis: Analysis, before: TemporaryRelation, commands: 
 
 /** ALTER COLUMN TYPE: the column is computed from what it was, or from any of its table by USING. */
 function converted(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   { name }: TemporaryRelation,
   columns: readonly Column[],
   changed: string,
-  definition: Fields,
+  definition: NodeFields,
 ): readonly Column[] {
   const scope = { ...EMPTY_SCOPE, items: [item(name, columns, { stored: true })] };
   const using = definition['raw_default'];
@@ -76,7 +76,7 @@ function converted(
 }
 
 /** A table of everybody's as one of the session, which it is until its transaction has ended; undefined where it cannot be. */
-function storedAsOwn(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
+function storedAsOwn(analysis: LineageAnalysis, value: unknown): TemporaryRelation | undefined {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   const { catalog, session } = analysis;
@@ -99,7 +99,7 @@ function storedAsOwn(analysis: Analysis, value: unknown): TemporaryRelation | un
 }
 
 /** An ordinary table without parents, children and rules: nothing else shows its columns, or changes with them. */
-const isAlone = ({ catalog }: Analysis, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
+const isAlone = ({ catalog }: LineageAnalysis, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
   kind === 'r' &&
   !rewritten &&
   !unread &&
@@ -107,7 +107,7 @@ const isAlone = ({ catalog }: Analysis, { kind, oid, parents, rewritten, unread 
   !catalog.relations.some((one) => one.parents.includes(oid));
 
 /** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
-function forgetFields({ session, effects }: Analysis, own: TemporaryRelation): void {
+function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelation): void {
   for (const relation of session.overlay.relations.values()) {
     if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
     const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
@@ -130,7 +130,11 @@ const INHERITANCE: ReadonlySet<string> = new Set(
 );
 
 /** A partition or child comes to a parent. One that others see has rows of its own, which then show in views of the parent too. */
-function changesParents(analysis: Analysis, fields: Fields, commands: readonly Fields[]): readonly Column[] {
+function changesParents(
+  analysis: LineageAnalysis,
+  fields: NodeFields,
+  commands: readonly NodeFields[],
+): readonly Column[] {
   const parent = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
   const children = commands.map(({ subtype, def }) => {
     const partition = subtype === 'AT_AttachPartition' ? nodeOf(def)?.fields['name'] : undefined;
@@ -148,7 +152,7 @@ function changesParents(analysis: Analysis, fields: Fields, commands: readonly F
   return [];
 }
 
-function ancestorsOf({ catalog }: Analysis, name: string): string[] {
+function ancestorsOf({ catalog }: LineageAnalysis, name: string): string[] {
   const above = catalog.relations.filter((one) => one.name === name).flatMap(({ parents }) => parents);
   const names: string[] = [];
   for (const oid of above) {
@@ -160,7 +164,7 @@ function ancestorsOf({ catalog }: Analysis, name: string): string[] {
   return names;
 }
 
-export function rename(analysis: Analysis, fields: Fields): readonly Column[] {
+export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const renamed = String(fields['renameType']);
   const to = text(fields, 'newname');
   if (LEAVING_NAMES.has(renamed)) {
@@ -203,7 +207,7 @@ const LEAVING_NAMES: ReadonlySet<string> = new Set([
  *
  * @returns whether that is all
  */
-function changesNames(analysis: Analysis, value: unknown, also: readonly string[] = []): boolean {
+function changesNames(analysis: LineageAnalysis, value: unknown, also: readonly string[] = []): boolean {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   const { catalog } = analysis;

@@ -1,14 +1,15 @@
-import type { Fields } from '../ast.js';
+/** What is collected while the lineage of one statement is read. Owns: its budget. Does not: read (statements.ts). Pure. */
+import type { NodeFields } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation, Type } from '../catalog/objects.js';
-import type { Effect } from './effects.js';
-import type { Flow, Predicate, Target } from './lineage.js';
-import { type Session, currentRole } from './session.js';
+import type { SessionEffect } from './effects.js';
+import type { Flow, Predicate, FlowTarget } from './lineage.js';
+import { type SessionNames, currentRole } from './session.js';
 import { type Comparisons, type Value, isNothing } from './value.js';
 
 const NO_COMPARISONS: Comparisons = { values: 0, arrays: [] };
 
-interface Asked {
+interface ColumnQuestions {
   readonly kinds: Set<Predicate['kind']>;
   values: number;
   readonly arrays: number[];
@@ -28,9 +29,9 @@ export class Unread extends Error {
 export const BEHIND_DEFINITION = 'stands behind a definition in the same transaction';
 
 /** How deep views, functions and EXECUTE may call each other. */
-const DEEPEST = 40;
+const MAX_DEPTH = 40;
 /** How many queries one statement may come to: recursive queries and functions are read again and again. */
-const BUDGET = 5_000;
+const MAX_QUERIES = 5_000;
 /** How many columns and relations are gone through in one text, one by one: some 50 million a second. */
 const MAX_VISITS = 4_000_000;
 /** What the statements of one text may spend together. */
@@ -38,30 +39,30 @@ export const newVisits = (): { left: number } => ({ left: MAX_VISITS });
 /** To make one value of several costs as much for each of them as to go through so many. */
 export const VISITS_PER_MERGE = 16;
 /** MaxTupleAttributeNumber (htup_details.h): the server returns no more columns. */
-const WIDEST = 1664;
+const MAX_COLUMNS = 1664;
 
 /** What is collected while one statement is read. */
-export class Analysis {
+export class LineageAnalysis {
   readonly catalog: Catalog;
-  readonly session: Session;
+  readonly session: SessionNames;
   readonly flows: Flow[] = [];
-  readonly effects: Effect[] = [];
+  readonly effects: SessionEffect[] = [];
   readonly depth: number;
   /** How many computations have been read that may fail. */
   failures = 0;
   readonly #budget: { left: number };
   readonly #visits: { left: number };
-  readonly #asked = new Map<BaseColumn, Asked>();
+  readonly #questions = new Map<BaseColumn, ColumnQuestions>();
   readonly #askedUnknown = new Set<string>();
   readonly #computedFrom = new Set<BaseColumn>();
   #hasVisibleCalls = false;
   #path: readonly string[] | undefined;
 
   /** @param caller whose statement this is part of: both spend from one budget; `visits`: what the text has left */
-  constructor(catalog: Catalog, session: Session, caller?: Analysis, visits = newVisits()) {
+  constructor(catalog: Catalog, session: SessionNames, caller?: LineageAnalysis, visits = newVisits()) {
     const depth = caller ? caller.depth + 1 : 0;
-    if (depth > DEEPEST) throw new Unsure('is nested too deeply to be followed');
-    this.#budget = caller ? caller.#budget : { left: BUDGET };
+    if (depth > MAX_DEPTH) throw new Unsure('is nested too deeply to be followed');
+    this.#budget = caller ? caller.#budget : { left: MAX_QUERIES };
     this.#visits = caller ? caller.#visits : visits;
     this.catalog = catalog;
     this.session = session;
@@ -76,7 +77,7 @@ export class Analysis {
   get predicates(): Predicate[] {
     // What runs only where a masked value says so, and leaves something behind, tells which value that was.
     if (this.#hasVisibleCalls) this.#asks(this.#computedFrom, 'other', NO_COMPARISONS);
-    return [...this.#asked].flatMap(([column, { kinds, values, arrays }]) =>
+    return [...this.#questions].flatMap(([column, { kinds, values, arrays }]) =>
       [...kinds].map((kind) =>
         kind === 'equality' ? { column, kind, values, arrays } : { column, kind, ...NO_COMPARISONS },
       ),
@@ -97,7 +98,7 @@ export class Analysis {
   /** Counts a query. @throws Unsure where there have been too many, or it has too many columns */
   spend(columns = 0): void {
     this.visit(columns * VISITS_PER_MERGE);
-    if (--this.#budget.left < 0 || columns > WIDEST) throw new Unsure('is too large to be followed');
+    if (--this.#budget.left < 0 || columns > MAX_COLUMNS) throw new Unsure('is too large to be followed');
   }
 
   /** Counts columns and relations that are gone through. @throws Unsure where they have been too many */
@@ -113,8 +114,8 @@ export class Analysis {
 
   #asks(columns: Iterable<BaseColumn>, kind: Predicate['kind'], comparisons: Comparisons): void {
     for (const column of columns) {
-      let asked = this.#asked.get(column);
-      if (!asked) this.#asked.set(column, (asked = { kinds: new Set(), values: 0, arrays: [] }));
+      let asked = this.#questions.get(column);
+      if (!asked) this.#questions.set(column, (asked = { kinds: new Set(), values: 0, arrays: [] }));
       asked.kinds.add(kind);
       asked.values += comparisons.values;
       asked.arrays.push(...comparisons.arrays);
@@ -132,7 +133,7 @@ export class Analysis {
   }
 
   /** Takes over what the body of a function asks. */
-  include(inner: Analysis): void {
+  include(inner: LineageAnalysis): void {
     for (const { column, kind, ...comparisons } of inner.predicates) this.#asks([column], kind, comparisons);
     for (const reason of inner.#askedUnknown) this.#askedUnknown.add(reason);
     for (const column of inner.#computedFrom) this.#computedFrom.add(column);
@@ -143,13 +144,13 @@ export class Analysis {
   }
 
   /** Values go somewhere. Constants do not count. */
-  moves(target: Target, value: Value): void {
+  moves(target: FlowTarget, value: Value): void {
     if (!isNothing(value)) this.flows.push({ target, value });
   }
 }
 
 /** fetch_search_path and recomputeNamespacePath (namespace.c): what is not listed comes first, pg_temp before pg_catalog. */
-function effectivePath(catalog: Catalog, session: Session): string[] {
+function effectivePath(catalog: Catalog, session: SessionNames): string[] {
   const { searchPath, anyPath } = session;
   const role = currentRole(session);
   if (anyPath !== undefined) return [...catalog.schemas];
@@ -160,7 +161,7 @@ function effectivePath(catalog: Catalog, session: Session): string[] {
 }
 
 /** Fields of a node that hold a list of nodes. */
-export const listOf = (fields: Fields, name: string): readonly unknown[] => {
+export const listOf = (fields: NodeFields, name: string): readonly unknown[] => {
   const list = fields[name];
   return Array.isArray(list) ? list : [];
 };

@@ -1,8 +1,11 @@
-/** Function calls: whose function it is decides whether its result depends on its arguments alone. */
-import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
+/**
+ * Function calls: whose function it is decides whether its result depends on its arguments alone. Does not: read the bodies
+ * (sql-functions.ts). Pure.
+ */
+import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
-import { type Analysis, BEHIND_DEFINITION, Unsure, listOf } from './analysis.js';
+import { type LineageAnalysis, BEHIND_DEFINITION, Unsure, listOf } from './analysis.js';
 import { cast } from './casts.js';
 import { routineName } from './effects.js';
 import { expression, expressions, windowOf } from './expression.js';
@@ -18,7 +21,7 @@ import { blurred, fieldsOf, firstOf } from './types.js';
 import { type Column, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
-export interface Call {
+export interface FunctionCall {
   readonly name: readonly string[];
   readonly args: readonly Value[];
   /** Names of arguments that are given by name, at the places of `args`. */
@@ -33,11 +36,11 @@ export interface Call {
 }
 
 /** The value of a FuncCall. */
-export function call(analysis: Analysis, scope: Scope, fields: Fields): Value {
+export function call(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
   return resultOf(analysis, readCall(analysis, scope, fields)).value;
 }
 
-export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call {
+export function readCall(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): FunctionCall {
   const before = analysis.failures;
   const nodes = listOf(fields, 'args').filter((node) => !isVoid(analysis, scope, node));
   const order = expressions(analysis, scope, listOf(fields, 'agg_order'));
@@ -63,7 +66,7 @@ export function readCall(analysis: Analysis, scope: Scope, fields: Fields): Call
 }
 
 /** A driver's placeholder for a result (`{? = call f(?)}`): the server leaves it out (ParseFuncOrColumn). */
-function isVoid({ session: { voidParameters } }: Analysis, scope: Scope, node: unknown): boolean {
+function isVoid({ session: { voidParameters } }: LineageAnalysis, scope: Scope, node: unknown): boolean {
   // In the body of a function, numbers are those of its arguments.
   if (!voidParameters || scope.argument) return false;
   const parameter = nodeOf(node);
@@ -71,14 +74,14 @@ function isVoid({ session: { voidParameters } }: Analysis, scope: Scope, node: u
 }
 
 /** What a call returns: its value, and its columns where it stands in FROM and returns a composite. */
-export interface Result {
+export interface CallResult {
   readonly value: Value;
   readonly columns?: readonly Column[];
   /** The functions of this name that it may call. */
   readonly routines: readonly Routine[];
 }
 
-export function resultOf(analysis: Analysis, one: Call): Result {
+export function resultOf(analysis: LineageAnalysis, one: FunctionCall): CallResult {
   const { uncertain } = analysis.session.overlay;
   const result = resultByName(analysis, one);
   if (uncertain === undefined || (one.name.length > 1 && one.name[0] === 'pg_catalog')) return result;
@@ -86,7 +89,7 @@ export function resultOf(analysis: Analysis, one: Call): Result {
   return { ...result, value: withUnknown(result.value, uncertain), ...(columns && { columns }) };
 }
 
-function resultByName(analysis: Analysis, one: Call): Result {
+function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult {
   const all = [...one.args, ...one.others];
   const candidates = findRoutines(analysis, one.name);
   const only = chosen(analysis, one, candidates);
@@ -114,7 +117,7 @@ function resultByName(analysis: Analysis, one: Call): Result {
 }
 
 /** `(value).name` where there is no such field: functional notation. */
-export function callByField(analysis: Analysis, name: string, value: Value): Value {
+export function callByField(analysis: LineageAnalysis, name: string, value: Value): Value {
   // A field of a composite whose structure is not known: it is some part of the whole.
   if (findRoutines(analysis, [name]).length === 0) return computed([value]);
   return resultOf(analysis, {
@@ -130,7 +133,7 @@ export function callByField(analysis: Analysis, name: string, value: Value): Val
 }
 
 /** Every overload that the server may choose from. */
-export function findRoutines({ catalog, path, session }: Analysis, name: readonly string[]): readonly Routine[] {
+export function findRoutines({ catalog, path, session }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
   const [plain = '', schema] = name.toReversed();
   if (schema !== 'pg_catalog' && session.overlay.defined.has(routineName(plain))) throw new Unsure(BEHIND_DEFINITION);
   if (schema !== undefined) return catalog.routines(schema, plain);
@@ -155,7 +158,7 @@ const OTHERS_TEXTS = /^pg_stat_(get_activity|get_backend_activity|statements)$/;
 /** Functions that show where a sequence is, which code may have set to anything. */
 const SEQUENCES: ReadonlySet<string> = new Set(['currval', 'lastval', 'nextval']);
 
-function unreadSequence({ session }: Analysis): string | undefined {
+function unreadSequence({ session }: LineageAnalysis): string | undefined {
   const { relations, uncertain } = session.overlay;
   return uncertain ?? [...relations.values()].find(({ sequence, written }) => sequence && written)?.written;
 }
@@ -163,7 +166,7 @@ function unreadSequence({ session }: Analysis): string | undefined {
 /** Functions that are harmless but leave something behind that others can see. */
 const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$)/;
 
-function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
+function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
   if (VISIBLE.test(plain)) analysis.callsVisibly();
   if (plain === 'pg_notify') return sendNotification(analysis, one);
@@ -178,7 +181,7 @@ function builtIn(analysis: Analysis, one: Call, found: readonly Routine[]): Valu
   return valueOfBuiltIn(analysis, one, found);
 }
 
-function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]): Value {
+function valueOfBuiltIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
@@ -211,11 +214,11 @@ function valueOfBuiltIn(analysis: Analysis, one: Call, found: readonly Routine[]
 const MAKES_JSON = /^(?:jsonb?_build_|jsonb?_(?:object_)?agg|to_jsonb?$|(?:row|array)_to_json$)/;
 
 /** Of json_object_agg only the keys decide whether it fails. */
-const failing = ({ name, args: [key] }: Call, whole: Value): Value =>
+const failing = ({ name, args: [key] }: FunctionCall, whole: Value): Value =>
   key && /^jsonb?_object_agg$/.test(name.at(-1) ?? '') ? key : whole;
 
 /** What may read anything, and give what it gets to anybody. */
-function opaque(analysis: Analysis, one: Call, reason: string): Value {
+function opaque(analysis: LineageAnalysis, one: FunctionCall, reason: string): Value {
   const args = computed([...one.args, ...one.others]);
   analysis.callsVisibly();
   analysis.moves({ type: 'function', name: one.name.join('.') }, args);
@@ -224,7 +227,7 @@ function opaque(analysis: Analysis, one: Call, reason: string): Value {
 }
 
 /** `f(x)` may be the field f of x, or a cast of x to the type f (func_get_detail). */
-function notAFunction(analysis: Analysis, one: Call): Value {
+function notAFunction(analysis: LineageAnalysis, one: FunctionCall): Value {
   const [plain = '', schema] = one.name.toReversed();
   const [argument, ...rest] = one.args;
   if (argument && rest.length === 0) {

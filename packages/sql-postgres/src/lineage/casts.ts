@@ -1,10 +1,11 @@
-import { type Fields, strings } from '../ast.js';
-import type { Analysis } from './analysis.js';
+/** What a cast leaves of a value's lineage. Pure. */
+import { type NodeFields, strings } from '../ast.js';
+import type { LineageAnalysis } from './analysis.js';
 import { asType, findType } from './types.js';
 import { type Value, unknown, withUnknown, withoutParts } from './value.js';
 
 /** Whether two of the same type need no conversion depends on the typmod as well. */
-export function cast(analysis: Analysis, value: Value, target: Fields): Value {
+export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields): Value {
   const type = findType(analysis, target);
   if (!type) return unknown(`casts to ${strings(target['names']).join('.')}, which is not known`, value.sources);
   const { catalog, session } = analysis;

@@ -1,13 +1,15 @@
-/** Conditions: which columns they look at, and how much that tells about them. */
-import { type Fields, nodeOf, strings } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+/**
+ * Conditions: which columns they look at, and how much that tells about them. Does not: values (lineage/expression.ts). Pure.
+ */
+import { type NodeFields, nodeOf, strings } from '../ast.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { expression, expressions } from './expression.js';
 import { operatorReason } from './operators.js';
 import type { Scope } from './scope.js';
 import { type Comparisons, type Value, computed } from './value.js';
 
 /** WHERE, ON, HAVING and the like. */
-export function condition(analysis: Analysis, scope: Scope, value: unknown): void {
+export function condition(analysis: LineageAnalysis, scope: Scope, value: unknown): void {
   if (value === undefined) return;
   const node = nodeOf(value);
   const fields = node?.fields ?? {};
@@ -26,7 +28,7 @@ export function condition(analysis: Analysis, scope: Scope, value: unknown): voi
   analysis.asks(expression(analysis, scope, value), 'other');
 }
 
-type Compare = (analysis: Analysis, scope: Scope, fields: Fields) => void;
+type Compare = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields) => void;
 
 /** `=`, `IN (...)` and `= ANY (...)`. */
 const COMPARISONS: Readonly<Record<string, Compare>> = {
@@ -48,7 +50,12 @@ const COMPARISONS: Readonly<Record<string, Compare>> = {
 };
 
 /** @param comparisons absent where more than one fixed value is compared with, or with less than the whole column */
-function compared(analysis: Analysis, one: Value, other: Value, comparisons: Comparisons | false | undefined): void {
+function compared(
+  analysis: LineageAnalysis,
+  one: Value,
+  other: Value,
+  comparisons: Comparisons | false | undefined,
+): void {
   const kind = comparisons && operatorReason(analysis, ['=']) === undefined ? 'equality' : 'other';
   analysis.asks(one, kind, comparisons || undefined);
   analysis.asks(other, kind);

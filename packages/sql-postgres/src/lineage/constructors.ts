@@ -2,16 +2,16 @@
  * The constructors of SQL/JSON (JSON_OBJECT, JSON_ARRAY, JSON_OBJECTAGG, JSON_ARRAYAGG; since PostgreSQL 16). Owns: what they
  * put together. Does not own: other parts of SQL/JSON, which are computations (`expression.ts`).
  */
-import { type Fields, isFields, nodeOf } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type NodeFields, isFields, nodeOf } from '../ast.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { documentMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { JSONB_TYPE, JSON_TYPE, castReason, keyOf, partsOf } from './parts.js';
 import type { Scope } from './scope.js';
 import { findType } from './types.js';
-import { type Column, type Parts, type Value, computed, withUnknown } from './value.js';
+import { type Column, type ValueParts, type Value, computed, withUnknown } from './value.js';
 
-type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Value;
+type Read = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields) => Value;
 
 export const CONSTRUCTORS: Readonly<Record<string, Read>> = {
   JsonObjectConstructor: (analysis, scope, fields) => {
@@ -61,21 +61,25 @@ export const CONSTRUCTORS: Readonly<Record<string, Read>> = {
   },
 };
 
-interface Item {
+interface JsonItem {
   readonly value: Value;
   /** FORMAT JSON: a text that is a document, and may be none. */
   readonly formatted: boolean;
 }
 
 /** @param fields of a JsonValueExpr */
-function itemOf(analysis: Analysis, scope: Scope, fields: unknown): Item {
+function itemOf(analysis: LineageAnalysis, scope: Scope, fields: unknown): JsonItem {
   const { raw_expr: raw, format } = isFields(fields) ? fields : {};
   const written = isFields(format) ? format['format_type'] : undefined;
   return { value: expression(analysis, scope, raw), formatted: written !== 'JS_FORMAT_DEFAULT' };
 }
 
 /** @param fields of a JsonKeyValue; `name`: the key, where it is written in the statement */
-function pairOf(analysis: Analysis, scope: Scope, fields: unknown): Item & { key: Value; name: string | undefined } {
+function pairOf(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  fields: unknown,
+): JsonItem & { key: Value; name: string | undefined } {
   const { key, value } = isFields(fields) ? fields : {};
   const found = nodeOf(value);
   const item = itemOf(analysis, scope, found?.kind === 'JsonValueExpr' ? found.fields : value);
@@ -90,10 +94,10 @@ interface Aggregate {
   /** FILTER, ORDER BY and OVER. */
   readonly deciding: readonly Value[];
   /** Reads the arguments: what stands in the FILTER decides what is worked out of them. */
-  readonly read: <T extends Item>(arguments_: () => T) => T;
+  readonly read: <T extends JsonItem>(arguments_: () => T) => T;
 }
 
-function aggregate(analysis: Analysis, scope: Scope, fields: Fields): Aggregate {
+function aggregate(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Aggregate {
   const { agg_filter: filter, over, ...others } = isFields(fields['constructor']) ? fields['constructor'] : {};
   const order = expressions(analysis, scope, listOf(others, 'agg_order'));
   analysis.asks(computed(order), 'other');
@@ -112,22 +116,22 @@ function aggregate(analysis: Analysis, scope: Scope, fields: Fields): Aggregate 
 }
 
 /** Where an aggregate has its RETURNING. */
-const outputOf = (fields: Fields): Fields => (isFields(fields['constructor']) ? fields['constructor'] : {});
+const outputOf = (fields: NodeFields): NodeFields => (isFields(fields['constructor']) ? fields['constructor'] : {});
 
 /** A document as RETURNING says; of another type than json and jsonb it is not followed by its parts. */
 function made(
-  analysis: Analysis,
-  { output }: Fields,
+  analysis: LineageAnalysis,
+  { output }: NodeFields,
   whole: Value,
   values: readonly Value[],
-  parts: Parts | undefined,
+  parts: ValueParts | undefined,
 ): Value {
   const type = returned(analysis, output);
   const value = { ...whole, kind: 'derived' as const, type: type ?? 0 };
   return withUnknown(type !== undefined && parts ? { ...value, parts } : value, castReason(analysis, values));
 }
 
-function returned(analysis: Analysis, output: unknown): number | undefined {
+function returned(analysis: LineageAnalysis, output: unknown): number | undefined {
   if (!isFields(output)) return JSON_TYPE;
   const oid = isFields(output['typeName']) ? findType(analysis, output['typeName'])?.oid : undefined;
   return oid === JSON_TYPE || oid === JSONB_TYPE ? oid : undefined;

@@ -2,8 +2,8 @@
  * CREATE and DROP: what names mean from there on, and data that is put into tables. Owns: which names a definition changes.
  * Does not: ALTER (`alterations.ts`).
  */
-import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { Analysis, listOf } from './analysis.js';
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { LineageAnalysis, listOf } from './analysis.js';
 import { type TemporaryRelation, routineName } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -14,7 +14,12 @@ import { findType, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
-export function createTableAs(analysis: Analysis, into: Fields, columns: readonly Column[], unlessThere = false): void {
+export function createTableAs(
+  analysis: LineageAnalysis,
+  into: NodeFields,
+  columns: readonly Column[],
+  unlessThere = false,
+): void {
   const relation = isFields(into['rel']) ? into['rel'] : {};
   const names = strings(into['colNames']);
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
@@ -27,7 +32,7 @@ export function createTableAs(analysis: Analysis, into: Fields, columns: readonl
 }
 
 /** CREATE TABLE. A temporary one is empty, but has columns. */
-export function createTable(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
   // The rows of a partition or child are those of its parent as well, and not known by its own name.
@@ -51,7 +56,7 @@ export function createTable(analysis: Analysis, fields: Fields): readonly Column
 }
 
 /** A sequence holds no data, but a temporary one hides what else has its name. */
-export function createSequence(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createSequence(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const sequence = isFields(fields['sequence']) ? fields['sequence'] : {};
   const columns = ['last_value', 'log_cnt', 'is_called'].map((name) => ({ name, value: NOTHING }));
   const unlessThere = fields['if_not_exists'] === true;
@@ -60,7 +65,7 @@ export function createSequence(analysis: Analysis, fields: Fields): readonly Col
 }
 
 /** CREATE VIEW. One over objects of the session is the session's. */
-export function createView(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createView(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const view = isFields(fields['view']) ? fields['view'] : {};
   const columns = readQuery(analysis, EMPTY_SCOPE, fields['query']);
   const names = strings(fields['aliases']);
@@ -72,7 +77,7 @@ export function createView(analysis: Analysis, fields: Fields): readonly Column[
   return [];
 }
 
-export function drop(analysis: Analysis, fields: Fields): readonly Column[] {
+export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const others: string[] = [];
   for (const object of listOf(fields, 'objects')) {
     const [name = '', schema = ''] = nameOfObject(object);
@@ -95,8 +100,8 @@ function nameOfObject(object: unknown): string[] {
 
 /** The names that mean something else, or nothing, once these are gone; 'any' where that is not known. */
 function dropped(
-  analysis: Analysis,
-  { removeType, behavior }: Fields,
+  analysis: LineageAnalysis,
+  { removeType, behavior }: NodeFields,
   names: readonly string[],
 ): readonly string[] | 'any' {
   const kind = String(removeType);
@@ -116,7 +121,7 @@ const TYPES: ReadonlySet<string> = new Set(['OBJECT_TYPE', 'OBJECT_DOMAIN']);
 const NAMELESS: ReadonlySet<string> = new Set(['OBJECT_INDEX', 'OBJECT_TRIGGER', 'OBJECT_POLICY']);
 
 /** Partitions and children, which go with their parents. */
-function partsOf({ catalog }: Analysis, names: readonly string[]): string[] {
+function partsOf({ catalog }: LineageAnalysis, names: readonly string[]): string[] {
   const gone = new Set(catalog.relations.filter(({ name }) => names.includes(name)).map(({ oid }) => oid));
   const parts: string[] = [];
   for (let found = gone.size; found > 0; ) {
@@ -133,7 +138,7 @@ function partsOf({ catalog }: Analysis, names: readonly string[]): string[] {
 }
 
 /** Views, and functions whose body the server ties to what it reads. */
-export const viewsOf = ({ catalog, session }: Analysis): string[] => [
+export const viewsOf = ({ catalog, session }: LineageAnalysis): string[] => [
   ...catalog.relations
     .filter(({ kind, schema }) => (kind === 'v' || kind === 'm') && isOfUsers(schema))
     .map(({ name }) => name),
@@ -143,13 +148,13 @@ export const viewsOf = ({ catalog, session }: Analysis): string[] => [
 const isOfUsers = (schema: string): boolean => schema !== 'pg_catalog' && schema !== 'information_schema';
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
-export function leavesNames(analysis: Analysis): readonly Column[] {
+export function leavesNames(analysis: LineageAnalysis): readonly Column[] {
   analysis.effects.push({ type: 'defined', names: [] });
   return [];
 }
 
 /** GRANT on a schema that is searched decides whether it goes on being searched; all others say nothing of names. */
-export function grant(analysis: Analysis, fields: Fields): readonly Column[] {
+export function grant(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const schemas = fields['objtype'] === 'OBJECT_SCHEMA' ? strings(fields['objects']) : [];
   const role = currentRole(analysis.session);
   const searched = analysis.session.searchPath.map((name) => (name === '$user' ? role : name));
@@ -157,11 +162,11 @@ export function grant(analysis: Analysis, fields: Fields): readonly Column[] {
 }
 
 /** CREATE SCHEMA: one that is new is empty, and what is created in it is followed by itself. */
-export const createSchema = (analysis: Analysis, fields: Fields): readonly Column[] =>
+export const createSchema = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
   fields['schemaElts'] === undefined ? leavesNames(analysis) : [];
 
 /** CREATE TRIGGER: what its code does is a matter of the writes that call it, but for one that takes the place of them. */
-export const createTrigger = (analysis: Analysis, fields: Fields): readonly Column[] =>
+export const createTrigger = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
   Number(fields['timing'] ?? 0) === INSTEAD_OF ? [] : leavesNames(analysis);
 
 const INSTEAD_OF = 64;
@@ -170,7 +175,7 @@ const INSTEAD_OF = 64;
  * CREATE FUNCTION: what is called by its name is not known from there on. Where functions have that name that are read or known,
  * others may call the new one without a word of it, as bodies and casts do: then nothing is followed.
  */
-export function createFunction(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createFunction(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const [name = ''] = strings(fields['funcname']).toReversed();
   const others = analysis.catalog.contents.routines.filter((one) => one.name === name);
   if (others.every(({ language }) => language === 'plpgsql'))
@@ -179,17 +184,17 @@ export function createFunction(analysis: Analysis, fields: Fields): readonly Col
 }
 
 /** ALTER ... OWNER TO: whose a schema is decides who may look into it. */
-export const changeOwner = (analysis: Analysis, fields: Fields): readonly Column[] =>
+export const changeOwner = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
   fields['objectType'] === 'OBJECT_SCHEMA' ? [] : leavesNames(analysis);
 
 /** CREATE EXTENSION: only one that is there already is known to define nothing. */
-export const createExtension = (analysis: Analysis, fields: Fields): readonly Column[] =>
+export const createExtension = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
   fields['if_not_exists'] === true && analysis.catalog.contents.extensions.includes(text(fields, 'extname'))
     ? leavesNames(analysis)
     : [];
 
 /** CREATE TYPE of an enum or a composite, CREATE DOMAIN, ALTER TYPE of an enum. */
-export function createType(analysis: Analysis, fields: Fields): readonly Column[] {
+export function createType(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const names = strings(fields['typeName'] ?? fields['domainname']);
   const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
   if (name !== '') analysis.effects.push({ type: 'defined', names: typeNames(name) });
@@ -200,7 +205,7 @@ export function createType(analysis: Analysis, fields: Fields): readonly Column[
 const typeNames = (name: string): string[] => [name, `_${name}`];
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
-export function truncate(analysis: Analysis, fields: Fields): readonly Column[] {
+export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   for (const { fields: relation } of nodesOf(fields['relations'])) {
     const own = relation['inh'] === true && ownRelation(analysis, relation);
     if (own) analysis.effects.push({ type: 'truncate', name: own.name });
@@ -208,7 +213,7 @@ export function truncate(analysis: Analysis, fields: Fields): readonly Column[] 
   return [];
 }
 
-interface Made extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
+interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */
@@ -217,7 +222,7 @@ interface Made extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence
   readonly unlessThere?: boolean;
 }
 
-function create(analysis: Analysis, relation: Fields, made: Made): void {
+function create(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelation): void {
   const { onCommit, unlessThere, view = false, own = false, ...rest } = made;
   const name = text(relation, 'relname');
   if (!own && !isTemporary(analysis, relation)) {
@@ -237,7 +242,7 @@ function create(analysis: Analysis, relation: Fields, made: Made): void {
 }
 
 /** One that nobody else sees until the transaction has ended, when the catalog has it. */
-function createPermanent(analysis: Analysis, relation: Fields, made: Made): void {
+function createPermanent(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelation): void {
   const { columns, unknown, sequence, unlessThere, view = false } = made;
   const name = text(relation, 'relname');
   const schema = text(relation, 'schemaname');
@@ -252,14 +257,14 @@ function createPermanent(analysis: Analysis, relation: Fields, made: Made): void
 }
 
 /** No relation has the name, in any schema: whatever the path is, nothing else can be meant by it. */
-export function isNew({ catalog, session }: Analysis, name: string): boolean {
+export function isNew({ catalog, session }: LineageAnalysis, name: string): boolean {
   const { relations, defined, uncertain } = session.overlay;
   if (uncertain !== undefined || relations.has(name) || defined.has(name)) return false;
   return ![...catalog.schemas].some((schema) => catalog.relation(schema, name));
 }
 
 /** IF NOT EXISTS finds one where it would be made. */
-function isThere({ catalog, session }: Analysis, schema: string, name: string): boolean {
+function isThere({ catalog, session }: LineageAnalysis, schema: string, name: string): boolean {
   if (session.anyPath !== undefined || session.overlay.defined.has(name)) return false;
   const role = currentRole(session);
   const path = session.searchPath.map((one) => (one === '$user' ? role : one));
@@ -267,7 +272,7 @@ function isThere({ catalog, session }: Analysis, schema: string, name: string): 
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
-export function columnDef(analysis: Analysis, fields: Fields): Column {
+export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column {
   const type = isFields(fields['typeName']) ? findType(analysis, fields['typeName']) : undefined;
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
@@ -286,12 +291,12 @@ export function columnDef(analysis: Analysis, fields: Fields): Column {
 }
 
 /** What a row gets that says nothing of the column. Nothing is called yet. */
-function defaultOf(analysis: Analysis, node: unknown): Value {
-  const value = expression(new Analysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
+function defaultOf(analysis: LineageAnalysis, node: unknown): Value {
+  const value = expression(new LineageAnalysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
   return isNothing(value) ? EMPTY : computed([value]);
 }
 
-function like(analysis: Analysis, relation: Fields): Column[] {
+function like(analysis: LineageAnalysis, relation: NodeFields): Column[] {
   const schema = text(relation, 'schemaname');
   const columns = columnsOf(analysis, findRelation(analysis, schema, text(relation, 'relname')));
   return columns.map(({ name, value }) => ({
@@ -309,7 +314,7 @@ const emptied = ({ type, stored }: Value): Value => ({
 });
 
 /** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
-function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean {
+function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields): boolean {
   const schema = text(relation, 'schemaname');
   if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
   const named = session.searchPath.map((name) => (name === '$user' ? currentRole(session) : name));
@@ -317,23 +322,23 @@ function isTemporary({ session, catalog }: Analysis, relation: Fields): boolean 
   return schema === '' && first === 'pg_temp';
 }
 
-const qualified = (relation: Fields): string =>
+const qualified = (relation: NodeFields): string =>
   [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');
 
-function isOwn({ session, path }: Analysis, schema: string, name: string): boolean {
+function isOwn({ session, path }: LineageAnalysis, schema: string, name: string): boolean {
   const found = session.overlay.relations.get(name);
   if (found?.permanent !== undefined) return schema === '' || found.permanent === '' || schema === found.permanent;
   return found !== undefined && (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp');
 }
 
-export function ownRelation(analysis: Analysis, value: unknown): TemporaryRelation | undefined {
+export function ownRelation(analysis: LineageAnalysis, value: unknown): TemporaryRelation | undefined {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   return isOwn(analysis, text(relation, 'schemaname'), name) ? analysis.session.overlay.relations.get(name) : undefined;
 }
 
 /** Whether a relation of the session appears anywhere in a query: more than need be, never less. */
-function usesTemporary(analysis: Analysis, value: unknown): boolean {
+function usesTemporary(analysis: LineageAnalysis, value: unknown): boolean {
   if (Array.isArray(value)) return value.some((one) => usesTemporary(analysis, one));
   if (!isFields(value)) return false;
   if (

@@ -1,3 +1,4 @@
+/** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
 import type { Column, Value } from './value.js';
@@ -33,7 +34,7 @@ export interface Cursor {
 }
 
 /** What a statement changes in its session. */
-export type Effect =
+export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
   | { readonly type: 'drop relation'; readonly name: string }
   /** Values that a temporary table now holds as well. */

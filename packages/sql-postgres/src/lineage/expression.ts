@@ -1,6 +1,6 @@
-/** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. */
-import { type Fields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
-import { type Analysis, VISITS_PER_MERGE, listOf } from './analysis.js';
+/** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. Pure. */
+import { type NodeFields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
+import { type LineageAnalysis, VISITS_PER_MERGE, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';
 import { cast } from './casts.js';
 import { CONSTRUCTORS } from './constructors.js';
@@ -26,7 +26,7 @@ import {
 
 export { operatorReason };
 
-export function expression(analysis: Analysis, scope: Scope, value: unknown): Value {
+export function expression(analysis: LineageAnalysis, scope: Scope, value: unknown): Value {
   const before = analysis.failures;
   const result = valueOf(analysis, scope, value);
   const node = nodeOf(value);
@@ -43,7 +43,7 @@ const LEAVING_OUT: ReadonlySet<string> = new Set(['BoolExpr', 'SubLink']);
 const leavesOut = ({ kind, fields }: Node): boolean =>
   LEAVING_OUT.has(kind) || (kind === 'A_Expr' && isStepwise(fields));
 
-function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
+function valueOf(analysis: LineageAnalysis, scope: Scope, value: unknown): Value {
   const node = nodeOf(value);
   if (!node) return value === undefined ? ABSENT : together(analysis, scope, value);
   for (const readers of [EXPRESSIONS, CONSTRUCTORS]) {
@@ -58,10 +58,10 @@ function valueOf(analysis: Analysis, scope: Scope, value: unknown): Value {
   return unknown(`contains something that is not understood (${node.kind})`);
 }
 
-export const expressions = (analysis: Analysis, scope: Scope, values: readonly unknown[]): Value[] =>
+export const expressions = (analysis: LineageAnalysis, scope: Scope, values: readonly unknown[]): Value[] =>
   values.map((value) => expression(analysis, scope, value));
 
-type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Value;
+type Read = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields) => Value;
 
 /** Kinds whose value is computed from whatever expressions they contain, and from nothing else. */
 export const COMPUTATIONS: ReadonlySet<string> = new Set(
@@ -199,18 +199,18 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
 const VECTORS: ReadonlySet<number> = new Set([22, 30]);
 
 /** How many values a text is at most, if it is read as an array: elements stand between commas, boxes between semicolons. */
-const elementsIn = (fields: Fields): number =>
+const elementsIn = (fields: NodeFields): number =>
   isFields(fields['sval']) ? text(fields['sval'], 'sval').split(/[,;]/).length : 1;
 
 /** All expressions in fields that are not nodes themselves, with windows where they stand. */
-function together(analysis: Analysis, scope: Scope, value: unknown): Value {
+function together(analysis: LineageAnalysis, scope: Scope, value: unknown): Value {
   const values: Value[] = [];
   gather(analysis, scope, value, values);
   // Only CASE, COALESCE and the like can return a row or an array, and then nothing is known about it.
   return computed(values, 'derived', plainTag(analysis, values));
 }
 
-function gather(analysis: Analysis, scope: Scope, value: unknown, into: Value[]): void {
+function gather(analysis: LineageAnalysis, scope: Scope, value: unknown, into: Value[]): void {
   if (Array.isArray(value)) {
     for (const item of value) gather(analysis, scope, item, into);
     return;
@@ -231,7 +231,7 @@ function gather(analysis: Analysis, scope: Scope, value: unknown, into: Value[])
 }
 
 /** What a window depends on: the keys that divide and order it, whose values the places and numbers of its rows tell. */
-export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Value {
+export function windowOf(analysis: LineageAnalysis, scope: Scope, window: NodeFields): Value {
   const parts = ['partitionClause', 'orderClause', 'startOffset', 'endOffset'].map((key) =>
     together(analysis, scope, window[key]),
   );
@@ -244,7 +244,7 @@ export function windowOf(analysis: Analysis, scope: Scope, window: Fields): Valu
   return keys;
 }
 
-function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
+function columnRef(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
   const names = strings(fields['fields']);
   const [first = '', second = '', third = '', fourth] = names;
   if (names.length === 1) {
@@ -269,14 +269,14 @@ function columnRef(analysis: Analysis, scope: Scope, fields: Fields): Value {
   return columnOf(item, column) ?? callByField(analysis, column, wholeRow(item));
 }
 
-function whole(analysis: Analysis, scope: Scope, name: string): Value | undefined {
+function whole(analysis: LineageAnalysis, scope: Scope, name: string): Value | undefined {
   const item = findItem(scope, name);
   if (item) analysis.visit(item.columns.length * VISITS_PER_MERGE);
   return item && wholeRow(item);
 }
 
 /** The columns that `*`, `t.*` or `(row).*` stands for; undefined for any other expression or where they are not known. */
-export function expandStar(analysis: Analysis, scope: Scope, value: unknown): readonly Column[] | undefined {
+export function expandStar(analysis: LineageAnalysis, scope: Scope, value: unknown): readonly Column[] | undefined {
   const node = nodeOf(value);
   if (node?.kind === 'ColumnRef') {
     const names = strings(node.fields['fields']);
@@ -299,7 +299,7 @@ export function expandStar(analysis: Analysis, scope: Scope, value: unknown): re
 
 export const endsInStar = (list: unknown): boolean => Array.isArray(list) && nodeOf(list.at(-1))?.kind === 'A_Star';
 
-function indirection(analysis: Analysis, scope: Scope, value: Value, step: unknown): Value {
+function indirection(analysis: LineageAnalysis, scope: Scope, value: Value, step: unknown): Value {
   const node = nodeOf(step);
   switch (node?.kind) {
     case 'String': {
@@ -323,7 +323,7 @@ function indirection(analysis: Analysis, scope: Scope, value: Value, step: unkno
 }
 
 /** ARRAY(query): an array of arrays has one more dimension. */
-function collected(analysis: Analysis, item: Value): Value {
+function collected(analysis: LineageAnalysis, item: Value): Value {
   const array = arrayOf(analysis, item.parts?.isArray ? { ...withoutParts(item) } : item);
   const isKnown = item.row !== undefined || (item.type !== undefined && item.type !== 0);
   const parts = isKnown ? partsOf({ of: 'list', item }, [], true) : undefined;
@@ -332,12 +332,12 @@ function collected(analysis: Analysis, item: Value): Value {
 }
 
 /** The type of an array of written elements, where all are of one type. */
-function arrayTypeOf({ catalog }: Analysis, elements: readonly Value[]): number {
+function arrayTypeOf({ catalog }: LineageAnalysis, elements: readonly Value[]): number {
   const [type = 0, ...others] = new Set(elements.map((element) => element.type ?? 0));
   return others.length > 0 ? 0 : (catalog.typeByOid(type)?.array ?? 0);
 }
 
-function subLink(analysis: Analysis, scope: Scope, fields: Fields): Value {
+function subLink(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
   const columns = readQuery(analysis, scope, fields['subselect']);
   const values = columns.map(({ value }) => value);
   switch (fields['subLinkType']) {

@@ -1,17 +1,17 @@
 /**
  * Computations that fail for some values. A query gives out the rows before the one that fails, so where a stored value is
  * computed with one that is another in each row, as in `1 / (n - salary)`, the number of rows tells the stored one. What cannot
- * fail is listed by name; anything else is taken to.
+ * fail is listed by name; anything else is taken to. Pure.
  */
-import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import type { Value } from './value.js';
 
 /**
  * A computation that may fail has this value: it asks about its sources where they are not the only thing that varies. One that
  * is the same in every row is counted as well: CASE may leave it out.
  */
-export function mayFail(analysis: Analysis, value: Value): void {
+export function mayFail(analysis: LineageAnalysis, value: Value): void {
   analysis.failures++;
   if (value.mixed) analysis.asks(value, 'other');
 }
@@ -21,19 +21,19 @@ export function mayFail(analysis: Analysis, value: Value): void {
  * its failure tells what was not left out. @param deciding what decides which parts those are
  * @param before `analysis.failures` before its parts were read
  */
-export function mayLeaveOut(analysis: Analysis, deciding: Value, whole: Value, before: number): void {
+export function mayLeaveOut(analysis: LineageAnalysis, deciding: Value, whole: Value, before: number): void {
   if (analysis.failures > before && whole.mixed) analysis.asks(deciding, 'other');
 }
 
 /** @param areScalars no operand may be composite: rows are compared up to the first field of another type, which fails */
-export function operatorMayFail({ kind, name, rexpr }: Fields, areScalars: boolean): boolean {
+export function operatorMayFail({ kind, name, rexpr }: NodeFields, areScalars: boolean): boolean {
   const plain = strings(name).at(-1) ?? '';
   if (LIKE_OPERATORS.has(plain)) return !isPattern(rexpr);
   return !TOTAL_OPERATORS.has(plain) || !(areScalars || (kind === 'AEXPR_OP' && UNCOMPARING.has(plain)));
 }
 
 /** Kinds of A_Expr that the server works out as AND or OR of comparisons, and `(a, b) = (c, d)`, one field after the other. */
-export const isStepwise = ({ kind, lexpr }: Fields): boolean =>
+export const isStepwise = ({ kind, lexpr }: NodeFields): boolean =>
   STEPWISE.has(String(kind)) || nodeOf(lexpr)?.kind === 'RowExpr';
 const STEPWISE: ReadonlySet<string> = new Set(
   ['IN', 'BETWEEN', 'NOT_BETWEEN', 'BETWEEN_SYM', 'NOT_BETWEEN_SYM'].map((kind) => `AEXPR_${kind}`),
@@ -69,7 +69,7 @@ const isFormat = (format: string | undefined, args: number): boolean =>
   format !== undefined && TOTAL_FORMAT.test(format) && format.replaceAll('%%', '').split('%').length - 1 <= args;
 
 /** Nodes of SQL/JSON and XML; a document with written keys does not fail unless they have to be different. */
-export function documentMayFail(kind: string, fields: Fields): boolean {
+export function documentMayFail(kind: string, fields: NodeFields): boolean {
   if (kind !== 'JsonObjectConstructor') return FAILING_DOCUMENTS.has(kind);
   if (fields['unique'] === true) return true;
   return listOf(fields, 'exprs').some((one) => !isWritten(nodeOf(one)?.fields['key']));

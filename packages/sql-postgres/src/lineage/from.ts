@@ -1,17 +1,17 @@
-/** FROM: each item becomes relations whose names and columns are in scope. */
-import { type Fields, isFields, nodeOf, strings, text } from '../ast.js';
-import { type Analysis, Unsure, listOf } from './analysis.js';
+/** FROM: each item becomes relations whose names and columns are in scope. Pure. */
+import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
+import { type LineageAnalysis, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression, operatorReason } from './expression.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation, schemaOf } from './relations.js';
-import { type Item, type Scope, findNamed, item, starOf } from './scope.js';
+import { type FromItem, type Scope, findNamed, item, starOf } from './scope.js';
 import { rangeFunction } from './table-functions.js';
 import { jsonTable, xmlTable } from './table-documents.js';
 import { type Column, asColumn, computed, either, withUnknown } from './value.js';
 
 /** The scope inside a query with these FROM items; items may refer to earlier ones where LATERAL allows it. */
-export function readFrom(analysis: Analysis, scope: Scope, items: readonly unknown[]): Scope {
+export function readFrom(analysis: LineageAnalysis, scope: Scope, items: readonly unknown[]): Scope {
   return items.reduce<Scope>((inner, node) => {
     // Each item has a scope of its own, of all before it.
     analysis.visit(inner.items.length);
@@ -19,7 +19,7 @@ export function readFrom(analysis: Analysis, scope: Scope, items: readonly unkno
   }, scope);
 }
 
-type Read = (analysis: Analysis, scope: Scope, fields: Fields) => Item[];
+type Read = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields) => FromItem[];
 
 /** The kinds of FROM items that are understood. */
 export const FROM_ITEMS: Readonly<Record<string, Read>> = {
@@ -44,7 +44,7 @@ export const FROM_ITEMS: Readonly<Record<string, Read>> = {
 const inRows = (columns: readonly Column[]): Column[] =>
   columns.map(({ name, value }) => ({ name, value: asColumn(value) }));
 
-function fromItem(analysis: Analysis, scope: Scope, value: unknown): Item[] {
+function fromItem(analysis: LineageAnalysis, scope: Scope, value: unknown): FromItem[] {
   const node = nodeOf(value);
   const read = node && Object.hasOwn(FROM_ITEMS, node.kind) ? FROM_ITEMS[node.kind] : undefined;
   if (!node || !read) throw new Unsure(`reads from something that is not understood (${node?.kind ?? 'nothing'})`);
@@ -60,7 +60,7 @@ const besides = (scope: Scope): Scope => ({
   argument: scope.argument,
 });
 
-function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
+function rangeVar(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): FromItem[] {
   const schema = text(fields, 'schemaname');
   const name = text(fields, 'relname');
   const named = schema === '' ? findNamed(scope, name) : undefined;
@@ -82,10 +82,10 @@ function rangeVar(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
 }
 
 /** The rows of a query have the names that it has here (ExecTypeSetColNames in execTuples.c). */
-const keyed = (one: Item): Item => ({ ...one, keys: one.columns.map(({ name }) => name) });
+const keyed = (one: FromItem): FromItem => ({ ...one, keys: one.columns.map(({ name }) => name) });
 
 /** An item under its alias, with the columns that the alias renames. */
-function aliased(fields: Fields, columns: readonly Column[], name = ''): Item {
+function aliased(fields: NodeFields, columns: readonly Column[], name = ''): FromItem {
   const alias = isFields(fields['alias']) ? fields['alias'] : undefined;
   if (!alias) return item(name, columns, { named: name !== '' });
   const renamed = strings(alias['colnames']);
@@ -97,7 +97,7 @@ function aliased(fields: Fields, columns: readonly Column[], name = ''): Item {
   );
 }
 
-function join(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
+function join(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): FromItem[] {
   const left = fromItem(analysis, scope, fields['larg']);
   const right = fromItem(analysis, { ...scope, items: [...scope.items, ...left] }, fields['rarg']);
   const lefts = opened(left);
@@ -124,7 +124,7 @@ function join(analysis: Analysis, scope: Scope, fields: Fields): Item[] {
   ];
 }
 
-const opened = (items: readonly Item[]): Column[] => starOf({ items, parent: undefined, named: undefined });
+const opened = (items: readonly FromItem[]): Column[] => starOf({ items, parent: undefined, named: undefined });
 
 const common = (left: readonly Column[], right: readonly Column[]): string[] => {
   const rights = new Set(right.map(({ name }) => name));

@@ -1,5 +1,6 @@
+/** What a statement shows, asks and moves. Owns: these types. */
 import type { BaseColumn } from '../catalog/objects.js';
-import type { Effect } from './effects.js';
+import type { SessionEffect } from './effects.js';
 import type { Column, Comparisons, Value } from './value.js';
 
 /** An output column of a statement: its name as the client will read it, and where its values come from. */
@@ -19,7 +20,7 @@ export interface Predicate extends Comparisons {
 }
 
 /** Where values go other than to the client. */
-export type Target =
+export type FlowTarget =
   | {
       readonly type: 'table';
       /** `schema.table`; of a table that lives no longer than the session, `pg_temp.table`. */
@@ -32,7 +33,7 @@ export type Target =
   | { readonly type: 'setting' | 'notification' | 'file' | 'function'; readonly name: string };
 
 export interface Flow {
-  readonly target: Target;
+  readonly target: FlowTarget;
   readonly value: Value;
 }
 
@@ -53,7 +54,7 @@ export interface StatementLineage {
   readonly conditionsOnUnknown: readonly string[];
   readonly flows: readonly Flow[];
   /** What it changes in the session, once the server confirms it. */
-  readonly effects: readonly Effect[];
+  readonly effects: readonly SessionEffect[];
 }
 
 export const outputsOf = (columns: readonly Column[]): Output[] =>

@@ -1,7 +1,11 @@
+/**
+ * Lineage of texts for one major version, remembered while nothing it depends on changes. Does not: follow statements
+ * (statements.ts).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import { type Parse, loadGrammar } from '../grammar.js';
 import type { StatementLineage } from './lineage.js';
-import type { Overlay, Session } from './session.js';
+import type { Overlay, SessionNames } from './session.js';
 import { lineageOf } from './statements.js';
 
 /** Lineage is remembered for texts up to this length, in characters, and for this many of them. */
@@ -24,7 +28,7 @@ export class Lineage {
    * What each statement of a text shows, asks and moves. Never throws: a text that cannot be parsed or followed is one
    * unknown statement.
    */
-  of(text: string, catalog: Catalog, session: Session): readonly StatementLineage[] {
+  of(text: string, catalog: Catalog, session: SessionNames): readonly StatementLineage[] {
     let remembered = this.#remembered.get(catalog);
     if (!remembered) this.#remembered.set(catalog, (remembered = new Map()));
     const key = this.#keyOf(text, session);
@@ -40,7 +44,7 @@ export class Lineage {
     return lineage;
   }
 
-  #read(text: string, catalog: Catalog, session: Session): readonly StatementLineage[] {
+  #read(text: string, catalog: Catalog, session: SessionNames): readonly StatementLineage[] {
     const parsed = this.parse(text);
     if (!parsed.ok) return [unreadable('message' in parsed ? parsed.message : 'is nested too deeply to be analysed')];
     try {
@@ -51,7 +55,7 @@ export class Lineage {
   }
 
   /** Everything that a verdict may depend on, apart from the catalog. Overlays are values: the same one has one number. */
-  #keyOf(text: string, session: Session): string {
+  #keyOf(text: string, session: SessionNames): string {
     const { searchPath, role, user, overlay, initial, anyPath = '', voidParameters = [] } = session;
     let number = this.#numbers.get(overlay);
     if (number === undefined) this.#numbers.set(overlay, (number = this.#next++));

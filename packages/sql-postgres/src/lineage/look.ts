@@ -5,13 +5,13 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { VERSION } from '../catalog/queries.js';
 import type { TemporaryRelation } from './effects.js';
-import type { Session } from './session.js';
+import type { SessionNames } from './session.js';
 import { splitSearchPath } from './settings.js';
 import { typeTag } from './types.js';
 import { type Column, NOTHING, withUnknown } from './value.js';
 
 /** What a session says of itself. */
-export interface Look {
+export interface SessionReport {
   /** The process of the server, and when it started, in seconds since 1970; null where the role may not see that. */
   readonly process: number;
   readonly started: number | null;
@@ -67,10 +67,10 @@ const LOOK = ask('null');
 const LOOK_INSIDE = ask(`case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end`);
 
 /** @param text the value that the statement returned. @returns undefined where it is none of a look */
-export function readLook(text: string): Look | undefined {
-  let told: Partial<Look>;
+export function readLook(text: string): SessionReport | undefined {
+  let told: Partial<SessionReport>;
   try {
-    told = JSON.parse(text) as Partial<Look>;
+    told = JSON.parse(text) as Partial<SessionReport>;
   } catch {
     return undefined;
   }
@@ -93,7 +93,7 @@ export function readLook(text: string): Look | undefined {
  *
  * @param catalog as others see it: where the session sees another one, code has defined something, and nothing is known
  */
-export function afterLook(session: Session, look: Look, catalog: Catalog): Session {
+export function afterLook(session: SessionNames, look: SessionReport, catalog: Catalog): SessionNames {
   const { anyPath, ...followed } = session;
   const { uncertain, ...overlay } = session.overlay;
   // Code that nobody read has set SESSION AUTHORIZATION; a pooler may log in as somebody else.
@@ -115,7 +115,7 @@ export function afterLook(session: Session, look: Look, catalog: Catalog): Sessi
 }
 
 function written(
-  { name, kind, plain, columns }: Look['relations'][number],
+  { name, kind, plain, columns }: SessionReport['relations'][number],
   known: TemporaryRelation | undefined,
   reason: string,
   catalog: Catalog,
@@ -131,7 +131,10 @@ function written(
   };
 }
 
-function columnOf([name, oid, generated]: Look['relations'][number]['columns'][number], catalog: Catalog): Column {
+function columnOf(
+  [name, oid, generated]: SessionReport['relations'][number]['columns'][number],
+  catalog: Catalog,
+): Column {
   const { type: _, ...untyped } = NOTHING;
   const type = typeTag({ catalog }, oid);
   const value = type === undefined ? untyped : { ...untyped, type };

@@ -1,16 +1,16 @@
-/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. */
-import { type Fields, isFields, nodeOf, nodesOf, text } from '../ast.js';
+/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
+import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import { type Analysis, listOf } from './analysis.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
-import { type Found, columnsOf, findRelation, schemaOf } from './relations.js';
-import { type Item, type Scope, item } from './scope.js';
+import { type FoundRelation, columnsOf, findRelation, schemaOf } from './relations.js';
+import { type FromItem, type Scope, item } from './scope.js';
 import { type Column, NOTHING, type Value, computed, either, withUnknown } from './value.js';
 
-type Read = (analysis: Analysis, outer: Scope, fields: Fields) => readonly Column[];
+type Read = (analysis: LineageAnalysis, outer: Scope, fields: NodeFields) => readonly Column[];
 
 /** Statements that change rows. Each returns the columns of its RETURNING. */
 export const MODIFICATIONS: Readonly<Record<string, Read>> = {
@@ -21,13 +21,13 @@ export const MODIFICATIONS: Readonly<Record<string, Read>> = {
 };
 
 /** The relation that a statement changes, and what it has put into it so far. */
-class Changed {
-  readonly item: Item;
-  readonly #analysis: Analysis;
-  readonly #found: Found;
+class ChangedRelation {
+  readonly item: FromItem;
+  readonly #analysis: LineageAnalysis;
+  readonly #found: FoundRelation;
   readonly #assigned: Column[] = [];
 
-  constructor(analysis: Analysis, relation: Fields) {
+  constructor(analysis: LineageAnalysis, relation: NodeFields) {
     this.#analysis = analysis;
     const name = text(relation, 'relname');
     const schema = text(relation, 'schemaname');
@@ -81,9 +81,9 @@ class Changed {
   }
 }
 
-function insert(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function insert(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
-  const changed = new Changed(analysis, relationOf(fields));
+  const changed = new ChangedRelation(analysis, relationOf(fields));
   const names = nodesOf(fields['cols']).map((node) => text(node.fields, 'name'));
   const into = names.length > 0 ? names : changed.item.columns.map(({ name }) => name);
   const values = fields['selectStmt'] === undefined ? [] : readQuery(analysis, scope, fields['selectStmt']);
@@ -101,11 +101,11 @@ function insert(analysis: Analysis, outer: Scope, fields: Fields): readonly Colu
 
 /** ON CONFLICT tells which of the new rows have a value of its unique columns that is there already: of any, where it names none. */
 function asksForConflicts(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
-  { selectStmt, onConflictClause }: Fields,
+  { selectStmt, onConflictClause }: NodeFields,
   into: readonly string[],
-  { columns }: Item,
+  { columns }: FromItem,
 ): void {
   const infer = isFields(onConflictClause) ? onConflictClause['infer'] : undefined;
   const elements = nodesOf(isFields(infer) ? infer['indexElems'] : undefined).map((node) => node.fields);
@@ -121,22 +121,22 @@ function asksForConflicts(
   for (const { expr } of elements) analysis.asks(expression(analysis, scope, expr), 'other');
 }
 
-function update(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function update(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const { scope, changed, others } = target(analysis, outer, fields, 'fromClause');
   assignments(analysis, scope, changed, listOf(fields, 'targetList'));
   condition(analysis, scope, fields['whereClause']);
   return returning(analysis, scope, fields, changed, others);
 }
 
-function remove(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function remove(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const { scope, changed, others } = target(analysis, outer, fields, 'usingClause');
   condition(analysis, scope, fields['whereClause']);
   return returning(analysis, scope, fields, changed, others);
 }
 
-function merge(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function merge(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const inner = withNamed(analysis, enclosed(outer), fields['withClause']);
-  const changed = new Changed(analysis, relationOf(fields));
+  const changed = new ChangedRelation(analysis, relationOf(fields));
   const others = readFrom(analysis, inner, [fields['sourceRelation']]).items;
   const scope = { ...inner, items: [changed.item, ...others] };
   condition(analysis, scope, fields['joinCondition']);
@@ -157,18 +157,23 @@ function merge(analysis: Analysis, outer: Scope, fields: Fields): readonly Colum
 }
 
 function target(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   outer: Scope,
-  fields: Fields,
+  fields: NodeFields,
   from: string,
-): { readonly scope: Scope; readonly changed: Changed; readonly others: readonly Item[] } {
+): { readonly scope: Scope; readonly changed: ChangedRelation; readonly others: readonly FromItem[] } {
   const inner = withNamed(analysis, enclosed(outer), fields['withClause']);
-  const changed = new Changed(analysis, relationOf(fields));
+  const changed = new ChangedRelation(analysis, relationOf(fields));
   const others = readFrom(analysis, inner, listOf(fields, from)).items;
   return { scope: { ...inner, items: [changed.item, ...others] }, changed, others };
 }
 
-function assignments(analysis: Analysis, scope: Scope, changed: Changed, targets: readonly unknown[]): void {
+function assignments(
+  analysis: LineageAnalysis,
+  scope: Scope,
+  changed: ChangedRelation,
+  targets: readonly unknown[],
+): void {
   for (const { fields } of nodesOf(targets)) {
     const value = fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']);
     // A part of the column: what it becomes is not put together as the value is.
@@ -179,11 +184,11 @@ function assignments(analysis: Analysis, scope: Scope, changed: Changed, targets
 
 /** @param last MERGE shows the columns of its source before those of the target */
 function returning(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
-  fields: Fields,
-  changed: Changed,
-  others: readonly Item[],
+  fields: NodeFields,
+  changed: ChangedRelation,
+  others: readonly FromItem[],
   last = false,
 ): readonly Column[] {
   const clause = isFields(fields['returningClause']) ? fields['returningClause'] : undefined;
@@ -196,7 +201,12 @@ function returning(
 }
 
 /** `old` and `new` since PostgreSQL 18, where no relation of the statement has that name. */
-function versions(clause: Fields | undefined, changed: Changed, now: Item, items: readonly Item[]): Item[] {
+function versions(
+  clause: NodeFields | undefined,
+  changed: ChangedRelation,
+  now: FromItem,
+  items: readonly FromItem[],
+): FromItem[] {
   if (!clause) return [];
   const options = nodesOf(clause['options']).map((node) => node.fields);
   const named = (option: string, usual: string): string =>
@@ -208,4 +218,4 @@ function versions(clause: Fields | undefined, changed: Changed, now: Item, items
   return both.filter(({ name }) => !items.some((one) => one.named && one.name === name));
 }
 
-const relationOf = (fields: Fields): Fields => (isFields(fields['relation']) ? fields['relation'] : {});
+const relationOf = (fields: NodeFields): NodeFields => (isFields(fields['relation']) ? fields['relation'] : {});

@@ -1,5 +1,5 @@
-/** What the server calls an output that has no alias (FigureColname in parse_target.c). */
-import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+/** What the server calls an output that has no alias (FigureColname in parse_target.c). Pure. */
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 
 export const nameOf = (value: unknown): string => figure(value)?.name ?? '?column?';
 
@@ -9,7 +9,7 @@ interface Figured {
   readonly weak?: true;
 }
 
-type Figure = (fields: Fields) => Figured | undefined;
+type Figure = (fields: NodeFields) => Figured | undefined;
 
 const fixed =
   (name: string): Figure =>
@@ -78,7 +78,7 @@ function last(names: readonly string[]): Figured | undefined {
   return name === undefined || name === '*' ? undefined : { name };
 }
 
-function firstTarget(select: Fields | undefined): Figured | undefined {
+function firstTarget(select: NodeFields | undefined): Figured | undefined {
   if (!select) return undefined;
   if (isFields(select['larg'])) return firstTarget(select['larg']);
   if (select['valuesLists'] !== undefined) return { name: 'column1' };

@@ -1,4 +1,5 @@
-import type { Analysis } from './analysis.js';
+/** Whether the result of an operator depends on its operands alone. Pure. */
+import type { LineageAnalysis } from './analysis.js';
 
 /** What stands behind operators that are written as words. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -12,7 +13,10 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
  * Why nothing is known about the result of an operator; undefined where it depends on its operands alone. Operators are
  * functions: one that somebody made in SQL or another language may read anything. Compiled ones belong to extensions.
  */
-export function operatorReason({ catalog, path, session }: Analysis, name: readonly string[]): string | undefined {
+export function operatorReason(
+  { catalog, path, session }: LineageAnalysis,
+  name: readonly string[],
+): string | undefined {
   const [plain = '', schema] = name.toReversed();
   if (schema === 'pg_catalog') return undefined;
   if (session.overlay.uncertain !== undefined) return session.overlay.uncertain;

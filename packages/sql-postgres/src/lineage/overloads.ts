@@ -6,27 +6,31 @@
 import { nodeOf } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Routine } from '../catalog/objects.js';
-import type { Analysis } from './analysis.js';
-import type { Call } from './calls.js';
+import type { LineageAnalysis } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import { firstOf } from './types.js';
 import type { Value } from './value.js';
 
 const TEXT = 25;
 const INT4 = 23;
 const BOOL = 16;
-const FIRST_OF_USERS = 16_384;
+const FIRST_USER_OID = 16_384;
 /** Built-in types of strings that the server makes a text of by itself: name, bpchar, varchar. */
 const STRINGS: ReadonlySet<number> = new Set([19, 1042, 1043]);
 
 /** The type that the server gives an argument; 'unknown': a text or NULL that may become of any. */
-type Known = number | 'unknown';
+type ArgumentType = number | 'unknown';
 
 /**
  * The one that is called; undefined where that is open.
  *
  * @param candidates of the name, those of the first schema of the path first
  */
-export function chosen(analysis: Analysis, call: Call, candidates: readonly Routine[]): Routine | undefined {
+export function chosen(
+  analysis: LineageAnalysis,
+  call: FunctionCall,
+  candidates: readonly Routine[],
+): Routine | undefined {
   const { args, nodes, variadic, argNames, unfiltered } = call;
   const isPlain = !variadic && unfiltered && argNames.every((name) => name === undefined);
   if (!isPlain || candidates.length < 2 || analysis.session.anyPath !== undefined) return undefined;
@@ -62,7 +66,7 @@ function withoutHidden(routines: readonly Routine[]): Routine[] {
 }
 
 /** Only types that are certain: those of stored columns, of casts, and of constants. */
-function typeOfArgument({ stored, type = 0 }: Value, argument: unknown): Known | undefined {
+function typeOfArgument({ stored, type = 0 }: Value, argument: unknown): ArgumentType | undefined {
   const node = nodeOf(argument);
   if (node?.kind === 'A_Const') {
     if (node.fields['ival'] !== undefined) return INT4;
@@ -76,9 +80,9 @@ function typeOfArgument({ stored, type = 0 }: Value, argument: unknown): Known |
  * The one with the most arguments of exactly its types, then the most that are its types or preferred ones, then text for
  * what is unknown. Undefined where two are as good, or where it is not certain that the best one can be called at all.
  */
-function best(catalog: Catalog, routines: readonly Routine[], types: readonly Known[]): Routine | undefined {
+function best(catalog: Catalog, routines: readonly Routine[], types: readonly ArgumentType[]): Routine | undefined {
   const plain = types.map((type) => (type === 'unknown' ? type : underlying(catalog, type)));
-  if (plain.some((type) => type !== 'unknown' && type >= FIRST_OF_USERS)) return undefined;
+  if (plain.some((type) => type !== 'unknown' && type >= FIRST_USER_OID)) return undefined;
   const matches = (inputs: readonly number[], fits: (input: number, type: number) => boolean): number =>
     plain.filter((type, at) => type !== 'unknown' && fits(inputs[at] ?? 0, type)).length;
   const exact = ({ inputs }: Routine): number => matches(inputs, isSame);

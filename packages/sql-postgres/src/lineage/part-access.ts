@@ -4,13 +4,13 @@
  */
 import { isFields, nodeOf, nodesOf } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import type { Analysis } from './analysis.js';
-import type { Call } from './calls.js';
+import type { LineageAnalysis } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import {
   DOCUMENTS,
   JSONB_TYPE,
   JSON_TYPE,
-  type Shape,
+  type PartsShape,
   TEXT_TYPE,
   documentOf,
   integerOf,
@@ -19,10 +19,10 @@ import {
   literal,
   partsOf,
 } from './parts.js';
-import { type Column, NOTHING, type Parts, type Value, computed, reasonOf, withUnknown } from './value.js';
+import { type Column, NOTHING, type ValueParts, type Value, computed, reasonOf, withUnknown } from './value.js';
 
 /** A change or a part of a document whose parts are known, by a built-in function; undefined where it is not known which. */
-export function changedByCall(analysis: Analysis, call: Call): Value | undefined {
+export function changedByCall(analysis: LineageAnalysis, call: FunctionCall): Value | undefined {
   const { name, args, nodes, variadic } = call;
   const [target] = args;
   if (variadic || !target || documentOf(target) === undefined) return undefined;
@@ -40,7 +40,10 @@ export function changedByCall(analysis: Analysis, call: Call): Value | undefined
 }
 
 /** jsonb_set along keys of objects; where anything is NULL, so is the result. */
-function set(analysis: Analysis, { args: [target, path, given, ...others], nodes }: Call): Value | undefined {
+function set(
+  analysis: LineageAnalysis,
+  { args: [target, path, given, ...others], nodes }: FunctionCall,
+): Value | undefined {
   const keys = pathOf(analysis, nodes[1]);
   if (!target || !path || !given || !keys || others.length > (isTrue(nodes[3]) ? 1 : 0)) return undefined;
   const changed = withField(target, keys, given);
@@ -50,13 +53,13 @@ function set(analysis: Analysis, { args: [target, path, given, ...others], nodes
 }
 
 /** @param from values whose unknown parts count, whether they are still there or not */
-function madeOf(parts: Parts, from: readonly Value[], type: number): Value {
+function madeOf(parts: ValueParts, from: readonly Value[], type: number): Value {
   const frame: readonly Value[] = parts.frame.size === 0 ? [] : [{ ...NOTHING, sources: parts.frame }];
   const whole = computed([...itemsOf(parts), ...frame], 'derived', type);
   return withUnknown({ ...whole, parts }, reasonOf(from));
 }
 
-function withField(target: Value, [key, ...rest]: readonly string[], given: Value): Parts | undefined {
+function withField(target: Value, [key, ...rest]: readonly string[], given: Value): ValueParts | undefined {
   const parts = documentOf(target);
   if (parts?.of !== 'object' || key === undefined) return undefined;
   const at = parts.fields.findIndex(({ name }) => name === key);
@@ -71,7 +74,7 @@ function withField(target: Value, [key, ...rest]: readonly string[], given: Valu
 const withOne = (fields: readonly Column[], at: number, name: string, value: Value): Column[] =>
   at < 0 ? [...fields, { name, value }] : fields.map((field, n) => (n === at ? { name, value } : field));
 
-const framed = (shape: Shape, frame: ReadonlySet<BaseColumn>): Parts | undefined =>
+const framed = (shape: PartsShape, frame: ReadonlySet<BaseColumn>): ValueParts | undefined =>
   partsOf(shape, [{ ...NOTHING, sources: frame }]);
 
 /**
@@ -80,7 +83,7 @@ const framed = (shape: Shape, frame: ReadonlySet<BaseColumn>): Parts | undefined
  * @param left a document
  */
 export function operated(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   name: string,
   [left, right]: readonly Value[],
   rexpr: unknown,
@@ -108,7 +111,7 @@ export function operated(
 }
 
 /** A subscript of a jsonb: `document['key']`. */
-export function subscripted(analysis: Analysis, value: Value, node: unknown): Value | undefined {
+export function subscripted(analysis: LineageAnalysis, value: Value, node: unknown): Value | undefined {
   const key = value.type === JSONB_TYPE && value.parts ? stepOf(analysis, node) : undefined;
   return key && within(value, [key], JSONB_TYPE);
 }
@@ -140,7 +143,7 @@ function within(value: Value, path: readonly (string | Step | undefined)[], type
 }
 
 /** The part at a step; undefined where it is not known, or there is none: that is NULL, but for a mistake of ours. */
-function partAt(parts: Parts, { key, place }: Step): Value | undefined {
+function partAt(parts: ValueParts, { key, place }: Step): Value | undefined {
   switch (parts.of) {
     case 'object':
       return key === undefined ? undefined : parts.fields.find(({ name }) => name === key)?.value;
@@ -183,7 +186,7 @@ function without(value: Value, key: string | undefined): Value | undefined {
 }
 
 /** What stands behind `->`: a number is a place, a text a key. */
-function stepOf(analysis: Analysis, node: unknown): Step | undefined {
+function stepOf(analysis: LineageAnalysis, node: unknown): Step | undefined {
   const place = integerOf(node);
   if (place !== undefined) return { place };
   const key = literal(analysis, node);
@@ -191,7 +194,7 @@ function stepOf(analysis: Analysis, node: unknown): Step | undefined {
 }
 
 /** A path as `{a,b}`, or as an array of constants. */
-function pathOf(analysis: Analysis, value: unknown): string[] | undefined {
+function pathOf(analysis: LineageAnalysis, value: unknown): string[] | undefined {
   const node = nodeOf(value);
   if (node?.kind === 'A_ArrayExpr') {
     const keys = nodesOf(node.fields['elements']).map(({ kind, fields }) => keyOf(analysis, { [kind]: fields }));

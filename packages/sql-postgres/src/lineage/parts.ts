@@ -4,10 +4,10 @@
  * (`constructors.ts`); what a value comes from as a whole (`calls.ts`, `expression.ts`), which holds where nothing is said here.
  */
 import { isFields, nodeOf, text } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
-import type { Call } from './calls.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import { findType } from './types.js';
-import { type Column, NOTHING, type Parts, type Value, computed, isNothing } from './value.js';
+import { type Column, NOTHING, type ValueParts, type Value, computed, isNothing } from './value.js';
 
 export const JSON_TYPE = 114;
 export const JSONB_TYPE = 3802;
@@ -21,21 +21,21 @@ const TEXTS_OF_DOCUMENTS: ReadonlySet<number> = new Set([...DOCUMENTS, ...PLAIN_
 /** A value with so many parts, parts of parts included, is not followed by its parts. */
 export const MAX_PARTS = 2_000;
 
-export type Shape =
+export type PartsShape =
   | { readonly of: 'value'; readonly value: Value }
   | { readonly of: 'object'; readonly fields: readonly Column[] }
   | { readonly of: 'tuple'; readonly items: readonly Value[] }
   | { readonly of: 'list' | 'map'; readonly item: Value };
 
 /** @param deciding values that decide which parts there are, how many, or in which order */
-export function partsOf(shape: Shape, deciding: readonly Value[], isArray = false): Parts | undefined {
+export function partsOf(shape: PartsShape, deciding: readonly Value[], isArray = false): ValueParts | undefined {
   const size = 1 + itemsOf(shape).reduce((sum, item) => sum + sizeOf(item), 0);
   if (size >= MAX_PARTS || (shape.of === 'object' && !areDifferent(shape.fields))) return undefined;
   return { ...shape, frame: computed(deciding).sources, size, isArray };
 }
 
 /** The values that something is put together from. */
-export function itemsOf(shape: Shape): readonly Value[] {
+export function itemsOf(shape: PartsShape): readonly Value[] {
   switch (shape.of) {
     case 'value':
       return [shape.value];
@@ -64,7 +64,7 @@ export function sizeOf(value: Value): number {
 }
 
 /** The parts of the document that to_json makes of a value; undefined where they cannot be told. */
-export function documentOf(value: Value): Parts | undefined {
+export function documentOf(value: Value): ValueParts | undefined {
   const { parts, type = 0, row, keys, element } = value;
   if (parts && DOCUMENTS.has(type) !== parts.isArray && !PLAIN_TEXTS.has(type)) return { ...parts, isArray: false };
   if (row) {
@@ -75,7 +75,7 @@ export function documentOf(value: Value): Parts | undefined {
   return element ? undefined : partsOf({ of: 'value', value }, []);
 }
 
-type Build = (analysis: Analysis, call: Call) => Parts | undefined;
+type Build = (analysis: LineageAnalysis, call: FunctionCall) => ValueParts | undefined;
 
 /** Built-in functions that put something together. */
 const BUILDERS: Readonly<Record<string, Build>> = {
@@ -98,7 +98,7 @@ const BUILDERS: Readonly<Record<string, Build>> = {
 };
 
 /** The parts of what a built-in function returns, where it puts something together. */
-export function partsOfCall(analysis: Analysis, call: Call): Parts | undefined {
+export function partsOfCall(analysis: LineageAnalysis, call: FunctionCall): ValueParts | undefined {
   const name = call.name.at(-1) ?? '';
   const build = Object.hasOwn(BUILDERS, name) ? BUILDERS[name] : undefined;
   const isPlain = !call.variadic && call.argNames.every((one) => one === undefined);
@@ -106,7 +106,7 @@ export function partsOfCall(analysis: Analysis, call: Call): Parts | undefined {
 }
 
 /** json_build_object: keys and values by turns. */
-function built(analysis: Analysis, { args, nodes }: Call): Parts | undefined {
+function built(analysis: LineageAnalysis, { args, nodes }: FunctionCall): ValueParts | undefined {
   const fields: Column[] = [];
   for (let at = 0; at + 1 < args.length; at += 2) {
     const name = keyOf(analysis, nodes[at]);
@@ -116,27 +116,27 @@ function built(analysis: Analysis, { args, nodes }: Call): Parts | undefined {
   return args.length % 2 === 0 ? partsOf({ of: 'object', fields }, []) : undefined;
 }
 
-function converted(_: Analysis, { args: [value] }: Call): Parts | undefined {
+function converted(_: LineageAnalysis, { args: [value] }: FunctionCall): ValueParts | undefined {
   return value && documentOf(value);
 }
 
-function collected(_: Analysis, call: Call): Parts | undefined {
+function collected(_: LineageAnalysis, call: FunctionCall): ValueParts | undefined {
   const [item] = call.args;
   return item && listed(call, item, false);
 }
 
 /** An aggregate puts in what its FILTER lets through, in its order; DISTINCT by the values themselves. */
-function listed({ others, distinct }: Call, item: Value, isArray: boolean): Parts | undefined {
+function listed({ others, distinct }: FunctionCall, item: Value, isArray: boolean): ValueParts | undefined {
   return partsOf({ of: 'list', item }, distinct ? [...others, item] : others, isArray);
 }
 
-function mapped(_: Analysis, { args: [key, item], others, distinct }: Call): Parts | undefined {
+function mapped(_: LineageAnalysis, { args: [key, item], others, distinct }: FunctionCall): ValueParts | undefined {
   if (!key || !item) return undefined;
   return partsOf({ of: 'map', item }, distinct ? [...others, key, item] : [...others, key]);
 }
 
 /** Arrays of arrays have no elements that are arrays, but one more dimension. */
-function isElement({ catalog }: Analysis, { type = 0, row, parts }: Value): boolean {
+function isElement({ catalog }: LineageAnalysis, { type = 0, row, parts }: Value): boolean {
   if (row) return true;
   if (parts?.isArray) return false;
   let found = catalog.typeByOid(type);
@@ -145,7 +145,7 @@ function isElement({ catalog }: Analysis, { type = 0, row, parts }: Value): bool
 }
 
 /** A document or array under another of the types that write it the same. */
-export function castParts(value: Value, type: number): Parts | undefined {
+export function castParts(value: Value, type: number): ValueParts | undefined {
   const { parts } = value;
   if (!parts || !TEXTS_OF_DOCUMENTS.has(type)) return undefined;
   // A JSON text in an array is no document, and an array is none either.
@@ -154,17 +154,17 @@ export function castParts(value: Value, type: number): Parts | undefined {
 }
 
 /** Whether a document of these parts can be read as jsonb, whatever the values are: what a document of a table holds may not be. */
-export function isSound(parts: Parts): boolean {
+export function isSound(parts: ValueParts): boolean {
   return itemsOf(parts).every((value) => {
     const inner = documentOf(value);
     if (!inner) return false;
     if (inner.of !== 'value') return isSound(inner);
     const { type } = inner.value;
-    return type !== undefined && type !== 0 && type < FIRST_OF_USERS && !HOLDING_DOCUMENTS.has(type);
+    return type !== undefined && type !== 0 && type < FIRST_USER_OID && !HOLDING_DOCUMENTS.has(type);
   });
 }
 
-const FIRST_OF_USERS = 16_384;
+const FIRST_USER_OID = 16_384;
 /** json and jsonb, and arrays of them. */
 const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
 
@@ -173,7 +173,11 @@ const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
  *
  * @param nodes the arguments
  */
-export function coalesced(analysis: Analysis, values: readonly Value[], nodes: readonly unknown[]): Value | undefined {
+export function coalesced(
+  analysis: LineageAnalysis,
+  values: readonly Value[],
+  nodes: readonly unknown[],
+): Value | undefined {
   const index = values.findIndex(({ parts }) => parts !== undefined);
   const one = values[index];
   if (!one?.parts) return undefined;
@@ -188,13 +192,16 @@ export function coalesced(analysis: Analysis, values: readonly Value[], nodes: r
 }
 
 /** One of several values: the same parts, each from any of them. NULL and the like say nothing. */
-export function eitherParts(values: readonly Value[], either: (values: readonly Value[]) => Value): Parts | undefined {
+export function eitherParts(
+  values: readonly Value[],
+  either: (values: readonly Value[]) => Value,
+): ValueParts | undefined {
   const telling = values.filter((value) => !isNothing(value) || value.parts);
   const all = telling.map(({ parts }) => parts);
   const [first, ...others] = all;
   if (!first || telling.length !== values.length) return undefined;
   const frame = [{ ...NOTHING, sources: new Set(all.flatMap((parts) => [...(parts?.frame ?? [])])) }];
-  const fits = (parts: Parts | undefined): boolean =>
+  const fits = (parts: ValueParts | undefined): boolean =>
     parts?.of === first.of &&
     parts.isArray === first.isArray &&
     itemsOf(parts).length === itemsOf(first).length &&
@@ -206,9 +213,9 @@ export function eitherParts(values: readonly Value[], either: (values: readonly 
   return made && { ...made, ...(all.some((parts) => parts?.mayBeNull) && { mayBeNull: true as const }) };
 }
 
-const fieldsIn = (parts: Parts): readonly Column[] => (parts.of === 'object' ? parts.fields : []);
+const fieldsIn = (parts: ValueParts): readonly Column[] => (parts.of === 'object' ? parts.fields : []);
 
-function reshaped(parts: Parts, values: readonly Value[]): Shape | undefined {
+function reshaped(parts: ValueParts, values: readonly Value[]): PartsShape | undefined {
   const [value] = values;
   switch (parts.of) {
     case 'object':
@@ -226,7 +233,7 @@ function reshaped(parts: Parts, values: readonly Value[]): Shape | undefined {
 }
 
 /** The text of a constant, as it stands or cast to a type that does not change it: which type a name means, the path decides. */
-export function literal(analysis: Analysis, value: unknown): string | undefined {
+export function literal(analysis: LineageAnalysis, value: unknown): string | undefined {
   const node = nodeOf(value);
   if (node?.kind === 'TypeCast') {
     const { anyPath, overlay } = analysis.session;
@@ -243,7 +250,7 @@ export function literal(analysis: Analysis, value: unknown): string | undefined 
 const UNCHANGING: ReadonlySet<number> = new Set([...TEXTS_OF_DOCUMENTS, 1009]);
 
 /** A key that is written in the statement: a text or a number. */
-export function keyOf(analysis: Analysis, node: unknown): string | undefined {
+export function keyOf(analysis: LineageAnalysis, node: unknown): string | undefined {
   const place = integerOf(node);
   return place === undefined ? literal(analysis, node) : String(place);
 }
@@ -259,7 +266,7 @@ export function integerOf(value: unknown): number | undefined {
  * Why a document of these values may hold something else than they do: a function that somebody wrote makes JSON of a type
  * (json_categorize_type in jsonfuncs.c looks for a cast to json).
  */
-export function castReason({ catalog }: Analysis, values: readonly Value[]): string | undefined {
+export function castReason({ catalog }: LineageAnalysis, values: readonly Value[]): string | undefined {
   if (!catalog.casts.some(({ target }) => target === JSON_TYPE || target === JSONB_TYPE)) return undefined;
   const isBuiltIn = (value: Value): boolean =>
     value.row?.every((field) => isBuiltIn(field.value)) ?? (value.constant !== undefined || isBuiltInType(value.type));
@@ -268,4 +275,4 @@ export function castReason({ catalog }: Analysis, values: readonly Value[]): str
     : 'uses a cast to json that runs code that nobody has read';
 }
 
-const isBuiltInType = (type: number | undefined): boolean => type !== undefined && type !== 0 && type < FIRST_OF_USERS;
+const isBuiltInType = (type: number | undefined): boolean => type !== undefined && type !== 0 && type < FIRST_USER_OID;

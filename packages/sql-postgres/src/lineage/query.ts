@@ -1,16 +1,16 @@
-/** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. */
-import { type Fields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { type Analysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
+/** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. Pure. */
+import { type NodeFields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { type LineageAnalysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { endsInStar, expandStar, expression, windowOf } from './expression.js';
 import { readFrom } from './from.js';
 import { MODIFICATIONS } from './modify.js';
 import { nameOf } from './names.js';
-import type { Named, Scope } from './scope.js';
+import type { WithQuery, Scope } from './scope.js';
 import { type Column, NOTHING, type Value, asColumn, computed, either, same, withoutParts } from './value.js';
 
 /** The output columns of a query. @throws Unsure where they cannot be told */
-export function readQuery(analysis: Analysis, outer: Scope, query: unknown): readonly Column[] {
+export function readQuery(analysis: LineageAnalysis, outer: Scope, query: unknown): readonly Column[] {
   const node = nodeOf(query);
   if (node?.kind === 'SelectStmt') return readSelect(analysis, outer, node.fields);
   const read = node && Object.hasOwn(MODIFICATIONS, node.kind) ? MODIFICATIONS[node.kind] : undefined;
@@ -19,7 +19,7 @@ export function readQuery(analysis: Analysis, outer: Scope, query: unknown): rea
 }
 
 /** A SelectStmt, which stands bare as the arm of a set operation. */
-function readSelect(analysis: Analysis, outer: Scope, fields: Fields): readonly Column[] {
+function readSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   analysis.spend();
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
   if (fields['valuesLists'] !== undefined) return values(analysis, scope, fields);
@@ -53,7 +53,7 @@ export const enclosed = (outer: Scope): Scope => ({
   argument: outer.argument,
 });
 
-function values(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
+function values(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Column[] {
   const rows = nodesOf(fields['valuesLists']).map(({ fields: list }) =>
     listOf(list, 'items').flatMap(
       (one) =>
@@ -68,7 +68,7 @@ function values(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
   return columns;
 }
 
-function plainSelect(analysis: Analysis, outer: Scope, fields: Fields): Column[] {
+function plainSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): Column[] {
   const from = readFrom(analysis, outer, listOf(fields, 'fromClause'));
   const scope = fields['windowClause'] === undefined ? from : withWindows(analysis, from, fields);
   const columns = readTargets(analysis, scope, listOf(fields, 'targetList'));
@@ -79,7 +79,7 @@ function plainSelect(analysis: Analysis, outer: Scope, fields: Fields): Column[]
   return columns;
 }
 
-function withWindows(analysis: Analysis, scope: Scope, fields: Fields): Scope {
+function withWindows(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Scope {
   const windows = new Map<string, Value>();
   const inner = { ...scope, windows };
   for (const window of nodesOf(fields['windowClause'])) {
@@ -90,7 +90,7 @@ function withWindows(analysis: Analysis, scope: Scope, fields: Fields): Scope {
 }
 
 /** The columns of a target list, as SELECT and RETURNING have it. */
-export function readTargets(analysis: Analysis, scope: Scope, targets: readonly unknown[]): Column[] {
+export function readTargets(analysis: LineageAnalysis, scope: Scope, targets: readonly unknown[]): Column[] {
   return targets.flatMap((target) => {
     const node = nodeOf(target);
     if (node?.kind !== 'ResTarget')
@@ -109,7 +109,7 @@ function isStar(value: unknown): boolean {
 }
 
 /** ORDER BY, GROUP BY, DISTINCT ON and LIMIT. They may name outputs, by name and by number. */
-function ordering(analysis: Analysis, scope: Scope, fields: Fields, outputs: readonly Column[]): void {
+function ordering(analysis: LineageAnalysis, scope: Scope, fields: NodeFields, outputs: readonly Column[]): void {
   for (const key of ['sortClause', 'groupClause', 'distinctClause']) {
     for (const one of listOf(fields, key)) orderedBy(analysis, scope, one, outputs);
   }
@@ -122,7 +122,7 @@ function ordering(analysis: Analysis, scope: Scope, fields: Fields, outputs: rea
     analysis.asks(computed(outputs.map(({ value }) => value)), 'other');
 }
 
-function orderedBy(analysis: Analysis, scope: Scope, value: unknown, outputs: readonly Column[]): void {
+function orderedBy(analysis: LineageAnalysis, scope: Scope, value: unknown, outputs: readonly Column[]): void {
   const node = nodeOf(value);
   if (!node) return;
   if (node.kind === 'GroupingSet') {
@@ -144,7 +144,7 @@ function isOutput(key: unknown, name: string, index: number): boolean {
 }
 
 /** The scope in which the queries of a WITH clause have their names. */
-export function withNamed(analysis: Analysis, scope: Scope, clause: unknown): Scope {
+export function withNamed(analysis: LineageAnalysis, scope: Scope, clause: unknown): Scope {
   if (!isFields(clause)) return scope;
   const queries = nodesOf(clause['ctes']);
   if (clause['recursive'] === true) return recursive(analysis, scope, queries);
@@ -157,10 +157,10 @@ export function withNamed(analysis: Analysis, scope: Scope, clause: unknown): Sc
 }
 
 /** How often a recursive query is worked out until its columns stay the same; each round adds sources. */
-const ROUNDS = 50;
+const MAX_ROUNDS = 50;
 
 /** With RECURSIVE all queries see each other, and themselves. */
-function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): Scope {
+function recursive(analysis: LineageAnalysis, scope: Scope, queries: readonly Node[]): Scope {
   const inner: { -readonly [K in keyof Scope]: Scope[K] } = { ...scope };
   const entries = queries.map(({ fields }) => {
     let columns: readonly Column[] | undefined;
@@ -175,11 +175,11 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
       }
       for (let round = 0; ; round++) {
         const next = whole(renamed(fields, readQuery(analysis, inner, fields['ctequery'])));
-        const settled =
+        const unchanged =
           columns?.length === next.length && columns.every(({ value }, at) => same(value, next[at]?.value ?? NOTHING));
         columns = next;
-        if (settled || !isFields(arm)) break;
-        if (round === ROUNDS) throw new Unsure('contains a recursive query that does not settle');
+        if (unchanged || !isFields(arm)) break;
+        if (round === MAX_ROUNDS) throw new Unsure('contains a recursive query that does not settle');
       }
       columns = [...columns, ...searched(analysis, fields, columns)];
       state = 'done';
@@ -192,7 +192,7 @@ function recursive(analysis: Analysis, scope: Scope, queries: readonly Node[]): 
     };
     return { name: text(fields, 'ctename'), columns: get };
   });
-  inner.named = entries.reduce<Named | undefined>((next, entry) => ({ ...entry, next }), scope.named);
+  inner.named = entries.reduce<WithQuery | undefined>((next, entry) => ({ ...entry, next }), scope.named);
   for (const entry of entries) entry.columns();
   return inner;
 }
@@ -202,9 +202,9 @@ const whole = (columns: readonly Column[]): Column[] =>
   columns.map(({ name, value }) => ({ name, value: withoutParts(value) }));
 
 /** The columns that SEARCH and CYCLE add, which are made of others. */
-function searched(analysis: Analysis, fields: Fields, columns: readonly Column[]): Column[] {
+function searched(analysis: LineageAnalysis, fields: NodeFields, columns: readonly Column[]): Column[] {
   const added: Column[] = [];
-  const add = (clause: Fields, name: string, list: string): void => {
+  const add = (clause: NodeFields, name: string, list: string): void => {
     const names = strings(clause[list]);
     const of = columns.filter((column) => names.includes(column.name)).map(({ value }) => value);
     if (text(clause, name) !== '') added.push({ name: text(clause, name), value: computed(of) });
@@ -221,7 +221,7 @@ function searched(analysis: Analysis, fields: Fields, columns: readonly Column[]
   return added;
 }
 
-function renamed(fields: Fields, columns: readonly Column[]): readonly Column[] {
+function renamed(fields: NodeFields, columns: readonly Column[]): readonly Column[] {
   const names = strings(fields['aliascolnames']);
   return names.length === 0
     ? columns

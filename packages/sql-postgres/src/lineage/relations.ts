@@ -1,7 +1,9 @@
-/** From the name of a relation to the base columns behind its columns. */
+/**
+ * From the name of a relation to the base columns behind its columns. Does not: have the catalog (catalog/catalog.ts). Pure.
+ */
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
-import { Analysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
+import { LineageAnalysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -9,12 +11,12 @@ import { EMPTY_SCOPE, item } from './scope.js';
 import { EMPTY_OVERLAY, type Overlay, hasStored, newSession } from './session.js';
 import { type Column, computed, direct, unknown, withUnknown, withoutFields } from './value.js';
 
-export type Found =
+export type FoundRelation =
   | { readonly type: 'stored'; readonly relation: Relation }
   | { readonly type: 'temporary'; readonly relation: TemporaryRelation };
 
 /** Looks a relation up as the server would. @throws Unsure where there is none that is known */
-export function findRelation(analysis: Analysis, schema: string, name: string): Found {
+export function findRelation(analysis: LineageAnalysis, schema: string, name: string): FoundRelation {
   if (analysis.session.overlay.defined.has(name)) throw new Unsure(BEHIND_DEFINITION);
   const found = schema === '' ? onPath(analysis, name) : inSchema(analysis, schema, name);
   if (!found) {
@@ -23,7 +25,7 @@ export function findRelation(analysis: Analysis, schema: string, name: string): 
   return found;
 }
 
-function onPath(analysis: Analysis, name: string): Found | undefined {
+function onPath(analysis: LineageAnalysis, name: string): FoundRelation | undefined {
   if (analysis.session.anyPath !== undefined) throw new Unsure(analysis.session.anyPath);
   for (const schema of analysis.path) {
     const found = inSchema(analysis, schema, name);
@@ -32,7 +34,7 @@ function onPath(analysis: Analysis, name: string): Found | undefined {
   return undefined;
 }
 
-function inSchema({ catalog, session }: Analysis, schema: string, name: string): Found | undefined {
+function inSchema({ catalog, session }: LineageAnalysis, schema: string, name: string): FoundRelation | undefined {
   const own = session.overlay.relations.get(name);
   if (own && isIn(own, schema)) return { type: 'temporary', relation: own };
   if (schema === 'pg_temp') return undefined;
@@ -45,11 +47,11 @@ const isIn = ({ permanent }: TemporaryRelation, schema: string): boolean =>
   permanent === undefined ? schema === 'pg_temp' : permanent === '' || permanent === schema || schema === 'pg_temp';
 
 /** The schema that a statement may write before the name. */
-export const schemaOf = (found: Found): string =>
+export const schemaOf = (found: FoundRelation): string =>
   found.type === 'stored' ? found.relation.schema : found.relation.permanent || 'pg_temp';
 
 /** The columns that a query reads from a relation. */
-export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
+export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {
   if (found.type === 'temporary') {
     const { columns, unknown: reason, written, version } = found.relation;
     const known = version === analysis.catalog.version ? columns : wholeOf(columns);
@@ -64,14 +66,14 @@ export function columnsOf(analysis: Analysis, found: Found): readonly Column[] {
 }
 
 /** Fields have the names that their type has now: what this transaction has defined may be the type, or its table. */
-const named = ({ session }: Analysis, columns: readonly Column[]): readonly Column[] =>
+const named = ({ session }: LineageAnalysis, columns: readonly Column[]): readonly Column[] =>
   session.overlay.defined.size > 0 ? wholeOf(columns) : columns;
 
 const wholeOf = (columns: readonly Column[]): readonly Column[] =>
   columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
 
 /** The columns of a stored relation; worked out once for each catalog. */
-function storedColumns(caller: Analysis, relation: Relation): readonly Column[] {
+function storedColumns(caller: LineageAnalysis, relation: Relation): readonly Column[] {
   const { catalog } = caller;
   // A view shows the settings of whoever reads it.
   const { unread } = caller.session.overlay;
@@ -82,7 +84,7 @@ function storedColumns(caller: Analysis, relation: Relation): readonly Column[] 
   if (relation.unread) throw new Unread(`${relation.schema}.${relation.name}`);
   // Its own session: nothing else of the client's changes what a definition means.
   const session = newSession('', []);
-  const analysis = new Analysis(catalog, written ? { ...session, overlay: written } : session);
+  const analysis = new LineageAnalysis(catalog, written ? { ...session, overlay: written } : session);
   const columns =
     relation.definition === undefined ? tableColumns(analysis, relation) : viewColumns(analysis, relation);
   catalog.derived.set(key, columns);
@@ -98,7 +100,7 @@ const HOLDING: ReadonlySet<string> = new Set([
   'pg_catalog.pg_largeobject',
 ]);
 
-function tableColumns(analysis: Analysis, relation: Relation): Column[] {
+function tableColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const { catalog } = analysis;
   const holding = HOLDING.has(`${relation.schema}.${relation.name}`);
   const plain = relation.columns.map(({ name, type, base }) => ({ name, value: direct(catalog.roots(base), type) }));
@@ -116,7 +118,7 @@ function tableColumns(analysis: Analysis, relation: Relation): Column[] {
 }
 
 /** A view shows what its query does, and is something that a rule can name. A materialised one has values of its own. */
-function viewColumns(analysis: Analysis, relation: Relation): Column[] {
+function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const query = definitionOf(analysis, relation.definition ?? '')['query'];
   let made: readonly Column[];
   let reason: string | undefined;
@@ -136,7 +138,7 @@ function viewColumns(analysis: Analysis, relation: Relation): Column[] {
 }
 
 /** Parses a definition of the catalog: one query, and its first output. */
-function definitionOf({ catalog }: Analysis, text: string): Record<'query' | 'expression', unknown> {
+function definitionOf({ catalog }: LineageAnalysis, text: string): Record<'query' | 'expression', unknown> {
   const parsed = catalog.parse(text);
   const query = parsed.ok ? parsed.statements[0]?.['stmt'] : undefined;
   const targets = nodeOf(query)?.fields['targetList'];

@@ -1,7 +1,7 @@
-/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. */
+/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. Pure. */
 import type { Routine } from '../catalog/objects.js';
-import type { Analysis } from './analysis.js';
-import type { Call } from './calls.js';
+import type { LineageAnalysis } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import { arrayOf, elementOf, isScalar, typeTag } from './types.js';
 import { NOTHING, type Value } from './value.js';
 
@@ -19,7 +19,7 @@ export const fitting = (routines: readonly Routine[], count: number): Routine[] 
   );
 
 /** Type, fields and elements of a result: the same for all overloads that are possible, else nothing is said. */
-export function typeOfResult(analysis: Analysis, call: Call, routines: readonly Routine[]): Typed {
+export function typeOfResult(analysis: LineageAnalysis, call: FunctionCall, routines: readonly Routine[]): Typed {
   const results = fitting(routines, call.args.length)
     .filter((routine) => takes(analysis, routine, call))
     .map((routine) => typeBy(analysis, call, routine));
@@ -39,7 +39,7 @@ export function typeOfResult(analysis: Analysis, call: Call, routines: readonly 
 const RANGES: ReadonlySet<number> = new Set([3831, 4537, 5080, 5081]);
 
 /** Whether an overload can be meant: one for arrays or ranges takes nothing else. */
-function takes({ catalog }: Analysis, { inputs }: Routine, { args }: Call): boolean {
+function takes({ catalog }: LineageAnalysis, { inputs }: Routine, { args }: FunctionCall): boolean {
   return inputs.every((declared, index) => {
     const argument = args[index];
     if (!argument || (!ARRAYS.has(declared) && !RANGES.has(declared))) return true;
@@ -51,7 +51,7 @@ function takes({ catalog }: Analysis, { inputs }: Routine, { args }: Call): bool
   });
 }
 
-function typeBy(analysis: Analysis, { args, others }: Call, routine: Routine): Typed {
+function typeBy(analysis: LineageAnalysis, { args, others }: FunctionCall, routine: Routine): Typed {
   const { returns, inputs, outputs } = routine;
   if (outputs.length > 1) return {};
   // Ordered-set aggregates take their arguments from WITHIN GROUP.
@@ -72,7 +72,7 @@ function structure({ type, row, element }: Value): Typed {
   return { ...(type !== undefined && { type }), ...(row && { row }), ...(element && { element }) };
 }
 
-function isPlain(analysis: Analysis, type: number): boolean {
+function isPlain(analysis: LineageAnalysis, type: number): boolean {
   if (!isScalar(analysis, { ...NOTHING, type })) return false;
   const element = type === 0 ? 0 : (analysis.catalog.typeByOid(type)?.element ?? 0);
   return element === 0 || isScalar(analysis, { ...NOTHING, type: element });

@@ -1,10 +1,10 @@
-/** Which statements can answer with rows, where their lineage could not be made out. */
-import { type Fields, type Node, isFields, strings, text } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+/** Which statements can answer with rows, where their lineage could not be made out. Pure. */
+import { type NodeFields, type Node, isFields, strings, text } from '../ast.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { findRoutines } from './calls.js';
 
 /** @param node undefined for a text that could not be read: it may be anything */
-export function canReturnRows(analysis: Analysis, node: Node | undefined): boolean {
+export function canReturnRows(analysis: LineageAnalysis, node: Node | undefined): boolean {
   if (!node) return true;
   const { kind, fields } = node;
   switch (kind) {
@@ -31,13 +31,13 @@ export function canReturnRows(analysis: Analysis, node: Node | undefined): boole
 }
 
 /** INTO stands in the leftmost arm of a set operation. */
-export function intoOf(fields: Fields): Fields | undefined {
+export function intoOf(fields: NodeFields): NodeFields | undefined {
   if (isFields(fields['intoClause'])) return fields['intoClause'];
   return isFields(fields['larg']) ? intoOf(fields['larg']) : undefined;
 }
 
 /** A procedure answers with one row where it has OUT or INOUT arguments. */
-function callsWithOutput(analysis: Analysis, { funccall }: Fields): boolean {
+function callsWithOutput(analysis: LineageAnalysis, { funccall }: NodeFields): boolean {
   const found = findRoutines(analysis, isFields(funccall) ? strings(funccall['funcname']) : []);
   return found.length === 0 || found.some(({ outputs }) => outputs.length > 0);
 }

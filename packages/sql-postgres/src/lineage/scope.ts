@@ -1,11 +1,11 @@
 /**
  * What a name in an expression can mean: the relations of FROM, of this query and of those around it. Follows
- * ParseNamespaceItem of PostgreSQL (parse_node.h): the columns of a joined relation are found through the join, the
- * relation's own name still stands for it.
+ * ParseNamespaceItem of PostgreSQL (parse_node.h): the columns of a joined relation are found through the join, the relation's
+ * own name still stands for it. Pure.
  */
 import { type Column, NOTHING, type Value, either, rowOf } from './value.js';
 
-export interface Item {
+export interface FromItem {
   /** Empty for a join without an alias. */
   readonly name: string;
   readonly schema: string;
@@ -23,16 +23,16 @@ export interface Item {
 }
 
 /** The queries that WITH has named, nearest first. */
-export interface Named {
+export interface WithQuery {
   readonly name: string;
   readonly columns: () => readonly Column[];
-  readonly next: Named | undefined;
+  readonly next: WithQuery | undefined;
 }
 
 export interface Scope {
-  readonly items: readonly Item[];
+  readonly items: readonly FromItem[];
   readonly parent: Scope | undefined;
-  readonly named: Named | undefined;
+  readonly named: WithQuery | undefined;
   /** Arguments of the SQL function whose body this is: by number ($1) and by name. */
   readonly argument?: ((name: string | number) => Value | undefined) | undefined;
   readonly windows?: ReadonlyMap<string, Value>;
@@ -40,7 +40,7 @@ export interface Scope {
 
 export const EMPTY_SCOPE: Scope = { items: [], parent: undefined, named: undefined };
 
-export const findNamed = (scope: Scope, name: string): Named | undefined => {
+export const findNamed = (scope: Scope, name: string): WithQuery | undefined => {
   for (let at = scope.named; at; at = at.next) if (at.name === name) return at;
   return undefined;
 };
@@ -71,7 +71,7 @@ export function findColumn(scope: Scope, name: string): Value | undefined {
 }
 
 /** A relation of FROM by its name, and its schema where it is given. */
-export function findItem(scope: Scope, name: string, schema = ''): Item | undefined {
+export function findItem(scope: Scope, name: string, schema = ''): FromItem | undefined {
   for (let at: Scope | undefined = scope; at; at = at.parent) {
     const found = at.items.find(
       (item) => item.named && item.name === name && (schema === '' || item.schema === schema),
@@ -82,14 +82,14 @@ export function findItem(scope: Scope, name: string, schema = ''): Item | undefi
 }
 
 /** A column of one relation, system columns included. */
-export function columnOf(item: Item, name: string): Value | undefined {
+export function columnOf(item: FromItem, name: string): Value | undefined {
   let found: Value | undefined;
   for (const column of item.columns)
     if (column.name === name) found = found ? either([found, column.value]) : column.value;
   return found ?? (item.stored && SYSTEM.has(name) ? NOTHING : undefined);
 }
 
-export const wholeRow = ({ columns, type, keys }: Item): Value => ({
+export const wholeRow = ({ columns, type, keys }: FromItem): Value => ({
   ...rowOf(columns, type),
   ...(keys && { keys }),
 });
@@ -99,7 +99,7 @@ export const starOf = (scope: Scope): Column[] =>
   scope.items.filter(({ open }) => open).flatMap(({ columns }) => columns);
 
 /** A relation of FROM that can be used by its name and without. */
-export const item = (name: string, columns: readonly Column[], more: Partial<Item> = {}): Item => ({
+export const item = (name: string, columns: readonly Column[], more: Partial<FromItem> = {}): FromItem => ({
   name,
   schema: '',
   columns,

@@ -4,11 +4,11 @@
  * confirmed change it. Does not: which effects a statement has.
  */
 import type { Node } from '../ast.js';
-import type { Cursor, Effect, TemporaryRelation } from './effects.js';
+import type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
 import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 import { afterCode } from './reasons.js';
 
-export interface Session {
+export interface SessionNames {
   /** As SHOW search_path has it, taken apart: `"$user"` is `$user`. */
   readonly searchPath: readonly string[];
   /** Why `searchPath` and `role` are not those of the server process: a name may be found in any schema. */
@@ -21,14 +21,14 @@ export interface Session {
   /** Of the statement that is read: numbers of parameters declared as void, without which the server resolves a call. */
   readonly voidParameters?: readonly number[];
   /** What RESET and DISCARD ALL go back to. */
-  readonly initial: Settings;
+  readonly initial: NameSettings;
 }
 
 /** The settings that decide what names mean. */
-type Settings = Pick<Session, 'searchPath' | 'user' | 'role'>;
+type NameSettings = Pick<SessionNames, 'searchPath' | 'user' | 'role'>;
 
 /** CURRENT_USER. */
-export const currentRole = ({ role, user }: Pick<Session, 'role' | 'user'>): string => role ?? user;
+export const currentRole = ({ role, user }: Pick<SessionNames, 'role' | 'user'>): string => role ?? user;
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
@@ -43,9 +43,9 @@ export interface Overlay {
   /** Names of relations and types that this transaction has defined anew, or in another way. */
   readonly defined: ReadonlySet<string>;
   /** Open transaction and its savepoints, oldest first; the first has no name. */
-  readonly saved: readonly { readonly savepoint: string; readonly session: Session }[];
+  readonly saved: readonly { readonly savepoint: string; readonly session: SessionNames }[];
   /** What SET LOCAL will go back to. */
-  readonly lasting?: Settings;
+  readonly lasting?: NameSettings;
 }
 
 export const EMPTY_OVERLAY: Overlay = {
@@ -58,17 +58,17 @@ export const EMPTY_OVERLAY: Overlay = {
 };
 
 /** A session as it is after the start-up. */
-export const newSession = (user: string, searchPath: readonly string[] = ['$user', 'public']): Session =>
+export const newSession = (user: string, searchPath: readonly string[] = ['$user', 'public']): SessionNames =>
   withInitial({ searchPath, user, role: undefined, overlay: EMPTY_OVERLAY });
 
 /** What is set now is what RESET goes back to: the start-up of the session is over. */
-export const withInitial = (session: Omit<Session, 'initial'>): Session => {
+export const withInitial = (session: Omit<SessionNames, 'initial'>): SessionNames => {
   const { searchPath, user, role } = session;
   return { ...session, initial: { searchPath, user, role } };
 };
 
 /** The session after a statement with these effects has been confirmed. */
-export function afterEffects(session: Session, effects: readonly Effect[]): Session {
+export function afterEffects(session: SessionNames, effects: readonly SessionEffect[]): SessionNames {
   return effects.reduce(after, session);
 }
 
@@ -76,9 +76,9 @@ export function afterEffects(session: Session, effects: readonly Effect[]): Sess
  * The session when the server says that no transaction is open (ReadyForQuery `I`). After an error outside a block, start
  * from the session of the last such moment instead: all of the implicit transaction is undone.
  */
-export const atIdle = (session: Session): Session => ended(session);
+export const atIdle = (session: SessionNames): SessionNames => ended(session);
 
-function after(session: Session, effect: Effect): Session {
+function after(session: SessionNames, effect: SessionEffect): SessionNames {
   const { overlay } = session;
   switch (effect.type) {
     case 'relation':
@@ -145,7 +145,7 @@ export const storedIn = ({ stored, unread }: Overlay, name: string): Value | und
 /** Whether any setting holds what a value was put into. */
 export const hasStored = ({ stored }: Overlay): boolean => [...stored.values()].some((value) => !isNothing(value));
 
-function set(before: Session, { name, value, local }: Extract<Effect, { type: 'setting' }>): Session {
+function set(before: SessionNames, { name, value, local }: Extract<SessionEffect, { type: 'setting' }>): SessionNames {
   const { stored, unread } = before.overlay;
   // At the end of its transaction SET LOCAL gives way to what was there before.
   const session =
@@ -167,7 +167,11 @@ function set(before: Session, { name, value, local }: Extract<Effect, { type: 's
   };
 }
 
-function changedBy({ initial }: Session, name: string, value: readonly string[] | undefined): Partial<Settings> {
+function changedBy(
+  { initial }: SessionNames,
+  name: string,
+  value: readonly string[] | undefined,
+): Partial<NameSettings> {
   if (name === 'search_path') return { searchPath: value ?? initial.searchPath };
   const [who] = value ?? [];
   // SET SESSION AUTHORIZATION sets the role to NONE, RESET SESSION AUTHORIZATION resets it as well (guc.c).
@@ -177,7 +181,7 @@ function changedBy({ initial }: Session, name: string, value: readonly string[] 
   return { role: who === 'none' ? undefined : who };
 }
 
-function allReset(session: Session): Session {
+function allReset(session: SessionNames): SessionNames {
   const { unread: _, ...overlay } = session.overlay;
   const { searchPath } = session.initial;
   const lasting = overlay.lasting && { lasting: { ...overlay.lasting, searchPath } };
@@ -185,7 +189,7 @@ function allReset(session: Session): Session {
 }
 
 /** Whatever the session keeps, the code may have put anything into it, or made something else under its name. */
-function codeHasRun(session: Session, reason: string): Session {
+function codeHasRun(session: SessionNames, reason: string): SessionNames {
   const { overlay } = session;
   const relations = new Map<string, TemporaryRelation>();
   for (const [name, relation] of overlay.relations)
@@ -205,12 +209,12 @@ const permanentOnes = ({ relations }: Overlay): Map<string, TemporaryRelation> =
   new Map([...relations].filter(([, { permanent }]) => permanent !== undefined));
 
 /** Where it is not known what names mean, it is not known either what a new relation was filled from. */
-function made({ overlay }: Session, relation: TemporaryRelation): TemporaryRelation {
+function made({ overlay }: SessionNames, relation: TemporaryRelation): TemporaryRelation {
   const written = relation.written ?? overlay.uncertain;
   return written === undefined ? relation : { ...relation, written };
 }
 
-function truncated(session: Session, name: string): Session {
+function truncated(session: SessionNames, name: string): SessionNames {
   const { relations } = session.overlay;
   const relation = relations.get(name);
   if (relation?.plain !== true) return session;
@@ -229,7 +233,7 @@ function withSequences(before: Overlay, now: Overlay): Overlay['relations'] {
   return relations;
 }
 
-function transaction(session: Session, effect: Extract<Effect, { type: 'transaction' }>): Session {
+function transaction(session: SessionNames, effect: Extract<SessionEffect, { type: 'transaction' }>): SessionNames {
   const { overlay } = session;
   const { saved } = overlay;
   const at = saved.findLastIndex(({ savepoint }) => savepoint === effect.savepoint && savepoint !== '');
@@ -261,11 +265,11 @@ function transaction(session: Session, effect: Extract<Effect, { type: 'transact
   }
 }
 
-const begun = (session: Session): Session => over(session, { saved: [{ savepoint: '', session }] });
-const again = (session: Session, chain: boolean): Session => (chain ? begun(session) : session);
+const begun = (session: SessionNames): SessionNames => over(session, { saved: [{ savepoint: '', session }] });
+const again = (session: SessionNames, chain: boolean): SessionNames => (chain ? begun(session) : session);
 
 /** The transaction is over: what lives no longer than that is gone. */
-function ended(session: Session): Session {
+function ended(session: SessionNames): SessionNames {
   const { overlay } = session;
   const ends =
     overlay.saved.length > 0 ||
@@ -288,7 +292,7 @@ function ended(session: Session): Session {
   };
 }
 
-function tainted(session: Session, name: string, columns: readonly Column[]): Session {
+function tainted(session: SessionNames, name: string, columns: readonly Column[]): SessionNames {
   const { relations } = session.overlay;
   const target = relations.get(name);
   if (!target) return session;
@@ -316,7 +320,7 @@ function withType(value: Value, { type, stored, unknown }: Value): Value {
   return type === undefined ? rest : { ...rest, type, ...(stored && { stored }) };
 }
 
-const over = (session: Session, change: Partial<Overlay>): Session => ({
+const over = (session: SessionNames, change: Partial<Overlay>): SessionNames => ({
   ...session,
   overlay: { ...session.overlay, ...change },
 });

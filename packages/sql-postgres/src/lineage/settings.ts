@@ -1,18 +1,18 @@
-/** Settings and notifications as places where values are put and found again. */
+/** Settings and notifications as places where values are put and found again. Pure. */
 import { constant } from '../ast.js';
-import type { Analysis } from './analysis.js';
-import type { Call } from './calls.js';
+import type { LineageAnalysis } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import { storedIn } from './session.js';
 import { NOTHING, type Value, computed, isNothing, unknown } from './value.js';
 
 /** pg_notify(channel, payload). */
-export function sendNotification(analysis: Analysis, { args, nodes }: Call): Value {
+export function sendNotification(analysis: LineageAnalysis, { args, nodes }: FunctionCall): Value {
   analysis.moves({ type: 'notification', name: String(constant(nodes[0]) ?? 'any') }, computed(args));
   return NOTHING;
 }
 
 /** set_config(name, value, is_local): returns the value, and keeps it. */
-export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
+export function writeSetting(analysis: LineageAnalysis, { args, nodes }: FunctionCall): Value {
   const value = computed(args, 'derived', 0);
   const name = constant(nodes[0]);
   const content = constant(nodes[1]);
@@ -33,7 +33,7 @@ export function writeSetting(analysis: Analysis, { args, nodes }: Call): Value {
 }
 
 /** current_setting(name): what this session put there. */
-export function readSetting(analysis: Analysis, { args, nodes }: Call): Value {
+export function readSetting(analysis: LineageAnalysis, { args, nodes }: FunctionCall): Value {
   const name = constant(nodes[0]);
   return computed(
     [...args, storedValue(analysis, typeof name === 'string' ? name.toLowerCase() : undefined)],
@@ -43,7 +43,7 @@ export function readSetting(analysis: Analysis, { args, nodes }: Call): Value {
 }
 
 /** @param name undefined for any */
-export function storedValue({ session }: Analysis, name: string | undefined): Value {
+export function storedValue({ session }: LineageAnalysis, name: string | undefined): Value {
   const { overlay } = session;
   const { stored, unread } = overlay;
   if (stored.size === 0 && unread === undefined) return NOTHING;

@@ -1,8 +1,11 @@
-/** Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. */
-import { type Fields, isFields, nodeOf } from '../ast.js';
+/**
+ * Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. Does not: decide whose
+ * function it is (calls.ts). Pure.
+ */
+import { type NodeFields, isFields, nodeOf } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
-import { Analysis, Unread, Unsure, listOf } from './analysis.js';
-import type { Call } from './calls.js';
+import { LineageAnalysis, Unread, Unsure, listOf } from './analysis.js';
+import type { FunctionCall } from './calls.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { fitting } from './results.js';
@@ -17,7 +20,7 @@ interface SqlResult {
 }
 
 /** What a call of a function with a body in SQL returns. */
-export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlResult {
+export function callSql(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): SqlResult {
   if (routine.unread) throw new Unread(`${routine.schema}.${routine.name}`);
   const sources = computed([...call.args, ...call.others]);
   const reason = refusal(routine, call);
@@ -32,14 +35,14 @@ export function callSql(analysis: Analysis, routine: Routine, call: Call): SqlRe
   }
 }
 
-function unread(analysis: Analysis, call: Call, args: Value, why: string): SqlResult {
+function unread(analysis: LineageAnalysis, call: FunctionCall, args: Value, why: string): SqlResult {
   const reason = `calls ${call.name.join('.')}, which ${why}`;
   analysis.moves({ type: 'function', name: call.name.join('.') }, args);
   analysis.effects.push({ type: 'code', reason });
   return { value: unknown(reason, args.sources) };
 }
 
-function refusal(routine: Routine, call: Call): string | undefined {
+function refusal(routine: Routine, call: FunctionCall): string | undefined {
   if (fitting([routine], call.args.length).length === 0) return 'takes other arguments';
   if (routine.kind !== 'f') return 'is no plain function';
   if (routine.variadic || call.variadic) return 'takes any number of arguments';
@@ -49,14 +52,14 @@ function refusal(routine: Routine, call: Call): string | undefined {
 }
 
 /** The columns of its last statement. */
-function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Column[] {
+function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): readonly Column[] {
   const { session, catalog } = analysis;
   const path = routine.settings.find((setting) => setting.startsWith('search_path='));
   const fixed = routine.body?.standard === true ? '' : path?.slice('search_path='.length);
   if (routine.securityDefiner && fixed === undefined && session.searchPath.includes('$user')) {
     throw new Unsure('runs with the schemas of another role');
   }
-  const inner = new Analysis(
+  const inner = new LineageAnalysis(
     catalog,
     fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) },
     analysis,
@@ -73,11 +76,11 @@ function readBody(analysis: Analysis, routine: Routine, call: Call): readonly Co
   return columns;
 }
 
-const returned = (analysis: Analysis, scope: Scope, fields: Fields): Column[] => [
+const returned = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Column[] => [
   { name: '', value: expression(analysis, scope, fields['returnval']) },
 ];
 
-function statementsOf({ catalog }: Analysis, { body }: Routine): { kind: string; fields: Fields }[] {
+function statementsOf({ catalog }: LineageAnalysis, { body }: Routine): { kind: string; fields: NodeFields }[] {
   const { text = '', standard = false } = body ?? {};
   // A body in the standard's form is part of CREATE FUNCTION and no statement by itself.
   const parsed = catalog.parse(standard ? `CREATE FUNCTION f() RETURNS int ${text}` : text);
@@ -100,9 +103,9 @@ function flatten(value: unknown): unknown[] {
 
 /** By number and by name. A default is an expression that is not looked at. */
 function argumentsOf(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   { inputs, inputNames, name: routine }: Routine,
-  call: Call,
+  call: FunctionCall,
 ): Scope['argument'] {
   return (key) => {
     const index = typeof key === 'number' ? key - 1 : inputNames.indexOf(key);
@@ -117,7 +120,7 @@ function argumentsOf(
   };
 }
 
-function shaped(analysis: Analysis, routine: Routine, columns: readonly Column[]): SqlResult {
+function shaped(analysis: LineageAnalysis, routine: Routine, columns: readonly Column[]): SqlResult {
   const type = typeTag(analysis, routine.returns);
   const names = columnNames(analysis, routine);
   if (!names) {
@@ -143,7 +146,7 @@ const VOID = 2278;
 const RECORD = 2249;
 
 /** The fields that a function says it returns; undefined where it returns no composite that it names. */
-function columnNames(analysis: Analysis, { outputs, returns }: Routine): string[] | undefined {
+function columnNames(analysis: LineageAnalysis, { outputs, returns }: Routine): string[] | undefined {
   if (outputs.length > 1) return outputs.map(({ name }, index) => name || `column${index + 1}`);
   const relation = analysis.relationOf(analysis.catalog.typeByOid(returns));
   return relation?.columns.map(({ name }) => name);

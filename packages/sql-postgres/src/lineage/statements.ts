@@ -1,9 +1,12 @@
-/** Whole statements: what they return, and what they change in the session. */
-import { type Fields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
+/**
+ * Whole statements: what they return, and what they change in the session. Does not: apply the changes (lineage/session.ts).
+ * Pure.
+ */
+import { type NodeFields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { alter, rename } from './alterations.js';
-import { Analysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
+import { LineageAnalysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
 import {
   changeOwner,
   createTableAs,
@@ -20,15 +23,15 @@ import {
   leavesNames,
   truncate,
 } from './definitions.js';
-import type { Effect, TransactionKind } from './effects.js';
+import type { SessionEffect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
-import { type Found, columnsOf, findRelation } from './relations.js';
+import { type FoundRelation, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
-import { type Session, afterEffects } from './session.js';
+import { type SessionNames, afterEffects } from './session.js';
 import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
 
@@ -37,7 +40,11 @@ import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from '.
  *
  * @param statements RawStmt nodes, as the grammar returns them
  */
-export function lineageOf(statements: readonly Fields[], catalog: Catalog, session: Session): StatementLineage[] {
+export function lineageOf(
+  statements: readonly NodeFields[],
+  catalog: Catalog,
+  session: SessionNames,
+): StatementLineage[] {
   let now = session;
   const visits = newVisits();
   return statements.map(({ stmt }) => {
@@ -50,11 +57,11 @@ export function lineageOf(statements: readonly Fields[], catalog: Catalog, sessi
 function statementLineage(
   node: Node | undefined,
   catalog: Catalog,
-  session: Session,
+  session: SessionNames,
   visits: { left: number },
 ): StatementLineage {
   const statement = node?.kind ?? '';
-  const analysis = new Analysis(catalog, session, undefined, visits);
+  const analysis = new LineageAnalysis(catalog, session, undefined, visits);
   const collected = (): Pick<
     StatementLineage,
     'statement' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
@@ -78,10 +85,10 @@ function statementLineage(
   }
 }
 
-type Read = (analysis: Analysis, fields: Fields, scope: Scope) => readonly Column[];
+type Read = (analysis: LineageAnalysis, fields: NodeFields, scope: Scope) => readonly Column[];
 
 const effect =
-  (make: (fields: Fields) => Effect): Read =>
+  (make: (fields: NodeFields) => SessionEffect): Read =>
   (analysis, fields) => {
     analysis.effects.push(make(fields));
     return [];
@@ -232,7 +239,7 @@ const TRANSACTIONS: Readonly<Record<string, TransactionKind>> = {
   TRANS_STMT_ROLLBACK_PREPARED: 'commit',
 };
 
-function readStatement(analysis: Analysis, scope: Scope, { kind, fields }: Node): readonly Column[] {
+function readStatement(analysis: LineageAnalysis, scope: Scope, { kind, fields }: Node): readonly Column[] {
   const read = Object.hasOwn(STATEMENTS, kind) ? STATEMENTS[kind] : undefined;
   if (read) return read(analysis, fields, scope);
   if (!Object.hasOwn(KINDS, kind)) throw new Unsure(`is a kind of statement that is not understood (${kind})`);
@@ -240,7 +247,7 @@ function readStatement(analysis: Analysis, scope: Scope, { kind, fields }: Node)
 }
 
 /** A statement inside another: a query, or EXECUTE. */
-function inner(analysis: Analysis, value: unknown, scope: Scope): readonly Column[] {
+function inner(analysis: LineageAnalysis, value: unknown, scope: Scope): readonly Column[] {
   const node = nodeOf(value);
   if (!node) throw new Unsure('contains no statement where one is expected');
   return readStatement(analysis, scope, node);
@@ -251,7 +258,7 @@ function query(kind: string): Read {
 }
 
 /** COPY shows what it writes to the client; what it writes elsewhere, or reads, are flows. */
-function copy(analysis: Analysis, fields: Fields): readonly Column[] {
+function copy(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const isFrom = fields['is_from'] === true;
   const columns = copied(analysis, fields);
   if (isFrom) return [];
@@ -260,14 +267,14 @@ function copy(analysis: Analysis, fields: Fields): readonly Column[] {
   return [];
 }
 
-function relationColumns(analysis: Analysis, relation: Fields): readonly Column[] {
+function relationColumns(analysis: LineageAnalysis, relation: NodeFields): readonly Column[] {
   return columnsOf(analysis, foundBy(analysis, relation));
 }
 
-const foundBy = (analysis: Analysis, relation: Fields): Found =>
+const foundBy = (analysis: LineageAnalysis, relation: NodeFields): FoundRelation =>
   findRelation(analysis, text(relation, 'schemaname'), text(relation, 'relname'));
 
-function copied(analysis: Analysis, fields: Fields): readonly Column[] {
+function copied(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   if (!isFields(fields['relation'])) {
     const columns = inner(analysis, fields['query'], EMPTY_SCOPE);
     // Only COPY gives out what RETURNING says before all is written, and a constraint may reject the next row.
@@ -290,7 +297,7 @@ function copied(analysis: Analysis, fields: Fields): readonly Column[] {
   );
 }
 
-function setting(analysis: Analysis, fields: Fields): readonly Column[] {
+function setting(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const name = text(fields, 'name').toLowerCase();
   const kind = String(fields['kind'] ?? 'VAR_SET_VALUE');
   if (kind === 'VAR_RESET_ALL') analysis.effects.push({ type: 'reset all' });

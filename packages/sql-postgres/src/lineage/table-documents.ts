@@ -1,12 +1,12 @@
-/** XMLTABLE and JSON_TABLE: every column is made of the document, and of the expressions that choose what to take. */
-import { type Fields, isFields, nodesOf, text } from '../ast.js';
-import { type Analysis, listOf } from './analysis.js';
+/** XMLTABLE and JSON_TABLE: every column is made of the document, and of the expressions that choose what to take. Pure. */
+import { type NodeFields, isFields, nodesOf, text } from '../ast.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { expressions } from './expression.js';
 import type { Scope } from './scope.js';
 import { findType } from './types.js';
 import { type Column, NOTHING, computed } from './value.js';
 
-export function xmlTable(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
+export function xmlTable(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Column[] {
   const names = nodesOf(fields['namespaces']).map((node) => node.fields['val']);
   const document = computed(
     expressions(analysis, scope, [fields['docexpr'], fields['rowexpr'], ...names]),
@@ -24,7 +24,7 @@ export function xmlTable(analysis: Analysis, scope: Scope, fields: Fields): Colu
   });
 }
 
-export function jsonTable(analysis: Analysis, scope: Scope, fields: Fields): Column[] {
+export function jsonTable(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Column[] {
   const parts = [fields['context_item'], fields['pathspec'], ...listOf(fields, 'passing'), fields['on_error']];
   const document = computed(expressions(analysis, scope, parts));
   analysis.asks(document, 'other');
@@ -39,5 +39,5 @@ export function jsonTable(analysis: Analysis, scope: Scope, fields: Fields): Col
 }
 
 /** EXISTS columns have a type only if it is given. */
-const typeOf = (analysis: Analysis, { typeName, coltype }: Fields): number | undefined =>
+const typeOf = (analysis: LineageAnalysis, { typeName, coltype }: NodeFields): number | undefined =>
   isFields(typeName) ? findType(analysis, typeName)?.oid : coltype === 'JTC_EXISTS' ? 0 : undefined;

@@ -1,8 +1,8 @@
-/** Functions in FROM: which columns they have, and where those come from. */
-import { type Fields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+/** Functions in FROM: which columns they have, and where those come from. Pure. */
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
-import { type Analysis, Unsure, listOf } from './analysis.js';
-import { type Call, readCall, resultOf } from './calls.js';
+import { type LineageAnalysis, Unsure, listOf } from './analysis.js';
+import { type FunctionCall, readCall, resultOf } from './calls.js';
 import { cast } from './casts.js';
 import { expression } from './expression.js';
 import { nameOf } from './names.js';
@@ -14,9 +14,9 @@ import { type Column, NOTHING, type Value, computed, withUnknown, withoutParts }
 
 /** `FROM f(...)`, `ROWS FROM (...)`, with ordinality and column definitions; and the name it has without an alias. */
 export function rangeFunction(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
-  fields: Fields,
+  fields: NodeFields,
 ): { readonly name: string; readonly columns: readonly Column[] } {
   const functions = nodesOf(fields['functions']).map(({ fields: list }) => listOf(list, 'items'));
   const alias = isFields(fields['alias']) ? text(fields['alias'], 'aliasname') : '';
@@ -32,7 +32,7 @@ export function rangeFunction(
 }
 
 function columnsOfCall(
-  analysis: Analysis,
+  analysis: LineageAnalysis,
   scope: Scope,
   value: unknown,
   definitions: readonly unknown[],
@@ -49,7 +49,12 @@ function columnsOfCall(
   return shape(analysis, call, definitions, alias);
 }
 
-function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], alias: string): readonly Column[] {
+function shape(
+  analysis: LineageAnalysis,
+  call: FunctionCall,
+  definitions: readonly unknown[],
+  alias: string,
+): readonly Column[] {
   const result = resultOf(analysis, call);
   const { value } = result;
   const each = (names: readonly string[], types: readonly (number | undefined)[] = []): Column[] =>
@@ -83,7 +88,7 @@ function shape(analysis: Analysis, call: Call, definitions: readonly unknown[], 
 }
 
 /** Built-in functions of which only these columns hold values: what sessions run, and what this one has put into its settings. */
-const HELD: Readonly<Record<string, (analysis: Analysis, value: Value) => Readonly<Record<string, Value>>>> = {
+const HELD: Readonly<Record<string, (analysis: LineageAnalysis, value: Value) => Readonly<Record<string, Value>>>> = {
   pg_stat_get_activity: (analysis, value) => ({
     query: value,
     application_name: storedValue(analysis, 'application_name'),
@@ -92,7 +97,12 @@ const HELD: Readonly<Record<string, (analysis: Analysis, value: Value) => Readon
 };
 
 /** Names of the columns of a function; undefined where they depend on more than its declaration. */
-function outputsOf(analysis: Analysis, { outputs, returns }: Routine, alias: string, call: Call): string[] | undefined {
+function outputsOf(
+  analysis: LineageAnalysis,
+  { outputs, returns }: Routine,
+  alias: string,
+  call: FunctionCall,
+): string[] | undefined {
   if (outputs.length > 1) return outputs.map(({ name }) => name);
   // A single OUT argument names the column.
   if (outputs.length === 1 && outputs[0]?.name) return [call.name.at(-1) === alias ? outputs[0].name : alias];
@@ -110,8 +120,8 @@ const POLYMORPHIC: ReadonlySet<number> = new Set([2283, 2776, 3500, 5077, 5079])
 
 /** unnest is for arrays, multiranges and tsvector, whose columns differ. */
 function unnest(
-  analysis: Analysis,
-  { args }: Call,
+  analysis: LineageAnalysis,
+  { args }: FunctionCall,
   routines: readonly Routine[],
   alias: string,
   each: (names: readonly string[]) => Column[],

@@ -1,7 +1,7 @@
-/** Types, where they decide what columns there are: composites, and arrays and domains of them. */
-import { type Fields, strings } from '../ast.js';
+/** Types, where they decide what columns there are: composites, and arrays and domains of them. Pure. */
+import { type NodeFields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
-import type { Analysis } from './analysis.js';
+import type { LineageAnalysis } from './analysis.js';
 import { castParts } from './parts.js';
 import { type Column, type Value, NOTHING, asColumn, computed, hasFields, withoutParts } from './value.js';
 
@@ -11,7 +11,7 @@ const ANYTHING: ReadonlySet<number> = new Set([
 ]);
 
 /** Looks a type up as the server would; undefined for one that is not known. */
-export function findType({ catalog, path, session }: Analysis, fields: Fields): Type | undefined {
+export function findType({ catalog, path, session }: LineageAnalysis, fields: NodeFields): Type | undefined {
   const [name = '', schema] = strings(fields['names']).reverse();
   // The row type of a table of the session may come first, and is not in the catalog.
   if (session.overlay.relations.has(name) || session.overlay.defined.has(name)) return undefined;
@@ -21,7 +21,7 @@ export function findType({ catalog, path, session }: Analysis, fields: Fields): 
 }
 
 /** A type as a `Value` has it: 0 for those that have no structure of interest. */
-export function typeTag({ catalog }: Pick<Analysis, 'catalog'>, oid: number): number | undefined {
+export function typeTag({ catalog }: Pick<LineageAnalysis, 'catalog'>, oid: number): number | undefined {
   return oid === 0 || ANYTHING.has(oid) || !catalog.typeByOid(oid) ? undefined : oid;
 }
 
@@ -34,7 +34,7 @@ export function firstOf<T>(names: readonly string[], find: (name: string) => T |
 }
 
 /** The fields of a value, where it is composite: its own, or those of its type, all from where the value is from. */
-export function fieldsOf(analysis: Analysis, value: Value): readonly Column[] | undefined {
+export function fieldsOf(analysis: LineageAnalysis, value: Value): readonly Column[] | undefined {
   if (value.row) return value.row;
   const { catalog } = analysis;
   let type = value.type ? catalog.typeByOid(value.type) : undefined;
@@ -44,13 +44,13 @@ export function fieldsOf(analysis: Analysis, value: Value): readonly Column[] | 
 }
 
 /** Whether a value is certainly not composite. */
-export function isScalar(analysis: Analysis, value: Value): boolean {
+export function isScalar(analysis: LineageAnalysis, value: Value): boolean {
   if (value.row || value.type === undefined) return false;
   return value.type === 0 || fieldsOf(analysis, value) === undefined;
 }
 
 /** An element of an array, or of what is subscripted. */
-export function elementOf({ catalog }: Analysis, value: Value): Value {
+export function elementOf({ catalog }: LineageAnalysis, value: Value): Value {
   const { element } = value;
   if (element)
     return {
@@ -63,7 +63,7 @@ export function elementOf({ catalog }: Analysis, value: Value): Value {
 }
 
 /** An array of such elements. */
-export function arrayOf({ catalog }: Analysis, element: Value): Value {
+export function arrayOf({ catalog }: LineageAnalysis, element: Value): Value {
   const type = element.type === undefined ? undefined : (catalog.typeByOid(element.type)?.array ?? 0);
   const array = computed([element], element.kind === 'aggregate' ? 'aggregate' : 'derived', type);
   return element.row || element.type === undefined ? { ...array, element } : array;
@@ -73,7 +73,7 @@ export function arrayOf({ catalog }: Analysis, element: Value): Value {
  * The value as one of a composite type: the same fields under the type's names. Documents that are made of it have no known
  * keys: nothing keeps the type from getting others while a statement runs, or a cursor is open.
  */
-export function asType(analysis: Analysis, value: Value, type: Type): Value {
+export function asType(analysis: LineageAnalysis, value: Value, type: Type): Value {
   const result = computed([value], value.kind === 'aggregate' ? 'aggregate' : 'derived', type.oid);
   const names = fieldsOf(analysis, { ...NOTHING, type: type.oid });
   const parts = castParts(value, type.oid);
@@ -87,14 +87,14 @@ export function asType(analysis: Analysis, value: Value, type: Type): Value {
 }
 
 /** The value where a type is declared: a row of another type takes the names of the fields that the declared one has. */
-export function inDeclaredType(analysis: Analysis, value: Value, declared: number): Value {
+export function inDeclaredType(analysis: LineageAnalysis, value: Value, declared: number): Value {
   const type = hasFields(value) && value.type !== declared ? analysis.catalog.typeByOid(declared) : undefined;
   const isRow = type !== undefined && fieldsOf(analysis, { ...NOTHING, type: type.oid }) !== undefined;
   return isRow ? asType(analysis, value, type) : value;
 }
 
 /** The type of what is computed from values of which none has a structure of interest; undefined if one may have. */
-export function plainTag(analysis: Analysis, values: readonly Value[]): 0 | undefined {
+export function plainTag(analysis: LineageAnalysis, values: readonly Value[]): 0 | undefined {
   const { catalog } = analysis;
   const plain = values.every((value) => {
     if (value.element || value.row || value.type === undefined || ANYTHING.has(value.type)) return false;

@@ -1,8 +1,11 @@
+/**
+ * Where values come from. Owns: how what is known of several becomes what is known of one. Does not: read expressions. Pure.
+ */
 import type { BaseColumn } from '../catalog/objects.js';
 import { eitherParts } from './parts.js';
 
 /** How a value comes from its sources: as it is, by a computation, or from many rows. */
-export type Kind = 'direct' | 'derived' | 'aggregate';
+export type ValueKind = 'direct' | 'derived' | 'aggregate';
 
 /** What a column is compared with. */
 export interface Comparisons {
@@ -15,7 +18,7 @@ export interface Comparisons {
 /** What is known about where the values of an expression come from. */
 export interface Value {
   readonly sources: ReadonlySet<BaseColumn>;
-  readonly kind: Kind;
+  readonly kind: ValueKind;
   /** Why it may come from more than `sources`: a phrase. */
   readonly unknown?: string;
   /** The fields of a composite value. */
@@ -23,7 +26,7 @@ export interface Value {
   /** An element of an array, where it is composite. */
   readonly element?: Value;
   /** What a document, an array, or the text of one is put together from. Lost in any computation. */
-  readonly parts?: Parts;
+  readonly parts?: ValueParts;
   /** The keys of its fields, where a document is made of the row. Lost in any computation. */
   readonly keys?: readonly string[];
   /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
@@ -44,7 +47,7 @@ export interface Value {
 }
 
 /** What a document (json, jsonb) or an array is put together from: a value, the fields of an object, elements. */
-export type Parts = {
+export type ValueParts = {
   /** The columns that decide which parts there are, how many, in which order, and whether there is anything at all. */
   readonly frame: ReadonlySet<BaseColumn>;
   /** How many parts there are, parts of parts included. */
@@ -97,7 +100,7 @@ export const isFixed = ({ constant, fixed }: Value): boolean => constant !== und
 export const isNothing = (value: Value): boolean => value.sources.size === 0 && value.unknown === undefined;
 
 /** The result of a computation over values. */
-export function computed(values: readonly Value[], kind: Kind = 'derived', type?: number): Value {
+export function computed(values: readonly Value[], kind: ValueKind = 'derived', type?: number): Value {
   const reason = reasonOf(values);
   return {
     sources: union(values),
@@ -124,7 +127,10 @@ export function either(values: readonly Value[]): Value {
   const [first] = values;
   if (values.length === 1 && first) return first;
   const telling = values.filter((value) => !isNothing(value));
-  const kind = telling.reduce<Kind>((most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most), 'direct');
+  const kind = telling.reduce<ValueKind>(
+    (most, value) => (RANK[value.kind] > RANK[most] ? value.kind : most),
+    'direct',
+  );
   const { fixed: _, mixed: __, ...merged } = computed(values, kind, sameType(values));
   const mixed = values.some((value) => value.mixed);
   const row = sameRow(values);
@@ -181,7 +187,7 @@ export function same(one: Value, other: Value): boolean {
   );
 }
 
-const RANK: Readonly<Record<Kind, number>> = { direct: 0, derived: 1, aggregate: 2 };
+const RANK: Readonly<Record<ValueKind, number>> = { direct: 0, derived: 1, aggregate: 2 };
 
 function union(values: readonly Value[]): ReadonlySet<BaseColumn> {
   let merged: Set<BaseColumn> | undefined;

@@ -4,7 +4,7 @@
  */
 import type { Output, StatementLineage } from '../lineage/index.js';
 import type { Facts, HiddenReason } from '@sluice/contract';
-import { type Rules, maskOf } from './editors.js';
+import { type EditorRules, maskOf } from './editors.js';
 import type { HiddenColumn } from '@sluice/analysis';
 import { hiddenBy, notFollowed, whyNotFollowed } from './hidden.js';
 import { typeOf } from './types.js';
@@ -20,7 +20,7 @@ export function hiddenAhead(
   facts: Facts,
   lineage: readonly StatementLineage[] | undefined,
   followed: readonly StatementLineage[] | undefined,
-  rules: Rules,
+  rules: EditorRules,
 ): HiddenColumn[] {
   const { unfollowed } = rules;
   if (!followed) return mayReturnRows(text, facts) ? [notFollowed('', unfollowed)] : [];
@@ -35,7 +35,7 @@ export function hiddenAhead(
 }
 
 /** What is computed of an unknown type may have room for a mark: the target will say. */
-function hiddenOutput(rules: Rules, output: Output): HiddenColumn | undefined {
+function hiddenOutput(rules: EditorRules, output: Output): HiddenColumn | undefined {
   const { catalog } = rules.meaning;
   const why = whyNotFollowed(output, catalog, rules.unfollowed);
   if (why !== undefined) return notFollowed(output.name, why);

@@ -18,7 +18,7 @@ export interface Process {
 export type Unfit = NonNullable<Looked['unfit']>;
 
 /** How long a pooler that keeps a process for each session is believed, in milliseconds. */
-const BELIEVED = 2_000;
+const BELIEVED_MS = 2_000;
 
 /** One statement with one value, which `readProcess` reads. Every name is qualified: the search path is anybody's. */
 export const WHO = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
@@ -49,7 +49,7 @@ export class Backend {
 
   /** It is time to ask which process serves the session. */
   get due(): boolean {
-    return this.#pooled === 'session' && Date.now() - this.#seen >= BELIEVED;
+    return this.#pooled === 'session' && Date.now() - this.#seen >= BELIEVED_MS;
   }
 
   /**

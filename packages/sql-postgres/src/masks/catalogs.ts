@@ -1,12 +1,13 @@
+/** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
 import { type Lineage, loadLineage } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
-const TRUSTED = 2_000;
+const TRUSTED_MS = 2_000;
 /** The same while definitions are missing, because what they read is locked. */
-const TRUSTED_INCOMPLETE = 500;
+const TRUSTED_INCOMPLETE_MS = 500;
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
 export interface Meaning {
@@ -34,7 +35,7 @@ export class TargetCatalog {
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Meaning | Promise<Meaning> {
-    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE : TRUSTED;
+    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : TRUSTED_MS;
     if (this.#meaning && Date.now() - this.#checked < trusted) return this.#meaning;
     return this.refresh();
   }

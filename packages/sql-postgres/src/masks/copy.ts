@@ -1,9 +1,10 @@
+/** How COPY TO writes its rows, from the options of the statement. Pure. */
 import type { Lineage } from '../lineage/index.js';
 import { Unmasked } from '@sluice/contract';
 import type { CopyFormat } from '@sluice/contract';
 
-type Fields = Readonly<Record<string, unknown>>;
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+type NodeFields = Readonly<Record<string, unknown>>;
+const isFields = (value: unknown): value is NodeFields => typeof value === 'object' && value !== null;
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 /**

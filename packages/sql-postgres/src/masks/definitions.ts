@@ -1,11 +1,13 @@
+/** Definitions that would take a column away from its mask. Pure. */
 import type { Relation } from '../catalog/objects.js';
 import type { Lineage } from '../lineage/index.js';
 import type { AppliedMask } from '@sluice/contract';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';
 
-type Fields = Readonly<Record<string, unknown>>;
-const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+type NodeFields = Readonly<Record<string, unknown>>;
+const fieldsOf = (value: unknown): NodeFields =>
+  typeof value === 'object' && value !== null ? (value as NodeFields) : {};
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 /** Relations, columns and schemas: what the names in a mask stand for. */
@@ -68,10 +70,10 @@ function columnsIn(node: unknown): (string | undefined)[] {
 }
 
 /** A text that does not parse runs nothing. */
-function statementsOf(lineage: Lineage, text: string): [string, Fields][] {
+function statementsOf(lineage: Lineage, text: string): [string, NodeFields][] {
   const parsed = lineage.parse(text);
   if (!parsed.ok) return [];
   return parsed.statements.flatMap((raw) =>
-    Object.entries(fieldsOf(raw['stmt'])).map(([kind, node]): [string, Fields] => [kind, fieldsOf(node)]),
+    Object.entries(fieldsOf(raw['stmt'])).map(([kind, node]): [string, NodeFields] => [kind, fieldsOf(node)]),
   );
 }

@@ -1,3 +1,7 @@
+/**
+ * The masks of a result, from its description and its lineage. Owns: that both have to agree. Does not: frame rows
+ * (protocols/postgres).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
 import {
@@ -30,7 +34,7 @@ import { byParts } from './parts.js';
 import { typeOf } from './types.js';
 
 /** All that decides what becomes of a result. */
-export interface Rules {
+export interface EditorRules {
   readonly meaning: Meaning;
   readonly masked: MaskedColumns;
   readonly masks: readonly AppliedMask[];
@@ -56,7 +60,7 @@ export interface Rules {
  * @throws Unmasked when the description is not that of the result that was judged
  */
 export function rowMasks(
-  rules: Rules,
+  rules: EditorRules,
   lineage: StatementLineage | undefined,
   result: ResultDescription,
 ): ResultMasks | undefined {
@@ -77,7 +81,7 @@ export function rowMasks(
 
 /** The same for COPY TO STDOUT. The target says nothing of types: they are those of the columns that are copied as they are. */
 export function copyMasks(
-  rules: Rules,
+  rules: EditorRules,
   lineage: StatementLineage | undefined,
   text: string,
   statement: number,
@@ -98,7 +102,7 @@ export function copyMasks(
 
 /** The masks, and what the client is told of them. */
 function announced(
-  { count, room, announceUnreadable }: Rules,
+  { count, room, announceUnreadable }: EditorRules,
   columns: readonly (ColumnMask | undefined)[],
   hidden: HiddenColumns | undefined,
 ): ResultMasks {
@@ -114,7 +118,7 @@ function announced(
 
 /** The columns that are NULL because nothing better is known of them. */
 function hiddenIn(
-  { meaning, unfollowed, announce }: Rules,
+  { meaning, unfollowed, announce }: EditorRules,
   lineage: StatementLineage | undefined,
   outputs: readonly Output[] | undefined,
   masks: readonly (ColumnMask | undefined)[],
@@ -130,7 +134,7 @@ function hiddenIn(
 }
 
 /** Type of a column that is given out as it is stored. */
-function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output): PgType | undefined {
+function typeOfSource({ meaning: { catalog } }: EditorRules, { sources, kind }: Output): PgType | undefined {
   const [base] = sources;
   if (!base || sources.size > 1 || kind !== 'direct') return undefined;
   const attribute = catalog.relationByOid(base.relation)?.columns.find((one) => one.base === base);
@@ -139,7 +143,7 @@ function typeOfSource({ meaning: { catalog } }: Rules, { sources, kind }: Output
 
 /** The outputs, if they are known and the target describes the same. */
 function agreed(
-  { meaning: { catalog }, temporary, altered }: Rules,
+  { meaning: { catalog }, temporary, altered }: EditorRules,
   lineage: StatementLineage | undefined,
   columns: readonly PostgresColumn[],
 ): readonly Output[] | undefined {
@@ -177,7 +181,7 @@ const mismatch = (expected: number, found: number): Unmasked =>
 
 /** What becomes of a column: undefined, it passes. */
 export function maskOf(
-  { meaning, masked, masks, key }: Rules,
+  { meaning, masked, masks, key }: EditorRules,
   output: Output | undefined,
   type: PgType | undefined,
   format: Format,

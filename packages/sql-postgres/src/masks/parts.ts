@@ -28,7 +28,7 @@ const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
 const TEXT_TYPE = 25;
 const VARCHAR_TYPE = 1043;
-const FIRST_OF_USERS = 16_384;
+const FIRST_USER_OID = 16_384;
 /** box, the one type whose arrays are written with semicolons. */
 const BOX = 603;
 
@@ -108,7 +108,7 @@ function inArray(masks: Masks, parts: Parts): PartMask | undefined {
 function standBetweenCommas({ catalog }: Masks, items: readonly Value[]): boolean {
   const decides = ({ type = 0, row, parts }: Value): boolean => {
     if (row || parts?.isArray || catalog.typeByOid(type)?.kind === 'e') return true;
-    return type !== 0 && type < FIRST_OF_USERS && type !== BOX;
+    return type !== 0 && type < FIRST_USER_OID && type !== BOX;
   };
   // A constant, and what is of some plain type, are made the type of the others.
   return items.some(decides) && items.every((item) => decides(item) || item.type === 0);
@@ -160,7 +160,7 @@ function documentPart(masks: Masks, value: Value): PartMask {
 /** Whether a stored value of the type is a leaf of a document, or an array or a document of leaves, each masked as its type says. */
 function isLeafwise({ oid, kind, name, element }: PgType): boolean {
   if (element) return isLeafwise(element);
-  if (oid < FIRST_OF_USERS) return kind === 'base' || kind === 'array';
+  if (oid < FIRST_USER_OID) return kind === 'base' || kind === 'array';
   return kind === 'enum' || (kind === 'base' && name === 'citext');
 }
 

@@ -92,7 +92,7 @@ function lasting(effect: Effect): readonly [what: string, instead: string] | und
 }
 
 /** How long a session that has a process of the server to itself waits for the gateway's own look-ups, in milliseconds. */
-const WAITING = 2_000;
+const MAX_WAIT_MS = 2_000;
 
 /**
  * What is looked up on another connection, in time. The pooler may have no process left for that one, and those that wait for
@@ -100,7 +100,10 @@ const WAITING = 2_000;
  */
 export async function inTime<T>(lookup: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('the pooler gave the gateway no server process in time')), WAITING);
+  const timer = setTimeout(
+    () => reject(new Error('the pooler gave the gateway no server process in time')),
+    MAX_WAIT_MS,
+  );
   try {
     return await Promise.race([lookup, promise]);
   } finally {

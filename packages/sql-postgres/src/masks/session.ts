@@ -1,3 +1,7 @@
+/**
+ * What masks know of one session. Owns: its names as the target has confirmed them, and the plan for each command. Does not:
+ * frame rows (protocols/postgres), judge (gateway).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
@@ -17,7 +21,7 @@ import {
 } from '../lineage/index.js';
 import {
   type Facts,
-  type Look,
+  type LookQuestion,
   type MaskedSession,
   type Masking,
   type SqlCommand,
@@ -34,7 +38,7 @@ import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
-import { type Rules, copyMasks, rowMasks } from './editors.js';
+import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { Announcer, refusalOf } from './hidden.js';
 
@@ -190,7 +194,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     return kept !== undefined && (kept.unknown !== undefined || kept.sources.size > 0);
   }
 
-  opened(process: number): Look {
+  opened(process: number): LookQuestion {
     return { text: WHO, answered: (value) => this.#backend.opened(process, readProcess(value)) };
   }
 
@@ -213,7 +217,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     return overlay.uncertain !== undefined || (anyPath !== undefined && this.#status === 'open');
   }
 
-  look(): Look {
+  look(): LookQuestion {
     if (!this.#isUncertain) return { text: WHO, answered: (value) => this.#backend.met(readProcess(value)) };
     const before = this.#names;
     const meaning = this.#meaning;
@@ -244,7 +248,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
     const { columns, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
-    const rules: Rules = {
+    const rules: EditorRules = {
       meaning,
       masked: columns,
       masks,

@@ -1,9 +1,10 @@
+/** A type of the catalog as masks need it. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
 import { type PgType, builtIn } from '@sluice/masking';
 
 /** Types made by users start here (FirstNormalObjectId). */
-const FIRST_OF_USERS = 16_384;
-const DEEPEST = 20;
+const FIRST_USER_OID = 16_384;
+const MAX_TYPE_DEPTH = 20;
 
 const KINDS: Readonly<Record<string, PgType['kind']>> = {
   b: 'base',
@@ -17,9 +18,9 @@ const KINDS: Readonly<Record<string, PgType['kind']>> = {
 
 /** A type as masks need it. What the catalog does not say of it costs precision: such values become NULL. */
 export function typeOf(catalog: Catalog, oid: number, typmod = -1, depth = 0): PgType {
-  if (oid < FIRST_OF_USERS) return builtIn(oid, typmod);
+  if (oid < FIRST_USER_OID) return builtIn(oid, typmod);
   const type = catalog.typeByOid(oid);
-  if (!type || depth > DEEPEST) return { oid, typmod, kind: 'pseudo' };
+  if (!type || depth > MAX_TYPE_DEPTH) return { oid, typmod, kind: 'pseudo' };
   const under = type.element !== 0 ? type.element : type.base;
   const fields = type.relation === 0 ? undefined : catalog.relationByOid(type.relation)?.columns;
   return {

@@ -10,7 +10,7 @@ import { phraseOf } from '../status.js';
 import { type Framing, chunkLine, lastChunk } from './body.js';
 import { writeHead } from './head.js';
 
-export class Answers {
+export class AnswerWriter {
   readonly #outbox: Outbox;
   #minor: 0 | 1 = 1;
   #framing: Framing | undefined;

@@ -5,14 +5,14 @@
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import { HttpError } from '../errors.js';
-import { Exchange, type Listener } from '../exchange.js';
+import { Exchange, type RequestSource } from '../exchange.js';
 import { listOf } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
 import { type Security, checkDirected } from '../security.js';
-import { Answers } from './answers.js';
+import { AnswerWriter } from './answers.js';
 import { type BodyReader, type BodySink, bodyReader, requestFraming } from './body.js';
 import { Deadline } from './deadline.js';
 import { HeadFinder, type RequestHead, readRequestHead } from './head.js';
@@ -48,7 +48,7 @@ type State =
 export class ClientConnection implements ClientSide {
   readonly secure: boolean;
   readonly certificate: Uint8Array | undefined;
-  readonly #listener: Listener;
+  readonly #listener: RequestSource;
   readonly #security: Security;
   readonly #stream: Duplex;
   readonly #inflow = new Inflow();
@@ -56,20 +56,20 @@ export class ClientConnection implements ClientSide {
   readonly #outbox: Outbox;
   readonly #over = Promise.withResolvers<void>();
   readonly #deadline: Deadline;
-  readonly #answers: Answers;
+  readonly #answers: AnswerWriter;
   #state: State = { type: 'waiting' };
   #running = false;
   #inputEnded = false;
   #lastAnswer = false;
 
-  constructor(stream: Duplex, listener: Listener, security: Security) {
+  constructor(stream: Duplex, listener: RequestSource, security: Security) {
     this.#stream = stream;
     this.#listener = listener;
     this.#security = security;
     this.secure = security.secure;
     this.certificate = security.certificate;
     this.#outbox = new Outbox(stream, () => this.#drained());
-    this.#answers = new Answers(this.#outbox);
+    this.#answers = new AnswerWriter(this.#outbox);
     this.#deadline = new Deadline(HEAD_MS / 10, () => this.#late());
     // A client that has said all it has to say still gets its answer.
     stream.allowHalfOpen = true;
@@ -130,11 +130,11 @@ export class ClientConnection implements ClientSide {
     const current = this.#current;
     if (!current || current.wantsBody === wanted) return;
     current.wantsBody = wanted;
-    this.#settle();
+    this.#takeUpNext();
   }
 
   done(): void {
-    if (this.#state.type === 'working') this.#settle();
+    if (this.#state.type === 'working') this.#takeUpNext();
   }
 
   release(): { stream: Duplex; rest: Buffer } {
@@ -154,7 +154,7 @@ export class ClientConnection implements ClientSide {
     if (this.#state.type === 'closing') return;
     if (this.#state.type === 'waiting' && this.#inflow.bytes.length === 0) this.#deadline.allow(HEAD_MS);
     this.#inflow.add(chunk);
-    this.#settle();
+    this.#takeUpNext();
   };
 
   readonly #ended = (): void => {
@@ -175,7 +175,7 @@ export class ClientConnection implements ClientSide {
   };
 
   /** Goes on with whatever can go on. Called from within itself, it goes on outside. */
-  #settle(): void {
+  #takeUpNext(): void {
     if (this.#running) return;
     this.#running = true;
     try {
@@ -207,7 +207,7 @@ export class ClientConnection implements ClientSide {
   #drained(): void {
     const current = this.#current;
     if (current) current.exchange.clientDrained();
-    else this.#settle();
+    else this.#takeUpNext();
   }
 
   /** The next request, if its head is here. */

@@ -1,7 +1,7 @@
 /** Fields of HTTP/2 as node:http2 gives them: names and values in turn. Owns: reading them in order, with their repetitions. */
 import type { Header } from '@sluice/contract';
 
-export interface Fields {
+export interface HeaderFields {
   /** Pseudo-fields, with their colon. */
   readonly pseudo: ReadonlyMap<string, string>;
   /** Of an answer; 0 where there is none. */
@@ -10,7 +10,7 @@ export interface Fields {
 }
 
 /** Reads a flat list of names and values. Cookies that were sent in crumbs (RFC 9113 section 8.2.3) are one again. */
-export function fromRaw(raw: readonly string[]): Fields {
+export function fromRaw(raw: readonly string[]): HeaderFields {
   const pseudo = new Map<string, string>();
   const headers: Header[] = [];
   let cookie: { at: number; value: string } | undefined;

@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream';
 import { type BodyEditor, ENDING_KINDS, type Ending, type Gate, Unmasked, endingInWords } from '@sluice/contract';
 import { type Conversation, type Side, type Wires, pump } from '@sluice/wire';
-import type { Recorder } from '../recorder.js';
+import type { ExchangeRecorder } from '../recorder.js';
 import { FrameError, FrameReader, type FrameSink, closeFrame } from './frames.js';
 
 export interface WebSocketParts {
@@ -14,7 +14,7 @@ export interface WebSocketParts {
   readonly target: Duplex;
   /** Came from the target behind its 101. */
   readonly rest: Buffer;
-  readonly record: Recorder;
+  readonly record: ExchangeRecorder;
   readonly gate: Gate;
   readonly editor: BodyEditor | undefined;
   readonly over: (summary: string) => void;
@@ -45,7 +45,7 @@ export function relayWebSocket(parts: WebSocketParts): (ending: Ending) => void 
 class WebSocketRelay implements Conversation {
   readonly #wires: Wires;
   readonly #readers = { client: new FrameReader(true), upstream: new FrameReader(false) };
-  readonly #record: Recorder;
+  readonly #record: ExchangeRecorder;
   readonly #gate: Gate;
   readonly #edited: EditedFrames | undefined;
   readonly #messages = { client: 0, upstream: 0 };

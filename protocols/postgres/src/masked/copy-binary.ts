@@ -1,3 +1,4 @@
+/** Rows of COPY in binary format, cut and masked. Does not: mask a value (packages/masking). */
 import type { RowRoom } from '@sluice/contract';
 import type { CellMasks, CopyRows } from './copy-format.js';
 import { Lines } from './lines.js';
@@ -12,7 +13,7 @@ export class BinaryRows implements CopyRows {
   readonly #masks: CellMasks;
   readonly #room: RowRoom;
   readonly #rows: Lines;
-  #field: Field = 'signature';
+  #field: CopyField = 'signature';
   /** Bytes of the field that are still to come. */
   #left = SIGNATURE.length;
   /** What has come of a field that is a number. */
@@ -60,7 +61,7 @@ export class BinaryRows implements CopyRows {
   }
 
   /** A field is whole: whether the row ends with it. If not, the next field begins. */
-  #endsWith(field: Field): boolean {
+  #endsWith(field: CopyField): boolean {
     const number = this.#number;
     switch (field) {
       case 'signature':
@@ -91,7 +92,7 @@ export class BinaryRows implements CopyRows {
   }
 
   /** False: there is more of the same row. */
-  #expect(field: Field, bytes: number): false {
+  #expect(field: CopyField, bytes: number): false {
     this.#field = field;
     this.#left = bytes;
     this.#number = 0;
@@ -128,4 +129,4 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 const FIXED_HEADER_BYTES = SIGNATURE.length + 8;
 
 /** What comes next: of the header, or of a row. 'nothing': the trailer has been read. */
-type Field = 'signature' | 'flags' | 'extension size' | 'extension' | 'columns' | 'size' | 'cell' | 'nothing';
+type CopyField = 'signature' | 'flags' | 'extension size' | 'extension' | 'columns' | 'size' | 'cell' | 'nothing';

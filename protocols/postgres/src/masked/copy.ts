@@ -16,7 +16,7 @@ export function copyRows(options: CopyFormat, masks: CellMasks, room = ownRoom()
 }
 
 const COPY_DATA = 0x64;
-const HEADER = 5;
+const HEADER_BYTES = 5;
 
 /** Whole rows of COPY data. */
 export interface CutRows {
@@ -32,7 +32,7 @@ export interface CutRows {
 export class CopyMask {
   readonly #rows: CopyRows;
   readonly #room: RowRoom;
-  readonly #header = Buffer.alloc(HEADER);
+  readonly #header = Buffer.alloc(HEADER_BYTES);
   #headed = 0;
   /** Bytes of the current message that are still to come. */
   #left = 0;
@@ -65,7 +65,7 @@ export class CopyMask {
         continue;
       }
       this.#header[this.#headed++] = chunk[at++] as number;
-      if (this.#headed < HEADER) continue;
+      if (this.#headed < HEADER_BYTES) continue;
       this.#headed = 0;
       this.#left = this.#header.readInt32BE(1) - 4;
       if (this.#header[0] !== COPY_DATA || this.#left < 0) throw malformed('a message among COPY data is none');
@@ -107,7 +107,7 @@ export class CopyMask {
 
 /** The head of the message that a row is in. */
 function headed(row: readonly Buffer[]): Buffer {
-  const head = Buffer.allocUnsafe(HEADER);
+  const head = Buffer.allocUnsafe(HEADER_BYTES);
   head[0] = COPY_DATA;
   head.writeInt32BE(
     row.reduce((sum, { length }) => sum + length, 4),

@@ -3,7 +3,7 @@
  * ones. Does not own what is found in a text (the gate). Pure.
  */
 import type { TextMask } from '@sluice/contract';
-import { B, HEADER, NOTHING } from '../messages.js';
+import { B, HEADER_BYTES, NOTHING } from '../messages.js';
 import { template } from './templates.js';
 
 /**
@@ -22,7 +22,7 @@ export function filterMessage(message: Buffer, texts: TextMask): Buffer {
   if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE]);
   if (texts.hidden && !isOfText(fields)) return write(message[0] as number, hidden(fields));
   let changed = false;
-  const searched = fields.map(([field, text]): Field => {
+  const searched = fields.map(([field, text]): ErrorField => {
     const clean = SAFE.includes(field) ? text : texts.clean(text);
     if (clean !== text) changed = true;
     return [field, clean];
@@ -32,7 +32,7 @@ export function filterMessage(message: Buffer, texts: TextMask): Buffer {
 
 /** NotificationResponse: int32 process, channel, payload. The payload is searched; what cannot be read does not pass. */
 export function filterNotification(message: Buffer, texts: TextMask): Buffer {
-  const channel = message.indexOf(0, HEADER + 4);
+  const channel = message.indexOf(0, HEADER_BYTES + 4);
   const end = channel < 0 ? -1 : message.indexOf(0, channel + 1);
   if (message[0] !== B.notificationResponse || end !== message.length - 1) return NOTHING;
   const payload = message.toString('utf8', channel + 1, end);
@@ -41,14 +41,14 @@ export function filterNotification(message: Buffer, texts: TextMask): Buffer {
   return sized(Buffer.concat([message.subarray(0, channel + 1), Buffer.from(`${clean}\0`)]));
 }
 
-type Field = readonly [string, string];
+type ErrorField = readonly [string, string];
 
 /** Severity, SQLSTATE, positions, and where in the server's source it was raised. */
 const SAFE = 'SVCPpFLR';
 /** Names of schema, table, column, type and constraint, as the catalog has them. */
 const NAMES = 'stcdn';
 
-const UNREADABLE: readonly Field[] = [
+const UNREADABLE: readonly ErrorField[] = [
   ['S', 'ERROR'],
   ['V', 'ERROR'],
   ['C', 'XX000'],
@@ -60,12 +60,12 @@ const UNREADABLE: readonly Field[] = [
  * trace of code that made another text. Its words are those of the statement and of the catalog. A cast to regclass fails
  * with this class too, while it runs, and has no position.
  */
-function isOfText(fields: readonly Field[]): boolean {
+function isOfText(fields: readonly ErrorField[]): boolean {
   const of = new Map(fields);
   return of.get('C')?.startsWith('42') === true && of.has('P') && !of.has('W') && !of.has('p') && !of.has('q');
 }
 
-function hidden(fields: readonly Field[]): Field[] {
+function hidden(fields: readonly ErrorField[]): ErrorField[] {
   const of = new Map(fields);
   const kept = fields.filter(([field]) => SAFE.includes(field) || NAMES.includes(field));
   const at = kept.findLastIndex(([field]) => 'SVC'.includes(field)) + 1;
@@ -77,10 +77,10 @@ function hidden(fields: readonly Field[]): Field[] {
   ];
 }
 
-function readFields(message: Buffer): Field[] | undefined {
-  if (message.length < HEADER + 1 || message.readInt32BE(1) !== message.length - 1) return undefined;
-  const fields: Field[] = [];
-  let at = HEADER;
+function readFields(message: Buffer): ErrorField[] | undefined {
+  if (message.length < HEADER_BYTES + 1 || message.readInt32BE(1) !== message.length - 1) return undefined;
+  const fields: ErrorField[] = [];
+  let at = HEADER_BYTES;
   while (at < message.length && message[at] !== 0) {
     const end = message.indexOf(0, at + 1);
     if (end < 0) return undefined;
@@ -90,7 +90,7 @@ function readFields(message: Buffer): Field[] | undefined {
   return at === message.length - 1 ? fields : undefined;
 }
 
-function write(tag: number, fields: readonly Field[]): Buffer {
+function write(tag: number, fields: readonly ErrorField[]): Buffer {
   const body = fields.map(([field, text]) => `${field}${text}\0`).join('');
   return sized(Buffer.concat([Buffer.from([tag, 0, 0, 0, 0]), Buffer.from(`${body}\0`)]));
 }

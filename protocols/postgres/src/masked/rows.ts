@@ -25,7 +25,7 @@ export class RowMask {
   readonly #room: RowRoom;
   readonly #owned: boolean;
   readonly #partial: PartialRow;
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** The sizes of cells have not changed lately. */
   #steady = true;
   /** How many columns of the row at which editing in place stopped had been edited. */
@@ -67,7 +67,7 @@ export class RowMask {
       this.#room.arrived();
     }
     let at = 0;
-    while (chunk.length - at >= HEADER) {
+    while (chunk.length - at >= HEADER_BYTES) {
       const next = this.#endOfRow(chunk, at);
       if (next > chunk.length) break;
       at = next;
@@ -75,7 +75,7 @@ export class RowMask {
     }
     if (at < chunk.length) {
       const size = chunk.length - at;
-      this.#begin(chunk.subarray(at), size < HEADER ? HEADER : this.#endOfRow(chunk, at) - at);
+      this.#begin(chunk.subarray(at), size < HEADER_BYTES ? HEADER_BYTES : this.#endOfRow(chunk, at) - at);
     }
     return { chunk, end: at, rows };
   }
@@ -128,7 +128,7 @@ export class RowMask {
   #inPlace(out: Buffer): number {
     for (let row = 0; row < out.length; ) {
       const next = this.#rowWithin(out, row, out.length);
-      let at = row + HEADER + 2;
+      let at = row + HEADER_BYTES + 2;
       for (let column = 0; column < this.#last; column++) {
         const size = sizeAt(out, at, next);
         at += 4;
@@ -159,13 +159,13 @@ export class RowMask {
 
   /** In the first row the masks of as many columns as `done` have been applied. */
   #resized(chunk: Buffer, start: number, end: number, done: number, memory: Memory): Buffer {
-    const out = new Output(chunk, start, end, memory);
+    const out = new RowOutput(chunk, start, end, memory);
     let steady = true;
     for (let row = start; row < end; ) {
       const next = this.#rowWithin(chunk, row, end);
       const head = out.placeOf(row);
       let growth = 0;
-      let at = row + HEADER + 2;
+      let at = row + HEADER_BYTES + 2;
       for (let column = 0; column < this.#last; column++) {
         const size = sizeAt(chunk, at, next);
         const cell = at + 4;
@@ -187,10 +187,10 @@ export class RowMask {
   }
 
   #rowWithin(chunk: Buffer, row: number, end: number): number {
-    if (end - row < HEADER + 2) throw malformed('a row is cut off');
+    if (end - row < HEADER_BYTES + 2) throw malformed('a row is cut off');
     const next = this.#endOfRow(chunk, row);
     if (next > end) throw malformed('a row is cut off');
-    const columns = ((chunk[row + HEADER] as number) << 8) | (chunk[row + HEADER + 1] as number);
+    const columns = ((chunk[row + HEADER_BYTES] as number) << 8) | (chunk[row + HEADER_BYTES + 1] as number);
     if (columns !== this.#masks.length) {
       throw malformed(`a row has ${columns} columns where ${this.#masks.length} were described`);
     }
@@ -199,7 +199,7 @@ export class RowMask {
   }
 
   #lookedIn(chunk: Buffer, row: number, end: number): number {
-    let at = row + HEADER + 2;
+    let at = row + HEADER_BYTES + 2;
     let bytes = 0;
     for (let column = 0; column < this.#last; column++) {
       const size = Math.max(0, sizeAt(chunk, at, end));
@@ -234,7 +234,7 @@ export interface RowMaskOptions {
 /** Gives so many bytes, with anything in them. */
 export type Memory = (size: number) => Buffer;
 
-const HEADER = 5;
+const HEADER_BYTES = 5;
 const DATA_ROW = 0x44;
 const NOTHING = Buffer.alloc(0);
 
@@ -246,10 +246,10 @@ const int32 = (bytes: Buffer, at: number): number =>
   (bytes[at + 3] as number);
 
 /** A call into native code costs as much as the copy of this many bytes by hand. */
-const FEW = 64;
+const FEW_BYTES = 64;
 
 function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start > FEW) from.copy(to, at, start, end);
+  if (end - start > FEW_BYTES) from.copy(to, at, start, end);
   else for (let n = start, m = at; n < end; n++, m++) to[m] = from[n] as number;
 }
 
@@ -265,7 +265,7 @@ const withSpare = (bytes: number): number => Math.ceil(bytes + Math.min(bytes / 
 const MAX_SPARE_BYTES = 16 * 1024 * 1024;
 
 /** A copy of a piece of a chunk in which some bytes are replaced by others. */
-class Output {
+class RowOutput {
   readonly #chunk: Buffer;
   readonly #end: number;
   #out: Buffer;

@@ -1,23 +1,28 @@
 /**
+ * Texts for errors whose own texts cannot be shown, by SQLSTATE (appendix A). Does not: decide which those are (messages.ts).
+ * Pure.
+ */
+
+/**
  * Texts for errors whose own texts cannot be shown, by SQLSTATE (appendix A). Each says what happened as far as the state and
  * the names of the catalog tell, so that a person or an agent can go on.
  */
-type Names = ReadonlyMap<string, string>;
+type ErrorTexts = ReadonlyMap<string, string>;
 
 /** The text for the fields of an error or a notice. */
-export function template(fields: Names): string {
+export function template(fields: ErrorTexts): string {
   const code = fields.get('C') ?? '';
   const text = STATES[code] ?? CLASSES[code.slice(0, 2)] ?? 'The server reported a problem.';
   return typeof text === 'string' ? text : text(fields);
 }
 
 const quoted = (kind: string, name: string | undefined): string => (name === undefined ? '' : `${kind} "${name}"`);
-const table = (fields: Names): string => quoted(' of table', fields.get('t'));
-const constraint = (fields: Names): string => `${quoted(' constraint', fields.get('n'))}${table(fields)}`;
-const column = (fields: Names): string => `${quoted(' column', fields.get('c'))}${table(fields)}`;
-const type = (fields: Names): string => quoted(' of type', fields.get('d'));
+const table = (fields: ErrorTexts): string => quoted(' of table', fields.get('t'));
+const constraint = (fields: ErrorTexts): string => `${quoted(' constraint', fields.get('n'))}${table(fields)}`;
+const column = (fields: ErrorTexts): string => `${quoted(' column', fields.get('c'))}${table(fields)}`;
+const type = (fields: ErrorTexts): string => quoted(' of type', fields.get('d'));
 
-const STATES: Readonly<Record<string, string | ((fields: Names) => string)>> = {
+const STATES: Readonly<Record<string, string | ((fields: ErrorTexts) => string)>> = {
   '22001': (fields) => `A text is too long for its column${column(fields)}.`,
   '22003': 'A number is out of the range of its type.',
   '22007': 'A text is not a date or a time.',

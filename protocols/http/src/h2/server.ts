@@ -6,7 +6,7 @@ import { type ServerHttp2Session, type ServerHttp2Stream, constants, performServ
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import { HttpError, badRequest } from '../errors.js';
-import { Exchange, type Listener } from '../exchange.js';
+import { Exchange, type RequestSource } from '../exchange.js';
 import { METHODS, checkedTarget, isHost } from '../h1/head.js';
 import { listOf } from '../headers.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
@@ -33,7 +33,7 @@ const OPTIONS = {
 };
 
 /** Serves one connection until it is over. */
-export function serveHttp2(stream: Duplex, listener: Listener, security: Security): Promise<void> {
+export function serveHttp2(stream: Duplex, listener: RequestSource, security: Security): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { signal, draining } = listener.gate;
   const session: ServerHttp2Session = performServerHandshake(stream, OPTIONS);
@@ -76,7 +76,7 @@ class StreamSide implements ClientSide {
     this.certificate = security.certificate;
   }
 
-  start(listener: Listener, raw: string[], ended: boolean): void {
+  start(listener: RequestSource, raw: string[], ended: boolean): void {
     const stream = this.#stream;
     let request: IncomingRequest;
     try {

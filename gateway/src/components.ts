@@ -1,3 +1,4 @@
+/** What a gateway is made of, opened in order. Owns: which component gets which other. Does not: use them (gateway.ts). */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Language, openPool } from '@sluice/analysis';
@@ -15,7 +16,7 @@ import { Agents } from '@sluice/agents';
 import { Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
 import { Guesses } from './guesses.js';
-import { type Snapshot, snapshotOf } from './live.js';
+import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from './packages/load.js';
 import { privateFolder } from './private-files.js';
@@ -26,7 +27,7 @@ import { SshKeys } from './ssh/keys.js';
 const REPLAYS = new URL('../dist/protocols.js', import.meta.url).href;
 
 /** What a gateway is made of. */
-export interface Parts {
+export interface Components {
   /** Protocols in packages of somebody else. */
   readonly packages: readonly LoadedPackage[];
   /** Threads for long texts, of each language. */
@@ -46,13 +47,13 @@ export interface Parts {
   readonly log: Log;
   readonly readings: Readings;
   readonly keeper: RecordKeeper;
-  readonly live: Snapshot;
+  readonly snapshot: Snapshot;
   readonly redactionKey: Uint8Array;
   readonly maskKey: Uint8Array;
 }
 
 /** Opens the journal, the store and all that stands on them. Rejects with a sentence when it cannot. */
-export async function openParts(config: Config, operator: Logger): Promise<Parts> {
+export async function openComponents(config: Config, operator: Logger): Promise<Components> {
   const packages = await loadPackages(packagesOf(config), config.folder);
   privateFolder(config.data);
   privateFolder(join(config.data, 'journal'));
@@ -70,7 +71,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
     roles: config.roles,
     ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),
   });
-  const live = snapshotOf(config, identity);
+  const snapshot = snapshotOf(config, identity);
   const counters = new Counters();
   const barrier = new CommitBarrier(journal, counters.latency, (error) =>
     operator.error({ error: error.message }, 'the journal cannot be written: commands stop'),
@@ -110,7 +111,7 @@ export async function openParts(config: Config, operator: Logger): Promise<Parts
   const maskKey = await secretOf(store, 'mask.secret');
   return {
     packages,
-    live,
+    snapshot,
     pools,
     languages,
     journal,
@@ -145,7 +146,7 @@ function standing(identity: Directory, { who, token, claimed }: Word): Principal
 /** What was revoked, and not stored, before the gateway ended. */
 async function revokeAgain(
   what: Revoked,
-  { identity, agents, approvals, revocations }: Pick<Parts, 'identity' | 'agents' | 'approvals' | 'revocations'>,
+  { identity, agents, approvals, revocations }: Pick<Components, 'identity' | 'agents' | 'approvals' | 'revocations'>,
 ): Promise<void> {
   const id = what.slice(what.indexOf(':') + 1);
   let known = false;

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Ending, Gate } from '@sluice/contract';
 import { Inbox, WireError } from '@sluice/wire';
 import { CAPABILITY, offered } from './capabilities.js';
-import { type Response, greeting, isTlsRequest, readResponse } from './handshake.js';
+import { type HandshakeResponse, greeting, isTlsRequest, readResponse } from './handshake.js';
 import { MAX_LOGIN_BYTES } from './login.js';
 import { framed, readPacket } from './packets.js';
 import { ending, failure, malformedPacket } from './refusal.js';
@@ -27,7 +27,7 @@ const isMariadb = (version: string): boolean => /mariadb/i.test(version);
 /** utf8mb4_general_ci, by its number. */
 const UTF8MB4 = 45;
 
-export class Front {
+export class ClientStartup {
   #stream: Duplex;
   #inbox: Inbox;
   #secured = false;
@@ -52,7 +52,11 @@ export class Front {
   }
 
   /** Greets, and reads how the client introduces itself. */
-  async start({ version, thread, plugin }: Face): Promise<{ readonly response: Response; readonly nonce: Buffer }> {
+  async start({
+    version,
+    thread,
+    plugin,
+  }: Face): Promise<{ readonly response: HandshakeResponse; readonly nonce: Buffer }> {
     const nonce = newNonce();
     const offer = offered(this.#gate.tls, isMariadb(version));
     this.send(greeting({ version, thread, nonce, ...offer, plugin, charset: UTF8MB4, status: STATUS.autocommit }));

@@ -17,7 +17,7 @@ const YES = Buffer.from('S');
 const NO = Buffer.from('N');
 
 /** The client's stream before the conversation starts: TLS, cancel requests, and a last word whatever goes wrong. */
-export class Front implements ClientSide {
+export class ClientStartup implements ClientSide {
   #stream: Duplex;
   #inbox: Inbox;
   #secured = false;

@@ -1,8 +1,11 @@
-/** One command between its being let through and the end of its answer. */
+/**
+ * One command between its being let through and the end of its answer. Owns: its fields. Does not: change them (client-half.ts
+ * and target-half.ts do).
+ */
 import type { Allow, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
-import type { Recorded } from '@sluice/wire';
+import type { RecordedAnswer } from '@sluice/wire';
 
-export interface Running extends Recorded {
+export interface CommandState extends RecordedAnswer {
   readonly facts: Facts;
   /** How its answer has to be changed, on a connection that masks anything. */
   readonly masking: PacketMasking | undefined;
@@ -18,12 +21,12 @@ export interface Running extends Recorded {
   reported: boolean;
 }
 
-export const running = (
+export const commandState = (
   id: number,
-  phase: Running['phase'],
+  phase: CommandState['phase'],
   { facts, packets }: Pick<Allow, 'facts' | 'packets'>,
-  format: Running['format'] = 'text',
-): Running => ({
+  format: CommandState['format'] = 'text',
+): CommandState => ({
   id,
   phase,
   facts,

@@ -1,29 +1,30 @@
 /**
- * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
- * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
+ * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the
+ * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
+ * read the client (protocols/mysql/src/client-half.ts).
  */
 import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
-import { HEADER, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
+import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
-import type { Part } from './reply.js';
+import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
-import type { Running } from './running.js';
-import type { Shared, Turn } from './shared.js';
+import type { CommandState } from './command-state.js';
+import type { Shared, OwedAnswer } from './shared.js';
 
 /** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
 
-export class FromUpstream {
+export class TargetHalf {
   readonly #shared: Shared;
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
   #size = 0;
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** Bytes of the current row that are still to come, whether its next packet belongs to it, and whether the client has nothing of it. */
   #passing = 0;
   #chain = false;
@@ -60,8 +61,8 @@ export class FromUpstream {
     this.#from = 0;
     const at = this.#packets(chunk);
     this.#pass(chunk, at);
-    const { turn } = this.#shared;
-    if (turn?.running) this.#shared.recorder.flush(turn.running);
+    const { owed } = this.#shared;
+    if (owed?.state) this.#shared.recorder.flush(owed.state);
     if (at < chunk.length) this.#keep(chunk.subarray(at));
   }
 
@@ -76,29 +77,29 @@ export class FromUpstream {
         if (this.#dropping) this.#skip(at);
         if (this.#passing > 0) return at;
       }
-      if (chunk.length - at < HEADER) return this.#wait(at, HEADER);
+      if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
       const size = payloadLength(chunk, at);
       if (this.#chain) {
         if (this.#dropping) this.#dropRow(chunk, at, size);
         else this.#rowPacket(chunk, at, size);
-        at += HEADER;
+        at += HEADER_BYTES;
         continue;
       }
       // The first byte says what it is.
-      if (size > 0 && chunk.length - at === HEADER) return this.#wait(at, HEADER + 1);
-      const { turn } = this.#shared;
-      if (!turn) return this.#unasked(chunk, at, size);
-      const row = turn.reply.isRow(chunk[at + HEADER] as number, size);
-      if (row && this.#rowPasses(turn, chunk, at, size)) {
-        at += HEADER;
+      if (size > 0 && chunk.length - at === HEADER_BYTES) return this.#wait(at, HEADER_BYTES + 1);
+      const { owed } = this.#shared;
+      if (!owed) return this.#unasked(chunk, at, size);
+      const row = owed.reply.isRow(chunk[at + HEADER_BYTES] as number, size);
+      if (row && this.#rowPasses(owed, chunk, at, size)) {
+        at += HEADER_BYTES;
         continue;
       }
-      const next = at + HEADER + size;
-      const isOwn = !row || turn.own !== undefined;
+      const next = at + HEADER_BYTES + size;
+      const isOwn = !row || owed.own !== undefined;
       if (isOwn && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
-      if (chunk.length < next) return this.#wait(at, HEADER + size);
-      if (row) this.#editedRow(turn, chunk, at, next);
-      else this.#packet(turn, chunk, at, next);
+      if (chunk.length < next) return this.#wait(at, HEADER_BYTES + size);
+      if (row) this.#editedRow(owed, chunk, at, next);
+      else this.#packet(owed, chunk, at, next);
       at = next;
     }
   }
@@ -115,26 +116,26 @@ export class FromUpstream {
 
   /** A target that ends the session says so. */
   #unasked(chunk: Buffer, at: number, size: number): number {
-    if (chunk.length < at + HEADER + size) return this.#wait(at, HEADER + size);
-    if (chunk[at + HEADER] !== ERR) throw unexpected('the target sent a packet that answers nothing');
-    const { message } = readError(chunk.subarray(at + HEADER, at + HEADER + size));
+    if (chunk.length < at + HEADER_BYTES + size) return this.#wait(at, HEADER_BYTES + size);
+    if (chunk[at + HEADER_BYTES] !== ERR) throw unexpected('the target sent a packet that answers nothing');
+    const { message } = readError(chunk.subarray(at + HEADER_BYTES, at + HEADER_BYTES + size));
     throw unexpected(`the target ended the session: ${message}`);
   }
 
   /** Takes up a row that passes or is dropped as it comes. False: it has to be whole. */
-  #rowPasses(turn: Turn, chunk: Buffer, at: number, size: number): boolean {
-    const { own, running } = turn;
+  #rowPasses(owed: OwedAnswer, chunk: Buffer, at: number, size: number): boolean {
+    const { own, state } = owed;
     if (own) return false;
     // A row of several packets would have to be kept to be masked.
-    const isEdited = running?.masking !== undefined && running.editor !== 'pass';
+    const isEdited = state?.masking !== undefined && state.editor !== 'pass';
     if (!this.#discarding && isEdited && size === MAX_PACKET) {
       this.#pass(chunk, at);
-      this.#give(turn, this.#stop(running, Unmasked.because('a row of it has 16 MiB or more')));
+      this.#give(owed, this.#stop(state, Unmasked.because('a row of it has 16 MiB or more')));
     }
     if (isEdited && !this.#discarding) return false;
     if (this.#discarding) this.#dropRow(chunk, at, size);
     else {
-      if (running) running.rows++;
+      if (state) state.rows++;
       this.#rowPacket(chunk, at, size);
     }
     return true;
@@ -143,7 +144,7 @@ export class FromUpstream {
   /** The client has nothing of it. */
   #dropRow(chunk: Buffer, at: number, size: number): void {
     this.#pass(chunk, at);
-    this.#skip(at + HEADER);
+    this.#skip(at + HEADER_BYTES);
     this.#passing = size;
     this.#chain = size === MAX_PACKET;
     this.#dropping = true;
@@ -156,21 +157,21 @@ export class FromUpstream {
 
   /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
   #rowPacket(chunk: Buffer, at: number, size: number): void {
-    const running = this.#shared.turn?.running;
+    const state = this.#shared.owed?.state;
     this.#number(chunk, at);
     this.#passing = size;
-    if (running) {
-      this.#admit(running, chunk, at, HEADER + size);
-      running.bytes += HEADER + size;
+    if (state) {
+      this.#admit(state, chunk, at, HEADER_BYTES + size);
+      state.bytes += HEADER_BYTES + size;
     }
     this.#chain = size === MAX_PACKET;
     this.#dropping = false;
   }
 
   /** The record has whole packets, in order, up to the first that does not fit. */
-  #admit(running: Running, chunk: Buffer, at: number, size: number): void {
-    const wasOpen = !running.full;
-    if (!this.#shared.recorder.fits(running, at - this.#from + size) && wasOpen) this.#take(chunk, at);
+  #admit(state: CommandState, chunk: Buffer, at: number, size: number): void {
+    const wasOpen = !state.full;
+    if (!this.#shared.recorder.fits(state, at - this.#from + size) && wasOpen) this.#take(chunk, at);
   }
 
   #number(chunk: Buffer, at: number): void {
@@ -181,75 +182,75 @@ export class FromUpstream {
 
   /** The record takes what lies between the last mark and here. */
   #take(chunk: Buffer, to: number): void {
-    const { turn, recorder } = this.#shared;
-    if (turn?.running && to > this.#from) recorder.take(turn.running, chunk.subarray(this.#from, to));
+    const { owed, recorder } = this.#shared;
+    if (owed?.state && to > this.#from) recorder.take(owed.state, chunk.subarray(this.#from, to));
     this.#from = to;
   }
 
   /** What passes up to here goes to the client. */
   #pass(chunk: Buffer, to: number): void {
-    if (this.#shared.turn?.running && !this.#shared.turn.running.full) this.#take(chunk, to);
+    if (this.#shared.owed?.state && !this.#shared.owed.state.full) this.#take(chunk, to);
     this.#from = to;
     if (this.#run < to) this.#shared.wires.send('client', chunk.subarray(this.#run, to));
     this.#run = to;
   }
 
   /** Something of the gateway's own in place of what lies between. */
-  #replace(turn: Turn, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
+  #replace(owed: OwedAnswer, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
     this.#pass(chunk, at);
     this.#skip(next);
-    if (payload) this.#give(turn, payload);
+    if (payload) this.#give(owed, payload);
   }
 
   /** A packet of the gateway's own, behind what the client has been given. */
-  #give({ running }: Turn, payload: Buffer): void {
+  #give({ state }: OwedAnswer, payload: Buffer): void {
     const shared = this.#shared;
     const packet = framed(payload, shared.sequence);
     shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
     shared.wires.send('client', packet);
-    if (!running) return;
-    running.bytes += packet.length;
-    if (shared.recorder.fits(running, packet.length)) shared.recorder.take(running, packet);
+    if (!state) return;
+    state.bytes += packet.length;
+    if (shared.recorder.fits(state, packet.length)) shared.recorder.take(state, packet);
   }
 
   /** Everything but rows. */
-  #packet(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    const payload = chunk.subarray(at + HEADER, next);
-    const part = turn.reply.take(payload);
-    if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(turn, part, chunk, at);
-    const instead = this.#instead(turn, part, payload, chunk[at + 3] as number);
+  #packet(owed: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    const payload = chunk.subarray(at + HEADER_BYTES, next);
+    const part = owed.reply.take(payload);
+    if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(owed, part, chunk, at);
+    const instead = this.#instead(owed, part, payload, chunk[at + 3] as number);
     if (instead === undefined) {
       this.#number(chunk, at);
-      if (turn.running) {
-        this.#admit(turn.running, chunk, at, next - at);
-        turn.running.bytes += next - at;
+      if (owed.state) {
+        this.#admit(owed.state, chunk, at, next - at);
+        owed.state.bytes += next - at;
       }
-    } else this.#replace(turn, chunk, at, next, instead === 'nothing' ? undefined : instead);
-    if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(turn);
+    } else this.#replace(owed, chunk, at, next, instead === 'nothing' ? undefined : instead);
+    if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(owed);
     if (!part.ends) return;
     this.#pass(chunk, next);
-    this.#over(turn, part);
+    this.#over(owed, part);
   }
 
   /** What the client has in place of a packet; undefined: the packet. */
-  #instead(turn: Turn, part: Part, payload: Buffer, sequence: number): Buffer | 'nothing' | undefined {
+  #instead(owed: OwedAnswer, part: ReplyPart, payload: Buffer, sequence: number): Buffer | 'nothing' | undefined {
     switch (part.type) {
       case 'ok':
       case 'eof':
-        return this.#result(turn, part, payload);
+        return this.#result(owed, part, payload);
       case 'error':
-        return this.#failed(turn, payload);
+        return this.#failed(owed, payload);
       case 'file':
-        return this.#file(turn, part.name, sequence);
+        return this.#file(owed, part.name, sequence);
       case 'prepared':
-        turn.prepared?.(part.id, part.parameters);
+        owed.prepared?.(part.id, part.parameters);
         return undefined;
       case 'count':
       case 'definition':
-        if (turn.own || this.#discarding) return 'nothing';
-        return this.#described(turn.running, part.type === 'count' ? payload : this.#definition(payload));
+        if (owed.own || this.#discarding) return 'nothing';
+        return this.#described(owed.state, part.type === 'count' ? payload : this.#definition(payload));
       default:
-        return turn.own || this.#discarding ? 'nothing' : undefined;
+        return owed.own || this.#discarding ? 'nothing' : undefined;
     }
   }
 
@@ -258,8 +259,8 @@ export class FromUpstream {
   }
 
   /** Undefined: it passes as it came. */
-  #described(running: Running | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
-    if (running?.masking && running.phase !== 'prepare') {
+  #described(state: CommandState | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (state?.masking && state.phase !== 'prepare') {
       this.#description.push(Buffer.from(payload));
       return 'nothing';
     }
@@ -267,24 +268,28 @@ export class FromUpstream {
   }
 
   /** OK or EOF: what the target reports is taken up, and taken out where the client has not asked for it. */
-  #result(turn: Turn, part: Extract<Part, { type: 'ok' | 'eof' }>, payload: Buffer): Buffer | 'nothing' | undefined {
+  #result(
+    owed: OwedAnswer,
+    part: Extract<ReplyPart, { type: 'ok' | 'eof' }>,
+    payload: Buffer,
+  ): Buffer | 'nothing' | undefined {
     const { session, file } = this.#shared;
-    const { running } = turn;
+    const { state } = owed;
     const isOk = payload.length !== 5 || part.type === 'ok';
     const read = isOk ? readOk(payload) : undefined;
     session.status = part.status;
     const changed = read && session.reported(read);
-    const warnings = running?.masking?.warnings ?? 0;
-    if (running) {
-      if (read && read.changes.length > 0) running.reported = true;
-      running.masking?.completed(running.results++);
+    const warnings = state?.masking?.warnings ?? 0;
+    if (state) {
+      if (read && read.changes.length > 0) state.reported = true;
+      state.masking?.completed(state.results++);
       // A cursor's rows are still to be fetched.
-      if (!part.cursor) running.editor = undefined;
-      this.#summarise(running, read?.affected, read?.info);
+      if (!part.cursor) state.editor = undefined;
+      this.#summarise(state, read?.affected, read?.info);
     }
-    if (turn.own || this.#discarding) return 'nothing';
+    if (owed.own || this.#discarding) return 'nothing';
     if (file.type === 'refused') return refusedFile();
-    const more = part.ends && turn.moreFollow;
+    const more = part.ends && owed.moreFollow;
     if (!more && !changed && warnings === 0) return undefined;
     if (!read) return endOfRows(payload, more ? part.status | STATUS.moreResults : part.status, warnings);
     const one = changed ?? read;
@@ -293,41 +298,41 @@ export class FromUpstream {
   }
 
   /** What the gateway itself has to say of rows comes behind them. */
-  #rowsEnd(turn: Turn, { cursor }: Extract<Part, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
-    const { running } = turn;
-    const editor = running?.editor;
-    if (!running || !editor || editor === 'pass' || cursor || this.#discarding) return;
-    hide(running, editor.late?.());
+  #rowsEnd(owed: OwedAnswer, { cursor }: Extract<ReplyPart, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
+    const { state } = owed;
+    const editor = state?.editor;
+    if (!state || !editor || editor === 'pass' || cursor || this.#discarding) return;
+    hide(state, editor.late?.());
     const { behind = [] } = editor;
     if (behind.length === 0) return;
     this.#pass(chunk, at);
-    running.rows += behind.length;
-    for (const row of behind) this.#give(turn, row);
+    state.rows += behind.length;
+    for (const row of behind) this.#give(owed, row);
   }
 
-  #summarise(running: Running, affected: number | undefined, info: Buffer | undefined): void {
+  #summarise(state: CommandState, affected: number | undefined, info: Buffer | undefined): void {
     const said = info && info.length > 0 ? `: ${info.toString('utf8')}` : '';
-    const rows = running.rows - running.rowsBefore;
-    running.rowsBefore = running.rows;
+    const rows = state.rows - state.rowsBefore;
+    state.rowsBefore = state.rows;
     const one = affected === undefined || rows > 0 ? `${rows} rows` : `${affected} affected${said}`;
-    running.summary = running.summary === '' ? one : `${running.summary}; ${one}`.slice(0, 1000);
+    state.summary = state.summary === '' ? one : `${state.summary}; ${one}`.slice(0, 1000);
   }
 
-  #failed(turn: Turn, payload: Buffer): Buffer | 'nothing' | undefined {
-    if (turn.own || this.#discarding) return 'nothing';
-    const clean = turn.running?.masking?.error(payload) ?? payload;
-    if (turn.running) {
+  #failed(owed: OwedAnswer, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (owed.own || this.#discarding) return 'nothing';
+    const clean = owed.state?.masking?.error(payload) ?? payload;
+    if (owed.state) {
       const { code, sqlstate, message } = readError(clean);
-      turn.running.summary = `${sqlstate}: ${message} (${code})`;
+      owed.state.summary = `${sqlstate}: ${message} (${code})`;
     }
     return clean === payload ? undefined : clean;
   }
 
   /** Only the file that a statement names which was let through: a target could ask for any. */
-  #file({ running, own }: Turn, name: Buffer, sequence: number): Buffer | 'nothing' {
+  #file({ state, own }: OwedAnswer, name: Buffer, sequence: number): Buffer | 'nothing' {
     const shared = this.#shared;
     const wanted = name.toString('utf8');
-    const named = running?.facts.actions.some(({ resources }) =>
+    const named = state?.facts.actions.some(({ resources }) =>
       resources.some((one) => one.type === 'file' && one.access === 'read' && one.name === wanted),
     );
     if (named && !own && shared.capabilities & CAPABILITY.localFiles) {
@@ -340,87 +345,87 @@ export class FromUpstream {
   }
 
   /** A result is described whole: what its rows go through is known before they come. */
-  #describe(turn: Turn): void {
-    const { running } = turn;
+  #describe(owed: OwedAnswer): void {
+    const { state } = owed;
     const [count, ...definitions] = this.#description;
     this.#description = [];
-    if (!running?.masking || !count) return;
-    const editor = this.#unlessUnmasked(running, () =>
-      running.masking?.rows(running.results, definitions.map(readDefinition), running.format),
+    if (!state?.masking || !count) return;
+    const editor = this.#unlessUnmasked(state, () =>
+      state.masking?.rows(state.results, definitions.map(readDefinition), state.format),
     );
-    if (Buffer.isBuffer(editor)) return this.#give(turn, editor);
-    running.editor = editor ?? 'pass';
-    hide(running, editor?.hidden);
-    this.#give(turn, count);
-    definitions.forEach((one, at) => this.#give(turn, editor?.nullable.has(at) ? asNullable(one) : one));
+    if (Buffer.isBuffer(editor)) return this.#give(owed, editor);
+    state.editor = editor ?? 'pass';
+    hide(state, editor?.hidden);
+    this.#give(owed, count);
+    definitions.forEach((one, at) => this.#give(owed, editor?.nullable.has(at) ? asNullable(one) : one));
   }
 
   /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
-  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(running: Running, act: () => T): T | Buffer {
+  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(state: CommandState, act: () => T): T | Buffer {
     try {
       return act();
     } catch (failure) {
       if (!(failure instanceof Unmasked)) throw failure;
-      return this.#stop(running, failure);
+      return this.#stop(state, failure);
     }
   }
 
   /** @returns what the client has in place of the rest of the answer */
-  #stop(running: Running, { message }: Unmasked): Buffer {
+  #stop(state: CommandState, { message }: Unmasked): Buffer {
     this.#discarding = true;
-    running.summary = message;
+    state.summary = message;
     return unmaskable(message);
   }
 
-  #over(turn: Turn, part: Part): void {
+  #over(owed: OwedAnswer, part: ReplyPart): void {
     const noFile = this.#shared.file.type === 'refused';
     const failed = part.type === 'error' || this.#discarding || noFile;
     this.#discarding = false;
     this.#description = [];
     const rows = this.#rows;
     this.#rows = [];
-    if (noFile && turn.running) turn.running.summary = readError(refusedFile()).message;
-    this.#shared.turn = undefined;
+    if (noFile && owed.state) owed.state.summary = readError(refusedFile()).message;
+    this.#shared.owed = undefined;
     this.#shared.file = { type: 'none' };
     // Nobody waits for an answer any more.
-    if (!turn.own && (failed || !turn.moreFollow)) this.#shared.sequence = 0;
+    if (!owed.own && (failed || !owed.moreFollow)) this.#shared.sequence = 0;
     const cursor = 'cursor' in part && part.cursor;
-    if (turn.running) this.#record(turn.running, failed, cursor && !failed);
-    turn.own?.(rows, failed);
-    turn.ended(failed ? 'error' : 'ok', cursor);
+    if (owed.state) this.#record(owed.state, failed, cursor && !failed);
+    owed.own?.(rows, failed);
+    owed.ended(failed ? 'error' : 'ok', cursor);
   }
 
-  #record(running: Running, failed: boolean, cursor: boolean): void {
-    if (failed) this.#shared.recorder.end(running, 'error');
-    else this.#shared.recorder.end(running, cursor ? 'suspended' : 'ok');
+  #record(state: CommandState, failed: boolean, cursor: boolean): void {
+    if (failed) this.#shared.recorder.end(state, 'error');
+    else this.#shared.recorder.end(state, cursor ? 'suspended' : 'ok');
   }
 
   /** A row that is the gateway's own, or that masks change. */
-  #editedRow(turn: Turn, chunk: Buffer, at: number, next: number): void {
-    const row = chunk.subarray(at + HEADER, next);
-    if (turn.own) {
+  #editedRow(owed: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    const row = chunk.subarray(at + HEADER_BYTES, next);
+    if (owed.own) {
       this.#rows.push(textRow(row));
-      return this.#replace(turn, chunk, at, next, undefined);
+      return this.#replace(owed, chunk, at, next, undefined);
     }
-    const { running } = turn as { running: Running };
-    running.rows++;
-    this.#replace(turn, chunk, at, next, this.#masked(running, row));
+    const { state } = owed as { state: CommandState };
+    state.rows++;
+    this.#replace(owed, chunk, at, next, this.#masked(state, row));
   }
 
-  #masked(running: Running, row: Buffer): Buffer {
-    const { editor } = running;
+  #masked(state: CommandState, row: Buffer): Buffer {
+    const { editor } = state;
     if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
-    return this.#unlessUnmasked(running, () => editor.row(row));
+    return this.#unlessUnmasked(state, () => editor.row(row));
   }
 }
 
 /** Counts columns that are NULL, for the record. */
-function hide(running: Running, columns: HiddenCounts | undefined): void {
+function hide(state: CommandState, columns: HiddenCounts | undefined): void {
   if (!columns) return;
-  const counts: Partial<Record<HiddenReason, number>> = { ...running.hidden };
+  const counts: Partial<Record<HiddenReason, number>> = { ...state.hidden };
   for (const reason of HIDDEN_REASONS) {
     const more = columns[reason];
     if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
   }
-  running.hidden = counts;
+  state.hidden = counts;
 }

@@ -1,12 +1,16 @@
+/**
+ * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
+ * the client (client-output.ts).
+ */
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
-import { B, F, HEADER, NOTHING, message, messageLength, readErrorFields } from './messages.js';
-import { type Owed, type Running, statementOf } from './pipeline.js';
+import { B, F, HEADER_BYTES, NOTHING, message, messageLength, readErrorFields } from './messages.js';
+import { type Owed, type CommandState, statementOf } from './pipeline.js';
 import { CopyDataEditor, DataRowEditor, type RowEditor } from './masked/editor.js';
 import { filterMessage, filterNotification } from './masked/messages.js';
-import { Outflow } from './outflow.js';
+import { ClientOutput } from './client-output.js';
 import { checkPinned } from './settings.js';
 
 /** A message that is not data and is longer than this is not one. */
@@ -17,23 +21,23 @@ const MAX_REPLY_BYTES = 16 * 1024 * 1024;
  * the client the bytes as they came, but for the errors of stand-ins. Data rows are passed on in whole chunks, however
  * long they are.
  */
-export class FromUpstream {
+export class TargetHalf {
   readonly #shared: Shared;
   /** The start of a message whose rest has not come. */
   #partial: Buffer[] = [];
   #size = 0;
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** Bytes of the current data message that are still to come. */
   #passing = 0;
   /** What the rest of that message goes through. */
   #editing: RowEditor | undefined;
   /** The target has ended the session itself and said so: nobody needs to say it again. */
   saidFatal = false;
-  readonly #out: Outflow;
+  readonly #out: ClientOutput;
 
   constructor(shared: Shared) {
     this.#shared = shared;
-    this.#out = new Outflow(shared, (held) => this.receive(held));
+    this.#out = new ClientOutput(shared, (held) => this.receive(held));
   }
 
   /** The client has had whole messages only. */
@@ -65,7 +69,7 @@ export class FromUpstream {
       if (this.#editing || this.#out.discarding) this.#out.edited(chunk, 0, at, this.#editing);
       if (this.waits) return this.#out.hold(chunk.subarray(at));
     }
-    while (end - at >= HEADER) {
+    while (end - at >= HEADER_BYTES) {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
@@ -84,7 +88,7 @@ export class FromUpstream {
     this.#out.replace(chunk, at, at);
     if (at < end) {
       this.#keep(chunk.subarray(at));
-      this.#needed = end - at < HEADER ? HEADER : 1 + messageLength(chunk, at);
+      this.#needed = end - at < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(chunk, at);
     }
   }
 
@@ -115,7 +119,7 @@ export class FromUpstream {
       if (passes && !command.full && !this.#shared.recorder.fits(command, next - this.#out.from)) {
         this.#out.take(command, chunk, start);
       }
-    } while (end - next >= HEADER && chunk[next] === tag);
+    } while (end - next >= HEADER_BYTES && chunk[next] === tag);
     command.rows += rows;
     command.bytes += next - at;
     this.#passing = Math.max(0, next - end);
@@ -141,7 +145,7 @@ export class FromUpstream {
       case B.notificationResponse:
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
-        checkPinned(new Reader(chunk, at + HEADER, end));
+        checkPinned(new Reader(chunk, at + HEADER_BYTES, end));
         return this.#setting(chunk, at, end);
       case B.errorResponse:
         return this.#error(chunk, at, end);
@@ -176,7 +180,7 @@ export class FromUpstream {
 
   /** A report of a setting. What it says may not be for the client: it does not pass then. */
   #setting(chunk: Buffer, at: number, end: number): Buffer | undefined {
-    const name = new Reader(chunk, at + HEADER, end).cstring().toLowerCase();
+    const name = new Reader(chunk, at + HEADER_BYTES, end).cstring().toLowerCase();
     if (!this.#shared.masks?.hidesSetting(name)) return undefined;
     this.#out.instead(this.#shared.pipeline.head?.command, chunk, at, end, NOTHING);
     return NOTHING;
@@ -188,7 +192,7 @@ export class FromUpstream {
       case 'parse':
         if (tag !== B.parseComplete) break;
         if (head.name !== undefined && head.statement) this.#shared.names.parsed(head.name, head.statement);
-        this.#settled(head.command, chunk, end, 'ok');
+        this.#endAnswer(head.command, chunk, end, 'ok');
         return head.own && NOTHING;
       case 'bind':
         if (tag !== B.bindComplete) break;
@@ -205,20 +209,20 @@ export class FromUpstream {
         return head.own && NOTHING;
       case 'describe':
         if (tag === B.parameterDescription && head.statement) {
-          head.statement.types = parameterTypes(new Reader(chunk, at + HEADER, end));
+          head.statement.types = parameterTypes(new Reader(chunk, at + HEADER_BYTES, end));
           return undefined;
         }
         if (tag !== B.rowDescription && tag !== B.noData) break;
         return this.#described(head, tag, chunk, at, end);
       case 'execute':
       case 'query':
-        return this.#result(head, head.command as Running, tag, chunk, at, end);
+        return this.#result(head, head.command as CommandState, tag, chunk, at, end);
       case 'sync':
         if (tag !== B.readyForQuery) break;
         this.#ready(chunk, at, end);
         return undefined;
       case 'look':
-        if (tag !== B.readyForQuery && !takeReply(head, tag, new Reader(chunk, at + HEADER, end))) break;
+        if (tag !== B.readyForQuery && !takeReply(head, tag, new Reader(chunk, at + HEADER_BYTES, end))) break;
         if (tag === B.readyForQuery) this.#lookEnded(head, chunk, at, end);
         return NOTHING;
     }
@@ -239,7 +243,7 @@ export class FromUpstream {
   }
 
   /** What a running statement may answer (55.2.2, 55.2.3). */
-  #result(head: Owed, command: Running, tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
+  #result(head: Owed, command: CommandState, tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
     switch (tag) {
       case B.rowDescription:
         if (head.type === 'execute') break;
@@ -248,7 +252,7 @@ export class FromUpstream {
       case B.copyOutResponse:
         this.#out.passed(command, chunk, at, end);
         return this.#out.editedBy(command, chunk, at, () => {
-          const formats = copyFormats(chunk.subarray(at + HEADER, end));
+          const formats = copyFormats(chunk.subarray(at + HEADER_BYTES, end));
           const masks = command.masking?.copy(statementOf(head, command), formats);
           return masks && new CopyDataEditor(masks);
         });
@@ -262,9 +266,9 @@ export class FromUpstream {
         this.#out.announceLate(command, chunk, at);
         command.masking?.completed(statementOf(head, command));
         if (head.type === 'query') command.editor = undefined;
-        this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER, end - 1) : '');
+        this.#completed(command, tag === B.commandComplete ? chunk.toString('utf8', at + HEADER_BYTES, end - 1) : '');
         this.#out.passed(command, chunk, at, end);
-        if (head.type === 'execute') this.#settled(command, chunk, end, command.failed ? 'error' : 'ok');
+        if (head.type === 'execute') this.#endAnswer(command, chunk, end, command.failed ? 'error' : 'ok');
         return undefined;
       case B.portalSuspended:
         if (head.type !== 'execute') break;
@@ -275,11 +279,11 @@ export class FromUpstream {
           this.#shared.names.codeHasRun(command);
         }
         this.#out.passed(command, chunk, at, end);
-        this.#settled(command, chunk, end, 'suspended');
+        this.#endAnswer(command, chunk, end, 'suspended');
         return undefined;
       case B.readyForQuery:
         if (head.type !== 'query') break;
-        this.#settled(command, chunk, at, command.failed ? 'error' : 'ok');
+        this.#endAnswer(command, chunk, at, command.failed ? 'error' : 'ok');
         this.#readyStatus(chunk, at);
         this.#out.from = end;
         return undefined;
@@ -289,17 +293,17 @@ export class FromUpstream {
   }
 
   /** A result is described, and its rows will follow: it is settled now what they go through. */
-  #columns(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
+  #columns(command: CommandState, chunk: Buffer, at: number, end: number): Buffer | undefined {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
     return this.#out.editedBy(command, chunk, at, () => {
-      const masks = command.masking?.rows(statement, resultDescription(chunk.subarray(at + HEADER, end)));
+      const masks = command.masking?.rows(statement, resultDescription(chunk.subarray(at + HEADER_BYTES, end)));
       return masks && new DataRowEditor(masks);
     });
   }
 
   /** Only a statement that we know to be COPY FROM STDIN may put the target into that mode. */
-  #copyBegins(command: Running, chunk: Buffer, at: number, end: number): void {
+  #copyBegins(command: CommandState, chunk: Buffer, at: number, end: number): void {
     const { intake, pipeline, wires } = this.#shared;
     // Behind the statement that it is due for the client has sent nothing.
     const begins = pipeline.headIsLast ? intake.copyBegins() : 'unexpected';
@@ -311,7 +315,7 @@ export class FromUpstream {
     wires.send('upstream', message(F.copyFail, 'the query has failed'));
   }
 
-  #copyDone(command: Running, chunk: Buffer, at: number, end: number): Buffer | undefined {
+  #copyDone(command: CommandState, chunk: Buffer, at: number, end: number): Buffer | undefined {
     const { editor } = command;
     if (!editor || editor === 'pass' || this.#out.discarding) {
       this.#out.passed(command, chunk, at, end);
@@ -325,7 +329,7 @@ export class FromUpstream {
     return this.#out.discarding ? rest : undefined;
   }
 
-  #completed(command: Running, tag: string): void {
+  #completed(command: CommandState, tag: string): void {
     if (command.masking?.runsCode) this.#shared.names.codeHasRun(command);
     this.#shared.names.confirmed(command.effects[command.completed], command);
     command.completed++;
@@ -336,7 +340,7 @@ export class FromUpstream {
     const { pipeline } = this.#shared;
     const head = pipeline.head;
     const bytes = chunk.subarray(at, end);
-    const fields = readErrorFields(bytes.subarray(HEADER));
+    const fields = readErrorFields(bytes.subarray(HEADER_BYTES));
     const code = fields.get('C') ?? '';
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     if (fatal) this.saidFatal = true;
@@ -354,7 +358,7 @@ export class FromUpstream {
     if (head.command) {
       const { command } = head;
       if (!command.failed)
-        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER)).get('M') ?? ''}`;
+        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER_BYTES)).get('M') ?? ''}`;
       command.failed = true;
       command.bytes += end - at;
       if (clean) this.#out.instead(command, chunk, at, end, clean);
@@ -379,7 +383,7 @@ export class FromUpstream {
 
   #readyStatus(chunk: Buffer, at: number): void {
     const { names, masks } = this.#shared;
-    this.#shared.status = String.fromCharCode(chunk[at + HEADER] ?? 0);
+    this.#shared.status = String.fromCharCode(chunk[at + HEADER_BYTES] ?? 0);
     // Else a COPY may be due that was sent behind this.
     if (this.#shared.pipeline.idle) this.#shared.intake.copyOver();
     this.#out.discarding = false;
@@ -410,7 +414,12 @@ export class FromUpstream {
     return instead ?? (head.own ? NOTHING : undefined);
   }
 
-  #settled(command: Running | undefined, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
+  #endAnswer(
+    command: CommandState | undefined,
+    chunk: Buffer,
+    end: number,
+    outcome: 'ok' | 'error' | 'suspended',
+  ): void {
     if (command && (command.phase === 'run' || outcome === 'error')) this.#out.end(command, chunk, end, outcome);
     else this.#out.from = end;
     this.#shared.pipeline.shift();

@@ -1,10 +1,14 @@
+/**
+ * The client's half of a conversation. Owns: what becomes of each message of the client. Does not: replies (target-half.ts),
+ * what names stand for (names.ts).
+ */
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
-import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './frontend.js';
-import { F, HEADER, message, messageLength } from './messages.js';
-import { type Owed, type Running, running } from './pipeline.js';
+import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
+import { F, HEADER_BYTES, message, messageLength } from './messages.js';
+import { type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
   functionCallRefusal,
@@ -19,7 +23,7 @@ import {
 } from './refusal.js';
 
 /** What becomes of one client message. */
-type Fate = 'forward' | 'drop' | 'wait' | Buffer;
+type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
 
 /** Messages that are read whole and are small by nature; a longer one is not what it says. */
 const MAX_NAME_MESSAGE_BYTES = 64 * 1024;
@@ -30,7 +34,7 @@ const PORTAL = Buffer.from('P');
  * The client's half: takes its messages apart, has each command judged before the target sees a byte of it, and puts a
  * stand-in where one is refused. Bytes that nobody changes leave as the run they came in.
  */
-export class FromClient {
+export class ClientHalf {
   readonly #shared: Shared;
   readonly #terminate: () => void;
   readonly #standIn: StandIns;
@@ -39,12 +43,12 @@ export class FromClient {
   #chunks: Buffer[] = [];
   #size = 0;
   /** Bytes that have to be there before the next step can be taken. */
-  #needed = HEADER;
+  #needed = HEADER_BYTES;
   /** Bytes of the current message that are still to come and pass, or are dropped, unseen. */
   #passing = 0;
   #dropping = 0;
   /** Asked, and not yet answered. */
-  #asked = false;
+  #questionOpen = false;
   #answer: Answer | undefined;
   /** A Flush of ours follows the bytes of this chunk. */
   #flushDue = false;
@@ -58,7 +62,7 @@ export class FromClient {
   constructor(shared: Shared, terminate: () => void) {
     this.#shared = shared;
     this.#terminate = terminate;
-    this.#standIn = standIns(shared.nowhere);
+    this.#standIn = standIns(shared.unusedName);
     this.#dialect = { name: 'postgres', major: shared.major };
     this.#id = shared.commands;
   }
@@ -83,13 +87,13 @@ export class FromClient {
 
   answered(answer: Answer): void {
     this.#answer = answer;
-    this.#asked = false;
+    this.#questionOpen = false;
     this.#run();
   }
 
   /** Takes up again what had to wait for replies. */
   resume(): void {
-    if (this.#waiting && !this.#asked && this.#size >= this.#needed) this.#run();
+    if (this.#waiting && !this.#questionOpen && this.#size >= this.#needed) this.#run();
   }
 
   /** Makes the target send what it owes, without a further message of the client. */
@@ -106,7 +110,7 @@ export class FromClient {
     let at = 0;
     let run = 0; // start of the bytes that pass as they came
     this.#waiting = false;
-    this.#needed = HEADER;
+    this.#needed = HEADER_BYTES;
     const flush = (): void => {
       if (run < at) this.#shared.wires.send('upstream', run === 0 && at === end ? chunk : chunk.subarray(run, at));
     };
@@ -125,7 +129,7 @@ export class FromClient {
         run = at += size;
         continue;
       }
-      if (end - at < HEADER) break;
+      if (end - at < HEADER_BYTES) break;
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const available = Math.min(size, end - at);
@@ -133,16 +137,16 @@ export class FromClient {
         this.#needed = size;
         break;
       }
-      const fate = this.#oversize(tag, size)
+      const disposition = this.#oversize(tag, size)
         ? this.#refuseUnread(tag)
         : this.#message(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
-      if (fate === 'wait') {
+      if (disposition === 'wait') {
         this.#waiting = true;
-        this.#needed = size > available ? HEADER : size;
+        this.#needed = size > available ? HEADER_BYTES : size;
         break;
       }
       this.#answer = undefined;
-      if (fate === 'forward') {
+      if (disposition === 'forward') {
         at += available;
         this.#passing = size - available;
         continue;
@@ -150,7 +154,7 @@ export class FromClient {
       flush();
       run = at += available;
       this.#dropping = size - available;
-      if (fate !== 'drop') this.#shared.wires.send('upstream', fate);
+      if (disposition !== 'drop') this.#shared.wires.send('upstream', disposition);
       if (tag === F.terminate) return this.#terminate();
     }
     flush();
@@ -174,7 +178,7 @@ export class FromClient {
     return false;
   }
 
-  #message(tag: number, bytes: Buffer): Fate {
+  #message(tag: number, bytes: Buffer): Disposition {
     const { intake, pipeline } = this.#shared;
     const { next } = intake;
     if (next === 'wait') return 'wait';
@@ -219,27 +223,27 @@ export class FromClient {
 
   /** Before the first message after a Sync: the session is looked at where code has run that may have changed it. */
   #waitsForLook(tag: number, bytes: Buffer): boolean {
-    const { masks, names, pipeline, wires, nowhere } = this.#shared;
+    const { masks, names, pipeline, wires, unusedName } = this.#shared;
     if (!masks || this.#answer || this.#unsynced) return false;
     if (!pipeline.idle)
-      return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.sessionSettled);
+      return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.noPendingSessionChange);
     if (!masks.needsLook || comesFirst(tag, bytes)) return false;
     const look = masks.look();
     pipeline.push({ type: 'look', look });
-    wires.send('upstream', lookMessages(look.text, nowhere));
+    wires.send('upstream', lookMessages(look.text, unusedName));
     return true;
   }
 
   /** The target would pass over it. A command that was let through while its turn was lost is closed in the record. */
-  #skip(): Fate {
+  #skip(): Disposition {
     if (this.#answer?.type === 'allow') {
-      this.#shared.recorder.end(running(this.#id, 'run', this.#answer), 'skipped');
+      this.#shared.recorder.end(commandState(this.#id, 'run', this.#answer), 'skipped');
     }
     return 'drop';
   }
 
   /** In COPY the target ignores Flush and Sync (55.2.7), so it is spared them: then every Sync it gets is answered. */
-  #copyMessage(tag: number): Fate {
+  #copyMessage(tag: number): Disposition {
     if (tag === F.copyData) return 'forward';
     if (tag === F.copyDone || tag === F.copyFail) {
       this.#shared.intake.copySent();
@@ -249,51 +253,51 @@ export class FromClient {
     throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
   }
 
-  #query(bytes: Buffer): Fate {
+  #query(bytes: Buffer): Disposition {
     const text = readQuery(bytes);
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
-    const command = running(this.#id, 'run', answer);
+    const command = commandState(this.#id, 'run', answer);
     this.executed = false;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
   }
 
-  #parse(bytes: Buffer): Fate {
+  #parse(bytes: Buffer): Disposition {
     const { name, text, types } = readParse(bytes);
     if (name !== '' && this.#shared.masks?.pooled)
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
-    const command = running(this.#id, 'prepare', answer);
+    const command = commandState(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
     return 'forward';
   }
 
-  #bind(bytes: Buffer): Fate {
+  #bind(bytes: Buffer): Disposition {
     const bind = readBind(bytes);
     const { statement, again } = this.#shared.names.usable(bind.statement);
-    if (statement === 'settle') return this.#settle();
+    if (statement === 'undecided') return this.#waitForReplies();
     if (statement === 'missing') {
       return this.#refuse({ type: 'bind' }, missingStatement(bind.statement), this.#standIn.bind);
     }
     const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
-    const command = running(this.#id, 'run', answer, statement);
+    const command = commandState(this.#id, 'run', answer, statement);
     const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
     this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
     return prepared ? Buffer.concat([prepared, bytes]) : 'forward';
   }
 
-  #describe(bytes: Buffer): Fate {
+  #describe(bytes: Buffer): Disposition {
     const { kind, name } = readNamed(bytes);
     const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
     const found = statement ?? this.#shared.names.portal(name);
-    if (found === 'settle') return this.#settle();
+    if (found === 'undecided') return this.#waitForReplies();
     if (found === 'missing') {
       const words = kind === 'statement' ? missingStatement(name) : missingPortal(name);
       return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
@@ -308,16 +312,16 @@ export class FromClient {
         this.#shared.pipeline.push({ type: 'describe' });
         return 'forward';
       }
-      found.asked = true;
+      found.describeSent = true;
       this.#shared.pipeline.push({ type: 'describe', command: found });
     }
     return 'forward';
   }
 
-  #execute(bytes: Buffer): Fate {
+  #execute(bytes: Buffer): Disposition {
     const name = readExecute(bytes);
     const command = this.#shared.names.portal(name);
-    if (command === 'settle') return this.#settle();
+    if (command === 'undecided') return this.#waitForReplies();
     if (command === 'missing') {
       return this.#refuse({ type: 'execute' }, missingPortal(name), this.#standIn.execute);
     }
@@ -325,9 +329,9 @@ export class FromClient {
       return this.#refuse({ type: 'execute' }, hiddenCursor(name), this.#standIn.execute);
     }
     // Masks are made for types and formats, so the target has to say them before it sends rows.
-    const unasked = command.masking !== undefined && !command.asked;
+    const unasked = command.masking !== undefined && !command.describeSent;
     if (unasked) {
-      command.asked = true;
+      command.describeSent = true;
       this.#shared.pipeline.push({ type: 'describe', command, own: true });
     }
     this.executed = true;
@@ -337,7 +341,7 @@ export class FromClient {
   }
 
   /** A cursor of DECLARE, read by the protocol's Execute: its rows are those of another statement than the one judged. */
-  #isHiddenCursor(portal: string, { masking }: Running): boolean {
+  #isHiddenCursor(portal: string, { masking }: CommandState): boolean {
     return masking !== undefined && this.#shared.names.isCursor(portal);
   }
 
@@ -347,21 +351,24 @@ export class FromClient {
     const { names, port, masks } = this.#shared;
     // SQL-level EXECUTE looks names up, and those have to be what the target will find. Where columns are masked, every name
     // is looked up, and what it means can depend on what was sent before.
-    if ((!names.settled && /execute/i.test(text)) || (masks && phase === 'run' && !names.sessionSettled)) {
-      this.#settle();
+    if (
+      (!names.noPendingNames && /execute/i.test(text)) ||
+      (masks && phase === 'run' && !names.noPendingSessionChange)
+    ) {
+      this.#waitForReplies();
       return undefined;
     }
     const id = ++this.#id;
     const answer = port.ask(
       { type: 'sql', id, phase, dialect: this.#dialect, text, parameters, prepared: this.#prepared },
-      this.#shared.patience,
+      this.#shared.waiter,
     );
-    this.#asked = answer === undefined;
+    this.#questionOpen = answer === undefined;
     return answer;
   }
 
   /** Waits for replies on their way, and makes sure that the target sends them. */
-  #settle(): 'wait' {
+  #waitForReplies(): 'wait' {
     const { pipeline } = this.#shared;
     if (pipeline.unflushed) {
       pipeline.flushed();
@@ -377,7 +384,7 @@ export class FromClient {
     return substitute.bytes;
   }
 
-  #refuseUnread(tag: number): Fate {
+  #refuseUnread(tag: number): Disposition {
     const { intake, limits } = this.#shared;
     const { next } = intake;
     if (next === 'copy') throw unexpected(`unexpected message type ${tag} during COPY from stdin`);

@@ -4,7 +4,7 @@ import type { Proofs } from './proofs.js';
 import type { ProvenSockets } from './sockets.js';
 import type { Visits } from './visits.js';
 
-export interface HttpParts {
+export interface HttpComponents {
   readonly visits: Visits;
   readonly proofs: Proofs;
   readonly own: OwnPaths;

@@ -1,6 +1,6 @@
 /**
  * The client's side of replies. Owns what of a chunk goes out and on record, and in which form. Does not own which reply
- * may come (`from-upstream.ts`).
+ * may come (`target-half.ts`).
  */
 import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
@@ -8,7 +8,7 @@ import type { Shared } from './shared.js';
 import { NOTHING, messageLength } from './messages.js';
 import type { RowEditor } from './masked/editor.js';
 import type { CountedRows } from './masked/rows.js';
-import type { Running } from './pipeline.js';
+import type { CommandState } from './pipeline.js';
 import { hiddenColumns, unmaskable } from './refusal.js';
 
 /** What is sent of rows at a time before the client has taken it, in bytes. TLS makes a copy of it, and stops others meanwhile. */
@@ -18,7 +18,7 @@ const MAX_SLICE_BYTES = 1024 * 1024;
  * What of the target's chunks goes to the client and into the record, and in which form. Both get the same: bytes as they
  * came where nothing changes them, what an editor made of rows, what stands in place of an error.
  */
-export class Outflow {
+export class ClientOutput {
   readonly #shared: Shared;
   /** A result could not be masked: the client was told, and gets nothing more until the target is ready again. */
   discarding = false;
@@ -128,14 +128,14 @@ export class Outflow {
       const rows = make();
       if (!rows) throw new Unmasked('The target sent rows that it had not described.');
       this.#takeMade(command, rows);
-      return this.#arena.settled(rows);
+      return this.#arena.keepable(rows);
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
       return this.stop(command, error);
     }
   }
 
-  #takeMade(command: Running, made: Buffer): void {
+  #takeMade(command: CommandState, made: Buffer): void {
     const { recorder } = this.#shared;
     let fitting = 0;
     while (fitting < made.length && !command.full) {
@@ -150,7 +150,7 @@ export class Outflow {
    * The client is told that its statement failed, and what the target still sends for it, and for all that was sent with
    * it, is read and dropped. The status that ends it is the target's own.
    */
-  stop(command: Running, error: Unmasked): Buffer {
+  stop(command: CommandState, error: Unmasked): Buffer {
     const { pipeline } = this.#shared;
     this.discarding = true;
     command.full = true;
@@ -164,7 +164,7 @@ export class Outflow {
    * The client gets the description at `at` as it is, before it what it has to be told of the rows, or is told in place of it
    * that they cannot be masked.
    */
-  editedBy(command: Running, chunk: Buffer, at: number, make: () => RowEditor | undefined): Buffer | undefined {
+  editedBy(command: CommandState, chunk: Buffer, at: number, make: () => RowEditor | undefined): Buffer | undefined {
     if (!command.masking || this.discarding) return undefined;
     try {
       const editor = make();
@@ -178,7 +178,7 @@ export class Outflow {
   }
 
   /** Counts hidden columns, and tells the client of them before the message at `at`. The record has it too. */
-  #announce(command: Running, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {
+  #announce(command: CommandState, chunk: Buffer, at: number, { columns, notice }: HiddenColumns): void {
     const counts: Partial<Record<HiddenReason, number>> = { ...command.hidden };
     for (const reason of HIDDEN_REASONS) {
       const more = columns[reason];
@@ -193,14 +193,14 @@ export class Outflow {
   }
 
   /** Behind the rows: what only showed in them. */
-  announceLate(command: Running, chunk: Buffer, at: number): void {
+  announceLate(command: CommandState, chunk: Buffer, at: number): void {
     if (!command.editor || command.editor === 'pass' || this.discarding) return;
     const late = command.editor.late();
     if (late) this.#announce(command, chunk, at, late);
   }
 
   /** The record, too, has what the client was given. */
-  instead(command: Running | undefined, chunk: Buffer, at: number, end: number, clean: Buffer): void {
+  instead(command: CommandState | undefined, chunk: Buffer, at: number, end: number, clean: Buffer): void {
     if (!command) return;
     this.take(command, chunk, at);
     this.from = end;
@@ -208,7 +208,7 @@ export class Outflow {
   }
 
   /** An answer that is not described on its own starts, in the record, with its statement's description. */
-  describe(command: Running): void {
+  describe(command: CommandState): void {
     command.described = true;
     const description = command.statement?.description;
     if (description && this.#shared.recorder.fits(command, description.length)) {
@@ -217,24 +217,24 @@ export class Outflow {
   }
 
   /** A message of the current command went by: it is part of the record while it fits. */
-  passed(command: Running | undefined, chunk: Buffer, at: number, end: number): void {
+  passed(command: CommandState | undefined, chunk: Buffer, at: number, end: number): void {
     if (command && !this.#shared.recorder.fits(command, end - this.from)) this.take(command, chunk, at);
   }
 
   /** The record takes what lies between the last mark and here. */
-  take(command: Running, chunk: Buffer, to: number): void {
+  take(command: CommandState, chunk: Buffer, to: number): void {
     if (this.discarding) {
       this.from = to;
       return;
     }
     if (!command.described && this.#shared.pipeline.head?.type === 'execute') this.describe(command);
-    if (this.from < to && command.kept + (to - this.from) <= this.#shared.limits.recorded) {
+    if (this.from < to && command.kept + (to - this.from) <= this.#shared.limits.recordedAnswer) {
       this.#shared.recorder.take(command, chunk.subarray(this.from, to));
     }
     this.from = to;
   }
 
-  end(command: Running, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
+  end(command: CommandState, chunk: Buffer, end: number, outcome: 'ok' | 'error' | 'suspended'): void {
     if (!command.full) this.take(command, chunk, end);
     this.from = end;
     this.#shared.recorder.end(command, outcome);

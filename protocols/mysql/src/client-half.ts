@@ -1,14 +1,14 @@
 /**
  * The client's half: one command after the other, each judged before the target sees a byte of it. A command that comes before the
  * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed.
- * Does not: read answers (`from-upstream.ts`).
+ * Does not: read answers (`target-half.ts`).
  */
 import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
 import { WireError, unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { COM, type Kill, killText, queryPacket, readKill, resetStatement, standsFor } from './commands.js';
 import { Incoming, type Packet, type TooLong } from './incoming.js';
-import { Fields, HEADER, NOTHING, framed } from './packets.js';
+import { PayloadReader, HEADER_BYTES, NOTHING, framed } from './packets.js';
 import {
   badValues,
   masksRefused,
@@ -25,31 +25,31 @@ import {
 import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
 import { BINARY_ROWS } from './results.js';
-import { type Running, running } from './running.js';
+import { type CommandState, commandState } from './command-state.js';
 import { QUESTION } from './session-state.js';
-import type { Shared, Turn } from './shared.js';
+import type { Shared, OwedAnswer } from './shared.js';
 import { SqlNames } from './sql-names.js';
 import { StatementTexts } from './statement-texts.js';
-import { type Prepared, Statements, boundValues } from './statements.js';
+import { type PreparedStatement, PreparedStatements, boundValues } from './statements.js';
 import { decoded } from './text.js';
 
-type Asked = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & { readonly dialect?: MySqlDialect };
-type Ended = Turn['ended'];
+type AskedCommand = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & { readonly dialect?: MySqlDialect };
+type Ended = OwedAnswer['ended'];
 
 /** A bit of the flags of COM_STMT_EXECUTE that gives it another layout, which no client was offered. */
 const ATTRIBUTES_FLAG = 0x08;
 
-export class FromClient {
+export class ClientHalf {
   readonly #shared: Shared;
   readonly #leave: () => void;
   readonly #incoming: Incoming;
-  readonly #statements = new Statements();
+  readonly #statements = new PreparedStatements();
   readonly #names = new SqlNames();
   readonly #noEof: boolean;
   /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
   #multi: boolean;
   /** What to do with the answer of the gate, while a command is being asked about. */
-  #asked: ((answer: Answer) => void) | undefined;
+  #onAnswer: ((answer: Answer) => void) | undefined;
   /** A text of several statements that is being worked through. */
   #texts: StatementTexts | undefined;
   #id: number;
@@ -71,11 +71,11 @@ export class FromClient {
 
   /** The client waits for an answer. */
   get busy(): boolean {
-    return this.#asked !== undefined || this.#texts !== undefined;
+    return this.#onAnswer !== undefined || this.#texts !== undefined;
   }
 
   get #isReady(): boolean {
-    return this.#asked === undefined && this.#shared.turn === undefined;
+    return this.#onAnswer === undefined && this.#shared.owed === undefined;
   }
 
   receive(chunk: Buffer): void {
@@ -85,8 +85,8 @@ export class FromClient {
   }
 
   answered(answer: Answer): void {
-    const act = this.#asked;
-    this.#asked = undefined;
+    const act = this.#onAnswer;
+    this.#onAnswer = undefined;
     act?.(answer);
     this.resume();
   }
@@ -130,7 +130,7 @@ export class FromClient {
   }
 
   #askTarget(text: string, take: (rows: readonly (readonly (string | null)[])[]) => void): void {
-    const own: NonNullable<Turn['own']> = (rows, failed) => {
+    const own: NonNullable<OwedAnswer['own']> = (rows, failed) => {
       if (failed) throw unexpected('the target does not say how it reads statements');
       take(rows);
     };
@@ -159,7 +159,7 @@ export class FromClient {
       case COM.ping:
         return this.#send(packet.raw, { kind: 'simple' });
       case COM.setOption:
-        return this.#setOption(new Fields(payload, 1).uint(2));
+        return this.#setOption(new PayloadReader(payload, 1).uint(2));
       case COM.resetConnection:
         return this.#send(packet.raw, { kind: 'simple', ended: (outcome) => outcome === 'ok' && this.#forget() });
       case COM.changeUser:
@@ -197,7 +197,7 @@ export class FromClient {
     const kill = texts.more ? undefined : readKill(text);
     if (kill && this.#kill(kill)) return;
     this.#ask({ phase: 'run', text }, undefined, (allow) => {
-      const command = running(this.#id, 'run', allow);
+      const command = commandState(this.#id, 'run', allow);
       const ended: Ended = (outcome) => {
         if (outcome === 'error') this.#texts = undefined;
         this.#ran(command, text, outcome);
@@ -209,7 +209,7 @@ export class FromClient {
   /** A command that is one statement: its own packet goes to the target. */
   #run(packet: Packet, text: string, kind: ReplyKind): void {
     this.#ask({ phase: 'run', text }, packet, (allow, { raw }) => {
-      const command = running(this.#id, 'run', allow);
+      const command = commandState(this.#id, 'run', allow);
       // Rows alone can be read again from the record.
       if (kind === 'fields' || kind === 'text') command.full = true;
       this.#send(raw, { kind, command, ended: (outcome) => this.#ran(command, text, outcome) });
@@ -222,7 +222,7 @@ export class FromClient {
     this.#statements.forgetLast();
     if (this.#statements.isFull(text)) return this.#refuse(tooManyStatements());
     this.#ask({ phase: 'prepare', text }, packet, (allow, { raw }) => {
-      const command = running(this.#id, 'prepare', allow);
+      const command = commandState(this.#id, 'prepare', allow);
       const prepared = (id: number, parameters: number): void =>
         this.#statements.add(id, { text, dialect, parameters });
       this.#send(raw, { kind: 'prepare', command, prepared });
@@ -231,7 +231,7 @@ export class FromClient {
 
   #execute(packet: Packet): void {
     const { payload } = packet;
-    const id = this.#statements.numberOf(new Fields(payload, 1).uint(4));
+    const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
     const statement = this.#statements.get(id);
     if (!statement) return this.#refuse(unknownStatement(id));
     if ((payload[5] ?? ATTRIBUTES_FLAG) & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
@@ -245,7 +245,7 @@ export class FromClient {
       packet,
       (allow, { raw }) => {
         statement.long.clear();
-        const command = running(this.#id, 'run', allow, 'binary');
+        const command = commandState(this.#id, 'run', allow, 'binary');
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: Ended = (outcome, cursor) => {
           if (cursor) statement.cursor = command;
@@ -253,7 +253,7 @@ export class FromClient {
         };
         // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
         const named = Buffer.from(raw);
-        named.writeUInt32LE(id, HEADER + 1);
+        named.writeUInt32LE(id, HEADER_BYTES + 1);
         this.#send(named, { kind: 'query', command, ended });
       },
       () => this.#forgetLong(id, statement),
@@ -261,7 +261,7 @@ export class FromClient {
   }
 
   /** Undefined: they cannot be read, which the client was told. */
-  #valuesOf(statement: Prepared, payload: Buffer): Parameter[] | undefined {
+  #valuesOf(statement: PreparedStatement, payload: Buffer): Parameter[] | undefined {
     try {
       return boundValues(statement, payload);
     } catch (error) {
@@ -272,7 +272,7 @@ export class FromClient {
   }
 
   /** The target keeps long values until they are used, or the statement is reset. */
-  #forgetLong(id: number, statement: Prepared): void {
+  #forgetLong(id: number, statement: PreparedStatement): void {
     if (statement.long.size === 0) return;
     statement.long.clear();
     this.#send(resetStatement(id), { kind: 'simple', own: () => undefined });
@@ -281,21 +281,21 @@ export class FromClient {
   /** Has no answer. */
   #close({ payload, raw }: Packet): void {
     this.#shared.sequence = 0;
-    this.#statements.close(new Fields(payload, 1).uint(4));
+    this.#statements.close(new PayloadReader(payload, 1).uint(4));
     this.#shared.wires.send('upstream', raw);
   }
 
   /** Has no answer, whatever becomes of it. */
   #longData({ payload, raw }: Packet): void {
     this.#shared.sequence = 0;
-    const fields = new Fields(payload, 1);
+    const fields = new PayloadReader(payload, 1);
     const id = fields.uint(4);
     const known = this.#statements.takeLong(id, fields.uint(2), fields.rest());
     if (known) this.#shared.wires.send('upstream', raw);
   }
 
   #fetch({ payload, raw }: Packet): void {
-    const id = new Fields(payload, 1).uint(4);
+    const id = new PayloadReader(payload, 1).uint(4);
     const statement = this.#statements.get(id);
     if (!statement) return this.#refuse(unknownStatement(id));
     const { cursor } = statement;
@@ -307,7 +307,7 @@ export class FromClient {
   }
 
   #reset({ payload, raw }: Packet): void {
-    const id = new Fields(payload, 1).uint(4);
+    const id = new PayloadReader(payload, 1).uint(4);
     const statement = this.#statements.get(id);
     if (!statement) return this.#refuse(unknownStatement(id));
     statement.long.clear();
@@ -322,7 +322,7 @@ export class FromClient {
   }
 
   /** What a statement has changed for those behind it; one that failed may have done half of it. */
-  #ran({ facts, reported }: Running, text: string, outcome: 'ok' | 'error'): void {
+  #ran({ facts, reported }: CommandState, text: string, outcome: 'ok' | 'error'): void {
     this.#shared.session.ran(facts, text, reported);
     if (outcome === 'ok') this.#names.ran(facts);
   }
@@ -358,12 +358,12 @@ export class FromClient {
 
   /** Asks about a command; `allowed` is called once it may run, with its packet, which is a copy if that took a while. */
   #ask(
-    asked: Asked,
+    asked: AskedCommand,
     packet: Packet | undefined,
     allowed: (allow: Allow, packet: Packet) => void,
     denied?: () => void,
   ): void {
-    const { port, session, patience } = this.#shared;
+    const { port, session, waiter } = this.#shared;
     const command: SqlCommand = {
       type: 'sql',
       id: ++this.#id,
@@ -378,11 +378,11 @@ export class FromClient {
       this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };
-    const answer = port.ask(command, patience);
+    const answer = port.ask(command, waiter);
     const taken = packet ?? NO_PACKET;
     if (answer) return act(answer, taken);
     const raw = Buffer.from(taken.raw);
-    this.#asked = (late) => act(late, { ...taken, raw, payload: NOTHING });
+    this.#onAnswer = (late) => act(late, { ...taken, raw, payload: NOTHING });
   }
 
   #send(
@@ -396,14 +396,14 @@ export class FromClient {
       ended = () => undefined,
     }: {
       readonly kind: ReplyKind;
-      readonly command?: Running;
+      readonly command?: CommandState;
       readonly moreFollow?: boolean;
       readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
-    } & Pick<Turn, 'own' | 'prepared'>,
+    } & Pick<OwedAnswer, 'own' | 'prepared'>,
   ): void {
-    this.#shared.turn = {
+    this.#shared.owed = {
       reply: new Reply(kind, this.#noEof),
-      running: command,
+      state: command,
       moreFollow,
       ended: (outcome, cursor) => void ended(outcome, cursor),
       ...(own && { own }),
@@ -432,12 +432,12 @@ export class FromClient {
   /** Packets of a file that the target has asked for. */
   #sendFile(): void {
     const shared = this.#shared;
-    const { file, turn, recorder } = shared;
+    const { file, owed, recorder } = shared;
     if (file.type !== 'sending' || this.#incoming.size === 0) return;
     const { bytes, over, last } = this.#incoming.takeFile(file.shift);
     if (bytes.length === 0) return;
     shared.wires.send('upstream', bytes);
-    const command = turn?.running;
+    const command = owed?.state;
     if (command && recorder.fits(command, bytes.length)) {
       recorder.take(command, bytes);
       recorder.flush(command);

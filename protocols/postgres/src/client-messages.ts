@@ -1,10 +1,11 @@
+/** Messages of the client, decoded. Owns: those that matter to judging. Does not: tags and lengths (messages.ts). Pure. */
 import type { Parameter } from '@sluice/contract';
-import { HEADER } from './messages.js';
+import { HEADER_BYTES } from './messages.js';
 import { Reader, malformed } from '@sluice/wire';
 
 /** Decoders for the client messages that a decision or a name hangs on. Each takes one whole message, header included. */
 
-export interface Parse {
+export interface ParseMessage {
   readonly name: string;
   readonly text: string;
   /** Declared parameter types, 0 where the server shall infer. */
@@ -20,20 +21,20 @@ export interface Bind {
 }
 
 /** Describe and Close name either kind. */
-export interface Named {
+export interface NamedObject {
   readonly kind: 'statement' | 'portal';
   readonly name: string;
 }
 
 export function readQuery(message: Buffer): string {
-  const body = new Reader(message, HEADER);
+  const body = new Reader(message, HEADER_BYTES);
   const text = body.cstring();
   end(body, 'Query');
   return text;
 }
 
-export function readParse(message: Buffer): Parse {
-  const body = new Reader(message, HEADER);
+export function readParse(message: Buffer): ParseMessage {
+  const body = new Reader(message, HEADER_BYTES);
   const name = body.cstring();
   const text = body.cstring();
   const types = Array.from({ length: count(body.int16()) }, () => body.int32() >>> 0);
@@ -42,7 +43,7 @@ export function readParse(message: Buffer): Parse {
 }
 
 export function readBind(message: Buffer): Bind {
-  const body = new Reader(message, HEADER);
+  const body = new Reader(message, HEADER_BYTES);
   const portal = body.cstring();
   const statement = body.cstring();
   // Plain loops: this runs for every statement that is executed.
@@ -68,15 +69,15 @@ export function boundParameters(bind: Bind, types: readonly number[]): Parameter
 }
 
 export function readExecute(message: Buffer): string {
-  const body = new Reader(message, HEADER);
+  const body = new Reader(message, HEADER_BYTES);
   const portal = body.cstring();
   body.int32();
   end(body, 'Execute');
   return portal;
 }
 
-export function readNamed(message: Buffer): Named {
-  const body = new Reader(message, HEADER);
+export function readNamed(message: Buffer): NamedObject {
+  const body = new Reader(message, HEADER_BYTES);
   const kind = body.byte();
   const name = body.cstring();
   end(body, 'Describe or Close');
