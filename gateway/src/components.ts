@@ -1,4 +1,3 @@
-/** What a gateway is made of, opened in order. Owns: which component gets which other. Does not: use them (gateway.ts). */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Language, openPool } from '@sluice/analysis';

@@ -1,7 +1,3 @@
-/**
- * The configuration as a gateway can run it: read, its rules compiled, its packages looked at. Owns: warnings to its author.
- * Does not: its shape (packages/config).
- */
 import { CliError } from '@sluice/cli';
 import {
   type Config,
@@ -97,8 +93,8 @@ function warningsOf(config: Config): string[] {
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
-      if (rule.then.type === 'hold' && rule.then.onTimeout === 'allow')
-        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (on_timeout: allow).`);
+      if (rule.then.type === 'hold' && rule.then.unanswered === 'allow')
+        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (unanswered: allow).`);
     }
   }
   return [...new Set(warnings)];

@@ -1,4 +1,3 @@
-/** The running gateway: opens the components, accepts clients, reloads, stops. Does not: judge, record, or speak a protocol. */
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -419,7 +418,7 @@ export class Gateway implements Controlled {
     return {
       limits: {
         message: limits.message,
-        recordedAnswer: limits.recorded,
+        recorded: limits.recorded,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },

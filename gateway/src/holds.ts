@@ -1,7 +1,3 @@
-/**
- * Commands that wait for people. Owns: the question to the approvers, the wait, and the last look before a command passes. Does
- * not: store requests (packages/approvals), judge (judge.ts).
- */
 import { createHmac } from 'node:crypto';
 import {
   type Approvals,
@@ -109,8 +105,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
-      unanswered: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
+      within: Math.min(...holds.map(({ within }) => within)),
+      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -284,7 +280,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
 function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ decision }) => decision === 'deny');
+  const no = words.find(({ says }) => says === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

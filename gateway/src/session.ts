@@ -1,7 +1,3 @@
-/**
- * One client connection: the `Gate` that its protocol talks to. Owns: its login, its judge, its end, and that nothing passes
- * unrecorded. Does not: judge (judge.ts), wait for people (holds.ts), dial (target.ts).
- */
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
@@ -117,7 +113,7 @@ export class Session implements Gate, LoginSession {
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
     const { limits, bodies } = services;
-    this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
+    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);

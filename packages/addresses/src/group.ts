@@ -1,4 +1,3 @@
-/** Which addresses count as one: an IPv4 address, or the /64 of an IPv6 address. Pure. */
 import { isIPv6 } from 'node:net';
 
 /**

@@ -1,7 +1,3 @@
-/**
- * A checked configuration, as types. Owns: units (bytes, milliseconds) and absolute paths. Does not: its form in YAML
- * (schema.ts), checks (load.ts).
- */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { Reading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
@@ -128,7 +124,7 @@ export interface IssuerConfig {
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
   readonly approvers: readonly string[];
-  readonly timeoutMs: number;
+  readonly within: number;
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;

@@ -1,4 +1,3 @@
-/** A YAML text and where each of its values stands. Owns: lines, columns and written paths. Does not: what a value means. */
 import {
   type Document,
   isAlias,

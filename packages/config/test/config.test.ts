@@ -138,7 +138,7 @@ describe('what a good configuration means', () => {
 
   test('sizes, durations, several addresses', () => {
     const config = good(
-      'limits: { message: 1.5MiB, recorded_answer: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
+      'limits: { message: 1.5MiB, recorded: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
     );
     expect(config.limits).toMatchObject({ message: 1.5 * 1024 ** 2, recorded: 1000, idle: 600_000, drain: 500 });
     expect(config.listeners.clients[0]?.addresses).toEqual(['::1', '127.0.0.1']);

@@ -46,7 +46,7 @@ export interface Limits {
   /** The largest client message that is read whole (a statement, a set of bound parameters). */
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
-  readonly recordedAnswer: number;
+  readonly recorded: number;
   /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */

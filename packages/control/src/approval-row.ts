@@ -1,4 +1,3 @@
-/** A request as the API, webhooks and the command line are told of it. Owns: that form. Does not: decide who sees it. */
 import type { ApprovalRow } from '@sluice/api';
 import type { Request } from '@sluice/approvals';
 
@@ -24,10 +23,10 @@ export const toRow = (request: Request): ApprovalRow => ({
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, decision, reason, token, makers, takenBack }) => ({
+  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
     by,
     at: iso(at),
-    says: decision,
+    says,
     reason,
     ...(token !== undefined && { token }),
     ...(makers && { makers }),

@@ -1,4 +1,3 @@
-/** `/healthz` and `/readyz`. Does not: find out what is ready (gateway). */
 import { z } from 'zod';
 import { OPEN } from './openapi.js';
 import type { Routes } from './routes.js';

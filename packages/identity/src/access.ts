@@ -1,4 +1,3 @@
-/** Who an access list admits. Owns: what its entries mean. Pure. */
 import type { Principal } from '@sluice/contract';
 
 /**

@@ -1,6 +1,3 @@
-/**
- * Logins that somebody has to confirm by a short code. Owns: codes, and how often one may be guessed. Does not: decide who may.
- */
 import { randomBytes } from 'node:crypto';
 import type { Proven } from './stored.js';
 

@@ -1,4 +1,3 @@
-/** What a record changes in the index of sessions. Pure. */
 import type { RecordHeader, Place } from '@sluice/recording';
 import type { SessionChange } from '@sluice/store';
 

@@ -1,7 +1,3 @@
-/**
- * One reading of one session, in the thread: pages, exports, what is added meanwhile. Owns: its bounds. Does not: who may read
- * (reading.ts).
- */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type ReplayEntry,

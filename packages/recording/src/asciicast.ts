@@ -1,4 +1,3 @@
-/** Sessions as asciicast, for players of terminals. Pure. */
 import { StringDecoder } from 'node:string_decoder';
 import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 

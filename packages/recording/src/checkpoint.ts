@@ -1,7 +1,3 @@
-/**
- * The signed list of sealed and removed segments. Owns: its format and its key. Does not: when a segment is sealed
- * (journal.ts).
- */
 import {
   type KeyObject,
   createPrivateKey,

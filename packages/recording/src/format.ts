@@ -1,4 +1,3 @@
-/** A record as bytes: lengths, hash of the one before, header, payload. Owns: the format. Pure. */
 import { hash } from 'node:crypto';
 
 /**

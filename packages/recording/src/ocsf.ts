@@ -1,4 +1,3 @@
-/** Sessions as events of OCSF. Pure. */
 import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 /**

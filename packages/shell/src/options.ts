@@ -1,4 +1,3 @@
-/** Options of a program in the notation of getopt. Pure. */
 import type { WordValue } from './words.js';
 
 /**

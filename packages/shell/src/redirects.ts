@@ -1,4 +1,3 @@
-/** What a redirection reads or writes. Pure. */
 import type { Redirection } from 'unbash';
 import { isSecret, writing } from './paths.js';
 import type { ActionDraft, Setting } from './setting.js';

@@ -1,4 +1,3 @@
-/** What a text must not have for its reading to be the shell's. Owns: these refusals. Does not: parse (unbash). Pure. */
 import type { SyntaxNode } from 'unbash';
 import type { ShellDialect } from './setting.js';
 import { isNumeric } from './words.js';

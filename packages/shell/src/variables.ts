@@ -1,4 +1,3 @@
-/** What variables of a text can hold, and which change what a program does. Pure. */
 import { type SyntaxNode, type Word, forEachChild } from 'unbash';
 import { type VariableWords, valuesOf } from './words.js';
 

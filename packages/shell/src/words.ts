@@ -1,4 +1,3 @@
-/** What a word can become once the shell has expanded it. Pure. */
 import type { ArithmeticExpression, Word, WordPart } from 'unbash';
 
 /** What a word of a command line can become once the shell has expanded it. */

@@ -1,4 +1,4 @@
-/** What the parameters and constants of a statement stand for, where that decides something. Pure. */
+/** What the parameters and constants of a statement stand for, where that decides something. */
 import type { Parameter } from '@sluice/contract';
 import type { Expression } from './tree.js';
 

@@ -1,4 +1,3 @@
-/** The thread that analyses long texts of MySQL. Does not: choose which (language.ts). */
 import { parentPort } from 'node:worker_threads';
 import type { Done, Job } from '@sluice/analysis';
 import { analyze, opaque } from './analyze.js';

@@ -1,4 +1,3 @@
-/** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
 import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
@@ -86,7 +85,7 @@ async function tableOf(side: Lookup, verb: string, name: string): Promise<TableI
     verb,
     table: name,
     bytes: Number(found[1]),
-    totalRows: Number(found[2]),
+    of: Number(found[2]),
     cascades: cascades.map(([text]) => text ?? ''),
     triggers: triggers.map(([text]) => text ?? ''),
   };

@@ -1,4 +1,3 @@
-/** The values of parameters, and what is taken for the worst. Pure. */
 import type { Parameter } from '@sluice/contract';
 import { type Node, constant, isFields, nodeOf } from './ast.js';
 

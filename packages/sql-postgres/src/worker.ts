@@ -1,4 +1,3 @@
-/** The thread that analyses long texts of PostgreSQL. Does not: choose which (language.ts). */
 import { parentPort } from 'node:worker_threads';
 import type { Done, Job } from '@sluice/analysis';
 import { loadPostgres } from './analyze.js';

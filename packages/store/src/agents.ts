@@ -1,4 +1,3 @@
-/** Agents that have enrolled, and hashes of the tokens that admit new ones. Owns: their tables. */
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 

@@ -1,4 +1,3 @@
-/** What gateway and agent say about one dial. Owns: these messages. Does not: dial. */
 import { z } from 'zod';
 import { read } from './messages.js';
 

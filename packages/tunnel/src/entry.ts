@@ -1,4 +1,3 @@
-/** What a tunnel knows of one stream. Types only. */
 import type { Reason } from './messages.js';
 import type { TunnelStream } from './stream.js';
 

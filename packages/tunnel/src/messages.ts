@@ -1,4 +1,3 @@
-/** Payloads of frames about the tunnel itself. Owns: their schemas and cuts. */
 import { z } from 'zod';
 import { TunnelError } from './errors.js';
 

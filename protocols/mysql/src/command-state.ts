@@ -1,7 +1,4 @@
-/**
- * One command between its being let through and the end of its answer. Owns: its fields. Does not: change them (client-half.ts
- * and target-half.ts do).
- */
+/** One command between its being let through and the end of its answer. */
 import type { Allow, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 

@@ -1,7 +1,6 @@
 /**
- * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the
- * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
- * read the client (protocols/mysql/src/client-half.ts).
+ * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
+ * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
  */
 import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';

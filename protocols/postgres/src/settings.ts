@@ -1,4 +1,3 @@
-/** What a start-up packet asks for. Owns: which settings pass, and which are fixed. Does not: judge them (the gate). Pure. */
 import type { LoginWay } from '@sluice/contract';
 import { type Reader, WireError, unexpected } from '@sluice/wire';
 

@@ -1,4 +1,3 @@
-/** What the channels of one client share. Types only. */
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import type { ChannelMux } from './channel-mux.js';

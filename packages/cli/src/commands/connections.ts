@@ -1,4 +1,3 @@
-/** `sluice ls` and `sluice connect`. Owns: their options. Does not: which client is opened (cli/src/clients). */
 import type { Command } from 'commander';
 import { connectionsOf } from '../answers.js';
 import { clientFor } from '../clients/index.js';

@@ -1,5 +1,3 @@
-/** What is wrong with a token of an identity provider, in a sentence that quotes nothing secret. */
-
 /** What of a message is kept: libraries quote what somebody sent. */
 const MAX_MESSAGE_CHARACTERS = 200;
 

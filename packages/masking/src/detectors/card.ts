@@ -1,4 +1,3 @@
-/** Detector of payment cards. Pure. */
 import { endsAt, isDigit, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,4 +1,3 @@
-/** Detector of bank account numbers (IBAN). Pure. */
 import { ALNUM, endsAt, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,4 +1,3 @@
-/** Detector of JSON web tokens. Pure. */
 import { ALNUM, BASE64URL, has, latin1, skip } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,4 +1,3 @@
-/** Detector of private keys in PEM and OpenPGP armour. Pure. */
 import { has, latin1 } from './bytes.js';
 import type { Finding } from './finding.js';
 

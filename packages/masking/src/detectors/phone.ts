@@ -1,4 +1,3 @@
-/** Detector of telephone numbers. Pure. */
 import { ALNUM, byteClass, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,7 +1,4 @@
-/**
- * What a column's mask is made from, as data: another thread makes the same mask of it. Does not: mask (mask.ts, detector.ts).
- * Pure.
- */
+/** What a column's mask is made from, as data: another thread makes the same mask of it. */
 import type { MaskFactory } from '../result-masks.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';

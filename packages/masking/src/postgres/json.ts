@@ -1,4 +1,3 @@
-/** json and jsonb, leaf by leaf; the structure stays. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { keyed, magnitude, maskText, partial } from '../modes.js';
 import { endOfQuoted } from './quoted.js';

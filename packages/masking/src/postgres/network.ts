@@ -1,4 +1,3 @@
-/** inet and cidr, read, masked and written. Pure. */
 import { ascii, Malformed, type Scalar } from './types.js';
 
 export interface Network {

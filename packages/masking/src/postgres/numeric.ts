@@ -1,4 +1,3 @@
-/** numeric, read, masked and written within its precision. Pure. */
 import { magnitude } from '../modes.js';
 import { ascii, Malformed, type Scalar } from './types.js';
 

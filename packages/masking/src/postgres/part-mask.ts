@@ -1,6 +1,4 @@
-/**
- * What becomes of a value that a statement puts together, part by part. Data alone: `parts.ts` and `document.ts` do it. Pure.
- */
+/** What becomes of a value that a statement puts together, part by part. Data alone: `parts.ts` and `document.ts` do it. */
 import type { DetectorOptions } from './detector.js';
 import type { MaskOptions, PgType } from './types.js';
 

@@ -1,4 +1,3 @@
-/** Ranges and multiranges, with a mask for their bounds. Pure. */
 import type { ElementMask } from './array.js';
 import { quotedField } from './composite.js';
 import { Malformed } from './types.js';

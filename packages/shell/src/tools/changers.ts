@@ -1,4 +1,3 @@
-/** The table of programs that change something, with the options that keep them from running code. Pure. */
 import type { Effect, Resource } from '@sluice/contract';
 import { type OptionTable, optionsOf } from '../options.js';
 

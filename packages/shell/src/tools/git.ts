@@ -1,4 +1,3 @@
-/** What commands of git do. Pure. */
 import type { Effect } from '@sluice/contract';
 import { maybeOption } from '../options.js';
 import type { WordValue } from '../words.js';

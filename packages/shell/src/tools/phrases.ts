@@ -1,4 +1,3 @@
-/** Lines of programs with many commands that only read. Owns: the patterns. Pure. */
 import type { Effect } from '@sluice/contract';
 import { RE2JS } from 're2js';
 

@@ -1,4 +1,3 @@
-/** The table of programs that only read, with the options that keep them so. Pure. */
 import { type OptionTable, optionsOf } from '../options.js';
 
 /** A program that only reads, with the options that keep it so. */

@@ -1,4 +1,4 @@
-/** Which columns of a catalog the rules name. Pure. */
+/** Which columns of a catalog the rules name. */
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';

@@ -1,7 +1,4 @@
-/**
- * The catalogs of the targets whose connections mask anything, one for all sessions of a connection. Owns: which session gets
- * which. Does not: read them (catalogs.ts).
- */
+/** The catalogs of the targets whose connections mask anything, one for all sessions of a connection. */
 import type { MaskPlan } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { TargetCatalog } from './catalogs.js';

@@ -1,4 +1,3 @@
-/** What a cast leaves of a value's lineage. Pure. */
 import { type NodeFields, strings } from '../ast.js';
 import type { LineageAnalysis } from './analysis.js';
 import { asType, findType } from './types.js';

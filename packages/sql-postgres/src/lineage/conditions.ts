@@ -1,6 +1,4 @@
-/**
- * Conditions: which columns they look at, and how much that tells about them. Does not: values (lineage/expression.ts). Pure.
- */
+/** Conditions: which columns they look at, and how much that tells about them. */
 import { type NodeFields, nodeOf, strings } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { expression, expressions } from './expression.js';

@@ -1,4 +1,3 @@
-/** Whether the result of an operator depends on its operands alone. Pure. */
 import type { LineageAnalysis } from './analysis.js';
 
 /** What stands behind operators that are written as words. */

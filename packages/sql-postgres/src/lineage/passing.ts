@@ -1,4 +1,3 @@
-/** Which statements change nothing in their session. Pure. */
 import { type Node, isFields, strings } from '../ast.js';
 import { callFacts } from '../functions.js';
 

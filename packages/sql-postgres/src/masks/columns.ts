@@ -1,4 +1,3 @@
-/** Which base columns the rules mask. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Output, Value } from '../lineage/index.js';

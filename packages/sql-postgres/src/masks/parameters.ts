@@ -1,4 +1,4 @@
-/** Bound values, as far as conditions on masked columns depend on them: how many values an array has. Pure. */
+/** Bound values, as far as conditions on masked columns depend on them: how many values an array has. */
 import type { Parameter } from '@sluice/contract';
 
 /**

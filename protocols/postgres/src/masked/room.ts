@@ -1,7 +1,4 @@
-/**
- * Rows that have a room to themselves, and the words for those that are not rows. Does not: share the memory out
- * (packages/masking).
- */
+/** Rows that have a room to themselves, and the words for those that are not rows. */
 import { type RowRoom, Unmasked } from '@sluice/contract';
 
 /** Of rows that are not of the shape that the target said they have. `why`: a phrase that says nothing of their values. */
