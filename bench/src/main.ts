@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { benchAgainst } from './against.js';
+import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
 import { benchLineage } from './lineage/bench.js';
@@ -8,7 +9,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | http | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | definitions | http | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -20,6 +21,7 @@ const { positionals, values } = parseArgs({
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
+  definitions: () => benchDefinitions(options),
   http: () => benchHttp(options),
   lineage: () => benchLineage(options),
   detectors: () => benchDetectors(options),

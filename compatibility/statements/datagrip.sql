@@ -24,4 +24,4 @@ select E.extname, E.extversion, N.nspname, D.description is null as none from pg
 select objsubid, description from pg_catalog.pg_description where classoid = 'pg_catalog.pg_class'::regclass and objoid = 'public.people'::regclass;;
 SELECT t.* FROM public.people t ORDER BY t.id LIMIT 501;;
 SELECT COUNT(*) FROM public.people;;
-SELECT id, name, email, pg_typeof(email) FROM public.people t WHERE name LIKE 'B%';;
+SELECT id, name, email, pg_typeof(name) FROM public.people t WHERE name LIKE 'B%';;

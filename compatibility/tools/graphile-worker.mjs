@@ -1,4 +1,4 @@
-/** graphile-worker: its migrations, jobs added by SQL function and by the library, a runner that takes them, one that fails. */
+/** graphile-worker: its migrations, where its argument says so alone; jobs added by SQL function and by the library, a runner that takes them, one that fails. */
 import { makeWorkerUtils, runOnce } from 'graphile-worker';
 import pg from 'pg';
 import { fail, say, target } from './common.mjs';
@@ -10,6 +10,7 @@ const logger = { ...quiet, scope: () => logger, log: none };
 try {
   const utils = await makeWorkerUtils({ pgPool: pool, logger });
   await utils.migrate();
+  if (process.argv[2] === 'install') process.exit(0);
   const { rows } = await pool.query('select id, name, email from people order by id');
   for (const { id, name, email } of rows) await utils.addJob('greet', { id, name, email }, { queueName: 'post' });
   await utils.addJob('breaks', { id: 0 }, { maxAttempts: 1 });

@@ -82,7 +82,7 @@ try {
   const room = em.create(Room, { title: 'one', details: { n: 1 } });
   await em.flush();
   say('made', [room.id, room.kind]);
-  const people = await em.find(Person, {}, { populate: ['orders'], orderBy: { id: 1, orders: { id: 1 } } });
+  const people = await em.find(Person, {}, { populate: ['orders'], orderBy: { id: 'asc', orders: { id: 'asc' } } });
   say(
     'people',
     people.map(({ id, name, email, orders }) => ({
@@ -94,7 +94,7 @@ try {
   );
   say(
     'joined',
-    (await orm.em.fork().find(Order, {}, { populate: ['person'], strategy: 'joined', orderBy: { id: 1 } })).map(
+    (await orm.em.fork().find(Order, {}, { populate: ['person'], strategy: 'joined', orderBy: { id: 'asc' } })).map(
       ({ id, person }) => [id, person.email],
     ),
   );

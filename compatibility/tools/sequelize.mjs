@@ -74,7 +74,8 @@ try {
     'tickets',
     await Ticket.findAll({ attributes: ['id', 'title', 'state', 'labels', 'details'], order: ['id'], raw: true }),
   );
-  say('found or created', (await Ticket.findOrCreate({ where: { title: 'four' } }))[1]);
+  const [four] = await Ticket.upsert({ title: 'four', state: 'closed' });
+  say('upserted', [four.title, four.state]);
   say(
     'people',
     (await Person.findAll({ include: Order, order: ['id', [Order, 'id']] })).map((one) => one.toJSON()),

@@ -13,6 +13,10 @@ export interface CompatibleTool {
   readonly does: string;
   readonly version: string;
   readonly command: readonly string[];
+  /** Why a statement of it is refused wherever anything is masked. */
+  readonly refused?: RegExp;
+  /** More arguments with which it installs itself, on a connection without masks and before the rest. */
+  readonly installs?: readonly string[];
   /** Why it cannot be run here. */
   readonly missing: string | undefined;
 }
@@ -106,8 +110,18 @@ export const TOOLS: readonly CompatibleTool[] = [
   debian('Sqitch', 'deploy, verify, revert', ['sqitch', 'libdbd-pg-perl'], '/bin/sh', 'sqitch.sh'),
   npm('db-migrate', 'migrations up, down and up', ['db-migrate', 'db-migrate-pg'], 'db-migrate.mjs'),
   npm('Liquibase', 'update, rollback, snapshot', ['liquibase'], 'liquibase.mjs'),
-  npm('pg-boss', 'installs itself, sends, fetches and completes jobs', ['pg-boss'], 'pg-boss.mjs'),
-  npm('graphile-worker', 'installs itself, adds and runs jobs', ['graphile-worker'], 'graphile-worker.mjs'),
+  {
+    ...npm('pg-boss', 'queues, jobs, schedules', ['pg-boss'], 'pg-boss.mjs'),
+    installs: ['install'],
+    // The type of a sum of two columns is not known, so that max() may be the one of citext.
+    refused: /calls max, which runs code that nobody has read/,
+  },
+  {
+    ...npm('graphile-worker', 'adds and runs jobs', ['graphile-worker'], 'graphile-worker.mjs'),
+    installs: ['install'],
+    // It adds jobs by a function in plpgsql, which returns rows.
+    refused: /calls graphile_worker.add_job, which runs code that nobody has read/,
+  },
   statements('PostgREST', 'schema cache, embedded reads, writes', 'postgrest.sql'),
   statements('Hasura', 'reading of the catalog, GraphQL as SQL', 'hasura.sql'),
   statements('Metabase', 'sync, fingerprints, questions', 'metabase.sql'),

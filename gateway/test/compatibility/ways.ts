@@ -68,6 +68,10 @@ export async function openWays(server: Server, tools: readonly CompatibleTool[])
     run: async (tool, way) => {
       const database = databaseOf(tool, way);
       await prepare(server, database);
+      if (tool.installs) {
+        const installed = await execute({ ...tool, command: [...tool.command, ...tool.installs] }, server, database);
+        if (installed.status !== 0) throw new Error(installed.errors);
+      }
       const ran = await execute(tool, way === 'direct' ? server : through, database);
       const dumped = (...options: string[]): Promise<string> => dump(server, database, options);
       return {
@@ -169,6 +173,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?/g, 'TIME'],
   [/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID'],
   [/\b1[67]\d{8,11}\b/g, 'EPOCH'],
+  [/\b0x[0-9a-f]{8,16}\b/g, 'ADDRESS'],
   [/\b\d+(?:\.\d+)? ?m?s\b/g, 'DURATION'],
   [/^\\(?:un)?restrict .*\n/gm, ''],
 ];
