@@ -106,8 +106,12 @@ const isAlone = ({ catalog }: LineageAnalysis, { kind, oid, parents, rewritten, 
   parents.length === 0 &&
   !catalog.relations.some((one) => one.parents.includes(oid));
 
-/** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
+/**
+ * Other relations may hold rows of one whose columns get other names, and documents that are made of them: those of the session,
+ * and of one that others see, stored columns and views too. Naming its array type as defined makes all of these be taken whole.
+ */
 function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelation): void {
+  if (own.stored) effects.push({ type: 'defined', names: [`_${own.stored.name}`] });
   for (const relation of session.overlay.relations.values()) {
     if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
     const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));

@@ -325,8 +325,12 @@ function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields
 const qualified = (relation: NodeFields): string =>
   [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');
 
-function isOwn({ session, path }: LineageAnalysis, schema: string, name: string): boolean {
+function isOwn({ session, path, catalog }: LineageAnalysis, schema: string, name: string): boolean {
   const found = session.overlay.relations.get(name);
+  if (found?.stored) {
+    const first = path.find((one) => one === found.permanent || catalog.relation(one, name) !== undefined);
+    return found.permanent === (schema === '' ? first : schema);
+  }
   if (found?.permanent !== undefined) return schema === '' || found.permanent === '' || schema === found.permanent;
   return found !== undefined && (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp');
 }
