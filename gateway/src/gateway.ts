@@ -1,9 +1,10 @@
+/** The running gateway: opens the components, accepts clients, reloads, stops. Does not: judge, record, or speak a protocol. */
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
-import type { Language, MaskPlan } from '@sluice/analysis';
+import type { Language, MaskPlan, NamesAtTarget } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
@@ -125,6 +126,8 @@ export class Gateway implements Controlled {
         this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
       unfit: (connection: string, { message, hint }: { readonly message: string; readonly hint: string }) =>
         this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
+      untrusted: (connection: string, entry: string) =>
+        this.log.operator.warn({ connection, entry }, 'functions.trusted names nothing that the target has'),
       count: (cells: number) => {
         this.counters.maskedCells += cells;
       },
@@ -481,10 +484,15 @@ export class Gateway implements Controlled {
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }
 
+  #namesOf(connection: Connection): NamesAtTarget | undefined {
+    if (connection.trustedFunctions.length === 0 || masksPackets(connection.protocol)) return undefined;
+    return this.#maskTargets.names(this.#maskedConnection(connection));
+  }
+
   #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
-    const { name, credential, target } = connection;
+    const { name, credential, target, trustedFunctions: trusted, readsNothing } = connection;
     const open = (): Promise<Lookup> => openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys });
-    return { name, user: credential.user, pooled: target.pooled, open };
+    return { name, user: credential.user, pooled: target.pooled, trusted, readsNothing, open };
   }
 
   judgeFor(
@@ -502,7 +510,20 @@ export class Gateway implements Controlled {
     const maxText = this.config.limits.text;
     const { languages } = this;
     const http = this.#httpJudging(connection, redactionKey);
-    return new Judge({ languages, policy, context, redact, masks, streamKey, guesses, notFollowed, maxText, http });
+    const names = this.#namesOf(connection);
+    return new Judge({
+      languages,
+      policy,
+      context,
+      redact,
+      masks,
+      streamKey,
+      guesses,
+      notFollowed,
+      maxText,
+      http,
+      names,
+    });
   }
 
   #httpJudging(connection: Connection, redactionKey: Uint8Array): HttpJudging | undefined {

@@ -1,5 +1,16 @@
+/**
+ * Judges the commands of one session. Owns: the order of facts, rules and masks, and what is remembered of texts. Does not:
+ * read a language (packages/sql-postgres and others), decide (packages/guardrails), record.
+ */
 import { analyzeShell } from '@sluice/shell';
-import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
+import {
+  type Language,
+  type MaskPlan,
+  type MaskPlanner,
+  type NamesAtTarget,
+  type NotFollowed,
+  NotNow,
+} from '@sluice/analysis';
 import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
@@ -19,6 +30,8 @@ export interface JudgeOptions {
   readonly masks?: MaskPlanner | undefined;
   /** For the pseudonyms in what programs print. */
   readonly streamKey?: Uint8Array | undefined;
+  /** What the target says of names that rules or trust go by. */
+  readonly names?: NamesAtTarget | undefined;
   /** Counts what masked columns are compared with. */
   readonly guesses?: GuessCounter | undefined;
   /** What becomes of statements whose results cannot be followed. */
@@ -37,6 +50,7 @@ export class Judge {
   readonly #redact: (text: string) => string;
   readonly #masks: MaskPlanner | undefined;
   readonly #streamKey: Uint8Array | undefined;
+  readonly #names: NamesAtTarget | undefined;
   readonly #guesses: GuessCounter | undefined;
   readonly #notFollowed: NotFollowed;
   readonly #maxText: number;
@@ -50,6 +64,7 @@ export class Judge {
     this.#redact = options.redact;
     this.#masks = options.masks;
     this.#streamKey = options.streamKey;
+    this.#names = options.names;
     this.#guesses = options.guesses;
     this.#notFollowed = options.notFollowed ?? 'mask';
     this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
@@ -126,9 +141,27 @@ export class Judge {
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
+    if (facts.session?.hold === 'invalid') return this.#inWords(command.text, invalidHold());
+    const session = this.#policy.readsSession
+      ? { ...this.#context, ownTables: this.#ownTables(command) }
+      : this.#context;
+    const unlisted = this.#names ? this.#policy.unlisted(facts) : [];
+    if (unlisted.length === 0) return this.#judgeBy(command, facts, session, again);
+    const known = (trusted: ReadonlySet<string>): Judgement | Promise<Judgement> =>
+      this.#judgeBy(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
+    const trusted = this.#names?.trusted(unlisted) ?? NOBODY;
+    // Without the target nothing more is trusted than what is written.
+    return trusted instanceof Promise ? trusted.catch(() => NOBODY).then(known) : known(trusted);
+  }
+
+  /** Of a simple query, which runs at once: what is bound may run when the name means something else. */
+  #ownTables({ phase, parameters }: SqlCommand): ReadonlySet<string> | undefined {
+    return phase === 'run' && parameters === undefined ? this.#masks?.ownTables : undefined;
+  }
+
+  #judgeBy(command: SqlCommand, facts: Facts, context: PolicyContext, again: boolean): Judgement | Promise<Judgement> {
     const { text } = command;
-    if (facts.session?.hold === 'invalid') return this.#inWords(text, invalidHold());
-    const decided = this.#decide(text, facts);
+    const decided = this.#decide(text, facts, context);
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (error: unknown): Judgement =>
@@ -139,21 +172,28 @@ export class Judge {
     try {
       const plan = this.#masks.plan(command, facts, judged.masks, this.#notFollowed);
       return plan instanceof Promise
-        ? plan.then((late) => this.#planned(text, facts, judged, late, again)).catch(failed)
-        : this.#planned(text, facts, judged, plan, again);
+        ? plan.then((late) => this.#planned(text, facts, judged, late, context, again)).catch(failed)
+        : this.#planned(text, facts, judged, plan, context, again);
     } catch (error) {
       return failed(error);
     }
   }
 
   /** What a command does with masked columns is for the rules to judge as well. */
-  #planned(text: string, facts: Facts, judged: Judged, plan: MaskPlan, again: boolean): Judgement {
+  #planned(
+    text: string,
+    facts: Facts,
+    judged: Judged,
+    plan: MaskPlan,
+    context: PolicyContext,
+    again: boolean,
+  ): Judgement {
     const { masking, packets, use, compared, refusal } = plan;
     if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
       const masked = { ...use, guesses: this.#guessed(compared, again) };
-      const verdict = this.#policy.judge(facts, text, { ...this.#context, masked });
+      const verdict = this.#policy.judge(facts, text, { ...context, masked });
       decided = judgedAs(facts, verdict);
     }
     const judgement = this.#inWords(text, decided);
@@ -171,7 +211,9 @@ export class Judge {
     return most;
   }
 
-  #decide(text: string, facts: Facts): Judged {
+  #decide(text: string, facts: Facts, context: PolicyContext): Judged {
+    // What the target says of names is for this time.
+    if (context !== this.#context) return judgedAs(facts, this.#policy.judge(facts, text, context));
     const known = this.#remembered.get(facts);
     if (known) return known;
     const judged = judgedAs(facts, this.#policy.judge(facts, text, this.#context));
@@ -196,6 +238,8 @@ export class Judge {
     return judged.last;
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
   actions.some(({ effects }) => effects.includes('write'));

@@ -1,3 +1,7 @@
+/**
+ * The configuration in force and all that is made of it, replaced as a whole. Owns: what a new one may change while sessions
+ * run. Does not: read files (configuration.ts).
+ */
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Discovery } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
@@ -43,12 +47,13 @@ export function merged(old: Config, wanted: Config): { config: Config; restart: 
   return { config: { ...wanted, data, listeners, control, limits, record }, restart };
 }
 
-/** Whether two connections lead to the same target as the same user. */
+/** Whether two connections lead to the same target as the same user, and trust the same functions there. */
 export function sameTarget(one: Config, other: Config, name: string): boolean {
   const [a, b] = [one, other].map((config) => {
     const connection = config.connections.get(name);
     if (!connection) return undefined;
-    return JSON.stringify([targetOf(connection), connection.credential.password?.reveal()]);
+    const { credential, trustedFunctions, readsNothing } = connection;
+    return JSON.stringify([targetOf(connection), credential.password?.reveal(), trustedFunctions, readsNothing]);
   });
   return a === b;
 }
@@ -64,7 +69,13 @@ function targetOf({ protocol, target, credential, via, options, http }: Connecti
  * target that it was opened with), and the rules that are in force, masks among them.
  */
 export const boundTo = (opened: ConnectionConfig, account: string, inForce: ConnectionConfig): string =>
-  JSON.stringify([targetOf(opened, account), inForce.rules, inForce.trustedFunctions, inForce.notFollowed]);
+  JSON.stringify([
+    targetOf(opened, account),
+    inForce.rules,
+    inForce.trustedFunctions,
+    inForce.readsNothing,
+    inForce.notFollowed,
+  ]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */
 function discoveryOf({ issuers }: Config): Discovery | undefined {

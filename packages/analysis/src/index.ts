@@ -3,6 +3,7 @@ export {
   type Language,
   type MaskPlan,
   type MaskPlanner,
+  type NamesAtTarget,
   type HiddenColumn,
   type NotFollowed,
   NotNow,

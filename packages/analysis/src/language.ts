@@ -44,6 +44,8 @@ export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): 
 
 /** What follows one connection that masks rows: what its names mean, and what becomes of each answer. */
 export interface MaskPlanner {
+  /** Names that mean tables of the session's own, as the target has confirmed it; absent where that is not followed. */
+  readonly ownTables?: ReadonlySet<string>;
   /** What has to be known before a statement is prepared; undefined: it is. */
   prepare(): Promise<unknown> | undefined;
   /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */
@@ -53,6 +55,12 @@ export interface MaskPlanner {
     masks: readonly AppliedMask[],
     wish?: NotFollowed,
   ): MaskPlan | Promise<MaskPlan>;
+}
+
+/** What is asked of a target about the names in a statement, where it cannot be told from the text. */
+export interface NamesAtTarget {
+  /** Those of the functions, as the facts name them, that the operator trusts by another spelling or by a wildcard. */
+  trusted(functions: readonly string[]): ReadonlySet<string> | Promise<ReadonlySet<string>>;
 }
 
 /** What becomes of a statement of which columns are not followed: they are NULL; it is refused; it is only told (`explain`). */

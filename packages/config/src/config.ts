@@ -1,3 +1,7 @@
+/**
+ * A checked configuration, as types. Owns: units (bytes, milliseconds) and absolute paths. Does not: its form in YAML
+ * (schema.ts), checks (load.ts).
+ */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { Reading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
@@ -180,6 +184,8 @@ export interface ConnectionConfig {
   readonly policies: readonly string[];
   readonly rules: readonly Rule[];
   readonly trustedFunctions: readonly string[];
+  /** Those of them that read no tables, by the word of whoever wrote the file. */
+  readonly readsNothing?: readonly string[];
   /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
   readonly notFollowed: 'mask' | 'refuse';
   /** Of a connection by HTTP. */

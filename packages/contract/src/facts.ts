@@ -41,6 +41,8 @@ export interface Action {
   readonly filter?: FilterStrength;
   /** EXPLAIN without ANALYZE, or what it explains: it is planned and not run. */
   readonly explainOnly?: true;
+  /** Tables of it that are temporary by what is written: in pg_temp, or made as such. As `resources` names them. */
+  readonly temporaryTables?: readonly string[];
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];
   /** Present when calling these functions is all that is unknown about it: who trusts them knows the action. */

@@ -20,6 +20,7 @@ const ATTRIBUTES = {
     filter: 'string',
     depth: 'int',
     explain_only: 'bool',
+    temporary: 'bool',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
@@ -43,6 +44,8 @@ export interface Condition {
   (action: Action, attributes: Attributes): boolean;
   /** It looks at the text of the command, so its answer holds for that text only. */
   readonly readsText: boolean;
+  /** It asks what names mean in the session, so its answer holds for that moment only. */
+  readonly readsSession: boolean;
 }
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
@@ -50,6 +53,7 @@ export interface Attributes {
   readonly named: Readonly<Record<'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql', unknown>>;
   /** What their functions ask. */
   readonly request: Request | undefined;
+  readonly ownTables: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -62,22 +66,27 @@ export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
   const holds = (action: Action, attributes: Attributes): boolean =>
-    about(attributes.request, () => expression({ ...attributes.named, action: actionAttributes(action) }) === true);
+    about(
+      attributes.request,
+      () => expression({ ...attributes.named, action: actionAttributes(action, attributes.ownTables) }) === true,
+    );
   let readsText = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && node.args === 'command') readsText = true;
     const fault = faultIn(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
   });
-  return Object.assign(holds, { readsText });
+  const readsSession = /\btemporary\b/.test(source);
+  return Object.assign(holds, { readsText, readsSession });
 }
 
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command, request }: PolicyContext,
+  { principal, connection, masked, command, request, ownTables }: PolicyContext,
 ): Attributes => ({
   request,
+  ownTables,
   named: {
     ...requestAttributes(request),
     command: {
@@ -102,7 +111,8 @@ export const attributesOf = (
   },
 });
 
-function actionAttributes({ verb, effects, resources, filter, depth, explainOnly, reasons }: Action): object {
+function actionAttributes(action: Action, ownTables: ReadonlySet<string> | undefined): object {
+  const { verb, effects, resources, filter, depth, explainOnly, reasons } = action;
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
   return {
@@ -118,8 +128,20 @@ function actionAttributes({ verb, effects, resources, filter, depth, explainOnly
     filter: filter ?? '',
     depth: BigInt(depth),
     explain_only: explainOnly === true,
+    temporary: isTemporary(action, ownTables),
     reasons,
   };
+}
+
+/** All that it works on lives no longer than the session. In doubt it does not. */
+function isTemporary(
+  { statement, effects, resources, temporaryTables = [] }: Action,
+  ownTables: ReadonlySet<string> = new Set(),
+): boolean {
+  if (effects.includes('unknown')) return false;
+  const objects = resources.filter(({ type }) => type !== 'function' && type !== 'setting');
+  const isOwn = (name: string): boolean => temporaryTables.includes(name) || (statement === 0 && ownTables.has(name));
+  return objects.length > 0 && objects.every(({ type, name }) => type === 'table' && isOwn(name));
 }
 
 const LINEAR = 'matchesLinear';

@@ -1,3 +1,4 @@
+/** Who asks, and by which connection, as rules see it. Types only. */
 import type { Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 
@@ -9,6 +10,10 @@ export interface PolicyContext {
   readonly command?: { readonly type: Command['type']; readonly account?: string; readonly terminal?: boolean };
   /** Of a command by HTTP. */
   readonly request?: Request;
+  /** Names that mean tables of the session's own where they stand without a schema; only for the first statement of a text. */
+  readonly ownTables?: ReadonlySet<string> | undefined;
+  /** Functions that the operator trusts, as the facts name them, beside those that are trusted by that very name. */
+  readonly trusted?: ReadonlySet<string>;
   /** What the command does with masked columns other than to show them; absent until that is known. */
   readonly masked?: MaskedUse;
 }

@@ -1,3 +1,7 @@
+/**
+ * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
+ * conditions (condition.ts).
+ */
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
@@ -83,6 +87,8 @@ export class CompiledPolicy {
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend on the text and not on the facts alone. */
   readonly readsText: boolean;
+  /** Verdicts depend on what names mean in the session. */
+  readonly readsSession: boolean;
   /** Some rule masks something. */
   readonly masks: boolean;
   /** Some rule has commands wait for people. */
@@ -93,13 +99,14 @@ export class CompiledPolicy {
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
+    this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 
   /** Never throws. */
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
-      return this.#judge(facts, attributesOf(facts, text, context), context.masked?.moved ?? []);
+      return this.#judge(facts, attributesOf(facts, text, context), context);
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
@@ -113,7 +120,7 @@ export class CompiledPolicy {
   needsBody(facts: Facts, text: string, context: PolicyContext): 'rule' | 'hold' | 'observed' | undefined {
     try {
       const attributes = attributesOf(facts, text, context);
-      const { decision } = this.#judge(facts, attributes, []);
+      const { decision } = this.#judge(facts, attributes, context);
       if (decision.type === 'hold') return 'hold';
       const observed = this.#rules.filter(({ rule }) => rule.mode === 'observe');
       return observed.some((one) =>
@@ -136,7 +143,13 @@ export class CompiledPolicy {
     }));
   }
 
-  #judge(facts: Facts, attributes: Attributes, moved: readonly string[]): Verdict {
+  /** Functions that keep an action from being known, and that nobody trusts by the name that is written. */
+  unlisted({ actions }: Facts): readonly string[] {
+    return actions.flatMap(({ unknownFunctions = [] }) => unknownFunctions.filter((name) => !this.#trusted.has(name)));
+  }
+
+  #judge(facts: Facts, attributes: Attributes, { masked, trusted }: PolicyContext): Verdict {
+    const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
     const matched = new Map<string, RuleMatch>();
@@ -158,7 +171,7 @@ export class CompiledPolicy {
           refused = { type: 'deny', rule: rule.rule, message: rule.then.message, cause: 'rule' };
         }
       }
-      if (!allowed && refused === undefined && this.#unknown(action)) refused = unknownAction(action);
+      if (!allowed && refused === undefined && this.#unknown(action, trusted)) refused = unknownAction(action);
       if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
     }
     const held = [...holds.values()];
@@ -170,9 +183,11 @@ export class CompiledPolicy {
     };
   }
 
-  #unknown({ effects, unknownFunctions }: Action): boolean {
+  #unknown({ effects, unknownFunctions }: Action, trusted?: ReadonlySet<string>): boolean {
     if (!effects.includes('unknown')) return false;
-    return unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name));
+    return (
+      unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name) || trusted?.has(name))
+    );
   }
 }
 

@@ -115,6 +115,24 @@ test.each([
   expect(decision.type === 'deny').toBe(expected);
 });
 
+test.each([
+  [{ resources: ['pg_temp.a'], temporaryTables: ['pg_temp.a'] }, [], true],
+  [{ resources: ['a'] }, ['a'], true],
+  [{ resources: ['a', 'b'] }, ['a'], false],
+  [{ resources: ['public.a'] }, ['a'], false],
+  [{ resources: ['a'], statement: 1 }, ['a'], false],
+  [{ resources: ['a'], effects: ['unknown'] }, ['a'], false],
+  [{ resources: [] }, ['a'], false],
+] as const)('what works on tables of the session alone is temporary: %j', (more, own, expected) => {
+  const resources = more.resources.map((name) => ({ type: 'table' as const, name, access: 'destroy' as const }));
+  const actions = [{ ...select, ...more, resources }];
+  const { decision } = compilePolicy([rule('action.temporary')]).judge({ ...facts, actions }, 'x', {
+    ...context,
+    ownTables: new Set<string>(own),
+  });
+  expect(decision.type === 'deny' && decision.rule !== 'gateway').toBe(expected);
+});
+
 describe('command lines', () => {
   const remove: Action = {
     statement: 0,

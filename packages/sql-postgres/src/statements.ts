@@ -75,9 +75,13 @@ interface ActionDraft {
   filter?: FilterStrength;
   readonly reasons: string[];
   readonly unknownFunctions: string[];
+  readonly temporaryTables: Set<string>;
   otherUnknown: boolean;
   explainOnly: boolean;
 }
+
+/** A dot in a name is none between two: what is trusted as `a.b` is not a function that is called "a.b". */
+const withoutDots = (part: string): string => (part.includes('.') ? JSON.stringify(part) : part);
 
 type NameSet = ReadonlySet<string>;
 
@@ -139,6 +143,8 @@ class StatementReader {
     const fields = nodeOf(relation)?.fields ?? relation;
     if (!isFields(fields)) return;
     this.resource(draft, 'table', relationName(fields), access);
+    if (fields['relpersistence'] === 't' || text(fields, 'schemaname') === 'pg_temp')
+      draft.temporaryTables.add(relationName(fields));
     const schema = text(fields, 'schemaname');
     if (
       access !== 'read' &&
@@ -274,7 +280,7 @@ class StatementReader {
     this.add(draft, ...effects);
     if (reason === undefined) return;
     draft.reasons.push(reason);
-    draft.unknownFunctions.push(name.join('.'));
+    draft.unknownFunctions.push(name.map(withoutDots).join('.'));
   }
 
   #node(draft: ActionDraft, { kind, fields }: Node, ctes: NameSet, access: Resource['access']): void {
@@ -319,6 +325,7 @@ class StatementReader {
       resources: new Map(),
       reasons: [],
       unknownFunctions: [],
+      temporaryTables: new Set(),
       otherUnknown: false,
       explainOnly: this.#explainOnly,
     };
@@ -328,6 +335,7 @@ class StatementReader {
 
   #finished(draft: ActionDraft): Action {
     const { depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown, explainOnly } = draft;
+    const { temporaryTables } = draft;
     return {
       statement: this.#index,
       depth,
@@ -338,6 +346,7 @@ class StatementReader {
       ...(explainOnly && { explainOnly }),
       reasons: [...new Set(reasons)],
       ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
+      ...(temporaryTables.size > 0 && { temporaryTables: [...temporaryTables] }),
     };
   }
 }
@@ -402,6 +411,10 @@ const READERS: Readonly<Record<string, Read>> = {
           ? 'schema'
           : 'object';
     for (const name of objectNames(fields['objects'])) reader.resource(draft, type, name, 'destroy');
+    for (const { fields: object } of nodesOf(fields['objects'])) {
+      const parts = strings(object['items']);
+      if (type === 'table' && parts.at(-2) === 'pg_temp') draft.temporaryTables.add(parts.join('.'));
+    }
   },
   CreateStmt: (reader, draft, fields, ctes) => {
     draft.verb = 'create table';

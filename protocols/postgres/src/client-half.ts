@@ -16,7 +16,9 @@ import {
   type StandIns,
   standIns,
   tooLong,
+  unread,
 } from './refusal.js';
+import { textOfParse, textOfQuery, unparsedMessages } from './syntax.js';
 
 /** What becomes of one client message. */
 type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
@@ -24,6 +26,7 @@ type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
 /** Messages that are read whole and are small by nature; a longer one is not what it says. */
 const MAX_NAME_MESSAGE_BYTES = 64 * 1024;
 const FLUSH = message(F.flush);
+const SYNC = message(F.sync);
 const PORTAL = Buffer.from('P');
 
 /**
@@ -253,6 +256,8 @@ export class ClientHalf {
     const text = readQuery(bytes);
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
+    if (answer.type === 'deny' && answer.syntaxError && !this.#shared.pipeline.mayBeSkipped)
+      return this.#unparsedQuery(textOfQuery(bytes), unread(answer.syntaxError.message));
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
     const command = commandState(this.#id, 'run', answer);
     this.executed = false;
@@ -267,6 +272,13 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
+    if (answer.type === 'deny' && answer.syntaxError)
+      return this.#unparsed(
+        textOfParse(bytes),
+        unread(answer.syntaxError.message),
+        'parse',
+        name === '' ? '' : undefined,
+      );
     if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
     const command = commandState(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
@@ -378,6 +390,27 @@ export class ClientHalf {
     if (owed.type !== 'query') this.#shared.intake.refused();
     this.#shared.pipeline.push({ ...owed, refused: { bytes: words, code: substitute.code } });
     return substitute.bytes;
+  }
+
+  /**
+   * A text that cannot be read: the target says what is wrong with it, in words of its own. Where it finds nothing wrong, the
+   * stand-in fails as for any other refusal.
+   */
+  #unparsed(text: Buffer, words: Buffer, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
+    const { pipeline } = this.#shared;
+    pipeline.push({ type: 'parse', own: true, unparsed: words });
+    pipeline.push({ type: 'close', kind: 'statement', name, own: true });
+    return unparsedMessages(name, text, this.#refuse({ type: standIn }, words, this.#standIn[standIn]));
+  }
+
+  /** A simple query ends with its own ReadyForQuery, which here a Sync makes. */
+  #unparsedQuery(text: Buffer, words: Buffer): Buffer {
+    const { intake, pipeline } = this.#shared;
+    const messages = this.#unparsed(text, words, 'bind', '');
+    intake.synced();
+    this.executed = false;
+    pipeline.push({ type: 'sync' });
+    return Buffer.concat([messages, SYNC]);
   }
 
   #refuseUnread(tag: number): Disposition {

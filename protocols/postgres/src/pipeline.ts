@@ -79,6 +79,8 @@ export type Owed = { readonly refused?: Substitution } & (
       readonly statement?: PreparedStatement;
       /** Sent by the gateway: the client does not see the reply. */
       readonly own?: true;
+      /** It has a text that the gateway could not read: what the client is told where the target finds no mistake in it. */
+      readonly unparsed?: Buffer;
     }
   | { readonly type: 'bind'; readonly command?: CommandState; readonly portal?: string }
   /** Of a portal, which has a command, or of a statement. */
@@ -149,6 +151,12 @@ export class Pipeline {
   /** A Flush has been sent. */
   flushed(): void {
     this.#unflushed = false;
+  }
+
+  /** Messages of an extended query are on their way that no Sync has ended: where one fails, the target passes over the next. */
+  get mayBeSkipped(): boolean {
+    const last = this.idle ? undefined : this.#owed.at(-1);
+    return last !== undefined && last.type !== 'look' && !IS.stretch(last);
   }
 
   /** What is on its way is a look at the session, or has to be followed by one. */

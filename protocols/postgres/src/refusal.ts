@@ -1,3 +1,7 @@
+/**
+ * What the gateway itself says to clients of PostgreSQL, and the stand-ins that must fail. Owns: these sentences and their
+ * SQLSTATE. Does not: decide.
+ */
 import {
   type Deny,
   ENDING_KINDS,
@@ -37,6 +41,16 @@ export function refusal(deny: Deny): Buffer {
   const { message, hint } = denySentence(deny);
   return errorResponse({ severity: 'ERROR', code: '42501', message, detail: `Refused by rule "${deny.rule}".`, hint });
 }
+
+/** A text that the target reads, for all it says, and the gateway does not. */
+export const unread = (mistake: string): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '42501',
+    message: `The gateway could not read this text, so nothing of it was run: ${mistake}.`,
+    detail: 'The target was asked what is wrong with it, and does not call it a syntax error.',
+    hint: 'Send one statement at a time, in the syntax of the version of PostgreSQL that the target has.',
+  });
 
 /** As the server says it. */
 const CANCELLED = 'canceling statement due to user request';

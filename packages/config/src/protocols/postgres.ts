@@ -22,6 +22,17 @@ import {
 
 const NAME = 'postgres';
 
+/** The server folds names to lower case, and a name stands for all functions of it, whatever their arguments. */
+const ODD_NAME = /[A-Z()\s]/;
+/** Wildcards mean members of extensions, and what those read is known. */
+const trustedFunction = z.union([
+  z.string().min(1),
+  z.strictObject({
+    name: z.string().regex(/^[^*:]+$/, 'expected the name of one function'),
+    reads: z.literal('nothing'),
+  }),
+]);
+
 export const postgres: ProtocolFile = {
   name: NAME,
   title: 'PostgreSQL',
@@ -30,10 +41,18 @@ export const postgres: ProtocolFile = {
   isListened: () => true,
   connection,
   mistakes: () => [],
-  warnings: ({ name, target }) =>
-    target.tls === 'require'
+  warnings: ({ name, target, trustedFunctions }) => [
+    ...(target.tls === 'require'
       ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
-      : [],
+      : []),
+    ...trustedFunctions.flatMap((entry) =>
+      ODD_NAME.test(entry)
+        ? [
+            `Connection "${name}": "${entry}" under functions.trusted names nothing, unless a function was made with just that name.`,
+          ]
+        : [],
+    ),
+  ],
   listenerWarnings: (one) =>
     one.requireTls || !isExposed(one.addresses)
       ? []
@@ -98,7 +117,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .default('mask')
         .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
       functions: z
-        .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
+        .strictObject({ trusted: z.array(trustedFunction).default([]).describe('functions known to be harmless') })
         .prefault({}),
     })
     .transform((one) => {
@@ -112,7 +131,8 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         accounts: [],
         shell: 'opaque' as const,
         options: {},
-        trustedFunctions: one.functions.trusted,
+        trustedFunctions: one.functions.trusted.map((entry) => (typeof entry === 'string' ? entry : entry.name)),
+        readsNothing: one.functions.trusted.flatMap((entry) => (typeof entry === 'string' ? [] : [entry.name])),
         notFollowed: one.not_followed,
       };
     });

@@ -6,11 +6,12 @@ import { isVersioned } from './json.js';
 import { maskFor } from './mask.js';
 import type { PartMask } from './part-mask.js';
 import { partsMask } from './parts.js';
+import { type PlanFormat, planMask } from './plan.js';
 import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
 /**
  * 'column': all of the value is masked; 'fixed': it is computed from such values; 'parts': some of what it is put
- * together from; 'detect': what detectors find in it.
+ * together from; 'plan': it is of EXPLAIN; 'detect': what detectors find in it.
  */
 export type ColumnMask =
   | { readonly type: 'null' }
@@ -21,6 +22,7 @@ export type ColumnMask =
       readonly options: MaskOptions;
     }
   | { readonly type: 'parts'; readonly of: PgType; readonly format: WireFormat; readonly parts: PartMask }
+  | { readonly type: 'plan'; readonly of: PgType; readonly format: WireFormat; readonly plan: PlanFormat }
   | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions };
 
 /** Undefined where values of the column pass as they are. */
@@ -33,6 +35,8 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
       return maskFor(mask.of, mask.format, mask.options);
     case 'fixed':
       return fixedMask(mask.of, mask.format, mask.options);
+    case 'plan':
+      return planMask(mask.plan);
     case 'parts':
       return partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
     default:

@@ -1,5 +1,7 @@
 /** A snapshot of a database's catalog, with indexes. Does not: read it (read.ts). Pure. */
 import type { Parse } from '../grammar.js';
+import { namedExactly } from '../trusted-names.js';
+import type { Guards } from './guards.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
 /** What was read, in one consistent state of the database. */
@@ -16,8 +18,16 @@ export interface CatalogContents {
   readonly types: readonly Type[];
   readonly operators: readonly Operator[];
   readonly casts: readonly InterpretedCast[];
+  readonly guards: Guards;
 }
 
+/** What the operator says of functions, and where a new session looks names up. */
+export interface Trust {
+  readonly readsNothing: readonly string[];
+  readonly path: readonly string[];
+}
+
+const NO_TRUST: Trust = { readsNothing: [], path: [] };
 const NO_ROUTINES: readonly Routine[] = [];
 
 /** An immutable, indexed snapshot of a database's catalog. */
@@ -33,6 +43,10 @@ export class Catalog {
   /** Types whose values can be converted, without the statement saying so, by a function that somebody wrote. */
   readonly convertedUnseen: ReadonlySet<number>;
   readonly casts: readonly InterpretedCast[];
+  readonly guards: Guards;
+  /** Functions of which the operator says that they read no tables: `schema.name`. */
+  readonly readsNothing: ReadonlySet<string>;
+  readonly trust: Trust;
   /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
   readonly derived = new Map<string, unknown>();
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -44,7 +58,8 @@ export class Catalog {
   readonly #operators = new Map<string, Operator[]>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
 
-  constructor(contents: CatalogContents, parse: Parse) {
+  constructor(contents: CatalogContents, parse: Parse, trust: Trust = NO_TRUST) {
+    this.trust = trust;
     this.version = contents.version;
     this.contents = contents;
     this.unread = [...contents.relations, ...contents.routines].filter(({ unread }) => unread).length;
@@ -52,6 +67,7 @@ export class Catalog {
     this.schemas = new Set(contents.schemas);
     this.relations = contents.relations;
     this.casts = contents.casts;
+    this.guards = contents.guards;
     this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
     this.#closed = contents.closed;
     for (const relation of contents.relations) {
@@ -64,6 +80,7 @@ export class Catalog {
       this.#typesByOid.set(type.oid, type);
     }
     for (const operator of contents.operators) append(this.#operators, operator.name, operator);
+    this.readsNothing = namedExactly(this, trust.path, trust.readsNothing);
   }
 
   relation(schema: string, name: string): Relation | undefined {
@@ -79,12 +96,35 @@ export class Catalog {
     return this.#routines.get(key(schema, name)) ?? NO_ROUTINES;
   }
 
+  /** All functions of a name outside pg_catalog, in any schema. */
+  routinesNamed(name: string): readonly Routine[] {
+    let byName = this.derived.get('routines by name') as Map<string, Routine[]> | undefined;
+    if (!byName) {
+      byName = new Map();
+      for (const routine of this.contents.routines)
+        if (routine.schema !== 'pg_catalog') append(byName, routine.name, routine);
+      this.derived.set('routines by name', byName);
+    }
+    return byName.get(name) ?? NO_ROUTINES;
+  }
+
   type(schema: string, name: string): Type | undefined {
     return this.#types.get(key(schema, name));
   }
 
   typeByOid(oid: number): Type | undefined {
     return this.#typesByOid.get(oid);
+  }
+
+  /** Whether to make a value of the type runs code that nobody has read: the check of a domain in it. */
+  checksByCode(oid: number, seen = new Set<number>()): boolean {
+    const type = this.guards.domains.size === 0 || seen.has(oid) ? undefined : this.#typesByOid.get(oid);
+    if (!type) return false;
+    seen.add(oid);
+    // What a range is made of is not known here.
+    if (this.guards.domains.has(oid) || (type.schema !== 'pg_catalog' && 'rm'.includes(type.kind))) return true;
+    const parts = this.#byOid.get(type.relation)?.columns.map((column) => column.type) ?? [];
+    return [type.element, type.base, ...parts].some((part) => this.checksByCode(part, seen));
   }
 
   /** Operators of this name outside pg_catalog. */

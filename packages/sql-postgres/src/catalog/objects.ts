@@ -1,6 +1,6 @@
 /**
- * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object
- * identifiers (oid). Objects of other sessions (temporary ones) are not here.
+ * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object identifiers
+ * (oid). Objects of other sessions (temporary ones) are not here. Types only.
  */
 
 /** A column of a stored relation, made once, so that two of them are the same column if they are the same object. */
@@ -67,6 +67,8 @@ export interface Routine {
   readonly body?: { readonly text: string; readonly standard: boolean };
   /** Its body could not be read: what it reads was locked. */
   readonly unread: boolean;
+  /** The extension that it is a member of (pg_depend), which is more than to be in its schema. */
+  readonly extension?: string;
 }
 
 export interface Type {

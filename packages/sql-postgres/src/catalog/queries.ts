@@ -39,7 +39,9 @@ export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokin
   array_to_json(p.proargtypes::oid[]), p.pronargdefaults, p.provariadic <> 0, array_to_json(p.proallargtypes),
   array_to_json(p.proargmodes), array_to_json(p.proargnames), p.prorettype, p.proretset, p.prosecdef,
   array_to_json(p.proconfig),
-  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then p.prosrc end, p.prosqlbody is not null
+  case when l.lanname = 'sql' and n.nspname <> 'pg_catalog' then p.prosrc end, p.prosqlbody is not null,
+  (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid where d.classid = 'pg_catalog.pg_proc'::regclass
+    and d.objid = p.oid and d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass)
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
 
 export const OPERATORS = `select n.nspname, o.oprname, l.lanname in ('c', 'internal')
@@ -109,6 +111,8 @@ const VERSIONED = {
     `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
   ),
   routines: sum('x.oid', 'pg_catalog.pg_proc x'),
+  constraints: sum('x.oid', 'pg_catalog.pg_constraint x'),
+  event_triggers: sum('x.oid', 'pg_catalog.pg_event_trigger x'),
   operators: sum('x.oid', 'pg_catalog.pg_operator x'),
   casts: sum('x.oid', 'pg_catalog.pg_cast x'),
   extensions: sum('x.oid', 'pg_catalog.pg_extension x'),

@@ -1,7 +1,8 @@
 /** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
 import type { Parse } from '../grammar.js';
-import { Catalog, type CatalogContents } from './catalog.js';
+import { Catalog, type CatalogContents, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
+import { readGuards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
@@ -32,10 +33,15 @@ const MAX_ATTEMPTS = 5;
  * sessions know by it where the values in their temporary tables and cursors come from
  * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
  */
-export async function readCatalog(query: CatalogQuery, parse: Parse, before?: Catalog): Promise<Catalog> {
+export async function readCatalog(
+  query: CatalogQuery,
+  parse: Parse,
+  before?: Catalog,
+  trust?: Trust,
+): Promise<Catalog> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const contents = await withDefinitions(query, await readOnce(query, before));
-    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse);
+    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse, trust);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
@@ -49,7 +55,7 @@ export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Pr
   const filled = await withDefinitions(query, contents);
   // What was renamed meanwhile is spelled by its new name.
   if (filled === contents || (await catalogVersion(query)) !== contents.version) return catalog;
-  const complete = new Catalog(filled, parse);
+  const complete = new Catalog(filled, parse, catalog.trust);
   return complete.unread < catalog.unread ? complete : catalog;
 }
 
@@ -81,7 +87,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before),
     );
     const types = await read(['types', 'schemas'], known?.types, async () => (await query(TYPES)).map(typeOf));
-    const routines = await read(['routines', 'schemas'], known?.routines.map(unspelledBody), async () =>
+    const routines = await read(['routines', 'schemas', 'extensions'], known?.routines.map(unspelledBody), async () =>
       (await query(ROUTINES)).map(routineOf),
     );
     const operators = await read(['operators', 'routines', 'schemas'], known?.operators, async () =>
@@ -90,7 +96,8 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const casts = await read(['casts', 'routines', 'schemas'], known?.casts, async () =>
       (await query(CASTS)).map((row) => ({ source: Number(row[0]), target: Number(row[1]), context: text(row, 2) })),
     );
-    return { version, schemas, extensions, closed, relations, types, routines, operators, casts };
+    const guards = await readGuards(query);
+    return { version, schemas, extensions, closed, relations, types, routines, operators, casts, guards };
   } finally {
     await query('rollback');
   }
@@ -214,6 +221,7 @@ function routineOf(row: CatalogRow): Routine {
     settings: list<string>(row[15]),
     ...(typeof body === 'string' && { body: { text: body, standard: row[17] === 't' } }),
     unread: typeof body === 'string' && row[17] === 't',
+    ...(row[18] != null && { extension: row[18] }),
   };
 }
 

@@ -1,13 +1,15 @@
 /**
- * ALTER TABLE and RENAME, in the transaction that does them: a table is followed as it becomes. Owns: what its columns are then,
- * whether it is one of the session or of everybody's. Does not: CREATE and DROP (`definitions.ts`).
+ * ALTER TABLE and RENAME, in the transaction that does them: a table is followed as it becomes, whether it is one of the session or,
+ * where nothing else shows its columns, of everybody's. Does not own: CREATE and DROP (`definitions.ts`).
  */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
+import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
-import { columnDef, isNew, ownRelation, viewsOf } from './definitions.js';
+import { columnDef, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
+import { bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { type Column, computed, hasFields, withoutFields } from './value.js';
@@ -16,20 +18,29 @@ import { type Column, computed, hasFields, withoutFields } from './value.js';
 export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const commands = nodesOf(fields['cmds']).map((command) => command.fields);
   const subtypes = commands.map(({ subtype }) => String(subtype ?? ''));
-  if (subtypes.some((one) => INHERITANCE.has(one))) return changesParents(analysis, fields, commands);
   const own = ownRelation(analysis, fields['relation']);
-  // With CASCADE views go too.
-  if (commands.some(({ behavior }) => behavior === 'DROP_CASCADE'))
-    analysis.effects.push({ type: 'defined', names: viewsOf(analysis) });
-  if (subtypes.every((one) => HARMLESS.has(one))) {
-    const isTemporary = own !== undefined && own.permanent === undefined;
-    analysis.effects.push(isTemporary ? { type: 'relation', relation: own } : { type: 'defined', names: [] });
+  if (own && !own.stored) {
+    changeColumns(analysis, own, commands);
     return [];
   }
-  const before = own ?? storedAsOwn(analysis, fields['relation']);
-  if (before) changeColumns(analysis, before, commands);
-  else if (!changesNames(analysis, fields['relation'])) analysis.effects.push({ type: 'defined', names: 'any' });
+  if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
+    return [];
+  const calls = callsUnread(fields['cmds']);
+  cascades(analysis, fields['relation'], commands);
+  const isFollowed = !calls && subtypes.every((one) => HARMLESS.has(one) || OF_COLUMNS.has(one));
+  const before = isFollowed ? (own ?? storedAsOwn(analysis, fields['relation'])) : undefined;
+  if (!calls && subtypes.every((one) => HARMLESS.has(one))) changes(analysis, fields['relation'], []);
+  else if (before) changeColumns(analysis, before, commands);
+  else changes(analysis, fields['relation']);
   return [];
+}
+
+/** With CASCADE views of the table may go too: by their names others may be meant then. */
+function cascades({ catalog, effects }: LineageAnalysis, value: unknown, commands: readonly NodeFields[]): void {
+  if (!commands.some(({ behavior }) => behavior === 'DROP_CASCADE')) return;
+  const name = isFields(value) ? text(value, 'relname') : '';
+  const readers = withReaders(catalog, name).filter((one) => one !== name);
+  effects.push({ type: 'defined', names: [...readers, ...bodiesInStandard(catalog)] });
 }
 
 function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, commands: readonly NodeFields[]): void {
@@ -42,9 +53,9 @@ function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, com
       const added = columnDef(analysis, definition);
       if (!columns.some((one) => one.name === added.name)) columns = [...columns, added];
     } else if (subtype === 'AT_DropColumn') columns = columns.filter((one) => one.name !== name);
-    else if (subtype === 'AT_AlterColumnType' && definition)
+    else if (subtype === 'AT_AlterColumnType' && definition && before.stored)
       columns = converted(analysis, before, columns, name, definition);
-    else if (!HARMLESS.has(subtype)) unknown = 'reads a table that this transaction has altered';
+    else if (!HARMLESS.has(subtype)) unknown = 'reads a temporary table that was altered';
   }
   analysis.effects.push({
     type: 'relation',
@@ -83,10 +94,9 @@ function storedAsOwn(analysis: LineageAnalysis, value: unknown): TemporaryRelati
   const { relations, defined, uncertain } = session.overlay;
   if (uncertain !== undefined || session.anyPath !== undefined || relations.has(name) || defined.has(name))
     return undefined;
-  const schema = text(relation, 'schemaname');
-  const known = [...catalog.schemas].some((one) => catalog.relation(one, name) !== undefined);
-  const found = known ? findRelation(analysis, schema, name) : undefined;
-  if (found?.type !== 'stored' || !isAlone(analysis, found.relation)) return undefined;
+  const isKnown = [...catalog.schemas].some((one) => catalog.relation(one, name) !== undefined);
+  const found = isKnown ? findRelation(analysis, text(relation, 'schemaname'), name) : undefined;
+  if (found?.type !== 'stored' || !isAlone(catalog, found.relation)) return undefined;
   return {
     name,
     columns: columnsOf(analysis, found),
@@ -98,13 +108,13 @@ function storedAsOwn(analysis: LineageAnalysis, value: unknown): TemporaryRelati
   };
 }
 
-/** An ordinary table without parents, children and rules: nothing else shows its columns, or changes with them. */
-const isAlone = ({ catalog }: LineageAnalysis, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
+/** An ordinary table without parents, children and rules: none else shows its columns by their names. */
+const isAlone = ({ relations }: Catalog, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
   kind === 'r' &&
   !rewritten &&
   !unread &&
   parents.length === 0 &&
-  !catalog.relations.some((one) => one.parents.includes(oid));
+  !relations.some((one) => one.parents.includes(oid));
 
 /**
  * Other relations may hold rows of one whose columns get other names, and documents that are made of them: those of the session,
@@ -119,66 +129,40 @@ function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelat
   }
 }
 
-/** Nothing that a statement reads, neither names nor values, changes by these. */
-const HARMLESS: ReadonlySet<string> = new Set(
-  `AT_AddConstraint AT_AddIdentity AT_AddIndex AT_AddIndexConstraint AT_AlterConstraint AT_ChangeOwner AT_ClusterOn
-   AT_ColumnDefault AT_DisableRowSecurity AT_DisableTrig AT_DisableTrigAll AT_DisableTrigUser AT_DropCluster AT_DropConstraint
-   AT_DropIdentity AT_DropNotNull AT_EnableRowSecurity AT_EnableTrig AT_EnableTrigAll AT_EnableTrigUser AT_ForceRowSecurity
-   AT_NoForceRowSecurity AT_ReplicaIdentity AT_ResetOptions AT_ResetRelOptions AT_SetAccessMethod AT_SetCompression
-   AT_SetIdentity AT_SetLogged AT_SetNotNull AT_SetOptions AT_SetRelOptions AT_SetStatistics AT_SetStorage AT_SetTableSpace
-   AT_SetUnLogged AT_ValidateConstraint`.split(/\s+/),
+const HARMLESS: ReadonlySet<string> = new Set([
+  'AT_AddConstraint',
+  'AT_AddIndex',
+  'AT_ColumnDefault',
+  'AT_DropConstraint',
+  'AT_DropNotNull',
+  'AT_SetNotNull',
+  'AT_SetStatistics',
+]);
+
+/** What they change are columns, and they are followed. */
+const OF_COLUMNS: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_DropColumn', 'AT_AlterColumnType']);
+
+/** What they change is the table, and nothing else. */
+const OF_ITSELF: ReadonlySet<string> = new Set(
+  `AT_AddColumn AT_DropColumn AT_AlterColumnType AT_ChangeOwner AT_EnableRowSecurity AT_DisableRowSecurity
+   AT_ForceRowSecurity AT_NoForceRowSecurity AT_EnableTrig AT_EnableTrigAll AT_EnableTrigUser AT_DisableTrig AT_DisableTrigAll
+   AT_DisableTrigUser AT_SetRelOptions AT_ResetRelOptions AT_ReplicaIdentity AT_AddIdentity AT_SetIdentity AT_DropIdentity
+   AT_DropExpression AT_SetStorage AT_ClusterOn AT_DropCluster AT_ValidateConstraint`.split(/\s+/),
 );
-
-const INHERITANCE: ReadonlySet<string> = new Set(
-  'AT_AddInherit AT_AttachPartition AT_DetachPartition AT_DetachPartitionFinalize AT_DropInherit'.split(' '),
-);
-
-/** A partition or child comes to a parent. One that others see has rows of its own, which then show in views of the parent too. */
-function changesParents(
-  analysis: LineageAnalysis,
-  fields: NodeFields,
-  commands: readonly NodeFields[],
-): readonly Column[] {
-  const parent = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
-  const children = commands.map(({ subtype, def }) => {
-    const partition = subtype === 'AT_AttachPartition' ? nodeOf(def)?.fields['name'] : undefined;
-    return isFields(partition) ? text(partition, 'relname') : undefined;
-  });
-  const { relations } = analysis.session.overlay;
-  const isMade = (name: string | undefined): name is string => {
-    const made = name === undefined ? undefined : relations.get(name);
-    return made?.permanent !== undefined && made.stored === undefined;
-  };
-  const made = children.filter(isMade);
-  if (made.length < children.length) return [];
-  for (const name of made) analysis.effects.push({ type: 'drop relation', name });
-  analysis.effects.push({ type: 'defined', names: [parent, ...made, ...ancestorsOf(analysis, parent)] });
-  return [];
-}
-
-function ancestorsOf({ catalog }: LineageAnalysis, name: string): string[] {
-  const above = catalog.relations.filter((one) => one.name === name).flatMap(({ parents }) => parents);
-  const names: string[] = [];
-  for (const oid of above) {
-    const relation = catalog.relationByOid(oid);
-    if (!relation || names.includes(relation.name)) continue;
-    names.push(relation.name);
-    above.push(...relation.parents);
-  }
-  return names;
-}
 
 export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const renamed = String(fields['renameType']);
   const to = text(fields, 'newname');
-  if (LEAVING_NAMES.has(renamed)) {
-    analysis.effects.push({ type: 'defined', names: [] });
-    return [];
-  }
   const ofTable = renamed === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE';
-  const own = ownRelation(analysis, fields['relation']) ?? (ofTable && storedAsOwn(analysis, fields['relation']));
+  const mine = ownRelation(analysis, fields['relation']);
+  // Of a table of everybody's only its columns are followed.
+  const own = (mine?.stored && !ofTable ? undefined : mine) ?? (ofTable && storedAsOwn(analysis, fields['relation']));
   if (!own) {
-    if (ofTable || renamed === 'OBJECT_TABLE') changesNames(analysis, fields['relation'], [to]);
+    if (['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(renamed)) changes(analysis, fields['relation'], []);
+    if (ofTable) changes(analysis, fields['relation']);
+    if (renamed === 'OBJECT_TABLE') changes(analysis, fields['relation'], [to]);
+    const others = renamedNames(analysis, fields);
+    if (others) analysis.effects.push({ type: 'defined', names: others });
     return [];
   }
   if (renamed === 'OBJECT_COLUMN') {
@@ -187,37 +171,37 @@ export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly 
     analysis.effects.push({ type: 'relation', relation: { ...own, columns } });
     forgetFields(analysis, own);
   } else if (['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_SEQUENCE'].includes(renamed)) {
-    // By the name that it had another may be meant now; one of everybody's may hide another by the new one.
-    if (own.permanent !== undefined && !isNew(analysis, to)) analysis.effects.push({ type: 'defined', names: 'any' });
     analysis.effects.push({ type: 'drop relation', name: own.name });
-    if (own.stored) analysis.effects.push({ type: 'defined', names: [own.name] });
     analysis.effects.push({ type: 'relation', relation: { ...own, name: to } });
-  } else {
+  } else if (!['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(renamed)) {
     throw new Unsure('renames a part of a temporary table in a way that is not understood');
   }
   return [];
 }
 
-const LEAVING_NAMES: ReadonlySet<string> = new Set([
-  'OBJECT_TABCONSTRAINT',
-  'OBJECT_INDEX',
-  'OBJECT_TRIGGER',
-  'OBJECT_POLICY',
-]);
-
 /**
- * A stored table without children is changed in another way: until the transaction has ended its name
- * and `also` are not known.
+ * A stored table is changed: its name shows something else until the transaction has ended, and `also` as well. So do its children.
  *
- * @returns whether that is all
+ * @param also further names; `[]` where no name means anything else
  */
-function changesNames(analysis: LineageAnalysis, value: unknown, also: readonly string[] = []): boolean {
+function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: readonly string[]): void {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
-  const { catalog } = analysis;
   const found = catalog.relations.filter((one) => one.name === name);
-  const hasChildren = catalog.relations.some(({ parents }) => found.some(({ oid }) => parents.includes(oid)));
-  if (found.length === 0 || hasChildren) return false;
-  analysis.effects.push({ type: 'defined', names: [name, ...also] });
-  return true;
+  if (also?.length === 0) effects.push({ type: 'defined', names: [] });
+  else if (found.length > 0)
+    effects.push({ type: 'defined', names: [name, ...descendants(catalog, found), ...(also ?? [])] });
+}
+
+/** Names of the partitions and children of relations. */
+function descendants({ relations }: Catalog, parents: readonly Relation[]): string[] {
+  const found = new Set(parents.map(({ oid }) => oid));
+  const names: string[] = [];
+  for (const oid of found)
+    for (const child of relations)
+      if (child.parents.includes(oid) && !found.has(child.oid)) {
+        found.add(child.oid);
+        names.push(child.name);
+      }
+  return names;
 }

@@ -46,6 +46,8 @@ export class LineageAnalysis {
   readonly session: SessionNames;
   readonly flows: Flow[] = [];
   readonly effects: SessionEffect[] = [];
+  /** The stored relations that it names, in bodies of functions as well. */
+  readonly relations = new Set<number>();
   readonly depth: number;
   /** How many computations have been read that may fail. */
   failures = 0;
@@ -140,6 +142,7 @@ export class LineageAnalysis {
     this.failures += inner.failures;
     this.flows.push(...inner.flows);
     this.effects.push(...inner.effects);
+    for (const oid of inner.relations) this.relations.add(oid);
   }
 
   /** Values go somewhere. Constants do not count. */

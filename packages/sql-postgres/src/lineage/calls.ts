@@ -1,14 +1,12 @@
-/**
- * Function calls: whose function it is decides whether its result depends on its arguments alone. Does not: read the bodies
- * (sql-functions.ts). Pure.
- */
+/** Function calls: whose function it is decides whether its result depends on its arguments alone. */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
-import { type LineageAnalysis, BEHIND_DEFINITION, Unsure, listOf } from './analysis.js';
+import { type LineageAnalysis, BEHIND_DEFINITION, listOf } from './analysis.js';
+import { functionName } from './other-definitions.js';
 import { cast } from './casts.js';
-import { routineName } from './effects.js';
 import { expression, expressions, windowOf } from './expression.js';
+import { ownTablesOf, readsNothing } from './known-functions.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { chosen } from './overloads.js';
 import { changedByCall } from './part-access.js';
@@ -90,6 +88,8 @@ export function resultOf(analysis: LineageAnalysis, one: FunctionCall): CallResu
 }
 
 function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult {
+  if (analysis.session.overlay.defined.has(functionName(one.name.at(-1) ?? '')))
+    return { value: opaque(analysis, one, BEHIND_DEFINITION), routines: [] };
   const all = [...one.args, ...one.others];
   const candidates = findRoutines(analysis, one.name);
   const only = chosen(analysis, one, candidates);
@@ -101,12 +101,12 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
   if (own.some(({ volatility }) => volatility === 'v')) analysis.callsVisibly();
   if (own.length === 0) {
     const value = builtIn(analysis, one, found);
-    return {
-      value: only && hasDeclaredType(analysis, only, value) ? { ...value, stored: true } : value,
-      routines: found,
-    };
+    const isTyped = only !== undefined && hasDeclaredType(analysis, only, value);
+    return { value: isTyped ? { ...value, stored: true } : value, routines: found };
   }
   const [routine] = own;
+  if (own.every((each) => readsNothing(analysis.catalog, each)))
+    return { value: withUnknown(valueOfKnown(analysis, one, found), unlisted(found)), routines: found };
   if (own.length === 1 && found.length === 1 && routine?.body && routine.language === 'sql') {
     return { ...callSql(analysis, routine, one), routines: found };
   }
@@ -132,7 +132,8 @@ const { type: _, ...NO_VALUE } = NOTHING;
 /** `(value).name` where there is no such field: functional notation. */
 export function callByField(analysis: LineageAnalysis, name: string, value: Value): Value {
   // A field of a composite whose structure is not known: it is some part of the whole.
-  if (findRoutines(analysis, [name]).length === 0) return computed([value]);
+  const isNew = analysis.session.overlay.defined.has(functionName(name));
+  if (!isNew && findRoutines(analysis, [name]).length === 0) return computed([value]);
   return resultOf(analysis, {
     name: [name],
     args: [value],
@@ -146,9 +147,8 @@ export function callByField(analysis: LineageAnalysis, name: string, value: Valu
 }
 
 /** Every overload that the server may choose from. */
-export function findRoutines({ catalog, path, session }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
+export function findRoutines({ catalog, path }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
   const [plain = '', schema] = name.toReversed();
-  if (schema !== 'pg_catalog' && session.overlay.defined.has(routineName(plain))) throw new Unsure(BEHIND_DEFINITION);
   if (schema !== undefined) return catalog.routines(schema, plain);
   // pg_temp is never searched for functions (FuncnameGetCandidates).
   return path.flatMap((one) => catalog.routines(one, plain));
@@ -222,6 +222,20 @@ function valueOfBuiltIn(analysis: LineageAnalysis, one: FunctionCall, found: rea
     ...(one.unfiltered && isCounted(plain, one.args) && { counts: true as const }),
   });
   return withUnknown(parts ? { ...value, parts } : value, castBy);
+}
+
+/** Of functions that read nothing but their arguments, and what their extension keeps in tables of its own. */
+function valueOfKnown(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
+  const kind = found.some((routine) => routine.kind === 'a') ? 'aggregate' : 'derived';
+  const result = computed([...one.args, ...one.others, ownTablesOf(analysis.catalog, found)], kind);
+  mayFail(analysis, result);
+  return blurred({ ...typeOfResult(analysis, one, found), ...result });
+}
+
+/** Where one of the server's own may be meant as well, it has to be one that reads nothing either. */
+function unlisted(found: readonly Routine[]): string | undefined {
+  const [builtInOne] = found.filter(({ schema }) => schema === 'pg_catalog');
+  return builtInOne && callFacts(['pg_catalog', builtInOne.name]).reason;
 }
 
 const MAKES_JSON = /^(?:jsonb?_build_|jsonb?_(?:object_)?agg|to_jsonb?$|(?:row|array)_to_json$)/;

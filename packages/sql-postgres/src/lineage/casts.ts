@@ -3,6 +3,8 @@ import type { LineageAnalysis } from './analysis.js';
 import { asType, findType } from './types.js';
 import { type Value, unknown, withUnknown, withoutParts } from './value.js';
 
+const CHECKED = 'casts to a domain whose check runs code that nobody has read';
+
 /** Whether two of the same type need no conversion depends on the typmod as well. */
 export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields): Value {
   const type = findType(analysis, target);
@@ -16,7 +18,10 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
     (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
   );
   const unseen = catalog.convertedUnseen.has(type.oid);
+  const checked = catalog.checksByCode(type.oid);
+  if (checked) analysis.effects.push({ type: 'code', reason: CHECKED });
   // What is cut off at a length is no document any more, and whether anything was says how long the parts are.
   const result = asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type);
+  if (checked) return withUnknown(result, CHECKED);
   return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
 }

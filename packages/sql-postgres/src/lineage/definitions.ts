@@ -1,17 +1,25 @@
 /**
- * CREATE and DROP: what names mean from there on, and data that is put into tables. Owns: which names a definition changes.
- * Does not: ALTER (`alterations.ts`).
+ * CREATE and DROP, where they concern objects of the session; and data that they put into tables. Does not own: ALTER and RENAME
+ * (`alterations.ts`), other definitions (`other-definitions.ts`).
  */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, listOf } from './analysis.js';
-import { type TemporaryRelation, routineName } from './effects.js';
+import type { TemporaryRelation } from './effects.js';
+import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
+import {
+  type Column,
+  NOTHING,
+  type Value,
+  computed,
+  isNothing,
+  withUnknown,
+} from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(
@@ -35,10 +43,9 @@ export function createTableAs(
 export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
-  // The rows of a partition or child are those of its parent as well, and not known by its own name.
+  // The rows of a partition or child are those of its parent as well: what is put into it by its own name is not followed.
   if (!plain && !isTemporary(analysis, relation)) {
-    const name = text(relation, 'relname');
-    if (isNew(analysis, name)) analysis.effects.push({ type: 'defined', names: [name] });
+    analysis.effects.push({ type: 'defined', names: [text(relation, 'relname')] });
     return [];
   }
   const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
@@ -72,137 +79,47 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   const renamed = columns.map(({ name, value }, index) => ({ name: names[index] ?? name, value }));
   // Another view may read the one that this takes the place of.
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
-  if (isOwnView || isNew(analysis, text(view, 'relname')))
-    create(analysis, view, { columns: renamed, view: true, own: isOwnView });
+  const name = text(view, 'relname');
+  if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
+  else analysis.effects.push({ type: 'defined', names: withReaders(analysis.catalog, name) });
   return [];
 }
 
 export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const others: string[] = [];
   for (const object of listOf(fields, 'objects')) {
-    const [name = '', schema = ''] = nameOfObject(object);
-    const own = isOwn(analysis, schema, name) ? analysis.session.overlay.relations.get(name) : undefined;
+    const node = nodeOf(object);
+    const [name = '', schema = ''] = strings(node?.kind === 'List' ? node.fields['items'] : []).toReversed();
+    const own = isOwn(analysis, schema, name);
     if (own) analysis.effects.push({ type: 'drop relation', name });
     // Of a table that the catalog has, another may be meant by the name from here on.
-    if (!own || own.stored) others.push(name);
+    if (!own || analysis.session.overlay.relations.get(name)?.stored) others.push(name);
   }
-  if (others.length > 0) analysis.effects.push({ type: 'defined', names: dropped(analysis, fields, others) });
+  if (others.length > 0) analysis.effects.push({ type: 'defined', names: droppedNames(analysis, fields) ?? 'any' });
   return [];
 }
-
-/** Name and schema of what a DROP names: a list of names, a routine with its arguments, a type, or a name alone. */
-function nameOfObject(object: unknown): string[] {
-  const node = nodeOf(object);
-  const { items, objname, names, sval, str } = node?.fields ?? {};
-  const given = strings(items ?? objname ?? names);
-  return (given.length > 0 ? given : [String(sval ?? str ?? '')]).toReversed();
-}
-
-/** The names that mean something else, or nothing, once these are gone; 'any' where that is not known. */
-function dropped(
-  analysis: LineageAnalysis,
-  { removeType, behavior }: NodeFields,
-  names: readonly string[],
-): readonly string[] | 'any' {
-  const kind = String(removeType);
-  if (NAMELESS.has(kind)) return [];
-  // With CASCADE others go that it does not name: of these only views are in a name's way.
-  const cascades = behavior === 'DROP_CASCADE';
-  if (RELATIONS.has(kind)) return [...names, ...partsOf(analysis, names), ...(cascades ? viewsOf(analysis) : [])];
-  if (cascades) return 'any';
-  if (ROUTINES.has(kind)) return names.map(routineName);
-  return TYPES.has(kind) ? names.flatMap(typeNames) : 'any';
-}
-
-const RELATIONS: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE']);
-const ROUTINES: ReadonlySet<string> = new Set(['OBJECT_FUNCTION', 'OBJECT_PROCEDURE', 'OBJECT_ROUTINE']);
-const TYPES: ReadonlySet<string> = new Set(['OBJECT_TYPE', 'OBJECT_DOMAIN']);
-/** No statement reads by their names. A schema that is dropped without CASCADE has been empty. */
-const NAMELESS: ReadonlySet<string> = new Set(['OBJECT_INDEX', 'OBJECT_TRIGGER', 'OBJECT_POLICY']);
-
-/** Partitions and children, which go with their parents. */
-function partsOf({ catalog }: LineageAnalysis, names: readonly string[]): string[] {
-  const gone = new Set(catalog.relations.filter(({ name }) => names.includes(name)).map(({ oid }) => oid));
-  const parts: string[] = [];
-  for (let found = gone.size; found > 0; ) {
-    const below = catalog.relations.filter(
-      ({ oid, parents }) => !gone.has(oid) && parents.some((one) => gone.has(one)),
-    );
-    found = below.length;
-    for (const { oid, name } of below) {
-      gone.add(oid);
-      parts.push(name);
-    }
-  }
-  return parts;
-}
-
-/** Views, and functions whose body the server ties to what it reads. */
-export const viewsOf = ({ catalog, session }: LineageAnalysis): string[] => [
-  ...catalog.relations
-    .filter(({ kind, schema }) => (kind === 'v' || kind === 'm') && isOfUsers(schema))
-    .map(({ name }) => name),
-  ...catalog.contents.routines.filter(({ body }) => body?.standard === true).map(({ name }) => routineName(name)),
-  ...[...session.overlay.relations.values()].filter(({ view }) => view).map(({ name }) => name),
-];
-const isOfUsers = (schema: string): boolean => schema !== 'pg_catalog' && schema !== 'information_schema';
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
-export function leavesNames(analysis: LineageAnalysis): readonly Column[] {
-  analysis.effects.push({ type: 'defined', names: [] });
+export function leavesNames(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
+  // The index may call what says anything in an error of a later write.
+  const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
+  analysis.effects.push({ type: 'defined', names: callsUnread(fields) ? [relation] : [] });
   return [];
 }
 
-/** GRANT on a schema that is searched decides whether it goes on being searched; all others say nothing of names. */
-export function grant(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const schemas = fields['objtype'] === 'OBJECT_SCHEMA' ? strings(fields['objects']) : [];
-  const role = currentRole(analysis.session);
-  const searched = analysis.session.searchPath.map((name) => (name === '$user' ? role : name));
-  return schemas.some((name) => searched.includes(name)) ? [] : leavesNames(analysis);
-}
-
-/** CREATE SCHEMA: one that is new is empty, and what is created in it is followed by itself. */
-export const createSchema = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
-  fields['schemaElts'] === undefined ? leavesNames(analysis) : [];
-
-/** CREATE TRIGGER: what its code does is a matter of the writes that call it, but for one that takes the place of them. */
-export const createTrigger = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
-  Number(fields['timing'] ?? 0) === INSTEAD_OF ? [] : leavesNames(analysis);
-
-const INSTEAD_OF = 64;
-
-/**
- * CREATE FUNCTION: what is called by its name is not known from there on. Where functions have that name that are read or known,
- * others may call the new one without a word of it, as bodies and casts do: then nothing is followed.
- */
-export function createFunction(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const [name = ''] = strings(fields['funcname']).toReversed();
-  const others = analysis.catalog.contents.routines.filter((one) => one.name === name);
-  if (others.every(({ language }) => language === 'plpgsql'))
-    analysis.effects.push({ type: 'defined', names: [routineName(name)] });
+/** GRANT on schemas decides which of them are searched. */
+export const grant = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] => {
+  granted(analysis, fields);
   return [];
-}
+};
 
-/** ALTER ... OWNER TO: whose a schema is decides who may look into it. */
-export const changeOwner = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
-  fields['objectType'] === 'OBJECT_SCHEMA' ? [] : leavesNames(analysis);
-
-/** CREATE EXTENSION: only one that is there already is known to define nothing. */
-export const createExtension = (analysis: LineageAnalysis, fields: NodeFields): readonly Column[] =>
-  fields['if_not_exists'] === true && analysis.catalog.contents.extensions.includes(text(fields, 'extname'))
-    ? leavesNames(analysis)
-    : [];
-
-/** CREATE TYPE of an enum or a composite, CREATE DOMAIN, ALTER TYPE of an enum. */
+/** CREATE TYPE of an enum or a composite. */
 export function createType(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const names = strings(fields['typeName'] ?? fields['domainname']);
+  const names = strings(fields['typeName']);
   const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
-  if (name !== '') analysis.effects.push({ type: 'defined', names: typeNames(name) });
+  if (name !== '') analysis.effects.push({ type: 'defined', names: [name, `_${name}`] });
   return [];
 }
-
-/** A type and its array. */
-const typeNames = (name: string): string[] => [name, `_${name}`];
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
 export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
@@ -257,7 +174,7 @@ function createPermanent(analysis: LineageAnalysis, relation: NodeFields, made: 
 }
 
 /** No relation has the name, in any schema: whatever the path is, nothing else can be meant by it. */
-export function isNew({ catalog, session }: LineageAnalysis, name: string): boolean {
+function isNew({ catalog, session }: LineageAnalysis, name: string): boolean {
   const { relations, defined, uncertain } = session.overlay;
   if (uncertain !== undefined || relations.has(name) || defined.has(name)) return false;
   return ![...catalog.schemas].some((schema) => catalog.relation(schema, name));
@@ -268,7 +185,8 @@ function isThere({ catalog, session }: LineageAnalysis, schema: string, name: st
   if (session.anyPath !== undefined || session.overlay.defined.has(name)) return false;
   const role = currentRole(session);
   const path = session.searchPath.map((one) => (one === '$user' ? role : one));
-  const first = schema === '' ? path.find((one) => catalog.isOpen(one, role)) : schema;
+  const { defined } = session.overlay;
+  const first = schema === '' ? path.find((one) => defined.has(schemaName(one)) || catalog.isOpen(one, role)) : schema;
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
@@ -318,7 +236,10 @@ function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields
   const schema = text(relation, 'schemaname');
   if (relation['relpersistence'] === 't' || schema === 'pg_temp') return true;
   const named = session.searchPath.map((name) => (name === '$user' ? currentRole(session) : name));
-  const first = named.find((name) => name === 'pg_temp' || catalog.isOpen(name, currentRole(session)));
+  const { defined } = session.overlay;
+  const first = named.find(
+    (name) => name === 'pg_temp' || defined.has(schemaName(name)) || catalog.isOpen(name, currentRole(session)),
+  );
   return schema === '' && first === 'pg_temp';
 }
 

@@ -62,14 +62,11 @@ export type SessionEffect =
   | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
   /** A temporary table is empty again. */
   | { readonly type: 'truncate'; readonly name: string }
-  /** Relations, types and, with `()` behind them, routines of these names are not what the catalog says, until the transaction has ended. */
+  /** Relations, types, functions and schemas of these names are not what the catalog says, until the transaction has ended. */
   | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }
   /** Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. */
   | { readonly type: 'code'; readonly reason: string };
-
-/** How a routine is called in `defined`: no relation or type has such a name in a definition that is followed. */
-export const routineName = (name: string): string => `${name}()`;
 
 export type TransactionKind = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to' | 'detach';

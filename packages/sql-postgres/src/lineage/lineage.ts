@@ -1,3 +1,4 @@
+/** What a statement shows, asks and moves. Owns: these types. */
 import type { BaseColumn } from '../catalog/objects.js';
 import type { SessionEffect } from './effects.js';
 import type { Column, Comparisons, Value } from './value.js';
@@ -48,6 +49,8 @@ export interface StatementLineage {
   readonly returnsRows?: boolean;
   /** The object whose definition could not be read, because what it reads was locked: `schema.name`. */
   readonly unread?: string;
+  /** The stored relations that it names, in bodies of functions as well, by their identifiers. */
+  readonly relations: ReadonlySet<number>;
   readonly predicates: readonly Predicate[];
   /** Conditions on values of which it is not known where they come from: why it is not, as phrases. */
   readonly conditionsOnUnknown: readonly string[];

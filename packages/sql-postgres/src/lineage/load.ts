@@ -1,3 +1,7 @@
+/**
+ * Lineage of texts for one major version, remembered while nothing it depends on changes. Does not: follow statements
+ * (statements.ts).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import { type Parse, loadGrammar } from '../grammar.js';
 import type { StatementLineage } from './lineage.js';
@@ -78,6 +82,7 @@ const unreadable = (reason: string): StatementLineage => ({
   outputs: [],
   unknown: reason,
   returnsRows: true,
+  relations: new Set<number>(),
   predicates: [],
   conditionsOnUnknown: [],
   flows: [],

@@ -22,6 +22,7 @@ export function findRelation(analysis: LineageAnalysis, schema: string, name: st
   if (!found) {
     throw new Unsure(`uses the relation ${schema === '' ? '' : `${schema}.`}${name}, which is not known`);
   }
+  if (found.type === 'stored') analysis.relations.add(found.relation.oid);
   return found;
 }
 

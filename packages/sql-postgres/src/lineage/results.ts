@@ -1,9 +1,9 @@
-/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. */
+/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. Pure. */
 import type { Routine } from '../catalog/objects.js';
 import type { LineageAnalysis } from './analysis.js';
 import type { FunctionCall } from './calls.js';
 import { arrayOf, elementOf, isScalar, typeTag } from './types.js';
-import { NOTHING, type Value } from './value.js';
+import { type Column, NOTHING, type Value, computed } from './value.js';
 
 /** Polymorphic types of pg_type, by whether they stand for the element or for the array of it. */
 const ELEMENTS: ReadonlySet<number> = new Set([2283, 2776, 3500, 5077, 5079]);
@@ -53,7 +53,7 @@ function takes({ catalog }: LineageAnalysis, { inputs }: Routine, { args }: Func
 
 function typeBy(analysis: LineageAnalysis, { args, others }: FunctionCall, routine: Routine): Typed {
   const { returns, inputs, outputs } = routine;
-  if (outputs.length > 1) return {};
+  if (outputs.length > 1) return { row: outputs.map(({ name, type }, at) => fieldOf(analysis, args, name, type, at)) };
   // Ordered-set aggregates take their arguments from WITHIN GROUP.
   const given = args.length < inputs.length ? [...args, ...others] : args;
   const index = inputs.findIndex((type) => ELEMENTS.has(type) || ARRAYS.has(type));
@@ -66,6 +66,11 @@ function typeBy(analysis: LineageAnalysis, { args, others }: FunctionCall, routi
   const isElement = ELEMENTS.has(inputs[index] ?? 0);
   if (ARRAYS.has(returns)) return structure(isElement ? arrayOf(analysis, argument) : argument);
   return structure(isElement ? argument : elementOf(analysis, argument));
+}
+
+/** A field of what a function with several OUT arguments returns: from all that it is given. */
+function fieldOf(analysis: LineageAnalysis, args: readonly Value[], name: string, oid: number, at: number): Column {
+  return { name: name || `column${at + 1}`, value: computed(args, 'derived', typeTag(analysis, oid)) };
 }
 
 function structure({ type, row, element }: Value): Typed {

@@ -1,23 +1,15 @@
-/**
- * Whole statements: what they return, and what they change in the session. Does not: apply the changes (lineage/session.ts).
- * Pure.
- */
-import { type NodeFields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
+/** Whole statements: what they return, and what they change in the session. */
+import { type NodeFields, type Node, constant, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { alter, rename } from './alterations.js';
 import { LineageAnalysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
 import {
-  changeOwner,
   createTableAs,
   createSequence,
   createTable,
   createView,
   createType,
-  createExtension,
-  createFunction,
-  createSchema,
-  createTrigger,
   drop,
   grant,
   leavesNames,
@@ -27,6 +19,7 @@ import type { SessionEffect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
+import { OTHER_DEFINITIONS } from './other-definitions.js';
 import { type FoundRelation, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
@@ -64,9 +57,10 @@ function statementLineage(
   const analysis = new LineageAnalysis(catalog, session, undefined, visits);
   const collected = (): Pick<
     StatementLineage,
-    'statement' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
+    'statement' | 'relations' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
   > => ({
     statement,
+    relations: analysis.relations,
     predicates: analysis.predicates,
     conditionsOnUnknown: analysis.conditionsOnUnknown,
     flows: analysis.flows,
@@ -102,6 +96,7 @@ const code =
 
 /** Statements that are more than a query. All others that `KINDS` has return nothing. */
 export const STATEMENTS: Readonly<Record<string, Read>> = {
+  ...OTHER_DEFINITIONS,
   SelectStmt: (analysis, fields, scope) => {
     const columns = readQuery(analysis, scope, { SelectStmt: fields });
     const into = intoOf(fields);
@@ -131,7 +126,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
       ...analysis.flows.map(({ value }) => value),
       { ...NOTHING, sources: new Set(seen) },
     ]);
-    return [{ name: 'QUERY PLAN', value: { ...all, type: 0 } }];
+    return [{ name: 'QUERY PLAN', value: { ...all, type: 0, plan: planFormat(fields) } }];
   },
   CopyStmt: copy,
   PrepareStmt: (analysis, fields) => {
@@ -207,22 +202,18 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   GrantStmt: grant,
   IndexStmt: leavesNames,
   CommentStmt: leavesNames,
-  AlterSeqStmt: leavesNames,
-  AlterOwnerStmt: changeOwner,
-  AlterDefaultPrivilegesStmt: leavesNames,
-  CreatePolicyStmt: leavesNames,
-  AlterPolicyStmt: leavesNames,
-  CreateStatsStmt: leavesNames,
-  CreateSchemaStmt: createSchema,
-  CreateTrigStmt: createTrigger,
-  CreateFunctionStmt: createFunction,
-  CreateExtensionStmt: createExtension,
   CreateEnumStmt: createType,
-  AlterEnumStmt: createType,
   CompositeTypeStmt: createType,
-  CreateDomainStmt: createType,
   TruncateStmt: (analysis, fields) => truncate(analysis, fields),
 };
+
+/** The last option counts (ExplainQuery in explain.c). The server takes no other format. */
+function planFormat(fields: NodeFields): NonNullable<Value['plan']> {
+  const options = nodesOf(fields['options']).filter(({ fields: option }) => text(option, 'defname') === 'format');
+  const given = options.at(-1)?.fields['arg'];
+  const format = String(constant(given) ?? nodeOf(given)?.fields['sval'] ?? 'text').toLowerCase();
+  return format === 'json' || format === 'yaml' || format === 'xml' ? format : 'text';
+}
 
 const CURSOR_OPT_HOLD = 0x20;
 

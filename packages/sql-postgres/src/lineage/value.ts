@@ -1,3 +1,6 @@
+/**
+ * Where values come from. Owns: how what is known of several becomes what is known of one. Does not: read expressions. Pure.
+ */
 import type { BaseColumn } from '../catalog/objects.js';
 import { eitherParts } from './parts.js';
 
@@ -26,6 +29,8 @@ export interface Value {
   readonly parts?: ValueParts;
   /** The keys of its fields, where a document is made of the row. Lost in any computation. */
   readonly keys?: readonly string[];
+  /** The text of EXPLAIN, in this format: it says what is done with the columns, and holds none of their values. */
+  readonly plan?: 'text' | 'json' | 'yaml' | 'xml';
   /** It tells how many rows there are or in which place one is, nothing of the values themselves. */
   readonly counts?: true;
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */

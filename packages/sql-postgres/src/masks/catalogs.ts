@@ -1,6 +1,7 @@
+/** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
-import { type Lineage, loadLineage } from '../lineage/index.js';
+import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
@@ -22,14 +23,17 @@ export interface Meaning {
  */
 export class TargetCatalog {
   readonly #open: () => Promise<Lookup>;
+  readonly #readsNothing: readonly string[];
   #side: Lookup | undefined;
   #meaning: Meaning | undefined;
   #checked = 0;
   #reading: Promise<Meaning> | undefined;
   #changes = 0;
 
-  constructor(open: () => Promise<Lookup>) {
+  /** @param readsNothing functions of which the operator says that they read no tables */
+  constructor(open: () => Promise<Lookup>, readsNothing: readonly string[] = []) {
     this.#open = open;
+    this.#readsNothing = readsNothing;
   }
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
@@ -99,6 +103,8 @@ export class TargetCatalog {
     }
     const lineage = known?.lineage ?? (await loadLineage(side.major));
     const [path] = await query('show search_path');
-    return { catalog: await readCatalog(query, lineage.parse, known?.catalog), lineage, searchPath: path?.[0] ?? '' };
+    const searchPath = path?.[0] ?? '';
+    const trust = { readsNothing: this.#readsNothing, path: splitSearchPath(searchPath) };
+    return { catalog: await readCatalog(query, lineage.parse, known?.catalog, trust), lineage, searchPath };
   }
 }

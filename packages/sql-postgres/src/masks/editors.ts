@@ -191,6 +191,7 @@ export function maskOf(
   if (rule) {
     const { mask, entity } = rule;
     if (!type) return NULL;
+    if (output.plan) return { type: 'plan', of: type, format, plan: output.plan };
     const parts = byParts(
       { catalog: meaning.catalog, masked, key, detecting: detectorsOf(masks, key) },
       output,

@@ -1,8 +1,11 @@
-import type { MaskPlan } from '@sluice/analysis';
+/** The catalogs of the targets whose connections mask anything. Owns: one for all sessions of a connection. */
+import type { MaskPlan, NamesAtTarget } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { LargeRows } from '@sluice/masking';
 import type { Pooled, Unfit } from './backend.js';
-import { TargetCatalog } from './catalogs.js';
+import { type Meaning, TargetCatalog } from './catalogs.js';
+import { splitSearchPath } from '../lineage/index.js';
+import { coveredNames, namingNothing } from '../trusted-names.js';
 import { type MaskListener, MaskSession } from './session.js';
 
 /** How often the same reason is told of the same connection, in milliseconds. */
@@ -14,6 +17,9 @@ export interface MaskedConnection {
   /** The role at the target. */
   readonly user: string;
   readonly pooled?: Pooled;
+  /** The entries of `functions.trusted`, and those of which it says that they read no tables. */
+  readonly trusted?: readonly string[];
+  readonly readsNothing?: readonly string[] | undefined;
   /** Opens a connection of the gateway's own to the target. */
   open(): Promise<Lookup>;
 }
@@ -26,6 +32,8 @@ export interface Outside {
   unfit(connection: string, unfit: Unfit): void;
   /** Told how many cells were given another value. */
   count(cells: number): void;
+  /** Told of an entry of `functions.trusted` that no function of the target fits. */
+  untrusted(connection: string, entry: string): void;
 }
 
 /** The catalogs of the targets whose connections mask anything, one for all sessions of a connection. */
@@ -70,10 +78,32 @@ export class MaskTargets {
     return this.#sessionOf(connection, NOBODY).plan(command, facts, masks, 'tell');
   }
 
-  #sessionOf({ name, user, pooled, open }: MaskedConnection, told: MaskListener): MaskSession {
+  /** What is asked of the target about names in statements; undefined where nobody has trusted a function. */
+  names(connection: MaskedConnection): NamesAtTarget | undefined {
+    const { name, trusted = [] } = connection;
+    if (trusted.length === 0) return undefined;
+    const among = ({ catalog, searchPath }: Meaning, names: readonly string[]): Set<string> => {
+      const path = splitSearchPath(searchPath);
+      this.#untrusted(name, namingNothing(catalog, path, trusted));
+      return coveredNames(catalog, path, trusted, names);
+    };
+    return {
+      trusted: (names) => {
+        const meaning = this.#catalogOf(connection).get();
+        return meaning instanceof Promise ? meaning.then((late) => among(late, names)) : among(meaning, names);
+      },
+    };
+  }
+
+  #sessionOf(connection: MaskedConnection, told: MaskListener): MaskSession {
+    const { user, pooled } = connection;
+    return new MaskSession(this.#catalogOf(connection), { user, pooled, key: this.#key, rows: this.#rows }, told);
+  }
+
+  #catalogOf({ name, open, readsNothing }: MaskedConnection): TargetCatalog {
     let catalog = this.#catalogs.get(name);
-    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
-    return new MaskSession(catalog, { user, pooled, key: this.#key, rows: this.#rows }, told);
+    if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open, readsNothing)));
+    return catalog;
   }
 
   /** Another configuration: `same` says of a connection whether it leads where it did. */
@@ -97,6 +127,16 @@ export class MaskTargets {
     if (now - (this.#told.get(key) ?? -Infinity) < TELL_AGAIN_MS) return;
     this.#told.set(key, now);
     this.#outside.unfit(connection, unfit);
+  }
+
+  /** What is meant is most likely something else, which is refused. */
+  #untrusted(connection: string, entries: readonly string[]): void {
+    for (const entry of entries) {
+      const key = `${connection} functions.trusted ${entry}`;
+      if (this.#warned.has(key)) continue;
+      this.#warned.add(key);
+      this.#outside.untrusted(connection, entry);
+    }
   }
 
   /** A mask that fits no column is most likely a slip of the pen, and what it was meant for is not masked. */

@@ -47,6 +47,12 @@ type ErrorField = readonly [string, string];
 const SAFE = 'SVCPpFLR';
 /** Names of schema, table, column, type and constraint, as the catalog has them. */
 const NAMES = 'stcdn';
+/**
+ * Sources of the server that fill these fields from the catalog. RAISE puts what it likes into them, behind a trace of the code
+ * that did: no function can do without one.
+ */
+const NAMING =
+  /^(?:domains|execExprInterp|execIndexing|execMain|execUtils|heap|index|nbtinsert|partbounds|ri_triggers|tablecmds|tuplesort(?:variants)?|typecmds)\.c$/;
 
 const UNREADABLE: readonly ErrorField[] = [
   ['S', 'ERROR'],
@@ -67,11 +73,12 @@ function isOfText(fields: readonly ErrorField[]): boolean {
 
 function hidden(fields: readonly ErrorField[]): ErrorField[] {
   const of = new Map(fields);
-  const kept = fields.filter(([field]) => SAFE.includes(field) || NAMES.includes(field));
+  const named = !of.has('W') || NAMING.test(of.get('F') ?? '');
+  const kept = fields.filter(([field]) => SAFE.includes(field) || (named && NAMES.includes(field)));
   const at = kept.findLastIndex(([field]) => 'SVC'.includes(field)) + 1;
   return [
     ...kept.slice(0, at),
-    ['M', template(of)],
+    ['M', template(new Map(kept))],
     ['H', 'The text of the server is not shown, because a masked column is involved.'],
     ...kept.slice(at),
   ];

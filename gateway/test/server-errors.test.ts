@@ -1,0 +1,217 @@
+import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Stand, openStand, targetOf } from './stand.js';
+
+/** What the server says of a statement that fails: as it says it, unless a value of a masked column can be in it. */
+
+const RULES = `
+    - { rule: everything, allow: true }
+    - { rule: emails, mask: { columns: [people.email, letters.to_whom], with: redact } }
+`;
+const SCHEMA = `
+create table people (id int primary key, name text, email text unique);
+insert into people values (1, 'Ada', 'canary@example.com'), (2, 'Bob', 'canary@example.org');
+create table orders (id int primary key, total numeric check (total > 0), item text not null);
+insert into orders values (1, 5, 'canary ordinary');
+create table items (id int primary key, order_id int references orders deferrable initially deferred);
+create table logged (id int);
+create table audited (id int unique);
+create table guarded (id int);
+create table checked (id int);
+create table noted (id int);
+create table below (id int references audited (id) on delete cascade);
+create table measured (id int);
+create table parted (id int, part int) partition by list (part);
+create table parted_1 partition of parted for values in (1);
+insert into audited values (1);
+insert into below values (1);
+insert into guarded values (1);
+create function tell() returns boolean language plpgsql as
+  $$ begin raise exception 'told %', (select string_agg(email, ' ') from public.people); return true; end $$;
+create function tell_of(int) returns boolean language plpgsql immutable as $$ begin return public.tell(); end $$;
+create function tell_names() returns trigger language plpgsql as $$ declare secret text; begin
+  select email into secret from people where id = 1;
+  raise exception 'told' using table = secret, column = secret, constraint = secret, schema = secret, datatype = secret; end $$;
+create function tell_by_trigger() returns trigger language plpgsql as $$ begin perform tell(); return null; end $$;
+create trigger tells after insert on logged for each row execute function tell_by_trigger();
+create trigger tells after delete on below for each row execute function tell_by_trigger();
+create trigger tells after insert on noted for each row execute function tell_names();
+create trigger tells after insert on parted_1 for each row execute function tell_by_trigger();
+create policy tells on guarded using (tell_of(id));
+alter table guarded enable row level security;
+alter table guarded force row level security;
+create domain told as int check (tell_of(value));
+create table converted (id told);
+alter table checked add check (tell_of(id)) not valid;
+create index on measured (tell_of(id));
+create view below_condition as select id from people where email::int > 0;
+create view below_function as select id from orders where tell_of(id);
+create domain mail as text;
+create table letters (id int, to_whom mail);
+insert into letters values (1, 'canary@example.net');
+grant all on all tables in schema public to public;
+`;
+const CANARY = /canary@/;
+
+type Said = Readonly<Record<string, unknown>>;
+
+describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
+  if (missingPostgres(major)) return;
+  let server: PostgresServer;
+  let stand: Stand;
+  let client: pg.Client;
+  let admin: pg.Client;
+
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    admin = new pg.Client({ ...server, database: 'postgres' });
+    await admin.connect();
+    await admin.query(SCHEMA);
+    stand = await openStand({ target: targetOf(server), rules: RULES });
+    client = await stand.client();
+  }, 60_000);
+  afterAll(async () => {
+    await client.end();
+    await admin.end();
+    await stand.stop();
+    await server.stop();
+  });
+
+  /** The last error of these texts, with all its fields. */
+  const errorOf = async (on: pg.Client, texts: readonly string[], values?: unknown[]): Promise<Said> => {
+    let said: Said = {};
+    for (const text of texts) {
+      await on.query({ text, ...(values && { values }) }).catch((error: pg.DatabaseError) => {
+        said = Object.assign({}, error, { message: error.message });
+      });
+    }
+    await on.query('rollback');
+    return said;
+  };
+
+  test.each([
+    'selec 1',
+    'select 1 from',
+    'select 1; selec 2',
+    'select * from orders fetch first 1 row with ties',
+    "select 'open",
+    'select 123abc',
+    'create function f() returns int language sql begin atomic select 1; selec; end',
+  ])('a syntax error has all the fields of the server: %s', async (text) => {
+    const direct = await errorOf(admin, [text]);
+    expect(direct['code']).toBe('42601');
+    expect(await errorOf(client, [text])).toEqual(direct);
+    expect(await errorOf(client, [text], [])).toEqual(await errorOf(admin, [text], []));
+    // Also where values of masked columns were read before.
+    const behind = ['begin', 'select email from people', text];
+    expect(await errorOf(client, behind)).toEqual(await errorOf(admin, behind));
+  });
+
+  test('where the server gives the mistake another SQLSTATE the words are ours', async () => {
+    const text = 'create table f (a int, foreign key (a) references orders no inherit)';
+    expect((await errorOf(admin, [text]))['code']).toBe('0A000');
+    for (const values of [undefined, []]) {
+      const said = await errorOf(client, [text], values);
+      expect(said).toMatchObject({ code: '42501', message: expect.stringContaining('cannot be marked NO INHERIT') });
+    }
+  });
+
+  test('the transaction fails as it would direct, and what was prepared before is still there', async () => {
+    for (const on of [admin, client]) {
+      await on.query('begin');
+      await on.query('selec 1').catch(() => undefined);
+      await expect(on.query('select 1')).rejects.toMatchObject({ code: '25P02' });
+      await on.query('rollback');
+      await on.query({ name: 'kept', text: 'select 1 as one' });
+      await on.query({ text: 'selec 1', values: [] }).catch(() => undefined);
+      expect((await on.query({ name: 'kept', text: 'select 1 as one' })).rows).toEqual([{ one: 1 }]);
+    }
+  });
+
+  /** Nothing masked can be in it. */
+  test.each([
+    ["insert into orders values (1, 5, 'x')", '23505'],
+    ["insert into orders values (2, -1, 'x')", '23514'],
+    ['insert into orders (id, total) values (3, 1)', '23502'],
+    ["insert into orders values ('x', 1, 'x')", '22P02'],
+    ['select 1 / (id - 1) from orders', '22012'],
+    ['select item::int from orders', '22P02'],
+    ['drop table nope', '42P01'],
+    ['refresh materialized view nope', '42P01'],
+    ['create table orders (a int)', '42P07'],
+    ['alter table orders add check (total > 100)', '23514'],
+    ['alter table orders alter item type int using item::int', '22P02'],
+    ['create function f() returns int language sql as $$ select no_such() $$', '42883'],
+    ['create role postgres', '42710'],
+    ['select id from logged where id = 1 / 0', '22012'],
+    ['begin; insert into items values (1, 7); commit', '23503'],
+    [['begin', 'select email from people', "insert into orders values (1, 5, 'x')"], '23505'],
+    [['begin', 'select email from people', 'select 1 / 0', 'select 1'], '25P02'],
+    [['begin', 'insert into items values (1, 7)', 'commit'], '23503'],
+  ] as [string | string[], string][])('an error passes as it is: %s', async (given, code) => {
+    const texts = [given].flat();
+    const direct = await errorOf(admin, texts);
+    expect(direct['code']).toBe(code);
+    expect(await errorOf(client, texts)).toEqual(direct);
+  });
+
+  /** Each gets a masked value into an error when it is sent directly. */
+  test.each([
+    "insert into people values (3, 'Eve', 'canary@example.com')",
+    'select email::int from people',
+    ['create temp table kept as select email from people', 'alter table kept alter email type int using email::int'],
+    ['create temp table twice as select e.email from people e, people', 'create unique index on twice (email)'],
+    ['create temp view within as select id from people where email::int > 0', 'select id from within'],
+    'select id from below_condition',
+    'select id from below_function',
+    'insert into logged values (1)',
+    'insert into parted values (1, 1)',
+    'delete from audited where id = 1',
+    'insert into noted values (1)',
+    'insert into converted values (1)',
+    'select 1::told',
+    'insert into checked values (1)',
+    'insert into measured values (1)',
+    'alter domain mail add check (value::int > 0)',
+    ['begin', 'declare c cursor for select id from people where email::int > 0', 'select 1', 'fetch c'],
+    ['begin', 'declare c cursor for select id from below_condition', 'fetch c'],
+    ['prepare p as select id from below_condition', 'execute p'],
+    'copy (select id from below_condition) to stdout',
+    'create table made as select id from below_condition',
+    'create index on audited (tell_of(id))',
+  ])('an error that can hold a masked value does not: %s', async (given) => {
+    const texts = [given].flat();
+    const direct = await errorOf(admin, texts);
+    expect(JSON.stringify(direct)).toMatch(CANARY);
+    await client.query('discard all');
+    const said = await errorOf(client, texts);
+    expect(said['code']).toBe(direct['code']);
+    expect(JSON.stringify(said)).not.toMatch(CANARY);
+    expect(said['hint']).toContain('a masked column is involved');
+    await Promise.all([admin.query('discard all'), client.query('discard all')]);
+  });
+
+  test('row security and event triggers are code as well', async () => {
+    const reader = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
+    await admin.query("create role reader login password 'reader'; grant all on people to reader");
+    await reader.connect();
+    await expect(reader.query('select id from guarded')).rejects.toThrow(CANARY);
+    await reader.end();
+    await client.query('set role reader');
+    const said = await errorOf(client, ['select id from guarded']);
+    expect(said['code']).toBe('P0001');
+    expect(JSON.stringify(said)).not.toMatch(CANARY);
+    await client.query('reset role');
+    await admin.query(
+      `create function tell_of_definitions() returns event_trigger language plpgsql as $$ begin perform tell(); end $$`,
+    );
+    await admin.query('create event trigger tells on ddl_command_end execute function tell_of_definitions()');
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    await expect(admin.query('create table any_table ()')).rejects.toThrow(CANARY);
+    const defined = await errorOf(client, ['create table any_table ()']);
+    expect(defined['code']).toBe('P0001');
+    expect(JSON.stringify(defined)).not.toMatch(CANARY);
+    await admin.query('drop event trigger tells');
+  });
+});

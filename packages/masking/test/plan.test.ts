@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { type PlanFormat, planMask } from '../src/postgres/plan.js';
+
+const masked = (format: PlanFormat, text: string): string => {
+  const bytes = Buffer.from(`before ${text}`);
+  return (planMask(format)(bytes, 7, bytes.length) ?? bytes.subarray(7)).toString();
+};
+
+test.each([
+  [
+    'Seq Scan on people  (cost=0.00..1.03 rows=3 width=32) (actual time=0.010..0.011 rows=3.00 loops=1)',
+    'Seq Scan on people  (cost=0.00..1.03 rows=3 width=0) (actual time=0.010..0.011 rows=3.00 loops=1)',
+  ],
+  ["  Filter: ((name = 'it''s'::text) AND (id > 42))", "  Filter: ((name = '[masked]'::text) AND (id > [masked]))"],
+  ["  Filter: (note = E'a\\\\''b'::text)", "  Filter: (note = E'[masked]'::text)"],
+  ['  Filter: ("o\'brien" = 7)', '  Filter: ("o\'brien" = [masked])'],
+  ['  Index Cond: (id = (InitPlan 1).col1)', '  Index Cond: (id = (InitPlan 1).col1)'],
+  [
+    '  Filter: (x = $0 AND col2 = 1e5 AND (ANY (y = (hashed SubPlan 2).col1)))',
+    '  Filter: (x = $0 AND col2 = [masked] AND (ANY (y = (hashed SubPlan 2).col1)))',
+  ],
+  ['  Rows Removed by Filter: 3', '  Rows Removed by Filter: 3'],
+  ['  Sort Method: quicksort  Memory: 25kB', '  Sort Method: quicksort  Memory: 25kB'],
+  ['Planning Time: 0.123 ms', 'Planning Time: 0.123 ms'],
+  ["  Output: id, 'x'::text, (email ~~ '%a%'::text)", "  Output: id, '[masked]'::text, (email ~~ '[masked]'::text)"],
+  [
+    '        ->  Hash Right Anti Join  (cost=1.00..2.00 rows=1 width=4)',
+    '        ->  Hash Right Anti Join  (cost=1.00..2.00 rows=1 width=0)',
+  ],
+  // A string over several rows.
+  ["  Filter: (x = 'one", "  Filter: (x = '[masked]'"],
+  ["two'::text)", '[masked]'],
+  ['Secret: 731731', '[masked]'],
+  ["Planning Time: 'secret'", '[masked]'],
+])('a row of the text format: %s', (row, expected) => {
+  expect(masked('text', row)).toBe(expected);
+});
+
+test('in JSON, YAML and XML only constants and widths go', () => {
+  const json = `[
+  {
+    "Plan": {
+      "Node Type": "Seq Scan",
+      "Relation Name": "o'brien",
+      "Plan Rows": 3,
+      "Plan Width": 32,
+      "Output": ["id", "5", "'x'::text"],
+      "Filter": "((\\"o'brien\\".a = 'c\\"d'::text) AND (b > 5))",
+      "Parallel Aware": false
+    }
+  }
+]`;
+  expect(masked('json', json)).toBe(
+    json
+      .replace('Width": 32', 'Width": 0')
+      .replace("'x'::text", "'[masked]'::text")
+      .replace(`'c\\"d'::text`, "'[masked]'::text")
+      .replace('> 5', '> [masked]')
+      .replace('"5"', '"[masked]"'),
+  );
+  const yaml =
+    '- Plan: \n    Alias: "o\'b"\n    Plan Width: 32\n    Filter: "(a = \'x\\ny\'::text)"\n    Output: \n      - "a1"';
+  expect(masked('yaml', yaml)).toBe(yaml.replace("'x\\ny'", "'[masked]'").replace('Width: 32', 'Width: 0'));
+  const xml = "<Plan-Width>32</Plan-Width><Alias>o'b</Alias><Filter>((a &lt; 'x\ny'::text) AND (b &gt; 12))</Filter>";
+  expect(masked('xml', xml)).toBe(
+    "<Plan-Width>0</Plan-Width><Alias>o'b</Alias><Filter>((a &lt; '[masked]'::text) AND (b &gt; [masked]))</Filter>",
+  );
+});
+
+test('what is no plan is NULL or hidden, however long it is', () => {
+  for (const format of ['text', 'json', 'yaml', 'xml'] as const)
+    for (const one of ["'", '"', '\\', '<a>', 'a1 ', ' ', '("', "''", '->  ', 'Rows Removed by '])
+      expect(masked(format, one.repeat(50_000)).length).toBeLessThan(2_000_000);
+});

@@ -1,0 +1,82 @@
+/**
+ * Where code that nobody reads runs unseen, and may say in an error what it likes: triggers, rules, row security, and functions
+ * in constraints, domains, defaults, indexes and views. Owns: what the catalog says of that. Does not own: which columns are
+ * masked, nor what becomes of an error (`masks/errors.ts`). Compiled functions belong to extensions and to the server, and are
+ * taken to say no more than they are given.
+ */
+import type { CatalogQuery } from './query.js';
+
+/** Numbers are object identifiers of relations and types. */
+export interface Guards {
+  /** Relations where such code runs with each statement that reads them. */
+  readonly onRead: ReadonlySet<number>;
+  /** The same for statements that write to them or define something of them. */
+  readonly onWrite: ReadonlySet<number>;
+  /** What a statement that reads a relation works on besides: below a view, children and partitions. */
+  readonly read: readonly (readonly [from: number, to: number])[];
+  /** What one that writes to it may change besides: tables with foreign keys to it. */
+  readonly written: readonly (readonly [from: number, to: number])[];
+  /** Domains with a check that calls such code. */
+  readonly domains: ReadonlySet<number>;
+  /** Event triggers: any definition runs them. */
+  readonly onDefinition: boolean;
+}
+
+/** Functions and operators that are not compiled. What the server comes with stands in no dependency. */
+const UNREAD = `unread as materialized (
+  select 'pg_catalog.pg_proc'::regclass as class, p.oid from pg_proc p join pg_language l on l.oid = p.prolang
+    where l.lanname not in ('c', 'internal') and p.oid >= 16384
+  union all select 'pg_catalog.pg_operator'::regclass, o.oid from pg_operator o join pg_proc p on p.oid = o.oprcode
+    join pg_language l on l.oid = p.prolang where l.lanname not in ('c', 'internal') and o.oid >= 16384)`;
+
+const DOMAINS = `domains as materialized (select distinct c.contypid as oid from pg_constraint c
+  join pg_depend d on d.classid = 'pg_catalog.pg_constraint'::regclass and d.objid = c.oid
+  join unread u on u.class = d.refclassid and u.oid = d.refobjid where c.contypid <> 0)`;
+
+/** (kind, oid): `r` runs code when it is read, `w` when it is written to; `d` is a domain with code. */
+const CODE = `with ${UNREAD}, ${DOMAINS},
+  calls as materialized (select d.classid, d.objid from pg_depend d join unread u on u.class = d.refclassid and u.oid = d.refobjid
+    union all select d.classid, d.objid from pg_depend d join domains o on o.oid = d.refobjid
+      where d.refclassid = 'pg_catalog.pg_type'::regclass)
+  select 'd', oid from domains
+  union select 'r', c.oid from pg_class c where c.relrowsecurity or c.relkind = 'f'
+  union select 'r', w.ev_class from pg_rewrite w join calls x
+    on x.classid = 'pg_catalog.pg_rewrite'::regclass and x.objid = w.oid
+  union select 'w', g.tgrelid from pg_trigger g where not g.tgisinternal
+  union select 'w', w.ev_class from pg_rewrite w where w.ev_type <> '1'
+  union select 'w', k.conrelid from pg_constraint k join calls x
+    on x.classid = 'pg_catalog.pg_constraint'::regclass and x.objid = k.oid where k.conrelid <> 0
+  union select 'w', a.adrelid from pg_attrdef a join calls x
+    on x.classid = 'pg_catalog.pg_attrdef'::regclass and x.objid = a.oid
+  union select 'w', i.indrelid from pg_index i join calls x
+    on x.classid = 'pg_catalog.pg_class'::regclass and x.objid = i.indexrelid
+  union select 'w', s.stxrelid from pg_statistic_ext s join calls x
+    on x.classid = 'pg_catalog.pg_statistic_ext'::regclass and x.objid = s.oid
+  union select 'w', x.objid from calls x where x.classid = 'pg_catalog.pg_class'::regclass`;
+
+/** (kind, from, to): `r` is read with it, `w` is changed with it. */
+const REACHES = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
+  union select 'r', w.ev_class, d.refobjid from pg_rewrite w join pg_depend d
+    on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
+    where d.refobjid <> w.ev_class and w.ev_class >= 16384
+  union select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid`;
+
+const EVENTS = `select 1 from pg_event_trigger where evtenabled <> 'D' limit 1`;
+
+/** Asks the catalog, whose schemas come first in the path of the connection. */
+export async function readGuards(query: CatalogQuery): Promise<Guards> {
+  const code = await query(CODE.replaceAll(/\s+/g, ' '));
+  const reaches = await query(REACHES.replaceAll(/\s+/g, ' '));
+  const events = await query(EVENTS);
+  const oids = (kind: string): Set<number> => new Set(code.flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])));
+  const pairs = (kind: string): [number, number][] =>
+    reaches.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  return {
+    onRead: oids('r'),
+    onWrite: oids('w'),
+    read: pairs('r'),
+    written: pairs('w'),
+    domains: oids('d'),
+    onDefinition: events.length > 0,
+  };
+}

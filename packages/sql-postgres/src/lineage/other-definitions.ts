@@ -1,0 +1,217 @@
+/**
+ * Definitions that the catalog will have once their transaction is over, and that others do not see before: of which names nothing
+ * is known until then. Owns: which those are, so that everything else goes on being known. What can change more than can be named is
+ * left out, and makes all that follows unknown. Does not own: tables, views and sequences of the session (`definitions.ts`).
+ */
+import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import type { Catalog } from '../catalog/catalog.js';
+import { EXTENSION_FUNCTIONS } from '../extension-functions.js';
+import { callFacts } from '../functions.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
+import { readsNothing } from './known-functions.js';
+import { currentRole } from './session.js';
+import type { Column } from './value.js';
+
+type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[];
+
+/** How functions and schemas stand among the names of `Overlay.defined`. A relation of such a name is taken for unknown as well. */
+export const functionName = (name: string): string => `function ${name}`;
+export const schemaName = (name: string): string => `schema ${name}`;
+
+const define = ({ effects }: LineageAnalysis, names: readonly string[]): void => {
+  effects.push({ type: 'defined', names });
+};
+
+/** Whatever the statement says, these are the names whose meaning it may change; undefined: any. */
+const naming =
+  (names: (analysis: LineageAnalysis, fields: NodeFields) => readonly string[] | undefined): Read =>
+  (analysis, fields) => {
+    const found = names(analysis, fields);
+    if (found) define(analysis, found);
+    return [];
+  };
+
+const typeNames = (name: string): string[] => (name === '' ? [] : [name, `_${name}`]);
+const lastOf = (list: unknown): string => strings(list).at(-1) ?? '';
+const relationNamed = (value: unknown): string => (isFields(value) ? text(value, 'relname') : '');
+
+/** Statements by kind. */
+export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
+  CreateSchemaStmt: naming((_, fields) => {
+    const role = isFields(fields['authrole']) ? text(fields['authrole'], 'rolename') : '';
+    const name = text(fields, 'schemaname') || role;
+    return fields['schemaElts'] === undefined && name !== '' ? [schemaName(name)] : undefined;
+  }),
+  CreateFunctionStmt: naming(({ catalog }, fields) => functionChanged(catalog, lastOf(fields['funcname']))),
+  AlterFunctionStmt: naming(({ catalog }, fields) =>
+    functionChanged(catalog, isFields(fields['func']) ? lastOf(fields['func']['objname']) : ''),
+  ),
+  DefineStmt: naming((_, fields) =>
+    fields['kind'] === 'OBJECT_AGGREGATE' ? [functionName(lastOf(fields['defnames']))] : undefined,
+  ),
+  CreateExtensionStmt: naming(({ catalog }, fields) => {
+    const name = text(fields, 'extname');
+    const isThere = catalog.contents.routines.some(({ extension }) => extension === name);
+    // Those make nothing that a name of before could mean, but for functions that read nothing, with types of their own.
+    return (fields['if_not_exists'] === true && isThere) || EXTENSION_FUNCTIONS.has(name) ? [] : undefined;
+  }),
+  CreateDomainStmt: naming((_, fields) => typeNames(lastOf(fields['domainname']))),
+  AlterDomainStmt: naming((_, fields) => typeNames(lastOf(fields['typeName']))),
+  AlterEnumStmt: naming(() => []),
+  CreateRangeStmt: naming((_, fields) => {
+    const name = lastOf(fields['typeName']);
+    const multiple = name.includes('range') ? name.replace('range', 'multirange') : `${name}_multirange`;
+    const given = nodesOf(fields['params']).find((one) => text(one.fields, 'defname') === 'multirange_type_name');
+    return given ? undefined : [...typeNames(name), ...typeNames(multiple), functionName(name), functionName(multiple)];
+  }),
+  AlterSeqStmt: naming(() => []),
+  CreateStatsStmt: naming((_, fields) => (callsUnread(fields) ? undefined : [])),
+  // What is written through a view above goes through them too.
+  CreateTrigStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
+  RuleStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
+  CreatePolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
+  AlterPolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
+  CreateRoleStmt: naming(() => []),
+  CreatePublicationStmt: naming(() => []),
+  AlterDefaultPrivilegesStmt: naming(() => []),
+  AlterOwnerStmt: naming((_, { objectType }) => (objectType === 'OBJECT_SCHEMA' ? undefined : [])),
+  AlterObjectSchemaStmt: naming(({ catalog }, fields) => {
+    if (RELATIONS.has(String(fields['objectType']))) return withReaders(catalog, relationNamed(fields['relation']));
+    if (fields['objectType'] === 'OBJECT_TYPE') return typeNames(lastOf(nodeOf(fields['object'])?.fields['items']));
+    return undefined;
+  }),
+};
+
+const RELATIONS: ReadonlySet<string> = new Set([
+  'OBJECT_TABLE',
+  'OBJECT_VIEW',
+  'OBJECT_MATVIEW',
+  'OBJECT_SEQUENCE',
+  'OBJECT_FOREIGN_TABLE',
+]);
+
+/** GRANT and REVOKE. Rights on schemas, and to roles, decide which schemas are searched. */
+export function granted(analysis: LineageAnalysis, fields: NodeFields): void {
+  const { catalog, session } = analysis;
+  if (fields['objtype'] !== 'OBJECT_SCHEMA') return define(analysis, []);
+  const open = listOf(fields, 'objects').every((one) => {
+    const name = nodeOf(one)?.fields;
+    return name !== undefined && catalog.isOpen(text(name, 'sval') || text(name, 'str'), currentRole(session));
+  });
+  // What is searched already goes on being searched.
+  if (fields['is_grant'] === true && open) define(analysis, []);
+}
+
+/** The names that DROP takes away, of what is no table, view, index or sequence of the session; undefined: any. */
+export function droppedNames({ catalog }: LineageAnalysis, fields: NodeFields): readonly string[] | undefined {
+  const isCascade = fields['behavior'] === 'DROP_CASCADE';
+  const objects = listOf(fields, 'objects').map((object) => nodeOf(object));
+  const names = objects.map((node) => lastOf(node?.kind === 'List' ? node.fields['items'] : node?.fields['names']));
+  switch (fields['removeType']) {
+    case 'OBJECT_TABLE':
+    case 'OBJECT_VIEW':
+    case 'OBJECT_MATVIEW':
+    case 'OBJECT_FOREIGN_TABLE':
+      return isCascade ? names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)]) : names;
+    case 'OBJECT_INDEX':
+      return isCascade ? undefined : names;
+    case 'OBJECT_SEQUENCE':
+      // Defaults of columns go with it.
+      return isCascade ? undefined : names;
+    case 'OBJECT_TYPE':
+    case 'OBJECT_DOMAIN':
+      return isCascade ? undefined : names.flatMap(typeNames);
+    case 'OBJECT_FUNCTION':
+    case 'OBJECT_PROCEDURE':
+    case 'OBJECT_ROUTINE':
+    case 'OBJECT_AGGREGATE':
+      return isCascade ? undefined : objects.map((node) => functionName(lastOf(node?.fields['objname'])));
+    case 'OBJECT_SCHEMA':
+      return isCascade
+        ? undefined
+        : objects.map((node) => schemaName(node ? text(node.fields, 'sval') || text(node.fields, 'str') : ''));
+    case 'OBJECT_TRIGGER':
+    case 'OBJECT_POLICY':
+    case 'OBJECT_RULE':
+      return objects.map((node) => strings(node?.fields['items']).at(-2) ?? '');
+    case 'OBJECT_STATISTIC_EXT':
+    case 'OBJECT_PUBLICATION':
+      return [];
+    default:
+      return undefined;
+  }
+}
+
+/** The names that RENAME gives another meaning, of what is none of the session's; undefined: any. */
+export function renamedNames(
+  { catalog }: LineageAnalysis,
+  { renameType, relation, object, newname }: NodeFields,
+): readonly string[] | undefined {
+  const [to, of] = [String(newname ?? ''), relationNamed(relation)];
+  switch (renameType) {
+    case 'OBJECT_VIEW':
+    case 'OBJECT_MATVIEW':
+      return [...withReaders(catalog, of), to];
+    case 'OBJECT_SEQUENCE':
+      return [of, to];
+    case 'OBJECT_TRIGGER':
+    case 'OBJECT_POLICY':
+    case 'OBJECT_RULE':
+    case 'OBJECT_ROLE':
+      return [];
+    case 'OBJECT_TYPE':
+    case 'OBJECT_DOMAIN':
+      return [...typeNames(lastOf(nodeOf(object)?.fields['items'])), ...typeNames(to)];
+    case 'OBJECT_FUNCTION':
+    case 'OBJECT_PROCEDURE':
+    case 'OBJECT_ROUTINE': {
+      const changed = functionChanged(catalog, lastOf(nodeOf(object)?.fields['objname']));
+      return changed && [...changed, functionName(to)];
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * A function is made or replaced. What views and other definitions show of one whose body is read, or that is known, would be
+ * something else.
+ */
+function functionChanged(catalog: Catalog, name: string): readonly string[] | undefined {
+  const there = [...catalog.routines('pg_catalog', name), ...catalog.routinesNamed(name)].filter(
+    (routine) => routine.schema !== 'pg_catalog',
+  );
+  const isRead = there.some((routine) => FOLLOWED.has(routine.language) || readsNothing(catalog, routine));
+  return name === '' || isRead ? undefined : [functionName(name)];
+}
+
+/** Bodies in SQL are read, and operators and casts by compiled functions are taken to compute only. */
+const FOLLOWED: ReadonlySet<string> = new Set(['sql', 'c', 'internal']);
+
+/** Relations of a name, and all that show what is in them: views, their views, children. Types are called the same. */
+export function withReaders(catalog: Catalog, name: string): readonly string[] {
+  const { relations, guards } = catalog;
+  const above = new Map<number, number[]>();
+  for (const [from, to] of guards.read) {
+    const list = above.get(to);
+    if (list) list.push(from);
+    else above.set(to, [from]);
+  }
+  const found = new Set(relations.filter((one) => one.name === name).map(({ oid }) => oid));
+  for (const oid of found) for (const from of above.get(oid) ?? []) found.add(from);
+  const others = [...found].flatMap((oid) => catalog.relationByOid(oid)?.name ?? []);
+  return [...new Set([name, ...others])];
+}
+
+/** Functions that go with a table that their bodies read: another one of the name may be meant then. */
+export const bodiesInStandard = ({ contents }: Catalog): string[] =>
+  contents.routines.flatMap(({ name, body }) => (body?.standard === true ? [functionName(name)] : []));
+
+/** Whether an expression calls what nobody has read. */
+export function callsUnread(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(callsUnread);
+  if (!isFields(value)) return false;
+  const node = nodeOf(value);
+  if (node?.kind === 'FuncCall' && callFacts(strings(node.fields['funcname'])).reason !== undefined) return true;
+  return Object.values(value).some(callsUnread);
+}
