@@ -110,11 +110,7 @@ function storedAsOwn(analysis: LineageAnalysis, value: unknown): TemporaryRelati
 
 /** An ordinary table without parents, children and rules: none else shows its columns by their names. */
 const isAlone = ({ relations }: Catalog, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
-  kind === 'r' &&
-  !rewritten &&
-  !unread &&
-  parents.length === 0 &&
-  !relations.some((one) => one.parents.includes(oid));
+  kind === 'r' && !rewritten && !unread && parents.length === 0 && !relations.some((one) => one.parents.includes(oid));
 
 /**
  * Other relations may hold rows of one whose columns get other names, and documents that are made of them: those of the session,

@@ -12,14 +12,7 @@ import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
-import {
-  type Column,
-  NOTHING,
-  type Value,
-  computed,
-  isNothing,
-  withUnknown,
-} from './value.js';
+import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(
