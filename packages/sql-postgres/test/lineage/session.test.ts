@@ -27,6 +27,11 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
   const then = (session: Session, sql: string): Session =>
     read(sql, session).reduce((now, { effects }) => afterEffects(now, effects), session);
 
+  const reasonOf = (sql: string, session: Session): string | undefined => {
+    const [one] = read(sql, session);
+    return one?.unknown ?? one?.outputs[0]?.unknown;
+  };
+
   test('a schema that the role may not look into is not on its path', () => {
     const reader = { ...newSession('lineage_reader', ['locked', 'other']) };
     expect(sources('select email from customers', reader)).toEqual(['other.customers.email']);
@@ -202,18 +207,18 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
       const whole = await readCatalog(database.query, database.lineage.parse);
       expect(plain(catalog), definition).toEqual(plain(whole));
     }
-  });
+  }, 300_000);
 
   test('a table that is altered is read as it becomes, until its transaction has ended', () => {
-    const altered = then(start, 'begin; alter table app.customers add column more text, drop column name');
+    const altered = then(start, 'begin; alter table app.customers add column more text, drop column note');
     expect(sources('select email from app.customers', altered)).toEqual(['app.customers.email']);
     expect(read('select more from app.customers', altered)[0]).toMatchObject({ outputs: [{ name: 'more' }] });
-    expect(read('select name from app.customers', altered)[0]?.unknown).toBeDefined();
+    expect(reasonOf('select note from app.customers', altered)).toMatch(/not known/);
     const filled = then(altered, 'update app.customers set more = email');
     expect(sources('select more from app.customers', filled)).toEqual(['app.customers.email']);
     const renamed = then(start, 'begin; alter table app.customers rename column email to shown');
     expect(sources('select shown from app.customers', renamed)).toEqual(['app.customers.email']);
-    expect(read('select more from app.customers', then(filled, 'rollback'))[0]?.outputs[0]?.unknown).toBeDefined();
+    expect(reasonOf('select more from app.customers', then(filled, 'rollback'))).toMatch(/not known/);
   });
 
   test('an altered table is not taken for one of its name in another schema', () => {
