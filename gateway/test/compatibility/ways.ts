@@ -12,7 +12,7 @@ import { readConfiguration } from '../../src/configuration.js';
 import { Gateway } from '../../src/gateway.js';
 import { type CompatibleTool, PROGRAMS } from './tools.js';
 
-export const WAYS = ['direct', 'apart', 'read'] as const;
+const WAYS = ['direct', 'apart', 'read'] as const;
 export type Way = (typeof WAYS)[number];
 
 /** What is in each database before the tool comes. */
