@@ -74,7 +74,11 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
   const name = text(view, 'relname');
   if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
-  else analysis.effects.push({ type: 'defined', names: withReaders(analysis.catalog, name) });
+  else {
+    // Views of this transaction may read it too, which the catalog does not know.
+    const own = [...analysis.session.overlay.relations.values()].filter((one) => one.view).map((one) => one.name);
+    analysis.effects.push({ type: 'defined', names: [...withReaders(analysis.catalog, name), ...own] });
+  }
   return [];
 }
 
