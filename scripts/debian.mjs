@@ -25,6 +25,21 @@ const WANTED = [
   { name: 'curl', file: '/usr/bin/curl', use: 'tests of HTTP with curl' },
   { name: 'python3-requests', file: '/usr/lib/python3/dist-packages/requests', use: 'tests of HTTP with requests' },
   { name: 'nghttp2-client', file: '/usr/bin/nghttp', use: 'tests of HTTP/2 with nghttp and h2load' },
+  { name: 'alembic', file: '/usr/bin/alembic', use: 'compatibility with Alembic' },
+  { name: 'python3-django', file: '/usr/lib/python3/dist-packages/django', use: 'compatibility with Django' },
+  {
+    name: 'python3-psycopg2',
+    file: '/usr/lib/python3/dist-packages/psycopg2',
+    use: 'compatibility with Alembic and Django',
+  },
+  {
+    name: 'ruby-activerecord',
+    file: '/usr/share/doc/ruby-activerecord',
+    use: 'compatibility with Active Record',
+  },
+  { name: 'ruby-pg', file: '/usr/share/doc/ruby-pg', use: 'compatibility with Active Record' },
+  { name: 'sqitch', file: '/usr/bin/sqitch', use: 'compatibility with Sqitch' },
+  { name: 'libdbd-pg-perl', file: '/usr/share/doc/libdbd-pg-perl', use: 'compatibility with Sqitch' },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

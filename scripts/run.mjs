@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { compatibilityPackages } from './compatibility.mjs';
 import { debianPackages } from './debian.mjs';
 import { ENV, NODE, ROOT, SetupError, setup } from './setup.mjs';
 
@@ -15,6 +16,7 @@ const commands = {
   fuzz: () => hand([join(ROOT, 'scripts', 'fuzz.mjs'), ...rest]),
   test: () => {
     debianPackages();
+    compatibilityPackages();
     return hand([join(ROOT, 'scripts', 'test.mjs'), ...rest]);
   },
 };

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { benchAgainst } from './against.js';
 import { benchBodies } from './bodies.js';
+import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
 import { benchLineage } from './lineage/bench.js';
@@ -9,7 +10,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | http | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | definitions | http | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -21,6 +22,7 @@ const { positionals, values } = parseArgs({
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
+  definitions: () => benchDefinitions(options),
   http: () => benchHttp(options),
   bodies: () => benchBodies(options),
   lineage: () => benchLineage(options),

@@ -39,6 +39,11 @@ const unknown =
 const identity: SettingRule = (value) =>
   value === undefined || value.toLowerCase() === 'none' ? SESSION : { effects: ['grant'] };
 
+const PRINTS_STATEMENTS: SettingFacts = {
+  effects: ['session', 'unknown'],
+  reason: 'makes the server print statements and plans into messages',
+};
+
 /** Settings that are more than a preference. All others are `session`. */
 const JUDGES: Readonly<Record<string, SettingRule>> = {
   standard_conforming_strings: pinned('standard_conforming_strings = on', (value) => truth(value) === true),
@@ -48,14 +53,9 @@ const JUDGES: Readonly<Record<string, SettingRule>> = {
   names: pinned('client_encoding = UTF8', (value) => UTF8.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))),
   backslash_quote: forbidden('backslash_quote changes how strings end, so it cannot change behind the gateway.'),
   client_min_messages: (value) =>
-    value === undefined || HARMLESS_LEVELS.has(value.toLowerCase())
-      ? SESSION
-      : {
-          effects: ['session'],
-          forbidden:
-            'At this client_min_messages the server prints statements and plans into messages. Use notice or above.',
-        },
-  session_replication_role: forbidden('session_replication_role switches triggers and foreign keys off.'),
+    value === undefined || HARMLESS_LEVELS.has(value.toLowerCase()) ? SESSION : PRINTS_STATEMENTS,
+  session_replication_role: (value) =>
+    value?.toLowerCase() === 'origin' ? SESSION : unknown('switches triggers and foreign keys off')(value),
   role: identity,
   session_authorization: identity,
   session_preload_libraries: unknown('loads code into the server'),

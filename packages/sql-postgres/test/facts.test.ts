@@ -209,7 +209,18 @@ describe('settings', () => {
   ])('forbidden whatever the policy says: %s', (text) => expect(analyze(text).forbidden).toMatch(/\.$/));
 
   test.each([
+    'SET client_min_messages = debug1',
+    'SET session_replication_role = replica',
+    "SELECT set_config('session_replication_role', 'local', true)",
+  ])('refused unless a rule allows it: %s', (text) => {
+    expect(analyze(text).forbidden).toBeUndefined();
+    expect(first(text).effects).toContain('unknown');
+    expect(first(text).reasons.join()).toMatch(/switches triggers|prints? statements/);
+  });
+
+  test.each([
     'SET standard_conforming_strings = on',
+    'SET session_replication_role = origin',
     "SET client_encoding = 'utf-8'",
     'RESET client_encoding',
     'RESET ALL',

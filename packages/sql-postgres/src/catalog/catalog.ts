@@ -9,6 +9,8 @@ export interface CatalogContents {
   /** What `catalogVersion` said of that state. */
   readonly version: string;
   readonly schemas: readonly string[];
+  /** Names of the extensions that are installed. */
+  readonly extensions: readonly string[];
   /** Roles that may not look into a schema: for them it is not on the search path. Schema name -> role names. */
   readonly closed: ReadonlyMap<string, ReadonlySet<string>>;
   readonly relations: readonly Relation[];

@@ -11,6 +11,8 @@ const RELATIONS = `from pg_class c join pg_namespace n on n.oid = c.relnamespace
 
 export const SCHEMAS = `select n.nspname from pg_namespace n where ${LASTING}`;
 
+export const EXTENSIONS = 'select extname from pg_extension';
+
 /** (schema, role) where the role may not look into the schema. */
 export const CLOSED = `select n.nspname, r.rolname from pg_namespace n cross join pg_roles r
   where ${LASTING} and n.nspname <> 'pg_catalog' and not has_schema_privilege(r.oid, n.oid, 'usage')`;
@@ -93,26 +95,33 @@ const NAMED = `operator(pg_catalog.!~) '^pg_(temp|toast)'`;
 /** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. */
 export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000';
 
-export const VERSION = `select pg_catalog.concat_ws(' ', ${[
-  sum('x.oid', `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),
-  sum(
+/** Of each catalog, a text that differs whenever it does. */
+const VERSIONED = {
+  relations: sum('x.oid', `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),
+  attributes: sum(
     'x.attrelid, x.attnum',
     `pg_catalog.pg_attribute x where x.attnum operator(pg_catalog.>) 0 and x.attrelid ${OF_LASTING}`,
   ),
-  sum('x.oid', `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
-  sum('x.oid', `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
-  sum('x.oid', `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
-  sum('x.inhrelid, x.inhparent', 'pg_catalog.pg_inherits x'),
-  sum(
+  defaults: sum('x.oid', `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
+  rules: sum('x.oid', `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
+  triggers: sum('x.oid', `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
+  parents: sum('x.inhrelid, x.inhparent', 'pg_catalog.pg_inherits x'),
+  types: sum(
     'x.oid',
     `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
   ),
-  sum('x.oid', 'pg_catalog.pg_proc x'),
-  sum('x.oid', 'pg_catalog.pg_constraint x'),
-  sum('x.oid', 'pg_catalog.pg_event_trigger x'),
-  sum('x.oid', 'pg_catalog.pg_operator x'),
-  sum('x.oid', 'pg_catalog.pg_cast x'),
-  sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
-  sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
-  `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,
-].join(', ')})`;
+  routines: sum('x.oid', 'pg_catalog.pg_proc x'),
+  constraints: sum('x.oid', 'pg_catalog.pg_constraint x'),
+  event_triggers: sum('x.oid', 'pg_catalog.pg_event_trigger x'),
+  operators: sum('x.oid', 'pg_catalog.pg_operator x'),
+  casts: sum('x.oid', 'pg_catalog.pg_cast x'),
+  extensions: sum('x.oid', 'pg_catalog.pg_extension x'),
+  schemas: sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
+  members: sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
+  roles: `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,
+};
+export type CatalogPart = keyof typeof VERSIONED;
+export const CATALOG_PARTS = Object.keys(VERSIONED) as readonly CatalogPart[];
+
+/** One text, with the parts in the order of `CATALOG_PARTS` between blanks. */
+export const VERSION = `select pg_catalog.concat_ws(' ', ${Object.values(VERSIONED).join(', ')})`;

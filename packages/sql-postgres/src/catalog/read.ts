@@ -1,3 +1,4 @@
+/** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
@@ -7,8 +8,11 @@ import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } fro
 import {
   ATTRIBUTES,
   CASTS,
+  CATALOG_PARTS,
+  type CatalogPart,
   CLASSES,
   CLOSED,
+  EXTENSIONS,
   LIMITS,
   OPERATORS,
   PARENTS,
@@ -61,33 +65,70 @@ export async function catalogVersion(query: CatalogQuery): Promise<string> {
   return text(row, 0);
 }
 
+/** What has not changed since `before` is taken from it, but for texts that the server spells: names in them may have changed. */
 async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
     // Behind a pooler the process may have temporary tables of others, which come first where pg_temp is not named.
     await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp`);
     const version = await catalogVersion(query);
-    const schemas = (await query(SCHEMAS)).map((row) => text(row, 0));
-    const closed = pairs(await query(CLOSED));
-    const relations = relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before);
-    const types = (await query(TYPES)).map(typeOf);
-    const routines = (await query(ROUTINES)).map(routineOf);
-    const operators = (await query(OPERATORS)).map((row) => ({
-      schema: text(row, 0),
-      name: text(row, 1),
-      compiled: row[2] === 't',
-    }));
-    const casts = (await query(CASTS)).map((row) => ({
-      source: Number(row[0]),
-      target: Number(row[1]),
-      context: text(row, 2),
-    }));
+    const known = before?.contents;
+    const changed = changedParts(known?.version, version);
+    const read = async <T>(parts: readonly CatalogPart[], old: T | undefined, make: () => Promise<T>): Promise<T> =>
+      old === undefined || parts.some((part) => changed.has(part)) ? make() : old;
+    const schemas = await read(['schemas'], known?.schemas, async () =>
+      (await query(SCHEMAS)).map((row) => text(row, 0)),
+    );
+    const extensions = await read(['extensions'], known?.extensions, async () =>
+      (await query(EXTENSIONS)).map((row) => text(row, 0)),
+    );
+    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => pairs(await query(CLOSED)));
+    const relations = await read(OF_RELATIONS, known?.relations.map(unspelled), async () =>
+      relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before),
+    );
+    const types = await read(['types', 'schemas'], known?.types, async () => (await query(TYPES)).map(typeOf));
+    const routines = await read(['routines', 'schemas', 'extensions'], known?.routines.map(unspelledBody), async () =>
+      (await query(ROUTINES)).map(routineOf),
+    );
+    const operators = await read(['operators', 'routines', 'schemas'], known?.operators, async () =>
+      (await query(OPERATORS)).map((row) => ({ schema: text(row, 0), name: text(row, 1), compiled: row[2] === 't' })),
+    );
+    const casts = await read(['casts', 'routines', 'schemas'], known?.casts, async () =>
+      (await query(CASTS)).map((row) => ({ source: Number(row[0]), target: Number(row[1]), context: text(row, 2) })),
+    );
     const guards = await readGuards(query);
-    return { version, schemas, closed, relations, types, routines, operators, casts, guards };
+    return { version, schemas, extensions, closed, relations, types, routines, operators, casts, guards };
   } finally {
     await query('rollback');
   }
 }
+
+const OF_RELATIONS: readonly CatalogPart[] = [
+  'relations',
+  'attributes',
+  'defaults',
+  'rules',
+  'triggers',
+  'parents',
+  'schemas',
+];
+
+/** All of them where nothing is known of before. */
+function changedParts(before: string | undefined, now: string): ReadonlySet<CatalogPart> {
+  const [old, parts] = [before?.split(' ') ?? [], now.split(' ')];
+  return new Set(CATALOG_PARTS.filter((_, at) => old[at] === undefined || old[at] !== parts[at]));
+}
+
+function unspelled(relation: Relation): Relation {
+  const { definition: _, ...rest } = relation;
+  const isView = relation.kind === 'v' || relation.kind === 'm';
+  return { ...(isView ? rest : relation), unread: isSpelled(relation) };
+}
+
+const isSpelled = ({ kind, columns, unread }: Relation): boolean =>
+  kind === 'v' || kind === 'm' || unread || columns.some(({ generated }) => generated !== undefined);
+
+const unspelledBody = (routine: Routine): Routine => (routine.body?.standard ? { ...routine, unread: true } : routine);
 
 function pairs(rows: readonly CatalogRow[]): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();

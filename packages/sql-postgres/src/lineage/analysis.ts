@@ -92,7 +92,9 @@ export class LineageAnalysis {
   /** The relation whose rows a type is of. @throws Unsure where this transaction has changed it */
   relationOf(type: Type | undefined): Relation | undefined {
     const relation = this.catalog.relationByOid(type?.relation ?? 0);
-    if (relation && this.session.overlay.defined.has(relation.name)) throw new Unsure(BEHIND_DEFINITION);
+    const { defined, relations } = this.session.overlay;
+    const isAltered = relation !== undefined && relations.get(relation.name)?.stored?.oid === relation.oid;
+    if (relation && (isAltered || defined.has(relation.name))) throw new Unsure(BEHIND_DEFINITION);
     return relation;
   }
 

@@ -16,7 +16,7 @@ import { readSetting, sendNotification, storedValue, writeSetting } from './sett
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface FunctionCall {
@@ -99,7 +99,11 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
   // How many rows a set has, its arguments decide.
   if (found.some(({ returnsSet }) => returnsSet)) analysis.asks(computed(all), 'other');
   if (own.some(({ volatility }) => volatility === 'v')) analysis.callsVisibly();
-  if (own.length === 0) return { value: builtIn(analysis, one, found), routines: found };
+  if (own.length === 0) {
+    const value = builtIn(analysis, one, found);
+    const isTyped = only !== undefined && hasDeclaredType(analysis, only, value);
+    return { value: isTyped ? { ...value, stored: true } : value, routines: found };
+  }
   const [routine] = own;
   if (own.every((each) => readsNothing(analysis.catalog, each)))
     return { value: withUnknown(valueOfKnown(analysis, one, found), unlisted(found)), routines: found };
@@ -112,11 +116,18 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
     mayFail(analysis, value);
     return { value, routines: found };
   }
-  return {
-    value: opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`),
-    routines: found,
-  };
+  const value = opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`);
+  // What returns void returns nothing, whatever it does.
+  return { value: found.every(({ returns }) => returns === VOID) ? NO_VALUE : value, routines: found };
 }
+
+/** The function that is called for sure says its type, and not its arguments. */
+const hasDeclaredType = ({ catalog }: LineageAnalysis, { returns, outputs }: Routine, { type }: Value): boolean =>
+  outputs.length === 0 && type === returns && catalog.typeByOid(returns)?.kind === 'b';
+
+/** pg_type.oid of void. */
+const VOID = 2278;
+const { type: _, ...NO_VALUE } = NOTHING;
 
 /** `(value).name` where there is no such field: functional notation. */
 export function callByField(analysis: LineageAnalysis, name: string, value: Value): Value {

@@ -1,26 +1,18 @@
-/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
+/**
+ * CREATE and DROP, where they concern objects of the session; and data that they put into tables. Does not own: ALTER and RENAME
+ * (`alterations.ts`), other definitions (`other-definitions.ts`).
+ */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
-import { LineageAnalysis, Unsure, listOf } from './analysis.js';
-import type { Catalog } from '../catalog/catalog.js';
-import type { Relation } from '../catalog/objects.js';
+import { LineageAnalysis, listOf } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
-import { callsUnread, droppedNames, granted, renamedNames, schemaName, withReaders } from './other-definitions.js';
+import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
 import { findType, typeTag } from './types.js';
-import {
-  type Column,
-  NOTHING,
-  type Value,
-  computed,
-  hasFields,
-  isNothing,
-  withUnknown,
-  withoutFields,
-} from './value.js';
+import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(
@@ -82,7 +74,11 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
   const name = text(view, 'relname');
   if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
-  else analysis.effects.push({ type: 'defined', names: withReaders(analysis.catalog, name) });
+  else {
+    // Views of this transaction may read it too, which the catalog does not know.
+    const own = [...analysis.session.overlay.relations.values()].filter((one) => one.view).map((one) => one.name);
+    analysis.effects.push({ type: 'defined', names: [...withReaders(analysis.catalog, name), ...own] });
+  }
   return [];
 }
 
@@ -91,90 +87,12 @@ export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Co
   for (const object of listOf(fields, 'objects')) {
     const node = nodeOf(object);
     const [name = '', schema = ''] = strings(node?.kind === 'List' ? node.fields['items'] : []).toReversed();
-    if (isOwn(analysis, schema, name)) analysis.effects.push({ type: 'drop relation', name });
-    else others.push(name);
+    const own = isOwn(analysis, schema, name);
+    if (own) analysis.effects.push({ type: 'drop relation', name });
+    // Of a table that the catalog has, another may be meant by the name from here on.
+    if (!own || analysis.session.overlay.relations.get(name)?.stored) others.push(name);
   }
   if (others.length > 0) analysis.effects.push({ type: 'defined', names: droppedNames(analysis, fields) ?? 'any' });
-  return [];
-}
-
-/** ALTER TABLE of a table of the session: columns come and go; whatever else is done to it makes it unknown. */
-export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const own = ownRelation(analysis, fields['relation']);
-  if (!own) {
-    const subtypes = nodesOf(fields['cmds']).map(({ fields: command }) => String(command['subtype'] ?? ''));
-    if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
-      return [];
-    const isHarmless = subtypes.every((one) => HARMLESS.has(one)) && !callsUnread(fields['cmds']);
-    changes(analysis, fields['relation'], isHarmless ? [] : undefined);
-    return [];
-  }
-  let { columns } = own;
-  let { unknown } = own;
-  for (const { fields: command } of nodesOf(fields['cmds'])) {
-    const subtype = String(command['subtype'] ?? '');
-    const definition = nodeOf(command['def']);
-    if (subtype === 'AT_AddColumn' && definition) columns = [...columns, columnDef(analysis, definition.fields)];
-    else if (subtype === 'AT_DropColumn') columns = columns.filter(({ name }) => name !== text(command, 'name'));
-    else if (!HARMLESS.has(subtype)) unknown = 'reads a temporary table that was altered';
-  }
-  analysis.effects.push({ type: 'relation', relation: { ...own, columns, ...(unknown !== undefined && { unknown }) } });
-  forgetFields(analysis, own);
-  return [];
-}
-
-/** Other relations of the session may hold rows of one whose columns get other names, and documents that are made of them. */
-function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelation): void {
-  for (const relation of session.overlay.relations.values()) {
-    if (relation === own || !relation.columns.some(({ value }) => hasFields(value))) continue;
-    const columns = relation.columns.map(({ name, value }) => ({ name, value: withoutFields(value) }));
-    effects.push({ type: 'relation', relation: { ...relation, columns } });
-  }
-}
-
-const HARMLESS: ReadonlySet<string> = new Set([
-  'AT_AddConstraint',
-  'AT_AddIndex',
-  'AT_ColumnDefault',
-  'AT_DropConstraint',
-  'AT_DropNotNull',
-  'AT_SetNotNull',
-  'AT_SetStatistics',
-]);
-
-/** What they change is the table, and nothing else. */
-const OF_ITSELF: ReadonlySet<string> = new Set(
-  `AT_AddColumn AT_DropColumn AT_AlterColumnType AT_ChangeOwner AT_EnableRowSecurity AT_DisableRowSecurity
-   AT_ForceRowSecurity AT_NoForceRowSecurity AT_EnableTrig AT_EnableTrigAll AT_EnableTrigUser AT_DisableTrig AT_DisableTrigAll
-   AT_DisableTrigUser AT_SetRelOptions AT_ResetRelOptions AT_ReplicaIdentity AT_AddIdentity AT_SetIdentity AT_DropIdentity
-   AT_DropExpression AT_SetStorage AT_ClusterOn AT_DropCluster AT_ValidateConstraint`.split(/\s+/),
-);
-
-export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const own = ownRelation(analysis, fields['relation']);
-  const { renameType } = fields;
-  const to = text(fields, 'newname');
-  if (!own) {
-    if (['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(String(renameType)))
-      changes(analysis, fields['relation'], []);
-    if (renameType === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE')
-      changes(analysis, fields['relation']);
-    if (renameType === 'OBJECT_TABLE') changes(analysis, fields['relation'], [to]);
-    const others = renamedNames(analysis, fields);
-    if (others) analysis.effects.push({ type: 'defined', names: others });
-    return [];
-  }
-  if (renameType === 'OBJECT_COLUMN') {
-    const from = text(fields, 'subname');
-    const columns = own.columns.map((column) => (column.name === from ? { ...column, name: to } : column));
-    analysis.effects.push({ type: 'relation', relation: { ...own, columns } });
-    forgetFields(analysis, own);
-  } else if (['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_SEQUENCE'].includes(String(renameType))) {
-    analysis.effects.push({ type: 'drop relation', name: own.name });
-    analysis.effects.push({ type: 'relation', relation: { ...own, name: to } });
-  } else if (!['OBJECT_TABCONSTRAINT', 'OBJECT_INDEX'].includes(String(renameType))) {
-    throw new Unsure('renames a part of a temporary table in a way that is not understood');
-  }
   return [];
 }
 
@@ -198,33 +116,6 @@ export function createType(analysis: LineageAnalysis, fields: NodeFields): reado
   const name = names.at(-1) ?? (isFields(fields['typevar']) ? text(fields['typevar'], 'relname') : '');
   if (name !== '') analysis.effects.push({ type: 'defined', names: [name, `_${name}`] });
   return [];
-}
-
-/**
- * A stored table is changed: its name shows something else until the transaction has ended, and `also` as well. So do its children.
- *
- * @param also further names; `[]` where no name means anything else
- */
-function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: readonly string[]): void {
-  const relation = isFields(value) ? value : {};
-  const name = text(relation, 'relname');
-  const found = catalog.relations.filter((one) => one.name === name);
-  if (also?.length === 0) effects.push({ type: 'defined', names: [] });
-  else if (found.length > 0)
-    effects.push({ type: 'defined', names: [name, ...descendants(catalog, found), ...(also ?? [])] });
-}
-
-/** Names of the partitions and children of relations. */
-function descendants({ relations }: Catalog, parents: readonly Relation[]): string[] {
-  const found = new Set(parents.map(({ oid }) => oid));
-  const names: string[] = [];
-  for (const oid of found)
-    for (const child of relations)
-      if (child.parents.includes(oid) && !found.has(child.oid)) {
-        found.add(child.oid);
-        names.push(child.name);
-      }
-  return names;
 }
 
 /** TRUNCATE ONLY leaves the rows of tables that are below. */
@@ -296,7 +187,7 @@ function isThere({ catalog, session }: LineageAnalysis, schema: string, name: st
   return first !== undefined && catalog.relation(first, name) !== undefined;
 }
 
-function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column {
+export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column {
   const type = isFields(fields['typeName']) ? findType(analysis, fields['typeName']) : undefined;
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
@@ -352,13 +243,17 @@ function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields
 const qualified = (relation: NodeFields): string =>
   [text(relation, 'schemaname'), text(relation, 'relname')].filter((part) => part !== '').join('.');
 
-function isOwn({ session, path }: LineageAnalysis, schema: string, name: string): boolean {
+function isOwn({ session, path, catalog }: LineageAnalysis, schema: string, name: string): boolean {
   const found = session.overlay.relations.get(name);
+  if (found?.stored) {
+    const first = path.find((one) => one === found.permanent || catalog.relation(one, name) !== undefined);
+    return found.permanent === (schema === '' ? first : schema);
+  }
   if (found?.permanent !== undefined) return schema === '' || found.permanent === '' || schema === found.permanent;
   return found !== undefined && (schema === '' ? path.includes('pg_temp') : schema === 'pg_temp');
 }
 
-function ownRelation(analysis: LineageAnalysis, value: unknown): TemporaryRelation | undefined {
+export function ownRelation(analysis: LineageAnalysis, value: unknown): TemporaryRelation | undefined {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
   return isOwn(analysis, text(relation, 'schemaname'), name) ? analysis.session.overlay.relations.get(name) : undefined;

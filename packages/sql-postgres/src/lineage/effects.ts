@@ -1,4 +1,6 @@
+/** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
+import type { Relation } from '../catalog/objects.js';
 import type { Column, Value } from './value.js';
 
 /** A table, view or sequence that the session has made for itself (pg_temp), or that nobody else sees before it commits. */
@@ -19,6 +21,8 @@ export interface TemporaryRelation {
   readonly version?: string;
   /** It is one of everybody's once its transaction has committed: its schema as written, '' without one. */
   readonly permanent?: string;
+  /** What the catalog has in its place: this transaction has altered it. */
+  readonly stored?: Relation;
 }
 
 export interface Cursor {
@@ -58,7 +62,7 @@ export type SessionEffect =
   | { readonly type: 'discard'; readonly what: 'all' | 'temporary' | 'nothing that matters' }
   /** A temporary table is empty again. */
   | { readonly type: 'truncate'; readonly name: string }
-  /** Relations and types of these names are not what the catalog says, until the transaction has ended. */
+  /** Relations, types, functions and schemas of these names are not what the catalog says, until the transaction has ended. */
   | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }

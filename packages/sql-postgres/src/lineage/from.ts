@@ -1,10 +1,10 @@
-/** FROM: each item becomes relations whose names and columns are in scope. */
+/** FROM: each item becomes relations whose names and columns are in scope. Pure. */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression, operatorReason } from './expression.js';
 import { readQuery } from './query.js';
-import { columnsOf, findRelation } from './relations.js';
+import { columnsOf, findRelation, schemaOf } from './relations.js';
 import { type FromItem, type Scope, findNamed, item, starOf } from './scope.js';
 import { rangeFunction } from './table-functions.js';
 import { jsonTable, xmlTable } from './table-documents.js';
@@ -73,7 +73,7 @@ function rangeVar(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): 
   return [
     {
       ...one,
-      schema: isAliased ? '' : found.type === 'stored' ? found.relation.schema : 'pg_temp',
+      schema: isAliased ? '' : schemaOf(found),
       stored: stored || found.type === 'temporary',
       keys: columns.map((column) => column.name),
       ...(found.type === 'stored' && { type: found.relation.type }),

@@ -1,4 +1,4 @@
-/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. */
+/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
@@ -6,7 +6,7 @@ import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
-import { type FoundRelation, columnsOf, findRelation } from './relations.js';
+import { type FoundRelation, columnsOf, findRelation, schemaOf } from './relations.js';
 import { type FromItem, type Scope, item } from './scope.js';
 import { type Column, NOTHING, type Value, computed, either, withUnknown } from './value.js';
 
@@ -36,7 +36,7 @@ class ChangedRelation {
     const found = this.#found;
     this.item = item(alias || name, columnsOf(analysis, found), {
       stored: true,
-      schema: alias === '' ? (found.type === 'stored' ? found.relation.schema : 'pg_temp') : '',
+      schema: alias === '' ? schemaOf(found) : '',
       ...(found.type === 'stored' && { type: found.relation.type }),
     });
   }
@@ -47,7 +47,7 @@ class ChangedRelation {
     const own = found.type === 'temporary';
     // Behind a view of the session there may be a table of everybody's.
     const temporary = own && !found.relation.view && found.relation.permanent === undefined;
-    const name = own ? `pg_temp.${found.relation.name}` : `${found.relation.schema}.${found.relation.name}`;
+    const name = `${schemaOf(found)}.${found.relation.name}`;
     this.#analysis.moves(
       { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },
       value,

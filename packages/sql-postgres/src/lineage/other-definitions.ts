@@ -204,7 +204,7 @@ export function withReaders(catalog: Catalog, name: string): readonly string[] {
 }
 
 /** Functions that go with a table that their bodies read: another one of the name may be meant then. */
-const bodiesInStandard = ({ contents }: Catalog): string[] =>
+export const bodiesInStandard = ({ contents }: Catalog): string[] =>
   contents.routines.flatMap(({ name, body }) => (body?.standard === true ? [functionName(name)] : []));
 
 /** Whether an expression calls what nobody has read. */

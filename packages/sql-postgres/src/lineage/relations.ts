@@ -44,8 +44,15 @@ function inSchema({ catalog, session }: LineageAnalysis, schema: string, name: s
 }
 
 /** One that is not committed has the only name of its kind: whatever the path, no other relation is meant. */
-const isIn = ({ permanent }: TemporaryRelation, schema: string): boolean =>
-  permanent === undefined ? schema === 'pg_temp' : permanent === '' || permanent === schema || schema === 'pg_temp';
+function isIn({ permanent, stored }: TemporaryRelation, schema: string): boolean {
+  // Of one that is altered there may be others by its name, in other schemas.
+  if (stored || permanent === undefined) return schema === (permanent ?? 'pg_temp');
+  return permanent === '' || permanent === schema || schema === 'pg_temp';
+}
+
+/** The schema that a statement may write before the name. */
+export const schemaOf = (found: FoundRelation): string =>
+  found.type === 'stored' ? found.relation.schema : found.relation.permanent || 'pg_temp';
 
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {

@@ -2,6 +2,7 @@
 import { type NodeFields, type Node, constant, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
+import { alter, rename } from './alterations.js';
 import { LineageAnalysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
 import {
   createTableAs,
@@ -12,8 +13,6 @@ import {
   drop,
   grant,
   leavesNames,
-  alter,
-  rename,
   truncate,
 } from './definitions.js';
 import type { SessionEffect, TransactionKind } from './effects.js';

@@ -35,7 +35,10 @@ export interface Value {
   readonly counts?: true;
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
   readonly type?: number;
-  /** The server describes it with `type` too: a column as it is stored, in which no other type can have had a say. */
+  /**
+   * The server describes it with `type` too: a column as it is stored, or what a function returns that is called for sure. No other
+   * type can have had a say.
+   */
   readonly stored?: true;
   /**
    * It is written in the statement or bound to it, so it is the same in every row: the values that it has where it is read as

@@ -96,7 +96,8 @@ export class TargetCatalog {
   async #readBy(side: Lookup): Promise<Meaning> {
     const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
-    if (known && (await catalogVersion(query)) === known.catalog.version) {
+    // After a definition that is known of it has changed for sure.
+    if (known && this.#checked > 0 && (await catalogVersion(query)) === known.catalog.version) {
       const catalog = await completeCatalog(query, known.catalog);
       return catalog === known.catalog ? known : { ...known, catalog };
     }

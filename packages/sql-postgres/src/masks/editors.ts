@@ -44,6 +44,8 @@ export interface EditorRules {
   readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
+  /** Tables that have columns, in this transaction, which are not in the catalog. */
+  readonly altered: ReadonlySet<number>;
   /** Why nothing is known of a statement that has no lineage: a phrase. */
   readonly unfollowed: string;
   /** Told which columns of a result are NULL because nothing better is known of them. */
@@ -141,7 +143,7 @@ function typeOfSource({ meaning: { catalog } }: EditorRules, { sources, kind }: 
 
 /** The outputs, if they are known and the target describes the same. */
 function agreed(
-  { meaning: { catalog }, temporary }: EditorRules,
+  { meaning: { catalog }, temporary, altered }: EditorRules,
   lineage: StatementLineage | undefined,
   columns: readonly PostgresColumn[],
 ): readonly Output[] | undefined {
@@ -159,6 +161,7 @@ function agreed(
     }
     if (!relation || attribute <= 0 || output.unknown !== undefined) continue;
     const base = relation.columns.find((one) => one.base.attnum === attribute)?.base;
+    if (!base && altered.has(relation.oid)) continue;
     if (!base || !catalog.roots(base).every((root) => output.sources.has(root))) {
       throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
     }

@@ -29,7 +29,7 @@ import {
   type AppliedMask,
   type MaskedUse,
   type NamePart,
-  tableOfColumn,
+  partsOfColumn,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
@@ -272,6 +272,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       count: this.#told.count,
       room: this.#room,
       temporary: this.#temporary,
+      altered: this.#altered,
       unfollowed: this.#defined ? DEFINED_BEFORE : TOO_LONG,
       announce: (hidden) => this.#announcer.tell(command.text, hidden),
       announceUnreadable: () => this.#announcer.tellUnreadable(command.text),
@@ -300,7 +301,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
       rows: (statement, result) =>
-        this.#sure(() => rowMasks({ ...rules, temporary: this.#temporary }, lineage?.[statement], result)),
+        this.#sure(() =>
+          rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
+        ),
       copy: (statement, formats) =>
         this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
@@ -332,6 +335,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** The session has tables of its own, which no catalog of ours has. */
   get #temporary(): boolean {
     return (this.#names?.overlay.relations.size ?? 0) > 0;
+  }
+
+  /** Tables that this transaction has altered: pg_class.oid. */
+  get #altered(): ReadonlySet<number> {
+    const relations = [...(this.#names?.overlay.relations.values() ?? [])];
+    return new Set(relations.flatMap(({ stored }) => (stored ? [stored.oid] : [])));
   }
 
   /** Where the target describes something else than the catalog has, the catalog is read again before it is used again. */
@@ -417,15 +426,23 @@ const FOLLOWED_DEFINITIONS: ReadonlySet<Effect['type']> = new Set(['relation', '
 const isForAll = (effect: Effect): boolean =>
   effect.type === 'defined' || (effect.type === 'relation' && effect.relation.permanent !== undefined);
 
-/** Definitions of anything, and of a table that a mask may be for: no column of it is one that a rule is bound to yet. */
+/** Definitions of anything, and of a table with new columns that a mask may be for: no rule is bound to them yet. */
 function isUnfollowed(effect: Effect, masks: readonly AppliedMask[]): boolean {
   if (effect.type === 'defined') return effect.names === 'any';
   if (effect.type !== 'relation' || effect.relation.permanent === undefined) return false;
-  const { name } = effect.relation;
-  return masks.some(({ columns }) => columns.some((pattern) => mayName(tableOfColumn(pattern), name)));
+  const { name, columns, stored, unknown } = effect.relation;
+  // The columns that the catalog has are bound, as far as they have their names.
+  const bound = new Set(name === stored?.name ? stored.columns.map((column) => column.name) : []);
+  const made = columns.filter((column) => !bound.has(column.name));
+  return masks.some((mask) =>
+    mask.columns.some((pattern) => {
+      const [column, table] = partsOfColumn(pattern).toReversed();
+      return mayName(table, name) && (unknown !== undefined || made.some((one) => mayName(column, one.name)));
+    }),
+  );
 }
 
-/** @param part of a pattern that stands for tables; one with `*` may be for any */
+/** @param part of a pattern; one with `*` may stand for any name */
 const mayName = (part: NamePart | undefined, name: string): boolean =>
   part === undefined || part.isPattern || part.text.toLowerCase() === name.toLowerCase();
 

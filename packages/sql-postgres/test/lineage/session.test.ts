@@ -1,6 +1,7 @@
 import { missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  type Catalog,
   type Session,
   type StatementLineage,
   afterEffects,
@@ -25,6 +26,11 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     read(sql, session).flatMap(({ outputs }) => outputs.flatMap((one) => [...one.sources].map(({ name }) => name)));
   const then = (session: Session, sql: string): Session =>
     read(sql, session).reduce((now, { effects }) => afterEffects(now, effects), session);
+
+  const reasonOf = (sql: string, session: Session): string | undefined => {
+    const [one] = read(sql, session);
+    return one?.unknown ?? one?.outputs[0]?.unknown;
+  };
 
   test('a schema that the role may not look into is not on its path', () => {
     const reader = { ...newSession('lineage_reader', ['locked', 'other']) };
@@ -192,4 +198,75 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     await database.query('drop table app.passing');
     expect(await catalogVersion(database.query)).not.toBe(after);
   });
+
+  test('what is read of a catalog in parts is what is read of it whole, after each definition', async () => {
+    let catalog: Catalog = await readCatalog(database.query, database.lineage.parse);
+    for (const definition of DEFINITIONS) {
+      await database.query(definition);
+      catalog = await readCatalog(database.query, database.lineage.parse, catalog);
+      const whole = await readCatalog(database.query, database.lineage.parse);
+      expect(plain(catalog), definition).toEqual(plain(whole));
+    }
+  }, 300_000);
+
+  test('a table that is altered is read as it becomes, until its transaction has ended', () => {
+    const altered = then(start, 'begin; alter table app.customers add column more text, drop column note');
+    expect(sources('select email from app.customers', altered)).toEqual(['app.customers.email']);
+    expect(read('select more from app.customers', altered)[0]).toMatchObject({ outputs: [{ name: 'more' }] });
+    expect(reasonOf('select note from app.customers', altered)).toMatch(/not known/);
+    const filled = then(altered, 'update app.customers set more = email');
+    expect(sources('select more from app.customers', filled)).toEqual(['app.customers.email']);
+    const renamed = then(start, 'begin; alter table app.customers rename column email to shown');
+    expect(sources('select shown from app.customers', renamed)).toEqual(['app.customers.email']);
+    expect(reasonOf('select more from app.customers', then(filled, 'rollback'))).toMatch(/not known/);
+  });
+
+  test('an altered table is not taken for one of its name in another schema', () => {
+    const altered = then(start, 'begin; alter table other.customers add column more text');
+    expect(sources('select email from customers', altered)).toEqual(['app.customers.email']);
+    expect(sources('select email from other.customers', altered)).toEqual(['other.customers.email']);
+  });
 });
+
+/** One of each kind that a part of the catalog stands for. */
+const DEFINITIONS: readonly string[] = [
+  'create table app.parted (a int, b text generated always as (upper(c)) stored, c text)',
+  'create view app.parted_view as select b, c from app.parted',
+  'alter table app.parted rename column c to d',
+  'alter table app.parted add column e int default 3',
+  'create or replace view app.parted_view as select b, d as c, 1 as more from app.parted',
+  'create function app.parted_sum(int) returns int begin atomic select a + $1 from app.parted; end',
+  'alter table app.parted rename column a to z',
+  "create type app.parted_kind as enum ('one')",
+  'create domain app.parted_domain as text',
+  "create function app.parted_cast(app.parted_kind) returns int language plpgsql as 'begin return 1; end'",
+  'create cast (app.parted_kind as int) with function app.parted_cast(app.parted_kind) as assignment',
+  "create function app.parted_rule() returns trigger language plpgsql as 'begin return new; end'",
+  'create trigger parted instead of insert on app.parted_view for each row execute function app.parted_rule()',
+  'create table app.parted_child () inherits (app.parted)',
+  'create schema parted',
+  'alter table app.parted_child set schema parted',
+  'create role parted_role',
+  'revoke all on schema parted from public',
+  'create extension pg_trgm with schema parted',
+  'alter schema parted rename to parted_too',
+  'drop extension pg_trgm',
+  'drop trigger parted on app.parted_view',
+  'drop function app.parted_sum',
+  'drop schema parted_too cascade',
+  'drop table app.parted cascade',
+];
+
+const plain = ({ contents }: Catalog): unknown => ({
+  ...contents,
+  schemas: [...contents.schemas].sort(),
+  extensions: [...contents.extensions].sort(),
+  closed: [...contents.closed].map(([schema, roles]) => `${schema}: ${[...roles].sort().join()}`).sort(),
+  relations: byOid(contents.relations),
+  types: byOid(contents.types),
+  routines: byOid(contents.routines),
+  operators: contents.operators.map((one) => JSON.stringify(one)).sort(),
+  casts: contents.casts.map((one) => JSON.stringify(one)).sort(),
+});
+const byOid = <T extends { readonly oid: number }>(objects: readonly T[]): T[] =>
+  [...objects].sort((one, other) => one.oid - other.oid);

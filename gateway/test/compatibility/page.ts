@@ -1,0 +1,53 @@
+/** The page that the compatibility matrix prints. Owns: its words. Does not: what is compared. */
+import { join } from 'node:path';
+import { type CompatibleTool, TOOLS } from './tools.js';
+import type { Way } from './ways.js';
+
+export const PAGE = join(import.meta.dirname, '..', '..', '..', 'docs', 'compatibility.md');
+
+/** What one tool came to in one way; `refused`: the reason of the statement that was refused, undefined where all is as it is directly. */
+export interface Cell {
+  readonly tool: CompatibleTool;
+  readonly way: Way;
+  readonly refused: string | undefined;
+}
+
+export function page(cells: readonly Cell[]): string {
+  const text = (tool: CompatibleTool, way: Way): string => {
+    const { refused } = cells.find((cell) => cell.tool === tool && cell.way === way) as Cell;
+    return refused === undefined ? AS_DIRECT[way] : `refused: ${refused}`;
+  };
+  const rows = TOOLS.map((tool) => [tool.name, tool.version, tool.does, text(tool, 'apart'), text(tool, 'read')]);
+  const table = [HEAD, HEAD.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`);
+  return `${INTRODUCTION}\n${table.join('\n')}\n\n${REST}`;
+}
+
+const HEAD = [
+  'program',
+  'version',
+  'what it does here',
+  'masks on a table that it does not read',
+  'masks on a column that it reads',
+];
+const AS_DIRECT: Readonly<Record<Way, string>> = { direct: '', apart: 'as direct', read: 'as direct, masked' };
+
+const INTRODUCTION = `# Compatibility with PostgreSQL programs
+
+Written by \`gateway/test/compatibility.test.ts\`: what stands here, it has found. It runs each program directly and through the gateway,
+on PostgreSQL 15, with \`not_followed: refuse\`, rules that allow everything, and masks. Compared are the exit status, all that the
+program reads, the schema that it leaves, and the rows.
+`;
+
+const REST = `"As direct" is the same to the last byte, but for times, random identifiers and the like. "Masked" is the same with \`[masked:EMAIL]\` for
+each address. Programs whose version is "its statements" are not run: what they send is in \`compatibility/statements\`, by what is
+publicly known of them.
+
+What is known not to pass, and is not in the table: pg-boss and graphile-worker install themselves with functions that they call at once,
+so install them on a connection without masks; \`findOrCreate\` of Sequelize sends a function in plpgsql for each call, so use \`upsert\`.
+Prisma is not here yet.
+
+Flyway and Rails beyond Active Record are not here: they cannot be had from npm or Debian without a download of their own.
+
+To run it: \`npm test\` installs \`compatibility/\` (packages for Node with a lockfile of their own) and Debian's packages; then \`pnpm unit
+gateway/test/compatibility.test.ts\`. A program that is not installed is skipped by name, and then this page stays as it is.
+`;
