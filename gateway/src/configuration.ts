@@ -1,3 +1,7 @@
+/**
+ * The configuration as a gateway can run it: read, its rules compiled, its packages looked at. Owns: warnings to its author.
+ * Does not: its shape (packages/config).
+ */
 import { CliError } from '@sluice/cli';
 import {
   type Config,
@@ -106,8 +110,8 @@ function warningsOf(config: Config): string[] {
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
-      if (rule.then.type === 'hold' && rule.then.unanswered === 'allow')
-        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (unanswered: allow).`);
+      if (rule.then.type === 'hold' && rule.then.onTimeout === 'allow')
+        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (on_timeout: allow).`);
     }
   }
   return [...new Set(warnings)];

@@ -428,7 +428,7 @@ export class Gateway implements Controlled {
     return {
       limits: {
         message: limits.message,
-        recorded: limits.recorded,
+        recordedAnswer: limits.recorded,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },

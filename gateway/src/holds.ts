@@ -1,3 +1,7 @@
+/**
+ * Commands that wait for people. Owns: the question to the approvers, the wait, and the last look before a command passes. Does
+ * not: store requests (packages/approvals), judge (judge.ts).
+ */
 import { createHmac } from 'node:crypto';
 import {
   type Approvals,
@@ -6,7 +10,7 @@ import {
   type Requirement,
   type Source,
   ApprovalError,
-  type Request,
+  type ApprovalRequest,
 } from '@sluice/approvals';
 import {
   type AppliedHold,
@@ -105,8 +109,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ within }) => within)),
-      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      timeoutMs: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
+      onTimeout: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -138,7 +142,7 @@ export class Holds {
       if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
         return waiter.signal.aborted ? lost(holding) : undefined;
       }
-      if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
+      if (done.state === 'expired' && done.onTimeout === 'allow') return undefined;
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
@@ -165,7 +169,7 @@ export class Holds {
       if (await this.#approvals.use({ number })) return undefined;
       return refused(holding, { code: 'approval-withdrawn', request: number, why: USED });
     }
-    if (ended.state === 'expired' && ended.unanswered === 'allow') return undefined;
+    if (ended.state === 'expired' && ended.onTimeout === 'allow') return undefined;
     return refused(holding, reasonOf(ended));
   }
 
@@ -224,16 +228,16 @@ function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
 
 /** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
 async function firstOf(
-  outcome: Promise<Request>,
-  { signal, within }: Waiter,
+  outcome: Promise<ApprovalRequest>,
+  { signal, maxWaitMs }: Waiter,
   draining: AbortSignal,
-): Promise<Request | 'gone' | 'later' | 'drain'> {
-  const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
+): Promise<ApprovalRequest | 'gone' | 'later' | 'drain'> {
+  const { promise, resolve } = Promise.withResolvers<ApprovalRequest | 'gone' | 'later' | 'drain'>();
   const gone = (): void => resolve('gone');
   const drain = (): void => resolve('drain');
   signal.addEventListener('abort', gone);
   draining.addEventListener('abort', drain);
-  const timer = within === undefined ? undefined : setTimeout(() => resolve('later'), within);
+  const timer = maxWaitMs === undefined ? undefined : setTimeout(() => resolve('later'), maxWaitMs);
   if (signal.aborted) gone();
   if (draining.aborted) drain();
   outcome.then(resolve, drain);
@@ -279,8 +283,8 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 /** The client waits no longer. */
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
-function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ says }) => says === 'deny');
+function reasonOf({ number: request, state, words, why }: ApprovalRequest): DenyReason {
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

@@ -1,5 +1,9 @@
+/**
+ * Sessions that people have to agree to. Owns: the question, the wait, and for how long a yes counts. Does not: open the
+ * session (session.ts), store requests (packages/approvals).
+ */
 import { createHmac } from 'node:crypto';
-import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
+import { ApprovalError, type Approvals, type ApprovalRequest, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
 import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
@@ -54,7 +58,7 @@ export class SessionApprovals {
 
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, within, window } = approval;
+    const { approvers, count, timeoutMs, window } = approval;
     const { number, outcome } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
@@ -66,9 +70,9 @@ export class SessionApprovals {
       parameters: [],
       digest: this.#digest(entrance),
       requirements: [{ rule: `approval of ${connection.name}`, approvers, count }],
-      within,
+      timeoutMs,
       window,
-      unanswered: 'deny',
+      onTimeout: 'deny',
       waits: false,
       transaction: false,
     });
@@ -117,8 +121,8 @@ const refused = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason }
 const minutes = (time: number): string =>
   time % 3_600_000 === 0 ? `${time / 3_600_000} h` : `${Math.max(1, Math.round(time / 60_000))} min`;
 
-function reasonOf({ number: request, state, words, why }: Request): RefusalReason {
-  const no = words.find(({ says }) => says === 'deny');
+function reasonOf({ number: request, state, words, why }: ApprovalRequest): RefusalReason {
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'session-denied', request, by: no.by, why: no.reason };
   if (state === 'approved') return { code: 'session-approval-outdated', request };
   if (state === 'expired') return { code: 'session-approval-expired', request };

@@ -1,3 +1,7 @@
+/**
+ * One client connection: the `Gate` that its protocol talks to. Owns: its login, its judge, its end, and that nothing passes
+ * unrecorded. Does not: judge (judge.ts), wait for people (holds.ts), dial (target.ts).
+ */
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
@@ -120,7 +124,7 @@ export class Session implements Gate, LoginSession {
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
     const { limits, bodies } = services;
-    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
+    this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);
@@ -224,7 +228,7 @@ export class Session implements Gate, LoginSession {
     return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
-  ask(command: Command, patience?: Waiter): Answer | Promise<Answer> {
+  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer> {
     if (this.#outdated && this.#outdated.code !== 'reconfigured') {
       this.end(this.#outdated);
       return denied(command, OUTDATED);
@@ -232,8 +236,8 @@ export class Session implements Gate, LoginSession {
     this.#services.barrier.began();
     const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
     return judgement instanceof Promise
-      ? judgement.then((late) => this.#answer(command, late, patience))
-      : this.#answer(command, judgement, patience);
+      ? judgement.then((late) => this.#answer(command, late, waiter))
+      : this.#answer(command, judgement, waiter);
   }
 
   split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
@@ -295,14 +299,14 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, patience: Waiter | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
-    else if (judgement.held) return this.#hold(command, judgement, judgement.held, patience);
-    else this.#passes(command, judgement, patience);
+    else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
+    else this.#passes(command, judgement, waiter);
     return judgement.answer;
   }
 
@@ -320,7 +324,7 @@ export class Session implements Gate, LoginSession {
     );
   }
 
-  #passes(command: Command, { answer, changes, transaction }: Judgement, patience: Waiter | undefined): void {
+  #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
@@ -339,7 +343,7 @@ export class Session implements Gate, LoginSession {
     if (hold && !names) return;
     if (!changes || (transaction && this.#changed === '')) return;
     if (names) this.#sameNames = false;
-    if (patience) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+    if (waiter) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
   }
 
@@ -359,9 +363,9 @@ export class Session implements Gate, LoginSession {
     command: Command,
     judgement: Judgement,
     { holds, text }: NonNullable<Judgement['held']>,
-    patience: Waiter | undefined,
+    waiter: Waiter | undefined,
   ): Promise<Answer> {
-    if (!patience) return this.#refusedLate(command, denied(command, TOO_EARLY));
+    if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
     const kept = keep(command);
     const target = this.#boundTo();
@@ -381,7 +385,7 @@ export class Session implements Gate, LoginSession {
         linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
-        waiter: patience,
+        waiter: waiter,
         draining,
         impact: () => this.#impactOf(kept, judgement.answer),
       });
@@ -397,10 +401,10 @@ export class Session implements Gate, LoginSession {
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
-      if (patience.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
+      if (waiter.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
       if (!log.recording) return denied(kept, UNRECORDED);
-      this.#passes(command, judgement, patience);
+      this.#passes(command, judgement, waiter);
       return answer;
     } finally {
       this.#waiting--;

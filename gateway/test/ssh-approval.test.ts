@@ -10,7 +10,7 @@ describe.skipIf(missingSshd() !== undefined)('a machine that people have to agre
   beforeAll(async () => {
     stand = await openSshStand({
       limits: '{ handshake: 1s }',
-      connection: 'approval: { approvers: ["user:ada"], within: 1m, window: 1h }',
+      connection: 'approval: { approvers: ["user:ada"], timeout: 1m, window: 1h }',
     });
   });
   afterAll(() => stand.stop());

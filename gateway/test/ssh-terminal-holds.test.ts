@@ -8,8 +8,8 @@ import { type SshStand, openSshStand, until } from './ssh-stand.js';
 
 const RULES = `
     - { rule: no-destruction, when: 'command.text.contains("DESTROY")', deny: Nothing is destroyed through the gateway. }
-    - { rule: soon, when: 'command.text.contains("SOON")', hold: { approvers: ["user:ada"], within: 1s } }
-    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], within: 1m } }
+    - { rule: soon, when: 'command.text.contains("SOON")', hold: { approvers: ["user:ada"], timeout: 1s } }
+    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], timeout: 1m } }
     - { rule: terminals, when: 'action.verb == "shell"', allow: true }
 `;
 const missing = missingSshd() ?? missingTool('script');

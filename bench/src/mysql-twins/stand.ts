@@ -56,7 +56,7 @@ export async function openTwins({ flavour, without = {} }: TwinOptions): Promise
   ];
   const gateway = await spawnGateway(
     join(path, 'gateway'),
-    `limits: { recorded: 1KiB }
+    `limits: { recorded_answer: 1KiB }
 connections:
 ${NAMES.map(
   (name) => `  ${name}:

@@ -19,7 +19,7 @@ import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT } from '@slu
 import {
   BodyUnread,
   type Mark,
-  type Reading,
+  type RequestReading,
   Request,
   redactHeaders,
   redactQuery,
@@ -32,7 +32,7 @@ import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
 export interface HttpJudging {
-  readonly reading: Reading;
+  readonly reading: RequestReading;
   /** Stands for secrets in the record. */
   readonly mark: Mark;
   /** The longest body that is read whole, and what of one is recorded, in bytes. */

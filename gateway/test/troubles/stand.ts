@@ -126,7 +126,7 @@ connections:${shop('shop', `host: 127.0.0.1, port: ${postgres.port}, database: p
 policies:
   production:
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: "Nothing is dropped through the gateway. Open a change request." }
-    - { rule: two-eyes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], within: 1s } }
+    - { rule: two-eyes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 1s } }
     - { rule: requests, when: '!action.verb.startsWith("forward:")', allow: true }
   masked:
     - { rule: mail, mask: { columns: ["*.email"], with: redact } }

@@ -3,7 +3,7 @@
  * (schema.ts), checks (load.ts).
  */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
-import type { Reading } from '@sluice/http-requests';
+import type { RequestReading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -128,7 +128,7 @@ export interface IssuerConfig {
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
   readonly approvers: readonly string[];
-  readonly within: number;
+  readonly timeoutMs: number;
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;
@@ -208,7 +208,7 @@ export interface HttpSettings {
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
   /** Host names by which clients reach it, lower case. */
   readonly hosts: readonly string[];
-  readonly reading: Reading;
+  readonly reading: RequestReading;
   readonly origins: readonly string[];
   /** What becomes of bodies that masks cannot read, by media type or `image/*`; others do not pass. */
   readonly unread: ReadonlyMap<string, 'pass' | 'text'>;

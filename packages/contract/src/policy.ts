@@ -1,3 +1,8 @@
+/**
+ * Rules, masks and principals as configuration, guardrails and the record share them. Does not: decide (packages/guardrails).
+ * Types only.
+ */
+
 /** A rule as it is written. `when` is a CEL condition over the attributes in docs/policy.md; absent: always. */
 export interface Rule {
   readonly rule: string;
@@ -32,11 +37,11 @@ export interface HoldRule {
   /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
-  readonly within: number;
+  readonly timeoutMs: number;
   /** How many of them have to. */
   readonly count: number;
   /** What becomes of it then. */
-  readonly unanswered: 'deny' | 'allow';
+  readonly onTimeout: 'deny' | 'allow';
   /** Refuse at once, with the number of the request, instead of waiting. */
   readonly fail: boolean;
 }

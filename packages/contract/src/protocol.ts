@@ -46,7 +46,7 @@ export interface Limits {
   /** The largest client message that is read whole (a statement, a set of bound parameters). */
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
-  readonly recorded: number;
+  readonly recordedAnswer: number;
   /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
@@ -105,10 +105,10 @@ export interface Gate {
    */
   dial(): Promise<Duplex>;
   /**
-   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `patience` a command that
+   * Judges and records one command. An `Answer` at once when nothing has to wait. Without a `waiter` a command that
    * people would have to release is refused.
    */
-  ask(command: Command, patience?: Waiter): Answer | Promise<Answer>;
+  ask(command: Command, waiter?: Waiter): Answer | Promise<Answer>;
   /**
    * Where the statements of a text begin and end, for protocols that send each alone. See `Language.split`. Absent, or undefined:
    * nobody can tell, so that the text is one command.
@@ -167,18 +167,18 @@ export interface Waiter {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   answersDelivered(): Promise<'idle' | 'transaction' | 'skipped'>;
-  /** Tells the client what it waits for. Only once `settled` has resolved. Absent: the client can be told nothing before its answer. */
+  /** Tells the client what it waits for. Only once `answersDelivered` has resolved. Absent: the client can be told nothing before its answer. */
   say?(notice: Notice): void;
   /**
    * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
    * the request stays open, and the identical command passes once when it has been approved. 0: it does not wait at all.
    */
-  readonly within?: number;
+  readonly maxWaitMs?: number;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
 }
 
-/** Reasons of `Patience.signal`. */
+/** Reasons of `Waiter.signal`. */
 export type WaitEnded = 'cancelled' | 'gone';
 
 export interface Secured {

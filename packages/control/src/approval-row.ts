@@ -1,8 +1,9 @@
+/** A request as the API, webhooks and the command line are told of it. Owns: that form. Does not: decide who sees it. */
 import type { ApprovalRow } from '@sluice/api';
-import type { Request } from '@sluice/approvals';
+import type { ApprovalRequest } from '@sluice/approvals';
 
 /** A request as people and programs are told of it. */
-export const toRow = (request: Request): ApprovalRow => ({
+export const toRow = (request: ApprovalRequest): ApprovalRow => ({
   number: request.number,
   kind: request.kind ?? 'command',
   state: request.state,
@@ -14,7 +15,7 @@ export const toRow = (request: Request): ApprovalRow => ({
   parameters: request.parameters,
   values: request.values ?? request.parameters.length,
   requirements: request.requirements,
-  unanswered: request.unanswered,
+  unanswered: request.onTimeout,
   waits: request.waits,
   transaction: request.transaction,
   ...(request.impact && { impact: request.impact }),
@@ -23,10 +24,10 @@ export const toRow = (request: Request): ApprovalRow => ({
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
+  words: request.words.map(({ by, at, decision, reason, token, makers, takenBack }) => ({
     by,
     at: iso(at),
-    says,
+    says: decision,
     reason,
     ...(token !== undefined && { token }),
     ...(makers && { makers }),

@@ -1,3 +1,7 @@
+/**
+ * Routes about sessions: open ones, those on record, their end. Owns: who sees which, and that reading is on record. Does not:
+ * read the journal (packages/reading).
+ */
 import { SessionRow, TimelineEntry } from '@sluice/api';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -6,7 +10,7 @@ import { type Person, type Proven, samePerson } from '@sluice/identity';
 import type { IndexedSession } from '@sluice/store';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ReadFailure, type Reading, type Wanted } from '@sluice/reading';
+import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
 import { type SessionView, actorOf } from '@sluice/audit';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
@@ -127,7 +131,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
+    const wanted: SessionQuestionWithoutEnd =
+      format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
     const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
     return sendAs(reply, MEDIA[format], text);
@@ -212,7 +217,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   };
 
   /** Ends when whoever asked for it is gone, or may not read it any more, however slowly they take it. */
-  const begin = (who: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
+  const begin = (who: Proven, { raw }: FastifyReply, wanted: SessionQuestionWithoutEnd): SessionReading => {
     try {
       const reading = readings.read(who.principal.name, wanted);
       const forget = gateway.streams.add({
@@ -257,7 +262,7 @@ async function heeded<T>(reading: Promise<T>): Promise<T> {
 }
 
 /** The text as a stream once its first chunk is there, so that what fails at once is still answered with a status. */
-async function begun({ chunks }: Reading): Promise<Readable> {
+async function begun({ chunks }: SessionReading): Promise<Readable> {
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
   return Readable.from(

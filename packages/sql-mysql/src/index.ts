@@ -3,7 +3,7 @@ export { type AnalysisContext, analyze } from './analyze.js';
 export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
 export { type Tokens, Unread, tokensOf } from './lexer.js';
-export { type SqlReading as Reading, readingOf } from './reading.js';
+export { type SqlReading, readingOf } from './reading.js';
 export { rangesOf, statementsOf } from './texts.js';
 export type * from './tree.js';
 

@@ -1,4 +1,5 @@
-import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
+/** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
+import { type ChangedTable, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
 /** How long one look may take at the target, in milliseconds. */
@@ -30,7 +31,12 @@ export const impactOf = (
 ): Promise<Impact | undefined> =>
   estimated(facts, sameNames, open, (lookup, changed) => lookAt(lookup, command, facts, changed));
 
-async function lookAt(side: Lookup, command: SqlCommand, facts: Facts, changed: readonly Changed[]): Promise<Impact> {
+async function lookAt(
+  side: Lookup,
+  command: SqlCommand,
+  facts: Facts,
+  changed: readonly ChangedTable[],
+): Promise<Impact> {
   await side.query(
     `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`,
   );
@@ -85,7 +91,7 @@ async function tableOf(side: Lookup, verb: string, name: string): Promise<TableI
     verb,
     table: name,
     bytes: Number(found[1]),
-    of: Number(found[2]),
+    totalRows: Number(found[2]),
     cascades: cascades.map(([text]) => text ?? ''),
     triggers: triggers.map(([text]) => text ?? ''),
   };

@@ -5,7 +5,7 @@ export { type Finding, lintDefinitions } from './definitions/lint.js';
 export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
-export type { CatalogQuery as Query } from './catalog/query.js';
+export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';

@@ -1,3 +1,4 @@
+/** The store: tokens and settings, and what else has a file beside it. Does not: commands, which are in the journal. */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
@@ -13,8 +14,8 @@ export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
 export {
   type IndexedSession,
-  type JournalPosition as JournalPlace,
-  type IndexChange as SessionChange,
+  type JournalPosition,
+  type IndexChange,
   type SessionFilter,
   SessionIndex,
 } from './session-index.js';

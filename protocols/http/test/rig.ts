@@ -73,7 +73,7 @@ export class Rig {
   readonly broke: string[] = [];
   readonly draining = new AbortController();
   readonly killing = new AbortController();
-  judge: (command: HttpCommand, patience: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
+  judge: (command: HttpCommand, waiter: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
   needsBody: (head: HttpHead) => boolean = () => false;
   own: (request: OwnRequest) => Promise<OwnAnswer> = () => Promise.resolve({ status: 404, headers: [], body: 'none' });
   /** Where the next visit's connections to the target go. */
@@ -177,9 +177,9 @@ export class Rig {
         stay.dials++;
         return this.dial();
       },
-      ask: (command: Command, patience) => {
+      ask: (command: Command, waiter) => {
         stay.commands.push(command as HttpCommand);
-        return this.judge(command as HttpCommand, patience);
+        return this.judge(command as HttpCommand, waiter);
       },
       record: (event) => {
         stay.events.push(event.type === 'end' ? event : { ...event, data: event.data.map((one) => Buffer.from(one)) });
@@ -197,14 +197,19 @@ export class Rig {
   }
 
   #base(with_: Partial<Gate>): Gate {
-    const { certificates, message = 64 * 1024, recorded = 64 * 1024, requireTls = false } = this.#options;
+    const {
+      certificates,
+      message = 64 * 1024,
+      recorded: recordedAnswer = 64 * 1024,
+      requireTls = false,
+    } = this.#options;
     const none = (): never => {
       throw new Error('not here');
     };
     return {
       signal: new AbortController().signal,
       draining: new AbortController().signal,
-      limits: { message, recorded, terminal: 1, upstreamLogin: 5_000 },
+      limits: { message, recordedAnswer, terminal: 1, upstreamLogin: 5_000 },
       words: NEUTRAL_WORDS,
       tls: certificates !== undefined,
       requireTls,

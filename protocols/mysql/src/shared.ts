@@ -60,7 +60,7 @@ export interface Setup {
   /** Which a session begins in whose client names none; undefined: in none. */
   readonly database: string | undefined;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** As the client has them. */
   readonly capabilities: number;
   /** The client reads metadata in each definition that the target does not send. */

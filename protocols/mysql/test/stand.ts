@@ -34,7 +34,7 @@ export interface MySqlStand {
   /** The values of each command that had some, as text. */
   readonly bound: (string | null)[][];
   readonly recorded: ResponseEvent[];
-  judge: (command: SqlCommand, patience: Waiter | undefined) => Answer | Promise<Answer>;
+  judge: (command: SqlCommand, waiter: Waiter | undefined) => Answer | Promise<Answer>;
   /** What each later login is for; the user's name is its principal. */
   admission: Partial<Admission>;
   /** What the server is sent by all sessions. */
@@ -95,7 +95,7 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
     words: NEUTRAL_WORDS,
     limits: {
       message: 16 * 1024 * 1024,
-      recorded: 64 * 1024,
+      recordedAnswer: 64 * 1024,
       terminal: 0,
       upstreamLogin: 5_000,
       ...options.limits,
@@ -119,11 +119,11 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
       }) as typeof stream.write;
       return stream;
     },
-    ask: (command, patience) => {
+    ask: (command, waiter) => {
       const sql = command as SqlCommand;
       stand.asked.push(sql);
       if (sql.parameters) stand.bound.push(sql.parameters.map(({ value }) => value && Buffer.from(value).toString()));
-      return stand.judge(sql, patience);
+      return stand.judge(sql, waiter);
     },
     split: (text, dialect) => cut(text, dialect as MySqlDialect),
     record: (event) => void stand.recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),

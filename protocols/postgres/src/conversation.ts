@@ -1,3 +1,7 @@
+/**
+ * A session from ReadyForQuery to its end. Owns: the two halves, waits, and how it ends. Does not: sockets (packages/wire),
+ * logins (login.ts, upstream.ts).
+ */
 import type { Answer, Ending } from '@sluice/contract';
 import {
   type Conversation,
@@ -47,7 +51,7 @@ export class PostgresConversation implements Conversation {
       ...setup,
       pipeline,
       names: new Names(pipeline),
-      recorder: new AnswerRecorder(setup.limits.recorded, (event) => setup.port.record(event)),
+      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
       intake: new Intake(),
       status: 'I',
       waiter: this.#waiting.waiter,

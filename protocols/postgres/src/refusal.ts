@@ -134,13 +134,13 @@ export function missingPortal(name: string): Buffer {
 /** Messages that go to the target in place of refused ones, each with the SQLSTATE that it is sure to fail with. */
 export type StandIns = ReturnType<typeof standIns>;
 
-/** `nowhere`: a name that no statement or portal has, and that the client cannot guess, or it would prepare one. */
-export const standIns = (nowhere: string) => ({
+/** `unusedName`: a name that no statement or portal has, and that the client cannot guess, or it would prepare one. */
+export const standIns = (unusedName: string) => ({
   query: { bytes: message(F.query, REFUSED), code: '42601' },
   parse: { bytes: message(F.parse, '', REFUSED, Buffer.alloc(2)), code: '42601' },
-  bind: { bytes: message(F.bind, '', nowhere, Buffer.alloc(6)), code: '26000' },
-  execute: { bytes: message(F.execute, nowhere, 0), code: '34000' },
-  describe: { bytes: message(F.describe, Buffer.from('S'), nowhere), code: '26000' },
+  bind: { bytes: message(F.bind, '', unusedName, Buffer.alloc(6)), code: '26000' },
+  execute: { bytes: message(F.execute, unusedName, 0), code: '34000' },
+  describe: { bytes: message(F.describe, Buffer.from('S'), unusedName), code: '26000' },
 });
 
 /** Not SQL. This much of it is what the log of the target shows. */

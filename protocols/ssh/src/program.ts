@@ -1,3 +1,7 @@
+/**
+ * A program that was let through. Owns: its masks, counts and record. Does not: move bytes, or know how it is doing at the
+ * target (session-channel.ts).
+ */
 import type { Allow, Gate, ResponsePart } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { MaskedOutput, type MaskedOutputPort } from './masked-output.js';
@@ -69,7 +73,7 @@ export class Program {
     this.#counts[stream].add(bytes);
     if (this.#transfer && stream === 'out') return true;
     const { limits } = this.#gate;
-    const room = (this.#hasTerminal ? limits.terminal : limits.recorded) - this.#recorded;
+    const room = (this.#hasTerminal ? limits.terminal : limits.recordedAnswer) - this.#recorded;
     // Of a terminal nothing is left out of the record: one that shows more than fits is over.
     if (room < bytes.length && this.#hasTerminal) return false;
     if (room <= 0) return true;

@@ -182,7 +182,7 @@ export const PTY: readonly SshField[] = ['xterm', 80, 24, 0, 0, ''];
 
 export interface Asked {
   readonly command: Command;
-  readonly patience: Waiter | undefined;
+  readonly waiter: Waiter | undefined;
 }
 
 export interface Talk {
@@ -231,8 +231,8 @@ export function talk(options: TalkOptions = {}): Talk {
   let targetMux: ChannelMux | undefined;
   const gate = {
     limits: { message: 1024, recorded: 1024, terminal: 1024, upstreamLogin: 1000, ...options.limits },
-    ask: (command: Command, patience?: Waiter) => {
-      asked.push({ command, patience });
+    ask: (command: Command, waiter?: Waiter) => {
+      asked.push({ command, waiter });
       if (options.judge) return options.judge(command);
       const question = Promise.withResolvers<Answer>();
       open.push(question);

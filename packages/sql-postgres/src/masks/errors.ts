@@ -6,7 +6,7 @@
 import type { Action, Facts, Resource } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
-import type { Session, StatementLineage } from '../lineage/index.js';
+import type { SessionNames, StatementLineage } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
 
 /** Whether the error of a text may hold a masked value. @param lineage undefined where the text was not followed */
@@ -15,7 +15,7 @@ export function mayTell(
   { actions }: Facts,
   masked: MaskedColumns,
   catalog: Catalog,
-  { overlay }: Session,
+  { overlay }: SessionNames,
 ): boolean {
   if (masked.size === 0) return false;
   if (!lineage) return true;
