@@ -192,7 +192,7 @@ class Record {
 
   /** @param {Buffer} bytes */
   seen(bytes) {
-    const room = Math.max(0, this.#gate.limits.recorded - this.#bytes);
+    const room = Math.max(0, this.#gate.limits.recordedAnswer - this.#bytes);
     this.#bytes += bytes.length;
     const data = [bytes.subarray(0, room)];
     if (room > 0) this.#gate.record({ type: 'part', command: this.#command, stream: 'out', data });

@@ -93,8 +93,8 @@ function warningsOf(config: Config): string[] {
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
-      if (rule.then.type === 'hold' && rule.then.unanswered === 'allow')
-        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (unanswered: allow).`);
+      if (rule.then.type === 'hold' && rule.then.onTimeout === 'allow')
+        warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (on_timeout: allow).`);
     }
   }
   return [...new Set(warnings)];

@@ -418,7 +418,7 @@ export class Gateway implements Controlled {
     return {
       limits: {
         message: limits.message,
-        recorded: limits.recorded,
+        recordedAnswer: limits.recordedAnswer,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },

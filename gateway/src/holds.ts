@@ -105,8 +105,8 @@ export class Holds {
       parameters,
       digest,
       requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
-      within: Math.min(...holds.map(({ within }) => within)),
-      unanswered: holds.every(({ unanswered }) => unanswered === 'allow') ? 'allow' : 'deny',
+      timeoutMs: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
+      onTimeout: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
@@ -138,7 +138,7 @@ export class Holds {
       if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
         return waiter.signal.aborted ? lost(holding) : undefined;
       }
-      if (done.state === 'expired' && done.unanswered === 'allow') return undefined;
+      if (done.state === 'expired' && done.onTimeout === 'allow') return undefined;
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
@@ -165,7 +165,7 @@ export class Holds {
       if (await this.#approvals.use({ number })) return undefined;
       return refused(holding, { code: 'approval-withdrawn', request: number, why: USED });
     }
-    if (ended.state === 'expired' && ended.unanswered === 'allow') return undefined;
+    if (ended.state === 'expired' && ended.onTimeout === 'allow') return undefined;
     return refused(holding, reasonOf(ended));
   }
 
@@ -225,7 +225,7 @@ function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
 /** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
 async function firstOf(
   outcome: Promise<Request>,
-  { signal, within }: Waiter,
+  { signal, maxWaitMs }: Waiter,
   draining: AbortSignal,
 ): Promise<Request | 'gone' | 'later' | 'drain'> {
   const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
@@ -233,7 +233,7 @@ async function firstOf(
   const drain = (): void => resolve('drain');
   signal.addEventListener('abort', gone);
   draining.addEventListener('abort', drain);
-  const timer = within === undefined ? undefined : setTimeout(() => resolve('later'), within);
+  const timer = maxWaitMs === undefined ? undefined : setTimeout(() => resolve('later'), maxWaitMs);
   if (signal.aborted) gone();
   if (draining.aborted) drain();
   outcome.then(resolve, drain);
@@ -280,7 +280,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
 function reasonOf({ number: request, state, words, why }: Request): DenyReason {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };
   return { code: 'approval-withdrawn', request, ...(why !== undefined && { why }) };

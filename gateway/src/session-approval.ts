@@ -54,7 +54,7 @@ export class SessionApprovals {
 
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, within, window } = approval;
+    const { approvers, count, timeoutMs, window } = approval;
     const { number, outcome } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
@@ -66,9 +66,9 @@ export class SessionApprovals {
       parameters: [],
       digest: this.#digest(entrance),
       requirements: [{ rule: `approval of ${connection.name}`, approvers, count }],
-      within,
+      timeoutMs,
       window,
-      unanswered: 'deny',
+      onTimeout: 'deny',
       waits: false,
       transaction: false,
     });
@@ -118,7 +118,7 @@ const minutes = (time: number): string =>
   time % 3_600_000 === 0 ? `${time / 3_600_000} h` : `${Math.max(1, Math.round(time / 60_000))} min`;
 
 function reasonOf({ number: request, state, words, why }: Request): RefusalReason {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'session-denied', request, by: no.by, why: no.reason };
   if (state === 'approved') return { code: 'session-approval-outdated', request };
   if (state === 'expired') return { code: 'session-approval-expired', request };

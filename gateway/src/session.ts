@@ -113,7 +113,7 @@ export class Session implements Gate, LoginSession {
     this.tls = listener.tls !== undefined;
     this.requireTls = listener.requireTls ?? false;
     const { limits, bodies } = services;
-    this.limits = listener.traits.entrance ? { ...limits, recorded: bodies } : limits;
+    this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
     this.#deadline = this.#until(services.handshake);

@@ -18,7 +18,7 @@ import { caller } from './control.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
     - { rule: hidden, mask: { columns: ["t.secret"] } }
 `;
 const DELETE = 'delete from t where id = 1 returning secret';

@@ -20,7 +20,7 @@ import { type Stand, failure, openStand, targetOf } from './stand.js';
 type Made = TokenRow & { token: string };
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba", "user:bob", "user:bea"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba", "user:bob", "user:bea"], timeout: 10m } }
     - { rule: two, when: 'action.verb == "truncate"', hold: { approvers: ["group:dba", "user:bob", "user:bea"], count: 2 } }
     - { rule: robots, when: 'action.verb == "update"', hold: { approvers: ["group:robots", "agent:robot"] } }
     - { rule: people, when: 'action.verb == "insert"', hold: { approvers: ["group:robots"] } }

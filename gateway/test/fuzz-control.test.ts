@@ -84,7 +84,7 @@ connections:
     policies: [production]
 policies:
   production:
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
 `,
   );
   gateway = spawn(process.execPath, [MAIN, 'up', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -11,8 +11,8 @@ import { type Stand, failure, openStand, targetOf } from './stand.js';
 /** Machines are busy. */
 const WAIT = { timeout: 20_000 };
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
-    - { rule: lenient, when: 'action.verb == "update"', hold: { approvers: ["group:robots"], within: 1s, unanswered: allow } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
+    - { rule: lenient, when: 'action.verb == "update"', hold: { approvers: ["group:robots"], timeout: 1s, on_timeout: allow } }
 `;
 const ada: Principal = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['approver'] };
 const psql = findTool('psql');
@@ -38,7 +38,7 @@ const holding = (say: (notice: Notice) => void, signal: AbortSignal): Holding =>
   executed: {},
   text: 'delete from t',
   holds: [
-    { rule: 'deletes', approvers: ['group:engineers'], within: 600_000, count: 1, unanswered: 'deny', fail: false },
+    { rule: 'deletes', approvers: ['group:engineers'], timeoutMs: 600_000, count: 1, onTimeout: 'deny', fail: false },
   ],
   waits: true,
   state: '',
@@ -120,7 +120,7 @@ describe.skipIf(missingPostgres(18))('what ends a wait', () => {
   const asked = (count: number): Promise<void> =>
     vi.waitFor(() => expect(stand.gateway.approvals.pending).toBe(count), { timeout: 60_000 });
 
-  test('unanswered: allow lets it pass when the time is up', async () => {
+  test('on_timeout: allow lets it pass when the time is up', async () => {
     const client = await stand.client();
     expect((await client.query('update t set id = 0 where id = 7')).rowCount).toBe(1);
     expect(await state(1)).toBe('expired');

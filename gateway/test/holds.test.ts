@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
-    - { rule: brief, when: 'action.verb == "update"', hold: { approvers: ["group:robots"], within: 1s } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
+    - { rule: brief, when: 'action.verb == "update"', hold: { approvers: ["group:robots"], timeout: 1s } }
     - { rule: two, when: 'action.verb == "truncate"', hold: { approvers: ["group:engineers"], count: 2 } }
     - { rule: failing, when: 'action.verb == "insert"', hold: { approvers: ["group:robots"], fail: true } }
 `;
@@ -58,7 +58,7 @@ describe('statements that wait for people', () => {
       await sleep(5);
     }
   };
-  const decide = async (who: Principal, says: 'approve' | 'deny', reason = ''): Promise<Request> =>
+  const decide = async (who: Principal, decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
     stand.gateway.approvals.decide((await pending()).number, who, says, reason);
 
   check('an approved statement runs, and its result arrives as if nothing had happened', async () => {
@@ -189,7 +189,7 @@ describe('statements that wait for people', () => {
       200,
       { state: 'pending', text: 'delete from t where id = 14' },
     ]);
-    const words = [{ by: 'ada', says: 'approve', reason: 'ticket 7' }];
+    const words = [{ by: 'ada', decision: 'approve', reason: 'ticket 7' }];
     expect(await call(token, `/${number}/approve`, { reason: 'ticket 7' })).toMatchObject([
       200,
       { state: 'approved', words },

@@ -214,7 +214,7 @@ describe('a body that people would release unseen', () => {
     const stand = await open({
       limits: '{ message: 64KiB }',
       rules: `
-    - { rule: two-eyes, when: 'request.method == "POST"', hold: { approvers: ["user:ada"], within: 1m } }`,
+    - { rule: two-eyes, when: 'request.method == "POST"', hold: { approvers: ["user:ada"], timeout: 1m } }`,
     });
     const body = 'x'.repeat(100_000);
     const headers = { prefer: 'wait=1', 'content-type': 'text/plain' };

@@ -47,7 +47,7 @@ export interface HttpStandOptions {
 
 const HTTP_RULES = `
     - { rule: no-destruction, when: 'request.path.startsWith("/prod/") && request.method == "DELETE"', deny: Nothing is deleted in prod. }
-    - { rule: two-eyes, when: 'request.method == "DELETE"', hold: { approvers: ["user:ada"], within: 1m } }
+    - { rule: two-eyes, when: 'request.method == "DELETE"', hold: { approvers: ["user:ada"], timeout: 1m } }
     - { rule: requests, when: 'true', allow: true }
 `;
 

@@ -133,7 +133,7 @@ describe('a visit', () => {
   });
 
   test('needs the agreement of people where the connection says so, and each request is told at once', async () => {
-    const stand = await open({ connection: 'approval: { approvers: ["user:ada"], within: 1m, window: 1h }' });
+    const stand = await open({ connection: 'approval: { approvers: ["user:ada"], timeout: 1m, window: 1h }' });
     const refused = await send(`${stand.url}/a`, bearer(stand.token));
     expect(refused.status).toBe(403);
     expect(JSON.parse(refused.text)).toMatchObject({ type: 'urn:sluice:problem:session-approval-needed' });
@@ -470,7 +470,7 @@ describe('tokens of pipelines', () => {
 
 describe('a held request', () => {
   const RULES = `
-    - { rule: two-eyes, when: 'request.method == "POST"', hold: { approvers: ["user:ada"], within: 1m } }`;
+    - { rule: two-eyes, when: 'request.method == "POST"', hold: { approvers: ["user:ada"], timeout: 1m } }`;
 
   test('is bound to its body: the identical one passes once, another one does not', async () => {
     const stand = await open({ rules: RULES, connection: 'hold_wait: off' });

@@ -76,7 +76,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
           verb: 'delete',
           table: 'orders',
           rows: 100,
-          of: 500,
+          totalRows: 500,
           bytes: expect.any(Number) as number,
           cascades: ['items'],
           triggers: ['audit_orders'],
@@ -84,7 +84,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
       ],
     });
     const all = await impact('delete from customers');
-    expect(all?.tables[0]).toMatchObject({ rows: 1000, of: 1000, cascades: ['items', 'notes', 'orders'] });
+    expect(all?.tables[0]).toMatchObject({ rows: 1000, totalRows: 1000, cascades: ['items', 'notes', 'orders'] });
   });
 
   test('values are planned with, and not those in binary', async () => {
@@ -98,7 +98,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
     const merge = await impact(
       'merge into customers c using orders o on o.id = c.id when matched then delete when not matched then do nothing',
     );
-    expect(merge?.tables[0]).toMatchObject({ verb: 'merge', table: 'customers', of: 1000 });
+    expect(merge?.tables[0]).toMatchObject({ verb: 'merge', table: 'customers', totalRows: 1000 });
     expect(merge?.tables[0]?.rows).toBeGreaterThan(0);
     const two = await impact(
       'with gone as (delete from items returning id) update orders set customer = 1 where id in (select id from gone)',
@@ -108,8 +108,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
 
   test('of what is dropped its size, and what stands on it', async () => {
     const dropped = await impact('drop table customers cascade');
-    expect(dropped?.tables[0]).toMatchObject({ of: 1000, cascades: ['names', 'notes', 'orders'], triggers: [] });
-    expect((await impact('truncate orders cascade'))?.tables[0]).toMatchObject({ of: 500, cascades: ['items'] });
+    expect(dropped?.tables[0]).toMatchObject({ totalRows: 1000, cascades: ['names', 'notes', 'orders'], triggers: [] });
+    expect((await impact('truncate orders cascade'))?.tables[0]).toMatchObject({ totalRows: 500, cascades: ['items'] });
   });
 
   test.each([

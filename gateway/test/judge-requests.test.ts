@@ -75,9 +75,9 @@ describe('requests', () => {
       rule('looked-at', {
         type: 'hold',
         approvers: ['group:x'],
-        within: 1_000,
+        timeoutMs: 1_000,
         count: 1,
-        unanswered: 'deny',
+        onTimeout: 'deny',
         fail: false,
       }),
     ];
@@ -97,9 +97,9 @@ describe('requests', () => {
     const hold: Rule['then'] = {
       type: 'hold',
       approvers: ['group:x'],
-      within: 1_000,
+      timeoutMs: 1_000,
       count: 1,
-      unanswered: 'deny',
+      onTimeout: 'deny',
       fail: false,
     };
     const rules = [

@@ -42,7 +42,7 @@ export const MASKED = `
 const RULES = `
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped through the gateway. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
-    - { rule: held, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: held, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
     - { rule: failing, when: 'action.verb == "insert"', hold: { approvers: ["group:engineers"], fail: true } }
 `;
 

@@ -26,7 +26,7 @@ interface Document {
 }
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
 `;
 
 describe('the description of the control API', () => {

@@ -30,7 +30,7 @@ const NAME = '@acme/sluice-line';
 const SOURCE = join(import.meta.dirname, '..', '..', 'fixtures', 'packages', 'line');
 const RULES = `
     - { rule: private, when: 'action.resources.exists(r, r.name.startsWith("private:"))', deny: Private keys stay here. }
-    - { rule: drops, when: 'action.verb == "drop"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: drops, when: 'action.verb == "drop"', hold: { approvers: ["group:engineers"], timeout: 10m } }
     - { rule: wipes, when: 'action.verb == "wipe"', hold: { approvers: ["group:engineers"], fail: true } }
     - { rule: odd, when: 'action.verb == "odd" && command.type == "custom"', allow: true }
     - { rule: mails, mask: { detect: [email] } }

@@ -27,7 +27,7 @@ const PASSWORD = 'of-the-target';
 const RULES = `
     - { rule: private, when: 'action.resources.exists(r, r.type == "object" && r.name.startsWith("private:"))', deny: Private keys stay here. }
     - { rule: no-flush, when: 'action.verb in ["flushdb", "flushall"]', deny: Nothing is flushed here. }
-    - { rule: wiping, when: 'action.verb == "unlink"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: wiping, when: 'action.verb == "unlink"', hold: { approvers: ["group:engineers"], timeout: 10m } }
     - { rule: listening, when: 'action.verb == "subscribe"', allow: true }
     - { rule: mails, when: 'action.verb != "getrange"', mask: { detect: [email, credit_card] } }
 `;

@@ -9,7 +9,7 @@ import { type Caller, caller } from './control.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 const RULES = `
-    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], within: 10m } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:engineers"], timeout: 10m } }
 `;
 
 type Made = TokenRow & { token: string };

@@ -21,7 +21,7 @@ const open = (more = ''): Promise<Stand> =>
   openStand({
     target: targetOf(server),
     limits: '{ handshake: 1s }',
-    connection: `approval: { approvers: ["user:ada"], within: 1m, window: 1h${more} }`,
+    connection: `approval: { approvers: ["user:ada"], timeout: 1m, window: 1h${more} }`,
   });
 
 beforeEach(async () => {
@@ -39,7 +39,7 @@ async function pending({ gateway } = stand): Promise<Request> {
   }
 }
 
-const decide = async (says: 'approve' | 'deny', reason = ''): Promise<Request> =>
+const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
   stand.gateway.approvals.decide((await pending()).number, ada, says, reason);
 
 check(

@@ -10,13 +10,13 @@ describe.skipIf(missingSshd() !== undefined)('a machine that people have to agre
   beforeAll(async () => {
     stand = await openSshStand({
       limits: '{ handshake: 1s }',
-      connection: 'approval: { approvers: ["user:ada"], within: 1m, window: 1h }',
+      connection: 'approval: { approvers: ["user:ada"], timeout: 1m, window: 1h }',
     });
   });
   afterAll(() => stand.stop());
 
   const ada: Principal = { name: 'ada', kind: 'person', groups: [], roles: ['approver'] };
-  const decide = async (says: 'approve' | 'deny', reason = ''): Promise<number> => {
+  const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<number> => {
     for (;;) {
       const found = (await stand.gateway.approvals.recent(10)).find(({ state }) => state === 'pending');
       if (found) return (await stand.gateway.approvals.decide(found.number, ada, says, reason)).number;

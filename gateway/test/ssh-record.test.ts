@@ -10,7 +10,7 @@ const RULES = '\n    - { rule: all, allow: true }\n';
 
 describe.skipIf(missingSshd() !== undefined)('the record of a machine', () => {
   test('of a terminal nothing is left out: one that shows more for a line than is recorded ends, in words', async () => {
-    const stand = await openSshStand({ rules: RULES, limits: '{ recorded: 1000, terminal: 20KiB }' });
+    const stand = await openSshStand({ rules: RULES, limits: '{ recorded_answer: 1000, terminal: 20KiB }' });
     try {
       const ran = await stand.ssh(['-tt'], {
         input: 'yes "a line of output" | head -c 8000; echo\necho all-there\nyes\n',

@@ -72,7 +72,7 @@ export interface SshStandOptions {
 /** Lets everything pass but what destroys, which the words of the test decide. */
 const SSH_RULES = `
     - { rule: no-destruction, when: 'command.text.contains("DESTROY")', deny: Nothing is destroyed through the gateway. }
-    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], within: 1m } }
+    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], timeout: 1m } }
     - { rule: programs, when: '!action.verb.startsWith("forward:") && !action.verb.startsWith("subsystem:")', allow: true }
 `;
 

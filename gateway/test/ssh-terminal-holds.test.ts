@@ -8,8 +8,8 @@ import { type SshStand, openSshStand, until } from './ssh-stand.js';
 
 const RULES = `
     - { rule: no-destruction, when: 'command.text.contains("DESTROY")', deny: Nothing is destroyed through the gateway. }
-    - { rule: soon, when: 'command.text.contains("SOON")', hold: { approvers: ["user:ada"], within: 1s } }
-    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], within: 1m } }
+    - { rule: soon, when: 'command.text.contains("SOON")', hold: { approvers: ["user:ada"], timeout: 1s } }
+    - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], timeout: 1m } }
     - { rule: terminals, when: 'action.verb == "shell"', allow: true }
 `;
 const missing = missingSshd() ?? missingTool('script');
@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`lines of a terminal${missing === undefin
       async () => (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending'),
       'the request',
     );
-  const decide = async (says: 'approve' | 'deny'): Promise<void> => {
+  const decide = async (decision: 'approve' | 'deny'): Promise<void> => {
     const ada = stand.gateway.identity.principal('ada');
     if (!ada) throw new Error('no ada');
     await stand.gateway.approvals.decide((await request()).number, ada, says, 'looked at it');

@@ -73,7 +73,7 @@ export async function openTwins({ major, without = {} }: TwinOptions): Promise<T
 `;
   const gateway = await spawnGateway(
     join(path, 'gateway'),
-    `limits: { recorded: 1KiB }
+    `limits: { recorded_answer: 1KiB }
 connections:
 ${connection('one', 'one', 'sample')}${connection('other', 'other', 'sample')}${connection('strict', 'one', 'sample, strict')}policies:
   strict:

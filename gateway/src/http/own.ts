@@ -48,7 +48,7 @@ export class OwnPaths {
 const TOKEN_PATH = '/.sluice/token';
 
 function stateOf({ number, state, used, created, expires, words, why }: Request): object {
-  const no = words.find(({ says }) => says === 'deny');
+  const no = words.find(({ decision }) => decision === 'deny');
   return {
     request: number,
     state: used === undefined ? state : 'used',

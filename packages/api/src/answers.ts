@@ -201,7 +201,7 @@ export const ApprovalRow = named(
     parameters: texts.describe('In lists the first of them.'),
     values: count.describe('How many there are.'),
     requirements: z.array(z.strictObject({ rule: text, approvers: texts, count })),
-    unanswered: z.enum(['deny', 'allow']),
+    onTimeout: z.enum(['deny', 'allow']),
     waits: flag.describe('The client waits on the wire; else the identical command passes once after an approval.'),
     impact: maybe(
       z.strictObject({
@@ -210,7 +210,7 @@ export const ApprovalRow = named(
             verb: text,
             table: text,
             rows: maybe(count),
-            of: maybe(count),
+            totalRows: maybe(count),
             bytes: maybe(count),
             cascades: texts,
             triggers: texts,
@@ -229,7 +229,7 @@ export const ApprovalRow = named(
       z.strictObject({
         by: text,
         at: time,
-        says: z.enum(['approve', 'deny']),
+        decision: z.enum(['approve', 'deny']),
         reason: text,
         token: maybe(text.describe('The id of what they showed.')),
         makers: maybe(texts.describe('Who made that: its maker, their maker, and so on.')),

@@ -118,7 +118,7 @@ export class Approvals {
       ...inBrief(asked),
       number,
       created,
-      expires: created + asked.within,
+      expires: created + asked.timeoutMs,
       state: 'pending',
       words: [],
     };
@@ -143,7 +143,7 @@ export class Approvals {
   async decide(
     number: number,
     who: Principal,
-    says: Word['says'],
+    decision: Word['decision'],
     reason: string,
     shown: ApproverProof = {},
   ): Promise<ApprovalRequest> {
@@ -164,7 +164,7 @@ export class Approvals {
       );
     if (!mayRelease(request, who))
       throw new ApprovalError('forbidden', `"${who.name}" is not among the approvers of request ${number}.`);
-    if (says === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
+    if (decision === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
       throw new ApprovalError('closed', `"${who.name}" has approved request ${number} already.`);
     if (request.words.length >= MAX_WORDS)
       throw new ApprovalError(
@@ -174,10 +174,10 @@ export class Approvals {
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
     const { token, makers, claimed } = shown;
     const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
-    const word: Word = { by: who.name, at: this.#now(), says, reason, who, ...source, ...(claimed && { claimed }) };
+    const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
     entry.request = { ...request, words: [...request.words, word] };
-    this.#tell(entry.request, says, { actor: who.name, reason, ...source });
-    if (says === 'deny') return this.#close(entry, 'denied');
+    this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
+    if (decision === 'deny') return this.#close(entry, 'denied');
     if (satisfied(request, this.#approving(entry))) return this.#close(entry, 'approved');
     await this.#storage.save(entry.request);
     return entry.request;
@@ -311,7 +311,7 @@ export class Approvals {
   /** Who has approved and may still do so, as they are now. */
   #approving({ request }: OpenRequest): Principal[] {
     return request.words.flatMap((word) => {
-      const who = word.says === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
+      const who = word.decision === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
       return who ? [who] : [];
     });
   }
@@ -329,7 +329,7 @@ export class Approvals {
     which: (word: Word) => boolean,
     actor: NonNullable<Parameters<Told>[2]>,
   ): Promise<boolean> {
-    const goes = (word: Word): boolean => word.says === 'approve' && word.takenBack === undefined && which(word);
+    const goes = (word: Word): boolean => word.decision === 'approve' && word.takenBack === undefined && which(word);
     const { request } = entry;
     if (!request.words.some(goes)) return false;
     const takenBack = this.#now();
@@ -411,5 +411,5 @@ export class Approvals {
 }
 
 /** An approval is there for as long as the request was, or for the window that it opens. */
-const isStale = ({ closed = 0, window, within }: ApprovalRequest, now: number): boolean =>
-  closed + (window ?? within) <= now;
+const isStale = ({ closed = 0, window, timeoutMs }: ApprovalRequest, now: number): boolean =>
+  closed + (window ?? timeoutMs) <= now;

@@ -16,7 +16,7 @@ export interface TableImpact {
   /** Rows that it would change, by the planner's estimate. */
   readonly rows?: number;
   /** Rows that the table has, by its statistics, and what it takes on disk. */
-  readonly of?: number;
+  readonly totalRows?: number;
   readonly bytes?: number;
   /** Tables that change along with it, or views and tables that stand on what is dropped. */
   readonly cascades: readonly string[];
@@ -57,8 +57,8 @@ export interface ReleaseQuestion {
   readonly digest: string;
   readonly requirements: readonly Requirement[];
   /** Milliseconds. */
-  readonly within: number;
-  readonly unanswered: 'deny' | 'allow';
+  readonly timeoutMs: number;
+  readonly onTimeout: 'deny' | 'allow';
   /** The client waits on the wire. Else it was refused, and the identical command passes once after an approval. */
   readonly waits: boolean;
   /** It waits within a transaction, which may hold locks. */
@@ -80,7 +80,7 @@ export interface ApproverProof {
 export interface Word extends ApproverProof {
   readonly by: string;
   readonly at: number;
-  readonly says: 'approve' | 'deny';
+  readonly decision: 'approve' | 'deny';
   readonly reason: string;
   /** The approver as they were then; absent in requests of before this was kept, whose words count no more. */
   readonly who?: Principal;
@@ -88,7 +88,7 @@ export interface Word extends ApproverProof {
   readonly takenBack?: number;
 }
 
-/** 'expired' passes only where the rule says `unanswered: allow`, and only for a client that waits. */
+/** 'expired' passes only where the rule says `on_timeout: allow`, and only for a client that waits. */
 export type Outcome = 'approved' | 'denied' | 'withdrawn' | 'expired';
 
 export interface ApprovalRequest extends ReleaseQuestion {

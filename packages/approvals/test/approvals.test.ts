@@ -30,8 +30,8 @@ const asked = (changes: Partial<Asked> = {}): Asked => ({
   parameters: [],
   digest: 'digest',
   requirements: [{ rule: 'deletes', approvers: ['group:dba'], count: 1 }],
-  within: 60_000,
-  unanswered: 'deny',
+  timeoutMs: 60_000,
+  onTimeout: 'deny',
   waits: true,
   transaction: false,
   ...changes,
@@ -148,7 +148,7 @@ test('an approval that comes with the time-out is late', async () => {
 test('after a restart what was pending is withdrawn or expired, and what was used stays used', async () => {
   const first = await open();
   const pending = await first.approvals.ask(asked());
-  const brief = await first.approvals.ask(asked({ within: 1, unanswered: 'allow' }));
+  const brief = await first.approvals.ask(asked({ timeoutMs: 1, onTimeout: 'allow' }));
   const given = await first.approvals.ask(asked({ waits: false, digest: 'given' }));
   const used = await first.approvals.ask(asked({ waits: false, digest: 'used' }));
   await first.approvals.decide(given.number, ada, 'approve', '');

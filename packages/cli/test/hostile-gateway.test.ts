@@ -179,10 +179,10 @@ describe('texts of others on their way to a terminal', () => {
       text: `delete from ${hostile}`,
       parameters: [hostile],
       requirements: [{ rule: hostile, approvers: [hostile], count: 1 }],
-      unanswered: 'deny',
+      onTimeout: 'deny',
       transaction: false,
       expires: '2026-01-01',
-      words: [{ by: hostile, at: 'now', says: 'deny', reason: `${hostile}\nforged` }],
+      words: [{ by: hostile, at: 'now', decision: 'deny', reason: `${hostile}\nforged` }],
       why: hostile,
     };
     answers.set('/v1/approvals', [request]);

@@ -24,7 +24,7 @@ export interface Config {
     readonly message: number;
     /** The longest statement text that is judged. */
     readonly text: number;
-    readonly recorded: number;
+    readonly recordedAnswer: number;
     /** What a terminal may show from one line that is typed to the next. */
     readonly terminal: number;
     /** What rows of more than 16 MiB with masked columns may take together. */
@@ -124,7 +124,7 @@ export interface IssuerConfig {
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
   readonly approvers: readonly string[];
-  readonly within: number;
+  readonly timeoutMs: number;
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;

@@ -97,7 +97,7 @@ export const sessionApproval = z.strictObject({
     .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
     .min(1)
     .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
   window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),

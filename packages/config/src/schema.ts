@@ -137,9 +137,9 @@ const hold = z.strictObject({
     .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
     .min(1)
     .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  within: duration.prefault('10m').describe('how long it may stay unanswered'),
+  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
-  unanswered: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
+  on_timeout: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
 });
 
@@ -189,7 +189,7 @@ const principal = z.strictObject({
 const limits = z.strictObject({
   message: size.prefault('64MiB').describe('the longest client message that is read'),
   text: size.prefault('16MiB').describe('the longest statement text that is judged'),
-  recorded: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
+  recorded_answer: size.prefault('64KiB').describe('what of one answer is recorded; beyond it, counts are'),
   terminal: size
     .prefault('64MiB')
     .describe(

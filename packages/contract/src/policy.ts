@@ -24,11 +24,11 @@ export interface HoldRule {
   /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
-  readonly within: number;
+  readonly timeoutMs: number;
   /** How many of them have to. */
   readonly count: number;
   /** What becomes of it then. */
-  readonly unanswered: 'deny' | 'allow';
+  readonly onTimeout: 'deny' | 'allow';
   /** Refuse at once, with the number of the request, instead of waiting. */
   readonly fail: boolean;
 }

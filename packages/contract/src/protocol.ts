@@ -46,7 +46,7 @@ export interface Limits {
   /** The largest client message that is read whole (a statement, a set of bound parameters). */
   readonly message: number;
   /** What of one result is recorded; beyond it only counts are. */
-  readonly recorded: number;
+  readonly recordedAnswer: number;
   /** What a terminal may show from one line that is typed to the next: all of it is recorded, and beyond it the terminal ends. */
   readonly terminal: number;
   /** From the target's accepting the connection to its being ready. */
@@ -168,7 +168,7 @@ export interface Waiter {
    * So many milliseconds it waits at most; absent: as long as it takes. After that the command is refused with `approval-needed`,
    * the request stays open, and the identical command passes once when it has been approved. 0: it does not wait at all.
    */
-  readonly within?: number;
+  readonly maxWaitMs?: number;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
 }

@@ -31,7 +31,7 @@ export interface ResponseEnd {
   readonly bytes: number;
   /** Columns of the answer that were NULL because nothing better is known of them. */
   readonly hidden?: HiddenCounts | undefined;
-  /** Bodies of which not all is on record (`limits.recorded` bytes each), as they were sent on. */
+  /** Bodies of which not all is on record (`limits.recordedAnswer` bytes each), as they were sent on. */
   readonly bodies?: { readonly request?: BodyDigest; readonly answer?: BodyDigest };
   readonly data: readonly Uint8Array[];
 }

@@ -14,7 +14,7 @@ export const toRow = (request: Request): ApprovalRow => ({
   parameters: request.parameters,
   values: request.values ?? request.parameters.length,
   requirements: request.requirements,
-  unanswered: request.unanswered,
+  onTimeout: request.onTimeout,
   waits: request.waits,
   transaction: request.transaction,
   ...(request.impact && { impact: request.impact }),
@@ -23,10 +23,10 @@ export const toRow = (request: Request): ApprovalRow => ({
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, says, reason, token, makers, takenBack }) => ({
+  words: request.words.map(({ by, at, decision, reason, token, makers, takenBack }) => ({
     by,
     at: iso(at),
-    says,
+    decision,
     reason,
     ...(token !== undefined && { token }),
     ...(makers && { makers }),

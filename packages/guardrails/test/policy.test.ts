@@ -311,7 +311,7 @@ describe('masks', () => {
 describe('holds', () => {
   const hold = (rule: string, when?: string, changes: Partial<Rule> = {}): Rule =>
     deny(rule, when, {
-      then: { type: 'hold', approvers: ['group:dba'], within: 1000, count: 1, unanswered: 'deny', fail: false },
+      then: { type: 'hold', approvers: ['group:dba'], timeoutMs: 1000, count: 1, onTimeout: 'deny', fail: false },
       ...changes,
     });
 

@@ -96,7 +96,7 @@ async function tableOf(
     verb,
     table: name,
     bytes: Number(found[1] ?? 0),
-    of: Number(found[0] ?? 0),
+    totalRows: Number(found[0] ?? 0),
     cascades: referring.map(([text]) => text ?? ''),
     triggers: triggers.map(([text]) => text ?? ''),
   };

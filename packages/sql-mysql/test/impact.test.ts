@@ -62,7 +62,7 @@ describe.each(['mariadb', 'mysql'] as const)('on %s', (flavour) => {
     const [table] = found?.tables ?? [];
     expect(table).toMatchObject({ verb: 'delete', table: 'people', cascades: ['test.visits'], triggers: ['gone'] });
     expect(table?.rows).toBeGreaterThan(100);
-    expect(table?.of).toBeGreaterThan(100);
+    expect(table?.totalRows).toBeGreaterThan(100);
     const few = await impact('DELETE FROM people WHERE id IN (1, 2)');
     expect(few?.tables[0]?.rows).toBeLessThan(10);
   });

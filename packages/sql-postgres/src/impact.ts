@@ -85,7 +85,7 @@ async function tableOf(side: Lookup, verb: string, name: string): Promise<TableI
     verb,
     table: name,
     bytes: Number(found[1]),
-    of: Number(found[2]),
+    totalRows: Number(found[2]),
     cascades: cascades.map(([text]) => text ?? ''),
     triggers: triggers.map(([text]) => text ?? ''),
   };

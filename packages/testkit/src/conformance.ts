@@ -333,7 +333,7 @@ class Stand {
       signal: this.kill.signal,
       draining: this.drain.signal,
       words: NEUTRAL_WORDS,
-      limits: { message: 1024 * 1024, recorded: 64 * 1024, terminal: 64 * 1024, upstreamLogin: STEP_TIMEOUT_MS },
+      limits: { message: 1024 * 1024, recordedAnswer: 64 * 1024, terminal: 64 * 1024, upstreamLogin: STEP_TIMEOUT_MS },
       tls: false,
       requireTls: false,
       broke: () => undefined,

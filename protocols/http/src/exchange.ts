@@ -322,12 +322,12 @@ export class Exchange implements ExchangeEvents {
 
 /** A client that waits in silence: whatever comes before an answer breaks some library. */
 class SilentWaiter implements Waiter {
-  readonly within: number;
+  readonly maxWaitMs: number;
   readonly #gone: () => AbortSignal;
 
   /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
   constructor(within: number, gone: () => AbortSignal) {
-    this.within = within;
+    this.maxWaitMs = within;
     this.#gone = gone;
   }
 

@@ -53,11 +53,11 @@ export class ExchangeRecorder {
 
   /** How long the body will be, before its first bytes. */
   expect(stream: BodyDirection, length: number | undefined): void {
-    this.#bodies[stream] = new BodyRecord(this.#gate.limits.recorded, length);
+    this.#bodies[stream] = new BodyRecord(this.#gate.limits.recordedAnswer, length);
   }
 
   body(stream: BodyDirection, bytes: Buffer): void {
-    const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recorded, undefined));
+    const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recordedAnswer, undefined));
     const kept = record.take(bytes);
     if (kept && kept.length > 0) this.#gate.record({ type: 'part', command: this.#command, stream, data: [kept] });
   }

@@ -327,7 +327,7 @@ describe('what is refused', () => {
   test('a request that waits for people: later, with the number; as the client prefers', async () => {
     const waits: (number | undefined)[] = [];
     rig.judge = (_command, waiter) => {
-      waits.push(waiter?.within);
+      waits.push(waiter?.maxWaitMs);
       return {
         type: 'deny',
         rule: 'ask',

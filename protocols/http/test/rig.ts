@@ -194,14 +194,19 @@ export class Rig {
   }
 
   #base(with_: Partial<Gate>): Gate {
-    const { certificates, message = 64 * 1024, recorded = 64 * 1024, requireTls = false } = this.#options;
+    const {
+      certificates,
+      message = 64 * 1024,
+      recorded: recordedAnswer = 64 * 1024,
+      requireTls = false,
+    } = this.#options;
     const none = (): never => {
       throw new Error('not here');
     };
     return {
       signal: new AbortController().signal,
       draining: new AbortController().signal,
-      limits: { message, recorded, terminal: 1, upstreamLogin: 5_000 },
+      limits: { message, recordedAnswer, terminal: 1, upstreamLogin: 5_000 },
       words: NEUTRAL_WORDS,
       tls: certificates !== undefined,
       requireTls,

@@ -39,7 +39,7 @@ export class MySqlConversation implements Conversation {
     });
     this.#shared = {
       ...setup,
-      recorder: new AnswerRecorder(setup.limits.recorded, (event) => setup.port.record(event)),
+      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
       waiter: this.#waiting.waiter,
       owed: undefined,
       sequence: 0,

@@ -44,7 +44,7 @@ export interface Setup {
   /** Number of the connection in the target's greeting. */
   readonly thread: number;
   /** Bytes: the longest client command that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** As the client has them. */
   readonly capabilities: number;
   /** The client reads metadata in each definition that the target does not send. */

@@ -156,7 +156,7 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
         await new Promise<void>((done, failed) => secured.once('secureConnect', done).once('error', failed));
         return { stream: secured };
       },
-      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 5_000 },
+      limits: { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: 5_000 },
     };
     const target = { host: server.host, user, password, tls, options: {} };
     const wishes = {
@@ -209,7 +209,7 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
         return near;
       },
       secure: () => Promise.reject(new Error('no TLS here')),
-      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 1_000 },
+      limits: { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: 1_000 },
     };
     const target = { host: 'x', user: 'u', password: 'p', tls: 'disable' as const, options: {} };
     const wishes = { capabilities: 0, charset: 45, database: undefined, attributes: undefined, extended: 0 };

@@ -95,7 +95,7 @@ export async function openStand(server: MySqlServer, options: StandOptions = {})
     words: NEUTRAL_WORDS,
     limits: {
       message: 16 * 1024 * 1024,
-      recorded: 64 * 1024,
+      recordedAnswer: 64 * 1024,
       terminal: 0,
       upstreamLogin: 5_000,
       ...options.limits,

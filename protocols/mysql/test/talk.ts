@@ -124,7 +124,7 @@ export function talk(options: TalkOptions = {}): Talk {
     ),
     masks: options.masks,
     thread: THREAD,
-    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024 },
+    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024 },
     capabilities,
     addsMetadata: options.addsMetadata ?? false,
     commands: 0,

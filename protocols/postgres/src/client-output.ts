@@ -228,7 +228,7 @@ export class ClientOutput {
       return;
     }
     if (!command.described && this.#shared.pipeline.head?.type === 'execute') this.describe(command);
-    if (this.from < to && command.kept + (to - this.from) <= this.#shared.limits.recorded) {
+    if (this.from < to && command.kept + (to - this.from) <= this.#shared.limits.recordedAnswer) {
       this.#shared.recorder.take(command, chunk.subarray(this.from, to));
     }
     this.from = to;

@@ -47,7 +47,7 @@ export class PostgresConversation implements Conversation {
       ...setup,
       pipeline,
       names: new Names(pipeline),
-      recorder: new AnswerRecorder(setup.limits.recorded, (event) => setup.port.record(event)),
+      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
       intake: new Intake(),
       status: 'I',
       waiter: this.#waiting.waiter,

@@ -18,7 +18,7 @@ export interface Setup {
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */
-  readonly limits: { readonly message: number; readonly recorded: number };
+  readonly limits: { readonly message: number; readonly recordedAnswer: number };
   /** A name that no statement of the session has and that the client cannot guess. */
   readonly unusedName: string;
   /** Command ids that the start-up has used. */

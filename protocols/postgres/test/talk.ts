@@ -114,7 +114,7 @@ export function talk(options: TalkOptions = {}): Talk {
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     major: 18,
-    limits: { message: options.message ?? 1024 * 1024, recorded: options.recorded ?? 64 * 1024, terminal: 0 },
+    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024, terminal: 0 },
     unusedName: 'nowhere',
     commands: 0,
     masks: options.masks,

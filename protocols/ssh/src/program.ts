@@ -69,7 +69,7 @@ export class Program {
     this.#counts[stream].add(bytes);
     if (this.#transfer && stream === 'out') return true;
     const { limits } = this.#gate;
-    const room = (this.#hasTerminal ? limits.terminal : limits.recorded) - this.#recorded;
+    const room = (this.#hasTerminal ? limits.terminal : limits.recordedAnswer) - this.#recorded;
     // Of a terminal nothing is left out of the record: one that shows more than fits is over.
     if (room < bytes.length && this.#hasTerminal) return false;
     if (room <= 0) return true;

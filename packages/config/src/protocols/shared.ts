@@ -4,6 +4,7 @@
  */
 import { isLoopback } from '@sluice/addresses';
 import { z } from 'zod';
+import type { SessionApproval } from '../config.js';
 import { sessionApproval } from '../issuers.js';
 import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
@@ -105,10 +106,15 @@ export const reached = (
   one: z.output<z.ZodObject<typeof reach>>,
 ): Pick<WrittenConnection, 'access' | 'approval' | 'policies' | 'via' | 'keep'> => ({
   access: one.access,
-  approval: one.approval,
+  approval: one.approval && approvalOf(one.approval),
   policies: one.policies,
   via: one.via,
   keep: one.keep,
+});
+
+const approvalOf = ({ timeout, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
+  ...rest,
+  timeoutMs: timeout,
 });
 
 /** What masks of columns and values cannot do to a text is refused here, and not when somebody relies on it. */

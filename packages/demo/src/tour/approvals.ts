@@ -20,7 +20,7 @@ export function withShortHold(folder: string): void {
   const text = readFileSync(join(ROOT, 'fixtures', 'shop', 'sluice.yaml'), 'utf8');
   const rule = `    - rule: prices-are-looked-at
       when: action.verb == "update" && action.tables.exists(t, t.endsWith("products"))
-      hold: { approvers: ["group:dba"], within: 2s }
+      hold: { approvers: ["group:dba"], timeout: 2s }
 `;
   writeFileSync(join(folder, 'sluice.yaml'), text.replace(RULES, RULES + rule));
 }
