@@ -188,6 +188,37 @@ test('no file names a place on the machine it was written on', () => {
   expect(files.filter((file) => places.test(read(file)))).toEqual([]);
 });
 
+describe('a source file opens with what it owns and what it does not', () => {
+  const product = glob('{packages,protocols}/*/src/**/*.ts')
+    .concat(glob('{gateway,agent}/src/**/*.ts'))
+    .filter((file) => !/^packages\/(demo|testkit)\/|\.d\.ts$/.test(file));
+  const opening = (file: string): string | undefined =>
+    /^(?:#!.*\n)?(\/\*\*[^]*?\*\/)\n(?:import |export |\n)/.exec(read(file))?.[1];
+  /** A file that only gathers what others have; and one that a program makes. */
+  const isGathered = (file: string): boolean => /(^|\/)index\.ts$|\.generated\.ts$/.test(file);
+
+  test('in a comment that is about the file, before anything else', () => {
+    expect(product.length).toBeGreaterThan(500);
+    expect(product.filter((file) => !isGathered(file) && opening(file) === undefined)).toEqual([]);
+  });
+
+  test('and says what is elsewhere, or that there is nothing but types, or no effects', () => {
+    const BOUNDED = /\b(owns|lives here|does not|does no|pure|types only)\b/i;
+    const unclear = product.filter(
+      (file) => !isGathered(file) && !BOUNDED.test((opening(file) ?? '').replaceAll(/\n \* ?/g, ' ')),
+    );
+    expect(unclear.toSorted()).toEqual(SMALL_ENOUGH);
+  });
+});
+
+/** These are one thing, which their first sentence names. */
+const SMALL_ENOUGH: readonly string[] = [
+  'gateway/src/root.ts',
+  'packages/api/src/version.ts',
+  'packages/identity/src/oidc/error.ts',
+  'packages/tunnel/src/errors.ts',
+];
+
 /**
  * Files that need each other because what they read is recursive: an expression has a query in it, a program is an argument of a
  * program. Named by one file of each such circle.

@@ -1,3 +1,7 @@
+/**
+ * An agent: keeps one tunnel to its gateway. Owns: when to try again, and the draining at the end. Does not: log in
+ * (connect.ts), dial targets (target.ts).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Goaway, Tunnel } from '@sluice/tunnel';
 import type { AllowList } from './allow.js';

@@ -1,3 +1,7 @@
+/**
+ * The agent's login at the gateway. Owns: the check of the gateway's certificate, the proof with the agent's key, and what a no
+ * means. Does not: try again, carry streams.
+ */
 import { type KeyObject, X509Certificate, createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '@sluice/addresses';

@@ -1,3 +1,4 @@
+/** The agent's key pair on disk. Owns: making it once, and refusing a file that others can read. */
 import { type KeyObject, createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,3 +1,4 @@
+/** Passwords that stay with the agent. Owns: which of them goes with which target. Does not: send them (target.ts). */
 import { readFileSync } from 'node:fs';
 
 /** Where a secret is, and the only target that it is for. */

@@ -1,3 +1,7 @@
+/**
+ * One stream of the tunnel and the target behind it. Owns: the allow-list check, the dial, and TLS with the target when the
+ * gateway asks. Does not: read what it carries.
+ */
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { TLSSocket } from 'node:tls';

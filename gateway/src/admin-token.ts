@@ -1,3 +1,7 @@
+/**
+ * The operator's token for the command line of this machine. Owns: its file, renewed at each start. Does not: check tokens
+ * (packages/identity).
+ */
 import { join } from 'node:path';
 import { type Directory, OPERATOR } from '@sluice/identity';
 import { writePrivate } from './private-files.js';

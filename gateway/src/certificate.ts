@@ -1,3 +1,7 @@
+/**
+ * TLS of the gateway's own listeners. Owns: the settings that every listener shares, and the self-signed certificate. Does not:
+ * do handshakes (packages/strangers).
+ */
 import 'reflect-metadata';
 import { constants } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+/** What a gateway is made of, opened in order. Owns: which component gets which other. Does not: use them (gateway.ts). */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Language, openPool } from '@sluice/analysis';

@@ -1,3 +1,7 @@
+/**
+ * The configuration as a gateway can run it: read, its rules compiled, its packages looked at. Owns: warnings to its author.
+ * Does not: its shape (packages/config).
+ */
 import { CliError } from '@sluice/cli';
 import {
   type Config,

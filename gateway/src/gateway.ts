@@ -1,3 +1,4 @@
+/** The running gateway: opens the components, accepts clients, reloads, stops. Does not: judge, record, or speak a protocol. */
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';

@@ -1,3 +1,7 @@
+/**
+ * Commands that wait for people. Owns: the question to the approvers, the wait, and the last look before a command passes. Does
+ * not: store requests (packages/approvals), judge (judge.ts).
+ */
 import { createHmac } from 'node:crypto';
 import {
   type Approvals,

@@ -1,3 +1,7 @@
+/**
+ * Judges the commands of one session. Owns: the order of facts, rules and masks, and what is remembered of texts. Does not:
+ * read a language (packages/sql-postgres and others), decide (packages/guardrails), record.
+ */
 import { analyzeShell } from '@sluice/shell';
 import { type Language, type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';

@@ -1,3 +1,4 @@
+/** Opens one port. Owns: the sentence when it cannot. Does not: accept anybody (gateway.ts). */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { isPackaged } from '@sluice/config';
 import { listening, placeOf } from '@sluice/strangers';

@@ -1,3 +1,4 @@
+/** The ports of a configuration. Owns: which protocol, TLS and settings each one has. Does not: serve (gateway.ts). */
 import type { Server, Socket } from 'node:net';
 import { type Config, type ListenerConfig, protocolNamed } from '@sluice/config';
 import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents';

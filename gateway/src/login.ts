@@ -1,3 +1,7 @@
+/**
+ * How the client of one session proves who it is, and whether that opens the connection. Owns: the challenge, menus,
+ * confirmations, and refusals that tell nothing. Does not: know tokens (packages/identity), speak a protocol.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Admission,

@@ -1,3 +1,6 @@
+/**
+ * The `sluice` command as it is installed: packages/cli and the commands of this package. Owns: which data folder is looked in.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, sluice } from '@sluice/cli';

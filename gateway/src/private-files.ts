@@ -1,3 +1,4 @@
+/** Files and folders for this user alone. Owns: how they are made, and the refusal of what others can write to. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 

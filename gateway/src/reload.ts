@@ -1,3 +1,7 @@
+/**
+ * Takes a changed configuration file into use. Owns: when it is looked at. Does not: what a new configuration changes
+ * (gateway.ts).
+ */
 import { unwatchFile, watchFile } from 'node:fs';
 import { CliError } from '@sluice/cli';
 import type { Config } from '@sluice/config';

@@ -1,3 +1,7 @@
+/**
+ * What a session needs of the process around it, as types. Owns: these names. Does not: make any of it (components.ts,
+ * gateway.ts).
+ */
 import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@sluice/contract';
 import type { ConnectionConfig, Traits } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';

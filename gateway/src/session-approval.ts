@@ -1,3 +1,7 @@
+/**
+ * Sessions that people have to agree to. Owns: the question, the wait, and for how long a yes counts. Does not: open the
+ * session (session.ts), store requests (packages/approvals).
+ */
 import { createHmac } from 'node:crypto';
 import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';

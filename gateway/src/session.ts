@@ -1,3 +1,7 @@
+/**
+ * One client connection: the `Gate` that its protocol talks to. Owns: its login, its judge, its end, and that nothing passes
+ * unrecorded. Does not: judge (judge.ts), wait for people (holds.ts), dial (target.ts).
+ */
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {

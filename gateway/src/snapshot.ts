@@ -1,3 +1,7 @@
+/**
+ * The configuration in force and all that is made of it, replaced as a whole. Owns: what a new one may change while sessions
+ * run. Does not: read files (configuration.ts).
+ */
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Discovery } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';

@@ -1,3 +1,7 @@
+/**
+ * The way to the target of a connection, directly or through an agent. Owns: dial, TLS and the credential of one session. Does
+ * not: log in, which each protocol does.
+ */
 import type { Duplex } from 'node:stream';
 import type { Lookup, Secured, Target } from '@sluice/contract';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';

@@ -1,3 +1,4 @@
+/** `sluice agent`: runs an agent until a signal ends it. Owns: its options in words. Does not: what an agent does (agent). */
 import { readFileSync } from 'node:fs';
 import { Agent, AllowList, Refused, Secrets, checkUrl, ownKey } from '@sluice/agent';
 import { CliError, note } from '@sluice/cli';

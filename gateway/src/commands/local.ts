@@ -1,3 +1,7 @@
+/**
+ * Commands that are made of the gateway's own parts and ask no running one: up, check, policy test, audit verify, agent. Owns:
+ * their options and output.
+ */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';

@@ -1,3 +1,7 @@
+/**
+ * `sluice policy test`: cases of a file against the rules of a configuration. Owns: the format of the cases. Does not: judge
+ * (packages/guardrails).
+ */
 import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';

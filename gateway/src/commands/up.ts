@@ -1,3 +1,7 @@
+/**
+ * `sluice up`: runs a gateway until a signal ends it. Owns: signals, and the sentence when it cannot start. Does not: what it
+ * is made of (components.ts).
+ */
 import { CliError, note } from '@sluice/cli';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';

@@ -1,3 +1,7 @@
+/**
+ * The gateway's own keys for SSH, and the host keys of its targets. Owns: where they are kept, and certificates for targets.
+ * Does not: speak SSH (protocols/ssh).
+ */
 import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { SshKey, SshTarget } from '@sluice/contract';
 import { type ConnectionConfig, type SshConnection, hasHostKeys } from '@sluice/config';

@@ -1,3 +1,4 @@
+/** Which addresses count as one: an IPv4 address, or the /64 of an IPv6 address. Pure. */
 import { isIPv6 } from 'node:net';
 
 /**

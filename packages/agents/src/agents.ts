@@ -1,3 +1,7 @@
+/**
+ * Who has enrolled as an agent, which of them are here, and which one dials next. Owns: admission and revocation. Does not: the
+ * port (listener.ts), storage (packages/store).
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import type { AgentRecord, AgentStore } from '@sluice/store';
 import { type Goaway, type Tunnel, TunnelError, type TunnelStream, agentId, json } from '@sluice/tunnel';

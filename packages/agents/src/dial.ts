@@ -1,3 +1,6 @@
+/**
+ * A target reached through its agent. Owns: the request to dial and to start TLS there. Does not: choose the agent (agents.ts).
+ */
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
 import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';

@@ -1,3 +1,7 @@
+/**
+ * The port that agents dial in at. Owns: their login, and what it costs before it has succeeded. Does not: streams
+ * (packages/tunnel).
+ */
 import { X509Certificate, createHash, randomBytes } from 'node:crypto';
 import { type Server, type ServerResponse, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';

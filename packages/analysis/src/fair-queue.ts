@@ -1,4 +1,5 @@
 /** What waits, in turns by owner: who has much waiting delays oneself. Does not know what an entry is, nor run it. */
+
 export class FairQueue<T> {
   /** By owner; who comes first in the map is next. */
   readonly #waiting = new Map<string, T[]>();

@@ -1,3 +1,4 @@
+/** Names of schemas in the API document. Does not: the schemas (answers.ts). */
 import type { z } from 'zod';
 
 /** What is answered is nobody's to change. */

@@ -1,3 +1,7 @@
+/**
+ * The requests of one gateway, each with one outcome that counts once. Owns: the order of question, words, outcome and use.
+ * Does not: store (ports.ts), wait on a wire (gateway/src/holds.ts).
+ */
 import type { Principal } from '@sluice/contract';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {

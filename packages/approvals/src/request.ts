@@ -1,3 +1,7 @@
+/**
+ * What a request for approval is, and when words suffice. Owns: who may release what, and which two descriptions may be of one
+ * person. Pure.
+ */
 import type { Principal } from '@sluice/contract';
 
 /** What one rule demands before a command passes. */

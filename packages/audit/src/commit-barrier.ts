@@ -1,3 +1,7 @@
+/**
+ * Audit before forward: bytes for targets wait until the journal has the commands of their turn. Owns: when the journal is
+ * written. Does not: write it (packages/recording).
+ */
 import type { Duplex } from 'node:stream';
 import type { Journal } from '@sluice/recording';
 import { HeldStream, type Wait } from './held-stream.js';

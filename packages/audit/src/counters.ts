@@ -1,3 +1,4 @@
+/** What happened since the start, for `/metrics`. Owns: the numbers. Does not: their format (packages/control). */
 import { Histogram } from 'prom-client';
 
 /** What happened since the start, for `/metrics`. What is counted on the way of each command costs an addition. */

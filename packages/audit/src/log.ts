@@ -1,3 +1,7 @@
+/**
+ * What happens, as records of the journal and lines for the operator. Owns: which of them says what, and that secrets are in
+ * neither. Does not: the format on disk (packages/recording).
+ */
 import type { Command, ResponseEvent } from '@sluice/contract';
 import { type RecordHeader, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { Logger } from 'pino';

@@ -1,3 +1,4 @@
+/** The operator's log on standard error, for machines or people. Owns: its form. Does not: what is said (log.ts). */
 import { type Logger, pino } from 'pino';
 import { visible } from '@sluice/printable';
 

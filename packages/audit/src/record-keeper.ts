@@ -1,3 +1,7 @@
+/**
+ * Looks after the journal while others write to it. Owns: when it is signed, what is removed, and how much room there is. Does
+ * not: how (packages/recording, packages/reading).
+ */
 import { statfs } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config, ConnectionConfig } from '@sluice/config';

@@ -1,3 +1,7 @@
+/**
+ * Signed messages to others about requests. Owns: signatures, attempts, and how much may wait. Does not: what is in them
+ * (packages/control).
+ */
 import { createHmac, randomUUID } from 'node:crypto';
 import { printable } from '@sluice/printable';
 import type { WebhookConfig } from '@sluice/config';

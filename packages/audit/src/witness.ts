@@ -1,3 +1,6 @@
+/**
+ * Gives signed heads of the journal to a file and a webhook elsewhere. Owns: when. Does not: sign them (packages/recording).
+ */
 import { appendFile } from 'node:fs/promises';
 import type { Config } from '@sluice/config';
 import type { Head } from '@sluice/recording';

@@ -1,3 +1,4 @@
+/** What every command may ask for: the API, the output format, the data folder. Owns: how global options decide it. */
 import type { Command } from 'commander';
 import { ApiClient, findUrl } from './client.js';
 import type { OutputFormat } from './output.js';

@@ -1,3 +1,5 @@
+/** Mistakes that the user of the command line can do something about. Does not: defects, which keep their stack. */
+
 /** Something the user can act on. Printed without a stack, exit status 1. */
 export class CliError extends Error {
   readonly hint: string | undefined;

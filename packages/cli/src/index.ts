@@ -1,3 +1,4 @@
+/** The `sluice` command: its commands put together, and problems said in a sentence. Does not: do anything by itself. */
 import { Command, Option } from 'commander';
 import { CliError } from './errors.js';
 import { agents } from './commands/agents.js';

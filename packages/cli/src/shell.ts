@@ -1,3 +1,7 @@
+/**
+ * A prompt for those who have no psql. Owns: where a statement ends, and its output. Does not: connect elsewhere than to the
+ * gateway.
+ */
 import { createInterface } from 'node:readline/promises';
 import pg from 'pg';
 import { note, oneLine, paint, print, table } from './output.js';

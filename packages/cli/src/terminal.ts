@@ -1,4 +1,9 @@
 /**
+ * Recorded output of a terminal on its way to another one. Owns: which control sequences pass. Does not: the record
+ * (packages/reading).
+ */
+
+/**
  * Lets recorded output of a terminal onto another one. It came from strangers: what only draws passes; what a terminal would
  * answer as if somebody had typed, what reaches its clipboard, its title, its printer or its keys, and whatever is not known,
  * does not (ECMA-48; xterm's ctlseqs). Neither do characters that turn the order of others around (Unicode, UAX 9).

@@ -1,3 +1,7 @@
+/**
+ * A checked configuration, as types. Owns: units (bytes, milliseconds) and absolute paths. Does not: its form in YAML
+ * (schema.ts), checks (load.ts).
+ */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { Reading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';

@@ -1,3 +1,4 @@
+/** A YAML text and where each of its values stands. Owns: lines, columns and written paths. Does not: what a value means. */
 import {
   type Document,
   isAlias,

@@ -1,3 +1,7 @@
+/**
+ * Settings of identity providers, roles, and approval of sessions. Owns: their schemas. Does not: names that they refer to
+ * (references.ts).
+ */
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';

@@ -1,3 +1,7 @@
+/**
+ * From a file to a checked configuration. Owns: all mistakes at once, and the typed form. Does not: single shapes (schema.ts)
+ * and references (references.ts).
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { MaskMode, Rule } from '@sluice/contract';

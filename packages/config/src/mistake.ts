@@ -1,3 +1,4 @@
+/** Mistakes in sentences. Owns: what is said of what zod found. Does not: where it stands (document.ts). */
 import type { z } from 'zod';
 import { newNameOf } from './renamed.js';
 

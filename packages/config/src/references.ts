@@ -1,3 +1,6 @@
+/**
+ * Names that are used without being there, or are there twice. Owns: these mistakes. Does not: shapes, which the schema checks.
+ */
 import { didYouMean, type Mistake, type Path } from './mistake.js';
 import { PROTOCOLS } from './protocols/index.js';
 import { listedTwice, packageOf, packagedMistakes } from './protocols/packaged.js';

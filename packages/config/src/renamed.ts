@@ -2,6 +2,7 @@
  * Settings that have another name than they once had. Owns: the old names and the new ones, which docs/renamed.md has as well. Does
  * not: take an old name for the new one; a configuration that has it is refused.
  */
+
 /** By where a setting stands: `NAME` is any name, `[]` any place in a list. To: its last part. */
 export const RENAMED: ReadonlyMap<string, string> = new Map([
   ['policies.NAME[].hold.within', 'timeout'],

@@ -1,3 +1,7 @@
+/**
+ * The shape of `sluice.yaml`. Owns: sections that belong to no protocol. Does not: protocols (config/src/protocols), references
+ * (references.ts).
+ */
 import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { DETECTORS, ROLES } from '@sluice/contract';
 import { z } from 'zod';

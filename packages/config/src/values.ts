@@ -1,3 +1,4 @@
+/** Values that settings share: sizes, durations, secrets, files, keys. Owns: how each is written and read. */
 import { inspect } from 'node:util';
 import { parseKeyLine, parseKnownHosts } from '@sluice/keys';
 import { z } from 'zod';

@@ -1,3 +1,5 @@
+/** Values as YAML has them, before anybody knows their shape. Does not: check them (schema.ts). */
+
 /** Values as YAML has them, before anybody knows their shape. */
 export const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};

@@ -1,3 +1,7 @@
+/**
+ * What somebody asks a target to do. Owns: the union of all commands. Does not: their fields, which the files of the languages
+ * have.
+ */
 import type { Effect, Resource } from './facts.js';
 import type { HttpCommand } from './http.js';
 import type { SqlCommand } from './sql.js';

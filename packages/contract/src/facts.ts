@@ -1,3 +1,8 @@
+/**
+ * Facts: what a command would do, in words that every protocol and every rule shares. Does not: find them out, which languages
+ * do. Types only.
+ */
+
 /** What a command would do, the same for every protocol, so that one rule covers them all. */
 export interface Facts {
   /** Every statement at any nesting, in the order of the text. */

@@ -1,3 +1,5 @@
+/** The gateway's own look-ups at a target. Does not: make the connection, which protocols do. Types only. */
+
 /** A connection of the gateway's own to a target, for looking things up: catalogs, estimates. One query at a time. */
 export interface Lookup {
   /** Major version of the server. */

@@ -1,3 +1,8 @@
+/**
+ * Rules, masks and principals as configuration, guardrails and the record share them. Does not: decide (packages/guardrails).
+ * Types only.
+ */
+
 /** A rule as it is written. `when` is a CEL condition over the attributes in docs/policy.md; absent: always. */
 export interface Rule {
   readonly rule: string;

@@ -1,3 +1,4 @@
+/** Routes about agents. Owns: who may list, enrol and revoke. Does not: keep them (packages/agents). */
 import { AgentRow } from '@sluice/api';
 import type { AgentRecord } from '@sluice/store';
 import { z } from 'zod';

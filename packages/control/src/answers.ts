@@ -1,3 +1,4 @@
+/** What routes share in their answers: problems, and texts that are not JSON. Does not: what a route answers. */
 import { Problem } from '@sluice/api';
 import { z } from 'zod';
 

@@ -1,3 +1,4 @@
+/** A request as the API, webhooks and the command line are told of it. Owns: that form. Does not: decide who sees it. */
 import type { ApprovalRow } from '@sluice/api';
 import type { Request } from '@sluice/approvals';
 

@@ -1,3 +1,4 @@
+/** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';

@@ -1,3 +1,4 @@
+/** Routes about what the caller may reach, and the short token to reach it with. Does not: open anything. */
 import { ConnectionRow } from '@sluice/api';
 import { mayUse } from '@sluice/identity';
 import { z } from 'zod';

@@ -1,5 +1,6 @@
 /**
- * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these.
+ * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these. Types
+ * only.
  */
 import type { Language, MaskPlan } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';

@@ -1,3 +1,7 @@
+/**
+ * What the rules say of a command, as `policy explain` shows it. Owns: commands from what was written. Does not: routes
+ * (policy.ts), judging (packages/guardrails).
+ */
 import { analyzeShell } from '@sluice/shell';
 import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';

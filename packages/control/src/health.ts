@@ -1,3 +1,4 @@
+/** `/healthz` and `/readyz`. Does not: find out what is ready (gateway). */
 import { z } from 'zod';
 import { OPEN } from './openapi.js';
 import type { Routes } from './routes.js';

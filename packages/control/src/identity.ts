@@ -1,3 +1,7 @@
+/**
+ * Routes about who the caller is, and where logins of the command line begin and end. Does not: check tokens
+ * (packages/identity).
+ */
 import { IssuerRow, WhoAmI } from '@sluice/api';
 import type { Proven } from '@sluice/identity';
 import { z } from 'zod';

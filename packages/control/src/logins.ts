@@ -1,3 +1,4 @@
+/** Routes about logins that wait for a confirmation. Owns: who may confirm. Does not: the logins (packages/identity). */
 import { randomBytes } from 'node:crypto';
 import { type Proven, makersBy } from '@sluice/identity';
 import { z } from 'zod';

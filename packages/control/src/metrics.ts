@@ -1,3 +1,4 @@
+/** `/metrics` in the text format of Prometheus. Owns: names and meanings. Does not: count (packages/audit). */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Controlled } from './controlled.js';
 import { textOf } from './answers.js';

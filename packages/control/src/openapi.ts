@@ -1,3 +1,4 @@
+/** The API described as OpenAPI, and checks of requests by the same schemas. Owns: what every route has in common there. */
 import { Problem, VERSION } from '@sluice/api';
 import swagger from '@fastify/swagger';
 import type { Role } from '@sluice/contract';

@@ -1,3 +1,4 @@
+/** Routes about rules: explain. Owns: who may ask about whom. Does not: how it is said (explain.ts). */
 import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import { isPackaged, protocolNamed } from '@sluice/config';

@@ -1,3 +1,4 @@
+/** The route that takes the configuration file into use. Does not: read it. */
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
 import { problems } from './answers.js';

@@ -1,3 +1,4 @@
+/** The control API's server: TLS, times, rates, proofs and roles before a route. Does not: what routes do. */
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ResponseSerializationError, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';

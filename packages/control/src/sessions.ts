@@ -1,3 +1,7 @@
+/**
+ * Routes about sessions: open ones, those on record, their end. Owns: who sees which, and that reading is on record. Does not:
+ * read the journal (packages/reading).
+ */
 import { SessionRow, TimelineEntry } from '@sluice/api';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';

@@ -1,3 +1,4 @@
+/** Routes about tokens. Owns: what a token may have that is made with another one. Does not: keep them (packages/identity). */
 import { MadeToken, NamedToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';

@@ -1,3 +1,7 @@
+/**
+ * Conditions of rules: CEL over the attributes of an action. Owns: the attributes, their types, and `matches` in linear time.
+ * Does not: decide (policy.ts).
+ */
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import type { Action, Facts } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';

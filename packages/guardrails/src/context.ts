@@ -1,3 +1,4 @@
+/** Who asks, and by which connection, as rules see it. Types only. */
 import type { Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 

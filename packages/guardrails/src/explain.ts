@@ -1,3 +1,4 @@
+/** A decision and how it came about, in words for people. Does not: decide (policy.ts). */
 import type { Action, Facts } from '@sluice/contract';
 import type { PolicyContext } from './context.js';
 import type { CompiledPolicy, RuleOpinion, Verdict } from './policy.js';

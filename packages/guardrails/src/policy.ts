@@ -1,3 +1,7 @@
+/**
+ * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
+ * conditions (condition.ts).
+ */
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';

@@ -1,3 +1,4 @@
+/** Who an access list admits. Owns: what its entries mean. Pure. */
 import type { Principal } from '@sluice/contract';
 
 /**

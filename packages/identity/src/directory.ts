@@ -1,3 +1,7 @@
+/**
+ * The people, agents and tokens that the gateway knows, in memory. Owns: proofs, revocation, and that unknown names look like
+ * known ones. Does not: store (gateway), verify tokens of issuers (oidc).
+ */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '@sluice/contract';
 import { DECOYS, MAX_CANDIDATES, readLoginName } from './candidates.js';

@@ -1,3 +1,6 @@
+/**
+ * Logins that somebody has to confirm by a short code. Owns: codes, and how often one may be guessed. Does not: decide who may.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Proven } from './stored.js';
 

@@ -1,3 +1,4 @@
+/** Whom a name stands for, in the configuration and by identity providers, and with which roles. Pure. */
 import { type Principal, ROLES, type Role } from '@sluice/contract';
 import { mayUse } from './access.js';
 

@@ -1,3 +1,6 @@
+/**
+ * Whom a key or a certificate of SSH stands for. Owns: what a certificate permits. Does not: verify signatures (packages/keys).
+ */
 import { RangeError, parseAddress, parseRange } from '@sluice/addresses';
 import type { Admission, Principal } from '@sluice/contract';
 import { type Certificate, type PublicKey, faultOf, isCertificate, parseCertificate } from '@sluice/keys';

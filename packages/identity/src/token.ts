@@ -1,3 +1,7 @@
+/**
+ * Tokens of the gateway: how they look, and what is kept to check them. Owns: their cryptography. Does not: who has which
+ * (directory.ts).
+ */
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';

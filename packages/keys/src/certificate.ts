@@ -1,3 +1,4 @@
+/** OpenSSH certificates: read, judged, made. Pure. Does not: know who is trusted (packages/identity). */
 import { type KeyObject, randomBytes, sign } from 'node:crypto';
 import { SshFields, KeyError, pack } from './fields.js';
 import { type PublicKey, blobOf, parsePublicKey, readKey } from './public.js';

@@ -1,3 +1,5 @@
+/** Fields of the SSH protocol (RFC 4251 section 5), read and written. Owns: that no read goes past the end. Pure. */
+
 /** Fields of the SSH protocol (RFC 4251 section 5), read from one complete message or blob. Throws `KeyError` at its end. */
 export class SshFields {
   readonly #bytes: Buffer;

@@ -1,3 +1,4 @@
+/** Lines of `known_hosts` files, and which host they are about. Pure. */
 import { createHmac } from 'node:crypto';
 import { KeyError } from './fields.js';
 import { type PublicKey, parseKeyLine } from './public.js';

@@ -1,3 +1,4 @@
+/** Public keys of SSH: read, written, and signatures checked by them. Owns: which kinds are accepted. Pure. */
 import { type KeyObject, createPublicKey, hash, verify } from 'node:crypto';
 import { SshFields, KeyError, mpint, pack, unsigned } from './fields.js';
 

@@ -1,4 +1,7 @@
-/** The thread of `masking-thread.ts`: whole rows in, the same masked out. One job after the other, in the order in which they came. */
+/**
+ * The thread of `masking-thread.ts`: whole rows in, the same masked out. One job after the other, in the order in which they
+ * came. Does not: choose what is masked here (result-masks.ts).
+ */
 import { parentPort } from 'node:worker_threads';
 import { type RowFraming, Unmasked } from '@sluice/contract';
 import { type MaskMaker, type MaskingJob, type MaskingResult, owned } from './masking-thread.js';

@@ -1,3 +1,7 @@
+/**
+ * What a mask leaves of a text: redact, null, partial, hash, generalise. Owns: marks and pseudonyms. Does not: types of a
+ * database (masking/src/postgres). Pure.
+ */
 import { hash } from 'node:crypto';
 import { ENTITIES } from './detectors/index.js';
 

@@ -1,4 +1,5 @@
 /** Counts values that no mask could read. Owns the number, of this thread. Does not own what stands in place of such a value elsewhere. */
+
 let unreadable = 0;
 
 /**

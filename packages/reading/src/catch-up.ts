@@ -1,3 +1,4 @@
+/** Brings the index of sessions up to the end of the journal. Does not: what a record changes in it (changes.ts). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CommandCounts, type Place, comparePlaces, marksSession, parseHeader, readRange } from '@sluice/recording';
 import type { SessionChange, SessionIndex } from '@sluice/store';

@@ -1,3 +1,4 @@
+/** What a record changes in the index of sessions. Pure. */
 import type { RecordHeader, Place } from '@sluice/recording';
 import type { SessionChange } from '@sluice/store';
 

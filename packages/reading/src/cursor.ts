@@ -1,3 +1,4 @@
+/** Cursors of pages, signed, so that they lead only where this thread said. Does not: read. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Place } from '@sluice/recording';
 

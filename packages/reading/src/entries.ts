@@ -1,3 +1,4 @@
+/** What happened in a session, as the API has it. Owns: the form. Does not: decode answers, which each protocol does. */
 import type { TimelineEntry } from '@sluice/api';
 import type { ReplayEntry, RecordedRequest } from '@sluice/recording';
 import type { Replay } from './messages.js';

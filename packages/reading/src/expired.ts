@@ -1,3 +1,4 @@
+/** Which segments of the journal are to be kept no longer. Does not: remove them (packages/recording). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Place,

@@ -1,3 +1,4 @@
+/** What the gateway and the thread that reads the record say to each other. Types only. */
 import type { Protocol } from '@sluice/contract';
 import type { Place } from '@sluice/recording';
 import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';

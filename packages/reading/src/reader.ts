@@ -1,3 +1,7 @@
+/**
+ * One reading of one session, in the thread: pages, exports, what is added meanwhile. Owns: its bounds. Does not: who may read
+ * (reading.ts).
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type ReplayEntry,

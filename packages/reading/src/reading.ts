@@ -1,3 +1,7 @@
+/**
+ * The record as the gateway reads it: a thread is asked. Owns: the thread, who may read how much at a time, and what goes into
+ * the index. Does not: who may see which session (packages/control).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { RecordHeader, Journal } from '@sluice/recording';

@@ -1,3 +1,4 @@
+/** The thread that reads the record. Owns: its questions and answers. Does not: write, but for the index. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SessionIndex } from '@sluice/store';
 import { catchUp } from './catch-up.js';

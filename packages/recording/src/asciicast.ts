@@ -1,3 +1,4 @@
+/** Sessions as asciicast, for players of terminals. Pure. */
 import { StringDecoder } from 'node:string_decoder';
 import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 

@@ -1,3 +1,6 @@
+/**
+ * The journal of one process against its seals and heads. Owns: what is wrong with it. Does not: say it in words (verify.ts).
+ */
 import { type KeyObject, hash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,7 @@
+/**
+ * The signed list of sealed and removed segments. Owns: its format and its key. Does not: when a segment is sealed
+ * (journal.ts).
+ */
 import {
   type KeyObject,
   createPrivateKey,

@@ -1,3 +1,4 @@
+/** The kinds of record, and what each says. Owns: their headers as JSON. Does not: bytes on disk (format.ts). */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Command, HiddenCounts, Parameter, ResponseEnd, ResponseEvent, ResponsePart } from '@sluice/contract';

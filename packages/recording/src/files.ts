@@ -1,3 +1,4 @@
+/** Writing files so that a kill or a full disk leaves no half of one. Does not: know what is in them. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 

@@ -1,3 +1,4 @@
+/** A record as bytes: lengths, hash of the one before, header, payload. Owns: the format. Pure. */
 import { hash } from 'node:crypto';
 
 /**

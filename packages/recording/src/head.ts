@@ -1,3 +1,4 @@
+/** Heads: one signed line that says how far the journal is. Owns: format and file. Does not: when it is written (signer.ts). */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';

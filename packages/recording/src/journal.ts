@@ -1,3 +1,7 @@
+/**
+ * The journal of one process: append, commit, seal, remove. Owns: the segment that is written. Does not: sign (signer.ts), read
+ * back (range.ts, replay.ts).
+ */
 import { closeSync, fdatasyncSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { sealOf } from './checkpoint.js';

@@ -1,3 +1,4 @@
+/** One writer for each journal. Owns: the lock file, and telling a stale one. */
 import { createHash } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Sessions as events of OCSF. Pure. */
 import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 /**

@@ -1,3 +1,5 @@
+/** What is wrong with a journal that was read. Types only. Does not: find it (chain.ts). */
+
 /** Something in a journal that is not as it was written. */
 export interface JournalProblem {
   /** The file that it is about. */

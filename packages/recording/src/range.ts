@@ -1,3 +1,4 @@
+/** The records between two places of one process's journal. Owns: positions. Does not: what they say. */
 import { codeOf } from './files.js';
 import { type RawRecord, decode, hashOf } from './format.js';
 import { listSegments, readSegment } from './segments.js';

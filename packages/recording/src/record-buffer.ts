@@ -1,3 +1,4 @@
+/** Records that wait for the next commit. Owns: their memory and their chain of hashes. */
 import { FIRST, encode, hashOf } from './format.js';
 
 const INITIAL_BYTES = 256 * 1024;

@@ -1,3 +1,7 @@
+/**
+ * What a killed process left at the end of its journal. Owns: cutting it off, and keeping it aside. Does not: the chain itself
+ * (chain.ts).
+ */
 import { type KeyObject, createPublicKey, hash } from 'node:crypto';
 import { appendFileSync, fstatSync, ftruncateSync, readSync } from 'node:fs';
 import { join } from 'node:path';

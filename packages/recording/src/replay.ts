@@ -1,3 +1,4 @@
+/** Sessions out of the journal: a list of them, and what happened in one. Does not: find what is damaged (verify.ts). */
 import type { HiddenCounts, ResponsePart } from '@sluice/contract';
 import { type CommandHeader, type RecordHeader, parseHeader } from './events.js';
 import { decode } from './format.js';

@@ -1,3 +1,7 @@
+/**
+ * Takes passwords out of a statement before it is recorded. Owns: where they are looked for. Does not: read SQL; it reads
+ * tokens (tokens.ts).
+ */
 import { createHmac } from 'node:crypto';
 import { type Token, tokens } from './tokens.js';
 

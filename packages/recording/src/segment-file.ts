@@ -1,3 +1,6 @@
+/**
+ * The file of a segment that is being written: is it still ours, cut back, put back. Does not: know what is in it (journal.ts).
+ */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { copyBytes, syncFolder } from './files.js';

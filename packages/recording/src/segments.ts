@@ -1,3 +1,4 @@
+/** Segments by name and in order, and the whole records of one. Does not: check them (chain.ts). */
 import { closeSync, fstatSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HEADER, LENGTH_BYTES, MAX_RECORD_BYTES } from './format.js';

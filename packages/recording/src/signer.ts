@@ -1,3 +1,4 @@
+/** Signs what one process has written. Owns: the key, and what was signed last. Does not: when (journal.ts). */
 import type { KeyObject } from 'node:crypto';
 import { fdatasync } from 'node:fs';
 import { promisify } from 'node:util';

@@ -1,3 +1,5 @@
+/** SQL as tokens, as far as it takes to find literals and comments. Does not: parse. Pure. */
+
 /**
  * SQL as tokens, as far as it takes to find where literals and comments start and end, by the rules of Postgres. Never fails:
  * what is not closed ends with the text. Does not know a keyword or an operator.

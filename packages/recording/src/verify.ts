@@ -1,3 +1,6 @@
+/**
+ * `sluice audit verify`: what can be said of a journal. Owns: the report and its words. Does not: follow a chain (chain.ts).
+ */
 import { type KeyObject, createPublicKey } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { Chain } from './chain.js';

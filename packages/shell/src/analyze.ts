@@ -1,3 +1,7 @@
+/**
+ * A request of an SSH client to facts. Owns: what is said of terminals, subsystems and forwardings. Does not: walk a command
+ * line (walk.ts). Pure.
+ */
 import type { Action, ExecCommand, Facts, ForwardCommand, ShellCommand, SubsystemCommand } from '@sluice/contract';
 import { ActionDraft } from './setting.js';
 import { Untold } from './syntax.js';

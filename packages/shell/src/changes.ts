@@ -1,3 +1,6 @@
+/**
+ * What programs that change something do with their arguments. Does not: which programs those are (tools/changers.ts). Pure.
+ */
 import { parseOptions } from './options.js';
 import { isSecret, pathsIn, writing } from './paths.js';
 import type { Invocation } from './setting.js';

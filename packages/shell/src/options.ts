@@ -1,3 +1,4 @@
+/** Options of a program in the notation of getopt. Pure. */
 import type { WordValue } from './words.js';
 
 /**

@@ -1,3 +1,4 @@
+/** Which paths are secret, and what writing to one grants. Owns: the lists. Pure. */
 import type { Effect } from '@sluice/contract';
 
 /** What the name of a file says about it, wherever it is: `/etc/x/../shadow` and `shadow` behind a `cd` are the same one. */

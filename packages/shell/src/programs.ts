@@ -1,3 +1,7 @@
+/**
+ * A program and its arguments to an action. Owns: in which order the tables are asked. Does not: have the tables
+ * (shell/src/tools). Pure.
+ */
 import { holdsSecrets, isSecret, pathsIn } from './paths.js';
 import { type ParsedOptions, maybeOption, parseOptions } from './options.js';
 import { type Collector, ActionDraft, type Invocation, type Setting, lineOf } from './setting.js';

@@ -1,3 +1,4 @@
+/** What a redirection reads or writes. Pure. */
 import type { Redirection } from 'unbash';
 import { isSecret, writing } from './paths.js';
 import type { ActionDraft, Setting } from './setting.js';

@@ -1,3 +1,4 @@
+/** Where a command stands, and the action that is made of it. Owns: bounds of one action. Pure. */
 import type { Action, Effect, Resource } from '@sluice/contract';
 import type { VariableWords, WordValue } from './words.js';
 

@@ -1,3 +1,4 @@
+/** Programs with rules of their own: sed, awk, jq, find and the like. Pure. */
 import { optionsOf, parseOptions } from './options.js';
 import { isSecret, writing } from './paths.js';
 import { declares, reads } from './programs.js';

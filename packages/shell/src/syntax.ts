@@ -1,3 +1,4 @@
+/** What a text must not have for its reading to be the shell's. Owns: these refusals. Does not: parse (unbash). Pure. */
 import type { SyntaxNode } from 'unbash';
 import type { ShellDialect } from './setting.js';
 import { isNumeric } from './words.js';

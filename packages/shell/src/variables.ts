@@ -1,3 +1,4 @@
+/** What variables of a text can hold, and which change what a program does. Pure. */
 import { type SyntaxNode, type Word, forEachChild } from 'unbash';
 import { type VariableWords, valuesOf } from './words.js';
 

@@ -1,3 +1,7 @@
+/**
+ * One action for each simple command of a text, at any nesting. Owns: depth and number. Does not: what a program does
+ * (programs.ts). Pure.
+ */
 import { type Command, type SyntaxNode, forEachChild, parse } from 'unbash';
 import type { Action } from '@sluice/contract';
 import { isSecret } from './paths.js';

@@ -1,3 +1,4 @@
+/** What a word can become once the shell has expanded it. Pure. */
 import type { ArithmeticExpression, Word, WordPart } from 'unbash';
 
 /** What a word of a command line can become once the shell has expanded it. */

@@ -1,3 +1,4 @@
+/** Programs that run others: sudo, env, xargs, sh -c. Owns: where the inner command begins. Pure. */
 import { optionsOf, parseOptions, type OptionTable } from './options.js';
 import { isSecret, holdsSecrets, writing } from './paths.js';
 import { runs } from './programs.js';

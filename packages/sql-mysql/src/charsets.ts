@@ -1,3 +1,5 @@
+/** The names of character sets. Does not: decode them. */
+
 /** Character sets of both servers (information_schema.CHARACTER_SETS), which `_name'...'` may name. */
 export const CHARSETS: ReadonlySet<string> = new Set(
   `ARMSCII8 ASCII BIG5 BINARY CP1250 CP1251 CP1256 CP1257 CP850 CP852 CP866 CP932 DEC8 EUCJPMS EUCKR GB18030 GB2312 GBK GEOSTD8

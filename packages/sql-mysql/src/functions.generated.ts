@@ -1,4 +1,5 @@
 /** Functions that the servers have built in; which are harmless is for functions.ts. MySQL 9.7 and MariaDB 10.11 were asked. Made by `pnpm fuzz mysql-words`: do not edit. */
+
 export const MARIADB_FUNCTIONS: ReadonlySet<string> = new Set(
   `abs acos adddate addtime add_months aes_decrypt aes_encrypt area ascii asin atan atan2 avg benchmark bin
   binlog_gtid_pos bit_and bit_count bit_length bit_or bit_xor boundary buffer cast ceil ceiling centroid char

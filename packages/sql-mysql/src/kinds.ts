@@ -1,6 +1,6 @@
 /**
- * Statements whose effect follows from their verb. What is not here and has no reader of its own is unknown, so that a statement
- * of a new grammar cannot pass in silence.
+ * Statements whose effect follows from their verb. What is not here and has no reader of its own is unknown, so that a
+ * statement of a new grammar cannot pass in silence. Owns: the table. Pure.
  */
 import type { Effect } from '@sluice/contract';
 

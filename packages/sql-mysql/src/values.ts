@@ -1,4 +1,4 @@
-/** What the parameters and constants of a statement stand for, where that decides something. */
+/** What the parameters and constants of a statement stand for, where that decides something. Pure. */
 import type { Parameter } from '@sluice/contract';
 import type { Expression } from './tree.js';
 

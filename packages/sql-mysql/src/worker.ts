@@ -1,3 +1,4 @@
+/** The thread that analyses long texts of MySQL. Does not: choose which (language.ts). */
 import { parentPort } from 'node:worker_threads';
 import type { Done, Job } from '@sluice/analysis';
 import { analyze, opaque } from './analyze.js';

@@ -1,3 +1,7 @@
+/**
+ * A text to facts, for one major version. Owns: what is remembered, and EXECUTE. Does not: read statements (statements.ts).
+ * Pure but for its memory.
+ */
 import type { Action, Facts, Parameter, PostgresDialect } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
 import { type NodeFields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';

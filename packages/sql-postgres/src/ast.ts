@@ -1,3 +1,5 @@
+/** The parse tree of libpg_query, and how to walk it. Does not: know what a node means. Pure. */
+
 /**
  * The parse tree as libpg_query gives it (JSON of PostgreSQL's own nodes). A field that may hold any node wraps it in an
  * object with one key, the node's name: `{ "SelectStmt": { ... } }`. A field of a fixed type holds it bare.

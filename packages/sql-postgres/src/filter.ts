@@ -1,3 +1,4 @@
+/** How well a WHERE clause selects rows. Owns: what counts as none, weak and strong. Pure. */
 import type { FilterStrength } from '@sluice/contract';
 import {
   type NodeFields,

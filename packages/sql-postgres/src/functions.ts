@@ -1,3 +1,4 @@
+/** What calling a function does, by its name. Owns: the lists. Pure. */
 import type { Effect } from '@sluice/contract';
 import { TRUSTED_FUNCTIONS } from './trusted-functions.js';
 

@@ -1,3 +1,4 @@
+/** The parsers of PostgreSQL by major version. Does not: understand what they give. */
 import { type NodeFields, isFields } from './ast.js';
 
 /** PostgreSQL's own parser, one build for each major version, loaded when it is first needed. */

@@ -1,3 +1,4 @@
+/** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
 import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 

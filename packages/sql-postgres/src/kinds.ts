@@ -1,3 +1,4 @@
+/** Statements whose name alone says what they do. Owns: the table. Does not: those that have a reader (statements.ts). */
 import type { Effect } from '@sluice/contract';
 
 /**

@@ -1,3 +1,4 @@
+/** What setting a variable means. Owns: which are more than a preference. Pure. */
 import type { Effect } from '@sluice/contract';
 import { truth } from './ast.js';
 

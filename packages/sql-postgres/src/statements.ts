@@ -1,3 +1,7 @@
+/**
+ * One statement's parse tree to actions. Owns: statements that have a reader of their own. Does not: those that follow from
+ * their name (kinds.ts). Pure.
+ */
 import type { Action, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
 import {
   type NodeFields,

@@ -1,4 +1,9 @@
 /**
+ * The shape of a statement: its text without literals. Owns: which texts have one. Does not: remember anything (analyze.ts).
+ * Pure.
+ */
+
+/**
  * The shape of a statement: its text with every literal taken out. Programs that put values into their statements send
  * thousands of texts of one shape, and the parse tree of all of them is the same but for its constants.
  *

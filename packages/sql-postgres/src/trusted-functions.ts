@@ -1,4 +1,9 @@
 /**
+ * Functions of the server that a statement may call without being judged for it. Owns: the list. Does not: what other functions
+ * do (functions.ts).
+ */
+
+/**
  * Functions of pg_catalog that read nothing but their arguments and the catalog, and change nothing: the ones that a
  * statement may call without anybody having to vouch for them.
  *

@@ -1,3 +1,4 @@
+/** The values of parameters, and what is taken for the worst. Pure. */
 import type { Parameter } from '@sluice/contract';
 import { type Node, constant, isFields, nodeOf } from './ast.js';
 

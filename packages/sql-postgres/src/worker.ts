@@ -1,3 +1,4 @@
+/** The thread that analyses long texts of PostgreSQL. Does not: choose which (language.ts). */
 import { parentPort } from 'node:worker_threads';
 import type { Done, Job } from '@sluice/analysis';
 import { loadPostgres } from './analyze.js';

@@ -1,3 +1,4 @@
+/** Agents that have enrolled, and hashes of the tokens that admit new ones. Owns: their tables. */
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 

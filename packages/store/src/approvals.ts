@@ -1,3 +1,4 @@
+/** Requests for approval on disk. Owns: their table. Does not: decide anything (packages/approvals). */
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 

@@ -1,3 +1,4 @@
+/** SQLite for Kysely such that a locked file stops nobody. Owns: who writes when. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import SQLite from 'better-sqlite3';
 import {

@@ -1,3 +1,4 @@
+/** Guesses at masked columns on disk. Owns: their table. Does not: count (gateway/src/guesses.ts). */
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 

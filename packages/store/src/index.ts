@@ -1,3 +1,4 @@
+/** The store: tokens and settings, and what else has a file beside it. Does not: commands, which are in the journal. */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';

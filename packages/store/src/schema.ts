@@ -1,3 +1,4 @@
+/** Tables of the store, and how an older file becomes a newer one. Does not: read or write rows. */
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 

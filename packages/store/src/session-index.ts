@@ -1,3 +1,7 @@
+/**
+ * The index of sessions: one row for each, made of the journal at any time. Owns: its file. Does not: read the journal
+ * (packages/reading).
+ */
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import SQLite from 'better-sqlite3';
 

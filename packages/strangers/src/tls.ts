@@ -1,3 +1,6 @@
+/**
+ * TLS with clients, as the server. Owns: the handshake, and client certificates. Does not: whose turn it is (handshakes.ts).
+ */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';

@@ -1,3 +1,4 @@
+/** What gateway and agent say about one dial. Owns: these messages. Does not: dial. */
 import { z } from 'zod';
 import { read } from './messages.js';
 

@@ -1,3 +1,4 @@
+/** What a tunnel knows of one stream. Types only. */
 import type { Reason } from './messages.js';
 import type { TunnelStream } from './stream.js';
 

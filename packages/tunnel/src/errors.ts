@@ -1,3 +1,5 @@
+/** Why a stream or a whole tunnel failed, with a code. */
+
 /**
  * Why a stream or a whole tunnel failed. `protocol`, `overrun`, `flood`, `version`: the peer broke the rules and was cut
  * off. `silent`, `closed`: the link is gone. `draining`, `limit`: no stream now. `refused`, `reset`: the other end said so.

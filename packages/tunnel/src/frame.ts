@@ -1,3 +1,4 @@
+/** Frames of the tunnel as bytes. Owns: the format and its bounds. Does not: what they mean (tunnel.ts). */
 import { TunnelError } from './errors.js';
 
 /** Type, length of the payload, stream. All numbers are big-endian; docs/tunnel.md shows the layout. Bytes. */

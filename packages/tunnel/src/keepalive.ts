@@ -1,3 +1,5 @@
+/** Whether a link is alive. Owns: pings, their times, and the round trip. Does not: close it (tunnel.ts). */
+
 /** Milliseconds. A link on which nothing has come for SILENCE is dead: it is found at the latest SILENCE + TICK after. */
 export const TICK_MS = 4_000;
 export const MAX_SILENCE_MS = 10_000;

@@ -1,3 +1,7 @@
+/**
+ * How an agent proves who it is before the tunnel. Owns: the three texts and the signature. Does not: who is admitted
+ * (packages/agents).
+ */
 import { type KeyObject, createHash, createPublicKey, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 

@@ -1,3 +1,4 @@
+/** Payloads of frames about the tunnel itself. Owns: their schemas and cuts. */
 import { z } from 'zod';
 import { TunnelError } from './errors.js';
 

@@ -1,3 +1,4 @@
+/** What leaves a tunnel, stream by stream in turn. Owns: how much may wait. Does not: credit (windows.ts). */
 import { HEADER_BYTES, MAX_PAYLOAD_BYTES, frame, header } from './frame.js';
 import type { TunnelStream } from './stream.js';
 import type { Transport } from './transport.js';

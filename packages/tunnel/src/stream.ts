@@ -1,3 +1,4 @@
+/** One stream of a tunnel, as a Node stream. Owns: what it holds in each direction. Does not: frame (frame.ts). */
 import { Duplex } from 'node:stream';
 import type { TunnelError } from './errors.js';
 import { MAX_PAYLOAD_BYTES } from './frame.js';

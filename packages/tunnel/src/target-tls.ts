@@ -1,3 +1,4 @@
+/** TLS as the client of a target. Owns: what is verified, and the hash for channel binding. */
 import { type X509Certificate, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { isIP } from 'node:net';

@@ -1,3 +1,5 @@
+/** What a tunnel goes over. Types only. Does not: be one (websocket.ts). */
+
 /** Carries bytes in order between the two ends, reliably. Where they are cut means nothing. */
 export interface Transport {
   /** Bytes that were given to `send` and have not left this process. */

@@ -1,3 +1,7 @@
+/**
+ * Many streams over one transport. Owns: which stream is in which state, and what a peer may cost. Does not: the WebSocket
+ * (websocket.ts).
+ */
 import type { StreamEntry, StreamOpening } from './entry.js';
 import { TunnelError, type TunnelErrorCode } from './errors.js';
 import { FrameDecoder, type FrameName, frame } from './frame.js';

@@ -1,3 +1,4 @@
+/** A WebSocket as the transport of a tunnel. Owns: messages, masks and closing. */
 import { WebSocket } from 'ws';
 import { MAX_PAYLOAD_BYTES } from './frame.js';
 import type { Transport, TransportEvents } from './transport.js';

@@ -1,3 +1,4 @@
+/** When to give credit back, and how much. Owns: the budget of one tunnel. */
 import type { TunnelStream } from './stream.js';
 
 /** The largest window that a stream may grow to, and what all streams of a tunnel may grow by together. Bytes. */

@@ -1,3 +1,8 @@
+/**
+ * Memory for what a conversation makes of a chunk, used again for the next. Owns: that memory. Does not: know when a chunk is
+ * done with (pump.ts).
+ */
+
 /** Bytes. What is sent in pieces below this may still wait in a stream when the next chunk comes; more may not (`pump`). */
 export const LARGE_WRITE_BYTES = 16 * 1024;
 

@@ -1,3 +1,5 @@
+/** A conversation: the pure inside of a protocol, and where its effects go. Types only. */
+
 export type Side = 'client' | 'upstream';
 
 /**

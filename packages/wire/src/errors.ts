@@ -1,3 +1,5 @@
+/** What a peer has done wrong, as an error with a code. Does not: say it to the peer, which each protocol does. */
+
 export type WireErrorCode = 'WIRE_TOO_LONG' | 'WIRE_MALFORMED' | 'WIRE_UNEXPECTED' | 'WIRE_ENDED';
 
 /** Thrown by readers and framers. A protocol turns it into a refusal and a close and never lets it out. */

@@ -1,3 +1,4 @@
+/** Exact reads from a stream, for logins. Does not: bulk, which the pump moves. */
 import type { Duplex } from 'node:stream';
 import { WireError } from './errors.js';
 

@@ -1,3 +1,4 @@
+/** Sockets that lend what they read, into memory that is used again. Owns: that memory. */
 import { type Socket, type IpcSocketConnectOpts, type TcpSocketConnectOpts, connect } from 'node:net';
 
 /**

@@ -1,3 +1,4 @@
+/** Runs a conversation over its two streams. Owns: when each side is read. Does not: know what passes. */
 import type { Duplex } from 'node:stream';
 import { LARGE_WRITE_BYTES } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';

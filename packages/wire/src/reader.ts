@@ -1,3 +1,4 @@
+/** A cursor over one complete message. Owns: that no read goes past its end. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { malformed } from './errors.js';
 

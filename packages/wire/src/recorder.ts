@@ -1,3 +1,4 @@
+/** Collects for the record what the client is given. Owns: how much of an answer is kept. Does not: write it (gateway). */
 import type { HiddenCounts, ResponseEnd, ResponseEvent } from '@sluice/contract';
 
 /** What is known of an answer that is being recorded. */

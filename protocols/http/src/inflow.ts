@@ -2,6 +2,7 @@
  * Bytes that came and were not used yet. Owns: keeping them in order, in memory that grows by doubling, so that a head that
  * comes byte by byte costs no more than its length. Does not: read them.
  */
+
 const EMPTY = Buffer.alloc(0);
 
 export class Inflow {

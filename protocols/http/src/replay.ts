@@ -1,4 +1,7 @@
-/** What was recorded of an answer, readable. Every part of an HTTP answer is a stream of its own, so nothing is left for this. */
+/**
+ * What was recorded of an answer, readable. Every part of an HTTP answer is a stream of its own, so nothing is left for this.
+ * Pure.
+ */
 import type { Replayed } from '@sluice/contract';
 
 export const replay = (data: Uint8Array): Replayed => ({

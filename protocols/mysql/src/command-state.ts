@@ -1,4 +1,7 @@
-/** One command between its being let through and the end of its answer. */
+/**
+ * One command between its being let through and the end of its answer. Owns: its fields. Does not: change them (client-half.ts
+ * and target-half.ts do).
+ */
 import type { Allow, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 

@@ -1,7 +1,7 @@
 /**
- * The proof of MariaDB's `ed25519` plug-in: an Ed25519 signature (RFC 8032) of the nonce, with the password itself as the secret
- * key. Node signs with secret keys of 32 bytes alone, so the arithmetic is here. It is done once for each login at a target, with
- * the gateway's own password, and not in constant time.
+ * The proof of MariaDB's `ed25519` plug-in: an Ed25519 signature (RFC 8032) of the nonce, with the password itself as the
+ * secret key. Node signs with secret keys of 32 bytes alone, so the arithmetic is here. It is done once for each login at a
+ * target, with the gateway's own password, and not in constant time. Pure.
  */
 import { hash } from 'node:crypto';
 

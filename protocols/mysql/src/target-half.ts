@@ -1,6 +1,7 @@
 /**
- * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the record
- * the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are.
+ * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the
+ * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
+ * read the client (protocols/mysql/src/client-half.ts).
  */
 import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';

@@ -1,3 +1,7 @@
+/**
+ * The client's half of a conversation. Owns: what becomes of each message of the client. Does not: replies (target-half.ts),
+ * what names stand for (names.ts).
+ */
 import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';

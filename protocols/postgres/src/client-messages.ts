@@ -1,3 +1,4 @@
+/** Messages of the client, decoded. Owns: those that matter to judging. Does not: tags and lengths (messages.ts). Pure. */
 import type { Parameter } from '@sluice/contract';
 import { HEADER_BYTES } from './messages.js';
 import { Reader, malformed } from '@sluice/wire';

@@ -1,3 +1,7 @@
+/**
+ * A session from ReadyForQuery to its end. Owns: the two halves, waits, and how it ends. Does not: sockets (packages/wire),
+ * logins (login.ts, upstream.ts).
+ */
 import type { Answer, Ending } from '@sluice/contract';
 import {
   type Conversation,

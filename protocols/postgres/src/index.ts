@@ -1,3 +1,7 @@
+/**
+ * PostgreSQL as a `Protocol`. Owns: the stages of a connection, and what ties its conversation to the gate. Does not: messages,
+ * which the files of each stage read.
+ */
 import { randomBytes } from 'node:crypto';
 import {
   type Admission,

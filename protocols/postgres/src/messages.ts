@@ -1,3 +1,4 @@
+/** Tags, lengths and fields of messages of both sides. Owns: the frame. Does not: what a message means. Pure. */
 import { malformed } from '@sluice/wire';
 
 /**

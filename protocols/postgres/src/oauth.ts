@@ -1,3 +1,4 @@
+/** SASL OAUTHBEARER (RFC 7628). Owns: the texts of the exchange. Does not: what a token is worth (the gate). Pure. */
 import type { Discovery } from '@sluice/contract';
 import { isUtf8 } from 'node:buffer';
 import { malformed } from '@sluice/wire';

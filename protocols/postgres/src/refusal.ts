@@ -1,3 +1,7 @@
+/**
+ * What the gateway itself says to clients of PostgreSQL, and the stand-ins that must fail. Owns: these sentences and their
+ * SQLSTATE. Does not: decide.
+ */
 import {
   type Deny,
   ENDING_KINDS,

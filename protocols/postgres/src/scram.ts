@@ -1,3 +1,4 @@
+/** SCRAM-SHA-256, both ends. Owns: the texts and proofs. Does not: whose secret it is (the gate). Pure. */
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { malformed } from '@sluice/wire';

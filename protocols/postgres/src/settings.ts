@@ -1,3 +1,4 @@
+/** What a start-up packet asks for. Owns: which settings pass, and which are fixed. Does not: judge them (the gate). Pure. */
 import type { LoginWay } from '@sluice/contract';
 import { type Reader, WireError, unexpected } from '@sluice/wire';
 

@@ -1,3 +1,7 @@
+/**
+ * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
+ * the client (client-output.ts).
+ */
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';

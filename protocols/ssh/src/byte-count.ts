@@ -1,3 +1,4 @@
+/** How much went through in one direction, and of a transfer which bytes. Does not: put it on record (program.ts, pipe.ts). */
 import { type Hash, createHash } from 'node:crypto';
 
 /** What went through in one direction: how much, and of a transfer which bytes. */

@@ -1,3 +1,7 @@
+/**
+ * The connection protocol (RFC 4254) with one peer. Owns: which number is which channel. Does not: what channels do
+ * (channel.ts).
+ */
 import { SshFields } from '@sluice/keys';
 import {
   Channel,

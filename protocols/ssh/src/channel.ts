@@ -1,3 +1,4 @@
+/** One end of a channel. Owns: windows, order and bounds. Does not: what it is for (session-channel.ts, forwarding.ts). */
 import { type SshField, SshFields, pack } from '@sluice/keys';
 import { SendQueue } from './send-queue.js';
 import { M, STDERR } from './messages.js';

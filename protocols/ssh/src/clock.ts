@@ -1,4 +1,5 @@
 /** Time as this package sees it: handed in, so that a test decides when it passes. Does not: tell dates. */
+
 export interface Clock {
   /** Milliseconds since a moment that never changes. */
   now(): number;

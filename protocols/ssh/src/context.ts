@@ -1,3 +1,4 @@
+/** What the channels of one client share. Types only. */
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import type { ChannelMux } from './channel-mux.js';

@@ -1,3 +1,6 @@
+/**
+ * Channels that are no sessions, and requests to listen. Owns: that each is asked about first. Does not: move bytes (pipe.ts).
+ */
 import type { Answer } from '@sluice/contract';
 import { SshFields } from '@sluice/keys';
 import { NOBODY } from './channel.js';

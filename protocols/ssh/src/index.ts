@@ -1,3 +1,4 @@
+/** SSH as a `Protocol`. Owns: the stages of a connection. Does not: any of them; the files beside it do. */
 import { CONTRACT, type Ending, type Gate, type Protocol } from '@sluice/contract';
 import type { Duplex } from 'node:stream';
 import type { HostKey } from './private-keys.js';

@@ -1,3 +1,8 @@
+/**
+ * The line that somebody has typed, read off the screen. Owns: cells, cursor and bounds of work. Does not: ask about it
+ * (terminal.ts). Pure.
+ */
+
 /** Cells of a line that are looked at. */
 const MAX_LINE_CELLS = 4096;
 /** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */

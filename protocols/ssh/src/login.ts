@@ -1,3 +1,6 @@
+/**
+ * User authentication (RFC 4252) as the server. Owns: attempts, offers and names. Does not: what a proof is worth (the gate).
+ */
 import {
   type Admission,
   type Challenge,

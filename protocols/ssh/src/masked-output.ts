@@ -1,3 +1,7 @@
+/**
+ * A program's output on its way through the editors that mask it. Owns: what they hold, and for how long. Does not: record,
+ * send, know of channels.
+ */
 import type { StreamEditor } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { STDERR } from './messages.js';

@@ -1,3 +1,4 @@
+/** The menu of machines for who named none. Owns: its screen and keys. Does not: who may reach which (the gate). */
 import { MENU_PROMPT, NOT_IN_MENU, menuText } from './words.js';
 
 /** Lets somebody at a terminal choose by number or name. Resolves with undefined when they give up. */

@@ -1,3 +1,5 @@
+/** Message numbers (RFC 4250 section 4.1.2), and messages put together and read. Does not: act on them. Pure. */
+
 /** Message numbers (RFC 4250 section 4.1.2) that the gateway itself reads or writes. */
 export const M = {
   disconnect: 1,

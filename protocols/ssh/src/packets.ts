@@ -1,3 +1,5 @@
+/** Memory for packets of bulk data, used again. Owns: the slots. Does not: encrypt (transport.ts). */
+
 /** Memory for one packet of bulk data (35 000 bytes at most, and its tag). Small ones are not worth keeping. */
 const SLOT_BYTES = 36 * 1024;
 const SMALL_PACKET_BYTES = 8 * 1024;

@@ -1,3 +1,4 @@
+/** What a client asks for before its program starts. Owns: which requests are kept for the target. Does not: start anything. */
 import { SshFields } from '@sluice/keys';
 import type { Channel } from './channel.js';
 import type { ClientContext } from './context.js';

@@ -1,3 +1,4 @@
+/** A forwarded connection, byte for byte. Owns: its record. Does not: ask whether it may (forwarding.ts). */
 import type { Gate } from '@sluice/contract';
 import type { Channel, ChannelEvents } from './channel.js';
 import { WindowRelay } from './window-relay.js';

@@ -1,3 +1,4 @@
+/** Keys that the gateway proves itself with. Owns: the forms that are read. Does not: keep them (gateway). */
 import { type KeyObject, createPrivateKey, sign } from 'node:crypto';
 import type { SshKey } from '@sluice/contract';
 import { KeyError, blobOf, mpint, pack, parsePublicKey } from '@sluice/keys';

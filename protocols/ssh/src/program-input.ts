@@ -1,3 +1,4 @@
+/** What a client sends to its program. Owns: what waits until the target can have it. Does not: count, judge or record. */
 import { SendQueue } from './send-queue.js';
 import type { Channel } from './channel.js';
 import { WindowRelay } from './window-relay.js';

@@ -1,3 +1,7 @@
+/**
+ * A program that was let through. Owns: its masks, counts and record. Does not: move bytes, or know how it is doing at the
+ * target (session-channel.ts).
+ */
 import type { Allow, Gate, ResponsePart } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { MaskedOutput, type MaskedOutputPort } from './masked-output.js';

@@ -1,3 +1,7 @@
+/**
+ * One client that is logged in, and its target. Owns: both connections and their end. Does not: channels (session-channel.ts,
+ * forwarding.ts).
+ */
 import type { Admission, Answer, Ending, Gate, WaitEnded, Menu, Notice, Waiter } from '@sluice/contract';
 import { pack } from '@sluice/keys';
 import { type MessageTransport, NOBODY } from './channel.js';

@@ -1,3 +1,5 @@
+/** What waits for a peer's window. Owns: order and memory. Does not: send (channel.ts). */
+
 /** Writes are gathered into pieces of this size; what is larger is a piece by itself. Bytes. */
 const GATHERED_WRITE_BYTES = 4096;
 

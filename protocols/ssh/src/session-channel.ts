@@ -1,3 +1,7 @@
+/**
+ * A session channel (RFC 4254 section 6): one command, shell or subsystem. Owns: what each change of its state does. Does not:
+ * which state follows which (session-state.ts).
+ */
 import type { Allow, Answer, Deny, WaitEnded, Waiter } from '@sluice/contract';
 import { SshFields } from '@sluice/keys';
 import { type Channel, type ChannelEvents, NOBODY, details } from './channel.js';

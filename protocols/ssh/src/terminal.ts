@@ -1,3 +1,7 @@
+/**
+ * The terminal of an interactive program. Owns: lines that are typed, and what is asked about them. Does not: move bytes
+ * elsewhere than to its program.
+ */
 import type { Answer, WaitEnded, ResponsePart } from '@sluice/contract';
 import { SendQueue } from './send-queue.js';
 import type { ClientContext } from './context.js';

@@ -1,3 +1,7 @@
+/**
+ * One encrypted connection (RFC 4253), by ssh2's engine. Owns: key exchanges, bounds, and what waits in the stream. Does not:
+ * logins and channels.
+ */
 import type { Duplex } from 'node:stream';
 import { type SshField, KeyError, pack } from '@sluice/keys';
 import { type Loan, isLender } from '@sluice/wire';

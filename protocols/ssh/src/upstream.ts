@@ -1,3 +1,7 @@
+/**
+ * The gateway's own login at a target. Owns: the host key check and the proofs. Does not: dial (the gate), channels
+ * (channel-mux.ts).
+ */
 import type { Gate, Target } from '@sluice/contract';
 import { SshFields, KeyError, pack } from '@sluice/keys';
 import type { Clock } from './clock.js';

@@ -1,3 +1,4 @@
+/** One direction between two channels. Owns: how much the sender may send. Does not: move bytes. */
 import type { Channel } from './channel.js';
 
 /**

@@ -1,3 +1,6 @@
+/**
+ * `sluice agents`: lists, shows, enrols and revokes agents. Owns: its options and output. Does not: decide (packages/control).
+ */
 import type { Command } from 'commander';
 import type { AgentRow, Problem } from '@sluice/api';
 import { CliError } from '../errors.js';

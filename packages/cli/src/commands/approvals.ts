@@ -1,3 +1,7 @@
+/**
+ * `sluice approvals`: lists, shows, decides and watches requests. Owns: how a request is put to people. Does not: decide who
+ * may (packages/control).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ApprovalRow, Problem } from '@sluice/api';

@@ -1,3 +1,7 @@
+/**
+ * What `sluice client-config ssh` prints. Owns: the format of ssh_config and known_hosts. Does not: fetch it
+ * (client-config.ts).
+ */
 import type { Command } from 'commander';
 import type { SshClientConfig } from '@sluice/api';
 import { checkedSshConfig } from '../answers.js';

@@ -1,3 +1,6 @@
+/**
+ * What `sluice client-config` prints for clients of databases, and what all its formats share. Owns: quoting in each format.
+ */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkedWord, connectionsOf, endpointOf } from '../answers.js';

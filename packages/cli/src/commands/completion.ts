@@ -1,3 +1,7 @@
+/**
+ * `sluice completion`: scripts for bash, zsh and fish. Owns: them. Does not: the list of commands, which it takes from the
+ * program.
+ */
 import { Argument, type Command } from 'commander';
 import { print } from '../output.js';
 

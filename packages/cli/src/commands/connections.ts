@@ -1,3 +1,4 @@
+/** `sluice ls` and `sluice connect`. Owns: their options. Does not: which client is opened (cli/src/clients). */
 import type { Command } from 'commander';
 import { connectionsOf } from '../answers.js';
 import { clientFor } from '../clients/index.js';

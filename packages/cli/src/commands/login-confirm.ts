@@ -1,3 +1,4 @@
+/** `sluice login confirm`: lets a login go on that waits elsewhere. Owns: the question. Does not: the login. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { print } from '../output.js';

@@ -1,3 +1,4 @@
+/** `sluice login`, `logout` and `whoami`. Owns: which issuer and which flow. Does not: the flows (cli/src/login). */
 import { isSafeUrl } from '@sluice/addresses';
 import type { Command } from 'commander';
 import type { IssuerRow, WhoAmI } from '@sluice/api';

@@ -1,3 +1,4 @@
+/** `sluice policy explain`. Owns: how a command is written on a command line. Does not: judge it (packages/control). */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Explanation } from '@sluice/api';

@@ -1,4 +1,7 @@
-/** `sluice ready`: whether a gateway lets commands through, by exit status, for health checks. Shows no token to it. */
+/**
+ * `sluice ready`: whether a gateway lets commands through, by exit status, for health checks. Shows no token to it. Does not:
+ * decide what ready is (packages/control).
+ */
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';

@@ -1,3 +1,4 @@
+/** `sluice reload`. Owns: what it prints. Does not: reload (gateway). */
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { note } from '../output.js';

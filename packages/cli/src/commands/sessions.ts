@@ -1,3 +1,7 @@
+/**
+ * `sluice sessions`: lists, shows, replays, watches, exports and ends sessions. Owns: how entries are drawn. Does not: read the
+ * record (packages/reading).
+ */
 import { isUtf8 } from 'node:buffer';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';

@@ -1,3 +1,6 @@
+/**
+ * `sluice token`: makes, lists and revokes tokens. Owns: its options and output. Does not: decide who may (packages/control).
+ */
 import type { Command } from 'commander';
 import type { Problem, TokenRow } from '@sluice/api';
 import type { CommandContext } from '../context.js';

@@ -1,3 +1,7 @@
+/**
+ * The redirect address on this machine to which a browser comes back (RFC 8252). Owns: its server, and who counts. Does not:
+ * the flow (issuer.ts).
+ */
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CliError } from '../errors.js';

@@ -1,3 +1,6 @@
+/**
+ * The file of tokens that `sluice login` has got. Owns: one entry for each gateway. Does not: get or renew them (issuer.ts).
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,7 @@
+/**
+ * Logins at an identity provider: by browser or by device code. Owns: the flows, and renewal. Does not: keep tokens
+ * (credentials.ts).
+ */
 import { spawn } from 'node:child_process';
 import { isSafeUrl } from '@sluice/addresses';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';

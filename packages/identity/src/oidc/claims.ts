@@ -1,3 +1,5 @@
+/** Claims of tokens: what of them is a name, a group, a text. Owns: their bounds. Does not: verify tokens (issuer.ts). */
+
 /** What a token says, as it was signed. */
 export type Claims = Readonly<Record<string, unknown>>;
 

@@ -1,3 +1,5 @@
+/** What is wrong with a token of an identity provider, in a sentence that quotes nothing secret. */
+
 /** What of a message is kept: libraries quote what somebody sent. */
 const MAX_MESSAGE_CHARACTERS = 200;
 

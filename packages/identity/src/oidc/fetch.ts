@@ -1,3 +1,5 @@
+/** JSON documents of identity providers. Owns: bounds of time and size. Does not: read them (keys.ts). */
+
 /** How long an issuer may take for one document, in milliseconds: two have to fit into the time that a login has. */
 const FETCH_TIMEOUT_MS = 3_000;
 

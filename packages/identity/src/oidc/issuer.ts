@@ -1,3 +1,4 @@
+/** Tokens of one identity provider. Owns: what makes one valid, and whom it stands for. Does not: fetch keys (keys.ts). */
 import type { Principal } from '@sluice/contract';
 import { type JWTPayload, type JWTHeaderParameters, errors, jwtVerify } from 'jose';
 import { type Claims, claimAt, groupsAt, isName, textsAt } from './claims.js';

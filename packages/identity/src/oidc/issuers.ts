@@ -1,3 +1,4 @@
+/** The identity providers of a gateway. Owns: whose token a token is. Does not: verify it (issuer.ts). */
 import { invalid } from './error.js';
 import { Issuer, type IssuerOptions, type IssuerSettings, type Verified } from './issuer.js';
 

@@ -1,3 +1,4 @@
+/** The public keys of one issuer. Owns: when they are fetched and for how long they count. Does not: verify signatures. */
 import { isSafeUrl } from '@sluice/addresses';
 import { type JSONWebKeySet, type JWK, createLocalJWKSet, errors } from 'jose';
 import { TokenError } from './error.js';

@@ -1,3 +1,4 @@
+/** Detector of secrets by the name before them: `password = x`. Owns: what counts as such a value. Pure. */
 import { byteClass, DIGITS, has, latin1, LOWER, skip, skipTo, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 import { isPlaceholder } from './placeholder.js';

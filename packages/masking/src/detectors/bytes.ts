@@ -1,3 +1,5 @@
+/** Classes of bytes by table, and looks to the left and right, for detectors. Pure. */
+
 /** Classes of bytes by table, and looks to the left. Every text is UTF-8; a byte from 0x80 on is part of a longer character. */
 export type ByteClass = Uint8Array;
 

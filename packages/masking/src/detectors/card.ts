@@ -1,3 +1,4 @@
+/** Detector of payment cards. Pure. */
 import { endsAt, isDigit, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

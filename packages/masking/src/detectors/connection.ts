@@ -1,3 +1,4 @@
+/** Detector of addresses with a password in them. Pure. */
 import { BREAK, byteClass, DIGITS, has, latin1, LETTER, LOWER, skipTo, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 import { isPlaceholder } from './placeholder.js';

@@ -1,3 +1,4 @@
+/** Detector of e-mail addresses. Pure. */
 import { ALNUM, byteClass, DIGITS, isDigit, latin1, LOWER, skip, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,5 @@
+/** What a detector has found. Owns: the names of what there is to find, and which of several findings counts. Pure. */
+
 /** What a detector can find. The names are part of masked values (`[masked:EMAIL]`) and of policies. */
 export const ENTITIES = [
   'PRIVATE_KEY',

@@ -1,3 +1,4 @@
+/** Detector of bank account numbers (IBAN). Pure. */
 import { ALNUM, endsAt, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+/** Detector of JSON web tokens. Pure. */
 import { ALNUM, BASE64URL, has, latin1, skip } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+/** Detector of private keys in PEM and OpenPGP armour. Pure. */
 import { has, latin1 } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+/** Detector of telephone numbers. Pure. */
 import { ALNUM, byteClass, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

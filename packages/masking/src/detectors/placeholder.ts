@@ -1,3 +1,5 @@
+/** Texts that stand where a secret goes and are none. Pure. */
+
 /** A text that stands where a secret goes: a variable, a template, asterisks, a word of a manual. */
 export function isPlaceholder(text: string): boolean {
   return /^(?:[*xX.\u2022-]+|[$%{<[(].*|.*[>}\]]|your[-_ ].*|.*[-_]here)$/.test(text) || WORDS.has(text.toLowerCase());

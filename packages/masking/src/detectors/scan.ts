@@ -1,3 +1,4 @@
+/** One pass over a text for all detectors. Owns: at which bytes which detector is asked. Does not: decide what is a finding. */
 import { Assignments, kindOfName } from './assignment.js';
 import { ALNUM, byteClass, DIGITS, isDigit, LETTER, skip } from './bytes.js';
 import { card } from './card.js';

@@ -1,3 +1,4 @@
+/** Detector of US social security numbers. Pure. */
 import { ALNUM, endsAt, followsWord, isAlone, isDigit, latin1, startsAt } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+/** Detector of keys and tokens by the prefixes of their vendors. Owns: the list of prefixes. Pure. */
 import { ALNUM, BASE64URL, type ByteClass, byteClass, DIGITS, has, skip, UPPER } from './bytes.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+/** Arrays of PostgreSQL, as text and binary, with a mask for each element. Pure. */
 import { Malformed } from './types.js';
 
 /** Masks one element, one field or one bound; null is SQL NULL, undefined leaves it. */

@@ -1,3 +1,4 @@
+/** Types of raw bytes and bits, read, masked and written: uuid, bytea, bit, macaddr. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { byteClass, skipTo } from '../detectors/bytes.js';
 import { ascii, type WireFormat, Malformed, type Scalar, sized } from './types.js';

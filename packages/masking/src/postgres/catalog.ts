@@ -1,3 +1,4 @@
+/** Which built-in type is masked in which way, by its number. Does not: types of users, which a catalog has to name. */
 import { bits, bytea, macaddr, uuid } from './bytes.js';
 import { date, interval, time, timestamp, timetz } from './datetime.js';
 import { bool, float, integer, money, registered } from './integers.js';

@@ -1,4 +1,7 @@
-/** What a column's mask is made from, as data: another thread makes the same mask of it. */
+/**
+ * What a column's mask is made from, as data: another thread makes the same mask of it. Does not: mask (mask.ts, detector.ts).
+ * Pure.
+ */
 import type { MaskFactory } from '../result-masks.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';

@@ -1,3 +1,4 @@
+/** Rows and hstore of PostgreSQL, as text and binary, with a mask for each field. Pure. */
 import { lengthPrefixed, type ElementMask } from './array.js';
 import { endOfQuoted } from './quoted.js';
 import { Malformed } from './types.js';

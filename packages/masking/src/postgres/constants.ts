@@ -1,3 +1,4 @@
+/** Types whose mask is one value, whatever was there: geometry, tsvector and the like. Pure. */
 import type { WireFormat } from './types.js';
 
 /** float8 zeros and other numbers of a binary value, one after the other. */

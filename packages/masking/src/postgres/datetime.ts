@@ -1,3 +1,4 @@
+/** Dates and times of PostgreSQL, read, masked and written. Pure. */
 import { ascii, Malformed, type Scalar, sized } from './types.js';
 
 /**

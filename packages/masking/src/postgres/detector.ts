@@ -1,3 +1,7 @@
+/**
+ * Detectors over values of PostgreSQL types. Owns: which part of a value is a text to look through. Does not: find anything
+ * itself (masking/src/detectors).
+ */
 import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
 import { byteClass, DIGITS, skip, skipTo } from '../detectors/bytes.js';
 import { label, maskText, type Mode } from '../modes.js';

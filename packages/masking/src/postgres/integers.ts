@@ -1,3 +1,4 @@
+/** Numbers of a fixed size, money, names of objects by number, bool and float. Pure. */
 import { magnitude } from '../modes.js';
 import { ascii, type WireFormat, Malformed, type Scalar, sized } from './types.js';
 

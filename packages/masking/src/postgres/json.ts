@@ -1,3 +1,4 @@
+/** json and jsonb, leaf by leaf; the structure stays. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { keyed, magnitude, maskText, partial } from '../modes.js';
 import { endOfQuoted } from './quoted.js';

@@ -1,3 +1,7 @@
+/**
+ * The mask of a column by its type and format. Owns: the choice, and NULL where there is none. Does not: read single types,
+ * which the files beside it do. Pure.
+ */
 import { keyed, label, maskText, type Mode } from '../modes.js';
 import { unread } from '../unreadable.js';
 import { arrayBinary, arrayText, type ElementMask } from './array.js';

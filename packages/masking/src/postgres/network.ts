@@ -1,3 +1,4 @@
+/** inet and cidr, read, masked and written. Pure. */
 import { ascii, Malformed, type Scalar } from './types.js';
 
 export interface Network {

@@ -1,3 +1,4 @@
+/** numeric, read, masked and written within its precision. Pure. */
 import { magnitude } from '../modes.js';
 import { ascii, Malformed, type Scalar } from './types.js';
 

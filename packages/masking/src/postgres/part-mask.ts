@@ -1,4 +1,6 @@
-/** What becomes of a value that a statement puts together, part by part. Data alone: `parts.ts` and `document.ts` do it. */
+/**
+ * What becomes of a value that a statement puts together, part by part. Data alone: `parts.ts` and `document.ts` do it. Pure.
+ */
 import type { DetectorOptions } from './detector.js';
 import type { MaskOptions, PgType } from './types.js';
 

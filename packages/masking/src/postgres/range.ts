@@ -1,3 +1,4 @@
+/** Ranges and multiranges, with a mask for their bounds. Pure. */
 import type { ElementMask } from './array.js';
 import { quotedField } from './composite.js';
 import { Malformed } from './types.js';

@@ -1,3 +1,4 @@
+/** Masks of texts, within the limit of their type. Pure. */
 import { isUtf8 } from 'node:buffer';
 import { maskText, SEPARATORS, MIN_PARTIAL_CHARACTERS } from '../modes.js';
 import type { CellMask, MaskOptions } from './types.js';

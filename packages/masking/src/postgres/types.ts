@@ -1,3 +1,4 @@
+/** What masks need to know of a type of PostgreSQL, and helpers to read values of one. Pure. */
 import type { MaskOptions } from '../modes.js';
 
 /** How a value is written on the wire (format codes 0 and 1 of 55.7). */

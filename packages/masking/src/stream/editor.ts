@@ -1,3 +1,7 @@
+/**
+ * Detectors over the output of a program, line by line. Owns: what is held back, and for how long at most. Does not: have a
+ * clock; its user asks for what is held.
+ */
 import { detect, type Entity, type Finding } from '../detectors/index.js';
 import { maskText, type Mode } from '../modes.js';
 import { openFrom } from './open.js';

@@ -1,3 +1,5 @@
+/** The lines of a private key in a stream. Owns: which line still belongs to it. Pure. */
+
 /**
  * The lines of a private key behind its first (RFC 7468, RFC 4880 section 6.2): base64, headers, blank ones, and the last. A
  * line that is none of these ends it, so that a key without an end does not take the rest of a session with it.

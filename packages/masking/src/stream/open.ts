@@ -1,3 +1,4 @@
+/** From where on a line that is not over could still become a finding. Pure. */
 import { ALNUM, BASE64URL, skip } from '../detectors/bytes.js';
 import { detect, type Entity } from '../detectors/index.js';
 import { VENDORS } from '../detectors/vendor.js';

@@ -1,3 +1,5 @@
+/** What a terminal would show of a stream, as far as detectors need it. Owns: which bytes show nothing. Pure. */
+
 /**
  * What a terminal would show of a stream, as far as it matters to detectors: the bytes without those that neither show nor move
  * anything. A secret in two colours is one secret.

@@ -1,3 +1,4 @@
+/** The table of programs that change something, with the options that keep them from running code. Pure. */
 import type { Effect, Resource } from '@sluice/contract';
 import { type OptionTable, optionsOf } from '../options.js';
 

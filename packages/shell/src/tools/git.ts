@@ -1,3 +1,4 @@
+/** What commands of git do. Pure. */
 import type { Effect } from '@sluice/contract';
 import { maybeOption } from '../options.js';
 import type { WordValue } from '../words.js';

@@ -1,3 +1,4 @@
+/** Lines of programs with many commands that only read. Owns: the patterns. Pure. */
 import type { Effect } from '@sluice/contract';
 import { RE2JS } from 're2js';
 

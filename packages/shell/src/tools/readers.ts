@@ -1,3 +1,4 @@
+/** The table of programs that only read, with the options that keep them so. Pure. */
 import { type OptionTable, optionsOf } from '../options.js';
 
 /** A program that only reads, with the options that keep it so. */

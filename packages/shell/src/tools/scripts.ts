@@ -1,3 +1,4 @@
+/** Scripts of awk, sed and jq that only read. Pure. */
 import { RE2JS } from 're2js';
 
 /** Programs for awk, sed and jq: whether one, written out, only reads its input and prints. */

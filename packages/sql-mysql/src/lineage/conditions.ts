@@ -1,4 +1,4 @@
-/** Conditions: which columns they look at, and how much that tells about them. */
+/** Conditions: which columns they look at, and how much that tells about them. Does not: values (expression.ts). Pure. */
 import type { Expression, Operation } from '../tree.js';
 import type { LineageAnalysis } from './analysis.js';
 import { expression } from './expression.js';

@@ -1,7 +1,7 @@
 /**
  * What a name in an expression can mean: the relations of FROM, of this query and of those around it, and the aliases of select
  * lists around it. Follows find_field_in_tables and resolve_ref_in_select_and_group of both servers (sql_base.cc, item.cc).
- * Where a server may compare names by rules of its own, all that may be meant is.
+ * Where a server may compare names by rules of its own, all that may be meant is. Pure.
  */
 import type { Catalog } from '../catalog/catalog.js';
 import { folded, isAscii, loosely } from '../catalog/objects.js';

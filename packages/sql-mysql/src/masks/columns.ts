@@ -1,4 +1,4 @@
-/** Which columns of a catalog the rules name. */
+/** Which columns of a catalog the rules name. Pure. */
 import type { AppliedMask } from '@sluice/contract';
 import { stricter } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';

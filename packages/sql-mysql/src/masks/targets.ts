@@ -1,4 +1,7 @@
-/** The catalogs of the targets whose connections mask anything, one for all sessions of a connection. */
+/**
+ * The catalogs of the targets whose connections mask anything, one for all sessions of a connection. Owns: which session gets
+ * which. Does not: read them (catalogs.ts).
+ */
 import type { MaskPlan } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { TargetCatalog } from './catalogs.js';

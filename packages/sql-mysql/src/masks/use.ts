@@ -1,4 +1,4 @@
-/** What a statement does with masked columns besides showing them: conditions on them, and where their values go. */
+/** What a statement does with masked columns besides showing them: conditions on them, and where their values go. Pure. */
 import type { Facts, MaskedUse } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';

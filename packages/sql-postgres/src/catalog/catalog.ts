@@ -1,3 +1,4 @@
+/** A snapshot of a database's catalog, with indexes. Does not: read it (read.ts). Pure. */
 import type { Parse } from '../grammar.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 

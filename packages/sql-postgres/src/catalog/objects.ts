@@ -1,6 +1,6 @@
 /**
- * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object
- * identifiers (oid). Objects of other sessions (temporary ones) are not here.
+ * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object identifiers
+ * (oid). Objects of other sessions (temporary ones) are not here. Types only.
  */
 
 /** A column of a stored relation, made once, so that two of them are the same column if they are the same object. */

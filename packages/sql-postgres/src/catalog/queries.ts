@@ -1,7 +1,7 @@
 /**
  * What is asked of pg_catalog, for PostgreSQL 15 to 18. Every column comes as text. The search path is empty, so that
- * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names. These three lock what they spell, so they
- * are asked apart from the rest, which locks nothing but catalogs: see `definitions.ts`.
+ * pg_get_viewdef, pg_get_expr and pg_get_function_sqlbody qualify all names. These three lock what they spell, so they are
+ * asked apart from the rest, which locks nothing but catalogs: see `definitions.ts`. Does not: ask (read.ts).
  */
 
 /** Temporary and TOAST schemas belong to other sessions or to nobody. */

@@ -1,3 +1,5 @@
+/** How a catalog is asked for: a function that runs SQL. Types only. */
+
 export type CatalogRow = readonly (string | null)[];
 
 /**

@@ -1,3 +1,4 @@
+/** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
 import type { Parse } from '../grammar.js';
 import { Catalog, type CatalogContents } from './catalog.js';
 import { withDefinitions } from './definitions.js';

@@ -1,3 +1,4 @@
+/** What is collected while the lineage of one statement is read. Owns: its budget. Does not: read (statements.ts). Pure. */
 import type { NodeFields } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation, Type } from '../catalog/objects.js';

@@ -1,4 +1,7 @@
-/** Function calls: whose function it is decides whether its result depends on its arguments alone. */
+/**
+ * Function calls: whose function it is decides whether its result depends on its arguments alone. Does not: read the bodies
+ * (sql-functions.ts). Pure.
+ */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';

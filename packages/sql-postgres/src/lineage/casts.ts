@@ -1,3 +1,4 @@
+/** What a cast leaves of a value's lineage. Pure. */
 import { type NodeFields, strings } from '../ast.js';
 import type { LineageAnalysis } from './analysis.js';
 import { asType, findType } from './types.js';

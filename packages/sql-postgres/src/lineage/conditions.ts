@@ -1,4 +1,6 @@
-/** Conditions: which columns they look at, and how much that tells about them. */
+/**
+ * Conditions: which columns they look at, and how much that tells about them. Does not: values (lineage/expression.ts). Pure.
+ */
 import { type NodeFields, nodeOf, strings } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { expression, expressions } from './expression.js';

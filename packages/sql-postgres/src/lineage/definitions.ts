@@ -1,4 +1,7 @@
-/** CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. */
+/**
+ * CREATE, ALTER and DROP, where they concern objects of the session; and data that they put into tables. Does not: apply them
+ * (lineage/session.ts). Pure.
+ */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, Unsure, listOf } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';

@@ -1,3 +1,4 @@
+/** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
 import type { Column, Value } from './value.js';
 

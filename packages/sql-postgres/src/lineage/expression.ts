@@ -1,4 +1,4 @@
-/** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. */
+/** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. Pure. */
 import { type NodeFields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, VISITS_PER_MERGE, listOf } from './analysis.js';
 import { call, callByField } from './calls.js';

@@ -1,7 +1,7 @@
 /**
  * Computations that fail for some values. A query gives out the rows before the one that fails, so where a stored value is
  * computed with one that is another in each row, as in `1 / (n - salary)`, the number of rows tells the stored one. What cannot
- * fail is listed by name; anything else is taken to.
+ * fail is listed by name; anything else is taken to. Pure.
  */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';

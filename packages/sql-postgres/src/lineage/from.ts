@@ -1,4 +1,4 @@
-/** FROM: each item becomes relations whose names and columns are in scope. */
+/** FROM: each item becomes relations whose names and columns are in scope. Pure. */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';

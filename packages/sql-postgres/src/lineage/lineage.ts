@@ -1,3 +1,4 @@
+/** What a statement shows, asks and moves. Owns: these types. */
 import type { BaseColumn } from '../catalog/objects.js';
 import type { SessionEffect } from './effects.js';
 import type { Column, Comparisons, Value } from './value.js';

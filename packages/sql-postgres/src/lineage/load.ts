@@ -1,3 +1,7 @@
+/**
+ * Lineage of texts for one major version, remembered while nothing it depends on changes. Does not: follow statements
+ * (statements.ts).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import { type Parse, loadGrammar } from '../grammar.js';
 import type { StatementLineage } from './lineage.js';

@@ -1,4 +1,4 @@
-/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. */
+/** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';

@@ -1,4 +1,4 @@
-/** What the server calls an output that has no alias (FigureColname in parse_target.c). */
+/** What the server calls an output that has no alias (FigureColname in parse_target.c). Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 
 export const nameOf = (value: unknown): string => figure(value)?.name ?? '?column?';

@@ -1,3 +1,4 @@
+/** Whether the result of an operator depends on its operands alone. Pure. */
 import type { LineageAnalysis } from './analysis.js';
 
 /** What stands behind operators that are written as words. */

@@ -1,3 +1,4 @@
+/** Which statements change nothing in their session. Pure. */
 import { type Node, isFields, strings } from '../ast.js';
 import { callFacts } from '../functions.js';
 

@@ -1,4 +1,4 @@
-/** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. */
+/** Queries: SELECT, VALUES, set operations and WITH; and what changes rows and returns them. Pure. */
 import { type NodeFields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';

@@ -1,4 +1,6 @@
-/** From the name of a relation to the base columns behind its columns. */
+/**
+ * From the name of a relation to the base columns behind its columns. Does not: have the catalog (catalog/catalog.ts). Pure.
+ */
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
 import { LineageAnalysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';

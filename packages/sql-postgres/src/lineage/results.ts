@@ -1,4 +1,4 @@
-/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. */
+/** What type a built-in function returns, as far as it matters: whether it is composite, or an array of composites. Pure. */
 import type { Routine } from '../catalog/objects.js';
 import type { LineageAnalysis } from './analysis.js';
 import type { FunctionCall } from './calls.js';

@@ -1,4 +1,4 @@
-/** Which statements can answer with rows, where their lineage could not be made out. */
+/** Which statements can answer with rows, where their lineage could not be made out. Pure. */
 import { type NodeFields, type Node, isFields, strings, text } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { findRoutines } from './calls.js';

@@ -1,7 +1,7 @@
 /**
  * What a name in an expression can mean: the relations of FROM, of this query and of those around it. Follows
- * ParseNamespaceItem of PostgreSQL (parse_node.h): the columns of a joined relation are found through the join, the
- * relation's own name still stands for it.
+ * ParseNamespaceItem of PostgreSQL (parse_node.h): the columns of a joined relation are found through the join, the relation's
+ * own name still stands for it. Pure.
  */
 import { type Column, NOTHING, type Value, either, rowOf } from './value.js';
 

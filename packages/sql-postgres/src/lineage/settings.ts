@@ -1,4 +1,4 @@
-/** Settings and notifications as places where values are put and found again. */
+/** Settings and notifications as places where values are put and found again. Pure. */
 import { constant } from '../ast.js';
 import type { LineageAnalysis } from './analysis.js';
 import type { FunctionCall } from './calls.js';

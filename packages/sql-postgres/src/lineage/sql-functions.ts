@@ -1,4 +1,7 @@
-/** Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. */
+/**
+ * Functions in LANGUAGE sql: their bodies are read like any other query, with the arguments in place. Does not: decide whose
+ * function it is (calls.ts). Pure.
+ */
 import { type NodeFields, isFields, nodeOf } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { LineageAnalysis, Unread, Unsure, listOf } from './analysis.js';

@@ -1,4 +1,7 @@
-/** Whole statements: what they return, and what they change in the session. */
+/**
+ * Whole statements: what they return, and what they change in the session. Does not: apply the changes (lineage/session.ts).
+ * Pure.
+ */
 import { type NodeFields, type Node, constant, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';

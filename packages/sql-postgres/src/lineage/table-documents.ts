@@ -1,4 +1,4 @@
-/** XMLTABLE and JSON_TABLE: every column is made of the document, and of the expressions that choose what to take. */
+/** XMLTABLE and JSON_TABLE: every column is made of the document, and of the expressions that choose what to take. Pure. */
 import { type NodeFields, isFields, nodesOf, text } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { expressions } from './expression.js';

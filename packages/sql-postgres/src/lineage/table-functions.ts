@@ -1,4 +1,4 @@
-/** Functions in FROM: which columns they have, and where those come from. */
+/** Functions in FROM: which columns they have, and where those come from. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { type LineageAnalysis, Unsure, listOf } from './analysis.js';

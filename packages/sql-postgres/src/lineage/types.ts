@@ -1,4 +1,4 @@
-/** Types, where they decide what columns there are: composites, and arrays and domains of them. */
+/** Types, where they decide what columns there are: composites, and arrays and domains of them. Pure. */
 import { type NodeFields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
 import type { LineageAnalysis } from './analysis.js';

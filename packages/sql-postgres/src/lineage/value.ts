@@ -1,3 +1,6 @@
+/**
+ * Where values come from. Owns: how what is known of several becomes what is known of one. Does not: read expressions. Pure.
+ */
 import type { BaseColumn } from '../catalog/objects.js';
 import { eitherParts } from './parts.js';
 

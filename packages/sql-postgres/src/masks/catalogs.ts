@@ -1,3 +1,4 @@
+/** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
 import { type Lineage, loadLineage } from '../lineage/index.js';

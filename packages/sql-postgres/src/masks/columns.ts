@@ -1,3 +1,4 @@
+/** Which base columns the rules mask. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Output, Value } from '../lineage/index.js';

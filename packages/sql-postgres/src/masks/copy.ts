@@ -1,3 +1,4 @@
+/** How COPY TO writes its rows, from the options of the statement. Pure. */
 import type { Lineage } from '../lineage/index.js';
 import { Unmasked } from '@sluice/contract';
 import type { CopyFormat } from '@sluice/contract';

@@ -1,3 +1,4 @@
+/** Definitions that would take a column away from its mask. Pure. */
 import type { Relation } from '../catalog/objects.js';
 import type { Lineage } from '../lineage/index.js';
 import type { AppliedMask } from '@sluice/contract';

@@ -1,3 +1,7 @@
+/**
+ * The masks of a result, from its description and its lineage. Owns: that both have to agree. Does not: frame rows
+ * (protocols/postgres).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
 import {

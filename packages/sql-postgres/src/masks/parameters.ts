@@ -1,4 +1,4 @@
-/** Bound values, as far as conditions on masked columns depend on them: how many values an array has. */
+/** Bound values, as far as conditions on masked columns depend on them: how many values an array has. Pure. */
 import type { Parameter } from '@sluice/contract';
 
 /**

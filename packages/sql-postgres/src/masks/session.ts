@@ -1,3 +1,7 @@
+/**
+ * What masks know of one session. Owns: its names as the target has confirmed them, and the plan for each command. Does not:
+ * frame rows (protocols/postgres), judge (gateway).
+ */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {

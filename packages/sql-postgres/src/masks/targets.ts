@@ -1,3 +1,4 @@
+/** The catalogs of the targets whose connections mask anything. Owns: one for all sessions of a connection. */
 import type { MaskPlan } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { LargeRows } from '@sluice/masking';

@@ -1,3 +1,4 @@
+/** A type of the catalog as masks need it. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
 import { type PgType, builtIn } from '@sluice/masking';
 

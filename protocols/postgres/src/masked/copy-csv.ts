@@ -1,3 +1,4 @@
+/** Rows of COPY in CSV format, cut and masked. Does not: mask a value (packages/masking). */
 import type { CopyFormat, RowRoom } from '@sluice/contract';
 import type { CellMasks, CopyRows } from './copy-format.js';
 import { Lines } from './lines.js';

@@ -1,4 +1,7 @@
-/** How rows of PostgreSQL are framed, for the thread that masks those with much to look at (`RowFraming` of the contract). */
+/**
+ * How rows of PostgreSQL are framed, for the thread that masks those with much to look at (`RowFraming` of the contract). Does
+ * not: mask a value (packages/masking). Pure.
+ */
 import type { CopyFormat, MaskedRows } from '@sluice/contract';
 import type { CellMasks } from './copy-format.js';
 import { CopyMask } from './copy.js';

@@ -1,3 +1,4 @@
+/** Lines of a stream that is cut anywhere. Owns: the start of a line whose end has not come. */
 import type { RowRoom } from '@sluice/contract';
 import { PartialRow } from './partial-row.js';
 

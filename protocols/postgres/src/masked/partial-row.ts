@@ -1,3 +1,4 @@
+/** The start of a row whose rest has not come. Owns: its memory. */
 import { type RowRoom, Unmasked } from '@sluice/contract';
 
 /**

@@ -1,4 +1,7 @@
-/** Rows that have a room to themselves, and the words for those that are not rows. */
+/**
+ * Rows that have a room to themselves, and the words for those that are not rows. Does not: share the memory out
+ * (packages/masking).
+ */
 import { type RowRoom, Unmasked } from '@sluice/contract';
 
 /** Of rows that are not of the shape that the target said they have. `why`: a phrase that says nothing of their values. */

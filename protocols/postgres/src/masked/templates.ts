@@ -1,4 +1,9 @@
 /**
+ * Texts for errors whose own texts cannot be shown, by SQLSTATE (appendix A). Does not: decide which those are (messages.ts).
+ * Pure.
+ */
+
+/**
  * Texts for errors whose own texts cannot be shown, by SQLSTATE (appendix A). Each says what happened as far as the state and
  * the names of the catalog tell, so that a person or an agent can go on.
  */
