@@ -59,7 +59,7 @@ describe('statements that wait for people', () => {
     }
   };
   const decide = async (who: Principal, decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
-    stand.gateway.approvals.decide((await pending()).number, who, says, reason);
+    stand.gateway.approvals.decide((await pending()).number, who, decision, reason);
 
   check('an approved statement runs, and its result arrives as if nothing had happened', async () => {
     const client = await stand.client();

@@ -40,7 +40,7 @@ async function pending({ gateway } = stand): Promise<Request> {
 }
 
 const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
-  stand.gateway.approvals.decide((await pending()).number, ada, says, reason);
+  stand.gateway.approvals.decide((await pending()).number, ada, decision, reason);
 
 check(
   'a session waits before the target is reached, longer than a login may take, and begins when people agree',

@@ -19,7 +19,7 @@ describe.skipIf(missingSshd() !== undefined)('a machine that people have to agre
   const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<number> => {
     for (;;) {
       const found = (await stand.gateway.approvals.recent(10)).find(({ state }) => state === 'pending');
-      if (found) return (await stand.gateway.approvals.decide(found.number, ada, says, reason)).number;
+      if (found) return (await stand.gateway.approvals.decide(found.number, ada, decision, reason)).number;
       await sleep(10);
     }
   };

@@ -56,7 +56,7 @@ describe.skipIf(missing !== undefined)(`lines of a terminal${missing === undefin
   const decide = async (decision: 'approve' | 'deny'): Promise<void> => {
     const ada = stand.gateway.identity.principal('ada');
     if (!ada) throw new Error('no ada');
-    await stand.gateway.approvals.decide((await request()).number, ada, says, 'looked at it');
+    await stand.gateway.approvals.decide((await request()).number, ada, decision, 'looked at it');
   };
 
   describe.each([
