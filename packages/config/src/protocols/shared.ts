@@ -50,6 +50,12 @@ export function checkRequired(
   context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint } });
 }
 
+/** The typed form of a listener with TLS of its own. */
+export const toListener = <From extends { address: string | string[]; require_tls?: boolean | undefined }>(
+  protocol: string,
+  { address, require_tls = isExposed(address), ...one }: From,
+) => ({ protocol, addresses: [address].flat(), ...one, requireTls: require_tls });
+
 /** How TLS with a target is made. */
 export const targetTls = (outside: ConfigSources) => ({
   tls: z.enum(['disable', 'require', 'verify-ca', 'verify-full']).default('verify-full'),
