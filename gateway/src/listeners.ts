@@ -5,7 +5,7 @@ import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { listen } from './listener.js';
 import type { Log } from '@sluice/audit';
-import type { LoadedPackage } from './packages/load.js';
+import type { LoadedPackage } from '@sluice/packaged';
 import { loadProtocol } from './protocols.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
