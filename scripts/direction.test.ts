@@ -162,7 +162,7 @@ test('a protocol is called by its name in its own files alone', () => {
   const names = glob('packages/config/src/protocols/*.ts').flatMap((file) =>
     Array.from(read(file).matchAll(/^const NAME = '(\w+)'/gm), ([, name = '']) => name),
   );
-  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh', 'http']));
+  expect(names).toEqual(expect.arrayContaining(['postgres', 'mysql', 'ssh', 'http']));
   const any = names.join('|');
   // As a text, as a listener of its own, and as one of the keys of a map.
   const texts = new RegExp(`(['"\`])(${any})\\1|\\blisteners\\??\\.(${any})\\b`);
