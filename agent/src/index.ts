@@ -1,6 +1,6 @@
 /** The outbound agent: dials the gateway, and connects to what its own allow-list names. */
 export { Agent, type AgentOptions, backOff } from './agent.js';
 export { AllowList } from './allow.js';
-export { RefusedByGateway as Refused, checkUrl } from './connect.js';
+export { RefusedByGateway, checkUrl } from './connect.js';
 export { ownKey } from './key.js';
 export { Secrets } from './secrets.js';

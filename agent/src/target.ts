@@ -7,7 +7,7 @@ import { type Socket, connect } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import {
   type DialRequest,
-  type Opening,
+  type StreamOpening,
   type TunnelStream,
   json,
   readDialRequest,
@@ -28,7 +28,7 @@ export interface Dialer {
 }
 
 /** Answers one request of the gateway: checks it against the allow-list, dials, and joins the two streams. */
-export async function serve(opening: Opening, dialer: Dialer): Promise<void> {
+export async function serve(opening: StreamOpening, dialer: Dialer): Promise<void> {
   let target = 'a target';
   const refuse = (code: string, message: string): void => {
     dialer.dialled(target, `${code}: ${message}`);

@@ -5,7 +5,7 @@ import { type Language, openPool } from '@sluice/analysis';
 import { MySqlLanguage, WORKER as MYSQL_WORKER } from '@sluice/sql-mysql';
 import { PostgresLanguage, WORKER as POSTGRES_WORKER } from '@sluice/sql-postgres';
 import { pathToFileURL } from 'node:url';
-import { Approvals, type Request as ApprovalRequest, type Told, type Word } from '@sluice/approvals';
+import { Approvals, type ApprovalRequest, type Told, type Word } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';

@@ -10,7 +10,7 @@ import {
   type Requirement,
   type Source,
   ApprovalError,
-  type Request,
+  type ApprovalRequest,
 } from '@sluice/approvals';
 import {
   type AppliedHold,
@@ -228,11 +228,11 @@ function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
 
 /** What happens first: an outcome, or that the client waits no longer, or that nobody should. */
 async function firstOf(
-  outcome: Promise<Request>,
+  outcome: Promise<ApprovalRequest>,
   { signal, maxWaitMs }: Waiter,
   draining: AbortSignal,
-): Promise<Request | 'gone' | 'later' | 'drain'> {
-  const { promise, resolve } = Promise.withResolvers<Request | 'gone' | 'later' | 'drain'>();
+): Promise<ApprovalRequest | 'gone' | 'later' | 'drain'> {
+  const { promise, resolve } = Promise.withResolvers<ApprovalRequest | 'gone' | 'later' | 'drain'>();
   const gone = (): void => resolve('gone');
   const drain = (): void => resolve('drain');
   signal.addEventListener('abort', gone);
@@ -283,7 +283,7 @@ const refused = ({ command, holds }: Holding, reason: DenyReason): Deny => denie
 /** The client waits no longer. */
 const lost = (holding: Holding): Deny => refused(holding, { code: 'cancelled' });
 
-function reasonOf({ number: request, state, words, why }: Request): DenyReason {
+function reasonOf({ number: request, state, words, why }: ApprovalRequest): DenyReason {
   const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'approval-denied', request, by: no.by, why: no.reason };
   if (state === 'expired') return { code: 'approval-expired', request };

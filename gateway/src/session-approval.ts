@@ -3,7 +3,7 @@
  * session (session.ts), store requests (packages/approvals).
  */
 import { createHmac } from 'node:crypto';
-import { ApprovalError, type Approvals, type Request, type Source } from '@sluice/approvals';
+import { ApprovalError, type Approvals, type ApprovalRequest, type Source } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
 import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
@@ -121,7 +121,7 @@ const refused = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason }
 const minutes = (time: number): string =>
   time % 3_600_000 === 0 ? `${time / 3_600_000} h` : `${Math.max(1, Math.round(time / 60_000))} min`;
 
-function reasonOf({ number: request, state, words, why }: Request): RefusalReason {
+function reasonOf({ number: request, state, words, why }: ApprovalRequest): RefusalReason {
   const no = words.find(({ decision }) => decision === 'deny');
   if (state === 'denied' && no) return { code: 'session-denied', request, by: no.by, why: no.reason };
   if (state === 'approved') return { code: 'session-approval-outdated', request };

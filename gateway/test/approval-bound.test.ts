@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Request } from '@sluice/approvals';
+import type { ApprovalRequest } from '@sluice/approvals';
 import type { ApprovalRow } from '@sluice/api';
 import { parseConfig } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
@@ -81,14 +81,14 @@ describe.skipIf(missingPostgres(18))('an approval', () => {
     writeFileSync(file, edit(text));
     await stand.gateway.reload(readConfiguration(file).config, 'test');
   };
-  const pending = async (): Promise<Request> => {
+  const pending = async (): Promise<ApprovalRequest> => {
     for (;;) {
       const [one] = await stand.gateway.approvals.recent(1);
       if (one?.state === 'pending') return one;
       await sleep(5);
     }
   };
-  const approve = async (): Promise<Request> =>
+  const approve = async (): Promise<ApprovalRequest> =>
     stand.gateway.approvals.decide((await pending()).number, ada, 'approve', '');
   /** What becomes of the statement in a session of its own. */
   const once = async (): Promise<string> => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Approvals, type Request, type Storage } from '@sluice/approvals';
+import { Approvals, type ApprovalRequest, type Storage } from '@sluice/approvals';
 import type { Notice, Principal } from '@sluice/contract';
 import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
@@ -18,7 +18,7 @@ const ada: Principal = { name: 'ada', kind: 'person', groups: ['engineers'], rol
 const psql = findTool('psql');
 
 function memory(): Storage {
-  const kept = new Map<number, Request>();
+  const kept = new Map<number, ApprovalRequest>();
   return {
     unfinished: async () => [...kept.values()].filter(({ state }) => state === 'pending'),
     recent: async (most) => [...kept.values()].reverse().slice(0, most),
@@ -115,7 +115,7 @@ describe.skipIf(missingPostgres(18))('what ends a wait', () => {
     await stand.stop();
     await server.stop();
   });
-  const state = async (number: number): Promise<Request['state'] | undefined> =>
+  const state = async (number: number): Promise<ApprovalRequest['state'] | undefined> =>
     (await stand.gateway.approvals.find(number))?.state;
   const asked = (count: number): Promise<void> =>
     vi.waitFor(() => expect(stand.gateway.approvals.pending).toBe(count), { timeout: 60_000 });

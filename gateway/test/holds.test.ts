@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Request } from '@sluice/approvals';
+import type { ApprovalRequest } from '@sluice/approvals';
 import type { ApprovalRow } from '@sluice/api';
 import type { Principal } from '@sluice/contract';
 import { timeline } from '@sluice/recording';
@@ -51,14 +51,14 @@ describe('statements that wait for people', () => {
   const has = async (id: number): Promise<boolean> =>
     (await direct.query('select from t where id = $1', [id])).rowCount === 1;
   /** The request that waits; there is one, or there will be. */
-  const pending = async (): Promise<Request> => {
+  const pending = async (): Promise<ApprovalRequest> => {
     for (;;) {
       const found = (await stand.gateway.approvals.recent(10)).find(({ state }) => state === 'pending');
       if (found) return found;
       await sleep(5);
     }
   };
-  const decide = async (who: Principal, decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
+  const decide = async (who: Principal, decision: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
     stand.gateway.approvals.decide((await pending()).number, who, decision, reason);
 
   check('an approved statement runs, and its result arrives as if nothing had happened', async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Impact, Request } from '@sluice/approvals';
+import type { Impact, ApprovalRequest } from '@sluice/approvals';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -57,7 +57,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
     const client = await stand.client();
     if (before !== undefined) await client.query(before);
     const result = client.query({ text, values: values as unknown[] }).catch((error: unknown) => error);
-    let request: Request | undefined;
+    let request: ApprovalRequest | undefined;
     for (let n = 0; n < 500 && !request; n++) {
       request = (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending');
       await sleep(10);

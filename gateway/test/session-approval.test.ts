@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Request } from '@sluice/approvals';
+import type { ApprovalRequest } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type PostgresServer, findTool, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ afterEach(() => stand?.stop());
 
 const ada: Principal = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['approver'] };
 
-async function pending({ gateway } = stand): Promise<Request> {
+async function pending({ gateway } = stand): Promise<ApprovalRequest> {
   for (;;) {
     const found = (await gateway.approvals.recent(10)).find(({ state }) => state === 'pending');
     if (found) return found;
@@ -39,7 +39,7 @@ async function pending({ gateway } = stand): Promise<Request> {
   }
 }
 
-const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<Request> =>
+const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
   stand.gateway.approvals.decide((await pending()).number, ada, decision, reason);
 
 check(

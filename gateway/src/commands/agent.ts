@@ -1,6 +1,6 @@
 /** `sluice agent`: runs an agent until a signal ends it. Owns: its options in words. Does not: what an agent does (agent). */
 import { readFileSync } from 'node:fs';
-import { Agent, AllowList, Refused, Secrets, checkUrl, ownKey } from '@sluice/agent';
+import { Agent, AllowList, RefusedByGateway, Secrets, checkUrl, ownKey } from '@sluice/agent';
 import { CliError, note } from '@sluice/cli';
 import { operatorLog } from '@sluice/audit';
 import { VERSION } from '@sluice/api';
@@ -47,7 +47,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     await agent.run();
     await stopping;
   } catch (error) {
-    if (error instanceof Refused) throw new CliError(`The gateway refuses this agent: ${error.message}.`);
+    if (error instanceof RefusedByGateway) throw new CliError(`The gateway refuses this agent: ${error.message}.`);
     throw error;
   }
 }

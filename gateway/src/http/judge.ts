@@ -8,7 +8,7 @@ import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import {
   BodyUnread,
   type Mark,
-  type Reading,
+  type RequestReading,
   Request,
   redactHeaders,
   redactQuery,
@@ -19,7 +19,7 @@ import {
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
 export interface HttpJudging {
-  readonly reading: Reading;
+  readonly reading: RequestReading;
   /** Stands for secrets in the record. */
   readonly mark: Mark;
   /** The longest body that is read whole, and what of one is recorded, in bytes. */

@@ -1,7 +1,7 @@
 /**
  * Paths of the gateway's own, below `/.sluice/`. Owns: the state of a request for approval, for whoever made it. Does not: decide about it.
  */
-import { type Approvals, type Request, askerOf } from '@sluice/approvals';
+import { type Approvals, type ApprovalRequest, askerOf } from '@sluice/approvals';
 import type { OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
 import type { SessionView } from '@sluice/audit';
@@ -47,7 +47,7 @@ export class OwnPaths {
 
 const TOKEN_PATH = '/.sluice/token';
 
-function stateOf({ number, state, used, created, expires, words, why }: Request): object {
+function stateOf({ number, state, used, created, expires, words, why }: ApprovalRequest): object {
   const no = words.find(({ decision }) => decision === 'deny');
   return {
     request: number,

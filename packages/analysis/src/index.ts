@@ -19,7 +19,7 @@ export {
   AnalysisPool,
   type Asker,
   type Done,
-  MAX_INLINE_CHARACTERS as INLINE_LIMIT,
+  MAX_INLINE_CHARACTERS,
   type Job,
   MAX_QUICK_CHARACTERS,
   openPool,

@@ -1,15 +1,15 @@
 export { Approvals, type Held } from './approvals.js';
-export { type ChangedTable as Changed, estimated } from './estimate.js';
+export { type ChangedTable, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
   askerOf,
   satisfied,
-  type ReleaseQuestion as Asked,
+  type ReleaseQuestion,
   type Impact,
   type Outcome,
-  type ApprovalRequest as Request,
+  type ApprovalRequest,
   type Requirement,
-  type ApproverProof as Shown,
+  type ApproverProof,
   type Source,
   type TableImpact,
   type Whole,

@@ -2,9 +2,9 @@ import type { Principal } from '@sluice/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  type Asked,
+  type ReleaseQuestion,
   Approvals,
-  type Request,
+  type ApprovalRequest,
   type Storage,
   type Surroundings,
   type Whole,
@@ -21,7 +21,7 @@ const ada = person('ada', 'dba');
 const bob = person('bob', 'dba', 'owners');
 const eve = person('eve', 'owners');
 
-const asked = (changes: Partial<Asked> = {}): Asked => ({
+const asked = (changes: Partial<ReleaseQuestion> = {}): ReleaseQuestion => ({
   session: 's',
   command: 1,
   principal: 'dev',
@@ -39,16 +39,17 @@ const asked = (changes: Partial<Asked> = {}): Asked => ({
 
 /** Keeps what is saved, as a store does: a copy, later. */
 class Memory implements Storage {
-  readonly kept = new Map<number, Request>();
+  readonly kept = new Map<number, ApprovalRequest>();
   broken = false;
-  unfinished(): Promise<Request[]> {
-    const open = ({ state, used }: Request): boolean => ['pending', 'approved'].includes(state) && used === undefined;
+  unfinished(): Promise<ApprovalRequest[]> {
+    const open = ({ state, used }: ApprovalRequest): boolean =>
+      ['pending', 'approved'].includes(state) && used === undefined;
     return Promise.resolve([...this.kept.values()].filter(open));
   }
-  recent(most: number): Promise<Request[]> {
+  recent(most: number): Promise<ApprovalRequest[]> {
     return Promise.resolve([...this.kept.values()].toReversed().slice(0, most));
   }
-  find(number: number): Promise<Request | undefined> {
+  find(number: number): Promise<ApprovalRequest | undefined> {
     const kept = this.kept.get(number);
     return Promise.resolve(kept && { ...kept, ...this.whole.get(number) });
   }
@@ -56,7 +57,7 @@ class Memory implements Storage {
     return Promise.resolve(Math.max(0, ...this.kept.keys()));
   }
   readonly whole = new Map<number, Whole>();
-  async save(request: Request, whole?: Whole): Promise<void> {
+  async save(request: ApprovalRequest, whole?: Whole): Promise<void> {
     await Promise.resolve();
     if (this.broken) throw new Error('the disk is full');
     this.kept.set(request.number, structuredClone(request));

@@ -3,7 +3,7 @@
  * (schema.ts), checks (load.ts).
  */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
-import type { Reading } from '@sluice/http-requests';
+import type { RequestReading } from '@sluice/http-requests';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -206,7 +206,7 @@ export interface HttpSettings {
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
   /** Host names by which clients reach it, lower case. */
   readonly hosts: readonly string[];
-  readonly reading: Reading;
+  readonly reading: RequestReading;
   readonly origins: readonly string[];
   readonly holdWait: number;
   readonly linger: number;

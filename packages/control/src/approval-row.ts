@@ -1,9 +1,9 @@
 /** A request as the API, webhooks and the command line are told of it. Owns: that form. Does not: decide who sees it. */
 import type { ApprovalRow } from '@sluice/api';
-import type { Request } from '@sluice/approvals';
+import type { ApprovalRequest } from '@sluice/approvals';
 
 /** A request as people and programs are told of it. */
-export const toRow = (request: Request): ApprovalRow => ({
+export const toRow = (request: ApprovalRequest): ApprovalRow => ({
   number: request.number,
   kind: request.kind ?? 'command',
   state: request.state,

@@ -1,6 +1,6 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type Request, type Shown } from '@sluice/approvals';
+import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -46,7 +46,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   });
 
   /** The request that a call is about, if it is within reach of what the caller shows. */
-  const named = async (request: FastifyRequest, number: number): Promise<Request | undefined> => {
+  const named = async (request: FastifyRequest, number: number): Promise<ApprovalRequest | undefined> => {
     const found = await gateway.approvals.find(number);
     const within = scope(request);
     if (found && maySee(caller(request).principal, found)) admit(within, found.connection);
@@ -118,8 +118,8 @@ async function visible(
   principal: Principal,
   within: TokenScope,
   { state, limit, before }: z.infer<typeof Query>,
-): Promise<Request[]> {
-  const found: Request[] = [];
+): Promise<ApprovalRequest[]> {
+  const found: ApprovalRequest[] = [];
   let next = before;
   const size = Math.max(limit, MIN_PAGE);
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
@@ -142,11 +142,11 @@ async function inWords<T>(deciding: Promise<T>): Promise<T> {
   }
 }
 
-const shownBy = ({ tokenId, makers, claimed }: Proven): Shown => ({
+const shownBy = ({ tokenId, makers, claimed }: Proven): ApproverProof => ({
   ...shownOf(tokenId, makers),
   ...(claimed && { claimed }),
 });
 
-const maySee = (principal: Principal, { principal: name, source }: Request): boolean =>
+const maySee = (principal: Principal, { principal: name, source }: ApprovalRequest): boolean =>
   samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
   principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));

@@ -6,7 +6,7 @@ import { analyzeShell } from '@sluice/shell';
 import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
-import type { ReadRequest } from '@sluice/http-requests';
+import type { RequestRead } from '@sluice/http-requests';
 import type { MaskPlan, NotFollowed } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
@@ -24,7 +24,7 @@ export function explainShell(
 
 /** What the rules say of a request by HTTP, as somebody has written it down. */
 export function explainRequest(
-  { request, text }: ReadRequest,
+  { request, text }: RequestRead,
   policy: CompiledPolicy,
   context: PolicyContext,
 ): Explanation {

@@ -10,7 +10,7 @@ import { type Person, type Proven, samePerson } from '@sluice/identity';
 import type { IndexedSession } from '@sluice/store';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ReadFailure, type Reading, type Wanted } from '@sluice/reading';
+import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
 import { type SessionView, actorOf } from '@sluice/audit';
 import { problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
@@ -131,7 +131,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'export');
     const { format, command } = request.query;
-    const wanted: Wanted = format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
+    const wanted: SessionQuestionWithoutEnd =
+      format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
     const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
     return sendAs(reply, MEDIA[format], text);
@@ -216,7 +217,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   };
 
   /** Ends when whoever asked for it is gone, or may not read it any more, however slowly they take it. */
-  const begin = (who: Proven, { raw }: FastifyReply, wanted: Wanted): Reading => {
+  const begin = (who: Proven, { raw }: FastifyReply, wanted: SessionQuestionWithoutEnd): SessionReading => {
     try {
       const reading = readings.read(who.principal.name, wanted);
       const forget = gateway.streams.add({
@@ -261,7 +262,7 @@ async function heeded<T>(reading: Promise<T>): Promise<T> {
 }
 
 /** The text as a stream once its first chunk is there, so that what fails at once is still answered with a status. */
-async function begun({ chunks }: Reading): Promise<Readable> {
+async function begun({ chunks }: SessionReading): Promise<Readable> {
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
   return Readable.from(

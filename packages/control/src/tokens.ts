@@ -1,7 +1,7 @@
 /** Routes about tokens. Owns: what a token may have that is made with another one. Does not: keep them (packages/identity). */
 import { MadeToken, NamedToken, TokenRow } from '@sluice/api';
 import { type Principal, ROLES, type Role } from '@sluice/contract';
-import { OPERATOR, type Proven, type StoredToken, type Wish as TokenWish, samePerson } from '@sluice/identity';
+import { OPERATOR, type Proven, type StoredToken, type TokenWish, samePerson } from '@sluice/identity';
 import { z } from 'zod';
 import type { Controlled } from './controlled.js';
 import { actorOf } from '@sluice/audit';

@@ -14,5 +14,5 @@ export {
   redactHeaders,
   redactQuery,
 } from './redact.js';
-export { type RequestRead as ReadRequest, type WrittenRequest, requestWritten } from './written.js';
-export { PLAIN_READING, type RequestReading as Reading, Request } from './request.js';
+export { type RequestRead, type WrittenRequest, requestWritten } from './written.js';
+export { PLAIN_READING, type RequestReading, Request } from './request.js';

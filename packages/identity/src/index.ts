@@ -2,7 +2,7 @@
 export { claimsIn, mayUse } from './access.js';
 export { MAX_CANDIDATES, readLoginName } from './candidates.js';
 export { Directory, type DirectoryOptions } from './directory.js';
-export type { IdentityStore, Maker, Person, Proven, StoredToken, TokenWish as Wish } from './stored.js';
+export type { IdentityStore, Maker, Person, Proven, StoredToken, TokenWish } from './stored.js';
 export {
   OPERATOR,
   isOperator,

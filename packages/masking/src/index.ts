@@ -3,7 +3,7 @@ export * from './detectors/index.js';
 export { looksMasked, type MaskOptions, maskText, type Mode, token } from './modes.js';
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export * from './postgres/index.js';
-export { ColumnMasks, MAX_INLINE_BYTES, MAX_INLINE_CELLS, type MaskFactory as Maker } from './result-masks.js';
+export { ColumnMasks, MAX_INLINE_BYTES, MAX_INLINE_CELLS, type MaskFactory } from './result-masks.js';
 export { detectorsOf, entityOf, modeOf, streamEditors, stricter } from './rules.js';
 export { textMaskOf } from './text-mask.js';
 export { unreadableValues } from './unreadable.js';

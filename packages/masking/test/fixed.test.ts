@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type Format, type PgType, builtIn, fixedMask } from '../src/postgres/index.js';
+import { type WireFormat, type PgType, builtIn, fixedMask } from '../src/postgres/index.js';
 
 const options = { mode: { type: 'redact' }, key: Buffer.alloc(32, 1), entity: 'COLUMN' } as const;
-const mark = (type: PgType, format: Format): Buffer | null | undefined =>
+const mark = (type: PgType, format: WireFormat): Buffer | null | undefined =>
   fixedMask(type, format, options)(Buffer.from('anything'), 0, 8);
 
 describe('what is computed from masked columns', () => {

@@ -1,10 +1,10 @@
 import { missingPostgres, type PostgresServer, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Format, maskFor, type MaskOptions, type Mode } from '../src/index.js';
+import { type WireFormat, maskFor, type MaskOptions, type Mode } from '../src/index.js';
 import { made, type Sample, SAMPLES } from './types.js';
 
-const FORMATS: readonly Format[] = ['text', 'binary'];
+const FORMATS: readonly WireFormat[] = ['text', 'binary'];
 const MODES: readonly Mode[] = [
   { type: 'redact' },
   { type: 'partial' },
@@ -46,7 +46,7 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
   });
 
   /** The values as the server sends them in a format, by the functions of their type that make them. */
-  async function sent({ sql, values }: Sample, format: Format): Promise<Buffer[]> {
+  async function sent({ sql, values }: Sample, format: WireFormat): Promise<Buffer[]> {
     const { rows: types } = await client.query<{ typsend: string; typoutput: string }>(
       "select typsend, typoutput from pg_type where oid = (select atttypid from pg_attribute where attrelid = 'source'::regclass and attname = 'v')",
     );
@@ -83,7 +83,7 @@ describe.each([15, 18] as const)('PostgreSQL %i takes what the masks make', (maj
       [sample.values],
     );
     for (const mode of MODES) {
-      const results: Record<Format, (string | null)[]> = { text: [], binary: [] };
+      const results: Record<WireFormat, (string | null)[]> = { text: [], binary: [] };
       for (const format of FORMATS) {
         const mask = maskFor(sample.type, format, options(mode));
         for (const [n, value] of raw[format].entries()) {

@@ -1,7 +1,14 @@
 /** Brings the index of sessions up to the end of the journal. Does not: what a record changes in it (changes.ts). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CommandCounts, type Place, comparePlaces, marksSession, parseHeader, readRange } from '@sluice/recording';
-import type { SessionChange, SessionIndex } from '@sluice/store';
+import {
+  CommandCounts,
+  type JournalPosition,
+  comparePositions,
+  marksSession,
+  parseHeader,
+  readRange,
+} from '@sluice/recording';
+import type { IndexChange, SessionIndex } from '@sluice/store';
 import { changeOf } from './changes.js';
 import type { ReadingStart } from './messages.js';
 
@@ -16,16 +23,16 @@ const SLICE_RECORDS = 1_000;
  */
 export async function catchUp(index: SessionIndex, { folder, process, end, live }: ReadingStart): Promise<void> {
   // A journal that ends before the index does is another one, or was cut.
-  if (comparePlaces(index.position ?? end, end) > 0) index.clear();
-  const position: Place = index.position ?? { segment: 0, offset: 0 };
+  if (comparePositions(index.position ?? end, end) > 0) index.clear();
+  const position: JournalPosition = index.position ?? { segment: 0, offset: 0 };
   const cutOff = new Set<string>();
   let from = position;
   for (const session of index.unfinished()) {
     cutOff.add(session.id);
-    if (comparePlaces(session.from, from) < 0) from = session.from;
+    if (comparePositions(session.from, from) < 0) from = session.from;
   }
   const counts = new CommandCounts();
-  let changes: SessionChange[] = [];
+  let changes: IndexChange[] = [];
   let records = 0;
   for (const record of readRange(folder, process, from, end)) {
     if (++records % SLICE_RECORDS === 0) await nextTurn();
@@ -38,7 +45,7 @@ export async function catchUp(index: SessionIndex, { folder, process, end, live 
       cutOff.delete(change.id);
       counts.take(change.id);
     }
-    if (comparePlaces(record.start, position) >= 0) changes.push(change);
+    if (comparePositions(record.start, position) >= 0) changes.push(change);
     if (changes.length < BATCH_CHANGES) continue;
     index.apply(changes, record.end);
     changes = [];

@@ -1,6 +1,6 @@
 /** What a record changes in the index of sessions. Pure. */
-import type { RecordHeader, Place } from '@sluice/recording';
-import type { SessionChange } from '@sluice/store';
+import type { RecordHeader, JournalPosition } from '@sluice/recording';
+import type { IndexChange } from '@sluice/store';
 
 /**
  * What a record changes in the index of sessions; undefined: nothing.
@@ -8,7 +8,7 @@ import type { SessionChange } from '@sluice/store';
  * @param start where the record begins, or a place before that
  * @param end where it ends, or a place behind that
  */
-export function changeOf(header: RecordHeader, start: Place, end: Place): SessionChange | undefined {
+export function changeOf(header: RecordHeader, start: JournalPosition, end: JournalPosition): IndexChange | undefined {
   switch (header.k) {
     case 'opened': {
       const { s: id, principal, issuer, subject, connection, protocol, client, t: started, claims } = header;

@@ -1,13 +1,13 @@
 /** Cursors of pages, signed, so that they lead only where this thread said. Does not: read. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Place } from '@sluice/recording';
+import type { JournalPosition } from '@sluice/recording';
 
 /** Where a page of a session begins. */
 export interface PageCursor {
   /** Where to read from: parts of an answer whose end is not on an earlier page lie there. */
-  readonly from: Place;
+  readonly from: JournalPosition;
   /** Entries up to here were on an earlier page. */
-  readonly after: Place;
+  readonly after: JournalPosition;
 }
 
 const CURSOR_KEY = randomBytes(32);

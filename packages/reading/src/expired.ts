@@ -1,7 +1,7 @@
 /** Which segments of the journal are to be kept no longer. Does not: remove them (packages/recording). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  type Place,
+  type JournalPosition,
   firstHash,
   isOf,
   listSeals,
@@ -55,7 +55,7 @@ async function connectionsOf(
   const { folder, process } = start;
   const sessions = new Set<string>();
   let records = 0;
-  const whole: [Place, Place] = [
+  const whole: [JournalPosition, JournalPosition] = [
     { segment, offset: 0 },
     { segment, offset: Infinity },
   ];
@@ -78,7 +78,7 @@ async function connectionsOf(
 }
 
 /** The connection of a session by the record of its beginning, which is at this place or soon behind it. */
-function openedOn({ folder, process }: ReadingStart, id: string, from: Place): string | undefined {
+function openedOn({ folder, process }: ReadingStart, id: string, from: JournalPosition): string | undefined {
   let records = 0;
   const isMine = isOf(id);
   for (const { header } of readRange(folder, process, from, { segment: from.segment, offset: Infinity })) {

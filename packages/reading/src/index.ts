@@ -2,7 +2,7 @@
 export type { Expired, KeepTimes, Replay, Replays } from './messages.js';
 export {
   ReadFailure,
-  type SessionReading as Reading,
+  type SessionReading,
   Readings,
-  type SessionQuestionWithoutEnd as Wanted,
+  type SessionQuestionWithoutEnd,
 } from './reading.js';

@@ -1,7 +1,7 @@
 /** What the gateway and the thread that reads the record say to each other. Types only. */
 import type { Protocol } from '@sluice/contract';
-import type { Place } from '@sluice/recording';
-import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
+import type { JournalPosition } from '@sluice/recording';
+import type { IndexedSession, IndexChange, SessionFilter } from '@sluice/store';
 
 /** What the gateway and the thread that reads the record say to each other. Types only. */
 
@@ -20,7 +20,7 @@ export interface ReadingStart {
   readonly process: string;
   readonly index: string;
   /** Where the journal ended: what is before it and not in the index yet is read now. */
-  readonly end: Place;
+  readonly end: JournalPosition;
   /** Sessions that are open: their end is yet to come. */
   readonly live: readonly string[];
   /** Address of the module that knows the protocols: `Replays`. */
@@ -33,7 +33,7 @@ export interface ReadingStart {
 export type SessionQuestion = {
   readonly session: IndexedSession;
   /** Where the journal ended when this was asked for. */
-  readonly to: Place;
+  readonly to: JournalPosition;
 } & (
   | { readonly as: 'page'; readonly limit: number; readonly cursor?: string | undefined }
   | { readonly as: 'ocsf' }
@@ -67,7 +67,7 @@ export interface ThreadAnswer {
 }
 
 export type ToThread =
-  | { readonly type: 'changes'; readonly changes: readonly SessionChange[]; readonly position: Place }
+  | { readonly type: 'changes'; readonly changes: readonly IndexChange[]; readonly position: JournalPosition }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
   | { readonly type: 'read'; readonly id: number; readonly request: SessionQuestion }
   /** The last chunk was taken. */

@@ -6,9 +6,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type ReplayEntry,
   type RecordHeader,
-  type Place,
+  type JournalPosition,
   Timeline,
-  comparePlaces,
+  comparePositions,
   isOf,
   parseHeader,
   readRange,
@@ -42,8 +42,8 @@ export class ReadingError extends Error {
 interface StoredRecord {
   readonly header: RecordHeader;
   readonly payload: Buffer;
-  readonly start: Place;
-  readonly end: Place;
+  readonly start: JournalPosition;
+  readonly end: JournalPosition;
 }
 
 /** One reading of one session. Sends text in chunks, the next one when the last was taken. */
@@ -139,7 +139,7 @@ export class SessionReader {
       throw new ReadingError(400, 'This cursor is not good any more: begin again without one.');
     const timeline = new Timeline(session.id, session.started);
     /** Where parts of answers begin whose end was not seen. */
-    const unfinished = new Map<number, Place>();
+    const unfinished = new Map<number, JournalPosition>();
     let entries = 0;
     let bytes = 0;
     let next: string | undefined;
@@ -148,12 +148,12 @@ export class SessionReader {
       if (header.k === 'part' && !unfinished.has(header.id)) unfinished.set(header.id, start);
       if (header.k === 'end') unfinished.delete(header.id);
       const entry = timeline.entry(header, payload);
-      if (!entry || (cursor && comparePlaces(start, cursor.after) <= 0)) continue;
+      if (!entry || (cursor && comparePositions(start, cursor.after) <= 0)) continue;
       const text = this.#json(entry);
       await this.#write(entries === 0 ? text : `,${text}`);
       bytes += text.length;
       if (++entries < limit && bytes < MAX_PAGE_BYTES) continue;
-      const [earliest = end] = [...unfinished.values()].sort(comparePlaces);
+      const [earliest = end] = [...unfinished.values()].sort(comparePositions);
       next = sealCursor(session.id, { from: earliest, after: start });
       break;
     }
@@ -205,11 +205,11 @@ export class SessionReader {
     return false;
   }
 
-  async *#records(from: Place): AsyncGenerator<StoredRecord> {
+  async *#records(from: JournalPosition): AsyncGenerator<StoredRecord> {
     const { session, to } = this.#request;
     const { folder, process } = this.#start;
     const isMine = isOf(session.id);
-    const last = session.to && comparePlaces(session.to, to) < 0 ? session.to : to;
+    const last = session.to && comparePositions(session.to, to) < 0 ? session.to : to;
     let bytes = 0;
     for (const { header, payload, start, end } of readRange(folder, process, from, last)) {
       bytes += header.length + payload.length;

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { RecordHeader, Journal } from '@sluice/recording';
-import type { IndexedSession, SessionChange, SessionFilter } from '@sluice/store';
+import type { IndexedSession, IndexChange, SessionFilter } from '@sluice/store';
 import { changeOf } from './changes.js';
 import type {
   ThreadAnswer,
@@ -196,7 +196,7 @@ export class Readings {
     this.#batch = undefined;
     this.#flush();
     const position = this.#journal.place;
-    const changes = this.#pending.splice(0).flatMap(({ header, start }): SessionChange[] => {
+    const changes = this.#pending.splice(0).flatMap(({ header, start }): IndexChange[] => {
       const change = changeOf(header, start, position);
       return change ? [change] : [];
     });

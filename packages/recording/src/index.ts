@@ -8,14 +8,14 @@ export { toHar } from './har.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
 export {
-  type JournalPosition as Place,
+  type JournalPosition,
   type PlacedRecord,
-  comparePositions as comparePlaces,
+  comparePositions,
   firstHash,
   readRange,
 } from './range.js';
 export { listSegments } from './segments.js';
 export * from './replay.js';
 export { redactSecrets } from './secrets.js';
-export type { JournalProblem as Problem } from './problem.js';
+export type { JournalProblem } from './problem.js';
 export { type Report, type Trust, describeReport, readHeads, verify } from './verify.js';

@@ -2,7 +2,7 @@
  * What a statement would do to the tables of MySQL or MariaDB, for those who decide about it: rows by the optimizer's estimate, the
  * size of the table, what cascades and which triggers fire. Does not own: how long may be looked (approvals).
  */
-import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
+import { type ChangedTable, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, MySqlDialect, SqlCommand } from '@sluice/contract';
 
 const PLANNED: ReadonlySet<string> = new Set(['update', 'delete']);
@@ -35,7 +35,12 @@ export const impactOf = (
 ): Promise<Impact | undefined> =>
   estimated(facts, sameNames, open, (lookup, changed) => lookAt(lookup, command, facts, changed));
 
-async function lookAt(lookup: Lookup, command: SqlCommand, facts: Facts, changed: readonly Changed[]): Promise<Impact> {
+async function lookAt(
+  lookup: Lookup,
+  command: SqlCommand,
+  facts: Facts,
+  changed: readonly ChangedTable[],
+): Promise<Impact> {
   const { dialect } = command;
   if (dialect.name !== 'mysql') throw new TypeError(`${dialect.name} is no dialect of MySQL`);
   await lookup.query('set session transaction read only');
@@ -70,7 +75,7 @@ function rowsOf(
 /** Size, cascades and triggers; undefined for a name that is no table there, as a spelling in lower case may be. */
 async function tableOf(
   lookup: Lookup,
-  { verb, name }: Changed,
+  { verb, name }: ChangedTable,
   database: string | undefined,
 ): Promise<TableImpact | undefined> {
   const where = placeOf(name, database);
@@ -155,7 +160,7 @@ function placeOf(name: string, database: string | undefined): { readonly schema:
 const hex = (text: string): string => `convert(x'${Buffer.from(text).toString('hex')}' using utf8mb4)`;
 const quoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 
-function distinct(all: readonly Changed[]): Changed[] {
+function distinct(all: readonly ChangedTable[]): ChangedTable[] {
   return [...new Map(all.map((one) => [`${one.verb} ${one.name}`, one])).values()].slice(0, MAX_TABLES);
 }
 

@@ -4,7 +4,7 @@ export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
 export { tokensOf } from './lexer.js';
 export { type Tokens, Unread } from './tokens.js';
-export { type SqlReading as Reading, readingOf } from './reading.js';
+export { type SqlReading, readingOf } from './reading.js';
 export { rangesOf, statementsOf } from './texts.js';
 export type * from './tree.js';
 

@@ -1,5 +1,5 @@
 import type { MySqlDialect } from '@sluice/contract';
-import { type Reading, readingOf } from '../src/index.js';
+import { type SqlReading, readingOf } from '../src/index.js';
 
 /** The two servers as tests know them, with another setting here and there. */
 export const mysql = (change: Partial<MySqlDialect> = {}): MySqlDialect =>
@@ -11,9 +11,9 @@ function dialect(change: Pick<MySqlDialect, 'flavour' | 'version'> & Partial<MyS
   return { name: 'mysql', sqlMode: [], ignoreSpace: false, database: 'shop', charset: 'utf8mb4', ...change };
 }
 
-export const MYSQL: Reading = readingOf(mysql());
-export const MARIADB: Reading = readingOf(mariadb());
-export const BOTH: readonly (readonly [string, Reading])[] = [
+export const MYSQL: SqlReading = readingOf(mysql());
+export const MARIADB: SqlReading = readingOf(mariadb());
+export const BOTH: readonly (readonly [string, SqlReading])[] = [
   ['mysql', MYSQL],
   ['mariadb', MARIADB],
 ];

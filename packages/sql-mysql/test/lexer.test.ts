@@ -1,9 +1,9 @@
 /** Where tokens, strings and comments end, as the servers see it: each case was asked of them. */
 import { describe, expect, test } from 'vitest';
-import { type Reading, Unread, readingOf, tokensOf } from '../src/index.js';
+import { type SqlReading, Unread, readingOf, tokensOf } from '../src/index.js';
 import { BOTH, MARIADB, MYSQL, mariadb, mysql } from './dialects.js';
 
-const words = (text: string, reading: Reading): string[] => {
+const words = (text: string, reading: SqlReading): string[] => {
   const tokens = tokensOf(text, reading);
   return tokens.kinds
     .slice(0, -1)

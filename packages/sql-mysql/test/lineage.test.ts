@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Catalog } from '../src/catalog/catalog.js';
 import {
-  type Session,
+  type SessionNames,
   type StatementLineage,
   afterEffects,
   lineageOf,
@@ -63,7 +63,7 @@ const shown = ({ unknown: whole, outputs }: StatementLineage): string[] =>
       })
     : [whole];
 
-const after = (text: string, session: Session = newSession('shop')): Session =>
+const after = (text: string, session: SessionNames = newSession('shop')): SessionNames =>
   afterEffects(session, follow(text, session).effects);
 
 const MADE = 'made: people.made people.mail people.nick';

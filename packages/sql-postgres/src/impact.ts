@@ -1,5 +1,5 @@
 /** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
-import { type Changed, type Impact, type TableImpact, estimated } from '@sluice/approvals';
+import { type ChangedTable, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
 
 /** How long one look may take at the target, in milliseconds. */
@@ -31,7 +31,12 @@ export const impactOf = (
 ): Promise<Impact | undefined> =>
   estimated(facts, sameNames, open, (lookup, changed) => lookAt(lookup, command, facts, changed));
 
-async function lookAt(side: Lookup, command: SqlCommand, facts: Facts, changed: readonly Changed[]): Promise<Impact> {
+async function lookAt(
+  side: Lookup,
+  command: SqlCommand,
+  facts: Facts,
+  changed: readonly ChangedTable[],
+): Promise<Impact> {
   await side.query(
     `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`,
   );

@@ -3,7 +3,7 @@ export { type AnalysisContext, type Analyzer, dialectOf, loadPostgres } from './
 export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
-export type { CatalogQuery as Query } from './catalog/query.js';
+export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';

@@ -2,7 +2,7 @@
  * PostgreSQL as a language: which grammar judges a command, and in which thread. Owns: the grammars that are loaded. Does not:
  * what a statement comes to (analyze.ts).
  */
-import { type AnalysisPool, type Asker, INLINE_LIMIT, type Language, executedBy } from '@sluice/analysis';
+import { type AnalysisPool, type Asker, MAX_INLINE_CHARACTERS, type Language, executedBy } from '@sluice/analysis';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import { type Analyzer, loadPostgres } from './analyze.js';
 import { MAJORS } from './grammar.js';
@@ -27,7 +27,7 @@ export class PostgresLanguage implements Language {
   /** Facts at once where that is quick: the grammar is loaded and the text is short. */
   analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
     const analyzer = this.#loaded.get(majorOf(command));
-    if (analyzer && command.text.length <= INLINE_LIMIT) return analyzer.analyze(command.text, command);
+    if (analyzer && command.text.length <= MAX_INLINE_CHARACTERS) return analyzer.analyze(command.text, command);
     return this.#slowly(command, asker);
   }
 
@@ -36,7 +36,7 @@ export class PostgresLanguage implements Language {
     const major = majorOf(command);
     const parameters = command.parameters?.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) }));
     const kept = { ...command, ...(parameters && { parameters }) };
-    if (text.length <= INLINE_LIMIT) return (await this.#load(major)).analyze(text, kept);
+    if (text.length <= MAX_INLINE_CHARACTERS) return (await this.#load(major)).analyze(text, kept);
     // The thread cannot look names up: the facts say which ones the text executes.
     const context = parameters ? { parameters } : {};
     const facts = await this.#pool.analyze(command.dialect, text, context, asker);

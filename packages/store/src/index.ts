@@ -14,8 +14,8 @@ export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
 export {
   type IndexedSession,
-  type JournalPosition as JournalPlace,
-  type IndexChange as SessionChange,
+  type JournalPosition,
+  type IndexChange,
   type SessionFilter,
   SessionIndex,
 } from './session-index.js';

@@ -1,9 +1,9 @@
 /** Many streams over one link that only one side can dial: frames, credit, fairness, and the messages they carry. */
-export type { StreamOpening as Opening } from './entry.js';
+export type { StreamOpening } from './entry.js';
 export * from './dial.js';
 export * from './errors.js';
 export { FrameDecoder, frame } from './frame.js';
-export { MAX_SILENCE_MS as SILENCE, TICK_MS as TICK } from './keepalive.js';
+export { MAX_SILENCE_MS, TICK_MS } from './keepalive.js';
 export * from './login.js';
 export { type Goaway, type Reason, json } from './messages.js';
 export type { TunnelStream } from './stream.js';

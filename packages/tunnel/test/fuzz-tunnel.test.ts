@@ -8,7 +8,7 @@
 import { random } from '@sluice/testkit';
 import { expect, test } from 'vitest';
 import { FRAME, type FrameName, frame } from '../src/frame.js';
-import { type Opening, Tunnel, type TunnelStream } from '../src/index.js';
+import { type StreamOpening, Tunnel, type TunnelStream } from '../src/index.js';
 import { End } from './pair.js';
 
 const SECONDS = Number(process.env['SLUICE_FUZZ_SECONDS'] ?? 2);
@@ -78,8 +78,8 @@ function damage(pick: Pick, rarity: number): (bytes: Buffer) => Buffer[] {
 class Run {
   readonly thrown: unknown[] = [];
   readonly streams: TunnelStream[] = [];
-  readonly openings: Opening[] = [];
-  readonly unanswered: Opening[] = [];
+  readonly openings: StreamOpening[] = [];
+  readonly unanswered: StreamOpening[] = [];
   readonly closes = [0, 0];
   /** Of each request: whether it was answered, refused or given up. */
   readonly requests: { over: boolean }[] = [];
@@ -154,7 +154,7 @@ class Run {
     if (this.#pick(5) === 0) setImmediate(() => wish.abort());
   }
 
-  #answer(opening: Opening): void {
+  #answer(opening: StreamOpening): void {
     this.openings.push(opening);
     if (this.#pick(5) === 0) return opening.refuse({ code: 'denied', message: 'x'.repeat(this.#pick(2000)) });
     if (this.#pick(8) === 0) return void this.unanswered.push(opening);

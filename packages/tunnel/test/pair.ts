@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import {
-  type Opening,
+  type StreamOpening,
   type Transport,
   type TransportEvents,
   Tunnel,
@@ -57,13 +57,13 @@ export interface Pair {
   readonly far: Tunnel;
   readonly ends: readonly [End, End];
   /** What the far end was asked, in order. */
-  readonly asked: Opening[];
+  readonly asked: StreamOpening[];
 }
 
-export function openPair(options: Partial<TunnelOptions> = {}, answer: (opening: Opening) => void = echo): Pair {
+export function openPair(options: Partial<TunnelOptions> = {}, answer: (opening: StreamOpening) => void = echo): Pair {
   const ends = [new End(), new End()] as const;
   [ends[0].peer, ends[1].peer] = [ends[1], ends[0]];
-  const asked: Opening[] = [];
+  const asked: StreamOpening[] = [];
   const far = new Tunnel({
     transport: ends[1],
     peer: 'the near end',
@@ -77,13 +77,13 @@ export function openPair(options: Partial<TunnelOptions> = {}, answer: (opening:
 }
 
 /** Sends back what comes, and ends when the other side does. */
-export function echo(opening: Opening): void {
+export function echo(opening: StreamOpening): void {
   const stream = opening.accept(Buffer.from('yes'));
   stream?.pipe(stream);
 }
 
 /** Accepts and keeps the stream, unread. */
-export function keep(into: TunnelStream[]): (opening: Opening) => void {
+export function keep(into: TunnelStream[]): (opening: StreamOpening) => void {
   return (opening) => {
     const stream = opening.accept(Buffer.alloc(0));
     if (stream) into.push(stream);

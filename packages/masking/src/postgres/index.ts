@@ -4,4 +4,4 @@ export { type DetectorOptions, detectorFor } from './detector.js';
 export { fixedMask, isMarkable } from './fixed.js';
 export { isMaskable, maskFor } from './mask.js';
 export type { PartMask } from './part-mask.js';
-export type { CellMask, WireFormat as Format, PgType } from './types.js';
+export type { CellMask, WireFormat, PgType } from './types.js';

@@ -16,7 +16,7 @@ import {
   stricter,
 } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
-import type { Session, StatementLineage, Value } from '../lineage/index.js';
+import type { SessionNames, StatementLineage, Value } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
 import { COMPUTED, UNMASKABLE, hiddenColumn, whyNotFollowed } from './hidden.js';
 import { rowEditor } from './rows.js';
@@ -29,7 +29,7 @@ export interface EditorRules {
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
   /** What the session's names mean: temporary tables are in no catalog. */
-  readonly session: Session;
+  readonly session: SessionNames;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
   /** Told of columns that are NULL because nothing better is known of them: the client has to be told, too. */

@@ -14,10 +14,10 @@ import {
 } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import {
-  type Effect,
-  type Session,
+  type SessionEffect,
+  type SessionNames,
   type StatementLineage,
-  type Target,
+  type FlowTarget,
   afterEffects,
   lineageOf,
   maybeAfter,
@@ -53,7 +53,7 @@ export interface MaskListener {
 /** A command between its plan and the end of its answer. */
 interface OpenPlan {
   readonly command: number;
-  readonly effects: readonly Effect[];
+  readonly effects: readonly SessionEffect[];
 }
 
 /** What is fixed for a session. */
@@ -68,7 +68,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   readonly #key: Uint8Array;
   readonly #told: MaskListener;
   readonly #backend: Backend;
-  #session: Session = newSession();
+  #session: SessionNames = newSession();
   #open: OpenPlan[] = [];
   /** What the gateway itself has to say of the last statement that has warnings. */
   #warnings: readonly HiddenWords[] = [];
@@ -164,7 +164,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   }
 
   /** What names mean to a command that is sent behind others whose answers have not come. */
-  #sessionFor({ id }: SqlCommand, { database }: MySqlDialect): Session {
+  #sessionFor({ id }: SqlCommand, { database }: MySqlDialect): SessionNames {
     const before = this.#open.filter(({ command }) => command !== id);
     const session = before.reduce((known, { effects }) => maybeAfter(known, effects), this.#session);
     return session.database === database ? session : { ...session, database };
@@ -180,7 +180,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   }
 
   /** Answers come in order: whatever was planned before this one and has no answer was never sent. */
-  #answered(id: number, change: (effects: readonly Effect[]) => void): void {
+  #answered(id: number, change: (effects: readonly SessionEffect[]) => void): void {
     const at = this.#open.findIndex(({ command }) => command === id);
     const own = this.#open[at];
     if (!own) return;
@@ -241,10 +241,10 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   }
 }
 
-const isReported = ({ type, ...target }: Target): boolean =>
+const isReported = ({ type, ...target }: FlowTarget): boolean =>
   type === 'setting' || (type === 'function' && 'name' in target && target.name === 'last_insert_id');
 
-const LOST: Effect = { type: 'code', reason: 'runs after a statement that was not followed' };
+const LOST: SessionEffect = { type: 'code', reason: 'runs after a statement that was not followed' };
 
 const hiddenColumns = (
   lineage: StatementLineage | undefined,
@@ -254,7 +254,12 @@ const hiddenColumns = (
   lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', 'is too long to be followed')];
 
 /** Undefined: nothing is known of the text. */
-function follow(catalog: Catalog, session: Session, text: string, dialect: MySqlDialect): StatementLineage | undefined {
+function follow(
+  catalog: Catalog,
+  session: SessionNames,
+  text: string,
+  dialect: MySqlDialect,
+): StatementLineage | undefined {
   if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
   const reading = readingOf(dialect);
   try {

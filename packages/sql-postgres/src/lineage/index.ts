@@ -1,13 +1,13 @@
-export type { Cursor, SessionEffect as Effect, TemporaryRelation } from './effects.js';
+export type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
 export { Lineage, loadLineage } from './load.js';
-export type { Flow, Output, Predicate, StatementLineage, FlowTarget as Target } from './lineage.js';
-export { type SessionReport as Look, afterLook, lookText, readLook } from './look.js';
+export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './lineage.js';
+export { type SessionReport, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export {
   EMPTY_OVERLAY,
   type Overlay,
-  type SessionNames as Session,
+  type SessionNames,
   afterEffects,
   atIdle,
   currentRole,
@@ -16,5 +16,5 @@ export {
   withInitial,
 } from './session.js';
 export { MAX_PARTS, documentOf, itemsOf, sizeOf } from './parts.js';
-export type { Column, ValueKind as Kind, ValueParts as Parts, Value } from './value.js';
+export type { Column, ValueKind, ValueParts, Value } from './value.js';
 export { splitSearchPath } from './settings.js';

@@ -17,7 +17,7 @@ import {
 import {
   type ColumnMask,
   ColumnMasks,
-  type Format,
+  type WireFormat,
   POSTGRES_MASKS,
   type PgType,
   builtIn,
@@ -83,7 +83,7 @@ export function copyMasks(
   lineage: StatementLineage | undefined,
   text: string,
   statement: number,
-  formats: readonly Format[],
+  formats: readonly WireFormat[],
 ): CopyMasks | undefined {
   const outputs = lineage?.unknown === undefined ? lineage?.outputs : undefined;
   if (outputs && outputs.length !== formats.length) throw mismatch(outputs.length, formats.length);
@@ -181,7 +181,7 @@ export function maskOf(
   { meaning, masked, masks, key }: EditorRules,
   output: Output | undefined,
   type: PgType | undefined,
-  format: Format,
+  format: WireFormat,
 ): ColumnMask | undefined {
   if (masked.size > 0 && whyNotFollowed(output, meaning.catalog, '') !== undefined) return NULL;
   const rule = output && ruleFor(output, masked);

@@ -2,18 +2,21 @@
  * What statements leave behind in their session, as facts and lineage tell together. Lives here: which effects count, and
  * which of them is code that nobody read. Does not: following a session (`session.ts`).
  */
-import type { Effect, StatementLineage } from '../lineage/index.js';
+import type { SessionEffect, StatementLineage } from '../lineage/index.js';
 import type { Facts } from '@sluice/contract';
 
-export type Code = Extract<Effect, { type: 'code' }>;
+export type Code = Extract<SessionEffect, { type: 'code' }>;
 const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
 
 /** After an error all is as it was before the transaction, but for what the code has committed. */
-export const codeThat = (failed: boolean, reason: string): Effect => ({ type: failed ? 'code' : 'uncertain', reason });
+export const codeThat = (failed: boolean, reason: string): SessionEffect => ({
+  type: failed ? 'code' : 'uncertain',
+  reason,
+});
 
 /** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
-export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): Effect[] =>
-  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): Effect[] => {
+export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): SessionEffect[] =>
+  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): SessionEffect[] => {
     if (effect.type !== 'code' && effect.type !== 'uncertain') return [effect];
     // Facts of a FETCH say nothing of what its cursor calls.
     if (lineage?.statement === 'FetchStmt' || !isPlain(facts, statement)) return [effect];

@@ -4,11 +4,11 @@
  */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import { MAX_PARTS, type Parts, type Value, documentOf, itemsOf, sizeOf } from '../lineage/index.js';
+import { MAX_PARTS, type ValueParts, type Value, documentOf, itemsOf, sizeOf } from '../lineage/index.js';
 import {
   type ColumnMask,
   type DetectorOptions,
-  type Format,
+  type WireFormat,
   type PartMask,
   type PgType,
   isMarkable,
@@ -37,7 +37,7 @@ const BOX = 603;
  *
  * @param type as the target describes it
  */
-export function byParts(masks: Masks, value: Value, type: PgType, format: Format): ColumnMask | undefined {
+export function byParts(masks: Masks, value: Value, type: PgType, format: WireFormat): ColumnMask | undefined {
   const isDocument = type.oid === JSON_TYPE || type.oid === JSONB_TYPE;
   // Rows and arrays in binary say of what type each part is, which is not always known here. A text is the same in both.
   const isReadable = format === 'text' || isDocument || type.oid === TEXT_TYPE || type.oid === VARCHAR_TYPE;
@@ -96,7 +96,7 @@ function isJson({ type }: Value): boolean {
   return type === JSON_TYPE || type === JSONB_TYPE;
 }
 
-function inArray(masks: Masks, parts: Parts): PartMask | undefined {
+function inArray(masks: Masks, parts: ValueParts): PartMask | undefined {
   const item = (value: Value): PartMask => elementMask(masks, value);
   if (parts.of === 'list') return { type: 'list', item: item(parts.item) };
   return parts.of === 'tuple' && standBetweenCommas(masks, parts.items)
@@ -129,7 +129,7 @@ function elementType({ catalog }: Masks, { type = 0 }: Value): number {
   return element === 0 ? type : element;
 }
 
-function inDocument(masks: Masks, parts: Parts): PartMask {
+function inDocument(masks: Masks, parts: ValueParts): PartMask {
   const item = (value: Value): PartMask => documentPart(masks, value);
   switch (parts.of) {
     case 'value':

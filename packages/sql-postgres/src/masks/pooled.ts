@@ -4,8 +4,8 @@
  */
 import {
   EMPTY_OVERLAY,
-  type Effect,
-  type Session as NameSpace,
+  type SessionEffect,
+  type SessionNames as NameSpace,
   type StatementLineage,
   newSession,
 } from '../lineage/index.js';
@@ -64,7 +64,7 @@ export function refusedForPooler(
 }
 
 /** What a statement would leave in the session: its name, and what to do instead. */
-function lasting(effect: Effect): readonly [what: string, instead: string] | undefined {
+function lasting(effect: SessionEffect): readonly [what: string, instead: string] | undefined {
   switch (effect.type) {
     case 'prepare':
     case 'deallocate':

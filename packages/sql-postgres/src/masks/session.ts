@@ -5,8 +5,8 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
-  type Session as NameSpace,
-  type Effect,
+  type SessionNames as NameSpace,
+  type SessionEffect,
   OTHERS_STATEMENTS,
   type StatementLineage,
   afterEffects,
@@ -395,14 +395,14 @@ const definesForAll = (
   (!lineage?.effects.some(({ type }) => FOLLOWED_DEFINITIONS.has(type)) ||
     lineage.effects.some((effect) => isUnfollowed(effect, masks)));
 
-const FOLLOWED_DEFINITIONS: ReadonlySet<Effect['type']> = new Set(['relation', 'drop relation', 'defined']);
+const FOLLOWED_DEFINITIONS: ReadonlySet<SessionEffect['type']> = new Set(['relation', 'drop relation', 'defined']);
 
 /** Others see it once the transaction has committed. */
-const isForAll = (effect: Effect): boolean =>
+const isForAll = (effect: SessionEffect): boolean =>
   effect.type === 'defined' || (effect.type === 'relation' && effect.relation.permanent !== undefined);
 
 /** Definitions of anything, and of a table that a mask may be for: no column of it is one that a rule is bound to yet. */
-function isUnfollowed(effect: Effect, masks: readonly AppliedMask[]): boolean {
+function isUnfollowed(effect: SessionEffect, masks: readonly AppliedMask[]): boolean {
   if (effect.type === 'defined') return effect.names === 'any';
   if (effect.type !== 'relation' || effect.relation.permanent === undefined) return false;
   const { name } = effect.relation;

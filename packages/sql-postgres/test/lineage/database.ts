@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { startPostgres } from '@sluice/testkit';
 import { Client } from 'pg';
-import { type Catalog, type Lineage, type Query, loadLineage, readCatalog } from '../../src/index.js';
+import { type Catalog, type Lineage, type CatalogQuery, loadLineage, readCatalog } from '../../src/index.js';
 
 export const fixture = (name: string): string =>
   readFileSync(new URL(`../../../../fixtures/lineage/${name}`, import.meta.url), 'utf8');
@@ -10,7 +10,7 @@ export const fixture = (name: string): string =>
 export interface Database {
   readonly catalog: Catalog;
   readonly lineage: Lineage;
-  readonly query: Query;
+  readonly query: CatalogQuery;
   stop(): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export async function startDatabase(major: 15 | 18): Promise<Database> {
   const client = new Client({ host, port, user, password, database });
   await client.connect();
   await client.query(fixture('schema.sql'));
-  const query: Query = async (text) => {
+  const query: CatalogQuery = async (text) => {
     const types = { getTypeParser: () => (value: string) => value };
     const results = await client.query<(string | null)[]>({ text, rowMode: 'array', types });
     return [results].flat().at(-1)?.rows ?? [];

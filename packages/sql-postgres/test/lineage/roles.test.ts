@@ -1,6 +1,6 @@
 import { missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Session, afterEffects, atIdle, currentRole, newSession } from '../../src/index.js';
+import { type SessionNames, afterEffects, atIdle, currentRole, newSession } from '../../src/index.js';
 import { type Database, startDatabase } from './database.js';
 
 /** SET ROLE and SET SESSION AUTHORIZATION in all orders, in transactions and savepoints, against what a real server says. */
@@ -54,12 +54,12 @@ describe.each([15, 18] as const)('who a session acts as, on PostgreSQL %i', (maj
   });
   afterAll(() => database.stop());
 
-  const followed = (session: Session, text: string): Session =>
+  const followed = (session: SessionNames, text: string): SessionNames =>
     database.lineage
       .of(text, database.catalog, session)
       .reduce((now, { effects }) => afterEffects(now, effects), session);
   const actual = async (): Promise<unknown> => (await database.query('select current_user, session_user'))[0];
-  const stateOf = (session: Session): unknown => [currentRole(session), session.user];
+  const stateOf = (session: SessionNames): unknown => [currentRole(session), session.user];
 
   test.each([
     ['set session authorization ann; set role none', ['ann', 'ann']],

@@ -1,7 +1,7 @@
 import { missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  type Session,
+  type SessionNames,
   type StatementLineage,
   afterEffects,
   atIdle,
@@ -19,11 +19,11 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
   afterAll(() => database?.stop());
 
   const start = newSession('postgres', ['app', 'public']);
-  const read = (sql: string, session: Session = start): readonly StatementLineage[] =>
+  const read = (sql: string, session: SessionNames = start): readonly StatementLineage[] =>
     database.lineage.of(sql, database.catalog, session);
-  const sources = (sql: string, session?: Session): string[] =>
+  const sources = (sql: string, session?: SessionNames): string[] =>
     read(sql, session).flatMap(({ outputs }) => outputs.flatMap((one) => [...one.sources].map(({ name }) => name)));
-  const then = (session: Session, sql: string): Session =>
+  const then = (session: SessionNames, sql: string): SessionNames =>
     read(sql, session).reduce((now, { effects }) => afterEffects(now, effects), session);
 
   test('a schema that the role may not look into is not on its path', () => {
@@ -35,8 +35,8 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
 
   test('a parameter that is declared as void is no argument', () => {
     const text = 'select * from upper($1, $2) as result';
-    const known = (session: Session): boolean => read(text, session)[0]?.outputs[0]?.unknown === undefined;
-    const types = (session: Session): (number | undefined)[] =>
+    const known = (session: SessionNames): boolean => read(text, session)[0]?.outputs[0]?.unknown === undefined;
+    const types = (session: SessionNames): (number | undefined)[] =>
       read(text, session)[0]?.outputs.map((one) => one.type) ?? [];
     expect(types({ ...start, voidParameters: [1] })).toEqual([25]);
     expect(known({ ...start, voidParameters: [1] })).toBe(true);
