@@ -10,9 +10,9 @@ const include = [
 
 /** A test that starts a server or another program says so by one of these. */
 const STARTS =
-  /\b(startPostgres|startMySql|startSshd|startIssuer|openStand|openDatabase|spawn|execFile|missing(Postgres|Sshd|Tool))\b/;
-/** Take long although they start nothing. */
-const LONG = /(corpus|fuzz-[\w-]+|work|never-throws)\.test\.ts$/;
+  /\b(startPostgres|startMySql|startSshd|startIssuer|open\w*Stand|openDatabase|spawn\w*|execFile\w*|missing(Postgres|MySql|Sshd|Tool))\b/;
+/** Take long although they start no server: whole collections, random input, costs, threads. */
+const LONG = /(corpus|fuzz-[\w-]+|work|work-[\w-]+|properties|pool|masking-thread|never-throws)\.test\.ts$/;
 
 /** `pnpm unit:fast`: a change can be tried at once, on a machine that has none of the servers. */
 const fast = process.env['SLUICE_TESTS'] === 'fast';

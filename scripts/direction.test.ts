@@ -37,6 +37,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   cli: ['addresses', 'api', 'contract', 'config', 'printable'],
   reading: ['api', 'contract', 'recording', 'store'],
   audit: ['addresses', 'config', 'contract', 'identity', 'printable', 'reading', 'recording', 'store', 'wire'],
+  packaged: ['config', 'contract'],
   strangers: ['addresses', 'audit', 'config', 'contract', 'tunnel', 'wire'],
   agents: ['addresses', 'audit', 'config', 'contract', 'store', 'strangers', 'tunnel'],
   control: [
@@ -163,7 +164,7 @@ test('a protocol is called by its name in its own files alone', () => {
   const names = glob('packages/config/src/protocols/*.ts').flatMap((file) =>
     Array.from(read(file).matchAll(/^const NAME = '(\w+)'/gm), ([, name = '']) => name),
   );
-  expect(names).toEqual(expect.arrayContaining(['postgres', 'ssh', 'http']));
+  expect(names).toEqual(expect.arrayContaining(['postgres', 'mysql', 'ssh', 'http']));
   const any = names.join('|');
   // As a text, as a listener of its own, and as one of the keys of a map.
   const texts = new RegExp(`(['"\`])(${any})\\1|\\blisteners\\??\\.(${any})\\b`);
@@ -188,6 +189,46 @@ test('no file names a place on the machine it was written on', () => {
   const files = [...glob(text), ...glob('*.{md,json,yaml,ts}'), 'sluice', '.ci/run'];
   expect(files.length).toBeGreaterThan(50);
   expect(files.filter((file) => places.test(read(file)))).toEqual([]);
+});
+
+describe('a source file opens with what it owns and what it does not', () => {
+  const product = glob('{packages,protocols}/*/src/**/*.ts')
+    .concat(glob('{gateway,agent}/src/**/*.ts'))
+    .filter((file) => !/^packages\/(demo|testkit)\/|\.d\.ts$/.test(file));
+  const opening = (file: string): string | undefined =>
+    /^(?:#!.*\n)?(\/\*\*[^]*?\*\/)\n(?:import |export |\n)/.exec(read(file))?.[1];
+  /** A file that only gathers what others have; and one that a program makes. */
+  const isGathered = (file: string): boolean => /(^|\/)index\.ts$|\.generated\.ts$/.test(file);
+
+  test('in a comment that is about the file, before anything else', () => {
+    expect(product.length).toBeGreaterThan(500);
+    expect(product.filter((file) => !isGathered(file) && opening(file) === undefined)).toEqual([]);
+  });
+
+  test('and says what is elsewhere, or that there is nothing but types, or no effects', () => {
+    const BOUNDED = /\b(owns|lives here|does not|does no|pure|types only)\b/i;
+    const unclear = product.filter(
+      (file) => !isGathered(file) && !BOUNDED.test((opening(file) ?? '').replaceAll(/\n \* ?/g, ' ')),
+    );
+    expect(unclear.toSorted()).toEqual(SMALL_ENOUGH);
+  });
+});
+
+/** These are one thing, which their first sentence names. */
+const SMALL_ENOUGH: readonly string[] = [
+  'gateway/src/root.ts',
+  'packages/api/src/version.ts',
+  'packages/identity/src/oidc/error.ts',
+  'packages/tunnel/src/errors.ts',
+];
+
+/** Lines of `gateway/src`, which puts together what packages are. What grows beyond it has become a package of its own. */
+const MAX_GATEWAY_LINES = 5_500;
+
+test('the gateway stays a composition', () => {
+  const lines = glob('gateway/src/**/*.ts').reduce((sum, file) => sum + read(file).split('\n').length - 1, 0);
+  expect(lines).toBeGreaterThan(1_000);
+  expect(lines).toBeLessThan(MAX_GATEWAY_LINES);
 });
 
 /**

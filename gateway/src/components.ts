@@ -18,7 +18,7 @@ import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/au
 import { Guesses } from './guesses.js';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
-import { type LoadedPackage, loadPackages } from './packages/load.js';
+import { type LoadedPackage, loadPackages } from '@sluice/packaged';
 import { privateFolder } from './private-files.js';
 import { Readings } from '@sluice/reading';
 import { SshKeys } from './ssh/keys.js';

@@ -14,7 +14,7 @@ import {
   protocolNamed,
 } from '@sluice/config';
 import { PolicyError, compilePolicy } from '@sluice/guardrails';
-import { PackageError, describePackage, inspectPackage } from './packages/inspect.js';
+import { PackageError, describePackage, inspectPackage } from '@sluice/packaged';
 
 /** A configuration whose rules compile too, and what its author should know about it. */
 export interface Configuration {

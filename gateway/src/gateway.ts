@@ -35,8 +35,7 @@ import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotO
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
 import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
-import { describePackage } from './packages/inspect.js';
-import type { LoadedPackage } from './packages/load.js';
+import { type LoadedPackage, describePackage } from '@sluice/packaged';
 import { writePrivate } from './private-files.js';
 import type { Readings } from '@sluice/reading';
 import { type Connection, type Listener, REVOKED, type Services, type SessionMasks, drain } from './services.js';
@@ -103,24 +102,24 @@ export class Gateway implements Controlled {
   #serial = 0;
   readonly #run = randomBytes(3).toString('hex');
 
-  private constructor(parts: Components) {
-    this.#snapshot = parts.snapshot;
-    this.languages = parts.languages;
-    this.identity = parts.identity;
-    this.agents = parts.agents;
-    this.sshKeys = parts.sshKeys;
-    this.approvals = parts.approvals;
-    this.revocations = parts.revocations;
-    this.webhooks = parts.webhooks;
-    this.packages = parts.packages;
-    this.journal = parts.journal;
-    this.log = parts.log;
-    this.readings = parts.readings;
-    this.keeper = parts.keeper;
-    this.counters = parts.counters;
-    this.#store = parts.store;
-    this.#guesses = parts.guesses;
-    this.#pools = parts.pools;
+  private constructor(components: Components) {
+    this.#snapshot = components.snapshot;
+    this.languages = components.languages;
+    this.identity = components.identity;
+    this.agents = components.agents;
+    this.sshKeys = components.sshKeys;
+    this.approvals = components.approvals;
+    this.revocations = components.revocations;
+    this.webhooks = components.webhooks;
+    this.packages = components.packages;
+    this.journal = components.journal;
+    this.log = components.log;
+    this.readings = components.readings;
+    this.keeper = components.keeper;
+    this.counters = components.counters;
+    this.#store = components.store;
+    this.#guesses = components.guesses;
+    this.#pools = components.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
     const outside = {
@@ -134,9 +133,9 @@ export class Gateway implements Controlled {
         this.counters.maskedCells += cells;
       },
     };
-    this.#packetMaskTargets = new MySqlMaskTargets(outside, parts.maskKey);
-    this.#maskTargets = new MaskTargets(outside, parts.maskKey, this.config.limits.rows);
-    this.#services = this.#makeServices(parts);
+    this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey);
+    this.#maskTargets = new MaskTargets(outside, components.maskKey, this.config.limits.rows);
+    this.#services = this.#makeServices(components);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
       over: (session) => this.#over(session),
@@ -150,10 +149,10 @@ export class Gateway implements Controlled {
    * Starts a gateway. Rejects with a sentence when it cannot: a port, the store, the journal, a policy.
    */
   static async start(config: Config, operator: Logger): Promise<Gateway> {
-    const parts = await openComponents(config, operator);
-    const gateway = new Gateway(parts);
+    const components = await openComponents(config, operator);
+    const gateway = new Gateway(components);
     // Nobody waits for an issuer that is slow.
-    void parts.identity.issuers?.warm();
+    void components.identity.issuers?.warm();
     try {
       await gateway.#open();
     } catch (error) {
@@ -216,9 +215,9 @@ export class Gateway implements Controlled {
   async reload(wanted: Config, actor: string): Promise<void> {
     const old = this.config;
     const { config, restart } = merged(old, wanted);
-    let live: Snapshot;
+    let next: Snapshot;
     try {
-      live = snapshotOf(config, this.identity);
+      next = snapshotOf(config, this.identity);
       await this.sshKeys.know(config.connections.values());
     } catch (error) {
       this.refuseReload(actor, (error as Error).message);
@@ -230,7 +229,7 @@ export class Gateway implements Controlled {
     this.keeper.connections = config.connections;
     for (const targets of [this.#maskTargets, this.#packetMaskTargets])
       targets.reconfigured((name) => sameTarget(old, config, name));
-    this.#snapshot = live;
+    this.#snapshot = next;
     this.webhooks.hooks = config.webhooks;
     this.#problem = undefined;
     this.reloads.ok++;
@@ -422,13 +421,13 @@ export class Gateway implements Controlled {
     return listener.protocol.serve(socket, gate);
   }
 
-  #makeServices(parts: Components): Services {
+  #makeServices(components: Components): Services {
     const { limits } = this.config;
-    const live = (): Snapshot => this.#snapshot;
+    const inForce = (): Snapshot => this.#snapshot;
     return {
       limits: {
         message: limits.message,
-        recordedAnswer: limits.recorded,
+        recordedAnswer: limits.recordedAnswer,
         terminal: limits.terminal,
         upstreamLogin: limits.upstreamLogin,
       },
@@ -436,41 +435,41 @@ export class Gateway implements Controlled {
       sessionsPerPrincipal: limits.sessionsPerPrincipal,
       draining: this.#draining.signal,
       get connections() {
-        return live().config.connections;
+        return inForce().config.connections;
       },
-      identity: parts.identity,
+      identity: components.identity,
       get discovery() {
-        return live().discovery;
+        return inForce().discovery;
       },
       get sshIdentities() {
-        return live().sshIdentities;
+        return inForce().sshIdentities;
       },
       get certificates() {
-        return live().config.certificates;
+        return inForce().config.certificates;
       },
       pendingLogins: this.pendingLogins,
-      ssh: parts.sshKeys,
+      ssh: components.sshKeys,
       httpTargets: this.#httpTargets,
       bodies: this.config.record.bodies,
-      mark: markedWith(parts.redactionKey),
+      mark: markedWith(components.redactionKey),
       url: () => this.url,
-      agents: parts.agents,
-      log: parts.log,
-      barrier: parts.barrier,
+      agents: components.agents,
+      log: components.log,
+      barrier: components.barrier,
       counters: this.counters,
       loginLimits: new LoginLimits(),
       handshakes: this.handshakes,
-      holds: new Holds(parts.approvals, parts.redactionKey, this.config.record.parameters === 'full'),
-      sessionApprovals: new SessionApprovals(parts.approvals, parts.redactionKey),
+      holds: new Holds(components.approvals, components.redactionKey, this.config.record.parameters === 'full'),
+      sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
       judge: (session) =>
         this.judgeFor(
           session.connection as Connection,
           session.principal as Principal,
-          parts.redactionKey,
+          components.redactionKey,
           session.masks,
-          parts.maskKey,
-          parts.guesses.counter(
+          components.maskKey,
+          components.guesses.counter(
             ownerOf(session.principal as Principal, session.makers),
             targetName(session.connection as Connection),
           ),

@@ -5,7 +5,7 @@ import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents
 import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { listen } from './listener.js';
 import type { Log } from '@sluice/audit';
-import type { LoadedPackage } from './packages/load.js';
+import type { LoadedPackage } from '@sluice/packaged';
 import { loadProtocol } from './protocols.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
@@ -34,12 +34,12 @@ type Accept = (socket: Socket, listener: Listener) => void;
 /** Opens every port of the configuration, one after the other. Throws with a sentence when one cannot be opened. */
 export async function* openListeners(
   { listeners, data }: Config,
-  parts: ListenerServices,
+  services: ListenerServices,
   accept: Accept,
 ): AsyncGenerator<OpenPort> {
-  const packaged = new Map(parts.packages.map(({ name, protocol }) => [name, protocol]));
-  const hostKeys = { 'ssh-ed25519': parts.sshKeys.hostKey };
-  const info = (sentence: string): void => parts.log.operator.info(sentence);
+  const packaged = new Map(services.packages.map(({ name, protocol }) => [name, protocol]));
+  const hostKeys = { 'ssh-ed25519': services.sshKeys.hostKey };
+  const info = (sentence: string): void => services.log.operator.info(sentence);
   for (const one of listeners.clients) {
     const protocol = await loadProtocol(one.protocol, packaged, { hostKeys, listener: one, info });
     const { traits } = protocolNamed(one.protocol);
@@ -49,7 +49,7 @@ export async function* openListeners(
     for (const { connection, port } of one.ports ?? [])
       yield* open({ ...listener, connection }, { addresses: one.addresses, port }, accept);
   }
-  if (listeners.agents) yield* openForAgents(listeners.agents, data, parts);
+  if (listeners.agents) yield* openForAgents(listeners.agents, data, services);
 }
 
 async function* open(
@@ -66,12 +66,12 @@ async function* open(
 async function* openForAgents(
   { addresses, port, tls }: NonNullable<Config['listeners']['agents']>,
   data: string,
-  parts: ListenerServices,
+  services: ListenerServices,
 ): AsyncGenerator<OpenPort> {
   const own = tls === 'self-signed' ? await selfSigned(data) : undefined;
   const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
   for (const address of addresses) {
-    const server = await listenForAgents(parts, given, address, port);
+    const server = await listenForAgents(services, given, address, port);
     yield { server, name: 'agents', address: server.address };
   }
 }

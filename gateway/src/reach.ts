@@ -29,7 +29,7 @@ export function reachAlone(connection: ConnectionConfig): TargetReach {
 
 async function loginBySsh(way: TargetDialer): Promise<string> {
   const { tryLogin } = await import('@sluice/ssh');
-  const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: MAX_LOGIN_MS };
+  const limits = { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: MAX_LOGIN_MS };
   await tryLogin({ dial: () => way.dial(), limits }, way.login);
   way.arrived();
   return 'reached, its host key is the right one, and logged in';

@@ -130,7 +130,7 @@ export interface Reach {
 /** A connection of the gateway's own to the target of a connection. @throws NotNow in words for whoever waits for it */
 export async function openTargetLookup(connection: Connection, services: Reach): Promise<Lookup> {
   const way = new TargetDialer(connection, services, 'gateway');
-  const limits = { message: 0, recorded: 0, terminal: 0, upstreamLogin: DIAL_TIMEOUT_MS };
+  const limits = { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: DIAL_TIMEOUT_MS };
   const open = await lookupOf(connection.protocol);
   try {
     const side = await open({ dial: () => way.dial(), secure: (stream) => way.secure(stream), limits }, way.login);

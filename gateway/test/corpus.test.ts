@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type AnalysisPool, openPool } from '@sluice/analysis';
 import { WORKER, type Analyzer, MAJORS, dialectOf, loadPostgres } from '@sluice/sql-postgres';
-import { parseConfig } from '@sluice/config';
-import type { Facts, Parameter, Principal } from '@sluice/contract';
-import { type CompiledPolicy, GATEWAY, compilePolicy } from '@sluice/guardrails';
+import type { Facts, Parameter } from '@sluice/contract';
+import { GATEWAY } from '@sluice/guardrails';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { REFUSING, corpusOf, countOf, sampleJudge } from './sql-corpus.js';
 
 /** Everything in fixtures/guardrails through the rules of the sample configuration, on every grammar. */
 interface Case {
@@ -16,20 +13,9 @@ interface Case {
   readonly why?: string;
 }
 
-interface Group {
-  readonly group: string;
-  readonly cases: readonly Case[];
-}
-
-const FIXTURES = join(import.meta.dirname, '../../fixtures');
-const corpus = (name: string): Group[] =>
-  parse(readFileSync(join(FIXTURES, 'guardrails/postgres', name), 'utf8')) as Group[];
-
-const REFUSING = ['no-destruction', 'unfiltered-writes', GATEWAY];
-const developer: Principal = { name: 'developer', kind: 'person', groups: ['engineers'], roles: ['user'] };
-const context = { principal: developer, connection: { name: 'shop', protocol: 'postgres' } };
-
-const policy = samplePolicy();
+const corpus = (name: string) => corpusOf<Case>('postgres', name);
+const judge = sampleJudge('postgres');
+const judged = (facts: Facts): string => judge(facts, '');
 const analyzers = new Map<number, Analyzer>();
 let pool: AnalysisPool;
 
@@ -57,8 +43,8 @@ describe.each(corpus('ordinary.yaml'))('allowed: $group', ({ cases }) => {
 });
 
 test('the corpus is as large as it says', () => {
-  expect(count('evasions.yaml')).toBeGreaterThanOrEqual(220);
-  expect(count('ordinary.yaml')).toBeGreaterThanOrEqual(200);
+  expect(countOf(corpus('evasions.yaml'))).toBeGreaterThanOrEqual(220);
+  expect(countOf(corpus('ordinary.yaml'))).toBeGreaterThanOrEqual(200);
 });
 
 describe('size and depth', () => {
@@ -134,18 +120,6 @@ describe('the pool', () => {
   });
 });
 
-const count = (name: string): number => corpus(name).reduce((sum, { cases }) => sum + cases.length, 0);
-
-function samplePolicy(): CompiledPolicy {
-  const file = join(FIXTURES, 'shop/sluice.yaml');
-  const env = { SLUICE_SHOP_PASSWORD: 'anything', SLUICE_TICKETS_KEY: 'anything' };
-  const loaded = parseConfig(readFileSync(file, 'utf8'), { file, env });
-  if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
-  const shop = loaded.config.connections.get('shop');
-  if (!shop) throw new Error('the sample has no connection "shop"');
-  return compilePolicy(shop.rules, { trustedFunctions: shop.trustedFunctions });
-}
-
 const titled = (cases: readonly Case[]): [string, Case][] =>
   cases.map((one) => [[one.sql.replaceAll(/\s+/g, ' '), ...(one.parameters ?? []).map(String)].join(' | '), one]);
 
@@ -161,10 +135,5 @@ const parameter = (value: string | number | boolean | null): Parameter => ({
 function verdict(major: number, { sql, parameters }: Case): string {
   const analyzer = analyzers.get(major);
   if (!analyzer) throw new Error(`no grammar for ${major}`);
-  return judged(analyzer.analyze(sql, parameters ? { parameters: parameters.map(parameter) } : {}), sql);
-}
-
-function judged(facts: Facts, text = ''): string {
-  const { decision } = policy.judge(facts, text, context);
-  return decision.type === 'allow' ? 'allow' : decision.rule;
+  return judge(analyzer.analyze(sql, parameters ? { parameters: parameters.map(parameter) } : {}), sql);
 }

@@ -1,31 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readJournal, verify } from '@sluice/recording';
-import { missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
+import { missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { smallDisk } from './small-disk.js';
 import { openStand, targetOf } from './stand.js';
-
-/** A file system of 6 MB where the journal will be; undefined where mounting is not permitted. */
-function smallDisk(): string | undefined {
-  const { path, remove } = temporaryFolder('disk');
-  const journal = join(path, 'data', 'journal');
-  mkdirSync(journal, { recursive: true });
-  chmodSync(join(path, 'data'), 0o700);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', journal], { stdio: 'ignore' });
-  } catch {
-    remove();
-    return undefined;
-  }
-  onTestFinished(() => {
-    execFileSync('umount', [journal]);
-    remove();
-  });
-  return path;
-}
 
 test.skipIf(missingPostgres(15))(
   'a file system that fills up under load: nothing runs that is not on record, and work goes on when there is room',

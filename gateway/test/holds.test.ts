@@ -58,8 +58,8 @@ describe('statements that wait for people', () => {
       await sleep(5);
     }
   };
-  const decide = async (who: Principal, says: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
-    stand.gateway.approvals.decide((await pending()).number, who, says, reason);
+  const decide = async (who: Principal, decision: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
+    stand.gateway.approvals.decide((await pending()).number, who, decision, reason);
 
   check('an approved statement runs, and its result arrives as if nothing had happened', async () => {
     const client = await stand.client();

@@ -1,16 +1,17 @@
 /** Clients of HTTP that people use, through a whole gateway: what they get, what is on record, and what a full disk does. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Client, Metadata, Server as GrpcServer, ServerCredentials, credentials, status } from '@grpc/grpc-js';
-import { findTool, missingTool, temporaryFolder } from '@sluice/testkit';
+import { findTool, missingTool } from '@sluice/testkit';
 import { WebSocket, WebSocketServer } from 'ws';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { caller } from './control.js';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
+import { smallDisk } from './small-disk.js';
 import { run } from './ssh-stand.js';
 
 const stops: (() => Promise<void>)[] = [];
@@ -163,25 +164,6 @@ test('grpc-js, with a rule about one method', async () => {
 });
 
 describe('a disk that is full', () => {
-  /** A file system of 6 MB where the journal will be; undefined where mounting is not permitted. */
-  function smallDisk(): string | undefined {
-    const { path, remove } = temporaryFolder('disk');
-    const journal = join(path, 'data', 'journal');
-    mkdirSync(journal, { recursive: true });
-    chmodSync(join(path, 'data'), 0o700);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', journal], { stdio: 'ignore' });
-    } catch {
-      remove();
-      return undefined;
-    }
-    onTestFinished(() => {
-      execFileSync('umount', [journal]);
-      remove();
-    });
-    return path;
-  }
-
   function fill(folder: string): () => void {
     const ballast = join(folder, 'data', 'journal', 'ballast');
     for (const size of [4_000_000, 1_000_000, 100_000, 10_000, 4096])

@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseConfig } from '@sluice/config';
-import type { MySqlDialect, Principal } from '@sluice/contract';
-import { type CompiledPolicy, GATEWAY, compilePolicy } from '@sluice/guardrails';
+import type { MySqlDialect } from '@sluice/contract';
 import { analyze, readingOf } from '@sluice/sql-mysql';
 import { type MySqlFlavour, type MySqlServer, missingMySql, startMySql } from '@sluice/testkit';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { REFUSING, corpusOf, countOf, sampleJudge } from './sql-corpus.js';
 
 /** Everything in fixtures/guardrails/mysql through the rules of the sample configuration, and on real servers. */
 interface Case {
@@ -19,20 +15,9 @@ interface Case {
   readonly unseen?: boolean;
 }
 
-interface Group {
-  readonly group: string;
-  readonly cases: readonly Case[];
-}
-
-const FIXTURES = join(import.meta.dirname, '../../fixtures');
 const FLAVOURS = ['mariadb', 'mysql'] as const;
-const corpus = (name: string): Group[] =>
-  parse(readFileSync(join(FIXTURES, 'guardrails/mysql', name), 'utf8')) as Group[];
-
-const REFUSING = ['no-destruction', 'unfiltered-writes', GATEWAY];
-const developer: Principal = { name: 'developer', kind: 'person', groups: ['engineers'], roles: ['user'] };
-const context = { principal: developer, connection: { name: 'shop', protocol: 'mysql' } };
-const policy = samplePolicy();
+const corpus = (name: string) => corpusOf<Case>('mysql', name);
+const judge = sampleJudge('mysql');
 
 describe.each(corpus('evasions.yaml'))('refused: $group', ({ cases }) => {
   test.each(titled(cases))('%s', (_, one) => {
@@ -52,8 +37,8 @@ describe.each(corpus('ordinary.yaml'))('allowed: $group', ({ cases }) => {
 });
 
 test('the corpus is as large as it says', () => {
-  expect(count('evasions.yaml')).toBeGreaterThanOrEqual(400);
-  expect(count('ordinary.yaml')).toBeGreaterThanOrEqual(200);
+  expect(countOf(corpus('evasions.yaml'))).toBeGreaterThanOrEqual(400);
+  expect(countOf(corpus('ordinary.yaml'))).toBeGreaterThanOrEqual(200);
 });
 
 describe.each(FLAVOURS)('on %s, without a gateway', (flavour) => {
@@ -183,18 +168,6 @@ async function contents(connection: Connection): Promise<string> {
   }
 }
 
-const count = (name: string): number => corpus(name).reduce((sum, { cases }) => sum + cases.length, 0);
-
-function samplePolicy(): CompiledPolicy {
-  const file = join(FIXTURES, 'shop/sluice.yaml');
-  const env = { SLUICE_SHOP_PASSWORD: 'anything', SLUICE_TICKETS_KEY: 'anything' };
-  const loaded = parseConfig(readFileSync(file, 'utf8'), { file, env });
-  if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
-  const shop = loaded.config.connections.get('shop');
-  if (!shop) throw new Error('the sample has no connection "shop"');
-  return compilePolicy(shop.rules, { trustedFunctions: [] });
-}
-
 const titled = (cases: readonly Case[]): [string, Case][] =>
   cases.map((one) => [[...(one.mode ?? []), one.sql.replaceAll(/\s+/g, ' ').slice(0, 200)].join(' | '), one]);
 
@@ -211,6 +184,5 @@ function verdict(flavour: MySqlFlavour, { sql, mode = [] }: Case): string {
     database: 'test',
     charset: 'utf8mb4',
   };
-  const { decision } = policy.judge(analyze(sql, readingOf(dialect)), sql, context);
-  return decision.type === 'allow' ? 'allow' : decision.rule;
+  return judge(analyze(sql, readingOf(dialect)), sql);
 }

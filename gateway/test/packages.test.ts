@@ -21,8 +21,7 @@ import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
 import { boundTo } from '../src/snapshot.js';
-import { inspectPackage } from '../src/packages/inspect.js';
-import { loadPackages } from '../src/packages/load.js';
+import { inspectPackage, loadPackages } from '@sluice/packaged';
 import { type PackagedStand, LineClient, install, openPackagedStand, yaml } from './packaged-stand.js';
 import { logLines } from './stand.js';
 

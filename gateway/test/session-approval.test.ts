@@ -39,8 +39,8 @@ async function pending({ gateway } = stand): Promise<ApprovalRequest> {
   }
 }
 
-const decide = async (says: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
-  stand.gateway.approvals.decide((await pending()).number, ada, says, reason);
+const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<ApprovalRequest> =>
+  stand.gateway.approvals.decide((await pending()).number, ada, decision, reason);
 
 check(
   'a session waits before the target is reached, longer than a login may take, and begins when people agree',

@@ -16,10 +16,10 @@ describe.skipIf(missingSshd() !== undefined)('a machine that people have to agre
   afterAll(() => stand.stop());
 
   const ada: Principal = { name: 'ada', kind: 'person', groups: [], roles: ['approver'] };
-  const decide = async (says: 'approve' | 'deny', reason = ''): Promise<number> => {
+  const decide = async (decision: 'approve' | 'deny', reason = ''): Promise<number> => {
     for (;;) {
       const found = (await stand.gateway.approvals.recent(10)).find(({ state }) => state === 'pending');
-      if (found) return (await stand.gateway.approvals.decide(found.number, ada, says, reason)).number;
+      if (found) return (await stand.gateway.approvals.decide(found.number, ada, decision, reason)).number;
       await sleep(10);
     }
   };

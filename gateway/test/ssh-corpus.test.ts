@@ -110,7 +110,7 @@ function rules(): Rule[] {
       deny !== undefined
         ? { type: 'deny', message: deny }
         : hold
-          ? { type: 'hold', approvers: hold.approvers, within: 600_000, count: 1, onTimeout: 'deny', fail: false }
+          ? { type: 'hold', approvers: hold.approvers, timeoutMs: 600_000, count: 1, onTimeout: 'deny', fail: false }
           : { type: 'allow' },
   }));
 }

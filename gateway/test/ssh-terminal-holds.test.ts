@@ -53,10 +53,10 @@ describe.skipIf(missing !== undefined)(`lines of a terminal${missing === undefin
       async () => (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending'),
       'the request',
     );
-  const decide = async (says: 'approve' | 'deny'): Promise<void> => {
+  const decide = async (decision: 'approve' | 'deny'): Promise<void> => {
     const ada = stand.gateway.identity.principal('ada');
     if (!ada) throw new Error('no ada');
-    await stand.gateway.approvals.decide((await request()).number, ada, says, 'looked at it');
+    await stand.gateway.approvals.decide((await request()).number, ada, decision, 'looked at it');
   };
 
   describe.each([

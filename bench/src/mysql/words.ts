@@ -93,7 +93,7 @@ function keywordsText(words: ReadonlyMap<MySqlFlavour, readonly string[]>): stri
     ([flavour, list]) =>
       `export const ${flavour.toUpperCase()}_RESERVED: ReadonlySet<string> = new Set(\n  \`${wrapped(list)}\`.split(/\\s+/),\n);\n`,
   );
-  return `/** Words that can be no names. ${BY} */\n${sets.join('\n')}`;
+  return `/** Words that can be no names. ${BY} */\n\n${sets.join('\n')}`;
 }
 
 function functionsText(functions: ReadonlyMap<MySqlFlavour, readonly string[]>): string {
@@ -101,7 +101,7 @@ function functionsText(functions: ReadonlyMap<MySqlFlavour, readonly string[]>):
     ([flavour, list]) =>
       `export const ${flavour.toUpperCase()}_FUNCTIONS: ReadonlySet<string> = new Set(\n  \`${wrapped(list.map((name) => name.toLowerCase()))}\`.split(/\\s+/),\n);\n`,
   );
-  return `/** Functions that the servers have built in; which are harmless is for functions.ts. ${BY} */\n${sets.join('\n')}`;
+  return `/** Functions that the servers have built in; which are harmless is for functions.ts. ${BY} */\n\n${sets.join('\n')}`;
 }
 
 const MAX_COLUMNS = 118;

@@ -23,7 +23,7 @@ const ALONE: Surroundings = {
   keepTaken: (_, save) => save(),
 };
 
-/** A request that somebody waits for. Its outcome is settled once, when it has been stored. */
+/** A request that somebody waits for. Its outcome is told once, when it has been stored. */
 export interface Held {
   readonly number: number;
   readonly outcome: Promise<ApprovalRequest>;

@@ -28,7 +28,7 @@ export interface Config {
     readonly message: number;
     /** The longest statement text that is judged. */
     readonly text: number;
-    readonly recorded: number;
+    readonly recordedAnswer: number;
     /** What a terminal may show from one line that is typed to the next. */
     readonly terminal: number;
     /** What rows of more than 16 MiB with masked columns may take together. */

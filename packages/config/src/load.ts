@@ -96,7 +96,7 @@ function inWords({ path, message, hint }: Mistake): Pick<ConfigProblem, 'path' |
 function toConfig(from: Settings, folder: string): Config {
   const { agents, packages } = from.listeners;
   const own: Readonly<Record<string, unknown>> = from.listeners;
-  const { upstream_login, sessions_per_principal, logins_per_address, ...limits } = from.limits;
+  const { recorded_answer, upstream_login, sessions_per_principal, logins_per_address, ...limits } = from.limits;
   const rules = mapped(from.policies, (list, name) =>
     list.map((one, at): Rule => {
       const then = thenOf(one);
@@ -114,6 +114,7 @@ function toConfig(from: Settings, folder: string): Config {
     control: from.control,
     limits: {
       ...limits,
+      recordedAnswer: recorded_answer,
       upstreamLogin: upstream_login,
       sessionsPerPrincipal: sessions_per_principal,
       loginsPerAddress: logins_per_address,
@@ -182,7 +183,10 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
 
 function thenOf({ deny, mask, hold }: Settings['policies'][string][number]): Rule['then'] {
   if (deny !== undefined) return { type: 'deny', message: deny };
-  if (hold) return { type: 'hold', ...hold };
+  if (hold) {
+    const { timeout, on_timeout, ...rest } = hold;
+    return { type: 'hold', ...rest, timeoutMs: timeout, onTimeout: on_timeout };
+  }
   if (!mask) return { type: 'allow' };
   const { columns, detect, json, headers, spec, request } = mask;
   const mode: MaskMode =

@@ -1,5 +1,6 @@
 /** Mistakes in sentences. Owns: what is said of what zod found. Does not: where it stands (document.ts). */
 import type { z } from 'zod';
+import { newNameOf } from './renamed.js';
 
 export type Path = readonly (string | number)[];
 
@@ -28,12 +29,7 @@ export function mistakesOf(issue: Issue, keysAt: (path: Path) => readonly string
   const path = [...above, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: `"${key}" is not a setting here`,
-        hint: didYouMean(key, keysAt(path)),
-        at: 'key',
-      }));
+      return issue.keys.map((key) => unknownKey([...path, key], key, keysAt(path)));
     case 'invalid_union': {
       // The branch that was meant is the one that likes the value's type and only minds something inside.
       const meant = issue.errors.find((issues) =>
@@ -66,6 +62,12 @@ export function mistakesOf(issue: Issue, keysAt: (path: Path) => readonly string
     default:
       return [{ path, message: issue.message }];
   }
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): Mistake {
+  const now = newNameOf(path);
+  if (now !== undefined) return { path, message: `"${key}" is called "${now}" now`, at: 'key' };
+  return { path, message: `"${key}" is not a setting here`, hint: didYouMean(key, known), at: 'key' };
 }
 
 /** The candidate that a word was probably meant to be, as a question. */

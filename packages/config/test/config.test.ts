@@ -1,9 +1,10 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { isMountReadOnly } from '../src/files.js';
+import { RENAMED } from '../src/renamed.js';
 import { type Config, describeProblem, jsonSchema, type Loaded, loadConfig, parseConfig } from '../src/index.js';
 
 let folder: string;
@@ -97,7 +98,7 @@ describe('what a good configuration means', () => {
     expect(config.limits).toEqual({
       message: 64 * 1024 ** 2,
       text: 16 * 1024 ** 2,
-      recorded: 64 * 1024,
+      recordedAnswer: 64 * 1024,
       terminal: 64 * 1024 ** 2,
       rows: 1024 ** 3,
       handshake: 10_000,
@@ -138,9 +139,9 @@ describe('what a good configuration means', () => {
 
   test('sizes, durations, several addresses', () => {
     const config = good(
-      'limits: { message: 1.5MiB, recorded: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
+      'limits: { message: 1.5MiB, recorded_answer: 1000, idle: 10m, drain: 500ms }\nlisteners: { postgres: { address: ["::1", 127.0.0.1] } }',
     );
-    expect(config.limits).toMatchObject({ message: 1.5 * 1024 ** 2, recorded: 1000, idle: 600_000, drain: 500 });
+    expect(config.limits).toMatchObject({ message: 1.5 * 1024 ** 2, recordedAnswer: 1000, idle: 600_000, drain: 500 });
     expect(config.listeners.clients[0]?.addresses).toEqual(['::1', '127.0.0.1']);
   });
 
@@ -274,6 +275,43 @@ describe('what a mistake is answered with', () => {
     ],
   ])('%s', (_, effect, problem) => {
     expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([problem]);
+  });
+
+  describe('a setting that was called otherwise', () => {
+    const document = readFileSync(join(import.meta.dirname, '../../../docs/renamed.md'), 'utf8');
+    const [, table = ''] = document.split('\n## Settings\n');
+    const rows = Array.from(
+      (table.split('\n## ')[0] ?? '').matchAll(/^\| `([^`]+)` +\| `([^`]+)` +\|$/gm),
+      ([, was = '', now = '']) => ({
+        was,
+        now,
+      }),
+    );
+
+    test('is in docs/renamed.md', () => {
+      const sibling = (was: string, name: string): string => was.replace(/[^.]+$/, name);
+      expect(rows).toEqual(Array.from(RENAMED, ([was, name]) => ({ was, now: sibling(was, name) })));
+    });
+
+    test.each([
+      ['hold: { approvers: ["user:ada"], within: 1m }', '"within" is called "timeout" now.'],
+      ['hold: { approvers: ["user:ada"], unanswered: allow }', '"unanswered" is called "on_timeout" now.'],
+    ])('is refused with its name: %s', (effect, problem) => {
+      const [found = ''] = bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' });
+      expect(found).toMatch(new RegExp(`^18:\\d+ {2}policies\\.production\\[1\\]\\.hold\\.\\w+: ${problem}$`));
+    });
+
+    test.each([
+      ['limits: { recorded: 64KiB }', 'limits.recorded: "recorded" is called "recorded_answer" now.'],
+      [
+        SHOP.replace('protocol: postgres', 'protocol: postgres\n    approval: { approvers: ["user:ada"], within: 1m }'),
+        'connections.shop.approval.within: "within" is called "timeout" now.',
+      ],
+      // A name that somebody has chosen is nobody's setting.
+      ['limits: { within: 1m }', 'limits.within: "within" is not a setting here.'],
+    ])('%s', (yaml, problem) => {
+      expect(bad(yaml, { SHOP_PASSWORD: 'x' }).join('\n')).toContain(problem);
+    });
   });
 
   test.each([

@@ -15,7 +15,7 @@ export const toRow = (request: ApprovalRequest): ApprovalRow => ({
   parameters: request.parameters,
   values: request.values ?? request.parameters.length,
   requirements: request.requirements,
-  unanswered: request.onTimeout,
+  onTimeout: request.onTimeout,
   waits: request.waits,
   transaction: request.transaction,
   ...(request.impact && { impact: request.impact }),
@@ -27,7 +27,7 @@ export const toRow = (request: ApprovalRequest): ApprovalRow => ({
   words: request.words.map(({ by, at, decision, reason, token, makers, takenBack }) => ({
     by,
     at: iso(at),
-    says: decision,
+    decision,
     reason,
     ...(token !== undefined && { token }),
     ...(makers && { makers }),

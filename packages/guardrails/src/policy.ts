@@ -229,7 +229,7 @@ const refusal = (message: string): Verdict => ({
   masks: [],
 });
 
-/** A mask that a copy gets rid of is none. */
+/** Copying a masked value to an unmasked place would remove its mask. */
 const movedMasked = (moved: readonly string[]): DenyDecision =>
   deny(
     'masked-moved',

@@ -3,7 +3,7 @@
  */
 import type { Action, Facts, Parameter, StatementEffect } from '@sluice/contract';
 import { type StatementFacts, factsOf } from './facts.js';
-import { Unread } from './lexer.js';
+import { Unread } from './tokens.js';
 import { type SqlReading, keyOf } from './reading.js';
 import { sessionChange, sessionEffect } from './session-change.js';
 import { statementsOf } from './texts.js';

@@ -3,7 +3,7 @@
  * rule of the grammar.
  */
 import { MARIADB_RESERVED, MYSQL_RESERVED } from './keywords.generated.js';
-import { type TokenKind, type Tokens, Unread } from './lexer.js';
+import { type TokenKind, type Tokens, Unread } from './tokens.js';
 import type { SqlReading } from './reading.js';
 import type { ObjectName, Span } from './tree.js';
 

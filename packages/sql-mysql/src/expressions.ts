@@ -18,6 +18,23 @@ import type {
   Query,
   UserVariable,
 } from './tree.js';
+import {
+  UNDERSCORE,
+  COMPARISONS,
+  QUANTIFIERS,
+  TESTS,
+  ARITHMETIC,
+  WORDED,
+  BINDING,
+  PREFIXES,
+  SCOPES,
+  QUERY_WORDS,
+  QUERY_TAILS,
+  JSON_KINDS,
+  WITH_WITHOUT,
+  ROW_WORDS,
+  UNITS,
+} from './operators.js';
 
 export abstract class ExpressionParser extends TokenCursor {
   protected parameters = 0;
@@ -541,84 +558,3 @@ export abstract class ExpressionParser extends TokenCursor {
     return { count, ties: true };
   }
 }
-
-const UNDERSCORE = 95;
-
-const COMPARISONS: ReadonlyMap<string, OperatorSign> = new Map([
-  ['=', '='],
-  ['<=>', '<=>'],
-  ['<>', '<>'],
-  ['!=', '<>'],
-  ['<', '<'],
-  ['<=', '<='],
-  ['>', '>'],
-  ['>=', '>='],
-]);
-
-const QUANTIFIERS: ReadonlyMap<string, 'any' | 'all'> = new Map([
-  ['ANY', 'any'],
-  ['SOME', 'any'],
-  ['ALL', 'all'],
-]);
-
-const TESTS: ReadonlyMap<string, OperatorSign> = new Map([
-  ['NULL', 'is null'],
-  ['TRUE', 'is true'],
-  ['FALSE', 'is false'],
-  ['UNKNOWN', 'is unknown'],
-]);
-
-const ARITHMETIC: ReadonlyMap<string, OperatorSign> = new Map(
-  (['|', '&', '<<', '>>', '+', '-', '*', '/', '%', '^'] as const).map((sign) => [sign, sign]),
-);
-const WORDED: ReadonlyMap<string, OperatorSign> = new Map([
-  ['DIV', 'div'],
-  ['MOD', '%'],
-]);
-
-const BINDING: Readonly<Partial<Record<OperatorSign, number>>> = {
-  '|': 0,
-  '&': 1,
-  '<<': 2,
-  '>>': 2,
-  '+': 3,
-  '-': 3,
-  '*': 4,
-  '/': 4,
-  div: 4,
-  '%': 4,
-  '^': 5,
-};
-
-const PREFIXES: ReadonlyMap<string, OperatorSign> = new Map([
-  ['-', 'minus'],
-  ['+', 'plus'],
-  ['~', '~'],
-  ['!', 'not'],
-]);
-
-const SCOPES: ReadonlyMap<string, 'global' | 'session' | 'persist' | 'persist only'> = new Map([
-  ['GLOBAL', 'global'],
-  ['SESSION', 'session'],
-  ['LOCAL', 'session'],
-  ['PERSIST', 'persist'],
-  ['PERSIST_ONLY', 'persist only'],
-]);
-
-export const QUERY_WORDS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE']);
-
-/** What may stand behind a query in parentheses and belongs to the query. */
-const QUERY_TAILS: ReadonlySet<string> = new Set(
-  'UNION EXCEPT INTERSECT MINUS ORDER LIMIT OFFSET FETCH FOR LOCK INTO'.split(' '),
-);
-
-const JSON_KINDS: ReadonlySet<string> = new Set(['VALUE', 'ARRAY', 'OBJECT', 'SCALAR']);
-const WITH_WITHOUT: ReadonlySet<string> = new Set(['WITH', 'WITHOUT']);
-const ROW_WORDS: ReadonlySet<string> = new Set(['ROW', 'ROWS']);
-
-/** Units of INTERVAL and EXTRACT. */
-export const UNITS: ReadonlySet<string> = new Set(
-  `MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR SECOND_MICROSECOND MINUTE_MICROSECOND MINUTE_SECOND
-   HOUR_MICROSECOND HOUR_SECOND HOUR_MINUTE DAY_MICROSECOND DAY_SECOND DAY_MINUTE DAY_HOUR YEAR_MONTH SQL_TSI_SECOND
-   SQL_TSI_MINUTE SQL_TSI_HOUR SQL_TSI_DAY SQL_TSI_WEEK SQL_TSI_MONTH SQL_TSI_QUARTER SQL_TSI_YEAR`.split(/\s+/),
-);

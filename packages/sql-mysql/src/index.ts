@@ -2,7 +2,8 @@
 export { type AnalysisContext, analyze } from './analyze.js';
 export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
-export { type Tokens, Unread, tokensOf } from './lexer.js';
+export { tokensOf } from './lexer.js';
+export { type Tokens, Unread } from './tokens.js';
 export { type SqlReading, readingOf } from './reading.js';
 export { rangesOf, statementsOf } from './texts.js';
 export type * from './tree.js';

@@ -3,7 +3,7 @@
  * to, and how joins without parentheses nest. Does not: expressions (expressions.ts), statements (statements.ts).
  */
 import { CallParser } from './calls.js';
-import { QUERY_WORDS } from './expressions.js';
+import { QUERY_WORDS } from './operators.js';
 import type {
   FunctionCall,
   CommonTable,

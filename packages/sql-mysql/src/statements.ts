@@ -3,7 +3,7 @@
  * (queries.ts), INSERT and the like (changes.ts), definitions and administration (heads.ts), several statements (texts.ts).
  */
 import { HeadParser } from './heads.js';
-import type { Tokens } from './lexer.js';
+import type { Tokens } from './tokens.js';
 import type {
   CallStatement,
   DoStatement,

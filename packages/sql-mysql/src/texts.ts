@@ -3,7 +3,8 @@
  * one (statements.ts).
  */
 import type { TextRange } from '@sluice/contract';
-import { type Tokens, Unread, tokensOf } from './lexer.js';
+import { tokensOf } from './lexer.js';
+import { type Tokens, Unread } from './tokens.js';
 import type { SqlReading } from './reading.js';
 import { readStatement } from './statements.js';
 import type { Statement } from './tree.js';

@@ -1,3 +1,7 @@
+/**
+ * How long somebody has to wait after failed logins, by user and address. Owns: that memory, which is bounded. Does not: check
+ * proofs.
+ */
 import { hash } from 'node:crypto';
 
 /** Failures that are free; then each costs a wait, doubled each time, up to the longest. Milliseconds. */

@@ -36,7 +36,10 @@ export class Arena {
     return this.#memory.subarray(start, this.#used);
   };
 
-  /** The same bytes where they may wait for as long as they like, if they are too few for the pump to wait for them. */
+  /**
+   * Copies few bytes out of the arena: the pump does not wait for writes below LARGE_WRITE_BYTES, so they may still be queued when
+   * the memory is used again.
+   */
   keepable(bytes: Buffer): Buffer {
     return bytes.length < LARGE_WRITE_BYTES && bytes.buffer === this.#memory?.buffer ? Buffer.from(bytes) : bytes;
   }

@@ -19,19 +19,19 @@ export interface WaitingConversation {
 export class CommandWait {
   readonly #conversation: WaitingConversation;
   /** A command waits for people, or for what came before it so that people can be asked. */
-  #wait: { readonly settled: PromiseWithResolvers<DeliveredState>; ready: boolean } | undefined;
+  #wait: { readonly delivered: PromiseWithResolvers<DeliveredState>; ready: boolean } | undefined;
   #ending: AbortController | undefined;
   #over = false;
   /** One for all commands of the conversation: they are asked about one by one. */
   readonly waiter: Waiter;
 
-  constructor(waiter: WaitingConversation) {
-    this.#conversation = waiter;
+  constructor(conversation: WaitingConversation) {
+    this.#conversation = conversation;
     const signal = (): AbortSignal => (this.#ending ??= new AbortController()).signal;
     this.waiter = {
       answersDelivered: () => this.#begin(),
       say: (notice) => {
-        if (!this.#over && this.#wait?.ready) waiter.say(notice);
+        if (!this.#over && this.#wait?.ready) conversation.say(notice);
       },
       get signal() {
         return signal();
@@ -48,10 +48,10 @@ export class CommandWait {
   /** Something has been answered: it may have been the last that was owed. */
   checkDelivered(): void {
     if (!this.#wait || this.#wait.ready) return;
-    const settled = this.#conversation.answersDelivered();
-    if (settled === undefined) return;
+    const state = this.#conversation.answersDelivered();
+    if (state === undefined) return;
     this.#wait.ready = true;
-    this.#wait.settled.resolve(settled);
+    this.#wait.delivered.resolve(state);
   }
 
   /** The client cancels the command that waits. False: none does, so that what runs at the target is meant. */
@@ -68,18 +68,18 @@ export class CommandWait {
   }
 
   #begin(): Promise<DeliveredState> {
-    const settled = Promise.withResolvers<DeliveredState>();
-    this.#wait = { settled, ready: false };
+    const delivered = Promise.withResolvers<DeliveredState>();
+    this.#wait = { delivered, ready: false };
     // Behind the bytes of this chunk that pass.
     queueMicrotask(() => {
       if (!this.#over && this.#conversation.hurry()) return this.checkDelivered();
-      settled.resolve('skipped');
+      delivered.resolve('skipped');
     });
-    return settled.promise;
+    return delivered.promise;
   }
 
   #lose(why: WaitEnded): void {
-    this.#wait?.settled.resolve('skipped');
+    this.#wait?.delivered.resolve('skipped');
     (this.#ending ??= new AbortController()).abort(why);
   }
 }

@@ -72,7 +72,7 @@ export function approvals(program: Command, context: CommandContext): void {
       const seen = new Map<number, string>();
       // Each word of several approvers is something new, and so is one that is taken back.
       const stateOf = ({ state, words }: ApprovalRow): string =>
-        JSON.stringify([state, words.map(({ by, at: when, says, takenBack }) => [by, when, says, takenBack])]);
+        JSON.stringify([state, words.map(({ by, at: when, decision, takenBack }) => [by, when, decision, takenBack])]);
       for (;;) {
         const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=100');
         for (const row of rows.toReversed()) {
@@ -113,13 +113,13 @@ function described(row: ApprovalRow): string {
     ...tables.map((one) => `  ${impactOf(one)}`),
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
-    ...(row.unanswered === 'allow' ? ['  it passes when nobody answers'] : []),
+    ...(row.onTimeout === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(
       ({ rule, count, approvers }) => `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}`)}`,
     ),
-    ...words.map(({ by, at: when, says, reason, takenBack }) => {
+    ...words.map(({ by, at: when, decision, reason, takenBack }) => {
       const after = takenBack === undefined ? '' : `, taken back ${takenBack}`;
-      return `  ${when}  ${printableLine(`${by}: ${says}${reason && `, ${reason}`}${after}`)}`;
+      return `  ${when}  ${printableLine(`${by}: ${decision}${reason && `, ${reason}`}${after}`)}`;
     }),
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
   ].join('\n');
@@ -128,16 +128,15 @@ function described(row: ApprovalRow): string {
 type TableImpact = NonNullable<ApprovalRow['impact']>['tables'][number];
 
 /** `delete on orders: about 1,200 of 5,000 rows (24 %), 1.2 MB; also items; triggers audit` */
-function impactOf({ verb, table, rows, of, bytes, cascades, triggers }: TableImpact): string {
+function impactOf({ verb, table, rows, totalRows, bytes, cascades, triggers }: TableImpact): string {
   const count = (value: number): string => value.toLocaleString('en');
-  const share = rows !== undefined && of ? ` (${Math.min(100, Math.round((100 * rows) / of))} %)` : '';
+  const share = rows !== undefined && totalRows ? ` (${Math.min(100, Math.round((100 * rows) / totalRows))} %)` : '';
   const size = bytes === undefined ? '' : `, ${count(Math.ceil(bytes / 1024))} KiB`;
-  const amount =
-    rows === undefined
-      ? of === undefined
-        ? ''
-        : `: the table has about ${count(of)} rows${size}`
-      : `: about ${count(rows)}${of === undefined ? '' : ` of ${count(of)}`} rows${share}${size}`;
+  const total = totalRows === undefined ? undefined : count(totalRows);
+  let amount = '';
+  if (rows !== undefined)
+    amount = `: about ${count(rows)}${total === undefined ? '' : ` of ${total}`} rows${share}${size}`;
+  else if (total !== undefined) amount = `: the table has about ${total} rows${size}`;
   return [
     `${verb} on ${printableLine(table)}${amount}`,
     ...(cascades.length > 0 ? [`reaches ${printableLine(cascades.join(', '))}`] : []),

@@ -2,23 +2,17 @@
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
 import type { ConfigSources } from '../files.js';
-import { name as connectionName, port, secret } from '../values.js';
+import { name as connectionName, port } from '../values.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
+import { databaseConnection, databaseWarnings, plainListenerWarnings } from './database.js';
 import {
   addresses,
-  agentSecret,
-  agentSecretName,
-  checkAuthority,
-  checkOneSecret,
   checkRequired,
   httpMaskMistakes,
   isExposed,
   listenerTls,
-  reach,
-  reached,
   requireTls,
-  targetPort,
-  targetTls,
+  toListener,
 } from './shared.js';
 
 const NAME = 'mysql';
@@ -32,14 +26,8 @@ export const mysql: ProtocolFile = {
   isListened: (section) => section !== undefined,
   connection,
   mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, mysql.title),
-  warnings: ({ name, target }) =>
-    target.tls === 'require'
-      ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
-      : [],
-  listenerWarnings: (one) =>
-    one.requireTls || !isExposed(one.addresses)
-      ? []
-      : ['MySQL clients may come without TLS (require_tls: false): others can read and change what they send.'],
+  warnings: databaseWarnings,
+  listenerWarnings: (one) => plainListenerWarnings('MySQL clients', one),
 };
 
 /** A version that drivers can read. */
@@ -69,65 +57,20 @@ function listener(outside: ConfigSources): z.ZodType<ListenerConfig | undefined>
       const hint = 'Switch tls on, or use sha2.';
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint } });
     })
-    .transform(({ address, require_tls = isExposed(address), ...one }) => ({
-      protocol: NAME,
-      addresses: [address].flat(),
-      ...one,
-      requireTls: require_tls,
-    }))
+    .transform((one) => toListener(NAME, one))
     .optional()
     .describe('where clients of MySQL and MariaDB connect');
 }
 
 function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
-  return z
-    .strictObject({
-      protocol: z.literal(NAME),
-      target: z
-        .strictObject({
-          host: z.string().min(1),
-          port: targetPort.default(3306),
-          database: z
-            .string()
-            .min(1)
-            .optional()
-            .describe('the one that a session begins in, when its client names none'),
-          ...targetTls(outside),
-          pooled: z
-            .literal('session')
-            .optional()
-            .describe('there is a pooler before the server, which keeps one connection of it for each of its clients'),
-        })
-        .superRefine(checkAuthority),
-      credential: z
-        .strictObject({
-          user: z.string().min(1),
-          password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-          secret: agentSecret,
-        })
-        .superRefine(checkOneSecret),
-      ...reach,
-      not_followed: z
-        .enum(['mask', 'refuse'])
-        .default('mask')
-        .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
-      functions: z
-        .strictObject({ trusted: z.array(z.string().min(1)).default([]).describe('functions known to be harmless') })
-        .prefault({}),
-    })
-    .transform((one) => {
-      const { host, port: number, database, tls, ca, pooled } = one.target;
-      const { user, password, secret: held } = one.credential;
-      return {
-        ...reached(one),
-        protocol: NAME,
-        target: { host, port: number, database, tls, ca, pooled, hostKeys: undefined },
-        credential: { user, password, secret: agentSecretName(held), privateKey: undefined, certificate: false },
-        accounts: [],
-        shell: 'opaque' as const,
-        options: {},
-        trustedFunctions: one.functions.trusted,
-        notFollowed: one.not_followed,
-      };
-    });
+  return databaseConnection(outside, {
+    name: NAME,
+    port: 3306,
+    database: 'the one that a session begins in, when its client names none',
+    trusted: z.string().min(1),
+    pooled: z
+      .literal('session')
+      .optional()
+      .describe('there is a pooler before the server, which keeps one connection of it for each of its clients'),
+  });
 }

@@ -10,6 +10,7 @@ import { didYouMean, type Mistake, type Path } from '../mistake.js';
 import { port, secret } from '../values.js';
 import { list, record } from '../written.js';
 import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
+import { plainListenerWarnings } from './database.js';
 import {
   addresses,
   agentSecret,
@@ -17,7 +18,6 @@ import {
   checkAuthority,
   checkOneSecret,
   checkRequired,
-  isExposed,
   listenerTls,
   reach,
   reached,
@@ -25,6 +25,7 @@ import {
   targetPort,
   targetTls,
   textMaskMistakes,
+  toListener,
 } from './shared.js';
 
 /** A name that a registry would take, and no path, no address and no module of Node's own. */
@@ -54,13 +55,7 @@ export const packagedListener = (outside: ConfigSources, taken: readonly string[
     })
     .superRefine(checkRequired)
     .transform(
-      ({ protocol: { package: name }, address, require_tls = isExposed(address), ...one }): ListenerConfig => ({
-        protocol: name,
-        addresses: [address].flat(),
-        ...one,
-        login: undefined,
-        requireTls: require_tls,
-      }),
+      ({ protocol: { package: name }, ...one }): ListenerConfig => ({ ...toListener(name, one), login: undefined }),
     );
 
 export const packagedConnection = (outside: ConfigSources, taken: readonly string[]) =>
@@ -140,8 +135,5 @@ export const packaged = (
     target.tls === 'require' || target.tls === 'disable'
       ? [`Connection "${connection}" does not verify whom it talks to (tls: ${target.tls}).`]
       : [],
-  listenerWarnings: (one) =>
-    one.requireTls || !isExposed(one.addresses)
-      ? []
-      : [`Clients of ${name} may come without TLS (require_tls: false): others can read and change what they send.`],
+  listenerWarnings: (one) => plainListenerWarnings(`Clients of ${name}`, one),
 });

@@ -2,23 +2,17 @@
 import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
 import type { ConfigSources } from '../files.js';
-import { port, secret } from '../values.js';
+import { port } from '../values.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
+import { databaseConnection, databaseWarnings, plainListenerWarnings } from './database.js';
 import {
   addresses,
-  agentSecret,
-  agentSecretName,
-  checkAuthority,
-  checkOneSecret,
   checkRequired,
   httpMaskMistakes,
   isExposed,
   listenerTls,
-  reach,
-  reached,
   requireTls,
-  targetPort,
-  targetTls,
+  toListener,
 } from './shared.js';
 
 const NAME = 'postgres';
@@ -42,22 +36,17 @@ export const postgres: ProtocolFile = {
   isListened: () => true,
   connection,
   mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, postgres.title),
-  warnings: ({ name, target, trustedFunctions }) => [
-    ...(target.tls === 'require'
-      ? [`Connection "${name}" encrypts without verifying whom it talks to (tls: require).`]
-      : []),
-    ...trustedFunctions.flatMap((entry) =>
+  warnings: (one) => [
+    ...databaseWarnings(one),
+    ...one.trustedFunctions.flatMap((entry) =>
       ODD_NAME.test(entry)
         ? [
-            `Connection "${name}": "${entry}" under functions.trusted names nothing, unless a function was made with just that name.`,
+            `Connection "${one.name}": "${entry}" under functions.trusted names nothing, unless a function was made with just that name.`,
           ]
         : [],
     ),
   ],
-  listenerWarnings: (one) =>
-    one.requireTls || !isExposed(one.addresses)
-      ? []
-      : ['PostgreSQL clients may come without TLS (require_tls: false): others can read and change what they send.'],
+  listenerWarnings: (one) => plainListenerWarnings('PostgreSQL clients', one),
 };
 
 function listener(outside: ConfigSources): z.ZodType<ListenerConfig> {
@@ -78,63 +67,19 @@ function listener(outside: ConfigSources): z.ZodType<ListenerConfig> {
       const hint = 'Switch tls on, or use scram.';
       context.addIssue({ code: 'custom', path: ['login'], message, params: { hint } });
     })
-    .transform(({ address, require_tls = isExposed(address), ...one }) => ({
-      protocol: NAME,
-      addresses: [address].flat(),
-      ...one,
-      requireTls: require_tls,
-    }))
+    .transform((one) => toListener(NAME, one))
     .prefault({});
 }
 
 function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
-  return z
-    .strictObject({
-      protocol: z.literal(NAME),
-      target: z
-        .strictObject({
-          host: z.string().min(1),
-          port: targetPort.default(5432),
-          database: z.string().min(1).optional().describe("without one, the target's own default for the user"),
-          ...targetTls(outside),
-          pooled: z
-            .enum(['session', 'transaction'])
-            .optional()
-            .describe(
-              'there is a pooler before the server, which keeps one of its processes for a session or a transaction',
-            ),
-        })
-        .superRefine(checkAuthority),
-      credential: z
-        .strictObject({
-          user: z.string().min(1),
-          password: secret(outside).optional().describe('"${env:NAME}" or "${file:/path}" keeps it out of this file'),
-          secret: agentSecret,
-        })
-        .superRefine(checkOneSecret),
-      ...reach,
-      not_followed: z
-        .enum(['mask', 'refuse'])
-        .default('mask')
-        .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
-      functions: z
-        .strictObject({ trusted: z.array(trustedFunction).default([]).describe('functions known to be harmless') })
-        .prefault({}),
-    })
-    .transform((one) => {
-      const { host, port: number, database, tls, ca, pooled } = one.target;
-      const { user, password, secret: held } = one.credential;
-      return {
-        ...reached(one),
-        protocol: NAME,
-        target: { host, port: number, database, tls, ca, pooled, hostKeys: undefined },
-        credential: { user, password, secret: agentSecretName(held), privateKey: undefined, certificate: false },
-        accounts: [],
-        shell: 'opaque' as const,
-        options: {},
-        trustedFunctions: one.functions.trusted.map((entry) => (typeof entry === 'string' ? entry : entry.name)),
-        readsNothing: one.functions.trusted.flatMap((entry) => (typeof entry === 'string' ? [] : [entry.name])),
-        notFollowed: one.not_followed,
-      };
-    });
+  return databaseConnection(outside, {
+    name: NAME,
+    port: 5432,
+    database: "without one, the target's own default for the user",
+    trusted: trustedFunction,
+    pooled: z
+      .enum(['session', 'transaction'])
+      .optional()
+      .describe('there is a pooler before the server, which keeps one of its processes for a session or a transaction'),
+  });
 }

@@ -4,6 +4,7 @@
  */
 import { isLoopback } from '@sluice/addresses';
 import { z } from 'zod';
+import type { SessionApproval } from '../config.js';
 import { sessionApproval } from '../issuers.js';
 import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
@@ -48,6 +49,12 @@ export function checkRequired(
   const hint = 'Switch tls on; with require_tls: false others can read and change what clients send.';
   context.addIssue({ code: 'custom', path: ['tls'], message, params: { hint } });
 }
+
+/** The typed form of a listener with TLS of its own. */
+export const toListener = <From extends { address: string | string[]; require_tls?: boolean | undefined }>(
+  protocol: string,
+  { address, require_tls = isExposed(address), ...one }: From,
+) => ({ protocol, addresses: [address].flat(), ...one, requireTls: require_tls });
 
 /** How TLS with a target is made. */
 export const targetTls = (outside: ConfigSources) => ({
@@ -105,10 +112,15 @@ export const reached = (
   one: z.output<z.ZodObject<typeof reach>>,
 ): Pick<WrittenConnection, 'access' | 'approval' | 'policies' | 'via' | 'keep'> => ({
   access: one.access,
-  approval: one.approval,
+  approval: one.approval && approvalOf(one.approval),
   policies: one.policies,
   via: one.via,
   keep: one.keep,
+});
+
+const approvalOf = ({ timeout, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
+  ...rest,
+  timeoutMs: timeout,
 });
 
 /** Of a mask what only bodies and heads by HTTP have. */

@@ -1,6 +1,6 @@
 /** What a table or view shows. Owns: system tables, views by their definition, generated columns. Does not: joins (from.ts). */
 import { type Attribute, type Relation, folded } from '../catalog/objects.js';
-import { Unread } from '../lexer.js';
+import { Unread } from '../tokens.js';
 import { statementsOf } from '../texts.js';
 import type { ObjectName, Query } from '../tree.js';
 import { LineageAnalysis, Unsure } from './analysis.js';

@@ -4,7 +4,7 @@
  */
 import type { Catalog } from '../catalog/catalog.js';
 import { folded } from '../catalog/objects.js';
-import { Unread } from '../lexer.js';
+import { Unread } from '../tokens.js';
 import type { SqlReading } from '../reading.js';
 import { statementsOf } from '../texts.js';
 import type {

@@ -23,7 +23,7 @@ import {
   maybeAfter,
   newSession,
 } from '../lineage/index.js';
-import { Unread } from '../lexer.js';
+import { Unread } from '../tokens.js';
 import { readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
 import { Backend, type Pooled, type Unfit } from './backend.js';

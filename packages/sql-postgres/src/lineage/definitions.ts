@@ -1,6 +1,6 @@
 /**
- * CREATE and DROP, where they concern objects of the session; and data that they put into tables. Does not own: ALTER and RENAME
- * (`alterations.ts`), other definitions (`other-definitions.ts`).
+ * CREATE and DROP, where they concern objects of the session; and data that they put into tables. Does not: ALTER and RENAME
+ * (alterations.ts), other definitions (other-definitions.ts), or apply them (lineage/session.ts). Pure.
  */
 import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, listOf } from './analysis.js';
