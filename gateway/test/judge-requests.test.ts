@@ -7,7 +7,8 @@ import { compilePolicy } from '@sluice/guardrails';
 import { redactSecrets } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
-import { testPolicy } from '../src/commands/policy-test.js';
+import { testPolicy } from '@sluice/policy-trial';
+import { readConfiguration } from '../src/configuration.js';
 import { explainShell } from '@sluice/control';
 import { Judge } from '../src/judge.js';
 
@@ -234,7 +235,7 @@ policies:
     );
     const run = (text: string): Promise<number> => {
       writeFileSync(cases, `cases:\n  - ${text}\n`);
-      return testPolicy(cases, config, 'json');
+      return testPolicy(cases, readConfiguration(config).config, 'json');
     };
     expect(await run('{ connection: vm, command: "ls", account: root, expect: deny, rule: no-root }')).toBe(0);
     expect(await run('{ connection: vm, command: "ls", shell: sh, account: www, expect: allow }')).toBe(0);

@@ -71,10 +71,10 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .description('runs the cases of a YAML file against the rules of a configuration')
     .option('-c, --config <file>', 'configuration', 'sluice.yaml')
     .action(async (file: string, options: { config: string }) => {
-      const { testPolicy } = await import('./policy-test.js');
+      const { testPolicy } = await import('@sluice/policy-trial');
       process.exitCode = await testPolicy(
         resolve(file),
-        resolve(options.config),
+        readConfiguration(resolve(options.config)).config,
         program.opts<{ output: 'table' | 'json' }>().output,
       );
     });
@@ -87,7 +87,7 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .option('--major <version>', 'of the server that they will run on', '18')
     .option('--allow <dangers>', 'names of what is accepted, with commas', (names) => names.split(','))
     .action(async (files: string[], options: { major: string; allow?: string[] }) => {
-      const { lintFiles } = await import('./policy-lint.js');
+      const { lintFiles } = await import('@sluice/policy-trial');
       const { output } = program.opts<{ output: 'table' | 'json' }>();
       process.exitCode = await lintFiles(files, { ...options, output });
     });

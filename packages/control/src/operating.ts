@@ -1,4 +1,7 @@
-/** For whoever runs the gateway: what runs and what waits, and whether each target can be used from here. */
+/**
+ * For whoever runs the gateway: what runs and what waits, and whether each target can be used from here. Does not:
+ * try a target itself (gateway/src/reach.ts).
+ */
 import { join } from 'node:path';
 import { Finding, Status, VERSION } from '@sluice/api';
 import { LOG_FILE } from '@sluice/audit';

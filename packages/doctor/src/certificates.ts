@@ -1,4 +1,4 @@
-/** Certificates that listeners show, those that targets are trusted by, and when each ends. */
+/** Certificates that listeners show, those that targets are trusted by, and when each ends. Does not: check whom they are for. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** `sluice doctor` and `sluice logs`: for whoever runs a gateway, on its machine. */
+/**
+ * `sluice doctor` and `sluice logs`: for whoever runs a gateway, on its machine. Does not: examine anything; the files
+ * beside it do.
+ */
 import { resolve } from 'node:path';
 import type { Finding, Status } from '@sluice/api';
 import { forPeople } from '@sluice/audit';

@@ -1,4 +1,4 @@
-/** One line of `sluice doctor`. */
+/** One line of `sluice doctor`. Does not: find anything. */
 import type { Finding } from '@sluice/api';
 
 export type { Finding } from '@sluice/api';

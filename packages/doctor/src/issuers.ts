@@ -1,4 +1,7 @@
-/** Identity providers: whether their discovery documents can be fetched, and what their clocks say of ours. */
+/**
+ * Identity providers: whether their discovery documents can be fetched, and what their clocks say of ours. Does not: log in
+ * there.
+ */
 import type { Config, IssuerConfig } from '@sluice/config';
 import { type Finding, failed, ok, warning } from './finding.js';
 

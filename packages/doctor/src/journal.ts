@@ -1,4 +1,7 @@
-/** The record on disk: its last seal, and the last head that the store kept of it. Verifying it is for `sluice audit verify`. */
+/**
+ * The record on disk: its last seal, and the last head that the store kept of it. Does not: verify it, which
+ * `sluice audit verify` does.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { HEAD_SETTING } from '@sluice/audit';

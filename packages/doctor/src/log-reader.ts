@@ -1,4 +1,4 @@
-/** Reads the file of the log (packages/audit/src/log-file.ts): its end, and what is added to it. */
+/** Reads the file of the log (packages/audit/src/log-file.ts): its end, and what is added to it. Does not: write it. */
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,7 @@
-/** The machine that a gateway runs on: room on its disk, files that it may open, its data folder, its clock. */
+/**
+ * The machine that a gateway runs on: room on its disk, files that it may open, its data folder, its clock. Does not: change
+ * anything.
+ */
 import { existsSync, statSync, statfsSync } from 'node:fs';
 import type { Config } from '@sluice/config';
 import { fitting, maxOpenFiles } from '@sluice/strangers';

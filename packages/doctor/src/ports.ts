@@ -1,4 +1,4 @@
-/** Ports that a configuration names: whether they can be opened, where no gateway has them. */
+/** Ports that a configuration names: whether they can be opened, where no gateway has them. Does not: keep them open. */
 import { createServer } from 'node:net';
 import type { Config } from '@sluice/config';
 import { type Finding, failed, ok } from './finding.js';

@@ -1,6 +1,7 @@
 /**
  * One target, as a session of the gateway would use it: reached, logged in, its catalog read, and what masks and trusted functions
- * name there. Nothing is changed at a target: catalogs are read, and by HTTP the base path is fetched.
+ * name there. Nothing is changed at a target: catalogs are read, and by HTTP the base path is fetched. Does
+ * not: dial, which it is handed.
  */
 import { adviceOn, faultOf } from '@sluice/audit';
 import type { ConnectionConfig } from '@sluice/config';

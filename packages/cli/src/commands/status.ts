@@ -1,4 +1,4 @@
-/** `sluice status`: what runs, since when, and what waits. */
+/** `sluice status`: what runs, since when, and what waits. Does not: find out, which the control API does. */
 import type { Command } from 'commander';
 import type { Status } from '@sluice/api';
 import type { CommandContext } from '../context.js';

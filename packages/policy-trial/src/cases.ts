@@ -6,13 +6,12 @@ import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson } from '@sluice/cli';
-import { type ConnectionConfig, isPackaged } from '@sluice/config';
+import { type Config, type ConnectionConfig, isPackaged } from '@sluice/config';
 import type { Facts, Principal } from '@sluice/contract';
 import { type PolicyContext, type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING, requestWritten } from '@sluice/http-requests';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { readConfiguration } from '../configuration.js';
 
 const Cases = z.strictObject({
   cases: z.array(
@@ -48,8 +47,7 @@ type PolicyCase = z.output<typeof Cases>['cases'][number];
 const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
 
 /** Runs policy cases. Returns the exit status: 0 when every case holds. */
-export async function testPolicy(file: string, configuration: string, output: 'table' | 'json'): Promise<number> {
-  const { config } = readConfiguration(configuration);
+export async function testPolicy(file: string, config: Config, output: 'table' | 'json'): Promise<number> {
   const read = Cases.safeParse(parse(readFileSync(file, 'utf8')));
   if (!read.success) throw new CliError(`${file} cannot be used:\n${z.prettifyError(read.error)}`);
   const results = [];

@@ -1,0 +1,3 @@
+/** Rules and migrations tried without a gateway: `sluice policy test` and `sluice policy lint`. */
+export { testPolicy } from './cases.js';
+export { lintFiles } from './lint.js';
