@@ -141,7 +141,7 @@ const INSIDE: ReadonlySet<string> = new Set([
 ]);
 
 /** `filled`: there is something in the rows that it would have to be checked for. */
-export function constraint(sum: CostSum, table: string, fields: NodeFields, filled = true): void {
+function constraint(sum: CostSum, table: string, fields: NodeFields, filled = true): void {
   // NOT VALID, or NOT ENFORCED (18).
   const unchecked = fields['skip_validation'] === true;
   switch (fields['contype']) {
