@@ -157,7 +157,7 @@ describe('sessions', () => {
   test('behind code that nobody read nothing is known of tables and variables', () => {
     const called = after('call anything()');
     expect(shown(follow('select place, @a from visits', called)).join(', ')).toMatch(
-      /^place: runs after.*, a: runs after/,
+      /^place: runs after.*, @a: runs after/,
     );
   });
 

@@ -63,8 +63,10 @@ class ChangedRelation {
         : undefined;
     return this.item.columns.map(({ name, value }) => {
       const put = this.#assigned.filter((one) => one.name === name).map((one) => one.value);
-      const { type } = value;
-      const all = put.length === 0 ? value : { ...either([value, ...put]), ...(type !== undefined && { type }) };
+      // Whatever is put into a column becomes of its type.
+      const { type, stored } = value;
+      const ofColumn = { ...(type !== undefined && { type }), ...(stored && { stored }) };
+      const all = put.length === 0 ? value : { ...either([value, ...put]), ...ofColumn };
       return { name, value: withUnknown(all, reason) };
     });
   }
