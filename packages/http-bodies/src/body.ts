@@ -22,6 +22,8 @@ import { textEditor } from './text.js';
 const MAX_BLANKS_BYTES = 1024;
 /** So much of what claims to be no text is looked at. */
 const LOOKED_BYTES = 512;
+/** So many bytes tell whether letters have several each. */
+const WIDE_BYTES = 4;
 const PASSED: Editor = { push: (bytes) => bytes, end: () => NO_BYTES, held: 0, release: () => NO_BYTES };
 
 /** Why a body of this type does not pass, as far as its head tells: a phrase; undefined: it does, or its bytes decide. */
@@ -80,7 +82,7 @@ export class BodyMask implements Editor {
   #isTold(): boolean {
     const kind = kindOf(this.#contentType);
     if (kind === 'other') return this.#first.length >= LOOKED_BYTES;
-    if (this.#first.length < BOM.length) return false;
+    if (this.#first.length < WIDE_BYTES) return false;
     return firstSign(this.#first) !== undefined || this.#first.length > MAX_BLANKS_BYTES;
   }
 
