@@ -334,6 +334,36 @@ describe('what is sent', () => {
   });
 });
 
+test.each([
+  ['application/x-www-form-urlencoded', 'mail=%5Bmasked%3AEMAIL%5D'],
+  ['application/json', '{"mail":"\\u005bmasked:EMAIL]"}'],
+  ['application/json', `{"mail":"${Buffer.from('[masked:EMAIL]').toString('base64')}"}`],
+  ['application/json', `{"mail":"${Buffer.from('tok_abcdefghijklmnopqrst').toString('base64url')}"}`],
+  ['application/xml', '<mail>&#91;masked:EMAIL]</mail>'],
+])('a mark does not replace what it stands for, as %s %s', async (type, body) => {
+  await open(answers('text/plain', 'done'));
+  const put = (said: string): Promise<Response> =>
+    get('/x', { method: 'PUT', headers: { 'Content-Type': type }, body: said });
+  expect((await put(body)).status).toBe(403);
+  expect(stand.reached).toEqual([]);
+  expect((await put('{"mail":"%5Bx%5D \\u0041 &amp; W21hc2s="}')).status).toBe(200);
+});
+
+test('rules that read the text of the request have its body read', async () => {
+  await open((_, response, body) => response.end(body.toString().split('').join('.')), {
+    rules: `
+    - { rule: sent, when: 'command.text.startsWith("POST /x")', mask: { detect: [email], request: true } }
+    - { rule: shown, when: 'command.text == "PUT /x?a=1"', mask: { detect: [email] } }
+    - { rule: two-eyes, when: 'command.text == "POST /held"', hold: { approvers: ["user:ada"], timeout: 1m } }
+`,
+  });
+  const headers = { 'Content-Type': 'text/plain', Prefer: 'respond-async' };
+  const post = await get('/x', { method: 'POST', headers, body: MAIL });
+  expect((await post.text()).replaceAll('.', '')).toBe('[masked:EMAIL]');
+  expect((await get('/x?a=1', { method: 'PUT', headers, body: '[masked:EMAIL]' })).status).toBe(403);
+  expect((await get('/held', { method: 'POST', headers, body: 'x' })).status).toBe(202);
+});
+
 test('a WebSocket does not pass where something is masked', async () => {
   const server = createServer().on('upgrade', (_, socket: Duplex) => {
     socket.write(
