@@ -1,9 +1,10 @@
 /** Masks in bodies by HTTP through a whole gateway: what clients get, what is refused in words, and what is on record. */
+import { randomBytes } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer, get as httpGet } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { brotliCompressSync, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
+import { brotliCompressSync, createGzip, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
 import { findTool } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpStand, openHttpStand } from './http-stand.js';
@@ -364,6 +365,53 @@ test('rules that read the text of the request have its body read', async () => {
   expect((await get('/held', { method: 'POST', headers, body: 'x' })).status).toBe(202);
 });
 
+test('a header that is masked is masked as a trailer, whatever the body', async () => {
+  await open(
+    (_, response) => {
+      response.writeHead(200, { 'Content-Type': 'image/png', Trailer: 'X-Owner' });
+      response.write('x');
+      response.addTrailers({ 'X-Owner': 'Ada' });
+      response.end();
+    },
+    { rules: '\n    - { rule: owner, mask: { headers: [X-Owner] } }\n' },
+  );
+  const trailers = await new Promise((resolve, reject) => {
+    httpGet(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } }, (answer) =>
+      answer.resume().on('end', () => resolve(answer.trailers)),
+    ).on('error', reject);
+  });
+  expect(trailers).toEqual({ 'x-owner': '[masked]' });
+});
+
+test('a coded body in small pieces reaches a client that is slow', async () => {
+  const pieces = Array.from({ length: 12 }, () => `"${randomBytes(1_500).toString('hex')}${' '.repeat(900_000)}",`);
+  await open((_, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.setHeader('Content-Encoding', 'gzip');
+    const coder = createGzip();
+    coder.pipe(response);
+    const [first = '', ...others] = pieces;
+    coder.write(`[${first}`);
+    const next = (): void => {
+      const piece = others.shift();
+      if (piece === undefined) return void coder.end('1]');
+      coder.write(piece);
+      coder.flush(() => setTimeout(next, 20));
+    };
+    coder.flush(next);
+  });
+  const size = await new Promise<number>((resolve, reject) => {
+    httpGet(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } }, (answer) => {
+      let bytes = 0;
+      setTimeout(() => {
+        answer.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        answer.on('end', () => resolve(bytes));
+      }, 1_000);
+    }).on('error', reject);
+  });
+  expect(size).toBe(pieces.join('').length + 3);
+});
+
 test('a WebSocket does not pass where something is masked', async () => {
   const server = createServer().on('upgrade', (_, socket: Duplex) => {
     socket.write(
@@ -403,4 +451,17 @@ test('the credential of the target is hidden beside masks', async () => {
     { credential: '{ bearer: "k3y-of-the-service" }' },
   );
   expect(await (await get('/x')).text()).toBe('{"seen":"Bearer ******************","mail":"[masked:EMAIL]"}');
+});
+
+test('the credential is hidden beside masks also where it comes in two pieces', async () => {
+  const secret = 'k3y-of-the-service-0123456789';
+  await open(
+    (_, response) => {
+      response.setHeader('Content-Type', 'text/plain');
+      response.write(`your key is ${secret.slice(0, 20)}`);
+      setTimeout(() => response.end(`${secret.slice(20)}, ${MAIL}\n`), 300);
+    },
+    { credential: `{ bearer: "${secret}" }` },
+  );
+  expect(await (await get('/x')).text()).toBe(`your key is ${'*'.repeat(secret.length)}, [masked:EMAIL]\n`);
 });
