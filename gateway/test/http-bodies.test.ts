@@ -213,6 +213,9 @@ describe('what cannot be read', () => {
     ['JSON that is cut off', 'application/json', '{"a":1', {}, /has no end where JSON is expected/],
     ['a name twice', 'application/json', '{"a":1,"a":2}', {}, /the same name twice/],
     ['another charset', 'text/plain; charset=utf-16', 'a', {}, /a charset that is not read here \(utf-16\)/],
+    ['another charset of JSON', 'application/json; charset=ibm037', '{}', {}, /not read here \(ibm037\)/],
+    ['two types', 'text/plain, text/html', 'a', {}, /says twice what it is/],
+    ['two types behind a parameter', 'text/plain; a="b,c", text/html', 'a', {}, /says twice what it is/],
     [
       'UTF-16 without a word',
       'text/plain',
@@ -363,6 +366,16 @@ test('rules that read the text of the request have its body read', async () => {
   expect((await post.text()).replaceAll('.', '')).toBe('[masked:EMAIL]');
   expect((await get('/x?a=1', { method: 'PUT', headers, body: '[masked:EMAIL]' })).status).toBe(403);
   expect((await get('/held', { method: 'POST', headers, body: 'x' })).status).toBe(202);
+});
+
+test.each([
+  [204, {}],
+  [202, { 'Content-Length': '0' }],
+  [302, { 'Content-Length': '0', Location: '/svc/y' }],
+])('%i without a body passes, whatever type it has', async (status, headers) => {
+  await open((_, response) => response.writeHead(status, { 'Content-Type': 'text/html', ...headers }).end());
+  const answer = await get('/users/1', { method: 'DELETE', redirect: 'manual' });
+  expect([answer.status, await answer.text()]).toEqual([status, '']);
 });
 
 test('a header that is masked is masked as a trailer, whatever the body', async () => {

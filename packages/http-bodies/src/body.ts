@@ -30,11 +30,13 @@ const PASSED: Editor = { push: (bytes) => bytes, end: () => NO_BYTES, held: 0, r
 export function refusedByHead(contentType: string, parts: BodyParts): string | undefined {
   const kind = kindOf(contentType);
   const type = mediaType(contentType);
+  // Browsers take the last of several types, and others the first.
+  if (contentType.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').includes(',')) return 'says twice what it is';
   if (choiceFor(parts.unread, contentType) !== undefined) return undefined;
   if (kind === 'other') return `is of a type that masks cannot read (${type.slice(0, 100)})`;
   if (parts.pointers && !HAS_PLACES.has(kind))
     return `is of a type in which there are no places to mask (${type.slice(0, 100)})`;
-  const charset = kind === 'json' ? undefined : unreadCharset(contentType);
+  const charset = unreadCharset(contentType);
   return charset === undefined ? undefined : `is in a charset that is not read here (${charset})`;
 }
 

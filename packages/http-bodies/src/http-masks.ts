@@ -107,7 +107,8 @@ export class HttpMasks {
     const contentType = types[0]?.[1] ?? '';
     const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before);
     if (status === SWITCHED) return { headers: masked, body: editor };
-    const why = refusedByHead(contentType, this.#parts);
+    // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
+    const why = isEmpty(status, headers) ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');
     const kept = masked.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
@@ -135,6 +136,12 @@ const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
   ['If-None-Match', undefined],
   ['If-Modified-Since', undefined],
 ];
+
+/** What frames the answer lets no byte of a body come then. */
+const isEmpty = (status: number, headers: readonly Header[]): boolean =>
+  status === 204 ||
+  status === 304 ||
+  headers.some(([name, value]) => name.toLowerCase() === 'content-length' && value === '0');
 
 const has = (headers: readonly Header[], wanted: string): boolean =>
   headers.some(([name]) => name.toLowerCase() === wanted);
