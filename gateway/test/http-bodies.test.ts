@@ -1,9 +1,10 @@
 /** Masks in bodies by HTTP through a whole gateway: what clients get, what is refused in words, and what is on record. */
+import { randomBytes } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer, get as httpGet } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { brotliCompressSync, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
+import { brotliCompressSync, createGzip, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
 import { findTool } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpStand, openHttpStand } from './http-stand.js';
@@ -212,6 +213,9 @@ describe('what cannot be read', () => {
     ['JSON that is cut off', 'application/json', '{"a":1', {}, /has no end where JSON is expected/],
     ['a name twice', 'application/json', '{"a":1,"a":2}', {}, /the same name twice/],
     ['another charset', 'text/plain; charset=utf-16', 'a', {}, /a charset that is not read here \(utf-16\)/],
+    ['another charset of JSON', 'application/json; charset=ibm037', '{}', {}, /not read here \(ibm037\)/],
+    ['two types', 'text/plain, text/html', 'a', {}, /says twice what it is/],
+    ['two types behind a parameter', 'text/plain; a="b,c", text/html', 'a', {}, /says twice what it is/],
     [
       'UTF-16 without a word',
       'text/plain',
@@ -334,6 +338,93 @@ describe('what is sent', () => {
   });
 });
 
+test.each([
+  ['application/x-www-form-urlencoded', 'mail=%5Bmasked%3AEMAIL%5D'],
+  ['application/json', '{"mail":"\\u005bmasked:EMAIL]"}'],
+  ['application/json', `{"mail":"${Buffer.from('[masked:EMAIL]').toString('base64')}"}`],
+  ['application/json', `{"mail":"${Buffer.from('tok_abcdefghijklmnopqrst').toString('base64url')}"}`],
+  ['application/xml', '<mail>&#91;masked:EMAIL]</mail>'],
+])('a mark does not replace what it stands for, as %s %s', async (type, body) => {
+  await open(answers('text/plain', 'done'));
+  const put = (said: string): Promise<Response> =>
+    get('/x', { method: 'PUT', headers: { 'Content-Type': type }, body: said });
+  expect((await put(body)).status).toBe(403);
+  expect(stand.reached).toEqual([]);
+  expect((await put('{"mail":"%5Bx%5D \\u0041 &amp; W21hc2s="}')).status).toBe(200);
+});
+
+test('rules that read the text of the request have its body read', async () => {
+  await open((_, response, body) => response.end(body.toString().split('').join('.')), {
+    rules: `
+    - { rule: sent, when: 'command.text.startsWith("POST /x")', mask: { detect: [email], request: true } }
+    - { rule: shown, when: 'command.text == "PUT /x?a=1"', mask: { detect: [email] } }
+    - { rule: two-eyes, when: 'command.text == "POST /held"', hold: { approvers: ["user:ada"], timeout: 1m } }
+`,
+  });
+  const headers = { 'Content-Type': 'text/plain', Prefer: 'respond-async' };
+  const post = await get('/x', { method: 'POST', headers, body: MAIL });
+  expect((await post.text()).replaceAll('.', '')).toBe('[masked:EMAIL]');
+  expect((await get('/x?a=1', { method: 'PUT', headers, body: '[masked:EMAIL]' })).status).toBe(403);
+  expect((await get('/held', { method: 'POST', headers, body: 'x' })).status).toBe(202);
+});
+
+test.each([
+  [204, {}],
+  [202, { 'Content-Length': '0' }],
+  [302, { 'Content-Length': '0', Location: '/svc/y' }],
+])('%i without a body passes, whatever type it has', async (status, headers) => {
+  await open((_, response) => response.writeHead(status, { 'Content-Type': 'text/html', ...headers }).end());
+  const answer = await get('/users/1', { method: 'DELETE', redirect: 'manual' });
+  expect([answer.status, await answer.text()]).toEqual([status, '']);
+});
+
+test('a header that is masked is masked as a trailer, whatever the body', async () => {
+  await open(
+    (_, response) => {
+      response.writeHead(200, { 'Content-Type': 'image/png', Trailer: 'X-Owner' });
+      response.write('x');
+      response.addTrailers({ 'X-Owner': 'Ada' });
+      response.end();
+    },
+    { rules: '\n    - { rule: owner, mask: { headers: [X-Owner] } }\n' },
+  );
+  const trailers = await new Promise((resolve, reject) => {
+    httpGet(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } }, (answer) =>
+      answer.resume().on('end', () => resolve(answer.trailers)),
+    ).on('error', reject);
+  });
+  expect(trailers).toEqual({ 'x-owner': '[masked]' });
+});
+
+test('a coded body in small pieces reaches a client that is slow', async () => {
+  const pieces = Array.from({ length: 12 }, () => `"${randomBytes(1_500).toString('hex')}${' '.repeat(900_000)}",`);
+  await open((_, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.setHeader('Content-Encoding', 'gzip');
+    const coder = createGzip();
+    coder.pipe(response);
+    const [first = '', ...others] = pieces;
+    coder.write(`[${first}`);
+    const next = (): void => {
+      const piece = others.shift();
+      if (piece === undefined) return void coder.end('1]');
+      coder.write(piece);
+      coder.flush(() => setTimeout(next, 20));
+    };
+    coder.flush(next);
+  });
+  const size = await new Promise<number>((resolve, reject) => {
+    httpGet(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } }, (answer) => {
+      let bytes = 0;
+      setTimeout(() => {
+        answer.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        answer.on('end', () => resolve(bytes));
+      }, 1_000);
+    }).on('error', reject);
+  });
+  expect(size).toBe(pieces.join('').length + 3);
+});
+
 test('a WebSocket does not pass where something is masked', async () => {
   const server = createServer().on('upgrade', (_, socket: Duplex) => {
     socket.write(
@@ -373,4 +464,17 @@ test('the credential of the target is hidden beside masks', async () => {
     { credential: '{ bearer: "k3y-of-the-service" }' },
   );
   expect(await (await get('/x')).text()).toBe('{"seen":"Bearer ******************","mail":"[masked:EMAIL]"}');
+});
+
+test('the credential is hidden beside masks also where it comes in two pieces', async () => {
+  const secret = 'k3y-of-the-service-0123456789';
+  await open(
+    (_, response) => {
+      response.setHeader('Content-Type', 'text/plain');
+      response.write(`your key is ${secret.slice(0, 20)}`);
+      setTimeout(() => response.end(`${secret.slice(20)}, ${MAIL}\n`), 300);
+    },
+    { credential: `{ bearer: "${secret}" }` },
+  );
+  expect(await (await get('/x')).text()).toBe(`your key is ${'*'.repeat(secret.length)}, [masked:EMAIL]\n`);
 });

@@ -15,7 +15,7 @@ import type {
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT } from '@sluice/http-bodies';
+import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -27,7 +27,6 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
-import { looksMasked } from '@sluice/masking';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
@@ -77,8 +76,9 @@ export class HttpJudge {
     try {
       const facts = request.facts();
       const context = this.#about(request);
-      if (this.#policy.needsBody(facts, head.path, context) !== undefined) return true;
-      return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, head.path, context).masks);
+      const text = textOf(head);
+      if (this.#policy.needsBody(facts, text, context) !== undefined) return true;
+      return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, text, context).masks);
     } catch (error) {
       if (error instanceof BodyUnread) return true;
       throw error;
@@ -146,7 +146,7 @@ export class HttpJudge {
     const own = this.#masksOf(masks.filter(isForRequests));
     if (body.type === 'stream') return own && tooLong(this.#with.message);
     const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
-    if (REPLACES.has(method) && this.#masksOf(masks) && looksMasked(bytes.toString('latin1'))) return MASK_WRITTEN;
+    if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
       const made = own.request(body.media, bytes);
@@ -219,6 +219,9 @@ export class HttpJudge {
       : Buffer.from(withoutTokens(shown.text, this.#with.mark));
   }
 }
+
+/** The text of its command, before there is one: rules that read it say the same then. */
+const textOf = ({ method, path, query }: HttpHead): string => `${method} ${path}${query === '' ? '' : `?${query}`}`;
 
 /** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
 function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {

@@ -141,14 +141,14 @@ export interface HttpEdits {
 export interface EditedAnswer {
   readonly headers: readonly Header[];
   readonly body: BodyEditor | undefined;
+  /** Trailers as the client may have them, whether there is an editor or not; absent: as they are. */
+  readonly trailers?: (trailers: readonly Header[]) => readonly Header[];
 }
 
 /** Edits a body as it passes. Both `push` and `end` throw `Unmasked`. */
 export interface BodyEditor extends StreamEditor {
   /** As many bytes go out as came in, so that Content-Length stays true where there was no content coding. */
   readonly keepsLength: boolean;
-  /** Trailers as the client may have them; absent: as they are. */
-  trailers?(trailers: readonly Header[]): readonly Header[];
 }
 
 /** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */

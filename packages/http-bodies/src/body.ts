@@ -22,17 +22,21 @@ import { textEditor } from './text.js';
 const MAX_BLANKS_BYTES = 1024;
 /** So much of what claims to be no text is looked at. */
 const LOOKED_BYTES = 512;
+/** So many bytes tell whether letters have several each. */
+const WIDE_BYTES = 4;
 const PASSED: Editor = { push: (bytes) => bytes, end: () => NO_BYTES, held: 0, release: () => NO_BYTES };
 
 /** Why a body of this type does not pass, as far as its head tells: a phrase; undefined: it does, or its bytes decide. */
 export function refusedByHead(contentType: string, parts: BodyParts): string | undefined {
   const kind = kindOf(contentType);
   const type = mediaType(contentType);
+  // Browsers take the last of several types, and others the first.
+  if (contentType.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').includes(',')) return 'says twice what it is';
   if (choiceFor(parts.unread, contentType) !== undefined) return undefined;
   if (kind === 'other') return `is of a type that masks cannot read (${type.slice(0, 100)})`;
   if (parts.pointers && !HAS_PLACES.has(kind))
     return `is of a type in which there are no places to mask (${type.slice(0, 100)})`;
-  const charset = kind === 'json' ? undefined : unreadCharset(contentType);
+  const charset = unreadCharset(contentType);
   return charset === undefined ? undefined : `is in a charset that is not read here (${charset})`;
 }
 
@@ -80,7 +84,7 @@ export class BodyMask implements Editor {
   #isTold(): boolean {
     const kind = kindOf(this.#contentType);
     if (kind === 'other') return this.#first.length >= LOOKED_BYTES;
-    if (this.#first.length < BOM.length) return false;
+    if (this.#first.length < WIDE_BYTES) return false;
     return firstSign(this.#first) !== undefined || this.#first.length > MAX_BLANKS_BYTES;
   }
 

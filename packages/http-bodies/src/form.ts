@@ -83,9 +83,11 @@ export function fieldValue(parts: JsonParts, name: string, said: Buffer): Buffer
 }
 
 /** Frameworks make objects and lists of fields: `user[role]`, `user.role`. */
-function placeOfField(pointers: Pointers, name: string): Place {
+export function placeOfField(pointers: Pointers, name: string): Place {
   let place = pointers.start;
-  for (const step of name.split(/[[\].]+/)) {
+  // PHP takes blanks off, and what stands behind a NUL.
+  for (const written of (name.split('\0', 1)[0] ?? '').split(/[[\].]+/)) {
+    const step = written.trim();
     if (step === '' || place.mask) continue;
     place = pointers.child(place, pointers.symbolOf(step));
   }

@@ -78,7 +78,9 @@ export class HttpMasks {
       headers: [...(first?.headers ?? []), ...asked],
       answer: (status, headers) => {
         const before = first?.answer?.(status, headers);
-        return this.#answer(status, before?.headers ?? headers, before?.body);
+        const edited = this.#answer(status, before?.headers ?? headers, before?.body);
+        const trailers = before?.trailers ?? unchanged;
+        return { ...edited, trailers: (came) => this.#masked(trailers(came)) };
       },
     };
   }
@@ -103,9 +105,10 @@ export class HttpMasks {
     const types = headers.filter(([name]) => name.toLowerCase() === 'content-type');
     if (types.length > 1) throw unmasked('says twice what it is');
     const contentType = types[0]?.[1] ?? '';
-    const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before, (trailers) => this.#masked(trailers));
+    const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before);
     if (status === SWITCHED) return { headers: masked, body: editor };
-    const why = refusedByHead(contentType, this.#parts);
+    // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
+    const why = isEmpty(status, headers) ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');
     const kept = masked.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
@@ -134,8 +137,16 @@ const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
   ['If-Modified-Since', undefined],
 ];
 
+/** What frames the answer lets no byte of a body come then. */
+const isEmpty = (status: number, headers: readonly Header[]): boolean =>
+  status === 204 ||
+  status === 304 ||
+  headers.some(([name, value]) => name.toLowerCase() === 'content-length' && value === '0');
+
 const has = (headers: readonly Header[], wanted: string): boolean =>
   headers.some(([name]) => name.toLowerCase() === wanted);
+
+const unchanged = (trailers: readonly Header[]): readonly Header[] => trailers;
 
 /** A body that goes through one editor and then through masks. */
 class MaskedBody implements BodyEditor {
@@ -143,16 +154,12 @@ class MaskedBody implements BodyEditor {
   readonly maxHoldMs: number;
   readonly #mask: BodyMask;
   readonly #before: BodyEditor | undefined;
-  readonly #trailers: (trailers: readonly Header[]) => readonly Header[];
+  /** How often nothing has followed what is kept. */
+  #waits = 0;
 
-  constructor(
-    mask: BodyMask,
-    before: BodyEditor | undefined,
-    trailers: (trailers: readonly Header[]) => readonly Header[],
-  ) {
+  constructor(mask: BodyMask, before: BodyEditor | undefined) {
     this.#mask = mask;
     this.#before = before;
-    this.#trailers = trailers;
     this.maxHoldMs = Math.min(HOLD_BACK_MS, before?.maxHoldMs ?? HOLD_BACK_MS);
   }
 
@@ -161,11 +168,14 @@ class MaskedBody implements BodyEditor {
   }
 
   push(bytes: Buffer): Buffer {
+    this.#waits = 0;
     return this.#mask.push(this.#before ? this.#before.push(bytes) : bytes);
   }
 
   release(): Buffer {
-    const before = this.#before?.release();
+    // Each has its own patience: the beginning of a credential waits for its end much longer than a line does.
+    const isLate = ++this.#waits * this.maxHoldMs >= (this.#before?.maxHoldMs ?? 0);
+    const before = isLate ? this.#before?.release() : undefined;
     const pushed = before && before.length > 0 ? this.#mask.push(before) : undefined;
     const released = this.#mask.release();
     return pushed ? Buffer.concat([pushed, released]) : released;
@@ -176,9 +186,5 @@ class MaskedBody implements BodyEditor {
     const pushed = last && last.length > 0 ? Buffer.from(this.#mask.push(last)) : undefined;
     const ended = this.#mask.end();
     return pushed ? Buffer.concat([pushed, ended]) : ended;
-  }
-
-  trailers(trailers: readonly Header[]): readonly Header[] {
-    return this.#trailers(this.#before?.trailers?.(trailers) ?? trailers);
   }
 }

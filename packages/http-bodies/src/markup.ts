@@ -17,6 +17,7 @@ const LONG_PIECE_BYTES = 16 * 1024;
 const MAX_DEPTH = 500;
 const LESS = 0x3c;
 const MORE = 0x3e;
+const SLASH = 0x2f;
 const BLANK = /^\s*$/;
 
 /** What begins so ends so. */
@@ -261,10 +262,7 @@ export class MarkupMask implements Editor {
     let name = from;
     for (let at = from; at < piece.length; at++) {
       const byte = piece[at] as number;
-      if (byte !== 0x3d) {
-        if (byte <= 0x20 || byte === 0x2f) name = piece[at + 1] === 0x3d ? name : at + 1;
-        continue;
-      }
+      if (byte !== 0x3d) continue;
       let start = at + 1;
       while (start < piece.length && (piece[start] as number) <= 0x20) start++;
       const quote = piece[start] === 0x22 || piece[start] === 0x27 ? (piece[start] as number) : 0;
@@ -276,13 +274,13 @@ export class MarkupMask implements Editor {
       )
         end++;
       const value = piece.subarray(start, end);
-      const made = this.#attribute(piece.toString('latin1', name, at).trim(), value, element);
+      const made = this.#attribute(lastWord(piece.subarray(name, at)), value, element);
       if (made !== value) {
         out.push(piece.subarray(copied, start), made);
         copied = end;
       }
       at = end;
-      name = end + 1;
+      name = end + (quote === 0 ? 0 : 1);
     }
     return copied === 0 ? piece : Buffer.concat([...out, piece.subarray(copied)]);
   }
@@ -299,6 +297,15 @@ export class MarkupMask implements Editor {
       this.#elements.pop();
     }
   }
+}
+
+/** The name that stands before a sign of equality, with any number of blanks between them and names without a value before it. */
+function lastWord(text: Buffer): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] as number) <= 0x20) end--;
+  let from = end;
+  while (from > 0 && (text[from - 1] as number) > 0x20 && text[from - 1] !== SLASH) from--;
+  return text.toString('utf8', from, end);
 }
 
 /** Of ASCII letters. Linear: it goes from one `<` to the next. */

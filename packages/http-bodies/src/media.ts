@@ -59,7 +59,9 @@ export function unreadCharset(contentType: string): string | undefined {
 /** What becomes of media that masks cannot read, by type or `image/*`. */
 export type Unread = ReadonlyMap<string, 'pass' | 'text'>;
 
+/** What masks can read is read: `image/*` lets no SVG pass, whose texts they know, unless it is named. */
 export function choiceFor(unread: Unread, contentType: string): 'pass' | 'text' | undefined {
   const type = mediaType(contentType);
-  return unread.get(type) ?? unread.get(`${type.split('/', 1)[0]}/*`);
+  const named = unread.get(type);
+  return named ?? (kindOf(type) === 'other' ? unread.get(`${type.split('/', 1)[0]}/*`) : undefined);
 }

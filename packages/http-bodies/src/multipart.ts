@@ -4,7 +4,7 @@
  */
 import { type Editor, NO_BYTES } from './editor.js';
 import { unmasked } from './fault.js';
-import { fieldValue } from './form.js';
+import { fieldValue, placeOfField } from './form.js';
 import type { BodyParts } from './parts.js';
 import { shortText } from './text.js';
 
@@ -141,19 +141,45 @@ export class MultipartMask implements Editor {
       throw unmasked('has a part in an encoding that is not read here');
     const type = fieldOf(head, 'content-type');
     const disposition = fieldOf(head, 'content-disposition') ?? '';
-    const name = /;\s*name\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/i.exec(disposition);
-    const isField =
-      name !== null && !/;\s*filename/i.test(disposition) && (type === undefined || /^text\/plain\b/i.test(type));
-    return isField ? new Field(this.#parts, name[1] ?? name[2] ?? '') : this.#editorOf(type ?? 'text/plain');
+    const { pointers } = this.#parts;
+    const { name, isUpload, isClear } = dispositionOf(disposition);
+    if (pointers && !isClear) throw unmasked('has a part whose name can be read in two ways');
+    if (name === undefined) return this.#editorOf(type ?? 'text/plain');
+    // What rules name is masked whatever it says of itself.
+    const isField = !isUpload && (type === undefined || /^text\/plain\b/i.test(type));
+    const isNamed = pointers !== undefined && placeOfField(pointers, name).mask !== undefined;
+    return isField || isNamed ? new Field(this.#parts, name) : this.#editorOf(type ?? 'text/plain');
   }
 }
 
-const fieldOf = (head: string, name: string): string | undefined =>
-  head
-    .split('\r\n')
-    .find((line) => line.toLowerCase().startsWith(`${name}:`))
-    ?.slice(name.length + 1)
-    .trim();
+/** @throws Unmasked where it is there twice: readers take one or the other */
+function fieldOf(head: string, name: string): string | undefined {
+  const [line, another] = head.split('\r\n').filter((one) => one.toLowerCase().startsWith(`${name}:`));
+  if (another !== undefined) throw unmasked('has a part with the same header twice');
+  return line?.slice(name.length + 1).trim();
+}
+
+const PARAMETER = /;\s*([^\s=;"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*)?/y;
+
+/** What `Content-Disposition` says (RFC 7578 section 4.2). `isClear`: all readers take the same name from it. */
+function dispositionOf(field: string): { name: string | undefined; isUpload: boolean; isClear: boolean } {
+  let name: string | undefined;
+  let isUpload = false;
+  let isClear = true;
+  PARAMETER.lastIndex = Math.max(0, field.indexOf(';'));
+  for (let end = PARAMETER.lastIndex; end < field.length; ) {
+    const [whole = '', parameter = '', quoted, plain = ''] = PARAMETER.exec(field) ?? [];
+    if (whole === '') return { name, isUpload, isClear: !field.includes(';') };
+    end = PARAMETER.lastIndex;
+    const lower = parameter.toLowerCase();
+    if (lower.startsWith('filename')) isUpload = true;
+    if (lower === 'name*') isClear = false;
+    if (lower !== 'name') continue;
+    isClear &&= name === undefined;
+    name ??= quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;
+  }
+  return { name, isUpload, isClear };
+}
 
 /** A value of a form, looked at as a whole. */
 class Field implements Editor {

@@ -45,7 +45,8 @@ export class TableMask implements Editor {
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at] as number;
-      if (this.#quoted) this.#quoted = byte !== QUOTE;
+      const wasQuoted = this.#quoted;
+      if (wasQuoted) this.#quoted = byte !== QUOTE;
       else if (byte === LF) {
         this.#keep(bytes.subarray(from, at + 1));
         out.push(this.#record());
@@ -53,7 +54,7 @@ export class TableMask implements Editor {
         this.#atCell = true;
       } else if (byte === QUOTE && (this.#atCell || this.#afterQuote)) this.#quoted = true;
       else this.#atCell = this.#separator === undefined ? SEPARATORS.includes(byte) : byte === this.#separator;
-      this.#afterQuote = byte === QUOTE && !this.#quoted;
+      this.#afterQuote = wasQuoted && byte === QUOTE;
     }
     if (from < bytes.length) this.#keep(bytes.subarray(from));
     return Buffer.concat(out);
@@ -82,14 +83,24 @@ export class TableMask implements Editor {
     this.#bytes = 0;
     let end = record.length;
     while (end > 0 && (record[end - 1] === LF || record[end - 1] === CR)) end--;
+    if (!this.#columns && this.#isNoRecord(record.subarray(0, end))) return record;
     this.#separator ??= mostOf(record.subarray(0, end));
     const cells = cellsOf(record.subarray(0, end), this.#separator);
+    if (this.#parts.pointers && cells.some(isUnclear)) throw unmasked('has a record that can be read in two ways');
     if (!this.#columns) {
-      this.#columns = cells.map((cell) => this.#column(saidBy(cell).toString('utf8').trim()));
+      this.#columns = cells.map((cell) => this.#column(saidBy(trimmed(cell)).toString('utf8').trim()));
       // Whether it has names is not known: it is looked at like any other.
       return this.#written(cells, record.subarray(end), []);
     }
     return this.#written(cells, record.subarray(end), this.#columns);
+  }
+
+  /** Before the names: an empty line, or one that says what parts the cells, as Excel writes it. */
+  #isNoRecord(line: Buffer): boolean {
+    const text = line.toString('latin1');
+    const [, sign] = /^sep=(.)$/i.exec(text) ?? [];
+    if (sign !== undefined) this.#separator = sign.charCodeAt(0);
+    return sign !== undefined || text.trim() === '';
   }
 
   #column(name: string): Column {
@@ -144,16 +155,33 @@ function cellsOf(record: Buffer, separator: number): readonly Buffer[] {
   const cells: Buffer[] = [];
   let from = 0;
   let quoted = false;
+  /** Where a quote was closed last: another one behind it is a quote within the cell. */
+  let closed = -2;
   for (let at = 0; at < record.length; at++) {
     const byte = record[at];
-    if (byte === QUOTE && (quoted || at === from || record[at - 1] === QUOTE)) quoted = !quoted;
-    else if (byte === separator && !quoted) {
+    if (byte === QUOTE && (quoted || at === from || closed === at - 1)) {
+      if (quoted) closed = at;
+      quoted = !quoted;
+    } else if (byte === separator && !quoted) {
       cells.push(record.subarray(from, at));
       from = at + 1;
     }
   }
   cells.push(record.subarray(from));
   return cells;
+}
+
+/** Some readers see quotes behind a blank, or the end of a record in CR alone, and some do not: the next cells are of other columns then. */
+const isUnclear = (cell: Buffer): boolean =>
+  cell[0] !== QUOTE && (cell.includes(CR) || (cell.includes(QUOTE) && trimmed(cell)[0] === QUOTE));
+
+/** Without blanks and tabs around it. */
+function trimmed(cell: Buffer): Buffer {
+  let from = 0;
+  let to = cell.length;
+  while (from < to && (cell[from] === 0x20 || cell[from] === 0x09)) from++;
+  while (to > from && (cell[to - 1] === 0x20 || cell[to - 1] === 0x09)) to--;
+  return cell.subarray(from, to);
 }
 
 function saidBy(cell: Buffer): Buffer {

@@ -119,6 +119,26 @@ describe('tables', () => {
     expect(masked('text/csv', text, partsOf(['/name', '/salary'], 'null'))).toBe(wanted);
   });
 
+  const EMAIL = ['/*/email'];
+
+  test.each([
+    // A quote within a cell without quotes is a sign like any other.
+    ['name,email\nO""Neil,x@1\nBob,y@2\n', 'name,email\nO""Neil,[masked]\nBob,[masked]\n'],
+    ['\r\nname;email\r\na;b\r\n', '\r\nname;email\r\na;[masked]\r\n'],
+    ['sep=|\nname,x|email\na|b\n', 'sep=|\nname,x|email\na|[masked]\n'],
+    ['"email" , name\na,b\n', '"email" , name\n[masked],b\n'],
+  ])('%j has its columns', (text, wanted) => {
+    expect(masked('text/csv', text, partsOf(EMAIL))).toBe(wanted);
+  });
+
+  test.each(['name,email\rAda,x@1\r', 'name,email\nA, "x,y"\n', 'name,email\nA\rB,x\n'])(
+    '%j has other columns for other readers',
+    (text) => {
+      expect(() => masked('text/csv', text, partsOf(EMAIL))).toThrow(/a record that can be read in two ways/);
+      expect(masked('text/csv', text)).toBe(text);
+    },
+  );
+
   test('a record without an end is bounded', () => {
     const mask = new BodyMask('text/csv', partsOf());
     expect(() => mask.push(Buffer.from(`a,b\n"${'x'.repeat(2 * 1024 * 1024)}`))).toThrow(/a record of more than/);
@@ -141,6 +161,10 @@ describe('forms', () => {
     expect(masked(TYPE, 'user[pin]=1&user.pin=2&pin=3', partsOf(['/user/pin']))).toBe(
       'user[pin]=%5Bmasked%5D&user.pin=%5Bmasked%5D&pin=3',
     );
+  });
+
+  test.each(['+email=x', 'a[+email+]=x', 'email%00y=x'])('%s is the field that servers take it for', (text) => {
+    expect(masked(TYPE, text, partsOf(['**/email']))).toBe(text.replace('=x', '=%5Bmasked%5D'));
   });
 });
 
@@ -185,6 +209,30 @@ describe('several parts', () => {
 
   test('without a boundary', () => {
     expect(() => masked('multipart/mixed', 'x--x')).toThrow(/does not say what parts them/);
+  });
+
+  const field = (head: string): string => `--X\r\nContent-Disposition: form-data; ${head}\r\n\r\nx@1\r\n--X--\r\n`;
+
+  test.each([
+    'name="email"\r\nContent-Type: application/json',
+    'name="email"; filename="a.png"\r\nContent-Type: image/png',
+    'x="; name=a"; name="email"',
+    'name="em\\ail"',
+  ])('%s is masked as a field', (head) => {
+    expect(masked('multipart/form-data; boundary=X', field(head), partsOf(['/email']))).toBe(
+      field(head).replace('x@1', '[masked]'),
+    );
+  });
+
+  test.each([
+    'name="a"; name="email"',
+    "name*=utf-8''email",
+    'name="a"b"',
+    'name=a\r\nContent-Disposition: x; name=email',
+  ])('%s has two names', (head) => {
+    expect(() => masked('multipart/form-data; boundary=X', field(head), partsOf(['/email']))).toThrow(
+      /read in two ways|the same header twice/,
+    );
   });
 });
 
@@ -262,6 +310,12 @@ describe('XML', () => {
       for (let n = 0; n < 100; n++) mask.push(Buffer.from(`<r a="${'x'.repeat(64 * 1024)}`));
     }).toThrow(/a piece of more than/);
   });
+
+  test.each(['email', 'email ', 'email\t\n', 'b="1"email', 'größe="1" email  '])('the attribute %j', (name) => {
+    const text = (value: string): string => `<order><customer ${name}= "${value}" c="d"/></order>`;
+    expect(masked('text/xml', text('x@1'), partsOf(['/order/customer/email']))).toBe(text('[masked]'));
+    expect(masked('text/xml', '<a größe="5"/>', partsOf(['/a/größe']))).toBe('<a größe="[masked]"/>');
+  });
 });
 
 describe('texts', () => {
@@ -279,4 +333,21 @@ describe('texts', () => {
   test('null has no place in a text: the mark stands there', () => {
     expect(masked('text/plain', `a ${MAIL}\n`, partsOf([], 'null'))).toBe('a [masked:EMAIL]\n');
   });
+});
+
+describe('what is let through by a pattern', () => {
+  test.each([
+    ['image/svg+xml', `<svg><text>${MAIL}</text></svg>`],
+    ['application/json', `{"a":"${MAIL}"}`],
+  ])('is nothing that masks can read, such as %s', (type, text) => {
+    const wanted = text.replace(MAIL, '[masked:EMAIL]');
+    expect(masked(type, text, partsOf([], 'redact', [[type.replace(/\/.*/, '/*'), 'pass']]))).toBe(wanted);
+    expect(masked(type, text, partsOf([], 'redact', [[type, 'pass']]))).toBe(text);
+  });
+});
+
+test('letters of several bytes are refused wherever they are cut', () => {
+  const bytes = Buffer.from(`{"m":"${MAIL}"}`, 'utf16le');
+  for (const cut of [1, 2, 3, 4, 5])
+    expect(() => through('text/plain', bytes, partsOf(), [cut]), `cut at ${cut}`).toThrow(/UTF-16/);
 });

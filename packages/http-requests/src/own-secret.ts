@@ -49,6 +49,7 @@ export const hidesSecret = (forms: () => readonly Buffer[]): HttpEdits => ({
     return {
       headers: starredHeaders(headers, looked),
       body: looked.length === 0 ? undefined : new SecretEditor(looked),
+      trailers: (trailers) => starredHeaders(trailers, looked),
     };
   },
 });
@@ -114,10 +115,6 @@ class SecretEditor implements BodyEditor {
 
   end(): Buffer {
     return this.release();
-  }
-
-  trailers(trailers: readonly Header[]): readonly Header[] {
-    return starredHeaders(trailers, this.#forms);
   }
 
   /** What goes, without secrets; `whole` may have what follows it. */

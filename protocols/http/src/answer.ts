@@ -2,7 +2,14 @@
  * An answer on its way from the target to the client. Owns: which of its headers pass, its content coding and editor, how its
  * body is framed for the client, and its record. Does not: know the connections it comes from and goes to.
  */
-import { type BodyEditor, type Header, type HttpEdits, type HttpTarget, Unmasked } from '@sluice/contract';
+import {
+  type BodyEditor,
+  type EditedAnswer,
+  type Header,
+  type HttpEdits,
+  type HttpTarget,
+  Unmasked,
+} from '@sluice/contract';
 import { Recent, remembered } from '@sluice/wire';
 import { phraseOf } from './status.js';
 import { Decoder, codingOf } from './coding.js';
@@ -52,6 +59,7 @@ const OF_THE_BYTES = new Set([
 export class AnswerRelay {
   readonly #port: AnswerPort;
   #editor: BodyEditor | undefined;
+  #trailersOf: EditedAnswer['trailers'];
   /** Running while the editor keeps bytes back. */
   #waiter: NodeJS.Timeout | undefined;
   #decoder: Decoder | undefined;
@@ -138,8 +146,8 @@ export class AnswerRelay {
   }
 
   clientDrained(): void {
-    if (this.#decoder) this.#decoder.want(true);
-    else this.#port.wantAnswer(true);
+    this.#decoder?.want(true);
+    if (this.#decoder?.hasRoom !== false) this.#port.wantAnswer(true);
   }
 
   /** Nothing more of it passes. */
@@ -163,6 +171,7 @@ export class AnswerRelay {
     const edited = this.#port.edit?.(answer.status, headers);
     const passed = edited?.headers ?? headers;
     const editor = edited?.body;
+    this.#trailersOf = edited?.trailers;
     if (!editor || answer.framing.type === 'none') return { ...answer, headers: passed };
     const coding = codingOf(answer.headers);
     this.#editor = editor;
@@ -223,7 +232,7 @@ export class AnswerRelay {
     this.#guard(() => {
       if (this.#editor) this.#deliver(this.#editor.end());
       this.#begin();
-      const trailers = this.#editor?.trailers?.(this.#trailers) ?? this.#trailers;
+      const trailers = this.#trailersOf?.(this.#trailers) ?? this.#trailers;
       if (trailers.length > 0)
         this.#port.record.head(Buffer.from(trailers.map((one) => `${one.join(': ')}\r\n`).join(''), 'latin1'));
       this.#over = true;

@@ -125,6 +125,11 @@ export class Decoder {
     else this.#finish(() => this.#sink.end());
   }
 
+  /** What was pushed is taken: else the sink is told by `room`. */
+  get hasRoom(): boolean {
+    return this.#stream?.writableNeedDrain !== true;
+  }
+
   /** Whether the sink has room. */
   want(wanted: boolean): void {
     if (wanted) this.#stream?.resume();
