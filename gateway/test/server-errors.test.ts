@@ -45,6 +45,31 @@ create domain told as int check (tell_of(value));
 create table converted (id told);
 alter table checked add check (tell_of(id)) not valid;
 create index on measured (tell_of(id));
+create function later(int) returns int language plpgsql immutable as $$ begin if current_setting('my.loud', true) = 'on'
+  then perform public.tell(); end if; return 1; end $$;
+create function compared(int, int) returns int language plpgsql immutable as
+  $$ begin perform public.later(1); return case when $1 < $2 then -1 when $1 > $2 then 1 else 0 end; end $$;
+create function added(int, int) returns int language plpgsql as $$ begin perform public.tell(); return 1; end $$;
+create aggregate all_of (int) (sfunc = added, stype = int, initcond = '0');
+create function same(int, int) returns boolean language plpgsql immutable as $$ begin return public.tell(); end $$;
+create operator === (leftarg = int, rightarg = int, function = same);
+create operator class told_ops for type int4 using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=,
+  operator 5 >, function 1 compared(int4, int4);
+create domain deeper as int check (value::told is not null);
+create table folded (id int); create index on folded ((id + later(1)));
+create table folded_check (id int check (id + later(1) > 0));
+create table compares (id int); create index on compares (id told_ops); insert into compares values (1);
+create table deep (id deeper);
+create view below_domain as select id from orders where id::deeper > 0;
+create view below_aggregate as select id from orders where id > (select all_of(id) from orders);
+create materialized view aggregated as select all_of(id) as n from orders with no data;
+create table plain (id int primary key, n int, word text); insert into plain values (1, 1, 'x');
+create table cascaded (id int); insert into cascaded values (1);
+create trigger tells after delete on cascaded for each row execute function tell_by_trigger();
+create domain short as text;
+create table shorts (word short);
+create table parts (id int, part int) partition by list (part);
+create table parts_1 partition of parts for values in (1);
 create view below_condition as select id from people where email::int > 0;
 create view below_function as select id from orders where tell_of(id);
 create domain mail as text;
@@ -180,6 +205,45 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
     'copy (select id from below_condition) to stdout',
     'create table made as select id from below_condition',
     'create index on audited (tell_of(id))',
+    // Values of which nothing is known, in conditions only.
+    [
+      "do $$ begin perform set_config('my.x', email, false) from people where id = 1; end $$",
+      "select 1 where current_setting('my.x')::int > 0",
+    ],
+    ['begin', 'create domain own as int check (tell_of(value))', 'select 1 where 1::own > 0'],
+    // Domains in domains, and where no cast is written.
+    'select 1::deeper',
+    'select 1 where 1::deeper > 0',
+    'insert into deep values (1)',
+    'select count(*) from below_domain',
+    "select 1 from xmltable('/a' passing '<a>1</a>' columns x told path '.')",
+    ['prepare p (told) as select 1 where $1 > 0', 'execute p (1)'],
+    'alter table plain add column more told',
+    'alter table plain add check (n::told > 0)',
+    'create index on plain (id) where n::told > 0',
+    // Operators, aggregates, operator classes.
+    'select id from plain where n === 1',
+    'alter table plain add check (n === 1)',
+    'create index on plain ((n === 1))',
+    ['begin', 'alter table plain add check (n === 1) not valid', 'insert into plain values (2, 2)'],
+    'select id from below_aggregate',
+    'refresh materialized view aggregated',
+    ["set my.loud = 'on'", 'insert into compares values (2)'],
+    // Computed as a statement is planned that only reads the table.
+    ["set my.loud = 'on'", 'select id from folded'],
+    ["set my.loud = 'on'", 'set constraint_exclusion = on', 'select id from folded_check where id = 1'],
+    // What this transaction has put behind other tables.
+    [
+      'begin',
+      'create trigger tells after insert on parts for each row execute function tell_by_trigger()',
+      'insert into parts_1 values (1, 1)',
+    ],
+    [
+      'begin',
+      'alter table cascaded add foreign key (id) references plain on delete cascade',
+      'delete from plain where id = 1',
+    ],
+    ['begin', 'alter domain short add check (tell_of(length(value))) not valid', "insert into shorts values ('x')"],
   ])('an error that can hold a masked value does not: %s', async (given) => {
     const texts = [given].flat();
     const direct = await errorOf(admin, texts);

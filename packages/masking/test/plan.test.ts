@@ -20,7 +20,20 @@ test.each([
     '  Filter: (x = $0 AND col2 = [masked] AND (ANY (y = (hashed SubPlan 2).col1)))',
   ],
   ['  Rows Removed by Filter: 3', '  Rows Removed by Filter: 3'],
-  ['  Sort Method: quicksort  Memory: 25kB', '  Sort Method: quicksort  Memory: 25kB'],
+  // repeat('x', 1024 * ascii(email)) is a value in kB, or more than fits into memory.
+  ['  Sort Method: quicksort  Memory: 25kB', '  Sort Method: [masked]'],
+  ['  Worker 0:  Sort Method: external merge  Disk: 400kB', '  Worker 0:  Sort Method: [masked]'],
+  ['        Storage: Memory  Maximum Storage: 98kB', '        Storage: [masked]'],
+  ['Serialization: time=0.010 ms  output=25kB  format=text', 'Serialization: [masked]'],
+  ['  WAL: records=14 bytes=11050', '  WAL: [masked]'],
+  ['  Buffers: shared hit=7, temp read=5 written=5', '  Buffers: [masked]'],
+  ['  Buckets: 1024  Batches: 2 (originally 1)  Memory Usage: 9kB', '  Buckets: [masked]'],
+  // A function that is immutable is computed for the plan.
+  ['  Output: true, NULL::boolean, NULL::text', '  Output: [masked], [masked], [masked]'],
+  [
+    '  Filter: ((a IS NOT NULL) AND (NOT b) AND (c IS TRUE) AND (d IS NOT FALSE))',
+    '  Filter: ((a IS NOT NULL) AND (NOT b) AND (c IS TRUE) AND (d IS NOT FALSE))',
+  ],
   ['Planning Time: 0.123 ms', 'Planning Time: 0.123 ms'],
   ["  Output: id, 'x'::text, (email ~~ '%a%'::text)", "  Output: id, '[masked]'::text, (email ~~ '[masked]'::text)"],
   [
@@ -65,6 +78,31 @@ test('in JSON, YAML and XML only constants and widths go', () => {
   expect(masked('xml', xml)).toBe(
     "<Plan-Width>0</Plan-Width><Alias>o'b</Alias><Filter>((a &lt; '[masked]'::text) AND (b &gt; [masked]))</Filter>",
   );
+});
+
+test.each([
+  [
+    'json',
+    '"Sort Method": "quicksort", "Sort Space Used": 106, "Sort Space Type": "Memory", "Plan Rows": 3',
+    '"Sort Method": "[masked]", "Sort Space Used": 0, "Sort Space Type": "[masked]", "Plan Rows": 3',
+  ],
+  [
+    'json',
+    '"Sort Methods Used": ["quicksort"], "Output Volume": 25, "Output": ["true"]',
+    '"Sort Methods Used": ["[masked]"], "Output Volume": 0, "Output": ["[masked]"]',
+  ],
+  [
+    'yaml',
+    'Maximum Storage: 98\n  - WAL Bytes: 7\nTemp Written Blocks: 5\nActual Rows: 1.00',
+    'Maximum Storage: 0\n  - WAL Bytes: 0\nTemp Written Blocks: 0\nActual Rows: 1.00',
+  ],
+  [
+    'xml',
+    '<Peak-Memory-Usage>9</Peak-Memory-Usage><Item>external merge</Item><Actual-Loops>1</Actual-Loops>',
+    '<Peak-Memory-Usage>0</Peak-Memory-Usage><Item>[masked]</Item><Actual-Loops>1</Actual-Loops>',
+  ],
+] as const)('what depends on the size of values goes: %s %s', (format, text, expected) => {
+  expect(masked(format, text)).toBe(expected);
 });
 
 test('what is no plan is NULL or hidden, however long it is', () => {

@@ -26,9 +26,13 @@ export function textOfParse(bytes: Buffer): Buffer {
 
 /**
  * Whether an error says that the text is not of the language. A text of several statements is of the language, and yet no
- * statement to prepare: the server gives that the same SQLSTATE, where it prepares (exec_parse_message in postgres.c).
+ * statement to prepare: the server gives that the same SQLSTATE, where it prepares (exec_parse_message in postgres.c). A
+ * literal of a domain is checked as it is parsed, and code of the check may give its own words that SQLSTATE: it has a trace.
  */
 export const isSyntaxError = (fields: ReadonlyMap<string, string>): boolean =>
-  fields.get('C') === '42601' && fields.get('V') === 'ERROR' && fields.get('R') !== 'exec_parse_message';
+  fields.get('C') === '42601' &&
+  fields.get('V') === 'ERROR' &&
+  fields.get('R') !== 'exec_parse_message' &&
+  !['W', 'p', 'q'].some((trace) => fields.has(trace));
 
 const STATEMENT = Buffer.from('S');

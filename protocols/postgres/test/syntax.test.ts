@@ -45,6 +45,10 @@ test('the words are those of the target, to which the text goes as a Parse alone
 test.each([
   ['accepts it', (standIn: string) => [reply.parsed, reply.closed, reply.error(standIn)]],
   ['finds several statements in it', () => [SEVERAL]],
+  [
+    'runs code that says so',
+    () => [error('C42601|Mtold canary|WPL/pgSQL function tell() line 1 at RAISE|Fpl_exec.c|Rexec_stmt_raise')],
+  ],
   ['finds another mistake', () => [error('C42P01|Mrelation "x" does not exist|P1')]],
 ])('where the target %s, the words are ours, and nothing runs', (_, repliesTo) => {
   for (const inExtended of [false, true]) {

@@ -127,6 +127,17 @@ export class Catalog {
     return [type.element, type.base, ...parts].some((part) => this.checksByCode(part, seen));
   }
 
+  /** Names of types whose values are made by such code. */
+  get namesCheckedByCode(): ReadonlySet<string> {
+    let names = this.derived.get('types checked by code') as Set<string> | undefined;
+    if (!names) {
+      const types = this.guards.domains.size === 0 ? [] : this.contents.types;
+      names = new Set(types.flatMap(({ oid, name }) => (this.checksByCode(oid) ? [name] : [])));
+      this.derived.set('types checked by code', names);
+    }
+    return names;
+  }
+
   /** Operators of this name outside pg_catalog. */
   operators(name: string): readonly Operator[] {
     return this.#operators.get(name) ?? [];

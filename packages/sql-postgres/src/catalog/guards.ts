@@ -16,7 +16,7 @@ export interface Guards {
   readonly read: readonly (readonly [from: number, to: number])[];
   /** What one that writes to it may change besides: tables with foreign keys to it. */
   readonly written: readonly (readonly [from: number, to: number])[];
-  /** Domains with a check that calls such code. */
+  /** Domains with a check that calls such code, and types that are made of them. */
   readonly domains: ReadonlySet<number>;
   /** Event triggers: any definition runs them. */
   readonly onDefinition: boolean;
@@ -29,30 +29,48 @@ const UNREAD = `unread as materialized (
   union all select 'pg_catalog.pg_operator'::regclass, o.oid from pg_operator o join pg_proc p on p.oid = o.oprcode
     join pg_language l on l.oid = p.prolang where l.lanname not in ('c', 'internal') and o.oid >= 16384)`;
 
-const DOMAINS = `domains as materialized (select distinct c.contypid as oid from pg_constraint c
-  join pg_depend d on d.classid = 'pg_catalog.pg_constraint'::regclass and d.objid = c.oid
-  join unread u on u.class = d.refclassid and u.oid = d.refobjid where c.contypid <> 0)`;
+/**
+ * What such code is in, however deep: aggregates, operator classes, domains, and types that are made of these. What a table or
+ * a function depends on is looked for at the table and at the call.
+ */
+const BAD = `bad as (select class, oid from unread
+  union select x.class, x.oid from bad b join pg_depend d on d.refclassid = b.class and d.refobjid = b.oid cross join lateral (
+    select d.classid as class, d.objid as oid where d.classid in ('pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass,
+      'pg_catalog.pg_opclass'::regclass)
+    union all select d.classid, p.oid from pg_proc p
+      where d.classid = 'pg_catalog.pg_proc'::regclass and p.oid = d.objid and p.prokind = 'a'
+    union all select 'pg_catalog.pg_type'::regclass, k.contypid from pg_constraint k
+      where d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid and k.contypid <> 0
+    union all select 'pg_catalog.pg_type'::regclass, c.reltype from pg_class c
+      where d.classid = 'pg_catalog.pg_class'::regclass and c.oid = d.objid and c.relkind = 'c'
+    union all select 'pg_catalog.pg_opfamily'::regclass, f.amprocfamily from pg_amproc f
+      where d.classid = 'pg_catalog.pg_amproc'::regclass and f.oid = d.objid
+    union all select 'pg_catalog.pg_opfamily'::regclass, f.amopfamily from pg_amop f
+      where d.classid = 'pg_catalog.pg_amop'::regclass and f.oid = d.objid) x)`;
 
-/** (kind, oid): `r` runs code when it is read, `w` when it is written to; `d` is a domain with code. */
-const CODE = `with ${UNREAD}, ${DOMAINS},
-  calls as materialized (select d.classid, d.objid from pg_depend d join unread u on u.class = d.refclassid and u.oid = d.refobjid
-    union all select d.classid, d.objid from pg_depend d join domains o on o.oid = d.refobjid
-      where d.refclassid = 'pg_catalog.pg_type'::regclass)
-  select 'd', oid from domains
+/**
+ * (kind, oid): `r` runs code when it is read, `w` when it is written to; `d` is a type with code. What is immutable in an index, a
+ * check, statistics or the key of partitions the server computes when it plans a statement that reads the table.
+ */
+const CODE = `with recursive ${UNREAD}, ${BAD},
+  calls as materialized (select d.classid, d.objid, t.oid is not null as of_type from pg_depend d
+    join bad u on u.class = d.refclassid and u.oid = d.refobjid
+    left join pg_type t on d.refclassid = 'pg_catalog.pg_type'::regclass and t.oid = d.refobjid)
+  select 'd', oid from bad where class = 'pg_catalog.pg_type'::regclass
   union select 'r', c.oid from pg_class c where c.relrowsecurity or c.relkind = 'f'
   union select 'r', w.ev_class from pg_rewrite w join calls x
     on x.classid = 'pg_catalog.pg_rewrite'::regclass and x.objid = w.oid
   union select 'w', g.tgrelid from pg_trigger g where not g.tgisinternal
   union select 'w', w.ev_class from pg_rewrite w where w.ev_type <> '1'
-  union select 'w', k.conrelid from pg_constraint k join calls x
+  union select case k.contype when 'c' then 'r' else 'w' end, k.conrelid from pg_constraint k join calls x
     on x.classid = 'pg_catalog.pg_constraint'::regclass and x.objid = k.oid where k.conrelid <> 0
   union select 'w', a.adrelid from pg_attrdef a join calls x
     on x.classid = 'pg_catalog.pg_attrdef'::regclass and x.objid = a.oid
-  union select 'w', i.indrelid from pg_index i join calls x
+  union select 'r', i.indrelid from pg_index i join calls x
     on x.classid = 'pg_catalog.pg_class'::regclass and x.objid = i.indexrelid
-  union select 'w', s.stxrelid from pg_statistic_ext s join calls x
+  union select 'r', s.stxrelid from pg_statistic_ext s join calls x
     on x.classid = 'pg_catalog.pg_statistic_ext'::regclass and x.objid = s.oid
-  union select 'w', x.objid from calls x where x.classid = 'pg_catalog.pg_class'::regclass`;
+  union select case when x.of_type then 'w' else 'r' end, x.objid from calls x where x.classid = 'pg_catalog.pg_class'::regclass`;
 
 /** (kind, from, to): `r` is read with it, `w` is changed with it. */
 const REACHES = `select 'r', i.inhparent, i.inhrelid from pg_inherits i

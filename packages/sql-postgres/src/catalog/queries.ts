@@ -112,6 +112,7 @@ const VERSIONED = {
   ),
   routines: sum('x.oid', 'pg_catalog.pg_proc x'),
   constraints: sum('x.oid', 'pg_catalog.pg_constraint x'),
+  statistics: sum('x.oid', 'pg_catalog.pg_statistic_ext x'),
   event_triggers: sum('x.oid', 'pg_catalog.pg_event_trigger x'),
   operators: sum('x.oid', 'pg_catalog.pg_operator x'),
   casts: sum('x.oid', 'pg_catalog.pg_cast x'),

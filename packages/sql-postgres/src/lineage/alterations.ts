@@ -2,14 +2,14 @@
  * ALTER TABLE and RENAME, in the transaction that does them: a table is followed as it becomes, whether it is one of the session or,
  * where nothing else shows its columns, of everybody's. Does not own: CREATE and DROP (`definitions.ts`).
  */
-import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
+import { type NodeFields, isFields, nodeOf, nodesOf, relationName, text } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
-import { columnDef, ownRelation } from './definitions.js';
+import { columnDef, defaultIn, movesDefault, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
-import { bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
+import { CODE_BEHIND_WRITES, bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { type Column, computed, hasFields, withoutFields } from './value.js';
@@ -25,7 +25,9 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   }
   if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
     return [];
-  const calls = callsUnread(fields['cmds']);
+  const calls = callsUnread(analysis.catalog, fields['cmds']);
+  if (commands.some(bindsTables)) analysis.effects.push({ type: 'defined', names: [CODE_BEHIND_WRITES] });
+  movesDefaults(analysis, fields['relation'], commands);
   cascades(analysis, fields['relation'], commands);
   const isFollowed = !calls && subtypes.every((one) => HARMLESS.has(one) || OF_COLUMNS.has(one));
   const before = isFollowed ? (own ?? storedAsOwn(analysis, fields['relation'])) : undefined;
@@ -33,6 +35,26 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   else if (before) changeColumns(analysis, before, commands);
   else changes(analysis, fields['relation']);
   return [];
+}
+
+/** A foreign key: what is deleted or changed elsewhere reaches the table. */
+function bindsTables({ def }: NodeFields): boolean {
+  const { kind, fields } = nodeOf(def) ?? { kind: '', fields: {} };
+  const constraints = kind === 'ColumnDef' ? nodesOf(fields['constraints']) : [{ kind, fields }];
+  return constraints.some((one) => one.fields['contype'] === 'CONSTR_FOREIGN');
+}
+
+/** Rows get what a default reads, and what ALTER COLUMN TYPE makes of them. */
+function movesDefaults(analysis: LineageAnalysis, value: unknown, commands: readonly NodeFields[]): void {
+  const name = isFields(value) ? relationName(value) : '';
+  for (const command of commands) {
+    const { kind, fields } = nodeOf(command['def']) ?? { kind: '', fields: {} };
+    const column = text(command, 'name') || text(fields, 'colname');
+    if (kind === 'ColumnDef') {
+      movesDefault(analysis, name, column, defaultIn(fields));
+      movesDefault(analysis, name, column, fields['raw_default']);
+    } else if (command['subtype'] === 'AT_ColumnDefault') movesDefault(analysis, name, column, command['def']);
+  }
 }
 
 /** With CASCADE views of the table may go too: by their names others may be meant then. */

@@ -19,7 +19,7 @@ import { readSetting, sendNotification, storedValue, writeSetting } from './sett
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, NOTHING, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
+import { type Column, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface FunctionCall {
@@ -120,8 +120,8 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
     return { value, routines: found };
   }
   const value = opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`);
-  // What returns void returns nothing, whatever it does.
-  return { value: found.every(({ returns }) => returns === VOID) ? NO_VALUE : value, routines: found };
+  // What returns void returns nothing, whatever it does; but NULL where it is STRICT and an argument is.
+  return { value: found.every(({ returns }) => returns === VOID) ? noValue(all) : value, routines: found };
 }
 
 /** The function that is called for sure says its type, and not its arguments. */
@@ -130,7 +130,10 @@ const hasDeclaredType = ({ catalog }: LineageAnalysis, { returns, outputs }: Rou
 
 /** pg_type.oid of void. */
 const VOID = 2278;
-const { type: _, ...NO_VALUE } = NOTHING;
+function noValue(args: readonly Value[]): Value {
+  const { type: _, stored: __, fixed: ___, ...value } = computed(args);
+  return value;
+}
 
 /** `(value).name` where there is no such field: functional notation. */
 export function callByField(analysis: LineageAnalysis, name: string, value: Value): Value {

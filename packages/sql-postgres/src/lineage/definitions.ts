@@ -42,6 +42,8 @@ export function createTable(analysis: LineageAnalysis, fields: NodeFields): read
     return [];
   }
   const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
+    if (kind === 'ColumnDef' && !isTemporary(analysis, relation))
+      movesDefault(analysis, qualified(relation), text(element, 'colname'), defaultIn(element));
     if (kind === 'ColumnDef') return [columnDef(analysis, element)];
     if (kind === 'TableLikeClause' && isFields(element['relation'])) return like(analysis, element['relation']);
     return [];
@@ -100,7 +102,7 @@ export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Co
 export function leavesNames(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   // The index may call what says anything in an error of a later write.
   const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
-  analysis.effects.push({ type: 'defined', names: callsUnread(fields) ? [relation] : [] });
+  analysis.effects.push({ type: 'defined', names: callsUnread(analysis.catalog, fields) ? [relation] : [] });
   return [];
 }
 
@@ -207,8 +209,22 @@ export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column
 
 /** What a row gets that says nothing of the column. Nothing is called yet. */
 function defaultOf(analysis: LineageAnalysis, node: unknown): Value {
-  const value = expression(new LineageAnalysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
+  const value = readDefault(analysis, node);
   return isNothing(value) ? EMPTY : computed([value]);
+}
+
+const readDefault = (analysis: LineageAnalysis, node: unknown): Value =>
+  expression(new LineageAnalysis(analysis.catalog, analysis.session, analysis), EMPTY_SCOPE, node);
+
+/** The expression of DEFAULT, in a ColumnDef. */
+export const defaultIn = (fields: NodeFields): unknown =>
+  nodesOf(fields['constraints']).find((one) => one.fields['contype'] === 'CONSTR_DEFAULT')?.fields['raw_expr'];
+
+/** What a default reads by a function in SQL gets into rows of the table. What reads what is not known: code of the server. */
+export function movesDefault(analysis: LineageAnalysis, name: string, column: string, node: unknown): void {
+  if (!isFields(node)) return;
+  const value = readDefault(analysis, node);
+  if (value.sources.size > 0) analysis.moves({ type: 'table', name, column, temporary: false, bases: [] }, value);
 }
 
 function like(analysis: LineageAnalysis, relation: NodeFields): Column[] {

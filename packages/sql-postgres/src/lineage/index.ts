@@ -4,6 +4,7 @@ export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './li
 export { type SessionReport, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
+export { CODE_BEHIND_WRITES } from './other-definitions.js';
 export {
   EMPTY_OVERLAY,
   type Overlay,

@@ -51,6 +51,8 @@ export interface StatementLineage {
   readonly unread?: string;
   /** The stored relations that it names, in bodies of functions as well, by their identifiers. */
   readonly relations: ReadonlySet<number>;
+  /** It has operators or types in it behind which is code that nobody has read. */
+  readonly runsUnread?: boolean;
   readonly predicates: readonly Predicate[];
   /** Conditions on values of which it is not known where they come from: why it is not, as phrases. */
   readonly conditionsOnUnknown: readonly string[];

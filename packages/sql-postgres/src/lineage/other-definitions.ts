@@ -56,7 +56,7 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
     return (fields['if_not_exists'] === true && isThere) || EXTENSION_FUNCTIONS.has(name) ? [] : undefined;
   }),
   CreateDomainStmt: naming((_, fields) => typeNames(lastOf(fields['domainname']))),
-  AlterDomainStmt: naming((_, fields) => typeNames(lastOf(fields['typeName']))),
+  AlterDomainStmt: naming((_, fields) => [...typeNames(lastOf(fields['typeName'])), CODE_BEHIND_WRITES]),
   AlterEnumStmt: naming(() => []),
   CreateRangeStmt: naming((_, fields) => {
     const name = lastOf(fields['typeName']);
@@ -65,10 +65,10 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
     return given ? undefined : [...typeNames(name), ...typeNames(multiple), functionName(name), functionName(multiple)];
   }),
   AlterSeqStmt: naming(() => []),
-  CreateStatsStmt: naming((_, fields) => (callsUnread(fields) ? undefined : [])),
+  CreateStatsStmt: naming(({ catalog }, fields) => (callsUnread(catalog, fields) ? undefined : [])),
   // What is written through a view above goes through them too.
-  CreateTrigStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
-  RuleStmt: naming(({ catalog }, fields) => withReaders(catalog, relationNamed(fields['relation']))),
+  CreateTrigStmt: naming(codeBehind),
+  RuleStmt: naming(codeBehind),
   CreatePolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
   AlterPolicyStmt: naming((_, fields) => [relationNamed(fields['table'])]),
   CreateRoleStmt: naming(() => []),
@@ -81,6 +81,10 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
     return undefined;
   }),
 };
+
+function codeBehind({ catalog }: LineageAnalysis, fields: NodeFields): readonly string[] {
+  return [...withReaders(catalog, relationNamed(fields['relation'])), CODE_BEHIND_WRITES];
+}
 
 const RELATIONS: ReadonlySet<string> = new Set([
   'OBJECT_TABLE',
@@ -208,10 +212,30 @@ export const bodiesInStandard = ({ contents }: Catalog): string[] =>
   contents.routines.flatMap(({ name, body }) => (body?.standard === true ? [functionName(name)] : []));
 
 /** Whether an expression calls what nobody has read. */
-export function callsUnread(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(callsUnread);
+export function callsUnread(catalog: Catalog, value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((one) => callsUnread(catalog, one));
   if (!isFields(value)) return false;
   const node = nodeOf(value);
   if (node?.kind === 'FuncCall' && callFacts(strings(node.fields['funcname'])).reason !== undefined) return true;
-  return Object.values(value).some(callsUnread);
+  return isUnread(catalog, value, node) || Object.values(value).some((one) => callsUnread(catalog, one));
 }
+
+/** Whether a statement has operators or types in it, wherever they stand, behind which is code that nobody has read. */
+export function namesUnread(catalog: Catalog, value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((one) => namesUnread(catalog, one));
+  if (!isFields(value)) return false;
+  return isUnread(catalog, value, nodeOf(value)) || Object.values(value).some((one) => namesUnread(catalog, one));
+}
+
+/** An operator, or a TypeName by its shape, by the last part of the name. */
+function isUnread(catalog: Catalog, value: NodeFields, node: ReturnType<typeof nodeOf>): boolean {
+  if (node?.kind === 'A_Expr')
+    return catalog.operators(strings(node.fields['name']).at(-1) ?? '').some(({ compiled }) => !compiled);
+  return 'typemod' in value && catalog.namesCheckedByCode.has(strings(value['names']).at(-1) ?? '');
+}
+
+/**
+ * Stands among the names of `Overlay.defined` where this transaction has put code, or a foreign key, behind tables of which the
+ * statement does not speak: what cascades to them, partitions, columns of a domain.
+ */
+export const CODE_BEHIND_WRITES = 'code behind writes';

@@ -4,7 +4,7 @@
  */
 import { type NodeFields, isFields, nodeOf } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
-import { LineageAnalysis, Unread, Unsure, listOf } from './analysis.js';
+import { BEHIND_DEFINITION, LineageAnalysis, Unread, Unsure, listOf } from './analysis.js';
 import type { FunctionCall } from './calls.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
@@ -54,6 +54,9 @@ function refusal(routine: Routine, call: FunctionCall): string | undefined {
 /** The columns of its last statement. */
 function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): readonly Column[] {
   const { session, catalog } = analysis;
+  // The server keeps the columns of a body in the standard's form, whatever their names have become since it was spelled.
+  if (routine.body?.standard === true && [...session.overlay.relations.values()].some(({ stored }) => stored))
+    throw new Unsure(BEHIND_DEFINITION);
   const path = routine.settings.find((setting) => setting.startsWith('search_path='));
   const fixed = routine.body?.standard === true ? '' : path?.slice('search_path='.length);
   if (routine.securityDefiner && fixed === undefined && session.searchPath.includes('$user')) {

@@ -12,6 +12,8 @@ import {
   createSequence,
   createTable,
   createView,
+  defaultIn,
+  movesDefault,
   createType,
   drop,
   grant,
@@ -22,7 +24,7 @@ import type { SessionEffect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
-import { OTHER_DEFINITIONS } from './other-definitions.js';
+import { OTHER_DEFINITIONS, namesUnread } from './other-definitions.js';
 import { type FoundRelation, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
@@ -58,12 +60,14 @@ function statementLineage(
 ): StatementLineage {
   const statement = node?.kind ?? '';
   const analysis = new LineageAnalysis(catalog, session, undefined, visits);
+  const runsUnread = node !== undefined && withUnread(analysis, node);
   const collected = (): Pick<
     StatementLineage,
-    'statement' | 'relations' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
+    'statement' | 'relations' | 'runsUnread' | 'predicates' | 'conditionsOnUnknown' | 'flows' | 'effects'
   > => ({
     statement,
     relations: analysis.relations,
+    runsUnread,
     predicates: analysis.predicates,
     conditionsOnUnknown: analysis.conditionsOnUnknown,
     flows: analysis.flows,
@@ -80,6 +84,15 @@ function statementLineage(
     const returnsRows = canReturnRows(analysis, node);
     return { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() };
   }
+}
+
+/** An argument of EXECUTE becomes of a type that PREPARE may have named. */
+function withUnread({ catalog, session }: LineageAnalysis, { kind, fields }: Node): boolean {
+  if (namesUnread(catalog, fields)) return true;
+  const executed = kind === 'ExecuteStmt' ? { kind, fields } : nodeOf(fields['query']);
+  if (executed?.kind !== 'ExecuteStmt') return false;
+  if (executed.fields['params'] !== undefined && catalog.guards.domains.size > 0) return true;
+  return namesUnread(catalog, session.overlay.prepared.get(text(executed.fields, 'name'))?.fields);
 }
 
 type Read = (analysis: LineageAnalysis, fields: NodeFields, scope: Scope) => readonly Column[];
@@ -193,6 +206,10 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   })),
   CallStmt: code('calls a procedure, whose code nobody has read'),
   DoStmt: code('runs code that nobody has read'),
+  CreateDomainStmt: (analysis, fields) => {
+    movesDefault(analysis, strings(fields['domainname']).join('.'), '', defaultIn(fields));
+    return OTHER_DEFINITIONS['CreateDomainStmt']?.(analysis, fields) ?? [];
+  },
   CreateSeqStmt: (analysis, fields) => createSequence(analysis, fields),
   ClusterStmt: (analysis, fields) => {
     // Rows then lie, and are read, in the order of some of their columns.

@@ -6,7 +6,7 @@
 import type { Action, Facts, Resource } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
-import type { SessionNames, StatementLineage } from '../lineage/index.js';
+import { CODE_BEHIND_WRITES, type SessionNames, type StatementLineage } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
 
 /** Whether the error of a text may hold a masked value. @param lineage undefined where the text was not followed */
@@ -22,12 +22,13 @@ export function mayTell(
   const telling = tellingOf(masked, catalog);
   const changes = actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const tells = changes ? telling.written : telling.read;
-  if (catalog.guards.onDefinition && actions.some(({ effects }) => effects.some((effect) => DEFINING.has(effect))))
-    return true;
+  if (catalog.guards.onDefinition && changes && !lineage.every(({ statement }) => OF_ROWS.has(statement))) return true;
+  if (changes && overlay.defined.has(CODE_BEHIND_WRITES)) return true;
   if (actions.some(runsCode)) return true;
   return (
     lineage.some(
-      ({ statement, relations, effects }) =>
+      ({ statement, relations, effects, runsUnread }) =>
+        runsUnread === true ||
         [...relations].some((oid) => tells.has(oid)) ||
         effects.some(({ type }) => type === 'code' || type === 'uncertain') ||
         (changes && !hasOwnTables(statement)),
@@ -71,6 +72,11 @@ const runsCode = ({ effects, unknownFunctions }: Action): boolean =>
 
 const DEFINING: ReadonlySet<string> = new Set(['define', 'destroy', 'grant']);
 const CHANGING: ReadonlySet<string> = new Set(['write', ...DEFINING]);
+
+/** They run no event trigger, but as CREATE TABLE AS. */
+const OF_ROWS: ReadonlySet<string> = new Set(
+  'InsertStmt UpdateStmt DeleteStmt MergeStmt CopyStmt TransactionStmt VariableSetStmt'.split(' '),
+);
 
 /** A change says by the tables that it names what it works on, or it works on no rows. */
 const hasOwnTables = (statement: string): boolean => OF_TABLES.has(statement) || OF_NO_ROWS.has(statement);

@@ -290,6 +290,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const lineage = this.#defined ? undefined : knownUpTo(followed, facts, masks);
     const tells =
       mayTell(lineage, facts, columns, meaning.catalog, names) ||
+      (columns.size > 0 && command.parameters?.some(({ type }) => meaning.catalog.checksByCode(type ?? 0)) === true) ||
       (columns.size > 0 && lineage?.some((one) => touches(one, columns, meaning.catalog)) === true);
     if (tells) this.#touched = true;
     // In a block, what came before shows in an error only at the end, and in the rows of cursors.
@@ -476,11 +477,12 @@ const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts)
   !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
 
 const touches = (
-  { outputs, predicates, flows, unknown }: StatementLineage,
+  { outputs, predicates, conditionsOnUnknown, flows, unknown }: StatementLineage,
   masked: MaskedColumns,
   catalog: Catalog,
 ): boolean =>
   unknown !== undefined ||
+  conditionsOnUnknown.length > 0 ||
   outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked, catalog)) ||
   predicates.some(({ column }) => masked.has(column)) ||
   flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked, catalog));
