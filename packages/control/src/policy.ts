@@ -89,7 +89,9 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     }
     if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context);
     if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
-    const lines = shell ?? (found.connection.protocol === 'ssh' ? found.connection.shell : undefined);
+    // Packages and HTTP have had their answer: what is left and has no rows reads command lines.
+    const isShell = protocolNamed(found.connection.protocol).traits.answers === 'text';
+    const lines = shell ?? (isShell ? found.connection.shell : undefined);
     if (lines) return explainShell(lines, found.policy, sql, context);
     const spoken = gateway.languages.get(found.connection.protocol);
     const read = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
