@@ -4,7 +4,7 @@ import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
-import type { Language, MaskPlan, NamesAtTarget } from '@sluice/analysis';
+import type { Language, NamesAtTarget, PlanAhead } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
 import { type Config, protocolNamed } from '@sluice/config';
@@ -255,16 +255,16 @@ export class Gateway implements Controlled {
     return policy && config && { policy, connection: config };
   }
 
-  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  /** What masks would do with a statement, and it with masked columns, for `policy explain`. Rejects when the target's catalog cannot be read. */
   async hiddenAhead(
     policy: CompiledPolicy,
     connection: Connection,
     command: SqlCommand,
     facts: Facts,
     context: PolicyContext,
-  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+  ): Promise<PlanAhead> {
     const { masks } = policy.judge(facts, command.text, context);
-    if (masks.length === 0) return { hidden: [] };
+    if (masks.length === 0) return { hidden: [], use: { asked: [], moved: [] }, compared: new Map() };
     return masksPackets(connection.protocol)
       ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
       : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);

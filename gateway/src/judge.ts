@@ -165,7 +165,7 @@ export class Judge {
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (error: unknown): Judgement =>
-      this.#inWords(text, unjudged(error instanceof NotNow ? error.message : UNREADABLE));
+      this.#inWords(text, error instanceof NotNow ? notNow(error) : unjudged(UNREADABLE));
     if (command.phase !== 'run')
       return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
     if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
@@ -188,13 +188,17 @@ export class Judge {
     context: PolicyContext,
     again: boolean,
   ): Judgement {
-    const { masking, packets, use, compared, refusal } = plan;
+    const { masking, packets, use, compared, refusal, unsure } = plan;
     if (refusal) return this.#inWords(text, refused(facts, [], { type: 'deny', rule: 'gateway', ...refusal }));
     let decided = judged;
     if (use.asked.length + use.moved.length > 0) {
       const masked = { ...use, guesses: this.#guessed(compared, again) };
       const verdict = this.#policy.judge(facts, text, { ...context, masked });
       decided = judgedAs(facts, verdict);
+      const { answer } = decided;
+      // A rule about what masked columns are asked says nothing of a name that is misspelt.
+      if (answer.type === 'deny' && answer.hint === undefined && unsure !== undefined)
+        decided = { ...decided, answer: { ...answer, hint: unsure } };
     }
     const judgement = this.#inWords(text, decided);
     if (judgement.answer.type === 'deny') return judgement;
@@ -268,6 +272,9 @@ const WRITES_MASK = (facts: Facts): Judged => {
 };
 
 const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
+/** With a cause it is about the target, else about the statement. */
+const notNow = ({ message, cause }: NotNow): Judged =>
+  unjudged(message, cause === undefined ? {} : { unusable: message });
 /** Made each time: what is judged is remembered with its text. */
 const tooLong = (): Judged => unjudged('its text is longer than limits.text allows');
 const invalidHold = (): Judged => unjudged('sluice.hold is "wait" or "fail"');

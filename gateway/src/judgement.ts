@@ -97,11 +97,12 @@ function serialise(facts: Facts, answer: Answer, matched: readonly RuleMatch[], 
 }
 
 /** Whatever goes wrong while a command is judged is a no, and on record as one. */
-export function unjudged(why: string): Judged {
+export function unjudged(why: string, more: Pick<Deny, 'hint' | 'unusable'> = {}): Judged {
   const answer: Answer = {
     type: 'deny',
     rule: 'gateway',
     message: `This command could not be judged, so it was not run: ${why}.`,
+    ...more,
   };
   const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
   return { answer, rest, masks: [], changes: false, transaction: false };

@@ -1,6 +1,7 @@
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { caller } from './control.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
@@ -46,6 +47,39 @@ describe.skipIf(missingPostgres(18))('what conditions may ask about masked colum
     ['select name from employees where id = $1 and email is not null', [1], ['Ada']],
   ])('whole values: %s', async (text, values, expected) => {
     expect(await rows(text, values)).toEqual(expected);
+  });
+
+  test('policy explain says of conditions what becomes of them', async () => {
+    const explain = (sql: string): Promise<object> =>
+      caller(stand, stand.token).post('/v1/policy/explain', { sql, connection: 'db' });
+    const guess = "select id from employees where email like 'a%'";
+    expect(await explain(guess)).toMatchObject({
+      decision: 'deny',
+      rule: 'no-guessing',
+      text: expect.stringMatching(/^REFUSED by rule "no-guessing": [^]*● no-guessing/) as string,
+    });
+    await refused(guess);
+    expect(await explain('select id from employees where salary = 5')).toMatchObject({ decision: 'allow' });
+    expect(await explain('create table copies as select email from employees')).toMatchObject({
+      decision: 'deny',
+      rule: 'gateway',
+      message: expect.stringContaining('no mask would hold them (table)') as string,
+    });
+  });
+
+  test('who misspells a table is told so, and not of guessing alone', async () => {
+    const hintOf = async (text: string): Promise<string | undefined> => {
+      const error = await client.query(text).then(
+        () => undefined,
+        (failed: pg.DatabaseError) => failed,
+      );
+      expect(error?.message).toBe('Masked columns are compared with whole values only.');
+      return error?.hint;
+    };
+    expect(await hintOf('select * from employes where id = 1')).toMatch(
+      /^The statement uses the relation employes, which is not known, .* Check the name/,
+    );
+    expect(await hintOf("select id from employees where email like 'a%'")).toBeUndefined();
   });
 
   test('a list of more than a hundred values is a search, however it is written', async () => {

@@ -90,6 +90,12 @@ policies:
     children = children.filter((one) => one !== child);
   };
 
+  test('without a configuration it says how to come to one', async () => {
+    expect((await sluice(['doctor', '-c', 'none.yaml'])).said).toMatch(
+      /^failed {3}configuration .*none\.yaml: there is no such file\n +do: .*--config.*examples\/sluice\.yaml/,
+    );
+  });
+
   test('before the first start: ports are free, the target is reached from here, and the status is not that of a fault', async () => {
     write();
     const { status, findings } = await doctor({ SHOP_PASSWORD: server.password });
@@ -120,7 +126,8 @@ policies:
     expect(of(findings, 'journal')).toMatchObject([{ state: 'ok' }]);
     expect(of(findings, 'limits')).toHaveLength(1);
     expect(of(findings, 'time')).toMatchObject([{ state: 'ok' }]);
-    // The password is not in the environment of the doctor, which says so.
+    // The password is not in the environment of the doctor, which says so, and what to do.
+    expect(findings.find(({ says }) => says.includes('SHOP_PASSWORD'))?.todo).toMatch(/^Export it before "sluice up"/);
     expect(findings.filter(({ state }) => state !== 'ok').map(({ says }) => says)).toEqual([
       expect.stringContaining('SHOP_PASSWORD'),
     ]);

@@ -127,6 +127,18 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     expect((await stand.ssh([`ls ${marker}`])).status).toBe(2);
   });
 
+  test('policy explain reads a text for a machine as a command line', async () => {
+    const response = await fetch(new URL('/v1/policy/explain', stand.gateway.url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ sql: 'ls -l /tmp', connection: 'vm' }),
+    });
+    expect(await response.json()).toMatchObject({
+      decision: 'allow',
+      text: expect.stringContaining('execute program ls') as string,
+    });
+  });
+
   test('on one connection a refusal leaves the other channels alone', async () => {
     const control = join(stand.folder, 'mux');
     const mux = ['-o', `ControlPath=${control}`];

@@ -81,7 +81,7 @@ export const TROUBLES: readonly Trouble[] = [
   target(
     'The target is down, and columns are masked',
     ['psql', 'masked-down'],
-    [/cannot be reached: connect ECONNREFUSED/, 'down'],
+    [/FATAL: +the target of this connection cannot be reached: connect ECONNREFUSED/, 'down'],
     'As without masks.',
   ),
   target(

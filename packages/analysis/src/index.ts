@@ -6,6 +6,7 @@ export {
   type NamesAtTarget,
   type HiddenColumn,
   type NotFollowed,
+  type PlanAhead,
   NotNow,
   executedBy,
 } from './language.js';

@@ -83,11 +83,16 @@ export interface MaskPlan {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
+  /** Where `use` stands for what is not known: what that is, and what helps, in sentences. */
+  readonly unsure?: string;
   /** It does not pass to what is behind the target's pooler, or `NotFollowed` refuses it. */
   readonly refusal?: { readonly message: string; readonly hint: string };
   /** Columns that would be NULL because nothing better is known of them. Looked for only where `NotFollowed` is not `mask`. */
   readonly hidden: readonly HiddenColumn[];
 }
+
+/** What is known of it before it runs (`explain`). */
+export type PlanAhead = Pick<MaskPlan, 'hidden' | 'refusal' | 'use' | 'compared'>;
 
 /** A statement cannot be judged at the moment. The message says why, in a phrase for whoever sent it. */
 export class NotNow extends Error {

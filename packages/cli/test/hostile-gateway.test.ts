@@ -126,7 +126,14 @@ describe('a gateway that is not what it seems', () => {
 
 describe('texts of others on their way to a terminal', () => {
   const hostile = 'g\u001b]0;PWNED\u0007 \u202egnp.\u2066x\u200b\u009b31m\r\u{e0041}';
-  const entry = { at: 0, command: 1, decision: 'deny', rule: hostile, message: `${hostile}\nforged`, text: hostile };
+  const entry = {
+    at: 0,
+    command: 1,
+    decision: 'deny',
+    rule: hostile,
+    message: `${hostile}\nforged`,
+    text: `${hostile}\nforged`,
+  };
 
   test.each([
     ['a refusal', { ...entry, type: 'command' }],

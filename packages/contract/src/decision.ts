@@ -27,6 +27,8 @@ export interface Deny {
   readonly hint?: string;
   /** Present where the gateway itself says no: the protocol makes the sentence. */
   readonly reason?: DenyReason;
+  /** Nothing is said of the command: the target has to be asked about its names, and cannot be used. Why, in a phrase. */
+  readonly unusable?: string;
   /** The text does not parse. A protocol answers it as its target would. */
   readonly syntaxError?: { readonly message: string; readonly position?: number };
 }

@@ -2,7 +2,7 @@
  * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these. Types
  * only.
  */
-import type { Language, MaskPlan } from '@sluice/analysis';
+import type { Language, PlanAhead } from '@sluice/analysis';
 import type { Finding } from '@sluice/api';
 import type { Approvals } from '@sluice/approvals';
 import type { Config, ConnectionConfig } from '@sluice/config';
@@ -60,14 +60,14 @@ export interface Controlled {
   readonly onReload: ((actor: string) => Promise<void>) | undefined;
   /** The rules in force on a connection. */
   explainer(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
-  /** The columns of a statement that would be NULL, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  /** What masks would do with a statement, and it with masked columns, for `policy explain`. Rejects when the target's catalog cannot be read. */
   hiddenAhead(
     policy: CompiledPolicy,
     connection: ConnectionConfig,
     command: SqlCommand,
     facts: Facts,
     context: PolicyContext,
-  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>>;
+  ): Promise<PlanAhead>;
   /** Whether the target of a connection can be used as sessions would, and what masks and functions name there. */
   examine(connection: ConnectionConfig): Promise<Finding[]>;
   /** Ends the sessions that were opened with a token that was revoked. */

@@ -7,7 +7,7 @@ import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
 import type { RequestRead } from '@sluice/http-requests';
-import type { MaskPlan, NotFollowed } from '@sluice/analysis';
+import type { NotFollowed, PlanAhead } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
 /** What the rules say of a command line, as it would come over SSH without a terminal. */
@@ -51,13 +51,28 @@ export function explainFacts(
 }
 
 /**
+ * What the rules say once it is known what a text does with masked columns. Of guesses only those of the text itself are counted.
+ *
+ * @param before what they say without
+ */
+export function explainUse(
+  before: Explanation,
+  plan: PlanAhead | undefined,
+  ...[policy, facts, command, context]: Parameters<typeof explainFacts>
+): Explanation {
+  if (!plan || plan.use.asked.length + plan.use.moved.length === 0) return before;
+  const masked = { ...plan.use, guesses: Math.max(0, ...plan.compared.values()) };
+  return explainFacts(policy, facts, command, { ...context, masked });
+}
+
+/**
  * Adds which columns would be NULL because nothing better is known of them, and what is refused for that.
  *
  * @param plan undefined where the catalog of the target could not be read
  */
 export function explainHidden(
   explanation: Explanation,
-  plan: Pick<MaskPlan, 'hidden' | 'refusal'> | undefined,
+  plan: Pick<PlanAhead, 'hidden' | 'refusal'> | undefined,
   notFollowed: NotFollowed,
 ): Explanation {
   const { text } = explanation;
@@ -85,4 +100,4 @@ const refusedBy = (
 });
 
 const UNKNOWN_CATALOG =
-  'Columns are masked here, and the catalog of the target cannot be read at the moment: whether all of them can be followed is not known.';
+  'Columns are masked here, and the catalog of the target cannot be read at the moment: whether all of them can be followed, and what rules about masked columns say, is not known. "sluice doctor" says what is wrong with the target.';

@@ -6,7 +6,7 @@ import { requestWritten } from '@sluice/http-requests';
 import { mayUse } from '@sluice/identity';
 import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
-import { explainFacts, explainHidden, explainRequest, explainShell } from './explain.js';
+import { explainFacts, explainHidden, explainRequest, explainShell, explainUse } from './explain.js';
 import { problems } from './answers.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
@@ -26,7 +26,12 @@ const Wish = z.strictObject({
     })
     .optional()
     .describe('A request by HTTP, in place of a command. Nothing sends it.'),
-  shell: z.enum(['sh', 'bash', 'opaque']).optional().describe('The text is a command line for this, and no SQL.'),
+  shell: z
+    .enum(['sh', 'bash', 'opaque'])
+    .optional()
+    .describe(
+      'The text is a command line for this, and no SQL. Of a connection by SSH the default is its own "shell".',
+    ),
   connection: z.string(),
   principal: z.string().optional().describe('To whom, other than the caller: for administrators and auditors.'),
   major: z.number().int().min(15).max(18).default(18).describe('The version of PostgreSQL whose grammar it has.'),
@@ -61,7 +66,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       throw new ControlError(404, `There is no connection "${wish.connection}".`);
     admit(scope(request), found.connection.name);
     const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
-    if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`);
+    if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`, NOBODY_SUCH);
     const context = {
       principal: subject,
       connection: { name: found.connection.name, protocol: found.connection.protocol },
@@ -84,7 +89,10 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     }
     if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context);
     if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
-    if (shell) return explainShell(shell, found.policy, sql, context);
+    // Packages and HTTP have had their answer: what is left and has no rows reads command lines.
+    const isShell = protocolNamed(found.connection.protocol).traits.answers === 'text';
+    const lines = shell ?? (isShell ? found.connection.shell : undefined);
+    if (lines) return explainShell(lines, found.policy, sql, context);
     const spoken = gateway.languages.get(found.connection.protocol);
     const read = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
     if (!read) throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
@@ -102,8 +110,11 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     const { answers } = protocolNamed(connection.protocol).traits;
     if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
     const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
-    return explainHidden(explanation, plan, connection.notFollowed);
+    const judged = explainUse(explanation, plan, policy, facts, sql, context);
+    return explainHidden(judged, plan, connection.notFollowed);
   });
 }
 
+const NOBODY_SUCH =
+  'Principals are listed under "principals" in the configuration; people of an issuer ask for themselves, with their login.';
 const NOTHING_ASKED = 'Ask about a text ("sql") or about a request ("request").';

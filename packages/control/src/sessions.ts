@@ -189,7 +189,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   };
   app.delete('/v1/sessions/:id', { config: { roles: ['admin'], about: 'gateway' }, schema: kill }, (request) => {
     const session = gateway.sessions.get(request.params.id);
-    if (!session) throw new ControlError(404, `There is no open session ${request.params.id}.`);
+    if (!session)
+      throw new ControlError(
+        404,
+        `There is no open session ${request.params.id}.`,
+        '"sluice sessions ls" says which are open.',
+      );
     const reason = request.query.reason ? `: ${request.query.reason}` : '';
     const { reason: why, keepOut: keptOut } = request.query;
     session.end({ code: 'ended-by-administrator', ...(why && { why }), ...(keptOut !== undefined && { keptOut }) });

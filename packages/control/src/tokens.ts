@@ -46,7 +46,8 @@ export function tokenRoutes({ app, gateway, caller, scope }: Routes): void {
   ): { readonly token: StoredToken; readonly own: boolean } => {
     const token = gateway.identity.token(id);
     const own = token !== undefined && isOwn(token, { principal });
-    if (!token || !(own || principal.roles.includes('admin'))) throw new ControlError(404, `There is no token ${id}.`);
+    if (!token || !(own || principal.roles.includes('admin')))
+      throw new ControlError(404, `There is no token ${id}.`, 'A token is called by its id: "sluice token ls" has it.');
     return { token, own };
   };
 

@@ -2,6 +2,7 @@
  * `sluice doctor` and `sluice logs`: for whoever runs a gateway, on its machine. Does not: examine anything; the files
  * beside it do.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Finding, Status } from '@sluice/api';
 import { forPeople } from '@sluice/audit';
@@ -81,6 +82,7 @@ function readable(line: string): string {
 }
 
 async function examine(file: string, where: Omit<Globals, 'output'>, parts: OperatingParts): Promise<Finding[]> {
+  if (!existsSync(file)) return [failed('configuration', file, 'there is no such file', NO_FILE)];
   let read: ReturnType<OperatingParts['read']>;
   try {
     read = parts.read(file);
@@ -92,7 +94,8 @@ async function examine(file: string, where: Omit<Globals, 'output'>, parts: Oper
   const running = await runningAt({ ...where, data: config.data });
   return [
     ok('configuration', file, `${config.connections.size} connections, ${config.principals.size} principals`),
-    ...warnings.map((says) => warning('configuration', file, says, 'See examples/sluice.yaml and docs/policy.md.')),
+    // A secret that several connections have is one to set.
+    ...Array.from(new Set(warnings), (says) => warning('configuration', file, says, remedyOf(says))),
     ...(running.ready ?? []),
     ...examineMachine(config),
     ...(await examinePorts(config, running.here)),
@@ -102,6 +105,13 @@ async function examine(file: string, where: Omit<Globals, 'output'>, parts: Oper
     ...(running.findings ?? (await targetsFromHere(config, parts))),
   ];
 }
+
+const NO_FILE = 'Name yours with --config, or begin with a copy of examples/sluice.yaml.';
+
+const remedyOf = (warned: string): string =>
+  warned.startsWith('The environment here has no ')
+    ? 'Export it before "sluice up"; if a gateway runs with it already, there is nothing to do.'
+    : 'See examples/sluice.yaml and docs/policy.md.';
 
 interface Running {
   readonly here: boolean;

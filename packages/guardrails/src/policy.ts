@@ -237,11 +237,16 @@ const movedMasked = (moved: readonly string[]): DenyDecision =>
     'An administrator can admit it with an "allow" rule.',
   );
 
+const UNPREPARED = /, and no such prepared statement is known$/;
+const PREPARE_IT = 'Prepare it in this session first, under this name.';
+
 function unknownAction({ verb, reasons, unknownFunctions }: Action): DenyDecision {
   const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';
-  const hint =
+  const admit =
     unknownFunctions === undefined
       ? 'An administrator can admit it with an "allow" rule.'
       : `An administrator who knows what they do can list them under functions.trusted: ${unknownFunctions.join(', ')}.`;
+  // Nobody would admit what the target would answer with an error.
+  const hint = reasons.length > 0 && reasons.every((one) => UNPREPARED.test(one)) ? PREPARE_IT : admit;
   return deny('unknown-action', `This ${verb} ${why}.`, hint);
 }

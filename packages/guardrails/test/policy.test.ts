@@ -59,6 +59,19 @@ describe('without rules', () => {
     });
   });
 
+  test('what was not prepared is to be prepared, and no administrator is asked', () => {
+    const reason = 'executes "p", and no such prepared statement is known';
+    const execute = action({ verb: 'execute', effects: ['session', 'unknown'], reasons: [reason] });
+    expect(judge([], facts([execute])).decision).toMatchObject({
+      type: 'deny',
+      hint: 'Prepare it in this session first, under this name.',
+    });
+    const more = { ...execute, reasons: [reason, 'calls f'] };
+    expect(judge([], facts([more])).decision).toMatchObject({
+      hint: expect.stringContaining('"allow" rule') as string,
+    });
+  });
+
   test('what is unknown does not, and the sentence says why', () => {
     expect(judge([], facts([action(), unknown])).decision).toMatchObject({
       type: 'deny',

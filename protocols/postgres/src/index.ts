@@ -123,6 +123,8 @@ async function judgeSettings(gate: Gate, settings: ReadonlyMap<string, string>):
       text: asStatement(name, value),
     });
     if (answer.type === 'deny') {
+      // Without masks the target would be dialled now, and say the same.
+      if (answer.unusable !== undefined) return fatal('08001', answer.unusable);
       const { message, hint } = denySentence(answer);
       return fatal('42501', `${name}: ${message}`, hint);
     }

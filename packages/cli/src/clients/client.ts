@@ -12,6 +12,8 @@ export interface ConnectWish {
   readonly user?: string;
   /** What to run, instead of a prompt. */
   readonly command?: string;
+  /** The data folder that the command line was given, or the usual one; of a gateway elsewhere there is none. */
+  readonly data?: string;
   /** The built-in prompt, although there is a client. */
   readonly builtin?: boolean;
 }

@@ -1,5 +1,7 @@
 /** Clients of HTTP. Owns: one request by curl, and what the base URL of a connection is. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ConnectionRow } from '@sluice/api';
 import { connectionsOf, endpointOf } from '../answers.js';
 import { CliError } from '../errors.js';
@@ -20,11 +22,15 @@ export const http: ProtocolClient = {
     const { status, error } = spawnSync('curl', ['-sS', '-K', '-'], input);
     if (error) throw new CliError('There is no curl on this machine.', `Use any client: ${baseOf(row, '')}`);
     // Of curl: it does not know the authority of the certificate.
-    if (status === 60)
+    if (status === 60) {
+      const here = join(wish.data ?? '', 'gateway.crt');
       throw new CliError(
         "curl does not trust the gateway's certificate.",
-        'With a self-signed one: CURL_CA_BUNDLE=DATA/gateway.crt, in the data folder of the gateway.',
+        existsSync(here)
+          ? `If it is self-signed: put CURL_CA_BUNDLE=${here} before the command.`
+          : 'If it is self-signed: CURL_CA_BUNDLE=DATA/gateway.crt, in the data folder of the gateway.',
       );
+    }
     return status ?? 1;
   },
   addConfig: (group, context) => {

@@ -43,7 +43,9 @@ export function approvals(program: Command, context: CommandContext): void {
       const row = await context.api().get<ApprovalRow>(at(number));
       // Also with --yes: whoever reads the output of a script sees what it released. Nothing but the answer is on stdout as JSON.
       note(described(row));
-      if (!yes && !(await confirmed(`Release request ${row.number}?`))) throw new CliError('Nothing was released.');
+      // Of what waits no longer the gateway says why there is nothing to release.
+      if (!yes && row.state === 'pending' && !(await confirmed(`Release request ${row.number}?`)))
+        throw new CliError('Nothing was released.');
       show(await context.api().post<ApprovalRow>(`${at(number)}/approve`, { reason }));
     });
 

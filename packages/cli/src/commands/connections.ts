@@ -30,6 +30,6 @@ export function connections(program: Command, context: CommandContext): void {
         const known = rows.map((candidate) => candidate.name).join(', ');
         throw new CliError(`There is no connection "${name}" for you.`, known ? `There are: ${known}.` : undefined);
       }
-      process.exitCode = await clientFor(row).connect(row, options, api);
+      process.exitCode = await clientFor(row).connect(row, { ...options, data: context.data() }, api);
     });
 }

@@ -168,7 +168,9 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
             : entry.phase === 'prepare'
               ? paint.dim('·')
               : paint.green('✓');
-      print(`${time}  ${mark} ${withAnswer ? wordsOf(entry) : oneLine(wordsOf(entry))}${parameters(entry)}`);
+      // So that no line of a text looks like one of the replay.
+      const words = withAnswer ? wordsOf(entry).replaceAll('\n', `\n${INDENT}  `) : oneLine(wordsOf(entry));
+      print(`${time}  ${mark} ${words}${parameters(entry)}`);
       if (withAnswer && entry.request) printHeaders(entry.request.headers);
       if (entry.decision === 'deny')
         print(`${' '.repeat(12)}${paint.red(printableLine(`refused by ${entry.rule}: ${entry.message}`))}`);

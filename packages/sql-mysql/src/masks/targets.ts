@@ -2,7 +2,7 @@
  * The catalogs of the targets whose connections mask anything, one for all sessions of a connection. Owns: which session gets
  * which. Does not: read them (catalogs.ts).
  */
-import type { MaskPlan } from '@sluice/analysis';
+import type { PlanAhead } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { TargetCatalog } from './catalogs.js';
 import type { Unfit } from './backend.js';
@@ -57,7 +57,7 @@ export class MySqlMaskTargets {
     command: SqlCommand,
     facts: Facts,
     masks: readonly AppliedMask[],
-  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+  ): Promise<PlanAhead> {
     return this.#sessionOf(connection, NOBODY).plan(command, facts, masks, 'tell');
   }
 

@@ -58,6 +58,10 @@ export const announcement = (columns: readonly HiddenColumn[]): HiddenWords => a
 export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, 'detail'> =>
   hiddenRefusalOf(columns, HINTS);
 
+/** Why a statement is taken to ask anything of masked columns, and what helps. */
+export const unsureOf = (why: string): string =>
+  `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOfPhrase(why)]}`;
+
 const HINTS: HiddenHints = {
   unread_code:
     'Select the columns themselves and compute in your program. A function in LANGUAGE sql is read, and so is a view.',

@@ -43,7 +43,7 @@ import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './eff
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
-import { Announcer, refusalOf } from './hidden.js';
+import { Announcer, refusalOf, unsureOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
@@ -315,9 +315,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement, masks),
     };
-    const { use, compared } = lineage
+    const { use, compared, unsure } = lineage
       ? useOf(lineage, columns, meaning, command, facts)
-      : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED };
+      : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED, unsure: undefined };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     const hiddenColumns =
       wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command.text, facts, lineage, followed, rules);
@@ -330,6 +330,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       compared,
       use: away ? { ...use, moved: [...use.moved, 'definition'] } : use,
       ...(refusal && { refusal }),
+      ...(unsure !== undefined && { unsure }),
     };
   }
 
@@ -518,15 +519,20 @@ function useOf(
   { catalog }: Meaning,
   { parameters }: SqlCommand,
   facts: Facts,
-): Pick<MaskPlan, 'use' | 'compared'> {
+): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> {
   if (masked.size === 0) return { use: NO_USE, compared: NOTHING_COMPARED };
   const asked = new Set<string>();
   const moved = new Set<string>();
   const compared = new Map<string, number>();
+  let unsure: string | undefined;
+  let isSure = false;
   for (const [statement, { predicates, conditionsOnUnknown, flows, unknown }] of lineage.entries()) {
     // Nobody knows which conditions stand in what could not be followed, nor what they are on.
     const unknownRead = unknown !== undefined && reads(facts, statement);
-    if (conditionsOnUnknown.length > 0 || unknownRead) asked.add('other');
+    if (conditionsOnUnknown.length > 0 || unknownRead) {
+      asked.add('other');
+      unsure ??= unknown ?? conditionsOnUnknown[0];
+    }
     // Into what this transaction has defined: where its values go is not known, nor which they are.
     if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
     if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
@@ -534,6 +540,7 @@ function useOf(
       // Of a column that is gone it is not known any more whether it was masked.
       if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
         asked.add(kind === 'other' ? 'other' : 'equality');
+        isSure ||= kind === 'other';
         const known = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
         const elements = Number.isFinite(known) ? known : MAX_COMPARED_VALUES + 1;
         if (elements > 0) compared.set(column.name, (compared.get(column.name) ?? 0) + elements);
@@ -554,7 +561,7 @@ function useOf(
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
   const use = asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
-  return { use, compared };
+  return { use, compared, ...(unsure !== undefined && !isSure && { unsure: unsureOf(unsure) }) };
 }
 
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */

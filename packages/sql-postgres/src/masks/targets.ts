@@ -1,5 +1,5 @@
 /** The catalogs of the targets whose connections mask anything. Owns: one for all sessions of a connection. */
-import type { MaskPlan, NamesAtTarget } from '@sluice/analysis';
+import type { NamesAtTarget, PlanAhead } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
 import { LargeRows } from '@sluice/masking';
 import type { Pooled, Unfit } from './backend.js';
@@ -74,7 +74,7 @@ export class MaskTargets {
     command: SqlCommand,
     facts: Facts,
     masks: readonly AppliedMask[],
-  ): Promise<Pick<MaskPlan, 'hidden' | 'refusal'>> {
+  ): Promise<PlanAhead> {
     return this.#sessionOf(connection, NOBODY).plan(command, facts, masks, 'tell');
   }
 
