@@ -176,7 +176,8 @@ export class SessionLogin {
     }
     // Rules, masks and the record are those of one principal at one connection: a choice that is made twice would mix two.
     const { connection: chosen, state, principal } = this.#session;
-    if (chosen && state === 'open') {
+    // Where clients choose by a menu, they choose once.
+    if (chosen && state === 'open' && !this.#listener.traits.menu) {
       const whose = principal?.name ?? '';
       return this.#session.again(proven, connection) ?? refuse({ code: 'another-login', user: whose });
     }

@@ -339,7 +339,7 @@ test('bash completes commands and options, also behind options of the whole prog
   };
   expect(await complete('sluice', 'approvals', 'a')).toBe('approve');
   expect(await complete('sluice', '-o', 'json', 'token', 'create', '--ro')).toBe('--role');
-  expect(await complete('sluice', 'log')).toBe('login logout');
+  expect(await complete('sluice', 'log')).toBe('logs login logout');
 });
 
 describe('the provider of the demo', () => {

@@ -303,7 +303,11 @@ const TIMES = /actual time=[\d.]+|(?:Planning|Execution) Time: [\d.]+ ms/g;
 
 function differences(frames: readonly Frame[], twin: readonly Frame[]): string[] {
   const [one, other] = [comparable(frames, new Set()), comparable(twin, new Set())].map((list) =>
-    list.map((item) => JSON.stringify(item).replaceAll(/tok_\w+/g, 'tok').replaceAll(TIMES, 'time')),
+    list.map((item) =>
+      JSON.stringify(item)
+        .replaceAll(/tok_\w+/g, 'tok')
+        .replaceAll(TIMES, 'time'),
+    ),
   ) as [string[], string[]];
   if (one.length !== other.length) return [`${one.length} messages and ${other.length}`];
   return one.flatMap((item, at) => (item === other[at] ? [] : [`${item} and ${other[at]}`]));

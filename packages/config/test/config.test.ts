@@ -271,7 +271,7 @@ describe('what a mistake is answered with', () => {
     [
       'a mask of nothing',
       'mask: { with: redact }',
-      '18:7  policies.production[1].mask: a mask needs "columns" or "detect".',
+      '18:7  policies.production[1].mask: a mask needs "columns", "detect", "json", "headers" or "spec".',
     ],
   ])('%s', (_, effect, problem) => {
     expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([problem]);

@@ -175,7 +175,7 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
     const gate = {
       dial: async () => connect({ host: server.host, port: server.port }),
       secure: () => Promise.reject(new Error('no TLS here')),
-      limits: { message: 0, recorded: 0, terminal: 0, upstreamLogin: 5_000 },
+      limits: { message: 0, recordedAnswer: 0, terminal: 0, upstreamLogin: 5_000 },
     };
     const lookup = await openLookup(gate, { host, user, password, tls: 'disable', options: {} });
     expect(await lookup.query("SELECT 1, NULL, 'x' UNION SELECT 2, 'y', ''")).toEqual([

@@ -55,7 +55,7 @@ async function play(
   const session = talk({
     clientWindow: pick(2) * 20,
     targetWindow: pick(2) * 20,
-    limits: { recorded: 60, terminal: 200 },
+    limits: { recordedAnswer: 60, terminal: 200 },
   });
   session.client.opens();
   // Most sessions get as far as a program that runs.

@@ -399,7 +399,7 @@ describe('while it runs', () => {
   });
 
   test('of a long output as much is recorded as there is room for, and all of it is counted', async () => {
-    const session = await running({ limits: { recorded: 5 } });
+    const session = await running({ limits: { recordedAnswer: 5 } });
     session.target.writes('123').writes('456').writes('789').exits(0).closes();
     expect(session.client.got().slice(0, 3)).toEqual(['data 123', 'data 456', 'data 789']);
     expect(session.recorded()).toEqual([

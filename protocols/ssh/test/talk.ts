@@ -211,7 +211,7 @@ export interface TalkOptions {
   readonly targetWindow?: number;
   /** Absent: each command is answered by `answer`. */
   readonly judge?: (command: Command) => Answer | Promise<Answer>;
-  readonly limits?: { readonly recorded?: number; readonly terminal?: number };
+  readonly limits?: { readonly recordedAnswer?: number; readonly terminal?: number };
   /** Why the target cannot be had. */
   readonly unreachable?: string;
   readonly without?: Admission['without'];
@@ -230,7 +230,7 @@ export function talk(options: TalkOptions = {}): Talk {
   let lost: (error?: Error) => void = () => undefined;
   let targetMux: ChannelMux | undefined;
   const gate = {
-    limits: { message: 1024, recorded: 1024, terminal: 1024, upstreamLogin: 1000, ...options.limits },
+    limits: { message: 1024, recordedAnswer: 1024, terminal: 1024, upstreamLogin: 1000, ...options.limits },
     ask: (command: Command, waiter?: Waiter) => {
       asked.push({ command, waiter });
       if (options.judge) return options.judge(command);
