@@ -154,7 +154,8 @@ describe.each(['mariadb', 'mysql'] as const)('clients, at %s', (flavour) => {
         expect(direct.length).toBeGreaterThan(4);
         expect(through).toEqual(direct);
         // Behind CALL and other code that nobody reads there is NULL where nothing is followed: the value itself is nowhere.
-        expect(masked?.length).toBe(direct.length);
+        expect(masked?.length).toBeGreaterThan(4);
+        expect(masked?.join('\n')).toContain('[masked]');
         expect(masked?.join('\n')).not.toContain('ana@example.com');
       },
       120_000,
