@@ -78,6 +78,8 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'GET /v1/client-config/ssh': ['/v1/client-config/ssh', undefined, 404],
       'POST /v1/policy/explain': ['/v1/policy/explain', body, 403],
       'POST /v1/reload': ['/v1/reload', undefined, 403],
+      'GET /v1/status': ['/v1/status', undefined, 403],
+      'POST /v1/doctor': ['/v1/doctor', undefined, 403],
       'GET /v1/sessions': ['/v1/sessions', undefined, 200],
       'DELETE /v1/sessions/{id}': [`/v1/sessions/${session}`, undefined, 403],
       'GET /v1/sessions/{id}/timeline': [`/v1/sessions/${session}/timeline`, undefined, 403],
