@@ -227,7 +227,7 @@ export const TROUBLES: readonly Trouble[] = [
       const file = join(stand.folder, 'second.yaml');
       writeFileSync(
         file,
-        `data: second\nlisteners: { postgres: { port: ${port} } }\ncontrol: { port: 0 }\nprincipals: {}\nconnections: {}\npolicies: {}\n`,
+        `data: second\nlisteners: { postgres: { port: ${port} }, agents: { address: 127.0.0.1, port: 0 } }\ncontrol: { port: 0 }\nprincipals: {}\nconnections: {}\npolicies: {}\n`,
       );
       const user = await stand.sluice('up', '-c', 'second.yaml');
       server.close();
