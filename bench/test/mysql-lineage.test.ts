@@ -23,12 +23,12 @@ describe.each(['mariadb', 'mysql'] as const)('lineage of %s', (flavour) => {
         expect(tally.changed).toBeGreaterThan(0);
         expect(tally.named).toBeGreaterThan(0);
       },
-      60_000,
+      180_000,
     );
 
     test('a source that is forgotten is found', async () => {
       const tally = await differential(server, { seed: 21, seconds: 8, forget: 'people.nick' });
       expect(tally.wrong.length).toBeGreaterThan(0);
-    }, 60_000);
+    }, 180_000);
   });
 });
