@@ -24,6 +24,7 @@ const slow = (): string[] =>
 export default defineConfig({
   test: {
     include,
+    setupFiles: ['./scripts/no-colours.mjs'],
     exclude: ['**/node_modules/**', ...(fast ? slow() : [])],
     testTimeout: 60_000,
     hookTimeout: 60_000,
