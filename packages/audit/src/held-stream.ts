@@ -5,6 +5,9 @@
 import { Duplex } from 'node:stream';
 import { type Lender, isLender } from '@sluice/wire';
 
+/** What lies in the machinery of `stream.Writable`, in bytes. */
+const bytesOf = Object.getOwnPropertyDescriptor(Duplex.prototype, 'writableLength')?.get as (this: Duplex) => number;
+
 type HeldWrite = (error?: Error | null) => void;
 
 /** Calls `release` once, when everything that was written until then may leave, or with the failure that forbids it. */
@@ -14,6 +17,9 @@ export type Wait = (release: (failure: Error | undefined) => void) => void;
  * A stream of its own and not a patched one, so that the whole contract of `stream.Duplex` holds (strings, callbacks,
  * `cork`, 'drain', a destroyed stream), and so that a library that writes to a socket's handle (TLS, HTTP/2) finds none
  * to write past the journal with. It is corked for life: what is written leaves by `#release` alone.
+ *
+ * Plain writes (bytes and nothing else), which is what sessions send, do not go through the machinery of `stream.Writable`: they
+ * lie in `#ahead`, in front of whatever that machinery holds, and go from there to the stream beneath.
  */
 export class HeldStream extends Duplex {
   /** There where the stream beneath can lend. */
@@ -23,6 +29,12 @@ export class HeldStream extends Duplex {
   #waiting = false;
   /** The reader reads from the stream beneath, or TLS does. */
   #handedOver = false;
+  #ahead: Buffer[] = [];
+  #aheadBytes = 0;
+  /** Somebody was told that there is no room, and waits for 'drain'. */
+  #owesDrain = false;
+  /** Of `_final`, which came while something lay ahead. */
+  #end: HeldWrite | undefined;
 
   constructor(inner: Duplex, wait: Wait) {
     super({
@@ -60,11 +72,54 @@ export class HeldStream extends Duplex {
     return this.#inner;
   }
 
+  static {
+    // Bytes that have not left, neither from here nor from the stream beneath. An accessor at run time, a property to the types.
+    Object.defineProperty(HeldStream.prototype, 'writableLength', {
+      get(this: HeldStream): number {
+        return this.#aheadBytes + (bytesOf.call(this) || this.#inner.writableLength);
+      },
+    });
+  }
+
   override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    if (encoding === undefined && callback === undefined && Buffer.isBuffer(chunk) && this.#takesPlain())
+      return this.#writePlain(chunk);
     const room = super.write(chunk, encoding as BufferEncoding, callback as () => void);
     this.#schedule();
     return room;
   }
+
+  /** Nothing lies in the machinery that these bytes would overtake, and it has nothing to say against a write. */
+  #takesPlain(): boolean {
+    return bytesOf.call(this) === 0 && this.writable;
+  }
+
+  #writePlain(bytes: Buffer): boolean {
+    this.#ahead.push(bytes);
+    this.#aheadBytes += bytes.length;
+    this.#schedule();
+    const room = this.writableLength < this.writableHighWaterMark;
+    this.#owesDrain ||= !room;
+    return room;
+  }
+
+  #releasePlain(): void {
+    const ahead = this.#ahead;
+    if (ahead.length === 0) return;
+    this.#ahead = [];
+    this.#aheadBytes = 0;
+    const bytes = ahead.length === 1 ? (ahead[0] as Buffer) : Buffer.concat(ahead);
+    if (this.#owesDrain) this.#inner.write(bytes, this.#drained);
+    else this.#inner.write(bytes);
+    if (this.#end) this._final(this.#end);
+  }
+
+  readonly #drained = (): void => {
+    // Where more was written meanwhile, it is told behind that.
+    if (!this.#owesDrain || this.writableLength > 0 || this.destroyed) return;
+    this.#owesDrain = false;
+    this.emit('drain');
+  };
 
   /** `end` uncorks as well: one cork is ours. */
   override uncork(): void {
@@ -95,12 +150,14 @@ export class HeldStream extends Duplex {
     this.#inner.write(bytes, (error) => {
       callback(error);
       // What was written meanwhile found a write at work, and waits for its turn.
-      if (this.writableLength > 0) this.#schedule();
+      if (bytesOf.call(this) > 0) this.#schedule();
+      else this.#drained();
     });
   }
 
   override _final(callback: HeldWrite): void {
-    if (this.#inner.destroyed || this.#inner.writableFinished) callback();
+    if (this.#ahead.length > 0) this.#end = callback;
+    else if (this.#inner.destroyed || this.#inner.writableFinished) callback();
     else this.#inner.end(() => callback());
   }
 
@@ -109,13 +166,15 @@ export class HeldStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: HeldWrite): void {
+    this.#ahead = [];
+    this.#aheadBytes = 0;
     this.#inner.destroy(error ?? undefined);
     if (this.#inner.closed) callback(error);
     else this.#inner.once('close', () => callback(error));
   }
 
   #schedule(): void {
-    if (this.#waiting || this.writableLength === 0) return;
+    if (this.#waiting || (this.#aheadBytes === 0 && bytesOf.call(this) === 0)) return;
     this.#waiting = true;
     this.#wait(this.#release);
   }
@@ -123,6 +182,8 @@ export class HeldStream extends Duplex {
   readonly #release = (failure: Error | undefined): void => {
     this.#waiting = false;
     if (failure) return void this.destroy(failure);
+    this.#releasePlain();
+    if (bytesOf.call(this) === 0) return;
     super.uncork();
     super.cork();
   };

@@ -107,6 +107,62 @@ test('a writer that was told to wait hears when there is room again', async () =
   await expect.poll(() => (waiting() > 0 && release(), drained)).toBe(true);
 });
 
+test('bytes and texts, with and without callbacks, stay in their order over any releases', async () => {
+  const { held, target, got, release } = await stand();
+  let expected = '';
+  for (let at = 0; at < 2000; at++) {
+    const text = `${at};`;
+    expected += text;
+    const form = (at * 7919) % 5;
+    if (form < 3) held.write(Buffer.from(text));
+    else if (form === 3) held.write(text);
+    else held.write(Buffer.from(text), () => undefined);
+    if (at % 3 === 0) release();
+    if (at % 97 === 0) await soon();
+  }
+  held.write(Buffer.from('last;'));
+  held.end();
+  const ended = once(target, 'end');
+  const releasing = setInterval(release, 5);
+  await ended;
+  clearInterval(releasing);
+  expect(got()).toBe(`${expected}last;`);
+});
+
+test('what waits counts as length, here and in the stream beneath', async () => {
+  const { held, target, release } = await stand();
+  target.pause();
+  held.write(Buffer.alloc(1000));
+  expect(held.writableLength).toBe(1000);
+  release();
+  expect(held.writableLength).toBe(0);
+  held.write(Buffer.alloc(30_000_000));
+  release();
+  await soon();
+  expect(held.writableLength).toBeGreaterThan(1_000_000);
+  target.resume();
+  await expect.poll(() => held.writableLength).toBe(0);
+});
+
+test('whoever wrote bytes and is told to wait hears of room, also where a text was written behind them', async () => {
+  const { held, release } = await stand();
+  expect(held.write(Buffer.alloc(300_000))).toBe(false);
+  held.write('behind');
+  const drained = once(held, 'drain');
+  release();
+  await drained;
+});
+
+test('bytes that a failed journal forbids never leave, and nothing is held for them', async () => {
+  const { held, got, release } = await stand();
+  held.on('error', () => undefined);
+  held.write(Buffer.from('never'));
+  release(new Error('no space'));
+  await soon();
+  expect(got()).toBe('');
+  expect(held.writableLength).toBe(0);
+});
+
 test('a failed journal destroys the stream, and writers are told', async () => {
   const { held, got, release } = await stand();
   const failed: string[] = [];
