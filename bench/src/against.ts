@@ -4,83 +4,84 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { postgresWorks, sshWorks } from './against-works.js';
 import { cpuOf, machine, median, shuffled } from './measure.js';
-import { drain, pgbench, prepareBulk, preparePgbench } from './postgres.js';
-import { MASKED, type Route, openSetting } from './setting.js';
+
+/** How often each build has its turn in a round: what else the machine does for a second falls on both. */
+const TURNS = 8;
 
 export interface AgainstOptions {
   readonly rounds: number;
-  /** Of one pgbench run, in seconds. */
-  readonly seconds: number;
   /** A checkout of the other version, set up (`npm run setup`). */
   readonly checkout: string;
 }
 
-/** What is measured: microseconds of CPU of the gateway, for one unit of work on a route. */
-interface Work {
-  readonly name: string;
-  measure(route: Route): Promise<number>;
+/** Connections of one build that are open, and what they do in one turn. */
+export interface Opened {
+  readonly pid: number;
+  turn(): Promise<void>;
+  close(): void;
 }
 
-const SELECT = 'select * from bulk';
+/** The same work for both builds. */
+export interface Work {
+  readonly name: string;
+  open(build: 'this' | 'other'): Promise<Opened>;
+}
+
+export interface Works {
+  readonly works: readonly Work[];
+  stop(): Promise<void>;
+}
 
 /**
- * CPU time of this build as a share of that of another, for the same work in turn. A pair of runs follow each other in random
- * order, so what else the machine does falls on both.
+ * CPU time of this build as a share of that of another. Both do the same work, in turns of some tenths of a second in random order;
+ * the CPU that a gateway used from the first turn of a round to the last is counted, so that what it does afterwards is too.
  *
  * @throws Error where the other checkout is not set up
  */
-export async function benchAgainst({ rounds, seconds, checkout }: AgainstOptions): Promise<string> {
+export async function benchAgainst({ rounds, checkout }: AgainstOptions): Promise<string> {
   const root = resolve(checkout);
   if (checkout === '' || !existsSync(join(root, 'gateway', 'dist', 'main.js'))) {
     throw new Error('Name the other version: --checkout DIR, a checkout in which "npm run setup" has run.');
   }
-  const setting = await openSetting({ against: root });
-  try {
-    const [direct, ...others] = setting.routes as readonly [Route, ...Route[]];
-    const pair = others.filter(({ name }) => name === 'sluice' || name === 'before');
-    await preparePgbench(direct);
-    await prepareBulk(direct);
-    const works: readonly Work[] = [
-      ...[1, 8].flatMap((clients) =>
-        ['simple', 'prepared'].map((mode) => ({
-          name: `pgbench -S -M ${mode}, ${clients} ${clients === 1 ? 'client' : 'clients'}`,
-          measure: async (route: Route) => (await pgbench(route, mode, clients, seconds)).cpu,
-        })),
-      ),
-      ...['target', ...Object.keys(MASKED)].map((database) => ({
-        name: database === 'target' ? 'SELECT of a million rows' : `the same, masked: ${database.replace('_', ' ')}`,
-        measure: async (route: Route) => {
-          const before = cpuOf(route.pid as number);
-          await drain({ ...route, database }, SELECT);
-          return cpuOf(route.pid as number) - before;
-        },
-      })),
-    ];
-    const ratios = new Map<string, number[]>();
-    for (let round = 0; round < rounds; round++) {
-      for (const { name, measure } of works) {
-        const used = new Map<string, number>();
-        for (const route of shuffled(pair)) used.set(route.name, await measure(route));
-        const ratio = (used.get('sluice') ?? Number.NaN) / (used.get('before') ?? Number.NaN);
-        ratios.set(name, [...(ratios.get(name) ?? []), ratio]);
-      }
-      process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+  const ratios = new Map<string, number[]>();
+  for (const open of [postgresWorks, sshWorks]) {
+    const { works, stop } = await open(root);
+    try {
+      for (const work of works) ratios.set(work.name, await ratiosOf(work, rounds));
+    } finally {
+      await stop();
     }
-    return [
-      `CPU of this build as a share of that of ${checkout}; ${machine()}; ${rounds} rounds, in turn and in random order.`,
-      '',
-      '| work | median | geometric mean | 95 % interval of the mean |',
-      '| --- | --- | --- | --- |',
-      ...[...ratios].map(([name, values]) => {
-        const { mean, low, high } = intervalOf(values);
-        return `| ${name} | ${median(values).toFixed(3)} | ${mean.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`;
-      }),
-      '',
-    ].join('\n');
-  } finally {
-    await setting.stop();
   }
+  return [
+    `CPU of this build as a share of that of ${checkout}; ${machine()}; ${rounds} rounds of ${TURNS} turns each, in random order.`,
+    '',
+    '| work | median | geometric mean | 95 % interval of the mean |',
+    '| --- | --- | --- | --- |',
+    ...[...ratios].map(([name, values]) => {
+      const { mean, low, high } = intervalOf(values);
+      return `| ${name} | ${median(values).toFixed(3)} | ${mean.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`;
+    }),
+    '',
+  ].join('\n');
+}
+
+/** Of one work: a ratio for each round, after one round that is not counted. */
+async function ratiosOf(work: Work, rounds: number): Promise<number[]> {
+  const pair = [await work.open('this'), await work.open('other')] as const;
+  const ratios: number[] = [];
+  try {
+    for (let round = -1; round < rounds; round++) {
+      const [ours, theirs] = pair.map(({ pid }) => cpuOf(pid)) as [number, number];
+      for (let turn = 0; turn < TURNS; turn++) for (const one of shuffled(pair)) await one.turn();
+      if (round >= 0) ratios.push((cpuOf(pair[0].pid) - ours) / (cpuOf(pair[1].pid) - theirs));
+    }
+  } finally {
+    for (const one of pair) one.close();
+  }
+  process.stderr.write(`${work.name}: ${median(ratios).toFixed(3)}\n`);
+  return ratios;
 }
 
 /** Two-sided 97.5 % quantiles of Student's t by degrees of freedom, from 1 on; beyond them the normal distribution's. */

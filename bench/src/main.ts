@@ -29,7 +29,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   detectors: () => benchDetectors(options),
   ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
-  against: () => benchAgainst({ ...options, checkout: values.checkout ?? '' }),
+  against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '' }),
   strangers: () => benchStrangers(options),
 };
 

@@ -261,26 +261,46 @@ export async function prepareBulk(route: Route): Promise<void> {
   await client.end();
 }
 
-/** Sends a query and counts the bytes of the answer without taking them apart. */
-export async function drain(route: Route, text: string): Promise<number> {
+/** A connection after its login, as bytes: what is asked is sent as it is, and the answer is not taken apart. */
+export interface RawStream {
+  /** Sends messages that end in one Query or Sync. Resolves at the ReadyForQuery of an idle session, to the length of the answer in bytes. */
+  ask(messages: Buffer): Promise<number>;
+  close(): void;
+}
+
+export async function openStream(route: Route): Promise<RawStream> {
   const client = await open(route);
   const { stream } = (client as unknown as { connection: { stream: NodeJS.ReadWriteStream } }).connection;
   stream.removeAllListeners('data');
-  const { promise, resolve } = Promise.withResolvers<number>();
+  let answered: (bytes: number) => void = () => undefined;
   let bytes = 0;
   let tail = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    tail = Buffer.concat([tail, chunk]).subarray(-6);
+    tail = Buffer.concat([tail, chunk.subarray(-6)]).subarray(-6);
     // ReadyForQuery, idle: the last six bytes of the answer.
-    if (tail.toString('latin1') === 'Z\0\0\0\x05I') resolve(bytes);
+    if (tail.toString('latin1') === 'Z\0\0\0\x05I') answered(bytes);
   });
+  return {
+    ask: (messages) =>
+      new Promise((resolve) => {
+        bytes = 0;
+        tail = Buffer.alloc(0);
+        answered = resolve;
+        stream.write(messages);
+      }),
+    close: () => (stream as unknown as { destroy(): void }).destroy(),
+  };
+}
+
+/** Sends a query and counts the bytes of the answer without taking them apart. */
+export async function drain(route: Route, text: string): Promise<number> {
+  const { ask, close } = await openStream(route);
   const body = Buffer.from(`${text}\0`);
   const head = Buffer.from([0x51, 0, 0, 0, 0]);
   head.writeInt32BE(body.length + 4, 1);
-  stream.write(Buffer.concat([head, body]));
-  const total = await promise;
-  (stream as unknown as { destroy(): void }).destroy();
+  const total = await ask(Buffer.concat([head, body]));
+  close();
   return total;
 }
 

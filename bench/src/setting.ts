@@ -157,14 +157,11 @@ control: { port: ${control} }
 principals: { bench: { groups: [engineers] } }
 ${yaml}`,
   );
-  const child = spawn(
-    process.execPath,
-    [join(root, 'gateway', 'dist', 'main.js'), 'up', '--config', join(folder, 'sluice.yaml')],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, SLUICE_LOG: 'warn' },
-    },
-  );
+  // As users start it: the command chooses the Node and its options, and becomes it (the same pid).
+  const child = spawn(join(root, 'sluice'), ['up', '--config', join(folder, 'sluice.yaml')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, SLUICE_LOG: 'warn' },
+  });
   const data = join(folder, 'data');
   while (!existsSync(join(data, 'gateway.json'))) {
     if (child.exitCode !== null) throw new Error('the gateway did not start');

@@ -31,7 +31,7 @@ export async function benchSsh({ rounds }: { rounds: number }): Promise<string> 
   const { path, remove } = temporaryFolder('bench-ssh');
   const sshd = await startSshd();
   const peer = await startPeer(sshd);
-  const gateway = await startGateway(path, sshd);
+  const gateway = await startSshGateway(path, sshd);
   const direct: Way = { name: 'direct', port: sshd.port, user: sshd.user, key: sshd.keyFile, pid: undefined };
   const ways: Way[] = [
     direct,
@@ -126,9 +126,11 @@ async function startPeer(sshd: SshdServer): Promise<{ child: ChildProcess; port:
   return { child, port: Number(line.toString()) };
 }
 
-async function startGateway(
+/** @param root the checkout whose build is run */
+export async function startSshGateway(
   folder: string,
   sshd: SshdServer,
+  root = ROOT,
 ): Promise<{ child: ChildProcess; port: number; key: string }> {
   const port = await freePort();
   const key = join(folder, 'id');
@@ -155,7 +157,7 @@ policies:
     - { rule: programs, allow: true }
 `,
   );
-  const child = spawn(process.execPath, [join(ROOT, 'gateway', 'dist', 'main.js'), 'up', '--config', file], {
+  const child = spawn(join(root, 'sluice'), ['up', '--config', file], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, SLUICE_LOG: 'warn' },
   });
