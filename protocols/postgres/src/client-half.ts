@@ -2,16 +2,16 @@
  * The client's half of a conversation. Owns: what becomes of each message of the client. Does not: replies (target-half.ts),
  * what names stand for (names.ts).
  */
-import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
+import { type Allow, type Answer, type Dialect, type StatementEffect, Unmasked } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
+import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
 import { F, HEADER_BYTES, message, messageLength } from './messages.js';
 import { type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
-  functionCallRefusal,
   hiddenCursor,
   missingPortal,
   missingStatement,
@@ -20,6 +20,8 @@ import {
   type StandIns,
   standIns,
   tooLong,
+  unknownFunction,
+  unmaskable,
   unread,
 } from './refusal.js';
 import { textOfParse, textOfQuery, unparsedMessages } from './syntax.js';
@@ -53,6 +55,8 @@ export class ClientHalf {
   /** Asked, and not yet answered. */
   #questionOpen = false;
   #answer: Answer | undefined;
+  /** The function that the current message calls, once it is known. */
+  #called: FoundFunction | undefined;
   /** A Flush of ours follows the bytes of this chunk. */
   #flushDue = false;
   /** Messages of an extended query were sent that no Sync has ended. */
@@ -149,6 +153,7 @@ export class ClientHalf {
         break;
       }
       this.#answer = undefined;
+      this.#called = undefined;
       if (disposition === 'forward') {
         at += available;
         this.#passing = size - available;
@@ -202,7 +207,7 @@ export class ClientHalf {
       return 'forward';
     }
     if (this.#waitsForLook(tag, bytes)) return 'wait';
-    this.#unsynced = tag !== F.query;
+    this.#unsynced = tag !== F.query && tag !== F.functionCall;
     switch (tag) {
       case F.query:
         return this.#query(bytes);
@@ -218,7 +223,7 @@ export class ClientHalf {
         pipeline.push({ type: 'close', ...readNamed(bytes) });
         return 'forward';
       case F.functionCall:
-        return this.#refuse({ type: 'query' }, functionCallRefusal(), this.#standIn.query);
+        return this.#functionCall(bytes);
       default:
         throw unexpected(`invalid frontend message type ${tag}`);
     }
@@ -268,6 +273,47 @@ export class ClientHalf {
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
+  }
+
+  /** Judged, recorded and masked as the SELECT that would do the same. The target gets the call as it came. */
+  #functionCall(bytes: Buffer): Disposition {
+    const call = readFunctionCall(bytes);
+    const called = this.#called;
+    if (called === undefined) return this.#lookUp(call.oid);
+    const { text, parameters } = callStatement(call, called);
+    const answer = this.#ask('run', text, [...parameters]);
+    if (answer === undefined) return 'wait';
+    if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    const command = commandState(this.#id, 'run', answer);
+    if (typeof called === 'string') return this.#refuseCall(command, unknownFunction(call.oid, called));
+    try {
+      const masks = command.masking?.rows(0, describeCall(called, call));
+      this.executed = false;
+      this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
+      return 'forward';
+    } catch (error) {
+      if (!(error instanceof Unmasked)) throw error;
+      return this.#refuseCall(command, unmaskable(error.message));
+    }
+  }
+
+  #lookUp(oid: number): 'wait' {
+    const { port, later } = this.#shared;
+    this.#questionOpen = true;
+    void port.functionOf(oid).then((found) =>
+      later(() => {
+        this.#called = found;
+        this.#questionOpen = false;
+      }),
+    );
+    return 'wait';
+  }
+
+  /** The rules have let it through, and it does not reach the target all the same. */
+  #refuseCall(command: CommandState, words: Buffer): Buffer {
+    command.summary = 'refused by the gateway';
+    this.#shared.recorder.end(command, 'error');
+    return this.#refuse({ type: 'query' }, words, this.#standIn.query);
   }
 
   #parse(bytes: Buffer): Disposition {

@@ -18,6 +18,8 @@ import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
 import { authenticationOk, login } from './login.js';
 import { lookFirst } from './look.js';
+import { FunctionLookup } from './function-lookup.js';
+import { openLookup } from './lookup.js';
 import { B, message } from './messages.js';
 import { denySentence, fatal, loginRefusal, waiting } from './refusal.js';
 import { decodeResult } from './results.js';
@@ -147,6 +149,7 @@ class PostgresSession {
   readonly #admitted: Admission;
   readonly #upstream: Upstream;
   readonly #commands: number;
+  readonly #functions: FunctionLookup;
   #conversation: PostgresConversation | undefined;
 
   constructor(gate: Gate, admitted: Admission, upstream: Upstream, commands: number) {
@@ -154,6 +157,11 @@ class PostgresSession {
     this.#admitted = admitted;
     this.#upstream = upstream;
     this.#commands = commands;
+    this.#functions = new FunctionLookup(async () => {
+      const lookup = await openLookup(gate, admitted.target);
+      gate.opened();
+      return lookup;
+    });
   }
 
   /** Returns the BackendKeyData for the client: the target's process id, which tools compare, and a secret of ours. */
@@ -181,6 +189,7 @@ class PostgresSession {
           return undefined;
         },
         record: (event) => gate.record(event),
+        functionOf: (oid) => this.#functions.find(oid),
       },
       major: this.#upstream.major,
       limits: gate.limits,

@@ -43,6 +43,7 @@ export const B = {
   dataRow: tag('D'),
   emptyQueryResponse: tag('I'),
   errorResponse: tag('E'),
+  functionCallResponse: tag('V'),
   negotiateProtocolVersion: tag('v'),
   noData: tag('n'),
   noticeResponse: tag('N'),

@@ -81,13 +81,20 @@ export function tooLong(limit: number): Buffer {
   });
 }
 
-export function functionCallRefusal(): Buffer {
+/** A call by a number that stands for no function that could be judged. */
+export function unknownFunction(oid: number, why: 'missing' | 'unreadable'): Buffer {
+  if (why === 'missing')
+    return errorResponse({
+      severity: 'ERROR',
+      code: '42883',
+      message: `function with OID ${oid} does not exist`,
+      hint: 'The gateway looks functions up on a connection of its own: one that an open transaction has made is not there yet.',
+    });
   return errorResponse({
     severity: 'ERROR',
-    code: '0A000',
-    message:
-      'The function call protocol does not pass the gateway, because it names no statement that could be judged.',
-    hint: 'Call the function in a SELECT.',
+    code: '42501',
+    message: 'This function call could not be judged, so it was not run: the target could not be asked which function it is for.',
+    hint: 'Call the function by its name in a SELECT, or try again.',
   });
 }
 

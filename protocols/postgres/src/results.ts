@@ -1,4 +1,5 @@
 /** Recorded answers, for people. Owns their reading. Does not own what was recorded (`recorder.ts`). Pure. */
+import { isUtf8 } from 'node:buffer';
 import { HEADER_BYTES, B, readErrorFields } from './messages.js';
 import { Reader, WireError } from '@sluice/wire';
 
@@ -54,6 +55,11 @@ function add(result: ReadResult, tag: number, body: Buffer): void {
     case B.dataRow:
       result.rows.push(readRow(new Reader(body), result.formats));
       break;
+    // What a called function returns has no description.
+    case B.functionCallResponse:
+      result.columns = ['result'];
+      result.rows.push([readCell(new Reader(body), 0)]);
+      break;
     case B.copyData:
       result.copied.push(body.toString('utf8'));
       break;
@@ -77,10 +83,12 @@ function readFields(body: Reader): { name: string; format: number }[] {
 }
 
 function readRow(body: Reader, formats: readonly number[]): (string | null)[] {
-  return Array.from({ length: body.int16() }, (_, column) => {
-    const size = body.int32();
-    if (size < 0) return null;
-    const cell = body.bytes(size);
-    return formats[column] === 1 || cell.includes(0) ? `\\x${cell.toString('hex')}` : cell.toString('utf8');
-  });
+  return Array.from({ length: body.int16() }, (_, column) => readCell(body, formats[column]));
+}
+
+function readCell(body: Reader, format: number | undefined): string | null {
+  const size = body.int32();
+  if (size < 0) return null;
+  const cell = body.bytes(size);
+  return format === 1 || cell.includes(0) || !isUtf8(cell) ? `\\x${cell.toString('hex')}` : cell.toString('utf8');
 }

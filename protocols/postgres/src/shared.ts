@@ -1,6 +1,7 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
 import type { Answer, MaskedSession, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
 import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
 import type { Pipeline } from './pipeline.js';
@@ -10,6 +11,8 @@ export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
   ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   record(event: ResponseEvent): void;
+  /** Which function of the target has this number (pg_proc.oid). Never rejects. */
+  functionOf(oid: number): Promise<FoundFunction>;
 }
 
 export interface Setup {

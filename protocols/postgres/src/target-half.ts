@@ -2,9 +2,11 @@
  * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
  * the client (client-output.ts).
  */
+import type { ResultMasks } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
+import { CallResultEditor } from './function-call.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, F, HEADER_BYTES, NOTHING, message, messageLength, readErrorFields } from './messages.js';
 import { type Owed, type CommandState, statementOf } from './pipeline.js';
@@ -14,6 +16,8 @@ import { ClientOutput } from './client-output.js';
 import { checkPinned } from './settings.js';
 import { isSyntaxError } from './syntax.js';
 
+/** Messages that hold values, of any length. */
+const DATA: ReadonlySet<number> = new Set([B.dataRow, B.copyData, B.functionCallResponse]);
 /** A message that is not data and is longer than this is not one. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
@@ -74,7 +78,7 @@ export class TargetHalf {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
-      if ((tag === B.dataRow || tag === B.copyData) && this.#shared.pipeline.head?.type !== 'look') {
+      if (DATA.has(tag) && this.#shared.pipeline.head?.type !== 'look') {
         at = this.#data(tag, chunk, at);
         if (this.waits) return this.#out.hold(chunk.subarray(at));
         continue;
@@ -107,7 +111,10 @@ export class TargetHalf {
     const head = this.#shared.pipeline.head;
     const command = head?.command;
     if (!command || (head.type !== 'query' && head.type !== 'execute')) throw this.#outOfPlace(tag);
-    if (!command.described) this.#out.describe(command);
+    const call = head.type === 'query' ? head.call : undefined;
+    if ((tag === B.functionCallResponse) !== (call !== undefined)) throw this.#outOfPlace(tag);
+    if (call) this.#callAnswered(call, command, chunk, at);
+    else if (!command.described) this.#out.describe(command);
     const passes = !this.#out.discarding && (command.masking === undefined || command.editor === 'pass');
     const end = chunk.length;
     let next = at;
@@ -137,6 +144,13 @@ export class TargetHalf {
       : { rows, end: next - at, begun: 0 };
     this.#out.edited(chunk, at, stop, this.#editing, counted);
     return stop;
+  }
+
+  /** What a called function returns: there is one value, and nothing has described it. */
+  #callAnswered({ masks }: { readonly masks: ResultMasks | undefined }, command: CommandState, chunk: Buffer, at: number): void {
+    if (command.described) throw this.#outOfPlace(B.functionCallResponse);
+    command.described = true;
+    this.#out.editedBy(command, chunk, at, () => masks && new CallResultEditor(masks));
   }
 
   /** Everything else. Undefined: passes as it came; else what the client gets instead. */
@@ -245,6 +259,7 @@ export class TargetHalf {
 
   /** What a running statement may answer (55.2.2, 55.2.3). */
   #result(head: Owed, command: CommandState, tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
+    if (head.type === 'query' && head.call) return this.#callEnded(command, tag, chunk, at, end);
     switch (tag) {
       case B.rowDescription:
         if (head.type === 'execute') break;
@@ -291,6 +306,18 @@ export class TargetHalf {
       default:
     }
     throw this.#outOfPlace(tag);
+  }
+
+  #callEnded(command: CommandState, tag: number, chunk: Buffer, at: number, end: number): undefined {
+    if (tag !== B.readyForQuery || !(command.described || command.failed)) throw this.#outOfPlace(tag);
+    if (!command.failed) {
+      this.#out.announceLate(command, chunk, at);
+      command.masking?.completed(0);
+      this.#completed(command, 'FUNCTION CALL');
+    }
+    this.#endAnswer(command, chunk, at, command.failed ? 'error' : 'ok');
+    this.#readyStatus(chunk, at);
+    this.#out.from = end;
   }
 
   /** A result is described, and its rows will follow: it is settled now what they go through. */

@@ -8,6 +8,7 @@ import type {
   SqlCommand,
   StatementEffect,
 } from '@sluice/contract';
+import type { FoundFunction } from '../src/function-call.js';
 import { PostgresConversation } from '../src/conversation.js';
 import { B, F, message, readErrorFields } from '../src/messages.js';
 
@@ -80,6 +81,7 @@ export interface Talk {
 
 export interface TalkOptions {
   readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
+  readonly functionOf?: (oid: number) => Promise<FoundFunction>;
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
@@ -111,6 +113,7 @@ export function talk(options: TalkOptions = {}): Talk {
           bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
         return judge(command, waiter);
       },
+      functionOf: options.functionOf ?? (() => Promise.resolve('missing')),
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     major: 18,
@@ -175,6 +178,7 @@ const NAMES: Record<'client' | 'upstream', Readonly<Record<string, string>>> = {
     d: 'CopyData',
     c: 'CopyDone',
     f: 'CopyFail',
+    F: 'FunctionCall',
   },
   client: {},
 };

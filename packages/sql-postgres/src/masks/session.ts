@@ -33,6 +33,7 @@ import {
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
+import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -535,7 +536,7 @@ function useOf(
     }
     // Into what this transaction has defined: where its values go is not known, nor which they are.
     if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
-    if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
+    if (conditionsOnUnknown.some((why) => OTHERS_VALUES.has(why))) moved.add('condition');
     for (const { column, kind, values, arrays } of predicates) {
       // Of a column that is gone it is not known any more whether it was masked.
       if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
@@ -567,6 +568,8 @@ function useOf(
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */
 const MAX_COMPARED_VALUES = 100;
 
+/** The same of what is no table. */
+const OTHERS_VALUES: ReadonlySet<string> = new Set([OTHERS_STATEMENTS, LARGE_OBJECT_CONTENTS]);
 /** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
 const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);
 /** Types whose keys a mask leaves as they are, json, jsonb and arrays of them. */
