@@ -12,12 +12,13 @@ import {
   NotNow,
 } from '@sluice/analysis';
 import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
+import { type CompiledPolicy, type PolicyContext, type TargetAttribute, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
+import { type TargetQuestions, askTarget } from './target-answers.js';
 
 export interface JudgeOptions {
   /** By the name of a command's dialect. */
@@ -40,6 +41,8 @@ export interface JudgeOptions {
   readonly maxText?: number;
   /** On a connection by HTTP. */
   readonly http?: HttpJudging | undefined;
+  /** For rules that ask the target. */
+  readonly questions?: TargetQuestions | undefined;
 }
 
 /** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
@@ -55,6 +58,7 @@ export class Judge {
   readonly #notFollowed: NotFollowed;
   readonly #maxText: number;
   readonly #http: HttpJudge | undefined;
+  readonly #questions: TargetQuestions | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   constructor(options: JudgeOptions) {
@@ -68,6 +72,7 @@ export class Judge {
     this.#guesses = options.guesses;
     this.#notFollowed = options.notFollowed ?? 'mask';
     this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
+    this.#questions = options.questions;
     this.#http = options.http && new HttpJudge(options.policy, options.context, options.http);
   }
 
@@ -146,12 +151,29 @@ export class Judge {
       ? { ...this.#context, ownTables: this.#ownTables(command) }
       : this.#context;
     const unlisted = this.#names ? this.#policy.unlisted(facts) : [];
-    if (unlisted.length === 0) return this.#judgeBy(command, facts, session, again);
+    if (unlisted.length === 0) return this.#judgeAsked(command, facts, session, again);
     const known = (trusted: ReadonlySet<string>): Judgement | Promise<Judgement> =>
-      this.#judgeBy(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
+      this.#judgeAsked(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
     const trusted = this.#names?.trusted(unlisted) ?? NOBODY;
     // Without the target nothing more is trusted than what is written.
     return trusted instanceof Promise ? trusted.catch(() => NOBODY).then(known) : known(trusted);
+  }
+
+  /** Where rules ask the target, it is asked first. */
+  #judgeAsked(
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+    again: boolean,
+  ): Judgement | Promise<Judgement> {
+    const isAsked = this.#policy.asksTarget.size > 0 && facts.syntaxError === undefined && facts.forbidden === undefined;
+    const needed = isAsked ? this.#policy.needsOfTarget(facts, command.text, context) : NOTHING_NEEDED;
+    if (needed.size === 0) return this.#judgeBy(command, facts, context, again);
+    return askTarget(needed, command, facts, this.#questions, this.#masks).then(
+      (target) => this.#judgeBy(command, facts, { ...context, target }, again),
+      (error: unknown) =>
+        this.#inWords(command.text, error instanceof NotNow ? notNow(error) : unjudged('the target could not be asked')),
+    );
   }
 
   /** Of a simple query, which runs at once: what is bound may run when the name means something else. */
@@ -244,6 +266,7 @@ export class Judge {
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
+const NOTHING_NEEDED: ReadonlySet<TargetAttribute> = new Set();
 
 const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
   actions.some(({ effects }) => effects.includes('write'));

@@ -158,6 +158,11 @@ export class Session implements Gate, LoginSession {
     if (!this.busy || endless) this.end(this.#outdated);
   }
 
+  /** What names mean at the target is what they mean to a connection that has changed nothing. */
+  get sameNames(): boolean {
+    return this.#sameNames;
+  }
+
   /** It has requests that each say who they are from, and no socket of its own. */
   get isVisit(): boolean {
     return this.#listener.traits.entrance === true;

@@ -28,3 +28,4 @@ export {
   type PoolContext,
   type PoolOptions,
 } from './pool.js';
+export { FairQueue } from './fair-queue.js';

@@ -46,6 +46,11 @@ export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): 
 export interface MaskPlanner {
   /** Names that mean tables of the session's own, as the target has confirmed it; absent where that is not followed. */
   readonly ownTables?: ReadonlySet<string>;
+  /**
+   * The tables that each statement of a text means, and those behind views, as `schema.table`; undefined for a statement of which
+   * that is not known. Rejects when the catalog of the target cannot be read.
+   */
+  meant?(command: SqlCommand, facts: Facts): Promise<readonly (readonly string[] | undefined)[]>;
   /** What has to be known before a statement is prepared; undefined: it is. */
   prepare(): Promise<unknown> | undefined;
   /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */

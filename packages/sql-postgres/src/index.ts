@@ -7,6 +7,7 @@ export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
 export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
+export { type RowEstimate, estimateRows } from './estimate.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';

@@ -3,11 +3,11 @@
  * it is judged and recorded as, and its answer as a row that masks can edit. Does not own: which function has the number
  * (function-lookup.ts), nor what becomes of the call (client-half.ts).
  */
-import { isUtf8 } from 'node:buffer';
 import type { Parameter, ResultDescription, ResultMasks } from '@sluice/contract';
 import { Reader, malformed } from '@sluice/wire';
 import { DataRowEditor, RowEditor } from './masked/editor.js';
 import { B, HEADER_BYTES, NOTHING } from './messages.js';
+import { type TextEncoding, UTF8 } from './text-encoding.js';
 
 export interface FunctionCall {
   /** pg_proc.oid */
@@ -54,7 +54,7 @@ export interface CallStatement {
 }
 
 /** @param found of a function that is not known, the statement calls one that no database has */
-export function callStatement(call: FunctionCall, found: FoundFunction): CallStatement {
+export function callStatement(call: FunctionCall, found: FoundFunction, encoding: TextEncoding = UTF8): CallStatement {
   const parameters: Parameter[] = [];
   const parameter = (type: number, format: Parameter['format'], value: Buffer | null): string => {
     parameters.push({ type, format, value });
@@ -64,7 +64,7 @@ export function callStatement(call: FunctionCall, found: FoundFunction): CallSta
   const args = call.values.map((value, at) => {
     const type = known?.inputs[at];
     const format = (call.formats.length === 1 ? call.formats[0] : call.formats[at]) === 1 ? 'binary' : 'text';
-    const written = type && (value === null ? 'NULL' : literal(value, type.oid, format));
+    const written = type && (value === null ? 'NULL' : literal(value, type.oid, format, encoding));
     if (!type) return parameter(0, format, value);
     return `${written ?? parameter(type.oid, format, value)}::${qualified(type)}`;
   });
@@ -99,12 +99,14 @@ const BOOL = 16;
 const BYTEA = 17;
 
 /** Undefined where the value can only be told by its type's own code. Data (bytea) is no text, however it is sent. */
-function literal(value: Buffer, type: number, format: 'text' | 'binary'): string | undefined {
+function literal(
+  value: Buffer,
+  type: number,
+  format: 'text' | 'binary',
+  encoding: TextEncoding,
+): string | undefined {
   if (type === BYTEA) return undefined;
-  if (format === 'text' || TEXTS.has(type)) {
-    if (!isUtf8(value)) throw malformed('a text field is not valid UTF-8');
-    return `'${value.toString('utf8').replaceAll("'", "''")}'`;
-  }
+  if (format === 'text' || TEXTS.has(type)) return `'${encoding.decode(value).replaceAll("'", "''")}'`;
   if (type === BOOL && value.length === 1) return value[0] === 0 ? `'f'` : `'t'`;
   if (value.length !== INTEGER_BYTES.get(type)) return undefined;
   return `'${INTEGERS.get(type)?.(value) ?? ''}'`;

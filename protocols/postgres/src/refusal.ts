@@ -123,6 +123,23 @@ export function missingStatement(name: string): Buffer {
   return errorResponse({ severity: 'ERROR', code: '26000', message });
 }
 
+/** Masks read texts in UTF-8. */
+export const maskedEncoding = (name: string): Buffer =>
+  fatal(
+    '0A000',
+    `client encoding "${name}" does not pass the gateway where columns are masked`,
+    'Set PGCLIENTENCODING=UTF8, or the like of it in your driver.',
+  );
+
+/** The texts that follow would not be what we take them for. */
+export const encodingStays = (name: string): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '0A000',
+    message: `client_encoding is "${name}" since this session began, and stays so`,
+    hint: 'Open another session, with PGCLIENTENCODING set.',
+  });
+
 /** Another client may have a statement of this name at the server process that the pooler chooses. */
 export function pooledStatement(): Buffer {
   return errorResponse({

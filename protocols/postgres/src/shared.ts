@@ -4,6 +4,7 @@ import type { AnswerRecorder, Wires } from '@sluice/wire';
 import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
+import type { TextEncoding } from './text-encoding.js';
 import type { Pipeline } from './pipeline.js';
 
 /** What the conversation needs of the gate. */
@@ -18,6 +19,8 @@ export interface Port {
 export interface Setup {
   readonly wires: Wires;
   readonly port: Port;
+  /** What the client's texts are in. */
+  readonly encoding: TextEncoding;
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */

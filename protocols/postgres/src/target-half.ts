@@ -15,6 +15,7 @@ import { filterMessage, filterNotification } from './masked/messages.js';
 import { ClientOutput } from './client-output.js';
 import { checkPinned } from './settings.js';
 import { isSyntaxError } from './syntax.js';
+import { readText } from './text-encoding.js';
 
 /** Messages that hold values, of any length. */
 const DATA: ReadonlySet<number> = new Set([B.dataRow, B.copyData, B.functionCallResponse]);
@@ -128,6 +129,7 @@ export class TargetHalf {
         this.#out.take(command, chunk, start);
       }
     } while (end - next >= HEADER_BYTES && chunk[next] === tag);
+    if (call && rows > 1) throw this.#outOfPlace(tag);
     command.rows += rows;
     command.bytes += next - at;
     this.#passing = Math.max(0, next - end);
@@ -160,7 +162,7 @@ export class TargetHalf {
       case B.notificationResponse:
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
-        checkPinned(new Reader(chunk, at + HEADER_BYTES, end));
+        checkPinned(new Reader(chunk, at + HEADER_BYTES, end), this.#shared.encoding);
         return this.#setting(chunk, at, end);
       case B.errorResponse:
         return this.#error(chunk, at, end);
@@ -195,8 +197,9 @@ export class TargetHalf {
 
   /** A report of a setting. What it says may not be for the client: it does not pass then. */
   #setting(chunk: Buffer, at: number, end: number): Buffer | undefined {
-    const name = new Reader(chunk, at + HEADER_BYTES, end).cstring().toLowerCase();
-    if (!this.#shared.masks?.hidesSetting(name)) return undefined;
+    const { masks, encoding } = this.#shared;
+    const name = readText(new Reader(chunk, at + HEADER_BYTES, end), encoding).toLowerCase();
+    if (!masks?.hidesSetting(name)) return undefined;
     this.#out.instead(this.#shared.pipeline.head?.command, chunk, at, end, NOTHING);
     return NOTHING;
   }
@@ -368,7 +371,8 @@ export class TargetHalf {
     const { pipeline } = this.#shared;
     const head = pipeline.head;
     const bytes = chunk.subarray(at, end);
-    const fields = readErrorFields(bytes.subarray(HEADER_BYTES));
+    const { encoding } = this.#shared;
+    const fields = readErrorFields(bytes.subarray(HEADER_BYTES), encoding);
     const code = fields.get('C') ?? '';
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     if (fatal) this.saidFatal = true;
@@ -391,7 +395,7 @@ export class TargetHalf {
     if (head.command) {
       const { command } = head;
       if (!command.failed)
-        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER_BYTES)).get('M') ?? ''}`;
+        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER_BYTES), encoding).get('M') ?? ''}`;
       command.failed = true;
       command.bytes += end - at;
       if (clean) this.#out.instead(command, chunk, at, end, clean);

@@ -44,6 +44,7 @@ import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './eff
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
+import { meantTables } from './meant.js';
 import { Announcer, refusalOf, unsureOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
@@ -137,6 +138,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
     return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
+  }
+
+  /** Names that only one role has (`$user`) are left to lineage. */
+  async meant(command: SqlCommand, facts: Facts): Promise<readonly (readonly string[] | undefined)[]> {
+    if (isTransactionControl(facts)) return facts.statements.map(() => []);
+    const meaning = await this.#catalog.get();
+    const names = this.#names ?? this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath));
+    if (tooLong(command.text) || this.#defined) return [];
+    return meantTables(meaning, command.text, facts, names);
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
