@@ -97,7 +97,8 @@ export async function askTarget(
     needed.has('meant_tables') ? names?.meant?.(command, facts) : undefined,
   ]);
   return {
-    estimatedRows: (action) => estimateFor(action, rows),
+    // What PREPARE is given is run by EXECUTE, and judged again then.
+    estimatedRows: (action) => (isPrepared(facts, action) ? 0 : estimateFor(action, rows)),
     meantTables: ({ statement }) => {
       const meant = tables?.[statement];
       if (meant) return meant;
@@ -111,11 +112,14 @@ async function rowsOf(
   facts: Facts,
   questions: TargetQuestions | undefined,
 ): Promise<RowEstimate | undefined> {
-  if (!facts.actions.some(isPlanned)) return undefined;
+  if (!facts.actions.some((action) => isPlanned(action) && !isPrepared(facts, action))) return undefined;
   if (!questions) return { unknown: 'the target is not asked for one here' };
   if (!questions.sameNames()) return { unknown: 'the session has changed what names mean' };
   return questions.estimates.rowsOf(questions.owner, questions.open, command, facts);
 }
+
+const isPrepared = ({ statements }: Facts, { statement }: Action): boolean =>
+  statements[statement]?.type === 'prepare';
 
 const CHANGES: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
 const isPlanned = ({ verb, explainOnly }: Action): boolean =>

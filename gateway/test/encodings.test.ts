@@ -71,18 +71,13 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
   const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
 
   test('every byte is what it is to the server', async () => {
-    const upper = Buffer.from(Array.from({ length: 128 }, (_, at) => at + 128));
+    const upper = Array.from({ length: 128 }, (_, at) => Buffer.from([at + 128]));
     for (const encoding of CONVERTED) {
-      for (const byte of upper) {
-        const script = Buffer.concat([latin("select '"), Buffer.from([byte]), latin("' as x, 'a\\' as \"")]);
-        const whole = Buffer.concat([script, Buffer.from([byte]), latin('"; show client_encoding')]);
-        // One session for each would take minutes: a few bytes of each encoding, all of the first.
-        if (encoding !== 'LATIN1' && byte % 37 !== 0) continue;
-        expect(await said(stand, encoding, whole), `${encoding} ${byte}`).toBe(await said('direct', encoding, whole));
-      }
-      if (encoding === 'LATIN1') continue;
+      const statements = upper.flatMap((byte) => [latin("select '"), byte, latin("', 'a\\' as \""), byte, latin('";\n')]);
+      const script = Buffer.concat([...statements, latin('show client_encoding')]);
+      expect(await said(stand, encoding, script), encoding).toBe(await said('direct', encoding, script));
     }
-  }, 120_000);
+  }, 60_000);
 
   test('rules see the same text as in UTF-8, and answer in the encoding', async () => {
     expect(await said(stand, 'LATIN1', latin('select * from "gehälter"'))).toBe(

@@ -19,19 +19,26 @@ export type RowEstimate = { readonly changed: number; readonly returned: number 
  */
 export async function estimateRows(lookup: Lookup, command: SqlCommand, facts: Facts): Promise<RowEstimate> {
   await lookup.query(LIMITED);
-  const why = await whyNot(lookup, command, facts);
+  const why = await whyNot(lookup, facts);
   if (why !== undefined) return { unknown: why };
-  const { changed, returned } = await planned(lookup, command);
-  return { changed: [...changed.values()].reduce((sum, rows) => sum + rows, 0), returned };
+  try {
+    const { changed, returned } = await planned(lookup, command);
+    return { changed: [...changed.values()].reduce((sum, rows) => sum + rows, 0), returned };
+  } catch (error) {
+    if (error instanceof Unplanned) return { unknown: error.message };
+    throw error;
+  }
 }
 
+/** Why a statement cannot be planned that may be: a phrase. */
+class Unplanned extends Error {}
+
 /** Why the statement is not planned: a phrase. Planning can run functions of constants, of views and of row security. */
-export async function whyNot(side: Lookup, { parameters }: SqlCommand, facts: Facts): Promise<string | undefined> {
+export async function whyNot(side: Lookup, facts: Facts): Promise<string | undefined> {
   if (facts.statements.length !== 1) return 'the text has more than one statement';
   if (facts.executes) return 'it executes what was prepared before';
   if (facts.actions.some(({ effects }) => effects.some((effect) => effect === 'unknown' || effect === 'execute')))
     return 'it uses functions that nobody has vetted';
-  if (parameters?.some((parameter) => valueOf(parameter) === undefined)) return 'its values are in binary format';
   const named = (type: string): string[] => [
     ...new Set(
       facts.actions.flatMap(({ resources }) => resources.flatMap((one) => (one.type === type ? [one.name] : []))),
@@ -71,10 +78,12 @@ export async function planned(
   { text, parameters = [] }: SqlCommand,
 ): Promise<{ readonly changed: ReadonlyMap<string, number>; readonly returned: number }> {
   const statement = text.replace(/;\s*$/, '');
-  const values = parameters.map((parameter) => valueOf(parameter) as string);
   let explain = `explain (format json) ${statement}`;
-  if (values.length > 0) {
+  if (parameters.length > 0) {
     await side.query(`prepare sluice_estimate as ${statement}`);
+    const types = await inferredTypes(side);
+    const values = parameters.map((one, at) => valueOf({ ...one, type: one.type === 0 ? (types[at] ?? 0) : one.type }));
+    if (values.includes(undefined)) throw new Unplanned('its values are in binary format');
     explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
   }
   const [answer] = await side.query(explain);
@@ -83,6 +92,14 @@ export async function planned(
   const changed = new Map<string, number>();
   gather(plan, changed);
   return { changed, returned: plan['Plan Rows'] };
+}
+
+/** What the target takes parameters for that a client has not declared: pg_type.oid. */
+async function inferredTypes(side: Lookup): Promise<readonly number[]> {
+  const rows = await side.query(
+    `select array_to_json(parameter_types::oid[]) from pg_prepared_statements where name = 'sluice_estimate'`,
+  );
+  return (JSON.parse(rows[0]?.[0] ?? '[]') as (string | number)[]).map(Number);
 }
 
 interface Plan {

@@ -38,7 +38,7 @@ async function lookAt(
   const tables: TableImpact[] = [];
   for (const { verb, name } of distinct(changed)) tables.push(await tableOf(side, verb, name));
   if (!changed.some(({ verb }) => PLANNED.has(verb))) return { tables };
-  const unplanned = await whyNot(side, command, facts);
+  const unplanned = await whyNot(side, facts);
   if (unplanned !== undefined) return { tables, unknown: unplanned };
   let rows: ReadonlyMap<string, number>;
   try {

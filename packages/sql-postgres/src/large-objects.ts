@@ -4,7 +4,7 @@
  */
 import type { Effect, Resource } from '@sluice/contract';
 
-const TABLE = 'pg_catalog.pg_largeobject';
+export const LARGE_OBJECT_TABLE = 'pg_catalog.pg_largeobject';
 
 interface LargeObjectCall {
   readonly effects: readonly Effect[];
@@ -16,7 +16,7 @@ const functions = (
   access: Resource['access'],
   ...effects: Effect[]
 ): (readonly [string, LargeObjectCall])[] =>
-  names.split(' ').map((name) => [name, { effects, table: { name: TABLE, access } }]);
+  names.split(' ').map((name) => [name, { effects, table: { name: LARGE_OBJECT_TABLE, access } }]);
 
 export const LARGE_OBJECT_FUNCTIONS: ReadonlyMap<string, LargeObjectCall> = new Map([
   ...functions('lo_open lo_close lo_lseek lo_lseek64 lo_tell lo_tell64 loread lo_get', 'read', 'read'),
