@@ -83,12 +83,15 @@ export interface TargetQuestions {
   sameNames(): boolean;
 }
 
+/** Of a statement whose conditions are on masked columns: nobody is asked how many rows they select. */
+export const TELLS_MASKED: unique symbol = Symbol('tells masked');
+
 /** Asks the target what rules need to know of a command. Nothing runs when it is prepared, so that nothing is asked then. */
 export async function askTarget(
   needed: ReadonlySet<TargetAttribute>,
   command: SqlCommand,
   facts: Facts,
-  questions: TargetQuestions | undefined,
+  questions: TargetQuestions | typeof TELLS_MASKED | undefined,
   names: MaskPlanner | undefined,
 ): Promise<TargetAnswers> {
   if (command.phase === 'prepare') return { estimatedRows: () => 0, meantTables: () => [] };
@@ -110,10 +113,11 @@ export async function askTarget(
 async function rowsOf(
   command: SqlCommand,
   facts: Facts,
-  questions: TargetQuestions | undefined,
+  questions: TargetQuestions | typeof TELLS_MASKED | undefined,
 ): Promise<RowEstimate | undefined> {
   if (!facts.actions.some((action) => isPlanned(action) && !isPrepared(facts, action))) return undefined;
   if (!questions) return { unknown: 'the target is not asked for one here' };
+  if (questions === TELLS_MASKED) return { unknown: 'it would tell something of masked columns' };
   if (!questions.sameNames()) return { unknown: 'the session has changed what names mean' };
   return questions.estimates.rowsOf(questions.owner, questions.open, command, facts);
 }

@@ -8,6 +8,10 @@ import { type Stand, failure, openStand, targetOf } from './stand.js';
 const ESTIMATES = `
     - { rule: many, when: 'action.verb in ["update", "delete", "insert", "merge", "truncate"] && action.estimated_rows > 100', deny: Too many rows. }
 `;
+const MASKED = `
+    - { rule: totals, mask: { columns: [orders.total], with: redact } }
+    - { rule: guesses, when: 'masked.guesses > 3', deny: Too many guesses. }
+`;
 const MEANT = `
     - { rule: hr, when: 'action.meant_tables.exists(t, t.startsWith("hr."))', deny: Not hr. }
     - { rule: code, when: 'action.verb == "do"', allow: true }
@@ -21,6 +25,7 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
   let admin: pg.Client;
   let estimates: Stand;
   let meant: Stand;
+  let masked: Stand;
 
   beforeAll(async () => {
     server = await startPostgres({ major });
@@ -41,11 +46,15 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       analyze`);
     const connection = 'functions: { trusted: [public.paid] }';
     estimates = await openStand({ target: targetOf(server), rules: ESTIMATES, connection });
+    masked = await openStand({
+      target: targetOf(server),
+      rules: `${ESTIMATES}${MASKED}`,
+    });
     meant = await openStand({ target: targetOf(server), rules: MEANT, connection });
   }, 60_000);
   afterAll(async () => {
     await admin.end();
-    for (const stand of [estimates, meant]) await stand.stop();
+    for (const stand of [estimates, meant, masked]) await stand.stop();
     await server.stop();
   });
 
@@ -161,6 +170,29 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       await Promise.all(flood);
       for (const client of greedy) await client.end();
     }, 30_000);
+  });
+
+  describe('estimates beside masks', () => {
+    test('tell nothing of masked columns, and whole values are counted', async () => {
+      for (const bound of [5, 500, 995])
+        expect(await words(masked, `delete from orders where total > ${bound}`)).toMatch(/would tell something of masked/);
+      expect(await words(masked, 'delete from orders where id > 20')).toBe('Too many rows.');
+      expect(await words(masked, 'delete from orders where id = -1')).toBe('passed');
+      for (const total of [-1, -2, -3]) expect(await words(masked, `delete from orders where total = ${total}`)).toBe('passed');
+      expect(await words(masked, 'delete from orders where total = 4')).toBe('Too many guesses.');
+    });
+
+    test('nor does policy explain', async () => {
+      for (const condition of ['total > 5', 'total > 995', 'total = 7', 'total = -7']) {
+        const sql = `delete from orders where ${condition}`;
+        const response = await fetch(`${masked.gateway.url}/v1/policy/explain`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${masked.token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ connection: 'db', sql }),
+        });
+        expect(((await response.json()) as { message: string }).message).toMatch(/would tell something of masked/);
+      }
+    });
   });
 
   describe('meant tables', () => {

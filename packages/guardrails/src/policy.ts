@@ -149,6 +149,16 @@ export class CompiledPolicy {
     return needed;
   }
 
+  /** The masks of rules that match, and of those of which that is not known before the target was asked. */
+  masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
+    const attributes = attributesOf(facts, text, context);
+    return this.#rules.flatMap(({ rule, condition }) => {
+      if (rule.then.type !== 'mask' || rule.mode === 'observe') return [];
+      const may = facts.actions.some((action) => asked(condition, action, attributes) ?? true);
+      return may ? [{ rule: rule.rule, ...rule.then }] : [];
+    });
+  }
+
   /** What each rule says of each action, for explanations. */
   opinions(facts: Facts, text: string, context: PolicyContext): { action: Action; opinions: RuleOpinion[] }[] {
     const attributes = attributesOf(facts, text, context);
