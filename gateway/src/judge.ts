@@ -166,7 +166,8 @@ export class Judge {
     context: PolicyContext,
     again: boolean,
   ): Judgement | Promise<Judgement> {
-    const isAsked = this.#policy.asksTarget.size > 0 && facts.syntaxError === undefined && facts.forbidden === undefined;
+    const isAsked =
+      this.#policy.asksTarget.size > 0 && facts.syntaxError === undefined && facts.forbidden === undefined;
     const needed = isAsked ? this.#policy.needsOfTarget(facts, command.text, context) : NOTHING_NEEDED;
     if (needed.size === 0) return this.#judgeBy(command, facts, context, again);
     const failed = (error: unknown): Judgement =>

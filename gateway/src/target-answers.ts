@@ -122,8 +122,7 @@ async function rowsOf(
   return questions.estimates.rowsOf(questions.owner, questions.open, command, facts);
 }
 
-const isPrepared = ({ statements }: Facts, { statement }: Action): boolean =>
-  statements[statement]?.type === 'prepare';
+const isPrepared = ({ statements }: Facts, { statement }: Action): boolean => statements[statement]?.type === 'prepare';
 
 const CHANGES: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
 const isPlanned = ({ verb, explainOnly }: Action): boolean =>

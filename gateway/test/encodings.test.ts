@@ -24,7 +24,18 @@ const RULES = `
 `;
 const MASK = `    - { rule: emails, mask: { columns: [people.email], with: redact } }`;
 const CONVERTED = ['LATIN1', 'LATIN9', 'WIN1252', 'LATIN2', 'KOI8R', 'WIN1251', 'ISO_8859_7'];
-const REFUSED = ['SJIS', 'BIG5', 'GBK', 'GB18030', 'UHC', 'JOHAB', 'EUC_JP', 'EUC_KR', 'MULE_INTERNAL', 'SHIFT_JIS_2004'];
+const REFUSED = [
+  'SJIS',
+  'BIG5',
+  'GBK',
+  'GB18030',
+  'UHC',
+  'JOHAB',
+  'EUC_JP',
+  'EUC_KR',
+  'MULE_INTERNAL',
+  'SHIFT_JIS_2004',
+];
 
 const run = promisify(execFile);
 const psql = findTool('psql') ?? '';
@@ -73,7 +84,13 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
   test('every byte is what it is to the server', async () => {
     const upper = Array.from({ length: 128 }, (_, at) => Buffer.from([at + 128]));
     for (const encoding of CONVERTED) {
-      const statements = upper.flatMap((byte) => [latin("select '"), byte, latin("', 'a\\' as \""), byte, latin('";\n')]);
+      const statements = upper.flatMap((byte) => [
+        latin("select '"),
+        byte,
+        latin("', 'a\\' as \""),
+        byte,
+        latin('";\n'),
+      ]);
       const script = Buffer.concat([...statements, latin('show client_encoding')]);
       expect(await said(stand, encoding, script), encoding).toBe(await said('direct', encoding, script));
     }
@@ -85,7 +102,9 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
     );
     expect(await said(stand, 'LATIN1', latin('select * from gehälter'))).toMatch(/Gehälter sind geheim/);
     expect(await said(stand, 'LATIN9', Buffer.from([...latin("select '5 "), 0xa4, ...latin("'")]))).toMatch(/No euros/);
-    expect(await said(stand, 'WIN1252', Buffer.from([...latin("select '5 "), 0x80, ...latin("'")]))).toMatch(/No euros/);
+    expect(await said(stand, 'WIN1252', Buffer.from([...latin("select '5 "), 0x80, ...latin("'")]))).toMatch(
+      /No euros/,
+    );
     expect(await said(stand, 'LATIN1', Buffer.from([...latin("select '5 "), 0xa4, ...latin("'")]))).toBe('5 ¤\n');
   });
 
@@ -93,11 +112,13 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
     for (const script of [
       latin('select "größe", \'ü\' from people where false'),
       latin('select "größe" from people'),
-      latin("copy people (email) from stdin;\nmüller\n\\.\nselect email from people where email like 'm%'; delete from people where id is null"),
+      latin(
+        "copy people (email) from stdin;\nmüller\n\\.\nselect email from people where email like 'm%'; delete from people where id is null",
+      ),
       latin('select größer from people'),
       latin('selekt ü'),
-      latin('copy (select \'ü\', 1) to stdout'),
-      latin("prepare \"ü\" as select 'ä' || $1; execute \"ü\"('ö'); deallocate \"ü\""),
+      latin("copy (select 'ü', 1) to stdout"),
+      latin('prepare "ü" as select \'ä\' || $1; execute "ü"(\'ö\'); deallocate "ü"'),
       latin("listen ü; notify ü, 'ö'; select 1"),
       latin("set application_name = 'ü'; show application_name"),
     ]) {
@@ -110,7 +131,13 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
   }, 30_000);
 
   test('what another encoding would take for a quote is none', async () => {
-    for (const bytes of [[0x95, 0x5c], [0x83, 0x5c], [0xa1, 0x5c], [0xbf, 0x5c], [0xbf, 0x27, 0x27]]) {
+    for (const bytes of [
+      [0x95, 0x5c],
+      [0x83, 0x5c],
+      [0xa1, 0x5c],
+      [0xbf, 0x5c],
+      [0xbf, 0x27, 0x27],
+    ]) {
       const script = Buffer.from([...latin("select '"), ...bytes, ...latin("', 2; select '; drop table people; --'")]);
       for (const encoding of ['LATIN1', 'WIN1252', 'LATIN2'])
         expect(await said(stand, encoding, script)).toBe(await said('direct', encoding, script));
@@ -129,14 +156,16 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
       "select set_config('client_encoding', 'UTF8', false)",
       "prepare p as select set_config('client_encoding', 'UTF8', false); execute p",
     ])
-      expect(await said(stand, 'LATIN1', `${script};`), script).toMatch(/stays so|stand in the statement|client_encoding = UTF8/);
+      expect(await said(stand, 'LATIN1', `${script};`), script).toMatch(
+        /stays so|stand in the statement|client_encoding = UTF8/,
+      );
     expect(await said(stand, 'UTF8', "set client_encoding = 'LATIN1'")).toMatch(/client_encoding = UTF8/);
     const changed = "do $$ begin perform set_config('client_encoding', 'UTF8', false); end $$; select 1;";
     expect(await said(stand, 'LATIN1', changed)).toMatch(/the target changed client_encoding/);
   });
 
   test('the record is read in it', async () => {
-    await said(stand, 'LATIN1', latin("select 'älter' as \"größe\""));
+    await said(stand, 'LATIN1', latin('select \'älter\' as "größe"'));
     stand.gateway.log.flush();
     const { folder: journal } = stand.gateway.journal;
     const entries = listSessions(journal).flatMap(({ id }) => [...timeline(journal, id)]);

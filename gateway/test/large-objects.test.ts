@@ -168,7 +168,9 @@ describe.each([15, 18] as const)('large objects on PostgreSQL %i', (major) => {
     const setConfig = await oid('set_config(text, text, boolean)');
     expect(await calls(way, 'fn', setConfig, 'client_encoding', 'SJIS', 'f')).toMatch(/client_encoding = UTF8/);
     expect(await calls(way, 'fn', setConfig, 'session_replication_role', 'replica', 'f')).toMatch(/switches triggers/);
-    expect(await calls(way, 'fn', '4294967', 'abc')).toMatch(/42883|function with OID 4294967 does not exist|not on the list/);
+    expect(await calls(way, 'fn', '4294967', 'abc')).toMatch(
+      /42883|function with OID 4294967 does not exist|not on the list/,
+    );
     const texts = recorded(plain);
     expect(texts).toContain(`SELECT pg_catalog.reverse('abc'::pg_catalog.text)`);
     expect(texts).toContain(`SELECT "public".own('a'::pg_catalog.text, '7'::pg_catalog.int4)`);

@@ -57,7 +57,8 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('psql and a target 
     await server.stop();
   });
 
-  const where = (more: string, user = 'dev'): string => `host=127.0.0.1 port=${stand.port} user=${user} dbname=db ${more}`;
+  const where = (more: string, user = 'dev'): string =>
+    `host=127.0.0.1 port=${stand.port} user=${user} dbname=db ${more}`;
   const environment = ({ folder }: Library, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     ...process.env,
     PGPASSWORD: stand.token,

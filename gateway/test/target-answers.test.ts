@@ -140,9 +140,13 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       ])
         await words(estimates, text);
       await admin.query('create operator ### (leftarg = text, rightarg = text, function = textcat)');
-      await admin.query('create function bad(text, text) returns text language plpgsql immutable as $$ begin insert into ran values (3); return $1; end $$');
+      await admin.query(
+        'create function bad(text, text) returns text language plpgsql immutable as $$ begin insert into ran values (3); return $1; end $$',
+      );
       await admin.query('create operator %%% (leftarg = text, rightarg = text, function = bad)');
-      expect(await words(estimates, "delete from orders where state = 'a' %%% 'b' and id = 1")).toMatch(/nobody has vetted/);
+      expect(await words(estimates, "delete from orders where state = 'a' %%% 'b' and id = 1")).toMatch(
+        /nobody has vetted/,
+      );
       await admin.query('drop operator %%% (text, text)');
       const { rows } = await admin.query('select n from ran');
       expect(rows).toEqual([]);
@@ -159,12 +163,18 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       };
       expect(await asked('delete from orders where id = 1')).toMatchObject({ decision: 'allow' });
       expect(await asked('delete from orders')).toMatchObject({ decision: 'deny', rule: 'many' });
-      expect(await asked('truncate orders')).toMatchObject({ decision: 'deny', message: expect.stringMatching(/no estimate/) as string });
+      expect(await asked('truncate orders')).toMatchObject({
+        decision: 'deny',
+        message: expect.stringMatching(/no estimate/) as string,
+      });
     });
 
     test('one person who asks for many does not keep another waiting', async () => {
       const greedy = await Promise.all(Array.from({ length: 40 }, () => estimates.client()));
-      const flood = greedy.flatMap((client) => [failure(client.query('delete from orders where id = 0')), failure(client.query('delete from orders where id = 0'))]);
+      const flood = greedy.flatMap((client) => [
+        failure(client.query('delete from orders where id = 0')),
+        failure(client.query('delete from orders where id = 0')),
+      ]);
       const found = await outcomes(estimates, ['delete from orders where id = 0']);
       expect(found).toEqual([PASSED]);
       await Promise.all(flood);
@@ -175,10 +185,13 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
   describe('estimates beside masks', () => {
     test('tell nothing of masked columns, and whole values are counted', async () => {
       for (const bound of [5, 500, 995])
-        expect(await words(masked, `delete from orders where total > ${bound}`)).toMatch(/would tell something of masked/);
+        expect(await words(masked, `delete from orders where total > ${bound}`)).toMatch(
+          /would tell something of masked/,
+        );
       expect(await words(masked, 'delete from orders where id > 20')).toBe('Too many rows.');
       expect(await words(masked, 'delete from orders where id = -1')).toBe('passed');
-      for (const total of [-1, -2, -3]) expect(await words(masked, `delete from orders where total = ${total}`)).toBe('passed');
+      for (const total of [-1, -2, -3])
+        expect(await words(masked, `delete from orders where total = ${total}`)).toBe('passed');
       expect(await words(masked, 'delete from orders where total = 4')).toBe('Too many guesses.');
     });
 

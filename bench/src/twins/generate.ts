@@ -366,7 +366,10 @@ export class ScriptGenerator extends ExpressionGenerator {
     return this.pick([
       ['select lo_open(770001, 262144)', 'select loread(0, 3)', 'select lo_tell(0), loread(0, 9)'],
       [`select count(*) from people where convert_from(lo_get(770001), 'utf8') > 'm'`],
-      [`select lo_from_bytea(770002, convert_to(x.v::text, 'utf8')) from (${query}) as x(v) limit 1`, 'select lo_get(770002)'],
+      [
+        `select lo_from_bytea(770002, convert_to(x.v::text, 'utf8')) from (${query}) as x(v) limit 1`,
+        'select lo_get(770002)',
+      ],
       ['select 1 / (get_byte(lo_get(770001), 0) - 97)'],
       [`${CALL}952|770001|262144`, `${CALL}954|0|100`],
       [`${CALL}3458|770001`],

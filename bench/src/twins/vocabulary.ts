@@ -96,4 +96,3 @@ export const MASKED_COLUMNS: readonly string[] = [
 
 /** What a step begins with that is a message of the function call protocol: a number, and texts between bars. */
 export const CALL = 'call|';
-

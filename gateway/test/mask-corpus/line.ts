@@ -105,7 +105,14 @@ function encode([tag, one = '', two = '', three = '', ...values]: readonly (stri
         int32(Buffer.byteLength(String(value))),
         Buffer.from(String(value)),
       ]);
-      return message('F', int32(Number(one) | 0), int16(0), int16(given.length / 2), ...given, int16(two === 'b' ? 1 : 0));
+      return message(
+        'F',
+        int32(Number(one) | 0),
+        int16(0),
+        int16(given.length / 2),
+        ...given,
+        int16(two === 'b' ? 1 : 0),
+      );
     }
     default:
       throw new Error(`no message ${tag}`);

@@ -6,7 +6,13 @@ import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-j
 import type { Action, Facts } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 import { RE2JS } from 're2js';
-import { type PolicyContext, TARGET_ATTRIBUTES, type TargetAnswers, type TargetAttribute, Unanswered } from './context.js';
+import {
+  type PolicyContext,
+  TARGET_ATTRIBUTES,
+  type TargetAnswers,
+  type TargetAttribute,
+  Unanswered,
+} from './context.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */

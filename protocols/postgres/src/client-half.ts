@@ -466,7 +466,10 @@ export class ClientHalf {
   #refuse(owed: Owed, words: Buffer, substitute: { bytes: Buffer; code: string }): Buffer {
     // What follows a failing message of an extended query is skipped up to the Sync: it need not be asked about, nor sent.
     if (owed.type !== 'query') this.#shared.intake.refused();
-    this.#shared.pipeline.push({ ...owed, refused: { bytes: inEncoding(words, this.#shared.encoding), code: substitute.code } });
+    this.#shared.pipeline.push({
+      ...owed,
+      refused: { bytes: inEncoding(words, this.#shared.encoding), code: substitute.code },
+    });
     return substitute.bytes;
   }
 

@@ -73,10 +73,7 @@ export function callStatement(call: FunctionCall, found: FoundFunction, encoding
 }
 
 /** The result as the target would describe it as the one column of a SELECT. */
-export const describeCall = (
-  { name, returns }: CalledFunction,
-  { resultFormat }: FunctionCall,
-): ResultDescription => ({
+export const describeCall = ({ name, returns }: CalledFunction, { resultFormat }: FunctionCall): ResultDescription => ({
   dialect: 'postgres',
   columns: [{ name, table: 0, attribute: 0, type: returns, typmod: -1, format: resultFormat }],
 });
@@ -99,12 +96,7 @@ const BOOL = 16;
 const BYTEA = 17;
 
 /** Undefined where the value can only be told by its type's own code. Data (bytea) is no text, however it is sent. */
-function literal(
-  value: Buffer,
-  type: number,
-  format: 'text' | 'binary',
-  encoding: TextEncoding,
-): string | undefined {
+function literal(value: Buffer, type: number, format: 'text' | 'binary', encoding: TextEncoding): string | undefined {
   if (type === BYTEA) return undefined;
   if (format === 'text' || TEXTS.has(type)) return `'${encoding.decode(value).replaceAll("'", "''")}'`;
   if (type === BOOL && value.length === 1) return value[0] === 0 ? `'f'` : `'t'`;

@@ -134,7 +134,10 @@ function errorBody(fields: ErrorFields): Buffer {
 }
 
 /** Reads the fields of an ErrorResponse or NoticeResponse body (the message without its header). */
-export function readErrorFields(body: Buffer, encoding?: Pick<TextEncoding, 'name' | 'decode'>): ReadonlyMap<string, string> {
+export function readErrorFields(
+  body: Buffer,
+  encoding?: Pick<TextEncoding, 'name' | 'decode'>,
+): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (let at = 0; at < body.length && body[at] !== 0; ) {
     const end = body.indexOf(0, at + 1);

@@ -93,7 +93,8 @@ export function unknownFunction(oid: number, why: 'missing' | 'unreadable'): Buf
   return errorResponse({
     severity: 'ERROR',
     code: '42501',
-    message: 'This function call could not be judged, so it was not run: the target could not be asked which function it is for.',
+    message:
+      'This function call could not be judged, so it was not run: the target could not be asked which function it is for.',
     hint: 'Call the function by its name in a SELECT, or try again.',
   });
 }

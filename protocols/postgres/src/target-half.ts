@@ -149,7 +149,12 @@ export class TargetHalf {
   }
 
   /** What a called function returns: there is one value, and nothing has described it. */
-  #callAnswered({ masks }: { readonly masks: ResultMasks | undefined }, command: CommandState, chunk: Buffer, at: number): void {
+  #callAnswered(
+    { masks }: { readonly masks: ResultMasks | undefined },
+    command: CommandState,
+    chunk: Buffer,
+    at: number,
+  ): void {
     if (command.described) throw this.#outOfPlace(B.functionCallResponse);
     command.described = true;
     this.#out.editedBy(command, chunk, at, () => masks && new CallResultEditor(masks));

@@ -105,7 +105,7 @@ export const readText = (body: Reader, encoding: TextEncoding): string =>
 
 /** One of the gateway's own messages of fields (ErrorResponse, NoticeResponse), which are made in UTF-8, as the client reads it. */
 export function inEncoding(message: Buffer, encoding: TextEncoding): Buffer {
-  if (encoding === UTF8 || message.length === 0 || message.every((byte) => byte < ASCII)) return message;
+  if (encoding === UTF8 || message.every((byte) => byte < ASCII)) return message;
   const body = encoding.encode(message.toString('utf8', FIELDS_START));
   const head = Buffer.from(message.subarray(0, FIELDS_START));
   head.writeInt32BE(body.length + FIELDS_START - 1, 1);

@@ -136,11 +136,7 @@ async function connect(gate: Reach, target: Target): Promise<Wire> {
   }
 }
 
-function parameters(
-  target: Target,
-  settings: ReadonlyMap<string, string>,
-  encoding: TextEncoding,
-): [string, string][] {
+function parameters(target: Target, settings: ReadonlyMap<string, string>, encoding: TextEncoding): [string, string][] {
   return [
     ['user', target.user],
     ['database', target.database ?? target.user],

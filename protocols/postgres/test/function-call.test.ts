@@ -15,9 +15,7 @@ const call = (oid: number, format: 0 | 1, ...values: (Buffer | string | null)[])
     int16(1),
     int16(format),
     int16(values.length),
-    ...values.flatMap((value) =>
-      value === null ? [-1] : [Buffer.byteLength(value), Buffer.from(value as string)],
-    ),
+    ...values.flatMap((value) => (value === null ? [-1] : [Buffer.byteLength(value), Buffer.from(value as string)])),
     int16(1),
   );
 const answer = (value: string | null): Buffer =>
@@ -127,16 +125,19 @@ describe('a call', () => {
     expect(session.toClient()).toEqual(['E 42501', 'Z I', 'C', 'Z I']);
   });
 
-  test.each(['missing', 'unreadable'] as const)('of a function that is %s is on record and does not reach the target', async (found) => {
-    const session = talk({ functionOf: () => Promise.resolve(found) });
-    session.client(opening);
-    await settled();
-    expect(session.asked).toHaveLength(1);
-    expect(session.upstream()).toEqual(['Query (stands in)']);
-    session.replies(reply.error('42601'), reply.ready('I'));
-    expect(session.toClient()).toEqual([found === 'missing' ? 'E 42883' : 'E 42501', 'Z I']);
-    expect(session.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'error' });
-  });
+  test.each(['missing', 'unreadable'] as const)(
+    'of a function that is %s is on record and does not reach the target',
+    async (found) => {
+      const session = talk({ functionOf: () => Promise.resolve(found) });
+      session.client(opening);
+      await settled();
+      expect(session.asked).toHaveLength(1);
+      expect(session.upstream()).toEqual(['Query (stands in)']);
+      session.replies(reply.error('42601'), reply.ready('I'));
+      expect(session.toClient()).toEqual([found === 'missing' ? 'E 42883' : 'E 42501', 'Z I']);
+      expect(session.recorded.at(-1)).toMatchObject({ type: 'end', outcome: 'error' });
+    },
+  );
 
   test('fails as the target fails it', async () => {
     const session = open();
@@ -214,7 +215,12 @@ describe('a call', () => {
       };
       return open({
         judge: () => ({ ...allow({ type: 'none' }), masking }) as ReturnType<typeof allow>,
-        masks: { texts, failed: () => undefined, ready: () => undefined, hidesSetting: () => false } as unknown as MaskedSession,
+        masks: {
+          texts,
+          failed: () => undefined,
+          ready: () => undefined,
+          hidesSetting: () => false,
+        } as unknown as MaskedSession,
       });
     };
 

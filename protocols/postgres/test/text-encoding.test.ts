@@ -44,7 +44,11 @@ test('a statement, and the names in it, are read as they are meant', () => {
   nowhere.client(message(0x51, text));
   expect(nowhere.finished).toBe(true);
   it.replies(t.reply.complete('SELECT 0'), t.reply.ready('I'));
-  it.client(message(0x50, name, text, Buffer.alloc(2)), message(0x42, Buffer.from('\0'), name, Buffer.alloc(6)), t.sync);
+  it.client(
+    message(0x50, name, text, Buffer.alloc(2)),
+    message(0x42, Buffer.from('\0'), name, Buffer.alloc(6)),
+    t.sync,
+  );
   expect(it.asked.map((one) => one.phase)).toEqual(['run', 'prepare', 'run']);
   expect(it.upstream()).toEqual(['Query', 'Parse', 'Bind', 'Sync']);
 });

@@ -198,8 +198,7 @@ function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly R
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
   if (plain === 'pg_show_all_settings') return storedValue(analysis, undefined);
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
-  if (LARGE_OBJECT_READERS.has(plain))
-    return withUnknown(valueOfBuiltIn(analysis, one, found), LARGE_OBJECT_CONTENTS);
+  if (LARGE_OBJECT_READERS.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), LARGE_OBJECT_CONTENTS);
   return valueOfBuiltIn(analysis, one, found);
 }
 

@@ -73,5 +73,7 @@ function behindView(
 ): readonly number[] | undefined {
   if (definition === undefined) return [];
   const read = lineage.of(definition, catalog, newSession('', []));
-  return read.every(({ unknown }) => unknown === undefined) ? read.flatMap(({ relations }) => [...relations]) : undefined;
+  return read.every(({ unknown }) => unknown === undefined)
+    ? read.flatMap(({ relations }) => [...relations])
+    : undefined;
 }
