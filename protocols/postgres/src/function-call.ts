@@ -98,7 +98,11 @@ const BYTEA = 17;
 /** Undefined where the value can only be told by its type's own code. Data (bytea) is no text, however it is sent. */
 function literal(value: Buffer, type: number, format: 'text' | 'binary', encoding: TextEncoding): string | undefined {
   if (type === BYTEA) return undefined;
-  if (format === 'text' || TEXTS.has(type)) return `'${encoding.decode(value).replaceAll("'", "''")}'`;
+  if (format === 'text' || TEXTS.has(type)) {
+    // The server would read it up to there, and nobody else would.
+    if (value.includes(0)) throw malformed('a text argument of a function call has a zero byte in it');
+    return `'${encoding.decode(value).replaceAll("'", "''")}'`;
+  }
   if (type === BOOL && value.length === 1) return value[0] === 0 ? `'f'` : `'t'`;
   if (value.length !== INTEGER_BYTES.get(type)) return undefined;
   return `'${INTEGERS.get(type)?.(value) ?? ''}'`;

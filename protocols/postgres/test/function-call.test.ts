@@ -81,6 +81,16 @@ describe('the statement of a call', () => {
     );
   });
 
+  test('a text that the server would read up to a zero byte ends the session', async () => {
+    for (const bytes of [call(952, 0, '770001\0', '1'), call(952, 0, '\0', '1')]) {
+      const session = talk({ functionOf: () => Promise.resolve(LO_OPEN) });
+      session.client(bytes);
+      await settled();
+      expect(session.asked).toEqual([]);
+      expect(session.finished).toBe(true);
+    }
+  });
+
   test('a message that lies about its lengths ends the session', () => {
     for (const bytes of [
       message(F.functionCall, 952, int16(0), int16(5), int16(0)),
