@@ -29,12 +29,11 @@ import type { HttpJudging } from './http/judge.js';
 import type { HttpComponents } from './http/components.js';
 import { VISIT_IDLE_MS } from './http/visits.js';
 import { Judge } from './judge.js';
-import { Estimates, TELLS_MASKED, type TargetQuestions, askTarget } from './target-answers.js';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
-import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
+import { Estimates, type MaskedConnection, MaskTargets, type TargetQuestions, askFor } from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
 import { type LoadedPackage, describePackage } from '@sluice/packaged';
 import { writePrivate } from './private-files.js';
@@ -282,14 +281,9 @@ export class Gateway implements Controlled {
   ): Promise<PolicyContext> {
     const needed = policy.needsOfTarget(facts, command.text, context);
     if (needed.size === 0 || masksPackets(connection.protocol)) return context;
-    // Whoever asks what would be is not counted as one who guesses, so that conditions on masked columns have no estimate here.
-    const masks = policy.masks ? policy.masksOf(facts, command.text, context) : [];
-    const masked = this.#maskedConnection(connection);
-    const plan = masks.length > 0 ? await this.#maskTargets.hiddenAhead(masked, command, facts, masks) : undefined;
-    const tells = plan !== undefined && plan.use.asked.length > 0;
-    const questions = tells ? TELLS_MASKED : this.questionsFor(connection, context.principal.name, () => true);
-    const names = this.#maskTargets.session(masked);
-    return { ...context, target: await askTarget(needed, command, facts, questions, names) };
+    const questions = this.questionsFor(connection, context.principal.name, () => true);
+    const planner = this.#maskTargets.session(this.#maskedConnection(connection));
+    return askFor(policy, needed, command, facts, context, { questions, planner });
   }
 
   examine(connection: Connection): Promise<Finding[]> {

@@ -18,7 +18,7 @@ import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
-import { TELLS_MASKED, type TargetQuestions, askTarget } from './target-answers.js';
+import { type TargetQuestions, askFor } from '@sluice/sql-postgres';
 
 export interface JudgeOptions {
   /** By the name of a command's dialect. */
@@ -172,32 +172,12 @@ export class Judge {
     if (needed.size === 0) return this.#judgeBy(command, facts, context, again);
     const failed = (error: unknown): Judgement =>
       this.#inWords(command.text, error instanceof NotNow ? notNow(error) : unjudged('the target could not be asked'));
-    return this.#askTarget(needed, command, facts, context, again).catch(failed);
-  }
-
-  /**
-   * An estimate of rows that masked columns decide would tell them. So what the statement asks of them is known first, and counted
-   * whatever the rules say of the estimate.
-   */
-  async #askTarget(
-    needed: ReadonlySet<TargetAttribute>,
-    command: SqlCommand,
-    facts: Facts,
-    context: PolicyContext,
-    again: boolean,
-  ): Promise<Judgement> {
-    const { text } = command;
-    const mayTell = needed.has('estimated_rows') && command.phase === 'run' && this.#policy.masks;
-    const masks = mayTell ? this.#policy.masksOf(facts, text, context) : [];
-    const plan = mayTell ? await this.#masks?.plan(command, facts, masks, this.#notFollowed) : undefined;
-    if (!plan || plan.use.asked.length + plan.use.moved.length === 0) {
-      const target = await askTarget(needed, command, facts, this.#questions, this.#masks);
-      return this.#judgeBy(command, facts, { ...context, target }, again);
-    }
-    const masked = { ...plan.use, guesses: this.#guessed(plan.compared, again) };
-    const questions = masked.asked.includes('other') ? TELLS_MASKED : this.#questions;
-    const target = await askTarget(needed, command, facts, questions, this.#masks);
-    return this.#judgeBy(command, facts, { ...context, target, masked }, true);
+    const count = (compared: MaskPlan['compared']): number => this.#guessed(compared, again);
+    const from = { questions: this.#questions, planner: this.#masks, count };
+    return askFor(this.#policy, needed, command, facts, context, from).then(
+      (told) => this.#judgeBy(command, facts, told, again || told.masked !== undefined),
+      failed,
+    );
   }
 
   /** Of a simple query, which runs at once: what is bound may run when the name means something else. */

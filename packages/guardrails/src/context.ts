@@ -1,4 +1,4 @@
-/** Who asks, and by which connection, as rules see it. */
+/** Who asks, by which connection, and what the target was asked, as rules see it. Does not: ask, or decide (policy.ts). */
 import type { Action, Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 

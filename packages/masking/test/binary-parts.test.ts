@@ -74,7 +74,10 @@ describe('rows', () => {
   test.each([
     ['nothing', Buffer.alloc(0)],
     ['another number of fields', row([23, int(7)], [25, 'a'])],
-    ['more fields than it says', Buffer.concat([int(3), row([23, int(7)], [25, 'a'], [23, int(1)]).subarray(4), int(23)])],
+    [
+      'more fields than it says',
+      Buffer.concat([int(3), row([23, int(7)], [25, 'a'], [23, int(1)]).subarray(4), int(23)]),
+    ],
     ['a length beyond the end', Buffer.concat([int(3, 23, 0x7fff_ffff)])],
     ['a length below -1', Buffer.concat([int(3, 23, -2)])],
     ['a value that is cut', row([23, int(7)], [25, 'a@b.c'], [23, int(1)]).subarray(0, 30)],

@@ -7,7 +7,6 @@ export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
 export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
-export { type RowEstimate, estimateRows } from './estimate.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export * from './lineage/index.js';
@@ -15,6 +14,7 @@ export { isNotFollowed } from './masks/ahead.js';
 export { announcement, refusalOf } from './masks/hidden.js';
 export { MaskSession } from './masks/session.js';
 export { type MaskedConnection, MaskTargets } from './masks/targets.js';
+export { Estimates, type TargetQuestions, askFor } from './target-answers.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);

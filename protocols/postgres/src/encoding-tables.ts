@@ -1,7 +1,7 @@
 /**
  * Encodings of one byte for each character, of which the first half is ASCII: what the bytes from 80 on stand for, as code points in
  * hexadecimal digits, ranges of them, and `?` with a number for so many bytes that stand for nothing. As PostgreSQL has them
- * (convert_from of each byte). Data only.
+ * (convert_from of each byte). Owns: the tables. Does not own: how a text is read by one (text-encoding.ts). Data only.
  */
 export const TABLES: Readonly<Record<string, string>> = {
   LATIN1: '80-ff',

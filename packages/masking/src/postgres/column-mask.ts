@@ -43,7 +43,9 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
     case 'plan':
       return planMask(mask.plan);
     case 'parts':
-      return isBinary(mask) ? guarded(binaryPartsMask(mask.parts)) : partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
+      return isBinary(mask)
+        ? guarded(binaryPartsMask(mask.parts))
+        : partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
     default:
       return detectorFor(mask.of, mask.format, mask.options);
   }

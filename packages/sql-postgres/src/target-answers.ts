@@ -1,11 +1,18 @@
 /**
  * What rules ask of the target before a command is judged: how many rows it would touch, and which tables its names mean. Owns: for
- * which actions there is an answer, and how many estimates are made at a time. Does not own: how they are made (sql-postgres).
+ * which actions there is an answer, that none tells of masked columns, and how many estimates are made at a time. Does not own: how they
+ * are made (estimate.ts), nor the tables behind a name (masks/meant.ts).
  */
-import { FairQueue, type MaskPlanner } from '@sluice/analysis';
+import { FairQueue, type MaskPlan, type MaskPlanner } from '@sluice/analysis';
 import type { Action, Facts, Lookup, SqlCommand } from '@sluice/contract';
-import { type TargetAnswers, type TargetAttribute, Unanswered } from '@sluice/guardrails';
-import { type RowEstimate, estimateRows } from '@sluice/sql-postgres';
+import {
+  type CompiledPolicy,
+  type PolicyContext,
+  type TargetAnswers,
+  type TargetAttribute,
+  Unanswered,
+} from '@sluice/guardrails';
+import { type RowEstimate, estimateRows } from './estimate.js';
 
 /** How long one estimate may take together with its turn, in milliseconds. */
 const MAX_ESTIMATE_MS = 3_000;
@@ -83,11 +90,42 @@ export interface TargetQuestions {
   sameNames(): boolean;
 }
 
+/**
+ * The context with what rules need to know of a command. An estimate of rows that masked columns decide would tell them: what the
+ * statement asks of them is known first, and counted whatever the rules say of the estimate. Rejects when the catalog of the target
+ * cannot be read.
+ *
+ * @param count counts with what masked columns are compared; absent: nobody is counted, so that nothing is told of them
+ */
+export async function askFor(
+  policy: CompiledPolicy,
+  needed: ReadonlySet<TargetAttribute>,
+  command: SqlCommand,
+  facts: Facts,
+  context: PolicyContext,
+  from: {
+    readonly questions: TargetQuestions | undefined;
+    readonly planner: MaskPlanner | undefined;
+    readonly count?: (compared: MaskPlan['compared']) => number;
+  },
+): Promise<PolicyContext> {
+  const { questions, planner, count } = from;
+  const mayTell = needed.has('estimated_rows') && command.phase === 'run' && policy.masks;
+  const masks = mayTell ? policy.masksOf(facts, command.text, context) : [];
+  const plan = mayTell ? await planner?.plan(command, facts, masks) : undefined;
+  const { asked = [], moved = [] } = plan?.use ?? {};
+  const masked =
+    plan && count && asked.length + moved.length > 0 ? { asked, moved, guesses: count(plan.compared) } : undefined;
+  const tells = asked.some((kind) => kind === 'other' || !count);
+  const target = await askTarget(needed, command, facts, tells ? TELLS_MASKED : questions, planner);
+  return { ...context, target, ...(masked && { masked }) };
+}
+
 /** Of a statement whose conditions are on masked columns: nobody is asked how many rows they select. */
-export const TELLS_MASKED: unique symbol = Symbol('tells masked');
+const TELLS_MASKED: unique symbol = Symbol('tells masked');
 
 /** Asks the target what rules need to know of a command. Nothing runs when it is prepared, so that nothing is asked then. */
-export async function askTarget(
+async function askTarget(
   needed: ReadonlySet<TargetAttribute>,
   command: SqlCommand,
   facts: Facts,
