@@ -10,9 +10,10 @@ import {
   type NamesAtTarget,
   type NotFollowed,
   NotNow,
+  keptValues,
 } from '@sluice/analysis';
 import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, type TargetAttribute, unrefused } from '@sluice/guardrails';
+import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
@@ -100,8 +101,9 @@ export class Judge {
     if (!language) return this.#inWords(text, unjudged(`nothing here reads the language ${command.dialect.name}`));
     const facts = language.analyze(command, { owner, urgency: 'live' });
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts, again);
+    const kept = keptValues(command);
     return facts.then(
-      (late) => this.#judgeFacts(command, late, again),
+      (late) => this.#judgeFacts(kept, late, again),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
   }
@@ -152,8 +154,9 @@ export class Judge {
       : this.#context;
     const unlisted = this.#names ? this.#policy.unlisted(facts) : [];
     if (unlisted.length === 0) return this.#judgeAsked(command, facts, session, again);
+    const kept = keptValues(command);
     const known = (trusted: ReadonlySet<string>): Judgement | Promise<Judgement> =>
-      this.#judgeAsked(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
+      this.#judgeAsked(kept, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
     const trusted = this.#names?.trusted(unlisted) ?? NOBODY;
     // Without the target nothing more is trusted than what is written.
     return trusted instanceof Promise ? trusted.catch(() => NOBODY).then(known) : known(trusted);
@@ -168,14 +171,15 @@ export class Judge {
   ): Judgement | Promise<Judgement> {
     const isAsked =
       this.#policy.asksTarget.size > 0 && facts.syntaxError === undefined && facts.forbidden === undefined;
-    const needed = isAsked ? this.#policy.needsOfTarget(facts, command.text, context) : NOTHING_NEEDED;
-    if (needed.size === 0) return this.#judgeBy(command, facts, context, again);
+    const needed = isAsked ? this.#policy.needsOfTarget(facts, command.text, context) : undefined;
+    if (!needed?.size) return this.#judgeBy(command, facts, context, again);
+    const kept = keptValues(command);
     const failed = (error: unknown): Judgement =>
       this.#inWords(command.text, error instanceof NotNow ? notNow(error) : unjudged('the target could not be asked'));
     const count = (compared: MaskPlan['compared']): number => this.#guessed(compared, again);
     const from = { questions: this.#questions, planner: this.#masks, count };
-    return askFor(this.#policy, needed, command, facts, context, from).then(
-      (told) => this.#judgeBy(command, facts, told, again || told.masked !== undefined),
+    return askFor(this.#policy, needed, kept, facts, context, from).then(
+      (told) => this.#judgeBy(kept, facts, told, again || told.masked !== undefined),
       failed,
     );
   }
@@ -270,7 +274,6 @@ export class Judge {
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
-const NOTHING_NEEDED: ReadonlySet<TargetAttribute> = new Set();
 
 const isWritten = ({ actions }: Pick<Facts, 'actions'>): boolean =>
   actions.some(({ effects }) => effects.includes('write'));

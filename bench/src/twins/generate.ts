@@ -17,8 +17,19 @@ export class ScriptGenerator extends ExpressionGenerator {
     this.names = 0;
     this.masked = MASKED_IN_OUTPUTS;
     const roll = this.roll();
-    const steps = roll < 0.75 ? [this.query([], 3).sql] : roll < 0.85 ? this.modification() : this.session();
-    return { steps, features: this.features };
+    return { steps: this.steps(roll), features: this.features };
+  }
+
+  private steps(roll: number): string[] {
+    if (roll < 0.7) return [this.query([], 3).sql];
+    if (roll < 0.8) return this.modification();
+    if (roll < 0.94) return this.session();
+    const text = this.expression('t', [{ alias: 'g', fields: RELATIONS['people'] ?? [] }], 1);
+    return this.pick([
+      () => this.largeObject(this.query([], 1, ['t']).sql),
+      () => this.calls(text),
+      () => this.estimated(),
+    ])();
   }
 
   protected override query(
@@ -349,9 +360,6 @@ export class ScriptGenerator extends ExpressionGenerator {
         `copy (${made.sql}) to stdout${this.pick(['', ' (format csv)', ' (format csv, header, force_quote *)', ' (format binary)'])}`,
       ],
       () => ['savepoint s', made.sql, 'rollback to s', made.sql],
-      () => this.largeObject(made.sql),
-      () => this.calls(this.expression('t', [people], 1)),
-      () => this.estimated(),
       () => [`explain (costs off) ${made.sql}`],
       () => [
         'table people',

@@ -9,6 +9,7 @@ export {
   type PlanAhead,
   NotNow,
   executedBy,
+  keptValues,
 } from './language.js';
 export {
   announcementOf,

@@ -36,6 +36,15 @@ export interface Language {
   dialectOf?(version: string | undefined): Dialect | undefined;
 }
 
+/** A command that outlives the call: its values are views of memory that is read into again. */
+export const keptValues = (command: SqlCommand): SqlCommand =>
+  command.parameters
+    ? {
+        ...command,
+        parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
+      }
+    : command;
+
 /** What the names stand for that a command executes, as far as the target knows them. */
 export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): Readonly<Record<string, string>> {
   const meant = executes.map((name) => [name, prepared?.(name)] as const);

@@ -31,7 +31,7 @@ import {
   type NamePart,
   partsOfColumn,
 } from '@sluice/contract';
-import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
+import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow, keptValues } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
 import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
@@ -137,7 +137,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const meaning = known ?? this.#catalog.get();
     if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
+    const kept = keptValues(command);
+    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, kept, facts, masks, wish));
   }
 
   /** Names that only one role has (`$user`) are left to lineage. */
