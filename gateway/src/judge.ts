@@ -195,10 +195,13 @@ export class Judge {
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (error: unknown): Judgement =>
-      this.#inWords(text, error instanceof NotNow ? notNow(error) : unjudged(UNREADABLE));
+      this.#inWords(
+        text,
+        error instanceof NotNow ? notNow(error) : unjudged(this.#policy.masks ? UNREADABLE : NO_CATALOG),
+      );
     if (command.phase !== 'run')
       return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
-    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
+    if (this.#policy.masks && writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
       const plan = this.#masks.plan(command, facts, judged.masks, this.#notFollowed);
       return plan instanceof Promise
@@ -301,7 +304,8 @@ const WRITES_MASK = (facts: Facts): Judged => {
   return refused(facts, [], answer);
 };
 
-const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
+const NO_CATALOG = 'the catalog of the target cannot be read';
+const UNREADABLE = `columns are masked here, and ${NO_CATALOG}`;
 /** With a cause it is about the target, else about the statement. */
 const notNow = ({ message, cause }: NotNow): Judged =>
   unjudged(message, cause === undefined ? {} : { unusable: message });

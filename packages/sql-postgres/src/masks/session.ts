@@ -313,12 +313,17 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
+      // Without masks the session is followed for what names mean, and whatever the target describes may pass.
       rows: (statement, result) =>
-        this.#sure(() =>
-          rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
-        ),
+        masks.length === 0
+          ? undefined
+          : this.#sure(() =>
+              rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
+            ),
       copy: (statement, formats) =>
-        this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
+        masks.length === 0
+          ? undefined
+          : this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
         this.#failed = true;
