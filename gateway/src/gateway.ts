@@ -20,7 +20,7 @@ import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
 import { type Control, type Controlled, type Readiness, type Revocations, Streams, openControl } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type GuessCounter, type Guesses, targetName } from './guesses.js';
+import { type GuessCounter, type Guesses, personOf, targetName } from './guesses.js';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
@@ -33,7 +33,7 @@ import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
-import { type MaskedConnection, MaskTargets } from '@sluice/sql-postgres';
+import { Estimates, type MaskedConnection, MaskTargets, type TargetQuestions, askFor } from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
 import { type LoadedPackage, describePackage } from '@sluice/packaged';
 import { writePrivate } from './private-files.js';
@@ -86,6 +86,7 @@ export class Gateway implements Controlled {
   readonly #doors = new Set<Door>();
   readonly #http: HttpComponents;
   readonly #sweep: NodeJS.Timeout;
+  readonly #estimates = new Estimates();
   readonly #maskTargets: MaskTargets;
   readonly #packetMaskTargets: MySqlMaskTargets;
   readonly #httpTargets = new HttpTargets();
@@ -268,6 +269,21 @@ export class Gateway implements Controlled {
     return masksPackets(connection.protocol)
       ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
       : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
+  }
+
+  /** The same context with what the target says of a statement, where rules ask. Rejects when the target's catalog cannot be read. */
+  async askedOfTarget(
+    policy: CompiledPolicy,
+    connection: Connection,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<PolicyContext> {
+    const needed = policy.needsOfTarget(facts, command.text, context);
+    if (needed.size === 0 || masksPackets(connection.protocol)) return context;
+    const questions = this.questionsFor(connection, context.principal.name, () => true);
+    const planner = this.#maskTargets.session(this.#maskedConnection(connection));
+    return askFor(policy, needed, command, facts, context, { questions, planner });
   }
 
   examine(connection: Connection): Promise<Finding[]> {
@@ -473,6 +489,11 @@ export class Gateway implements Controlled {
             ownerOf(session.principal as Principal, session.makers),
             targetName(session.connection as Connection),
           ),
+          this.questionsFor(
+            session.connection as Connection,
+            personOf(ownerOf(session.principal as Principal, session.makers)),
+            () => session.sameNames,
+          ),
         ),
       masks: (connection) => this.#masksOf(connection),
       sessions: this.places.limits.connections,
@@ -484,8 +505,10 @@ export class Gateway implements Controlled {
   /** What masks follow of a new session; undefined on a connection that masks no rows. */
   #masksOf(connection: Connection): SessionMasks | undefined {
     const { name, protocol } = connection;
-    if (protocolNamed(protocol).traits.answers !== 'rows' || !this.#snapshot.policies.get(name)?.masks)
-      return undefined;
+    const policy = this.#snapshot.policies.get(name);
+    // What names mean is followed in the same way as what they show.
+    const follows = policy?.masks || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
+    if (protocolNamed(protocol).traits.answers !== 'rows' || !follows) return undefined;
     const masked = this.#maskedConnection(connection);
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
   }
@@ -509,6 +532,7 @@ export class Gateway implements Controlled {
     masks?: SessionMasks,
     streamKey?: Uint8Array,
     guesses?: GuessCounter,
+    questions?: TargetQuestions,
   ): Judge {
     const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
@@ -530,7 +554,13 @@ export class Gateway implements Controlled {
       maxText,
       http,
       names,
+      questions,
     });
+  }
+
+  /** For rules that ask the target. */
+  questionsFor(connection: Connection, owner: string, sameNames: () => boolean): TargetQuestions {
+    return { estimates: this.#estimates, owner, open: this.#maskedConnection(connection).open, sameNames };
   }
 
   #httpJudging(

@@ -10,6 +10,7 @@ import {
   type NamesAtTarget,
   type NotFollowed,
   NotNow,
+  keptValues,
 } from '@sluice/analysis';
 import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
@@ -18,6 +19,7 @@ import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
+import { type TargetQuestions, askFor } from '@sluice/sql-postgres';
 
 export interface JudgeOptions {
   /** By the name of a command's dialect. */
@@ -40,6 +42,8 @@ export interface JudgeOptions {
   readonly maxText?: number;
   /** On a connection by HTTP. */
   readonly http?: HttpJudging | undefined;
+  /** For rules that ask the target. */
+  readonly questions?: TargetQuestions | undefined;
 }
 
 /** Judges the commands of one session: facts, then policy. Remembers by facts, which texts of one shape share. */
@@ -55,6 +59,7 @@ export class Judge {
   readonly #notFollowed: NotFollowed;
   readonly #maxText: number;
   readonly #http: HttpJudge | undefined;
+  readonly #questions: TargetQuestions | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   constructor(options: JudgeOptions) {
@@ -68,6 +73,7 @@ export class Judge {
     this.#guesses = options.guesses;
     this.#notFollowed = options.notFollowed ?? 'mask';
     this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
+    this.#questions = options.questions;
     this.#http = options.http && new HttpJudge(options.policy, options.context, options.http);
   }
 
@@ -95,8 +101,9 @@ export class Judge {
     if (!language) return this.#inWords(text, unjudged(`nothing here reads the language ${command.dialect.name}`));
     const facts = language.analyze(command, { owner, urgency: 'live' });
     if (!(facts instanceof Promise)) return this.#judgeFacts(command, facts, again);
+    const kept = keptValues(command);
     return facts.then(
-      (late) => this.#judgeFacts(command, late, again),
+      (late) => this.#judgeFacts(kept, late, again),
       () => this.#inWords(text, unjudged('the analysis failed')),
     );
   }
@@ -146,12 +153,35 @@ export class Judge {
       ? { ...this.#context, ownTables: this.#ownTables(command) }
       : this.#context;
     const unlisted = this.#names ? this.#policy.unlisted(facts) : [];
-    if (unlisted.length === 0) return this.#judgeBy(command, facts, session, again);
+    if (unlisted.length === 0) return this.#judgeAsked(command, facts, session, again);
+    const kept = keptValues(command);
     const known = (trusted: ReadonlySet<string>): Judgement | Promise<Judgement> =>
-      this.#judgeBy(command, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
+      this.#judgeAsked(kept, facts, trusted.size === 0 ? session : { ...session, trusted }, again);
     const trusted = this.#names?.trusted(unlisted) ?? NOBODY;
     // Without the target nothing more is trusted than what is written.
     return trusted instanceof Promise ? trusted.catch(() => NOBODY).then(known) : known(trusted);
+  }
+
+  /** Where rules ask the target, it is asked first. */
+  #judgeAsked(
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+    again: boolean,
+  ): Judgement | Promise<Judgement> {
+    const isAsked =
+      this.#policy.asksTarget.size > 0 && facts.syntaxError === undefined && facts.forbidden === undefined;
+    const needed = isAsked ? this.#policy.needsOfTarget(facts, command.text, context) : undefined;
+    if (!needed?.size) return this.#judgeBy(command, facts, context, again);
+    const kept = keptValues(command);
+    const failed = (error: unknown): Judgement =>
+      this.#inWords(command.text, error instanceof NotNow ? notNow(error) : unjudged('the target could not be asked'));
+    const count = (compared: MaskPlan['compared']): number => this.#guessed(compared, again);
+    const from = { questions: this.#questions, planner: this.#masks, count };
+    return askFor(this.#policy, needed, kept, facts, context, from).then(
+      (told) => this.#judgeBy(kept, facts, told, again || told.masked !== undefined),
+      failed,
+    );
   }
 
   /** Of a simple query, which runs at once: what is bound may run when the name means something else. */
@@ -165,10 +195,13 @@ export class Judge {
     const judged = (command.phase === 'prepare' && decided.prepared) || decided;
     if (!this.#masks || judged.answer.type === 'deny') return this.#inWords(text, judged);
     const failed = (error: unknown): Judgement =>
-      this.#inWords(text, error instanceof NotNow ? notNow(error) : unjudged(UNREADABLE));
+      this.#inWords(
+        text,
+        error instanceof NotNow ? notNow(error) : unjudged(this.#policy.masks ? UNREADABLE : NO_CATALOG),
+      );
     if (command.phase !== 'run')
       return this.#masks.prepare()?.then(() => this.#inWords(text, judged), failed) ?? this.#inWords(text, judged);
-    if (writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
+    if (this.#policy.masks && writesMask(command, facts)) return this.#inWords(text, WRITES_MASK(facts));
     try {
       const plan = this.#masks.plan(command, facts, judged.masks, this.#notFollowed);
       return plan instanceof Promise
@@ -271,7 +304,8 @@ const WRITES_MASK = (facts: Facts): Judged => {
   return refused(facts, [], answer);
 };
 
-const UNREADABLE = 'columns are masked here, and the catalog of the target cannot be read';
+const NO_CATALOG = 'the catalog of the target cannot be read';
+const UNREADABLE = `columns are masked here, and ${NO_CATALOG}`;
 /** With a cause it is about the target, else about the statement. */
 const notNow = ({ message, cause }: NotNow): Judged =>
   unjudged(message, cause === undefined ? {} : { unusable: message });

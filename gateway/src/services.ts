@@ -72,7 +72,7 @@ export interface Services {
   readonly cancels: Map<string, () => Promise<void>>;
   /** Of the control API. */
   url(): string;
-  judge(session: SessionView & { readonly masks: SessionMasks | undefined }): Judge;
+  judge(session: SessionView & { readonly masks: SessionMasks | undefined; readonly sameNames: boolean }): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): SessionMasks | undefined;
   mayUse(principal: Principal, connection: Connection): boolean;

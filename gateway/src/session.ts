@@ -25,7 +25,7 @@ import {
   type Secured,
   type TextRange,
 } from '@sluice/contract';
-import { executedBy } from '@sluice/analysis';
+import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
@@ -156,6 +156,11 @@ export class Session implements Gate, LoginSession {
     this.#outdated = ending;
     const endless = ending.code !== 'reconfigured' && [...this.#programs.values()].includes('endless');
     if (!this.busy || endless) this.end(this.#outdated);
+  }
+
+  /** What names mean at the target is what they mean to a connection that has changed nothing. */
+  get sameNames(): boolean {
+    return this.#sameNames;
   }
 
   /** It has requests that each say who they are from, and no socket of its own. */
@@ -367,7 +372,7 @@ export class Session implements Gate, LoginSession {
   ): Promise<Answer> {
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
-    const kept = keep(command);
+    const kept = command.type === 'sql' ? keptValues(command) : command;
     const target = this.#boundTo();
     this.#waiting++;
     try {
@@ -533,15 +538,6 @@ export class Session implements Gate, LoginSession {
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };
 const CANCELLED: DenyReason = { code: 'cancelled' };
-
-/** A command that outlives the call: its values are views of memory that is read into again. */
-const keep = (command: Command): Command =>
-  command.type !== 'sql' || !command.parameters
-    ? command
-    : {
-        ...command,
-        parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
-      };
 
 /** A statement ends, and so do a program and a request; a shell or a connection that is switched or forwarded need not. */
 const endsByItself = (command: Command): boolean =>

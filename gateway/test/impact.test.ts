@@ -87,10 +87,12 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are
     expect(all?.tables[0]).toMatchObject({ rows: 1000, totalRows: 1000, cascades: ['items', 'notes', 'orders'] });
   });
 
-  test('values are planned with, and not those in binary', async () => {
+  test('values are planned with, and not those that only their type can read', async () => {
     const bound = await impact('update customers set name = $2 where id <= $1', ['10', `O'${COUNTRY}`]);
     expect(bound?.tables[0]?.rows).toBe(10);
-    const binary = await impact('update customers set name = name where name = $1', [Buffer.from('x')]);
+    const text = await impact('update customers set name = name where name = $1', [Buffer.from('x')]);
+    expect(text?.tables[0]?.rows).toBe(1);
+    const binary = await impact('update customers set name = name where $1::date is null', [Buffer.alloc(4)]);
     expect(binary).toMatchObject({ unknown: 'its values are in binary format' });
   });
 

@@ -273,14 +273,14 @@ function sendable(steps: readonly Step[]): (string | (readonly (string | number)
       continue;
     }
     const last = groups.at(-1);
-    const open = Array.isArray(last) && last.at(-1)?.[0] !== 'S' ? last : undefined;
+    const open = Array.isArray(last) && last.at(-1)?.[0] !== 'S' && last.at(-1)?.[0] !== 'F' ? last : undefined;
     if (open) open.push(step);
     else groups.push([step]);
   }
   return groups;
 }
 
-const SHOWN = new Set(['T', 'D', 'C', 'H', 'd', 'c', 'I', 'E', 'n', 's', '1', '2', '3', 't']);
+const SHOWN = new Set(['T', 'D', 'V', 'C', 'H', 'd', 'c', 'I', 'E', 'n', 's', '1', '2', '3', 't']);
 
 /** What is to be the same: all but notices, settings, and the masked columns. */
 function comparable(frames: readonly Frame[], masked: ReadonlySet<number>): unknown[] {

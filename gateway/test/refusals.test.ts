@@ -97,6 +97,7 @@ const denial = (reason: DenyReason): Deny => ({ type: 'deny', rule: 'two-eyes', 
 const SOURCES = [
   'gateway/src/{judge,judgement,holds,session-approval}.ts',
   'packages/guardrails/src/policy.ts',
+  'packages/sql-postgres/src/target-answers.ts',
   'packages/sql-postgres/src/masks/*.ts',
   'packages/sql-mysql/src/masks/*.ts',
   'packages/analysis/src/hidden-words.ts',

@@ -143,6 +143,7 @@ export abstract class ExpressionGenerator {
         () => `(${text()} collate "C")`,
         () => `${text()}::varchar(3)`,
         () => 'mail_of(1)',
+        ...(this.chance(0.04) ? [noted('large object', () => `encode(lo_get(770001), 'escape')`)] : []),
         noted('array', () => `(${array()})[1]`),
         noted('array', () => `array_to_string(${array()}, ',')`),
         noted('JSON', () => `(${document()} ->> 'k')`),

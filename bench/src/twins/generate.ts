@@ -3,7 +3,7 @@
  * often in outputs and seldom in conditions, because a script that is refused tells nothing.
  */
 import { ExpressionGenerator, MASKED_IN_OUTPUTS, withoutMasked } from './expressions.js';
-import { AB, CONSTANTS, type Feature, type Field, RELATIONS, type Table, type Type } from './vocabulary.js';
+import { AB, CALL, CONSTANTS, type Feature, type Field, RELATIONS, type Table, type Type } from './vocabulary.js';
 
 export interface Script {
   /** Texts for one session, in order, each of one statement. */
@@ -17,8 +17,19 @@ export class ScriptGenerator extends ExpressionGenerator {
     this.names = 0;
     this.masked = MASKED_IN_OUTPUTS;
     const roll = this.roll();
-    const steps = roll < 0.75 ? [this.query([], 3).sql] : roll < 0.85 ? this.modification() : this.session();
-    return { steps, features: this.features };
+    return { steps: this.steps(roll), features: this.features };
+  }
+
+  private steps(roll: number): string[] {
+    if (roll < 0.7) return [this.query([], 3).sql];
+    if (roll < 0.8) return this.modification();
+    if (roll < 0.94) return this.session();
+    const text = this.expression('t', [{ alias: 'g', fields: RELATIONS['people'] ?? [] }], 1);
+    return this.pick([
+      () => this.largeObject(this.query([], 1, ['t']).sql),
+      () => this.calls(text),
+      () => this.estimated(),
+    ])();
   }
 
   protected override query(
@@ -356,5 +367,52 @@ export class ScriptGenerator extends ExpressionGenerator {
         'copy people to stdout',
       ],
     ])();
+  }
+
+  private largeObject(query: string): string[] {
+    this.features.add('large object');
+    return this.pick([
+      ['select lo_open(770001, 262144)', 'select loread(0, 3)', 'select lo_tell(0), loread(0, 9)'],
+      [`select count(*) from people where convert_from(lo_get(770001), 'utf8') > 'm'`],
+      [
+        `select lo_from_bytea(770002, convert_to(x.v::text, 'utf8')) from (${query}) as x(v) limit 1`,
+        'select lo_get(770002)',
+      ],
+      ['select 1 / (get_byte(lo_get(770001), 0) - 97)'],
+      [`${CALL}952|770001|262144`, `${CALL}954|0|100`],
+      [`${CALL}3458|770001`],
+      [`select case when (${query} limit 1)::text like '%o%' then lo_create(770003) end`, `${CALL}964|770003`],
+    ]);
+  }
+
+  /** By the number of the function. */
+  private calls(value: string): string[] {
+    this.features.add('function call');
+    return this.pick([
+      [`select set_config('my.x', ${value}, true) is null from people as g where g.id = 1`, `${CALL}2077|my.x`],
+      [`${CALL}2078|my.x|${this.pick(['a', 'ada@one.io'])}|t`, `${CALL}2077|my.x`],
+      [`${CALL}2923|select email from people|t|f|`],
+      [`${CALL}3062|abc`, `${CALL}1317|abcd`],
+      [`${CALL}2078|search_path|pg_temp|t`, 'select email from public.people'],
+    ]);
+  }
+
+  /** Rules ask for an estimate, and the planner knows what is in the columns. */
+  private estimated(): string[] {
+    this.features.add('estimate');
+    const constant = this.pick(['100', '500', '3000', '3100', '6000', '-1']);
+    const column = this.pick(['amount', 'amount', 'person', 'id']);
+    return [
+      this.pick([
+        `update wages set person = 1 where ${column} = ${constant}`,
+        `delete from wages where ${column} = ${constant}`,
+        `delete from wages where ${column} in (${constant}, 100, 3100)`,
+        `update wages set person = 1 where id = any ('{1,2,3,4,5}') and amount > ${constant}`,
+        `delete from wages as w using wages as o where w.id = o.id and o.id = 3 and w.amount < ${constant}`,
+        `explain delete from wages where amount = ${constant}`,
+        `prepare ask(int) as delete from wages where amount = $1`,
+      ]),
+      'select count(*) from wages where id < 10',
+    ];
   }
 }

@@ -1,5 +1,6 @@
 /** A connection as bytes: logs in with `pg`, then sends texts by the simple protocol and keeps the answers as they come. */
 import { Client } from 'pg';
+import { CALL } from './vocabulary.js';
 
 export interface Place {
   readonly port: number;
@@ -91,7 +92,20 @@ export class Line {
   }
 }
 
+/** FunctionCall (55.7) with texts as arguments and result. */
+function functionCall([oid = '', ...values]: readonly string[]): Buffer {
+  const int = (value: number, bytes: 2 | 4): Buffer => {
+    const made = Buffer.alloc(bytes);
+    made.writeIntBE(value, 0, bytes);
+    return made;
+  };
+  const given = values.flatMap((value) => [int(Buffer.byteLength(value), 4), Buffer.from(value)]);
+  const body = Buffer.concat([int(Number(oid), 4), int(0, 2), int(values.length, 2), ...given, int(0, 2)]);
+  return Buffer.concat([Buffer.from('F'), int(body.length + 4, 4), body]);
+}
+
 function query(text: string): Buffer {
+  if (text.startsWith(CALL)) return functionCall(text.slice(CALL.length).split('|'));
   const body = Buffer.from(`${text}\0`);
   const head = Buffer.from([0x51, 0, 0, 0, 0]);
   head.writeInt32BE(body.length + 4, 1);

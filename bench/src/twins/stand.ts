@@ -11,11 +11,12 @@ const SCHEMA = new URL('../../../fixtures/twins/schema.sql', import.meta.url);
 /** The server ends a statement after this time. */
 const STATEMENT_TIMEOUT = '5s';
 
-export type Rule = 'no-destruction' | 'unfiltered-writes' | 'no-guessing';
+export type Rule = 'no-destruction' | 'unfiltered-writes' | 'no-guessing' | 'few-rows';
 const RULES: Readonly<Record<Rule, string>> = {
   'no-destruction': `{ rule: no-destruction, when: 'action.effects.exists(e, e == "destroy") && action.verb != "delete"', deny: Nothing is dropped. }`,
   'unfiltered-writes': `{ rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }`,
   'no-guessing': `{ rule: no-guessing, when: '"other" in masked.asked', deny: Masked columns are compared with whole values only. }`,
+  'few-rows': `{ rule: few-rows, when: 'action.verb in ["update", "delete"] && "wages" in action.tables && action.estimated_rows > 2', deny: Too many rows. }`,
 };
 /** Refuses what the sample policy lets ask, on a connection of its own, so that it can be told what asked. */
 const NO_EQUALITY = `{ rule: no-equality, when: '"equality" in masked.asked', deny: It asks for whole values. }`;

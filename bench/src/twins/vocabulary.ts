@@ -29,6 +29,9 @@ export const FEATURES = [
   'recursion',
   'write',
   'session',
+  'large object',
+  'function call',
+  'estimate',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -88,4 +91,8 @@ export const MASKED_COLUMNS: readonly string[] = [
   ...'email salary rate born vip token profile tags seen code'.split(' ').map((name) => `people.${name}`),
   'accounts.iban',
   'accounts.balance',
+  'wages.amount',
 ];
+
+/** What a step begins with that is a message of the function call protocol: a number, and texts between bars. */
+export const CALL = 'call|';

@@ -23,6 +23,9 @@ export interface Line {
 /** Longest that one answer may take, in milliseconds: a test that hangs says which step did. */
 const PATIENCE = 8_000;
 
+/** Messages that are answered with ReadyForQuery. */
+const ENDS: ReadonlySet<string | number | undefined> = new Set(['S', 'Q', 'F']);
+
 export async function openLine(open: () => Promise<pg.Client>): Promise<Line> {
   const client = await open();
   client.on('error', () => undefined);
@@ -61,8 +64,8 @@ export async function openLine(open: () => Promise<pg.Client>): Promise<Line> {
   return {
     simple: (text) => send(message('Q', cstring(text)), 1),
     extended: (messages) => {
-      const full = messages.at(-1)?.[0] === 'S' || messages.at(-1)?.[0] === 'Q' ? messages : [...messages, ['S']];
-      const ready = full.filter(([tag]) => tag === 'S' || tag === 'Q').length;
+      const full = ENDS.has(messages.at(-1)?.[0]) ? messages : [...messages, ['S']];
+      const ready = full.filter(([tag]) => ENDS.has(tag)).length;
       return send(Buffer.concat(full.map(encode)), ready);
     },
     close: () => stream.destroy(),
@@ -71,7 +74,8 @@ export async function openLine(open: () => Promise<pg.Client>): Promise<Line> {
 
 /**
  * A message of the extended protocol, from: [P, statement, text], [B, portal, statement, "t" or "b" for each result format,
- * parameters in text...], [D, "S" or "P", name], [E, portal, rows], [C, "S" or "P", name], [S], [H], [Q, text].
+ * parameters in text...], [D, "S" or "P", name], [E, portal, rows], [C, "S" or "P", name], [F, number of a function, "t" or "b" for
+ * its result, arguments in text...], [S], [H], [Q, text].
  */
 function encode([tag, one = '', two = '', three = '', ...values]: readonly (string | number)[]): Buffer {
   switch (tag) {
@@ -96,6 +100,20 @@ function encode([tag, one = '', two = '', three = '', ...values]: readonly (stri
       return message(tag);
     case 'Q':
       return message('Q', cstring(one));
+    case 'F': {
+      const given = (three === '' ? values : [three, ...values]).flatMap((value) => [
+        int32(Buffer.byteLength(String(value))),
+        Buffer.from(String(value)),
+      ]);
+      return message(
+        'F',
+        int32(Number(one) | 0),
+        int16(0),
+        int16(given.length / 2),
+        ...given,
+        int16(two === 'b' ? 1 : 0),
+      );
+    }
     default:
       throw new Error(`no message ${tag}`);
   }

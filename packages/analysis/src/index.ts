@@ -9,6 +9,7 @@ export {
   type PlanAhead,
   NotNow,
   executedBy,
+  keptValues,
 } from './language.js';
 export {
   announcementOf,
@@ -28,3 +29,4 @@ export {
   type PoolContext,
   type PoolOptions,
 } from './pool.js';
+export { FairQueue } from './fair-queue.js';

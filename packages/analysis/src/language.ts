@@ -36,6 +36,15 @@ export interface Language {
   dialectOf?(version: string | undefined): Dialect | undefined;
 }
 
+/** A command that outlives the call: its values are views of memory that is read into again. */
+export const keptValues = (command: SqlCommand): SqlCommand =>
+  command.parameters
+    ? {
+        ...command,
+        parameters: command.parameters.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) })),
+      }
+    : command;
+
 /** What the names stand for that a command executes, as far as the target knows them. */
 export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): Readonly<Record<string, string>> {
   const meant = executes.map((name) => [name, prepared?.(name)] as const);
@@ -46,6 +55,11 @@ export function executedBy({ prepared }: SqlCommand, { executes = [] }: Facts): 
 export interface MaskPlanner {
   /** Names that mean tables of the session's own, as the target has confirmed it; absent where that is not followed. */
   readonly ownTables?: ReadonlySet<string>;
+  /**
+   * The tables that each statement of a text means, and those behind views, as `schema.table`; undefined for a statement of which
+   * that is not known. Rejects when the catalog of the target cannot be read.
+   */
+  meant?(command: SqlCommand, facts: Facts): Promise<readonly (readonly string[] | undefined)[]>;
   /** What has to be known before a statement is prepared; undefined: it is. */
   prepare(): Promise<unknown> | undefined;
   /** Rejects when nobody can tell, with a `NotNow` for what can be judged later. */

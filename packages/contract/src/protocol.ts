@@ -90,7 +90,10 @@ export interface Gate {
    * the client is gone.
    */
   turn(client: Duplex): Promise<void>;
-  /** Call once when the target is ready: the login deadline ends and the session is listed as open. */
+  /**
+   * Call when the target is ready: the login deadline ends and the session is listed as open. Again behind each further login at the
+   * target: what it took is forgotten.
+   */
   opened(): void;
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;

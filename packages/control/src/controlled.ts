@@ -68,6 +68,14 @@ export interface Controlled {
     facts: Facts,
     context: PolicyContext,
   ): Promise<PlanAhead>;
+  /** The context with what the target says of a statement, where rules ask. Rejects when the target's catalog cannot be read. */
+  askedOfTarget(
+    policy: CompiledPolicy,
+    connection: ConnectionConfig,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<PolicyContext>;
   /** Whether the target of a connection can be used as sessions would, and what masks and functions name there. */
   examine(connection: ConnectionConfig): Promise<Finding[]>;
   /** Ends the sessions that were opened with a token that was revoked. */

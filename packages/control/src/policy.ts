@@ -105,12 +105,14 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     const language = gateway.languages.get(dialect.name);
     if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
     const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
-    const explanation = explainFacts(found.policy, facts, sql, context);
     const { policy, connection } = found;
+    // Without the target the decision says what could not be asked.
+    const told = await gateway.askedOfTarget(policy, connection, command, facts, context).catch(() => context);
+    const explanation = explainFacts(policy, facts, sql, told);
     const { answers } = protocolNamed(connection.protocol).traits;
     if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
-    const plan = await gateway.hiddenAhead(policy, connection, command, facts, context).catch(() => undefined);
-    const judged = explainUse(explanation, plan, policy, facts, sql, context);
+    const plan = await gateway.hiddenAhead(policy, connection, command, facts, told).catch(() => undefined);
+    const judged = explainUse(explanation, plan, policy, facts, sql, told);
     return explainHidden(judged, plan, connection.notFollowed);
   });
 }

@@ -6,7 +6,13 @@ import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-j
 import type { Action, Facts } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 import { RE2JS } from 're2js';
-import type { PolicyContext } from './context.js';
+import {
+  type PolicyContext,
+  TARGET_ATTRIBUTES,
+  type TargetAnswers,
+  type TargetAttribute,
+  Unanswered,
+} from './context.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
@@ -31,6 +37,8 @@ const ATTRIBUTES = {
     scans: 'bool',
     reversible: 'bool',
     dangers: 'list<string>',
+    estimated_rows: 'int',
+    meant_tables: 'list<string>',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
@@ -56,7 +64,12 @@ export interface Condition {
   readonly readsText: boolean;
   /** It asks what names mean in the session, so its answer holds for that moment only. */
   readonly readsSession: boolean;
+  /** What of the target it may ask. */
+  readonly asksTarget: readonly TargetAttribute[];
+  /** It asks about masked columns. */
+  readonly readsMasked: boolean;
 }
+
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
   /** What conditions see by name. */
@@ -64,6 +77,7 @@ export interface Attributes {
   /** What their functions ask. */
   readonly request: Request | undefined;
   readonly ownTables: ReadonlySet<string> | undefined;
+  readonly target: TargetAnswers;
 }
 
 /**
@@ -78,7 +92,7 @@ export function compileCondition(source: string): Condition {
   const holds = (action: Action, attributes: Attributes): boolean =>
     about(
       attributes.request,
-      () => expression({ ...attributes.named, action: actionAttributes(action, attributes.ownTables) }) === true,
+      () => expression({ ...attributes.named, action: actionAttributes(action, attributes) }) === true,
     );
   let readsText = false;
   visit(original.ast, (node) => {
@@ -86,17 +100,24 @@ export function compileCondition(source: string): Condition {
     const fault = faultIn(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
   });
-  const readsSession = /\btemporary\b/.test(source);
-  return Object.assign(holds, { readsText, readsSession });
+  // A name that stands there for something else costs a question too many.
+  const mentions = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(source);
+  return Object.assign(holds, {
+    readsText,
+    readsSession: mentions('temporary'),
+    asksTarget: TARGET_ATTRIBUTES.filter(mentions),
+    readsMasked: mentions('masked'),
+  });
 }
 
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command, request, ownTables }: PolicyContext,
+  { principal, connection, masked, command, request, ownTables, target = NOT_ASKED }: PolicyContext,
 ): Attributes => ({
   request,
   ownTables,
+  target,
   named: {
     ...requestAttributes(request),
     command: {
@@ -121,7 +142,12 @@ export const attributesOf = (
   },
 });
 
-function actionAttributes(action: Action, ownTables: ReadonlySet<string> | undefined): object {
+const notAsked = (): never => {
+  throw new Unanswered('A rule asks what the target would say of this command, and the target was not asked.');
+};
+const NOT_ASKED: TargetAnswers = { estimatedRows: notAsked, meantTables: notAsked };
+
+function actionAttributes(action: Action, { ownTables, target }: Attributes): object {
   const { verb, effects, resources, filter, depth, explainOnly, cost, reasons } = action;
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));
@@ -146,6 +172,12 @@ function actionAttributes(action: Action, ownTables: ReadonlySet<string> | undef
     reversible: cost?.reversible ?? true,
     dangers: [...(cost?.dangers ?? [])],
     reasons,
+    get estimated_rows() {
+      return BigInt(Math.round(target.estimatedRows(action)));
+    },
+    get meant_tables() {
+      return target.meantTables(action);
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** Rules and facts to a decision. Pure. */
-export type { PolicyContext } from './context.js';
+export { type PolicyContext, type TargetAnswers, type TargetAttribute, Unanswered } from './context.js';
 export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,

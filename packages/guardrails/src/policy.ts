@@ -5,7 +5,7 @@
 import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
-import type { PolicyContext } from './context.js';
+import { type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
 
 export type PolicyDecision =
   | { readonly type: 'allow' }
@@ -89,6 +89,8 @@ export class CompiledPolicy {
   readonly readsText: boolean;
   /** Verdicts depend on what names mean in the session. */
   readonly readsSession: boolean;
+  /** What of the target some rule may ask. */
+  readonly asksTarget: ReadonlySet<TargetAttribute>;
   /** Some rule masks something. */
   readonly masks: boolean;
   /** Some rule has commands wait for people. */
@@ -100,6 +102,7 @@ export class CompiledPolicy {
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
+    this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
     this.readsText = rules.some(({ condition }) => condition?.readsText === true);
   }
 
@@ -108,7 +111,7 @@ export class CompiledPolicy {
     try {
       return this.#judge(facts, attributesOf(facts, text, context), context);
     } catch (error) {
-      if (error instanceof BodyUnreadable) return refusal(error.message);
+      if (error instanceof BodyUnreadable || error instanceof Unanswered) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
     }
   }
@@ -131,6 +134,29 @@ export class CompiledPolicy {
     } catch {
       return 'rule';
     }
+  }
+
+  /** What of the target has to be asked before these facts are judged: conditions that decide without it ask for nothing. */
+  needsOfTarget(facts: Facts, text: string, context: PolicyContext): ReadonlySet<TargetAttribute> {
+    const needed = new Set<TargetAttribute>();
+    const attributes = attributesOf(facts, text, context);
+    for (const { condition } of this.#rules) {
+      if (!condition || condition.asksTarget.length === 0) continue;
+      // What is asked of masked columns is known later, and what it decides with it.
+      const isAsked = condition.readsMasked || facts.actions.some((action) => reaches(condition, action, attributes));
+      if (isAsked) for (const attribute of condition.asksTarget) needed.add(attribute);
+    }
+    return needed;
+  }
+
+  /** The masks of rules that match, and of those of which that is not known before the target was asked. */
+  masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
+    const attributes = attributesOf(facts, text, context);
+    return this.#rules.flatMap(({ rule, condition }) => {
+      if (rule.then.type !== 'mask' || rule.mode === 'observe') return [];
+      const may = facts.actions.some((action) => asked(condition, action, attributes) ?? true);
+      return may ? [{ rule: rule.rule, ...rule.then }] : [];
+    });
   }
 
   /** What each rule says of each action, for explanations. */
@@ -195,12 +221,22 @@ export class CompiledPolicy {
 const observes = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
   asked(condition, action, attributes) ?? false;
 
-/** Undefined: the rule asks about a body that is not there to be read. */
+/** Whether a condition comes to ask what is not known yet. */
+function reaches(condition: Condition, action: Action, attributes: Attributes): boolean {
+  try {
+    condition(action, attributes);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Undefined: the rule asks about a body that is not there to be read, or what the target did not answer. */
 function asked(condition: Condition | undefined, action: Action, attributes: Attributes): boolean | undefined {
   try {
     return matches(condition, action, attributes);
   } catch (error) {
-    if (error instanceof BodyUnread || error instanceof BodyUnreadable) return undefined;
+    if (error instanceof BodyUnread || error instanceof BodyUnreadable || error instanceof Unanswered) return undefined;
     throw error;
   }
 }

@@ -1,10 +1,13 @@
 /** What calling a function does, by its name. Owns: the lists. Pure. */
-import type { Effect } from '@sluice/contract';
+import type { Effect, Resource } from '@sluice/contract';
+import { LARGE_OBJECT_FUNCTIONS } from './large-objects.js';
 import { TRUSTED_FUNCTIONS } from './trusted-functions.js';
 
 /** What calling a function means. `reason` says why a call is not known to be harmless. */
 export interface CallFacts {
   readonly effects: readonly Effect[];
+  /** The table that it works on, and how. */
+  readonly table?: Pick<Resource, 'name' | 'access'>;
   readonly reason?: string;
 }
 
@@ -12,7 +15,7 @@ const HARMLESS: CallFacts = { effects: [] };
 
 /** Functions of the server that do what no query should do unseen, by what they do. */
 const DANGEROUS: readonly (readonly [RegExp, readonly Effect[], string])[] = [
-  [/^(lo_.*|loread|lowrite)$/, ['transfer'], 'reads or writes large objects, which belong to no table'],
+  [/^lo_(import|export)$/, ['transfer'], 'reads or writes a file of the database host'],
   [
     /^(pg_read_.*|pg_ls_.*|pg_stat_file|pg_file_.*|pg_current_logfile)$/,
     ['transfer', 'secret'],
@@ -61,6 +64,8 @@ export function callFacts(name: readonly string[]): CallFacts {
   if (schema === 'information_schema' && INFORMATION_SCHEMA.has(plain)) return HARMLESS;
   const builtIn = schema === undefined || schema === 'pg_catalog';
   if (builtIn && TRUSTED_FUNCTIONS.has(plain)) return HARMLESS;
+  const ofLargeObjects = builtIn ? LARGE_OBJECT_FUNCTIONS.get(plain) : undefined;
+  if (ofLargeObjects) return ofLargeObjects;
   for (const [pattern, effects, what] of DANGEROUS) {
     if (pattern.test(plain))
       return { effects: [...effects, 'unknown'], reason: `calls ${name.join('.')}, which ${what}` };

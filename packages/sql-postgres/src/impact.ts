@@ -1,10 +1,7 @@
 /** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
 import { type ChangedTable, type Impact, type TableImpact, estimated } from '@sluice/approvals';
-import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
-
-/** How long one look may take at the target, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 1_000;
-const LOCK_TIMEOUT_MS = 200;
+import type { Facts, Lookup, SqlCommand } from '@sluice/contract';
+import { LIMITED, literal, planned, quoted, whyNot } from './estimate.js';
 
 /** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
 const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
@@ -37,17 +34,15 @@ async function lookAt(
   facts: Facts,
   changed: readonly ChangedTable[],
 ): Promise<Impact> {
-  await side.query(
-    `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`,
-  );
+  await side.query(LIMITED);
   const tables: TableImpact[] = [];
   for (const { verb, name } of distinct(changed)) tables.push(await tableOf(side, verb, name));
   if (!changed.some(({ verb }) => PLANNED.has(verb))) return { tables };
-  const unplanned = await whyNot(side, command, facts);
+  const unplanned = await whyNot(side, facts);
   if (unplanned !== undefined) return { tables, unknown: unplanned };
-  let rows: Map<string, number>;
+  let rows: ReadonlyMap<string, number>;
   try {
-    rows = await planned(side, command);
+    rows = (await planned(side, command)).changed;
   } catch (error) {
     const { message } = error as Error;
     // The target's words may quote a bound value, which approvers may not be shown: only plain ones are passed on.
@@ -108,77 +103,6 @@ function dependents(side: Lookup, verb: string, oid: string): Promise<readonly (
      ) as standing (v) order by 1 limit 20`,
   );
 }
-
-/** Why the statement is not planned: a phrase. Planning can run functions of constants, of views and of row security. */
-async function whyNot(side: Lookup, { parameters }: SqlCommand, facts: Facts): Promise<string | undefined> {
-  if (facts.statements.length !== 1) return 'the text has more than one statement';
-  if (facts.actions.some(({ effects }) => effects.some((effect) => effect === 'unknown' || effect === 'execute')))
-    return 'it uses functions that nobody has vetted';
-  if (parameters?.some((parameter) => valueOf(parameter) === undefined)) return 'its values are in binary format';
-  const names = facts.actions.flatMap(({ resources }) =>
-    resources.flatMap(({ type, name }) => (type === 'table' ? [`to_regclass(${literal(quoted(name))})`] : [])),
-  );
-  const [odd] = await side.query(
-    `select c.oid::regclass::text from pg_class c
-     where c.oid in (${names.join(', ')}) and (c.relkind not in ('r', 'p') or c.relrowsecurity or exists (
-       select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.objid in (
-         select indexrelid from pg_index where indrelid = c.oid
-         union select oid from pg_constraint where conrelid = c.oid
-         union select oid from pg_attrdef where adrelid = c.oid
-         union select oid from pg_rewrite where ev_class = c.oid)))
-     limit 1`,
-  );
-  return odd ? `${odd[0]} is a view or has functions of its own` : undefined;
-}
-
-/** Estimated rows by table, of every part of the plan that changes one. */
-async function planned(side: Lookup, { text, parameters = [] }: SqlCommand): Promise<Map<string, number>> {
-  const statement = text.replace(/;\s*$/, '');
-  const values = parameters.map((parameter) => valueOf(parameter) as string);
-  let explain = `explain (format json) ${statement}`;
-  if (values.length > 0) {
-    await side.query(`prepare sluice_estimate as ${statement}`);
-    explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
-  }
-  const [answer] = await side.query(explain);
-  const rows = new Map<string, number>();
-  gather((JSON.parse(answer?.[0] ?? '[]') as { Plan: Plan }[])[0]?.Plan, rows);
-  return rows;
-}
-
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Plan Rows': number;
-  readonly 'Parent Relationship'?: string;
-  readonly Plans?: readonly Plan[];
-}
-
-function gather(plan: Plan | undefined, rows: Map<string, number>): void {
-  if (!plan) return;
-  if (plan['Node Type'] === 'ModifyTable') {
-    const fed = plan.Plans?.filter((one) => one['Parent Relationship'] !== 'InitPlan') ?? [];
-    const table = plan['Relation Name'] ?? '';
-    rows.set(table, (rows.get(table) ?? 0) + fed.reduce((sum, one) => sum + one['Plan Rows'], 0));
-  }
-  for (const one of plan.Plans ?? []) gather(one, rows);
-}
-
-/** A bound value as a literal, where its text is known. */
-function valueOf({ value, format }: Parameter): string | undefined {
-  if (value === null) return 'null';
-  if (format !== 'text') return undefined;
-  return literal(Buffer.from(value).toString());
-}
-
-const literal = (text: string): string => `'${text.replaceAll('\0', '').replaceAll("'", "''")}'`;
-
-/** A name of facts as an identifier: its parts are folded already. */
-const quoted = (name: string): string =>
-  name
-    .split('.')
-    .map((part) => `"${part.replaceAll('"', '""')}"`)
-    .join('.');
 
 function distinct<T extends { readonly verb: string; readonly name: string }>(all: readonly T[]): T[] {
   return [...new Map(all.map((one) => [`${one.verb} ${one.name}`, one])).values()].slice(0, 10);

@@ -14,6 +14,7 @@ export { isNotFollowed } from './masks/ahead.js';
 export { announcement, refusalOf } from './masks/hidden.js';
 export { MaskSession } from './masks/session.js';
 export { type MaskedConnection, MaskTargets } from './masks/targets.js';
+export { Estimates, type TargetQuestions, askFor } from './target-answers.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */
 export const WORKER = new URL('./worker.js', import.meta.url);

@@ -2,7 +2,14 @@
  * PostgreSQL as a language: which grammar judges a command, and in which thread. Owns: the grammars that are loaded. Does not:
  * what a statement comes to (analyze.ts).
  */
-import { type AnalysisPool, type Asker, MAX_INLINE_CHARACTERS, type Language, executedBy } from '@sluice/analysis';
+import {
+  type AnalysisPool,
+  type Asker,
+  MAX_INLINE_CHARACTERS,
+  type Language,
+  executedBy,
+  keptValues,
+} from '@sluice/analysis';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import { type Analyzer, loadPostgres } from './analyze.js';
 import { MAJORS } from './grammar.js';
@@ -34,8 +41,8 @@ export class PostgresLanguage implements Language {
   async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
     const { text } = command;
     const major = majorOf(command);
-    const parameters = command.parameters?.map((one) => ({ ...one, value: one.value && Buffer.from(one.value) }));
-    const kept = { ...command, ...(parameters && { parameters }) };
+    const kept = keptValues(command);
+    const { parameters } = kept;
     if (text.length <= MAX_INLINE_CHARACTERS) return (await this.#load(major)).analyze(text, kept);
     // The thread cannot look names up: the facts say which ones the text executes.
     const context = parameters ? { parameters } : {};

@@ -284,8 +284,9 @@ class StatementReader {
       if (args.every(isGiven)) return;
       return this.unknown(draft, 'sends what it reads as a notification (pg_notify)');
     }
-    const { effects, reason } = callFacts(name);
+    const { effects, table, reason } = callFacts(name);
     this.add(draft, ...effects);
+    if (table) this.resource(draft, 'table', table.name, table.access);
     if (reason === undefined) return;
     draft.reasons.push(reason);
     draft.unknownFunctions.push(name.map(withoutDots).join('.'));

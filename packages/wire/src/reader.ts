@@ -52,6 +52,14 @@ export class Reader {
     return this.#bytes.toString('utf8', start, end);
   }
 
+  /** A view of the bytes of a text of any encoding, without the zero byte that ends it. */
+  zeroTerminated(): Buffer {
+    const end = this.#bytes.indexOf(0, this.#at);
+    if (end < 0 || end >= this.#end) throw malformed('a text field does not end before its message does');
+    const start = this.#take(end + 1 - this.#at);
+    return this.#bytes.subarray(start, end);
+  }
+
   #take(size: number): number {
     const start = this.#at;
     if (size < 0 || start + size > this.#end) throw malformed('a field is longer than its message');

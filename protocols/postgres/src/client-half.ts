@@ -2,16 +2,17 @@
  * The client's half of a conversation. Owns: what becomes of each message of the client. Does not: replies (target-half.ts),
  * what names stand for (names.ts).
  */
-import type { Allow, Answer, Dialect, StatementEffect } from '@sluice/contract';
+import { type Allow, type Answer, type Dialect, type StatementEffect, Unmasked } from '@sluice/contract';
 import { malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
+import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
-import { F, HEADER_BYTES, message, messageLength } from './messages.js';
+import { B, F, HEADER_BYTES, message, messageLength } from './messages.js';
 import { type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
-  functionCallRefusal,
+  encodingStays,
   hiddenCursor,
   missingPortal,
   missingStatement,
@@ -20,9 +21,12 @@ import {
   type StandIns,
   standIns,
   tooLong,
+  unknownFunction,
+  unmaskable,
   unread,
 } from './refusal.js';
 import { textOfParse, textOfQuery, unparsedMessages } from './syntax.js';
+import { UTF8, inEncoding } from './text-encoding.js';
 
 /** What becomes of one client message. */
 type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
@@ -53,6 +57,8 @@ export class ClientHalf {
   /** Asked, and not yet answered. */
   #questionOpen = false;
   #answer: Answer | undefined;
+  /** The function that the current message calls, once it is known. */
+  #called: FoundFunction | undefined;
   /** A Flush of ours follows the bytes of this chunk. */
   #flushDue = false;
   /** Messages of an extended query were sent that no Sync has ended. */
@@ -149,6 +155,7 @@ export class ClientHalf {
         break;
       }
       this.#answer = undefined;
+      this.#called = undefined;
       if (disposition === 'forward') {
         at += available;
         this.#passing = size - available;
@@ -202,7 +209,7 @@ export class ClientHalf {
       return 'forward';
     }
     if (this.#waitsForLook(tag, bytes)) return 'wait';
-    this.#unsynced = tag !== F.query;
+    this.#unsynced = tag !== F.query && tag !== F.functionCall;
     switch (tag) {
       case F.query:
         return this.#query(bytes);
@@ -215,10 +222,10 @@ export class ClientHalf {
       case F.execute:
         return this.#execute(bytes);
       case F.close:
-        pipeline.push({ type: 'close', ...readNamed(bytes) });
+        pipeline.push({ type: 'close', ...readNamed(bytes, this.#shared.encoding) });
         return 'forward';
       case F.functionCall:
-        return this.#refuse({ type: 'query' }, functionCallRefusal(), this.#standIn.query);
+        return this.#functionCall(bytes);
       default:
         throw unexpected(`invalid frontend message type ${tag}`);
     }
@@ -257,21 +264,87 @@ export class ClientHalf {
   }
 
   #query(bytes: Buffer): Disposition {
-    const text = readQuery(bytes);
+    const text = readQuery(bytes, this.#shared.encoding);
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny' && answer.syntaxError && !this.#shared.pipeline.mayBeSkipped)
       return this.#unparsedQuery(textOfQuery(bytes), unread(answer.syntaxError.message));
     if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
-    const command = commandState(this.#id, 'run', answer);
+    const command = this.#allowed('run', answer);
+    if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query);
     this.executed = false;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
   }
 
+  /** Judged, recorded and masked as the SELECT that would do the same. The target gets the call as it came. */
+  #functionCall(bytes: Buffer): Disposition {
+    const call = readFunctionCall(bytes);
+    const called = this.#called;
+    if (called === undefined) return this.#lookUp(call.oid);
+    const { text, parameters } = callStatement(call, called, this.#shared.encoding);
+    const answer = this.#ask('run', text, [...parameters]);
+    if (answer === undefined) return 'wait';
+    if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    const command = this.#allowed('run', answer);
+    const { query } = this.#standIn;
+    if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, query);
+    if (typeof called === 'string')
+      return this.#refuseAllowed({ type: 'query' }, command, query, unknownFunction(call.oid, called));
+    try {
+      const masks = command.masking?.rows(0, describeCall(called, call));
+      this.executed = false;
+      this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
+      return 'forward';
+    } catch (error) {
+      if (!(error instanceof Unmasked)) throw error;
+      return this.#refuseAllowed({ type: 'query' }, command, query, unmaskable(error.message));
+    }
+  }
+
+  #lookUp(oid: number): 'wait' {
+    const { port, later } = this.#shared;
+    this.#questionOpen = true;
+    void port.functionOf(oid).then((found) =>
+      later(() => {
+        this.#called = found;
+        this.#questionOpen = false;
+      }),
+    );
+    return 'wait';
+  }
+
+  /** The rules have let it through, and it does not reach the target all the same. */
+  #refuseAllowed(
+    owed: Owed,
+    command: CommandState,
+    standIn: { bytes: Buffer; code: string },
+    words = encodingStays(this.#shared.encoding.name),
+  ): Buffer {
+    command.summary = 'refused by the gateway';
+    this.#shared.recorder.end(command, 'error');
+    return this.#refuse(owed, words, standIn);
+  }
+
+  /** Its record says what the texts of its answer are in, where that is not UTF-8. */
+  #allowed(phase: CommandState['phase'], answer: Allow, statement?: CommandState['statement']): CommandState {
+    const { encoding, recorder } = this.#shared;
+    const command = commandState(this.#id, phase, answer, statement);
+    if (encoding !== UTF8) recorder.take(command, message(B.parameterStatus, 'client_encoding', encoding.name));
+    return command;
+  }
+
+  /** A statement behind it would be read in one encoding and meant in another. */
+  #changesEncoding({ facts }: Allow): boolean {
+    if (this.#shared.encoding === UTF8) return false;
+    return facts.actions.some(({ resources }) =>
+      resources.some(({ type, name }) => type === 'setting' && (name === 'client_encoding' || name === 'names')),
+    );
+  }
+
   #parse(bytes: Buffer): Disposition {
-    const { name, text, types } = readParse(bytes);
+    const { name, text, types } = readParse(bytes, this.#shared.encoding);
     if (name !== '' && this.#shared.masks?.pooled)
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
@@ -290,7 +363,7 @@ export class ClientHalf {
   }
 
   #bind(bytes: Buffer): Disposition {
-    const bind = readBind(bytes);
+    const bind = readBind(bytes, this.#shared.encoding);
     const { statement, again } = this.#shared.names.usable(bind.statement);
     if (statement === 'undecided') return this.#waitForReplies();
     if (statement === 'missing') {
@@ -299,14 +372,15 @@ export class ClientHalf {
     const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
-    const command = commandState(this.#id, 'run', answer, statement);
+    const command = this.#allowed('run', answer, statement);
+    if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind);
     const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
     this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
     return prepared ? Buffer.concat([prepared, bytes]) : 'forward';
   }
 
   #describe(bytes: Buffer): Disposition {
-    const { kind, name } = readNamed(bytes);
+    const { kind, name } = readNamed(bytes, this.#shared.encoding);
     const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
     const found = statement ?? this.#shared.names.portal(name);
     if (found === 'undecided') return this.#waitForReplies();
@@ -331,7 +405,7 @@ export class ClientHalf {
   }
 
   #execute(bytes: Buffer): Disposition {
-    const name = readExecute(bytes);
+    const name = readExecute(bytes, this.#shared.encoding);
     const command = this.#shared.names.portal(name);
     if (command === 'undecided') return this.#waitForReplies();
     if (command === 'missing') {
@@ -392,7 +466,10 @@ export class ClientHalf {
   #refuse(owed: Owed, words: Buffer, substitute: { bytes: Buffer; code: string }): Buffer {
     // What follows a failing message of an extended query is skipped up to the Sync: it need not be asked about, nor sent.
     if (owed.type !== 'query') this.#shared.intake.refused();
-    this.#shared.pipeline.push({ ...owed, refused: { bytes: words, code: substitute.code } });
+    this.#shared.pipeline.push({
+      ...owed,
+      refused: { bytes: inEncoding(words, this.#shared.encoding), code: substitute.code },
+    });
     return substitute.bytes;
   }
 
@@ -402,7 +479,7 @@ export class ClientHalf {
    */
   #unparsed(text: Buffer, words: Buffer, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
     const { pipeline } = this.#shared;
-    pipeline.push({ type: 'parse', own: true, unparsed: words });
+    pipeline.push({ type: 'parse', own: true, unparsed: inEncoding(words, this.#shared.encoding) });
     pipeline.push({ type: 'close', kind: 'statement', name, own: true });
     return unparsedMessages(name, text, this.#refuse({ type: standIn }, words, this.#standIn[standIn]));
   }

@@ -1,6 +1,7 @@
 /** Messages of the client, decoded. Owns: those that matter to judging. Does not: tags and lengths (messages.ts). Pure. */
 import type { Parameter } from '@sluice/contract';
 import { HEADER_BYTES } from './messages.js';
+import { type TextEncoding, UTF8, readText } from './text-encoding.js';
 import { Reader, malformed } from '@sluice/wire';
 
 /** Decoders for the client messages that a decision or a name hangs on. Each takes one whole message, header included. */
@@ -26,26 +27,26 @@ export interface NamedObject {
   readonly name: string;
 }
 
-export function readQuery(message: Buffer): string {
+export function readQuery(message: Buffer, encoding: TextEncoding = UTF8): string {
   const body = new Reader(message, HEADER_BYTES);
-  const text = body.cstring();
+  const text = readText(body, encoding);
   end(body, 'Query');
   return text;
 }
 
-export function readParse(message: Buffer): ParseMessage {
+export function readParse(message: Buffer, encoding: TextEncoding = UTF8): ParseMessage {
   const body = new Reader(message, HEADER_BYTES);
-  const name = body.cstring();
-  const text = body.cstring();
+  const name = readText(body, encoding);
+  const text = readText(body, encoding);
   const types = Array.from({ length: count(body.int16()) }, () => body.int32() >>> 0);
   end(body, 'Parse');
   return { name, text, types };
 }
 
-export function readBind(message: Buffer): Bind {
+export function readBind(message: Buffer, encoding: TextEncoding = UTF8): Bind {
   const body = new Reader(message, HEADER_BYTES);
-  const portal = body.cstring();
-  const statement = body.cstring();
+  const portal = readText(body, encoding);
+  const statement = readText(body, encoding);
   // Plain loops: this runs for every statement that is executed.
   const formats: number[] = [];
   for (let left = count(body.int16()); left > 0; left--) formats.push(body.int16());
@@ -68,18 +69,18 @@ export function boundParameters(bind: Bind, types: readonly number[]): Parameter
   });
 }
 
-export function readExecute(message: Buffer): string {
+export function readExecute(message: Buffer, encoding: TextEncoding = UTF8): string {
   const body = new Reader(message, HEADER_BYTES);
-  const portal = body.cstring();
+  const portal = readText(body, encoding);
   body.int32();
   end(body, 'Execute');
   return portal;
 }
 
-export function readNamed(message: Buffer): NamedObject {
+export function readNamed(message: Buffer, encoding: TextEncoding = UTF8): NamedObject {
   const body = new Reader(message, HEADER_BYTES);
   const kind = body.byte();
-  const name = body.cstring();
+  const name = readText(body, encoding);
   end(body, 'Describe or Close');
   if (kind === 0x53) return { kind: 'statement', name };
   if (kind === 0x50) return { kind: 'portal', name };

@@ -18,6 +18,7 @@ import { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import { ending, fatal, waiting } from './refusal.js';
 import type { Setup, Shared } from './shared.js';
+import { inEncoding } from './text-encoding.js';
 
 /** Client bytes that may wait while a question is open. Enough to notice a Terminate or a hang-up behind it. */
 const MAX_WAITING_BYTES = 64 * 1024;
@@ -43,7 +44,7 @@ export class PostgresConversation implements Conversation {
       hurry: () => !this.#ended && (this.#clientHalf.hurry(), true),
       answersDelivered: () => this.#answersDelivered(),
       say: (notice) => {
-        this.#shared.wires.send('client', waiting(notice));
+        this.#shared.wires.send('client', inEncoding(waiting(notice), setup.encoding));
         this.#shared.wires.wake();
       },
     });
@@ -151,9 +152,9 @@ export class PostgresConversation implements Conversation {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting.end();
-    const { pipeline, recorder, wires } = this.#shared;
+    const { pipeline, recorder, wires, encoding } = this.#shared;
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
-    if (goodbye && this.#targetHalf.betweenMessages) wires.send('client', goodbye);
+    if (goodbye && this.#targetHalf.betweenMessages) wires.send('client', inEncoding(goodbye, encoding));
     if (this.#clientHalf.betweenMessages) wires.send('upstream', TERMINATE);
     wires.finish();
   }

@@ -18,8 +18,11 @@ import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
 import { authenticationOk, login } from './login.js';
 import { lookFirst } from './look.js';
+import { FunctionLookup } from './function-lookup.js';
+import { openLookup } from './lookup.js';
 import { B, message } from './messages.js';
-import { denySentence, fatal, loginRefusal, waiting } from './refusal.js';
+import { denySentence, fatal, loginRefusal, maskedEncoding, waiting } from './refusal.js';
+import { type TextEncoding, UTF8 } from './text-encoding.js';
 import { decodeResult } from './results.js';
 import { asStatement, readStartupSettings } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
@@ -67,13 +70,15 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
 
   const refused = await judgeSettings(gate, wishes.settings);
   if (refused) return front.close(refused);
-  const upstream = await openUpstream(gate, admitted.target, wishes.settings);
+  const { encoding } = wishes;
+  if (admitted.masks && encoding !== UTF8) return front.close(maskedEncoding(encoding.name));
+  const upstream = await openUpstream(gate, admitted.target, wishes.settings, encoding);
   const unfit = await unfitFor(admitted, upstream, gate.limits.upstreamLogin);
   if (unfit || front.stream.destroyed) upstream.stream.destroy();
   if (unfit) return front.close(fatal('08004', unfit.message, unfit.hint));
   if (front.stream.destroyed) return;
 
-  const session = new PostgresSession(gate, admitted, upstream, wishes.settings.size);
+  const session = new PostgresSession(gate, admitted, upstream, wishes.settings.size, encoding);
   const key = session.registerCancel(secretLength(startup.version));
   front.release();
   front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
@@ -147,13 +152,21 @@ class PostgresSession {
   readonly #admitted: Admission;
   readonly #upstream: Upstream;
   readonly #commands: number;
+  readonly #functions: FunctionLookup;
+  readonly #encoding: TextEncoding;
   #conversation: PostgresConversation | undefined;
 
-  constructor(gate: Gate, admitted: Admission, upstream: Upstream, commands: number) {
+  constructor(gate: Gate, admitted: Admission, upstream: Upstream, commands: number, encoding: TextEncoding) {
+    this.#encoding = encoding;
     this.#gate = gate;
     this.#admitted = admitted;
     this.#upstream = upstream;
     this.#commands = commands;
+    this.#functions = new FunctionLookup(async () => {
+      const lookup = await openLookup(gate, admitted.target);
+      gate.opened();
+      return lookup;
+    });
   }
 
   /** Returns the BackendKeyData for the client: the target's process id, which tools compare, and a secret of ours. */
@@ -181,7 +194,9 @@ class PostgresSession {
           return undefined;
         },
         record: (event) => gate.record(event),
+        functionOf: (oid) => this.#functions.find(oid),
       },
+      encoding: this.#encoding,
       major: this.#upstream.major,
       limits: gate.limits,
       unusedName: `refused ${randomBytes(12).toString('hex')}`,

@@ -1,5 +1,6 @@
 /** Tags, lengths and fields of messages of both sides. Owns: the frame. Does not: what a message means. Pure. */
 import { malformed } from '@sluice/wire';
+import type { TextEncoding } from './text-encoding.js';
 
 /**
  * The tag bytes of protocol version 3 (PostgreSQL documentation, 55.7 "Message Formats"), and the few messages that the
@@ -43,6 +44,7 @@ export const B = {
   dataRow: tag('D'),
   emptyQueryResponse: tag('I'),
   errorResponse: tag('E'),
+  functionCallResponse: tag('V'),
   negotiateProtocolVersion: tag('v'),
   noData: tag('n'),
   noticeResponse: tag('N'),
@@ -132,12 +134,18 @@ function errorBody(fields: ErrorFields): Buffer {
 }
 
 /** Reads the fields of an ErrorResponse or NoticeResponse body (the message without its header). */
-export function readErrorFields(body: Buffer): ReadonlyMap<string, string> {
+export function readErrorFields(
+  body: Buffer,
+  encoding?: Pick<TextEncoding, 'name' | 'decode'>,
+): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (let at = 0; at < body.length && body[at] !== 0; ) {
     const end = body.indexOf(0, at + 1);
     if (end < 0) break;
-    fields.set(String.fromCharCode(body[at] as number), body.toString('utf8', at + 1, end));
+    const text = body.subarray(at + 1, end);
+    // A server that has just begun to speak may say things in its own.
+    const value = encoding && encoding.name !== 'UTF8' ? encoding.decode(text) : text.toString('utf8');
+    fields.set(String.fromCharCode(body[at] as number), value);
     at = end + 1;
   }
   return fields;

@@ -2,7 +2,7 @@
  * What the target still owes, in order. Owns that queue, and what is known of each command in it. Does not own what a
  * reply means. Pure.
  */
-import type { Allow, Masking, StatementEffect } from '@sluice/contract';
+import type { Allow, Masking, ResultMasks, StatementEffect } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
@@ -71,7 +71,12 @@ export interface Substitution {
 
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
 export type Owed = { readonly refused?: Substitution } & (
-  | { readonly type: 'query'; readonly command?: CommandState }
+  | {
+      readonly type: 'query';
+      readonly command?: CommandState;
+      /** It is a call by the function call protocol, which answers with one value: what that goes through. */
+      readonly call?: { readonly masks: ResultMasks | undefined };
+    }
   | {
       readonly type: 'parse';
       readonly command?: CommandState;

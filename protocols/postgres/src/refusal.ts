@@ -81,13 +81,21 @@ export function tooLong(limit: number): Buffer {
   });
 }
 
-export function functionCallRefusal(): Buffer {
+/** A call by a number that stands for no function that could be judged. */
+export function unknownFunction(oid: number, why: 'missing' | 'unreadable'): Buffer {
+  if (why === 'missing')
+    return errorResponse({
+      severity: 'ERROR',
+      code: '42883',
+      message: `function with OID ${oid} does not exist`,
+      hint: 'The gateway looks functions up on a connection of its own: one that an open transaction has made is not there yet.',
+    });
   return errorResponse({
     severity: 'ERROR',
-    code: '0A000',
+    code: '42501',
     message:
-      'The function call protocol does not pass the gateway, because it names no statement that could be judged.',
-    hint: 'Call the function in a SELECT.',
+      'This function call could not be judged, so it was not run: the target could not be asked which function it is for.',
+    hint: 'Call the function by its name in a SELECT, or try again.',
   });
 }
 
@@ -115,6 +123,23 @@ export function missingStatement(name: string): Buffer {
     name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;
   return errorResponse({ severity: 'ERROR', code: '26000', message });
 }
+
+/** Masks read texts in UTF-8. */
+export const maskedEncoding = (name: string): Buffer =>
+  fatal(
+    '0A000',
+    `client encoding "${name}" does not pass the gateway where columns are masked`,
+    'Set PGCLIENTENCODING=UTF8, or the like of it in your driver.',
+  );
+
+/** The texts that follow would not be what we take them for. */
+export const encodingStays = (name: string): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '0A000',
+    message: `client_encoding is "${name}" since this session began, and stays so`,
+    hint: 'Open another session, with PGCLIENTENCODING set.',
+  });
 
 /** Another client may have a statement of this name at the server process that the pooler chooses. */
 export function pooledStatement(): Buffer {

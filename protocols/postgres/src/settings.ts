@@ -1,6 +1,7 @@
 /** What a start-up packet asks for. Owns: which settings pass, and which are fixed. Does not: judge them (the gate). Pure. */
 import type { LoginWay } from '@sluice/contract';
 import { type Reader, WireError, unexpected } from '@sluice/wire';
+import { type TextEncoding, UTF8, encodingNamed, readText } from './text-encoding.js';
 
 /**
  * What a client's start-up packet asks for, sorted into what the gateway answers itself and what the target will be asked
@@ -11,17 +12,17 @@ export interface StartupSettings {
   /** The connection, which is what a client calls its database. */
   readonly database: string;
   readonly login: LoginWay | undefined;
+  /** What its texts are in, behind the login. */
+  readonly encoding: TextEncoding;
   /** Run-time settings, each to be judged as a SET before it is forwarded. */
   readonly settings: ReadonlyMap<string, string>;
 }
-
-/** Both mean that the texts which follow can be read as UTF-8; psql says SQL_ASCII on a terminal without a locale. */
-const ENCODINGS = new Set(['utf8', 'unicode', 'sqlascii']);
 
 /** Throws a `StartupRefusal` for what cannot pass: `replication`, for one, opens a connection that takes SQL unseen. */
 export function readStartupSettings(parameters: ReadonlyMap<string, string>): StartupSettings {
   const settings = new Map<string, string>();
   let login: StartupSettings['login'];
+  let encoding = UTF8;
   const user = parameters.get('user') ?? '';
   if (user === '') throw refuse('28000', 'no PostgreSQL user name specified in startup packet');
 
@@ -32,9 +33,10 @@ export function readStartupSettings(parameters: ReadonlyMap<string, string>): St
         throw refuse('22023', `sluice.login is "scram", "password" or "oauth", not "${value}"`);
       login = value;
     } else if (key === 'client_encoding') {
-      if (!ENCODINGS.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))) {
+      const wanted = encodingNamed(value);
+      if (!wanted)
         throw refuse('0A000', `client encoding "${value}" does not pass the gateway: set PGCLIENTENCODING=UTF8`);
-      }
+      encoding = wanted;
     } else {
       settings.set(name, value);
     }
@@ -50,7 +52,7 @@ export function readStartupSettings(parameters: ReadonlyMap<string, string>): St
       take(name, value);
     }
   }
-  return { user, database: parameters.get('database') ?? user, login, settings };
+  return { user, database: parameters.get('database') ?? user, login, encoding, settings };
 }
 
 /** The `options` text, split as the server splits it: blanks part words, a backslash takes the next character as it is. */
@@ -71,13 +73,19 @@ function readOptions(text: string): [string, string][] {
 }
 
 /** Settings that our reading of every statement rests on, and the only value that each may have. */
-const PINNED: Readonly<Record<string, string>> = { standard_conforming_strings: 'on', client_encoding: 'UTF8' };
+const PINNED: Readonly<Record<string, (encoding: TextEncoding) => string>> = {
+  standard_conforming_strings: () => 'on',
+  client_encoding: ({ name }) => name,
+};
 
-/** @param fields the body of a ParameterStatus. @throws WireError where statements can no longer be read as they are judged */
-export function checkPinned(fields: Reader): void {
-  const name = fields.cstring();
-  const value = fields.cstring();
-  const pinned = PINNED[name];
+/**
+ * @param fields the body of a ParameterStatus
+ * @throws WireError where statements can no longer be read as they are judged
+ */
+export function checkPinned(fields: Reader, encoding: TextEncoding): void {
+  const name = readText(fields, encoding);
+  const value = readText(fields, encoding);
+  const pinned = Object.hasOwn(PINNED, name) ? PINNED[name]?.(encoding) : undefined;
   if (pinned !== undefined && pinned !== value) {
     throw unexpected(
       `the target changed ${name} to "${value}", and statements can only be judged while it is "${pinned}"`,

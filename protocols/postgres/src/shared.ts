@@ -1,8 +1,10 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
 import type { Answer, MaskedSession, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
 import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
+import type { TextEncoding } from './text-encoding.js';
 import type { Pipeline } from './pipeline.js';
 
 /** What the conversation needs of the gate. */
@@ -10,11 +12,15 @@ export interface Port {
   /** undefined: the answer comes later, by `answered`. Nothing of this client is read on until then. */
   ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   record(event: ResponseEvent): void;
+  /** Which function of the target has this number (pg_proc.oid). Never rejects. */
+  functionOf(oid: number): Promise<FoundFunction>;
 }
 
 export interface Setup {
   readonly wires: Wires;
   readonly port: Port;
+  /** What the client's texts are in. */
+  readonly encoding: TextEncoding;
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */

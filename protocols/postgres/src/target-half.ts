@@ -2,9 +2,11 @@
  * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
  * the client (client-output.ts).
  */
+import type { ResultMasks } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
+import { CallResultEditor } from './function-call.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, F, HEADER_BYTES, NOTHING, message, messageLength, readErrorFields } from './messages.js';
 import { type Owed, type CommandState, statementOf } from './pipeline.js';
@@ -13,7 +15,10 @@ import { filterMessage, filterNotification } from './masked/messages.js';
 import { ClientOutput } from './client-output.js';
 import { checkPinned } from './settings.js';
 import { isSyntaxError } from './syntax.js';
+import { readText } from './text-encoding.js';
 
+/** Messages that hold values, of any length. */
+const DATA: ReadonlySet<number> = new Set([B.dataRow, B.copyData, B.functionCallResponse]);
 /** A message that is not data and is longer than this is not one. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
@@ -74,7 +79,7 @@ export class TargetHalf {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
-      if ((tag === B.dataRow || tag === B.copyData) && this.#shared.pipeline.head?.type !== 'look') {
+      if (DATA.has(tag) && this.#shared.pipeline.head?.type !== 'look') {
         at = this.#data(tag, chunk, at);
         if (this.waits) return this.#out.hold(chunk.subarray(at));
         continue;
@@ -107,7 +112,10 @@ export class TargetHalf {
     const head = this.#shared.pipeline.head;
     const command = head?.command;
     if (!command || (head.type !== 'query' && head.type !== 'execute')) throw this.#outOfPlace(tag);
-    if (!command.described) this.#out.describe(command);
+    const call = head.type === 'query' ? head.call : undefined;
+    if ((tag === B.functionCallResponse) !== (call !== undefined)) throw this.#outOfPlace(tag);
+    if (call) this.#callAnswered(call, command, chunk, at);
+    else if (!command.described) this.#out.describe(command);
     const passes = !this.#out.discarding && (command.masking === undefined || command.editor === 'pass');
     const end = chunk.length;
     let next = at;
@@ -121,6 +129,7 @@ export class TargetHalf {
         this.#out.take(command, chunk, start);
       }
     } while (end - next >= HEADER_BYTES && chunk[next] === tag);
+    if (call && rows > 1) throw this.#outOfPlace(tag);
     command.rows += rows;
     command.bytes += next - at;
     this.#passing = Math.max(0, next - end);
@@ -139,6 +148,18 @@ export class TargetHalf {
     return stop;
   }
 
+  /** What a called function returns: there is one value, and nothing has described it. */
+  #callAnswered(
+    { masks }: { readonly masks: ResultMasks | undefined },
+    command: CommandState,
+    chunk: Buffer,
+    at: number,
+  ): void {
+    if (command.described) throw this.#outOfPlace(B.functionCallResponse);
+    command.described = true;
+    this.#out.editedBy(command, chunk, at, () => masks && new CallResultEditor(masks));
+  }
+
   /** Everything else. Undefined: passes as it came; else what the client gets instead. */
   #reply(tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
     switch (tag) {
@@ -146,7 +167,7 @@ export class TargetHalf {
       case B.notificationResponse:
         return this.#aside(tag, chunk, at, end);
       case B.parameterStatus:
-        checkPinned(new Reader(chunk, at + HEADER_BYTES, end));
+        checkPinned(new Reader(chunk, at + HEADER_BYTES, end), this.#shared.encoding);
         return this.#setting(chunk, at, end);
       case B.errorResponse:
         return this.#error(chunk, at, end);
@@ -181,8 +202,9 @@ export class TargetHalf {
 
   /** A report of a setting. What it says may not be for the client: it does not pass then. */
   #setting(chunk: Buffer, at: number, end: number): Buffer | undefined {
-    const name = new Reader(chunk, at + HEADER_BYTES, end).cstring().toLowerCase();
-    if (!this.#shared.masks?.hidesSetting(name)) return undefined;
+    const { masks, encoding } = this.#shared;
+    const name = readText(new Reader(chunk, at + HEADER_BYTES, end), encoding).toLowerCase();
+    if (!masks?.hidesSetting(name)) return undefined;
     this.#out.instead(this.#shared.pipeline.head?.command, chunk, at, end, NOTHING);
     return NOTHING;
   }
@@ -245,6 +267,7 @@ export class TargetHalf {
 
   /** What a running statement may answer (55.2.2, 55.2.3). */
   #result(head: Owed, command: CommandState, tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
+    if (head.type === 'query' && head.call) return this.#callEnded(command, tag, chunk, at, end);
     switch (tag) {
       case B.rowDescription:
         if (head.type === 'execute') break;
@@ -291,6 +314,18 @@ export class TargetHalf {
       default:
     }
     throw this.#outOfPlace(tag);
+  }
+
+  #callEnded(command: CommandState, tag: number, chunk: Buffer, at: number, end: number): undefined {
+    if (tag !== B.readyForQuery || !(command.described || command.failed)) throw this.#outOfPlace(tag);
+    if (!command.failed) {
+      this.#out.announceLate(command, chunk, at);
+      command.masking?.completed(0);
+      this.#completed(command, 'FUNCTION CALL');
+    }
+    this.#endAnswer(command, chunk, at, command.failed ? 'error' : 'ok');
+    this.#readyStatus(chunk, at);
+    this.#out.from = end;
   }
 
   /** A result is described, and its rows will follow: it is settled now what they go through. */
@@ -341,7 +376,8 @@ export class TargetHalf {
     const { pipeline } = this.#shared;
     const head = pipeline.head;
     const bytes = chunk.subarray(at, end);
-    const fields = readErrorFields(bytes.subarray(HEADER_BYTES));
+    const { encoding } = this.#shared;
+    const fields = readErrorFields(bytes.subarray(HEADER_BYTES), encoding);
     const code = fields.get('C') ?? '';
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     if (fatal) this.saidFatal = true;
@@ -364,7 +400,7 @@ export class TargetHalf {
     if (head.command) {
       const { command } = head;
       if (!command.failed)
-        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER_BYTES)).get('M') ?? ''}`;
+        command.summary = `${code}: ${readErrorFields((clean ?? bytes).subarray(HEADER_BYTES), encoding).get('M') ?? ''}`;
       command.failed = true;
       command.bytes += end - at;
       if (clean) this.#out.instead(command, chunk, at, end, clean);

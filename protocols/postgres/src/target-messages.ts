@@ -24,7 +24,9 @@ export async function readMessage(inbox: Inbox, limit: number): Promise<TargetMe
   return { tag: head[0] as number, body: whole.subarray(HEADER_BYTES), whole };
 }
 
-const TAGS: ReadonlySet<number> = new Set(Object.values(B).filter((tag) => tag !== B.negotiateProtocolVersion));
+const TAGS: ReadonlySet<number> = new Set(
+  Object.values(B).filter((tag) => tag !== B.negotiateProtocolVersion && tag !== B.functionCallResponse),
+);
 const HAS_FIELDS: ReadonlySet<number> = new Set([B.errorResponse, B.noticeResponse]);
 
 /**

@@ -16,6 +16,7 @@ import {
 import { B, startupPacket } from './messages.js';
 import { ScramClient } from './scram.js';
 import { CANCEL_REQUEST, VERSION_3_0 } from './startup.js';
+import { type TextEncoding, UTF8 } from './text-encoding.js';
 import { type TargetMessage, parsed, readMessage } from './target-messages.js';
 
 /** What of the gate is needed to get to a target. */
@@ -50,12 +51,14 @@ const SUPPORTED = { from: 15, to: 18 };
  * Dials the target and logs in with the credential that only the gateway knows.
  *
  * @param settings run-time settings for the start-up packet, each already judged
+ * @param encoding what it shall take and give texts in
  * @throws UpstreamError with words for the client
  */
 export async function openUpstream(
   gate: Reach,
   target: Target,
   settings: ReadonlyMap<string, string>,
+  encoding: TextEncoding = UTF8,
 ): Promise<Upstream> {
   const wire = await connect(gate, target);
   const inbox = new Inbox(wire.stream);
@@ -67,7 +70,7 @@ export async function openUpstream(
     gate.limits.upstreamLogin,
   );
   try {
-    wire.stream.write(startupPacket(VERSION_3_0, ...parameters(target, settings).flat(), Buffer.alloc(1)));
+    wire.stream.write(startupPacket(VERSION_3_0, ...parameters(target, settings, encoding).flat(), Buffer.alloc(1)));
     await authenticate(inbox, wire, target);
     return await greet(inbox, wire.stream);
   } catch (error) {
@@ -133,13 +136,13 @@ async function connect(gate: Reach, target: Target): Promise<Wire> {
   }
 }
 
-function parameters(target: Target, settings: ReadonlyMap<string, string>): [string, string][] {
+function parameters(target: Target, settings: ReadonlyMap<string, string>, encoding: TextEncoding): [string, string][] {
   return [
     ['user', target.user],
     ['database', target.database ?? target.user],
     ...settings,
     // What the parser assumes. Last, so that nothing before can win; ParameterStatus is watched for them as well.
-    ['client_encoding', 'UTF8'],
+    ['client_encoding', encoding.name],
     ['standard_conforming_strings', 'on'],
   ];
 }

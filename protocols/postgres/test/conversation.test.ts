@@ -246,14 +246,6 @@ test.each([
   expect(session.finished).toBe(true);
 });
 
-test('the function call protocol is refused and leaves the session usable', () => {
-  const session = talk();
-  session.client(Buffer.from([0x46, 0, 0, 0, 8, 0, 0, 0, 1]));
-  expect(session.upstream()).toEqual(['Query (stands in)']);
-  session.replies(reply.error('42601'), reply.ready('I'));
-  expect(session.toClient()).toEqual(['E 0A000', 'Z I']);
-});
-
 test('a setting that decides how statements read may not change', () => {
   const session = talk();
   session.replies(reply.status('application_name', 'x'));

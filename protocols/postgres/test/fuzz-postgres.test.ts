@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Answer, type Masking, type SqlCommand, Unmasked } from '@sluice/contract';
 import { type Exchange, joined, parseTranscript, random } from '@sluice/testkit';
 import { expect, test } from 'vitest';
+import { F, message } from '../src/messages.js';
 import * as t from './talk.js';
 import { type Talk, deny, sensible, talk } from './talk.js';
 
@@ -33,6 +34,7 @@ const spices = [
   t.copyDone,
   t.query('copy a from stdin'),
   t.close('S', 's'),
+  message(F.functionCall, 952, Buffer.alloc(2), Buffer.alloc(2), Buffer.alloc(2)),
 ];
 
 type Random = (below: number) => number;

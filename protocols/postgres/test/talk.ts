@@ -8,8 +8,10 @@ import type {
   SqlCommand,
   StatementEffect,
 } from '@sluice/contract';
+import type { FoundFunction } from '../src/function-call.js';
 import { PostgresConversation } from '../src/conversation.js';
 import { B, F, message, readErrorFields } from '../src/messages.js';
+import { type TextEncoding, UTF8 } from '../src/text-encoding.js';
 
 /** A little language for conversations: what arrives, and what each side then has got. */
 
@@ -80,6 +82,8 @@ export interface Talk {
 
 export interface TalkOptions {
   readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
+  readonly functionOf?: (oid: number) => Promise<FoundFunction>;
+  readonly encoding?: TextEncoding;
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
@@ -111,8 +115,10 @@ export function talk(options: TalkOptions = {}): Talk {
           bound.push(command.parameters.map(({ value }) => value && Buffer.from(value).toString()));
         return judge(command, waiter);
       },
+      functionOf: options.functionOf ?? (() => Promise.resolve('missing')),
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
+    encoding: options.encoding ?? UTF8,
     major: 18,
     limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024, terminal: 0 },
     unusedName: 'nowhere',
@@ -175,6 +181,7 @@ const NAMES: Record<'client' | 'upstream', Readonly<Record<string, string>>> = {
     d: 'CopyData',
     c: 'CopyDone',
     f: 'CopyFail',
+    F: 'FunctionCall',
   },
   client: {},
 };

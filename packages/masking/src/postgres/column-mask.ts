@@ -3,12 +3,14 @@
  * Pure.
  */
 import type { MaskFactory } from '../result-masks.js';
+import { binaryPartsMask } from './binary-parts.js';
+import { TEXTS } from './catalog.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
 import { isVersioned } from './json.js';
 import { maskFor } from './mask.js';
 import type { PartMask } from './part-mask.js';
-import { partsMask } from './parts.js';
+import { guarded, partsMask } from './parts.js';
 import { type PlanFormat, planMask } from './plan.js';
 import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
@@ -41,11 +43,17 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
     case 'plan':
       return planMask(mask.plan);
     case 'parts':
-      return partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
+      return isBinary(mask)
+        ? guarded(binaryPartsMask(mask.parts))
+        : partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
     default:
       return detectorFor(mask.of, mask.format, mask.options);
   }
 }
+
+/** Rows and arrays have a binary form; texts of them, and documents, are the same in both but for the version of jsonb. */
+const isBinary = ({ of, format, parts }: Extract<ColumnMask, { type: 'parts' }>): boolean =>
+  format === 'binary' && parts.type !== 'document' && !TEXTS.has(of.oid);
 
 export const POSTGRES_MASKS: MaskFactory<ColumnMask> = {
   module: new URL('../../dist/postgres/column-mask.js', import.meta.url).href,

@@ -11,23 +11,27 @@ import { fixedMask } from './fixed.js';
 import { unread } from '../unreadable.js';
 import { maskFor } from './mask.js';
 import type { PartMask } from './part-mask.js';
-import { type CellMask, Malformed } from './types.js';
+import { type CellMask, Malformed, type WireFormat } from './types.js';
 
 /**
  * The mask of a value in text format, or of a jsonb in binary, by its parts. What is not put together as the parts say is NULL.
  *
  * @param versioned it is a jsonb in binary: one byte, then its text
  */
-export function partsMask(mask: PartMask, versioned: boolean): CellMask | undefined {
+export const partsMask = (mask: PartMask, versioned: boolean): CellMask | undefined =>
+  partMaskOf(mask, 'text', versioned);
+
+/** @param format of parts that are no documents; rows and arrays are in text here */
+export function partMaskOf(mask: PartMask, format: WireFormat, versioned: boolean): CellMask | undefined {
   switch (mask.type) {
     case 'keep':
       return undefined;
     case 'column':
-      return maskFor(mask.of, 'text', mask.options);
+      return maskFor(mask.of, format, mask.options);
     case 'mark':
-      return fixedMask(mask.of, 'text', mask.options);
+      return fixedMask(mask.of, format, mask.options);
     case 'detect':
-      return detectorFor(mask.of, 'text', mask.options);
+      return detectorFor(mask.of, format, mask.options);
     case 'document':
       return guarded(documentMask(mask.root, versioned));
     case 'row':
@@ -40,7 +44,8 @@ export function partsMask(mask: PartMask, versioned: boolean): CellMask | undefi
   }
 }
 
-const guarded =
+/** What is not put together as the parts say is NULL. */
+export const guarded =
   (mask: CellMask): CellMask =>
   (bytes, start, end) => {
     try {

@@ -5,6 +5,7 @@
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
+import { LARGE_OBJECT_CONTENTS, LARGE_OBJECT_READERS } from '../large-objects.js';
 import { type LineageAnalysis, BEHIND_DEFINITION, listOf } from './analysis.js';
 import { functionName } from './other-definitions.js';
 import { cast } from './casts.js';
@@ -183,7 +184,7 @@ function unreadSequence({ session }: LineageAnalysis): string | undefined {
 }
 
 /** Functions that are harmless but leave something behind that others can see. */
-const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$)/;
+const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|lo_|loread$|lowrite$)/;
 
 function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
@@ -197,6 +198,7 @@ function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly R
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
   if (plain === 'pg_show_all_settings') return storedValue(analysis, undefined);
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
+  if (LARGE_OBJECT_READERS.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), LARGE_OBJECT_CONTENTS);
   return valueOfBuiltIn(analysis, one, found);
 }
 

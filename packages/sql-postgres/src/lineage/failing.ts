@@ -4,6 +4,7 @@
  * fail is listed by name; anything else is taken to. Pure.
  */
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
+import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import type { Value } from './value.js';
 
@@ -13,7 +14,8 @@ import type { Value } from './value.js';
  */
 export function mayFail(analysis: LineageAnalysis, value: Value): void {
   analysis.failures++;
-  if (value.mixed) analysis.asks(value, 'other');
+  // What a large object holds was written by nobody whom a rule could name: not even that may be tried.
+  if (value.mixed || value.unknown === LARGE_OBJECT_CONTENTS) analysis.asks(value, 'other');
 }
 
 /**

@@ -3,7 +3,8 @@
  * which of them is code that nobody read. Does not: following a session (`session.ts`).
  */
 import type { SessionEffect, StatementLineage } from '../lineage/index.js';
-import type { Facts } from '@sluice/contract';
+import type { Action, Facts } from '@sluice/contract';
+import { LARGE_OBJECT_TABLE } from '../large-objects.js';
 
 export type Code = Extract<SessionEffect, { type: 'code' }>;
 const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
@@ -41,5 +42,12 @@ export const defines = ({ actions }: Facts, statement?: number): boolean =>
   actions.some(
     (action) =>
       (statement === undefined || action.statement === statement) &&
-      action.effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'grant'),
+      action.effects.some((effect) => effect === 'define' || effect === 'grant' || effect === 'destroy') &&
+      !isOfLargeObjects(action),
   );
+
+/** It removes large objects and nothing else, which defines nothing. */
+const isOfLargeObjects = ({ verb, resources }: Action): boolean =>
+  verb === 'select' &&
+  resources.some(({ access, name }) => access === 'destroy' && name === LARGE_OBJECT_TABLE) &&
+  resources.every(({ type, access }) => access !== 'write' || type === 'table');

@@ -26,8 +26,6 @@ interface Masks {
 
 const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
-const TEXT_TYPE = 25;
-const VARCHAR_TYPE = 1043;
 const FIRST_USER_OID = 16_384;
 /** box, the one type whose arrays are written with semicolons. */
 const BOX = 603;
@@ -39,9 +37,7 @@ const BOX = 603;
  */
 export function byParts(masks: Masks, value: Value, type: PgType, format: WireFormat): ColumnMask | undefined {
   const isDocument = type.oid === JSON_TYPE || type.oid === JSONB_TYPE;
-  // Rows and arrays in binary say of what type each part is, which is not always known here. A text is the same in both.
-  const isReadable = format === 'text' || isDocument || type.oid === TEXT_TYPE || type.oid === VARCHAR_TYPE;
-  if (!isReadable || sizeOf(value) >= MAX_PARTS) return undefined;
+  if (sizeOf(value) >= MAX_PARTS) return undefined;
   const part = inText(masks, value, isDocument);
   return part && { type: 'parts', of: type, format, parts: part };
 }

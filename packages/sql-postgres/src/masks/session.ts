@@ -31,8 +31,9 @@ import {
   type NamePart,
   partsOfColumn,
 } from '@sluice/contract';
-import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow } from '@sluice/analysis';
+import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow, keptValues } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
+import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
@@ -43,6 +44,7 @@ import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './eff
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
+import { meantTables } from './meant.js';
 import { Announcer, refusalOf, unsureOf } from './hidden.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
@@ -135,7 +137,17 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const meaning = known ?? this.#catalog.get();
     if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
+    const kept = keptValues(command);
+    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, kept, facts, masks, wish));
+  }
+
+  /** Names that only one role has (`$user`) are left to lineage. */
+  async meant(command: SqlCommand, facts: Facts): Promise<readonly (readonly string[] | undefined)[]> {
+    if (isTransactionControl(facts)) return facts.statements.map(() => []);
+    const meaning = await this.#catalog.get();
+    const names = this.#names ?? this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath));
+    if (tooLong(command.text) || this.#defined) return [];
+    return meantTables(meaning, command.text, facts, names);
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
@@ -301,12 +313,17 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
+      // Without masks the session is followed for what names mean, and whatever the target describes may pass.
       rows: (statement, result) =>
-        this.#sure(() =>
-          rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
-        ),
+        masks.length === 0
+          ? undefined
+          : this.#sure(() =>
+              rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
+            ),
       copy: (statement, formats) =>
-        this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
+        masks.length === 0
+          ? undefined
+          : this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
         this.#failed = true;
@@ -535,7 +552,7 @@ function useOf(
     }
     // Into what this transaction has defined: where its values go is not known, nor which they are.
     if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
-    if (conditionsOnUnknown.includes(OTHERS_STATEMENTS)) moved.add('condition');
+    if (conditionsOnUnknown.some((why) => OTHERS_VALUES.has(why))) moved.add('condition');
     for (const { column, kind, values, arrays } of predicates) {
       // Of a column that is gone it is not known any more whether it was masked.
       if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
@@ -567,6 +584,8 @@ function useOf(
 /** With how many values one statement may compare a masked column and still be said to ask for whole values. */
 const MAX_COMPARED_VALUES = 100;
 
+/** The same of what is no table. */
+const OTHERS_VALUES: ReadonlySet<string> = new Set([OTHERS_STATEMENTS, LARGE_OBJECT_CONTENTS]);
 /** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
 const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);
 /** Types whose keys a mask leaves as they are, json, jsonb and arrays of them. */
