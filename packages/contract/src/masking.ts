@@ -242,6 +242,8 @@ export interface PacketMasking {
 
 /** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
 export interface MaskedPackets {
+  /** For rows of 16 MiB and more. */
+  readonly room: RowRoom;
   /**
    * The target was asked which of its connections this is, before a statement is judged.
    *
@@ -260,6 +262,8 @@ export interface PacketEditor {
   readonly nullable: ReadonlySet<number>;
   /** @throws Unmasked */
   row(payload: Buffer): Buffer;
+  /** The same in pieces, views of the payload among them: of a long row nothing is copied. @throws Unmasked */
+  pieces(payload: Buffer): readonly Buffer[];
   /** Rows of the gateway's own that come behind those of the target, a payload each. */
   readonly behind?: readonly Buffer[];
   /** Columns that are NULL because nothing better is known of them. */

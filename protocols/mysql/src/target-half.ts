@@ -3,10 +3,11 @@
  * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
  * read the client (protocols/mysql/src/client-half.ts).
  */
-import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type RowRoom, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
+import { LongRow, framedPieces } from './long-row.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
@@ -37,10 +38,18 @@ export class TargetHalf {
   #rows: (string | null)[][] = [];
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
+  /** A row of several packets that masks change, and whether it waits for room: nothing is read meanwhile. */
+  #long: LongRow | undefined;
+  #waits = false;
 
   constructor(shared: Shared) {
     this.#shared = shared;
     this.#tracks = (shared.capabilities & CAPABILITY.sessionTrack) !== 0;
+  }
+
+  /** Nothing more of the target may be read. */
+  get waits(): boolean {
+    return this.#waits;
   }
 
   /** The client has had whole packets only. */
@@ -70,6 +79,10 @@ export class TargetHalf {
   #packets(chunk: Buffer): number {
     let at = 0;
     for (;;) {
+      if (this.#long) {
+        at = this.#collect(this.#long, chunk, at);
+        if (this.#long) return at;
+      }
       if (this.#passing > 0) {
         const part = Math.min(this.#passing, chunk.length - at);
         at += part;
@@ -126,19 +139,100 @@ export class TargetHalf {
   #rowPasses(owed: OwedAnswer, chunk: Buffer, at: number, size: number): boolean {
     const { own, state } = owed;
     if (own) return false;
-    // A row of several packets would have to be kept to be masked.
     const isEdited = state?.masking !== undefined && state.editor !== 'pass';
-    if (!this.#discarding && isEdited && size === MAX_PACKET) {
+    if (isEdited && !this.#discarding) {
+      if (size !== MAX_PACKET) return false;
       this.#pass(chunk, at);
-      this.#give(owed, this.#stop(state, Unmasked.because('a row of it has 16 MiB or more')));
+      this.#skip(at + HEADER_BYTES);
+      this.#long = new LongRow(this.#room);
+      this.#beginLong(this.#long, size);
+      return true;
     }
-    if (isEdited && !this.#discarding) return false;
     if (this.#discarding) this.#dropRow(chunk, at, size);
     else {
       if (state) state.rows++;
       this.#rowPacket(chunk, at, size);
     }
     return true;
+  }
+
+  get #room(): RowRoom {
+    const { masks } = this.#shared;
+    if (!masks) throw unexpected('the target sent rows to be masked where nothing is masked');
+    return masks.room;
+  }
+
+  /** Takes what there is of a long row, and returns where it stopped. */
+  #collect(long: LongRow, chunk: Buffer, start: number): number {
+    for (let at = start; ; ) {
+      at += long.take(chunk.subarray(at));
+      this.#skip(at);
+      if (long.whole) this.#endLong(long);
+      if (long.whole || long.left > 0) return at;
+      if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
+      this.#beginLong(long, payloadLength(chunk, at));
+      at += HEADER_BYTES;
+      this.#skip(at);
+      if (this.#long !== long) return at;
+    }
+  }
+
+  /** Another packet of a long row begins: it may have to wait until others have given room back. */
+  #beginLong(long: LongRow, size: number): void {
+    try {
+      long.begin(size);
+    } catch (failure) {
+      if (!(failure instanceof Unmasked)) throw failure;
+      return this.#refuseLong(failure, size, size === MAX_PACKET);
+    }
+    const { wait } = this.#room;
+    if (!wait) return;
+    this.#waits = true;
+    const granted = wait.then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    this.#shared.port.later(granted, (failure) => {
+      this.#waits = false;
+      if (failure === undefined) return;
+      if (!(failure instanceof Unmasked)) throw failure;
+      this.#refuseLong(failure, long.left, long.continues);
+    });
+  }
+
+  /** The client is told, and has nothing of what is left of the row. */
+  #refuseLong(why: Unmasked, left: number, continues: boolean): void {
+    const { owed } = this.#shared;
+    this.#long = undefined;
+    this.#room.clear();
+    this.#passing = left;
+    this.#chain = continues;
+    this.#dropping = true;
+    if (owed?.state) this.#give(owed, this.#stop(owed.state, why));
+  }
+
+  #endLong(long: LongRow): void {
+    const { owed, wires, recorder, sequence } = this.#shared;
+    const state = owed?.state;
+    const editor = state?.editor;
+    if (!state || !editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
+    this.#long = undefined;
+    state.rows++;
+    const made = this.#unlessUnmasked(state, () => editor.pieces(long.taken()));
+    if (Buffer.isBuffer(made)) {
+      this.#room.clear();
+      return this.#give(owed, made);
+    }
+    const payload = made.reduce((sum, { length }) => sum + length, 0);
+    const size = payload + packetsOf(payload) * HEADER_BYTES;
+    const fits = recorder.fits(state, size);
+    for (const bytes of framedPieces(made, sequence)) {
+      wires.send('client', bytes);
+      if (fits) recorder.take(state, bytes);
+    }
+    state.bytes += size;
+    this.#shared.sequence = (sequence + packetsOf(payload)) & 0xff;
+    void wires.flushed('client').then(() => this.#room.left());
   }
 
   /** The client has nothing of it. */
@@ -361,7 +455,7 @@ export class TargetHalf {
   }
 
   /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
-  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(state: CommandState, act: () => T): T | Buffer {
+  #unlessUnmasked<T>(state: CommandState, act: () => T): T | Buffer {
     try {
       return act();
     } catch (failure) {

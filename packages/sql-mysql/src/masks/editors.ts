@@ -70,6 +70,7 @@ export function resultEditor(
   return {
     nullable: editor.nullable,
     row: editor.row,
+    pieces: editor.pieces,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,
   };

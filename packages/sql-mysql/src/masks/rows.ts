@@ -35,17 +35,21 @@ export function rowEditor(options: RowOptions): RowEditor | undefined {
   const places = masks.flatMap((mask, at) => (mask ? [at] : []));
   if (places.length === 0) return undefined;
   const cells = new Cells(options);
-  const row = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
+  const pieces = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
   return {
     nullable: new Set(places),
-    row,
+    row: (payload) => {
+      const made = pieces(payload);
+      return made.length === 1 ? (made[0] as Buffer) : Buffer.concat(made);
+    },
+    pieces,
     get unreadable() {
       return cells.unreadable;
     },
   };
 }
 
-export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'row'> {
+export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'row' | 'pieces'> {
   /** Some values were of no form that their mask reads, or it has none for their type, and became NULL. */
   readonly unreadable: boolean;
 }
@@ -95,7 +99,7 @@ class Cells {
   }
 }
 
-function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
+function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pieces'] {
   return (payload) => {
     cells.begin();
     const parts: Buffer[] = [];
@@ -115,17 +119,17 @@ function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['ro
       at = end;
     }
     if (at !== payload.length) throw new Unmasked(BROKEN);
-    if (masked === 0) return payload;
+    if (masked === 0) return [payload];
     count(masked);
     parts.push(payload.subarray(kept));
-    return Buffer.concat(parts);
+    return parts;
   };
 }
 
 const NULL_BYTE = Buffer.from([NULL]);
 
 /** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
-function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
+function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pieces'] {
   const bitmap = 1 + Math.floor((columns.length + 9) / 8);
   return (payload) => {
     if (payload.length < bitmap || payload[0] !== 0) throw new Unmasked(BROKEN);
@@ -154,10 +158,10 @@ function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['
       at = end;
     }
     if (at !== payload.length) throw new Unmasked(BROKEN);
-    if (masked === 0) return payload;
+    if (masked === 0) return [payload];
     count(masked);
     parts.push(payload.subarray(kept));
-    return Buffer.concat(parts);
+    return parts;
   };
 }
 
