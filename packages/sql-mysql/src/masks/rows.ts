@@ -87,6 +87,18 @@ class Cells {
     return null;
   }
 
+  /** In place of NULL, in text; undefined: it stays. Whether what is computed is NULL tells of the values that it comes from. */
+  inPlaceOfNull(index: number): Buffer | undefined {
+    if (this.#masks[index]?.cell.replacesNull !== true) return undefined;
+    return this.text(index, NO_BYTES, 0, 0) ?? undefined;
+  }
+
+  /** The same for a row in binary form. */
+  binaryInPlaceOfNull(index: number): Buffer | undefined {
+    const made = this.inPlaceOfNull(index);
+    return made && bytesOf(this.#columns[index] as MySqlColumn, made);
+  }
+
   binary(index: number, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
     if (!this.#masks[index]) return undefined;
     const column = this.#columns[index] as MySqlColumn;
@@ -110,7 +122,7 @@ function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pi
       const isNull = payload[at] === NULL;
       const start = isNull ? at + 1 : startOf(payload, at);
       const end = isNull ? start : endOf(payload, at, start);
-      const made = isNull ? undefined : cells.text(index, payload, start, end);
+      const made = isNull ? cells.inPlaceOfNull(index) : cells.text(index, payload, start, end);
       if (made !== undefined) {
         parts.push(payload.subarray(kept, at), made === null ? NULL_BYTE : counted(made));
         kept = end;
@@ -126,6 +138,7 @@ function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pi
   };
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const NULL_BYTE = Buffer.from([NULL]);
 
 /** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
@@ -142,8 +155,16 @@ function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['
     for (const [index, column] of columns.entries()) {
       const bit = index + 2;
       const place = 1 + (bit >> 3);
-      if (((head[place] as number) >> (bit & 7)) & 1) continue;
       const layout = layoutOf(column);
+      if (((head[place] as number) >> (bit & 7)) & 1) {
+        const value = cells.binaryInPlaceOfNull(index);
+        if (!value) continue;
+        head[place] = (head[place] as number) & ~(1 << (bit & 7));
+        parts.push(payload.subarray(kept, at), typeof layout === 'number' ? value : counted(value));
+        kept = at;
+        masked++;
+        continue;
+      }
       const start = valueStart(payload, at, layout);
       const end = typeof layout === 'number' ? start + layout : endOf(payload, at, start);
       if (end > payload.length) throw new Unmasked(BROKEN);
