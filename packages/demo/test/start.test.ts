@@ -67,11 +67,10 @@ test.skipIf(missing)(
     // PostgreSQL runs as another user, where this is root.
     chmodSync(folder, 0o711);
     const ports: number[] = [];
-    while (ports.length < 5) ports.push(await freePort());
-    const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port'].flatMap((option, at) => [
-      option,
-      String(ports[at]),
-    ]);
+    while (ports.length < 6) ports.push(await freePort());
+    const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port', '--mysql-port'].flatMap(
+      (option, at) => [option, String(ports[at])],
+    );
     const demo = spawn(process.execPath, [DEMO, 'start', ...options, '--folder', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
