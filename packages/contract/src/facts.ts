@@ -31,7 +31,9 @@ export interface Facts {
  * What masks follow a long text by. `text`: one that shows, asks and moves the same, with fewer and shorter constants. `trace`: there is
  * no such text that is short; this is what it may do to its session.
  */
-export type TextDigest = { readonly type: 'text'; readonly text: string } | ({ readonly type: 'trace' } & StatementTrace);
+export type TextDigest =
+  | { readonly type: 'text'; readonly text: string }
+  | ({ readonly type: 'trace' } & StatementTrace);
 
 /** What a statement that is not followed may do to the session, whatever its names mean. */
 export interface StatementTrace {

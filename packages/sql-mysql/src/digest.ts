@@ -49,7 +49,9 @@ function constantAt(tokens: Tokens, at: number): string | undefined {
 /** A text is a name behind a value (`SELECT mail 'nick'`), and a statement behind FROM and IMMEDIATE; never behind these. */
 function isOperand({ kinds, texts }: Tokens, at: number): boolean {
   const before = texts[at - 1] ?? '';
-  return kinds[at - 1] === 'operator' ? before !== ')' && before !== '.' : kinds[at - 1] === 'word' && LEADING.has(before);
+  return kinds[at - 1] === 'operator'
+    ? before !== ')' && before !== '.'
+    : kinds[at - 1] === 'word' && LEADING.has(before);
 }
 
 const LEADING: ReadonlySet<string> = new Set(

@@ -12,18 +12,25 @@ const digested = (text: string, reading = MARIADB): string | undefined => {
   return digest?.type === 'text' ? digest.text : undefined;
 };
 
-const rows = (count: number, row: (at: number) => string): string => Array.from({ length: count }, (_, at) => row(at)).join(',');
+const rows = (count: number, row: (at: number) => string): string =>
+  Array.from({ length: count }, (_, at) => row(at)).join(',');
 
 describe.each(BOTH)('rows of constants, %s', (_, reading) => {
   test.each([
     ["INSERT INTO t VALUES (1,'a'),(-2,NULL),(DEFAULT,_binary 'x'),(0x41,b'1')", "INSERT INTO t VALUES (1,'a')"],
-    ['INSERT INTO t (a, b) VALUES (1,2),(3,4) ON DUPLICATE KEY UPDATE a=VALUES(b)', 'INSERT INTO t (a, b) VALUES (1,2) ON DUPLICATE KEY UPDATE a=VALUES(b)'],
+    [
+      'INSERT INTO t (a, b) VALUES (1,2),(3,4) ON DUPLICATE KEY UPDATE a=VALUES(b)',
+      'INSERT INTO t (a, b) VALUES (1,2) ON DUPLICATE KEY UPDATE a=VALUES(b)',
+    ],
     ['REPLACE t VALUE (1),(@a),(2),(3)', 'REPLACE t VALUE (1),(@a)'],
     ['INSERT INTO t VALUES (1),((2)),(f(3)),(4)', 'INSERT INTO t VALUES (1),((2)),(f(3))'],
     ['INSERT INTO t VALUES (1),(?),(2)', 'INSERT INTO t VALUES (1),(?)'],
     ['INSERT INTO t VALUES (1),(a),(1+1),(2 3)', undefined],
     ['INSERT INTO t VALUES (1),(2,3),(4)', 'INSERT INTO t VALUES (1),(2,3)'],
-    ["INSERT INTO t VALUES ('a'),('[masked]'),('b')", "INSERT INTO t VALUES ('a'),('[masked]')".replace("'[masked]'", "'('")],
+    [
+      "INSERT INTO t VALUES ('a'),('[masked]'),('b')",
+      "INSERT INTO t VALUES ('a'),('[masked]')".replace("'[masked]'", "'('"),
+    ],
     ['INSERT INTO t SELECT 1 FROM u WHERE a IN (1,2)', 'INSERT INTO t SELECT 1 FROM u WHERE a IN (1,2)'],
     ['SELECT 1 FROM t WHERE (a, b) IN ((1,2),(3,4))', 'SELECT 1 FROM t WHERE (a, b) IN ((1,2),(3,4))'],
     ['INSERT /* a */ INTO t VALUES (1) /*!50000 ,(2) */ ,(3)', 'INSERT INTO t VALUES (1)'],
@@ -50,7 +57,10 @@ describe('constants that are shortened', () => {
     ["SELECT (mail) 'a long name', 'abcdefgh' 'a long name'", "SELECT (mail) 'a long name', '(' 'a long name'"],
     ["PREPARE s FROM 'SELECT mail FROM people'", "PREPARE s FROM 'SELECT mail FROM people'"],
     ["INSERT INTO t VALUES (_binary 'abcdefgh')", "INSERT INTO t VALUES (_binary '(')"],
-    ["UPDATE t SET a = CASE WHEN id = 1 THEN 'abcdefgh' ELSE 'hgfedcba' END", "UPDATE t SET a = CASE WHEN id = 1 THEN '(' ELSE '(' END"],
+    [
+      "UPDATE t SET a = CASE WHEN id = 1 THEN 'abcdefgh' ELSE 'hgfedcba' END",
+      "UPDATE t SET a = CASE WHEN id = 1 THEN '(' ELSE '(' END",
+    ],
     ['SELECT f (1), count(*) FROM t.u -- x\n WHERE 5--1', 'SELECT f (1), count(*) FROM t.u WHERE 5--1'],
     ['SELECT a- /**/ -1, `b``c`, "x""y" /*!50000 , 3*/', 'SELECT a- -1, `b``c`, "x""y" , 3'],
     ["SELECT @a, @'b c', @@x, \\N, n'abcdefgh'", "SELECT @a, @'b c', @@x, \\N, '('"],

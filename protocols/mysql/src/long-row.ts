@@ -17,16 +17,12 @@ export class LongRow {
     this.#room = room;
   }
 
-  /** Its last packet is there. */
-  get whole(): boolean {
-    return !this.#continues && this.left === 0;
-  }
-
   /** Bytes of the current packet that are still to come. */
   get left(): number {
     return (this.#packets.at(-1)?.length ?? 0) - this.#filled;
   }
 
+  /** Another packet follows the current one. */
   get continues(): boolean {
     return this.#continues;
   }

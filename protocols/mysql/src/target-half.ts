@@ -167,8 +167,11 @@ export class TargetHalf {
     for (let at = start; ; ) {
       at += long.take(chunk.subarray(at));
       this.#skip(at);
-      if (long.whole) this.#endLong(long);
-      if (long.whole || long.left > 0) return at;
+      if (long.left > 0) return at;
+      if (!long.continues) {
+        this.#endLong(long);
+        return at;
+      }
       if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
       this.#beginLong(long, payloadLength(chunk, at));
       at += HEADER_BYTES;

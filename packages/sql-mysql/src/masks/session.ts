@@ -152,7 +152,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       announce: (columns) => told.push(announcement(columns)),
       announceUnreadable: () => told.push(UNREADABLE),
     };
-    const { use, compared } = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
+    const used = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
     const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
     const notFollowed = hidden.filter(isNotFollowed);
     const refusal =
@@ -160,8 +160,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     if (!refusal) this.#opened(command, lineage);
     return {
       packets: this.#packets(command, facts, lineage, rules, told),
-      use,
-      compared,
+      ...used,
       hidden,
       ...(refusal && { refusal }),
     };
@@ -268,8 +267,7 @@ const hiddenColumns = (
   lineage: StatementLineage | undefined,
   { catalog, masked }: EditorRules,
   facts: Facts,
-): MaskPlan['hidden'] =>
-  lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', TOO_LONG)];
+): MaskPlan['hidden'] => (lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', TOO_LONG)]);
 
 /** Undefined: nothing is known of the text. A long one is followed by its digest. */
 function follow(
