@@ -169,7 +169,7 @@ describe.each(FLAVOURS)('the mask corpus on %s', (flavour) => {
       figures.benign++;
       const refused = replies.filter(isError);
       if (refused.length > 0) figures.stopped++;
-      expect(refused).toEqual([]);
+      expect(refused, JSON.stringify(refused)).toEqual([]);
       figures.compared++;
       const masked = new Set(one.masked);
       const [mine, theirs] = [replies, expected].map((all) => all.map((reply) => comparable(reply, masked)));

@@ -260,9 +260,11 @@ export interface MaskedPackets {
 export interface PacketEditor {
   /** Columns that may be NULL from now on, by their place. */
   readonly nullable: ReadonlySet<number>;
-  /** @throws Unmasked */
-  row(payload: Buffer): Buffer;
-  /** The same in pieces, views of the payload among them: of a long row nothing is copied. @throws Unmasked */
+  /**
+   * A row as it may pass, in pieces, views of the payload among them: of a long one nothing is copied.
+   *
+   * @throws Unmasked
+   */
   pieces(payload: Buffer): readonly Buffer[];
   /** Rows of the gateway's own that come behind those of the target, a payload each. */
   readonly behind?: readonly Buffer[];

@@ -2,7 +2,7 @@
  * The rows of a bulk INSERT that are nothing but constants. Owns: which of them the tokens of a text can do without. Does not: keep
  * tokens (tokens.ts). Pure.
  */
-import type { TokenKind } from './tokens.js';
+import type { TokenKind } from './token-kind.js';
 
 /** Where the next token stands. `row`: in one that has been constants so far; `other row`: in any other. */
 type Place = 'start' | 'head' | 'rows' | 'row' | 'other row' | 'behind row' | 'elsewhere';

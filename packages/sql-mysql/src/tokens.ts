@@ -2,22 +2,9 @@
 import { looksMasked } from '@sluice/masking';
 import { ConstantRows } from './constant-rows.js';
 import type { SqlReading } from './reading.js';
+import type { TokenKind } from './token-kind.js';
 
-/** `word`: a name or keyword without quotes. `name`: what can be no keyword: quoted, or behind or before a dot. */
-export type TokenKind =
-  | 'word'
-  | 'name'
-  | 'string'
-  | 'integer'
-  | 'decimal'
-  | 'float'
-  | 'hex'
-  | 'bit'
-  | 'parameter'
-  | 'variable'
-  | 'hint'
-  | 'operator'
-  | 'end';
+export type { TokenKind };
 
 /** A text that no token or rule of the grammar fits. The message is a phrase; the place counts code units from 0. */
 export class Unread extends Error {

@@ -67,6 +67,13 @@ function allocated(bytes: number): Buffer {
   }
 }
 
+/** Of one packet. */
+export function header(size: number, sequence: number): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES);
+  writeHeader(bytes, 0, size, sequence);
+  return bytes;
+}
+
 /** Pieces of one payload with the headers of its packets, numbered from `sequence`. Nothing is copied. */
 export function framedPieces(pieces: readonly Buffer[], sequence: number): Buffer[] {
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
@@ -77,9 +84,7 @@ export function framedPieces(pieces: readonly Buffer[], sequence: number): Buffe
   let room = 0;
   const begin = (): void => {
     room = Math.min(left, MAX_PACKET);
-    const header = Buffer.allocUnsafe(HEADER_BYTES);
-    writeHeader(header, 0, room, number++);
-    framed.push(header);
+    framed.push(header(room, number++));
     left -= room;
   };
   begin();

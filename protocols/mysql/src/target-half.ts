@@ -6,8 +6,9 @@
 import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type RowRoom, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
+import { ClientOutput } from './client-output.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
-import { LongRow, framedPieces } from './long-row.js';
+import { LongRow, framedPieces, header } from './long-row.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
@@ -21,6 +22,7 @@ const MAX_REPLY_BYTES = 1024 * 1024;
 
 export class TargetHalf {
   readonly #shared: Shared;
+  readonly #output: ClientOutput;
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
@@ -44,6 +46,7 @@ export class TargetHalf {
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#output = new ClientOutput((bytes) => shared.wires.send('client', bytes));
     this.#tracks = (shared.capabilities & CAPABILITY.sessionTrack) !== 0;
   }
 
@@ -58,6 +61,14 @@ export class TargetHalf {
   }
 
   receive(bytes: Buffer): void {
+    try {
+      this.#receive(bytes);
+    } finally {
+      this.#output.flush();
+    }
+  }
+
+  #receive(bytes: Buffer): void {
     let chunk = bytes;
     if (this.#size > 0) {
       this.#keep(bytes);
@@ -200,6 +211,7 @@ export class TargetHalf {
       if (failure === undefined) return;
       if (!(failure instanceof Unmasked)) throw failure;
       this.#refuseLong(failure, long.left, long.continues);
+      this.#output.flush();
     });
   }
 
@@ -215,7 +227,7 @@ export class TargetHalf {
   }
 
   #endLong(long: LongRow): void {
-    const { owed, wires, recorder, sequence } = this.#shared;
+    const { owed, wires } = this.#shared;
     const state = owed?.state;
     const editor = state?.editor;
     if (!state || !editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
@@ -226,15 +238,8 @@ export class TargetHalf {
       this.#room.clear();
       return this.#give(owed, made);
     }
-    const payload = made.reduce((sum, { length }) => sum + length, 0);
-    const size = payload + packetsOf(payload) * HEADER_BYTES;
-    const fits = recorder.fits(state, size);
-    for (const bytes of framedPieces(made, sequence)) {
-      wires.send('client', bytes);
-      if (fits) recorder.take(state, bytes);
-    }
-    state.bytes += size;
-    this.#shared.sequence = (sequence + packetsOf(payload)) & 0xff;
+    this.#giveRow(state, made);
+    this.#output.flush();
     void wires.flushed('client').then(() => this.#room.left());
   }
 
@@ -288,7 +293,7 @@ export class TargetHalf {
   #pass(chunk: Buffer, to: number): void {
     if (this.#shared.owed?.state && !this.#shared.owed.state.full) this.#take(chunk, to);
     this.#from = to;
-    if (this.#run < to) this.#shared.wires.send('client', chunk.subarray(this.#run, to));
+    if (this.#run < to) this.#output.add(chunk.subarray(this.#run, to));
     this.#run = to;
   }
 
@@ -304,7 +309,7 @@ export class TargetHalf {
     const shared = this.#shared;
     const packet = framed(payload, shared.sequence);
     shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
-    shared.wires.send('client', packet);
+    this.#output.add(packet);
     if (!state) return;
     state.bytes += packet.length;
     if (shared.recorder.fits(state, packet.length)) shared.recorder.take(state, packet);
@@ -488,6 +493,8 @@ export class TargetHalf {
     if (!owed.own && (failed || !owed.moreFollow)) this.#shared.sequence = 0;
     const cursor = 'cursor' in part && part.cursor;
     if (owed.state) this.#record(owed.state, failed, cursor && !failed);
+    // What comes of it may have something to say of its own.
+    this.#output.flush();
     owed.own?.(rows, failed);
     owed.ended(failed ? 'error' : 'ok', cursor);
   }
@@ -505,14 +512,31 @@ export class TargetHalf {
       return this.#replace(owed, chunk, at, next, undefined);
     }
     const { state } = owed as { state: CommandState };
-    state.rows++;
-    this.#replace(owed, chunk, at, next, this.#masked(state, row));
-  }
-
-  #masked(state: CommandState, row: Buffer): Buffer {
     const { editor } = state;
     if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
-    return this.#unlessUnmasked(state, () => editor.row(row));
+    this.#pass(chunk, at);
+    this.#skip(next);
+    state.rows++;
+    const made = this.#unlessUnmasked(state, () => editor.pieces(row));
+    if (Buffer.isBuffer(made)) this.#give(owed, made);
+    else this.#giveRow(state, made);
+  }
+
+  /** A row that masks have changed, in pieces. */
+  #giveRow(state: CommandState, pieces: readonly Buffer[]): void {
+    const shared = this.#shared;
+    const { recorder, sequence } = shared;
+    let payload = 0;
+    for (const { length } of pieces) payload += length;
+    const packets = packetsOf(payload);
+    const size = payload + packets * HEADER_BYTES;
+    const fits = recorder.fits(state, size);
+    for (const bytes of packets === 1 ? [header(payload, sequence), ...pieces] : framedPieces(pieces, sequence)) {
+      this.#output.add(bytes);
+      if (fits) recorder.take(state, bytes);
+    }
+    state.bytes += size;
+    shared.sequence = (sequence + packets) & 0xff;
   }
 }
 

@@ -69,7 +69,6 @@ export function resultEditor(
   };
   return {
     nullable: editor.nullable,
-    row: editor.row,
     pieces: editor.pieces,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,

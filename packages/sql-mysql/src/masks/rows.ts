@@ -38,10 +38,6 @@ export function rowEditor(options: RowOptions): RowEditor | undefined {
   const pieces = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
   return {
     nullable: new Set(places),
-    row: (payload) => {
-      const made = pieces(payload);
-      return made.length === 1 ? (made[0] as Buffer) : Buffer.concat(made);
-    },
     pieces,
     get unreadable() {
       return cells.unreadable;
@@ -49,7 +45,7 @@ export function rowEditor(options: RowOptions): RowEditor | undefined {
   };
 }
 
-export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'row' | 'pieces'> {
+export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'pieces'> {
   /** Some values were of no form that their mask reads, or it has none for their type, and became NULL. */
   readonly unreadable: boolean;
 }
@@ -61,6 +57,8 @@ class Cells {
   /** Bytes that masks have looked at in this row. */
   #looked = 0;
   unreadable = false;
+  /** What was found last to fit each column, and as what it is written. */
+  readonly #fitted: ({ readonly made: Buffer; readonly value: Buffer } | undefined)[] = [];
 
   constructor({ columns, masks }: RowOptions) {
     this.#columns = columns;
@@ -81,10 +79,18 @@ class Cells {
     const made = mask.cell(bytes, start, end);
     if (unreadableValues() > before) this.unreadable = true;
     if (!made) return made;
+    const known = this.#fitted[index];
+    if (known?.made.equals(made)) return known.value;
     const column = this.#columns[index] as MySqlColumn;
-    if (fits(column, made.toString('latin1'))) return conformed(column, made);
+    if (fits(column, made.toString('latin1'))) return this.#fitting(index, made, conformed(column, made));
     this.unreadable = true;
     return null;
+  }
+
+  /** Most masks give the same for row after row. */
+  #fitting(index: number, made: Buffer, value: Buffer): Buffer {
+    this.#fitted[index] = { made: Buffer.from(made), value: Buffer.from(value) };
+    return value;
   }
 
   /** In place of NULL, in text; undefined: it stays. Whether what is computed is NULL tells of the values that it comes from. */
@@ -217,7 +223,12 @@ function lengthAt(payload: Buffer, at: number, size: number): number {
 /** A value with its length in front. */
 export function counted(value: Buffer): Buffer {
   const { length } = value;
-  if (length < NULL) return Buffer.concat([Buffer.from([length]), value]);
+  if (length < NULL) {
+    const made = Buffer.allocUnsafe(1 + length);
+    made[0] = length;
+    value.copy(made, 1);
+    return made;
+  }
   const size = SIZES.find((bytes) => length < 2 ** (8 * bytes)) as number;
   const head = Buffer.alloc(1 + size);
   head[0] = 0xfc + SIZES.indexOf(size);
