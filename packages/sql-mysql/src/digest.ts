@@ -20,21 +20,48 @@ const SOME_NUMBER = '99999';
 /** @param statement the only one of the text; undefined: it has none, or several */
 export function digestOf(tokens: Tokens, statement: Statement | undefined): TextDigest | undefined {
   if (!statement) return undefined;
-  const text = shortened(tokens);
+  const text = shortened(tokens, namingSpans(statement));
   return text === undefined ? { type: 'trace', ...traceOf(statement, tokens.reading) } : { type: 'text', text };
 }
 
-/** The tokens as a text again, which is read as they are; undefined where that is too long to be followed as well. */
-function shortened(tokens: Tokens): string | undefined {
+/**
+ * The tokens as a text again, which is read as they are; undefined where that is too long to be followed as well.
+ *
+ * @param kept what stays to the letter
+ */
+function shortened(tokens: Tokens, kept: ReadonlyMap<number, number>): string | undefined {
   const { kinds, starts, ends, source } = tokens;
   let text = '';
   for (let at = 0; at < kinds.length - 1; at++) {
+    const start = starts[at] as number;
     // A blank stands for comments as well. Where there is none, none may be: `count(`.
-    if (at > 0 && ends[at - 1] !== starts[at]) text += ' ';
-    text += constantAt(tokens, at) ?? source.slice(starts[at], ends[at]);
+    if (at > 0 && ends[at - 1] !== start) text += ' ';
+    const end = kept.get(start);
+    if (end === undefined) text += constantAt(tokens, at) ?? source.slice(start, ends[at]);
+    else {
+      text += source.slice(start, end);
+      while ((ends[at + 1] ?? Infinity) <= end) at++;
+    }
     if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
   }
   return text;
+}
+
+/**
+ * Outputs without an alias are called by their text, and columns are looked up by such names: `(SELECT 'a long one')` has a column of
+ * that name. From where each begins to where the longest that begins there ends.
+ */
+function namingSpans(statement: Statement): Map<number, number> {
+  const spans = new Map<number, number>();
+  const open: unknown[] = [statement];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (typeof node !== 'object' || node === null) continue;
+    for (const value of Object.values(node)) open.push(value);
+    const { kind, alias, start, end } = node as { kind?: unknown; alias?: unknown; start?: number; end?: number };
+    const names = (kind === 'item' && alias === undefined) || kind === 'values';
+    if (names && start !== undefined && end !== undefined) spans.set(start, Math.max(end, spans.get(start) ?? 0));
+  }
+  return spans;
 }
 
 /** A short constant in place of a long one whose value nobody looks at; undefined: none. */
