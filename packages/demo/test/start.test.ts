@@ -129,7 +129,7 @@ function run(line: string, data: string): Promise<string> {
 
 /** Columns of tables may be as wide as what stood in them: runs of blanks become two. */
 function cleanerOf(folder: string, ports: readonly number[]): (text: string) => string {
-  const usual = ['6432', '7432', '7433', '2222', '8443'];
+  const usual = ['6432', '7432', '7433', '2222', '8443', '3307'];
   return (text) => {
     let cleaned = text.replaceAll(folder, '/srv/sluice');
     for (const [at, port] of ports.entries()) cleaned = cleaned.replaceAll(String(port), usual[at] ?? '');
