@@ -5,12 +5,13 @@ import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
 import { benchLineage } from './lineage/bench.js';
+import { benchMySql } from './mysql/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | definitions | http | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | mysql | definitions | http | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -22,6 +23,7 @@ const { positionals, values } = parseArgs({
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
+  mysql: () => benchMySql(options),
   definitions: () => benchDefinitions(options),
   http: () => benchHttp(options),
   bodies: () => benchBodies(options),

@@ -32,6 +32,7 @@ import { Judge } from './judge.js';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 
+import { LargeRows } from '@sluice/masking';
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
 import { Estimates, type MaskedConnection, MaskTargets, type TargetQuestions, askFor } from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
@@ -134,8 +135,9 @@ export class Gateway implements Controlled {
         this.counters.maskedCells += cells;
       },
     };
-    this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey);
-    this.#maskTargets = new MaskTargets(outside, components.maskKey, this.config.limits.rows);
+    const rows = new LargeRows({ bytes: this.config.limits.rows });
+    this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey, rows);
+    this.#maskTargets = new MaskTargets(outside, components.maskKey, rows);
     this.#services = this.#makeServices(components);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),

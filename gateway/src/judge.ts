@@ -230,7 +230,11 @@ export class Judge {
       decided = judgedAs(facts, verdict);
       const { answer } = decided;
       // A rule about what masked columns are asked says nothing of a name that is misspelt.
-      if (answer.type === 'deny' && answer.hint === undefined && unsure !== undefined)
+      if (
+        answer.type === 'deny' &&
+        unsure !== undefined &&
+        (answer.hint === undefined || use.moved.includes('unknown'))
+      )
         decided = { ...decided, answer: { ...answer, hint: unsure } };
     }
     const judgement = this.#inWords(text, decided);

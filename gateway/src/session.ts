@@ -186,7 +186,7 @@ export class Session implements Gate, LoginSession {
   /** The connection is gone. */
   closed(): void {
     clearTimeout(this.#deadline);
-    if (!(this.masks instanceof MySqlMaskSession)) this.masks?.closed();
+    this.masks?.closed();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -453,8 +453,7 @@ export class Session implements Gate, LoginSession {
     this.#opened = connection;
     this.masks = services.masks(connection);
     const { masks } = this;
-    if (!(masks instanceof MySqlMaskSession))
-      masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
+    masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
     this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account);
     return {

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '@sluice/cli';
 import { Journal, readJournal, verify } from '@sluice/recording';
-import { freePort, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
+import {
+  type MySqlFlavour,
+  freePort,
+  missingMySql,
+  missingPostgres,
+  startMySql,
+  startPostgres,
+  temporaryFolder,
+} from '@sluice/testkit';
+import { type RowDataPacket, createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { expect, test, vi } from 'vitest';
 
@@ -12,67 +21,147 @@ const ROUNDS = 4;
 const CLIENTS = 4;
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 
-test.skipIf(missingPostgres(18))(
-  'kill -9 under load: no statement that reached the target is missing from the record',
-  async () => {
-    const server = await startPostgres({ major: 18, auth: 'trust' });
-    const { path, remove } = temporaryFolder('kill');
-    const [port, control] = [await freePort(), await freePort()];
-    const config = join(path, 'sluice.yaml');
-    writeFileSync(
-      config,
-      `data: data
-listeners: { postgres: { port: ${port} } }
+/** A server with a table of what has been done, and a client that inserts into it until it is cut off. */
+interface LoadedServer {
+  /** Members of the connection. */
+  readonly connection: string;
+  done(): Promise<string[]>;
+  /** Inserts into `done`, and says which it was told were done. */
+  insertUntilCut(port: number, token: string, prefix: string): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+const SERVERS: readonly (readonly [string, string | undefined, () => Promise<LoadedServer>])[] = [
+  ['postgres', missingPostgres(18), loadedPostgres],
+  ['mariadb', missingMySql('mariadb'), () => loadedMySql('mariadb')],
+  ['mysql', missingMySql('mysql'), () => loadedMySql('mysql')],
+];
+
+for (const [name, missing, start] of SERVERS)
+  test.skipIf(missing)(
+    `kill -9 under load at ${name}: no statement that reached the target, or was acknowledged, is missing from the record`,
+    async () => {
+      const server = await start();
+      const { path, remove } = temporaryFolder('kill');
+      const [port, control] = [await freePort(), await freePort()];
+      const config = join(path, 'sluice.yaml');
+      const protocol = name === 'postgres' ? 'postgres' : 'mysql';
+      writeFileSync(
+        config,
+        `data: data
+listeners: { ${protocol}: { port: ${port} } }
 control: { port: ${control} }
 principals: { dev: {} }
 connections:
   db:
-    protocol: postgres
-    target: { host: 127.0.0.1, port: ${server.port}, database: postgres, tls: disable }
-    credential: { user: postgres }
+    protocol: ${protocol}
+${server.connection}
     access: ["dev"]
 `,
-    );
-    const direct = new pg.Client({ host: server.host, port: server.port, user: server.user, database: 'postgres' });
-    await direct.connect();
-    await direct.query('create table done (id text primary key)');
-    const done = async (): Promise<number> =>
-      Number((await direct.query<{ count: string }>('select count(*) from done')).rows[0]?.count);
+      );
+      const acknowledged: string[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const gateway = await startGateway(config, join(path, 'data'));
+        const { token } = await ApiClient.find({ data: join(path, 'data') }).post<{ token: string }>('/v1/tokens', {
+          principal: 'dev',
+        });
+        const before = (await server.done()).length;
+        const load = Array.from({ length: CLIENTS }, (_, n) => server.insertUntilCut(port, token, `${round}-${n}`));
+        // In the middle of the load, however slow the machine is.
+        await vi.waitFor(async () => expect((await server.done()).length).toBeGreaterThan(before + 20), {
+          timeout: 40_000,
+          interval: 20,
+        });
+        await sleep(Math.random() * 100);
+        const gone = new Promise((resolve) => gateway.once('exit', resolve));
+        gateway.kill('SIGKILL');
+        await gone;
+        acknowledged.push(...(await Promise.all(load)).flat());
+      }
 
-    for (let round = 0; round < ROUNDS; round++) {
-      const gateway = await startGateway(config, join(path, 'data'));
-      const { token } = await ApiClient.find({ data: join(path, 'data') }).post<{ token: string }>('/v1/tokens', {
-        principal: 'dev',
-      });
-      const load = Array.from({ length: CLIENTS }, (_, n) => insertUntilCut(port, token, `${round}-${n}`));
-      // In the middle of the load, however slow the machine is.
-      await vi.waitFor(async () => expect(await done()).toBeGreaterThan(20 * (round + 1)), {
-        timeout: 40_000,
-        interval: 20,
-      });
-      await sleep(Math.random() * 100);
-      const gone = new Promise((resolve) => gateway.once('exit', resolve));
-      gateway.kill('SIGKILL');
-      await Promise.all([gone, ...load]);
-    }
+      const journal = join(path, 'data', 'journal');
+      new Journal({ folder: journal }).close();
+      expect(verify(journal).problems).toEqual([]);
+      const recorded = new Set<string>();
+      for (const { header } of readJournal(journal)) {
+        if (header.k === 'command' && header.phase === 'run')
+          for (const value of header.parameters ?? []) recorded.add(String(value));
+      }
+      const done = await server.done();
+      expect(done.length).toBeGreaterThan(50);
+      expect(acknowledged.length).toBeGreaterThan(50);
+      expect(done.filter((id) => !recorded.has(id))).toEqual([]);
+      expect(acknowledged.filter((id) => !recorded.has(id))).toEqual([]);
+      await server.stop();
+      remove();
+    },
+    240_000,
+  );
 
-    const journal = join(path, 'data', 'journal');
-    new Journal({ folder: journal }).close();
-    expect(verify(journal).problems).toEqual([]);
-    const recorded = new Set<string>();
-    for (const { header } of readJournal(journal)) {
-      if (header.k === 'command' && header.phase === 'run')
-        for (const value of header.parameters ?? []) recorded.add(String(value));
+async function loadedPostgres(): Promise<LoadedServer> {
+  const server = await startPostgres({ major: 18, auth: 'trust' });
+  const direct = new pg.Client({ host: server.host, port: server.port, user: server.user, database: 'postgres' });
+  await direct.connect();
+  await direct.query('create table done (id text primary key)');
+  return {
+    connection: `    target: { host: 127.0.0.1, port: ${server.port}, database: postgres, tls: disable }
+    credential: { user: postgres }`,
+    done: async () => (await direct.query<{ id: string }>('select id from done')).rows.map(({ id }) => id),
+    insertUntilCut: (port, password, prefix) => {
+      const client = new pg.Client({ host: '127.0.0.1', port, user: 'dev', password, database: 'db' });
+      client.on('error', () => undefined);
+      return untilCut(prefix, async () => {
+        await client.connect();
+        return (id) => client.query('insert into done values ($1)', [id]);
+      });
+    },
+    stop: async () => {
+      await direct.end();
+      await server.stop();
+    },
+  };
+}
+
+async function loadedMySql(flavour: MySqlFlavour): Promise<LoadedServer> {
+  const server = await startMySql({ flavour });
+  const { host, user, password, database } = server;
+  const direct = await createConnection({ host, port: server.port, user, password, database });
+  await direct.query('create table done (id varchar(40) primary key)');
+  return {
+    connection: `    target: { host: 127.0.0.1, port: ${server.port}, database: ${database}, tls: disable }
+    credential: { user: ${user}, password: ${password} }`,
+    done: async () => {
+      const [rows] = await direct.query<RowDataPacket[]>('select id from done');
+      return rows.map((row) => String(row['id']));
+    },
+    insertUntilCut: (port, token, prefix) =>
+      untilCut(prefix, async () => {
+        const client = await createConnection({ host: '127.0.0.1', port, user: 'dev%db', password: token });
+        client.on('error', () => undefined);
+        return (id) => client.execute('insert into done values (?)', [id]);
+      }),
+    stop: async () => {
+      direct.destroy();
+      await server.stop();
+    },
+  };
+}
+
+/** What `insert` was told is done. */
+async function untilCut(prefix: string, connect: () => Promise<(id: string) => Promise<unknown>>): Promise<string[]> {
+  const acknowledged: string[] = [];
+  try {
+    const insert = await connect();
+    for (let n = 0; ; n++) {
+      const id = `${prefix}-${n}`;
+      await insert(id);
+      acknowledged.push(id);
     }
-    const { rows } = await direct.query<{ id: string }>('select id from done');
-    expect(rows.length).toBeGreaterThan(50);
-    expect(rows.filter(({ id }) => !recorded.has(id))).toEqual([]);
-    await direct.end();
-    await server.stop();
-    remove();
-  },
-  240_000,
-);
+  } catch {
+    // The cut is what the test is about.
+    return acknowledged;
+  }
+}
 
 async function startGateway(config: string, data: string): Promise<ChildProcess> {
   const beacon = join(data, 'gateway.json');
@@ -87,15 +176,4 @@ async function startGateway(config: string, data: string): Promise<ChildProcess>
   }
   await sleep(50);
   return child;
-}
-
-async function insertUntilCut(port: number, password: string, prefix: string): Promise<void> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: 'dev', password, database: 'db' });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    for (let n = 0; ; n++) await client.query('insert into done values ($1)', [`${prefix}-${n}`]);
-  } catch {
-    // The cut is what the test is about.
-  }
 }

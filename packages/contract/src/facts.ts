@@ -23,6 +23,33 @@ export interface Facts {
   readonly session?: SessionChange;
   /** A constant of it is what a mask leaves of a value, so that writing it would lose the real one. */
   readonly maskedConstant?: true;
+  /** Of a text that is too long for masks to follow it. */
+  readonly digest?: TextDigest;
+}
+
+/**
+ * What masks follow a long text by. `text`: one that shows, asks and moves the same, with fewer and shorter constants. `trace`: there is
+ * no such text that is short; this is what it may do to its session.
+ */
+export type TextDigest =
+  | { readonly type: 'text'; readonly text: string }
+  | ({ readonly type: 'trace' } & StatementTrace);
+
+/** What a statement that is not followed may do to the session, whatever its names mean. */
+export interface StatementTrace {
+  /** Variables that it may write to. */
+  readonly variables: readonly string[];
+  /** Code that nobody has read may run, and do anything. */
+  readonly runsCode: boolean;
+  /** It writes rows, so that triggers may run, and may put values into temporary tables. */
+  readonly mayTrigger: boolean;
+  readonly fills: boolean;
+  /** A setting or the like may be given a value. */
+  readonly stores: boolean;
+  /** A temporary table. */
+  readonly creates?: { readonly schema?: string; readonly name: string };
+  /** The name of a prepared statement. */
+  readonly prepares?: string;
 }
 
 /** What a command changes for the commands behind it. */

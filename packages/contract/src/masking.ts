@@ -242,6 +242,8 @@ export interface PacketMasking {
 
 /** What masks need to know of a session of MySQL besides its commands. Present where a connection masks anything. */
 export interface MaskedPackets {
+  /** For rows of 16 MiB and more. */
+  readonly room: RowRoom;
   /**
    * The target was asked which of its connections this is, before a statement is judged.
    *
@@ -258,8 +260,12 @@ export interface MaskedPackets {
 export interface PacketEditor {
   /** Columns that may be NULL from now on, by their place. */
   readonly nullable: ReadonlySet<number>;
-  /** @throws Unmasked */
-  row(payload: Buffer): Buffer;
+  /**
+   * A row as it may pass, in pieces, views of the payload among them: of a long one nothing is copied.
+   *
+   * @throws Unmasked
+   */
+  pieces(payload: Buffer): readonly Buffer[];
   /** Rows of the gateway's own that come behind those of the target, a payload each. */
   readonly behind?: readonly Buffer[];
   /** Columns that are NULL because nothing better is known of them. */

@@ -18,6 +18,7 @@ import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
 import { TICKETS_KEY, missingTickets, startTickets, withTickets } from './tickets.js';
 import type { Demo } from './running-demo.js';
 import { screen } from './screen.js';
+import { missingStock, startStock, withStock } from './stock.js';
 import { missingVm, startVm, withVm } from './vm.js';
 import {
   Gateway,
@@ -35,6 +36,7 @@ export interface DemoOptions {
   readonly controlPort: number;
   readonly sshPort: number;
   readonly httpPort: number;
+  readonly mysqlPort: number;
   /** Of the demo's identity provider; absent: the one behind that of the control API. */
   readonly issuerPort?: number | undefined;
   readonly folder?: string | undefined;
@@ -70,10 +72,12 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     const vmPort = await freePort();
     const missing = missingVm(config);
     const tickets = missingTickets(config) ?? (await startTickets());
+    const stock = missingStock(config) ?? (await startStock(SHOP_PASSWORD));
     const read = (): Config => {
       const own = adapted(readFile(folder), folder, shop.port, options, issuer);
       const placed = typeof tickets === 'string' ? own : withTickets(own, tickets.port);
-      return withVm(placed, missing === undefined ? vmPort : undefined);
+      const stocked = withStock(placed, typeof stock === 'string' ? undefined : stock.port);
+      return withVm(stocked, missing === undefined ? vmPort : undefined);
     };
     const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn', new LogFile(folder))));
     const reloading = reloadFrom(gateway, configurationFile(folder), read);
@@ -93,6 +97,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       issuer,
       vm,
       tickets,
+      stock,
       folder,
       tokens,
       stop: async () => {
@@ -100,6 +105,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
         await gateway.stop();
         if (typeof vm !== 'string') await vm.stop();
         if (typeof tickets !== 'string') await tickets.stop();
+        if (typeof stock !== 'string') await stock.stop();
         await stopAgent?.();
         await issuer?.close();
         await shop.stop();
@@ -185,7 +191,7 @@ function adapted(
   config: Config,
   folder: string,
   shopPort: number,
-  { port, controlPort, sshPort, httpPort }: DemoOptions,
+  { port, controlPort, sshPort, httpPort, mysqlPort }: DemoOptions,
   issuer: DevIssuer | undefined,
 ): Config {
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
@@ -196,6 +202,7 @@ function adapted(
     ['postgres', port],
     ['ssh', sshPort],
     ['http', httpPort],
+    ['mysql', mysqlPort],
   ]);
   return {
     ...config,
@@ -228,13 +235,14 @@ const issuerPortOf = ({ controlPort, issuerPort }: Pick<DemoOptions, 'controlPor
 
 /** Says at once which ports are taken, all of them, before a database is started for nothing. */
 async function checkPorts(options: DemoOptions): Promise<void> {
-  const { port, controlPort, sshPort, httpPort } = options;
+  const { port, controlPort, sshPort, httpPort, mysqlPort } = options;
   const wanted = [
     ['--port', port, 'listeners.postgres'],
     ['--control-port', controlPort, 'control'],
     ['--issuer-port', issuerPortOf(options), 'issuers.demo'],
     ['--ssh-port', sshPort, 'listeners.ssh'],
     ['--http-port', httpPort, 'listeners.http'],
+    ['--mysql-port', mysqlPort, 'listeners.mysql'],
   ] as const;
   const problems: string[] = [];
   const others: string[] = [];

@@ -23,10 +23,11 @@ program
   .option('--issuer-port <number>', 'port of the identity provider of the demo; default: the one behind --control-port')
   .option('--ssh-port <number>', 'port for SSH clients', '2222')
   .option('--http-port <number>', 'port for HTTP clients', '8443')
+  .option('--mysql-port <number>', 'port for clients of MySQL', '3307')
   .option('--folder <path>', 'where the demo keeps its data')
   .action(
     async (
-      options: Readonly<Record<'port' | 'controlPort' | 'sshPort' | 'httpPort', string>> & {
+      options: Readonly<Record<'port' | 'controlPort' | 'sshPort' | 'httpPort' | 'mysqlPort', string>> & {
         readonly issuerPort?: string;
         readonly folder?: string;
       },
@@ -37,6 +38,7 @@ program
         issuerPort: options.issuerPort === undefined ? undefined : portOf(options.issuerPort),
         sshPort: portOf(options.sshPort),
         httpPort: portOf(options.httpPort),
+        mysqlPort: portOf(options.mysqlPort),
         folder: options.folder,
       });
     },

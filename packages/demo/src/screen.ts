@@ -1,7 +1,7 @@
 /** What `npm start` prints: lines to paste that find this demo, wherever its folder is. */
 import { paint } from '@sluice/cli';
 import type { Gateway } from '@sluice/gateway';
-import type { SshdServer } from '@sluice/testkit';
+import type { MySqlServer, SshdServer } from '@sluice/testkit';
 import type { Demo } from './running-demo.js';
 import type { Tickets } from './tickets.js';
 
@@ -9,7 +9,7 @@ import type { Tickets } from './tickets.js';
 const quoted = (text: string): string => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** @param home the folder that the command line looks in by itself */
-export function screen({ gateway, folder, tokens, issuer, vm, tickets }: Demo, home: string): string {
+export function screen({ gateway, folder, tokens, issuer, vm, tickets, stock }: Demo, home: string): string {
   const sluice = folder === home ? './sluice' : `./sluice --data ${quoted(folder)}`;
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = paint.bold;
@@ -37,6 +37,8 @@ ${line(psql('assistant', tokens.assistant))}
 ${issuer ? people(sluice, issuer.url) : ''}${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
 ${line(`${sluice} connect backroom --user developer`)}
 ${line(`${sluice} agents ls`)}
+
+${onMariaDb(sluice, gateway, tokens.developer, stock)}
 
 ${machine(sluice, gateway, vm)}
 
@@ -77,6 +79,18 @@ ${line(`${curl} ${url}/tickets`)}
 ${line(`${curl} ${url}/echo`)}  ${paint.dim('shows what the service was sent, but for the key')}
 ${line(`${curl} -X DELETE ${url}/tickets`)}  ${paint.dim('refused: rule all-tickets')}
 ${line(`${curl} -X DELETE ${url}/tickets/2`)}  ${paint.dim(`waits for somebody to approve: ${sluice} approvals ls`)}`;
+}
+
+/** What to try on MariaDB, or why it cannot be. */
+function onMariaDb(sluice: string, gateway: Gateway, token: string, stock: MySqlServer | string): string {
+  if (typeof stock === 'string') return `${paint.bold('No MySQL')}: ${stock}.`;
+  const [host, port] = (gateway.addresses.get('mysql') ?? '').split(':');
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
+  return `${paint.bold('MariaDB')}, with its own client or any driver of MySQL; the same rules and masks:
+${line(`MYSQL_PWD=${token} mariadb -h ${host} -P ${port} -u 'developer%stock'`)}
+${line(`${sluice} connect stock --user developer`)}
+${line("select name, concat('to ', email) as harmless from customers;")}  ${paint.dim('e-mail addresses are masked')}
+${line('drop table customers;')}                                          ${paint.dim('refused: rule no-destruction')}`;
 }
 
 /** What to try by SSH, or why it cannot be. */

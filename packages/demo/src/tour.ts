@@ -8,6 +8,7 @@ import { startDemo } from './demo.js';
 import type { Demo } from './running-demo.js';
 import type { Show, Step } from './tour/step.js';
 import { approvals, withShortHold } from './tour/approvals.js';
+import { onMariaDb } from './tour/mysql.js';
 import { onAMachine } from './tour/ssh.js';
 
 /** Plays the demo with a real driver, on a database of its own. True: every promise held. */
@@ -21,6 +22,7 @@ export async function tour(): Promise<boolean> {
       controlPort: await freePort(),
       sshPort: await freePort(),
       httpPort: await freePort(),
+      mysqlPort: await freePort(),
     };
     const demo = await startDemo({ ...ports, folder: path }, (text) => print(paint.dim(text)));
     const steps: Step[] = [];
@@ -36,6 +38,7 @@ export async function tour(): Promise<boolean> {
       await masks(demo, show);
       await behindAnAgent(demo, show);
       await approvals(demo, show);
+      await onMariaDb(demo, show);
       await onAMachine(demo, show);
       await record(demo, show);
     } finally {

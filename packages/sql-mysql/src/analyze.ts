@@ -6,7 +6,9 @@ import { type StatementFacts, factsOf } from './facts.js';
 import { Unread } from './tokens.js';
 import { type SqlReading, keyOf } from './reading.js';
 import { sessionChange, sessionEffect } from './session-change.js';
-import { statementsOf } from './texts.js';
+import { MAX_FOLLOWED_CHARACTERS, digestOf } from './digest.js';
+import { tokensOf } from './lexer.js';
+import { statementsIn, statementsOf } from './texts.js';
 import type { Statement } from './tree.js';
 import { templateOf } from './template.js';
 import { Values, looks } from './values.js';
@@ -87,7 +89,12 @@ class TextAnalysis {
 
   facts(text: string): Facts {
     try {
-      return this.#read(statementsOf(text, this.#reading));
+      const tokens = tokensOf(text, this.#reading);
+      const statements = statementsIn(tokens);
+      const facts = this.#read(statements);
+      if (text.length <= MAX_FOLLOWED_CHARACTERS || statements.length !== 1) return facts;
+      const digest = digestOf(tokens, statements[0]);
+      return digest ? { ...facts, digest } : facts;
     } catch (error) {
       if (error instanceof Unread) return unread(error);
       // Deep trees exhaust the stack: the text is refused, the process goes on.

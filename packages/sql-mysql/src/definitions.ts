@@ -82,7 +82,20 @@ export abstract class DefinitionParser extends ChangeParser {
   /** DEFAULT of an option (ROW_FORMAT = DEFAULT) and of a partition has nothing behind it. */
   #valueFollows(): boolean {
     const before = this.at === this.first ? '' : this.tokens.texts[this.at - 1];
-    return before !== '=' && !this.isSign(',', 1) && !this.isSign(')', 1) && !this.isSign('=', 1);
+    return (
+      before !== '=' && !this.#isNameOfCharset() && !this.isSign(',', 1) && !this.isSign(')', 1) && !this.isSign('=', 1)
+    );
+  }
+
+  /** COLLATE DEFAULT, CHARACTER SET DEFAULT: the one of the table. */
+  #isNameOfCharset(): boolean {
+    const { texts, kinds } = this.tokens;
+    const word = (back: number): string => {
+      const at = this.at - back;
+      return at >= this.first && kinds[at] === 'word' ? (texts[at] ?? '') : '';
+    };
+    const isCharset = word(1) === 'SET' && (word(2) === 'CHARACTER' || word(2) === 'CHAR');
+    return isCharset || word(1) === 'COLLATE' || word(1) === 'CHARSET';
   }
 
   /** Whether a query follows the parentheses that begin some tokens further on. */

@@ -4,7 +4,7 @@
  */
 import type { Action, Effect, FilterStrength, Resource } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
-import { type Conditions, filterStrength } from './filter.js';
+import { filterStrength, type Conditions } from './filter.js';
 import { callFacts } from './functions.js';
 import { settingOfHint } from './hints.js';
 import { KINDS } from './kinds.js';
@@ -33,11 +33,11 @@ import type {
   ShowStatement,
   Statement,
   Table,
-  TableReference,
   Update,
   With,
 } from './tree.js';
 import { Values, constantOf } from './values.js';
+import { calledIn, deletedTables, joinConditions, tablesIn, unlessIn, writtenTables } from './written-tables.js';
 
 /** Answers what a prepared name stands for, or a text: facts of its statement, with these values. */
 export interface Executed {
@@ -574,55 +574,6 @@ function settingValue(value: Expression | undefined): SettingValue {
   if (value === undefined) return undefined;
   const constant = constantOf(value);
   return constant === undefined || constant === null ? null : String(constant);
-}
-
-/** The tables of joins, without those of queries. */
-function tablesIn(references: readonly TableReference[]): Table[] {
-  return references.flatMap((one) => {
-    if (one.kind === 'join') return tablesIn([one.left, one.right]);
-    return one.kind === 'table' ? [one] : [];
-  });
-}
-
-const isCalled = ({ table, alias }: Table, name: string): boolean =>
-  (alias ?? table.name).toLowerCase() === name.toLowerCase();
-
-/** Tables that an UPDATE assigns to; a column without its table may be any one's. */
-function writtenTables(set: readonly Assignment[], tables: readonly Table[]): readonly Table[] {
-  if (set.some(({ column }) => column.table === undefined)) return tables;
-  return tables.filter((one) => set.some(({ column }) => isCalled(one, column.table ?? '')));
-}
-
-function deletedTables(targets: readonly ObjectName[], tables: readonly Table[]): readonly Table[] {
-  if (targets.length === 0) return tables;
-  return tables.filter((one) => targets.some(({ name }) => isCalled(one, name) || one.table.name === name));
-}
-
-/** What the statement calls its tables. */
-const calledIn = (tables: readonly Table[]): NameSet => new Set(tables.map(({ table, alias }) => alias ?? table.name));
-
-/** A reference to tables without those that are written, which count as such and not as read. */
-function unlessIn(reference: TableReference, written: readonly Table[]): unknown {
-  if (reference.kind === 'join') {
-    const { left, right, on } = reference;
-    return [unlessIn(left, written), unlessIn(right, written), on];
-  }
-  return reference.kind === 'table' && written.includes(reference) ? reference.systemTime : reference;
-}
-
-/** Conditions of joins. `inner`: no outer join is around them, so that they leave rows out. */
-function joinConditions(references: readonly TableReference[], inner: boolean): Conditions {
-  const required: Expression[] = [];
-  const joining: Expression[] = [];
-  for (const one of references) {
-    if (one.kind !== 'join') continue;
-    const leavesOut = inner && one.type !== 'left' && one.type !== 'right' && one.type !== 'full';
-    if (one.on) (leavesOut ? required : joining).push(one.on);
-    const below = joinConditions([one.left, one.right], leavesOut);
-    required.push(...below.required);
-    joining.push(...below.joining);
-  }
-  return { required, joining };
 }
 
 /** As many as the servers join (MAX_TABLES). */

@@ -3,6 +3,8 @@
  * each token, string and comment ends, and which versioned comments are code. Does not: what tokens mean together.
  */
 import type { SqlReading } from './reading.js';
+import { RowScan } from './row-scan.js';
+import { StringEnds, quotedEnd } from './strings.js';
 import { type TokenKind, Unread, Tokens } from './tokens.js';
 
 /** Classes of ASCII code units. */
@@ -38,9 +40,12 @@ const LONG_SIGNS: Readonly<Record<string, readonly string[]>> = {
   '-': ['->>', '->'],
 };
 
-/** @throws Unread */
-export function tokensOf(source: string, reading: SqlReading): Tokens {
-  return new Lexer(source, reading).run();
+/**
+ * @param rows whether rows of constants in an INSERT are kept that say nothing which another one does not say (constant-rows.ts)
+ * @throws Unread
+ */
+export function tokensOf(source: string, reading: SqlReading, rows: 'few rows' | 'every row' = 'few rows'): Tokens {
+  return new Lexer(source, reading, rows).run();
 }
 
 class Lexer {
@@ -48,15 +53,17 @@ class Lexer {
   readonly #source: string;
   readonly #reading: SqlReading;
   #at = 0;
-  /** The first backslash at or behind the string that was looked at last: each is searched for once. */
-  #nextBackslash = -1;
+  readonly #strings: StringEnds;
+  readonly #rows: RowScan;
   /** The opening of the versioned comment whose content is being read as code; -1: none. */
   #comment = -1;
 
-  constructor(source: string, reading: SqlReading) {
+  constructor(source: string, reading: SqlReading, rows: 'few rows' | 'every row') {
     this.#source = source;
     this.#reading = reading;
-    this.#tokens = new Tokens(source, reading);
+    this.#tokens = new Tokens(source, reading, rows);
+    this.#strings = new StringEnds(source, reading.plainBackslash);
+    this.#rows = new RowScan(source, this.#strings, reading);
   }
 
   run(): Tokens {
@@ -262,24 +269,10 @@ class Lexer {
 
   /** `from`: where the token begins, if not at the quote. */
   #string(quote: number, from = this.#at): void {
-    const end = this.#reading.plainBackslash ? quotedEnd(this.#source, this.#at, quote) : this.#escapedEnd(quote);
+    const end = this.#strings.end(this.#at, quote);
     if (end < 0) throw new Unread('has a string that does not end', from);
     this.#at = end;
     this.#tokens.add('string', '', from, end);
-  }
-
-  /** The same as `quotedEnd`, where `\\` keeps the next character from meaning anything. */
-  #escapedEnd(quote: number): number {
-    const source = this.#source;
-    const mark = String.fromCharCode(quote);
-    for (let from = this.#at + 1; ; ) {
-      const close = source.indexOf(mark, from);
-      if (close < 0) return -1;
-      if (this.#nextBackslash < from) this.#nextBackslash = found(source.indexOf('\\', from));
-      if (this.#nextBackslash < close) from = skipEscapes(source, this.#nextBackslash, close);
-      else if (source.charCodeAt(close + 1) !== quote) return close + 1;
-      else from = close + 2;
-    }
   }
 
   #quoted(quote: number): void {
@@ -428,6 +421,8 @@ class Lexer {
     if (this.#reading.flavour === 'mysql' && long === undefined) this.#oddComparison(code);
     if (code === 59 && this.#comment >= 0) this.#tokens.inComment.add(this.#tokens.length);
     this.#take('operator', length);
+    const width = code === CLOSE ? this.#tokens.rowsBehind : 0;
+    if (width > 0) this.#at = this.#rows.pass(this.#at, width);
   }
 
   /** MySQL takes two of these signs that make no operator for the first of them: `!!0` is NOT 0. Nobody means that. */
@@ -442,34 +437,15 @@ class Lexer {
   }
 }
 
+const CLOSE = 41;
 const SIGNS: ReadonlySet<string> = new Set('%&()*+,-./:;<=>^{|}~!@[]');
 
 /** Verbs of which hints can be the next word. */
 const HINTED: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE']);
 
-const found = (index: number): number => (index < 0 ? Number.POSITIVE_INFINITY : index);
-
 function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;
   return true;
-}
-
-/** The place behind the closing quote; -1: there is none. A doubled quote keeps it open. */
-function quotedEnd(source: string, open: number, quote: number): number {
-  const mark = String.fromCharCode(quote);
-  for (let from = open + 1; ; ) {
-    const close = source.indexOf(mark, from);
-    if (close < 0) return -1;
-    if (source.charCodeAt(close + 1) !== quote) return close + 1;
-    from = close + 2;
-  }
-}
-
-/** Behind the last escape that begins before `close`. */
-function skipEscapes(source: string, backslash: number, close: number): number {
-  let at = backslash;
-  while (at < close) at += source.charCodeAt(at) === 92 ? 2 : 1;
-  return at;
 }
 
 /** Behind the end of a comment; -1: it has none. */

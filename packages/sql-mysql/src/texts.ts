@@ -20,8 +20,10 @@ interface TokenRange {
  *
  * @throws Unread
  */
-export function statementsOf(text: string, reading: SqlReading): Statement[] {
-  const tokens = tokensOf(text, reading);
+export const statementsOf = (text: string, reading: SqlReading): Statement[] => statementsIn(tokensOf(text, reading));
+
+/** The same of tokens. */
+export function statementsIn(tokens: Tokens): Statement[] {
   if (tokens.inComment.size > 0) throw new Unread('has a semicolon in a versioned comment', 0);
   return piecesOf(tokens)
     .filter(({ from, to }) => to > from)

@@ -1,21 +1,10 @@
 /** The tokens of a text, kept in few arrays. Owns: their memory. Does not: cut (lexer.ts). Pure. */
+import { looksMasked } from '@sluice/masking';
+import { ConstantRows } from './constant-rows.js';
 import type { SqlReading } from './reading.js';
+import type { TokenKind } from './token-kind.js';
 
-/** `word`: a name or keyword without quotes. `name`: what can be no keyword: quoted, or behind or before a dot. */
-export type TokenKind =
-  | 'word'
-  | 'name'
-  | 'string'
-  | 'integer'
-  | 'decimal'
-  | 'float'
-  | 'hex'
-  | 'bit'
-  | 'parameter'
-  | 'variable'
-  | 'hint'
-  | 'operator'
-  | 'end';
+export type { TokenKind };
 
 /** A text that no token or rule of the grammar fits. The message is a phrase; the place counts code units from 0. */
 export class Unread extends Error {
@@ -28,11 +17,11 @@ export class Unread extends Error {
   }
 }
 
-/** A text of more tokens than this is not read. An INSERT of 16 MiB has some million. */
+/** A text of more tokens than this is not read. Rows of constants do not count (constant-rows.ts). */
 const MAX_TOKENS = 4_000_000;
 
 /**
- * The tokens of a text, by number. Arrays beside each other: a bulk INSERT has millions.
+ * The tokens of a text, by number, without those of most rows of constants. Arrays beside each other: a text can have millions.
  * The text of a `word` is in upper case, that of a `string` is empty: see `stringAt`.
  */
 export class Tokens {
@@ -44,10 +33,14 @@ export class Tokens {
   readonly ends: number[] = [];
   /** Tokens `;` that stand inside a versioned comment: whoever cuts the text there cuts the comment. */
   readonly inComment = new Set<number>();
+  /** Undefined: every row is kept. */
+  readonly #rows: ConstantRows | undefined;
+  #masks: boolean | undefined;
 
-  constructor(source: string, reading: SqlReading) {
+  constructor(source: string, reading: SqlReading, rows: 'few rows' | 'every row') {
     this.source = source;
     this.reading = reading;
+    this.#rows = rows === 'few rows' ? new ConstantRows() : undefined;
   }
 
   get length(): number {
@@ -60,6 +53,26 @@ export class Tokens {
     this.texts.push(text);
     this.starts.push(start);
     this.ends.push(end);
+    const from = this.#rows?.take(kind, text, this.kinds.length - 1) ?? -1;
+    if (from >= 0) this.#forget(from);
+  }
+
+  /** How many values a row of constants has that needs no tokens, where one may come next; 0: none may. */
+  get rowsBehind(): number {
+    const width = this.#rows?.behindRow ?? 0;
+    return width > 0 && !this.#hasMasks ? width : 0;
+  }
+
+  /** Somewhere in the text is what a mask leaves of a value, which is looked for in every constant. */
+  get #hasMasks(): boolean {
+    return (this.#masks ??= MARKS.some((mark) => this.source.includes(mark)) && looksMasked(this.source));
+  }
+
+  /** The tokens from this number on. */
+  #forget(from: number): void {
+    const start = this.starts[from] ?? 0;
+    if (this.#hasMasks && looksMasked(this.source.slice(start, this.ends.at(-1)))) return;
+    for (const list of [this.kinds, this.texts, this.starts, this.ends]) list.length = from;
   }
 
   /** What a string token stands for, without quotes and escapes. */
@@ -69,6 +82,8 @@ export class Tokens {
   }
 }
 
+/** Part of all that masks leave. */
+const MARKS = ['[masked', 'tok_'];
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', 0: '\0', Z: '\x1a' };
 
 /** A string token without its quotes. `\%` and `\_` stay as they are: they are for LIKE. */

@@ -14,7 +14,7 @@ const masked = (columns: MySqlColumn[], masks: Mask[], format: 'text' | 'binary'
   const weighed = masks.map((cell) => cell && { cell, weight: 1 });
   const made = rowEditor({ columns, masks: weighed, format, count: () => undefined });
   if (!made) throw new Error('no mask');
-  return made.row(row);
+  return Buffer.concat(made.pieces(row));
 };
 
 function counted(size: number): Buffer {
@@ -76,9 +76,9 @@ test('what masks look at in one row is bounded, and what they do not look at is 
       format: 'text',
       count: () => undefined,
     });
-  expect(() => editor(1)?.row(row)).toThrow(/1 MiB/);
-  expect(editor(0)?.row(row)).toEqual(Buffer.from('\u0001x\u0001x'));
-  expect(() => editor(16)?.row(Buffer.concat([counted(70_000), Buffer.alloc(70_000), counted(0)]))).toThrow(/1 MiB/);
+  expect(() => editor(1)?.pieces(row)).toThrow(/1 MiB/);
+  expect(Buffer.concat(editor(0)?.pieces(row) ?? [])).toEqual(Buffer.from('\u0001x\u0001x'));
+  expect(() => editor(16)?.pieces(Buffer.concat([counted(70_000), Buffer.alloc(70_000), counted(0)]))).toThrow(/1 MiB/);
 });
 
 test('whether a value became NULL because its mask does not fit is known', () => {
@@ -89,6 +89,21 @@ test('whether a value became NULL because its mask does not fit is known', () =>
     count: () => undefined,
   });
   expect(editor?.unreadable).toBe(false);
-  expect(editor?.row(Buffer.from('\u00017'))).toEqual(Buffer.from([0xfb]));
+  expect(Buffer.concat(editor?.pieces(Buffer.from('\u00017')) ?? [])).toEqual(Buffer.from([0xfb]));
   expect(editor?.unreadable).toBe(true);
+});
+
+test('what is computed has one answer, NULL or not', () => {
+  const cell = Object.assign(() => Buffer.from('[masked]'), { replacesNull: true as const });
+  const columns = [TEXT, TEXT, TEXT];
+  const masks = [undefined, { cell, weight: 0 }, undefined];
+  const made = (format: 'text' | 'binary', row: Buffer): Buffer =>
+    Buffer.concat(rowEditor({ columns, masks, format, count: () => undefined })?.pieces(row) ?? []);
+  const text = Buffer.from('\u0001a\u0008[masked]\u0001b');
+  expect(made('text', Buffer.from([1, 97, 0xfb, 1, 98]))).toEqual(text);
+  expect(made('text', Buffer.from('\u0001a\u0001x\u0001b'))).toEqual(text);
+  // The third bit behind the two that are not used is that of the second column.
+  const binary = Buffer.concat([Buffer.from([0, 0]), text]);
+  expect(made('binary', Buffer.from([0, 0b1000, 1, 97, 1, 98]))).toEqual(binary);
+  expect(made('binary', Buffer.from([0, 0, 1, 97, 1, 120, 1, 98]))).toEqual(binary);
 });

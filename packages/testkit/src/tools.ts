@@ -24,6 +24,10 @@ const PACKAGES = {
   ansible: 'ansible-core',
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
+  mariadb: 'mariadb-client',
+  'mariadb-dump': 'mariadb-client',
+  haproxy: 'haproxy',
+  sysbench: 'sysbench',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

@@ -103,7 +103,8 @@ export class MySqlConversation implements Conversation {
 
   wants(side: Side): boolean {
     if (this.#shared.ended) return false;
-    return side === 'upstream' || this.#clientHalf.waitingBytes < WAITING_ROOM_BYTES;
+    if (side === 'upstream') return !this.#targetHalf.waits;
+    return this.#clientHalf.waitingBytes < WAITING_ROOM_BYTES;
   }
 
   /** Ends the session: at once, or at its next idle moment outside a transaction. */

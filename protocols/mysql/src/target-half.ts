@@ -3,10 +3,12 @@
  * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
  * read the client (protocols/mysql/src/client-half.ts).
  */
-import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type PacketEditor, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type RowRoom, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
+import { ClientOutput } from './client-output.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
+import { LongRow, framedPieces, header } from './long-row.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
 import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
@@ -20,6 +22,7 @@ const MAX_REPLY_BYTES = 1024 * 1024;
 
 export class TargetHalf {
   readonly #shared: Shared;
+  readonly #output: ClientOutput;
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
@@ -37,10 +40,19 @@ export class TargetHalf {
   #rows: (string | null)[][] = [];
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
+  /** A row of several packets that masks change, and whether it waits for room: nothing is read meanwhile. */
+  #long: LongRow | undefined;
+  #waits = false;
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#output = new ClientOutput((bytes) => shared.wires.send('client', bytes));
     this.#tracks = (shared.capabilities & CAPABILITY.sessionTrack) !== 0;
+  }
+
+  /** Nothing more of the target may be read. */
+  get waits(): boolean {
+    return this.#waits;
   }
 
   /** The client has had whole packets only. */
@@ -49,6 +61,14 @@ export class TargetHalf {
   }
 
   receive(bytes: Buffer): void {
+    try {
+      this.#receive(bytes);
+    } finally {
+      this.#output.flush();
+    }
+  }
+
+  #receive(bytes: Buffer): void {
     let chunk = bytes;
     if (this.#size > 0) {
       this.#keep(bytes);
@@ -70,6 +90,10 @@ export class TargetHalf {
   #packets(chunk: Buffer): number {
     let at = 0;
     for (;;) {
+      if (this.#long) {
+        at = this.#collect(this.#long, chunk, at);
+        if (this.#long) return at;
+      }
       if (this.#passing > 0) {
         const part = Math.min(this.#passing, chunk.length - at);
         at += part;
@@ -126,19 +150,97 @@ export class TargetHalf {
   #rowPasses(owed: OwedAnswer, chunk: Buffer, at: number, size: number): boolean {
     const { own, state } = owed;
     if (own) return false;
-    // A row of several packets would have to be kept to be masked.
     const isEdited = state?.masking !== undefined && state.editor !== 'pass';
-    if (!this.#discarding && isEdited && size === MAX_PACKET) {
+    if (isEdited && !this.#discarding) {
+      if (size !== MAX_PACKET) return false;
       this.#pass(chunk, at);
-      this.#give(owed, this.#stop(state, Unmasked.because('a row of it has 16 MiB or more')));
+      this.#skip(at + HEADER_BYTES);
+      this.#long = new LongRow(this.#room);
+      this.#beginLong(this.#long, size);
+      return true;
     }
-    if (isEdited && !this.#discarding) return false;
     if (this.#discarding) this.#dropRow(chunk, at, size);
     else {
       if (state) state.rows++;
       this.#rowPacket(chunk, at, size);
     }
     return true;
+  }
+
+  get #room(): RowRoom {
+    const { masks } = this.#shared;
+    if (!masks) throw unexpected('the target sent rows to be masked where nothing is masked');
+    return masks.room;
+  }
+
+  /** Takes what there is of a long row, and returns where it stopped. */
+  #collect(long: LongRow, chunk: Buffer, start: number): number {
+    for (let at = start; ; ) {
+      at += long.take(chunk.subarray(at));
+      this.#skip(at);
+      if (long.left > 0) return at;
+      if (!long.continues) {
+        this.#endLong(long);
+        return at;
+      }
+      if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
+      this.#beginLong(long, payloadLength(chunk, at));
+      at += HEADER_BYTES;
+      this.#skip(at);
+      if (this.#long !== long) return at;
+    }
+  }
+
+  /** Another packet of a long row begins: it may have to wait until others have given room back. */
+  #beginLong(long: LongRow, size: number): void {
+    try {
+      long.begin(size);
+    } catch (failure) {
+      if (!(failure instanceof Unmasked)) throw failure;
+      return this.#refuseLong(failure, size, size === MAX_PACKET);
+    }
+    const { wait } = this.#room;
+    if (!wait) return;
+    this.#waits = true;
+    const granted = wait.then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    this.#shared.port.later(granted, (failure) => {
+      this.#waits = false;
+      if (failure === undefined) return;
+      if (!(failure instanceof Unmasked)) throw failure;
+      this.#refuseLong(failure, long.left, long.continues);
+      this.#output.flush();
+    });
+  }
+
+  /** The client is told, and has nothing of what is left of the row. */
+  #refuseLong(why: Unmasked, left: number, continues: boolean): void {
+    const { owed } = this.#shared;
+    this.#long = undefined;
+    this.#room.clear();
+    this.#passing = left;
+    this.#chain = continues;
+    this.#dropping = true;
+    if (owed?.state) this.#give(owed, this.#stop(owed.state, why));
+  }
+
+  #endLong(long: LongRow): void {
+    const { owed, wires } = this.#shared;
+    const state = owed?.state;
+    const editor = state?.editor;
+    if (!state || !editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
+    this.#long = undefined;
+    state.rows++;
+    const made = this.#unlessUnmasked(state, () => editor.pieces(long.taken()));
+    if (Buffer.isBuffer(made)) {
+      this.#room.clear();
+      return this.#give(owed, made);
+    }
+    this.#giveRow(state, made);
+    this.#output.flush();
+    void wires.flushed('client').then(() => this.#room.left());
   }
 
   /** The client has nothing of it. */
@@ -191,7 +293,7 @@ export class TargetHalf {
   #pass(chunk: Buffer, to: number): void {
     if (this.#shared.owed?.state && !this.#shared.owed.state.full) this.#take(chunk, to);
     this.#from = to;
-    if (this.#run < to) this.#shared.wires.send('client', chunk.subarray(this.#run, to));
+    if (this.#run < to) this.#output.add(chunk.subarray(this.#run, to));
     this.#run = to;
   }
 
@@ -207,7 +309,7 @@ export class TargetHalf {
     const shared = this.#shared;
     const packet = framed(payload, shared.sequence);
     shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
-    shared.wires.send('client', packet);
+    this.#output.add(packet);
     if (!state) return;
     state.bytes += packet.length;
     if (shared.recorder.fits(state, packet.length)) shared.recorder.take(state, packet);
@@ -361,7 +463,7 @@ export class TargetHalf {
   }
 
   /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
-  #unlessUnmasked<T extends PacketEditor | Buffer | undefined>(state: CommandState, act: () => T): T | Buffer {
+  #unlessUnmasked<T>(state: CommandState, act: () => T): T | Buffer {
     try {
       return act();
     } catch (failure) {
@@ -391,6 +493,8 @@ export class TargetHalf {
     if (!owed.own && (failed || !owed.moreFollow)) this.#shared.sequence = 0;
     const cursor = 'cursor' in part && part.cursor;
     if (owed.state) this.#record(owed.state, failed, cursor && !failed);
+    // What comes of it may have something to say of its own.
+    this.#output.flush();
     owed.own?.(rows, failed);
     owed.ended(failed ? 'error' : 'ok', cursor);
   }
@@ -408,14 +512,31 @@ export class TargetHalf {
       return this.#replace(owed, chunk, at, next, undefined);
     }
     const { state } = owed as { state: CommandState };
-    state.rows++;
-    this.#replace(owed, chunk, at, next, this.#masked(state, row));
-  }
-
-  #masked(state: CommandState, row: Buffer): Buffer {
     const { editor } = state;
     if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
-    return this.#unlessUnmasked(state, () => editor.row(row));
+    this.#pass(chunk, at);
+    this.#skip(next);
+    state.rows++;
+    const made = this.#unlessUnmasked(state, () => editor.pieces(row));
+    if (Buffer.isBuffer(made)) this.#give(owed, made);
+    else this.#giveRow(state, made);
+  }
+
+  /** A row that masks have changed, in pieces. */
+  #giveRow(state: CommandState, pieces: readonly Buffer[]): void {
+    const shared = this.#shared;
+    const { recorder, sequence } = shared;
+    let payload = 0;
+    for (const { length } of pieces) payload += length;
+    const packets = packetsOf(payload);
+    const size = payload + packets * HEADER_BYTES;
+    const fits = recorder.fits(state, size);
+    for (const bytes of packets === 1 ? [header(payload, sequence), ...pieces] : framedPieces(pieces, sequence)) {
+      this.#output.add(bytes);
+      if (fits) recorder.take(state, bytes);
+    }
+    state.bytes += size;
+    shared.sequence = (sequence + packets) & 0xff;
   }
 }
 

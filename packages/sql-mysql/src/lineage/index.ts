@@ -6,5 +6,5 @@ export {
   maybeAfter,
   newSession,
 } from './session.js';
-export { lineageOf } from './statements.js';
+export { lineageOf, lostLineage } from './statements.js';
 export type { Column, ValueKind, Value } from './value.js';

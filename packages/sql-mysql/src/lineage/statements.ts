@@ -2,10 +2,11 @@
  * Whole statements: what each shows, asks, moves, and leaves in its session. Owns: which statements are followed at all; whatever is
  * not named here is not. Does not: queries (query.ts), changes of rows (changes.ts).
  */
+import type { StatementTrace } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import { folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
-import type { SqlReading } from '../reading.js';
+import { type SqlReading, readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
 import type {
   CallStatement,
@@ -24,7 +25,7 @@ import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
 import type { StatementLineage } from './lineage.js';
-import { lostEffects } from './lost.js';
+import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
@@ -57,7 +58,8 @@ export function lineageOf(
     if (isSame(before, after)) return { ...lineage, effects: [...lineage.effects, ...diagnosed(statement, lineage)] };
     before = after;
   }
-  return lost(catalog, session, statement, 'is too large to be followed');
+  const trace = traceOf(statement, readingOf(catalog.dialect));
+  return lostLineage(catalog, session, trace, statement.kind, 'is too large to be followed');
 }
 
 const withinRows = (effect: SessionEffect): SessionEffect[] => {
@@ -82,6 +84,8 @@ function readOnce(
   reading: SqlReading,
 ): StatementLineage {
   const analysis = new LineageAnalysis(catalog, session);
+  const lostBy = (why: string): SessionEffect[] =>
+    lostEffects(catalog, session, traceOf(statement, analysis.reading), why);
   let shown: ReturnedColumns = [];
   let reason: string | undefined;
   try {
@@ -99,15 +103,22 @@ function readOnce(
     conditionsOnUnknown,
     flows,
     rows,
-    effects: reason === undefined ? effects : [...effects, ...lostEffects(catalog, session, statement, reason)],
+    effects: reason === undefined ? effects : [...effects, ...lostBy(reason)],
   };
 }
 
-function lost(catalog: Catalog, session: SessionNames, statement: Statement, reason: string): StatementLineage {
-  const effects = lostEffects(catalog, session, statement, reason);
+/** Of a statement of which nothing is known but what it may have done to its session. */
+export function lostLineage(
+  catalog: Catalog,
+  session: SessionNames,
+  trace: StatementTrace,
+  kind: string,
+  reason: string,
+): StatementLineage {
+  const effects = lostEffects(catalog, session, trace, reason);
   const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [] };
   const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason) };
-  return { ...nothing, statement: statement.kind, unknown: reason, effects: [...effects, diagnostics] };
+  return { ...nothing, statement: kind, unknown: reason, effects: [...effects, diagnostics] };
 }
 
 function reasonFor(error: unknown): string {

@@ -16,6 +16,7 @@ import {
   stricter,
 } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
+import { folded } from '../catalog/objects.js';
 import type { SessionNames, StatementLineage, Value } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
 import { COMPUTED, UNMASKABLE, hiddenColumn, whyNotFollowed } from './hidden.js';
@@ -69,7 +70,7 @@ export function resultEditor(
   };
   return {
     nullable: editor.nullable,
-    row: editor.row,
+    pieces: editor.pieces,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,
   };
@@ -98,7 +99,8 @@ function valuesOf(
 
 /**
  * A definition that names a stored column has to name one of the sources. MySQL says of a derived table the table below it with the
- * derived table's own name of the column, so that there it may be another column of that table: its mask counts as well.
+ * derived table's own name of the column, so that there it may be another column of that table: its mask counts as well. Of a view in
+ * information_schema it names another one there that it is made of.
  */
 function agreed({ catalog, session }: EditorRules, value: Value, column: MySqlColumn): Value {
   const { schema, orgTable, orgName, name } = column;
@@ -107,10 +109,13 @@ function agreed({ catalog, session }: EditorRules, value: Value, column: MySqlCo
   const base = catalog.column(schema, orgTable, orgName);
   if (!base || value.sources.has(base)) return value;
   const isOfSameTable = [...value.sources].some((one) => one.schema === base.schema && one.table === base.table);
-  if (catalog.contents.flavour === 'mysql' && isOfSameTable)
+  const isMetadata = isOfMetadata(base) && value.sources.size > 0 && [...value.sources].every(isOfMetadata);
+  if (catalog.contents.flavour === 'mysql' && (isOfSameTable || isMetadata))
     return { ...value, sources: new Set([...value.sources, base]) };
   throw new Unmasked(`The target says that column "${name}" comes from elsewhere than the statement does.`);
 }
+
+const isOfMetadata = ({ schema }: { readonly schema: string }): boolean => folded(schema) === 'information_schema';
 
 interface ColumnOutcome {
   /** Undefined: its values pass. */

@@ -84,6 +84,10 @@ export const announcement = (columns: readonly HiddenColumn[]): HiddenWords => a
 export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, 'detail'> =>
   hiddenRefusalOf(columns, HINTS);
 
+/** Why a statement is taken to ask or move anything of masked columns, and what helps. */
+export const unsureOf = (why: string): string =>
+  `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOf(why)]}`;
+
 const HINTS: HiddenHints = {
   unread_code: 'Select the columns themselves and compute in your program. A view is read.',
   after_code: 'Reset the connection, or connect again, to have it followed.',

@@ -35,17 +35,17 @@ export function rowEditor(options: RowOptions): RowEditor | undefined {
   const places = masks.flatMap((mask, at) => (mask ? [at] : []));
   if (places.length === 0) return undefined;
   const cells = new Cells(options);
-  const row = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
+  const pieces = format === 'text' ? textRow(options, cells) : binaryRow(options, cells);
   return {
     nullable: new Set(places),
-    row,
+    pieces,
     get unreadable() {
       return cells.unreadable;
     },
   };
 }
 
-export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'row'> {
+export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'pieces'> {
   /** Some values were of no form that their mask reads, or it has none for their type, and became NULL. */
   readonly unreadable: boolean;
 }
@@ -57,6 +57,8 @@ class Cells {
   /** Bytes that masks have looked at in this row. */
   #looked = 0;
   unreadable = false;
+  /** What was found last to fit each column, and as what it is written. */
+  readonly #fitted: ({ readonly made: Buffer; readonly value: Buffer } | undefined)[] = [];
 
   constructor({ columns, masks }: RowOptions) {
     this.#columns = columns;
@@ -77,10 +79,30 @@ class Cells {
     const made = mask.cell(bytes, start, end);
     if (unreadableValues() > before) this.unreadable = true;
     if (!made) return made;
+    const known = this.#fitted[index];
+    if (known?.made.equals(made)) return known.value;
     const column = this.#columns[index] as MySqlColumn;
-    if (fits(column, made.toString('latin1'))) return conformed(column, made);
+    if (fits(column, made.toString('latin1'))) return this.#fitting(index, made, conformed(column, made));
     this.unreadable = true;
     return null;
+  }
+
+  /** Most masks give the same for row after row. */
+  #fitting(index: number, made: Buffer, value: Buffer): Buffer {
+    this.#fitted[index] = { made: Buffer.from(made), value: Buffer.from(value) };
+    return value;
+  }
+
+  /** In place of NULL, in text; undefined: it stays. Whether what is computed is NULL tells of the values that it comes from. */
+  inPlaceOfNull(index: number): Buffer | undefined {
+    if (this.#masks[index]?.cell.replacesNull !== true) return undefined;
+    return this.text(index, NO_BYTES, 0, 0) ?? undefined;
+  }
+
+  /** The same for a row in binary form. */
+  binaryInPlaceOfNull(index: number): Buffer | undefined {
+    const made = this.inPlaceOfNull(index);
+    return made && bytesOf(this.#columns[index] as MySqlColumn, made);
   }
 
   binary(index: number, bytes: Buffer, start: number, end: number): Buffer | null | undefined {
@@ -95,7 +117,7 @@ class Cells {
   }
 }
 
-function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
+function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pieces'] {
   return (payload) => {
     cells.begin();
     const parts: Buffer[] = [];
@@ -106,7 +128,7 @@ function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['ro
       const isNull = payload[at] === NULL;
       const start = isNull ? at + 1 : startOf(payload, at);
       const end = isNull ? start : endOf(payload, at, start);
-      const made = isNull ? undefined : cells.text(index, payload, start, end);
+      const made = isNull ? cells.inPlaceOfNull(index) : cells.text(index, payload, start, end);
       if (made !== undefined) {
         parts.push(payload.subarray(kept, at), made === null ? NULL_BYTE : counted(made));
         kept = end;
@@ -115,17 +137,18 @@ function textRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['ro
       at = end;
     }
     if (at !== payload.length) throw new Unmasked(BROKEN);
-    if (masked === 0) return payload;
+    if (masked === 0) return [payload];
     count(masked);
     parts.push(payload.subarray(kept));
-    return Buffer.concat(parts);
+    return parts;
   };
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const NULL_BYTE = Buffer.from([NULL]);
 
 /** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
-function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['row'] {
+function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['pieces'] {
   const bitmap = 1 + Math.floor((columns.length + 9) / 8);
   return (payload) => {
     if (payload.length < bitmap || payload[0] !== 0) throw new Unmasked(BROKEN);
@@ -138,8 +161,16 @@ function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['
     for (const [index, column] of columns.entries()) {
       const bit = index + 2;
       const place = 1 + (bit >> 3);
-      if (((head[place] as number) >> (bit & 7)) & 1) continue;
       const layout = layoutOf(column);
+      if (((head[place] as number) >> (bit & 7)) & 1) {
+        const value = cells.binaryInPlaceOfNull(index);
+        if (!value) continue;
+        head[place] = (head[place] as number) & ~(1 << (bit & 7));
+        parts.push(payload.subarray(kept, at), typeof layout === 'number' ? value : counted(value));
+        kept = at;
+        masked++;
+        continue;
+      }
       const start = valueStart(payload, at, layout);
       const end = typeof layout === 'number' ? start + layout : endOf(payload, at, start);
       if (end > payload.length) throw new Unmasked(BROKEN);
@@ -154,10 +185,10 @@ function binaryRow({ columns, count }: RowOptions, cells: Cells): PacketEditor['
       at = end;
     }
     if (at !== payload.length) throw new Unmasked(BROKEN);
-    if (masked === 0) return payload;
+    if (masked === 0) return [payload];
     count(masked);
     parts.push(payload.subarray(kept));
-    return Buffer.concat(parts);
+    return parts;
   };
 }
 
@@ -192,7 +223,12 @@ function lengthAt(payload: Buffer, at: number, size: number): number {
 /** A value with its length in front. */
 export function counted(value: Buffer): Buffer {
   const { length } = value;
-  if (length < NULL) return Buffer.concat([Buffer.from([length]), value]);
+  if (length < NULL) {
+    const made = Buffer.allocUnsafe(1 + length);
+    made[0] = length;
+    value.copy(made, 1);
+    return made;
+  }
   const size = SIZES.find((bytes) => length < 2 ** (8 * bytes)) as number;
   const head = Buffer.alloc(1 + size);
   head[0] = 0xfc + SIZES.indexOf(size);

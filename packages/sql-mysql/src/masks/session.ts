@@ -10,6 +10,7 @@ import {
   type MySqlDialect,
   type PacketMasking,
   type SqlCommand,
+  type TextDigest,
   Unmasked,
 } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
@@ -20,9 +21,12 @@ import {
   type FlowTarget,
   afterEffects,
   lineageOf,
+  lostLineage,
   maybeAfter,
   newSession,
 } from '../lineage/index.js';
+import { type LargeRows, RowRoom } from '@sluice/masking';
+import { MAX_FOLLOWED_CHARACTERS } from '../digest.js';
 import { Unread } from '../tokens.js';
 import { readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
@@ -35,8 +39,6 @@ import { UNREADABLE, announcement, hiddenAhead, hiddenColumn, isNotFollowed, ref
 import { isHit, touches, touchesTable, unknownUse, useOf } from './use.js';
 import { showsWarnings, withWarnings } from './warnings.js';
 
-/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
-const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
 /** Commands that were planned and have not been answered. Beyond it nothing is known of the session any more. */
 const MAX_OPEN_PLANS = 1_000;
 
@@ -60,6 +62,8 @@ interface OpenPlan {
 export interface MaskSettings {
   /** For pseudonyms. */
   readonly key: Uint8Array;
+  /** Memory of long rows, which all sessions share. */
+  readonly rows: LargeRows;
   readonly pooled: Pooled;
 }
 
@@ -68,16 +72,30 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   readonly #key: Uint8Array;
   readonly #told: MaskListener;
   readonly #backend: Backend;
+  readonly room: RowRoom;
+  #onStalled: () => void = () => undefined;
   #session: SessionNames = newSession();
   #open: OpenPlan[] = [];
   /** What the gateway itself has to say of the last statement that has warnings. */
   #warnings: readonly HiddenWords[] = [];
 
-  constructor(catalog: TargetCatalog, { key, pooled }: MaskSettings, told: MaskListener) {
+  constructor(catalog: TargetCatalog, { key, rows, pooled }: MaskSettings, told: MaskListener) {
     this.#catalog = catalog;
     this.#key = key;
     this.#backend = new Backend(pooled);
     this.#told = told;
+    this.room = new RowRoom(rows, { onStalled: () => this.#onStalled() });
+  }
+
+  /** `onStalled` has to end the session, since it keeps some of the memory of long rows and others wait. */
+  belongsTo(person: string, onStalled: () => void): void {
+    this.room.person = person;
+    this.#onStalled = onStalled;
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.room.clear();
   }
 
   met(greeted: number, found: string | null): string | undefined {
@@ -122,7 +140,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const dialect = dialectOf(command);
     const session = this.#sessionFor(command, dialect);
-    const lineage = follow(catalog, session, command.text, dialect);
+    const lineage = follow(catalog, session, command.text, facts.digest, dialect);
     const told: HiddenWords[] = [];
     const rules: EditorRules = {
       catalog,
@@ -134,7 +152,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       announce: (columns) => told.push(announcement(columns)),
       announceUnreadable: () => told.push(UNREADABLE),
     };
-    const { use, compared } = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
+    const used = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
     const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
     const notFollowed = hidden.filter(isNotFollowed);
     const refusal =
@@ -142,8 +160,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     if (!refusal) this.#opened(command, lineage);
     return {
       packets: this.#packets(command, facts, lineage, rules, told),
-      use,
-      compared,
+      ...used,
       hidden,
       ...(refusal && { refusal }),
     };
@@ -250,16 +267,18 @@ const hiddenColumns = (
   lineage: StatementLineage | undefined,
   { catalog, masked }: EditorRules,
   facts: Facts,
-): MaskPlan['hidden'] =>
-  lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', 'is too long to be followed')];
+): MaskPlan['hidden'] => (lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', TOO_LONG)]);
 
-/** Undefined: nothing is known of the text. */
+/** Undefined: nothing is known of the text. A long one is followed by its digest. */
 function follow(
   catalog: Catalog,
   session: SessionNames,
-  text: string,
+  written: string,
+  digest: TextDigest | undefined,
   dialect: MySqlDialect,
 ): StatementLineage | undefined {
+  if (digest?.type === 'trace') return lostLineage(catalog, session, digest, 'long', TOO_LONG);
+  const text = digest?.text ?? written;
   if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
   const reading = readingOf(dialect);
   try {
@@ -272,6 +291,8 @@ function follow(
     throw error;
   }
 }
+
+const TOO_LONG = 'is too large to be followed';
 
 const NOTHING_SAID: StatementLineage = {
   statement: '',

@@ -4,6 +4,7 @@
  */
 import type { PlanAhead } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
+import type { LargeRows } from '@sluice/masking';
 import { TargetCatalog } from './catalogs.js';
 import type { Unfit } from './backend.js';
 import { type MaskListener, MySqlMaskSession } from './session.js';
@@ -30,15 +31,17 @@ export interface MySqlOutside {
 export class MySqlMaskTargets {
   readonly #outside: MySqlOutside;
   readonly #key: Uint8Array;
+  readonly #rows: LargeRows;
   readonly #catalogs = new Map<string, TargetCatalog>();
   /** Of targets that are no longer asked for; sessions from before may still use them. */
   readonly #retired: TargetCatalog[] = [];
   readonly #warned = new Set<string>();
 
-  /** `key`: for pseudonyms. */
-  constructor(outside: MySqlOutside, key: Uint8Array) {
+  /** `key`: for pseudonyms. `rows`: memory of long rows, which all sessions share. */
+  constructor(outside: MySqlOutside, key: Uint8Array, rows: LargeRows) {
     this.#outside = outside;
     this.#key = key;
+    this.#rows = rows;
   }
 
   /** What masks follow of a new session. */
@@ -78,7 +81,7 @@ export class MySqlMaskTargets {
   #sessionOf({ name, pooled, open }: MySqlMaskedConnection, told: MaskListener): MySqlMaskSession {
     let catalog = this.#catalogs.get(name);
     if (!catalog) this.#catalogs.set(name, (catalog = new TargetCatalog(open)));
-    const settings = { key: this.#key, pooled: pooled === 'session' ? pooled : undefined };
+    const settings = { key: this.#key, rows: this.#rows, pooled: pooled === 'session' ? pooled : undefined };
     return new MySqlMaskSession(catalog, settings, told);
   }
 

@@ -4,11 +4,14 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { StatementLineage, Value } from '../lineage/index.js';
 import { type MaskedColumns, isStale } from './columns.js';
+import { unsureOf } from './hidden.js';
 
 export interface UseWithCounts {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
+  /** Where `use` stands for what is not known: what that is, and what helps, in sentences. */
+  readonly unsure?: string;
 }
 
 const NO_USE: MaskedUse = { asked: [], moved: [] };
@@ -40,6 +43,7 @@ export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog:
   const asked = new Set<string>();
   const moved = new Set<string>();
   const compared = new Map<string, number>();
+  const why = lineage.unknown ?? lineage.conditionsOnUnknown[0];
   // Nobody knows which conditions stand in what could not be followed, nor what they are on.
   if (lineage.conditionsOnUnknown.length > 0 || (lineage.unknown !== undefined && reads(facts))) asked.add('other');
   if (lineage.unknown !== undefined && writes(facts)) moved.add('unknown');
@@ -56,9 +60,9 @@ export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog:
   }
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
-  return asked.size + moved.size === 0
-    ? { use: NO_USE, compared }
-    : { use: { asked: [...asked], moved: [...moved] }, compared };
+  if (asked.size + moved.size === 0) return { use: NO_USE, compared };
+  const use = { asked: [...asked], moved: [...moved] };
+  return { use, compared, ...(why !== undefined && { unsure: unsureOf(why) }) };
 }
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */

@@ -32,8 +32,10 @@ export function withWarnings(
 ): PacketEditor | undefined {
   if (words.length === 0 || columns.length !== 3) return editor;
   const behind = words.map((one) => warning(one, columns, format));
-  return { ...(editor ?? { nullable: new Set(), row: (payload) => payload }), behind };
+  return { ...(editor ?? AS_IT_IS), behind };
 }
+
+const AS_IT_IS: PacketEditor = { nullable: new Set(), pieces: (payload) => [payload] };
 
 /** A number of the gateway's own, of those that servers leave to others (50000 to 51999), so that programs can tell it from theirs. */
 const HIDDEN_COLUMNS = 50_101;

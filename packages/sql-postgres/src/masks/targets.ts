@@ -1,7 +1,7 @@
 /** The catalogs of the targets whose connections mask anything. Owns: one for all sessions of a connection. */
 import type { NamesAtTarget, PlanAhead } from '@sluice/analysis';
 import type { AppliedMask, Facts, Lookup, SqlCommand } from '@sluice/contract';
-import { LargeRows } from '@sluice/masking';
+import type { LargeRows } from '@sluice/masking';
 import type { Pooled, Unfit } from './backend.js';
 import { type Meaning, TargetCatalog } from './catalogs.js';
 import { splitSearchPath } from '../lineage/index.js';
@@ -48,9 +48,9 @@ export class MaskTargets {
   /** When `unfit` was last told, by connection and reason. */
   readonly #told = new Map<string, number>();
 
-  /** `rows`: memory that long rows of all sessions may take together, in bytes. */
-  constructor(outside: Outside, key: Uint8Array, rows: number) {
-    this.#rows = new LargeRows({ bytes: rows });
+  /** `rows`: memory of long rows, which all sessions share. */
+  constructor(outside: Outside, key: Uint8Array, rows: LargeRows) {
+    this.#rows = rows;
     this.#outside = outside;
     this.#key = key;
   }
