@@ -11,11 +11,22 @@ import {
   type NotFollowed,
   NotNow,
 } from '@sluice/analysis';
-import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
+import type {
+  Command,
+  Deny,
+  Dialect,
+  Facts,
+  HttpCommand,
+  HttpHead,
+  SqlCommand,
+  TextRange,
+  ToolCommand,
+} from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
 import type { GuessCounter } from './guesses.js';
+import { Proposal, toolFacts } from './tools.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
 
@@ -89,6 +100,7 @@ export class Judge {
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type === 'request')
       return this.#http?.judge(command) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
+    if (command.type === 'tool') return this.#judgeTool(command);
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -107,7 +119,7 @@ export class Judge {
   }
 
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
-  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand>): Judged {
+  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand | ToolCommand>): Judged {
     const { text, type } = command;
     const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
     if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))
@@ -138,6 +150,21 @@ export class Judge {
     const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
     if (!stream) return refused(facts, verdict.matched, NO_STREAM_MASKS);
     return { ...judged, answer: { ...answer, stream } };
+  }
+
+  /** A call that a model proposes, before its agent has it. Nobody waits there whom people could be asked for. */
+  #judgeTool(command: ToolCommand): Judgement | Promise<Judgement> {
+    const { text, tool, input, about } = command;
+    const context = about instanceof Proposal ? about.context : this.#context;
+    const argument = context.model?.settings.tools.get(tool);
+    const judge = (facts: Facts): Judgement => {
+      const verdict = this.#policy.judge(facts, `${tool}(${input})`, { ...context, command: { type: 'tool' } });
+      const judged =
+        verdict.decision.type === 'hold' ? refused(facts, verdict.matched, NOT_HELD) : judgedAs(facts, verdict);
+      return this.#inWords(text, judged);
+    };
+    const facts = toolFacts(command, argument, this.#languages, context.principal.name);
+    return facts instanceof Promise ? facts.then(judge) : judge(facts);
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
@@ -278,6 +305,12 @@ const notNow = ({ message, cause }: NotNow): Judged =>
 /** Made each time: what is judged is remembered with its text. */
 const tooLong = (): Judged => unjudged('its text is longer than limits.text allows');
 const invalidHold = (): Judged => unjudged('sluice.hold is "wait" or "fail"');
+const NOT_HELD: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'People would have to agree to this call, and calls that a model proposes cannot wait for them.',
+};
+
 const UNMASKED_TRANSFER: Deny = {
   type: 'deny',
   rule: 'gateway',

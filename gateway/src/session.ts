@@ -326,6 +326,8 @@ export class Session implements Gate, LoginSession {
 
   #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
+    // Its agent makes the call, or does not: nothing of it is at work here.
+    if (command.type === 'tool') return;
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
       if (command.type === 'request' && command.body.type === 'stream')

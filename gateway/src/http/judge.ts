@@ -12,10 +12,20 @@ import type {
   HttpCommand,
   HttpEdits,
   HttpHead,
+  Propose,
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
+import {
+  BodyUnmasked,
+  HttpMasks,
+  type HttpMaskOptions,
+  type JsonParts,
+  OF_THE_SENT,
+  type OwnEditors,
+  foundIn,
+  hasMask,
+} from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -27,8 +37,11 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
+import { type AnswerOf, type ModelCall, type ModelSettings, answerEditors } from '@sluice/language-models';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
+import { Proposal } from '../tools.js';
+import { TOKENISED, readModel, saysSomething } from './models.js';
 
 export interface HttpJudging {
   readonly reading: RequestReading;
@@ -40,6 +53,8 @@ export interface HttpJudging {
   readonly edits: HttpEdits | undefined;
   /** How what rules mask is masked. */
   readonly masks: HttpMaskOptions;
+  /** The target serves language models. */
+  readonly models: ModelSettings | undefined;
 }
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
@@ -72,10 +87,12 @@ export class HttpJudge {
   /** See `Visit.needsBody`. */
   needsBody(head: HttpHead): boolean {
     const media = head.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-    const request = new Request(head, { type: 'stream', media, length: undefined }, '', this.#with.reading);
+    const body: HttpBody = { type: 'stream', media, length: undefined };
+    const request = new Request(head, body, '', this.#with.reading);
+    if (saysSomething(this.#with.models, request)) return true;
     try {
       const facts = request.facts();
-      const context = this.#about(request);
+      const context = this.#about(request, body);
       const text = textOf(head);
       if (this.#policy.needsBody(facts, text, context) !== undefined) return true;
       return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, text, context).masks);
@@ -106,19 +123,27 @@ export class HttpJudge {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
-    const facts = factsOf(request);
-    if (!facts) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
+    const known = factsOf(request);
+    if (!known) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
+    const model = this.#with.models && readModel(this.#with.models, request, known, command);
+    if (model?.type === 'too-long') return this.#refused(command, known, tooLong(this.#with.message));
+    if (model?.type === 'refused') return this.#refused(command, known, model.answer);
+    const facts = model && model.type !== 'none' ? model.facts : known;
+    const call = model?.type === 'call' ? model.call : undefined;
     const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
     if (leaked) return this.#refused(command, facts, LEAKED);
-    const context = this.#about(request);
+    const context = this.#about(request, command.body, call);
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const sent = this.#sent(command, verdict.masks);
+    const sent =
+      call?.isTokenised && verdict.masks.some(isForRequests) ? TOKENISED : this.#sent(command, verdict.masks);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
-    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined);
+    const answers = model && 'answers' in model ? model.answers : undefined;
+    const follow = answers && followed(answers, context);
+    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
     const answer: Answer =
@@ -126,9 +151,14 @@ export class HttpJudge {
     return { ...inWords, answer, body };
   }
 
-  #edits(masks: readonly AppliedMask[], sent: Uint8Array | undefined): HttpEdits | undefined {
-    const own = this.#masksOf(masks);
-    const edits = own ? own.edits(this.#with.edits) : this.#with.edits;
+  /** `follow`: the answer is one of a model. */
+  #edits(
+    masks: readonly AppliedMask[],
+    sent: Uint8Array | undefined,
+    follow: ReturnType<typeof followed> | undefined,
+  ): HttpEdits | undefined {
+    const own = this.#masksOf(masks) ?? (follow && HttpMasks.nothing(this.#with.masks));
+    const edits = own ? own.edits(this.#with.edits, follow) : this.#with.edits;
     return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
   }
 
@@ -180,8 +210,11 @@ export class HttpJudge {
     return why === 'rule' || why === 'hold';
   }
 
-  #about(request: Request): PolicyContext {
-    return { ...this.#context, command: { type: 'request' }, request };
+  #about(request: Request, body: HttpBody, call?: ModelCall): PolicyContext {
+    const { models: settings } = this.#with;
+    const found = remembering(() => call?.found ?? foundIn(body, request.query));
+    const model = call && settings && { call, settings };
+    return { ...this.#context, command: { type: 'request' }, request, found, ...(model && { model }) };
   }
 
   #refused(command: HttpCommand, facts: Facts, answer: Deny): Judgement {
@@ -239,6 +272,19 @@ function factsOf(request: Request): Facts | undefined {
     if (error instanceof BodyUnread) return undefined;
     throw error;
   }
+}
+
+/** Calls that a model proposes are judged by what is known of the request as well. */
+function followed(answers: AnswerOf, context: PolicyContext) {
+  const about = new Proposal(context);
+  const editors = answerEditors(answers);
+  return (parts: JsonParts, propose: Propose): OwnEditors => editors(parts, (call) => propose({ ...call, about }));
+}
+
+/** Worked out once, when somebody asks. */
+function remembering<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => (made ??= make());
 }
 
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };

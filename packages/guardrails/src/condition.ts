@@ -7,6 +7,7 @@ import type { Action, Facts } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 import { RE2JS } from 're2js';
 import type { PolicyContext } from './context.js';
+import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
@@ -38,6 +39,7 @@ const ATTRIBUTES = {
   connection: { name: 'string', protocol: 'string' },
   masked: { asked: 'list<string>', moved: 'list<string>', guesses: 'int' },
   ...REQUEST_ATTRIBUTES,
+  ...MODEL_ATTRIBUTES,
 } as const;
 
 export class ConditionError extends Error {
@@ -57,12 +59,15 @@ export interface Condition {
   /** It asks what names mean in the session, so its answer holds for that moment only. */
   readonly readsSession: boolean;
 }
+type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm';
+
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
   /** What conditions see by name. */
-  readonly named: Readonly<Record<'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql', unknown>>;
+  readonly named: Readonly<Record<Named, unknown>>;
   /** What their functions ask. */
   readonly request: Request | undefined;
+  readonly model: PolicyContext['model'];
   readonly ownTables: ReadonlySet<string> | undefined;
 }
 
@@ -76,9 +81,11 @@ export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
   const holds = (action: Action, attributes: Attributes): boolean =>
-    about(
-      attributes.request,
-      () => expression({ ...attributes.named, action: actionAttributes(action, attributes.ownTables) }) === true,
+    about(attributes.request, () =>
+      aboutModel(
+        attributes.model,
+        () => expression({ ...attributes.named, action: actionAttributes(action, attributes.ownTables) }) === true,
+      ),
     );
   let readsText = false;
   visit(original.ast, (node) => {
@@ -93,12 +100,14 @@ export function compileCondition(source: string): Condition {
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command, request, ownTables }: PolicyContext,
+  { principal, connection, masked, command, request, found, model, ownTables }: PolicyContext,
 ): Attributes => ({
   request,
+  model,
   ownTables,
   named: {
-    ...requestAttributes(request),
+    ...requestAttributes(request, found),
+    llm: modelAttributes(model),
     command: {
       text,
       confidence: facts.confidence,
@@ -163,7 +172,7 @@ function isTemporary(
 const LINEAR = 'matchesLinear';
 
 const environment = (() => {
-  const made = registerRequestFunctions(new Environment())
+  const made = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear)
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });

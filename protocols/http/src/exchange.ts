@@ -10,6 +10,7 @@ import type {
   Entrance,
   Gate,
   Header,
+  HttpApi,
   HttpBody,
   HttpCommand,
   HttpHead,
@@ -72,6 +73,8 @@ export class Exchange implements ExchangeEvents {
   #state: State = { type: 'entering' };
   /** Of the route, and cut off the path. */
   #prefix = '';
+  /** Of the route: how its clients are told a no. */
+  #api: HttpApi = 'rest';
   #leavePool: (() => void) | undefined;
   /** Aborted when the client no longer waits. Made when somebody asks for it. */
   #waiting: AbortController | undefined;
@@ -102,6 +105,7 @@ export class Exchange implements ExchangeEvents {
       }
       const route = entrance.route(set.hostName, path.path);
       this.#prefix = route?.prefix ?? '';
+      this.#api = route?.api ?? 'rest';
       const preflight = route && proofs.length === 0 ? preflightAnswer(this.#request, route.origins) : undefined;
       if (preflight) return this.#tell(preflight);
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
@@ -294,7 +298,7 @@ export class Exchange implements ExchangeEvents {
 
   #refuse(problem: ProblemDetails): void {
     this.#over();
-    refuse(this.#client, this.#request, problem);
+    refuse(this.#client, this.#request, problem, this.#api);
     this.#client.done();
   }
 

@@ -4,12 +4,14 @@
  */
 import type { Duplex } from 'node:stream';
 import {
+  type Answer,
   CredentialError,
   type Ending,
   type Header,
   type HttpCommand,
   type HttpEdits,
   type Outgoing,
+  type ProposedCall,
   Unmasked,
   type Visit,
   endingInWords,
@@ -74,6 +76,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
       client,
       record,
       edit: edits?.answer,
+      propose: (call) => this.#propose(call),
       target: visit.admission.target.http,
       prefix,
       method: request.method,
@@ -179,6 +182,12 @@ export class Transfer implements RequestEvents, AnswerEvents {
       if (!(error instanceof Unmasked)) throw error;
       this.#failed(error.message);
     }
+  }
+
+  #propose(call: ProposedCall): Answer | Promise<Answer> {
+    const { visit, command } = this.#parts;
+    const text = `${call.tool}(${call.shown})`;
+    return visit.gate.ask({ ...call, type: 'tool', id: visit.nextId(), text, origin: command.id });
   }
 
   /** Something is wrong here: nothing more of it passes, and who knows what says so. */

@@ -1,0 +1,68 @@
+/**
+ * Requests to language models before the rules. Owns: which requests of a connection are calls of a model, their facts, and what is
+ * refused because nobody can read it. Does not: decide, or know what a provider's requests look like (packages/language-models).
+ */
+import type { Deny, Facts, HttpBody, HttpCommand } from '@sluice/contract';
+import type { Request } from '@sluice/http-requests';
+import { type AnswerOf, type Call, CallError, ModelCall, type ModelSettings, callOf } from '@sluice/language-models';
+
+export type ReadModel =
+  /** It is no call of a model, and its facts are those of any request. */
+  | { readonly type: 'none'; readonly answers?: AnswerOf }
+  | { readonly type: 'call'; readonly call: ModelCall; readonly facts: Facts; readonly answers: AnswerOf }
+  /** It carries something that nobody here reads. */
+  | { readonly type: 'unread'; readonly facts: Facts }
+  | { readonly type: 'refused'; readonly answer: Deny }
+  /** Its body is longer than one that is judged may be. */
+  | { readonly type: 'too-long' };
+
+const callIn = (settings: ModelSettings, request: Request, body: HttpBody['type']): Call =>
+  callOf(settings.provider, request.method, request.segments, body);
+
+/** Whether a request with such a body is judged by what it says to a model. */
+export const saysSomething = (settings: ModelSettings | undefined, request: Request): boolean =>
+  settings !== undefined && callIn(settings, request, 'stream').type === 'call';
+
+/** `facts`: those of any request. */
+export function readModel(settings: ModelSettings, request: Request, facts: Facts, command: HttpCommand): ReadModel {
+  const call = callIn(settings, request, command.body.type);
+  if (call.type === 'plain')
+    return call.answers ? { type: 'none', answers: { operation: call.answers, stream: false } } : { type: 'none' };
+  const { forbidden } = facts;
+  if (call.type === 'unread')
+    return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
+  if (command.body.type === 'stream') return { type: 'too-long' };
+  try {
+    const read = new ModelCall(call.operation, command.body);
+    const own = { ...read.facts(command), ...(forbidden !== undefined && { forbidden }) };
+    return { type: 'call', call: read, facts: own, answers: read };
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    return { type: 'refused', answer: unreadable(error) };
+  }
+}
+
+const unreadable = ({ message }: CallError): Deny => ({
+  type: 'deny',
+  rule: 'gateway',
+  message: `This request to a model ${message}, so nobody here can say what it asks for.`,
+});
+
+const UNREAD = 'is a request of this provider that is not read here, so what it carries would leave unseen';
+
+function unread(facts: Facts): Facts {
+  const actions = facts.actions.map((action) => ({
+    ...action,
+    effects: ['egress', 'unknown'] as const,
+    reasons: [...action.reasons, UNREAD],
+  }));
+  return { ...facts, actions, confidence: 'opaque' };
+}
+
+/** What masks would have to change is not there to be read. */
+export const TOKENISED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'What is sent here is masked, and this request has numbers of tokens in place of its text.',
+  hint: 'Send the text itself.',
+};
