@@ -12,6 +12,7 @@ import {
   NotNow,
 } from '@sluice/analysis';
 import type {
+  AppliedHold,
   Command,
   Deny,
   Dialect,
@@ -157,10 +158,14 @@ export class Judge {
     const { text, tool, input, about } = command;
     const context = about instanceof Proposal ? about.context : this.#context;
     const argument = context.model?.settings.tools.get(tool);
+    const isAgreed = ({ rule }: AppliedHold): boolean => about instanceof Proposal && about.held.has(rule);
     const judge = (facts: Facts): Judgement => {
       const verdict = this.#policy.judge(facts, `${tool}(${input})`, { ...context, command: { type: 'tool' } });
-      const judged =
-        verdict.decision.type === 'hold' ? refused(facts, verdict.matched, NOT_HELD) : judgedAs(facts, verdict);
+      if (verdict.decision.type !== 'hold') return this.#inWords(text, judgedAs(facts, verdict));
+      const agreed = verdict.holds.every(isAgreed);
+      const judged = agreed
+        ? judgedAs(facts, { ...verdict, decision: unrefused([]) })
+        : refused(facts, verdict.matched, NOT_HELD);
       return this.#inWords(text, judged);
     };
     const facts = toolFacts(command, argument, this.#languages, context.principal.name);

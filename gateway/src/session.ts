@@ -327,7 +327,7 @@ export class Session implements Gate, LoginSession {
   #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
     // Its agent makes the call, or does not: nothing of it is at work here.
-    if (command.type === 'tool') return;
+    if (command.type === 'tool') return this.record(givenToAgent(command.id));
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
       if (command.type === 'request' && command.body.type === 'stream')
@@ -535,6 +535,17 @@ export class Session implements Gate, LoginSession {
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };
 const CANCELLED: DenyReason = { code: 'cancelled' };
+
+/** A call that a model proposed, and that its agent may make. */
+const givenToAgent = (command: number): ResponseEvent => ({
+  type: 'end',
+  command,
+  outcome: 'ok',
+  summary: 'given to the agent',
+  rows: 0,
+  bytes: 0,
+  data: [],
+});
 
 /** A command that outlives the call: its values are views of memory that is read into again. */
 const keep = (command: Command): Command =>

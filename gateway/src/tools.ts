@@ -3,7 +3,7 @@
  * not: find them in answers (packages/language-models), or decide.
  */
 import type { Language } from '@sluice/analysis';
-import type { Action, Dialect, Facts, ToolCommand } from '@sluice/contract';
+import type { Action, AppliedHold, Dialect, Facts, ToolCommand } from '@sluice/contract';
 import type { PolicyContext } from '@sluice/guardrails';
 import { JsonError, membersNamed, readJson } from '@sluice/http-requests';
 import type { ToolArgument } from '@sluice/language-models';
@@ -13,9 +13,12 @@ import { dialectOf } from '@sluice/sql-postgres';
 /** What was known of the request in whose answer a call is: rules see it as well. `ProposedCall.about` of the gateway's own. */
 export class Proposal {
   readonly context: PolicyContext;
+  /** Rules by which people have agreed to the request: they need not agree once more. */
+  readonly held: ReadonlySet<string>;
 
-  constructor(context: PolicyContext) {
+  constructor(context: PolicyContext, held: readonly AppliedHold[]) {
     this.context = context;
+    this.held = new Set(held.map(({ rule }) => rule));
   }
 }
 

@@ -1,8 +1,9 @@
 /** Language models through a whole gateway, by the SDKs of both providers: what they get, what they are told, and what never leaves. */
-import { writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@sluice/testkit';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { caller } from './control.js';
 import { type ModelStand, type ModelStandOptions, openModelStand } from './model-stand.js';
 
 const stops: (() => Promise<void>)[] = [];
@@ -25,6 +26,13 @@ const error = async (asking: PromiseLike<unknown>): Promise<{ status?: number; m
   }
   throw new Error('it was not refused');
 };
+
+async function journalOf({ gateway, folder }: ModelStand): Promise<string> {
+  await gateway.stop();
+  return globSync('data/journal/*', { cwd: folder })
+    .map((name) => readFileSync(join(folder, name), 'latin1'))
+    .join('');
+}
 
 const ALL = `
     - { rule: all, when: 'true', allow: true }
@@ -187,4 +195,154 @@ test('lists of words from a file', async () => {
   const [first, second] = [said('the bl'), said('ue heron')];
   const spread = stand.openai.chat.completions.create({ model: 'm', messages: [...first, ...second] });
   expect((await error(spread)).message).toBe('403 Not outside.');
+});
+
+const control = (stand: ModelStand) => caller(stand as never, stand.ada);
+const pending = async (stand: ModelStand): Promise<number> => {
+  const [first] = await vi.waitFor(async () => {
+    const all = await control(stand).get<{ number: number; state: string }[]>('/v1/approvals');
+    const waiting = all.filter(({ state }) => state === 'pending');
+    expect(waiting).toHaveLength(1);
+    return waiting;
+  });
+  return first?.number ?? 0;
+};
+
+describe('held', () => {
+  const HELD = `
+    - { rule: people-look, when: 'llm.model == "gpt-x" || llm.model == "claude-x"', hold: { approvers: ["user:ada"], timeout: 1m } }
+`;
+
+  test('a stream begins with comments, goes on when people agree, and ends with our sentence when they do not', async () => {
+    const stand = await open({ rules: HELD });
+    stand.double.says = () => SCRIPT;
+    const ask = (content: string) =>
+      stand.openai.chat.completions.stream({ model: 'gpt-x', messages: said(content) }).finalChatCompletion();
+    const first = ask('one');
+    await control(stand).post(`/v1/approvals/${await pending(stand)}/approve`, { reason: 'fine' });
+    expect((await first).choices[0]?.message.content).toBe(SCRIPT.text);
+    const second = error(ask('two'));
+    await control(stand).post(`/v1/approvals/${await pending(stand)}/deny`, { reason: 'not that' });
+    expect((await second).message).toContain('not that');
+    expect(stand.double.heard).toHaveLength(1);
+  });
+
+  test('Anthropic: the same', async () => {
+    const stand = await open({ rules: HELD, provider: 'anthropic' });
+    const ask = (content: string) =>
+      stand.anthropic.messages.stream({ model: 'claude-x', max_tokens: 9, messages: said(content) }).finalText();
+    const first = ask('one');
+    await control(stand).post(`/v1/approvals/${await pending(stand)}/approve`, { reason: 'fine' });
+    expect(await first).toBe('I am a double of a language model.');
+    const second = error(ask('two'));
+    await control(stand).post(`/v1/approvals/${await pending(stand)}/deny`, { reason: 'not that' });
+    expect((await second).message).toContain('not that');
+  });
+
+  test('without a stream it is told "later" by a conflict, and the same passes once', async () => {
+    const stand = await open({ rules: HELD, connection: 'hold_wait: off' });
+    const client = stand.openai.withOptions({ maxRetries: 0 });
+    const ask = () => client.chat.completions.create({ model: 'gpt-x', messages: said('one') });
+    const later = await error(ask());
+    expect(later.status).toBe(409);
+    const number = await pending(stand);
+    expect(later).toMatchObject({ error: { request: number, code: 'approval-needed' } });
+    await control(stand).post(`/v1/approvals/${number}/approve`, { reason: 'fine' });
+    expect((await ask()).choices).toHaveLength(1);
+    expect((await error(ask())).status).toBe(409);
+  });
+});
+
+describe('answers', () => {
+  const MASKED = `
+    - { rule: masks, mask: { detect: [email, credit_card] } }
+`;
+
+  test('are masked as they stream, and as they come whole; tokens by themselves are left out', async () => {
+    const stand = await open({ rules: MASKED });
+    stand.double.says = () => ({
+      text: 'Write to ada@example.com, or pay with 4111 1111 1111 1111.',
+      calls: [{ tool: 'mail', input: { to: 'ada@example.com' } }],
+    });
+    const asked = { model: 'm', messages: said('hi'), logprobs: true };
+    const whole = await stand.openai.chat.completions.create(asked);
+    const streamed = await stand.openai.chat.completions.stream(asked).finalChatCompletion();
+    for (const { choices } of [whole, streamed]) {
+      expect(choices[0]?.message.content).toBe('Write to [masked:EMAIL], or pay with [masked:CREDIT_CARD].');
+      expect(choices[0]?.message.tool_calls).toMatchObject([{ function: { arguments: '{"to":"[masked:EMAIL]"}' } }]);
+      expect(choices[0]?.logprobs).toBeNull();
+    }
+    const journal = await journalOf(stand);
+    expect(journal).toContain('[masked:EMAIL]');
+    expect(journal).not.toContain('ada@example.com');
+  });
+});
+
+describe('calls that a model proposes', () => {
+  const JUDGED = `
+    - { rule: no-destruction, when: 'action.effects.exists(e, e in ["destroy", "define", "write"])', deny: Nothing is destroyed. }
+    - { rule: no-mail, when: 'action.verb == "call" && action.resources.exists(r, r.name == "mail")', deny: No mails. }
+    - { rule: only-shop, when: 'action.tables.exists(t, t == "salaries")', deny: Not this table. }
+`;
+  const LLM = `tools: { sql: { sql: postgres, argument: query }, run: { shell: bash, argument: command } }`;
+  const CALLS = [
+    { tool: 'sql', input: { query: 'select name from shop' } },
+    { tool: 'sql', input: { query: 'select * from salaries' } },
+    { tool: 'sql', input: { query: 'with gone as (delete from shop returning *) select * from gone' } },
+    { tool: 'sql', input: { statement: 'drop table shop' } },
+    { tool: 'run', input: { command: 'ls -l' } },
+    { tool: 'run', input: { command: 'ls; rm -rf /srv' } },
+    { tool: 'mail', input: { to: 'somebody' } },
+    { tool: 'other', input: {} },
+  ];
+
+  test.each([true, false])('are judged as commands before the agent has them (stream: %s)', async (stream) => {
+    const stand = await open({ rules: JUDGED, llm: LLM });
+    stand.double.says = () => ({ text: 'Let me see. ', calls: CALLS });
+    const asked = { model: 'm', messages: said('hi') };
+    const { choices } = stream
+      ? await stand.openai.chat.completions.stream(asked).finalChatCompletion()
+      : await stand.openai.chat.completions.create(asked);
+    const message = choices[0]?.message;
+    expect((message?.tool_calls ?? []).map((call) => call.type === 'function' && call.function)).toMatchObject([
+      { name: 'sql', arguments: '{"query":"select name from shop"}' },
+      { name: 'run', arguments: '{"command":"ls -l"}' },
+      { name: 'other', arguments: '{}' },
+    ]);
+    for (const sentence of [
+      'The call of the tool "sql" was refused by rule "only-shop" and has not been made. Not this table.',
+      'The call of the tool "sql" was refused by rule "no-destruction"',
+      'has no argument "query" that could be read',
+      'The call of the tool "run" was refused by rule "no-destruction"',
+      'No mails.',
+    ])
+      expect(message?.content).toContain(sentence);
+    const journal = await journalOf(stand);
+    expect(journal.match(/"type":"tool","origin":1,/g)).toHaveLength(CALLS.length);
+    expect(journal).toContain('"text":"sql({\\"query\\":\\"select * from salaries\\"})"');
+  });
+
+  test('Anthropic, and people cannot be asked there', async () => {
+    const rules = `${JUDGED}
+    - { rule: two-eyes, when: 'action.verb == "call" && action.resources.exists(r, r.name == "other")', hold: { approvers: ["user:ada"], timeout: 1m } }
+`;
+    const stand = await open({ rules, llm: LLM, provider: 'anthropic' });
+    stand.double.says = () => ({ calls: CALLS.filter(({ tool }) => tool !== 'run') });
+    const asked = { model: 'm', max_tokens: 9, messages: said('hi') };
+    for (const { content, stop_reason: reason } of [
+      await stand.anthropic.messages.create(asked),
+      await stand.anthropic.messages.stream(asked).finalMessage(),
+    ]) {
+      expect(content.map((block) => (block.type === 'tool_use' ? block.name : block.type))).toEqual([
+        'sql',
+        'text',
+        'text',
+        'text',
+        'text',
+        'text',
+      ]);
+      expect(reason).toBe('tool_use');
+      expect(JSON.stringify(content)).toContain('calls that a model proposes cannot wait for them');
+    }
+  });
 });

@@ -15,7 +15,7 @@ import type {
   Propose,
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import {
   BodyUnmasked,
   HttpMasks,
@@ -142,7 +142,7 @@ export class HttpJudge {
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const answers = model && 'answers' in model ? model.answers : undefined;
-    const follow = answers && followed(answers, context);
+    const follow = answers && followed(answers, context, verdict.holds);
     const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
@@ -275,8 +275,8 @@ function factsOf(request: Request): Facts | undefined {
 }
 
 /** Calls that a model proposes are judged by what is known of the request as well. */
-function followed(answers: AnswerOf, context: PolicyContext) {
-  const about = new Proposal(context);
+function followed(answers: AnswerOf, context: PolicyContext, held: Verdict['holds']) {
+  const about = new Proposal(context, held);
   const editors = answerEditors(answers);
   return (parts: JsonParts, propose: Propose): OwnEditors => editors(parts, (call) => propose({ ...call, about }));
 }

@@ -4,12 +4,21 @@
  */
 import type { Deny, Facts, HttpBody, HttpCommand } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
-import { type AnswerOf, type Call, CallError, ModelCall, type ModelSettings, callOf } from '@sluice/language-models';
+import {
+  type AnswerOf,
+  type Call,
+  CallError,
+  ModelCall,
+  type ModelSettings,
+  callOf,
+  deploymentIn,
+  isWritten,
+} from '@sluice/language-models';
 
 export type ReadModel =
   /** It is no call of a model, and its facts are those of any request. */
   | { readonly type: 'none'; readonly answers?: AnswerOf }
-  | { readonly type: 'call'; readonly call: ModelCall; readonly facts: Facts; readonly answers: AnswerOf }
+  | { readonly type: 'call'; readonly call: ModelCall; readonly facts: Facts; readonly answers?: AnswerOf }
   /** It carries something that nobody here reads. */
   | { readonly type: 'unread'; readonly facts: Facts }
   | { readonly type: 'refused'; readonly answer: Deny }
@@ -33,9 +42,9 @@ export function readModel(settings: ModelSettings, request: Request, facts: Fact
     return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
   if (command.body.type === 'stream') return { type: 'too-long' };
   try {
-    const read = new ModelCall(call.operation, command.body);
+    const read = new ModelCall(call.operation, command.body, deploymentIn(request.segments));
     const own = { ...read.facts(command), ...(forbidden !== undefined && { forbidden }) };
-    return { type: 'call', call: read, facts: own, answers: read };
+    return { type: 'call', call: read, facts: own, ...(isWritten(call.operation) && { answers: read }) };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
     return { type: 'refused', answer: unreadable(error) };

@@ -7,6 +7,7 @@ import { foundInTexts } from '@sluice/http-bodies';
 import { Body, BodyUnreadable } from '@sluice/http-requests';
 import type { Operation } from './provider.js';
 import { type Message, type Said, CallError, readCall } from './requests/read.js';
+import { plainText } from './requests/normal.js';
 import { ModelText } from './requests/text.js';
 import { TOKENS_PER_IMAGE, estimatedTokens } from './requests/tokens.js';
 
@@ -23,22 +24,24 @@ export interface SeenMessage {
 
 export class ModelCall {
   readonly operation: Operation;
+  readonly model: string;
   readonly #said: Said;
   #text: ModelText | undefined;
   #messages: readonly SeenMessage[] | undefined;
   #found: readonly Detector[] | undefined;
 
-  /** @throws CallError for what is no such request, BodyUnread where its body has not been read */
-  constructor(operation: Operation, body: HttpBody) {
+  /**
+   * `deployment`: the model, where the path says which.
+   *
+   * @throws CallError for what is no such request, BodyUnread where its body has not been read
+   */
+  constructor(operation: Operation, body: HttpBody, deployment?: string) {
     this.operation = operation;
     const { read } = new Body(body);
     if (read.type === 'unreadable') throw new CallError(`has a body that ${read.why}`);
     if (read.type !== 'json') throw new CallError('has a body that is no JSON');
     this.#said = readCall(operation, read.value);
-  }
-
-  get model(): string {
-    return this.#said.model;
+    this.model = deployment ?? this.#said.model;
   }
 
   get stream(): boolean {
@@ -86,7 +89,8 @@ export class ModelCall {
     return (this.#messages ??= this.#read.map(({ role, parts, all }) => ({
       role,
       text: new ModelText(parts),
-      found: foundInTexts([...all, parts.join('')]),
+      // As they are written, and as a reader sees them.
+      found: foundInTexts([...new Set([...all, ...[...all, parts.join('')].map(plainText)])]),
     })));
   }
 
@@ -95,7 +99,7 @@ export class ModelCall {
     return (this.#found ??= [
       ...new Set([
         ...this.messages.flatMap(({ found }) => found),
-        ...foundInTexts([this.#read.flatMap(({ parts }) => parts).join('')]),
+        ...foundInTexts([plainText(this.#read.flatMap(({ parts }) => parts).join(''))]),
       ]),
     ]);
   }

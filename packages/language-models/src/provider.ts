@@ -28,6 +28,12 @@ const PATHS: Readonly<Record<Provider, readonly (readonly [path: string, operati
 const plainPath = (segments: readonly string[]): string =>
   `/${segments.filter((one) => one !== '').join('/')}`.toLowerCase();
 
+/** Where it stands in the path, as with Azure, the model is the one of that name, whatever the body says. */
+export function deploymentIn(segments: readonly string[]): string | undefined {
+  const at = segments.findIndex((one) => one.toLowerCase() === 'deployments');
+  return at < 0 ? undefined : segments[at + 1];
+}
+
 /** What a request does that carries something to the provider. */
 export type Call =
   | { readonly type: 'call'; readonly operation: Operation }

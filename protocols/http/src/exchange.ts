@@ -21,6 +21,7 @@ import type {
 } from '@sluice/contract';
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
+import { HeldStream, asksForStream } from './held-stream.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
@@ -32,6 +33,7 @@ import { refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
 import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
+import { isModelApi } from './refusal-model.js';
 import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
 import { checkWebSocket } from './websocket/handshake.js';
@@ -68,7 +70,7 @@ export interface RequestSource {
 
 export class Exchange implements ExchangeEvents {
   readonly #listener: RequestSource;
-  readonly #client: ClientSide;
+  #client: ClientSide;
   readonly #request: IncomingRequest;
   #state: State = { type: 'entering' };
   /** Of the route, and cut off the path. */
@@ -237,11 +239,22 @@ export class Exchange implements ExchangeEvents {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = visit.gate.ask(command, new SilentWaiter(this.#preference.within, () => this.#gone()));
+      answer = visit.gate.ask(command, this.#waiter(body));
     } catch {
       answer = UNJUDGED;
     }
     this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
+  }
+
+  #waiter(body: HttpBody): Waiter {
+    const gone = (): AbortSignal => this.#gone();
+    const begin = (): void => {
+      if (this.#state.type === 'asking' && !(this.#client instanceof HeldStream))
+        this.#client = new HeldStream(this.#client, this.#api);
+    };
+    return isModelApi(this.#api)
+      ? new ModelWaiter(this.#preference.within, gone, () => asksForStream(this.#api, body), begin)
+      : new SilentWaiter(this.#preference.within, gone);
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
@@ -306,6 +319,7 @@ export class Exchange implements ExchangeEvents {
     this.#state = { type: 'over' };
     this.#kept.take();
     clearTimeout(this.#deadline);
+    if (this.#client instanceof HeldStream) this.#client.stop();
     this.#leavePool?.();
     this.#leavePool = undefined;
   }
@@ -341,13 +355,17 @@ export class Exchange implements ExchangeEvents {
 
 /** A client that waits in silence: whatever comes before an answer breaks some library. */
 class SilentWaiter implements Waiter {
-  readonly maxWaitMs: number;
+  readonly #within: number;
   readonly #gone: () => AbortSignal;
 
   /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
   constructor(within: number, gone: () => AbortSignal) {
-    this.maxWaitMs = within;
+    this.#within = within;
     this.#gone = gone;
+  }
+
+  get maxWaitMs(): number {
+    return this.#within;
   }
 
   /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
@@ -357,6 +375,29 @@ class SilentWaiter implements Waiter {
 
   get signal(): AbortSignal {
     return this.#gone();
+  }
+}
+
+/** Longer than anybody lets a request wait; rules say when it expires. */
+const MAX_STREAM_WAIT_MS = 24 * 60 * 60 * 1000;
+
+/** A client that asked for a stream may be told that it waits, and then waits for as long as people take. */
+class ModelWaiter extends SilentWaiter {
+  readonly #streams: () => boolean;
+  readonly #begin: () => void;
+
+  constructor(within: number, gone: () => AbortSignal, streams: () => boolean, begin: () => void) {
+    super(within, gone);
+    this.#streams = streams;
+    this.#begin = begin;
+  }
+
+  override get maxWaitMs(): number {
+    return this.#streams() ? MAX_STREAM_WAIT_MS : super.maxWaitMs;
+  }
+
+  say(): void {
+    if (this.#streams()) this.#begin();
   }
 }
 

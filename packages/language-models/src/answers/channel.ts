@@ -9,9 +9,9 @@ import type { Json } from '@sluice/http-requests';
 import { type StreamMask, streamEditor } from '@sluice/masking';
 import { NULL, textNode } from './tree.js';
 
-/** Of the arguments of one call, which nobody can judge before they are whole. */
-const MAX_ARGUMENTS_CHARACTERS = 4 * 1024 * 1024;
-/** Texts of one answer that come side by side. */
+/** Of the calls of one answer, which nobody can judge before they are whole. */
+const MAX_KEPT_CHARACTERS = 8 * 1024 * 1024;
+/** Texts of one answer that come side by side, and calls. */
 const MAX_CHANNELS = 1024;
 
 /** Short texts that are remembered, and how long they are at most. */
@@ -57,6 +57,7 @@ export class AnswerMasks {
   readonly #parts: JsonParts;
   readonly #modes;
   readonly #channels = new Map<string, Channel>();
+  readonly #room = { left: MAX_KEPT_CHARACTERS };
   /** What events repeat, as it was found to be: ids, types, names of models. */
   readonly #values = new Map<string, string>();
   /** Leaves that are as they have to be. */
@@ -73,12 +74,12 @@ export class AnswerMasks {
   }
 
   channel(key: string): Channel {
-    const known = this.#channels.get(key);
-    if (known) return known;
-    if (this.#channels.size >= MAX_CHANNELS) throw unmasked(`has more than ${MAX_CHANNELS} texts at once`);
-    const made = this.#newChannel();
-    this.#channels.set(key, made);
-    return made;
+    return addTo(this.#channels, key, () => this.#newChannel());
+  }
+
+  /** Something of the answer that is kept until it is whole. */
+  kept(): Kept {
+    return new Kept(this.#room);
   }
 
   /** The rest of a text that comes to its end; empty where there is none. */
@@ -159,15 +160,32 @@ const textModes = ({ modes, key }: NonNullable<JsonParts['detectors']>) => ({
 
 /** The pieces of something that is kept until it is whole. */
 export class Kept {
-  #pieces = '';
+  readonly #room: { left: number };
+  #pieces: string[] = [];
+
+  /** `room`: characters for all that is kept of one answer. */
+  constructor(room: { left: number }) {
+    this.#room = room;
+  }
 
   add(piece: string): void {
-    this.#pieces += piece;
-    if (this.#pieces.length > MAX_ARGUMENTS_CHARACTERS)
-      throw unmasked(`has a tool call of more than ${MAX_ARGUMENTS_CHARACTERS} characters`);
+    this.#room.left -= piece.length;
+    if (this.#room.left < 0) throw unmasked(`has calls of tools of more than ${MAX_KEPT_CHARACTERS} characters`);
+    this.#pieces.push(piece);
   }
 
   get text(): string {
-    return this.#pieces;
+    if (this.#pieces.length > 1) this.#pieces = [this.#pieces.join('')];
+    return this.#pieces[0] ?? '';
   }
+}
+
+/** Adds what is not in there yet: of one answer there are not many. @throws Unmasked */
+export function addTo<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  if (map.size >= MAX_CHANNELS) throw unmasked(`has more than ${MAX_CHANNELS} texts or calls at once`);
+  const made = make();
+  map.set(key, made);
+  return made;
 }

@@ -4,7 +4,7 @@
  */
 import type { Answer, ProposedCall } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
-import { type AnswerMasks, Kept } from './channel.js';
+import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import {
   type ObjectNode,
@@ -66,7 +66,7 @@ export class ChatFollower implements Follower {
   /** What goes before the event. */
   #choice(choice: ObjectNode): readonly Given[] {
     const index = word(member(choice, 'index'));
-    if (!this.#choices.has(index)) this.#choices.set(index, { calls: new Map(), old: undefined });
+    addTo(this.#choices, index, () => ({ calls: new Map(), old: undefined }));
     if (this.#masks.detects && member(choice, 'logprobs')) put(choice, 'logprobs', NULL);
     const text = memberText(choice, 'text');
     if (text !== undefined) put(choice, 'text', this.#piece(`${index}\n\ntext`, text));
@@ -100,13 +100,12 @@ export class ChatFollower implements Follower {
     for (const [at, piece] of items(member(delta, 'tool_calls')).entries()) {
       if (!isObject(piece)) continue;
       const number = word(member(piece, 'index')) || String(at);
-      let call = choice.calls.get(number);
-      if (!call) choice.calls.set(number, (call = newCall(piece)));
-      addTo(call, member(piece, call.kind));
+      const call = addTo(choice.calls, number, () => this.#newCall(piece));
+      addPiece(call, member(piece, call.kind));
     }
     put(delta, 'tool_calls', undefined);
     const old = member(delta, 'function_call');
-    if (isObject(old)) addTo((choice.old ??= newCall(objectNode({ function: old }))), old);
+    if (isObject(old)) addPiece((choice.old ??= this.#newCall(objectNode({ function: old }))), old);
     put(delta, 'function_call', undefined);
   }
 
@@ -163,6 +162,11 @@ export class ChatFollower implements Follower {
     return this.#event(index, built);
   }
 
+  #newCall(head: ObjectNode): Call {
+    const kind = member(head, 'custom') === undefined ? 'function' : 'custom';
+    return { head, name: this.#masks.kept(), input: this.#masks.kept(), kind };
+  }
+
   #event(index: string, delta: Json | undefined, text?: Json): Given {
     const choice = objectNode({ index: plainNode(index || '0'), delta, text, finish_reason: NULL });
     const data = objectNode({ ...Object.fromEntries(this.#envelope.members), choices: listNode([choice]) });
@@ -170,12 +174,7 @@ export class ChatFollower implements Follower {
   }
 }
 
-function newCall(head: ObjectNode): Call {
-  const kind = member(head, 'custom') === undefined ? 'function' : 'custom';
-  return { head, name: new Kept(), input: new Kept(), kind };
-}
-
-function addTo(call: Call, piece: Json | undefined): void {
+function addPiece(call: Call, piece: Json | undefined): void {
   call.name.add(memberText(piece, 'name') ?? '');
   call.input.add(memberText(piece, call.kind === 'custom' ? 'input' : 'arguments') ?? '');
 }

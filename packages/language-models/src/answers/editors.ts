@@ -6,7 +6,10 @@ import { eventsOf } from './events.js';
 import { WholeAnswer } from './whole.js';
 
 /** Operations whose answers have what a model has written. */
-const WRITTEN: ReadonlySet<string> = new Set(['chat', 'completions', 'responses', 'messages']);
+const WRITTEN: ReadonlySet<Operation> = new Set<Operation>(['chat', 'completions', 'responses', 'messages']);
+
+/** Whether the answers of an operation have to be followed. */
+export const isWritten = (operation: Operation): boolean => WRITTEN.has(operation);
 
 /** What is known of an answer before it comes. */
 export interface AnswerOf {
@@ -19,7 +22,6 @@ export const answerEditors =
   ({ operation, stream }: AnswerOf) =>
   (parts: JsonParts, propose: Propose): OwnEditors =>
   (kind) => {
-    if (!WRITTEN.has(operation)) return undefined;
     if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
     if (kind === 'json') return new WholeAnswer(operation, parts, propose);
     // A stream under another name would be read as one by whoever asked for it.

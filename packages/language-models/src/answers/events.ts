@@ -8,7 +8,7 @@ import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { AnswerMasks } from './channel.js';
 import { ChatFollower } from './chat.js';
-import type { Follower, ModelEvent } from './follower.js';
+import type { Follower, Given, ModelEvent } from './follower.js';
 import { MessagesFollower } from './messages.js';
 import { Queue } from './queue.js';
 import { ResponsesFollower } from './responses.js';
@@ -54,11 +54,10 @@ class ModelEvents implements EventEditor {
 
   event(others: Buffer, name: string, data: Buffer): Buffer {
     const text = data.toString('utf8');
-    const isDone = text.trim() === DONE;
-    if (isDone) this.#ended();
+    const plain = text.trim();
+    if (plain === DONE) this.#ended();
     const before = others.length === 0 ? [] : [others];
-    const given = isDone ? [Buffer.from(`data: ${DONE}\n\n`)] : this.#follower.event(name, readEvent(text));
-    this.#queue.add([...before, ...given], others.length + data.length);
+    this.#queue.add([...before, ...this.#given(name, plain)], others.length + data.length);
     return this.#queue.take();
   }
 
@@ -69,6 +68,11 @@ class ModelEvents implements EventEditor {
 
   release(): Buffer {
     return this.#queue.take();
+  }
+
+  #given(name: string, text: string): readonly (Given | Buffer)[] {
+    if (text === '') return [];
+    return text === DONE ? [Buffer.from(`data: ${DONE}\n\n`)] : this.#follower.event(name, readEvent(text));
   }
 
   #ended(): void {

@@ -4,7 +4,7 @@
  */
 import type { Answer, ProposedCall } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
-import { type AnswerMasks, Kept } from './channel.js';
+import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import { type ObjectNode, isObject, member, memberText, objectNode, put, textNode, word } from './tree.js';
 
@@ -70,11 +70,11 @@ export class MessagesFollower implements Follower {
     const block = member(data, 'content_block');
     const type = memberText(block, 'type') ?? '';
     if (type === CALL) {
-      const call = { start: data, name: memberText(block, 'name') ?? '', input: new Kept() };
-      this.#blocks.set(index, { type, call, delta: undefined });
+      const call = { start: data, name: memberText(block, 'name') ?? '', input: this.#masks.kept() };
+      addTo<Block>(this.#blocks, index, () => ({ type, call, delta: undefined }));
       return [];
     }
-    this.#blocks.set(index, { type, delta: undefined });
+    addTo<Block>(this.#blocks, index, () => ({ type, delta: undefined }));
     if (isObject(block))
       for (const leaf of TEXTS) {
         const text = memberText(block, leaf);

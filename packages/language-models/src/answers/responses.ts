@@ -4,7 +4,7 @@
  */
 import type { Answer, ProposedCall } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
-import { type AnswerMasks, Kept } from './channel.js';
+import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import {
   type ObjectNode,
@@ -52,7 +52,7 @@ export class ResponsesFollower implements Follower {
     const call = this.#calls.get(place);
     const item = member(data, 'item');
     if (type === 'response.output_item.added' && CALLS[memberText(item, 'type') ?? ''] !== undefined) {
-      this.#calls.set(place, { added: data, input: new Kept() });
+      addTo(this.#calls, place, () => ({ added: data, input: this.#masks.kept() }));
       return [];
     }
     if (call && OF_CALLS.test(type)) {

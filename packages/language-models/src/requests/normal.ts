@@ -13,15 +13,22 @@ const TAGS_START = 0xe0000;
 const PLAIN = /^[\u0000-\u007e]*$/;
 const BLANKS = /[\s\p{Cc}]+/gu;
 
-/** Compatible forms as one (NFKC), without case, without signs that nobody sees, each run of blanks as one blank. */
-export function normalised(text: string): string {
-  if (PLAIN.test(text)) return text.toLowerCase().replaceAll(BLANKS, ' ');
+/** What a text says to whoever reads it: compatible forms as one (NFKC), without signs that nobody sees. The same where that changes nothing. */
+export function plainText(text: string): string {
+  if (PLAIN.test(text)) return text;
   const seen = text
     .replaceAll(TAGS, (tag) => String.fromCharCode((tag.codePointAt(0) as number) - TAGS_START))
     .replaceAll(UNSEEN, '');
   // Twice without unseen signs: some compatible forms have them.
-  return folded(seen.normalize('NFKC')).replaceAll(UNSEEN, '').normalize('NFKC').replaceAll(BLANKS, ' ');
+  return seen.normalize('NFKC').replaceAll(UNSEEN, '');
 }
 
-/** Upper case first: some letters have no lower case of their own. */
-const folded = (text: string): string => text.toUpperCase().toLowerCase();
+/** The same without case, and each run of blanks as one blank. */
+export function normalised(text: string): string {
+  const plain = plainText(text);
+  const folded = plain === text && PLAIN.test(text) ? plain.toLowerCase() : caseless(plain);
+  return folded.replaceAll(BLANKS, ' ');
+}
+
+/** Upper case first: some letters have no lower case of their own. What comes of it may be compatible forms again. */
+const caseless = (text: string): string => text.toUpperCase().toLowerCase().normalize('NFKC');
