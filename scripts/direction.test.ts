@@ -22,6 +22,16 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'http-bodies': ['contract', 'http-requests', 'masking'],
   'language-models': ['contract', 'http-bodies', 'http-requests', 'masking'],
   guardrails: ['contract', 'http-requests', 'language-models'],
+  'proposed-calls': [
+    'analysis',
+    'contract',
+    'guardrails',
+    'http-bodies',
+    'http-requests',
+    'language-models',
+    'shell',
+    'sql-postgres',
+  ],
   masking: ['contract'],
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
@@ -53,6 +63,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'guardrails',
     'http-requests',
     'identity',
+    'language-models',
     'reading',
     'recording',
     'shell',
@@ -155,6 +166,8 @@ const OWN_FILES = [
   // The scheme of an address is called so, and a way to log in of OpenAPI.
   /^packages\/contract\/src\/http\.ts$/,
   /^packages\/control\/src\/openapi\.ts$/,
+  // What an argument of a tool is written in.
+  /^packages\/config\/src\/protocols\/language-models\.ts$/,
   // The vocabulary of SQL has a name for each dialect.
   /^packages\/contract\/src\/sql\.ts$/,
 ];

@@ -12,7 +12,6 @@ import {
   NotNow,
 } from '@sluice/analysis';
 import type {
-  AppliedHold,
   Command,
   Deny,
   Dialect,
@@ -26,8 +25,8 @@ import type {
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
+import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
 import type { GuessCounter } from './guesses.js';
-import { Proposal, toolFacts } from './tools.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
 
@@ -153,23 +152,11 @@ export class Judge {
     return { ...judged, answer: { ...answer, stream } };
   }
 
-  /** A call that a model proposes, before its agent has it. Nobody waits there whom people could be asked for. */
   #judgeTool(command: ToolCommand): Judgement | Promise<Judgement> {
-    const { text, tool, input, about } = command;
-    const context = about instanceof Proposal ? about.context : this.#context;
-    const argument = context.model?.settings.tools.get(tool);
-    const isAgreed = ({ rule }: AppliedHold): boolean => about instanceof Proposal && about.held.has(rule);
-    const judge = (facts: Facts): Judgement => {
-      const verdict = this.#policy.judge(facts, `${tool}(${input})`, { ...context, command: { type: 'tool' } });
-      if (verdict.decision.type !== 'hold') return this.#inWords(text, judgedAs(facts, verdict));
-      const agreed = verdict.holds.every(isAgreed);
-      const judged = agreed
-        ? judgedAs(facts, { ...verdict, decision: unrefused([]) })
-        : refused(facts, verdict.matched, NOT_HELD);
-      return this.#inWords(text, judged);
-    };
-    const facts = toolFacts(command, argument, this.#languages, context.principal.name);
-    return facts instanceof Promise ? facts.then(judge) : judge(facts);
+    const judged = judgeCall(command, this.#policy, this.#context, this.#languages);
+    const inWords = ({ facts, verdict, refused: answer }: JudgedCall): Judgement =>
+      this.#inWords(command.text, answer ? refused(facts, verdict.matched, answer) : judgedAs(facts, verdict));
+    return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {
@@ -310,12 +297,6 @@ const notNow = ({ message, cause }: NotNow): Judged =>
 /** Made each time: what is judged is remembered with its text. */
 const tooLong = (): Judged => unjudged('its text is longer than limits.text allows');
 const invalidHold = (): Judged => unjudged('sluice.hold is "wait" or "fail"');
-const NOT_HELD: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'People would have to agree to this call, and calls that a model proposes cannot wait for them.',
-};
-
 const UNMASKED_TRANSFER: Deny = {
   type: 'deny',
   rule: 'gateway',

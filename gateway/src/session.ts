@@ -29,6 +29,7 @@ import { executedBy } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
+import { givenToAgent } from '@sluice/proposed-calls';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -535,17 +536,6 @@ export class Session implements Gate, LoginSession {
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };
 const CANCELLED: DenyReason = { code: 'cancelled' };
-
-/** A call that a model proposed, and that its agent may make. */
-const givenToAgent = (command: number): ResponseEvent => ({
-  type: 'end',
-  command,
-  outcome: 'ok',
-  summary: 'given to the agent',
-  rows: 0,
-  bytes: 0,
-  data: [],
-});
 
 /** A command that outlives the call: its values are views of memory that is read into again. */
 const keep = (command: Command): Command =>

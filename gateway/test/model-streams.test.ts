@@ -106,7 +106,7 @@ async function through(
     ([name, data]) => `${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`,
   );
   const bytes = Buffer.from(text.join('') + (operation === 'chat' ? 'data: [DONE]\n\n' : ''));
-  const editor = answerEditors({ operation, stream: true })(parts, propose ?? (() => ALLOW))('events') as EventsMask;
+  const editor = answerEditors({ operation })(parts, propose ?? (() => ALLOW))('events', undefined) as EventsMask;
   const out: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const size = 1 + random.below(700);

@@ -12,20 +12,10 @@ import type {
   HttpCommand,
   HttpEdits,
   HttpHead,
-  Propose,
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
-import {
-  BodyUnmasked,
-  HttpMasks,
-  type HttpMaskOptions,
-  type JsonParts,
-  OF_THE_SENT,
-  type OwnEditors,
-  foundIn,
-  hasMask,
-} from '@sluice/http-bodies';
+import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -37,11 +27,17 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
-import { type AnswerOf, type ModelCall, type ModelSettings, answerEditors } from '@sluice/language-models';
+import {
+  type ModelCall,
+  type ModelSettings,
+  TOKENISED,
+  findingsOf,
+  readModel,
+  saysSomething,
+} from '@sluice/language-models';
+import { editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
-import { Proposal } from '../tools.js';
-import { TOKENISED, readModel, saysSomething } from './models.js';
 
 export interface HttpJudging {
   readonly reading: RequestReading;
@@ -125,7 +121,7 @@ export class HttpJudge {
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
     const known = factsOf(request);
     if (!known) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
-    const model = this.#with.models && readModel(this.#with.models, request, known, command);
+    const model = this.#with.models && readModel(this.#with.models, request, known, command.body);
     if (model?.type === 'too-long') return this.#refused(command, known, tooLong(this.#with.message));
     if (model?.type === 'refused') return this.#refused(command, known, model.answer);
     const facts = model && model.type !== 'none' ? model.facts : known;
@@ -142,7 +138,7 @@ export class HttpJudge {
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const answers = model && 'answers' in model ? model.answers : undefined;
-    const follow = answers && followed(answers, context, verdict.holds);
+    const follow = answers && editorsFor(answers, context, verdict.holds);
     const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
@@ -155,7 +151,7 @@ export class HttpJudge {
   #edits(
     masks: readonly AppliedMask[],
     sent: Uint8Array | undefined,
-    follow: ReturnType<typeof followed> | undefined,
+    follow: ReturnType<typeof editorsFor> | undefined,
   ): HttpEdits | undefined {
     const own = this.#masksOf(masks) ?? (follow && HttpMasks.nothing(this.#with.masks));
     const edits = own ? own.edits(this.#with.edits, follow) : this.#with.edits;
@@ -212,7 +208,7 @@ export class HttpJudge {
 
   #about(request: Request, body: HttpBody, call?: ModelCall): PolicyContext {
     const { models: settings } = this.#with;
-    const found = remembering(() => call?.found ?? foundIn(body, request.query));
+    const found = findingsOf(call, body, request.query);
     const model = call && settings && { call, settings };
     return { ...this.#context, command: { type: 'request' }, request, found, ...(model && { model }) };
   }
@@ -272,19 +268,6 @@ function factsOf(request: Request): Facts | undefined {
     if (error instanceof BodyUnread) return undefined;
     throw error;
   }
-}
-
-/** Calls that a model proposes are judged by what is known of the request as well. */
-function followed(answers: AnswerOf, context: PolicyContext, held: Verdict['holds']) {
-  const about = new Proposal(context, held);
-  const editors = answerEditors(answers);
-  return (parts: JsonParts, propose: Propose): OwnEditors => editors(parts, (call) => propose({ ...call, about }));
-}
-
-/** Worked out once, when somebody asks. */
-function remembering<Value>(make: () => Value): () => Value {
-  let made: Value | undefined;
-  return () => (made ??= make());
 }
 
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };

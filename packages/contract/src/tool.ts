@@ -1,5 +1,5 @@
 /** Calls of tools, as language models propose them. Types only. */
-import type { Answer } from './decision.js';
+import type { DenyReason } from './reasons.js';
 
 /** A call that a model proposes, before its agent has it. */
 export interface ProposedCall {
@@ -13,8 +13,19 @@ export interface ProposedCall {
   readonly about?: unknown;
 }
 
-/** Has a call judged, and put on record. Never rejects. */
-export type Propose = (call: ProposedCall) => Answer | Promise<Answer>;
+/** What is said of a call; see `Answer`, which is one. */
+export type ProposalAnswer =
+  | { readonly type: 'allow' }
+  | {
+      readonly type: 'deny';
+      readonly rule: string;
+      readonly message: string;
+      readonly hint?: string;
+      readonly reason?: DenyReason;
+    };
+
+/** Has a call judged, and put on record. */
+export type Propose = (call: ProposedCall) => ProposalAnswer | Promise<ProposalAnswer>;
 
 /** A proposed call as a command of its own. */
 export interface ToolCommand extends ProposedCall {

@@ -7,6 +7,7 @@ import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
 import type { RequestRead } from '@sluice/http-requests';
+import { type ModelSettings, findingsOf, readModel } from '@sluice/language-models';
 import type { NotFollowed, PlanAhead } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
@@ -22,13 +23,24 @@ export function explainShell(
   return explainFacts(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
 }
 
-/** What the rules say of a request by HTTP, as somebody has written it down. */
+/** What the rules say of a request by HTTP, as somebody has written it down. `models`: what its connection says of language models. */
 export function explainRequest(
-  { request, text }: RequestRead,
+  { request, body, text }: RequestRead,
   policy: CompiledPolicy,
   context: PolicyContext,
+  models: ModelSettings | undefined,
 ): Explanation {
-  return explainFacts(policy, request.facts(), text, { ...context, command: { type: 'request' }, request });
+  const facts = request.facts();
+  const read = models && readModel(models, request, facts, body);
+  if (read?.type === 'refused') return { decision: 'deny', ...read.answer, text: read.answer.message };
+  const model = models && read?.type === 'call' ? { call: read.call, settings: models } : undefined;
+  return explainFacts(policy, read && 'facts' in read ? read.facts : facts, text, {
+    ...context,
+    command: { type: 'request' },
+    request,
+    found: findingsOf(model?.call, body, request.query),
+    ...(model && { model }),
+  });
 }
 
 /** What the rules say of a text with these facts, for `sluice policy explain`. */

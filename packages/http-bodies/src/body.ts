@@ -43,8 +43,11 @@ export function refusedByHead(contentType: string, parts: BodyParts): string | u
 /** Kinds in which a place such as `/items/*\\/email` is somewhere, and those whose bytes tell. */
 const HAS_PLACES: ReadonlySet<Kind> = new Set(['json', 'events', 'table', 'form', 'multipart', 'xml', 'unsaid']);
 
-/** Editors for what follows more than one value at a time, in place of the usual ones. Undefined: the usual one does. */
-export type OwnEditors = (kind: Kind) => Editor | undefined;
+/**
+ * Editors for what follows more than one value at a time, in place of the usual ones. `sign`: the first byte that is no blank. Undefined: the
+ * usual one does.
+ */
+export type OwnEditors = (kind: Kind, sign: number | undefined) => Editor | undefined;
 
 /** How a body of a type is edited; for the parts of one, too. */
 export class BodyMask implements Editor {
@@ -100,7 +103,8 @@ export class BodyMask implements Editor {
   #begin(): Buffer {
     const first = this.#first;
     this.#first = NO_BYTES;
-    this.#editor = this.#own?.(kindOf(this.#contentType)) ?? editorFor(this.#contentType, first, this.#parts);
+    this.#editor =
+      this.#own?.(kindOf(this.#contentType), firstSign(first)) ?? editorFor(this.#contentType, first, this.#parts);
     if (first.indexOf(BOM) !== 0) return this.#editor.push(first);
     return Buffer.concat([BOM, this.#editor.push(first.subarray(BOM.length))]);
   }

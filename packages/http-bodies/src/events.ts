@@ -108,7 +108,7 @@ export class EventsMask implements Editor {
     if (lines.length === 0) return NO_BYTES;
     const data = lines.filter(({ field }) => field === 'data');
     const said = Buffer.concat(data.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));
-    if (this.#editor && data.length > 0) return this.#edited(this.#editor, lines, said);
+    if (this.#editor) return this.#edited(this.#editor, lines, data.length > 0 ? said : undefined);
     const made = data.length === 0 ? undefined : this.#data(said);
     const values = made && made.toString('latin1').split('\n');
     let written = false;
@@ -124,12 +124,12 @@ export class EventsMask implements Editor {
     );
   }
 
-  /** Lines that say more than the name and the data stand first. */
-  #edited(editor: EventEditor, lines: readonly Line[], said: Buffer): Buffer {
+  /** Lines that say more than the name and the data stand first, and those of no known field go nowhere. */
+  #edited(editor: EventEditor, lines: readonly Line[], said: Buffer | undefined): Buffer {
     const names = lines.filter(({ field }) => field === 'event').map(({ value }) => value.toString('utf8'));
     const others = lines.filter(({ field }) => field === 'id' || field === 'retry');
     const masked = others.flatMap(({ head, value, end }) => [head, shortText(this.#parts.look, value) ?? value, end]);
-    return editor.event(Buffer.concat(masked), names.at(-1) ?? '', said);
+    return editor.event(Buffer.concat(masked), names.at(-1) ?? '', said ?? NO_BYTES);
   }
 
   /** Undefined: it stays. */

@@ -104,7 +104,7 @@ export class ModelCall {
     ]);
   }
 
-  facts({ host, path }: HttpHead): Facts {
+  facts({ host, path }: Pick<HttpHead, 'host' | 'path'>): Facts {
     const verb = VERBS[this.operation];
     const resources: readonly Resource[] = [
       { type: 'url', name: `${host}${path}`, access: 'execute' },

@@ -42,13 +42,11 @@ export type Call =
   /** It asks for something, or takes something away, and says nothing to a model. `answers`: it is given what a model has written before. */
   | { readonly type: 'plain'; readonly answers?: Operation };
 
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
-
 export function callOf(provider: Provider, method: string, segments: readonly string[], body: HttpBody['type']): Call {
   const path = plainPath(segments);
   const known = PATHS[provider].find(([end]) => path.endsWith(end));
   if (method === 'POST' && known) return { type: 'call', operation: known[1] };
-  if (!SAFE.has(method) || body !== 'none') return { type: 'unread' };
+  if (body !== 'none') return { type: 'unread' };
   const [, kept] = KEPT.find(([pattern]) => provider === 'openai' && pattern.test(path)) ?? [];
   return { type: 'plain', ...(kept && { answers: kept }) };
 }

@@ -31,7 +31,8 @@ import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from '.
 import { type Preference, readPreference } from './preference.js';
 import { refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
-import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
+import type { ProblemDetails } from './problem.js';
+import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { isModelApi } from './refusal-model.js';
 import { phraseOf } from './status.js';

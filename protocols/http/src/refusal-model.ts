@@ -3,7 +3,7 @@
  * Does not: choose the status (refusal.ts), or make sentences.
  */
 import type { Header, HttpApi } from '@sluice/contract';
-import type { ProblemDetails } from './refusal.js';
+import type { ProblemDetails } from './problem.js';
 
 type ModelApi = Exclude<HttpApi, 'rest'>;
 

@@ -20,25 +20,8 @@ import {
 import { phraseOf } from './status.js';
 import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
+import type { ProblemDetails } from './problem.js';
 import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.js';
-
-/** A no on its way to the client. */
-export interface ProblemDetails {
-  readonly status: number;
-  /** A code for programs: `approval-needed`. Part of the problem's type. */
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string | undefined;
-  readonly rule?: string;
-  /** Number of the request for approval. */
-  readonly request?: number;
-  /** Of the command, as the record has it. */
-  readonly command?: number;
-  readonly connections?: readonly string[];
-  /** Seconds after which the same may be tried again. */
-  readonly retryAfter?: number;
-  readonly headers?: readonly Header[];
-}
 
 const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'body-too-long': 413,

@@ -2,7 +2,7 @@
  * Language models in a configuration: `llm` of a connection by HTTP. Owns: its settings and their checks. Does not: what a call says
  * (packages/language-models).
  */
-import { type ModelSettings, PROVIDERS, WordList } from '@sluice/language-models';
+import { type ModelSettings, PROVIDERS, type ToolArgument, WordList, toolName } from '@sluice/language-models';
 import { z } from 'zod';
 import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
@@ -20,15 +20,22 @@ const wordList = (outside: ConfigSources) =>
     }
   });
 
+/** Of MariaDB a version that has what people use. */
+const DIALECTS = {
+  postgres: { dialect: 'postgres' },
+  mysql: { dialect: 'mysql' },
+  mariadb: { dialect: 'mysql', version: '11.8.2-MariaDB' },
+} as const;
+
 const tool = z
   .strictObject({
     sql: z.enum(['postgres', 'mysql', 'mariadb']).optional().describe('the argument is a statement of this database'),
     shell: z.enum(['sh', 'bash']).optional().describe('the argument is a command line'),
     argument: z.string().min(1).describe('name of the argument that has it'),
   })
-  .transform(({ sql, shell, argument }, context) => {
-    if (sql !== undefined && shell === undefined) return { argument, language: sql };
-    if (shell !== undefined && sql === undefined) return { argument, language: shell };
+  .transform(({ sql, shell, argument }, context): ToolArgument => {
+    if (sql !== undefined && shell === undefined) return { argument, language: { type: 'sql', ...DIALECTS[sql] } };
+    if (shell !== undefined && sql === undefined) return { argument, language: { type: 'shell', shell } };
     context.addIssue({ code: 'custom', message: 'an argument is either sql or shell' });
     return z.NEVER;
   });
@@ -50,7 +57,7 @@ export function modelSettings(outside: ConfigSources): z.ZodType<ModelSettings |
       ({ provider, lists, tools }): ModelSettings => ({
         provider,
         lists: new Map(Object.entries(lists)),
-        tools: new Map(Object.entries(tools)),
+        tools: new Map(Object.entries(tools).map(([named, one]) => [toolName(named), one])),
       }),
     )
     .optional()

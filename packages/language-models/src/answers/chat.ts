@@ -2,7 +2,7 @@
  * Answers of chat completions, and of completions, as they stream: https://platform.openai.com/docs/api-reference/chat-streaming. Owns:
  * where their events have pieces of texts, and what stands in place of a refused call. Does not: mask, or judge.
  */
-import type { Answer, ProposedCall } from '@sluice/contract';
+import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
 import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
@@ -120,7 +120,7 @@ export class ChatFollower implements Follower {
     const made = [...calls.values(), ...(old ? [old] : [])];
     if (made.length === 0) return rests;
     const proposed = made.map(({ name, input }) => this.#masks.call(name.text, input.text));
-    const give = (answers: readonly Answer[]): readonly Given[] => {
+    const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
       const passed = made.filter((_, at) => answers[at]?.type === 'allow');
       if (passed.length === 0 && choice && !isNothing(member(choice, 'finish_reason')))
         put(choice, 'finish_reason', textNode('stop'));
@@ -129,7 +129,7 @@ export class ChatFollower implements Follower {
     return [...rests, { type: 'later', calls: proposed, give }];
   }
 
-  #refusals(index: string, proposed: readonly ProposedCall[], answers: readonly Answer[]): readonly Given[] {
+  #refusals(index: string, proposed: readonly ProposedCall[], answers: readonly ProposalAnswer[]): readonly Given[] {
     return proposed.flatMap((call, at) => {
       const answer = answers[at];
       return answer?.type === 'deny' ? [this.#delta(index, ['delta', 'content'], refusedCall(call, answer))] : [];

@@ -14,17 +14,20 @@ export const isWritten = (operation: Operation): boolean => WRITTEN.has(operatio
 /** What is known of an answer before it comes. */
 export interface AnswerOf {
   readonly operation: Operation;
-  readonly stream: boolean;
 }
 
 /** For one answer. */
 export const answerEditors =
-  ({ operation, stream }: AnswerOf) =>
+  ({ operation }: AnswerOf) =>
   (parts: JsonParts, propose: Propose): OwnEditors =>
-  (kind) => {
+  (kind, sign) => {
     if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
-    if (kind === 'json') return new WholeAnswer(operation, parts, propose);
-    // A stream under another name would be read as one by whoever asked for it.
-    if (stream && kind !== 'markup') throw unmasked('is neither JSON nor a stream of events');
-    return undefined;
+    const isDocument = sign === undefined || DOCUMENTS.has(sign);
+    if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose);
+    // Pages of proxies that say what is wrong. All else may be read as an answer by whoever asked for one.
+    if (kind === 'markup' || kind === 'xml') return undefined;
+    throw unmasked('is neither JSON nor a stream of events');
   };
+
+/** What JSON that has calls begins with. */
+const DOCUMENTS: ReadonlySet<number> = new Set(Buffer.from('{['));

@@ -2,7 +2,7 @@
  * What follows the events of one answer. Owns: what may come of an event, and who says what becomes of a tool call. Types, but for the
  * sentence that an agent reads. Does not: know any provider.
  */
-import type { Answer, Deny, ProposedCall } from '@sluice/contract';
+import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
 
@@ -18,7 +18,7 @@ export interface ModelEvent {
 export interface Later {
   readonly type: 'later';
   readonly calls: readonly ProposedCall[];
-  give(answers: readonly Answer[]): readonly Given[];
+  give(answers: readonly ProposalAnswer[]): readonly Given[];
 }
 
 export type Given = ModelEvent | Later;
@@ -33,7 +33,7 @@ export interface Follower {
 export const event = (name: string, data: Json): ModelEvent => ({ type: 'event', name, data });
 
 /** What an agent reads in place of a call. */
-export function refusedCall({ tool }: ProposedCall, deny: Deny): string {
+export function refusedCall({ tool }: ProposedCall, deny: Extract<ProposalAnswer, { type: 'deny' }>): string {
   const { message, hint } = deny.reason ? denyInWords(deny.reason, 'command') : deny;
   return `The call of the tool "${tool}" was refused by rule "${deny.rule}" and has not been made. ${message}${hint === undefined ? '' : ` ${hint}`}`;
 }

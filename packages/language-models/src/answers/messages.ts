@@ -2,7 +2,7 @@
  * Answers of Anthropic's messages as they stream: https://docs.anthropic.com/en/api/messages-streaming. Owns: where their events have pieces
  * of texts, and what stands in place of a refused call. Does not: mask, or judge.
  */
-import type { Answer, ProposedCall } from '@sluice/contract';
+import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
 import type { Json } from '@sluice/http-requests';
 import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
@@ -116,7 +116,7 @@ export class MessagesFollower implements Follower {
     this.#blocks.delete(index);
     const { start, name: tool, input } = block.call;
     const call = this.#masks.call(tool, input.text === '' ? '{}' : input.text);
-    const give = ([answer]: readonly Answer[]): readonly Given[] => {
+    const give = ([answer]: readonly ProposalAnswer[]): readonly Given[] => {
       if (answer?.type === 'deny') return this.#refusal(index, call, answer, name, data);
       this.#passed++;
       const json = textDelta(index, 'input_json_delta', 'partial_json', this.#masks.leaf(call.shown));
@@ -128,7 +128,7 @@ export class MessagesFollower implements Follower {
   #refusal(
     index: string,
     call: ProposedCall,
-    deny: Extract<Answer, { type: 'deny' }>,
+    deny: Extract<ProposalAnswer, { type: 'deny' }>,
     name: string,
     stop: Json,
   ): readonly Given[] {

@@ -2,14 +2,14 @@
  * What goes to the client, in order, while some of it waits to be judged. Owns: who is waited for, and how much is kept meanwhile. Does not:
  * know what is in it.
  */
-import type { Answer, ProposedCall, Propose } from '@sluice/contract';
+import type { ProposalAnswer, ProposedCall, Propose } from '@sluice/contract';
 import { NO_BYTES, unmasked } from '@sluice/http-bodies';
 import type { Given, Later, ModelEvent } from './follower.js';
 
 /** Kept while a call is judged. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
-const UNJUDGED: Answer = {
+const UNJUDGED: ProposalAnswer = {
   type: 'deny',
   rule: 'gateway',
   message: 'It could not be judged.',
@@ -21,7 +21,7 @@ export class Queue {
   #items: (Given | Buffer)[] = [];
   #keptBytes = 0;
   /** Answers to the calls of the first item, while it waits for them, or until it goes. */
-  #answers: { readonly of: Later; readonly answers: readonly Answer[] } | undefined;
+  #answers: { readonly of: Later; readonly answers: readonly ProposalAnswer[] } | undefined;
   /** Resolves when the first item may go. */
   waits: Promise<void> | undefined;
 
@@ -61,9 +61,9 @@ export class Queue {
     return true;
   }
 
-  #ask(later: Later): readonly Answer[] | undefined {
+  #ask(later: Later): readonly ProposalAnswer[] | undefined {
     const answers = later.calls.map((call) => this.#asked(call));
-    if (!answers.some((one) => one instanceof Promise)) return answers as Answer[];
+    if (!answers.some((one) => one instanceof Promise)) return answers as ProposalAnswer[];
     this.waits = Promise.all(answers.map((one) => Promise.resolve(one))).then((all) => {
       this.#answers = { of: later, answers: all };
       this.waits = undefined;
@@ -72,7 +72,7 @@ export class Queue {
   }
 
   /** Whatever goes wrong is a no. */
-  #asked(call: ProposedCall): Answer | Promise<Answer> {
+  #asked(call: ProposedCall): ProposalAnswer | Promise<ProposalAnswer> {
     try {
       const answer = this.#propose(call);
       return answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer;

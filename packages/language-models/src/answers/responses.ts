@@ -2,8 +2,8 @@
  * Answers of OpenAI's responses as they stream: https://platform.openai.com/docs/api-reference/responses-streaming. Owns: where their
  * events have pieces of texts and whole copies of them, and what stands in place of a refused call. Does not: mask, or judge.
  */
-import type { Answer, ProposedCall } from '@sluice/contract';
-import type { Json } from '@sluice/http-requests';
+import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
+import { type Json, textOf } from '@sluice/http-requests';
 import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import {
@@ -21,10 +21,32 @@ import {
 
 /** Members that have all of a text which also came in pieces. */
 const COPIES: ReadonlySet<string> = new Set(['text', 'refusal', 'transcript', 'code', 'delta']);
-/** Calls that the agent makes, and the member that has what they are given. */
+/** Calls whose arguments are a text, and the member that has it. */
 const CALLS: Readonly<Record<string, string>> = { function_call: 'arguments', custom_tool_call: 'input' };
-/** Events about the arguments of one: they are made anew when it is judged. */
-const OF_CALLS = /^response\.(?:function_call_arguments|custom_tool_call_input)\.(delta|done)$/;
+/** Calls that the provider has made itself. All others are the agent's to make: of its shell, its screen, its files. */
+const MADE: ReadonlySet<string> = new Set(
+  'web_search_call file_search_call code_interpreter_call image_generation_call mcp_call'.split(' '),
+);
+
+/** Whether an item of the output is a call that the agent would make. */
+export const isCall = (item: Json | undefined): boolean => {
+  const type = memberText(item, 'type') ?? '';
+  return type.endsWith('_call') && !MADE.has(type);
+};
+
+/** What such a call is of, and what it is given. Without a name it is a tool of the API, which the type names. */
+export function callIn(item: ObjectNode, pieces: string): { readonly tool: string; readonly input: string } {
+  const type = memberText(item, 'type') ?? '';
+  const leaf = CALLS[type];
+  if (leaf !== undefined) return { tool: memberText(item, 'name') ?? '', input: memberText(item, leaf) ?? pieces };
+  return {
+    tool: memberText(item, 'name') ?? type,
+    input: textOf(member(item, 'action') ?? member(item, 'operation') ?? item),
+  };
+}
+
+/** The id by which the item and its copies are known. */
+const idOf = (item: Json): string => memberText(item, 'call_id') ?? memberText(item, 'id') ?? '';
 /** Bytes in base64, which nobody reads here. */
 const BYTES = /^response\.(?:audio|image_generation_call\.partial_image)/;
 
@@ -51,17 +73,18 @@ export class ResponsesFollower implements Follower {
     const place = word(member(data, 'output_index'));
     const call = this.#calls.get(place);
     const item = member(data, 'item');
-    if (type === 'response.output_item.added' && CALLS[memberText(item, 'type') ?? ''] !== undefined) {
+    if (type === 'response.output_item.added' && isCall(item)) {
       addTo(this.#calls, place, () => ({ added: data, input: this.#masks.kept() }));
       return [];
     }
-    if (call && OF_CALLS.test(type)) {
-      if (type.endsWith('.delta')) call.input.add(memberText(data, 'delta') ?? '');
-      return [];
-    }
-    if (call && type === 'response.output_item.done' && isObject(item)) {
+    if (type === 'response.output_item.done' && isObject(item) && isCall(item)) {
       this.#calls.delete(place);
       return this.#called(name, data, item, call);
+    }
+    if (call) {
+      // Its pieces are made anew when it is judged.
+      if (type.endsWith('.delta')) call.input.add(memberText(data, 'delta') ?? '');
+      return [];
     }
     if (type.endsWith('.delta')) return [this.#delta(name, data, type)];
     return [...this.#rests(type, data), this.#later(name, data)];
@@ -121,18 +144,17 @@ export class ResponsesFollower implements Follower {
   }
 
   #standsIn(item: Json): Json {
-    return this.#refused.get(memberText(item, 'call_id') ?? '') ?? item;
+    return (isCall(item) && this.#refused.get(idOf(item))) || item;
   }
 
-  #called(name: string, data: ObjectNode, item: ObjectNode, call: Call): readonly Given[] {
-    const leaf = CALLS[memberText(item, 'type') ?? ''] ?? 'arguments';
-    // Agents take the item; a server may leave either out.
-    const input = memberText(item, leaf) ?? call.input.text;
-    const proposed = this.#masks.call(memberText(item, 'name') ?? '', input);
-    const give = ([answer]: readonly Answer[]): readonly Given[] =>
+  /** `call`: its first event and its pieces; a server may leave them out. */
+  #called(name: string, data: ObjectNode, item: ObjectNode, call: Call | undefined): readonly Given[] {
+    const { tool, input } = callIn(item, call?.input.text ?? '');
+    const proposed = this.#masks.call(tool, input);
+    const give = ([answer]: readonly ProposalAnswer[]): readonly Given[] =>
       answer?.type === 'deny'
         ? this.#refusal(data, item, refusedCall(proposed, answer))
-        : this.#passed(name, data, item, call, leaf, proposed);
+        : this.#passed(name, data, item, call, proposed);
     return [{ type: 'later', calls: [proposed], give }];
   }
 
@@ -140,10 +162,12 @@ export class ResponsesFollower implements Follower {
     name: string,
     data: ObjectNode,
     item: ObjectNode,
-    { added }: Call,
-    leaf: string,
+    call: Call | undefined,
     { shown }: ProposedCall,
   ): readonly Given[] {
+    const first = call ? [event('response.output_item.added', this.#masks.rest(call.added))] : [];
+    const leaf = CALLS[memberText(item, 'type') ?? ''];
+    if (leaf === undefined) return [...first, event(name, this.#masks.rest(data))];
     const kind = leaf === 'input' ? 'custom_tool_call_input' : 'function_call_arguments';
     const made = this.#masks.leaf(shown);
     const about = { item_id: member(item, 'id'), output_index: member(data, 'output_index') };
@@ -154,7 +178,7 @@ export class ResponsesFollower implements Follower {
     };
     put(item, leaf, made);
     return [
-      event('response.output_item.added', this.#masks.rest(added)),
+      ...first,
       part('delta', { delta: made }),
       part('done', { [leaf]: made }),
       event(name, this.#masks.rest(data)),
@@ -186,7 +210,7 @@ export class ResponsesFollower implements Follower {
     };
     const within = { item_id: id, content_index: plainNode('0') };
     const done = message('completed', [part(text)]);
-    this.#refused.set(memberText(item, 'call_id') ?? '', done);
+    this.#refused.set(idOf(item), done);
     return [
       make('output_item.added', { item: message('in_progress', []) }),
       make('content_part.added', { ...within, part: part(textNode('')) }),

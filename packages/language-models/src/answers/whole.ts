@@ -2,12 +2,13 @@
  * The answer of a model that comes as one document. Owns: the calls in it, and what stands in place of a refused one. Does not: mask texts,
  * but for what has each of their tokens by itself.
  */
-import type { Answer, ProposedCall, Propose } from '@sluice/contract';
+import type { ProposalAnswer, ProposedCall, Propose } from '@sluice/contract';
 import { type Editor, JsonMask, type JsonParts, NO_BYTES, NotJson, leafMask, unmasked } from '@sluice/http-bodies';
 import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { type Given, type Later, refusedCall } from './follower.js';
 import { Queue } from './queue.js';
+import { callIn, isCall } from './responses.js';
 import {
   type ObjectNode,
   NULL,
@@ -80,7 +81,7 @@ export class WholeAnswer implements Editor {
     const found = FINDERS[this.#operation]?.(answer);
     if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];
     const calls = found.places.map(({ call }) => ({ ...call, shown: leafMask(this.#parts, '', call.input) }));
-    const give = (answers: readonly Answer[]): readonly Given[] => {
+    const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
       found.places.forEach(({ refuse }, at) => {
         const given = answers[at];
         if (given?.type !== 'deny') return;
@@ -174,9 +175,7 @@ function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
 function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void } {
   const output = [...items(member(answer, 'output'))];
   const places = output.flatMap((item, at): Place[] => {
-    const type = memberText(item, 'type');
-    if (type !== 'function_call' && type !== 'custom_tool_call') return [];
-    const input = memberText(item, type === 'function_call' ? 'arguments' : 'input') ?? '';
+    if (!isObject(item) || !isCall(item)) return [];
     const refuse = (sentence: string): void => {
       const part = objectNode({ type: textNode('output_text'), text: textNode(sentence), annotations: listNode([]) });
       output[at] = objectNode({
@@ -187,16 +186,16 @@ function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void 
         content: listNode([part]),
       });
     };
-    return [{ call: { tool: memberText(item, 'name') ?? '', input }, refuse }];
+    return [{ call: callIn(item, ''), refuse }];
   });
   return { places, settle: () => put(answer, 'output', listNode(output)) };
 }
 
 function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void } {
   const content = [...items(member(answer, 'content'))];
-  const isCall = (block: Json | undefined): boolean => memberText(block, 'type') === 'tool_use';
+  const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === 'tool_use';
   const places = content.flatMap((block, at): Place[] => {
-    if (!isCall(block)) return [];
+    if (!isUse(block)) return [];
     const refuse = (sentence: string): void => {
       content[at] = objectNode({ type: textNode('text'), text: textNode(sentence) });
     };
@@ -205,7 +204,7 @@ function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void }
   });
   const settle = (): void => {
     put(answer, 'content', listNode(content));
-    if (!content.some(isCall)) put(answer, 'stop_reason', textNode('end_turn'));
+    if (!content.some(isUse)) put(answer, 'stop_reason', textNode('end_turn'));
   };
   return { places, settle };
 }

@@ -1,33 +1,19 @@
 /**
- * Calls of tools that a language model proposes. Owns: their facts, with those of the argument that is a statement or a command line. Does
- * not: find them in answers (packages/language-models), or decide.
+ * What a proposed call would do. Owns: its facts, with those of the argument that is a statement or a command line. Does not: decide
+ * (judge.ts), or read a language itself.
  */
 import type { Language } from '@sluice/analysis';
-import type { Action, AppliedHold, Dialect, Facts, ToolCommand } from '@sluice/contract';
-import type { PolicyContext } from '@sluice/guardrails';
+import type { Action, Facts, ToolCommand } from '@sluice/contract';
 import { JsonError, membersNamed, readJson } from '@sluice/http-requests';
 import type { ToolArgument } from '@sluice/language-models';
 import { analyzeShell } from '@sluice/shell';
 import { dialectOf } from '@sluice/sql-postgres';
 
-/** What was known of the request in whose answer a call is: rules see it as well. `ProposedCall.about` of the gateway's own. */
-export class Proposal {
-  readonly context: PolicyContext;
-  /** Rules by which people have agreed to the request: they need not agree once more. */
-  readonly held: ReadonlySet<string>;
-
-  constructor(context: PolicyContext, held: readonly AppliedHold[]) {
-    this.context = context;
-    this.held = new Set(held.map(({ rule }) => rule));
-  }
-}
-
-/** The grammar that reads most of what another one reads. */
-const NEWEST_POSTGRES = 18;
-const MARIADB = '11.8.2-MariaDB';
+/** Of a language whose dialects are numbers: the grammar that reads most of what others read. */
+const NEWEST_MAJOR = 18;
 
 /** What a call would do. Never rejects. */
-export function toolFacts(
+export function factsOfCall(
   { tool, input }: ToolCommand,
   argument: ToolArgument | undefined,
   languages: ReadonlyMap<string, Language>,
@@ -38,32 +24,23 @@ export function toolFacts(
   if (text === undefined)
     return factsOf(tool, [], `has no argument "${argument.argument}" that could be read, which rules judge`);
   const { language } = argument;
-  if (language === 'sh' || language === 'bash') {
-    const shell = {
-      type: 'exec',
-      id: 1,
-      shell: language,
-      text,
-      account: '',
-      environment: [],
-      terminal: false,
-    } as const;
-    return withInner(tool, analyzeShell(shell));
+  if (language.type === 'shell') {
+    const { shell } = language;
+    return withInner(
+      tool,
+      analyzeShell({ type: 'exec', id: 1, shell, text, account: '', environment: [], terminal: false }),
+    );
   }
-  const dialect = dialectFor(language, languages);
-  const reader = dialect && languages.get(dialect.name);
-  if (!dialect || !reader) return factsOf(tool, [], `has an argument in ${language}, which nothing here reads`);
+  const reader = languages.get(language.dialect);
+  const dialect = reader?.dialectOf ? reader.dialectOf(language.version) : dialectOf(NEWEST_MAJOR);
+  if (!dialect || !reader || reader.name !== dialect.name)
+    return factsOf(tool, [], `has an argument in ${language.dialect}, which nothing here reads`);
   const facts = reader.analyze({ type: 'sql', id: 1, phase: 'run', dialect, text }, { owner, urgency: 'live' });
   if (!(facts instanceof Promise)) return withInner(tool, facts);
   return facts.then(
     (late) => withInner(tool, late),
     () => factsOf(tool, [], 'has an argument that could not be analysed'),
   );
-}
-
-function dialectFor(language: ToolArgument['language'], languages: ReadonlyMap<string, Language>): Dialect | undefined {
-  if (language === 'postgres') return dialectOf(NEWEST_POSTGRES);
-  return languages.get('mysql')?.dialectOf?.(language === 'mariadb' ? MARIADB : undefined);
 }
 
 /** The call, and what it leads to. What the gateway never lets through, and what is no such text, it does not let a tool have. */

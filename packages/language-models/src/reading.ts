@@ -1,19 +1,14 @@
 /**
  * Requests to language models before the rules. Owns: which requests of a connection are calls of a model, their facts, and what is
- * refused because nobody can read it. Does not: decide, or know what a provider's requests look like (packages/language-models).
+ * refused because nobody can read it. Does not: decide, or know what a provider's requests look like.
  */
-import type { Deny, Facts, HttpBody, HttpCommand } from '@sluice/contract';
+import type { Deny, Detector, Facts, HttpBody } from '@sluice/contract';
+import { foundIn } from '@sluice/http-bodies';
 import type { Request } from '@sluice/http-requests';
-import {
-  type AnswerOf,
-  type Call,
-  CallError,
-  ModelCall,
-  type ModelSettings,
-  callOf,
-  deploymentIn,
-  isWritten,
-} from '@sluice/language-models';
+import { type AnswerOf, isWritten } from './answers/editors.js';
+import { CallError, ModelCall } from './call.js';
+import { type Call, callOf, deploymentIn } from './provider.js';
+import type { ModelSettings } from './settings.js';
 
 export type ReadModel =
   /** It is no call of a model, and its facts are those of any request. */
@@ -33,17 +28,17 @@ export const saysSomething = (settings: ModelSettings | undefined, request: Requ
   settings !== undefined && callIn(settings, request, 'stream').type === 'call';
 
 /** `facts`: those of any request. */
-export function readModel(settings: ModelSettings, request: Request, facts: Facts, command: HttpCommand): ReadModel {
-  const call = callIn(settings, request, command.body.type);
+export function readModel(settings: ModelSettings, request: Request, facts: Facts, body: HttpBody): ReadModel {
+  const call = callIn(settings, request, body.type);
   if (call.type === 'plain')
-    return call.answers ? { type: 'none', answers: { operation: call.answers, stream: false } } : { type: 'none' };
+    return call.answers ? { type: 'none', answers: { operation: call.answers } } : { type: 'none' };
   const { forbidden } = facts;
   if (call.type === 'unread')
     return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
-  if (command.body.type === 'stream') return { type: 'too-long' };
+  if (body.type === 'stream') return { type: 'too-long' };
   try {
-    const read = new ModelCall(call.operation, command.body, deploymentIn(request.segments));
-    const own = { ...read.facts(command), ...(forbidden !== undefined && { forbidden }) };
+    const read = new ModelCall(call.operation, body, deploymentIn(request.segments));
+    const own = { ...read.facts(request), ...(forbidden !== undefined && { forbidden }) };
     return { type: 'call', call: read, facts: own, ...(isWritten(call.operation) && { answers: read }) };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
@@ -75,3 +70,9 @@ export const TOKENISED: Deny = {
   message: 'What is sent here is masked, and this request has numbers of tokens in place of its text.',
   hint: 'Send the text itself.',
 };
+
+/** What detectors find in a request, worked out once, when a rule asks. `call`: where it is one. @throws BodyUnread, BodyUnreadable */
+export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: string): () => readonly Detector[] {
+  let found: readonly Detector[] | undefined;
+  return () => (found ??= call?.found ?? foundIn(body, query));
+}
