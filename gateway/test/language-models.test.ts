@@ -1,8 +1,11 @@
 /** Language models through a whole gateway, by the SDKs of both providers: what they get, what they are told, and what never leaves. */
+import { once } from 'node:events';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import { caller } from './control.js';
 import { type ModelStand, type ModelStandOptions, openModelStand } from './model-stand.js';
 
@@ -345,4 +348,108 @@ describe('calls that a model proposes', () => {
       expect(JSON.stringify(content)).toContain('calls that a model proposes cannot wait for them');
     }
   });
+});
+
+test('a prompt is masked before the target has it, and one of tokens is refused there', async () => {
+  const rules = `
+    - { rule: what-leaves, mask: { detect: [email], request: true } }
+`;
+  const stand = await open({ rules });
+  await stand.openai.chat.completions.create({ model: 'm', messages: said('write to ada@example.com') });
+  await stand.openai.embeddings.create({ model: 'm', input: ['of ada@example.com'], encoding_format: 'float' });
+  const tokens = stand.openai.embeddings.create({ model: 'm', input: [1, 2], encoding_format: 'float' });
+  expect((await error(tokens)).message).toContain('has numbers of tokens in place of its text');
+  expect(stand.double.heard.map(({ body }) => body)).toMatchObject([
+    expect.stringContaining('write to [masked:EMAIL]'),
+    expect.stringContaining('of [masked:EMAIL]'),
+  ]);
+});
+
+test('a rule that reads texts refuses tokens, and models, deployments and what nobody reads are told apart', async () => {
+  const rules = `
+    - { rule: words, when: 'llm.operation == "embeddings" && llm.text.matches("secret")', deny: No. }
+    - { rule: models, when: 'llm.operation == "chat" && llm.model != "cheap"', deny: Not this model. }
+`;
+  const stand = await open({ rules });
+  const tokens = stand.openai.embeddings.create({ model: 'm', input: [1, 2], encoding_format: 'float' });
+  expect((await error(tokens)).message).toContain('this request has numbers of tokens there');
+  const azure = stand.openai.withOptions({ baseURL: `${stand.url}/openai/deployments/dear` });
+  const dear = azure.chat.completions.create({ model: 'cheap', messages: said('hi') });
+  expect((await error(dear)).message).toBe('403 Not this model.');
+  await stand.openai.chat.completions.create({ model: 'cheap', messages: said('hi') });
+  const answer = await fetch(`${stand.url}/v1/responses/resp_1/cancel`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${stand.token}` },
+  });
+  // It says nothing to a model: the double has no such path.
+  expect(answer.status).toBe(404);
+  const realtime = new WebSocket(`${stand.url.replace('http', 'ws')}/v1/realtime`, {
+    headers: { authorization: `Bearer ${stand.token}` },
+  });
+  const [, response] = (await once(realtime, 'unexpected-response')) as [unknown, IncomingMessage];
+  expect(response.statusCode).toBe(403);
+  response.resume();
+});
+
+test('a long statement of a tool is analysed elsewhere, and the stream waits for it', async () => {
+  const rules = `
+    - { rule: no-writes, when: 'action.effects.exists(e, e == "write")', deny: Nothing is written. }
+`;
+  const stand = await open({ rules, llm: 'tools: { sql: { sql: postgres, argument: query } }' });
+  const long = (verb: string): string =>
+    `${verb} ${Array.from({ length: 20_000 }, (_, n) => `id = ${n}`).join(' or ')}`;
+  stand.double.cut = (text) => text.match(/[^]{1,4000}/g) ?? [];
+  stand.double.says = () => ({
+    text: 'So:',
+    calls: ['select 1 from shop where', 'delete from shop where', 'select 2 from shop where'].map((verb) => ({
+      tool: 'sql',
+      input: { query: long(verb) },
+    })),
+  });
+  const { choices } = await stand.openai.chat.completions
+    .stream({ model: 'm', messages: said('hi') })
+    .finalChatCompletion();
+  const calls = (choices[0]?.message.tool_calls ?? []).map(
+    (call) => call.type === 'function' && call.function.arguments,
+  );
+  expect(calls).toEqual(
+    ['select 1 from shop where', 'select 2 from shop where'].map((verb) => JSON.stringify({ query: long(verb) })),
+  );
+  expect(choices[0]?.message.content).toContain('Nothing is written.');
+});
+
+test('who hangs up while a stream waits for people withdraws it', async () => {
+  const rules = `
+    - { rule: people-look, when: 'llm.stream', hold: { approvers: ["user:ada"], timeout: 1m } }
+`;
+  const stand = await open({ rules, connection: 'linger: 1s' });
+  const stream = stand.openai.chat.completions.stream({ model: 'm', messages: said('hi') });
+  stream.done().catch(() => undefined);
+  const number = await pending(stand);
+  stream.abort();
+  await vi.waitFor(
+    async () => {
+      const { state } = await control(stand).get<{ state: string }>(`/v1/approvals/${number}`);
+      expect(state).toBe('withdrawn');
+    },
+    { timeout: 10_000 },
+  );
+  expect(stand.double.heard).toEqual([]);
+});
+
+test('policy explain knows what a call says', async () => {
+  const rules = `
+    - { rule: no-mail, when: '"email" in request.found', deny: No mails. }
+    - { rule: big, when: 'llm.model == "big"', deny: Too big. }
+`;
+  const stand = await open({ rules });
+  const explain = (body: object) =>
+    caller(stand as never, stand.token).post<{ decision: string; message?: string }>('/v1/policy/explain', {
+      connection: 'svc',
+      request: { method: 'POST', path: '/v1/chat/completions', body: JSON.stringify(body) },
+    });
+  expect(await explain({ model: 'big', messages: [] })).toMatchObject({ decision: 'deny', message: 'Too big.' });
+  expect(await explain({ model: 'm', messages: said('ada@example.com') })).toMatchObject({ message: 'No mails.' });
+  expect(await explain({ model: 'm', messages: 7 })).toMatchObject({ decision: 'deny' });
+  expect(await explain({ model: 'm', messages: said('hi') })).toMatchObject({ decision: 'allow' });
 });

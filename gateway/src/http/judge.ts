@@ -87,7 +87,10 @@ export class HttpJudge {
     const request = new Request(head, body, '', this.#with.reading);
     if (saysSomething(this.#with.models, request)) return true;
     try {
-      const facts = request.facts();
+      const known = request.facts();
+      const { models } = this.#with;
+      const model = models && readModel(models, request, known, body);
+      const facts = model && 'facts' in model ? model.facts : known;
       const context = this.#about(request, body);
       const text = textOf(head);
       if (this.#policy.needsBody(facts, text, context) !== undefined) return true;

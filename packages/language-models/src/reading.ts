@@ -20,8 +20,9 @@ export type ReadModel =
   /** Its body is longer than one that is judged may be. */
   | { readonly type: 'too-long' };
 
-const callIn = (settings: ModelSettings, request: Request, body: HttpBody['type']): Call =>
-  callOf(settings.provider, request.method, request.segments, body);
+/** Of a protocol that is switched to nobody here reads anything. */
+const callIn = ({ provider }: ModelSettings, { method, segments, upgrade }: Request, body: HttpBody['type']): Call =>
+  upgrade === '' ? callOf(provider, method, segments, body) : { type: 'unread' };
 
 /** Whether a request with such a body is judged by what it says to a model. */
 export const saysSomething = (settings: ModelSettings | undefined, request: Request): boolean =>

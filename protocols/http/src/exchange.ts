@@ -21,7 +21,7 @@ import type {
 } from '@sluice/contract';
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
-import { HeldStream, asksForStream } from './held-stream.js';
+import { HeldStream } from './held-stream.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
@@ -34,9 +34,9 @@ import { ExchangeRecorder } from './recorder.js';
 import type { ProblemDetails } from './problem.js';
 import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
-import { isModelApi } from './refusal-model.js';
 import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
+import { waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
 /** How long no byte may come of a body that is read before the verdict, in milliseconds. */
@@ -248,14 +248,11 @@ export class Exchange implements ExchangeEvents {
   }
 
   #waiter(body: HttpBody): Waiter {
-    const gone = (): AbortSignal => this.#gone();
     const begin = (): void => {
       if (this.#state.type === 'asking' && !(this.#client instanceof HeldStream))
         this.#client = new HeldStream(this.#client, this.#api);
     };
-    return isModelApi(this.#api)
-      ? new ModelWaiter(this.#preference.within, gone, () => asksForStream(this.#api, body), begin)
-      : new SilentWaiter(this.#preference.within, gone);
+    return waiterFor({ within: this.#preference.within, api: this.#api, body, gone: () => this.#gone(), begin });
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
@@ -351,54 +348,6 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
     if (known) this.#refuseFault(error.status, error.message);
     else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
-  }
-}
-
-/** A client that waits in silence: whatever comes before an answer breaks some library. */
-class SilentWaiter implements Waiter {
-  readonly #within: number;
-  readonly #gone: () => AbortSignal;
-
-  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
-  constructor(within: number, gone: () => AbortSignal) {
-    this.#within = within;
-    this.#gone = gone;
-  }
-
-  get maxWaitMs(): number {
-    return this.#within;
-  }
-
-  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
-  answersDelivered(): Promise<'idle'> {
-    return Promise.resolve('idle');
-  }
-
-  get signal(): AbortSignal {
-    return this.#gone();
-  }
-}
-
-/** Longer than anybody lets a request wait; rules say when it expires. */
-const MAX_STREAM_WAIT_MS = 24 * 60 * 60 * 1000;
-
-/** A client that asked for a stream may be told that it waits, and then waits for as long as people take. */
-class ModelWaiter extends SilentWaiter {
-  readonly #streams: () => boolean;
-  readonly #begin: () => void;
-
-  constructor(within: number, gone: () => AbortSignal, streams: () => boolean, begin: () => void) {
-    super(within, gone);
-    this.#streams = streams;
-    this.#begin = begin;
-  }
-
-  override get maxWaitMs(): number {
-    return this.#streams() ? MAX_STREAM_WAIT_MS : super.maxWaitMs;
-  }
-
-  say(): void {
-    if (this.#streams()) this.#begin();
   }
 }
 

@@ -4,7 +4,7 @@
  * Does not: decide.
  */
 import type { Duplex } from 'node:stream';
-import type { Header, HttpApi, HttpBody } from '@sluice/contract';
+import type { Header, HttpApi } from '@sluice/contract';
 import { lower } from './headers.js';
 import type { AnswerHead, ClientSide } from './ports.js';
 import { isModelApi, modelError } from './refusal-model.js';
@@ -120,14 +120,3 @@ const HEADERS: readonly Header[] = [
 
 const isEvents = ([name, value]: Header): boolean =>
   lower(name) === 'content-type' && /^text\/event-stream\b/i.test(value);
-
-/** Whether a request to a model asks for its answer as a stream. */
-export function asksForStream(api: HttpApi, body: HttpBody): boolean {
-  if (!isModelApi(api) || body.type !== 'whole') return false;
-  try {
-    const asked = JSON.parse(Buffer.from(body.bytes).toString()) as { readonly stream?: unknown } | null;
-    return asked?.stream === true;
-  } catch {
-    return false;
-  }
-}

@@ -68,6 +68,8 @@ const LISTED = /\.listed\(\s*(?:"([^"]*)"|'([^']*)')\s*\)/g;
 
 /** Rules that ask about a list which the connection does not have. */
 export function listMistakes(connection: Readonly<Record<string, unknown>>, path: Path, rules: PolicyRules): Mistake[] {
+  // Without models there is nothing to ask about.
+  if (connection['llm'] === undefined) return [];
   const lists = record(record(connection['llm'])['lists']);
   return list(connection['policies']).flatMap((policy, at) =>
     (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
