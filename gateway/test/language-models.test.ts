@@ -396,15 +396,16 @@ test('a long statement of a tool is analysed elsewhere, and the stream waits for
     - { rule: no-writes, when: 'action.effects.exists(e, e == "write")', deny: Nothing is written. }
 `;
   const stand = await open({ rules, llm: 'tools: { sql: { sql: postgres, argument: query } }' });
-  const long = (verb: string): string =>
-    `${verb} ${Array.from({ length: 20_000 }, (_, n) => `id = ${n}`).join(' or ')}`;
+  const long = (verb: string): string => `${verb} (${Array.from({ length: 20_000 }, (_, n) => n).join(', ')})`;
   stand.double.cut = (text) => text.match(/[^]{1,4000}/g) ?? [];
   stand.double.says = () => ({
     text: 'So:',
-    calls: ['select 1 from shop where', 'delete from shop where', 'select 2 from shop where'].map((verb) => ({
-      tool: 'sql',
-      input: { query: long(verb) },
-    })),
+    calls: ['select 1 from shop where id in', 'delete from shop where id in', 'select 2 from shop where id in'].map(
+      (verb) => ({
+        tool: 'sql',
+        input: { query: long(verb) },
+      }),
+    ),
   });
   const { choices } = await stand.openai.chat.completions
     .stream({ model: 'm', messages: said('hi') })
@@ -412,9 +413,10 @@ test('a long statement of a tool is analysed elsewhere, and the stream waits for
   const calls = (choices[0]?.message.tool_calls ?? []).map(
     (call) => call.type === 'function' && call.function.arguments,
   );
-  expect(calls).toEqual(
-    ['select 1 from shop where', 'select 2 from shop where'].map((verb) => JSON.stringify({ query: long(verb) })),
+  const wanted = ['select 1', 'select 2'].map((verb) =>
+    JSON.stringify({ query: long(`${verb} from shop where id in`) }),
   );
+  expect(calls.map((one) => wanted.indexOf(String(one)))).toEqual([0, 1]);
   expect(choices[0]?.message.content).toContain('Nothing is written.');
 });
 

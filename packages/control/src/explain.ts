@@ -7,7 +7,7 @@ import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
 import type { RequestRead } from '@sluice/http-requests';
-import { type ModelSettings, findingsOf, readModel } from '@sluice/language-models';
+import { type ModelSettings, seenRequest } from '@sluice/language-models';
 import type { NotFollowed, PlanAhead } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
@@ -25,22 +25,13 @@ export function explainShell(
 
 /** What the rules say of a request by HTTP, as somebody has written it down. `models`: what its connection says of language models. */
 export function explainRequest(
-  { request, body, text }: RequestRead,
+  read: RequestRead,
   policy: CompiledPolicy,
   context: PolicyContext,
   models: ModelSettings | undefined,
 ): Explanation {
-  const facts = request.facts();
-  const read = models && readModel(models, request, facts, body);
-  if (read?.type === 'refused') return { decision: 'deny', ...read.answer, text: read.answer.message };
-  const model = models && read?.type === 'call' ? { call: read.call, settings: models } : undefined;
-  return explainFacts(policy, read && 'facts' in read ? read.facts : facts, text, {
-    ...context,
-    command: { type: 'request' },
-    request,
-    found: findingsOf(model?.call, body, request.query),
-    ...(model && { model }),
-  });
+  const { facts, ...seen } = seenRequest(models, read);
+  return explainFacts(policy, facts, read.text, { ...context, command: { type: 'request' }, ...seen });
 }
 
 /** What the rules say of a text with these facts, for `sluice policy explain`. */

@@ -3,6 +3,6 @@ export { type AnswerOf, answerEditors } from './answers/editors.js';
 export { ModelCall, type SeenMessage } from './call.js';
 export { type Operation, PROVIDERS, type Provider } from './provider.js';
 export { type ModelSettings, type ToolArgument, toolName } from './settings.js';
-export { TOKENISED, findingsOf, readModel, saysSomething } from './reading.js';
+export { TOKENISED, findingsOf, readModel, saysSomething, seenRequest } from './reading.js';
 export { ModelText } from './requests/text.js';
 export { WordList } from './requests/words.js';

@@ -4,7 +4,7 @@
  */
 import type { Deny, Detector, Facts, HttpBody } from '@sluice/contract';
 import { foundIn } from '@sluice/http-bodies';
-import type { Request } from '@sluice/http-requests';
+import type { Request, RequestRead } from '@sluice/http-requests';
 import { type AnswerOf, isWritten } from './answers/editors.js';
 import { CallError, ModelCall } from './call.js';
 import { type Call, callOf, deploymentIn } from './provider.js';
@@ -76,4 +76,23 @@ export const TOKENISED: Deny = {
 export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: string): () => readonly Detector[] {
   let found: readonly Detector[] | undefined;
   return () => (found ??= call?.found ?? foundIn(body, query));
+}
+
+/** A request that somebody has written down, as rules see it. */
+export interface SeenRequest {
+  readonly facts: Facts;
+  readonly request: Request;
+  readonly found: () => readonly Detector[];
+  readonly model?: { readonly call: ModelCall; readonly settings: ModelSettings };
+}
+
+/** `settings`: of its connection, where that serves models. */
+export function seenRequest(settings: ModelSettings | undefined, { request, body }: RequestRead): SeenRequest {
+  const facts = request.facts();
+  const read = settings && readModel(settings, request, facts, body);
+  const call = read?.type === 'call' ? read.call : undefined;
+  const found = findingsOf(call, body, request.query);
+  if (read?.type === 'refused') return { facts: { ...facts, forbidden: read.answer.message }, request, found };
+  const model = call && settings && { call, settings };
+  return { facts: read && 'facts' in read ? read.facts : facts, request, found, ...(model && { model }) };
 }
