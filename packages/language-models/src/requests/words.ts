@@ -5,8 +5,8 @@
 import { normalised } from './normal.js';
 
 /** Of one list. */
-export const MAX_PHRASES = 50_000;
-export const MAX_PHRASE_CHARACTERS = 200;
+const MAX_PHRASES = 50_000;
+const MAX_PHRASE_CHARACTERS = 200;
 
 /** What stands before a letter: nothing, a sign or blank that is none, or the end of the part before, where anything may be meant. */
 const TIGHT = 0;
