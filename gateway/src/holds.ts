@@ -156,9 +156,12 @@ export class Holds {
    * has hung up. What is approved passes once, for whoever waits first.
    */
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
-    const { waiter, draining } = holding;
+    const { waiter, draining, holds } = holding;
     const { number } = held;
     this.#attached(number);
+    // Whoever can be told nothing before the answer has no `say`.
+    const rules = holds.map(({ rule }) => rule);
+    waiter.say?.({ code: 'command-waits', request: number, rules, approvers: approversOf(holding) });
     const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);

@@ -12,10 +12,21 @@ import {
   NotNow,
   keptValues,
 } from '@sluice/analysis';
-import type { Command, Deny, Dialect, Facts, HttpCommand, HttpHead, SqlCommand, TextRange } from '@sluice/contract';
+import type {
+  Command,
+  Deny,
+  Dialect,
+  Facts,
+  HttpCommand,
+  HttpHead,
+  SqlCommand,
+  TextRange,
+  ToolCommand,
+} from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
+import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
 import type { GuessCounter } from './guesses.js';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
@@ -95,6 +106,7 @@ export class Judge {
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type === 'request')
       return this.#http?.judge(command) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
+    if (command.type === 'tool') return this.#judgeTool(command);
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -114,7 +126,7 @@ export class Judge {
   }
 
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
-  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand>): Judged {
+  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand | ToolCommand>): Judged {
     const { text, type } = command;
     const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
     if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))
@@ -145,6 +157,13 @@ export class Judge {
     const stream = this.#streamKey && streamEditors(verdict.masks, this.#streamKey);
     if (!stream) return refused(facts, verdict.matched, NO_STREAM_MASKS);
     return { ...judged, answer: { ...answer, stream } };
+  }
+
+  #judgeTool(command: ToolCommand): Judgement | Promise<Judgement> {
+    const judged = judgeCall(command, this.#policy, this.#context, this.#languages);
+    const inWords = ({ facts, verdict, refused: answer }: JudgedCall): Judgement =>
+      this.#inWords(command.text, answer ? refused(facts, verdict.matched, answer) : judgedAs(facts, verdict));
+    return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
   #judgeFacts(command: SqlCommand, facts: Facts, again: boolean): Judgement | Promise<Judgement> {

@@ -29,6 +29,7 @@ import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
+import { givenToAgent } from '@sluice/proposed-calls';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -331,6 +332,8 @@ export class Session implements Gate, LoginSession {
 
   #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
+    // Its agent makes the call, or does not: nothing of it is at work here.
+    if (command.type === 'tool') return this.record(givenToAgent(command.id));
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
       if (command.type === 'request' && command.body.type === 'stream')

@@ -5,6 +5,7 @@
 import type { ConnectionConfig, HttpCredential, HttpSettings } from '@sluice/config';
 import { CredentialError, type Header, type HttpEdits, type HttpTarget, type Outgoing } from '@sluice/contract';
 import { formsOf, hidesSecret } from '@sluice/http-requests';
+import { apiOf } from './routes.js';
 
 /** A token is renewed when it has so much time left, in milliseconds. */
 const RENEWED_BEFORE_MS = 30_000;
@@ -50,7 +51,7 @@ export class HttpTargets {
     const credential = credentialOf(http.credential);
     const { https, authority, base, http2, origins, holdWait, reading } = http;
     const target: HttpTarget = {
-      api: 'rest',
+      api: apiOf(http),
       scheme: https ? 'https' : 'http',
       authority,
       base,

@@ -27,6 +27,15 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
+import {
+  type ModelCall,
+  type ModelSettings,
+  TOKENISED,
+  findingsOf,
+  readModel,
+  saysSomething,
+} from '@sluice/language-models';
+import { editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
 
@@ -40,6 +49,8 @@ export interface HttpJudging {
   readonly edits: HttpEdits | undefined;
   /** How what rules mask is masked. */
   readonly masks: HttpMaskOptions;
+  /** The target serves language models. */
+  readonly models: ModelSettings | undefined;
 }
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
@@ -72,10 +83,15 @@ export class HttpJudge {
   /** See `Visit.needsBody`. */
   needsBody(head: HttpHead): boolean {
     const media = head.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-    const request = new Request(head, { type: 'stream', media, length: undefined }, '', this.#with.reading);
+    const body: HttpBody = { type: 'stream', media, length: undefined };
+    const request = new Request(head, body, '', this.#with.reading);
+    if (saysSomething(this.#with.models, request)) return true;
     try {
-      const facts = request.facts();
-      const context = this.#about(request);
+      const known = request.facts();
+      const { models } = this.#with;
+      const model = models && readModel(models, request, known, body);
+      const facts = model && 'facts' in model ? model.facts : known;
+      const context = this.#about(request, body);
       const text = textOf(head);
       if (this.#policy.needsBody(facts, text, context) !== undefined) return true;
       return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, text, context).masks);
@@ -106,19 +122,27 @@ export class HttpJudge {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const request = new Request(command, command.body, command.upgrade, this.#with.reading);
-    const facts = factsOf(request);
-    if (!facts) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
+    const known = factsOf(request);
+    if (!known) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
+    const model = this.#with.models && readModel(this.#with.models, request, known, command.body);
+    if (model?.type === 'too-long') return this.#refused(command, known, tooLong(this.#with.message));
+    if (model?.type === 'refused') return this.#refused(command, known, model.answer);
+    const facts = model && model.type !== 'none' ? model.facts : known;
+    const call = model?.type === 'call' ? model.call : undefined;
     const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
     if (leaked) return this.#refused(command, facts, LEAKED);
-    const context = this.#about(request);
+    const context = this.#about(request, command.body, call);
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const sent = this.#sent(command, verdict.masks);
+    const sent =
+      call?.isTokenised && verdict.masks.some(isForRequests) ? TOKENISED : this.#sent(command, verdict.masks);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
-    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined);
+    const answers = model && 'answers' in model ? model.answers : undefined;
+    const follow = answers && editorsFor(answers, context, verdict.holds);
+    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
     const answer: Answer =
@@ -126,9 +150,14 @@ export class HttpJudge {
     return { ...inWords, answer, body };
   }
 
-  #edits(masks: readonly AppliedMask[], sent: Uint8Array | undefined): HttpEdits | undefined {
-    const own = this.#masksOf(masks);
-    const edits = own ? own.edits(this.#with.edits) : this.#with.edits;
+  /** `follow`: the answer is one of a model. */
+  #edits(
+    masks: readonly AppliedMask[],
+    sent: Uint8Array | undefined,
+    follow: ReturnType<typeof editorsFor> | undefined,
+  ): HttpEdits | undefined {
+    const own = this.#masksOf(masks) ?? (follow && HttpMasks.nothing(this.#with.masks));
+    const edits = own ? own.edits(this.#with.edits, follow) : this.#with.edits;
     return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
   }
 
@@ -180,8 +209,11 @@ export class HttpJudge {
     return why === 'rule' || why === 'hold';
   }
 
-  #about(request: Request): PolicyContext {
-    return { ...this.#context, command: { type: 'request' }, request };
+  #about(request: Request, body: HttpBody, call?: ModelCall): PolicyContext {
+    const { models: settings } = this.#with;
+    const found = findingsOf(call, body, request.query);
+    const model = call && settings && { call, settings };
+    return { ...this.#context, command: { type: 'request' }, request, found, ...(model && { model }) };
   }
 
   #refused(command: HttpCommand, facts: Facts, answer: Deny): Judgement {

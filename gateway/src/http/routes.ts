@@ -2,8 +2,8 @@
  * Where a request goes. Owns: hosts, prefixes and ports of connections by HTTP, as they are in force. Does not: whether somebody may go
  * there.
  */
-import type { ConnectionConfig } from '@sluice/config';
-import type { Route } from '@sluice/contract';
+import type { ConnectionConfig, HttpSettings } from '@sluice/config';
+import type { HttpApi, Route } from '@sluice/contract';
 
 type Connections = ReadonlyMap<string, ConnectionConfig>;
 
@@ -37,8 +37,11 @@ export function routeOf(
 
 function leadingTo(connections: Connections, connection: string, prefix: string): Route | undefined {
   const http = connections.get(connection)?.http;
-  return http && { connection, api: 'rest', prefix, origins: http.origins };
+  return http && { connection, api: apiOf(http), prefix, origins: http.origins };
 }
+
+/** How its clients are told a no. */
+export const apiOf = ({ models }: HttpSettings): HttpApi => models?.provider ?? 'rest';
 
 /** Lower case, without a port and without the dot of the root. */
 function bareHost(host: string): string {

@@ -86,7 +86,9 @@ export const TimelineEntry = named(
     type: z.enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'other']),
     command: maybe(count),
     phase: maybe(z.enum(['prepare', 'run'])),
-    kind: maybe(z.enum(['exec', 'shell', 'subsystem', 'forward', 'request']).describe('Of commands that are no SQL.')),
+    kind: maybe(
+      z.enum(['exec', 'shell', 'subsystem', 'forward', 'request', 'tool']).describe('Of commands that are no SQL.'),
+    ),
     account: maybe(text),
     stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),
     data: maybe(text.describe('base64')),

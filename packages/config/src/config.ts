@@ -4,6 +4,7 @@
  */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
 import type { RequestReading } from '@sluice/http-requests';
+import type { ModelSettings } from '@sluice/language-models';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -214,6 +215,8 @@ export interface HttpSettings {
   readonly unread: ReadonlyMap<string, 'pass' | 'text'>;
   readonly holdWait: number;
   readonly linger: number;
+  /** The target serves language models. */
+  readonly models: ModelSettings | undefined;
 }
 
 export type HttpCredential =

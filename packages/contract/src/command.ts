@@ -6,6 +6,7 @@ import type { Effect, Resource } from './facts.js';
 import type { HttpCommand } from './http.js';
 import type { SqlCommand } from './sql.js';
 import type { ExecCommand, ForwardCommand, ShellCommand, SubsystemCommand } from './ssh.js';
+import type { ToolCommand } from './tool.js';
 
 /** What somebody asks a target to do, in the words of the protocol it came by. */
 export type Command =
@@ -15,6 +16,7 @@ export type Command =
   | SubsystemCommand
   | ForwardCommand
   | HttpCommand
+  | ToolCommand
   | CustomCommand;
 
 /**

@@ -129,6 +129,9 @@ export interface Resource {
     | 'url'
     /** Of GraphQL, of the root of an operation. */
     | 'field'
+    /** A language model, and a tool that one is offered or wants to use. */
+    | 'model'
+    | 'tool'
     | 'program';
   /** As written, folded as the server folds it, schema-qualified where the text is: `public.customers`. */
   readonly name: string;

@@ -4,12 +4,13 @@
  * for where the gateway's own paths begin, how much it reads there, and an error.
  */
 import type { StreamEditor } from './masking.js';
+import type { Propose } from './tool.js';
 
 /** A header line or a trailer: the name as it was written, and the value without the blanks around it. */
 export type Header = readonly [name: string, value: string];
 
 /** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
-export type HttpApi = 'rest';
+export type HttpApi = 'rest' | 'openai' | 'anthropic';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
@@ -133,9 +134,10 @@ export interface HttpEdits {
    * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it
    * returns goes without one; the protocol takes out Content-Encoding then. Bytes of a protocol that was switched to go through it too.
    *
+   * @param propose has a call judged that the answer proposes
    * @throws Unmasked when the answer must not pass
    */
-  readonly answer?: (status: number, headers: readonly Header[]) => EditedAnswer;
+  readonly answer?: (status: number, headers: readonly Header[], propose: Propose) => EditedAnswer;
 }
 
 export interface EditedAnswer {
@@ -149,6 +151,11 @@ export interface EditedAnswer {
 export interface BodyEditor extends StreamEditor {
   /** As many bytes go out as came in, so that Content-Length stays true where there was no content coding. */
   readonly keepsLength: boolean;
+  /**
+   * What it keeps waits for this, which never rejects. Nothing more is read meanwhile, and `release` gives what it has then; behind `end`
+   * too, until it waits no more. Absent: it waits for nobody.
+   */
+  readonly waits?: Promise<void> | undefined;
 }
 
 /** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */

@@ -14,4 +14,5 @@ export * from './response.js';
 export * from './sql.js';
 export * from './ssh.js';
 export * from './target.js';
+export * from './tool.js';
 export * from './words.js';

@@ -7,6 +7,7 @@ import type { Explanation } from '@sluice/api';
 import type { ExecCommand, Facts } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, explain, GATEWAY } from '@sluice/guardrails';
 import type { RequestRead } from '@sluice/http-requests';
+import { type ModelSettings, seenRequest } from '@sluice/language-models';
 import type { NotFollowed, PlanAhead } from '@sluice/analysis';
 import { announcement, isNotFollowed, refusalOf } from '@sluice/sql-postgres';
 
@@ -22,13 +23,15 @@ export function explainShell(
   return explainFacts(policy, facts, text, { ...context, command: { type: 'exec', account, terminal: false } });
 }
 
-/** What the rules say of a request by HTTP, as somebody has written it down. */
+/** What the rules say of a request by HTTP, as somebody has written it down. `models`: what its connection says of language models. */
 export function explainRequest(
-  { request, text }: RequestRead,
+  read: RequestRead,
   policy: CompiledPolicy,
   context: PolicyContext,
+  models: ModelSettings | undefined,
 ): Explanation {
-  return explainFacts(policy, request.facts(), text, { ...context, command: { type: 'request' }, request });
+  const { facts, ...seen } = seenRequest(models, read);
+  return explainFacts(policy, facts, read.text, { ...context, command: { type: 'request' }, ...seen });
 }
 
 /** What the rules say of a text with these facts, for `sluice policy explain`. */

@@ -13,6 +13,7 @@ import {
   type TargetAttribute,
   Unanswered,
 } from './context.js';
+import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
@@ -46,6 +47,7 @@ const ATTRIBUTES = {
   connection: { name: 'string', protocol: 'string' },
   masked: { asked: 'list<string>', moved: 'list<string>', guesses: 'int' },
   ...REQUEST_ATTRIBUTES,
+  ...MODEL_ATTRIBUTES,
 } as const;
 
 export class ConditionError extends Error {
@@ -69,13 +71,15 @@ export interface Condition {
   /** It asks about masked columns. */
   readonly readsMasked: boolean;
 }
+type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm';
 
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
   /** What conditions see by name. */
-  readonly named: Readonly<Record<'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql', unknown>>;
+  readonly named: Readonly<Record<Named, unknown>>;
   /** What their functions ask. */
   readonly request: Request | undefined;
+  readonly model: PolicyContext['model'];
   readonly ownTables: ReadonlySet<string> | undefined;
   readonly target: TargetAnswers;
 }
@@ -90,9 +94,11 @@ export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
   const holds = (action: Action, attributes: Attributes): boolean =>
-    about(
-      attributes.request,
-      () => expression({ ...attributes.named, action: actionAttributes(action, attributes) }) === true,
+    about(attributes.request, () =>
+      aboutModel(
+        attributes.model,
+        () => expression({ ...attributes.named, action: actionAttributes(action, attributes) }) === true,
+      ),
     );
   let readsText = false;
   visit(original.ast, (node) => {
@@ -113,13 +119,15 @@ export function compileCondition(source: string): Condition {
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command, request, ownTables, target = NOT_ASKED }: PolicyContext,
+  { principal, connection, masked, command, request, found, model, ownTables, target = NOT_ASKED }: PolicyContext,
 ): Attributes => ({
   request,
+  model,
   ownTables,
   target,
   named: {
-    ...requestAttributes(request),
+    ...requestAttributes(request, found),
+    llm: modelAttributes(model),
     command: {
       text,
       confidence: facts.confidence,
@@ -195,7 +203,7 @@ function isTemporary(
 const LINEAR = 'matchesLinear';
 
 const environment = (() => {
-  const made = registerRequestFunctions(new Environment())
+  const made = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear)
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });

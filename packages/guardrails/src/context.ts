@@ -1,6 +1,7 @@
 /** Who asks, by which connection, and what the target was asked, as rules see it. Does not: ask, or decide (policy.ts). */
 import type { Action, Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
+import type { ModelCall, ModelSettings } from '@sluice/language-models';
 
 /** What rules can ask that only the target knows. */
 export const TARGET_ATTRIBUTES = ['estimated_rows', 'meant_tables'] as const;
@@ -27,6 +28,10 @@ export interface PolicyContext {
   readonly command?: { readonly type: Command['type']; readonly account?: string; readonly terminal?: boolean };
   /** Of a command by HTTP. */
   readonly request?: Request;
+  /** What detectors find in it, by the names that rules use. @throws BodyUnread, BodyUnreadable */
+  readonly found?: () => readonly string[];
+  /** Of a request to a language model, and what its connection says of those. */
+  readonly model?: { readonly call: ModelCall; readonly settings: ModelSettings };
   /** Names that mean tables of the session's own where they stand without a schema; only for the first statement of a text. */
   readonly ownTables?: ReadonlySet<string> | undefined;
   /** Absent until the target was asked, which is done for rules that need it. */

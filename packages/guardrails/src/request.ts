@@ -23,24 +23,56 @@ export const REQUEST_ATTRIBUTES = {
     size: 'int',
     operation: 'string',
     upgrade: 'string',
+    found: 'list<string>',
   },
   graphql: { operation: 'string', name: 'string', fields: 'list<string>' },
 } as const;
 
 /** What the attributes say where there is no request. */
 const NO_REQUEST = {
-  request: { method: '', host: '', path: '', segments: [], query: '', media: '', size: 0n, operation: '', upgrade: '' },
+  request: {
+    method: '',
+    host: '',
+    path: '',
+    segments: [],
+    query: '',
+    media: '',
+    size: 0n,
+    operation: '',
+    upgrade: '',
+    found: [],
+  },
   graphql: { operation: '', name: '', fields: [] },
 };
 
-/** @throws BodyUnread where what GraphQL asks for is in a body that has not been read */
-export function requestAttributes(request: Request | undefined): Readonly<Record<'request' | 'graphql', unknown>> {
+/**
+ * `found`: what detectors find in it, asked for only where a rule does.
+ *
+ * @throws BodyUnread where what GraphQL asks for is in a body that has not been read
+ */
+export function requestAttributes(
+  request: Request | undefined,
+  found?: () => readonly string[],
+): Readonly<Record<'request' | 'graphql', unknown>> {
   if (!request) return NO_REQUEST;
   const { method, host, path, query, media, operation, upgrade } = request;
   const size = BigInt(request.size);
   const segments = [...request.segments];
   return {
-    request: { method, host, path, segments, query, media, size, operation, upgrade },
+    request: {
+      method,
+      host,
+      path,
+      segments,
+      query,
+      media,
+      size,
+      operation,
+      upgrade,
+      get found(): string[] {
+        return [...(found?.() ?? [])];
+      },
+    },
     graphql: graphqlAttributes(request.graphql),
   };
 }

@@ -43,16 +43,28 @@ export function refusedByHead(contentType: string, parts: BodyParts): string | u
 /** Kinds in which a place such as `/items/*\\/email` is somewhere, and those whose bytes tell. */
 const HAS_PLACES: ReadonlySet<Kind> = new Set(['json', 'events', 'table', 'form', 'multipart', 'xml', 'unsaid']);
 
+/**
+ * Editors for what follows more than one value at a time, in place of the usual ones. `sign`: the first byte that is no blank. Undefined: the
+ * usual one does.
+ */
+export type OwnEditors = (kind: Kind, sign: number | undefined) => Editor | undefined;
+
 /** How a body of a type is edited; for the parts of one, too. */
 export class BodyMask implements Editor {
   readonly #contentType: string;
   readonly #parts: BodyParts;
+  readonly #own: OwnEditors | undefined;
   #first: Buffer = NO_BYTES;
   #editor: Editor | undefined;
 
-  constructor(contentType: string, parts: BodyParts) {
+  constructor(contentType: string, parts: BodyParts, own?: OwnEditors) {
     this.#contentType = contentType;
     this.#parts = parts;
+    this.#own = own;
+  }
+
+  get waits(): Promise<void> | undefined {
+    return this.#editor?.waits;
   }
 
   get held(): number {
@@ -91,7 +103,8 @@ export class BodyMask implements Editor {
   #begin(): Buffer {
     const first = this.#first;
     this.#first = NO_BYTES;
-    this.#editor = editorFor(this.#contentType, first, this.#parts);
+    this.#editor =
+      this.#own?.(kindOf(this.#contentType), firstSign(first)) ?? editorFor(this.#contentType, first, this.#parts);
     if (first.indexOf(BOM) !== 0) return this.#editor.push(first);
     return Buffer.concat([BOM, this.#editor.push(first.subarray(BOM.length))]);
   }

@@ -2,7 +2,7 @@
  * Server-sent events (HTML Standard section 9.2), one by one. Owns: their lines, whatever ends them, and that comments say nothing. Does
  * not: follow what is spread over several events.
  */
-import { type Editor, NO_BYTES } from './editor.js';
+import { type Editor, type EventEditor, NO_BYTES } from './editor.js';
 import { unmasked } from './fault.js';
 import { JsonMask, type JsonParts, NotJson } from './json.js';
 import { shortText } from './text.js';
@@ -24,8 +24,8 @@ interface Line {
 }
 
 export class EventsMask implements Editor {
-  readonly held = 0;
   readonly #parts: JsonParts;
+  readonly #editor: EventEditor | undefined;
   /** The line at work. */
   #kept: Buffer[] = [];
   #endsInCr = false;
@@ -33,8 +33,17 @@ export class EventsMask implements Editor {
   #lines: Line[] = [];
   #bytes = 0;
 
-  constructor(parts: JsonParts) {
+  constructor(parts: JsonParts, editor?: EventEditor) {
     this.#parts = parts;
+    this.#editor = editor;
+  }
+
+  get held(): number {
+    return this.#editor?.held ?? 0;
+  }
+
+  get waits(): Promise<void> | undefined {
+    return this.#editor?.waits;
   }
 
   push(bytes: Buffer): Buffer {
@@ -65,11 +74,12 @@ export class EventsMask implements Editor {
     this.#endsInCr = false;
     if (this.#kept.length > 0) this.#line(out, NO_BYTES);
     out.push(this.#event());
+    if (this.#editor) out.push(this.#editor.end());
     return Buffer.concat(out);
   }
 
   release(): Buffer {
-    return NO_BYTES;
+    return this.#editor?.release() ?? NO_BYTES;
   }
 
   #keep(bytes: Buffer): void {
@@ -98,6 +108,7 @@ export class EventsMask implements Editor {
     if (lines.length === 0) return NO_BYTES;
     const data = lines.filter(({ field }) => field === 'data');
     const said = Buffer.concat(data.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));
+    if (this.#editor) return this.#edited(this.#editor, lines, data.length > 0 ? said : undefined);
     const made = data.length === 0 ? undefined : this.#data(said);
     const values = made && made.toString('latin1').split('\n');
     let written = false;
@@ -111,6 +122,14 @@ export class EventsMask implements Editor {
         return values.flatMap((value, n) => [headFor(data[n] ?? line, value), Buffer.from(value, 'latin1'), line.end]);
       }),
     );
+  }
+
+  /** Lines that say more than the name and the data stand first, and those of no known field go nowhere. */
+  #edited(editor: EventEditor, lines: readonly Line[], said: Buffer | undefined): Buffer {
+    const names = lines.filter(({ field }) => field === 'event').map(({ value }) => value.toString('utf8'));
+    const others = lines.filter(({ field }) => field === 'id' || field === 'retry');
+    const masked = others.flatMap(({ head, value, end }) => [head, shortText(this.#parts.look, value) ?? value, end]);
+    return editor.event(Buffer.concat(masked), names.at(-1) ?? '', said ?? NO_BYTES);
   }
 
   /** Undefined: it stays. */

@@ -2,9 +2,9 @@
  * What rules mask of requests by HTTP and their answers. Owns: heads and trailers, validators and lengths that are true no more, and what
  * asks a target for pieces or for codings. Does not: bodies (body.ts).
  */
-import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule } from '@sluice/contract';
+import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule, Propose } from '@sluice/contract';
 import { detectorsOf, modeOf, stricter } from '@sluice/masking';
-import { BodyMask, refusedByHead } from './body.js';
+import { BodyMask, type OwnEditors, refusedByHead } from './body.js';
 import { unmasked } from './fault.js';
 import { JsonParts } from './json.js';
 import type { Unread } from './media.js';
@@ -47,6 +47,11 @@ export class HttpMasks {
   readonly #bodies: boolean;
   readonly #key: Uint8Array;
 
+  /** What follows answers by itself, and masks nothing. */
+  static nothing(options: HttpMaskOptions): HttpMasks {
+    return new HttpMasks([], options);
+  }
+
   /** Undefined: the rules mask nothing of HTTP. */
   static of(rules: readonly MaskRule[], options: HttpMaskOptions): HttpMasks | undefined {
     const masks = new HttpMasks(rules, options);
@@ -71,14 +76,17 @@ export class HttpMasks {
     this.#headers = headers;
   }
 
-  /** `first`: what happens to the request and its answer besides, before this. */
-  edits(first: HttpEdits | undefined): HttpEdits {
-    const asked = this.#bodies ? WHOLE_AND_PLAIN : [];
+  /**
+   * `first`: what happens to the request and its answer besides, before this. `own`: gives editors for the bodies of an answer.
+   */
+  edits(first: HttpEdits | undefined, own?: (parts: JsonParts, propose: Propose) => OwnEditors): HttpEdits {
+    const asked = this.#bodies || own ? WHOLE_AND_PLAIN : [];
     return {
       headers: [...(first?.headers ?? []), ...asked],
-      answer: (status, headers) => {
-        const before = first?.answer?.(status, headers);
-        const edited = this.#answer(status, before?.headers ?? headers, before?.body);
+      answer: (status, headers, propose) => {
+        const before = first?.answer?.(status, headers, propose);
+        const editors = own?.(this.#parts, propose);
+        const edited = this.#answer(status, before?.headers ?? headers, before?.body, editors);
         const trailers = before?.trailers ?? unchanged;
         return { ...edited, trailers: (came) => this.#masked(trailers(came)) };
       },
@@ -99,13 +107,18 @@ export class HttpMasks {
     return made.equals(bytes) ? undefined : made;
   }
 
-  #answer(status: number, headers: readonly Header[], before: BodyEditor | undefined): EditedAnswer {
+  #answer(
+    status: number,
+    headers: readonly Header[],
+    before: BodyEditor | undefined,
+    own: OwnEditors | undefined,
+  ): EditedAnswer {
     const masked = this.#masked(headers);
-    if (!this.#bodies || (status < 200 && status !== SWITCHED)) return { headers: masked, body: before };
+    if (!(this.#bodies || own) || (status < 200 && status !== SWITCHED)) return { headers: masked, body: before };
     const types = headers.filter(([name]) => name.toLowerCase() === 'content-type');
     if (types.length > 1) throw unmasked('says twice what it is');
     const contentType = types[0]?.[1] ?? '';
-    const editor = new MaskedBody(new BodyMask(contentType, this.#parts), before);
+    const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before);
     if (status === SWITCHED) return { headers: masked, body: editor };
     // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
     const why = isEmpty(status, headers) ? undefined : refusedByHead(contentType, this.#parts);
@@ -165,6 +178,10 @@ class MaskedBody implements BodyEditor {
 
   get held(): number {
     return this.#mask.held + (this.#before?.held ?? 0);
+  }
+
+  get waits(): Promise<void> | undefined {
+    return this.#mask.waits;
   }
 
   push(bytes: Buffer): Buffer {

@@ -1,5 +1,11 @@
 /** Bodies and heads by HTTP, with what rules mask replaced in place as they pass. Pure. */
-export { BodyUnmasked } from './fault.js';
+export type { OwnEditors } from './body.js';
+export { type Editor, type EventEditor, NO_BYTES } from './editor.js';
+export { EventsMask } from './events.js';
+export { BodyUnmasked, unmasked } from './fault.js';
+export { foundIn, foundInTexts } from './found.js';
 export { HttpMasks, OF_THE_SENT, type HttpMaskOptions } from './http-masks.js';
 export { hasMask } from './marks.js';
 export type { Unread } from './media.js';
+export { JsonMask, JsonParts, NotJson } from './json.js';
+export { leafMask } from './text.js';

@@ -12,7 +12,8 @@ import {
   streamEditor,
 } from '@sluice/masking';
 import type { Editor } from './editor.js';
-import { type Around, type Look, ALONE } from './look.js';
+import type { JsonParts } from './json.js';
+import { type Around, type Look, ALONE, assigned } from './look.js';
 
 /** Null has no place in a text: the mark says what was there. */
 const inTexts = (modes: ReadonlyMap<Entity, Mode>): ReadonlyMap<Entity, Mode> =>
@@ -29,3 +30,9 @@ export function shortText(look: Look, bytes: Buffer, around: Around = ALONE): Bu
 
 /** A text that rules name, as a whole. */
 export const namedText = (text: string, mask: MaskOptions): string => maskText(text, mask) ?? label(mask.entity);
+
+/** The text of a member of JSON, as masks leave it. `name`: of the member. */
+export function leafMask({ look }: JsonParts, name: string, text: string): string {
+  const around = { ...ALONE, secret: assigned(name) };
+  return shortText(look, Buffer.from(text), around)?.toString('utf8') ?? text;
+}

@@ -1,8 +1,9 @@
 /** Requests by HTTP as rules, approvers and the record see them: paths, queries, bodies, GraphQL, OpenAPI. Pure. */
 export { BodyRedactor } from './body-redactor.js';
-export { BodyUnread, BodyUnreadable, mediaType } from './body.js';
+export { Body, BodyUnread, BodyUnreadable, mediaType } from './body.js';
+export { type Pair, readQuery } from './form.js';
 export { type GraphqlOperation } from './graphql.js';
-export { type Json, stepsOf } from './json.js';
+export { type Json, JsonError, membersNamed, readJson, stepsOf, textOf } from './json.js';
 export { type ShownBody, meaningOf, requestLine, requestText, shownBody } from './meaning.js';
 export { OpenApi } from './openapi.js';
 export { formsOf, hidesSecret } from './own-secret.js';

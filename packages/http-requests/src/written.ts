@@ -19,6 +19,7 @@ export interface WrittenRequest {
 
 export interface RequestRead {
   readonly request: Request;
+  readonly body: HttpBody;
   /** As a command has it. */
   readonly text: string;
 }
@@ -34,8 +35,9 @@ export function requestWritten(written: WrittenRequest, reading: RequestReading)
     return colon < 0 ? [line.trim(), ''] : [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
   });
   const head: HttpHead = { method, host: host.toLowerCase(), path, query, headers };
-  const request = new Request(head, bodyOf(body, headers), upgrade ?? '', reading);
-  return { request, text: `${method} ${path}${query === '' ? '' : `?${query}`}` };
+  const read = bodyOf(body, headers);
+  const request = new Request(head, read, upgrade ?? '', reading);
+  return { request, body: read, text: `${method} ${path}${query === '' ? '' : `?${query}`}` };
 }
 
 function bodyOf(body: string | undefined, headers: readonly Header[]): HttpBody {

@@ -10,6 +10,7 @@ import { type Config, type ConnectionConfig, isPackaged } from '@sluice/config';
 import type { Facts, Principal } from '@sluice/contract';
 import { type PolicyContext, type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING, requestWritten } from '@sluice/http-requests';
+import { seenRequest } from '@sluice/language-models';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
@@ -85,15 +86,15 @@ export async function testPolicy(file: string, config: Config, output: 'table' |
   return failed.length === 0 ? 0 : 1;
 }
 
-interface ReadCase extends Pick<PolicyContext, 'command' | 'request'> {
+interface ReadCase extends Pick<PolicyContext, 'command' | 'request' | 'found' | 'model'> {
   readonly facts: Facts;
   readonly text: string;
 }
 
 async function readCase(one: PolicyCase, { http }: ConnectionConfig): Promise<ReadCase> {
   if (one.request) {
-    const { request, text } = requestWritten(one.request, http?.reading ?? PLAIN_READING);
-    return { facts: request.facts(), text, command: { type: 'request' }, request };
+    const read = requestWritten(one.request, http?.reading ?? PLAIN_READING);
+    return { ...seenRequest(http?.models, read), text: read.text, command: { type: 'request' } };
   }
   if (one.sql !== undefined) {
     const values = one.parameters?.map((value) => ({

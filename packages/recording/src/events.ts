@@ -170,8 +170,10 @@ export interface CommandHeader {
   readonly id: number;
   readonly phase: 'prepare' | 'run' | 'custom';
   /** What kind of command it is, where it is not SQL, and the account on the target that it is for. */
-  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request';
+  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request' | 'tool';
   readonly account?: string;
+  /** Of a call that a language model proposed: the command in whose answer it was. */
+  readonly origin?: number;
   readonly text: string;
   /** Of a request by HTTP: all of it but its body, whose bytes are a part of their own (`request`). */
   readonly request?: RecordedRequest;
@@ -236,14 +238,16 @@ export function commandHeader(
   now: number,
 ): string {
   const phase = command.type === 'sql' ? command.phase : command.type === 'custom' ? 'custom' : 'run';
-  const kind =
-    command.type !== 'custom' && 'account' in command
-      ? `"type":"${command.type}","account":${JSON.stringify(command.account)},`
-      : command.type === 'request'
-        ? '"type":"request",'
-        : '';
   const values = command.type === 'sql' ? command.parameters : undefined;
-  return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kind}${values ? bound(values, mode) : ''}${judged}}`;
+  return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kindOf(command)}${values ? bound(values, mode) : ''}${judged}}`;
+}
+
+/** Of what is no SQL: its type, and what such a command has besides. */
+function kindOf(command: Command): string {
+  if (command.type === 'request') return '"type":"request",';
+  if (command.type === 'tool') return `"type":"tool","origin":${count(command.origin)},`;
+  if (command.type === 'custom' || !('account' in command)) return '';
+  return `"type":"${command.type}","account":${JSON.stringify(command.account)},`;
 }
 
 /** The header for what the client was given. The bytes themselves are the record's payload. */

@@ -10,3 +10,7 @@ export * from './servers/postgres.js';
 export * from './servers/sshd.js';
 export * from './tools.js';
 export * from './transcript.js';
+export { messagesEvents } from './models/anthropic.js';
+export { ModelDouble } from './models/double.js';
+export { type DoubleEvent, chatEvents, responsesEvents } from './models/openai.js';
+export { type Cut, type Script } from './models/scripts.js';

@@ -8,6 +8,7 @@ import {
   type Header,
   type HttpEdits,
   type HttpTarget,
+  type Propose,
   Unmasked,
 } from '@sluice/contract';
 import { Recent, remembered } from '@sluice/wire';
@@ -24,6 +25,8 @@ export interface AnswerPort {
   readonly client: ClientSide;
   readonly record: ExchangeRecorder;
   readonly edit: HttpEdits['answer'];
+  /** Has a call judged that the answer proposes. */
+  readonly propose: Propose;
   readonly target: HttpTarget;
   readonly prefix: string;
   readonly method: string;
@@ -72,6 +75,10 @@ export class AnswerRelay {
   #status = 0;
   /** The head has gone to the client: what comes now can only be cut off. */
   begun = false;
+  /** The editor waits for somebody. */
+  #isWaiting = false;
+  /** All of the body has come. */
+  #isEnding = false;
   #over = false;
 
   constructor(port: AnswerPort) {
@@ -84,7 +91,8 @@ export class AnswerRelay {
 
   informational(status: number, headers: readonly Header[]): void {
     this.#guard(() => {
-      const passed = this.#port.edit?.(status, this.#passable(headers)).headers ?? this.#passable(headers);
+      const passed =
+        this.#port.edit?.(status, this.#passable(headers), this.#port.propose).headers ?? this.#passable(headers);
       this.#port.client.informational(status, passed);
     });
   }
@@ -120,9 +128,9 @@ export class AnswerRelay {
 
   /** The head of 101 as the client may have it, whose bytes go on by themselves. Throws `Unmasked`. */
   switched(answer: AnswerHead): { readonly head: AnswerHead; readonly editor: BodyEditor | undefined } {
-    const { edit, record } = this.#port;
+    const { edit, record, propose } = this.#port;
     const headers = this.#passable(answer.headers);
-    const edited = edit?.(answer.status, headers);
+    const edited = edit?.(answer.status, headers, propose);
     if (edited?.body && !edited.body.keepsLength)
       throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
@@ -146,6 +154,7 @@ export class AnswerRelay {
   }
 
   clientDrained(): void {
+    if (this.#isWaiting) return;
     this.#decoder?.want(true);
     if (this.#decoder?.hasRoom !== false) this.#port.wantAnswer(true);
   }
@@ -160,15 +169,15 @@ export class AnswerRelay {
 
   /** Some servers quote there what they were sent. */
   #reason({ status, reason }: AnswerHead): string {
-    const { edit } = this.#port;
+    const { edit, propose } = this.#port;
     if (!edit || reason === phraseOf(status)) return reason;
-    return edit(status, [['Reason', reason]]).headers[0]?.[1] ?? '';
+    return edit(status, [['Reason', reason]], propose).headers[0]?.[1] ?? '';
   }
 
   #edited(came: AnswerHead): AnswerHead {
     const answer = { ...came, reason: this.#reason(came) };
     const headers = this.#passable(answer.headers);
-    const edited = this.#port.edit?.(answer.status, headers);
+    const edited = this.#port.edit?.(answer.status, headers, this.#port.propose);
     const passed = edited?.headers ?? headers;
     const editor = edited?.body;
     this.#trailersOf = edited?.trailers;
@@ -199,8 +208,29 @@ export class AnswerRelay {
     const editor = this.#editor;
     if (!editor) return this.#guard(() => this.#deliver(bytes));
     this.#guard(() => this.#deliver(editor.push(bytes)));
+    if (editor.waits) this.#await(editor, editor.waits);
     if (editor.held === 0) clearTimeout(this.#waiter);
     else if (!this.#over) this.#release(editor);
+  }
+
+  /** Somebody has to be asked before it goes on: nothing more is read until then. */
+  #await(editor: BodyEditor, waits: Promise<void>): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#read(false);
+    void waits.then(() => {
+      this.#isWaiting = false;
+      this.#guard(() => this.#deliver(editor.release()));
+      if (this.#over) return;
+      if (editor.waits) return this.#await(editor, editor.waits);
+      if (this.#isEnding) return this.#finish();
+      this.#read(true);
+    });
+  }
+
+  #read(wanted: boolean): void {
+    this.#decoder?.want(wanted);
+    this.#port.wantAnswer(wanted);
   }
 
   /** What the editor keeps goes on by itself when nothing follows it. */
@@ -229,8 +259,15 @@ export class AnswerRelay {
 
   #ended(): void {
     clearTimeout(this.#waiter);
+    const editor = this.#editor;
+    this.#isEnding = true;
+    if (editor) this.#guard(() => this.#deliver(editor.end()));
+    if (editor?.waits) this.#await(editor, editor.waits);
+    else if (!this.#isWaiting) this.#finish();
+  }
+
+  #finish(): void {
     this.#guard(() => {
-      if (this.#editor) this.#deliver(this.#editor.end());
       this.#begin();
       const trailers = this.#trailersOf?.(this.#trailers) ?? this.#trailers;
       if (trailers.length > 0)

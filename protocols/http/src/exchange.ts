@@ -10,6 +10,7 @@ import type {
   Entrance,
   Gate,
   Header,
+  HttpApi,
   HttpBody,
   HttpCommand,
   HttpHead,
@@ -20,6 +21,7 @@ import type {
 } from '@sluice/contract';
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
+import { HeldStream } from './held-stream.js';
 import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
@@ -29,10 +31,12 @@ import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from '.
 import { type Preference, readPreference } from './preference.js';
 import { refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
-import { type ProblemDetails, capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
+import type { ProblemDetails } from './problem.js';
+import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
+import { waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
 /** How long no byte may come of a body that is read before the verdict, in milliseconds. */
@@ -67,11 +71,13 @@ export interface RequestSource {
 
 export class Exchange implements ExchangeEvents {
   readonly #listener: RequestSource;
-  readonly #client: ClientSide;
+  #client: ClientSide;
   readonly #request: IncomingRequest;
   #state: State = { type: 'entering' };
   /** Of the route, and cut off the path. */
   #prefix = '';
+  /** Of the route: how its clients are told a no. */
+  #api: HttpApi = 'rest';
   #leavePool: (() => void) | undefined;
   /** Aborted when the client no longer waits. Made when somebody asks for it. */
   #waiting: AbortController | undefined;
@@ -102,6 +108,7 @@ export class Exchange implements ExchangeEvents {
       }
       const route = entrance.route(set.hostName, path.path);
       this.#prefix = route?.prefix ?? '';
+      this.#api = route?.api ?? 'rest';
       const preflight = route && proofs.length === 0 ? preflightAnswer(this.#request, route.origins) : undefined;
       if (preflight) return this.#tell(preflight);
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));
@@ -233,11 +240,19 @@ export class Exchange implements ExchangeEvents {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = visit.gate.ask(command, new SilentWaiter(this.#preference.within, () => this.#gone()));
+      answer = visit.gate.ask(command, this.#waiter(body));
     } catch {
       answer = UNJUDGED;
     }
     this.#later(answer instanceof Promise ? answer.catch(() => UNJUDGED) : answer, answered);
+  }
+
+  #waiter(body: HttpBody): Waiter {
+    const begin = (): void => {
+      if (this.#state.type === 'asking' && !(this.#client instanceof HeldStream))
+        this.#client = new HeldStream(this.#client, this.#api);
+    };
+    return waiterFor({ within: this.#preference.within, api: this.#api, body, gone: () => this.#gone(), begin });
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
@@ -294,7 +309,7 @@ export class Exchange implements ExchangeEvents {
 
   #refuse(problem: ProblemDetails): void {
     this.#over();
-    refuse(this.#client, this.#request, problem);
+    refuse(this.#client, this.#request, problem, this.#api);
     this.#client.done();
   }
 
@@ -302,6 +317,7 @@ export class Exchange implements ExchangeEvents {
     this.#state = { type: 'over' };
     this.#kept.take();
     clearTimeout(this.#deadline);
+    if (this.#client instanceof HeldStream) this.#client.stop();
     this.#leavePool?.();
     this.#leavePool = undefined;
   }
@@ -332,27 +348,6 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
     if (known) this.#refuseFault(error.status, error.message);
     else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
-  }
-}
-
-/** A client that waits in silence: whatever comes before an answer breaks some library. */
-class SilentWaiter implements Waiter {
-  readonly maxWaitMs: number;
-  readonly #gone: () => AbortSignal;
-
-  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
-  constructor(within: number, gone: () => AbortSignal) {
-    this.maxWaitMs = within;
-    this.#gone = gone;
-  }
-
-  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
-  answersDelivered(): Promise<'idle'> {
-    return Promise.resolve('idle');
-  }
-
-  get signal(): AbortSignal {
-    return this.#gone();
   }
 }
 

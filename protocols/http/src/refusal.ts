@@ -9,6 +9,7 @@ import {
   ENDING_KINDS,
   type Ending,
   type Header,
+  type HttpApi,
   REFUSAL_KINDS,
   type Refusal,
   type RefusalKind,
@@ -19,24 +20,8 @@ import {
 import { phraseOf } from './status.js';
 import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
-
-/** A no on its way to the client. */
-export interface ProblemDetails {
-  readonly status: number;
-  /** A code for programs: `approval-needed`. Part of the problem's type. */
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string | undefined;
-  readonly rule?: string;
-  /** Number of the request for approval. */
-  readonly request?: number;
-  /** Of the command, as the record has it. */
-  readonly command?: number;
-  readonly connections?: readonly string[];
-  /** Seconds after which the same may be tried again. */
-  readonly retryAfter?: number;
-  readonly headers?: readonly Header[];
-}
+import type { ProblemDetails } from './problem.js';
+import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.js';
 
 const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'body-too-long': 413,
@@ -128,15 +113,23 @@ export const capital = (text: string): string => text.charAt(0).toUpperCase() + 
 export const isGrpc = (headers: readonly Header[]): boolean =>
   /^application\/grpc(?:[+;]|$)/i.test(valueOf(headers, 'content-type') ?? '');
 
-/** Sends the no. @returns the head as it was sent, for the record */
-export function refuse(client: ClientSide, request: IncomingRequest, problem: ProblemDetails): void {
+/** Sends the no, in the idiom of `api`. */
+export function refuse(
+  client: ClientSide,
+  request: IncomingRequest,
+  refused: ProblemDetails,
+  api: HttpApi = 'rest',
+): void {
+  const problem = laterFor(api, refused);
   if (isGrpc(request.set.headers)) return refuseGrpc(client, problem);
-  const body = Buffer.from(`${JSON.stringify(details(problem))}\n`);
+  const isModel = isModelApi(api);
+  const body = Buffer.from(`${JSON.stringify(isModel ? modelError(api, problem) : details(problem))}\n`);
   const headers: Header[] = [
-    ['Content-Type', 'application/problem+json'],
+    ['Content-Type', isModel ? 'application/json' : 'application/problem+json'],
     ['Content-Length', String(body.length)],
     ['Cache-Control', 'no-store'],
     ...(problem.headers ?? []),
+    ...(isModel ? retryHeaders(problem) : []),
   ];
   if (problem.retryAfter !== undefined) headers.push(['Retry-After', String(problem.retryAfter)]);
   if (problem.request !== undefined) headers.push(['Sluice-Request', String(problem.request)]);

@@ -4,12 +4,14 @@
  */
 import type { Duplex } from 'node:stream';
 import {
+  type Answer,
   CredentialError,
   type Ending,
   type Header,
   type HttpCommand,
   type HttpEdits,
   type Outgoing,
+  type ProposedCall,
   Unmasked,
   type Visit,
   endingInWords,
@@ -22,7 +24,8 @@ import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
 import { trailersGoingOn } from './proof.js';
 import type { ExchangeRecorder } from './recorder.js';
-import { type ProblemDetails, badGateway, ended } from './refusal.js';
+import type { ProblemDetails } from './problem.js';
+import { badGateway, ended } from './refusal.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
@@ -74,6 +77,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
       client,
       record,
       edit: edits?.answer,
+      propose: (call) => this.#propose(call),
       target: visit.admission.target.http,
       prefix,
       method: request.method,
@@ -179,6 +183,12 @@ export class Transfer implements RequestEvents, AnswerEvents {
       if (!(error instanceof Unmasked)) throw error;
       this.#failed(error.message);
     }
+  }
+
+  #propose(call: ProposedCall): Answer | Promise<Answer> {
+    const { visit, command } = this.#parts;
+    const text = `${call.tool}(${call.shown})`;
+    return visit.gate.ask({ ...call, type: 'tool', id: visit.nextId(), text, origin: command.id });
   }
 
   /** Something is wrong here: nothing more of it passes, and who knows what says so. */

@@ -8,6 +8,7 @@ import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 import { type Secret, duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
 import { list, record } from '../written.js';
+import { listMistakes, modelSettings } from './language-models.js';
 import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
 import {
   addresses,
@@ -30,7 +31,7 @@ export const http: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: (value, path, rules) => maskMistakes(value, path, rules),
+  mistakes: (value, path, rules) => [...maskMistakes(value, path, rules), ...listMistakes(record(value), path, rules)],
   warnings: ({ name: connection, target, http: settings }) => [
     ...(settings?.https === false && settings.socket === undefined && !isLoopback(target.host)
       ? [`Connection "${connection}" talks to ${target.host} without TLS: others can read and change what is sent.`]
@@ -209,6 +210,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .record(mediaPattern, z.enum(['pass', 'text']))
         .default({})
         .describe('media types that masks cannot read, such as image/*: pass, or looked through as text; else refused'),
+      llm: modelSettings(outside),
       hold_wait: durationOrOff.prefault('45s').describe('how long a held request waits before it is told "later"'),
       linger: duration.prefault('2m').describe('how long a request for approval outlives a client that hung up'),
       ...reach,
@@ -236,6 +238,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         unread: new Map(Object.entries(one.unread)),
         holdWait: one.hold_wait,
         linger: one.linger,
+        models: one.llm,
       };
       return {
         ...reached(one),

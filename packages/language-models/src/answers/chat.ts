@@ -1,0 +1,180 @@
+/**
+ * Answers of chat completions, and of completions, as they stream: https://platform.openai.com/docs/api-reference/chat-streaming. Owns:
+ * where their events have pieces of texts, and what stands in place of a refused call. Does not: mask, or judge.
+ */
+import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
+import type { Json } from '@sluice/http-requests';
+import { type AnswerMasks, type Kept, addTo } from './channel.js';
+import { type Follower, type Given, event, refusedCall } from './follower.js';
+import {
+  type ObjectNode,
+  NULL,
+  isNothing,
+  isObject,
+  items,
+  listNode,
+  member,
+  memberText,
+  objectNode,
+  plainNode,
+  put,
+  textNode,
+  word,
+} from './tree.js';
+
+/** Members of a delta that are no pieces of a text. */
+const WORDS: ReadonlySet<string> = new Set(['role', 'type', 'id', 'object', 'format']);
+
+interface Call {
+  /** The first piece of it, with what the others do not repeat. */
+  readonly head: ObjectNode;
+  readonly name: Kept;
+  readonly input: Kept;
+  /** `function`, or `custom`. */
+  readonly kind: string;
+}
+
+interface Choice {
+  readonly calls: Map<string, Call>;
+  /** `function_call`, as it was before there were tools. */
+  old: Call | undefined;
+}
+
+export class ChatFollower implements Follower {
+  readonly #masks: AnswerMasks;
+  readonly #choices = new Map<string, Choice>();
+  /** What all events of the answer have. */
+  #envelope: ObjectNode = objectNode({});
+
+  constructor(masks: AnswerMasks) {
+    this.#masks = masks;
+  }
+
+  event(name: string, data: Json): readonly Given[] {
+    if (!isObject(data) || member(data, 'choices') === undefined) return [event(name, this.#masks.rest(data))];
+    this.#envelope = objectNode({ ...Object.fromEntries(data.members), choices: undefined, usage: undefined });
+    const before: Given[] = [];
+    for (const choice of items(member(data, 'choices'))) if (isObject(choice)) before.push(...this.#choice(choice));
+    const last: Given = { type: 'later', calls: [], give: () => [event(name, this.#masks.rest(data))] };
+    return [...before, last];
+  }
+
+  end(): readonly Given[] {
+    return [...this.#choices.keys()].flatMap((index) => this.#finish(index, undefined));
+  }
+
+  /** What goes before the event. */
+  #choice(choice: ObjectNode): readonly Given[] {
+    const index = word(member(choice, 'index'));
+    addTo(this.#choices, index, () => ({ calls: new Map(), old: undefined }));
+    if (this.#masks.detects && member(choice, 'logprobs')) put(choice, 'logprobs', NULL);
+    const text = memberText(choice, 'text');
+    if (text !== undefined) put(choice, 'text', this.#piece(`${index}\n\ntext`, text));
+    const delta = member(choice, 'delta');
+    if (isObject(delta)) {
+      this.#takeCalls(index, delta);
+      this.#pieces(`${index}\ndelta`, delta);
+    }
+    return isNothing(member(choice, 'finish_reason')) ? [] : this.#finish(index, choice);
+  }
+
+  /** Every text in a delta is a piece of one, under whatever name. Items of lists are told by their `index`. */
+  #pieces(key: string, value: ObjectNode): void {
+    for (const [name, one] of value.members) {
+      if (one.type === 'string' && !WORDS.has(name)) put(value, name, this.#piece(`${key}\n${name}`, one.text));
+      else if (isObject(one)) this.#pieces(`${key}\n${name}`, one);
+      else
+        items(one).forEach((item, at) => {
+          if (isObject(item)) this.#pieces(`${key}\n${name}\t${word(member(item, 'index')) || at}`, item);
+        });
+    }
+  }
+
+  #piece(key: string, text: string): Json {
+    return this.#masks.leaf(this.#masks.channel(key).push(text));
+  }
+
+  /** Nothing of a call goes before it is judged. */
+  #takeCalls(index: string, delta: ObjectNode): void {
+    const choice = this.#choices.get(index) as Choice;
+    for (const [at, piece] of items(member(delta, 'tool_calls')).entries()) {
+      if (!isObject(piece)) continue;
+      const number = word(member(piece, 'index')) || String(at);
+      const call = addTo(choice.calls, number, () => this.#newCall(piece));
+      addPiece(call, member(piece, call.kind));
+    }
+    put(delta, 'tool_calls', undefined);
+    const old = member(delta, 'function_call');
+    if (isObject(old)) addPiece((choice.old ??= this.#newCall(objectNode({ function: old }))), old);
+    put(delta, 'function_call', undefined);
+  }
+
+  /** The rest of all texts of a choice, and its calls. `choice`: of the event that ends it. */
+  #finish(index: string, choice: ObjectNode | undefined): readonly Given[] {
+    const { calls, old } = this.#choices.get(index) as Choice;
+    this.#choices.delete(index);
+    const rests = this.#masks.open(`${index}\n`).flatMap((key) => {
+      const rest = this.#masks.close(key);
+      return rest === '' ? [] : [this.#delta(index, key.split('\n').slice(1), rest)];
+    });
+    const made = [...calls.values(), ...(old ? [old] : [])];
+    if (made.length === 0) return rests;
+    const proposed = made.map(({ name, input }) => this.#masks.call(name.text, input.text));
+    const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
+      const passed = made.filter((_, at) => answers[at]?.type === 'allow');
+      if (passed.length === 0 && choice && !isNothing(member(choice, 'finish_reason')))
+        put(choice, 'finish_reason', textNode('stop'));
+      return [...this.#refusals(index, proposed, answers), ...this.#passed(index, passed, old)];
+    };
+    return [...rests, { type: 'later', calls: proposed, give }];
+  }
+
+  #refusals(index: string, proposed: readonly ProposedCall[], answers: readonly ProposalAnswer[]): readonly Given[] {
+    return proposed.flatMap((call, at) => {
+      const answer = answers[at];
+      return answer?.type === 'deny' ? [this.#delta(index, ['delta', 'content'], refusedCall(call, answer))] : [];
+    });
+  }
+
+  #passed(index: string, calls: readonly Call[], old: Call | undefined): readonly Given[] {
+    return calls.map((call, at) => {
+      const inner = objectNode({
+        name: this.#masks.leaf(call.name.text),
+        [call.kind === 'custom' ? 'input' : 'arguments']: this.#masks.leaf(this.#masks.value(call.input.text)),
+      });
+      if (call === old) return this.#event(index, objectNode({ function_call: inner }));
+      const members = { ...Object.fromEntries(call.head.members), index: plainNode(String(at)), [call.kind]: inner };
+      return this.#event(index, objectNode({ tool_calls: listNode([objectNode(members)]) }));
+    });
+  }
+
+  /** An event of our own with one text, where its key says. */
+  #delta(index: string, path: readonly string[], text: string): Given {
+    const [first, ...names] = path;
+    const leaf = this.#masks.leaf(text);
+    if (first !== 'delta') return this.#event(index, undefined, leaf);
+    const built = names.reduceRight<Json>((inner, name) => {
+      const [plain = '', at] = name.split('\t');
+      if (at === undefined) return objectNode({ [plain]: inner });
+      const item = isObject(inner) ? objectNode({ index: plainNode(at), ...Object.fromEntries(inner.members) }) : inner;
+      return objectNode({ [plain]: listNode([item]) });
+    }, leaf);
+    return this.#event(index, built);
+  }
+
+  #newCall(head: ObjectNode): Call {
+    const kind = member(head, 'custom') === undefined ? 'function' : 'custom';
+    return { head, name: this.#masks.kept(), input: this.#masks.kept(), kind };
+  }
+
+  #event(index: string, delta: Json | undefined, text?: Json): Given {
+    const choice = objectNode({ index: plainNode(index || '0'), delta, text, finish_reason: NULL });
+    const data = objectNode({ ...Object.fromEntries(this.#envelope.members), choices: listNode([choice]) });
+    return event('', this.#masks.rest(data));
+  }
+}
+
+function addPiece(call: Call, piece: Json | undefined): void {
+  call.name.add(memberText(piece, 'name') ?? '');
+  call.input.add(memberText(piece, call.kind === 'custom' ? 'input' : 'arguments') ?? '');
+}

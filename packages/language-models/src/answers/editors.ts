@@ -1,0 +1,33 @@
+/** Editors for the answers of a model. Owns: which body gets which. Does not: edit any. */
+import type { Propose } from '@sluice/contract';
+import { EventsMask, type JsonParts, type OwnEditors, unmasked } from '@sluice/http-bodies';
+import type { Operation } from '../provider.js';
+import { eventsOf } from './events.js';
+import { WholeAnswer } from './whole.js';
+
+/** Operations whose answers have what a model has written. */
+const WRITTEN: ReadonlySet<Operation> = new Set<Operation>(['chat', 'completions', 'responses', 'messages']);
+
+/** Whether the answers of an operation have to be followed. */
+export const isWritten = (operation: Operation): boolean => WRITTEN.has(operation);
+
+/** What is known of an answer before it comes. */
+export interface AnswerOf {
+  readonly operation: Operation;
+}
+
+/** For one answer. */
+export const answerEditors =
+  ({ operation }: AnswerOf) =>
+  (parts: JsonParts, propose: Propose): OwnEditors =>
+  (kind, sign) => {
+    if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
+    const isDocument = sign === undefined || DOCUMENTS.has(sign);
+    if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose);
+    // Pages of proxies that say what is wrong. All else may be read as an answer by whoever asked for one.
+    if (kind === 'markup' || kind === 'xml') return undefined;
+    throw unmasked('is neither JSON nor a stream of events');
+  };
+
+/** What JSON that has calls begins with. */
+const DOCUMENTS: ReadonlySet<number> = new Set(Buffer.from('{['));

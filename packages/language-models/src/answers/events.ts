@@ -1,0 +1,111 @@
+/**
+ * The answer of a model as it streams: events, each given to whoever follows such answers. Owns: how events are read and written. Does not:
+ * know any provider (chat.ts, messages.ts, responses.ts).
+ */
+import type { Propose } from '@sluice/contract';
+import { type EventEditor, JsonMask, JsonParts, NotJson, unmasked } from '@sluice/http-bodies';
+import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
+import type { Operation } from '../provider.js';
+import { AnswerMasks } from './channel.js';
+import { ChatFollower } from './chat.js';
+import type { Follower, Given, ModelEvent } from './follower.js';
+import { MessagesFollower } from './messages.js';
+import { Queue } from './queue.js';
+import { ResponsesFollower } from './responses.js';
+
+/** Ends a stream of OpenAI's, and says nothing. */
+const DONE = '[DONE]';
+const LINE = Buffer.from('\n');
+
+const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Follower>>> = {
+  chat: (masks) => new ChatFollower(masks),
+  completions: (masks) => new ChatFollower(masks),
+  responses: (masks) => new ResponsesFollower(masks),
+  messages: (masks) => new MessagesFollower(masks),
+};
+
+/** Undefined: answers of this operation do not stream. */
+export function eventsOf(operation: Operation, parts: JsonParts, propose: Propose): EventEditor | undefined {
+  const make = FOLLOWERS[operation];
+  return make && new ModelEvents(make(new AnswerMasks(parts)), parts, propose);
+}
+
+class ModelEvents implements EventEditor {
+  readonly #follower: Follower;
+  /** Places that rules name, which are looked for in each event as it goes. */
+  readonly #places: JsonParts | undefined;
+  readonly #queue: Queue;
+  #isOver = false;
+
+  constructor(follower: Follower, { pointers }: JsonParts, propose: Propose) {
+    this.#follower = follower;
+    this.#places = pointers && new JsonParts(undefined, pointers);
+    this.#queue = new Queue(propose, (event) => this.#written(event));
+  }
+
+  get waits(): Promise<void> | undefined {
+    return this.#queue.waits;
+  }
+
+  /** What is kept back has its own time: the pieces of a text come as slowly as a model writes. */
+  get held(): number {
+    return 0;
+  }
+
+  event(others: Buffer, name: string, data: Buffer): Buffer {
+    const text = data.toString('utf8');
+    const plain = text.trim();
+    if (plain === DONE) this.#ended();
+    const before = others.length === 0 ? [] : [others];
+    this.#queue.add([...before, ...this.#given(name, plain)], others.length + data.length);
+    return this.#queue.take();
+  }
+
+  end(): Buffer {
+    this.#ended();
+    return this.#queue.take();
+  }
+
+  release(): Buffer {
+    return this.#queue.take();
+  }
+
+  #given(name: string, text: string): readonly (Given | Buffer)[] {
+    if (text === '') return [];
+    return text === DONE ? [Buffer.from(`data: ${DONE}\n\n`)] : this.#follower.event(name, readEvent(text));
+  }
+
+  #ended(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#queue.add(this.#follower.end(), 0);
+  }
+
+  #written({ name, data }: ModelEvent): Buffer {
+    const head = name === '' ? [] : [Buffer.from(`event: ${name.replaceAll(/[\r\n]/g, '')}\n`)];
+    const text = Buffer.from(textOf(data));
+    return Buffer.concat([...head, DATA, this.#placed(text), LINE, LINE]);
+  }
+
+  #placed(text: Buffer): Buffer {
+    if (!this.#places) return text;
+    const mask = new JsonMask(this.#places);
+    try {
+      return Buffer.concat([mask.push(text), mask.end()]);
+    } catch (error) {
+      if (error instanceof NotJson) throw unmasked(`${error.message} where JSON is expected`);
+      throw error;
+    }
+  }
+}
+
+const DATA = Buffer.from('data: ');
+
+function readEvent(text: string): Json {
+  try {
+    return readJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) throw unmasked(`has an event that ${error.message}`);
+    throw error;
+  }
+}

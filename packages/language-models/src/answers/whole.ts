@@ -1,0 +1,210 @@
+/**
+ * The answer of a model that comes as one document. Owns: the calls in it, and what stands in place of a refused one. Does not: mask texts,
+ * but for what has each of their tokens by itself.
+ */
+import type { ProposalAnswer, ProposedCall, Propose } from '@sluice/contract';
+import { type Editor, JsonMask, type JsonParts, NO_BYTES, NotJson, leafMask, unmasked } from '@sluice/http-bodies';
+import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
+import type { Operation } from '../provider.js';
+import { type Given, type Later, refusedCall } from './follower.js';
+import { Queue } from './queue.js';
+import { callIn, isCall } from './responses.js';
+import {
+  type ObjectNode,
+  NULL,
+  isNothing,
+  isObject,
+  items,
+  listNode,
+  member,
+  memberText,
+  objectNode,
+  put,
+  textNode,
+} from './tree.js';
+
+/** The whole of it has to be here before its calls are judged. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** A place in the document where a call is, and how it becomes a text. */
+interface Place {
+  readonly call: Omit<ProposedCall, 'shown'>;
+  refuse(sentence: string): void;
+}
+
+const FINDERS: Readonly<Partial<Record<Operation, (answer: ObjectNode) => { places: Place[]; settle: () => void }>>> = {
+  chat: inChat,
+  responses: inResponses,
+  messages: inMessages,
+};
+
+export class WholeAnswer implements Editor {
+  readonly held = 0;
+  readonly #operation: Operation;
+  readonly #parts: JsonParts;
+  readonly #queue: Queue;
+  readonly #came: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(operation: Operation, parts: JsonParts, propose: Propose) {
+    this.#operation = operation;
+    this.#parts = parts;
+    this.#queue = new Queue(propose, () => NO_BYTES);
+  }
+
+  get waits(): Promise<void> | undefined {
+    return this.#queue.waits;
+  }
+
+  push(bytes: Buffer): Buffer {
+    this.#came.push(Buffer.from(bytes));
+    this.#bytes += bytes.length;
+    if (this.#bytes > MAX_ANSWER_BYTES)
+      throw unmasked(`has more than ${MAX_ANSWER_BYTES} bytes, and may have calls of tools`);
+    return NO_BYTES;
+  }
+
+  end(): Buffer {
+    const came = Buffer.concat(this.#came.splice(0));
+    if (came.length > 0) this.#queue.add(this.#given(came), came.length);
+    return this.#queue.take();
+  }
+
+  release(): Buffer {
+    return this.#queue.take();
+  }
+
+  #given(came: Buffer): readonly (Given | Buffer)[] {
+    const answer = read(came);
+    if (!isObject(answer)) return [this.#masked(came)];
+    let isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
+    const found = FINDERS[this.#operation]?.(answer);
+    if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];
+    const calls = found.places.map(({ call }) => ({ ...call, shown: leafMask(this.#parts, '', call.input) }));
+    const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
+      found.places.forEach(({ refuse }, at) => {
+        const given = answers[at];
+        if (given?.type !== 'deny') return;
+        isChanged = true;
+        refuse(refusedCall(calls[at] as ProposedCall, given));
+      });
+      if (isChanged) found.settle();
+      this.#queue.add([this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)], 0);
+      return [];
+    };
+    const later: Later = { type: 'later', calls, give };
+    return [later];
+  }
+
+  #masked(document: Buffer): Buffer {
+    const mask = new JsonMask(this.#parts);
+    try {
+      return Buffer.concat([mask.push(document), mask.end()]);
+    } catch (error) {
+      if (error instanceof NotJson) throw unmasked(`${error.message} where JSON is expected`);
+      throw error;
+    }
+  }
+}
+
+function read(bytes: Buffer): Json {
+  try {
+    return readJson(bytes.toString('utf8').replace(/^\ufeff/, ''));
+  } catch (error) {
+    if (error instanceof JsonError) throw unmasked(error.message);
+    throw error;
+  }
+}
+
+/** They have each token by itself, in which nothing is found. True: there were some. */
+function withoutLogprobs(value: Json): boolean {
+  if (value.type === 'array') return value.items.map(withoutLogprobs).includes(true);
+  if (!isObject(value)) return false;
+  let found = false;
+  for (const [name, one] of value.members) {
+    if (name !== 'logprobs' || isNothing(one)) found = withoutLogprobs(one) || found;
+    else {
+      put(value, name, one.type === 'array' ? listNode([]) : NULL);
+      found = true;
+    }
+  }
+  return found;
+}
+
+function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
+  const settles: (() => void)[] = [];
+  const places = items(member(answer, 'choices')).flatMap((choice): Place[] => {
+    const message = member(choice, 'message');
+    if (!isObject(message) || !isObject(choice)) return [];
+    const calls = [...items(member(message, 'tool_calls'))];
+    const left = new Set(calls);
+    const old = member(message, 'function_call');
+    let isOld = isObject(old);
+    const say = (sentence: string): void => {
+      const before = memberText(message, 'content');
+      put(message, 'content', textNode(before === undefined || before === '' ? sentence : `${before}\n\n${sentence}`));
+    };
+    settles.push(() => {
+      put(message, 'tool_calls', left.size > 0 ? listNode([...left]) : undefined);
+      if (left.size > 0 || isOld) return;
+      if (calls.length > 0 || isObject(old)) put(choice, 'finish_reason', textNode('stop'));
+    });
+    const made = calls.map((call): Place => {
+      const inner = member(call, 'custom') ?? member(call, 'function');
+      const input = memberText(inner, 'input') ?? memberText(inner, 'arguments') ?? '';
+      const refuse = (sentence: string): void => {
+        left.delete(call);
+        say(sentence);
+      };
+      return { call: { tool: memberText(inner, 'name') ?? '', input }, refuse };
+    });
+    if (!isObject(old)) return made;
+    const refuse = (sentence: string): void => {
+      isOld = false;
+      put(message, 'function_call', undefined);
+      say(sentence);
+    };
+    return [
+      ...made,
+      { call: { tool: memberText(old, 'name') ?? '', input: memberText(old, 'arguments') ?? '' }, refuse },
+    ];
+  });
+  return { places, settle: () => settles.forEach((one) => one()) };
+}
+
+function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void } {
+  const output = [...items(member(answer, 'output'))];
+  const places = output.flatMap((item, at): Place[] => {
+    if (!isObject(item) || !isCall(item)) return [];
+    const refuse = (sentence: string): void => {
+      const part = objectNode({ type: textNode('output_text'), text: textNode(sentence), annotations: listNode([]) });
+      output[at] = objectNode({
+        id: textNode(`msg_${memberText(item, 'id') ?? ''}`),
+        type: textNode('message'),
+        role: textNode('assistant'),
+        status: textNode('completed'),
+        content: listNode([part]),
+      });
+    };
+    return [{ call: callIn(item, ''), refuse }];
+  });
+  return { places, settle: () => put(answer, 'output', listNode(output)) };
+}
+
+function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void } {
+  const content = [...items(member(answer, 'content'))];
+  const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === 'tool_use';
+  const places = content.flatMap((block, at): Place[] => {
+    if (!isUse(block)) return [];
+    const refuse = (sentence: string): void => {
+      content[at] = objectNode({ type: textNode('text'), text: textNode(sentence) });
+    };
+    const input = member(block, 'input');
+    return [{ call: { tool: memberText(block, 'name') ?? '', input: input ? textOf(input) : '{}' }, refuse }];
+  });
+  const settle = (): void => {
+    put(answer, 'content', listNode(content));
+    if (!content.some(isUse)) put(answer, 'stop_reason', textNode('end_turn'));
+  };
+  return { places, settle };
+}

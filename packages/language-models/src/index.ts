@@ -1,0 +1,8 @@
+/** Calls of language models: what a request says to one, and what comes back. Pure. */
+export { type AnswerOf, answerEditors } from './answers/editors.js';
+export { ModelCall, type SeenMessage } from './call.js';
+export { type Operation, PROVIDERS, type Provider } from './provider.js';
+export { type ModelSettings, type ToolArgument, toolName } from './settings.js';
+export { TOKENISED, findingsOf, readModel, saysSomething, seenRequest } from './reading.js';
+export { ModelText } from './requests/text.js';
+export { WordList } from './requests/words.js';

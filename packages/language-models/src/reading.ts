@@ -1,0 +1,98 @@
+/**
+ * Requests to language models before the rules. Owns: which requests of a connection are calls of a model, their facts, and what is
+ * refused because nobody can read it. Does not: decide, or know what a provider's requests look like.
+ */
+import type { Deny, Detector, Facts, HttpBody } from '@sluice/contract';
+import { foundIn } from '@sluice/http-bodies';
+import type { Request, RequestRead } from '@sluice/http-requests';
+import { type AnswerOf, isWritten } from './answers/editors.js';
+import { CallError, ModelCall } from './call.js';
+import { type Call, callOf, deploymentIn } from './provider.js';
+import type { ModelSettings } from './settings.js';
+
+export type ReadModel =
+  /** It is no call of a model, and its facts are those of any request. */
+  | { readonly type: 'none'; readonly answers?: AnswerOf }
+  | { readonly type: 'call'; readonly call: ModelCall; readonly facts: Facts; readonly answers?: AnswerOf }
+  /** It carries something that nobody here reads. */
+  | { readonly type: 'unread'; readonly facts: Facts }
+  | { readonly type: 'refused'; readonly answer: Deny }
+  /** Its body is longer than one that is judged may be. */
+  | { readonly type: 'too-long' };
+
+/** Of a protocol that is switched to nobody here reads anything. */
+const callIn = ({ provider }: ModelSettings, { method, segments, upgrade }: Request, body: HttpBody['type']): Call =>
+  upgrade === '' ? callOf(provider, method, segments, body) : { type: 'unread' };
+
+/** Whether a request with such a body is judged by what it says to a model. */
+export const saysSomething = (settings: ModelSettings | undefined, request: Request): boolean =>
+  settings !== undefined && callIn(settings, request, 'stream').type === 'call';
+
+/** `facts`: those of any request. */
+export function readModel(settings: ModelSettings, request: Request, facts: Facts, body: HttpBody): ReadModel {
+  const call = callIn(settings, request, body.type);
+  if (call.type === 'plain')
+    return call.answers ? { type: 'none', answers: { operation: call.answers } } : { type: 'none' };
+  const { forbidden } = facts;
+  if (call.type === 'unread')
+    return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
+  if (body.type === 'stream') return { type: 'too-long' };
+  try {
+    const read = new ModelCall(call.operation, body, deploymentIn(request.segments));
+    const own = { ...read.facts(request), ...(forbidden !== undefined && { forbidden }) };
+    return { type: 'call', call: read, facts: own, ...(isWritten(call.operation) && { answers: read }) };
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    return { type: 'refused', answer: unreadable(error) };
+  }
+}
+
+const unreadable = ({ message }: CallError): Deny => ({
+  type: 'deny',
+  rule: 'gateway',
+  message: `This request to a model ${message}, so nobody here can say what it asks for.`,
+});
+
+const UNREAD = 'is a request of this provider that is not read here, so what it carries would leave unseen';
+
+function unread(facts: Facts): Facts {
+  const actions = facts.actions.map((action) => ({
+    ...action,
+    effects: ['egress', 'unknown'] as const,
+    reasons: [...action.reasons, UNREAD],
+  }));
+  return { ...facts, actions, confidence: 'opaque' };
+}
+
+/** What masks would have to change is not there to be read. */
+export const TOKENISED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'What is sent here is masked, and this request has numbers of tokens in place of its text.',
+  hint: 'Send the text itself.',
+};
+
+/** What detectors find in a request, worked out once, when a rule asks. `call`: where it is one. @throws BodyUnread, BodyUnreadable */
+export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: string): () => readonly Detector[] {
+  let found: readonly Detector[] | undefined;
+  return () => (found ??= call?.found ?? foundIn(body, query));
+}
+
+/** A request that somebody has written down, as rules see it. */
+export interface SeenRequest {
+  readonly facts: Facts;
+  readonly request: Request;
+  readonly found: () => readonly Detector[];
+  readonly model?: { readonly call: ModelCall; readonly settings: ModelSettings };
+}
+
+/** `settings`: of its connection, where that serves models. */
+export function seenRequest(settings: ModelSettings | undefined, { request, body }: RequestRead): SeenRequest {
+  const facts = request.facts();
+  const read = settings && readModel(settings, request, facts, body);
+  const call = read?.type === 'call' ? read.call : undefined;
+  const found = findingsOf(call, body, request.query);
+  if (read?.type === 'refused') return { facts: { ...facts, forbidden: read.answer.message }, request, found };
+  const model = call && settings && { call, settings };
+  return { facts: read && 'facts' in read ? read.facts : facts, request, found, ...(model && { model }) };
+}

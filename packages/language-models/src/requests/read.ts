@@ -1,0 +1,223 @@
+/**
+ * What a request says to a model, by provider and operation. Owns: where in its body texts, roles, tools and images are. Does not: judge
+ * them. Whatever is not known by name is read as a text as well: nobody gets past a rule by a member that we have not heard of.
+ */
+import { type Json, membersNamed } from '@sluice/http-requests';
+import type { Operation } from '../provider.js';
+
+/** One message, or what else is said beside them: `tools`, and `other` for all members that are neither. */
+export interface Message {
+  readonly role: string;
+  /** What a model reads, part by part. */
+  readonly parts: readonly string[];
+  /** Every text and every name in it, also those of the format itself. */
+  readonly all: readonly string[];
+}
+
+export interface Said {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly messages: readonly Message[];
+  readonly tools: readonly string[];
+  readonly images: number;
+  /** Documents, sound and film. */
+  readonly files: number;
+  /** The provider adds what it has kept of earlier ones. */
+  readonly continues: boolean;
+  /** Numbers of tokens stand where a text would: nobody here reads them. */
+  readonly tokenised: boolean;
+}
+
+/** It is no such request. The message is a phrase of which the request is the subject. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+}
+
+type Members = ReadonlyMap<string, Json>;
+
+/** Where each kind of request has its messages, and what else counts as one. */
+const SPEAKERS: Readonly<Record<Operation, Readonly<Record<string, string>>>> = {
+  chat: { messages: '' },
+  completions: { prompt: 'user', suffix: 'user' },
+  responses: { instructions: 'system', input: 'user', prompt: 'user' },
+  embeddings: { input: 'user' },
+  messages: { system: 'system', messages: '' },
+  count: { instructions: 'system', input: 'user', system: 'system', messages: '' },
+};
+const TOOLS: ReadonlySet<string> = new Set(['tools', 'functions', 'mcp_servers', 'tool_choice', 'function_call']);
+/** They carry no text of their own. */
+const SETTINGS: ReadonlySet<string> = new Set(['model', 'stream']);
+/** Members that frame parts: no model reads them, and a phrase goes on behind them. */
+const FRAMING: ReadonlySet<string> = new Set(
+  'type role id call_id tool_call_id tool_use_id item_id status detail media_type cache_control signature encrypted_content format'.split(
+    ' ',
+  ),
+);
+/** What the types of parts begin with. */
+const IMAGES = /^(?:input_|output_)?image(?:_url|_file)?$/;
+const FILES = /^(?:input_)?(?:audio|file|video|document|container_upload)$/;
+/** Bytes of an image or a file, where a provider takes them: in a `data:` address, or beside the word `base64` or a format. */
+const DATA_ADDRESS = /^data:[^,]{0,256};base64,[A-Za-z0-9+/=]*$/;
+const BASE64 = /^[A-Za-z0-9+/=]*$/;
+
+/** @throws CallError */
+export function readCall(operation: Operation, body: Json): Said {
+  if (body.type !== 'object') throw new CallError('has a body that is no object');
+  const { members } = body;
+  const speakers = SPEAKERS[operation];
+  const found = new Collected();
+  // In the order in which a model is given them, and what stands beside them last.
+  for (const [name, role] of Object.entries(speakers)) {
+    const value = only(members, name);
+    if (value) found.speaker(value, role, operation);
+  }
+  for (const [name, value] of members) {
+    const plain = fold(name);
+    if (plain in speakers || SETTINGS.has(plain)) continue;
+    found.message(TOOLS.has(plain) ? 'tools' : 'other', value, name);
+  }
+  return {
+    model: textAt(members, 'model'),
+    stream: isTrue(members, 'stream'),
+    messages: found.messages,
+    tools: toolsOf(members),
+    images: found.images,
+    files: found.files,
+    continues: CONTINUING.some((name) => isGiven(only(members, name))),
+    tokenised: found.tokenised,
+  };
+}
+
+const CONTINUING = ['previous_response_id', 'conversation', 'prompt', 'container'];
+
+const fold = (name: string): string => name.toUpperCase().toLowerCase();
+
+/** @throws CallError where servers may take one or the other */
+function only(members: Members, name: string): Json | undefined {
+  const [first, second] = membersNamed(members, name);
+  if (second) throw new CallError(`has "${name}" twice`);
+  return first;
+}
+
+const isGiven = (value: Json | undefined): boolean =>
+  value?.type === 'object' || (value?.type === 'string' && value.text !== '');
+
+function textAt(members: Members, name: string): string {
+  const value = only(members, name);
+  if (!value || isNull(value)) return '';
+  if (value.type !== 'string') throw new CallError(`has a "${name}" that is no text`);
+  return value.text;
+}
+
+const isNull = (value: Json): boolean => value.type === 'plain' && value.text === 'null';
+
+function isTrue(members: Members, name: string): boolean {
+  const value = only(members, name);
+  if (!value || isNull(value)) return false;
+  if (value.type !== 'plain' || (value.text !== 'true' && value.text !== 'false'))
+    throw new CallError(`has a "${name}" that is neither true nor false`);
+  return value.text === 'true';
+}
+
+/** Texts of a request as they are met. */
+class Collected {
+  readonly messages: Message[] = [];
+  images = 0;
+  files = 0;
+  tokenised = false;
+
+  /** `role`: of those that name none; empty: these are messages, each of which has to. */
+  speaker(value: Json, role: string, operation: Operation): void {
+    if (isNull(value)) return;
+    if (value.type !== 'array') {
+      if (role === '') throw new CallError('has messages that are no list');
+      return this.message(role, value);
+    }
+    if (value.items.length > 0 && value.items.every(isTokens)) {
+      if (operation !== 'embeddings' && operation !== 'completions')
+        throw new CallError('has numbers where texts belong');
+      this.tokenised = true;
+      return;
+    }
+    for (const item of value.items) {
+      const own = item.type === 'object' ? textAt(item.members, 'role') : '';
+      if (role === '' && own === '') throw new CallError('has a message without a role');
+      this.message(own === '' ? roleOf(item, role) : fold(own), item);
+    }
+  }
+
+  message(role: string, value: Json, name?: string): void {
+    const parts: string[] = [];
+    const all: string[] = name === undefined ? [] : [name];
+    this.#walk(value, parts, all, false);
+    if (all.length > 0) this.messages.push({ role, parts, all });
+  }
+
+  #walk(value: Json, parts: string[], all: string[], framing: boolean): void {
+    switch (value.type) {
+      case 'string':
+        all.push(value.text);
+        if (!framing && !DATA_ADDRESS.test(value.text)) parts.push(value.text);
+        return;
+      case 'array':
+        for (const item of value.items) this.#walk(item, parts, all, framing);
+        return;
+      case 'object':
+        this.#count(value.members);
+        for (const [name, member] of value.members) {
+          all.push(name);
+          const isFraming = framing || FRAMING.has(fold(name)) || isBytes(value.members, name, member);
+          this.#walk(member, parts, all, isFraming);
+        }
+        return;
+      default:
+        // A number of a card may be one of JSON.
+        if (value.text.length > MIN_DIGITS) all.push(value.text);
+    }
+  }
+
+  #count(members: Members): void {
+    const type = membersNamed(members, 'type')[0];
+    if (type?.type !== 'string') return;
+    if (IMAGES.test(type.text)) this.images++;
+    else if (FILES.test(type.text)) this.files++;
+  }
+}
+
+const MIN_DIGITS = 8;
+
+const isTokens = (value: Json): boolean =>
+  (value.type === 'plain' && /^\d/.test(value.text)) ||
+  (value.type === 'array' && value.items.length > 0 && value.items.every((one) => one.type === 'plain'));
+
+/** `source: { type: base64, data }` of Anthropic, `input_audio: { format, data }` of OpenAI. */
+function isBytes(members: Members, name: string, value: Json): boolean {
+  if (name !== 'data' || value.type !== 'string' || !BASE64.test(value.text)) return false;
+  const type = members.get('type');
+  return (type?.type === 'string' && type.text === 'base64') || members.get('format')?.type === 'string';
+}
+
+/** Items of the responses API that name no role: what the model has said and done before, and what came of it. */
+function roleOf(item: Json, otherwise: string): string {
+  const type = item.type === 'object' ? membersNamed(item.members, 'type')[0] : undefined;
+  if (type?.type !== 'string') return otherwise;
+  if (type.text.endsWith('_output')) return 'tool';
+  return /_call$|^reasoning$/.test(type.text) ? 'assistant' : otherwise;
+}
+
+/** Names of tools that are declared; of those that run at the provider their type. */
+function toolsOf(members: Members): readonly string[] {
+  const lists = ['tools', 'functions', 'mcp_servers'].flatMap((name) => only(members, name) ?? []);
+  const names = lists.flatMap((list) => (list.type === 'array' ? list.items.map(toolName) : []));
+  return only(members, 'web_search_options') ? [...names, 'web_search'] : names;
+}
+
+function toolName(tool: Json): string {
+  if (tool.type !== 'object') return '';
+  for (const path of [['name'], ['function', 'name'], ['custom', 'name'], ['server_label'], ['type']]) {
+    let at: Json | undefined = tool;
+    for (const step of path) at = at?.type === 'object' ? membersNamed(at.members, step)[0] : undefined;
+    if (at?.type === 'string') return at.text;
+  }
+  return '';
+}

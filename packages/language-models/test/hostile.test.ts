@@ -1,0 +1,169 @@
+/** Answers that mean harm, or that nobody can read: nothing of a call passes unjudged, and what can be kept is bounded. */
+import { type ProposalAnswer, type ProposedCall, Unmasked } from '@sluice/contract';
+import { JsonParts } from '@sluice/http-bodies';
+import { detectorsOf } from '@sluice/masking';
+import { describe, expect, test } from 'vitest';
+import { type AnswerOf, WordList, answerEditors } from '../src/index.js';
+import { normalised } from '../src/requests/normal.js';
+import { lettersOf } from '../src/requests/words.js';
+
+const MASKED = new JsonParts(
+  detectorsOf(
+    [{ type: 'mask', columns: [], detect: ['email', 'credit_card'], with: { type: 'redact' } }],
+    Buffer.from('a key'),
+  ),
+  undefined,
+);
+const DENY: ProposalAnswer = { type: 'deny', rule: 'no', message: 'No.' };
+
+interface Opened {
+  readonly calls: ProposedCall[];
+  push(text: string): string;
+  end(): string;
+}
+
+function open(operation: AnswerOf['operation'], kind: 'events' | 'json' | 'text' | 'other', sign?: string): Opened {
+  const calls: ProposedCall[] = [];
+  const propose = (call: ProposedCall): ProposalAnswer => {
+    calls.push(call);
+    return DENY;
+  };
+  const editor = answerEditors({ operation })(MASKED, propose)(kind, sign?.charCodeAt(0));
+  if (!editor) throw new Error('it has no editor');
+  return { calls, push: (text) => editor.push(Buffer.from(text)).toString(), end: () => editor.end().toString() };
+}
+
+const chunk = (delta: object, index = 0): string => `data: ${JSON.stringify({ choices: [{ index, delta }] })}\n\n`;
+
+describe('a stream', () => {
+  test.each([
+    ['an event that is no JSON', 'data: {"choices":[\n\n'],
+    ['a name twice', 'data: {"choices":[],"choices":[]}\n\n'],
+    ['what is nested without end', `data: ${'['.repeat(100_000)}\n\n`],
+  ])('%s does not pass', (_, text) => {
+    expect(() => open('chat', 'events').push(text)).toThrow(Unmasked);
+  });
+
+  test('lines of no field that a client knows go nowhere, and comments are emptied', () => {
+    const stream = open('chat', 'events');
+    const text = stream.push('{"choices":[{"message":{"content":"ada@example.com"}}]}\nid: 7\n\n: ada@example.com\n\n');
+    expect(text).toBe('id: 7\n\n:\n\n');
+  });
+
+  test('texts side by side, and what is kept of calls, are bounded', () => {
+    const texts = open('chat', 'events');
+    expect(() => {
+      for (let index = 0; index < 2000; index++) texts.push(chunk({ content: 'a' }, index));
+    }).toThrow(Unmasked);
+    const calls = open('chat', 'events');
+    const piece = 'x'.repeat(64 * 1024);
+    expect(() => {
+      for (let at = 0; at < 200; at++)
+        calls.push(chunk({ tool_calls: [{ index: at, function: { name: 'f', arguments: piece } }] }));
+    }).toThrow(Unmasked);
+  });
+
+  test('a call that never ends is judged when the stream does', () => {
+    const stream = open('chat', 'events');
+    const first = stream.push(
+      chunk({ tool_calls: [{ index: 0, function: { name: 'sql', arguments: '{"q":"drop' } }] }),
+    );
+    expect(first).not.toContain('drop');
+    const last = stream.end();
+    expect(stream.calls).toMatchObject([{ tool: 'sql', input: '{"q":"drop' }]);
+    expect(last).toContain('was refused by rule');
+    expect(last).not.toContain('drop');
+  });
+
+  test('masks go over pieces, and a text that has no end is not lost', () => {
+    const stream = open('chat', 'events');
+    const text =
+      stream.push(chunk({ content: 'to ada@exa' })) + stream.push(chunk({ content: 'mple.com' })) + stream.end();
+    expect(text).not.toContain('ada@');
+    expect(text).toContain('[masked:EMAIL]');
+  });
+
+  test('a call of a tool that the API itself has is judged as well', () => {
+    const item = {
+      id: 'sh_1',
+      type: 'local_shell_call',
+      call_id: 'c',
+      action: { type: 'exec', command: ['rm', '-rf', '/'] },
+    };
+    const event = (type: string, more: object): string =>
+      `event: ${type}\ndata: ${JSON.stringify({ type, output_index: 0, ...more })}\n\n`;
+    const stream = open('responses', 'events');
+    const text =
+      stream.push(event('response.output_item.added', { item: { ...item, status: 'in_progress' } })) +
+      stream.push(event('response.output_item.done', { item })) +
+      stream.push(event('response.completed', { response: { output: [item] } })) +
+      stream.end();
+    expect(stream.calls).toMatchObject([
+      { tool: 'local_shell_call', input: '{"type":"exec","command":["rm","-rf","/"]}' },
+    ]);
+    expect(text).not.toContain('rm');
+    expect(text).toContain('response.output_text.delta');
+  });
+});
+
+describe('an answer that comes whole', () => {
+  const CALL = JSON.stringify({
+    choices: [
+      {
+        index: 0,
+        finish_reason: 'tool_calls',
+        message: { tool_calls: [{ id: '1', function: { name: 'f', arguments: '{}' } }] },
+      },
+    ],
+  });
+
+  test.each([
+    ['json', undefined],
+    ['text', '{'],
+  ] as const)('is judged as %s', (kind, sign) => {
+    const answer = open('chat', kind, sign);
+    expect(answer.push(CALL)).toBe('');
+    expect(JSON.parse(answer.end())).toMatchObject({
+      choices: [{ finish_reason: 'stop', message: { content: expect.stringContaining('was refused') } }],
+    });
+    expect(answer.calls).toHaveLength(1);
+  });
+
+  test('under a type that nobody reads does not pass, nor as a text that is none of JSON', () => {
+    expect(() => open('chat', 'other', '{')).toThrow(Unmasked);
+    expect(() => open('chat', 'text', 'd')).toThrow(Unmasked);
+  });
+
+  test('what is no JSON, and what is too long, does not pass', () => {
+    const broken = open('chat', 'json');
+    broken.push('{"choices":');
+    expect(() => broken.end()).toThrow(Unmasked);
+    const long = open('chat', 'json');
+    expect(() => {
+      for (let at = 0; at < 300; at++) long.push('x'.repeat(64 * 1024));
+    }).toThrow(Unmasked);
+  });
+});
+
+describe('a list of words', () => {
+  const has = (list: string, ...parts: string[]): boolean =>
+    new WordList(list).isIn(lettersOf(parts.map((part) => normalised(part))));
+
+  test('finds phrases as whole words, over parts, in any dress', () => {
+    expect(has('Blue Heron', 'the blue\u200b\n heron.')).toBe(true);
+    expect(has('blue heron', 'bl', 'ue her', 'on')).toBe(true);
+    expect(has('blue heron', 'ＢＬＵＥ　ＨＥＲＯＮ')).toBe(true);
+    expect(has('straße', 'STRASSE')).toBe(true);
+    expect(has('heron\nhe', 'she, him')).toBe(false);
+    expect(has('blue heron', 'blueheron')).toBe(false);
+    expect(has('blue heron', 'blue herons')).toBe(false);
+    expect(has('秘密', 'これは秘密です')).toBe(true);
+    expect(has('abab\nbab c', 'xx ababab c')).toBe(false);
+    expect(has('ab\nab c', 'ab d ab c')).toBe(true);
+  });
+
+  test('says what is none', () => {
+    expect(() => new WordList('...')).toThrow('a phrase has no letter');
+    expect(() => new WordList('x'.repeat(300))).toThrow('more than 200 characters');
+  });
+});

@@ -1,0 +1,77 @@
+/**
+ * What a proposed call would do. Owns: its facts, with those of the argument that is a statement or a command line. Does not: decide
+ * (judge.ts), or read a language itself.
+ */
+import type { Language } from '@sluice/analysis';
+import type { Action, Facts, ToolCommand } from '@sluice/contract';
+import { JsonError, membersNamed, readJson } from '@sluice/http-requests';
+import type { ToolArgument } from '@sluice/language-models';
+import { analyzeShell } from '@sluice/shell';
+import { dialectOf } from '@sluice/sql-postgres';
+
+/** Of a language whose dialects are numbers: the grammar that reads most of what others read. */
+const NEWEST_MAJOR = 18;
+
+/** What a call would do. Never rejects. */
+export function factsOfCall(
+  { tool, input }: ToolCommand,
+  argument: ToolArgument | undefined,
+  languages: ReadonlyMap<string, Language>,
+  owner: string,
+): Facts | Promise<Facts> {
+  if (!argument) return factsOf(tool, []);
+  const text = argumentIn(input, argument.argument);
+  if (text === undefined)
+    return factsOf(tool, [], `has no argument "${argument.argument}" that could be read, which rules judge`);
+  const { language } = argument;
+  if (language.type === 'shell') {
+    const { shell } = language;
+    return withInner(
+      tool,
+      analyzeShell({ type: 'exec', id: 1, shell, text, account: '', environment: [], terminal: false }),
+    );
+  }
+  const reader = languages.get(language.dialect);
+  const dialect = reader?.dialectOf ? reader.dialectOf(language.version) : dialectOf(NEWEST_MAJOR);
+  if (!dialect || !reader || reader.name !== dialect.name)
+    return factsOf(tool, [], `has an argument in ${language.dialect}, which nothing here reads`);
+  const facts = reader.analyze({ type: 'sql', id: 1, phase: 'run', dialect, text }, { owner, urgency: 'live' });
+  if (!(facts instanceof Promise)) return withInner(tool, facts);
+  return facts.then(
+    (late) => withInner(tool, late),
+    () => factsOf(tool, [], 'has an argument that could not be analysed'),
+  );
+}
+
+/** The call, and what it leads to. What the gateway never lets through, and what is no such text, it does not let a tool have. */
+function withInner(tool: string, { actions, confidence, forbidden, syntaxError }: Facts): Facts {
+  const why = forbidden ?? (syntaxError && `has an argument that does not parse: ${syntaxError.message}`);
+  const inner = actions.map((action) => ({ ...action, depth: action.depth + 1 }));
+  return { ...factsOf(tool, inner, why), confidence };
+}
+
+/** `why`: nobody can say what it does. */
+function factsOf(tool: string, inner: readonly Action[], why?: string): Facts {
+  const action: Action = {
+    statement: 0,
+    depth: 0,
+    verb: 'call',
+    effects: why === undefined ? ['execute'] : ['execute', 'unknown'],
+    resources: [{ type: 'tool', name: tool, access: 'execute' }],
+    reasons: why === undefined ? [] : [why],
+  };
+  return { actions: [action, ...inner], confidence: 'parsed', statements: [] };
+}
+
+/** Undefined: there is none, or several that a program may take, or one that is no text. */
+function argumentIn(input: string, name: string): string | undefined {
+  try {
+    const read = readJson(input);
+    if (read.type !== 'object') return undefined;
+    const [first, second] = membersNamed(read.members, name);
+    return first?.type === 'string' && second === undefined ? first.text : undefined;
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Calls of tools that a language model proposes, before its agent has them. Owns: which rules they are judged by, and what of the request
+ * those see. Does not: find calls in answers (packages/language-models).
+ */
+import type { Language } from '@sluice/analysis';
+import type { AppliedHold, Deny, Facts, Propose, ResponseEvent, ToolCommand } from '@sluice/contract';
+import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
+import type { JsonParts, OwnEditors } from '@sluice/http-bodies';
+import { type AnswerOf, answerEditors, toolName } from '@sluice/language-models';
+import { factsOfCall } from './facts.js';
+
+/** What was known of the request in whose answer a call is. `ProposedCall.about` of the gateway's own. */
+class Origin {
+  readonly context: PolicyContext;
+  /** Rules by which people have agreed to the request: they need not agree once more. */
+  readonly held: ReadonlySet<string>;
+
+  constructor(context: PolicyContext, held: readonly AppliedHold[]) {
+    this.context = context;
+    this.held = new Set(held.map(({ rule }) => rule));
+  }
+}
+
+/** Editors for the answer to a request, whose calls are judged by what is known of it as well. */
+export function editorsFor(
+  answers: AnswerOf,
+  context: PolicyContext,
+  held: readonly AppliedHold[],
+): (parts: JsonParts, propose: Propose) => OwnEditors {
+  const about = new Origin(context, held);
+  const editors = answerEditors(answers);
+  return (parts, propose) => editors(parts, (call) => propose({ ...call, about }));
+}
+
+export interface JudgedCall {
+  readonly facts: Facts;
+  readonly verdict: Verdict;
+  /** It is refused although no rule and no analysis says so. */
+  readonly refused?: Deny;
+}
+
+/** @param context of the session, for a call of which nothing else is known */
+export function judgeCall(
+  command: ToolCommand,
+  policy: CompiledPolicy,
+  context: PolicyContext,
+  languages: ReadonlyMap<string, Language>,
+): JudgedCall | Promise<JudgedCall> {
+  const { tool, input, about } = command;
+  const origin = about instanceof Origin ? about : new Origin(context, []);
+  const argument = origin.context.model?.settings.tools.get(toolName(tool));
+  const judge = (facts: Facts): JudgedCall => {
+    const verdict = policy.judge(facts, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
+    if (verdict.decision.type !== 'hold') return { facts, verdict };
+    return verdict.holds.every(({ rule }) => origin.held.has(rule))
+      ? { facts, verdict: { ...verdict, decision: unrefused([]) } }
+      : { facts, verdict, refused: NOT_HELD };
+  };
+  const facts = factsOfCall(command, argument, languages, context.principal.name);
+  return facts instanceof Promise ? facts.then(judge) : judge(facts);
+}
+
+/** Nobody waits there whom people could be asked for. */
+const NOT_HELD: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'People would have to agree to this call, and calls that a model proposes cannot wait for them.',
+};
+
+/** How a call that its agent may make ends on record: the agent makes it, or does not, and nobody here hears of it. */
+export const givenToAgent = (command: number): ResponseEvent => ({
+  type: 'end',
+  command,
+  outcome: 'ok',
+  summary: 'given to the agent',
+  rows: 0,
+  bytes: 0,
+  data: [],
+});

@@ -1,0 +1,109 @@
+/**
+ * A double of language models, for tests and the demo: it says what it is told to, in the shapes of two providers. Owns: which request gets
+ * which answer. Does not: think.
+ */
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { messagesAnswer, messagesEvents } from './anthropic.js';
+import { type DoubleEvent, chatAnswer, chatEvents, responsesAnswer, responsesEvents } from './openai.js';
+import { type Cut, type Script, inTokens } from './scripts.js';
+
+/** A request as the double has it. */
+export interface Heard {
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** What it says to whatever is asked. */
+export type Says = (asked: Readonly<Record<string, unknown>>) => Script;
+
+const ECHO: Says = () => ({ text: 'I am a double of a language model.' });
+
+export class ModelDouble {
+  readonly #server: Server;
+  readonly heard: Heard[] = [];
+  says: Says = ECHO;
+  cut: Cut = inTokens;
+  /** Between two events, in milliseconds. */
+  pauseMs = 0;
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#request(request, response));
+  }
+
+  static async start(port = 0): Promise<ModelDouble> {
+    const double = new ModelDouble();
+    await new Promise<void>((resolve) => double.#server.listen(port, '127.0.0.1', resolve));
+    return double;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      const body = Buffer.concat(pieces).toString();
+      this.heard.push({ path: request.url ?? '', headers: request.headers, body });
+      void this.#answer(request.url ?? '', JSON.parse(body === '' ? '{}' : body) as Asked, response);
+    });
+  }
+
+  async #answer(path: string, asked: Asked, response: ServerResponse): Promise<void> {
+    const { model = 'double', stream = false, n = 1, logprobs = false } = asked;
+    const scripts = Array.from({ length: n }, () => this.says(asked));
+    const [script = {}] = scripts;
+    if (path.endsWith('/chat/completions')) {
+      if (stream) return this.#stream(response, chatEvents(model, scripts, this.cut, logprobs), '[DONE]');
+      return whole(response, chatAnswer(model, scripts, this.cut, logprobs));
+    }
+    if (path.endsWith('/responses')) {
+      if (stream) return this.#stream(response, responsesEvents(model, script, this.cut));
+      return whole(response, responsesAnswer(model, script));
+    }
+    if (path.endsWith('/messages')) {
+      if (stream) return this.#stream(response, messagesEvents(model, script, this.cut));
+      return whole(response, messagesAnswer(model, script));
+    }
+    if (path.endsWith('/embeddings'))
+      return whole(response, {
+        object: 'list',
+        data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],
+        model,
+      });
+    response.statusCode = 404;
+    whole(response, {
+      error: { message: 'The double has nothing there.', type: 'not_found_error', param: null, code: null },
+    });
+  }
+
+  async #stream(response: ServerResponse, events: readonly DoubleEvent[], last?: string): Promise<void> {
+    response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
+    for (const [name, data] of events) {
+      response.write(`${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`);
+      if (this.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
+    }
+    response.end(last === undefined ? undefined : `data: ${last}\n\n`);
+  }
+}
+
+interface Asked {
+  readonly model?: string;
+  readonly stream?: boolean;
+  readonly n?: number;
+  readonly logprobs?: boolean;
+  readonly [name: string]: unknown;
+}
+
+function whole(response: ServerResponse, answer: object): void {
+  response.setHeader('Content-Type', 'application/json');
+  response.end(JSON.stringify(answer));
+}

@@ -1,0 +1,20 @@
+/** A no by HTTP before it has a shape. Types only. */
+import type { Header } from '@sluice/contract';
+
+/** A no on its way to the client. */
+export interface ProblemDetails {
+  readonly status: number;
+  /** A code for programs: `approval-needed`. Part of the problem's type. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly rule?: string;
+  /** Number of the request for approval. */
+  readonly request?: number;
+  /** Of the command, as the record has it. */
+  readonly command?: number;
+  readonly connections?: readonly string[];
+  /** Seconds after which the same may be tried again. */
+  readonly retryAfter?: number;
+  readonly headers?: readonly Header[];
+}

@@ -1,0 +1,78 @@
+/**
+ * Clients by HTTP that wait for people. Owns: for how long, and who of them can be told so. Does not: decide, or tell them (held-stream.ts).
+ */
+import type { HttpApi, HttpBody, Waiter } from '@sluice/contract';
+import { isModelApi } from './refusal-model.js';
+
+export interface WaiterParts {
+  /** Milliseconds that a client waits in silence. */
+  readonly within: number;
+  readonly api: HttpApi;
+  readonly body: HttpBody;
+  /** Called when somebody wants to know whether the client is still there, which most commands pass without. */
+  readonly gone: () => AbortSignal;
+  /** Begins the answer of a client that is told that it waits. */
+  readonly begin: () => void;
+}
+
+export const waiterFor = ({ within, api, body, gone, begin }: WaiterParts): Waiter =>
+  isModelApi(api) ? new ModelWaiter(within, gone, () => asksForStream(body), begin) : new SilentWaiter(within, gone);
+
+/** A client that waits in silence: whatever comes before an answer breaks some library. */
+class SilentWaiter implements Waiter {
+  readonly #within: number;
+  readonly #gone: () => AbortSignal;
+
+  /** `gone`: called when somebody wants to know whether the client is still there, which most commands pass without. */
+  constructor(within: number, gone: () => AbortSignal) {
+    this.#within = within;
+    this.#gone = gone;
+  }
+
+  get maxWaitMs(): number {
+    return this.#within;
+  }
+
+  /** Requests of one connection come one after the other, and those beside it owe each other nothing. */
+  answersDelivered(): Promise<'idle'> {
+    return Promise.resolve('idle');
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone();
+  }
+}
+
+/** Longer than anybody lets a request wait; rules say when it expires. */
+const MAX_STREAM_WAIT_MS = 24 * 60 * 60 * 1000;
+
+/** A client that asked for a stream may be told that it waits, and then waits for as long as people take. */
+class ModelWaiter extends SilentWaiter {
+  readonly #streams: () => boolean;
+  readonly #begin: () => void;
+
+  constructor(within: number, gone: () => AbortSignal, streams: () => boolean, begin: () => void) {
+    super(within, gone);
+    this.#streams = streams;
+    this.#begin = begin;
+  }
+
+  override get maxWaitMs(): number {
+    return this.#streams() ? MAX_STREAM_WAIT_MS : super.maxWaitMs;
+  }
+
+  say(): void {
+    if (this.#streams()) this.#begin();
+  }
+}
+
+/** Whether a request to a model asks for its answer as a stream. */
+function asksForStream(body: HttpBody): boolean {
+  if (body.type !== 'whole') return false;
+  try {
+    const asked = JSON.parse(Buffer.from(body.bytes).toString()) as { readonly stream?: unknown } | null;
+    return asked?.stream === true;
+  } catch {
+    return false;
+  }
+}
