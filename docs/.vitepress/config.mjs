@@ -10,16 +10,17 @@ export default {
   description: 'A wire-level gateway for people and AI agents',
   lang: 'en',
   base: '/docs/',
+  // None, so that browsers do not ask the control API for one.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   srcDir: join(SITE, 'pages'),
   cacheDir: join(SITE, 'cache'),
   cleanUrls: true,
   // The same for all pages: the gateway names their digests to browsers.
   metaChunk: true,
   // Two elements have a style of their own, which the Content-Security-Policy does not allow; theme/style.css has what they said.
-  transformHtml: (html) =>
-    html
-      .replaceAll(/(<div [^>]*?) style="(?:position:relative;|--vp-vh:0px;)"/g, '$1')
-      .replaceAll('<div style="position:relative;">', '<div>'),
+  transformHtml: (html) => html.replaceAll(/ style="(?:position:relative;|--vp-vh:0px;)"/g, ''),
+  // Without the element of style that would be put in for the moment of a change.
+  appearance: { disableTransition: false },
   // A page is asked for when it is wanted: the control API counts requests.
   router: { prefetchLinks: false },
   markdown: {

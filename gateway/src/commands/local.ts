@@ -73,7 +73,8 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { testPolicy } = await import('@sluice/policy-trial');
       process.exitCode = await testPolicy(
         resolve(file),
-        readConfiguration(resolve(options.config)).config,
+        // No target is reached, so that a pipeline needs no secret of one.
+        readConfiguration(resolve(options.config), process.env, true).config,
         program.opts<{ output: 'table' | 'json' }>().output,
       );
     });

@@ -81,6 +81,7 @@ const SILENT: Readonly<Record<string, string>> = {
   TypeError: 'a defect, which ends in the log',
   SyntaxError: 'a defect, which ends in the log',
   Set: 'a list',
+  KeyError: 'for the log; the client reads that its login failed',
   NoConnection: 'for the log; the client reads what became of its request',
 };
 

@@ -1,4 +1,4 @@
-/** What is served below /docs, of a site in a folder: `scripts/site.test.ts` has the real one. */
+/** What is served below /docs, of a site in a folder: `gateway/test/documentation.test.ts` has the real one. */
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -24,10 +24,10 @@ export class Places {
   constructor(
     limits: Config['limits'],
     sessions: ReadonlyMap<string, SessionView>,
-    say: (level: 'info' | 'warn', sentence: string) => void,
+    say: (level: 'debug' | 'warn', sentence: string) => void,
   ) {
     const fits = fitting(limits, USUAL_CONNECTIONS, maxOpenFiles());
-    if (fits.short) say(fits.short.matters ? 'warn' : 'info', fits.short.says);
+    if (fits.short) say(fits.short.matters ? 'warn' : 'debug', fits.short.says);
     this.limits = fits.limits;
     this.#perPrincipal = limits.sessionsPerPrincipal;
     this.#sessions = sessions;

@@ -42,8 +42,10 @@ export function documentedCommands(): Map<string, string[]> {
   return found;
 }
 
-/** The first block of code below a heading of a document. */
-export function blockOf(file: string, heading: string, language: string): string {
-  const [, below = ''] = readFileSync(join(ROOT, file), 'utf8').split(`\n${heading}\n`);
-  return new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(below)?.[1]?.replaceAll(/^ {3}/gm, '') ?? '';
+/** The blocks of code of a document in a language, those in lists without their indentation. */
+export function blocksOf(file: string, language: string): string[] {
+  const found = readFileSync(join(ROOT, file), 'utf8').matchAll(/^( *)```(\w*)\n([^]*?)^ *```/gm);
+  return Array.from(found).flatMap(([, indent = '', of, text = '']) =>
+    of === language ? [text.replaceAll(new RegExp(`^${indent}`, 'gm'), '')] : [],
+  );
 }
