@@ -226,12 +226,7 @@ async function open(folder: string, clients: pg.Client[]): Promise<Scene> {
 }
 
 /** A line as a shell runs it, with the data folder of the demo as the one of this machine. */
-async function run(
-  line: string,
-  plan: Plan,
-  scene: Scene,
-  cwd: string,
-): Promise<{ status: number; said: string }> {
+async function run(line: string, plan: Plan, scene: Scene, cwd: string): Promise<{ status: number; said: string }> {
   const path = `${ROOT}:${join(findTool('psql') ?? '', '..')}:${process.env['PATH'] ?? ''}`;
   const env = plan.by === undefined ? { ...process.env, SLUICE_DATA: scene.demo.folder } : scene[plan.by].env;
   const child = spawn('/bin/sh', ['-c', plan.endless ? `exec ${line}` : line], {
