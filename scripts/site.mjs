@@ -66,7 +66,7 @@ function listOf(folder) {
       etag: `"${sha256(content, 'base64url')}"`,
     };
   });
-  return { folder, scripts: [...scripts].toSorted(), files };
+  return { folder, scripts: [...scripts], files };
 }
 
 /** Builds the site, unless what is there was made of the same. Takes back what was there when it fails. */

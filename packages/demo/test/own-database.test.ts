@@ -123,7 +123,7 @@ test.skipIf(missing)(
         { PGPASSWORD: password },
       );
       expect(answer).toEqual({ status: 0, said: 'shop\n' });
-      const again = await run(`${doctor.replace('./sluice', './sluice --data .sluice')}`);
+      const again = await run(doctor.replace('./sluice', './sluice --data .sluice'));
       expect(again.said).toMatch(/ok +gateway/);
       expect(again.said).not.toMatch(/failed|SHOP_PASSWORD/);
     } finally {
