@@ -5,6 +5,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+// @ts-expect-error a script, without types
+import { anchorOf, pageOf, pages } from './documents.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const glob = (pattern: string): string[] =>
@@ -31,14 +33,6 @@ const matches = (text: string, pattern: RegExp): string[] => Array.from(text.mat
 
 /** A file by less than its path has to be the only one of that name, or nobody knows which is meant. */
 const filesNamed = (name: string): string[] => CODE.filter((file) => file === name || file.endsWith(`/${name}`));
-
-/** As GitHub makes the anchor of a heading. */
-const anchorOf = (heading: string): string =>
-  heading
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-    .trim()
-    .replaceAll(' ', '-');
 
 const anchorsOf = (document: string): string[] =>
   Array.from(
@@ -93,6 +87,35 @@ describe.each(DOCUMENTS)('%s', (document) => {
     const code = matches(text, CODE_IN_TEXT).join('\n');
     const named = Array.from(code.matchAll(/(?<=`|^|\$ )(?:pnpm|npm run) ([a-z][\w:-]*)/gm), ([, name = '']) => name);
     expect(named.filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+describe('as pages', () => {
+  test('each document of docs is in the sidebar, once', () => {
+    const config = read('docs/.vitepress/config.mjs');
+    const listed = Array.from(config.matchAll(/\bpage\('[^']+', '\/([^']*)'\)/g), ([, name]) => name).filter(Boolean);
+    const own = glob('docs/*.md').map((file) => file.slice('docs/'.length, -'.md'.length));
+    expect(listed.toSorted()).toEqual([...own, 'contributing', 'images'].toSorted());
+  });
+
+  test('a link leads to the page of its document; of a file that is no page the words are left', () => {
+    const page = (file: string, text: string): string => pageOf(file, text);
+    expect(page('README.md', 'see [rules](docs/policy.md#holds)')).toBe('see [rules](./policy.md#holds)');
+    expect(page('docs/start.md', '[yours](../README.md#your-own-database)')).toBe(
+      '[yours](./index.md#your-own-database)',
+    );
+    expect(page('docs/operation.md', '[a dashboard](../docker/grafana.json) and `[x](y)`')).toBe(
+      'a dashboard and `[x](y)`',
+    );
+    expect(page('docs/decisions/0001-imports-are-declared.md', '[up](../protocols.md)')).toBe('[up](../protocols.md)');
+    expect(page('docs/policy.md', '[out](https://www.rfc-editor.org/) [here](#holds)')).toBe(
+      '[out](https://www.rfc-editor.org/) [here](#holds)',
+    );
+  });
+
+  test('no two documents are one page', () => {
+    const names: string[] = [...pages().values()];
+    expect(new Set(names).size).toBe(names.length);
   });
 });
 

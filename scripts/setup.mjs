@@ -53,6 +53,17 @@ export async function setup() {
     writeFileSync(STAMP, wanted);
   }
   await step('Building', join(ROOT, 'node_modules', '.bin', 'tsc'), ['-b']);
+  await buildDocumentation();
+}
+
+/** A gateway runs without its pages, so that what is in the way of them is said and stops nothing. */
+async function buildDocumentation() {
+  try {
+    await step('Building the documentation', NODE, [join(ROOT, 'scripts', 'site.mjs')]);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`${error.message} Sluice runs without these pages.\n`);
+  }
 }
 
 async function installPnpm() {
@@ -85,7 +96,7 @@ async function step(title, command, args) {
   const { status, output } = await run(command, args);
   progress.end(status === 0, ((Date.now() - started) / 1000).toFixed(1));
   if (status === 0) return;
-  if (title !== 'Building' && NO_NETWORK.test(output)) {
+  if (title.startsWith('Installing') && NO_NETWORK.test(output)) {
     process.stderr.write(`${output.trim().split('\n').slice(-5).join('\n')}\n`);
     throw new SetupError(
       `${title} failed: the package registry cannot be reached. Connect to it and run this again; once installed, Sluice starts without it.`,

@@ -47,6 +47,7 @@ import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
 import { reachOf } from './reach.js';
+import { ROOT } from './root.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
 
@@ -74,6 +75,7 @@ export class Gateway implements Controlled {
   readonly journal: Journal;
   /** Takes the configuration file into use again; undefined where there is none. */
   onReload: ((actor: string) => Promise<void>) | undefined;
+  readonly documentation = join(ROOT, '.site');
   /** `host:port` of each listener, by protocol. */
   readonly addresses = new Map<string, string>();
 
@@ -123,7 +125,9 @@ export class Gateway implements Controlled {
     this.#guesses = components.guesses;
     this.#pools = components.pools;
     this.#draining = new AbortController();
-    this.places = new Places(this.config.limits, this.sessions, (sentence) => this.log.operator.warn(sentence));
+    this.places = new Places(this.config.limits, this.sessions, (level, sentence) =>
+      this.log.operator[level](sentence),
+    );
     const outside = {
       missing: (connection: string, column: string) =>
         this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),

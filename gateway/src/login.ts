@@ -166,6 +166,8 @@ export class SessionLogin {
     const connection = services.connections.get(name);
     if (!connection || connection.protocol !== this.#session.protocol) {
       if (this.#listener.traits.menu) return this.#menu(proven, name, account);
+      if (connection && mayReach(services, proven, connection))
+        return refuse({ code: 'other-protocol', connection: name, protocol: connection.protocol });
       return refuse({ code: 'unknown-connection', connection: name });
     }
     if (!mayReach(services, proven, connection)) {

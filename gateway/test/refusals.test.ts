@@ -2,12 +2,14 @@
  * Every no of the gateway, with what a client gets beside the words: docs/refusals.md, made from the code. `SLUICE_WRITE_DOCS=1` writes it
  * anew.
  */
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Deny,
   type DenyReason,
+  ENDING_KINDS,
   type Ending,
+  REFUSAL_KINDS,
   type RefusalReason,
   denyInWords,
   endingInWords,
@@ -18,6 +20,7 @@ import * as http from '../../protocols/http/src/refusal.js';
 import * as mysql from '../../protocols/mysql/src/refusal.js';
 import * as postgres from '../../protocols/postgres/src/refusal.js';
 import { ROOT } from '../src/root.js';
+import { OF_OTHERS, everythingSaid, productFiles, saidIn, unclearCalls } from './refusals/sentences.js';
 
 const DOCUMENT = join(ROOT, 'docs', 'refusals.md');
 
@@ -44,9 +47,11 @@ const REFUSALS: { readonly [Code in RefusalReason['code']]: Extract<RefusalReaso
   'token-uncheckable': { code: 'token-uncheckable', why: 'the issuer does not answer' },
   'no-room-to-record': { code: 'no-room-to-record' },
   'unknown-connection': { code: 'unknown-connection', connection: 'shopp' },
+  'other-protocol': { code: 'other-protocol', connection: 'vm', protocol: 'ssh' },
   'no-access': { code: 'no-access', user: 'ana', connection: 'shop' },
   'unknown-account': { code: 'unknown-account', account: 'root', connection: 'vm' },
   'already-chosen': { code: 'already-chosen', connection: 'vm' },
+  'another-login': { code: 'another-login', user: 'ana' },
   'access-lost': { code: 'access-lost' },
   'too-many-sessions-of-user': { code: 'too-many-sessions-of-user', user: 'ana', sessions: 100 },
   'too-many-sessions': { code: 'too-many-sessions', sessions: 10_000 },
@@ -91,31 +96,10 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
 
+/** Angles would be taken for HTML. */
+const line = (text: string): string => text.replaceAll('\n', ' ').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
 const denial = (reason: DenyReason): Deny => ({ type: 'deny', rule: 'two-eyes', message: '', reason });
-
-/** Where the gateway's own sentences are besides: CONTRIBUTING.md, "A sentence of a refusal". */
-const SOURCES = [
-  'gateway/src/{judge,judgement,holds,session-approval}.ts',
-  'packages/guardrails/src/policy.ts',
-  'packages/sql-postgres/src/target-answers.ts',
-  'packages/sql-postgres/src/masks/*.ts',
-  'packages/sql-mysql/src/masks/*.ts',
-  'packages/analysis/src/hidden-words.ts',
-  'protocols/postgres/src/refusal.ts',
-  'protocols/mysql/src/refusal.ts',
-  'protocols/ssh/src/words.ts',
-];
-
-/** Sentences in a source file, with `…` for what differs. */
-function sentencesOf(text: string): string[] {
-  const found = text.matchAll(/(?<![\w$])(?:'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`)/g);
-  return Array.from(
-    found,
-    ([, plain, template]) => plain ?? (template ?? '').replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…'),
-  )
-    .map((one) => one.replaceAll('\\n', ' ').replaceAll(/\\(.)/g, '$1'))
-    .filter((one) => /^[A-Z…][^]*[a-z] [^]* [^]*\.$/.test(one) && !one.includes('=>'));
-}
 
 function document(): string {
   const commands = Object.values(DENIALS).map((reason) => {
@@ -148,9 +132,9 @@ function document(): string {
     sqlstate(postgres.ending(reason)),
     String(http.ended(reason).status),
   ]);
-  const others = SOURCES.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).toSorted()).map((file) => {
-    const sentences = [...new Set(sentencesOf(readFileSync(join(ROOT, file), 'utf8')))];
-    return sentences.length === 0 ? '' : `### ${file}\n\n${sentences.map((one) => `- ${one}`).join('\n')}\n`;
+  const others = Array.from(everythingSaid(), ([title, said]) => {
+    const lines = said.map(({ text, code }) => `- ${code === '' ? '' : `\`${code}\`: `}${line(text)}`);
+    return `### ${title}\n\n${lines.join('\n')}\n`;
   });
   return `# Refusals
 
@@ -181,15 +165,42 @@ ${table(['code', 'message', 'SQLSTATE', 'HTTP'], ends)}
 
 ## Other sentences
 
-Of what is judged, masked or not offered. \`…\` stands for names and reasons.
+Of what is not understood, not well-formed, masked or not offered: all that the code can say to somebody who sends commands. \`…\` stands
+for names and reasons. What begins with a small letter is the end of a sentence that begins with what it is about; before it stands the
+SQLSTATE or the status of HTTP, where it is always that one.
 
-${others.filter((one) => one !== '').join('\n')}`;
+${others.join('\n')}`;
 }
 
 test('docs/refusals.md is current', () => {
   const made = document();
   if (process.env['SLUICE_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, made);
   expect(readFileSync(DOCUMENT, 'utf8')).toBe(made);
+});
+
+test('no code of the contract is missing in the tables', () => {
+  expect(Object.keys(REFUSALS).toSorted()).toEqual(Object.keys(REFUSAL_KINDS).toSorted());
+  expect(Object.keys(ENDINGS).toSorted()).toEqual(Object.keys(ENDING_KINDS).toSorted());
+});
+
+test('each sentence of the code is in the document, or is for somebody else', () => {
+  const files = productFiles();
+  for (const [pattern, reader] of OF_OTHERS)
+    expect([reader, files.some((one) => pattern.test(one))]).toEqual([reader, true]);
+  const page = readFileSync(DOCUMENT, 'utf8');
+  for (const [, said] of everythingSaid()) for (const { text } of said) expect(page).toContain(line(text));
+  expect(saidIn("throw new HttpError(431, 'the head is too long');\n// 'A comment is no sentence of it.'")).toEqual([
+    { text: 'the head is too long', code: '431' },
+  ]);
+  expect(saidIn("const hint = 'Send less at a time.';")).toEqual([{ text: 'Send less at a time.', code: '' }]);
+});
+
+test('it is known of each error of a protocol whether a client reads it', () => {
+  const calls = productFiles()
+    .filter((file) => file.startsWith('protocols/'))
+    .flatMap((file) => unclearCalls(readFileSync(join(ROOT, file), 'utf8')).map((name) => `${file}: ${name}`));
+  expect(calls).toEqual([]);
+  expect(unclearCalls("throw new Surprise('nobody knows it');")).toEqual(['Surprise']);
 });
 
 test('every refusal says what to do; only who has withdrawn a command, or is gone, need not be told', () => {

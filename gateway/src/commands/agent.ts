@@ -1,7 +1,6 @@
 /** `sluice agent`: runs an agent until a signal ends it. Owns: its options in words. Does not: what an agent does (agent). */
-import { readFileSync } from 'node:fs';
 import { Agent, AllowList, RefusedByGateway, Secrets, checkUrl, checkedCa, ownKey } from '@sluice/agent';
-import { CliError, note } from '@sluice/cli';
+import { CliError, note, readInput } from '@sluice/cli';
 import { operatorLog } from '@sluice/audit';
 import { VERSION } from '@sluice/api';
 
@@ -19,7 +18,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const log = operatorLog(process.stderr.isTTY);
   const agent = inWords(() => {
     const { ca, secrets } = options;
-    const allow = new AllowList(readFileSync(options.allow, 'utf8'));
+    const allow = new AllowList(readInput(options.allow));
     // Before anything is sent: a token is good for one enrolment.
     if (allow.lines.length === 0)
       throw new Error(`${options.allow} names no target, so that this agent would reach nothing; no token was used.`);
@@ -29,11 +28,11 @@ export async function runAgent(options: AgentCommand): Promise<void> {
     return new Agent({
       gateway: {
         url: checkUrl(options.gateway),
-        ca: ca === undefined ? undefined : checkedCa(readFileSync(ca, 'utf8'), ca),
+        ca: ca === undefined ? undefined : checkedCa(readInput(ca), ca),
       },
       identity: { key: ownKey(options.key), token, version: VERSION },
       allow,
-      secrets: new Secrets(secrets === undefined ? '' : readFileSync(secrets, 'utf8')),
+      secrets: new Secrets(secrets === undefined ? '' : readInput(secrets)),
       log: (level, message) => log[level](message),
     });
   });

@@ -2,11 +2,10 @@
  * Commands that are made of the gateway's own parts and ask no running one: up, check, policy test, audit verify, agent. Owns:
  * their options and output.
  */
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';
 import type { Command } from 'commander';
-import { CliError, note, print, printJson } from '@sluice/cli';
+import { CliError, note, print, printJson, readInput } from '@sluice/cli';
 import { jsonSchema } from '@sluice/config';
 import { addOperatingCommands } from '@sluice/doctor';
 import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice/recording';
@@ -74,7 +73,8 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { testPolicy } = await import('@sluice/policy-trial');
       process.exitCode = await testPolicy(
         resolve(file),
-        readConfiguration(resolve(options.config)).config,
+        // No target is reached, so that a pipeline needs no secret of one.
+        readConfiguration(resolve(options.config), process.env, true).config,
         program.opts<{ output: 'table' | 'json' }>().output,
       );
     });
@@ -111,9 +111,10 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { data, output } = program.opts<{ data: string; output: 'table' | 'json' }>();
       const folder = options.journal ?? join(data, 'journal');
       const heads = [...keptIn(join(folder, '..', 'control.db')), ...witnessed(options.heads)];
+      const pem = options.key === undefined ? undefined : readInput(options.key);
       let report: ReturnType<typeof verify>;
       try {
-        const key = options.key === undefined ? undefined : createPublicKey(readFileSync(options.key));
+        const key = pem === undefined ? undefined : createPublicKey(pem);
         report = verify(folder, { heads, ...(key && { key }) });
       } catch (error) {
         throw new CliError(`The journal in ${folder} cannot be read: ${(error as Error).message}`);
@@ -137,8 +138,9 @@ function keptIn(file: string): Head[] {
 
 function witnessed(file: string | undefined): Head[] {
   if (file === undefined) return [];
+  const text = readInput(file);
   try {
-    return readHeads(readFileSync(file, 'utf8'));
+    return readHeads(text);
   } catch (error) {
     throw new CliError(`${file} cannot be used as heads of a journal: ${(error as Error).message}.`);
   }

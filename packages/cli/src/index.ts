@@ -22,6 +22,7 @@ export { sshConfig } from './commands/client-config-ssh.js';
 export { BEACON, type Beacon, readBeacon } from './beacon.js';
 export { ApiClient } from './client.js';
 export { CliError } from './errors.js';
+export { readInput } from './input.js';
 export { note, oneLine, paint, print, printJson } from './output.js';
 export { printable, printableJson, printableLine, replaced, visible } from '@sluice/printable';
 

@@ -67,14 +67,18 @@ export function printRows<Row extends object>(
   );
 }
 
+/** `lastUsed` is headed LAST USED. */
+const head = (column: string): string => column.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toUpperCase();
+
 export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map((column, at) => Math.max(width(column), ...rows.map((row) => width(row[at] ?? ''))));
+  const heads = columns.map(head);
+  const widths = heads.map((column, at) => Math.max(width(column), ...rows.map((row) => width(row[at] ?? ''))));
   const line = (cells: readonly string[]): string =>
     cells
       .map((text, at) => text + ' '.repeat(Math.max(0, (widths[at] ?? 0) - width(text))))
       .join('  ')
       .trimEnd();
-  return [paint.bold(line(columns.map((column) => column.toUpperCase()))), ...rows.map(line)].join('\n');
+  return [paint.bold(line(heads)), ...rows.map(line)].join('\n');
 }
 
 /** One line of a text that may have many, cut to at most `length` characters. */

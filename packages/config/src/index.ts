@@ -4,5 +4,5 @@ export type { Less } from './less.js';
 export { loadConfig, type LessOf, type Loaded, type Locate, parseConfig } from './load.js';
 export { PROTOCOLS, isPackaged, protocolNamed } from './protocols/index.js';
 export type { Traits } from './protocols/protocol.js';
-export { jsonSchema } from './schema.js';
+export { USUAL_CONNECTIONS, jsonSchema } from './schema.js';
 export { Secret, parseDuration } from './values.js';

@@ -209,6 +209,9 @@ const principal = z.strictObject({
     .describe('alternative names in client certificates that stand for this principal'),
 });
 
+/** Sessions that are logged in at most, where nobody says otherwise. */
+export const USUAL_CONNECTIONS = 10_000;
+
 const limits = z.strictObject({
   message: size.prefault('64MiB').describe('the longest client message that is read'),
   text: size.prefault('16MiB').describe('the longest statement text that is judged'),
@@ -225,7 +228,7 @@ const limits = z.strictObject({
   upstream_login: duration.prefault('15s').describe('from reaching a target to its being ready'),
   idle: durationOrOff.prefault('off').describe('a session without a command for this long is ended'),
   sessions_per_principal: z.number().int().positive().default(100),
-  connections: z.number().int().positive().default(10_000).describe('sessions that are logged in'),
+  connections: z.number().int().positive().default(USUAL_CONNECTIONS).describe('sessions that are logged in'),
   logins: z.number().int().positive().default(2_000).describe('sockets that are not logged in yet, on all listeners'),
   logins_per_address: z.number().int().positive().default(500).describe('of these, from one address or IPv6 /64'),
   drain: duration.prefault('30s').describe('how long running sessions may go on when the gateway stops'),

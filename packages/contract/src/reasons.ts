@@ -34,6 +34,8 @@ export type RefusalReason =
   | { readonly code: 'no-room-to-record' }
   /** `connection` is empty where none was named. */
   | { readonly code: 'unknown-connection'; readonly connection: string }
+  /** There is one of this name, which the user may reach; `protocol`: by what. */
+  | { readonly code: 'other-protocol'; readonly connection: string; readonly protocol: string }
   | { readonly code: 'no-access'; readonly user: string; readonly connection: string }
   | { readonly code: 'unknown-account'; readonly account: string; readonly connection: string }
   | { readonly code: 'already-chosen'; readonly connection: string }
@@ -101,6 +103,7 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'token-uncheckable': 'unavailable',
   'no-room-to-record': 'unavailable',
   'unknown-connection': 'connection',
+  'other-protocol': 'connection',
   'no-access': 'access',
   'unknown-account': 'access',
   'already-chosen': 'limit',

@@ -138,6 +138,11 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         message: `connection "${reason.connection}" does not exist`,
         hint: '"sluice ls" has the names of those that you may use; the configuration of the gateway has all of them.',
       };
+    case 'other-protocol':
+      return {
+        message: `connection "${reason.connection}" is of another protocol than this port: ${reason.protocol}`,
+        hint: `"sluice connect ${reason.connection}" opens it; "sluice status" has the port for clients of ${reason.protocol}.`,
+      };
     case 'no-access':
       return {
         message: `"${reason.user}" may not use connection "${reason.connection}"`,

@@ -44,6 +44,8 @@ export interface Controlled {
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */
   readonly sshKeys: { readonly hostKeyLine: string; readonly authorityLine: string };
   readonly languages: ReadonlyMap<string, Language>;
+  /** The folder that scripts/site.mjs puts the documentation in, as pages. */
+  readonly documentation: string;
   readonly readings: Readings;
   readonly streams: Streams;
   readonly log: Log;

@@ -13,6 +13,7 @@ import { type App, ControlError, type Routes, type TokenScope, admit } from './r
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
 import { connectionRoutes } from './connections.js';
+import { documentationRoutes } from './documentation.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes } from './identity.js';
 import { loginRoutes } from './logins.js';
@@ -124,6 +125,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   agentRoutes(routes);
   approvalRoutes(routes);
   connectionRoutes(routes);
+  documentationRoutes(routes);
   identityRoutes(routes);
   loginRoutes(routes);
   sshClientRoutes(routes);

@@ -50,6 +50,8 @@ ${line(`${sluice} sessions replay <id>`)}        ${paint.dim('plays it, answers 
 ${line(`${sluice} policy explain --connection shop "DELETE FROM orders"`)}
 ${line(`${sluice} audit verify`)}                ${paint.dim('proves that the record is unchanged')}
 
+${bold('Documentation')}, as pages: ${paint.cyan(`${gateway.url}/docs/`)}
+
 Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the database.
 `;
 }

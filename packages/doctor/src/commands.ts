@@ -3,7 +3,7 @@
  * beside it do.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Finding, Status } from '@sluice/api';
 import { forPeople } from '@sluice/audit';
 import { ApiClient, CliError, note, paint, print, printJson, readBeacon } from '@sluice/cli';
@@ -28,6 +28,8 @@ export interface OperatingParts {
   packets(protocol: string): boolean;
 }
 
+const CONFIGURATION = 'sluice.yaml';
+
 interface Globals {
   readonly data: string;
   readonly url?: string;
@@ -41,10 +43,11 @@ export function addOperatingCommands(program: Command, parts: OperatingParts): v
     .description(
       'looks at all that a gateway needs, and says what to do; status 0: all is well, 1: worth a look, 2: not',
     )
-    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
-    .action(async ({ config }: { config: string }) => {
+    .option('-c, --config <file>', 'configuration; default: sluice.yaml here, else that in the data folder')
+    .action(async ({ config }: { config?: string }) => {
       const { output, ...where } = program.opts<Globals>();
-      const findings = await examine(resolve(config), where, parts);
+      const named = program.getOptionValueSource('data') === 'cli' || process.env['SLUICE_DATA'] !== undefined;
+      const findings = await examine(resolve(config ?? usualFile(where.data)), { ...where, named }, parts);
       if (output === 'json') printJson(findings);
       else for (const one of findings) print(described(one));
       process.exitCode = worst(findings);
@@ -81,7 +84,21 @@ function readable(line: string): string {
   }
 }
 
-async function examine(file: string, where: Omit<Globals, 'output'>, parts: OperatingParts): Promise<Finding[]> {
+function usualFile(data: string): string {
+  const beside = join(data, CONFIGURATION);
+  return !existsSync(CONFIGURATION) && existsSync(beside) ? beside : CONFIGURATION;
+}
+
+/** `named`: somebody says which data folder it is. */
+type Where = Omit<Globals, 'output'> & { readonly named: boolean };
+
+/** A folder that is named counts, and so does the one that the file lies in: the demo keeps its file with its data. */
+function placed(config: Config, file: string, { data, named }: Where): Config {
+  const folder = resolve(data);
+  return named || folder === dirname(file) ? { ...config, data: folder } : config;
+}
+
+async function examine(file: string, where: Where, parts: OperatingParts): Promise<Finding[]> {
   if (!existsSync(file)) return [failed('configuration', file, 'there is no such file', NO_FILE)];
   let read: ReturnType<OperatingParts['read']>;
   try {
@@ -90,12 +107,14 @@ async function examine(file: string, where: Omit<Globals, 'output'>, parts: Oper
     if (!(error instanceof CliError)) throw error;
     return [failed('configuration', file, error.message, 'Correct it; "sluice check" says the same.')];
   }
-  const { config, warnings } = read;
+  const config = placed(read.config, file, where);
   const running = await runningAt({ ...where, data: config.data });
   return [
     ok('configuration', file, `${config.connections.size} connections, ${config.principals.size} principals`),
-    // A secret that several connections have is one to set.
-    ...Array.from(new Set(warnings), (says) => warning('configuration', file, says, remedyOf(says))),
+    // A secret that several connections have is one to set; a gateway that runs has them all.
+    ...Array.from(new Set(read.warnings.filter((says) => !running.findings || !isAboutEnvironment(says))), (says) =>
+      warning('configuration', file, says, remedyOf(says)),
+    ),
     ...(running.ready ?? []),
     ...examineMachine(config),
     ...(await examinePorts(config, running.here)),
@@ -108,10 +127,10 @@ async function examine(file: string, where: Omit<Globals, 'output'>, parts: Oper
 
 const NO_FILE = 'Name yours with --config, or begin with a copy of examples/sluice.yaml.';
 
+const isAboutEnvironment = (warned: string): boolean => warned.startsWith('The environment here has no ');
+
 const remedyOf = (warned: string): string =>
-  warned.startsWith('The environment here has no ')
-    ? 'Export it before "sluice up"; if a gateway runs with it already, there is nothing to do.'
-    : 'See examples/sluice.yaml and docs/policy.md.';
+  isAboutEnvironment(warned) ? 'Export it before "sluice up".' : 'See examples/sluice.yaml and docs/policy.md.';
 
 interface Running {
   readonly here: boolean;

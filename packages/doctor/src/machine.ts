@@ -3,7 +3,7 @@
  * anything.
  */
 import { existsSync, statSync, statfsSync } from 'node:fs';
-import type { Config } from '@sluice/config';
+import { type Config, USUAL_CONNECTIONS } from '@sluice/config';
 import { fitting, maxOpenFiles } from '@sluice/strangers';
 import { type Finding, failed, ok, warning } from './finding.js';
 
@@ -41,14 +41,16 @@ function files({ limits }: Config): Finding[] {
   const most = maxOpenFiles();
   const about = 'open files';
   if (most === undefined) return [ok('limits', about, 'this system does not say how many there may be')];
-  const { warning: short } = fitting(limits, most);
-  if (short === undefined)
-    return [ok('limits', about, `${most.toLocaleString('en')} here, enough for limits.connections and limits.logins`)];
+  const { limits: room, short } = fitting(limits, USUAL_CONNECTIONS, most);
+  const here = `${most.toLocaleString('en')} here`;
+  if (!short) return [ok('limits', about, `${here}, enough for limits.connections and limits.logins`)];
+  if (!short.matters)
+    return [ok('limits', about, `${here}, enough for ${room.connections.toLocaleString('en')} sessions at once`)];
   return [
     warning(
       'limits',
       about,
-      short,
+      short.says,
       'Raise the limit of open files where the gateway is started (LimitNOFILE=, ulimit -n).',
     ),
   ];

@@ -2,10 +2,9 @@
  * `sluice policy test`: cases of a file against the rules of a configuration. Owns: the format of the cases. Does not: judge
  * (packages/guardrails).
  */
-import { readFileSync } from 'node:fs';
 import { analyzeShell } from '@sluice/shell';
 import { loadPostgres } from '@sluice/sql-postgres';
-import { CliError, print, printJson } from '@sluice/cli';
+import { CliError, print, printJson, readInput } from '@sluice/cli';
 import { type Config, type ConnectionConfig, isPackaged } from '@sluice/config';
 import type { Facts, Principal } from '@sluice/contract';
 import { type PolicyContext, type PolicyDecision, compilePolicy } from '@sluice/guardrails';
@@ -47,9 +46,18 @@ type PolicyCase = z.output<typeof Cases>['cases'][number];
 
 const NOBODY: Principal = { name: 'nobody', kind: 'person', groups: [], roles: ['user'] };
 
+function parsed(file: string): unknown {
+  const text = readInput(file);
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CliError(`${file} is no YAML: ${(error as Error).message}`);
+  }
+}
+
 /** Runs policy cases. Returns the exit status: 0 when every case holds. */
 export async function testPolicy(file: string, config: Config, output: 'table' | 'json'): Promise<number> {
-  const read = Cases.safeParse(parse(readFileSync(file, 'utf8')));
+  const read = Cases.safeParse(parsed(file));
   if (!read.success) throw new CliError(`${file} cannot be used:\n${z.prettifyError(read.error)}`);
   const results = [];
   for (const one of read.data.cases) {

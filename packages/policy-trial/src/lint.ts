@@ -1,6 +1,5 @@
 /** `sluice policy lint`: prints what in migrations is known to hurt. Does not: find it (@sluice/sql-postgres). */
-import { readFileSync } from 'node:fs';
-import { CliError, print, printJson } from '@sluice/cli';
+import { CliError, print, printJson, readInput } from '@sluice/cli';
 import { DANGERS, type Finding, MAJORS, lintDefinitions } from '@sluice/sql-postgres';
 
 export interface LintOptions {
@@ -33,12 +32,7 @@ export async function lintFiles(files: readonly string[], { major, allow = [], o
 }
 
 async function lint(file: string, major: number): ReturnType<typeof lintDefinitions> {
-  let text: string;
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new CliError(`${file} cannot be read: ${(error as Error).message}.`);
-  }
+  const text = readInput(file);
   try {
     return await lintDefinitions(text, major);
   } catch (error) {

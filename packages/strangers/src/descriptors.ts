@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs';
 const RESERVED_DESCRIPTORS = 64;
 /** A session has a socket of its client and one to its target. */
 const DESCRIPTORS_PER_SESSION = 2;
+/** So many sessions at once are more than most gateways have: with room for them, the default of limits.connections is no promise. */
+const MANY_SESSIONS = 1_000;
 /** Sockets of the control API that have shown a token. */
 const MAX_CONTROL_SOCKETS = 512;
 
@@ -29,11 +31,27 @@ export function maxOpenFiles(): number | undefined {
   }
 }
 
-/** The limits that there are descriptors for, and what to tell the operator when they are not those that were asked for. */
+export interface Fitting {
+  readonly limits: SocketLimits;
+  /** What to tell the operator when these are not the limits that were asked for. */
+  readonly short?: {
+    readonly says: string;
+    /** Of somebody's own limits, or of what an ordinary gateway needs; otherwise it is good to know and no more. */
+    readonly matters: boolean;
+  };
+}
+
+/**
+ * The limits that there are descriptors for. Node has raised the soft limit of its process to the hard one by then.
+ *
+ * @param usual the default of limits.connections, which is what nobody has asked for
+ * @param files that this process may have open; undefined where nobody knows
+ */
 export function fitting(
   { connections, logins }: Pick<SocketLimits, 'connections' | 'logins'>,
+  usual: number,
   files: number | undefined,
-): { readonly limits: SocketLimits; readonly warning?: string } {
+): Fitting {
   const wanted = { connections, logins, control: MAX_CONTROL_SOCKETS };
   const need = RESERVED_DESCRIPTORS + connections * DESCRIPTORS_PER_SESSION + logins + MAX_CONTROL_SOCKETS;
   if (files === undefined || files >= need) return { limits: wanted };
@@ -44,9 +62,12 @@ export function fitting(
   const limits = { ...few, connections: Math.min(connections, left) };
   return {
     limits,
-    warning:
-      `this process may open ${files} files, and ${need} are needed for limits.connections: ${connections} and limits.logins: ${logins}. ` +
-      `There is room for ${limits.connections} sessions and ${limits.logins} logins at once: raise the limit of open files ` +
-      '(ulimit -n, LimitNOFILE) or lower these two',
+    short: {
+      matters: connections !== usual || limits.connections < MANY_SESSIONS,
+      says:
+        `this process may open ${files} files, and ${need} are needed for limits.connections: ${connections} and limits.logins: ${logins}. ` +
+        `There is room for ${limits.connections} sessions and ${limits.logins} logins at once: raise the limit of open files ` +
+        '(ulimit -n, LimitNOFILE) or lower these two',
+    },
   };
 }

@@ -3,7 +3,7 @@
  * Does not: why a login is refused (`login.ts`), or which stranger goes (`sockets.ts`).
  */
 import type { Socket } from 'node:net';
-import type { Config } from '@sluice/config';
+import { type Config, USUAL_CONNECTIONS } from '@sluice/config';
 import type { SessionView } from '@sluice/audit';
 import { type SocketLimits, fitting, maxOpenFiles } from './descriptors.js';
 import { type Stranger, StrangerSockets } from './sockets.js';
@@ -20,10 +20,14 @@ export class Places {
   readonly #sessions: ReadonlyMap<string, SessionView>;
   readonly #strangers = new WeakMap<SessionView, Stranger>();
 
-  /** `warn` is told when there are fewer descriptors than the limits need. */
-  constructor(limits: Config['limits'], sessions: ReadonlyMap<string, SessionView>, warn: (sentence: string) => void) {
-    const fits = fitting(limits, maxOpenFiles());
-    if (fits.warning !== undefined) warn(fits.warning);
+  /** `say` is told when there are fewer descriptors than the limits need. */
+  constructor(
+    limits: Config['limits'],
+    sessions: ReadonlyMap<string, SessionView>,
+    say: (level: 'debug' | 'warn', sentence: string) => void,
+  ) {
+    const fits = fitting(limits, USUAL_CONNECTIONS, maxOpenFiles());
+    if (fits.short) say(fits.short.matters ? 'warn' : 'debug', fits.short.says);
     this.limits = fits.limits;
     this.#perPrincipal = limits.sessionsPerPrincipal;
     this.#sessions = sessions;

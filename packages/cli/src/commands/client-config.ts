@@ -1,11 +1,11 @@
 /**
  * What `sluice client-config` prints for clients of databases, and what all its formats share. Owns: quoting in each format.
  */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkedWord, connectionsOf, endpointOf } from '../answers.js';
 import type { WhoAmI } from '@sluice/api';
 import { CliError } from '../errors.js';
+import { readInput } from '../input.js';
 import type { CommandContext } from '../context.js';
 import { print } from '../output.js';
 
@@ -76,7 +76,7 @@ interface ClientConfigOptions {
 }
 
 const tokenIn = ({ tokenFile }: ClientConfigOptions): string | undefined =>
-  tokenFile === undefined ? undefined : checkedWord(readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8').trim());
+  tokenFile === undefined ? undefined : checkedWord(readInput(tokenFile).trim());
 
 /**
  * The user name that a login with this token says: with its id where its owner has too many to try them all. The id is told to

@@ -1,9 +1,9 @@
 /** `sluice policy explain`. Owns: how a command is written on a command line. Does not: judge it (packages/control). */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Explanation } from '@sluice/api';
 import type { CommandContext } from '../context.js';
 import { CliError } from '../errors.js';
+import { readInput } from '../input.js';
 import { print, printJson } from '../output.js';
 
 /** `sluice policy explain` against the running gateway. `policy test` needs no gateway and is one of the local commands. */
@@ -59,7 +59,7 @@ function commandOf(sql: string | undefined, { method, path, host, header, body }
     ...(method !== undefined && { method }),
     ...(host !== undefined && { host }),
     ...(header && { headers: header }),
-    ...(body !== undefined && { body: body.startsWith('@') ? readFileSync(body.slice(1), 'utf8') : body }),
+    ...(body !== undefined && { body: body.startsWith('@') ? readInput(body.slice(1)) : body }),
   };
   return { request: written };
 }

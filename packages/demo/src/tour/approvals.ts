@@ -1,18 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { ApprovalRow } from '@sluice/api';
 import pg from 'pg';
 import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../running-demo.js';
 import type { Show } from './step.js';
 import { byHttp } from './tickets.js';
-import { Browser } from '@sluice/testkit';
+import { type Person, person } from './person.js';
 
-const MAIN = join(ROOT, 'gateway', 'dist', 'main.js');
 const RULES = 'policies:\n  production:\n';
 
 /** The tour does not wait ten minutes for a request that nobody answers: it has a rule of its own that waits two seconds. */
@@ -136,46 +132,6 @@ async function sessions(demo: Demo, { ben, token }: Parts, show: Show): Promise<
     got: `${text}: ${answer}`,
     held: answer === 'SELECT 1',
   });
-}
-
-/** Somebody with a command line of their own. */
-interface Person {
-  readonly title: string;
-  login(): Promise<string>;
-  /** What a command prints, be it an error. */
-  sluice(...args: string[]): Promise<string>;
-  forget(): void;
-}
-
-function person({ gateway, folder }: Demo, account: string): Person {
-  const home = join(folder, `home of ${account}`);
-  const env = { ...process.env, XDG_CONFIG_HOME: home, NO_COLOR: '1', SLUICE_URL: gateway.url };
-  const sluice = async (...args: string[]): Promise<string> => {
-    const failed = (error: { stderr: string }): { stdout: string } => ({ stdout: error.stderr });
-    const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args], { env }).catch(failed);
-    return stdout.trim();
-  };
-  return {
-    title: account === 'ana' ? 'Ana, an engineer,' : 'Ben, a database administrator,',
-    sluice,
-    forget: () => rmSync(home, { recursive: true, force: true }),
-    login: async () => {
-      const child = spawn(process.execPath, [MAIN, 'login', '--no-browser'], {
-        env,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      let [output, address] = ['', ''];
-      child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      child.stderr.on('data', (chunk: Buffer) => (address += chunk.toString()));
-      const ended = once(child, 'close');
-      while (!/http:\S+\s/.test(address) && child.exitCode === null) await sleep(10);
-      const browser = new Browser();
-      await browser.open(/http:\S+/.exec(address)?.[0] ?? '');
-      await browser.submit({ account });
-      await ended;
-      return output.trim() || address;
-    },
-  };
 }
 
 /** The request that waits for an answer. */
