@@ -17,6 +17,8 @@ export interface CompatibleTool {
   readonly did: Readonly<Partial<Record<'said' | 'schema' | 'rows', string>>>;
   /** Columns whose values it makes from the time of day, as `schema.table.column`. */
   readonly timed?: readonly string[];
+  /** Functions that whoever configures the gateway says to read no tables. */
+  readonly trusts?: readonly string[];
   /** More arguments with which it installs itself, on a connection without masks and before the rest. */
   readonly installs?: readonly string[];
   /** Why it cannot be run here. */
@@ -185,6 +187,8 @@ export const TOOLS: readonly CompatibleTool[] = [
       'graphile-worker.mjs',
     ),
     installs: ['install'],
+    // In PL/pgSQL, which nobody reads. It returns the job that it has made.
+    trusts: ['graphile_worker.add_job'],
   },
   statements('PostgREST', 'schema cache, embedded reads, writes', 'postgrest.sql'),
   statements('Hasura', 'reading of the catalog, GraphQL as SQL', 'hasura.sql'),

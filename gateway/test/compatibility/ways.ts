@@ -93,6 +93,7 @@ function configuration({ port, user, password }: Server, tools: readonly Compati
         credential: { user, password },
         access: ['user:dev'],
         not_followed: 'refuse',
+        functions: { trusted: (tool.trusts ?? []).map((name) => ({ name, reads: 'nothing' })) },
         policies: [way],
       },
     ]),

@@ -8,7 +8,7 @@ import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
 import { F, HEADER_BYTES, message, messageLength } from './messages.js';
-import { type Owed, type CommandState, commandState } from './pipeline.js';
+import { type AskedMistake, type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
   functionCallRefusal,
@@ -20,9 +20,8 @@ import {
   type StandIns,
   standIns,
   tooLong,
-  unread,
 } from './refusal.js';
-import { textOfParse, textOfQuery, unparsedMessages } from './syntax.js';
+import { askedOf, askingMessages, declaredTypes, textAndTypesOf, textOfQuery } from './syntax.js';
 
 /** What becomes of one client message. */
 type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
@@ -260,9 +259,11 @@ export class ClientHalf {
     const text = readQuery(bytes);
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny' && answer.syntaxError && !this.#shared.pipeline.mayBeSkipped)
-      return this.#unparsedQuery(textOfQuery(bytes), unread(answer.syntaxError.message));
-    if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked && !this.#shared.pipeline.mayBeSkipped) return this.#askAboutQuery(textOfQuery(bytes), asked);
+      return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    }
     const command = commandState(this.#id, 'run', answer);
     this.executed = false;
     this.#shared.pipeline.push({ type: 'query', command });
@@ -276,14 +277,11 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny' && answer.syntaxError)
-      return this.#unparsed(
-        textOfParse(bytes),
-        unread(answer.syntaxError.message),
-        'parse',
-        name === '' ? '' : undefined,
-      );
-    if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked) return this.#askAbout(textAndTypesOf(bytes), asked, 'parse', name === '' ? '' : undefined);
+      return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
+    }
     const command = commandState(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
     return 'forward';
@@ -298,7 +296,11 @@ export class ClientHalf {
     }
     const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked) return this.#askAbout(declaredTypes(statement), asked, 'bind');
+      return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
+    }
     const command = commandState(this.#id, 'run', answer, statement);
     const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
     this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
@@ -397,20 +399,20 @@ export class ClientHalf {
   }
 
   /**
-   * A text that cannot be read: the target says what is wrong with it, in words of its own. Where it finds nothing wrong, the
-   * stand-in fails as for any other refusal.
+   * A text that is refused for a mistake in it: the target says what is wrong, in words of its own. Where it finds nothing wrong,
+   * the stand-in fails as for any other refusal.
    */
-  #unparsed(text: Buffer, words: Buffer, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
+  #askAbout(text: Buffer, asked: AskedMistake, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
     const { pipeline } = this.#shared;
-    pipeline.push({ type: 'parse', own: true, unparsed: words });
+    pipeline.push({ type: 'parse', own: true, asked });
     pipeline.push({ type: 'close', kind: 'statement', name, own: true });
-    return unparsedMessages(name, text, this.#refuse({ type: standIn }, words, this.#standIn[standIn]));
+    return askingMessages(name, text, this.#refuse({ type: standIn }, asked.words, this.#standIn[standIn]));
   }
 
   /** A simple query ends with its own ReadyForQuery, which here a Sync makes. */
-  #unparsedQuery(text: Buffer, words: Buffer): Buffer {
+  #askAboutQuery(text: Buffer, asked: AskedMistake): Buffer {
     const { intake, pipeline } = this.#shared;
-    const messages = this.#unparsed(text, words, 'bind', '');
+    const messages = this.#askAbout(text, asked, 'bind', '');
     intake.synced();
     this.executed = false;
     pipeline.push({ type: 'sync' });

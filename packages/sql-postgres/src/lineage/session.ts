@@ -4,6 +4,7 @@
  * confirmed change it. Does not: which effects a statement has.
  */
 import type { Node } from '../ast.js';
+import type { Routine } from '../catalog/objects.js';
 import type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
 import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 import { afterCode } from './reasons.js';
@@ -32,6 +33,8 @@ export const currentRole = ({ role, user }: Pick<SessionNames, 'role' | 'user'>)
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
+  /** Functions of its own, which only a name with `pg_temp` means; undefined where there may be others than it has seen. */
+  readonly functions: ReadonlyMap<string, Routine | 'several'> | undefined;
   readonly prepared: ReadonlyMap<string, Node>;
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** What settings hold that was put there. */
@@ -50,6 +53,7 @@ export interface Overlay {
 
 export const EMPTY_OVERLAY: Overlay = {
   relations: new Map(),
+  functions: new Map(),
   prepared: new Map(),
   cursors: new Map(),
   stored: new Map(),
@@ -87,6 +91,10 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
       });
     case 'drop relation':
       return over(session, { relations: removed(overlay.relations, effect.name) });
+    case 'function':
+      return over(session, { functions: withFunction(overlay, effect.name, effect.routine) });
+    case 'drop function':
+      return over(session, { functions: overlay.functions && removedOne(overlay.functions, effect.name) });
     case 'truncate':
       return truncated(session, effect.name);
     case 'taint':
@@ -114,11 +122,16 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
       if (effect.what === 'all') {
         return { ...session, ...session.initial, overlay: EMPTY_OVERLAY };
       }
-      return effect.what === 'temporary' ? over(session, { relations: permanentOnes(overlay) }) : session;
+      return effect.what === 'temporary'
+        ? over(session, { relations: permanentOnes(overlay), functions: new Map() })
+        : session;
     case 'defined':
       // After 'any' nothing is followed: whoever confirms statements sees to that.
       if (effect.names === 'any' || effect.names.length === 0) return session;
-      return over(session, { defined: new Set([...overlay.defined, ...effect.names]) });
+      return over(session, {
+        defined: new Set([...overlay.defined, ...effect.names]),
+        functions: withoutDefined(overlay, effect.names),
+      });
     case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
@@ -196,6 +209,7 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
     relations.set(name, { ...relation, written: relation.written ?? reason, plain: false });
   return over(session, {
     relations,
+    functions: undefined,
     prepared: new Map(),
     cursors: new Map(),
     stored: new Map(),
@@ -203,6 +217,30 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
     uncertain: overlay.uncertain ?? reason,
   });
 }
+
+/** Replaced where it takes the same arguments; of two that take others the server would choose. */
+function withFunction({ functions }: Overlay, name: string, routine: Routine | 'several'): Overlay['functions'] {
+  if (!functions) return undefined;
+  const before = functions.get(name);
+  const isSame =
+    before === undefined ||
+    (before !== 'several' && routine !== 'several' && before.inputs.join() === routine.inputs.join());
+  return added(functions, name, isSame ? routine : 'several');
+}
+
+function removedOne(functions: NonNullable<Overlay['functions']>, name: string): Overlay['functions'] {
+  return functions.get(name) === 'several' ? functions : removed(functions, name);
+}
+
+/** What a definition makes of a name, wherever its path has led it, may be one of these. */
+function withoutDefined({ functions }: Overlay, names: readonly string[]): Overlay['functions'] {
+  const touched = [...(functions?.keys() ?? [])].filter((name) => names.includes(`function ${name}`));
+  return touched.reduce<Overlay['functions']>((all, name) => all && added(all, name, 'several'), functions);
+}
+
+/** After a definition that is not followed. */
+export const withoutFunctions = (session: SessionNames): SessionNames =>
+  session.overlay.functions === undefined ? session : over(session, { functions: undefined });
 
 /** DISCARD TEMPORARY leaves what only is not committed yet. */
 const permanentOnes = ({ relations }: Overlay): Map<string, TemporaryRelation> =>

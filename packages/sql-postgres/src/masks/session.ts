@@ -18,6 +18,7 @@ import {
   splitSearchPath,
   storedIn,
   withInitial,
+  withoutFunctions,
 } from '../lineage/index.js';
 import {
   type Facts,
@@ -133,9 +134,17 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
     const meaning = known ?? this.#catalog.get();
-    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, command, facts, masks, wish));
+    const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
+    const planned = (now: Meaning): MaskPlan => this.#plan(now, command, facts, masks, wish);
+    if (meaning instanceof Promise) return wait(meaning).then(planned);
+    const plan = planned(meaning);
+    if (!plan.refusal?.unknownName) return plan;
+    // What is not known may have been made a moment ago by somebody else.
+    return wait(this.#catalog.refresh()).then(
+      (late) => (late === meaning ? plan : planned(late)),
+      () => plan,
+    );
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
@@ -278,7 +287,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       announceUnreadable: () => this.#announcer.tellUnreadable(command.text),
     };
     const voidParameters = voidsIn(command);
-    const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
+    // What is bound may run on when a function of the session has been replaced.
+    const fixed = command.parameters === undefined ? names : withoutFunctions(names);
+    const session = voidParameters.length > 0 ? { ...fixed, voidParameters } : fixed;
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, session);
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
@@ -370,8 +381,10 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         : effect;
     });
     this.#names = afterEffects(this.#names, effects);
-    if (definesForAll(lineage, facts, statement, masks)) this.#defined = true;
-    else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
+    if (definesForAll(lineage, facts, statement, masks)) {
+      this.#defined = true;
+      this.#names = withoutFunctions(this.#names);
+    } else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
   }
 
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
@@ -425,6 +438,8 @@ const definesForAll = (
 const FOLLOWED_DEFINITIONS: ReadonlySet<SessionEffect['type']> = new Set([
   'relation',
   'drop relation',
+  'function',
+  'drop function',
   'defined',
   'setting',
 ]);
