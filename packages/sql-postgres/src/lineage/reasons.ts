@@ -31,7 +31,7 @@ export const reasonOfPhrase = (phrase: string): UnknownReason =>
   PHRASES.find(([pattern]) => pattern.test(phrase))?.[1] ?? 'construct';
 
 /** Whether a phrase says that the catalog has nothing of that name: then the server will hardly have it either. */
-export const isUnknownName = (phrase: string): boolean => /, which is not known$/.test(phrase);
+export const isUnknownName = (phrase: string): boolean => phrase.endsWith(', which is not known');
 
 /** What is said of a statement that runs code, as it is said of those that come after it. */
 export const afterCode = (phrase: string): string =>
