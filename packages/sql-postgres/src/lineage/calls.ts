@@ -170,8 +170,8 @@ export function callByField(analysis: LineageAnalysis, name: string, value: Valu
 /** Every overload that the server may choose from. */
 export function findRoutines({ catalog, path, session }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
   const [plain = '', schema] = name.toReversed();
-  const own = schema === 'pg_temp' ? session.overlay.functions?.get(plain) : undefined;
-  if (own !== undefined && own !== 'several') return [own];
+  const own = schema === 'pg_temp' ? session.overlay.functions.get(plain) : undefined;
+  if (own) return [own];
   if (schema !== undefined) return catalog.routines(schema, plain);
   // pg_temp is never searched for functions (FuncnameGetCandidates).
   return path.flatMap((one) => catalog.routines(one, plain));

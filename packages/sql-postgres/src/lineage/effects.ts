@@ -37,8 +37,8 @@ export interface Cursor {
 export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
   | { readonly type: 'drop relation'; readonly name: string }
-  /** A function of the session's own (pg_temp); 'several': which one a call means is not followed. */
-  | { readonly type: 'function'; readonly name: string; readonly routine: Routine | 'several' }
+  /** A function in pg_temp; without one it is of a kind that is not followed. */
+  | { readonly type: 'function'; readonly name: string; readonly routine: Routine | undefined }
   | { readonly type: 'drop function'; readonly name: string }
   /** Values that a temporary table now holds as well. */
   | { readonly type: 'taint'; readonly name: string; readonly columns: readonly Column[] }

@@ -34,8 +34,6 @@ export interface SessionReport {
     /** Name, identifier of the type, whether it is generated. */
     readonly columns: readonly (readonly [string, number, boolean])[];
   }[];
-  /** It has functions of its own, of whatever kind. */
-  readonly functions: boolean;
   /** Prepared statements by the protocol: name, and SHA-256 of the text in hexadecimal digits. */
   readonly statements: readonly (readonly [string, string])[];
 }
@@ -62,7 +60,6 @@ const ask = (version: string): string =>
           and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped)))
     from pg_catalog.pg_class c where c.relnamespace operator(pg_catalog.=) pg_catalog.pg_my_temp_schema()
       and c.relkind operator(pg_catalog.=) any ('{r,p,f,v,m,S}'::pg_catalog."char"[])),
-  'functions', exists (select from pg_catalog.pg_proc f where f.pronamespace operator(pg_catalog.=) pg_catalog.pg_my_temp_schema()),
   'statements', (select pg_catalog.json_agg(pg_catalog.json_build_array(p.name, pg_catalog.encode(
       pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex')))
     from pg_catalog.pg_prepared_statements p where not p.from_sql))::pg_catalog.text`.replaceAll(/\s+/g, ' ');
@@ -78,7 +75,7 @@ export function readLook(text: string): SessionReport | undefined {
     return undefined;
   }
   const { relations, statements, ...look } = told;
-  const { process = 0, started = null, path = '', role = '', user = '', version = '', functions = true } = look;
+  const { process = 0, started = null, path = '', role = '', user = '', version = '' } = look;
   return {
     process,
     started,
@@ -86,7 +83,6 @@ export function readLook(text: string): SessionReport | undefined {
     role,
     user,
     version,
-    functions,
     relations: (relations ?? []).map((one) => ({ ...one, columns: one.columns ?? [] })),
     statements: statements ?? [],
   };
@@ -109,15 +105,13 @@ export function afterLook(session: SessionNames, look: SessionReport, catalog: C
     const known = overlay.relations.get(one.name);
     relations.set(one.name, known && known.written === undefined ? known : written(one, known, reason, catalog));
   }
-  // Where there is none, code has made or replaced none.
-  const functions = look.functions ? overlay.functions : new Map();
   const searchPath = splitSearchPath(look.path);
   const role = look.role === look.user ? undefined : look.role;
   // A path that the session began with is none that the code made up. In a transaction it may be local, and give way to another.
   const isInitial =
     overlay.saved.length === 0 && JSON.stringify(searchPath) === JSON.stringify(session.initial.searchPath);
   const stored = isInitial ? new Map([...overlay.stored, ['search_path', NOTHING]]) : overlay.stored;
-  return { ...followed, searchPath, role, user: look.user, overlay: { ...overlay, relations, functions, stored } };
+  return { ...followed, searchPath, role, user: look.user, overlay: { ...overlay, relations, stored } };
 }
 
 function written(

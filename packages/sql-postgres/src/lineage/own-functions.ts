@@ -1,5 +1,5 @@
 /**
- * Functions that a session makes for itself (pg_temp), as ORMs do for one call. Owns: what is known of one from its CREATE FUNCTION.
+ * Functions that a session makes for itself (pg_temp) and calls in the same transaction, as ORMs do. Owns: what is known of one from its CREATE FUNCTION.
  * Does not own: which of them there are (`session.ts`), nor their bodies (`plpgsql.ts`, `sql-functions.ts`). Pure.
  */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
@@ -12,26 +12,24 @@ const RECORD = 2249;
 const PLAIN_OPTIONS: ReadonlySet<string> = new Set('as language volatility strict cost rows parallel'.split(' '));
 const LANGUAGES: ReadonlySet<string> = new Set(['plpgsql', 'sql']);
 
-/** The function; 'several' where it is of a kind that is not followed: what a call does is not known then. */
-export function ownFunction(analysis: LineageAnalysis, fields: NodeFields): Routine | 'several' {
+/**
+ * The function; undefined where it is of a kind that is not followed. One with arguments is: there may be others of its name, made by
+ * somebody else, and the server would choose.
+ */
+export function ownFunction(analysis: LineageAnalysis, fields: NodeFields): Routine | undefined {
   const options = new Map(nodesOf(fields['options']).map(({ fields: one }) => [text(one, 'defname'), one['arg']]));
   const language = stringOf(options.get('language'));
   const [body, ...more] = nodesOf(nodeOf(options.get('as'))?.fields['items']);
   const isPlain = fields['is_procedure'] !== true && fields['sql_body'] === undefined && more.length === 0;
-  if (!isPlain || !body || ![...options.keys()].every((name) => PLAIN_OPTIONS.has(name))) return 'several';
-  const parameters = nodesOf(fields['parameters']).map(({ fields: one }) => ({
+  if (!isPlain || !body || ![...options.keys()].every((name) => PLAIN_OPTIONS.has(name))) return undefined;
+  const outputs = nodesOf(fields['parameters']).map(({ fields: one }) => ({
     name: text(one, 'name'),
-    type: typeIn(analysis, one['argType']),
-    isOutput: OUTPUTS.has(String(one['mode'])),
-    isPlain: (OUTPUTS.has(String(one['mode'])) || INPUTS.has(String(one['mode']))) && one['defexpr'] === undefined,
+    type: OUTPUTS.has(String(one['mode'])) ? typeIn(analysis, one['argType']) : undefined,
   }));
-  const inputs = parameters.filter(({ isOutput }) => !isOutput);
-  const outputs = parameters.filter(({ isOutput }) => isOutput);
   const only = outputs.length === 1 ? outputs[0]?.type : RECORD;
   const returns = isFields(fields['returnType']) ? typeIn(analysis, fields['returnType']) : only;
-  const types = [returns, ...parameters.map(({ type }) => type)];
-  if (!LANGUAGES.has(language) || types.includes(undefined) || !parameters.every((one) => one.isPlain))
-    return 'several';
+  const types = [returns, ...outputs.map(({ type }) => type)];
+  if (!LANGUAGES.has(language) || types.includes(undefined)) return undefined;
   return {
     oid: 0,
     schema: 'pg_temp',
@@ -39,8 +37,8 @@ export function ownFunction(analysis: LineageAnalysis, fields: NodeFields): Rout
     language,
     kind: 'f',
     volatility: 'v',
-    inputs: inputs.map(({ type = 0 }) => type),
-    inputNames: inputs.map(({ name }) => name),
+    inputs: [],
+    inputNames: [],
     defaults: 0,
     variadic: false,
     outputs: outputs.map(({ name, type = 0 }) => ({ name, type })),
@@ -53,7 +51,6 @@ export function ownFunction(analysis: LineageAnalysis, fields: NodeFields): Rout
   };
 }
 
-const INPUTS: ReadonlySet<string> = new Set(['FUNC_PARAM_DEFAULT', 'FUNC_PARAM_IN']);
 const OUTPUTS: ReadonlySet<string> = new Set(['FUNC_PARAM_OUT', 'FUNC_PARAM_TABLE']);
 
 const listAt = (list: unknown, at: number): unknown => (Array.isArray(list) ? list[at] : undefined);

@@ -1,7 +1,7 @@
 /**
- * Functions in PL/pgSQL that a session has made for itself, where their statements can all be read: what one returns is computed from
- * all that any of them shows, asks or is given, whichever of them run and in which order. Those of others are not read: the server looks
- * for the body at each call, and somebody may replace it while a statement runs. Owns: which bodies are read, and that sum. Does not
+ * Functions in PL/pgSQL that a transaction has made in pg_temp, where their statements can all be read: what one returns is computed from
+ * all that any of them shows or asks, whichever of them run and in which order. Others are not read: the server looks for the body at
+ * each call, and somebody may have replaced it, before or while a statement runs. Owns: which bodies are read, and that sum. Does not
  * own: the statements (`query.ts`). Pure.
  */
 import { isFields, nodeOf } from '../ast.js';
@@ -41,7 +41,7 @@ function readCall(analysis: LineageAnalysis, routine: Routine, call: FunctionCal
   const session = sessionOf(analysis, routine);
   const given = computed([...call.args, ...call.others]);
   const read = (held: Value): ReturnType<typeof readStatements> =>
-    readStatements(new LineageAnalysis(catalog, session, analysis), routine, body, held);
+    readStatements(new LineageAnalysis(catalog, session, analysis), body, held);
   const before = read(given);
   const all = computed([given, before.value, ...(body.handles ? [inErrors(analysis, before.analysis)] : [])]);
   if (all.unknown !== undefined) throw new Unsure(all.unknown);
@@ -60,19 +60,11 @@ function readCall(analysis: LineageAnalysis, routine: Routine, call: FunctionCal
 /** @param held what each name means that is no column */
 function readStatements(
   analysis: LineageAnalysis,
-  { inputs, inputNames }: Routine,
   { statements }: Body,
   held: Value,
 ): { readonly analysis: LineageAnalysis; readonly value: Value } {
   const { constant: _, fixed: __, type: ___, ...argument } = held;
-  const scope: Scope = {
-    ...EMPTY_SCOPE,
-    argument: (key) => {
-      const declared = inputs[typeof key === 'number' ? key - 1 : inputNames.indexOf(key)];
-      const type = declared === undefined ? undefined : typeTag(analysis, declared);
-      return type === undefined ? argument : { ...argument, type };
-    },
-  };
+  const scope: Scope = { ...EMPTY_SCOPE, argument: () => argument };
   const shown = statements.flatMap((text) => {
     const parsed = analysis.catalog.parse(text);
     const [node, ...others] = parsed.ok ? parsed.statements.map(({ stmt }) => nodeOf(stmt)) : [];
@@ -122,7 +114,7 @@ function bodyOf(catalog: Catalog, routine: Routine): Body | undefined {
   const most = text.includes('/*') ? MAX_BODY_CHARACTERS_WITH_COMMENTS : MAX_BODY_CHARACTERS;
   // Behind `#` stand options of the compiler.
   if (text.length > most || text.includes(QUOTE) || /^\s*#/.test(text)) return undefined;
-  const declared = [...routine.inputs, ...routine.outputs.map(({ type }) => type), routine.returns];
+  const declared = [...routine.outputs.map(({ type }) => type), routine.returns];
   if (declared.some((oid) => catalog.checksByCode(oid))) return undefined;
   const body = parsedOnce(catalog, `${declarationOf(catalog, routine)} language plpgsql as ${QUOTE}${text}${QUOTE}`);
   const checked = [...catalog.namesCheckedByCode];
@@ -148,18 +140,15 @@ function parsedOnce({ parse }: Catalog, definition: string): Body | undefined {
   return body;
 }
 
-/** By it the names of arguments are known in the body. */
-function declarationOf(catalog: Catalog, { inputs, inputNames, outputs, returns, returnsSet }: Routine): string {
+/** By it the names of results are known in the body. */
+function declarationOf(catalog: Catalog, { outputs, returns, returnsSet }: Routine): string {
   const named = (oid: number): string => {
     const type = catalog.typeByOid(oid);
     return type ? `${quoted(type.schema)}.${quoted(type.name)}` : 'record';
   };
-  const given = inputs.map((oid, at) => `${quoted(inputNames[at] || `_${at}`)} ${named(oid)}`);
-  const made = outputs.flatMap(({ name, type }) =>
-    name === '' || inputNames.includes(name) ? [] : [`out ${quoted(name)} ${named(type)}`],
-  );
+  const made = outputs.map(({ name, type }, at) => `out ${quoted(name || `_${at}`)} ${named(type)}`);
   const result = made.length > 0 && !returnsSet ? '' : `returns ${returnsSet ? 'setof ' : ''}${named(returns)}`;
-  return `create function f(${[...given, ...made].join()}) ${result}`;
+  return `create function f(${made.join()}) ${result}`;
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -33,8 +33,8 @@ export const currentRole = ({ role, user }: Pick<SessionNames, 'role' | 'user'>)
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
-  /** Functions of its own, which only a name with `pg_temp` means; undefined where there may be others than it has seen. */
-  readonly functions: ReadonlyMap<string, Routine | 'several'> | undefined;
+  /** Functions without arguments that this transaction has made in pg_temp: once it is over, others could replace them. */
+  readonly functions: ReadonlyMap<string, Routine>;
   readonly prepared: ReadonlyMap<string, Node>;
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** What settings hold that was put there. */
@@ -92,9 +92,13 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
     case 'drop relation':
       return over(session, { relations: removed(overlay.relations, effect.name) });
     case 'function':
-      return over(session, { functions: withFunction(overlay, effect.name, effect.routine) });
+      return over(session, {
+        functions: effect.routine
+          ? added(overlay.functions, effect.name, effect.routine)
+          : removed(overlay.functions, effect.name),
+      });
     case 'drop function':
-      return over(session, { functions: overlay.functions && removedOne(overlay.functions, effect.name) });
+      return over(session, { functions: removed(overlay.functions, effect.name) });
     case 'truncate':
       return truncated(session, effect.name);
     case 'taint':
@@ -130,7 +134,7 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
       if (effect.names === 'any' || effect.names.length === 0) return session;
       return over(session, {
         defined: new Set([...overlay.defined, ...effect.names]),
-        functions: withoutDefined(overlay, effect.names),
+        functions: withoutDefined(overlay.functions, effect.names),
       });
     case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
@@ -209,7 +213,7 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
     relations.set(name, { ...relation, written: relation.written ?? reason, plain: false });
   return over(session, {
     relations,
-    functions: undefined,
+    functions: new Map(),
     prepared: new Map(),
     cursors: new Map(),
     stored: new Map(),
@@ -218,29 +222,13 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
   });
 }
 
-/** Replaced where it takes the same arguments; of two that take others the server would choose. */
-function withFunction({ functions }: Overlay, name: string, routine: Routine | 'several'): Overlay['functions'] {
-  if (!functions) return undefined;
-  const before = functions.get(name);
-  const isSame =
-    before === undefined ||
-    (before !== 'several' && routine !== 'several' && before.inputs.join() === routine.inputs.join());
-  return added(functions, name, isSame ? routine : 'several');
-}
-
-function removedOne(functions: NonNullable<Overlay['functions']>, name: string): Overlay['functions'] {
-  return functions.get(name) === 'several' ? functions : removed(functions, name);
-}
-
 /** What a definition makes of a name, wherever its path has led it, may be one of these. */
-function withoutDefined({ functions }: Overlay, names: readonly string[]): Overlay['functions'] {
-  const touched = [...(functions?.keys() ?? [])].filter((name) => names.includes(`function ${name}`));
-  return touched.reduce<Overlay['functions']>((all, name) => all && added(all, name, 'several'), functions);
-}
+const withoutDefined = (functions: Overlay['functions'], names: readonly string[]): Overlay['functions'] =>
+  new Map([...functions].filter(([name]) => !names.includes(`function ${name}`)));
 
-/** After a definition that is not followed. */
+/** Where no function of the session is meant, or it is not known which. */
 export const withoutFunctions = (session: SessionNames): SessionNames =>
-  session.overlay.functions === undefined ? session : over(session, { functions: undefined });
+  session.overlay.functions.size === 0 ? session : over(session, { functions: new Map() });
 
 /** DISCARD TEMPORARY leaves what only is not committed yet. */
 const permanentOnes = ({ relations }: Overlay): Map<string, TemporaryRelation> =>
@@ -313,6 +301,7 @@ function ended(session: SessionNames): SessionNames {
     overlay.saved.length > 0 ||
     overlay.lasting !== undefined ||
     overlay.defined.size > 0 ||
+    overlay.functions.size > 0 ||
     [...overlay.relations.values()].some(({ dropOnCommit }) => dropOnCommit) ||
     [...overlay.cursors.values()].some(({ held }) => !held);
   if (!ends) return session;
@@ -324,6 +313,7 @@ function ended(session: SessionNames): SessionNames {
       ...rest,
       saved: [],
       defined: new Set(),
+      functions: new Map(),
       relations: new Map([...overlay.relations].filter(([, { dropOnCommit }]) => !dropOnCommit)),
       cursors: new Map([...overlay.cursors].filter(([, { held }]) => held)),
     },

@@ -21,11 +21,7 @@ export interface PooledRefusal {
 export const pooledSession = (user: string): NameSpace => ({
   ...newSession(user, []),
   anyPath: 'uses a name without its schema, and the search_path of the server process is not known',
-  overlay: {
-    ...EMPTY_OVERLAY,
-    functions: undefined,
-    unread: 'reads a setting that others may have left in the server process',
-  },
+  overlay: { ...EMPTY_OVERLAY, unread: 'reads a setting that others may have left in the server process' },
 });
 
 /** Settings that a pooler hands on, or that only change how values are written. Drivers set them when they connect. */
