@@ -16,7 +16,7 @@ const commands = {
   fuzz: () => hand([join(ROOT, 'scripts', 'fuzz.mjs'), ...rest]),
   test: () => {
     debianPackages();
-    if (process.env['SLUICE_TESTS'] === 'compatibility') compatibilityPackages();
+    compatibilityPackages();
     return hand([join(ROOT, 'scripts', 'test.mjs'), ...rest]);
   },
 };

@@ -9,6 +9,7 @@ export const say = (what, value) => process.stdout.write(`${JSON.stringify({ wha
 
 /** Ends the program as an operator would see it: with what the tool says on standard error, and status 1. */
 export function fail(error) {
-  process.stderr.write(`${error?.stack ?? error}\n`);
+  // Some tools keep the server's words in the error below their own.
+  process.stderr.write(`${error?.stack ?? error}\n${error?.parent?.message ?? ''}\n`);
   process.exit(1);
 }

@@ -44,9 +44,12 @@ function psql(...options) {
   return stdout;
 }
 try {
+  const told = psql(...COMMANDS.flatMap((command) => ['-c', '\\echo -----', '-c', command]))
+    .split('-----\n')
+    .slice(1);
   // Sizes differ with what was there before, and databases and roles are those of all tools.
-  for (const command of COMMANDS)
-    say(command, /^\\(l|di\+|d\+)/.test(command) ? psql('-c', command).length > 0 : psql('-c', command));
+  for (const [at, command] of COMMANDS.entries())
+    say(command, /^\\(l|di\+|d\+)/.test(command) ? (told[at] ?? '').length > 0 : told[at]);
   say('rows', psql('-Atc', 'select id, name, email from people order by id'));
   say('copy', psql('-c', String.raw`\copy (select id, email from people order by id) to stdout csv header`));
   say(

@@ -76,6 +76,12 @@ try {
   );
   const [four] = await Ticket.upsert({ title: 'four', state: 'closed' });
   say('upserted', [four.title, four.state]);
+  const found = [];
+  for (const title of ['four', 'five', 'five']) {
+    const [one, made] = await Ticket.findOrCreate({ where: { title }, defaults: { labels: [title] } });
+    found.push([one.title, one.labels, made]);
+  }
+  say('found or made', found);
   say(
     'people',
     (await Person.findAll({ include: Order, order: ['id', [Order, 'id']] })).map((one) => one.toJSON()),

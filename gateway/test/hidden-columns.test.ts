@@ -301,6 +301,65 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
     expect(told()).toEqual([]);
   });
 
+  /** What the server says, but for its own place in its code. */
+  const mistake = async (of: pg.Client, text: string, parameters?: unknown[]): Promise<unknown> => {
+    const error = await of.query({ text, values: parameters as unknown[] }).catch((caught: pg.DatabaseError) => caught);
+    const { code, message, detail, hint, position, severity, routine } = error as pg.DatabaseError;
+    return { code, message, detail, hint, position, severity, routine };
+  };
+
+  test('with "refuse" a name that the server does not know either is its own mistake, to the last field', async () => {
+    await client.end();
+    await connect(strict);
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    const texts = [
+      'select * from nosuch',
+      'select id from nowhere.orders',
+      'insert into nosuch values (1) returning *',
+      'with orders_by as (select 1) select * from orders_bi',
+      'select nosuch(id) from orders',
+      'select idd from orders',
+      "select '1'::nosuch from orders",
+      'explain select * from nosuch',
+      'update nosuch set id = 1 returning id',
+    ];
+    for (const text of texts) {
+      expect(await mistake(client, text), text).toEqual(await mistake(direct, text));
+      expect(await mistake(client, text, []), text).toEqual(await mistake(direct, text, []));
+    }
+    // In a transaction that has failed the place in the server's code differs.
+    for (const text of ['begin', texts[0] ?? '', texts[0] ?? '', 'rollback']) {
+      const [own, of] = await Promise.all([client, direct].map((one) => mistake(one, text)));
+      expect({ ...(own as object), routine: '' }, text).toEqual({ ...(of as object), routine: '' });
+    }
+    // Bound, it is asked about with the types of its parameters.
+    await direct.query('create table passing (id int)');
+    const prepared = { name: 'passing', text: 'select id + $1 from passing' };
+    for (const one of [client, direct]) await one.query({ ...prepared, values: [1] });
+    await direct.query('drop table passing');
+    const [ours, theirs] = await Promise.all(
+      [client, direct].map((one) =>
+        one.query({ ...prepared, values: [1] }).catch((caught: pg.DatabaseError) => caught),
+      ),
+    );
+    expect(ours).toMatchObject({ code: '42P01', message: (theirs as Error).message });
+    await direct.end();
+  });
+
+  test('with "refuse" what the server knows, and nobody else, is refused in our words, and does not run', async () => {
+    await client.end();
+    await connect(strict);
+    await client.query('begin');
+    await client.query('do $$ begin create table unseen (id int); insert into unseen values (1); end $$');
+    const code = (text: string): Promise<unknown> =>
+      mistake(client, text).then((error) => (error as { code: string }).code);
+    expect(await code('insert into unseen values (2) returning id')).toBe(REFUSED);
+    await client.query('rollback');
+    const waits = client.query('select * from nosuch; select 1').catch(({ message }: Error) => message);
+    expect(await waits).toMatch(/^This was not run, /);
+  });
+
   test('it is counted by reason, and shown before it runs', async () => {
     const counted = async (): Promise<number> => {
       const text = await (await fetch(`${stand.gateway.url}/metrics`)).text();

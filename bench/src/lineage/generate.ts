@@ -255,6 +255,8 @@ export class Generator {
     if (type === 'i') {
       return this.#pick([
         () => `length(${text()})`,
+        () => `length(${integer()})`,
+        () => `strpos(${text()}::citext, ${text()}::citext)`,
         () => `(${integer()} + ${integer()})`,
         () => `coalesce(${integer()}, ${integer()})`,
         () => `(case when ${this.#condition(scope, depth - 1)} then ${integer()} else 0 end)`,
@@ -264,6 +266,17 @@ export class Generator {
     const rows = scope.filter(({ row }) => row === true);
     return this.#pick([
       () => `upper(${text()})`,
+      // Overloads of these names, and functions and operators of extensions.
+      () => `upper(${integer()})`,
+      () => `(${integer()} || ${text()})`,
+      () => `(${text()} + ${integer()})`,
+      () => `replace(${text()}, ${integer()})`,
+      () => `replace(${text()}::citext, 'a', ${text()}::citext)`,
+      () => `(${text()}::citext || ${text()})::text`,
+      () => `similarity(${text()}, ${text()})::text`,
+      () => `(${text()} % ${text()})::text`,
+      () => `(hstore('k', ${text()}) -> 'k')`,
+      () => `(array[${integer()}] # ${integer()})::text`,
       () => `(${text()} || ${text()})`,
       () => `concat(${text()}, ${integer()})`,
       () => `coalesce(${text()}, ${text()})`,

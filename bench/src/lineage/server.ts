@@ -6,6 +6,17 @@ import { type Expected, expectedOutputs } from './oracle.js';
 
 const SCHEMA = new URL('../../../fixtures/lineage/schema.sql', import.meta.url);
 
+/** Beside it: what a name of the server's own may mean as well, by the types of the arguments. */
+const OVERLOADS = `
+create function app.upper(integer) returns text language sql immutable as 'select $1::text || ''!''';
+create function app.length(integer) returns integer language sql immutable as 'select $1 + 1';
+create function app.concat_ws(integer, text) returns text language sql immutable as 'select $2 || $1';
+create function app.replace(text, integer) returns text language sql immutable as 'select $1 || $2';
+create operator app.|| (leftarg = integer, rightarg = text, function = app.concat_ws);
+create operator app.+ (leftarg = text, rightarg = integer, function = app.replace);
+`;
+const EXTENSIONS = ['citext', 'hstore', 'pg_trgm', 'intarray'];
+
 /** A server with the schema that lineage is tested on, its catalog, and its own opinion of queries. */
 export interface LineageServer {
   readonly catalog: Catalog;
@@ -28,6 +39,12 @@ export async function startLineageServer(major: 15 | 18): Promise<LineageServer>
   const client = new Client({ host, port, user, password, database });
   await client.connect();
   await client.query(readFileSync(SCHEMA, 'utf8'));
+  await client.query(OVERLOADS);
+  const { rows } = await client.query<{ name: string }>(
+    'select name from pg_available_extensions where name = any ($1)',
+    [EXTENSIONS],
+  );
+  for (const { name } of rows) await client.query(`create extension ${name} schema public`);
   const lineage = await loadLineage(major);
   const query = async (text: string): Promise<(string | null)[][]> => {
     const types = { getTypeParser: () => (value: string) => value };

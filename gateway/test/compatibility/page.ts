@@ -42,12 +42,12 @@ const REST = `"As direct" is the same to the last byte, but for times, random id
 each address. Programs whose version is "its statements" are not run: what they send is in \`compatibility/statements\`, by what is
 publicly known of them.
 
-What is known not to pass, and is not in the table: pg-boss and graphile-worker install themselves with functions that they call at once,
-so install them on a connection without masks; \`findOrCreate\` of Sequelize sends a function in plpgsql for each call, so use \`upsert\`.
-Prisma is not here yet.
+pg-boss and graphile-worker install themselves with functions that they call at once: here they are installed on a connection without
+masks. Of graphile-worker's \`add_job\`, which is in PL/pgSQL, the connection says \`functions: { trusted: [{ name:
+graphile_worker.add_job, reads: nothing }] }\`.
 
 Flyway and Rails beyond Active Record are not here: they cannot be had from npm or Debian without a download of their own.
 
-To run it: \`npm test\` installs \`compatibility/\` (packages for Node with a lockfile of their own) and Debian's packages; then \`pnpm unit
-gateway/test/compatibility.test.ts\`. A program that is not installed is skipped by name, and then this page stays as it is.
+It runs with the other tests: \`npm test\` installs \`compatibility/\` (packages for Node with a lockfile of their own) and, as root,
+Debian's packages. Alone it is \`pnpm unit gateway/test/compatibility.test.ts\`. A program that is not installed is skipped by name, and then this page stays as it is.
 `;

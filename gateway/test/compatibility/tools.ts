@@ -13,8 +13,12 @@ export interface CompatibleTool {
   readonly does: string;
   readonly version: string;
   readonly command: readonly string[];
-  /** Why a statement of it is refused wherever anything is masked. */
-  readonly refused?: RegExp;
+  /** What is there once it has done its work, and not before: in the rows or the schema that it leaves, or in what it says. */
+  readonly did: Readonly<Partial<Record<'said' | 'schema' | 'rows', string>>>;
+  /** Columns whose values it makes from the time of day, as `schema.table.column`. */
+  readonly timed?: readonly string[];
+  /** Functions that whoever configures the gateway says to read no tables. */
+  readonly trusts?: readonly string[];
   /** More arguments with which it installs itself, on a connection without masks and before the rest. */
   readonly installs?: readonly string[];
   /** Why it cannot be run here. */
@@ -25,6 +29,7 @@ export interface CompatibleTool {
 function npm(
   name: string,
   does: string,
+  did: CompatibleTool['did'],
   [first, ...others]: readonly [string, ...string[]],
   program: string,
   ...more: string[]
@@ -33,6 +38,7 @@ function npm(
   return {
     name,
     does,
+    did,
     version: lacking === undefined ? versionOf(first) : '',
     command: [process.execPath, '--no-deprecation', program, ...more],
     missing: lacking && `the npm package ${lacking} is not installed in compatibility/`,
@@ -43,6 +49,7 @@ function npm(
 function debian(
   name: string,
   does: string,
+  did: CompatibleTool['did'],
   [first, ...others]: readonly [string, ...string[]],
   ...command: string[]
 ): CompatibleTool {
@@ -51,6 +58,7 @@ function debian(
   return {
     name,
     does,
+    did,
     version: versions[0]?.version ?? '',
     command,
     missing: lacking && `not installed: ${lacking.one}`,
@@ -75,52 +83,112 @@ const PYTHON = '/usr/bin/python3';
 const statements = (name: string, does: string, file: string): CompatibleTool => ({
   name,
   does,
+  did: { said: 'ada@example.com' },
   version: 'its statements',
   command: [process.execPath, 'statements.mjs', file],
   missing: existsSync(join(MODULES, 'pg')) ? undefined : 'the npm package pg is not installed in compatibility/',
 });
 
+const inserted = (into: string): CompatibleTool['did'] => ({ rows: `INSERT INTO ${into} ` });
+
 export const TOOLS: readonly CompatibleTool[] = [
-  npm('node-pg-migrate', 'migrations up, down and up', ['node-pg-migrate'], 'node-pg-migrate.mjs'),
-  npm('knex', 'migrations with a backfill, query builder', ['knex'], 'knex.mjs'),
-  npm('Drizzle', 'migrations, relational queries, introspection', ['drizzle-orm', 'drizzle-kit'], 'drizzle.mjs'),
-  npm('TypeORM', 'migrations, synchronize, relations', ['typeorm'], 'typeorm.mjs'),
-  npm('Sequelize', 'sync with an enum, migrations of umzug, associations', ['sequelize', 'umzug'], 'sequelize.mjs'),
+  npm(
+    'node-pg-migrate',
+    'migrations up, down and up',
+    inserted('public.pgmigrations'),
+    ['node-pg-migrate'],
+    'node-pg-migrate.mjs',
+  ),
+  npm('knex', 'migrations with a backfill, query builder', inserted('public.knex_migrations'), ['knex'], 'knex.mjs'),
+  npm(
+    'Drizzle',
+    'migrations, relational queries, introspection',
+    inserted('drizzle.__drizzle_migrations'),
+    ['drizzle-orm', 'drizzle-kit'],
+    'drizzle.mjs',
+  ),
+  npm('TypeORM', 'migrations, synchronize, relations', inserted('public.migrations'), ['typeorm'], 'typeorm.mjs'),
+  npm(
+    'Sequelize',
+    'sync with an enum, migrations of umzug, associations',
+    inserted('public."SequelizeMeta"'),
+    ['sequelize', 'umzug'],
+    'sequelize.mjs',
+  ),
   npm(
     'MikroORM',
     'migrations, comparison of schemas, relations',
+    inserted('public.mikro_orm_migrations'),
     ['@mikro-orm/postgresql', '@mikro-orm/migrations'],
     'mikro-orm.mjs',
   ),
   debian(
     'Alembic',
     'revisions with a backfill, SQLAlchemy',
+    inserted('public.alembic_version'),
     ['alembic', 'python3-psycopg2'],
     PYTHON,
     'with-alembic.py',
   ),
-  debian('Django', 'migrations, ORM, inspectdb', ['python3-django', 'python3-psycopg2'], PYTHON, 'with-django.py'),
+  debian(
+    'Django',
+    'migrations, ORM, inspectdb',
+    inserted('public.django_migrations'),
+    ['python3-django', 'python3-psycopg2'],
+    PYTHON,
+    'with-django.py',
+  ),
   debian(
     'Active Record',
     'migrations, associations, schema dump',
+    inserted('public.schema_migrations'),
     ['ruby-activerecord', 'ruby-pg'],
     '/usr/bin/ruby',
     'active-record.rb',
   ),
-  debian('Sqitch', 'deploy, verify, revert', ['sqitch', 'libdbd-pg-perl'], '/bin/sh', 'sqitch.sh'),
-  npm('db-migrate', 'migrations up, down and up', ['db-migrate', 'db-migrate-pg'], 'db-migrate.mjs'),
-  npm('Liquibase', 'update, rollback, snapshot', ['liquibase'], 'liquibase.mjs'),
   {
-    ...npm('pg-boss', 'queues, jobs, schedules', ['pg-boss'], 'pg-boss.mjs'),
-    installs: ['install'],
-    // The type of a sum of two columns is not known, so that max() may be the one of citext.
-    refused: /calls max, which runs code that nobody has read/,
+    ...debian(
+      'Sqitch',
+      'deploy, verify, revert',
+      inserted('sqitch.changes'),
+      ['sqitch', 'libdbd-pg-perl'],
+      '/bin/sh',
+      'sqitch.sh',
+    ),
+    timed: ['sqitch.events.change_id'],
+  },
+  npm(
+    'db-migrate',
+    'migrations up, down and up',
+    inserted('public.migrations'),
+    ['db-migrate', 'db-migrate-pg'],
+    'db-migrate.mjs',
+  ),
+  {
+    ...npm(
+      'Liquibase',
+      'update, rollback, snapshot',
+      inserted('public.databasechangelog'),
+      ['liquibase'],
+      'liquibase.mjs',
+    ),
+    timed: ['public.databasechangelog.deployment_id'],
   },
   {
-    ...npm('graphile-worker', 'adds and runs jobs', ['graphile-worker'], 'graphile-worker.mjs'),
+    ...npm('pg-boss', 'queues, jobs, schedules', inserted('pgboss.queue'), ['pg-boss'], 'pg-boss.mjs'),
     installs: ['install'],
-    // It adds jobs by a function in plpgsql, which returns rows.
-    refused: /calls graphile_worker.add_job, which runs code that nobody has read/,
+  },
+  {
+    ...npm(
+      'graphile-worker',
+      'adds and runs jobs',
+      inserted('graphile_worker._private_tasks'),
+      ['graphile-worker'],
+      'graphile-worker.mjs',
+    ),
+    installs: ['install'],
+    // In PL/pgSQL, which nobody reads. It returns the job that it has made.
+    trusts: ['graphile_worker.add_job'],
   },
   statements('PostgREST', 'schema cache, embedded reads, writes', 'postgrest.sql'),
   statements('Hasura', 'reading of the catalog, GraphQL as SQL', 'hasura.sql'),
@@ -128,6 +196,20 @@ export const TOOLS: readonly CompatibleTool[] = [
   statements('DBeaver', 'tree, properties, data', 'dbeaver.sql'),
   statements('DataGrip', 'introspection, data', 'datagrip.sql'),
   statements('pgAdmin', 'dashboard, tree, properties, data', 'pgadmin.sql'),
-  debian('psql', 'backslash commands, \\copy, a script', ['postgresql-client-15'], process.execPath, 'psql.mjs'),
-  debian('pg_dump', 'schema, rows, custom format', ['postgresql-client-15'], process.execPath, 'pg-dump.mjs'),
+  debian(
+    'psql',
+    'backslash commands, \\copy, a script',
+    { schema: 'CREATE TABLE public.notes' },
+    ['postgresql-client-15'],
+    process.execPath,
+    'psql.mjs',
+  ),
+  debian(
+    'pg_dump',
+    'schema, rows, custom format',
+    { said: 'CREATE TABLE public.people' },
+    ['postgresql-client-15'],
+    process.execPath,
+    'pg-dump.mjs',
+  ),
 ];

@@ -25,7 +25,7 @@ const MASKS: Readonly<Record<Way, readonly string[]>> = {
   read: ['people.email', 'vault.secrets.*'],
 };
 /** A program that has not ended by then has failed. Milliseconds. */
-const MAX_RUN_MS = 120_000;
+const MAX_RUN_MS = 240_000;
 
 export interface Run {
   readonly status: number | null;
@@ -43,7 +43,8 @@ interface Server {
 }
 
 export interface Ways {
-  run(tool: CompatibleTool, way: Way): Promise<Run>;
+  /** All three at once, each in a database of its own. */
+  run(tool: CompatibleTool): Promise<Readonly<Record<Way, Run>>>;
   stop(): Promise<void>;
 }
 
@@ -64,22 +65,16 @@ export async function openWays(server: Server, tools: readonly CompatibleTool[])
     user: 'dev',
     password: token,
   };
+  await inDatabase(server, 'postgres', (client) => client.query(`create database ${TEMPLATE}`));
+  await inDatabase(server, TEMPLATE, (client) => client.query(BEFORE));
   return {
-    run: async (tool, way) => {
-      const database = databaseOf(tool, way);
-      await prepare(server, database);
-      if (tool.installs) {
-        const installed = await execute({ ...tool, command: [...tool.command, ...tool.installs] }, server, database);
-        if (installed.status !== 0) throw new Error(installed.errors);
-      }
-      const ran = await execute(tool, way === 'direct' ? server : through, database);
-      const dumped = (...options: string[]): Promise<string> => dump(server, database, options);
-      return {
-        ...ran,
-        said: comparable(ran.said, database),
-        schema: comparable(await dumped('--schema-only', '--no-owner'), database),
-        rows: comparable(await dumped('--data-only', '--inserts'), database),
-      };
+    run: async (tool) => {
+      // The server copies a database only while nobody is in it, so one copy is made after another.
+      for (const way of WAYS) await prepare(server, databaseOf(tool, way));
+      const [direct, apart, read] = await Promise.all(
+        WAYS.map((way) => runIn(tool, server, way === 'direct' ? server : through, databaseOf(tool, way))),
+      );
+      return { direct, apart, read } as Record<Way, Run>;
     },
     stop: async () => {
       await gateway.stop();
@@ -98,6 +93,7 @@ function configuration({ port, user, password }: Server, tools: readonly Compati
         credential: { user, password },
         access: ['user:dev'],
         not_followed: 'refuse',
+        functions: { trusted: (tool.trusts ?? []).map((name) => ({ name, reads: 'nothing' })) },
         policies: [way],
       },
     ]),
@@ -116,18 +112,64 @@ function configuration({ port, user, password }: Server, tools: readonly Compati
   };
 }
 
-async function prepare(server: Server, database: string): Promise<void> {
-  const connect = async (to: string): Promise<pg.Client> => {
-    const client = new pg.Client({ ...server, host: '127.0.0.1', database: to });
-    await client.connect();
-    return client;
+/** What each database is a copy of. */
+const TEMPLATE = 'compatibility_before';
+
+const prepare = (server: Server, database: string): Promise<unknown> =>
+  inDatabase(server, 'postgres', (client) => client.query(`create database ${database} template ${TEMPLATE}`));
+
+async function inDatabase<T>(server: Server, database: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ ...server, host: '127.0.0.1', database });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function runIn(tool: CompatibleTool, server: Server, by: Server, database: string): Promise<Run> {
+  if (tool.installs) {
+    const installed = await execute({ ...tool, command: [...tool.command, ...tool.installs] }, server, database);
+    if (installed.status !== 0) throw new Error(installed.errors);
+  }
+  const ran = await execute(tool, by, database);
+  const timed = await timedValues(server, database, ran.status === 0 ? (tool.timed ?? []) : []);
+  const [schema, rows] = await Promise.all([
+    dump(server, database, ['--schema-only', '--no-owner']),
+    dump(server, database, ['--data-only', '--inserts']),
+  ]);
+  return {
+    ...ran,
+    said: comparable(ran.said, database),
+    schema: comparable(schema, database),
+    rows: comparable(numbered(rows, timed), database),
   };
-  const first = await connect('postgres');
-  await first.query(`create database ${database}`);
-  await first.end();
-  const client = await connect(database);
-  await client.query(BEFORE);
-  await client.end();
+}
+
+/** What a tool has put into columns that it fills by the time of day, and nothing else. */
+async function timedValues(server: Server, database: string, columns: readonly string[]): Promise<Set<string>> {
+  if (columns.length === 0) return new Set();
+  return inDatabase(server, database, async (client) => {
+    const values = new Set<string>();
+    for (const column of columns) {
+      const table = column.slice(0, column.lastIndexOf('.'));
+      const { rows } = await client.query<{ value: string }>(`select distinct ${column}::text as value from ${table}`);
+      for (const { value } of rows) values.add(value);
+    }
+    return values;
+  });
+}
+
+/** Each of the values as a number, by where it stands first: the same value stays the same. */
+function numbered(text: string, values: ReadonlySet<string>): string {
+  const numbers = new Map<string, number>();
+  return text.replaceAll(/'([^'\n]*)'/g, (whole, value: string) => {
+    if (!values.has(value)) return whole;
+    const number = numbers.get(value) ?? numbers.size + 1;
+    numbers.set(value, number);
+    return `'TIMED ${number}'`;
+  });
 }
 
 async function execute(
@@ -195,7 +237,10 @@ export function differences(expected: Run, run: Run): string[] {
 
 /** Why the gateway refused what a program failed for, in its own words; undefined where it failed for something else. */
 export const refusalIn = (errors: string): string | undefined =>
-  /This was not run, because ([^\n]*)/.exec(errors)?.[1]?.replaceAll('|', '\\|').slice(0, MAX_REASON_CHARACTERS);
+  /This (?:was not run, because|(?:command|statement) would) [^\n]*/
+    .exec(errors)?.[0]
+    .replaceAll('|', '\\|')
+    .slice(0, MAX_REASON_CHARACTERS);
 
 const MAX_REASON_CHARACTERS = 200;
 

@@ -100,7 +100,7 @@ export interface MaskPlan {
   /** Where `use` stands for what is not known: what that is, and what helps, in sentences. */
   readonly unsure?: string;
   /** It does not pass to what is behind the target's pooler, or `NotFollowed` refuses it. */
-  readonly refusal?: { readonly message: string; readonly hint: string };
+  readonly refusal?: { readonly message: string; readonly hint: string; readonly unknownName?: true };
   /** Columns that would be NULL because nothing better is known of them. Looked for only where `NotFollowed` is not `mask`. */
   readonly hidden: readonly HiddenColumn[];
 }

@@ -31,6 +31,8 @@ export interface Deny {
   readonly unusable?: string;
   /** The text does not parse. A protocol answers it as its target would. */
   readonly syntaxError?: { readonly message: string; readonly position?: number };
+  /** It was refused for a name in it that is not known here. A protocol has its target say so, where that does not know it either. */
+  readonly unknownName?: true;
 }
 
 /** What a protocol is told. A human may have been asked in between: only the gate knows. */

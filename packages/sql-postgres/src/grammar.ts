@@ -7,6 +7,12 @@ interface Parser {
   parseSync(text: string): unknown;
 }
 
+/** Only one of the builds has the parser of PL/pgSQL, which is the same in all versions but for what it does not take. */
+interface BodyParser extends Parser {
+  parsePlPgSQLSync(text: string): unknown;
+}
+const PLPGSQL = (): Promise<unknown> => import('libpg-query-18');
+
 const PARSERS: Readonly<Record<number, () => Promise<unknown>>> = {
   15: () => import('libpg-query-15'),
   16: () => import('libpg-query-16'),
@@ -25,6 +31,12 @@ export type ParsedText =
 
 export type Parse = (text: string) => ParsedText;
 
+/** What definitions in the catalog are read with. */
+export interface Grammar extends Parse {
+  /** The tree of a CREATE FUNCTION in PL/pgSQL; undefined where it does not parse. */
+  readonly plpgsql: (definition: string) => unknown;
+}
+
 export async function loadGrammar(major: number): Promise<Parse> {
   const load = PARSERS[major];
   if (!load) throw new Error(`There is no grammar for PostgreSQL ${major}; there is one for ${MAJORS.join(', ')}.`);
@@ -41,6 +53,21 @@ export async function loadGrammar(major: number): Promise<Parse> {
       return !hasDetails(error) ? { ok: false, exhausted: true } : { ok: false, ...problem(error) };
     }
   };
+}
+
+/** The same, with bodies in PL/pgSQL. */
+export async function loadGrammarOfDefinitions(major: number): Promise<Grammar> {
+  const parse = await loadGrammar(major);
+  const bodies = (await PLPGSQL()) as BodyParser;
+  await bodies.loadModule();
+  const plpgsql = (definition: string): unknown => {
+    try {
+      return bodies.parsePlPgSQLSync(definition);
+    } catch {
+      return undefined;
+    }
+  };
+  return Object.assign(parse, { plpgsql });
 }
 
 const hasDetails = (error: unknown): boolean => (error as { sqlDetails?: object }).sqlDetails !== undefined;

@@ -9,7 +9,7 @@ import { comesFirst, lookMessages } from './look.js';
 import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
 import { B, F, HEADER_BYTES, message, messageLength } from './messages.js';
-import { type Owed, type CommandState, commandState } from './pipeline.js';
+import { type AskedMistake, type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
   encodingStays,
@@ -23,9 +23,8 @@ import {
   tooLong,
   unknownFunction,
   unmaskable,
-  unread,
 } from './refusal.js';
-import { textOfParse, textOfQuery, unparsedMessages } from './syntax.js';
+import { askedOf, askingMessages, declaredTypes, textAndTypesOf, textOfQuery } from './syntax.js';
 import { UTF8, inEncoding } from './text-encoding.js';
 
 /** What becomes of one client message. */
@@ -267,9 +266,11 @@ export class ClientHalf {
     const text = readQuery(bytes, this.#shared.encoding);
     const answer = this.#ask('run', text);
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny' && answer.syntaxError && !this.#shared.pipeline.mayBeSkipped)
-      return this.#unparsedQuery(textOfQuery(bytes), unread(answer.syntaxError.message));
-    if (answer.type === 'deny') return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked && !this.#shared.pipeline.mayBeSkipped) return this.#askAboutQuery(textOfQuery(bytes), asked);
+      return this.#refuse({ type: 'query' }, refusal(answer), this.#standIn.query);
+    }
     const command = this.#allowed('run', answer);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query);
     this.executed = false;
@@ -349,14 +350,11 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny' && answer.syntaxError)
-      return this.#unparsed(
-        textOfParse(bytes),
-        unread(answer.syntaxError.message),
-        'parse',
-        name === '' ? '' : undefined,
-      );
-    if (answer.type === 'deny') return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked) return this.#askAbout(textAndTypesOf(bytes), asked, 'parse', name === '' ? '' : undefined);
+      return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
+    }
     const command = commandState(this.#id, 'prepare', answer);
     this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
     return 'forward';
@@ -371,7 +369,11 @@ export class ClientHalf {
     }
     const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
     if (answer === undefined) return 'wait';
-    if (answer.type === 'deny') return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
+    if (answer.type === 'deny') {
+      const asked = askedOf(answer);
+      if (asked) return this.#askAbout(declaredTypes(statement, this.#shared.encoding), asked, 'bind');
+      return this.#refuse({ type: 'bind' }, refusal(answer), this.#standIn.bind);
+    }
     const command = this.#allowed('run', answer, statement);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind);
     const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
@@ -474,20 +476,24 @@ export class ClientHalf {
   }
 
   /**
-   * A text that cannot be read: the target says what is wrong with it, in words of its own. Where it finds nothing wrong, the
-   * stand-in fails as for any other refusal.
+   * A text that is refused for a mistake in it: the target says what is wrong, in words of its own. Where it finds nothing wrong,
+   * the stand-in fails as for any other refusal.
    */
-  #unparsed(text: Buffer, words: Buffer, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
+  #askAbout(text: Buffer, asked: AskedMistake, standIn: 'parse' | 'bind', name = this.#shared.unusedName): Buffer {
     const { pipeline } = this.#shared;
-    pipeline.push({ type: 'parse', own: true, unparsed: inEncoding(words, this.#shared.encoding) });
+    pipeline.push({
+      type: 'parse',
+      own: true,
+      asked: { ...asked, words: inEncoding(asked.words, this.#shared.encoding) },
+    });
     pipeline.push({ type: 'close', kind: 'statement', name, own: true });
-    return unparsedMessages(name, text, this.#refuse({ type: standIn }, words, this.#standIn[standIn]));
+    return askingMessages(name, text, this.#refuse({ type: standIn }, asked.words, this.#standIn[standIn]));
   }
 
   /** A simple query ends with its own ReadyForQuery, which here a Sync makes. */
-  #unparsedQuery(text: Buffer, words: Buffer): Buffer {
+  #askAboutQuery(text: Buffer, asked: AskedMistake): Buffer {
     const { intake, pipeline } = this.#shared;
-    const messages = this.#unparsed(text, words, 'bind', '');
+    const messages = this.#askAbout(text, asked, 'bind', '');
     intake.synced();
     this.executed = false;
     pipeline.push({ type: 'sync' });

@@ -69,6 +69,14 @@ export interface Substitution {
   readonly code: string;
 }
 
+/** What is asked of the target about a text that is refused anyway. */
+export interface AskedMistake {
+  /** What the client is told where the target finds nothing wrong, or something else. */
+  readonly words: Buffer;
+  /** Whether an error of the target is about what was asked. */
+  readonly isMeant: (fields: ReadonlyMap<string, string>) => boolean;
+}
+
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
 export type Owed = { readonly refused?: Substitution } & (
   | {
@@ -84,8 +92,8 @@ export type Owed = { readonly refused?: Substitution } & (
       readonly statement?: PreparedStatement;
       /** Sent by the gateway: the client does not see the reply. */
       readonly own?: true;
-      /** It has a text that the gateway could not read: what the client is told where the target finds no mistake in it. */
-      readonly unparsed?: Buffer;
+      /** It has a text that is refused, and the target is asked what is wrong with it. */
+      readonly asked?: AskedMistake;
     }
   | { readonly type: 'bind'; readonly command?: CommandState; readonly portal?: string }
   /** Of a portal, which has a command, or of a statement. */

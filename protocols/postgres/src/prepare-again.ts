@@ -6,17 +6,18 @@
 import type { Shared } from './shared.js';
 import { F, message } from './messages.js';
 import type { PreparedStatement } from './pipeline.js';
+import { declaredTypes } from './syntax.js';
 
 /** Close, which is no error where there is nothing, and Parse. The client does not see their replies. */
-export function prepareAgain({ names, pipeline }: Shared, name: string, statement: PreparedStatement): Buffer {
-  const { text, types } = statement;
+export function prepareAgain(
+  { encoding, names, pipeline }: Shared,
+  name: string,
+  statement: PreparedStatement,
+): Buffer {
   names.preparingAgain(name, statement);
   pipeline.push({ type: 'close', kind: 'statement', name, own: true });
   pipeline.push({ type: 'parse', name, statement, own: true });
-  const declared = Buffer.alloc(2 + types.length * 4);
-  declared.writeUInt16BE(types.length);
-  for (const [at, type] of types.entries()) declared.writeInt32BE(type, 2 + at * 4);
-  return Buffer.concat([message(F.close, STATEMENT, name), message(F.parse, name, text, declared)]);
+  return Buffer.concat([message(F.close, STATEMENT, name), message(F.parse, name, declaredTypes(statement, encoding))]);
 }
 
 const STATEMENT = Buffer.from('S');

@@ -14,7 +14,6 @@ import { CopyDataEditor, DataRowEditor, type RowEditor } from './masked/editor.j
 import { filterMessage, filterNotification } from './masked/messages.js';
 import { ClientOutput } from './client-output.js';
 import { checkPinned } from './settings.js';
-import { isSyntaxError } from './syntax.js';
 import { readText } from './text-encoding.js';
 
 /** Messages that hold values, of any length. */
@@ -385,17 +384,17 @@ export class TargetHalf {
     // Undefined: the error may pass as it is.
     const masks = head?.command?.masking ?? this.#shared.masks;
     masks?.failed();
-    const unparsed = head?.type === 'parse' && !fatal ? head.unparsed : undefined;
+    const asked = head?.type === 'parse' && !fatal ? head.asked : undefined;
     // What is wrong with a text says the text, whatever else is masked.
-    const texts =
-      unparsed && masks ? { hidden: false, clean: (text: string) => masks.texts.clean(text) } : masks?.texts;
+    const texts = asked && masks ? { hidden: false, clean: (text: string) => masks.texts.clean(text) } : masks?.texts;
     const cleaned = texts && filterMessage(bytes, texts);
     const clean = cleaned === bytes ? undefined : cleaned;
     if (!head || fatal) return clean;
     if (head.type === 'look') return lookFailed(head);
     // What it did before it failed may have lasted.
     if (head.command?.masking?.runsCode) this.#shared.names.codeHasRun(head.command);
-    const words = unparsed && !isSyntaxError(fields) ? unparsed : ours ? head.refused?.bytes : undefined;
+    const ofStandIn = ours ? head.refused?.bytes : undefined;
+    const words = asked && !asked.isMeant(fields) ? asked.words : ofStandIn;
     const replaced = this.#out.discarding ? NOTHING : (words ?? clean);
     if (head.command) {
       const { command } = head;

@@ -1,5 +1,5 @@
 /** A snapshot of a database's catalog, with indexes. Does not: read it (read.ts). Pure. */
-import type { Parse } from '../grammar.js';
+import type { Grammar } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
@@ -16,8 +16,12 @@ export interface CatalogContents {
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
   readonly types: readonly Type[];
+  /** Outside pg_catalog, and in it. */
   readonly operators: readonly Operator[];
+  readonly builtInOperators: readonly Operator[];
   readonly casts: readonly InterpretedCast[];
+  /** pg_type.oid -> what its values are converted to where nothing asks for it. */
+  readonly implicitCasts: ReadonlyMap<number, ReadonlySet<number>>;
   readonly guards: Guards;
 }
 
@@ -37,12 +41,13 @@ export class Catalog {
   /** How many definitions could not be read, because what they read was locked. */
   readonly unread: number;
   /** The grammar of this server, for definitions of views and bodies of functions. */
-  readonly parse: Parse;
+  readonly parse: Grammar;
   readonly schemas: ReadonlySet<string>;
   readonly relations: readonly Relation[];
   /** Types whose values can be converted, without the statement saying so, by a function that somebody wrote. */
   readonly convertedUnseen: ReadonlySet<number>;
   readonly casts: readonly InterpretedCast[];
+  readonly implicitCasts: CatalogContents['implicitCasts'];
   readonly guards: Guards;
   /** Functions of which the operator says that they read no tables: `schema.name`. */
   readonly readsNothing: ReadonlySet<string>;
@@ -58,7 +63,7 @@ export class Catalog {
   readonly #operators = new Map<string, Operator[]>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
 
-  constructor(contents: CatalogContents, parse: Parse, trust: Trust = NO_TRUST) {
+  constructor(contents: CatalogContents, parse: Grammar, trust: Trust = NO_TRUST) {
     this.trust = trust;
     this.version = contents.version;
     this.contents = contents;
@@ -67,6 +72,7 @@ export class Catalog {
     this.schemas = new Set(contents.schemas);
     this.relations = contents.relations;
     this.casts = contents.casts;
+    this.implicitCasts = contents.implicitCasts;
     this.guards = contents.guards;
     this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
     this.#closed = contents.closed;
@@ -143,6 +149,12 @@ export class Catalog {
     return this.#operators.get(name) ?? [];
   }
 
+  /** Operators of this name in any schema. */
+  everyOperator(name: string): readonly Operator[] {
+    const builtIn = builtInByName(this.contents.builtInOperators).get(name) ?? [];
+    return [...builtIn, ...this.operators(name)];
+  }
+
   /** Whether a role may look names up in a schema. */
   isOpen(schema: string, role: string): boolean {
     return this.schemas.has(schema) && this.#closed.get(schema)?.has(role) !== true;
@@ -172,6 +184,18 @@ export class Catalog {
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
     return this.#byOid.get(relation)?.columns.find(({ base }) => base.attnum === attnum);
   }
+}
+
+const builtIns = new WeakMap<readonly Operator[], Map<string, Operator[]>>();
+
+/** The same list for all catalogs of a server. */
+function builtInByName(operators: readonly Operator[]): Map<string, Operator[]> {
+  let byName = builtIns.get(operators);
+  if (!byName) {
+    builtIns.set(operators, (byName = new Map()));
+    for (const operator of operators) append(byName, operator.name, operator);
+  }
+  return byName;
 }
 
 /** No part of a name contains NUL. */

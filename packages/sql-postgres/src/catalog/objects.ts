@@ -63,7 +63,7 @@ export interface Routine {
   readonly securityDefiner: boolean;
   /** SET clauses, as `name=value`. */
   readonly settings: readonly string[];
-  /** Text of a LANGUAGE sql function outside pg_catalog. `standard`: as a SQL-standard body, all names qualified. */
+  /** Text of a LANGUAGE sql function outside pg_catalog, or of one of the session's own. `standard`: as a SQL-standard body, all names qualified. */
   readonly body?: { readonly text: string; readonly standard: boolean };
   /** Its body could not be read: what it reads was locked. */
   readonly unread: boolean;
@@ -85,12 +85,17 @@ export interface Type {
   readonly base: number;
   /** The array of this type, or 0. */
   readonly array: number;
+  /** pg_type.typcategory, and whether it is the preferred one there: what the server chooses overloads by. */
+  readonly category: string;
+  readonly preferred: boolean;
 }
 
-/** An operator outside pg_catalog. */
 export interface Operator {
   readonly schema: string;
   readonly name: string;
+  /** Types of its operands: one where it stands before its operand. */
+  readonly inputs: readonly number[];
+  readonly returns: number;
   /** Its function is compiled code, which only a superuser can install. */
   readonly compiled: boolean;
 }

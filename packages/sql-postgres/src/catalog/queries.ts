@@ -32,7 +32,8 @@ export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a
 export const PARENTS = 'select inhrelid, inhparent from pg_inherits order by inhrelid, inhseqno';
 
 export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,
-  case when t.typcategory = 'A' then t.typelem else 0 end, t.typbasetype, t.typarray
+  case when t.typcategory = 'A' then t.typelem else 0 end, t.typbasetype, t.typarray,
+  t.typcategory, t.typispreferred
   from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${LASTING}`;
 
 export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokind, p.provolatile,
@@ -44,9 +45,15 @@ export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokin
     and d.objid = p.oid and d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass)
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
 
-export const OPERATORS = `select n.nspname, o.oprname, l.lanname in ('c', 'internal')
+const OPERATORS = `select n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, l.lanname in ('c', 'internal')
   from pg_operator o join pg_namespace n on n.oid = o.oprnamespace join pg_proc p on p.oid = o.oprcode
-  join pg_language l on l.oid = p.prolang where n.nspname <> 'pg_catalog'`;
+  join pg_language l on l.oid = p.prolang`;
+export const MADE_OPERATORS = `${OPERATORS} where n.nspname <> 'pg_catalog'`;
+/** They stay as they are as long as the server runs. */
+export const BUILT_IN_OPERATORS = `${OPERATORS} where n.nspname = 'pg_catalog'`;
+
+/** (source, target) of what is converted without a word in the statement. */
+export const IMPLICIT_CASTS = `select c.castsource, c.casttarget from pg_cast c where c.castcontext = 'i'`;
 
 export const CASTS = `select c.castsource, c.casttarget, c.castcontext
   from pg_cast c join pg_proc p on p.oid = c.castfunc join pg_namespace n on n.oid = p.pronamespace

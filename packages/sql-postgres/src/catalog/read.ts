@@ -1,20 +1,22 @@
 /** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
-import type { Parse } from '../grammar.js';
+import type { Grammar } from '../grammar.js';
 import { Catalog, type CatalogContents, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import type { Attribute, BaseColumn, Relation, RelationKind, Routine, Type } from './objects.js';
+import type { Attribute, BaseColumn, Operator, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
   ATTRIBUTES,
+  BUILT_IN_OPERATORS,
   CASTS,
   CATALOG_PARTS,
   type CatalogPart,
   CLASSES,
   CLOSED,
   EXTENSIONS,
+  IMPLICIT_CASTS,
   LIMITS,
-  OPERATORS,
+  MADE_OPERATORS,
   PARENTS,
   ROUTINES,
   SCHEMAS,
@@ -35,7 +37,7 @@ const MAX_ATTEMPTS = 5;
  */
 export async function readCatalog(
   query: CatalogQuery,
-  parse: Parse,
+  parse: Grammar,
   before?: Catalog,
   trust?: Trust,
 ): Promise<Catalog> {
@@ -91,13 +93,28 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       (await query(ROUTINES)).map(routineOf),
     );
     const operators = await read(['operators', 'routines', 'schemas'], known?.operators, async () =>
-      (await query(OPERATORS)).map((row) => ({ schema: text(row, 0), name: text(row, 1), compiled: row[2] === 't' })),
+      (await query(MADE_OPERATORS)).map(operatorOf),
     );
+    const builtInOperators = known?.builtInOperators ?? (await query(BUILT_IN_OPERATORS)).map(operatorOf);
+    const implicitCasts = await read(['casts'], known?.implicitCasts, async () => numbers(await query(IMPLICIT_CASTS)));
     const casts = await read(['casts', 'routines', 'schemas'], known?.casts, async () =>
       (await query(CASTS)).map((row) => ({ source: Number(row[0]), target: Number(row[1]), context: text(row, 2) })),
     );
     const guards = await readGuards(query);
-    return { version, schemas, extensions, closed, relations, types, routines, operators, casts, guards };
+    return {
+      version,
+      schemas,
+      extensions,
+      closed,
+      relations,
+      types,
+      routines,
+      operators,
+      builtInOperators,
+      casts,
+      implicitCasts,
+      guards,
+    };
   } finally {
     await query('rollback');
   }
@@ -139,6 +156,22 @@ function pairs(rows: readonly CatalogRow[]): Map<string, Set<string>> {
   }
   return map;
 }
+
+function numbers(rows: readonly CatalogRow[]): Map<number, Set<number>> {
+  const texts = [...pairs(rows)].map(([from, to]): [number, Set<number>] => [
+    Number(from),
+    new Set([...to].map(Number)),
+  ]);
+  return new Map(texts);
+}
+
+const operatorOf = (row: CatalogRow): Operator => ({
+  schema: text(row, 0),
+  name: text(row, 1),
+  inputs: [row[2], row[3]].map(Number).filter((oid) => oid !== 0),
+  returns: Number(row[4]),
+  compiled: row[5] === 't',
+});
 
 function relationsOf(
   classes: readonly CatalogRow[],
@@ -183,7 +216,8 @@ function attributeOf(
   };
 }
 
-function typeOf([oid, schema, name, kind, relation, element, base, array]: CatalogRow): Type {
+function typeOf(row: CatalogRow): Type {
+  const [oid, schema, name, kind, relation, element, base, array, category, preferred] = row;
   return {
     oid: Number(oid),
     schema: schema ?? '',
@@ -193,6 +227,8 @@ function typeOf([oid, schema, name, kind, relation, element, base, array]: Catal
     element: Number(element),
     base: Number(base),
     array: Number(array),
+    category: category ?? '',
+    preferred: preferred === 't',
   };
 }
 

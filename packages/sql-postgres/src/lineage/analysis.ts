@@ -58,6 +58,7 @@ export class LineageAnalysis {
   readonly #askedUnknown = new Set<string>();
   readonly #computedFrom = new Set<BaseColumn>();
   #hasVisibleCalls = false;
+  #hasOwnCalls = false;
   #path: readonly string[] | undefined;
 
   /** @param caller whose statement this is part of: both spend from one budget; `visits`: what the text has left */
@@ -136,12 +137,22 @@ export class LineageAnalysis {
     this.#hasVisibleCalls = true;
   }
 
+  /** A function of the session's own is called, which code in the same statement could replace. */
+  callsOwnFunction(): void {
+    this.#hasOwnCalls = true;
+  }
+
+  get hasOwnCalls(): boolean {
+    return this.#hasOwnCalls;
+  }
+
   /** Takes over what the body of a function asks. */
   include(inner: LineageAnalysis): void {
     for (const { column, kind, ...comparisons } of inner.predicates) this.#asks([column], kind, comparisons);
     for (const reason of inner.#askedUnknown) this.#askedUnknown.add(reason);
     for (const column of inner.#computedFrom) this.#computedFrom.add(column);
     this.#hasVisibleCalls ||= inner.#hasVisibleCalls;
+    this.#hasOwnCalls ||= inner.#hasOwnCalls;
     this.failures += inner.failures;
     this.flows.push(...inner.flows);
     this.effects.push(...inner.effects);

@@ -15,12 +15,13 @@ import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
 import { chosen } from './overloads.js';
 import { changedByCall } from './part-access.js';
 import { castReason, partsOfCall } from './parts.js';
+import { callPlpgsql } from './plpgsql.js';
 import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, storedValue, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
 import { blurred, fieldsOf, firstOf } from './types.js';
-import { type Column, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
 export interface FunctionCall {
@@ -92,7 +93,8 @@ export function resultOf(analysis: LineageAnalysis, one: FunctionCall): CallResu
 }
 
 function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult {
-  if (analysis.session.overlay.defined.has(functionName(one.name.at(-1) ?? '')))
+  const isOwn = one.name.length === 2 && one.name[0] === 'pg_temp';
+  if (!isOwn && analysis.session.overlay.defined.has(functionName(one.name.at(-1) ?? '')))
     return { value: opaque(analysis, one, BEHIND_DEFINITION), routines: [] };
   const all = [...one.args, ...one.others];
   const candidates = findRoutines(analysis, one.name);
@@ -111,8 +113,11 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
   const [routine] = own;
   if (own.every((each) => readsNothing(analysis.catalog, each)))
     return { value: withUnknown(valueOfKnown(analysis, one, found), unlisted(found)), routines: found };
-  if (own.length === 1 && found.length === 1 && routine?.body && routine.language === 'sql') {
-    return { ...callSql(analysis, routine, one), routines: found };
+  if (own.length === 1 && found.length === 1 && routine?.body) {
+    const isOwn = routine.schema === 'pg_temp';
+    const read = bodyResult(analysis, routine, one);
+    if (read && isOwn && read.value.unknown === undefined) analysis.callsOwnFunction();
+    if (read) return { ...read, routines: found };
   }
   const facts = callFacts([routine?.schema ?? '', routine?.name ?? '']);
   if (facts.reason === undefined && own.length === found.length) {
@@ -123,6 +128,16 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
   const value = opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`);
   // What returns void returns nothing, whatever it does; but NULL where it is STRICT and an argument is.
   return { value: found.every(({ returns }) => returns === VOID) ? noValue(all) : value, routines: found };
+}
+
+/** What a call returns by the body of the function; undefined where that is not read. */
+function bodyResult(
+  analysis: LineageAnalysis,
+  routine: Routine,
+  one: FunctionCall,
+): Omit<CallResult, 'routines'> | undefined {
+  if (routine.language === 'sql') return callSql(analysis, routine, one);
+  return routine.schema === 'pg_temp' ? callPlpgsql(analysis, routine, one) : undefined;
 }
 
 /** The function that is called for sure says its type, and not its arguments. */
@@ -154,8 +169,10 @@ export function callByField(analysis: LineageAnalysis, name: string, value: Valu
 }
 
 /** Every overload that the server may choose from. */
-export function findRoutines({ catalog, path }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
+export function findRoutines({ catalog, path, session }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
   const [plain = '', schema] = name.toReversed();
+  const own = schema === 'pg_temp' ? session.overlay.functions.get(plain) : undefined;
+  if (own) return [own];
   if (schema !== undefined) return catalog.routines(schema, plain);
   // pg_temp is never searched for functions (FuncnameGetCandidates).
   return path.flatMap((one) => catalog.routines(one, plain));
@@ -202,8 +219,12 @@ function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly R
   return valueOfBuiltIn(analysis, one, found);
 }
 
+/** Functions that tell the type or the collation of what they are given, which the server knows before it has a value. */
+const OF_TYPES: ReadonlySet<string> = new Set(['pg_typeof', 'pg_collation_for']);
+
 function valueOfBuiltIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
+  if (OF_TYPES.has(plain)) return { ...NOTHING, ...typeOfResult(analysis, one, found), fixed: true };
   const { reason } = callFacts(['pg_catalog', plain]);
   if (reason !== undefined) return opaque(analysis, one, reason);
   if (VISIBLE.test(plain)) analysis.moves({ type: 'function', name: plain }, computed(one.args));

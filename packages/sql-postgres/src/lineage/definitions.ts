@@ -88,6 +88,11 @@ export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Co
   const others: string[] = [];
   for (const object of listOf(fields, 'objects')) {
     const node = nodeOf(object);
+    const routine = fields['removeType'] === 'OBJECT_FUNCTION' ? strings(node?.fields['objname']) : [];
+    if (routine.length === 2 && routine[0] === 'pg_temp') {
+      analysis.effects.push({ type: 'drop function', name: routine[1] ?? '' });
+      continue;
+    }
     const [name = '', schema = ''] = strings(node?.kind === 'List' ? node.fields['items'] : []).toReversed();
     const own = isOwn(analysis, schema, name);
     if (own) analysis.effects.push({ type: 'drop relation', name });

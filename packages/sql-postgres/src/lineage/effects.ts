@@ -1,6 +1,6 @@
 /** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
-import type { Relation } from '../catalog/objects.js';
+import type { Relation, Routine } from '../catalog/objects.js';
 import type { Column, Value } from './value.js';
 
 /** A table, view or sequence that the session has made for itself (pg_temp), or that nobody else sees before it commits. */
@@ -37,6 +37,9 @@ export interface Cursor {
 export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
   | { readonly type: 'drop relation'; readonly name: string }
+  /** A function in pg_temp; without one it is of a kind that is not followed. */
+  | { readonly type: 'function'; readonly name: string; readonly routine: Routine | undefined }
+  | { readonly type: 'drop function'; readonly name: string }
   /** Values that a temporary table now holds as well. */
   | { readonly type: 'taint'; readonly name: string; readonly columns: readonly Column[] }
   | { readonly type: 'prepare'; readonly name: string; readonly query: Node }

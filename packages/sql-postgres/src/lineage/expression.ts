@@ -6,6 +6,7 @@ import { cast } from './casts.js';
 import { CONSTRUCTORS } from './constructors.js';
 import { castMayFail, documentMayFail, isStepwise, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
 import { operatorReason } from './operators.js';
+import { certain, chosenOperator, commonType } from './overloads.js';
 import { operated, subscripted } from './part-access.js';
 import { coalesced, isSound, partsOf } from './parts.js';
 import { readQuery } from './query.js';
@@ -114,7 +115,8 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     if (part) return withUnknown(part, operatorReason(analysis, name));
     const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
     const plain = plainTag(analysis, operands);
-    const result = computed(operands, 'derived', own ? undefined : plain);
+    const meant = typeOfOperator(analysis, fields, operands);
+    const result = { ...computed(operands, 'derived', own ? undefined : plain), ...meant };
     if (own || operatorMayFail(fields, plain === 0)) mayFail(analysis, result);
     return withUnknown(result, operatorReason(analysis, name));
   },
@@ -131,7 +133,9 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const results = expressions(analysis, scope, [...parts('result'), fields['defresult']]);
     if (fields['arg'] !== undefined && plainTag(analysis, deciding) !== 0) mayFail(analysis, computed(deciding));
     const values = [...deciding, ...results];
-    const whole = computed(values, 'derived', plainTag(analysis, values));
+    const nodes = [fields['defresult'], ...parts('result')];
+    const type = certain(analysis, commonType(analysis, [results.at(-1) ?? NOTHING, ...results.slice(0, -1)], nodes));
+    const whole = { ...computed(values, 'derived', plainTag(analysis, values)), ...type };
     mayLeaveOut(analysis, computed(deciding), whole, before);
     return withUnknown(whole, reason);
   },
@@ -141,8 +145,11 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     // The first is always worked out.
     const before = analysis.failures;
     const values = [first, ...expressions(analysis, scope, others)];
-    const whole =
-      coalesced(analysis, values, [node, ...others]) ?? computed(values, 'derived', plainTag(analysis, values));
+    const nodes = [node, ...others];
+    const whole = coalesced(analysis, values, nodes) ?? {
+      ...computed(values, 'derived', plainTag(analysis, values)),
+      ...certain(analysis, commonType(analysis, values, nodes)),
+    };
     mayLeaveOut(analysis, whole, whole, before);
     return whole;
   },
@@ -194,6 +201,17 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     return written && !VECTORS.has(result.type ?? 0) ? { ...result, constant: written } : result;
   },
 };
+
+/** What the operator that is meant for sure returns, where that is a plain type. */
+function typeOfOperator(
+  analysis: LineageAnalysis,
+  { kind, name, lexpr, rexpr }: NodeFields,
+  operands: readonly Value[],
+): Pick<Value, 'type' | 'stored'> {
+  if (kind !== 'AEXPR_OP') return {};
+  const nodes = lexpr === undefined ? [rexpr] : [lexpr, rexpr];
+  return certain(analysis, chosenOperator(analysis, strings(name), operands.slice(-nodes.length), nodes)?.returns);
+}
 
 /** int2vector and oidvector are arrays whose elements stand between spaces. */
 const VECTORS: ReadonlySet<number> = new Set([22, 30]);

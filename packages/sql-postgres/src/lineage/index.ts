@@ -2,7 +2,7 @@ export type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
 export { Lineage, loadLineage } from './load.js';
 export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './lineage.js';
 export { type SessionReport, afterLook, lookText, readLook } from './look.js';
-export { UNKNOWN_REASONS, type UnknownReason, reasonOfPhrase } from './reasons.js';
+export { UNKNOWN_REASONS, type UnknownReason, isUnknownName, reasonOfPhrase } from './reasons.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { CODE_BEHIND_WRITES } from './other-definitions.js';
 export {
@@ -15,6 +15,7 @@ export {
   newSession,
   storedIn,
   withInitial,
+  withoutFunctions,
 } from './session.js';
 export { MAX_PARTS, documentOf, itemsOf, sizeOf } from './parts.js';
 export type { Column, ValueKind, ValueParts, Value } from './value.js';

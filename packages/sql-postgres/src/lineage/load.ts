@@ -3,7 +3,7 @@
  * (statements.ts).
  */
 import type { Catalog } from '../catalog/catalog.js';
-import { type Parse, loadGrammar } from '../grammar.js';
+import { type Grammar, loadGrammarOfDefinitions } from '../grammar.js';
 import type { StatementLineage } from './lineage.js';
 import type { Overlay, SessionNames } from './session.js';
 import { lineageOf } from './statements.js';
@@ -15,12 +15,12 @@ const MAX_REMEMBERED_TEXTS = 2000;
 /** Lineage of texts for one major version of PostgreSQL, remembered as long as nothing it depends on has changed. */
 export class Lineage {
   /** The grammar, as `readCatalog` needs it. */
-  readonly parse: Parse;
+  readonly parse: Grammar;
   readonly #remembered = new WeakMap<Catalog, Map<string, readonly StatementLineage[]>>();
   readonly #numbers = new WeakMap<Overlay, number>();
   #next = 0;
 
-  constructor(parse: Parse) {
+  constructor(parse: Grammar) {
     this.parse = parse;
   }
 
@@ -75,7 +75,8 @@ export class Lineage {
 }
 
 /** Lineage for a major version. Rejects for one that there is no grammar for. */
-export const loadLineage = async (major: number): Promise<Lineage> => new Lineage(await loadGrammar(major));
+export const loadLineage = async (major: number): Promise<Lineage> =>
+  new Lineage(await loadGrammarOfDefinitions(major));
 
 const unreadable = (reason: string): StatementLineage => ({
   statement: '',

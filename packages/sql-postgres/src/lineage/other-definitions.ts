@@ -10,6 +10,7 @@ import { callFacts } from '../functions.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { readsNothing } from './known-functions.js';
 import { currentRole } from './session.js';
+import { ownFunction } from './own-functions.js';
 import type { Column } from './value.js';
 
 type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[];
@@ -42,7 +43,13 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
     const name = text(fields, 'schemaname') || role;
     return fields['schemaElts'] === undefined && name !== '' ? [schemaName(name)] : undefined;
   }),
-  CreateFunctionStmt: naming(({ catalog }, fields) => functionChanged(catalog, lastOf(fields['funcname']))),
+  CreateFunctionStmt: (analysis, fields) => {
+    const [schema, name] = strings(fields['funcname']);
+    if (schema === 'pg_temp' && name !== undefined)
+      analysis.effects.push({ type: 'function', name, routine: ownFunction(analysis, fields) });
+    else naming(({ catalog }) => functionChanged(catalog, lastOf(fields['funcname'])))(analysis, fields);
+    return [];
+  },
   AlterFunctionStmt: naming(({ catalog }, fields) =>
     functionChanged(catalog, isFields(fields['func']) ? lastOf(fields['func']['objname']) : ''),
   ),

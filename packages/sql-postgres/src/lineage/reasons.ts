@@ -30,6 +30,9 @@ const PHRASES: readonly (readonly [RegExp, UnknownReason])[] = [
 export const reasonOfPhrase = (phrase: string): UnknownReason =>
   PHRASES.find(([pattern]) => pattern.test(phrase))?.[1] ?? 'construct';
 
+/** Whether a phrase says that the catalog has nothing of that name: then the server will hardly have it either. */
+export const isUnknownName = (phrase: string): boolean => phrase.endsWith(', which is not known');
+
 /** What is said of a statement that runs code, as it is said of those that come after it. */
 export const afterCode = (phrase: string): string =>
   phrase.startsWith('runs after ') ? phrase : `runs after a statement that ${phrase}`;

@@ -4,6 +4,7 @@
  * confirmed change it. Does not: which effects a statement has.
  */
 import type { Node } from '../ast.js';
+import type { Routine } from '../catalog/objects.js';
 import type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
 import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 import { afterCode } from './reasons.js';
@@ -32,6 +33,8 @@ export const currentRole = ({ role, user }: Pick<SessionNames, 'role' | 'user'>)
 
 export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
+  /** Functions without arguments that this transaction has made in pg_temp: once it is over, others could replace them. */
+  readonly functions: ReadonlyMap<string, Routine>;
   readonly prepared: ReadonlyMap<string, Node>;
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** What settings hold that was put there. */
@@ -50,6 +53,7 @@ export interface Overlay {
 
 export const EMPTY_OVERLAY: Overlay = {
   relations: new Map(),
+  functions: new Map(),
   prepared: new Map(),
   cursors: new Map(),
   stored: new Map(),
@@ -87,6 +91,14 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
       });
     case 'drop relation':
       return over(session, { relations: removed(overlay.relations, effect.name) });
+    case 'function':
+      return over(session, {
+        functions: effect.routine
+          ? added(overlay.functions, effect.name, effect.routine)
+          : removed(overlay.functions, effect.name),
+      });
+    case 'drop function':
+      return over(session, { functions: removed(overlay.functions, effect.name) });
     case 'truncate':
       return truncated(session, effect.name);
     case 'taint':
@@ -114,11 +126,16 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
       if (effect.what === 'all') {
         return { ...session, ...session.initial, overlay: EMPTY_OVERLAY };
       }
-      return effect.what === 'temporary' ? over(session, { relations: permanentOnes(overlay) }) : session;
+      return effect.what === 'temporary'
+        ? over(session, { relations: permanentOnes(overlay), functions: new Map() })
+        : session;
     case 'defined':
       // After 'any' nothing is followed: whoever confirms statements sees to that.
       if (effect.names === 'any' || effect.names.length === 0) return session;
-      return over(session, { defined: new Set([...overlay.defined, ...effect.names]) });
+      return over(session, {
+        defined: new Set([...overlay.defined, ...effect.names]),
+        functions: withoutDefined(overlay.functions, effect.names),
+      });
     case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
@@ -196,6 +213,7 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
     relations.set(name, { ...relation, written: relation.written ?? reason, plain: false });
   return over(session, {
     relations,
+    functions: new Map(),
     prepared: new Map(),
     cursors: new Map(),
     stored: new Map(),
@@ -203,6 +221,14 @@ function codeHasRun(session: SessionNames, reason: string): SessionNames {
     uncertain: overlay.uncertain ?? reason,
   });
 }
+
+/** What a definition makes of a name, wherever its path has led it, may be one of these. */
+const withoutDefined = (functions: Overlay['functions'], names: readonly string[]): Overlay['functions'] =>
+  new Map([...functions].filter(([name]) => !names.includes(`function ${name}`)));
+
+/** Where no function of the session is meant, or it is not known which. */
+export const withoutFunctions = (session: SessionNames): SessionNames =>
+  session.overlay.functions.size === 0 ? session : over(session, { functions: new Map() });
 
 /** DISCARD TEMPORARY leaves what only is not committed yet. */
 const permanentOnes = ({ relations }: Overlay): Map<string, TemporaryRelation> =>
@@ -275,6 +301,7 @@ function ended(session: SessionNames): SessionNames {
     overlay.saved.length > 0 ||
     overlay.lasting !== undefined ||
     overlay.defined.size > 0 ||
+    overlay.functions.size > 0 ||
     [...overlay.relations.values()].some(({ dropOnCommit }) => dropOnCommit) ||
     [...overlay.cursors.values()].some(({ held }) => !held);
   if (!ends) return session;
@@ -286,6 +313,7 @@ function ended(session: SessionNames): SessionNames {
       ...rest,
       saved: [],
       defined: new Set(),
+      functions: new Map(),
       relations: new Map([...overlay.relations].filter(([, { dropOnCommit }]) => !dropOnCommit)),
       cursors: new Map([...overlay.cursors].filter(([, { held }]) => held)),
     },

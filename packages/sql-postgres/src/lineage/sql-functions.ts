@@ -10,11 +10,12 @@ import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { fitting } from './results.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
+import type { SessionNames } from './session.js';
 import { splitSearchPath } from './settings.js';
 import { inDeclaredType, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, computed, rowOf, unknown, withoutParts } from './value.js';
 
-interface SqlResult {
+export interface SqlResult {
   readonly value: Value;
   readonly columns?: readonly Column[];
 }
@@ -42,7 +43,8 @@ function unread(analysis: LineageAnalysis, call: FunctionCall, args: Value, why:
   return { value: unknown(reason, args.sources) };
 }
 
-function refusal(routine: Routine, call: FunctionCall): string | undefined {
+/** Why the body of a function is not read; undefined: it is. */
+export function refusal(routine: Routine, call: FunctionCall): string | undefined {
   if (fitting([routine], call.args.length).length === 0) return 'takes other arguments';
   if (routine.kind !== 'f') return 'is no plain function';
   if (routine.variadic || call.variadic) return 'takes any number of arguments';
@@ -53,20 +55,11 @@ function refusal(routine: Routine, call: FunctionCall): string | undefined {
 
 /** The columns of its last statement. */
 function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): readonly Column[] {
-  const { session, catalog } = analysis;
+  const { session } = analysis;
   // The server keeps the columns of a body in the standard's form, whatever their names have become since it was spelled.
   if (routine.body?.standard === true && [...session.overlay.relations.values()].some(({ stored }) => stored))
     throw new Unsure(BEHIND_DEFINITION);
-  const path = routine.settings.find((setting) => setting.startsWith('search_path='));
-  const fixed = routine.body?.standard === true ? '' : path?.slice('search_path='.length);
-  if (routine.securityDefiner && fixed === undefined && session.searchPath.includes('$user')) {
-    throw new Unsure('runs with the schemas of another role');
-  }
-  const inner = new LineageAnalysis(
-    catalog,
-    fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) },
-    analysis,
-  );
+  const inner = new LineageAnalysis(analysis.catalog, sessionOf(analysis, routine), analysis);
   const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(analysis, routine, call) };
   let columns: readonly Column[] = [];
   for (const statement of statementsOf(inner, routine)) {
@@ -77,6 +70,16 @@ function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCal
   }
   analysis.include(inner);
   return columns;
+}
+
+/** The session as it is for the body of a function. @throws Unsure where the names in it mean what they do for another role */
+export function sessionOf({ session }: LineageAnalysis, routine: Routine): SessionNames {
+  const path = routine.settings.find((setting) => setting.startsWith('search_path='));
+  const fixed = routine.body?.standard === true ? '' : path?.slice('search_path='.length);
+  if (routine.securityDefiner && fixed === undefined && session.searchPath.includes('$user')) {
+    throw new Unsure('runs with the schemas of another role');
+  }
+  return fixed === undefined ? session : { ...session, searchPath: splitSearchPath(fixed) };
 }
 
 const returned = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Column[] => [

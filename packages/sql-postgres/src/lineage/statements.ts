@@ -29,7 +29,7 @@ import { type FoundRelation, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
-import { type SessionNames, afterEffects } from './session.js';
+import { type SessionNames, afterEffects, withoutFunctions } from './session.js';
 import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
 
@@ -59,7 +59,9 @@ function statementLineage(
   visits: { left: number },
 ): StatementLineage {
   const statement = node?.kind ?? '';
-  const analysis = new LineageAnalysis(catalog, session, undefined, visits);
+  // What runs later (a view, a cursor, a default) may find another function behind the name.
+  const names = AT_ONCE.has(statement) ? session : withoutFunctions(session);
+  const analysis = new LineageAnalysis(catalog, names, undefined, visits);
   const runsUnread = node !== undefined && withUnread(analysis, node);
   const collected = (): Pick<
     StatementLineage,
@@ -76,6 +78,8 @@ function statementLineage(
   try {
     if (!node) throw new Unsure('is no statement');
     const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
+    if (analysis.hasOwnCalls && analysis.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
+      throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
     return { outputs, ...collected() };
   } catch (error) {
     const unread = error instanceof Unread ? { unread: error.message } : {};
@@ -85,6 +89,9 @@ function statementLineage(
     return { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() };
   }
 }
+
+/** Statements that run to their end at once, and keep nothing to be computed later. */
+const AT_ONCE: ReadonlySet<string> = new Set('SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt'.split(' '));
 
 /** An argument of EXECUTE becomes of a type that PREPARE may have named. */
 function withUnread({ catalog, session }: LineageAnalysis, { kind, fields }: Node): boolean {

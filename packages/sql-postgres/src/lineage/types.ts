@@ -25,7 +25,7 @@ export function typeTag({ catalog }: Pick<LineageAnalysis, 'catalog'>, oid: numb
   return oid === 0 || ANYTHING.has(oid) || !catalog.typeByOid(oid) ? undefined : oid;
 }
 
-export function firstOf<T>(names: readonly string[], find: (name: string) => T | undefined): T | undefined {
+export function firstOf<T, N>(names: readonly N[], find: (name: N) => T | undefined): T | undefined {
   for (const name of names) {
     const found = find(name);
     if (found !== undefined) return found;

@@ -36,8 +36,8 @@ export interface Value {
   /** The type; 0 for some type that is not composite and no array of composites; undefined where nothing is known. */
   readonly type?: number;
   /**
-   * The server describes it with `type` too: a column as it is stored, or what a function returns that is called for sure. No other
-   * type can have had a say.
+   * The server describes it with `type` too: a column as it is stored, or what a function or an operator returns that is meant for
+   * sure. No other type can have had a say.
    */
   readonly stored?: true;
   /**

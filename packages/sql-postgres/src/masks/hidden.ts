@@ -5,11 +5,12 @@
  */
 import { hash } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.js';
-import { type Output, reasonOfPhrase } from '../lineage/index.js';
+import { type Output, isUnknownName, reasonOfPhrase } from '../lineage/index.js';
 import {
   type HiddenColumn,
   type HiddenHints,
   type HiddenWords,
+  type MaskPlan,
   announcementOf,
   hiddenCountsOf,
   hiddenRefusalOf,
@@ -55,8 +56,10 @@ const UNMASKABLE = { reason: 'type', why: 'shows a masked column of a type that 
 
 export const announcement = (columns: readonly HiddenColumn[]): HiddenWords => announcementOf(columns, HINTS);
 
-export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, 'detail'> =>
-  hiddenRefusalOf(columns, HINTS);
+export const refusalOf = (columns: readonly HiddenColumn[]): NonNullable<MaskPlan['refusal']> => ({
+  ...hiddenRefusalOf(columns, HINTS),
+  ...(columns.some(({ why }) => isUnknownName(why)) && { unknownName: true }),
+});
 
 /** Why a statement is taken to ask anything of masked columns, and what helps. */
 export const unsureOf = (why: string): string =>

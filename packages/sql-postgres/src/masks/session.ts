@@ -18,6 +18,7 @@ import {
   splitSearchPath,
   storedIn,
   withInitial,
+  withoutFunctions,
 } from '../lineage/index.js';
 import {
   type Facts,
@@ -135,10 +136,21 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
     const meaning = known ?? this.#catalog.get();
-    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
+    const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
+    const planned = (now: Meaning, asked: SqlCommand): MaskPlan => this.#plan(now, asked, facts, masks, wish);
+    if (meaning instanceof Promise) {
+      const kept = keptValues(command);
+      return wait(meaning).then((late) => planned(late, kept));
+    }
+    const plan = planned(meaning, command);
+    if (!plan.refusal?.unknownName) return plan;
     const kept = keptValues(command);
-    return (held ? inTime(meaning) : meaning).then((late) => this.#plan(late, kept, facts, masks, wish));
+    // What is not known may have been made a moment ago by somebody else.
+    return wait(this.#catalog.refresh()).then(
+      (late) => (late === meaning ? plan : planned(late, kept)),
+      () => plan,
+    );
   }
 
   /** Names that only one role has (`$user`) are left to lineage. */
@@ -290,7 +302,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       announceUnreadable: () => this.#announcer.tellUnreadable(command.text),
     };
     const voidParameters = voidsIn(command);
-    const session = voidParameters.length > 0 ? { ...names, voidParameters } : names;
+    // What is bound may run on when a function of the session has been replaced.
+    const fixed = command.parameters === undefined ? names : withoutFunctions(names);
+    const session = voidParameters.length > 0 ? { ...fixed, voidParameters } : fixed;
     const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, session);
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
@@ -387,8 +401,10 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         : effect;
     });
     this.#names = afterEffects(this.#names, effects);
-    if (definesForAll(lineage, facts, statement, masks)) this.#defined = true;
-    else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
+    if (definesForAll(lineage, facts, statement, masks)) {
+      this.#defined = true;
+      this.#names = withoutFunctions(this.#names);
+    } else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
   }
 
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
@@ -442,6 +458,8 @@ const definesForAll = (
 const FOLLOWED_DEFINITIONS: ReadonlySet<SessionEffect['type']> = new Set([
   'relation',
   'drop relation',
+  'function',
+  'drop function',
   'defined',
   'setting',
 ]);
