@@ -138,7 +138,7 @@ describe.each([15, 18] as const)('functions in PL/pgSQL, on PostgreSQL %i', (maj
       const reasons = [unknown, ...outputs.map((output) => output.unknown)].filter((one) => one !== undefined);
       if (from === UNREAD) {
         expect(reasons.join()).toMatch(/runs code that nobody has read|not known/);
-        expect(effects).toMatchObject([{ type: 'code' }]);
+        expect(effects.map(({ type }) => type)).toContain('code');
         continue;
       }
       expect(reasons).toEqual([]);
