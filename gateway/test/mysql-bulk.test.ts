@@ -147,6 +147,8 @@ describe.each(FLAVOURS)('bulk on %s', (flavour) => {
       expect(await failing(`select ${columns}, @kept := mail from people where id = 1`)).toMatch(
         /no mask would hold them/,
       );
+      // Until the next answer it counts as one that may have run.
+      await rows(masked, 'select 1');
       expect(await rows(masked, 'select @kept, id from people where id = 1')).toEqual([[7, 1]]);
     });
 

@@ -18,6 +18,7 @@ import {
 import type { Catalog } from '../catalog/catalog.js';
 import { folded } from '../catalog/objects.js';
 import type { SessionNames, StatementLineage, Value } from '../lineage/index.js';
+import { unknown } from '../lineage/value.js';
 import type { MaskedColumns } from './columns.js';
 import { COMPUTED, UNMASKABLE, hiddenColumn, whyNotFollowed } from './hidden.js';
 import { rowEditor } from './rows.js';
@@ -88,8 +89,9 @@ function valuesOf(
   lineage: StatementLineage | undefined,
   columns: readonly MySqlColumn[],
 ): readonly Value[] | undefined {
-  if (!lineage || lineage.unknown !== undefined) return undefined;
-  const { outputs, each } = lineage;
+  if (!lineage) return undefined;
+  const { outputs, each, unknown: why } = lineage;
+  if (why !== undefined) return columns.map(() => unknown(why));
   if (each) return columns.map(() => each);
   if (outputs.length !== columns.length) {
     throw new Unmasked(`The target describes ${columns.length} columns where the statement has ${outputs.length}.`);
