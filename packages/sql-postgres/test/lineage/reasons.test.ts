@@ -6,7 +6,7 @@ import { afterCode } from '../../src/lineage/reasons.js';
 const PHRASES: Readonly<Record<(typeof UNKNOWN_REASONS)[number], readonly string[]>> = {
   unread_code: [
     'calls plf, which runs code that nobody has read',
-    'calls lo_get, which reads or writes large objects, which belong to no table',
+    'calls lo_import, which reads or writes a file of the database host',
     'calls f, which is not known',
     'calls f, which runs as another role',
     'calls a procedure, whose code nobody has read',
@@ -38,7 +38,11 @@ const PHRASES: Readonly<Record<(typeof UNKNOWN_REASONS)[number], readonly string
     'reads a column that its view does not define',
   ],
   size: ['is too large to be followed', 'is too long to be followed', 'is nested too deeply to be followed'],
-  other_values: ['shows the statements of other sessions', 'reads a catalog that holds values of other tables'],
+  other_values: [
+    'reads a large object, that holds values of other tables',
+    'shows the statements of other sessions',
+    'reads a catalog that holds values of other tables',
+  ],
   construct: ['contains something that is not understood (Odd)', 'could not be followed', 'is no statement'],
 };
 
