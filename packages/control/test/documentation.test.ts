@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Counters } from '@sluice/audit';
-import { fastify } from 'fastify';
+import { type LightMyRequestResponse, fastify } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Controlled } from '../src/controlled.js';
 import type { App } from '../src/routes.js';
@@ -44,7 +44,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const get = (url: string, headers: Record<string, string> = {}): ReturnType<App['inject']> =>
+const get = async (url: string, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> =>
   app.inject({ url, headers });
 
 test('pages, with what browsers are told of them', async () => {

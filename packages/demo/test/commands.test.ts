@@ -151,6 +151,14 @@ describe.skipIf(missing)(`commands of the documents${missing ? ` (${missing})` :
     expect(Object.keys(NOT_HERE).filter((command) => !COMMANDS.includes(command))).toEqual([]);
   });
 
+  test('a connection of another protocol is not called absent', async () => {
+    const [host, port] = (scene.demo.gateway.addresses.get('postgres') ?? '').split(':');
+    const login = { host: host ?? '', port: Number(port), user: 'developer', password: scene.demo.tokens.developer };
+    const client = new pg.Client({ ...login, database: 'vm' });
+    client.on('error', () => undefined);
+    await expect(client.connect()).rejects.toThrow('connection "vm" is of another protocol than this port: ssh');
+  });
+
   test.each(COMMANDS.filter((command) => NOT_HERE[command] === undefined))(
     '%s',
     async (command) => {

@@ -17,12 +17,15 @@ const DENIALS: { readonly [C in DenyReason['code']]: Extract<DenyReason, { code:
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
   'session-outdated': { code: 'session-outdated' },
+  'body-too-long': { code: 'body-too-long', limit: 65_536 },
   'record-unwritable': { code: 'record-unwritable' },
 };
 const REFUSALS: { readonly [C in RefusalReason['code']]: Extract<RefusalReason, { code: C }> } = {
   'wrong-proof': { code: 'wrong-proof', user: '', tokens: 8 },
   'too-many-failures': { code: 'too-many-failures', user: 'dev' },
   'too-many-browser-logins': { code: 'too-many-browser-logins' },
+  'proofs-differ': { code: 'proofs-differ' },
+  barred: { code: 'barred', user: 'dev', connection: 'vm', seconds: 60 },
   'token-uncheckable': { code: 'token-uncheckable', why: 'the issuer does not answer' },
   'no-room-to-record': { code: 'no-room-to-record' },
   'unknown-connection': { code: 'unknown-connection', connection: 'vm' },
@@ -47,6 +50,7 @@ const ENDINGS: { readonly [C in Ending['code']]: Extract<Ending, { code: C }> } 
   'token-revoked': { code: 'token-revoked' },
   'token-expired': { code: 'token-expired' },
   'connection-removed': { code: 'connection-removed' },
+  reconfigured: { code: 'reconfigured' },
   'connection-forbidden': { code: 'connection-forbidden' },
   'account-forbidden': { code: 'account-forbidden' },
   'columns-masked': { code: 'columns-masked' },
