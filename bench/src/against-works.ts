@@ -7,10 +7,27 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSshd, temporaryFolder } from '@sluice/testkit';
 import ssh2 from 'ssh2';
-import type { Opened, Work, Works } from './against.js';
 import { openStream, prepareBulk, preparePgbench } from './postgres.js';
 import { MASKED, type Route, end, openSetting } from './setting.js';
 import { startSshGateway } from './ssh.js';
+
+/** Connections of one build that are open, and what they do in one turn. */
+export interface Opened {
+  readonly pid: number;
+  turn(): Promise<void>;
+  close(): void;
+}
+
+/** The same work for both builds. */
+export interface Work {
+  readonly name: string;
+  open(build: 'this' | 'other'): Promise<Opened>;
+}
+
+export interface Works {
+  readonly works: readonly Work[];
+  stop(): Promise<void>;
+}
 
 /** Of one turn: about a tenth of a second each. */
 const QUESTIONS = 1500;

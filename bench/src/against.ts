@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { postgresWorks, sshWorks } from './against-works.js';
+import { type Work, postgresWorks, sshWorks } from './against-works.js';
 import { cpuOf, machine, median, shuffled } from './measure.js';
 
 /** How often each build has its turn in a round: what else the machine does for a second falls on both. */
@@ -14,24 +14,6 @@ export interface AgainstOptions {
   readonly rounds: number;
   /** A checkout of the other version, set up (`npm run setup`). */
   readonly checkout: string;
-}
-
-/** Connections of one build that are open, and what they do in one turn. */
-export interface Opened {
-  readonly pid: number;
-  turn(): Promise<void>;
-  close(): void;
-}
-
-/** The same work for both builds. */
-export interface Work {
-  readonly name: string;
-  open(build: 'this' | 'other'): Promise<Opened>;
-}
-
-export interface Works {
-  readonly works: readonly Work[];
-  stop(): Promise<void>;
 }
 
 /**

@@ -60,6 +60,7 @@ export default {
           page('MySQL: statements', '/mysql-statements'),
           page('SSH', '/ssh'),
           page('HTTP', '/http'),
+          page('Language models', '/language-models'),
           page('A protocol of your own', '/protocols'),
         ],
       },

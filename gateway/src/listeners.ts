@@ -2,14 +2,13 @@
 import type { Server, Socket } from 'node:net';
 import { type Config, type ListenerConfig, protocolNamed } from '@sluice/config';
 import { type AgentListener, type Agents, listenForAgents } from '@sluice/agents';
-import { type ServerTls, selfSigned, serverTls } from './certificate.js';
 import { listen } from './listener.js';
 import type { Log } from '@sluice/audit';
 import type { LoadedPackage } from '@sluice/packaged';
 import { loadProtocol } from './protocols.js';
 import type { Listener } from './services.js';
 import type { SshKeys } from './ssh/keys.js';
-import type { HandshakeTurns, StrangerSockets } from '@sluice/strangers';
+import { type HandshakeTurns, type ServerTls, type StrangerSockets, selfSigned, serverTls } from '@sluice/strangers';
 
 /** A port that is open. */
 export interface OpenPort {

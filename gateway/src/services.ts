@@ -6,7 +6,7 @@ import type { Discovery, Ending, Limits, LoginWay, Principal, Protocol } from '@
 import type { ConnectionConfig, Traits } from '@sluice/config';
 import type { Directory, PendingLogins, SshIdentities } from '@sluice/identity';
 import type { Agents } from '@sluice/agents';
-import type { ServerTls } from './certificate.js';
+import type { ServerTls } from '@sluice/strangers';
 import type { CommitBarrier, Counters, Log, SessionView } from '@sluice/audit';
 import type { Mark } from '@sluice/http-requests';
 import type { Holds } from './holds.js';

@@ -1,4 +1,5 @@
 /** Ports, and bounds for whoever comes to them and has proven nothing. */
+export { type ServerTls, selfSigned, serverTls } from './certificate.js';
 export { HandshakeTurns } from './handshakes.js';
 export { ListenError, listening, placeOf } from './listen.js';
 export { Places } from './places.js';

@@ -1,6 +1,6 @@
 /**
  * TLS of the gateway's own listeners. Owns: the settings that every listener shares, and the self-signed certificate. Does not:
- * do handshakes (packages/strangers).
+ * do handshakes (handshakes.ts).
  */
 import 'reflect-metadata';
 import { constants } from 'node:crypto';
@@ -8,7 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { ClientTls } from '@sluice/strangers';
+import type { ClientTls } from './tls.js';
 
 export type ServerTls = ClientTls;
 
