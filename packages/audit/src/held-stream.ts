@@ -111,7 +111,7 @@ export class HeldStream extends Duplex {
     const bytes = ahead.length === 1 ? (ahead[0] as Buffer) : Buffer.concat(ahead);
     if (this.#owesDrain) this.#inner.write(bytes, this.#drained);
     else this.#inner.write(bytes);
-    if (this.#end) this._final(this.#end);
+    if (this.#end) this.#endInner(this.#end);
   }
 
   readonly #drained = (): void => {
@@ -157,7 +157,11 @@ export class HeldStream extends Duplex {
 
   override _final(callback: HeldWrite): void {
     if (this.#ahead.length > 0) this.#end = callback;
-    else if (this.#inner.destroyed || this.#inner.writableFinished) callback();
+    else this.#endInner(callback);
+  }
+
+  #endInner(callback: HeldWrite): void {
+    if (this.#inner.destroyed || this.#inner.writableFinished) callback();
     else this.#inner.end(() => callback());
   }
 
