@@ -254,7 +254,7 @@ export class Judge {
         unsure !== undefined &&
         (answer.hint === undefined || use.moved.includes('unknown'))
       )
-        decided = { ...decided, answer: { ...answer, hint: unsure } };
+        decided = { ...decided, answer: { ...answer, ...unsure } };
     }
     const judgement = this.#inWords(text, decided);
     if (judgement.answer.type === 'deny') return judgement;

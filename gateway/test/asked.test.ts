@@ -67,19 +67,33 @@ describe.skipIf(missingPostgres(18))('what conditions may ask about masked colum
     });
   });
 
-  test('who misspells a table is told so, and not of guessing alone', async () => {
-    const hintOf = async (text: string): Promise<string | undefined> => {
-      const error = await client.query(text).then(
-        () => undefined,
+  test('who misspells a table is told so by the server, as directly', async () => {
+    const said = async (by: pg.Client, text: string): Promise<object> => {
+      const { code, message, position, hint } = await by.query(text).then(
+        () => ({}) as Partial<pg.DatabaseError>,
         (failed: pg.DatabaseError) => failed,
       );
-      expect(error?.message).toBe('Masked columns are compared with whole values only.');
-      return error?.hint;
+      return { code, message, position, hint };
     };
-    expect(await hintOf('select * from employes where id = 1')).toMatch(
-      /^The statement uses the relation employes, which is not known, .* Check the name/,
-    );
-    expect(await hintOf("select id from employees where email like 'a%'")).toBeUndefined();
+    const direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    for (const text of [
+      'select * from employes where id = 1',
+      "select id from no_schema.employees where email like 'a%'",
+      'select id from employes where salary > 1',
+    ]) {
+      const theirs = await said(direct, text);
+      expect(theirs).toMatchObject({ code: expect.stringMatching(/^42P01|3F000$/) as string });
+      expect(await said(client, text), text).toEqual(theirs);
+    }
+    await direct.end();
+    const guess = await said(client, "select id from employees where email like 'a%'");
+    expect(guess).toEqual({
+      code: '42501',
+      message: 'Masked columns are compared with whole values only.',
+      position: undefined,
+      hint: undefined,
+    });
   });
 
   test('a list of more than a hundred values is a search, however it is written', async () => {

@@ -97,8 +97,8 @@ export interface MaskPlan {
   readonly use: MaskedUse;
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
-  /** Where `use` stands for what is not known: what that is, and what helps, in sentences. */
-  readonly unsure?: string;
+  /** Where `use` stands for what is not known: what that is, and what helps, in sentences; and whether it is a name. */
+  readonly unsure?: { readonly hint: string; readonly unknownName?: true };
   /** It does not pass to what is behind the target's pooler, or `NotFollowed` refuses it. */
   readonly refusal?: { readonly message: string; readonly hint: string; readonly unknownName?: true };
   /** Columns that would be NULL because nothing better is known of them. Looked for only where `NotFollowed` is not `mask`. */

@@ -85,8 +85,9 @@ export const refusalOf = (columns: readonly HiddenColumn[]): Omit<HiddenWords, '
   hiddenRefusalOf(columns, HINTS);
 
 /** Why a statement is taken to ask or move anything of masked columns, and what helps. */
-export const unsureOf = (why: string): string =>
-  `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOf(why)]}`;
+export const unsureOf = (why: string): { readonly hint: string } => ({
+  hint: `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOf(why)]}`,
+});
 
 const HINTS: HiddenHints = {
   unread_code: 'Select the columns themselves and compute in your program. A view is read.',

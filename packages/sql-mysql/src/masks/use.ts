@@ -11,7 +11,7 @@ export interface UseWithCounts {
   /** With how many values it compares masked columns, by `schema.table.column`. */
   readonly compared: ReadonlyMap<string, number>;
   /** Where `use` stands for what is not known: what that is, and what helps, in sentences. */
-  readonly unsure?: string;
+  readonly unsure?: { readonly hint: string };
 }
 
 const NO_USE: MaskedUse = { asked: [], moved: [] };

@@ -62,8 +62,10 @@ export const refusalOf = (columns: readonly HiddenColumn[]): NonNullable<MaskPla
 });
 
 /** Why a statement is taken to ask anything of masked columns, and what helps. */
-export const unsureOf = (why: string): string =>
-  `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOfPhrase(why)]}`;
+export const unsureOf = (why: string): NonNullable<MaskPlan['unsure']> => ({
+  hint: `The statement ${why}, so it is taken to do anything with masked columns. ${HINTS[reasonOfPhrase(why)]}`,
+  ...(isUnknownName(why) && { unknownName: true }),
+});
 
 const HINTS: HiddenHints = {
   unread_code:
