@@ -112,8 +112,10 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   'sluice login': 'a browser answers it: gateway/test/chromium.test.ts',
   'sluice login confirm CODE': 'a login by SSH waits for it: gateway/test/ssh-login.test.ts',
   'sluice policy explain TEXT --connection NAME --target-version 10.11.6-MariaDB':
-    'the demo has no MySQL: gateway/test/mysql.test.ts',
-  'sluice client-config my_cnf': 'the demo has no MySQL: gateway/test/mysql-clients.test.ts',
+    'the demo has MySQL only where MariaDB is installed: gateway/test/mysql.test.ts',
+  'sluice client-config my_cnf': 'the same: gateway/test/mysql-clients.test.ts',
+  'sluice policy explain --connection openai --method POST --path /v1/chat/completions --body @call.json':
+    'the demo has no language model: gateway/test/language-models.test.ts',
   'SLUICE_AGENT_TOKEN=agent_... sluice agent --gateway wss://gateway.example:7443 --allow allow.txt':
     'its address is made up: the agent of the demo is started by packages/demo/src/agent.ts',
   'sluice agent login 1': 'what a signature begins with, and no command',
