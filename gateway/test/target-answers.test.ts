@@ -37,6 +37,8 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       create schema hr; create table hr.salaries (id int, amount int); insert into hr.salaries values (1, 7);
       create table hr.parts (id int) partition by range (id);
       create table public.part partition of hr.parts for values from (0) to (10);
+      create table doubles (id int); create table hr.doubles (id int); create view options as select * from pg_settings;
+      create table family (id int); create table hr.child () inherits (family); create table kin () inherits (family);
       create view pay as select id, amount from hr.salaries;
       create view twice as select * from pay;
       create function paid() returns bigint language sql stable as 'select sum(amount) from hr.salaries';
@@ -240,6 +242,16 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
         [path, 'declare c cursor with hold for select * from salaries'],
         [path, 'explain select * from salaries'],
         [path, 'create table anew (a int)'],
+        // The same name is there twice, and means two tables.
+        [path, 'lock table public.doubles, doubles'],
+        [path, 'truncate public.doubles, doubles'],
+        [path, 'drop table public.doubles, doubles'],
+        [path, 'create table orders as select * from public.orders'],
+        [path, 'select * into orders from public.orders'],
+        ['set search_path = hr; lock table doubles'],
+        ['select * from family'],
+        ["update options set setting = 'hr' where name = 'search_path'; select * from doubles"],
+        ["update options set setting = 'hr' where name = 'search_path'", 'select * from doubles'],
         ["do $$ begin perform set_config('search_path', 'hr', false); end $$", 'select * from salaries'],
       ])
         expect((await outcomes(meant, texts)).at(-1), texts.join('; ')).toBe(REFUSED);
@@ -250,6 +262,8 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
         await outcomes(meant, [
           'select * from orders where id = 1',
           'select 1',
+          'select * from kin',
+          'drop table if exists nothing_of_the_name',
           'begin',
           'create temp table salaries (a int)',
           'insert into salaries values (1)',
@@ -261,7 +275,7 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
           'select id from other',
           'show search_path',
         ]),
-      ).toEqual(Array.from({ length: 12 }, () => PASSED));
+      ).toEqual(Array.from({ length: 14 }, () => PASSED));
     });
 
     test('are followed without changing what comes', async () => {

@@ -6,7 +6,7 @@ import { type NodeFields, isFields, nodeOf, nodesOf, relationName, text } from '
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
-import { columnDef, defaultIn, movesDefault, ownRelation } from './definitions.js';
+import { columnDef, defaultIn, defaultOf, movesDefault, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { CODE_BEHIND_WRITES, bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
@@ -84,6 +84,15 @@ function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, com
     relation: { ...before, columns, ...(unknown !== undefined && { unknown }) },
   });
   forgetFields(analysis, before);
+  takesDefaults(analysis, before, commands);
+}
+
+/** From now on rows may get what a new default computes, also where views of the session show them. */
+function takesDefaults(analysis: LineageAnalysis, { name }: TemporaryRelation, commands: readonly NodeFields[]): void {
+  const columns = commands
+    .filter(({ subtype, def }) => subtype === 'AT_ColumnDefault' && def !== undefined)
+    .map((command) => ({ name: text(command, 'name'), value: defaultOf(analysis, command['def']) }));
+  if (columns.length > 0) analysis.effects.push({ type: 'taint', name, columns });
 }
 
 /** ALTER COLUMN TYPE: the column is computed from what it was, or from any of its table by USING. */

@@ -166,7 +166,7 @@ export class LineageAnalysis {
 }
 
 /** fetch_search_path and recomputeNamespacePath (namespace.c): what is not listed comes first, pg_temp before pg_catalog. */
-function effectivePath(catalog: Catalog, session: SessionNames): string[] {
+export function effectivePath(catalog: Catalog, session: SessionNames): string[] {
   const { searchPath, anyPath } = session;
   const role = currentRole(session);
   if (anyPath !== undefined) return [...catalog.schemas];

@@ -199,6 +199,7 @@ export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column
   // serial and its kin are no types.
   const { type: _, ...untyped } = NOTHING;
   const tag = type && typeTag(analysis, type.oid);
+  const isKnown = type !== undefined || SERIAL.test(strings(asFields(fields['typeName'])['names']).join('.'));
   const constraints = nodesOf(fields['constraints']).map((one) => one.fields);
   const generated = constraints.some(({ contype }) => contype === 'CONSTR_GENERATED');
   const given = constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT');
@@ -206,14 +207,19 @@ export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column
     ...(given ? defaultOf(analysis, given['raw_expr']) : untyped),
     ...(tag !== undefined && { type: tag, stored: true as const }),
   };
+  // A domain has a default of its own.
+  const unread = isKnown ? undefined : 'reads a column of a type that is not known';
   return {
     name: text(fields, 'colname'),
-    value: withUnknown(value, generated ? 'reads a generated column of a temporary table' : undefined),
+    value: withUnknown(value, generated ? 'reads a generated column of a temporary table' : unread),
   };
 }
 
+const SERIAL = /^(?:small|big)?serial[248]?$/;
+const asFields = (value: unknown): NodeFields => (isFields(value) ? value : {});
+
 /** What a row gets that says nothing of the column. Nothing is called yet. */
-function defaultOf(analysis: LineageAnalysis, node: unknown): Value {
+export function defaultOf(analysis: LineageAnalysis, node: unknown): Value {
   const value = readDefault(analysis, node);
   return isNothing(value) ? EMPTY : computed([value]);
 }

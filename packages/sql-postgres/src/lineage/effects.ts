@@ -69,7 +69,10 @@ export type SessionEffect =
   | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }
-  /** Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. */
-  | { readonly type: 'code'; readonly reason: string };
+  /**
+   * Code that nobody read has run: names may mean other things now, and what the session keeps may be of any origin. `sure`: it has,
+   * whatever the facts of the statement say.
+   */
+  | { readonly type: 'code'; readonly reason: string; readonly sure?: true };
 
 export type TransactionKind = 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to' | 'detach';

@@ -3,6 +3,7 @@ export { Lineage, loadLineage } from './load.js';
 export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './lineage.js';
 export { type SessionReport, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, isUnknownName, reasonOfPhrase } from './reasons.js';
+export { effectivePath } from './analysis.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { CODE_BEHIND_WRITES } from './other-definitions.js';
 export {

@@ -71,6 +71,17 @@ class ChangedRelation {
     });
   }
 
+  /** An UPDATE of pg_settings is a SET of any of them (its rule pg_settings_u), also through views of it. */
+  get mayBeSettings(): boolean {
+    const { catalog } = this.#analysis;
+    const found = this.#found;
+    if (found.type === 'temporary') return found.relation.view;
+    const settings = catalog.relation('pg_catalog', 'pg_settings')?.oid;
+    const below = new Set([found.relation.oid]);
+    for (const oid of below) for (const [from, to] of catalog.guards.read) if (from === oid) below.add(to);
+    return settings !== undefined && below.has(settings);
+  }
+
   /** A temporary table now holds these values too. */
   finish(): void {
     if (this.#found.type === 'temporary' && this.#assigned.length > 0) {
@@ -125,6 +136,8 @@ function asksForConflicts(
 
 function update(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const { scope, changed, others } = target(analysis, outer, fields, 'fromClause');
+  if (changed.mayBeSettings)
+    analysis.effects.push({ type: 'code', reason: 'runs after an UPDATE that may have changed a setting', sure: true });
   assignments(analysis, scope, changed, listOf(fields, 'targetList'));
   condition(analysis, scope, fields['whereClause']);
   return returning(analysis, scope, fields, changed, others);

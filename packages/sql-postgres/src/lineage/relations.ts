@@ -59,7 +59,10 @@ export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): read
   if (found.type === 'temporary') {
     const { columns, unknown: reason, written, version } = found.relation;
     const known = version === analysis.catalog.version ? columns : wholeOf(columns);
-    return named(analysis, known).map(({ name, value }) => ({ name, value: withUnknown(value, reason ?? written) }));
+    return named(analysis, known).map(({ name, value }) => ({
+      name,
+      value: withUnknown(value, reason ?? written ?? codeOfType(analysis, value)),
+    }));
   }
   const stored = storedColumns(analysis, found.relation);
   const columns = found.relation.definition === undefined ? stored : named(analysis, stored);
@@ -67,6 +70,12 @@ export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): read
   const { uncertain } = analysis.session.overlay;
   if (uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
   return columns.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
+}
+
+/** The default of a domain may have put anything into a row that said nothing of the column. */
+function codeOfType({ catalog, session }: LineageAnalysis, { type = 0 }: Column['value']): string | undefined {
+  if (catalog.guards.domains.has(type)) return 'reads a column of a domain that runs code';
+  return session.overlay.defined.has(catalog.typeByOid(type)?.name ?? '') ? BEHIND_DEFINITION : undefined;
 }
 
 /** Fields have the names that their type has now: what this transaction has defined may be the type, or its table. */

@@ -19,6 +19,7 @@ export const codeThat = (failed: boolean, reason: string): SessionEffect => ({
 export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): SessionEffect[] =>
   (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): SessionEffect[] => {
     if (effect.type !== 'code' && effect.type !== 'uncertain') return [effect];
+    if (effect.type === 'code' && effect.sure) return [effect];
     // Facts of a FETCH say nothing of what its cursor calls.
     if (lineage?.statement === 'FetchStmt' || !isPlain(facts, statement)) return [effect];
     return defines(facts, statement) ? [{ ...effect, type: 'uncertain' }] : [];

@@ -1,76 +1,109 @@
 /**
- * The tables that a statement means, whatever it calls them. Owns: views and partitions, which stand for others. Does not own: looking
- * names up (lineage).
+ * The tables that a statement means, whatever it calls them. Owns: views, partitions and children, which stand for others. Does not own:
+ * what is read by queries (lineage).
  */
-import type { Facts } from '@sluice/contract';
+import type { Facts, Resource } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
-import { type SessionNames, newSession } from '../lineage/index.js';
+import { type SessionNames, afterEffects, effectivePath, newSession } from '../lineage/index.js';
 import type { Meaning } from './catalogs.js';
 
 /**
- * Of each statement, as `schema.table`: what it names, what views and functions in SQL read for it, and what partitions and children
- * are part of. Undefined where it cannot be followed.
+ * Of each statement, as `schema.table`: what it names, what views and functions in SQL read for it, the partitions and children that are
+ * read with it, and what it is a partition or child of. Undefined where it cannot be followed.
  */
 export function meantTables(
-  { catalog, lineage }: Meaning,
+  meaning: Meaning,
   text: string,
   { actions }: Pick<Facts, 'actions'>,
   session: SessionNames,
 ): readonly (readonly string[] | undefined)[] {
+  const { catalog, lineage } = meaning;
+  let names = session;
   return lineage.of(text, catalog, session).map((one, at) => {
-    if (one.unknown !== undefined || session.overlay.uncertain !== undefined) return undefined;
-    const found = new Map<number, Relation>();
-    const isKnown = [...one.relations].every((oid) => collect({ catalog, lineage }, oid, found));
-    const names = new Set([...found.values()].map(({ schema, name }) => `${schema}.${name}`));
-    const written = actions.filter(({ statement }) => statement === at).flatMap(({ resources }) => resources);
-    for (const { type, name, access } of isKnown ? written : []) {
-      if (type !== 'table' || isAmong(name, names)) continue;
-      const meant = meaningOf(name, access === 'define', catalog, session);
-      const relation = meant && catalog.relation(...meant);
-      if (!meant || (relation && !collect({ catalog, lineage }, relation.oid, found))) return undefined;
-      names.add(meant.join('.'));
+    const now = names;
+    names = afterEffects(now, one.effects);
+    if (one.unknown !== undefined || now.overlay.uncertain !== undefined) return undefined;
+    const meant = new Set<string>();
+    const found = new Set(one.relations);
+    const tables = actions
+      .filter(({ statement }) => statement === at)
+      .flatMap(({ verb, resources }) =>
+        resources.flatMap((table) => (table.type === 'table' ? [{ verb, table }] : [])),
+      );
+    for (const { verb, table } of tables) {
+      const name = meaningOf({ ...table, makes: MAKES.test(verb) }, catalog, now);
+      if (!name) return undefined;
+      meant.add(name.join('.'));
+      const relation = name[0] === 'pg_temp' ? undefined : catalog.relation(...name);
+      if (relation) found.add(relation.oid);
     }
-    for (const { schema, name } of found.values()) names.add(`${schema}.${name}`);
-    return isKnown ? [...names] : undefined;
+    const all = withOthers(meaning, found);
+    for (const { schema, name } of all ?? []) meant.add(`${schema}.${name}`);
+    return all && [...meant];
   });
 }
 
-/** Whether lineage has found what is written so. */
-const isAmong = (written: string, names: ReadonlySet<string>): boolean =>
-  [...names].some((name) => name === written || (!written.includes('.') && name.endsWith(`.${written}`)));
+/** Verbs of statements that make a table where the search path begins, whatever there is behind. */
+const MAKES = /^(?:create (?:table|table as|view|materialized view|foreign table|sequence)|select)$/;
 
-/** What lineage does not look up: what is defined, dropped, copied or locked. Schema and name; undefined where there is none. */
+/** Schema and name of what is written so; undefined where there is none, and none is made, dropped or changed. */
 function meaningOf(
-  written: string,
-  isNew: boolean,
+  { name: written, access, makes }: Pick<Resource, 'name' | 'access'> & { readonly makes: boolean },
   catalog: Catalog,
-  { overlay, searchPath, anyPath }: SessionNames,
-): [string, string] | undefined {
+  session: SessionNames,
+): [schema: string, name: string] | undefined {
+  const { overlay, anyPath } = session;
+  const defines = access === 'define' || access === 'destroy';
   const [name = '', schema] = written.split('.').toReversed();
   if (overlay.relations.has(name) && (schema === undefined || schema === 'pg_temp')) return ['pg_temp', name];
-  if (schema !== undefined) return isNew || catalog.relation(schema, name) ? [schema, name] : undefined;
+  if (schema !== undefined) return defines || catalog.relation(schema, name) ? [schema, name] : undefined;
   if (anyPath !== undefined) return undefined;
-  const path = ['pg_catalog', ...searchPath.filter((one) => one !== '$user')];
-  const found = path.find((one) => catalog.relation(one, name));
-  const first = found ?? (isNew ? searchPath.find((one) => one !== '$user') : undefined);
-  return first === undefined ? undefined : [first, name];
+  const path = effectivePath(catalog, session);
+  const there = makes && access === 'define' ? undefined : path.find((one) => catalog.relation(one, name));
+  const first = defines ? path.find((one) => one !== 'pg_temp' && one !== 'pg_catalog') : undefined;
+  const found = there ?? first;
+  return found === undefined ? undefined : [found, name];
 }
 
-/** Adds a relation and what it stands for. False: that cannot be followed. */
-function collect(meaning: Pick<Meaning, 'catalog' | 'lineage'>, oid: number, found: Map<number, Relation>): boolean {
-  if (found.has(oid)) return true;
-  const relation = meaning.catalog.relationByOid(oid);
-  if (!relation || relation.unread) return false;
-  found.set(oid, relation);
-  const behind = behindView(meaning, relation);
-  return behind !== undefined && [...behind, ...relation.parents].every((one) => collect(meaning, one, found));
+/** Relations with what they stand for. Undefined: that cannot be followed. */
+function withOthers(meaning: Meaning, named: ReadonlySet<number>): ReadonlySet<Relation> | undefined {
+  const { catalog } = meaning;
+  const found = new Set<Relation>();
+  const read = new Set(named);
+  for (const oid of read) {
+    const relation = catalog.relationByOid(oid);
+    const behind = relation && !relation.unread ? behindView(meaning, relation) : undefined;
+    if (!relation || !behind) return undefined;
+    found.add(relation);
+    for (const one of [...behind, ...(childrenIn(catalog).get(oid) ?? [])]) read.add(one);
+  }
+  // What a parent has besides is not read.
+  for (const { parents } of found)
+    for (const oid of parents) {
+      const parent = catalog.relationByOid(oid);
+      if (!parent) return undefined;
+      found.add(parent);
+    }
+  return found;
 }
 
-function behindView(
-  { catalog, lineage }: { readonly catalog: Catalog; readonly lineage: Meaning['lineage'] },
-  { definition }: Relation,
-): readonly number[] | undefined {
+function childrenIn({ relations, derived }: Catalog): ReadonlyMap<number, readonly number[]> {
+  const before = derived.get(CHILDREN) as ReadonlyMap<number, readonly number[]> | undefined;
+  if (before) return before;
+  const children = new Map<number, number[]>();
+  for (const { oid, parents } of relations)
+    for (const parent of parents) {
+      const known = children.get(parent);
+      if (known) known.push(oid);
+      else children.set(parent, [oid]);
+    }
+  derived.set(CHILDREN, children);
+  return children;
+}
+const CHILDREN = 'children of relations';
+
+function behindView({ catalog, lineage }: Meaning, { definition }: Relation): readonly number[] | undefined {
   if (definition === undefined) return [];
   const read = lineage.of(definition, catalog, newSession('', []));
   return read.every(({ unknown }) => unknown === undefined)
