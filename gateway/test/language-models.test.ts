@@ -364,9 +364,15 @@ test('a prompt is masked before the target has it, and one of tokens is refused 
   await stand.openai.embeddings.create({ model: 'm', input: ['of ada@example.com'], encoding_format: 'float' });
   const tokens = stand.openai.embeddings.create({ model: 'm', input: [1, 2], encoding_format: 'float' });
   expect((await error(tokens)).message).toContain('has numbers of tokens in place of its text');
+  const escaped = JSON.stringify({ model: 'm', messages: said('write to ada@example.com') }).replace('@', '\\u0040');
+  for (const type of ['text/csv', 'text/event-stream', 'text/xml', 'application/x-www-form-urlencoded']) {
+    const headers = { authorization: `Bearer ${stand.token}`, 'content-type': type };
+    await fetch(`${stand.url}/v1/chat/completions`, { method: 'POST', headers, body: escaped });
+  }
   expect(stand.double.heard.map(({ body }) => body)).toMatchObject([
     expect.stringContaining('write to [masked:EMAIL]'),
     expect.stringContaining('of [masked:EMAIL]'),
+    ...Array.from({ length: 4 }, () => expect.stringContaining('write to [masked:EMAIL]')),
   ]);
 });
 
