@@ -183,9 +183,25 @@ describe('a call that comes in another way than usual is judged', () => {
     expect(() => open(operation, 'events').push(text)).toThrow(Unmasked);
   });
 
+  test('without a number, or all of the same', () => {
+    const made = (id: string, name: string, index?: number): object => ({
+      index,
+      id,
+      function: { name, arguments: '{}' },
+    });
+    for (const index of [undefined, 0]) {
+      const stream = open('chat', 'events');
+      for (const piece of [made('1', 'a', index), made('2', 'b', index), made('3', 'c', index)])
+        stream.push(chunk({ tool_calls: [piece] }));
+      stream.end();
+      expect(stream.calls.map(({ tool }) => tool)).toEqual(['a', 'b', 'c']);
+    }
+  });
+
   test('in a stream that claims to be a page does not pass, but pages that say what is wrong do', () => {
     for (const sign of ['d', '<']) expect(() => open('chat', 'markup', sign)).toThrow(Unmasked);
     expect(() => open('chat', 'markup', '<', 502)).toThrow('it has no editor');
+    expect(() => open('chat', 'text', 'u', 503)).toThrow('it has no editor');
   });
 
   test('what began a call says nothing else than what was judged', () => {

@@ -103,6 +103,11 @@ export class ChatFollower implements Follower {
     for (const [at, piece] of items(member(delta, 'tool_calls')).entries()) {
       if (!isObject(piece)) continue;
       const number = word(member(piece, 'index')) || String(at);
+      const before = choice.calls.get(number);
+      if (before && isAnother(before, piece)) {
+        choice.calls.delete(number);
+        choice.calls.set(`${number} ${choice.calls.size}`, before);
+      }
       const call = addTo(choice.calls, number, () => this.#newCall(piece));
       addPiece(call, member(piece, call.kind));
     }
@@ -180,6 +185,13 @@ export class ChatFollower implements Follower {
 
 const hasCalls = (message: Json | undefined): boolean =>
   ['tool_calls', 'function_call'].some((name) => !isNothing(member(message, name)));
+
+/** Some servers count no calls: each that begins has a name, and an id of its own. */
+function isAnother({ head, kind }: Call, piece: ObjectNode): boolean {
+  const id = memberText(piece, 'id') ?? '';
+  const name = memberText(member(piece, kind), 'name') ?? '';
+  return id !== '' && name !== '' && id !== (memberText(head, 'id') ?? '');
+}
 
 function addPiece(call: Call, piece: Json | undefined): void {
   call.name.add(memberText(piece, 'name') ?? '');

@@ -24,8 +24,8 @@ export const answerEditors =
     if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
     const isDocument = sign === undefined || DOCUMENTS.has(sign);
     if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose);
-    // Pages of proxies that say what is wrong. All else is read as an answer by whoever asked for one, whatever type it claims.
-    if (status >= FIRST_FAULT && (kind === 'markup' || kind === 'xml')) return undefined;
+    // What proxies say is wrong, in a page or a line. All else is read as an answer by whoever asked for one, whatever type it claims.
+    if (status >= FIRST_FAULT && kind !== 'other') return undefined;
     throw unmasked('is neither JSON nor a stream of events');
   };
 
