@@ -108,7 +108,7 @@ async function through(
     ([name, data]) => `${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`,
   );
   const bytes = Buffer.from(text.join('') + (operation === 'chat' ? 'data: [DONE]\n\n' : ''));
-  const editor = answerEditors({ operation })(parts, propose ?? (() => ALLOW))('events', undefined) as EventsMask;
+  const editor = answerEditors({ operation })(parts, propose ?? (() => ALLOW), 200)('events', undefined) as EventsMask;
   const out: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const size = 1 + random.below(700);

@@ -136,7 +136,9 @@ export class HttpJudge {
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
     const sent =
-      call?.isTokenised && verdict.masks.some(isForRequests) ? TOKENISED : this.#sent(command, verdict.masks);
+      call?.isTokenised && verdict.masks.some(isForRequests)
+        ? TOKENISED
+        : this.#sent(command, verdict.masks, call && JSON_TYPE);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const shown = shownAs(command, sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
@@ -166,10 +168,11 @@ export class HttpJudge {
     return masks.some(isForRequests) || (REPLACES.has(head.method) && this.#masksOf(masks) !== undefined);
   }
 
-  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. */
+  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. `known`: its type, whatever it claims. */
   #sent(
     { method, body }: HttpCommand,
     masks: readonly AppliedMask[],
+    known: string | undefined,
   ): (HttpBody & { type: 'whole' }) | Deny | undefined {
     if (body.type === 'none' || masks.length === 0) return undefined;
     const own = this.#masksOf(masks.filter(isForRequests));
@@ -178,7 +181,7 @@ export class HttpJudge {
     if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
-      const made = own.request(body.media, bytes);
+      const made = own.request(known ?? body.media, bytes);
       return made && { ...body, bytes: made };
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
@@ -289,6 +292,8 @@ const tooLong = (limit: number): Deny => {
   return { type: 'deny', rule: 'gateway', ...denyInWords(reason, 'command'), reason };
 };
 
+/** Calls of models are read as this. */
+const JSON_TYPE = 'application/json';
 /** Sets of rules that have matched together. */
 const MAX_COMPILED = 100;
 const isForRequests = ({ request }: AppliedMask): boolean => request === true;

@@ -79,13 +79,16 @@ export class HttpMasks {
   /**
    * `first`: what happens to the request and its answer besides, before this. `own`: gives editors for the bodies of an answer.
    */
-  edits(first: HttpEdits | undefined, own?: (parts: JsonParts, propose: Propose) => OwnEditors): HttpEdits {
+  edits(
+    first: HttpEdits | undefined,
+    own?: (parts: JsonParts, propose: Propose, status: number) => OwnEditors,
+  ): HttpEdits {
     const asked = this.#bodies || own ? WHOLE_AND_PLAIN : [];
     return {
       headers: [...(first?.headers ?? []), ...asked],
       answer: (status, headers, propose) => {
         const before = first?.answer?.(status, headers, propose);
-        const editors = own?.(this.#parts, propose);
+        const editors = own?.(this.#parts, propose, status);
         const edited = this.#answer(status, before?.headers ?? headers, before?.body, editors);
         const trailers = before?.trailers ?? unchanged;
         return { ...edited, trailers: (came) => this.#masked(trailers(came)) };

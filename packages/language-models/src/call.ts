@@ -70,13 +70,16 @@ export class ModelCall {
 
   /** Its texts stand there as numbers of tokens, which nobody here reads. */
   get isTokenised(): boolean {
-    return this.#said.tokenised;
+    return this.#said.numbers > 0;
   }
 
   /** An estimate, of all that is sent. */
   get tokens(): number {
     const texts = this.#said.messages.flatMap(({ parts }) => parts);
-    return texts.reduce((sum, text) => sum + estimatedTokens(text), this.images * TOKENS_PER_IMAGE);
+    return texts.reduce(
+      (sum, text) => sum + estimatedTokens(text),
+      this.images * TOKENS_PER_IMAGE + this.#said.numbers,
+    );
   }
 
   /** @throws BodyUnreadable where nobody can read what is said */
@@ -94,7 +97,7 @@ export class ModelCall {
     })));
   }
 
-  /** What detectors find in all of it, also in what is spread over messages. @throws BodyUnreadable */
+  /** What detectors find in its texts, also in what is spread over messages. @throws BodyUnreadable */
   get found(): readonly Detector[] {
     return (this.#found ??= [
       ...new Set([

@@ -28,9 +28,12 @@ const PATHS: Readonly<Record<Provider, readonly (readonly [path: string, operati
 const plainPath = (segments: readonly string[]): string =>
   `/${segments.filter((one) => one !== '').join('/')}`.toLowerCase();
 
+/** What stands before the name of a model: of Azure, and of OpenAI before there were models in bodies. */
+const NAMING: ReadonlySet<string> = new Set(['deployments', 'engines']);
+
 /** Where it stands in the path, as with Azure, the model is the one of that name, whatever the body says. */
 export function deploymentIn(segments: readonly string[]): string | undefined {
-  const at = segments.findIndex((one) => one.toLowerCase() === 'deployments');
+  const at = segments.findIndex((one) => NAMING.has(one.toLowerCase()));
   return at < 0 ? undefined : segments[at + 1];
 }
 

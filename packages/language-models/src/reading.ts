@@ -75,7 +75,8 @@ export const TOKENISED: Deny = {
 /** What detectors find in a request, worked out once, when a rule asks. `call`: where it is one. @throws BodyUnread, BodyUnreadable */
 export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: string): () => readonly Detector[] {
   let found: readonly Detector[] | undefined;
-  return () => (found ??= call?.found ?? foundIn(body, query));
+  // What stands behind a name that makes a secret of it, and in the query, is no text of the call.
+  return () => (found ??= [...new Set([...(call?.found ?? []), ...foundIn(body, query)])]);
 }
 
 /** A request that somebody has written down, as rules see it. */

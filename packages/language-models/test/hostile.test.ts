@@ -22,13 +22,18 @@ interface Opened {
   end(): string;
 }
 
-function open(operation: AnswerOf['operation'], kind: 'events' | 'json' | 'text' | 'other', sign?: string): Opened {
+function open(
+  operation: AnswerOf['operation'],
+  kind: 'events' | 'json' | 'text' | 'markup' | 'other',
+  sign?: string,
+  status = 200,
+): Opened {
   const calls: ProposedCall[] = [];
   const propose = (call: ProposedCall): ProposalAnswer => {
     calls.push(call);
     return DENY;
   };
-  const editor = answerEditors({ operation })(MASKED, propose)(kind, sign?.charCodeAt(0));
+  const editor = answerEditors({ operation })(MASKED, propose, status)(kind, sign?.charCodeAt(0));
   if (!editor) throw new Error('it has no editor');
   return { calls, push: (text) => editor.push(Buffer.from(text)).toString(), end: () => editor.end().toString() };
 }
@@ -103,6 +108,116 @@ describe('a stream', () => {
     ]);
     expect(text).not.toContain('rm');
     expect(text).toContain('response.output_text.delta');
+  });
+});
+
+describe('a call that comes in another way than usual is judged', () => {
+  const named = (type: string, more: object): string => `event: ${type}\ndata: ${JSON.stringify(more)}\n\n`;
+  const typed = (type: string, more: object): string => named(type, { type, ...more });
+  const COMMAND = '{"command":"rm -rf /"}';
+  const given = { command: 'rm -rf /' };
+
+  test.each<[what: string, operation: AnswerOf['operation'], text: string]>([
+    [
+      'beside a kind that is null',
+      'chat',
+      chunk({ tool_calls: [{ index: 0, id: '1', custom: null, function: { name: 'sh', arguments: COMMAND } }] }),
+    ],
+    [
+      'with arguments that are no text',
+      'chat',
+      chunk({ tool_calls: [{ function: { name: 'sh', arguments: given } }] }),
+    ],
+    [
+      'whole in its first event',
+      'messages',
+      typed('content_block_start', {
+        index: 0,
+        content_block: { type: 'tool_use', id: '1', name: 'sh', input: given },
+      }) + typed('content_block_stop', { index: 0 }),
+    ],
+    [
+      'in events whose name has their type',
+      'messages',
+      named('content_block_start', { index: 0, content_block: { type: 'tool_use', id: '1', name: 'sh', input: {} } }) +
+        named('content_block_delta', { index: 0, delta: { type: 'input_json_delta', partial_json: COMMAND } }) +
+        named('content_block_stop', { index: 0 }),
+    ],
+    [
+      'at the end of a stream alone',
+      'responses',
+      typed('response.completed', {
+        response: { output: [{ type: 'function_call', id: 'f', call_id: 'c', name: 'sh', arguments: COMMAND }] },
+      }),
+    ],
+  ])('%s', (_, operation, text) => {
+    const stream = open(operation, 'events');
+    const out = stream.push(text) + stream.end();
+    expect(stream.calls).toMatchObject([{ tool: 'sh', input: COMMAND }]);
+    expect(out).not.toContain('rm -rf');
+    expect(out).toContain('was refused by rule');
+  });
+
+  test.each([
+    { custom: null, function: { name: 'sh', arguments: COMMAND } },
+    { function: { name: 'sh', arguments: given } },
+  ])('whole: %j', (made) => {
+    const answer = open('chat', 'json');
+    answer.push(JSON.stringify({ choices: [{ index: 0, message: { tool_calls: [{ id: '1', ...made }] } }] }));
+    expect(answer.end()).not.toContain('rm -rf');
+    expect(answer.calls).toMatchObject([{ tool: 'sh', input: COMMAND }]);
+  });
+
+  test.each<[what: string, operation: AnswerOf['operation'], text: string]>([
+    [
+      'before a message has begun',
+      'messages',
+      typed('message_start', { message: { content: [{ type: 'tool_use', id: '1', name: 'sh', input: given }] } }),
+    ],
+    [
+      'in a message of a stream of pieces',
+      'chat',
+      `data: ${JSON.stringify({ choices: [{ index: 0, message: { tool_calls: [{ function: { name: 'sh' } }] } }] })}\n\n`,
+    ],
+  ])('or does not pass: %s', (_, operation, text) => {
+    expect(() => open(operation, 'events').push(text)).toThrow(Unmasked);
+  });
+
+  test('without a number, or all of the same', () => {
+    const made = (id: string, name: string, index?: number): object => ({
+      index,
+      id,
+      function: { name, arguments: '{}' },
+    });
+    for (const index of [undefined, 0]) {
+      const stream = open('chat', 'events');
+      for (const piece of [made('1', 'a', index), made('2', 'b', index), made('3', 'c', index)])
+        stream.push(chunk({ tool_calls: [piece] }));
+      stream.end();
+      expect(stream.calls.map(({ tool }) => tool)).toEqual(['a', 'b', 'c']);
+    }
+  });
+
+  test('in a stream that claims to be a page does not pass, but pages that say what is wrong do', () => {
+    for (const sign of ['d', '<']) expect(() => open('chat', 'markup', sign)).toThrow(Unmasked);
+    expect(() => open('chat', 'markup', '<', 502)).toThrow('it has no editor');
+    expect(() => open('chat', 'text', 'u', 503)).toThrow('it has no editor');
+  });
+
+  test('what began a call says nothing else than what was judged', () => {
+    const passed = answerEditors({ operation: 'responses' })(MASKED, () => ({ type: 'allow' }), 200)(
+      'events',
+      undefined,
+    );
+    const item = { type: 'function_call', id: 'f', call_id: 'c', name: 'ls', arguments: '{}' };
+    const out = passed?.push(
+      Buffer.from(
+        typed('response.output_item.added', { output_index: 0, item: { ...item, name: 'sh', arguments: COMMAND } }) +
+          typed('response.output_item.done', { output_index: 0, item }),
+      ),
+    );
+    expect(out?.toString()).toContain('"name":"ls"');
+    expect(out?.toString()).not.toMatch(/rm -rf|"sh"/);
   });
 });
 

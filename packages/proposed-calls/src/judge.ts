@@ -26,10 +26,10 @@ export function editorsFor(
   answers: AnswerOf,
   context: PolicyContext,
   held: readonly AppliedHold[],
-): (parts: JsonParts, propose: Propose) => OwnEditors {
+): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
   const about = new Origin(context, held);
   const editors = answerEditors(answers);
-  return (parts, propose) => editors(parts, (call) => propose({ ...call, about }));
+  return (parts, propose, status) => editors(parts, (call) => propose({ ...call, about }), status);
 }
 
 export interface JudgedCall {

@@ -3,12 +3,14 @@
  * where their events have pieces of texts, and what stands in place of a refused call. Does not: mask, or judge.
  */
 import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
+import { unmasked } from '@sluice/http-bodies';
 import type { Json } from '@sluice/http-requests';
 import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import {
   type ObjectNode,
   NULL,
+  inputText,
   isNothing,
   isObject,
   items,
@@ -68,6 +70,7 @@ export class ChatFollower implements Follower {
     const index = word(member(choice, 'index'));
     addTo(this.#choices, index, () => ({ calls: new Map(), old: undefined }));
     if (this.#masks.detects && member(choice, 'logprobs')) put(choice, 'logprobs', NULL);
+    if (hasCalls(member(choice, 'message'))) throw unmasked('has a call of a tool where a stream has none');
     const text = memberText(choice, 'text');
     if (text !== undefined) put(choice, 'text', this.#piece(`${index}\n\ntext`, text));
     const delta = member(choice, 'delta');
@@ -100,6 +103,11 @@ export class ChatFollower implements Follower {
     for (const [at, piece] of items(member(delta, 'tool_calls')).entries()) {
       if (!isObject(piece)) continue;
       const number = word(member(piece, 'index')) || String(at);
+      const before = choice.calls.get(number);
+      if (before && isAnother(before, piece)) {
+        choice.calls.delete(number);
+        choice.calls.set(`${number} ${choice.calls.size}`, before);
+      }
       const call = addTo(choice.calls, number, () => this.#newCall(piece));
       addPiece(call, member(piece, call.kind));
     }
@@ -163,7 +171,8 @@ export class ChatFollower implements Follower {
   }
 
   #newCall(head: ObjectNode): Call {
-    const kind = member(head, 'custom') === undefined ? 'function' : 'custom';
+    const kind = isObject(member(head, 'custom')) ? 'custom' : 'function';
+    put(head, kind === 'custom' ? 'function' : 'custom', undefined);
     return { head, name: this.#masks.kept(), input: this.#masks.kept(), kind };
   }
 
@@ -174,7 +183,17 @@ export class ChatFollower implements Follower {
   }
 }
 
+const hasCalls = (message: Json | undefined): boolean =>
+  ['tool_calls', 'function_call'].some((name) => !isNothing(member(message, name)));
+
+/** Some servers count no calls: each that begins has a name, and an id of its own. */
+function isAnother({ head, kind }: Call, piece: ObjectNode): boolean {
+  const id = memberText(piece, 'id') ?? '';
+  const name = memberText(member(piece, kind), 'name') ?? '';
+  return id !== '' && name !== '' && id !== (memberText(head, 'id') ?? '');
+}
+
 function addPiece(call: Call, piece: Json | undefined): void {
   call.name.add(memberText(piece, 'name') ?? '');
-  call.input.add(memberText(piece, call.kind === 'custom' ? 'input' : 'arguments') ?? '');
+  call.input.add(inputText(member(piece, call.kind === 'custom' ? 'input' : 'arguments')) ?? '');
 }

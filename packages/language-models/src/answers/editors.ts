@@ -19,15 +19,17 @@ export interface AnswerOf {
 /** For one answer. */
 export const answerEditors =
   ({ operation }: AnswerOf) =>
-  (parts: JsonParts, propose: Propose): OwnEditors =>
+  (parts: JsonParts, propose: Propose, status: number): OwnEditors =>
   (kind, sign) => {
     if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
     const isDocument = sign === undefined || DOCUMENTS.has(sign);
     if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose);
-    // Pages of proxies that say what is wrong. All else may be read as an answer by whoever asked for one.
-    if (kind === 'markup' || kind === 'xml') return undefined;
+    // What proxies say is wrong, in a page or a line. All else is read as an answer by whoever asked for one, whatever type it claims.
+    if (status >= FIRST_FAULT && kind !== 'other') return undefined;
     throw unmasked('is neither JSON nor a stream of events');
   };
 
+/** SDKs read no calls in answers from this status on. */
+const FIRST_FAULT = 400;
 /** What JSON that has calls begins with. */
 const DOCUMENTS: ReadonlySet<number> = new Set(Buffer.from('{['));

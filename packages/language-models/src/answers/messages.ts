@@ -3,10 +3,11 @@
  * of texts, and what stands in place of a refused call. Does not: mask, or judge.
  */
 import type { ProposalAnswer, ProposedCall } from '@sluice/contract';
-import type { Json } from '@sluice/http-requests';
+import { unmasked } from '@sluice/http-bodies';
+import { type Json, textOf } from '@sluice/http-requests';
 import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
-import { type ObjectNode, isObject, member, memberText, objectNode, put, textNode, word } from './tree.js';
+import { type ObjectNode, isObject, items, member, memberText, objectNode, put, textNode, word } from './tree.js';
 
 /** Pieces of texts, by the type of their delta. Others, such as citations and signatures, are whole. */
 const PIECES: Readonly<Record<string, string>> = { text_delta: 'text', thinking_delta: 'thinking' };
@@ -39,7 +40,12 @@ export class MessagesFollower implements Follower {
   event(name: string, data: Json): readonly Given[] {
     if (!isObject(data)) return [this.#later(name, data)];
     const index = word(member(data, 'index'));
-    switch (memberText(data, 'type')) {
+    // Some SDKs take the name of an event for its type.
+    switch (memberText(data, 'type') ?? name) {
+      case 'message_start':
+        if (items(member(member(data, 'message'), 'content')).some(isUse))
+          throw unmasked('begins with a call of a tool');
+        return [this.#later(name, data)];
       case 'content_block_start':
         return this.#start(name, data, index);
       case 'content_block_delta':
@@ -69,8 +75,14 @@ export class MessagesFollower implements Follower {
   #start(name: string, data: ObjectNode, index: string): readonly Given[] {
     const block = member(data, 'content_block');
     const type = memberText(block, 'type') ?? '';
-    if (type === CALL) {
+    if (isUse(block)) {
       const call = { start: data, name: memberText(block, 'name') ?? '', input: this.#masks.kept() };
+      const whole = member(block, 'input');
+      // Pieces follow, or it is all here already.
+      if (isObject(whole) && whole.members.size > 0 && isObject(block)) {
+        call.input.add(textOf(whole));
+        put(block, 'input', objectNode({}));
+      }
       addTo<Block>(this.#blocks, index, () => ({ type, call, delta: undefined }));
       return [];
     }
@@ -161,6 +173,9 @@ export class MessagesFollower implements Follower {
     return data;
   }
 }
+
+/** Whether a block is a call that the agent makes. */
+export const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === CALL;
 
 const textDelta = (index: string, type: string, leaf: string, text: Json): Given =>
   event(

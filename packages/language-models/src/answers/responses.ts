@@ -8,7 +8,9 @@ import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import {
   type ObjectNode,
+  inputText,
   isObject,
+  items,
   listNode,
   member,
   memberText,
@@ -38,7 +40,8 @@ export const isCall = (item: Json | undefined): boolean => {
 export function callIn(item: ObjectNode, pieces: string): { readonly tool: string; readonly input: string } {
   const type = memberText(item, 'type') ?? '';
   const leaf = CALLS[type];
-  if (leaf !== undefined) return { tool: memberText(item, 'name') ?? '', input: memberText(item, leaf) ?? pieces };
+  if (leaf !== undefined)
+    return { tool: memberText(item, 'name') ?? '', input: inputText(member(item, leaf)) ?? pieces };
   return {
     tool: memberText(item, 'name') ?? type,
     input: textOf(member(item, 'action') ?? member(item, 'operation') ?? item),
@@ -62,6 +65,8 @@ export class ResponsesFollower implements Follower {
   readonly #calls = new Map<string, Call>();
   /** What stands in place of refused calls, by their ids. */
   readonly #refused = new Map<string, Json>();
+  /** Calls that the agent has, and what they are given. */
+  readonly #passed = new Set<string>();
 
   constructor(masks: AnswerMasks) {
     this.#masks = masks;
@@ -69,7 +74,7 @@ export class ResponsesFollower implements Follower {
 
   event(name: string, data: Json): readonly Given[] {
     if (!isObject(data)) return [this.#later(name, data)];
-    const type = memberText(data, 'type') ?? '';
+    const type = memberText(data, 'type') ?? name;
     const place = word(member(data, 'output_index'));
     const call = this.#calls.get(place);
     const item = member(data, 'item');
@@ -87,7 +92,37 @@ export class ResponsesFollower implements Follower {
       return [];
     }
     if (type.endsWith('.delta')) return [this.#delta(name, data, type)];
-    return [...this.#rests(type, data), this.#later(name, data)];
+    return [...this.#rests(type, data), this.#unseen(data), this.#later(name, data)];
+  }
+
+  /** A stream may begin late, or have its calls at its end alone: those that no event before has brought. */
+  #unseen(data: ObjectNode): Given {
+    const calls = items(member(member(data, 'response'), 'output'))
+      .filter(isObject)
+      .filter(isCall);
+    const give = (): readonly Given[] => {
+      const unseen = calls.filter((item) => !this.#refused.has(idOf(item)) && !this.#passed.has(callKey(item)));
+      const proposed = unseen.map((item) => {
+        const { tool, input } = callIn(item, '');
+        return this.#masks.call(tool, input);
+      });
+      const settle = (answers: readonly ProposalAnswer[]): readonly Given[] => {
+        unseen.forEach((item, at) => {
+          const answer = answers[at];
+          if (answer?.type === 'deny')
+            this.#refused.set(
+              idOf(item),
+              message(messageId(item), 'completed', [
+                part(this.#masks.leaf(refusedCall(proposed[at] as ProposedCall, answer))),
+              ]),
+            );
+          else this.#passed.add(callKey(item));
+        });
+        return [];
+      };
+      return unseen.length === 0 ? [] : [{ type: 'later', calls: proposed, give: settle }];
+    };
+    return { type: 'later', calls: [], give };
   }
 
   end(): readonly Given[] {
@@ -150,57 +185,49 @@ export class ResponsesFollower implements Follower {
   /** `call`: its first event and its pieces; a server may leave them out. */
   #called(name: string, data: ObjectNode, item: ObjectNode, call: Call | undefined): readonly Given[] {
     const { tool, input } = callIn(item, call?.input.text ?? '');
+    const key = callKey(item);
     const proposed = this.#masks.call(tool, input);
-    const give = ([answer]: readonly ProposalAnswer[]): readonly Given[] =>
-      answer?.type === 'deny'
-        ? this.#refusal(data, item, refusedCall(proposed, answer))
-        : this.#passed(name, data, item, call, proposed);
+    const give = ([answer]: readonly ProposalAnswer[]): readonly Given[] => {
+      if (answer?.type === 'deny') return this.#refusal(data, item, refusedCall(proposed, answer));
+      this.#passed.add(key);
+      return this.#whole(name, data, item, call, proposed);
+    };
     return [{ type: 'later', calls: [proposed], give }];
   }
 
-  #passed(
+  #whole(
     name: string,
     data: ObjectNode,
     item: ObjectNode,
     call: Call | undefined,
     { shown }: ProposedCall,
   ): readonly Given[] {
-    const first = call ? [event('response.output_item.added', this.#masks.rest(call.added))] : [];
     const leaf = CALLS[memberText(item, 'type') ?? ''];
+    const first = call ? [event('response.output_item.added', this.#masks.rest(begun(call.added, item, leaf)))] : [];
     if (leaf === undefined) return [...first, event(name, this.#masks.rest(data))];
     const kind = leaf === 'input' ? 'custom_tool_call_input' : 'function_call_arguments';
     const made = this.#masks.leaf(shown);
     const about = { item_id: member(item, 'id'), output_index: member(data, 'output_index') };
     const sequence = member(data, 'sequence_number');
-    const part = (end: string, text: Readonly<Record<string, Json>>): Given => {
+    const pieces = (end: string, text: Readonly<Record<string, Json>>): Given => {
       const type = `response.${kind}.${end}`;
       return event(type, objectNode({ type: textNode(type), ...about, ...text, sequence_number: sequence }));
     };
     put(item, leaf, made);
     return [
       ...first,
-      part('delta', { delta: made }),
-      part('done', { [leaf]: made }),
+      pieces('delta', { delta: made }),
+      pieces('done', { [leaf]: made }),
       event(name, this.#masks.rest(data)),
     ];
   }
 
   /** A message in place of the call, event by event as any other one. */
   #refusal(data: ObjectNode, item: ObjectNode, sentence: string): readonly Given[] {
-    const id = textNode(`msg_${memberText(item, 'id') ?? ''}`);
+    const id = messageId(item);
     const output = member(data, 'output_index');
     const sequence = member(data, 'sequence_number');
     const text = this.#masks.leaf(sentence);
-    const part = (said: Json): Json =>
-      objectNode({ type: textNode('output_text'), text: said, annotations: listNode([]) });
-    const message = (status: string, content: readonly Json[]): Json =>
-      objectNode({
-        id,
-        type: textNode('message'),
-        role: textNode('assistant'),
-        status: textNode(status),
-        content: listNode(content),
-      });
     const make = (name: string, members: Readonly<Record<string, Json>>): Given => {
       const type = `response.${name}`;
       return event(
@@ -209,10 +236,10 @@ export class ResponsesFollower implements Follower {
       );
     };
     const within = { item_id: id, content_index: plainNode('0') };
-    const done = message('completed', [part(text)]);
+    const done = message(id, 'completed', [part(text)]);
     this.#refused.set(idOf(item), done);
     return [
-      make('output_item.added', { item: message('in_progress', []) }),
+      make('output_item.added', { item: message(id, 'in_progress', []) }),
       make('content_part.added', { ...within, part: part(textNode('')) }),
       make('output_text.delta', { ...within, delta: text }),
       make('output_text.done', { ...within, text }),
@@ -221,6 +248,35 @@ export class ResponsesFollower implements Follower {
     ];
   }
 }
+
+/** A call, by all that an agent looks at. */
+const callKey = (item: ObjectNode): string => {
+  const { tool, input } = callIn(item, '');
+  return JSON.stringify([idOf(item), tool, input]);
+};
+
+/** How a call began: as it has ended, which is what was judged, and without what comes in pieces. */
+const begun = (added: ObjectNode, item: ObjectNode, leaf: string | undefined): ObjectNode => {
+  const first = objectNode({
+    ...Object.fromEntries(item.members),
+    ...(leaf !== undefined && { [leaf]: textNode('') }),
+    status: member(member(added, 'item'), 'status'),
+  });
+  return objectNode({ ...Object.fromEntries(added.members), item: first });
+};
+
+const messageId = (item: Json): Json => textNode(`msg_${memberText(item, 'id') ?? ''}`);
+
+const part = (said: Json): Json => objectNode({ type: textNode('output_text'), text: said, annotations: listNode([]) });
+
+const message = (id: Json, status: string, content: readonly Json[]): Json =>
+  objectNode({
+    id,
+    type: textNode('message'),
+    role: textNode('assistant'),
+    status: textNode(status),
+    content: listNode(content),
+  });
 
 const keyOf = (type: string, data: Json): string =>
   [type, ...['item_id', 'output_index', 'content_index', 'summary_index'].map((name) => word(member(data, name)))].join(

@@ -1,5 +1,5 @@
 /** Events of answers as trees of JSON that are changed in place. Owns: small ways around in them. Does not: know any provider. */
-import type { Json } from '@sluice/http-requests';
+import { type Json, textOf } from '@sluice/http-requests';
 
 export type ObjectNode = Extract<Json, { type: 'object' }>;
 
@@ -23,6 +23,10 @@ export const memberText = (value: Json | undefined, name: string): string | unde
   const found = member(value, name);
   return found?.type === 'string' ? found.text : undefined;
 };
+
+/** What a tool is given: a text, or, of some servers, its JSON as it is. Undefined: there is none. */
+export const inputText = (value: Json | undefined): string | undefined =>
+  value === undefined || isNothing(value) ? undefined : textOf(value);
 
 export const items = (value: Json | undefined): readonly Json[] => (value?.type === 'array' ? value.items : []);
 

@@ -7,11 +7,13 @@ import { type Editor, JsonMask, type JsonParts, NO_BYTES, NotJson, leafMask, unm
 import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { type Given, type Later, refusedCall } from './follower.js';
+import { isUse } from './messages.js';
 import { Queue } from './queue.js';
 import { callIn, isCall } from './responses.js';
 import {
   type ObjectNode,
   NULL,
+  inputText,
   isNothing,
   isObject,
   items,
@@ -150,8 +152,9 @@ function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
       if (calls.length > 0 || isObject(old)) put(choice, 'finish_reason', textNode('stop'));
     });
     const made = calls.map((call): Place => {
-      const inner = member(call, 'custom') ?? member(call, 'function');
-      const input = memberText(inner, 'input') ?? memberText(inner, 'arguments') ?? '';
+      const [inner, other] = ['custom', 'function'].map((kind) => member(call, kind)).filter(isObject);
+      if (other) throw unmasked('has a call of two tools in one');
+      const input = inputText(member(inner, 'input')) ?? inputText(member(inner, 'arguments')) ?? '';
       const refuse = (sentence: string): void => {
         left.delete(call);
         say(sentence);
@@ -166,7 +169,7 @@ function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
     };
     return [
       ...made,
-      { call: { tool: memberText(old, 'name') ?? '', input: memberText(old, 'arguments') ?? '' }, refuse },
+      { call: { tool: memberText(old, 'name') ?? '', input: inputText(member(old, 'arguments')) ?? '' }, refuse },
     ];
   });
   return { places, settle: () => settles.forEach((one) => one()) };
@@ -193,7 +196,6 @@ function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void 
 
 function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void } {
   const content = [...items(member(answer, 'content'))];
-  const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === 'tool_use';
   const places = content.flatMap((block, at): Place[] => {
     if (!isUse(block)) return [];
     const refuse = (sentence: string): void => {

@@ -24,8 +24,8 @@ export interface Said {
   readonly files: number;
   /** The provider adds what it has kept of earlier ones. */
   readonly continues: boolean;
-  /** Numbers of tokens stand where a text would: nobody here reads them. */
-  readonly tokenised: boolean;
+  /** How many numbers of tokens stand where texts would: nobody here reads them. */
+  readonly numbers: number;
 }
 
 /** It is no such request. The message is a phrase of which the request is the subject. */
@@ -53,11 +53,20 @@ const FRAMING: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
+/** All of it frames. */
+const SETTING = 'cache_control';
+/** Below these is what a program has named itself: arguments of a call, schemas, a grammar. A model reads all of it. */
+const OWN_WORDS: ReadonlySet<string> = new Set(
+  'input arguments parameters input_schema schema definition metadata'.split(' '),
+);
+/** What schemas say of every value, which tells nobody anything. */
+const SCHEMA_TYPES: ReadonlySet<string> = new Set('object string number integer boolean array null'.split(' '));
 /** What the types of parts begin with. */
 const IMAGES = /^(?:input_|output_)?image(?:_url|_file)?$/;
 const FILES = /^(?:input_)?(?:audio|file|video|document|container_upload)$/;
 /** Bytes of an image or a file, where a provider takes them: in a `data:` address, or beside the word `base64` or a format. */
-const DATA_ADDRESS = /^data:[^,]{0,256};base64,[A-Za-z0-9+/=]*$/;
+const ADDRESSES: ReadonlySet<string> = new Set(['url', 'image_url', 'file_data', 'data']);
+const DATA_ADDRESS = /^data:[\w.+-]{1,64}\/[\w.+-]{1,64}(?:;[\w-]{1,32}=[\w.-]{1,32}){0,4};base64,[A-Za-z0-9+/=]*$/;
 const BASE64 = /^[A-Za-z0-9+/=]*$/;
 
 /** @throws CallError */
@@ -73,7 +82,7 @@ export function readCall(operation: Operation, body: Json): Said {
   }
   for (const [name, value] of members) {
     const plain = fold(name);
-    if (plain in speakers || SETTINGS.has(plain)) continue;
+    if (Object.hasOwn(speakers, plain) || SETTINGS.has(plain)) continue;
     found.message(TOOLS.has(plain) ? 'tools' : 'other', value, name);
   }
   return {
@@ -83,12 +92,16 @@ export function readCall(operation: Operation, body: Json): Said {
     tools: toolsOf(members),
     images: found.images,
     files: found.files,
-    continues: CONTINUING.some((name) => isGiven(only(members, name))),
-    tokenised: found.tokenised,
+    continues:
+      found.refers ||
+      // A stored one: that of completions is a text.
+      only(members, 'prompt')?.type === 'object' ||
+      CONTINUING.some((name) => isGiven(only(members, name))),
+    numbers: found.numbers,
   };
 }
 
-const CONTINUING = ['previous_response_id', 'conversation', 'prompt', 'container'];
+const CONTINUING = ['previous_response_id', 'conversation', 'container'];
 
 const fold = (name: string): string => name.toUpperCase().toLowerCase();
 
@@ -124,7 +137,9 @@ class Collected {
   readonly messages: Message[] = [];
   images = 0;
   files = 0;
-  tokenised = false;
+  numbers = 0;
+  /** An item stands for one that the provider has kept. */
+  refers = false;
 
   /** `role`: of those that name none; empty: these are messages, each of which has to. */
   speaker(value: Json, role: string, operation: Operation): void {
@@ -133,13 +148,12 @@ class Collected {
       if (role === '') throw new CallError('has messages that are no list');
       return this.message(role, value);
     }
-    if (value.items.length > 0 && value.items.every(isTokens)) {
-      if (operation !== 'embeddings' && operation !== 'completions')
-        throw new CallError('has numbers where texts belong');
-      this.tokenised = true;
-      return;
-    }
+    const numbers = value.items.reduce((sum, item) => sum + tokensIn(item), 0);
+    if (numbers > 0 && operation !== 'embeddings' && operation !== 'completions')
+      throw new CallError('has numbers where texts belong');
+    this.numbers += numbers;
     for (const item of value.items) {
+      this.refers ||= isReference(item);
       const own = item.type === 'object' ? textAt(item.members, 'role') : '';
       if (role === '' && own === '') throw new CallError('has a message without a role');
       this.message(own === '' ? roleOf(item, role) : fold(own), item);
@@ -149,25 +163,26 @@ class Collected {
   message(role: string, value: Json, name?: string): void {
     const parts: string[] = [];
     const all: string[] = name === undefined ? [] : [name];
-    this.#walk(value, parts, all, false);
+    this.#walk(value, parts, all, name === undefined ? 'format' : placeBelow('format', name));
     if (all.length > 0) this.messages.push({ role, parts, all });
   }
 
-  #walk(value: Json, parts: string[], all: string[], framing: boolean): void {
+  #walk(value: Json, parts: string[], all: string[], place: Place): void {
     switch (value.type) {
       case 'string':
         all.push(value.text);
-        if (!framing && !DATA_ADDRESS.test(value.text)) parts.push(value.text);
+        if (place !== 'frame') parts.push(value.text);
         return;
       case 'array':
-        for (const item of value.items) this.#walk(item, parts, all, framing);
+        for (const item of value.items) this.#walk(item, parts, all, place);
         return;
       case 'object':
         this.#count(value.members);
         for (const [name, member] of value.members) {
           all.push(name);
-          const isFraming = framing || FRAMING.has(fold(name)) || isBytes(value.members, name, member);
-          this.#walk(member, parts, all, isFraming);
+          if (place === 'own') parts.push(name);
+          const frames = place === 'own' ? isSchemaType(name, member) : isFrame(value.members, name, member);
+          this.#walk(member, parts, all, frames ? 'frame' : placeBelow(place, name));
         }
         return;
       default:
@@ -186,13 +201,41 @@ class Collected {
 
 const MIN_DIGITS = 8;
 
-const isTokens = (value: Json): boolean =>
-  (value.type === 'plain' && /^\d/.test(value.text)) ||
-  (value.type === 'array' && value.items.length > 0 && value.items.every((one) => one.type === 'plain'));
+/** Where a text stands: in what the provider has given names, in what frames that, or in what has names of its own. */
+type Place = 'format' | 'frame' | 'own';
 
-/** `source: { type: base64, data }` of Anthropic, `input_audio: { format, data }` of OpenAI. */
-function isBytes(members: Members, name: string, value: Json): boolean {
-  if (name !== 'data' || value.type !== 'string' || !BASE64.test(value.text)) return false;
+const placeBelow = (place: Place, name: string): Place =>
+  place === 'format' && OWN_WORDS.has(fold(name)) ? 'own' : place;
+
+/** Whatever has members is not of the frame because of its name alone: a schema stands in `format`. */
+const isFrame = (members: Members, name: string, value: Json): boolean =>
+  value.type === 'string'
+    ? FRAMING.has(fold(name)) || isBytes(members, name, value.text)
+    : fold(name) === SETTING && value.type === 'object';
+
+const isSchemaType = (name: string, value: Json): boolean =>
+  name === 'type' && value.type === 'string' && SCHEMA_TYPES.has(value.text);
+
+/** Some servers take a list with other things in it for one of tokens as well, and a number in quotes for one. */
+const tokensIn = (item: Json): number => {
+  if (item.type === 'plain') return isNumber(item.text) ? 1 : 0;
+  return item.type === 'array' ? item.items.length : 0;
+};
+
+const isNumber = (text: string): boolean => /^[-\d]/.test(text);
+
+/** Of the responses API, where such an item need not say its type. */
+const isReference = (item: Json): boolean => {
+  if (item.type !== 'object') return false;
+  const type = membersNamed(item.members, 'type')[0];
+  if (type?.type === 'string') return type.text === 'item_reference';
+  return !['role', 'content'].some((name) => membersNamed(item.members, name).length > 0);
+};
+
+/** A `data:` address, `source: { type: base64, data }` of Anthropic, `input_audio: { format, data }` of OpenAI. */
+function isBytes(members: Members, name: string, text: string): boolean {
+  if (ADDRESSES.has(name) && DATA_ADDRESS.test(text)) return true;
+  if (name !== 'data' || !BASE64.test(text)) return false;
   const type = members.get('type');
   return (type?.type === 'string' && type.text === 'base64') || members.get('format')?.type === 'string';
 }
@@ -205,19 +248,22 @@ function roleOf(item: Json, otherwise: string): string {
   return /_call$|^reasoning$/.test(type.text) ? 'assistant' : otherwise;
 }
 
-/** Names of tools that are declared; of those that run at the provider their type. */
+/** Names of tools that are declared, all that a server may take; of those that run at the provider their type. */
 function toolsOf(members: Members): readonly string[] {
   const lists = ['tools', 'functions', 'mcp_servers'].flatMap((name) => only(members, name) ?? []);
-  const names = lists.flatMap((list) => (list.type === 'array' ? list.items.map(toolName) : []));
+  const names = lists.flatMap((list) => (list.type === 'array' ? list.items.flatMap(toolNames) : []));
   return only(members, 'web_search_options') ? [...names, 'web_search'] : names;
 }
 
-function toolName(tool: Json): string {
-  if (tool.type !== 'object') return '';
-  for (const path of [['name'], ['function', 'name'], ['custom', 'name'], ['server_label'], ['type']]) {
-    let at: Json | undefined = tool;
-    for (const step of path) at = at?.type === 'object' ? membersNamed(at.members, step)[0] : undefined;
-    if (at?.type === 'string') return at.text;
-  }
-  return '';
+function toolNames(tool: Json): readonly string[] {
+  const found = [['name'], ['function', 'name'], ['custom', 'name'], ['server_label']].flatMap((path) =>
+    path.reduce<readonly Json[]>(
+      (at, step) => at.flatMap((one) => (one.type === 'object' ? membersNamed(one.members, step) : [])),
+      [tool],
+    ),
+  );
+  const names = found.flatMap((one) => (one.type === 'string' ? [one.text] : []));
+  if (names.length > 0 || tool.type !== 'object') return [...new Set(names)];
+  const [type] = membersNamed(tool.members, 'type');
+  return [type?.type === 'string' ? type.text : ''];
 }
