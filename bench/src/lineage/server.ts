@@ -12,8 +12,6 @@ create function app.upper(integer) returns text language sql immutable as 'selec
 create function app.length(integer) returns integer language sql immutable as 'select $1 + 1';
 create function app.concat_ws(integer, text) returns text language sql immutable as 'select $2 || $1';
 create function app.replace(text, integer) returns text language sql immutable as 'select $1 || $2';
-create operator app.|| (leftarg = integer, rightarg = text, function = app.concat_ws);
-create operator app.+ (leftarg = text, rightarg = integer, function = app.replace);
 `;
 const EXTENSIONS = ['citext', 'hstore', 'pg_trgm', 'intarray'];
 

@@ -73,6 +73,9 @@ function rowsOf(table: string, changed: string): string[] {
   });
 }
 
+/** A join of everything with everything would fill the memory, in each twin. */
+const MAX_ROWS = 500;
+
 export interface LineageServer {
   readonly catalog: Awaited<ReturnType<typeof readCatalog>>;
   /** The values of each column of the result, in no order; undefined where the server refuses the text. */
@@ -106,14 +109,19 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
         : [];
     };
     const catalog = await readCatalog(query);
-    await connection.query("set session sql_mode = '', session group_concat_max_len = 100000");
+    const seconds = flavour === 'mariadb' ? 'max_statement_time = 2' : 'max_execution_time = 2000';
+    await connection.query(
+      `set session sql_mode = '', session group_concat_max_len = 10000, session ${seconds}, session sql_select_limit = ${MAX_ROWS + 1}`,
+    );
     let refusal = '';
     const runIn = async (databases: readonly string[], text: string): Promise<string[][][] | undefined> => {
       const sql = databases.map((one) => `use ${one}; set @v0 = null, @v1 = null, @v2 = null; ${text}`).join('; ');
       try {
         const [results, fields] = await connection.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
+        const rowsIn = (at: number): unknown[][] => results[STATEMENTS_EACH * at + 2] as unknown as unknown[][];
+        if (databases.some((_, at) => rowsIn(at).length > MAX_ROWS)) throw new Error('the result is too large');
         return databases.map((_, at) => {
-          const rows = results[STATEMENTS_EACH * at + 2] as unknown as unknown[][];
+          const rows = rowsIn(at);
           const columns = fields[STATEMENTS_EACH * at + 2] as unknown as unknown[];
           return columns.map((__, column) => rows.map((row) => JSON.stringify(row[column])).toSorted());
         });
