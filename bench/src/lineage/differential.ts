@@ -22,7 +22,7 @@ export async function differential(
   server: LineageServer,
   { seed, seconds = Infinity, statements = Infinity }: { seed: number; seconds?: number; statements?: number },
 ): Promise<Tally> {
-  const generator = new Generator(seed, server.major);
+  const generator = new Generator(seed, server.major, server.extended);
   const tally: Tally = {
     seed,
     compared: 0,

@@ -63,15 +63,17 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Makes one random statement after the other. @param major for what only newer servers have */
+/** Makes one random statement after the other. @param major for what only newer servers have; @param extended with overloads and extensions */
 export class Generator {
   readonly #next: () => number;
   readonly #major: number;
+  readonly #extended: boolean;
   #names = 0;
 
-  constructor(seed: number, major: number) {
+  constructor(seed: number, major: number, extended: boolean) {
     this.#next = random(seed);
     this.#major = major;
+    this.#extended = extended;
   }
 
   statement(): string {
@@ -255,8 +257,7 @@ export class Generator {
     if (type === 'i') {
       return this.#pick([
         () => `length(${text()})`,
-        () => `length(${integer()})`,
-        () => `strpos(${text()}::citext, ${text()}::citext)`,
+        ...(this.#extended ? [() => `length(${integer()})`, () => `strpos(${text()}::citext, ${text()}::citext)`] : []),
         () => `(${integer()} + ${integer()})`,
         () => `coalesce(${integer()}, ${integer()})`,
         () => `(case when ${this.#condition(scope, depth - 1)} then ${integer()} else 0 end)`,
@@ -267,16 +268,20 @@ export class Generator {
     return this.#pick([
       () => `upper(${text()})`,
       // Overloads of these names, and functions and operators of extensions.
-      () => `upper(${integer()})`,
-      () => `(${integer()} || ${text()})`,
-      () => `(${text()} + ${integer()})`,
-      () => `replace(${text()}, ${integer()})`,
-      () => `replace(${text()}::citext, 'a', ${text()}::citext)`,
-      () => `(${text()}::citext || ${text()})::text`,
-      () => `similarity(${text()}, ${text()})::text`,
-      () => `(${text()} % ${text()})::text`,
-      () => `(hstore('k', ${text()}) -> 'k')`,
-      () => `(array[${integer()}] # ${integer()})::text`,
+      ...(this.#extended
+        ? [
+            () => `upper(${integer()})`,
+            () => `(${integer()} || ${text()})`,
+            () => `(${text()} + ${integer()})`,
+            () => `replace(${text()}, ${integer()})`,
+            () => `replace(${text()}::citext, 'a', ${text()}::citext)`,
+            () => `(${text()}::citext || ${text()})::text`,
+            () => `similarity(${text()}, ${text()})::text`,
+            () => `(${text()} % ${text()})::text`,
+            () => `(hstore('k', ${text()}) -> 'k')`,
+            () => `(array[${integer()}] # ${integer()})::text`,
+          ]
+        : []),
       () => `(${text()} || ${text()})`,
       () => `concat(${text()}, ${integer()})`,
       () => `coalesce(${text()}, ${text()})`,

@@ -12,6 +12,8 @@ create function app.upper(integer) returns text language sql immutable as 'selec
 create function app.length(integer) returns integer language sql immutable as 'select $1 + 1';
 create function app.concat_ws(integer, text) returns text language sql immutable as 'select $2 || $1';
 create function app.replace(text, integer) returns text language sql immutable as 'select $1 || $2';
+create operator app.|| (leftarg = integer, rightarg = text, function = app.concat_ws);
+create operator app.+ (leftarg = text, rightarg = integer, function = app.replace);
 `;
 const EXTENSIONS = ['citext', 'hstore', 'pg_trgm', 'intarray'];
 
@@ -20,6 +22,8 @@ export interface LineageServer {
   readonly catalog: Catalog;
   readonly lineage: Lineage;
   readonly major: number;
+  /** Whether it has overloads of built-in names, and extensions. */
+  readonly extended: boolean;
   /** What a statement returns, as the server describes it: type oids; none where it returns no rows. */
   types(sql: string): Promise<readonly number[]>;
   /**
@@ -31,16 +35,16 @@ export interface LineageServer {
   stop(): Promise<void>;
 }
 
-export async function startLineageServer(major: 15 | 18): Promise<LineageServer> {
+export async function startLineageServer(major: 15 | 18, extended = true): Promise<LineageServer> {
   const server: PostgresServer = await startPostgres({ major });
   const { host, port, user, password, database } = server;
   const client = new Client({ host, port, user, password, database });
   await client.connect();
   await client.query(readFileSync(SCHEMA, 'utf8'));
-  await client.query(OVERLOADS);
+  if (extended) await client.query(OVERLOADS);
   const { rows } = await client.query<{ name: string }>(
     'select name from pg_available_extensions where name = any ($1)',
-    [EXTENSIONS],
+    [extended ? EXTENSIONS : []],
   );
   for (const { name } of rows) await client.query(`create extension ${name} schema public`);
   const lineage = await loadLineage(major);
@@ -57,6 +61,7 @@ export async function startLineageServer(major: 15 | 18): Promise<LineageServer>
     if (message?.startsWith('rewritten parse tree') === true) printed = detail;
   });
   return {
+    extended,
     catalog,
     lineage,
     major,
