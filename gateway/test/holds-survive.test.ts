@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Approvals, type ApprovalRequest, type Storage } from '@sluice/approvals';
 import type { Notice, Principal } from '@sluice/contract';
-import { type PostgresServer, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
+import { type PostgresServer, collectGarbage, findTool, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Holding, Holds } from '../src/holds.js';
@@ -172,7 +172,7 @@ describe.skipIf(missingPostgres(18))('what ends a wait', () => {
     const small = Buffer.from(`delete from t where id = $1 -- ${'x'.repeat(1000)}`).toString();
     const clients = await Promise.all(Array.from({ length: 50 }, () => stand.client()));
     await Promise.all(clients.map((client) => client.end()));
-    (globalThis as { gc?: () => void }).gc?.();
+    collectGarbage();
     const before = process.memoryUsage().heapUsed;
     const program = await stand.client();
     await program.query('set sluice.hold = fail');
@@ -181,6 +181,7 @@ describe.skipIf(missingPostgres(18))('what ends a wait', () => {
     const waiting = await Promise.all(Array.from({ length: 50 }, () => stand.client()));
     const results = waiting.map((client, n) => client.query(small, [COUNT - 49 + n]));
     await asked(COUNT);
+    collectGarbage();
     const each = (process.memoryUsage().heapUsed - before) / COUNT;
     expect(each).toBeLessThan(64 * 1024);
     const other = await stand.client();

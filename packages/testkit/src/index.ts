@@ -3,6 +3,7 @@ export * from './browser.js';
 export * from './certificates.js';
 export * from './conformance.js';
 export * from './cuts.js';
+export { collectGarbage } from './garbage.js';
 export * from './places.js';
 export { missingPostgres, reachable } from './servers/installation.js';
 export * from './servers/mysql.js';

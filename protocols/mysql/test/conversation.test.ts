@@ -1,9 +1,7 @@
 /** What is legal when, and what becomes of it; with peers that keep no rule. */
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Answer, Masking } from '@sluice/contract';
-import { CUTS } from '@sluice/testkit';
+import { CUTS, collectGarbage } from '@sluice/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
 import { HEADER_BYTES, MAX_PACKET, framed, uint, writeHeader } from '../src/packets.js';
@@ -213,12 +211,10 @@ describe('what clients send', () => {
     writeHeader(head, 0, MAX_PACKET, 0);
     made.client(head, Buffer.from([0x03]));
     const megabyte = Buffer.alloc(1024 * 1024, 0xff);
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    collect();
+    collectGarbage();
     const before = process.memoryUsage().arrayBuffers;
     for (let n = 0; n < 200; n++) made.client(megabyte);
-    collect();
+    collectGarbage();
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
     expect(made.asked).toEqual([]);
   });
