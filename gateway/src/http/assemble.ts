@@ -1,14 +1,13 @@
 /** Puts together what the sockets of HTTP share. Owns: what becomes of a visit's session when it ends. Does not: list sessions. */
 import type { Approvals } from '@sluice/approvals';
 import type { Ending } from '@sluice/contract';
-import type { Places } from '@sluice/strangers';
+import { type Places, ProvenSockets } from '@sluice/strangers';
 import type { Services } from '../services.js';
 import type { Session } from '../session.js';
 import { TokenExchange } from './exchange.js';
 import { OwnPaths } from './own.js';
 import type { HttpComponents } from './components.js';
 import { Proofs } from './proofs.js';
-import { ProvenSockets } from './sockets.js';
 import { type Caller, DEFAULT_KEEP_OUT_S, Visits } from './visits.js';
 
 /** The sessions of a gateway, which lists those of visits as well. */

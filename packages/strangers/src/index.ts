@@ -3,6 +3,7 @@ export { type ServerTls, selfSigned, serverTls } from './certificate.js';
 export { HandshakeTurns } from './handshakes.js';
 export { ListenError, listening, placeOf } from './listen.js';
 export { Places } from './places.js';
+export { ProvenSockets } from './proven-sockets.js';
 export { type Stranger, StrangerSockets } from './sockets.js';
 export { type ClientTls, inWords, secureClient } from './tls.js';
 export { fitting, maxOpenFiles } from './descriptors.js';

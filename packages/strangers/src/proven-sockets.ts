@@ -4,7 +4,7 @@
  */
 import type { Refusal } from '@sluice/contract';
 import type { SessionView } from '@sluice/audit';
-import type { Places } from '@sluice/strangers';
+import type { Places } from './places.js';
 
 export class ProvenSockets {
   readonly #places: Places;
