@@ -21,6 +21,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'http-requests': ['contract'],
   'http-bodies': ['contract', 'http-requests', 'masking'],
   'language-models': ['contract', 'http-bodies', 'http-requests', 'masking'],
+  'grpc-messages': ['contract', 'http-bodies', 'http-requests'],
   guardrails: ['contract', 'http-requests', 'language-models'],
   'proposed-calls': [
     'analysis',
@@ -36,7 +37,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],
-  config: ['addresses', 'contract', 'http-requests', 'keys', 'language-models'],
+  config: ['addresses', 'contract', 'grpc-messages', 'http-requests', 'keys', 'language-models'],
   store: ['contract'],
   tunnel: ['contract', 'wire'],
   testkit: ['contract', 'wire'],

@@ -577,10 +577,10 @@ export class Gateway implements Controlled {
     if (!connection.http) return undefined;
     const { limits, record } = this.config;
     const edits = this.#httpTargets.edits(connection);
-    const { reading, unread, models } = connection.http;
+    const { reading, unread, models, descriptors } = connection.http;
     const mark = markedWith(redactionKey);
     const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
-    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks, models };
+    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks, models, descriptors };
   }
 
   #look(): void {

@@ -59,6 +59,7 @@ export class HttpTargets {
       paths: reading.paths,
       holdWait,
       origins,
+      ...(reading.grpc && { unreadGrpc: (path) => reading.grpc?.fault(path) }),
       authorise: (request) => credential.authorise(request),
     };
     const made = { http, credential, target, edits: editsOf(http.credential, credential) };

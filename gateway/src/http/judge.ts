@@ -14,13 +14,15 @@ import type {
   HttpHead,
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
+import { type CompiledPolicy, type PolicyContext, judgesMessages } from '@sluice/guardrails';
+import { type GrpcCalls, legible, plainCall, unmaskable } from '@sluice/grpc-messages';
 import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
   type RequestReading,
   Request,
+  isGrpc,
   redactHeaders,
   redactQuery,
   requestLine,
@@ -51,6 +53,7 @@ export interface HttpJudging {
   readonly masks: HttpMaskOptions;
   /** The target serves language models. */
   readonly models: ModelSettings | undefined;
+  readonly descriptors: GrpcCalls | undefined;
 }
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
@@ -121,7 +124,9 @@ export class HttpJudge {
   #judge(command: HttpCommand): Judgement {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
-    const request = new Request(command, command.body, command.upgrade, this.#with.reading);
+    const { body: sentBody, upgrade, message } = command;
+    const { reading } = this.#with;
+    const request = new Request(command, sentBody, upgrade, reading, message?.kind);
     const known = factsOf(request);
     if (!known) return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
     const model = this.#with.models && readModel(this.#with.models, request, known, command.body);
@@ -144,8 +149,13 @@ export class HttpJudge {
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const answers = model && 'answers' in model ? model.answers : undefined;
     const follow = answers && editorsFor(answers, context, verdict.holds);
-    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
-    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
+    const changed = this.#edits(command, verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
+    const isTold =
+      upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
+    const edits = isTold ? { ...changed, messages: true as const } : changed;
+    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () =>
+      requestText(legible(this.#with.descriptors, shown), this.#with.mark),
+    );
     const body = this.#bodyOf(shown);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
@@ -154,12 +164,17 @@ export class HttpJudge {
 
   /** `follow`: the answer is one of a model. */
   #edits(
+    { path, body }: HttpCommand,
     masks: readonly AppliedMask[],
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
   ): HttpEdits | undefined {
     const own = this.#masksOf(masks) ?? (follow && HttpMasks.nothing(this.#with.masks));
-    const edits = own ? own.edits(this.#with.edits, follow) : this.#with.edits;
+    const { descriptors: calls, edits: first } = this.#with;
+    const isCall = calls && own?.readsBodies && body.type !== 'none' && isGrpc(body.media);
+    const edits = isCall
+      ? plainCall(own.edits(first, (parts) => calls.editors(path, parts)))
+      : (own?.edits(first, follow) ?? first);
     return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
   }
 
@@ -170,11 +185,14 @@ export class HttpJudge {
 
   /** The body that its target may have, or why it is not sent; undefined: it goes as it is. `known`: its type, whatever it claims. */
   #sent(
-    { method, body }: HttpCommand,
+    command: HttpCommand,
     masks: readonly AppliedMask[],
     known: string | undefined,
   ): (HttpBody & { type: 'whole' }) | Deny | undefined {
+    const { method, body } = command;
     if (body.type === 'none' || masks.length === 0) return undefined;
+    const unread = this.#masksOf(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
+    if (unread) return unread;
     const own = this.#masksOf(masks.filter(isForRequests));
     if (body.type === 'stream') return own && tooLong(this.#with.message);
     const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
@@ -226,7 +244,7 @@ export class HttpJudge {
   /** Members of the record: the request line, and all of the request but its body's bytes, which are a record of their own. */
   #recorded(command: HttpCommand): string {
     const { mark } = this.#with;
-    const { method, host, path, query, headers, body, upgrade } = command;
+    const { method, host, path, query, headers, body, upgrade, message } = command;
     const seen = shownBody(body, 0, mark);
     const line = JSON.stringify({ method, host, path, query: redactQuery(query, mark) });
     const others = {
@@ -239,6 +257,7 @@ export class HttpJudge {
         },
       }),
       ...(upgrade !== undefined && { upgrade }),
+      ...(message && { message }),
     };
     const rest = JSON.stringify(others);
     const request = `${line.slice(0, -1)},"headers":${this.#headers(headers)}${rest === '{}' ? '' : `,${rest.slice(1, -1)}`}}`;

@@ -110,6 +110,11 @@ export const TimelineEntry = named(
             }),
           ),
           upgrade: maybe(text),
+          message: maybe(
+            z
+              .strictObject({ kind: z.enum(['text', 'binary']), origin: count })
+              .describe('It was said on the WebSocket that the command `origin` opened.'),
+          ),
         })
         .describe('Of a request by HTTP, without secrets.'),
     ),
@@ -260,6 +265,9 @@ export const ApprovalRow = named(
         unknown: maybe(text),
       }),
     ).describe('What it would do, as far as that is known beforehand.'),
+    since: maybe(z.strictObject({ request: count, lines: texts.describe('Empty: it is the same.') })).describe(
+      'How a request by HTTP differs from the last one of its method and path that was approved.',
+    ),
     transaction: flag.describe('A transaction is open meanwhile, which may hold locks.'),
     created: time,
     expires: time,

@@ -3,6 +3,7 @@
  * (schema.ts), checks (load.ts).
  */
 import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
+import type { GrpcCalls } from '@sluice/grpc-messages';
 import type { RequestReading } from '@sluice/http-requests';
 import type { ModelSettings } from '@sluice/language-models';
 import type { PublicKey } from '@sluice/keys';
@@ -210,6 +211,8 @@ export interface HttpSettings {
   /** Host names by which clients reach it, lower case. */
   readonly hosts: readonly string[];
   readonly reading: RequestReading;
+  /** The same as `reading.grpc`, for masks. */
+  readonly descriptors: GrpcCalls | undefined;
   readonly origins: readonly string[];
   /** What becomes of bodies that masks cannot read, by media type or `image/*`; others do not pass. */
   readonly unread: ReadonlyMap<string, 'pass' | 'text'>;

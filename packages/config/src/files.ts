@@ -20,10 +20,19 @@ export type ReadText =
   | { readonly type: 'failed'; readonly message: string };
 
 /** Reads a file as UTF-8. Never throws: what fails is a sentence. */
-export function readText(name: string, { folder }: ConfigSources): ReadText {
+export function readText(name: string, sources: ConfigSources): ReadText {
+  const read = readBytes(name, sources);
+  return read.type === 'read' ? { type: 'read', text: read.bytes.toString('utf8') } : read;
+}
+
+/** Reads a file. Never throws: what fails is a sentence. */
+export function readBytes(
+  name: string,
+  { folder }: ConfigSources,
+): { readonly type: 'read'; readonly bytes: Buffer } | (ReadText & { readonly type: 'failed' }) {
   const path = resolve(folder, name);
   try {
-    return { type: 'read', text: readFileSync(path, 'utf8') };
+    return { type: 'read', bytes: readFileSync(path) };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown error');

@@ -69,6 +69,11 @@ export interface HttpTarget {
   /** Origins that a WebSocket may be opened from besides the gateway's own; `*`: any. */
   readonly origins: readonly string[];
   /**
+   * Why the messages of a call of gRPC, by its path, cannot be read before it is made: a phrase; undefined: they can. Absent: those of none
+   * can.
+   */
+  readonly unreadGrpc?: (path: string) => string | undefined;
+  /**
    * Puts the target's credential to a request.
    *
    * @throws CredentialError when there is none to be had now; its message is a sentence for the client
@@ -112,8 +117,15 @@ export interface HttpCommand extends HttpHead {
   readonly body: HttpBody;
   /** The protocol that it asks to switch to, lower case: `websocket`. */
   readonly upgrade?: string;
+  /** It is said on a WebSocket, and `body` is what: the head is that of the request that opened it, whose id is `origin`. */
+  readonly message?: HttpMessage;
   /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
   readonly fault?: string;
+}
+
+export interface HttpMessage {
+  readonly kind: 'text' | 'binary';
+  readonly origin: number;
 }
 
 export type HttpBody =
@@ -129,6 +141,8 @@ export interface HttpEdits {
   readonly headers?: readonly (readonly [name: string, value: string | undefined])[];
   /** Stands in place of a body that was read whole. */
   readonly body?: Uint8Array;
+  /** The gate is asked about each message that the client sends on the WebSocket, before the target has it. */
+  readonly messages?: true;
   /**
    * Called once for each head that the target answers with, 1xx included, before anything of it has passed. Returns what the client
    * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it

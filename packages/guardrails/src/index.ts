@@ -1,6 +1,7 @@
 /** Rules and facts to a decision. Pure. */
 export { type PolicyContext, type TargetAnswers, type TargetAttribute, Unanswered } from './context.js';
 export { type Explained, explain } from './explain.js';
+export { judgesMessages } from './messages.js';
 export {
   CompiledPolicy,
   GATEWAY,

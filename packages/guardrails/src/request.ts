@@ -23,6 +23,7 @@ export const REQUEST_ATTRIBUTES = {
     size: 'int',
     operation: 'string',
     upgrade: 'string',
+    message: 'string',
     found: 'list<string>',
   },
   graphql: { operation: 'string', name: 'string', fields: 'list<string>' },
@@ -40,6 +41,7 @@ const NO_REQUEST = {
     size: 0n,
     operation: '',
     upgrade: '',
+    message: '',
     found: [],
   },
   graphql: { operation: '', name: '', fields: [] },
@@ -55,7 +57,7 @@ export function requestAttributes(
   found?: () => readonly string[],
 ): Readonly<Record<'request' | 'graphql', unknown>> {
   if (!request) return NO_REQUEST;
-  const { method, host, path, query, media, operation, upgrade } = request;
+  const { method, host, path, query, media, operation, upgrade, message } = request;
   const size = BigInt(request.size);
   const segments = [...request.segments];
   return {
@@ -69,6 +71,7 @@ export function requestAttributes(
       size,
       operation,
       upgrade,
+      message,
       get found(): string[] {
         return [...(found?.() ?? [])];
       },

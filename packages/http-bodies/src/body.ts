@@ -3,7 +3,7 @@
  * because nobody can read it. Does not: read any kind itself.
  */
 import { isUtf8 } from 'node:buffer';
-import { mediaType } from '@sluice/http-requests';
+import { isGrpc, mediaType } from '@sluice/http-requests';
 import { type Editor, NO_BYTES } from './editor.js';
 import { EventsMask } from './events.js';
 import { unmasked } from './fault.js';
@@ -95,6 +95,8 @@ export class BodyMask implements Editor {
   /** Whether the bytes so far tell what it is. */
   #isTold(): boolean {
     const kind = kindOf(this.#contentType);
+    // A call that streams waits for nothing that does not come.
+    if (this.#own && isGrpc(this.#contentType)) return true;
     if (kind === 'other') return this.#first.length >= LOOKED_BYTES;
     if (this.#first.length < WIDE_BYTES) return false;
     return firstSign(this.#first) !== undefined || this.#first.length > MAX_BLANKS_BYTES;

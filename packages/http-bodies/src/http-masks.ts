@@ -3,6 +3,7 @@
  * asks a target for pieces or for codings. Does not: bodies (body.ts).
  */
 import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule, Propose } from '@sluice/contract';
+import { isGrpc } from '@sluice/http-requests';
 import { detectorsOf, modeOf, stricter } from '@sluice/masking';
 import { BodyMask, type OwnEditors, refusedByHead } from './body.js';
 import { unmasked } from './fault.js';
@@ -76,6 +77,11 @@ export class HttpMasks {
     this.#headers = headers;
   }
 
+  /** Something of bodies is masked, and not of heads alone. */
+  get readsBodies(): boolean {
+    return this.#bodies;
+  }
+
   /**
    * `first`: what happens to the request and its answer besides, before this. `own`: gives editors for the bodies of an answer.
    */
@@ -124,7 +130,8 @@ export class HttpMasks {
     const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before);
     if (status === SWITCHED) return { headers: masked, body: editor };
     // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
-    const why = isEmpty(status, headers) ? undefined : refusedByHead(contentType, this.#parts);
+    const isRead = isEmpty(status, headers) || (own !== undefined && isGrpc(contentType));
+    const why = isRead ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');
     const kept = masked.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));

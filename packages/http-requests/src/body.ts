@@ -23,22 +23,36 @@ export type ReadBody =
   | { readonly type: 'json'; readonly value: Json }
   | { readonly type: 'form'; readonly pairs: readonly Pair[] }
   | { readonly type: 'multipart'; readonly parts: readonly FormPart[] }
+  /** Of gRPC: one, or as many as its client streams. */
+  | { readonly type: 'messages'; readonly values: readonly Json[] }
   /** `why`: a phrase of which the body is the subject. */
   | { readonly type: 'unreadable'; readonly why: string };
+
+/** Reads messages of gRPC, whose types are known. */
+export interface GrpcReader {
+  /** Why a call of the method at `path` has none that can be read before it is made: a phrase; undefined: it has. */
+  fault(path: string): string | undefined;
+  /** Each message of a body that was read whole. @throws JsonError */
+  read(path: string, body: Buffer): readonly Json[];
+}
 
 /** Reads a whole body, once it is asked for. */
 export class Body {
   readonly body: HttpBody;
+  readonly #messages: ((body: Buffer) => readonly Json[]) | undefined;
   #read: ReadBody | undefined;
 
-  constructor(body: HttpBody) {
+  /** `messages`: reads it where it is gRPC. */
+  constructor(body: HttpBody, messages?: (body: Buffer) => readonly Json[]) {
     this.body = body;
+    this.#messages = messages;
   }
 
   /** @throws BodyUnread */
   get read(): ReadBody {
     if (this.body.type === 'stream') throw new BodyUnread('this body has not been read');
-    return (this.#read ??= this.body.type === 'none' ? { type: 'empty' } : readBody(this.body.media, this.body.bytes));
+    const { body } = this;
+    return (this.#read ??= body.type === 'none' ? { type: 'empty' } : readBody(body.media, body.bytes, this.#messages));
   }
 
   /**
@@ -54,6 +68,8 @@ export class Body {
         return [];
       case 'json':
         return valuesAt(read.value, pointer).map(textOf);
+      case 'messages':
+        return read.values.flatMap((value) => valuesAt(value, pointer).map(textOf));
       case 'form':
         return fields(read.pairs, steps);
       case 'multipart':
@@ -84,10 +100,15 @@ function leadsTo(name: string, steps: readonly string[]): boolean {
 }
 
 /** By its bytes first: a program that was told one thing may well look for the other. */
-function readBody(media: string, bytes: Uint8Array): ReadBody {
+function readBody(
+  media: string,
+  bytes: Uint8Array,
+  messages: ((body: Buffer) => readonly Json[]) | undefined,
+): ReadBody {
   if (bytes.length === 0) return { type: 'empty' };
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = mediaType(media);
+  if (isGrpc(media)) return readMessages(type, buffer, messages);
   if (!hasReadCharset(media)) return { type: 'unreadable', why: 'is in a charset that is not read here' };
   try {
     if (type === 'multipart/form-data') return { type: 'multipart', parts: readMultipart(media, buffer) };
@@ -101,6 +122,22 @@ function readBody(media: string, bytes: Uint8Array): ReadBody {
     throw error;
   }
 }
+
+function readMessages(type: string, body: Buffer, messages: ((body: Buffer) => readonly Json[]) | undefined): ReadBody {
+  if (!messages) return { type: 'unreadable', why: 'is gRPC, which is not read without its descriptors' };
+  if (!PROTOBUF.has(type)) return { type: 'unreadable', why: 'is gRPC of a codec that is not read here' };
+  try {
+    return { type: 'messages', values: messages(body) };
+  } catch (error) {
+    if (error instanceof JsonError) return { type: 'unreadable', why: error.message };
+    throw error;
+  }
+}
+
+const PROTOBUF: ReadonlySet<string> = new Set(['application/grpc', 'application/grpc+proto']);
+
+/** Of a value of Content-Type. */
+export const isGrpc = (media: string): boolean => /^application\/grpc(?:\+|$)/.test(mediaType(media));
 
 /** A server that is told another one takes other letters of the same bytes, percent-encoded ones too. */
 function hasReadCharset(media: string): boolean {

@@ -86,6 +86,8 @@ function requestsOfBody(media: string, body: Body): readonly GraphqlRequest[] {
     case 'multipart':
       // The multipart request spec: the operations are JSON in a field of that name.
       return wishOfParts(read.parts.map(({ name, value }): Pair => [name, value]));
+    case 'messages':
+      throw new GraphqlError('is gRPC, and has no GraphQL document');
     default:
       throw new GraphqlError(read.why);
   }

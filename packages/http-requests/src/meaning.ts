@@ -20,6 +20,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'keep-alive',
   'prefer',
   'priority',
+  'sec-websocket-key',
   'sentry-trace',
   'te',
   'trailer',
@@ -41,9 +42,10 @@ const carriesMeaning = ([name]: Header): boolean => {
 };
 
 /** All of a request that an approval is bound to, without its id: as JSON, so that nothing runs into anything else. */
-export function meaningOf({ method, host, path, query, headers, body, upgrade = '' }: HttpCommand): unknown {
+export function meaningOf({ method, host, path, query, headers, body, upgrade = '', message }: HttpCommand): unknown {
   const meant = headers.filter(carriesMeaning).map(([name, value]) => [name.toLowerCase(), value]);
-  return ['request', method, host, path, query, meant, bodyMeaning(body), upgrade];
+  const said = message ? [message.kind] : [];
+  return ['request', method, host, path, query, meant, bodyMeaning(body), upgrade, ...said];
 }
 
 const bodyMeaning = (body: HttpCommand['body']): unknown => {
@@ -96,17 +98,18 @@ export function redactBody(text: string, media: string, mark: Mark): string {
 /** A member of an object whose value is a string; also one that a cut has left open, within an escape too. No name of a secret has an escape. */
 const MEMBER = /"([^"\\]{1,200})"(\s*:\s*)"((?:[^"\\]|\\[^])*)(?:"|\\?$)/g;
 
-/** Method, address without secrets. */
-export const requestLine = ({ method, path, query }: HttpCommand, mark: Mark): string =>
-  `${method} ${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
+/** Method, or that it is a message, and address without secrets. */
+export const requestLine = ({ method, path, query, message }: HttpCommand, mark: Mark): string =>
+  `${message ? 'message' : method} ${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
 
 /** Characters of a body that approvers see. */
 const MAX_SHOWN_BODY_BYTES = 16 * 1024;
 
 /** What people release: the whole request, without secrets. */
 export function requestText(command: HttpCommand, mark: Mark): string {
-  const { method, host, path, query, body } = command;
-  const first = `${method} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
+  const { method, host, path, query, body, message } = command;
+  const what = message ? `${message.kind} message to` : method;
+  const first = `${what} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
   const headers = redactHeaders(command.headers.filter(carriesMeaning), mark).map(
     ([name, value]) => `${name}: ${value}`,
   );

@@ -2,8 +2,8 @@
  * One request by HTTP as rules see it. Owns: its facts, and the answers to what conditions ask about it. Does not: decide, or
  * say where a request goes.
  */
-import type { Action, Effect, Facts, HttpBody, HttpHead, Resource } from '@sluice/contract';
-import { Body, BodyUnreadable, isForm, mediaType } from './body.js';
+import type { Action, Effect, Facts, HttpBody, HttpHead, HttpMessage, Resource } from '@sluice/contract';
+import { Body, BodyUnreadable, type GrpcReader, isForm, mediaType } from './body.js';
 import { isNamed } from './fold.js';
 import { type Pair, readQuery } from './form.js';
 import { type GraphqlOperation, GraphqlError, graphqlActions, looksLikeEndpoint, operationsOf } from './graphql.js';
@@ -19,6 +19,8 @@ export interface RequestReading {
   readonly spec: OpenApi | undefined;
   /** 'read': forms with uploads are read whole, as other forms are, because frameworks take their fields for commands. */
   readonly uploads: 'read' | 'stream';
+  /** By the descriptors of the connection, where it has some. */
+  readonly grpc?: GrpcReader | undefined;
 }
 
 export const PLAIN_READING: RequestReading = { paths: 'strict', graphql: [], spec: undefined, uploads: 'read' };
@@ -49,6 +51,8 @@ export class Request {
   readonly media: string;
   /** The protocol that it asks to switch to; empty: none. */
   readonly upgrade: string;
+  /** 'text' or 'binary': it is said on a WebSocket. Else empty. */
+  readonly message: string;
   readonly #head: HttpHead;
   readonly #read: ReadPath;
   readonly #reading: RequestReading;
@@ -56,10 +60,17 @@ export class Request {
   #pairs: readonly Pair[] | undefined;
   #graphql: readonly GraphqlOperation[] | GraphqlError | undefined;
 
-  constructor(head: HttpHead, body: HttpBody, upgrade = '', reading: RequestReading = PLAIN_READING) {
+  constructor(
+    head: HttpHead,
+    body: HttpBody,
+    upgrade = '',
+    reading: RequestReading = PLAIN_READING,
+    message: HttpMessage['kind'] | '' = '',
+  ) {
     this.#head = head;
     this.#reading = reading;
-    this.#body = new Body(body);
+    const { grpc } = reading;
+    this.#body = new Body(body, grpc && ((bytes) => grpc.read(head.path, bytes)));
     this.#read = readPath(head.path, reading.paths);
     this.method = head.method;
     this.host = head.host;
@@ -68,6 +79,7 @@ export class Request {
     this.query = head.query;
     this.media = body.type === 'none' ? '' : mediaType(body.media);
     this.upgrade = upgrade;
+    this.message = message;
   }
 
   /** Bytes of its body; -1 where that is not known yet. */
@@ -135,7 +147,12 @@ export class Request {
     const effect = EFFECTS[this.method];
     if (effect === undefined)
       return this.#facts([this.#action(['unknown'], ['is a method that is not known'])], 'exact', forbidden);
-    return this.#facts([this.#action(this.upgrade === '' ? [effect] : ['read', 'write'], [])], 'exact', forbidden);
+    return this.#facts([this.#action(this.#isPlain ? [effect] : ['read', 'write'], [])], 'exact', forbidden);
+  }
+
+  /** No more than its method says. */
+  get #isPlain(): boolean {
+    return this.upgrade === '' && this.message === '';
   }
 
   #facts(actions: readonly Action[], confidence: Facts['confidence'], forbidden: string | undefined): Facts {
@@ -145,7 +162,7 @@ export class Request {
   #action(effects: readonly Effect[], reasons: readonly string[]): Action {
     const access = ACCESS[effects[0] ?? 'unknown'] ?? 'execute';
     const url: Resource = { type: 'url', name: `${this.host}${this.path}`, access };
-    const verb = (this.upgrade === '' ? this.method : this.upgrade).toLowerCase();
+    const verb = this.message === '' ? (this.upgrade || this.method).toLowerCase() : 'message';
     return { statement: 0, depth: 0, verb, effects, resources: [url, ...this.#uploads()], reasons };
   }
 
@@ -222,7 +239,7 @@ export class Request {
       !this.#query.some(([name]) => DOCUMENTS.some((one) => isNamed(name, one))) &&
       this.size === 0;
     if (!this.#isGraphql || this.method === 'OPTIONS') return [];
-    if (this.upgrade !== '') return new GraphqlError('opens a connection whose GraphQL nobody reads');
+    if (!this.#isPlain) return new GraphqlError('is part of a connection whose GraphQL nobody reads');
     if (plain) return [];
     try {
       return operationsOf(this.#query, this.media, this.#body);

@@ -21,8 +21,11 @@ export type ReadModel =
   | { readonly type: 'too-long' };
 
 /** Of a protocol that is switched to nobody here reads anything. */
-const callIn = ({ provider }: ModelSettings, { method, segments, upgrade }: Request, body: HttpBody['type']): Call =>
-  upgrade === '' ? callOf(provider, method, segments, body) : { type: 'unread' };
+const callIn = (
+  { provider }: ModelSettings,
+  { method, segments, upgrade, message }: Request,
+  body: HttpBody['type'],
+): Call => (upgrade === '' && message === '' ? callOf(provider, method, segments, body) : { type: 'unread' });
 
 /** Whether a request with such a body is judged by what it says to a model. */
 export const saysSomething = (settings: ModelSettings | undefined, request: Request): boolean =>

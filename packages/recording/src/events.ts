@@ -198,6 +198,8 @@ export interface RecordedRequest {
   /** `unread`: it passed as it came, and its length may be unknown. */
   readonly body?: { readonly media: string; readonly bytes?: number; readonly sha256?: string; readonly unread?: true };
   readonly upgrade?: string;
+  /** It was said on the WebSocket that the command `origin` opened. */
+  readonly message?: { readonly kind: 'text' | 'binary'; readonly origin: number };
 }
 
 /** A header as it was written. Undefined when it is damaged. */

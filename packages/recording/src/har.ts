@@ -20,6 +20,17 @@ interface OpenExchange {
   readonly messages: object[];
 }
 
+/** What was said on a WebSocket, as a command of its own. */
+interface JudgedMessage {
+  readonly type: 'send';
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly opcode: 1 | 2;
+  data: string;
+  /** The rule that refused it: the target never had it. */
+  readonly _refused?: string;
+}
+
 /**
  * The text in pieces. One exchange at a time is in memory, and those that ran beside it.
  *
@@ -32,6 +43,7 @@ export async function* toHar(
 ): AsyncGenerator<string> {
   yield '{"log":{"version":"1.2","creator":{"name":"Sluice","version":"1"},"entries":[\n';
   const open = new Map<number, OpenExchange>();
+  const said = new Map<number, JudgedMessage>();
   let before = '';
   const written = (text: string): string => {
     const piece = before + text;
@@ -40,14 +52,20 @@ export async function* toHar(
   };
   for await (const entry of entries) {
     if (entry.type === 'command') {
-      if (!entry.request || (command !== undefined && entry.id !== command)) continue;
+      const on = entry.request?.message && open.get(entry.request.message.origin);
+      if (on) said.set(entry.id, begin(session, on, entry));
+      if (!entry.request || entry.request.message || (command !== undefined && entry.id !== command)) continue;
       const exchange = { command: entry, sent: [], head: '', headAt: entry.at, body: [], messages: [] };
       if (entry.decision === 'deny') yield written(entryOf(session, exchange, undefined));
       else open.set(entry.id, exchange);
     } else if (entry.type === 'output') {
       const exchange = open.get(entry.command);
+      const message = said.get(entry.command);
       if (exchange) add(session, exchange, entry);
+      else if (message && entry.stream === 'request')
+        message.data += entry.data.toString(message.opcode === 1 ? 'utf8' : 'base64');
     } else if (entry.type === 'response') {
+      said.delete(entry.command);
       const exchange = open.get(entry.command);
       if (!exchange || !open.delete(entry.command)) continue;
       yield written(entryOf(session, exchange, entry));
@@ -55,6 +73,16 @@ export async function* toHar(
   }
   for (const exchange of open.values()) yield written(entryOf(session, exchange, undefined));
   yield '\n]}}\n';
+}
+
+/** Its bytes follow. */
+function begin(session: SessionSummary, exchange: OpenExchange, command: CommandEntry): JudgedMessage {
+  const { at, decision, rule, request } = command;
+  const opcode = request?.message?.kind === 'text' ? 1 : 2;
+  const refused = decision === 'deny' && rule !== undefined ? { _refused: rule } : {};
+  const message: JudgedMessage = { type: 'send', time: (session.started + at) / 1000, opcode, data: '', ...refused };
+  exchange.messages.push(message);
+  return message;
 }
 
 function add(session: SessionSummary, exchange: OpenExchange, entry: Extract<ReplayEntry, { type: 'output' }>): void {

@@ -209,7 +209,9 @@ export class Exchange implements ExchangeEvents {
     else if (isAmbient(request, this.#client)) checkOrigin(request, http);
     this.#preference = readPreference(request.set, http.holdWait);
     if (this.#bodyEnded || !visit.needsBody(head)) return this.#ask(visit, head, unread(request));
-    if (isGrpc(head.headers)) throw new HttpError(501, UNREADABLE_GRPC);
+    const { unreadGrpc = (): string => UNREADABLE_GRPC } = http;
+    const why = isGrpc(head.headers) ? unreadGrpc(head.path) : undefined;
+    if (why !== undefined) throw new HttpError(501, why);
     this.#state = { type: 'collecting', visit, head };
     this.#deadline = setTimeout(() => this.requestFailed(408, 'the body did not come in time'), BODY_MS).unref();
     if (request.expects) this.#client.informational(100, []);

@@ -167,7 +167,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   switched(answer: AnswerHead, target: Duplex, rest: Buffer): void {
-    const { client, record, visit, request } = this.#parts;
+    const { client, record, visit, request, command, edits } = this.#parts;
     this.#target = undefined;
     try {
       const fault = faultOfAnswer(request, answer.headers);
@@ -176,8 +176,17 @@ export class Transfer implements RequestEvents, AnswerEvents {
       client.head(head);
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);
-      const { gate } = visit;
-      this.#endSwitched = relayWebSocket({ client: client.release(), target, rest, record, gate, editor, over });
+      const judged = edits?.messages ? command : undefined;
+      this.#endSwitched = relayWebSocket({
+        client: client.release(),
+        target,
+        rest,
+        record,
+        visit,
+        editor,
+        judged,
+        over,
+      });
     } catch (error) {
       target.destroy();
       if (!(error instanceof Unmasked)) throw error;

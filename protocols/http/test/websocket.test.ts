@@ -4,8 +4,8 @@ import type { Server } from 'node:http';
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { WebSocket, WebSocketServer } from 'ws';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { EditedAnswer } from '@sluice/contract';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Answer, EditedAnswer, HttpBody, HttpCommand } from '@sluice/contract';
 import { ALLOW, AUTH, RawClient, Rig, TOKEN, listening, rawTarget, until } from './rig.js';
 import { type FrameSink, FrameReader, closeFrame } from '../src/websocket/frames.js';
 
@@ -104,6 +104,131 @@ test('an editor changes what the target says, across its fragments', async () =>
   expect(got).toEqual(['my ****** is se', 'next']);
   expect(rig.stay().recorded('out')).toBe('my ****** is senext');
   socket.terminate();
+});
+
+describe('messages that rules read', () => {
+  const said = (command: { body: HttpBody }): string =>
+    command.body.type === 'whole' ? Buffer.from(command.body.bytes).toString() : '';
+  const seen: string[] = [];
+
+  beforeEach(() => {
+    seen.length = 0;
+    serve = (socket) => {
+      socket.on('ping', (data) => seen.push(`ping ${String(data)}`));
+      socket.on('message', (data: Buffer) => {
+        seen.push(String(data));
+        socket.send(data);
+      });
+    };
+    rig.judge = (command) => {
+      if (command.upgrade) return { ...(ALLOW as { facts: never }), type: 'allow', http: { messages: true } };
+      return said(command).includes('drop')
+        ? { type: 'deny', rule: 'no-drops', message: 'Nothing is dropped.' }
+        : ALLOW;
+    };
+  });
+
+  test('are asked about one by one, whole, before the target has any of it', async () => {
+    const socket = await open();
+    socket.send('{"op":', { fin: false });
+    socket.ping('between');
+    socket.send('"read"}', { fin: true });
+    expect(await next(socket)).toBe('{"op":"read"}');
+    socket.send(Buffer.from([1, 2]));
+    await next(socket);
+    socket.send('');
+    expect(await next(socket)).toBe('');
+    socket.send('dr', { fin: false });
+    socket.send('op it', { fin: true });
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1008, 'Nothing is dropped.']);
+    expect(seen).toEqual(['ping between', '{"op":"read"}', '\x01\x02', '']);
+    expect(rig.stay().commands.slice(1)).toMatchObject([
+      { id: 2, type: 'request', text: 'message /ws', path: '/ws', message: { kind: 'text', origin: 1 } },
+      { id: 3, message: { kind: 'binary', origin: 1 }, body: { type: 'whole', bytes: Buffer.from([1, 2]) } },
+      { id: 4, message: { kind: 'text', origin: 1 } },
+      { id: 5, message: { kind: 'text', origin: 1 } },
+    ]);
+    expect(rig.stay().commands[1]?.upgrade).toBeUndefined();
+    expect([2, 3, 4, 5].map((id) => rig.stay().ended(id) !== undefined)).toEqual([true, true, true, false]);
+    expect(rig.stay().recorded('in')).toBe('');
+  });
+
+  test('wait in order while somebody is asked about one, and the target is heard meanwhile', async () => {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const judge = rig.judge;
+    rig.judge = (command, waiter) => (said(command) === 'held' ? promise : judge(command, waiter));
+    const socket = await open();
+    for (const message of ['one', 'held', 'three']) socket.send(message);
+    socket.ping('late');
+    await until(() => seen.length === 1 && rig.stay().commands.length === 3);
+    for (const peer of sockets.clients) peer.send('news');
+    const got: string[] = [];
+    socket.on('message', (data: Buffer) => got.push(String(data)));
+    await until(() => got.includes('news'));
+    expect(seen).toEqual(['one']);
+    resolve(ALLOW);
+    await until(() => seen.length === 4);
+    expect(seen).toEqual(['one', 'held', 'three', 'ping late']);
+    socket.terminate();
+  });
+
+  test('a refusal that comes late lets nothing pass that was behind it', async () => {
+    const judge = rig.judge;
+    const later = (command: HttpCommand): Promise<Answer> =>
+      new Promise((resolve) => setTimeout(() => resolve(judge(command, undefined) as Answer), 20));
+    rig.judge = (command, waiter) => (command.message ? later(command) : judge(command, waiter));
+    const socket = await open();
+    for (const message of ['one', 'drop', 'three']) socket.send(message);
+    expect(((await once(socket, 'close')) as [number])[0]).toBe(1008);
+    expect(seen).toEqual(['one']);
+  });
+
+  test('that cannot be judged do not pass', async () => {
+    const judge = rig.judge;
+    rig.judge = (command, waiter) => {
+      if (command.message) throw new Error('a defect');
+      return judge(command, waiter);
+    };
+    const socket = await open();
+    socket.send('one');
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1008, 'This message could not be judged, so it was not sent on.']);
+    expect(seen).toEqual([]);
+  });
+
+  test('and are longer than one may be end it with 1009, on record, however they are cut', async () => {
+    for (const send of [
+      (socket: WebSocket) => socket.send('x'.repeat(65 * 1024)),
+      (socket: WebSocket) => {
+        for (let n = 0; n < 70; n++) socket.send('x'.repeat(1024), { fin: false });
+      },
+    ]) {
+      const socket = await open();
+      socket.on('error', () => undefined);
+      send(socket);
+      const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+      expect([code, String(reason)]).toEqual([1009, 'A message here has at most 65,536 bytes, since rules read it.']);
+      expect(rig.stay().commands.at(-1)).toMatchObject({ message: { kind: 'text' }, fault: String(reason) });
+    }
+    expect(seen).toEqual([]);
+  });
+
+  test('frames cut at every byte make the same messages', async () => {
+    const client = await RawClient.to(rig.port);
+    client.write(
+      `GET /svc/ws HTTP/1.1\r\nHost: x\r\n${AUTH}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+    );
+    await client.until(/101 Switching/);
+    const frame = (first: number, text: string): string =>
+      String.fromCharCode(first, 0x80 | text.length, 0, 0, 0, 0) + text;
+    for (const byte of frame(0x01, 'ab') + frame(0x89, 'p') + frame(0x80, 'cd') + frame(0x81, 'drop')) {
+      client.socket.write(byte, 'latin1');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await client.until(/Nothing is dropped/);
+    expect(seen).toEqual(['ping p', 'abcd']);
+  });
 });
 
 test('a page of another origin is refused, the own one and those named are not', async () => {

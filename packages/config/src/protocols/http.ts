@@ -1,10 +1,11 @@
 /** HTTP in a configuration. Owns: its settings and their checks. Does not: the protocol itself, or what a request means. */
 import { isLoopback } from '@sluice/addresses';
+import { Descriptors, GrpcCalls } from '@sluice/grpc-messages';
 import { OpenApi, compileTemplate } from '@sluice/http-requests';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import type { HttpCredential, HttpSettings, ListenerConfig } from '../config.js';
-import type { ConfigSources } from '../files.js';
+import { type ConfigSources, readBytes } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 import { type Secret, duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
 import { list, record } from '../written.js';
@@ -117,6 +118,20 @@ const spec = (outside: ConfigSources) =>
     }
   });
 
+const descriptors = (outside: ConfigSources) =>
+  z.string().transform((name, context) => {
+    const read = readBytes(name, outside);
+    try {
+      if (read.type === 'read') return new GrpcCalls(new Descriptors(read.bytes));
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+    context.addIssue({ code: 'custom', message: read.message });
+    return z.NEVER;
+  });
+
 const targetUrl = z.string().transform((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain = url && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
@@ -201,6 +216,11 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .default('read')
         .describe('stream: forms with uploads pass unread, however long, and so do method overrides in them'),
       spec: spec(outside).optional().describe('an OpenAPI document of version 3, whose operations rules see'),
+      descriptors: descriptors(outside)
+        .optional()
+        .describe(
+          'a set of descriptors (protoc --include_imports --descriptor_set_out), by which messages of gRPC are read',
+        ),
       graphql: z.array(template).default([]).describe('paths of GraphQL besides those with a segment "graphql"'),
       origins: z
         .array(z.string().min(1))
@@ -233,7 +253,14 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         credential: credentialOf(one.credential),
         certificate: one.credential.certificate,
         hosts: one.hosts,
-        reading: { paths: one.paths, graphql: one.graphql, spec: one.spec, uploads: one.uploads },
+        reading: {
+          paths: one.paths,
+          graphql: one.graphql,
+          spec: one.spec,
+          uploads: one.uploads,
+          grpc: one.descriptors,
+        },
+        descriptors: one.descriptors,
         origins: one.origins,
         unread: new Map(Object.entries(one.unread)),
         holdWait: one.hold_wait,

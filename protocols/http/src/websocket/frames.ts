@@ -18,8 +18,8 @@ export class FrameError extends Error {
 export interface FrameSink {
   /** A frame begins. `bytes`: its header as it came. */
   header(bytes: Buffer): void;
-  /** Payload, unmasked. A view or a copy: valid during the call. */
-  payload(bytes: Buffer, control: boolean): void;
+  /** Payload, unmasked, and as it came. Views or copies: valid during the call. */
+  payload(bytes: Buffer, control: boolean, raw: Buffer): void;
   /** The frame is whole. `last`: so is its message. */
   end(opcode: number, last: boolean): void;
 }
@@ -136,7 +136,7 @@ export class FrameReader {
     const end = Math.min(chunk.length, at + this.#left);
     this.#left -= end - at;
     const bytes = chunk.subarray(at, end);
-    sink.payload(this.#masked ? this.#unmask(bytes) : bytes, this.#opcode >= OPCODE.close);
+    sink.payload(this.#masked ? this.#unmask(bytes) : bytes, this.#opcode >= OPCODE.close, bytes);
     if (this.#left === 0) this.#end(sink);
     return end;
   }

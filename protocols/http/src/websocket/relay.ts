@@ -1,13 +1,24 @@
 /**
  * A WebSocket between a client and a target, as a conversation that the pump runs. Owns: that both keep to the frames of RFC 6455,
- * the record of what they say, what masks do to the target's words, and the end with a close code. Does not: judge messages;
- * the handshake was judged.
+ * the record of what they say, what masks do to the target's words, and the end with a close code. Does not: put together messages that
+ * are judged (messages.ts).
  */
 import type { Duplex } from 'node:stream';
-import { type BodyEditor, ENDING_KINDS, type Ending, type Gate, Unmasked, endingInWords } from '@sluice/contract';
+import {
+  type BodyEditor,
+  type Deny,
+  ENDING_KINDS,
+  type Ending,
+  type HttpCommand,
+  Unmasked,
+  type Visit,
+  denyInWords,
+  endingInWords,
+} from '@sluice/contract';
 import { type Conversation, type Side, type Wires, pump } from '@sluice/wire';
 import type { ExchangeRecorder } from '../recorder.js';
 import { FrameError, FrameReader, type FrameSink, closeFrame } from './frames.js';
+import { JudgedMessages } from './messages.js';
 
 export interface WebSocketParts {
   readonly client: { readonly stream: Duplex; readonly rest: Buffer };
@@ -15,17 +26,20 @@ export interface WebSocketParts {
   /** Came from the target behind its 101. */
   readonly rest: Buffer;
   readonly record: ExchangeRecorder;
-  readonly gate: Gate;
+  readonly visit: Visit;
   readonly editor: BodyEditor | undefined;
+  /** The request that opened it, where the gate is asked about each message of the client. */
+  readonly judged: HttpCommand | undefined;
   readonly over: (summary: string) => void;
 }
 
 /** Going away, a violation of policy, an error of the server (RFC 6455 section 7.4.1). */
-const CODES = { away: 1001, policy: 1008, failed: 1011 } as const;
+const CODES = { away: 1001, policy: 1008, tooLong: 1009, failed: 1011 } as const;
 
 /** Runs it to its end. @returns what ends it from outside */
 export function relayWebSocket(parts: WebSocketParts): (ending: Ending) => void {
-  const { client, target, rest, gate, over } = parts;
+  const { client, target, rest, over } = parts;
+  const { gate } = parts.visit;
   let relay: WebSocketRelay | undefined;
   if (client.rest.length > 0) client.stream.unshift(client.rest);
   if (rest.length > 0) target.unshift(rest);
@@ -46,16 +60,24 @@ class WebSocketRelay implements Conversation {
   readonly #wires: Wires;
   readonly #readers = { client: new FrameReader(true), upstream: new FrameReader(false) };
   readonly #record: ExchangeRecorder;
-  readonly #gate: Gate;
+  readonly #visit: Visit;
+  readonly #judged: JudgedMessages | undefined;
   readonly #edited: EditedFrames | undefined;
   readonly #messages = { client: 0, upstream: 0 };
   #finished = false;
   #why = 'closed';
 
-  constructor(wires: Wires, { record, gate, editor }: WebSocketParts) {
+  constructor(wires: Wires, { record, visit, editor, judged: opening }: WebSocketParts) {
     this.#wires = wires;
-    this.#gate = gate;
+    this.#visit = visit;
     this.#record = record;
+    const port = {
+      visit,
+      send: (frames: Buffer) => wires.send('upstream', frames),
+      refused: (deny: Deny, isTooLong: boolean) => this.#refused(deny, isTooLong),
+      wake: () => wires.wake(),
+    };
+    if (opening) this.#judged = new JudgedMessages({ ...port, opening });
     if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
   }
 
@@ -70,16 +92,16 @@ class WebSocketRelay implements Conversation {
     } catch (error) {
       return this.#broke(from, error);
     }
-    if (from === 'client') this.#wires.send('upstream', chunk);
-    else if (!this.#edited) this.#wires.send('client', chunk);
+    if (from === 'client' && !this.#judged) this.#wires.send('upstream', chunk);
+    if (from === 'upstream' && !this.#edited) this.#wires.send('client', chunk);
   }
 
   ended(): void {
     this.#finish();
   }
 
-  wants(): boolean {
-    return !this.#finished;
+  wants(from: Side): boolean {
+    return !this.#finished && !(from === 'client' && this.#judged?.isAsking);
   }
 
   /** Ends it now, with a close frame to both where none would cut another frame in two. */
@@ -87,7 +109,8 @@ class WebSocketRelay implements Conversation {
     if (this.#finished) return;
     this.#why = reason;
     if (this.#mayInterrupt) this.#wires.send('client', closeFrame(code, reason, false));
-    if (this.#readers.client.atBoundary && !this.#readers.client.closed)
+    // What was judged went on in whole frames.
+    if ((this.#judged !== undefined || this.#readers.client.atBoundary) && !this.#readers.client.closed)
       this.#wires.send('upstream', closeFrame(CODES.away, '', true));
     this.#finish();
   }
@@ -99,9 +122,16 @@ class WebSocketRelay implements Conversation {
   }
 
   readonly #fromClient: FrameSink = {
-    header: () => undefined,
-    payload: (bytes, control) => control || this.#record.body('in', bytes),
-    end: (opcode, last) => this.#counts('client', opcode, last),
+    header: (bytes) => this.#judged?.header(bytes),
+    payload: (bytes, control, raw) => {
+      // What is judged is on record as a command of its own.
+      if (this.#judged) this.#judged.payload(bytes, control, raw);
+      else if (!control) this.#record.body('in', bytes);
+    },
+    end: (opcode, last) => {
+      this.#counts('client', opcode, last);
+      this.#judged?.end(opcode, last);
+    },
   };
 
   readonly #fromTarget: FrameSink = {
@@ -125,10 +155,15 @@ class WebSocketRelay implements Conversation {
     this.#wires.send('client', bytes);
   }
 
+  #refused(deny: Deny, isTooLong: boolean): void {
+    const { message } = deny.reason ? denyInWords(deny.reason, 'command') : deny;
+    this.stop(isTooLong ? CODES.tooLong : CODES.policy, message);
+  }
+
   /** A peer broke the protocol, or what it said must not pass. */
   #broke(from: Side, error: unknown): void {
     if (!(error instanceof FrameError || error instanceof Unmasked)) {
-      this.#gate.broke(`a WebSocket failed: ${String(error)}`);
+      this.#visit.gate.broke(`a WebSocket failed: ${String(error)}`);
       return this.stop(CODES.failed, 'the gateway could not pass a message on');
     }
     if (from === 'client') return this.stop(error instanceof FrameError ? error.code : CODES.policy, error.message);
@@ -138,6 +173,7 @@ class WebSocketRelay implements Conversation {
   #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#judged?.stop();
     this.#wires.finish();
   }
 }

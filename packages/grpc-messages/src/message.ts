@@ -1,0 +1,179 @@
+/**
+ * One message by the descriptor of its type. Owns: what it says as JSON, and writing it anew with some of that changed. What two programs
+ * could read differently is refused: fields that nobody knows, and such as are there twice. Does not: choose what is changed.
+ */
+import { type Json, JsonError } from '@sluice/http-requests';
+import type { Descriptors, Field, MessageType } from './descriptors.js';
+import { type WireField, type WireType, readFields, varintAt, written } from './fields.js';
+import type { Scalar } from './scalars.js';
+
+/** Messages within each other. */
+const MAX_DEPTH = 60;
+/** Values of one message. */
+const MAX_VALUES = 500_000;
+/** Packs a message of a type that it names. */
+const ANY = 'google.protobuf.Any';
+
+type Value = ReadMessage | { readonly json: Json; readonly bytes: Buffer; readonly scalar: Scalar };
+
+interface ReadField {
+  readonly field: Field;
+  readonly isMap: boolean;
+  readonly values: Value[];
+}
+
+/** A message that has been read. */
+export class ReadMessage {
+  readonly #fields: readonly ReadField[];
+
+  constructor(fields: readonly ReadField[]) {
+    this.#fields = fields;
+  }
+
+  /** By the names of the descriptor. A field that is not set is not there. */
+  get json(): Json {
+    return { type: 'object', members: new Map(this.#fields.map((one) => [one.field.name, jsonOf(one)])) };
+  }
+
+  /** `changed`: what `json` was, with other values in the same places; null takes a field out. */
+  with(changed: Json): Buffer {
+    const members = changed.type === 'object' ? [...changed.members.values()] : [];
+    return Buffer.concat(this.#fields.flatMap((one, at) => fieldWith(one, members[at])));
+  }
+
+  /** Of an entry of a map. */
+  get pair(): readonly [key: string, value: Json] {
+    const [key, value] = [1, 2].map((number) => this.#fields.find(({ field }) => field.number === number)?.values[0]);
+    const name = key && 'json' in key && !(key instanceof ReadMessage) ? textIn(key.json) : '';
+    return [name, value ? jsonOfValue(value) : NOTHING];
+  }
+
+  /** Of an entry of a map, whose key stands in place of a name. */
+  withPair(key: string, value: Json): Buffer {
+    const parts = this.#fields.flatMap((one) =>
+      fieldWith(one, one.field.number === 1 ? { type: 'string', text: key } : value),
+    );
+    return Buffer.concat(parts);
+  }
+}
+
+const NOTHING: Json = { type: 'plain', text: 'null' };
+
+function jsonOf({ field, isMap, values }: ReadField): Json {
+  if (isMap) return { type: 'object', members: new Map(values.map((one) => (one as ReadMessage).pair)) };
+  if (field.isRepeated) return { type: 'array', items: values.map(jsonOfValue) };
+  return jsonOfValue(values[0] as Value);
+}
+
+const jsonOfValue = (value: Value): Json => value.json;
+
+const textIn = (json: Json): string => ('text' in json ? json.text : '');
+
+function fieldWith({ field, isMap, values }: ReadField, changed: Json | undefined): Buffer[] {
+  const { number } = field;
+  if (isMap) {
+    const pairs = changed?.type === 'object' ? [...changed.members] : [];
+    return pairs.map(([key, value], at) =>
+      written({ number, type: 2, bytes: (values[at] as ReadMessage).withPair(key, value) }),
+    );
+  }
+  const others = changed?.type === 'array' ? changed.items : [];
+  return values.flatMap((value, at) => {
+    const one = field.isRepeated ? others[at] : changed;
+    const made = one && valueWith(value, one);
+    return made ? [written({ number, ...made })] : [];
+  });
+}
+
+/** Undefined: it is taken out. */
+function valueWith(value: Value, changed: Json): { readonly type: WireType; readonly bytes: Buffer } | undefined {
+  if (value instanceof ReadMessage)
+    return changed.type === 'object' ? { type: 2, bytes: value.with(changed) } : undefined;
+  const { scalar, bytes, json } = value;
+  if (!('text' in changed)) return undefined;
+  if (changed.type === json.type && changed.text === textIn(json)) return { type: scalar.wire, bytes };
+  const made = changed.type === 'plain' && changed.text === 'null' ? undefined : scalar.write(changed.text);
+  return made && { type: scalar.wire, bytes: made };
+}
+
+/** @throws JsonError with a phrase of which the message is the subject */
+export function readMessage(descriptors: Descriptors, type: MessageType, bytes: Buffer): ReadMessage {
+  return new MessageReader(descriptors).read(type, bytes, 1);
+}
+
+class MessageReader {
+  readonly #descriptors: Descriptors;
+  #values = 0;
+
+  constructor(descriptors: Descriptors) {
+    this.#descriptors = descriptors;
+  }
+
+  read(type: MessageType, bytes: Buffer, depth: number): ReadMessage {
+    if (depth > MAX_DEPTH) throw new JsonError(`is nested more than ${MAX_DEPTH} deep`);
+    const fields = new Map<number, ReadField>();
+    const chosen = new Set<number>();
+    const all = [...readFields(bytes)];
+    for (const wire of all) {
+      const field = type.fields.get(wire.number);
+      if (!field) throw new JsonError('has a field that its descriptors do not have');
+      const known = fields.get(wire.number);
+      if (known && !field.isRepeated) throw new JsonError('has a field twice, which programs read in different ways');
+      if (!known) fields.set(wire.number, { field, isMap: this.#isMap(field), values: [] });
+      if (!known && field.oneof !== undefined && chosen.size === chosen.add(field.oneof).size)
+        throw new JsonError('has two fields of which only one can be');
+      const packed = type.name === ANY && wire.number === 2 ? this.#packedType(all) : undefined;
+      fields.get(wire.number)?.values.push(...this.#valuesOf(field, wire, depth, packed));
+    }
+    const read = [...fields.values()];
+    for (const { isMap, values } of read) if (isMap) checkKeys(values as ReadMessage[]);
+    return new ReadMessage(read);
+  }
+
+  #isMap({ isRepeated, value }: Field): boolean {
+    return isRepeated && 'message' in value && this.#descriptors.message(value.message)?.isEntry === true;
+  }
+
+  #valuesOf(field: Field, { type, bytes }: WireField, depth: number, packed?: MessageType): Value[] {
+    if (++this.#values > MAX_VALUES) throw new JsonError(`has more than ${MAX_VALUES} values`);
+    const { value } = field;
+    if ('message' in value || packed) {
+      const of = packed ?? this.#descriptors.message((value as { message: string }).message);
+      if (type !== 2 || !of) throw new JsonError(OTHER_TYPE);
+      return [this.read(of, bytes, depth + 1)];
+    }
+    if (type === value.wire) return [{ json: value.read(bytes), bytes, scalar: value }];
+    // Numbers of a list are written one after the other, under one tag.
+    if (type !== 2 || !field.isRepeated) throw new JsonError(OTHER_TYPE);
+    return this.#list(value, bytes);
+  }
+
+  #list(scalar: Scalar, bytes: Buffer): Value[] {
+    const values: Value[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      if (++this.#values > MAX_VALUES) throw new JsonError(`has more than ${MAX_VALUES} values`);
+      const size = scalar.wire === 1 ? 8 : 4;
+      const end = scalar.wire === 0 ? varintAt(bytes, at).end : at + size;
+      if (end > bytes.length) throw new JsonError('ends within a list of numbers');
+      const one = bytes.subarray(at, end);
+      values.push({ json: scalar.read(one), bytes: one, scalar });
+      at = end;
+    }
+    return values;
+  }
+
+  /** What a message of any type says that it is. */
+  #packedType(all: readonly WireField[]): MessageType {
+    const url = all.find(({ number, type }) => number === 1 && type === 2)?.bytes.toString('utf8') ?? '';
+    const type = this.#descriptors.message(url.slice(url.lastIndexOf('/') + 1));
+    if (!type) throw new JsonError('has a message of a type that its descriptors do not have');
+    return type;
+  }
+}
+
+const OTHER_TYPE = 'has a field of another type than its descriptors say';
+
+function checkKeys(entries: readonly ReadMessage[]): void {
+  if (new Set(entries.map(({ pair: [key] }) => key)).size < entries.length)
+    throw new JsonError('has a map with a key twice');
+}

@@ -1,0 +1,158 @@
+/**
+ * What a client says on a WebSocket, message by message. Owns: putting messages together, asking the gate about each before any of it goes
+ * on, and their order meanwhile. Does not: read frames, or close anything.
+ */
+import type { Answer, Deny, HttpBody, HttpCommand, HttpMessage, Visit } from '@sluice/contract';
+import { waiterFor } from '../waiter.js';
+import type { FrameSink } from './frames.js';
+
+const CONTROL = 8;
+const BINARY = 2;
+
+export interface MessagePort {
+  readonly visit: Visit;
+  /** The request that opened the WebSocket. */
+  readonly opening: HttpCommand;
+  /** Frames as they came. */
+  send(frames: Buffer): void;
+  /** It goes nowhere. `isTooLong`: for what it is, and not for what it says. */
+  refused(deny: Deny, isTooLong: boolean): void;
+  /** Something that waited has gone: the client may go on. */
+  wake(): void;
+}
+
+interface Message {
+  readonly kind: HttpMessage['kind'];
+  readonly frames: Buffer;
+  readonly payload: Buffer;
+}
+
+/** A sink for the frames of the client. */
+export class JudgedMessages implements FrameSink {
+  readonly #port: MessagePort;
+  /** In order: frames of control as they came, and messages to ask about. */
+  readonly #queue: (Buffer | Message)[] = [];
+  readonly #gone = new AbortController();
+  #kind: HttpMessage['kind'] = 'text';
+  #isControl = false;
+  #control: Buffer[] = [];
+  #frames: Buffer[] = [];
+  #payload: Buffer[] = [];
+  #size = 0;
+  #isAsking = false;
+  #over = false;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  /** Somebody is asked about a message: what follows it waits. */
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
+  header(bytes: Buffer): void {
+    const opcode = (bytes[0] as number) & 0x0f;
+    this.#isControl = opcode >= CONTROL;
+    if (!this.#isControl && opcode !== 0) this.#kind = opcode === BINARY ? 'binary' : 'text';
+    this.#keep(bytes);
+  }
+
+  payload(bytes: Buffer, control: boolean, raw: Buffer): void {
+    this.#keep(raw);
+    if (control || this.#over) return;
+    this.#size += bytes.length;
+    if (this.#size > this.#port.visit.gate.limits.message) return this.#tooLong();
+    this.#payload.push(Buffer.from(bytes));
+  }
+
+  end(_opcode: number, last: boolean): void {
+    if (this.#isControl) this.#queue.push(Buffer.concat(this.#control.splice(0)));
+    else if (last) {
+      const frames = Buffer.concat(this.#frames.splice(0));
+      this.#queue.push({ kind: this.#kind, frames, payload: Buffer.concat(this.#payload.splice(0)) });
+      this.#size = 0;
+    }
+    this.#pass();
+  }
+
+  /** Nothing more of it passes. */
+  stop(): void {
+    this.#over = true;
+    for (const list of [this.#queue, this.#control, this.#frames, this.#payload]) list.length = 0;
+    this.#gone.abort('gone');
+  }
+
+  #keep(bytes: Buffer): void {
+    if (!this.#over) (this.#isControl ? this.#control : this.#frames).push(Buffer.from(bytes));
+  }
+
+  #pass(): void {
+    while (!this.#isAsking && !this.#over) {
+      const first = this.#queue.shift();
+      if (!first) return;
+      if (Buffer.isBuffer(first)) this.#port.send(first);
+      else this.#ask(first);
+    }
+  }
+
+  #ask(message: Message): void {
+    const command = this.#command(message.kind, { type: 'whole', media: JSON_TYPE, bytes: message.payload });
+    const answer = this.#answerTo(command);
+    if (!(answer instanceof Promise)) return this.#answered(message, command.id, answer);
+    this.#isAsking = true;
+    const late = (one: Answer): void => {
+      this.#isAsking = false;
+      if (this.#over) return;
+      this.#answered(message, command.id, one);
+      this.#pass();
+      this.#port.wake();
+    };
+    answer.then(late, () => late(UNJUDGED));
+  }
+
+  #answerTo(command: HttpCommand): Answer | Promise<Answer> {
+    const { visit } = this.#port;
+    const within = visit.admission.target.http.holdWait;
+    const gone = (): AbortSignal => this.#gone.signal;
+    try {
+      return visit.gate.ask(
+        command,
+        waiterFor({ within, api: 'rest', body: command.body, gone, begin: () => undefined }),
+      );
+    } catch {
+      return UNJUDGED;
+    }
+  }
+
+  #answered({ frames }: Message, id: number, answer: Answer): void {
+    if (answer.type === 'deny') return this.#port.refused(answer, false);
+    const { gate } = this.#port.visit;
+    gate.record({ type: 'end', command: id, outcome: 'ok', summary: 'sent on', rows: 0, bytes: 0, data: [] });
+    this.#port.send(frames);
+  }
+
+  #tooLong(): void {
+    const { limits } = this.#port.visit.gate;
+    const message = `A message here has at most ${limits.message.toLocaleString('en')} bytes, since rules read it.`;
+    const unread: HttpBody = { type: 'stream', media: JSON_TYPE, length: undefined };
+    void this.#answerTo({ ...this.#command(this.#kind, unread), fault: message });
+    this.#port.refused({ type: 'deny', rule: 'gateway', message }, true);
+  }
+
+  #command(kind: HttpMessage['kind'], body: HttpBody): HttpCommand {
+    const { visit, opening } = this.#port;
+    const { upgrade: _, ...head } = opening;
+    const text = opening.text.replace(/^\S+/, 'message');
+    return { ...head, id: visit.nextId(), text, body, message: { kind, origin: opening.id } };
+  }
+}
+
+/** A body is read by its bytes first: a message says nothing of its type. */
+const JSON_TYPE = 'application/json';
+
+const UNJUDGED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This message could not be judged, so it was not sent on.',
+};
