@@ -23,7 +23,7 @@ import {
   type Waiter,
   denyInWords,
 } from '@sluice/contract';
-import { meaningOf } from '@sluice/http-requests';
+import { comparisonOf, meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -99,7 +99,7 @@ export class Holds {
     if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
     const impact = await holding.impact();
-    const held = await this.#approvals.ask({
+    const asked = {
       session: holding.session,
       command: holding.command.id,
       principal: holding.principal,
@@ -114,7 +114,8 @@ export class Holds {
       waits,
       transaction: before === 'transaction',
       ...(impact && { impact }),
-    });
+    } as const;
+    const held = await this.#approvals.ask(asked, comparisonOf(holding.command, asked.text));
     const { number } = held;
     if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
     if (!waits) {

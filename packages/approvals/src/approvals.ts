@@ -5,10 +5,12 @@
 import type { Principal } from '@sluice/contract';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {
+  type Comparison,
   type ReleaseQuestion,
   type Outcome,
   type ApprovalRequest,
   type ApproverProof,
+  type Since,
   type Word,
   askerOf,
   inBrief,
@@ -16,6 +18,7 @@ import {
   mayRelease,
   satisfied,
 } from './request.js';
+import { ApprovedShapes, MAX_SHAPES } from './shapes.js';
 
 const ALONE: Surroundings = {
   now: Date.now,
@@ -61,6 +64,7 @@ export class Approvals {
   readonly #tell: Told;
   readonly #around: Surroundings;
   readonly #open = new Map<number, OpenRequest>();
+  readonly #approved = new ApprovedShapes();
   #last: number;
 
   private constructor(storage: Storage, tell: Told, around: Surroundings, last: number) {
@@ -72,6 +76,7 @@ export class Approvals {
 
   static async open(storage: Storage, tell: Told, around: Partial<Surroundings> = {}): Promise<Approvals> {
     const approvals = new Approvals(storage, tell, { ...ALONE, ...around }, await storage.last());
+    for (const request of (await storage.recent(MAX_SHAPES)).toReversed()) approvals.#approved.add(request);
     for (const request of await storage.unfinished()) {
       if (request.state === 'approved' && isStale(request, approvals.#now())) continue;
       const entry = approvals.#enter(request, request.textBytes ?? 0);
@@ -105,8 +110,13 @@ export class Approvals {
     return kept && now ? { ...now, text: kept.text, parameters: kept.parameters } : (kept ?? now);
   }
 
-  /** @throws ApprovalError when too many are open; whatever the storage throws */
-  async ask(asked: ReleaseQuestion): Promise<Held> {
+  /**
+   * `comparison`: with what people have approved before, where that is of use to them.
+   *
+   * @throws ApprovalError when too many are open; whatever the storage throws
+   */
+  async ask(asked: ReleaseQuestion, comparison?: Comparison): Promise<Held> {
+    const since = comparison && (await this.#since(comparison));
     const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
     if (same) return { number: same.request.number, outcome: same.outcome.promise };
     this.#forgetStale();
@@ -120,6 +130,8 @@ export class Approvals {
     const request: ApprovalRequest = {
       ...asked,
       ...inBrief(asked),
+      ...(comparison && { shape: comparison.shape }),
+      ...(since && { since }),
       number,
       created,
       expires: created + asked.timeoutMs,
@@ -274,6 +286,12 @@ export class Approvals {
     for (const { timer } of this.#open.values()) clearTimeout(timer);
   }
 
+  async #since({ shape, differences }: Comparison): Promise<Since | undefined> {
+    const number = this.#approved.last(shape);
+    const before = number === undefined ? undefined : await this.find(number);
+    return before && { request: before.number, lines: differences(before.text) };
+  }
+
   #now(): number {
     return this.#around.now();
   }
@@ -349,6 +367,7 @@ export class Approvals {
   async #withdraw(entry: OpenRequest, why: string): Promise<void> {
     entry.request = { ...entry.request, state: 'withdrawn', closed: this.#now(), why };
     this.#open.delete(entry.request.number);
+    this.#approved.forget(entry.request);
     this.#tell(entry.request, 'withdrawn');
     await this.#keepTaken(entry);
   }
@@ -388,6 +407,7 @@ export class Approvals {
       // Meanwhile the approval may have been taken back.
       if (entry.request === done) {
         entry.stored = true;
+        this.#approved.add(done);
         this.#tell(done, state);
       }
     } catch {

@@ -95,7 +95,22 @@ export interface Word extends ApproverProof {
 /** 'expired' passes only where the rule says `on_timeout: allow`, and only for a client that waits. */
 export type Outcome = 'approved' | 'denied' | 'withdrawn' | 'expired';
 
+/** What may be compared with what people have approved before. Commands with the same `shape` differ in details. */
+export interface Comparison {
+  readonly shape: string;
+  /** How it differs from what was shown as `before`, in lines. */
+  differences(before: string): readonly string[];
+}
+
+/** How a command differs from the last one of its shape that was approved. */
+export interface Since {
+  readonly request: number;
+  readonly lines: readonly string[];
+}
+
 export interface ApprovalRequest extends ReleaseQuestion {
+  readonly shape?: string;
+  readonly since?: Since;
   readonly number: number;
   readonly created: number;
   readonly expires: number;

@@ -19,6 +19,7 @@ export const toRow = (request: ApprovalRequest): ApprovalRow => ({
   waits: request.waits,
   transaction: request.transaction,
   ...(request.impact && { impact: request.impact }),
+  ...(request.since && { since: request.since }),
   created: iso(request.created),
   expires: iso(request.expires),
   ...(request.closed !== undefined && { closed: iso(request.closed) }),

@@ -112,6 +112,7 @@ function described(row: ApprovalRow): string {
       ? [paint.yellow('  it has characters that do not show; they are written out, as \\x1b or \\u{202e}')]
       : []),
     ...parameters.map((value, index) => `    $${index + 1} = ${printableLine(value)}`),
+    ...sinceLines(row.since),
     ...tables.map((one) => `  ${impactOf(one)}`),
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
@@ -125,6 +126,13 @@ function described(row: ApprovalRow): string {
     }),
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
   ].join('\n');
+}
+
+function sinceLines(since: ApprovalRow['since']): string[] {
+  if (!since) return [];
+  const { request, lines } = since;
+  if (lines.length === 0) return [`  the same as request ${request}, which was approved`];
+  return [`  since request ${request}, which was approved:`, ...lines.map((line) => `    ${printableLine(line)}`)];
 }
 
 type TableImpact = NonNullable<ApprovalRow['impact']>['tables'][number];
