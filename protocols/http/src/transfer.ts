@@ -256,12 +256,9 @@ export class Transfer implements RequestEvents, AnswerEvents {
 
   #framed(headers: readonly Header[], framing: Framing): readonly Header[] {
     const { command, request } = this.#parts;
-    const written =
-      command.body.type === 'whole' ? headers.filter(([name]) => !OF_THE_CODING.test(lower(name))) : headers;
-    const length = command.body.type === 'whole' && framing.type === 'length' ? [contentLength(framing.length)] : [];
+    if (command.body.type === 'whole') return withLength(headers, framing.type === 'length' ? framing.length : 0);
     // The body was not asked for yet: whether it is wanted is the target's to say.
-    const expect: Header[] = request.expects && command.body.type === 'stream' ? [['Expect', '100-continue']] : [];
-    return length.length + expect.length === 0 ? written : [...written, ...length, ...expect];
+    return request.expects && command.body.type === 'stream' ? withExpect(headers, request) : headers;
   }
 
   get #isRepeatable(): boolean {
@@ -327,4 +324,22 @@ export class Transfer implements RequestEvents, AnswerEvents {
 
 const OF_THE_CODING = /^(content-length|content-encoding|transfer-encoding)$/;
 
-const contentLength = (length: number): Header => ['Content-Length', String(length)];
+/** The length of a body that was read whole, in the place of the one that came. */
+function withLength(headers: readonly Header[], length: number): readonly Header[] {
+  const at = headers.findIndex(([name]) => lower(name) === 'content-length');
+  const [name] = headers[at] ?? ['Content-Length'];
+  const written: Header = [name, String(length)];
+  const kept = headers.flatMap((header, n): readonly Header[] => {
+    if (n === at) return [written];
+    return OF_THE_CODING.test(lower(header[0])) ? [] : [header];
+  });
+  return at < 0 ? [...kept, written] : kept;
+}
+
+/** Behind the same header as in the request that came. */
+function withExpect(headers: readonly Header[], { set }: IncomingRequest): readonly Header[] {
+  const came = set.headers.findIndex(([name]) => lower(name) === 'expect');
+  const before = set.headers.slice(0, Math.max(came, 0)).findLast((one) => headers.includes(one));
+  const at = before ? headers.indexOf(before) + 1 : headers.length;
+  return headers.toSpliced(at, 0, [set.headers[came]?.[0] ?? 'Expect', '100-continue']);
+}
