@@ -11,6 +11,7 @@ const PACKAGES = {
   openssl: 'openssl',
   curl: 'curl',
   python3: 'python3-requests',
+  go: 'golang-go',
   nghttp: 'nghttp2-client',
   h2load: 'nghttp2-client',
   nginx: 'nginx-light',
