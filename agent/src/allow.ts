@@ -4,6 +4,7 @@
  */
 import { type LookupAddress, promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
+import { normalize } from 'node:path';
 import { type Range, RangeError, isLoopback, parseAddress, parseRange, specialBlockOf } from '@sluice/addresses';
 
 /** One line of an allow-list. */
@@ -27,12 +28,15 @@ export type Permission =
  *     *.shop.internal:5432 in 10.1.0.0/16 names below it, while they resolve into this range
  *     10.2.0.0/16:*                       addresses asked for as such, any port
  *     [fd00::5]:5432
+ *     unix:/run/docker.sock               this Unix socket
  *
  * Special addresses (loopback, link-local, metadata services of clouds, IPv4 within IPv6) are reached only where a line
  * names them: by a range that lies within their block. A range as wide as 0.0.0.0/0 does not.
  */
 export class AllowList {
   readonly #lines: readonly Line[];
+  /** Paths of Unix sockets, as they are written. */
+  readonly #sockets = new Set<string>();
 
   /** @throws Error with the number of a line that cannot be read, and what is wrong with it */
   constructor(text: string) {
@@ -40,7 +44,10 @@ export class AllowList {
       const bare = line.replace(/#.*/, '').trim();
       if (bare === '') return [];
       try {
-        return [readLine(bare)];
+        const path = socketOf(bare);
+        if (path === undefined) return [readLine(bare)];
+        this.#sockets.add(path);
+        return [];
       } catch (error) {
         throw new Error(`line ${at + 1} of the allow-list: ${(error as Error).message}`, { cause: error });
       }
@@ -49,12 +56,19 @@ export class AllowList {
 
   /** Each line as it was understood, with ranges as their first address and number of bits. */
   get lines(): string[] {
-    return this.#lines.map(({ port, target }) => {
+    const sockets = [...this.#sockets].map((path) => `the Unix socket ${path}`);
+    const others = this.#lines.map(({ port, target }) => {
       const ports = port === undefined ? 'any port' : `port ${port}`;
       if (target.type === 'range') return `${target.range.toString()}, ${ports}`;
       const within = target.within.length > 0 ? `, where it resolves into ${target.within.join(' or ')}` : '';
       return `${target.text}, ${ports}${within}`;
     });
+    return [...others, ...sockets];
+  }
+
+  /** Whether this Unix socket may be dialled: by the very path that is on the list. */
+  hasSocket(path: string): boolean {
+    return this.#sockets.has(path);
   }
 
   /** Whether this may be dialled, by name and by what the name resolves to now. Connect to those addresses only. */
@@ -106,6 +120,17 @@ function admits(ranges: readonly Range[], text: string): boolean {
 function isOrdinary(text: string): boolean {
   const address = parseAddress(text);
   return address !== undefined && !specialBlockOf(address);
+}
+
+/** Undefined: it is no line about one. @throws Error for a path that another one could stand for */
+function socketOf(text: string): string | undefined {
+  const [, path] = /^unix:(.*)$/.exec(text) ?? [];
+  if (path === undefined) return undefined;
+  if (!path.startsWith('/') || normalize(path) !== path || path.endsWith('/'))
+    throw new Error(
+      `"${path}" is no path of a Unix socket: write all of it, from the root on, as unix:/run/docker.sock`,
+    );
+  return path;
 }
 
 /** @throws Error that says what is wrong */

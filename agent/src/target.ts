@@ -34,8 +34,20 @@ export async function serve(opening: StreamOpening, dialer: Dialer): Promise<voi
     dialer.dialled(target, `${code}: ${message}`);
     opening.refuse({ code, message });
   };
+  const answer = (socket: Socket, name: string, address: string, value?: string): void => {
+    const stream = opening.accept(json({ address, ...(value !== undefined && { secret: value }) }));
+    if (!stream) return void socket.destroy();
+    dialer.dialled(target, 'open');
+    join(stream, socket, name);
+  };
   try {
     const request = readDialRequest(opening.payload);
+    if (request.socket !== undefined) {
+      const { socket: path, name } = request;
+      target = path;
+      if (!dialer.allow.hasSocket(path)) return refuse('denied', `${path} is not on the allow-list of the agent`);
+      return answer(await connected(connect({ path, allowHalfOpen: true }), opening.abandoned), name, path);
+    }
     const { host, port, secret } = request;
     target = `${host}:${port}`;
     const permission = await dialer.allow.check(host, port);
@@ -44,11 +56,7 @@ export async function serve(opening: StreamOpening, dialer: Dialer): Promise<voi
     if (secret !== undefined && value === undefined)
       return refuse('secret', `the agent has no secret "${secret}" for ${target}`);
     const socket = await dial(request, permission.addresses, opening.abandoned);
-    const address = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    const stream = opening.accept(json({ address, ...(value !== undefined && { secret: value }) }));
-    if (!stream) return void socket.destroy();
-    dialer.dialled(target, 'open');
-    join(stream, socket, host);
+    answer(socket, host, `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`, value);
   } catch (error) {
     refuse('unreachable', `the agent cannot reach ${target}: ${(error as Error).message}`);
   }
@@ -57,7 +65,11 @@ export async function serve(opening: StreamOpening, dialer: Dialer): Promise<voi
 type Addresses = readonly { readonly address: string; readonly family: number }[];
 
 /** Connects to one of the addresses that were checked, not to what the name resolves to by then. */
-async function dial({ host, port }: DialRequest, addresses: Addresses, abandoned: AbortSignal): Promise<Socket> {
+function dial(
+  { host, port }: Extract<DialRequest, { host: string }>,
+  addresses: Addresses,
+  abandoned: AbortSignal,
+): Promise<Socket> {
   const [first] = addresses as readonly [Addresses[number]];
   const socket = connect({
     host,
@@ -69,6 +81,10 @@ async function dial({ host, port }: DialRequest, addresses: Addresses, abandoned
       else callback(null, first.address, first.family);
     },
   });
+  return connected(socket, abandoned);
+}
+
+async function connected(socket: Socket, abandoned: AbortSignal): Promise<Socket> {
   socket.on('error', () => undefined);
   const late = setTimeout(() => socket.destroy(new Error(`no answer in ${DIAL_TIMEOUT_MS / 1000} s`)), DIAL_TIMEOUT_MS);
   const stop = (): void => void socket.destroy(new Error('the gateway took the request back'));
@@ -121,7 +137,8 @@ function carry(stream: TunnelStream, socket: Socket): () => void {
   const over = (): void => {
     // What a peer resets arrives as a reset, as it would without a tunnel.
     if (stream.readableEnded && stream.writableFinished) socket.destroySoon();
-    else if (socket instanceof TLSSocket) socket.destroy();
+    // Neither has a reset of its own; of a Unix socket Node would throw.
+    else if (socket instanceof TLSSocket || socket.remoteAddress === undefined) socket.destroy();
     else socket.resetAndDestroy();
   };
   socket.on('error', lost);

@@ -46,6 +46,19 @@ describe('the allow-list', () => {
     expect(await check(host, port, ...addresses)).toBe(outcome);
   });
 
+  test('has Unix sockets by their very paths', () => {
+    const list = new AllowList('unix:/run/docker.sock\nunix:/run/two.sock # and this one');
+    expect(
+      ['/run/docker.sock', '/run/two.sock', '/run/../run/docker.sock', '/run', '/run/docker.sock/'].map((one) =>
+        list.hasSocket(one),
+      ),
+    ).toEqual([true, true, false, false, false]);
+    expect(list.lines).toEqual(['the Unix socket /run/docker.sock', 'the Unix socket /run/two.sock']);
+    for (const path of ['run/x', '/run/../x', '/run//x', '/run/', '/', ''])
+      expect(() => new AllowList(`unix:${path}`)).toThrow('no path of a Unix socket');
+    expect(LIST.hasSocket('/run/docker.sock')).toBe(false);
+  });
+
   test.each([['127.0.0.1'], ['169.254.169.254'], ['::1'], ['::ffff:127.0.0.1'], ['0.0.0.0'], ['fe80::1']])(
     'a name on it may not lead to %s',
     async (address) => {

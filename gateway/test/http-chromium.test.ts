@@ -59,3 +59,65 @@ test.skipIf(!existsSync(CHROMIUM))('a page with fetch, EventSource and WebSocket
     await stand.stop();
   }
 });
+
+/** Asks the gateway, at whatever name it came from, as the user of the browser: by fetch, by a form, and by WebSocket. */
+const ATTACK = `<!doctype html><title>waiting</title><script>
+const heard = [];
+const told = (value) => { heard.push(value); if (heard.length === 3) document.title = JSON.stringify(heard.sort()); };
+fetch('/svc/steal?by=fetch', { credentials: 'include' }).then((one) => told('fetch ' + one.status), () => told('fetch failed'));
+fetch('/svc/steal?by=post', { method: 'POST', credentials: 'include', body: 'a=b' }).then((one) => told('post ' + one.status), () => told('post failed'));
+const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/svc/socket');
+socket.onopen = () => told('socket open');
+socket.onerror = () => told('socket failed');
+</script>`;
+
+test.skipIf(!existsSync(CHROMIUM))(
+  'a page whose name was pointed at the gateway (DNS rebinding), or that is of another origin, gets nothing',
+  { timeout: 90_000 },
+  async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    let opened = 0;
+    sockets.on('connection', () => void opened++);
+    const stand = await openHttpStand({ server, serve });
+    // Of what a page of elsewhere may reach on this machine the browser would have a word too, and not all have.
+    const resolved = [
+      '--host-resolver-rules=MAP evil.example 127.0.0.1',
+      '--disable-features=LocalNetworkAccessChecks',
+    ];
+    const browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--no-sandbox', '--disable-gpu', ...resolved],
+    });
+    try {
+      const own = `http://127.0.0.1:${stand.port}`;
+      const credentials = { username: 'any', password: stand.token, origin: own };
+      const context = await browser.newContext({ httpCredentials: credentials });
+      const page = await context.newPage();
+      // The browser has the password of its user, for the name by which they know the gateway.
+      await page.goto(`${own}/svc/api`);
+      expect(await page.content()).toContain('GET /api');
+      stand.reached.length = 0;
+      // The first answer to that name was the attacker's server, at the same port.
+      const evil = `http://evil.example:${stand.port}`;
+      await context.route(`${evil}/`, (route) => route.fulfill({ contentType: 'text/html', body: ATTACK }));
+      await page.goto(`${evil}/`);
+      await page.waitForFunction("document.title !== 'waiting'", undefined, { timeout: 20_000 });
+      expect(JSON.parse(await page.title())).toEqual(['fetch 401', 'post 401', 'socket failed']);
+      // At the name that has the password, from a page of another origin.
+      const foreign = ATTACK.replaceAll("'/svc/", `'${own}/svc/`).replace(
+        "location.origin.replace(/^http/, 'ws')",
+        `'ws://127.0.0.1:${stand.port}'`,
+      );
+      await context.route(`${evil}/foreign`, (route) => route.fulfill({ contentType: 'text/html', body: foreign }));
+      await page.goto(`${evil}/foreign`);
+      await page.waitForFunction("document.title !== 'waiting'", undefined, { timeout: 20_000 });
+      expect(JSON.parse(await page.title())).toEqual(['fetch failed', 'post failed', 'socket failed']);
+      expect([stand.reached, opened]).toEqual([[], 0]);
+    } finally {
+      await browser.close();
+      sockets.close();
+      await stand.stop();
+    }
+  },
+);

@@ -6,6 +6,22 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import {
+  Client,
+  type ClientReadableStream,
+  Metadata,
+  type MethodDefinition,
+  Server as GrpcServer,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type StatusObject,
+  credentials,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
 import { findTool, missingTool, temporaryFolder } from '@sluice/testkit';
 import { WebSocket, WebSocketServer } from 'ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -260,4 +276,157 @@ test('ws: messages, fragments, pings and codes', async () => {
   const wanted = await ask(direct);
   expect(wanted).toMatchObject({ code: 4002, reason: 'as you wish' });
   expect(await ask(stand.url)).toEqual(wanted);
+});
+
+describe('grpc-js', () => {
+  const same = (bytes: Buffer): Buffer => bytes;
+  const method = (name: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> => ({
+    path: `/test.Echo/${name}`,
+    requestStream,
+    responseStream,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  });
+  const trailers = (): Metadata => {
+    const metadata = new Metadata();
+    metadata.set('x-after', 'yes');
+    metadata.set('x-bytes-bin', Buffer.from([0, 255]));
+    return metadata;
+  };
+
+  async function startServer(): Promise<{ port: number; stop: () => void }> {
+    const echo = new GrpcServer();
+    echo.addService(
+      {
+        unary: method('Unary', false, false),
+        fail: method('Fail', false, false),
+        many: method('Many', false, true),
+        sum: method('Sum', true, false),
+        chat: method('Chat', true, true),
+        never: method('Never', false, false),
+      },
+      {
+        unary: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+          call.sendMetadata(trailers());
+          done(null, Buffer.from(`${call.request.length} ${call.metadata.get('x-mine').join()}`), trailers());
+        },
+        fail: (_: unknown, done: sendUnaryData<Buffer>) =>
+          done({ code: status.FAILED_PRECONDITION, details: 'schön nicht', metadata: trailers() }),
+        many: (call: ServerWritableStream<Buffer, Buffer>) => {
+          for (let n = 0; n < 5; n++) call.write(Buffer.from(String(n)));
+          call.end(trailers());
+        },
+        sum: (call: ServerReadableStream<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+          let size = 0;
+          call.on('data', (bytes: Buffer) => (size += bytes.length));
+          call.on('end', () => done(null, Buffer.from(String(size))));
+        },
+        chat: (call: ServerDuplexStream<Buffer, Buffer>) => {
+          call.on('data', (bytes: Buffer) => call.write(bytes));
+          call.on('end', () => call.end());
+        },
+        never: () => undefined,
+      },
+    );
+    const port = await new Promise<number>((resolve, reject) =>
+      echo.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    return { port, stop: () => echo.forceShutdown() };
+  }
+
+  /** All that four kinds of calls, an error and a deadline give to the program that makes them. */
+  async function ask(port: number, prefix: string, token: string): Promise<unknown> {
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${token}`);
+    metadata.set('x-mine', 'mine');
+    const shown = (one: Metadata): unknown => {
+      const { date: _, ...rest } = one.getMap() as Record<string, unknown>;
+      return rest;
+    };
+    const unary = (name: string, deadline = 10_000): Promise<unknown> =>
+      new Promise((resolve) => {
+        const seen: unknown[] = [];
+        const call = client.makeUnaryRequest(
+          `${prefix}/test.Echo/${name}`,
+          same,
+          same,
+          Buffer.alloc(100_000),
+          metadata,
+          { deadline: Date.now() + deadline },
+          (error, value) => {
+            const why = error && {
+              code: error.code,
+              details: error.code === status.DEADLINE_EXCEEDED ? '' : error.details,
+            };
+            seen.push(why ?? String(value));
+          },
+        );
+        call.on('metadata', (one) => seen.push(shown(one)));
+        call.on('status', (one) => {
+          seen.push(one.code === status.DEADLINE_EXCEEDED ? one.code : [one.code, one.details, shown(one.metadata)]);
+          resolve(seen);
+        });
+      });
+    const heardOn = async (stream: ClientReadableStream<Buffer>): Promise<unknown> => {
+      const got: unknown[] = [];
+      stream.on('data', (bytes: Buffer) => got.push(String(bytes)));
+      stream.on('error', () => undefined);
+      const [ended] = (await once(stream, 'status')) as [StatusObject];
+      return [got, ended.code, shown(ended.metadata)];
+    };
+    try {
+      const many = client.makeServerStreamRequest(`${prefix}/test.Echo/Many`, same, same, Buffer.alloc(0), metadata);
+      const chat = client.makeBidiStreamRequest(`${prefix}/test.Echo/Chat`, same, same, metadata);
+      const heardMany = heardOn(many);
+      const heardChat = heardOn(chat);
+      for (const word of ['one', 'two', 'x'.repeat(50)]) chat.write(Buffer.from(word));
+      chat.end();
+      const sum = new Promise((resolve) => {
+        const call = client.makeClientStreamRequest(`${prefix}/test.Echo/Sum`, same, same, metadata, (error, value) =>
+          resolve(error?.code ?? String(value)),
+        );
+        for (let n = 0; n < 10; n++) call.write(Buffer.alloc(10_000));
+        call.end();
+      });
+      return [
+        await unary('Unary'),
+        await unary('Fail'),
+        await heardMany,
+        await heardChat,
+        await sum,
+        await unary('Never', 300),
+      ];
+    } finally {
+      client.close();
+    }
+  }
+
+  test('four kinds of calls, an error, a deadline, and trailers', async () => {
+    const target = await startServer();
+    const own = await openHttpStand({
+      target: `{ url: "http://127.0.0.1:${target.port}", http2: true }`,
+      rules: `
+    - { rule: requests, when: 'true', allow: true }`,
+    });
+    try {
+      const wanted = await ask(target.port, '', own.token);
+      expect(wanted).toMatchObject([
+        [{ 'x-after': 'yes' }, '100000 mine', [0, 'OK', { 'x-after': 'yes' }]],
+        [{ code: status.FAILED_PRECONDITION, details: 'schön nicht' }, [9, 'schön nicht', { 'x-after': 'yes' }]],
+        [['0', '1', '2', '3', '4'], 0, { 'x-after': 'yes' }],
+        [['one', 'two', 'x'.repeat(50)], 0, {}],
+        '100000',
+        [{ code: status.DEADLINE_EXCEEDED }, status.DEADLINE_EXCEEDED],
+      ]);
+      expect(await ask(own.port, '/svc', own.token)).toEqual(wanted);
+    } finally {
+      await own.stop();
+      target.stop();
+    }
+  });
 });

@@ -21,6 +21,9 @@ import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-sta
 
 const FIXTURES = join(import.meta.dirname, '../../fixtures/grpc');
 
+/** For what happens by itself. */
+const PATIENCE = { timeout: 20_000 };
+
 const stops: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
@@ -126,7 +129,7 @@ describe('a WebSocket', () => {
       ]);
       const ends = entries.filter(({ type }) => type === 'response');
       expect(ends.map(({ command }) => command)).toEqual(expect.arrayContaining([1, 2, 3]));
-    });
+    }, PATIENCE);
     interface Har {
       log: { entries: { request: { url: string }; _webSocketMessages: Record<string, unknown>[] }[] };
     }
@@ -149,12 +152,12 @@ describe('a WebSocket', () => {
     for (const op of ['read', 'delete', 'list']) socket.send(JSON.stringify({ op, id: 7 }));
     const people = caller(stand as never, stand.ada);
     const list = (): Promise<{ number: number; text: string }[]> => people.get('/v1/approvals');
-    await vi.waitFor(async () => expect(await list()).toHaveLength(1));
+    await vi.waitFor(async () => expect(await list()).toHaveLength(1), PATIENCE);
     const [asked] = await list();
     expect(asked?.text).toMatch(/^text message to 127\.0\.0\.1\/chat\n[^]*\{"op":"delete","id":7\}$/);
     expect(stand.heard).toEqual(['{"op":"read","id":7}']);
     await people.post(`/v1/approvals/${asked?.number}/approve`, { reason: 'fine' });
-    await vi.waitFor(() => expect(stand.heard).toHaveLength(3));
+    await vi.waitFor(() => expect(stand.heard).toHaveLength(3), PATIENCE);
     expect(stand.heard[1]).toBe('{"op":"delete","id":7}');
   });
 
@@ -401,7 +404,7 @@ describe('gRPC with descriptors', () => {
     - { rule: requests, when: 'true', allow: true }`);
     const answer = call('put', { large: 5, role: 'ADMIN' });
     const people = caller(stand as never, stand.ada);
-    await vi.waitFor(async () => expect(await people.get('/v1/approvals')).toHaveLength(1));
+    await vi.waitFor(async () => expect(await people.get('/v1/approvals')).toHaveLength(1), PATIENCE);
     const asked = await people.get<{ text: string }>('/v1/approvals/1');
     expect(asked.text).toMatch(/^POST 127\.0\.0\.1\/shop\.Users\/Put\n[^]*\{"role":"ADMIN","large":5\}$/);
     await people.post('/v1/approvals/1/approve', { reason: 'fine' });

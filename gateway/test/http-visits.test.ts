@@ -161,6 +161,36 @@ describe('a proof', () => {
     expect(JSON.parse(unknown.text)).toMatchObject({ connections: ['svc'] });
   });
 
+  test('1,000 tries do not tell an unknown host or path from a wrong token by the time they take', async () => {
+    const stand = await open({ connection: 'hosts: [svc.example]' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const once = (path: string, host: string, token: string): Promise<number> => {
+      const headers = { host, authorization: `Bearer ${token}` };
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      const began = process.hrtime.bigint();
+      const asked = httpRequest(`http://127.0.0.1:${stand.port}${path}`, { agent, headers }, (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(Number(process.hrtime.bigint() - began)));
+      });
+      asked.on('error', reject);
+      asked.end();
+      return promise;
+    };
+    const wrong = stand.token.replace(/.{4}$/, 'aaaa');
+    const kinds: (readonly [string, string])[] = [
+      ['/svc/x', '127.0.0.1'],
+      ['/nix/x', '127.0.0.1'],
+      ['/svc/x', 'svc.example'],
+      ['/svc/x', 'nix.example'],
+    ];
+    const times = kinds.map((): number[] => []);
+    for (let n = 0; n < 250; n++)
+      for (const [at, [path, host]] of kinds.entries()) times[at]?.push(await once(path, host, wrong));
+    agent.destroy();
+    const medians = times.map((all) => all.toSorted((a, b) => a - b)[all.length / 2] as number);
+    expect(Math.max(...medians) / Math.min(...medians), JSON.stringify(medians)).toBeLessThan(1.3);
+  });
+
   test('1,000 wrong ones leave fewer than ten records', async () => {
     // A thousand tries on four sockets may take longer than a stranger has.
     const stand = await open({ limits: '{ handshake: 60s }' });

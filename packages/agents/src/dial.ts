@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Secured } from '@sluice/contract';
-import { type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
+import { type DialRequest, type TunnelStream, json, readDialAnswer, readTlsAnswer } from '@sluice/tunnel';
 import type { ConnectionConfig as Connection } from '@sluice/config';
 import type { Agents } from './agents.js';
 
@@ -16,18 +16,16 @@ export interface Dialled {
 /** Has the agent dial. It does so where it is: the name means what it means there. */
 export async function dialVia(
   agents: Agents,
-  { via = '', target, credential }: Connection,
+  { via = '', target, credential, http }: Connection,
   session: string,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const { host, port } = target;
   const { secret } = credential;
-  const { stream, answer } = await agents.dial(
-    via,
-    { host, port, ...(secret !== undefined && { secret }) },
-    signal,
-    session,
-  );
+  const path = http?.socket;
+  const wanted: DialRequest =
+    path === undefined ? { host, port, ...(secret !== undefined && { secret }) } : { socket: path, name: host };
+  const { stream, answer } = await agents.dial(via, wanted, signal, session);
   try {
     return { stream, secret: readDialAnswer(answer).secret };
   } catch (error) {

@@ -4,13 +4,11 @@ export { ApprovalError, type Storage, type Surroundings, type Told } from './por
 export {
   askerOf,
   satisfied,
-  type Comparison,
   type ReleaseQuestion,
   type Impact,
   type Outcome,
   type ApprovalRequest,
   type Requirement,
-  type Since,
   type ApproverProof,
   type Source,
   type TableImpact,

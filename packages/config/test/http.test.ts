@@ -110,11 +110,13 @@ describe('is a mistake', () => {
     ],
     ['a host with a port', `${TARGET}, hosts: ["a.example:80"]`, 'without a port'],
     ['a document that is none', `${TARGET}, spec: sluice.yaml`, 'no OpenAPI document'],
+    ['descriptors that are none', `${TARGET}, descriptors: sluice.yaml`, 'this is no set of descriptors'],
+    ['descriptors that are not there', `${TARGET}, descriptors: none.pb`, 'there is no such file'],
     ['a template that is none', `${TARGET}, graphql: ["api"]`, 'begins with a slash'],
     [
-      'a Unix socket behind an agent',
-      'target: { url: "http://a", socket: /run/a }, via: dc1',
-      'an agent does not dial Unix sockets',
+      'a client certificate behind an agent',
+      `${TARGET}, credential: { certificate: { cert: sluice.yaml, key: sluice.yaml } }, via: dc1`,
+      'an agent does not show client certificates',
     ],
   ])('%s', (_, connection, message) => {
     expect(problems(connection)).toContain(message);

@@ -1,7 +1,7 @@
 /** Requests by HTTP as rules, approvers and the record see them: paths, queries, bodies, GraphQL, OpenAPI. Pure. */
 export { BodyRedactor } from './body-redactor.js';
 export { Body, BodyUnread, BodyUnreadable, type GrpcReader, isGrpc, mediaType } from './body.js';
-export { type RequestComparison, comparisonOf } from './differences.js';
+export { comparisonOf } from './differences.js';
 export { type Pair, readQuery } from './form.js';
 export { type GraphqlOperation } from './graphql.js';
 export { type Json, JsonError, membersNamed, readJson, stepsOf, textOf } from './json.js';

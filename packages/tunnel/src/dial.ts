@@ -2,12 +2,23 @@
 import { z } from 'zod';
 import { read } from './messages.js';
 
-/** The payload of an open: which target, and which of the agent's secrets goes with it. */
-const DialRequest = z.object({
-  host: z.string().min(1).max(255),
-  port: z.int().min(1).max(65535),
-  secret: z.string().max(200).optional(),
-});
+/**
+ * The payload of an open: which target, and which of the agent's secrets goes with it. A Unix socket has no `host`, so that an agent that
+ * knows of none refuses it, and a `name` that the certificate behind it is held against.
+ */
+const DialRequest = z.union([
+  z.object({
+    host: z.string().min(1).max(255),
+    port: z.int().min(1).max(65535),
+    secret: z.string().max(200).optional(),
+    socket: z.undefined().optional(),
+  }),
+  z.object({
+    socket: z.string().startsWith('/').max(200),
+    name: z.string().min(1).max(255),
+    host: z.undefined().optional(),
+  }),
+]);
 export type DialRequest = z.infer<typeof DialRequest>;
 
 /** The payload of an accept. */

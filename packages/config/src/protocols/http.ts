@@ -235,11 +235,9 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
       linger: duration.prefault('2m').describe('how long a request for approval outlives a client that hung up'),
       ...reach,
     })
-    .superRefine(({ target, credential: own, via }, context) => {
-      if (via === undefined) return;
-      const missing = target.socket !== undefined ? 'dial Unix sockets' : 'show client certificates';
-      if (target.socket === undefined && own.certificate === undefined) return;
-      context.addIssue({ code: 'custom', path: ['via'], message: `an agent does not ${missing} yet` });
+    .superRefine(({ credential: own, via }, context) => {
+      if (via === undefined || own.certificate === undefined) return;
+      context.addIssue({ code: 'custom', path: ['via'], message: 'an agent does not show client certificates yet' });
     })
     .transform((one): WrittenConnection => {
       const { url, socket, http2, tls, ca } = one.target;
