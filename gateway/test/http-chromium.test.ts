@@ -1,7 +1,7 @@
 /** A page of a service behind the gateway in Chromium: it fetches, listens to events and talks by WebSocket, direct and through. */
 import { existsSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, type Server, connect, createServer as createTcpServer } from 'node:net';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -60,6 +60,32 @@ test.skipIf(!existsSync(CHROMIUM))('a page with fetch, EventSource and WebSocket
   }
 });
 
+/**
+ * A server at another address with the gateway's port: it gives its pages, and after that is the gateway, as a name is that is pointed elsewhere
+ * once its page is there.
+ */
+async function startAttacker(port: number, pages: Readonly<Record<string, string>>): Promise<Server> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (first: Buffer) => {
+      const [, path = ''] = /^GET (\S+) /.exec(first.toString('latin1')) ?? [];
+      const page = pages[path];
+      if (page !== undefined) {
+        socket.end(
+          `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(page)}\r\n\r\n${page}`,
+        );
+        return;
+      }
+      const gateway = connect(port, '127.0.0.1');
+      gateway.on('error', () => socket.destroy());
+      gateway.write(first);
+      socket.pipe(gateway).pipe(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.2', resolve));
+  return server;
+}
+
 /** Asks the gateway, at whatever name it came from, as the user of the browser: by fetch, by a form, and by WebSocket. */
 const ATTACK = `<!doctype html><title>waiting</title><script>
 const heard = [];
@@ -82,40 +108,37 @@ test.skipIf(!existsSync(CHROMIUM))(
     const stand = await openHttpStand({ server, serve });
     // Of what a page of elsewhere may reach on this machine the browser would have a word too, and not all have.
     const resolved = [
-      '--host-resolver-rules=MAP evil.example 127.0.0.1',
+      '--host-resolver-rules=MAP evil.example 127.0.0.2',
       '--disable-features=LocalNetworkAccessChecks',
     ];
     const browser = await chromium.launch({
       executablePath: CHROMIUM,
       args: ['--no-sandbox', '--disable-gpu', ...resolved],
     });
+    const own = `http://127.0.0.1:${stand.port}`;
+    const foreign = ATTACK.replaceAll("'/svc/", `'${own}/svc/`).replace(
+      "location.origin.replace(/^http/, 'ws')",
+      `'ws://127.0.0.1:${stand.port}'`,
+    );
+    const attacker = await startAttacker(stand.port, { '/': ATTACK, '/foreign': foreign });
     try {
-      const own = `http://127.0.0.1:${stand.port}`;
-      const credentials = { username: 'any', password: stand.token, origin: own };
-      const context = await browser.newContext({ httpCredentials: credentials });
-      const page = await context.newPage();
+      const page = await browser.newPage();
       // The browser has the password of its user, for the name by which they know the gateway.
-      await page.goto(`${own}/svc/api`);
+      await page.goto(`http://any:${stand.token}@127.0.0.1:${stand.port}/svc/api`);
       expect(await page.content()).toContain('GET /api');
       stand.reached.length = 0;
-      // The first answer to that name was the attacker's server, at the same port.
-      const evil = `http://evil.example:${stand.port}`;
-      await context.route(`${evil}/`, (route) => route.fulfill({ contentType: 'text/html', body: ATTACK }));
-      await page.goto(`${evil}/`);
-      await page.waitForFunction("document.title !== 'waiting'", undefined, { timeout: 20_000 });
-      expect(JSON.parse(await page.title())).toEqual(['fetch 401', 'post 401', 'socket failed']);
+      const heardAt = async (path: string): Promise<unknown> => {
+        await page.goto(`http://evil.example:${stand.port}${path}`);
+        await page.waitForFunction("document.title !== 'waiting'", undefined, { timeout: 30_000 });
+        return JSON.parse(await page.title());
+      };
+      expect(await heardAt('/')).toEqual(['fetch 401', 'post 401', 'socket failed']);
       // At the name that has the password, from a page of another origin.
-      const foreign = ATTACK.replaceAll("'/svc/", `'${own}/svc/`).replace(
-        "location.origin.replace(/^http/, 'ws')",
-        `'ws://127.0.0.1:${stand.port}'`,
-      );
-      await context.route(`${evil}/foreign`, (route) => route.fulfill({ contentType: 'text/html', body: foreign }));
-      await page.goto(`${evil}/foreign`);
-      await page.waitForFunction("document.title !== 'waiting'", undefined, { timeout: 20_000 });
-      expect(JSON.parse(await page.title())).toEqual(['fetch failed', 'post failed', 'socket failed']);
+      expect(await heardAt('/foreign')).toEqual(['fetch failed', 'post failed', 'socket failed']);
       expect([stand.reached, opened]).toEqual([[], 0]);
     } finally {
       await browser.close();
+      attacker.close();
       sockets.close();
       await stand.stop();
     }

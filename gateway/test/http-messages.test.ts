@@ -220,6 +220,9 @@ test('approvers see what differs from the last one of that shape that was approv
     'x-mode': 'force',
   });
   const { request, lines } = changed.since ?? { request: 0, lines: [] };
+  // Whoever asked is told nothing of what somebody else may have asked before.
+  const own = await caller(stand as never, stand.token).get<Asked[]>('/v1/approvals');
+  expect([own.length, own.filter(({ since }) => since !== undefined)]).toEqual([4, []]);
   expect(request).toBe(first);
   expect(lines).toEqual([
     '- POST 127.0.0.1/users/7/pay',

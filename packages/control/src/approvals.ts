@@ -1,6 +1,6 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
+import { ApprovalError, type ApprovalRequest, type ApproverProof, askerOf } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -42,7 +42,8 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   };
   app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
-    return (await visible(gateway, principal, scope(request), request.query)).map(toRow);
+    const found = await visible(gateway, principal, scope(request), request.query);
+    return found.map((one) => rowFor(principal, one));
   });
 
   /** The request that a call is about, if it is within reach of what the caller shows. */
@@ -64,7 +65,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const found = await named(request, number);
     if (!found || !maySee(caller(request).principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
-    return toRow(found);
+    return rowFor(caller(request).principal, found);
   });
 
   for (const says of ['approve', 'deny'] as const) {
@@ -147,6 +148,12 @@ const shownBy = ({ tokenId, makers, claimed }: Proven): ApproverProof => ({
   ...(claimed && { claimed }),
 });
 
-const maySee = (principal: Principal, { principal: name, source }: ApprovalRequest): boolean =>
-  samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
-  principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
+const maySee = (principal: Principal, request: ApprovalRequest): boolean =>
+  samePerson(askerOf(request), principal) || maySeeOthers(principal);
+
+const maySeeOthers = ({ roles }: Principal): boolean =>
+  roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
+
+/** What it differs from may be somebody else's, which is for those who may see that. */
+const rowFor = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
+  toRow(since && maySeeOthers(principal) ? { ...request, since } : request);
