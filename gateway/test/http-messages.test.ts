@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
   Metadata,
@@ -108,6 +109,7 @@ describe('a WebSocket', () => {
     expect(await say(plain, 'whatever')).toBe('WHATEVER');
     const judged = await dial(stand);
     await say(judged, '{"op":"read","password":"hunter2"}');
+    await sleep(400);
     judged.send('{"op":"delete"}');
     await closing(judged);
     plain.terminate();
@@ -127,6 +129,9 @@ describe('a WebSocket', () => {
           request: { message: { kind: 'text', origin: 2 } },
         },
       ]);
+      // So far apart they are replayed.
+      const [, , first, second] = commands.map(({ at }) => Number(at));
+      expect((second as number) - (first as number)).toBeGreaterThan(350);
       const ends = entries.filter(({ type }) => type === 'response');
       expect(ends.map(({ command }) => command)).toEqual(expect.arrayContaining([1, 2, 3]));
     }, PATIENCE);
