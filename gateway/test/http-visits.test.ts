@@ -164,8 +164,10 @@ describe('a proof', () => {
   test('1,000 tries do not tell an unknown host or path from a wrong token by the time they take', async () => {
     const stand = await open({ connection: 'hosts: [svc.example]' });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    let count = 0;
     const once = (path: string, host: string, token: string): Promise<number> => {
-      const headers = { host, authorization: `Bearer ${token}` };
+      // Headers that repeat are read once, and which do hangs on the order here.
+      const headers = { host, authorization: `Bearer ${token}`, 'x-count': String(count++) };
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       const began = process.hrtime.bigint();
       const asked = httpRequest(`http://127.0.0.1:${stand.port}${path}`, { agent, headers }, (answer) => {
@@ -187,8 +189,9 @@ describe('a proof', () => {
     for (let n = 0; n < 250; n++)
       for (const [at, [path, host]] of kinds.entries()) times[at]?.push(await once(path, host, wrong));
     agent.destroy();
-    const medians = times.map((all) => all.toSorted((a, b) => a - b)[all.length / 2] as number);
-    expect(Math.max(...medians) / Math.min(...medians), JSON.stringify(medians)).toBeLessThan(1.3);
+    // What else the machine does makes some slower, and none quicker.
+    const quarter = times.map((all) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 4)] as number);
+    expect(Math.max(...quarter) / Math.min(...quarter), JSON.stringify(quarter)).toBeLessThan(1.3);
   });
 
   test('1,000 wrong ones leave fewer than ten records', async () => {
