@@ -118,7 +118,7 @@ function elementType({ catalog }: LineageAnalysis, type: Operand['type']): Opera
 }
 
 /** The members of a list, which stand bare or in a List. */
-export function itemsOf(value: unknown): readonly unknown[] {
+function itemsOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   const node = nodeOf(value);
   return node?.kind === 'List' ? listOf(node.fields, 'items') : [value];

@@ -88,6 +88,9 @@ function chosen(
   return best(analysis.catalog, fitting, types);
 }
 
+/** By the path of an analysis, which has its own: a text may have thousands of operators, between few types. */
+const meant = new WeakMap<readonly string[], Map<string, readonly Operator[]>>();
+
 /**
  * The operators of which the server takes one: the one that it chooses, or all that it may choose.
  *
@@ -98,39 +101,26 @@ export function meantOperators(
   name: readonly string[],
   types: ArgumentTypes,
 ): readonly Operator[] {
-  const { catalog } = analysis;
+  let known = meant.get(analysis.path);
+  if (!known) meant.set(analysis.path, (known = new Map()));
+  const key = JSON.stringify([name, types]);
+  let operators = known.get(key);
+  if (!operators) known.set(key, (operators = findOperators(analysis, name, types)));
+  return operators;
+}
+
+function findOperators(analysis: LineageAnalysis, name: readonly string[], types: ArgumentTypes): readonly Operator[] {
+  const { catalog, path, session } = analysis;
   const [plain = '', schema] = name.toReversed();
-  const seen = operatorsOf(analysis, plain, schema, types.length);
-  if (analysis.session.overlay.uncertain !== undefined) return seen;
+  const schemas = schema === undefined ? path : [schema];
+  const named = catalog.everyOperator(plain).filter(({ inputs }) => inputs.length === types.length);
+  const found = schemas.flatMap((one) => named.filter((operator) => operator.schema === one));
+  if (session.overlay.uncertain !== undefined) return found;
+  const seen = isCertain(analysis) ? withoutHidden(found) : found;
   const only = isCertain(analysis) && areKnown(types) ? chosenOperator(catalog, seen, types) : undefined;
   if (only) return [only];
   const possible = seen.filter(({ inputs }) => mayTake(catalog, inputs, types));
   return possible.length > 0 ? possible : seen;
-}
-
-/** By the path of an analysis, which has its own: a text may have thousands of operators. */
-const found = new WeakMap<readonly string[], Map<string, readonly Operator[]>>();
-
-/** Those that are not hidden behind others of the same operands. */
-function operatorsOf(
-  analysis: LineageAnalysis,
-  plain: string,
-  schema: string | undefined,
-  operands: number,
-): readonly Operator[] {
-  const { catalog, path } = analysis;
-  let byName = found.get(path);
-  if (!byName) found.set(path, (byName = new Map()));
-  const key = `${operands}${plain} ${schema ?? ''}`;
-  const known = byName.get(key);
-  if (known) return known;
-  const named = catalog.everyOperator(plain).filter(({ inputs }) => inputs.length === operands);
-  const all = (schema === undefined ? path : [schema]).flatMap((one) =>
-    named.filter((operator) => operator.schema === one),
-  );
-  const seen = isCertain(analysis) ? withoutHidden(all) : all;
-  byName.set(key, seen);
-  return seen;
 }
 
 function chosenOperator(
