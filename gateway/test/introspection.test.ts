@@ -130,13 +130,13 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('looking at Postgre
     'backslash commands say what they say directly',
     async () => {
       const ask = async (to: 'direct' | 'masked'): Promise<string[]> => {
-        const options = COMMANDS.flatMap((command) => ['-c', '\\echo -----', '-c', command]);
-        return (await said(to, 'psql', '-X', ...options)).split('-----\n').slice(1);
+        const options = COMMANDS.flatMap((command) => ['-c', '\\echo =====', '-c', command]);
+        return (await said(to, 'psql', '-X', ...options)).split('=====\n').slice(1);
       };
       const direct = await ask('direct');
       const masked = await ask('masked');
       expect(direct).toHaveLength(COMMANDS.length);
-      expect(direct.filter((one) => one.includes('|')).length).toBeGreaterThan(40);
+      expect(direct.filter((one) => one.includes('|')).length).toBeGreaterThan(30);
       for (const [at, command] of COMMANDS.entries()) expect(masked[at], command).toBe(direct[at]);
       expect(refused()).toBe(0);
     },

@@ -250,7 +250,7 @@ function unreadSequence({ session }: LineageAnalysis): string | undefined {
 }
 
 /** Functions that are harmless but leave something behind that others can see. */
-const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|lo_|loread$|lowrite$)/;
+const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|setval$|lo_|loread$|lowrite$)/;
 
 function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
@@ -262,11 +262,21 @@ function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly R
     return readSetting(analysis, one);
   }
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
+  if (plain === 'setval') return setSequence(analysis, one);
   if (plain === 'pg_show_all_settings') return storedValue(analysis, undefined);
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
   if (LARGE_OBJECT_READERS.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), LARGE_OBJECT_CONTENTS);
   return valueOfBuiltIn(analysis, one, found);
 }
+
+/** What the sequence shows from now on is where it was set to. It returns that. */
+function setSequence(analysis: LineageAnalysis, { args }: FunctionCall): Value {
+  const value = computed(args, 'derived', INT8_TYPE);
+  analysis.moves({ type: 'function', name: 'setval' }, value);
+  mayFail(analysis, value);
+  return value;
+}
+const INT8_TYPE = 20;
 
 /** Functions that tell the type or the collation of what they are given, which the server knows before it has a value. */
 const OF_TYPES: ReadonlySet<string> = new Set(['pg_typeof', 'pg_collation_for']);
