@@ -51,6 +51,7 @@ async function fuzzLineage(): Promise<number> {
   try {
     const tally = await differential(server, { seed, seconds });
     if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
+    if (values.verbose) for (const [why, { count, sql }] of tally.reasons) print(`unknown ${count}: ${why}\n  ${sql}`);
     for (const wrong of tally.wrong) print(wrong);
     print(summary(tally));
     return tally.wrong.length;

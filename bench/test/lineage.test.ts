@@ -33,6 +33,7 @@ function agrees(major: 15 | 18): void {
       process.stdout.write(`PostgreSQL ${major}, extended, ${summary(tally)}\n`);
       expect(tally.wrong).toEqual([]);
       expect(tally.compared).toBe(300);
+      expect(tally.unknown / tally.outputs).toBeLessThan(0.005);
     } finally {
       await extended.stop();
     }

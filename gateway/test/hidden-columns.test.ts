@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { caller } from './control.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
-/** Columns that are NULL because nothing better is known of them: who is told, where, and what `not_followed: refuse` makes of it. */
+/** Columns that are NULL because nothing better is known of them: who is told, where, and what is refused by default. */
 
 const RULES = `
     - { rule: everything, allow: true }
@@ -97,7 +97,7 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
     await direct.query(SCHEMA);
     await direct.end();
     stand = await openStand({ target: targetOf(server), rules: RULES });
-    strict = await openStand({ target: targetOf(server), rules: RULES, connection: 'not_followed: refuse' });
+    strict = await openStand({ target: targetOf(server), rules: RULES, notFollowed: 'default' });
   });
   afterAll(async () => {
     await stand.stop();

@@ -54,8 +54,7 @@ describe.each([15, 18] as const)('large objects on PostgreSQL %i', (major) => {
     const principals = '  eve: { groups: [engineers] }';
     plain = await openStand({ target: targetOf(server), rules: RULES, principals });
     masked = await openStand({ target: targetOf(server), rules: `${RULES}${MASK}` });
-    const connection = 'not_followed: refuse';
-    refusing = await openStand({ target: targetOf(server), rules: `${RULES}${MASK}`, connection });
+    refusing = await openStand({ target: targetOf(server), rules: `${RULES}${MASK}`, notFollowed: 'refuse' });
     if (spawnSync('cc', ['--version']).status === 0)
       await run('cc', [
         '-o',

@@ -94,7 +94,7 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     );
     await reload();
     expect(await failure(masked.query(read))).toBe('no error');
-    edit((text) => text.replace('functions:', 'not_followed: refuse\n    functions:'));
+    edit((text) => text.replace('not_followed: mask', 'not_followed: refuse'));
     await reload();
     expect(await failure(masked.query(read))).toBe('42501');
     await masked.end();

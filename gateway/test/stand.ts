@@ -41,6 +41,11 @@ export interface StandOptions {
   readonly sections?: string;
   readonly principals?: string;
   readonly connection?: string;
+  /**
+   * What becomes of columns that masks cannot follow: `mask` unless a test says otherwise, because most of them look at values. The
+   * default of the product is left to `default`.
+   */
+  readonly notFollowed?: 'mask' | 'refuse' | 'default';
   readonly access?: string;
   readonly log?: Logger;
 }
@@ -75,7 +80,7 @@ connections:
     protocol: postgres
     target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''}${target.pooled ? `, pooled: ${target.pooled}` : ''} }
     credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`}${target.secret === undefined ? '' : `, secret: ${target.secret}`} }${options.via === undefined ? '' : `\n    via: ${options.via}`}
-    access: ${options.access ?? '["group:engineers"]'}${options.connection === undefined ? '' : `\n    ${options.connection}`}
+    access: ${options.access ?? '["group:engineers"]'}${options.connection === undefined ? '' : `\n    ${options.connection}`}${notFollowed(options)}
     policies: [production]
 policies:
   production:${options.rules ?? RULES}`,
@@ -104,6 +109,9 @@ policies:
     },
   };
 }
+
+const notFollowed = ({ notFollowed: wish = 'mask' }: StandOptions): string =>
+  wish === 'default' ? '' : `\n    not_followed: ${wish}`;
 
 export const targetOf = (server: PostgresServer): StandOptions['target'] => ({
   port: server.port,

@@ -238,6 +238,8 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
         [path, 'alter table salaries add column x int'],
         [path, 'create view seen as select * from salaries'],
         [path, 'create temp table seen as table salaries'],
+        [path, 'create temp table salaries as table salaries'],
+        [path, 'create temp table pay as select * from public.pay'],
         [path, 'prepare p as select * from salaries'],
         [path, 'declare c cursor with hold for select * from salaries'],
         [path, 'explain select * from salaries'],
@@ -274,8 +276,16 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
           'set search_path = public, hr',
           'select id from other',
           'show search_path',
+          'set search_path = hr, public',
+          'create temp table own (a int)',
+          'create temp view seen as select * from other',
+          'create temp sequence counted',
+          'create temp table copied as select id from other',
+          'select id into temp chosen from other',
+          'insert into own values (1)',
+          'drop table own',
         ]),
-      ).toEqual(Array.from({ length: 14 }, () => PASSED));
+      ).toEqual(Array.from({ length: 22 }, () => PASSED));
     });
 
     test('are followed without changing what comes', async () => {

@@ -8,7 +8,8 @@ export interface Comparison {
   readonly outputs: number;
   /** Outputs with more sources than the server sees. */
   readonly over: number;
-  readonly unknown: number;
+  /** Of each output of which nothing is known, why. */
+  readonly unknown: readonly string[];
   readonly problem?: string;
 }
 
@@ -18,9 +19,9 @@ const SESSION = newSession('postgres', ['app', 'public']);
 export async function compare(server: LineageServer, sql: string): Promise<Comparison> {
   const expected = await server.ask(sql);
   if (expected && 'refused' in expected)
-    return { verdict: 'refused', outputs: 0, over: 0, unknown: 0, problem: expected.refused };
+    return { verdict: 'refused', outputs: 0, over: 0, unknown: [], problem: expected.refused };
   const [lineage] = server.lineage.of(sql, server.catalog, SESSION);
-  if (!lineage) return { verdict: 'wrong', outputs: 0, over: 0, unknown: 0, problem: 'no lineage at all' };
+  if (!lineage) return { verdict: 'wrong', outputs: 0, over: 0, unknown: [], problem: 'no lineage at all' };
   const judged = judge(server.catalog, lineage, expected ?? []);
   if (judged.verdict === 'wrong' || lineage.unknown !== undefined) return judged;
   const types = await server.types(sql);
@@ -37,7 +38,7 @@ function baseOf(catalog: Catalog, oid: number): number {
 }
 
 function judge(catalog: Catalog, lineage: StatementLineage, expected: readonly Expected[]): Comparison {
-  const none = { outputs: expected.length, over: 0, unknown: 0 };
+  const none = { outputs: expected.length, over: 0, unknown: [] };
   if (lineage.unknown !== undefined) return { ...none, verdict: 'unsure', problem: lineage.unknown };
   const { outputs } = lineage;
   const names = (all: readonly { readonly name: string }[]): string => all.map(({ name }) => name).join(', ');
@@ -45,11 +46,11 @@ function judge(catalog: Catalog, lineage: StatementLineage, expected: readonly E
     return { ...none, verdict: 'wrong', problem: `outputs are (${names(expected)}), not (${names(outputs)})` };
   }
   let over = 0;
-  let unknown = 0;
+  const unknown: string[] = [];
   for (const [index, output] of outputs.entries()) {
     const wanted = rooted(catalog, expected[index]?.sources ?? new Set());
     const given = new Set([...output.sources].map(({ relation, attnum }) => `${relation}.${attnum}`));
-    if (output.unknown !== undefined) unknown++;
+    if (output.unknown !== undefined) unknown.push(output.unknown);
     const missing = [...wanted].filter((source) => !given.has(source));
     if (missing.length > 0 && output.unknown === undefined) {
       const problem = `output ${index + 1} (${output.name}) also comes from ${missing.map((one) => nameOf(catalog, one)).join(', ')}`;

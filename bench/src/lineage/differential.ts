@@ -15,6 +15,8 @@ export interface Tally {
   readonly wrong: string[];
   /** Some of those that were refused, of those that were not sure, and of those with too many sources. */
   readonly examples: Map<string, string>;
+  /** Why nothing is known of outputs: how many, and a statement. */
+  readonly reasons: Map<string, { count: number; readonly sql: string }>;
 }
 
 /** Compares random statements with the server's analysis until the time is up, or so many have been compared. */
@@ -33,6 +35,7 @@ export async function differential(
     unsure: 0,
     wrong: [],
     examples: new Map(),
+    reasons: new Map(),
   };
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end && tally.compared < statements && tally.wrong.length < 20) {
@@ -46,7 +49,12 @@ export async function differential(
     tally.compared++;
     tally.outputs += outputs;
     tally.over += over;
-    tally.unknown += unknown;
+    tally.unknown += unknown.length;
+    for (const why of unknown) {
+      const known = tally.reasons.get(why);
+      if (known) known.count++;
+      else tally.reasons.set(why, { count: 1, sql });
+    }
     if (verdict === 'unsure') tally.unsure++;
     if (verdict === 'wrong') tally.wrong.push(`${problem}\n  ${sql}`);
   }

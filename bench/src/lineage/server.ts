@@ -14,6 +14,14 @@ create function app.concat_ws(integer, text) returns text language sql immutable
 create function app.replace(text, integer) returns text language sql immutable as 'select $1 || $2';
 create operator app.|| (leftarg = integer, rightarg = text, function = app.concat_ws);
 create operator app.+ (leftarg = text, rightarg = integer, function = app.replace);
+-- Nobody reads these, and no statement means them.
+create function app.lower(boolean) returns text language plpgsql immutable as 'begin return $1; end';
+create function app.upper(boolean) returns text language plpgsql immutable as 'begin return $1; end';
+create function app.concat(integer, integer) returns text language plpgsql immutable as 'begin return $1; end';
+create function app.alike(text, boolean) returns boolean language plpgsql immutable as 'begin return $2; end';
+create operator app.= (leftarg = text, rightarg = boolean, function = app.alike);
+create operator app.|| (leftarg = text, rightarg = boolean, function = app.alike);
+create operator app.~~ (leftarg = text, rightarg = boolean, function = app.alike);
 `;
 const EXTENSIONS = ['citext', 'hstore', 'pg_trgm', 'intarray'];
 

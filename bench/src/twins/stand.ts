@@ -69,6 +69,7 @@ export async function openTwins({ major, without = {} }: TwinOptions): Promise<T
     target: { host: 127.0.0.1, port: ${server.port}, database: ${database}, tls: disable }
     credential: { user: postgres }
     access: ["group:engineers"]
+    not_followed: mask
     policies: [${policies}]
     functions: { trusted: [setval] }
 `;

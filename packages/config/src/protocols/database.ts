@@ -33,6 +33,8 @@ interface Dialect<Name extends string, Pooled extends string> {
   readonly trusted: z.ZodType<TrustedFunction>;
   /** How a pooler before the server may keep its connections. */
   readonly pooled: z.ZodOptional<z.ZodType<Pooled>>;
+  /** What becomes of a column that masks cannot follow, where nothing is said of it. */
+  readonly notFollowed: ConnectionConfig['notFollowed'];
 }
 
 /** A connection to a database that speaks this dialect. */
@@ -41,7 +43,7 @@ export const databaseConnection = <
   Pooled extends NonNullable<ConnectionConfig['target']['pooled']>,
 >(
   outside: ConfigSources,
-  { name, port, database, trusted, pooled }: Dialect<Name, Pooled>,
+  { name, port, database, trusted, pooled, notFollowed }: Dialect<Name, Pooled>,
 ): z.ZodType<WrittenConnection> =>
   z
     .strictObject({
@@ -65,7 +67,7 @@ export const databaseConnection = <
       ...reach,
       not_followed: z
         .enum(['mask', 'refuse'])
-        .default('mask')
+        .default(notFollowed)
         .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
       functions: z
         .strictObject({ trusted: z.array(trusted).default([]).describe('functions known to be harmless') })

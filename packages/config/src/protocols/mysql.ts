@@ -68,6 +68,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
     port: 3306,
     database: 'the one that a session begins in, when its client names none',
     trusted: z.string().min(1),
+    notFollowed: 'mask',
     pooled: z
       .literal('session')
       .optional()

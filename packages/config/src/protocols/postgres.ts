@@ -77,6 +77,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
     port: 5432,
     database: "without one, the target's own default for the user",
     trusted: trustedFunction,
+    notFollowed: 'refuse',
     pooled: z
       .enum(['session', 'transaction'])
       .optional()

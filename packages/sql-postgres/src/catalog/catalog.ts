@@ -114,6 +114,18 @@ export class Catalog {
     return byName.get(name) ?? NO_ROUTINES;
   }
 
+  /** A function outside pg_catalog. */
+  routineByOid(oid: number): Routine | undefined {
+    let byOid = this.derived.get('routines by oid') as Map<number, Routine> | undefined;
+    if (!byOid) {
+      byOid = new Map();
+      for (const routine of this.contents.routines)
+        if (routine.schema !== 'pg_catalog') byOid.set(routine.oid, routine);
+      this.derived.set('routines by oid', byOid);
+    }
+    return byOid.get(oid);
+  }
+
   type(schema: string, name: string): Type | undefined {
     return this.#types.get(key(schema, name));
   }

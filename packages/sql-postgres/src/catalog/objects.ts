@@ -96,7 +96,9 @@ export interface Operator {
   /** Types of its operands: one where it stands before its operand. */
   readonly inputs: readonly number[];
   readonly returns: number;
-  /** Its function is compiled code, which only a superuser can install. */
+  /** Its function. */
+  readonly routine: number;
+  /** The function is compiled code, which only a superuser can install. */
   readonly compiled: boolean;
 }
 

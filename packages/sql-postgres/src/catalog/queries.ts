@@ -45,7 +45,7 @@ export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokin
     and d.objid = p.oid and d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass)
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang where ${LASTING}`;
 
-const OPERATORS = `select n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, l.lanname in ('c', 'internal')
+const OPERATORS = `select n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, l.lanname in ('c', 'internal'), p.oid
   from pg_operator o join pg_namespace n on n.oid = o.oprnamespace join pg_proc p on p.oid = o.oprcode
   join pg_language l on l.oid = p.prolang`;
 export const MADE_OPERATORS = `${OPERATORS} where n.nspname <> 'pg_catalog'`;

@@ -171,6 +171,7 @@ const operatorOf = (row: CatalogRow): Operator => ({
   inputs: [row[2], row[3]].map(Number).filter((oid) => oid !== 0),
   returns: Number(row[4]),
   compiled: row[5] === 't',
+  routine: Number(row[6]),
 });
 
 function relationsOf(

@@ -7,12 +7,12 @@ import type { Routine } from '../catalog/objects.js';
 import { callFacts } from '../functions.js';
 import { LARGE_OBJECT_CONTENTS, LARGE_OBJECT_READERS } from '../large-objects.js';
 import { type LineageAnalysis, BEHIND_DEFINITION, listOf } from './analysis.js';
+import { asCast, asField } from './call-notation.js';
 import { functionName } from './other-definitions.js';
-import { cast } from './casts.js';
 import { expression, expressions, windowOf } from './expression.js';
 import { ownTablesOf, readsNothing } from './known-functions.js';
 import { functionMayFail, mayFail, mayLeaveOut } from './failing.js';
-import { chosen } from './overloads.js';
+import { certain, meantRoutines, typesOf } from './overloads.js';
 import { changedByCall } from './part-access.js';
 import { castReason, partsOfCall } from './parts.js';
 import { callPlpgsql } from './plpgsql.js';
@@ -20,7 +20,7 @@ import { callSql } from './sql-functions.js';
 import { readSetting, sendNotification, storedValue, writeSetting } from './settings.js';
 import { typeOfResult } from './results.js';
 import type { Scope } from './scope.js';
-import { blurred, fieldsOf, firstOf } from './types.js';
+import { anyOf, blurred } from './types.js';
 import { type Column, NOTHING, type Value, computed, isFixed, isNothing, unknown, withUnknown } from './value.js';
 
 /** A call with its arguments worked out. */
@@ -35,6 +35,8 @@ export interface FunctionCall {
   readonly distinct: boolean;
   /** Neither FILTER nor WITHIN GROUP, which make a count depend on values. */
   readonly unfiltered: boolean;
+  /** Some of the arguments stand in an ORDER BY. */
+  readonly withinGroup: boolean;
   readonly nodes: readonly unknown[];
 }
 
@@ -64,6 +66,7 @@ export function readCall(analysis: LineageAnalysis, scope: Scope, fields: NodeFi
     variadic: fields['func_variadic'] === true,
     distinct: fields['agg_distinct'] === true,
     unfiltered: fields['agg_filter'] === undefined && fields['agg_within_group'] !== true,
+    withinGroup: fields['agg_within_group'] === true,
     nodes,
   };
 }
@@ -96,38 +99,60 @@ function resultByName(analysis: LineageAnalysis, one: FunctionCall): CallResult 
   const isOwn = one.name.length === 2 && one.name[0] === 'pg_temp';
   if (!isOwn && analysis.session.overlay.defined.has(functionName(one.name.at(-1) ?? '')))
     return { value: opaque(analysis, one, BEHIND_DEFINITION), routines: [] };
-  const all = [...one.args, ...one.others];
-  const candidates = findRoutines(analysis, one.name);
-  const only = chosen(analysis, one, candidates);
-  const found = only ? [only] : candidates;
-  if (found.length === 0) return { value: notAFunction(analysis, one), routines: [] };
-  const own = found.filter(({ schema }) => schema !== 'pg_catalog');
+  const found = meantRoutines(analysis, one, findRoutines(analysis, one.name));
+  if (found.length === 0) {
+    const value = asField(analysis, one) ?? opaque(analysis, one, `calls ${one.name.join('.')}, which is not known`);
+    return { value, routines: [] };
+  }
   // How many rows a set has, its arguments decide.
-  if (found.some(({ returnsSet }) => returnsSet)) analysis.asks(computed(all), 'other');
+  if (found.some(({ returnsSet }) => returnsSet)) analysis.asks(computed([...one.args, ...one.others]), 'other');
+  const casts = asCast(analysis, one, found);
+  const results = resultsOf(analysis, one, found);
+  const [first, ...others] = results;
+  const value = anyOf(
+    analysis,
+    [...results, ...casts].map((result) => result.value),
+  );
+  const columns = casts.length === 0 && others.length === 0 ? first?.columns : undefined;
+  return {
+    value: casts.length > 0 ? value : typed(analysis, found, one, value),
+    ...(columns && { columns }),
+    routines: found,
+  };
+}
+
+/** What the functions return that the server may call, those that are judged alike together. */
+function resultsOf(
+  analysis: LineageAnalysis,
+  one: FunctionCall,
+  found: readonly Routine[],
+): Omit<CallResult, 'routines'>[] {
+  const results: Omit<CallResult, 'routines'>[] = [];
+  const builtIns = found.filter(({ schema }) => schema === 'pg_catalog');
+  if (builtIns.length > 0) results.push({ value: builtIn(analysis, one, builtIns) });
+  const own = found.filter(({ schema }) => schema !== 'pg_catalog');
   if (own.some(({ volatility }) => volatility === 'v')) analysis.callsVisibly();
-  if (own.length === 0) {
-    const value = builtIn(analysis, one, found);
-    const isTyped = only !== undefined && hasDeclaredType(analysis, only, value);
-    return { value: isTyped ? { ...value, stored: true } : value, routines: found };
+  const known = own.filter((routine) => readsNothing(analysis.catalog, routine));
+  if (known.length > 0) results.push({ value: valueOfKnown(analysis, one, known) });
+  for (const routine of own) if (!known.includes(routine)) results.push(resultOfOwn(analysis, one, routine));
+  return results;
+}
+
+function resultOfOwn(analysis: LineageAnalysis, one: FunctionCall, routine: Routine): Omit<CallResult, 'routines'> {
+  const all = [...one.args, ...one.others];
+  const read = routine.body && bodyResult(analysis, routine, one);
+  if (read) {
+    if (routine.schema === 'pg_temp' && read.value.unknown === undefined) analysis.callsOwnFunction();
+    return read;
   }
-  const [routine] = own;
-  if (own.every((each) => readsNothing(analysis.catalog, each)))
-    return { value: withUnknown(valueOfKnown(analysis, one, found), unlisted(found)), routines: found };
-  if (own.length === 1 && found.length === 1 && routine?.body) {
-    const isOwn = routine.schema === 'pg_temp';
-    const read = bodyResult(analysis, routine, one);
-    if (read && isOwn && read.value.unknown === undefined) analysis.callsOwnFunction();
-    if (read) return { ...read, routines: found };
-  }
-  const facts = callFacts([routine?.schema ?? '', routine?.name ?? '']);
-  if (facts.reason === undefined && own.length === found.length) {
+  if (callFacts([routine.schema, routine.name]).reason === undefined) {
     const value = computed(all);
     mayFail(analysis, value);
-    return { value, routines: found };
+    return { value };
   }
   const value = opaque(analysis, one, `calls ${one.name.join('.')}, which runs code that nobody has read`);
   // What returns void returns nothing, whatever it does; but NULL where it is STRICT and an argument is.
-  return { value: found.every(({ returns }) => returns === VOID) ? noValue(all) : value, routines: found };
+  return { value: routine.returns === VOID ? noValue(all) : value };
 }
 
 /** What a call returns by the body of the function; undefined where that is not read. */
@@ -140,9 +165,29 @@ function bodyResult(
   return routine.schema === 'pg_temp' ? callPlpgsql(analysis, routine, one) : undefined;
 }
 
-/** The function that is called for sure says its type, and not its arguments. */
-const hasDeclaredType = ({ catalog }: LineageAnalysis, { returns, outputs }: Routine, { type }: Value): boolean =>
-  outputs.length === 0 && type === returns && catalog.typeByOid(returns)?.kind === 'b';
+/** A type that is certain because all functions that may be called return it. */
+function typed(analysis: LineageAnalysis, found: readonly Routine[], one: FunctionCall, value: Value): Value {
+  const [routine, ...others] = found;
+  if (!routine || !others.every(({ returns }) => returns === routine.returns)) return value;
+  if (found.some(({ outputs }) => outputs.length > 0)) return value;
+  const type = others.length === 0 && isOfArgument(analysis, routine, one) ? value.type : routine.returns;
+  return { ...value, ...certain(analysis, type) };
+}
+
+/** Whether the type of the one polymorphic argument, which is certain, decides that of the result. */
+function isOfArgument(
+  { catalog }: LineageAnalysis,
+  { returns, inputs }: Routine,
+  { args, nodes }: FunctionCall,
+): boolean {
+  const isPolymorphic = (oid: number): boolean => catalog.typeByOid(oid)?.kind === 'p';
+  const types = typesOf(args, nodes);
+  const given = inputs.flatMap((oid, at) => (isPolymorphic(oid) ? [types[at]] : []));
+  const [only] = given;
+  return (
+    isPolymorphic(returns) && given.length === 1 && typeof only === 'number' && catalog.typeByOid(only)?.kind === 'b'
+  );
+}
 
 /** pg_type.oid of void. */
 const VOID = 2278;
@@ -156,17 +201,21 @@ export function callByField(analysis: LineageAnalysis, name: string, value: Valu
   // A field of a composite whose structure is not known: it is some part of the whole.
   const isNew = analysis.session.overlay.defined.has(functionName(name));
   if (!isNew && findRoutines(analysis, [name]).length === 0) return computed([value]);
-  return resultOf(analysis, {
-    name: [name],
-    args: [value],
-    argNames: [undefined],
-    others: [],
-    variadic: false,
-    distinct: false,
-    unfiltered: true,
-    nodes: [],
-  }).value;
+  return resultOf(analysis, plainCall([name], [value])).value;
 }
+
+/** A call with nothing but arguments, each of them in its place. */
+export const plainCall = (name: readonly string[], args: readonly Value[]): FunctionCall => ({
+  name,
+  args,
+  argNames: args.map(() => undefined),
+  others: [],
+  variadic: false,
+  distinct: false,
+  unfiltered: true,
+  withinGroup: false,
+  nodes: [],
+});
 
 /** Every overload that the server may choose from. */
 export function findRoutines({ catalog, path, session }: LineageAnalysis, name: readonly string[]): readonly Routine[] {
@@ -201,7 +250,7 @@ function unreadSequence({ session }: LineageAnalysis): string | undefined {
 }
 
 /** Functions that are harmless but leave something behind that others can see. */
-const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|lo_|loread$|lowrite$)/;
+const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|setval$|lo_|loread$|lowrite$)/;
 
 function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';
@@ -213,11 +262,21 @@ function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly R
     return readSetting(analysis, one);
   }
   if (SEQUENCES.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), unreadSequence(analysis));
+  if (plain === 'setval') return setSequence(analysis, one);
   if (plain === 'pg_show_all_settings') return storedValue(analysis, undefined);
   if (OTHERS_TEXTS.test(plain)) return unknown(OTHERS_STATEMENTS);
   if (LARGE_OBJECT_READERS.has(plain)) return withUnknown(valueOfBuiltIn(analysis, one, found), LARGE_OBJECT_CONTENTS);
   return valueOfBuiltIn(analysis, one, found);
 }
+
+/** What the sequence shows from now on is where it was set to. It returns that. */
+function setSequence(analysis: LineageAnalysis, { args }: FunctionCall): Value {
+  const value = computed(args, 'derived', INT8_TYPE);
+  analysis.moves({ type: 'function', name: 'setval' }, value);
+  mayFail(analysis, value);
+  return value;
+}
+const INT8_TYPE = 20;
 
 /** Functions that tell the type or the collation of what they are given, which the server knows before it has a value. */
 const OF_TYPES: ReadonlySet<string> = new Set(['pg_typeof', 'pg_collation_for']);
@@ -261,12 +320,6 @@ function valueOfKnown(analysis: LineageAnalysis, one: FunctionCall, found: reado
   return blurred({ ...typeOfResult(analysis, one, found), ...result });
 }
 
-/** Where one of the server's own may be meant as well, it has to be one that reads nothing either. */
-function unlisted(found: readonly Routine[]): string | undefined {
-  const [builtInOne] = found.filter(({ schema }) => schema === 'pg_catalog');
-  return builtInOne && callFacts(['pg_catalog', builtInOne.name]).reason;
-}
-
 const MAKES_JSON = /^(?:jsonb?_build_|jsonb?_(?:object_)?agg|to_jsonb?$|(?:row|array)_to_json$)/;
 
 /** Of json_object_agg only the keys decide whether it fails. */
@@ -281,29 +334,6 @@ function opaque(analysis: LineageAnalysis, one: FunctionCall, reason: string): V
   analysis.effects.push({ type: 'code', reason });
   return unknown(reason, args.sources);
 }
-
-/** `f(x)` may be the field f of x, or a cast of x to the type f (func_get_detail). */
-function notAFunction(analysis: LineageAnalysis, one: FunctionCall): Value {
-  const [plain = '', schema] = one.name.toReversed();
-  const [argument, ...rest] = one.args;
-  if (argument && rest.length === 0) {
-    const field = schema === undefined ? fieldsOf(analysis, argument)?.find(({ name }) => name === plain) : undefined;
-    if (field) return field.value;
-    if (SYSTEM.has(plain) && argument.row) return computed([]);
-    const schemas = schema === undefined ? analysis.path : [schema];
-    const type = analysis.session.overlay.defined.has(plain)
-      ? undefined
-      : firstOf(schemas, (name) => analysis.catalog.type(name, plain));
-    const names = [{ String: { sval: type?.schema ?? '' } }, { String: { sval: plain } }];
-    if (type) {
-      mayFail(analysis, argument);
-      return cast(analysis, argument, { names });
-    }
-  }
-  return opaque(analysis, one, `calls ${one.name.join('.')}, which is not known`);
-}
-
-const SYSTEM: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
 
 function nameOfArgument(node: unknown): string | undefined {
   const named = isFields(node) && isFields(node['NamedArgExpr']) ? node['NamedArgExpr'] : undefined;

@@ -1,6 +1,7 @@
 /** What a cast leaves of a value's lineage. Pure. */
 import { type NodeFields, strings } from '../ast.js';
 import type { LineageAnalysis } from './analysis.js';
+import { isCertain } from './overloads.js';
 import { asType, findType } from './types.js';
 import { type Value, unknown, withUnknown, withoutParts } from './value.js';
 
@@ -14,7 +15,10 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
   const { uncertain } = session.overlay;
   if (uncertain !== undefined && type.schema !== 'pg_catalog')
     return withUnknown(asType(analysis, value, type), uncertain);
-  if (value.type === type.oid && target['typmods'] === undefined) return value;
+  // The server describes it with this type, if the name can mean no other.
+  const isSure = isCertain(analysis) || isAlone(analysis, target);
+  const sure = isSure ? { stored: true as const } : {};
+  if (value.type === type.oid && target['typmods'] === undefined) return { ...value, ...sure };
   const interpreted = catalog.casts.some(
     (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
   );
@@ -22,7 +26,14 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
   const checked = catalog.checksByCode(type.oid);
   if (checked) analysis.effects.push({ type: 'code', reason: CHECKED });
   // What is cut off at a length is no document any more, and whether anything was says how long the parts are.
-  const result = asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type);
+  const result = { ...asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type), ...sure };
   if (checked) return withUnknown(result, CHECKED);
   return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
+}
+
+/** Whether only one schema has a type of the name, where it is not known which of them come first. */
+function isAlone({ catalog, path, session }: LineageAnalysis, target: NodeFields): boolean {
+  const [name = '', schema] = strings(target['names']).toReversed();
+  if (session.overlay.uncertain !== undefined) return false;
+  return schema !== undefined || path.filter((one) => catalog.type(one, name) !== undefined).length === 1;
 }

@@ -16,18 +16,54 @@ export function baseOf(catalog: Catalog, oid: number): Type | undefined {
 }
 
 /**
- * Whether arguments of these types can be given for the declared ones, all of them; 'open' where that is not decided here: of
- * several polymorphic arguments the types hang together, and what a composite becomes of is more than a pair of types.
+ * Whether arguments of these types can be given for the declared ones, all of them; 'open' where that is not decided here: of several
+ * polymorphic arguments the types hang together, and what a composite becomes of is more than a pair of types.
  */
 export function canTake(
   catalog: Catalog,
   declared: readonly number[],
   types: readonly ArgumentType[],
 ): boolean | 'open' {
-  const answers = types.map((type, at) => takes(catalog, declared[at] ?? 0, type));
-  if (answers.includes(false)) return false;
-  const polymorphic = types.filter((_, at) => POLYMORPHIC.has(declared[at] ?? 0));
-  return polymorphic.length > 1 || answers.includes('open') ? 'open' : true;
+  const polymorphic = types.flatMap((type, at) => {
+    const oid = declared[at] ?? 0;
+    return POLYMORPHIC.has(oid) ? [{ oid, type }] : [];
+  });
+  const together = polymorphic.length > 1 ? hangTogether(catalog, polymorphic) : true;
+  const answers = types.map((type, at) => {
+    // Of several, another says which type it is.
+    const isDecided = type === 'unknown' && polymorphic.length > 1 && POLYMORPHIC.has(declared[at] ?? 0);
+    return isDecided || takes(catalog, declared[at] ?? 0, type);
+  });
+  if (together === false || answers.includes(false)) return false;
+  return together === 'open' || answers.includes('open') ? 'open' : true;
+}
+
+/** Whether several polymorphic arguments can be of types that go together. */
+function hangTogether(
+  catalog: Catalog,
+  given: readonly { readonly oid: number; readonly type: ArgumentType }[],
+): boolean | 'open' {
+  const isEnum = given.some(({ oid }) => oid === ANYENUM);
+  if (given.every(({ type }) => type === 'unknown')) return !isEnum;
+  if (given.some(({ oid }) => !ELEMENTS.has(oid) && !ARRAYS.has(oid))) return 'open';
+  const known = given.flatMap(({ oid, type }) =>
+    type === 'unknown' ? [] : [ARRAYS.has(oid) ? (baseOf(catalog, type)?.element ?? 0) : type],
+  );
+  if (known.every((type) => type === known[0])) return true;
+  // Those of ANYCOMPATIBLE need only have a type in common.
+  return given.every(({ oid }) => !COMPATIBLE.has(oid)) ? false : 'open';
+}
+
+/** Whether they may be given for the declared ones, by those of them that are known. */
+export function mayTake(
+  catalog: Catalog,
+  declared: readonly number[],
+  types: readonly (ArgumentType | undefined)[],
+): boolean {
+  return declared.every((oid, at) => {
+    const type = types[at];
+    return type === undefined || type === 'unknown' || takes(catalog, oid, type) !== false;
+  });
 }
 
 function takes(catalog: Catalog, declared: number, type: ArgumentType): boolean | 'open' {
@@ -52,6 +88,11 @@ const ANY = 2276;
 const ANYENUM = 3500;
 /** int2vector and oidvector are subscripted like arrays, and are none. */
 const VECTORS: ReadonlySet<number> = new Set([22, 30]);
+
+/** Polymorphic types that stand for any, and for arrays of it. */
+const ELEMENTS: ReadonlySet<number> = new Set([2283, 5077, 2776, 5079, ANYENUM]);
+const ARRAYS: ReadonlySet<number> = new Set([2277, 5078]);
+const COMPATIBLE: ReadonlySet<number> = new Set([5077, 5078, 5079]);
 
 const isArray = ({ element }: Type): boolean => element !== 0;
 const isAny = (): boolean => true;

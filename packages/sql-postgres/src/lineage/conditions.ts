@@ -3,10 +3,11 @@
  */
 import { type NodeFields, nodeOf, strings } from '../ast.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
-import { expression, expressions } from './expression.js';
-import { operatorReason } from './operators.js';
+import { expression } from './expression.js';
+import { type Operands, readOperands } from './operations.js';
+import { deciding, isKnown } from './operators.js';
 import type { Scope } from './scope.js';
-import { type Comparisons, type Value, computed } from './value.js';
+import { type Comparisons, NOTHING, type Value } from './value.js';
 
 /** WHERE, ON, HAVING and the like. */
 export function condition(analysis: LineageAnalysis, scope: Scope, value: unknown): void {
@@ -23,42 +24,32 @@ export function condition(analysis: LineageAnalysis, scope: Scope, value: unknow
   }
   if (node?.kind === 'A_Expr' && strings(fields['name']).join('.') === '=') {
     const compare = COMPARISONS[String(fields['kind'])];
-    if (compare) return compare(analysis, scope, fields);
+    if (compare) return compared(analysis, scope, fields, compare);
   }
   analysis.asks(expression(analysis, scope, value), 'other');
 }
 
-type Compare = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields) => void;
+type Compare = (fields: NodeFields, operands: Operands) => Comparisons | false | undefined;
 
-/** `=`, `IN (...)` and `= ANY (...)`. */
+/**
+ * `=`, `IN (...)` and `= ANY (...)`: what a column is compared with, absent where that is more than fixed values, or where less than
+ * the whole column is compared.
+ */
 const COMPARISONS: Readonly<Record<string, Compare>> = {
-  AEXPR_OP: (analysis, scope, { lexpr, rexpr }) => {
-    const [left, right] = [expression(analysis, scope, lexpr), expression(analysis, scope, rexpr)];
-    if (isPlain(rexpr, right) && left.constant) return compared(analysis, right, left, ONE);
-    compared(analysis, left, right, isPlain(lexpr, left) && right.constant && ONE);
-  },
-  AEXPR_IN: (analysis, scope, { lexpr, rexpr }) => {
-    const left = expression(analysis, scope, lexpr);
-    const list = expressions(analysis, scope, itemsOf(rexpr));
-    const isWritten = isPlain(lexpr, left) && list.every(({ constant }) => constant);
-    compared(analysis, left, computed(list), isWritten && { values: list.length, arrays: [] });
-  },
-  AEXPR_OP_ANY: (analysis, scope, { lexpr, rexpr }) => {
-    const [left, array] = [expression(analysis, scope, lexpr), expression(analysis, scope, rexpr)];
-    compared(analysis, left, array, isPlain(lexpr, left) && array.constant);
-  },
+  AEXPR_OP: ({ lexpr, rexpr }, { left = NOTHING, right }) =>
+    ((isPlain(rexpr, right) && left.constant) || (isPlain(lexpr, left) && right.constant)) && ONE,
+  AEXPR_IN: ({ lexpr }, { left = NOTHING, items }) =>
+    isPlain(lexpr, left) && items.every(({ constant }) => constant) && { values: items.length, arrays: [] },
+  AEXPR_OP_ANY: ({ lexpr }, { left = NOTHING, right }) => isPlain(lexpr, left) && right.constant,
 };
 
-/** @param comparisons absent where more than one fixed value is compared with, or with less than the whole column */
-function compared(
-  analysis: LineageAnalysis,
-  one: Value,
-  other: Value,
-  comparisons: Comparisons | false | undefined,
-): void {
-  const kind = comparisons && operatorReason(analysis, ['=']) === undefined ? 'equality' : 'other';
-  analysis.asks(one, kind, comparisons || undefined);
-  analysis.asks(other, kind);
+function compared(analysis: LineageAnalysis, scope: Scope, fields: NodeFields, compare: Compare): void {
+  const operands = readOperands(analysis, scope, fields);
+  const { left, right, operations } = operands;
+  const comparisons = operations.every(isKnown) && compare(fields, operands);
+  const kind = comparisons ? 'equality' : 'other';
+  for (const value of [left ?? NOTHING, right]) analysis.asks(value, kind, comparisons || undefined);
+  for (const value of operations.flatMap(deciding)) analysis.asks(value, 'other');
 }
 
 const ONE: Comparisons = { values: 1, arrays: [] };
@@ -66,10 +57,3 @@ const ONE: Comparisons = { values: 1, arrays: [] };
 /** A column as it is stored. Under COLLATE or a cast other values can be equal to it. */
 const isPlain = (node: unknown, value: Value): boolean =>
   nodeOf(node)?.kind === 'ColumnRef' && value.kind === 'direct' && value.unknown === undefined;
-
-/** The members of IN, which stand in a bare list or in a List. */
-function itemsOf(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  const node = nodeOf(value);
-  return node?.kind === 'List' ? listOf(node.fields, 'items') : [value];
-}

@@ -1,31 +1,19 @@
 /** Expressions: from a node to the sources of its value. A kind that is not listed here makes its value unknown. Pure. */
 import { type NodeFields, type Node, isFields, isSelect, nodeOf, strings, text } from '../ast.js';
-import { type LineageAnalysis, VISITS_PER_MERGE, listOf } from './analysis.js';
-import { call, callByField } from './calls.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
+import { call } from './calls.js';
 import { cast } from './casts.js';
 import { CONSTRUCTORS } from './constructors.js';
 import { castMayFail, documentMayFail, isStepwise, mayFail, mayLeaveOut, operatorMayFail } from './failing.js';
-import { operatorReason } from './operators.js';
-import { certain, chosenOperator, commonType } from './overloads.js';
-import { operated, subscripted } from './part-access.js';
-import { coalesced, isSound, partsOf } from './parts.js';
+import { BOOL_TYPE, operate } from './operations.js';
+import { deciding, operation } from './operators.js';
+import { certain, commonType, typesOf } from './overloads.js';
+import { TEXT_TYPE, coalesced, isSound, partsOf } from './parts.js';
 import { readQuery } from './query.js';
-import { type Scope, columnOf, findColumn, findItem, sizeOf, starOf, wholeRow } from './scope.js';
-import { arrayOf, blurred, elementOf, fieldsOf, plainTag } from './types.js';
-import {
-  type Column,
-  NOTHING,
-  type Value,
-  asColumn,
-  computed,
-  either,
-  rowOf,
-  unknown,
-  withUnknown,
-  withoutParts,
-} from './value.js';
-
-export { operatorReason };
+import { columnRef, expandStar, indirection } from './references.js';
+import type { Scope } from './scope.js';
+import { arrayOf, fieldsOf, plainTag } from './types.js';
+import { NOTHING, type Value, computed, either, rowOf, unknown, withoutParts } from './value.js';
 
 export function expression(analysis: LineageAnalysis, scope: Scope, value: unknown): Value {
   const before = analysis.failures;
@@ -54,7 +42,8 @@ function valueOf(analysis: LineageAnalysis, scope: Scope, value: unknown): Value
   if (COMPUTATIONS.has(node.kind)) {
     const result = together(analysis, scope, node.fields);
     if (documentMayFail(node.kind, node.fields)) mayFail(analysis, result);
-    return result;
+    const type = Object.hasOwn(TYPES, node.kind) ? TYPES[node.kind] : undefined;
+    return type === undefined ? result : { ...result, type, stored: true };
   }
   return unknown(`contains something that is not understood (${node.kind})`);
 }
@@ -72,19 +61,44 @@ export const COMPUTATIONS: ReadonlySet<string> = new Set(
    JsonValueExpr List NullTest ResTarget SortBy TypeName XmlExpr XmlSerialize`.split(/\s+/),
 );
 
+/** Kinds that always have one type. */
+const TYPES: Readonly<Record<string, number>> = {
+  BoolExpr: BOOL_TYPE,
+  BooleanTest: BOOL_TYPE,
+  GroupingFunc: 23,
+  JsonIsPredicate: BOOL_TYPE,
+  NullTest: BOOL_TYPE,
+};
+
+/** Types of SQLValueFunction: date, time and timestamp with and without a zone; what is left is a name. */
+const VALUE_FUNCTIONS: Readonly<Record<string, number>> = {
+  CURRENT_DATE: 1082,
+  CURRENT_TIME: 1266,
+  CURRENT_TIMESTAMP: 1184,
+  LOCALTIME: 1083,
+  LOCALTIMESTAMP: 1114,
+};
+
 const ABSENT: Value = { ...NOTHING, fixed: true };
 const constant: Read = () => ABSENT;
 
 /** Kinds that need more than that. */
 export const EXPRESSIONS: Readonly<Record<string, Read>> = {
-  A_Const: (_, __, fields) => ({ ...NOTHING, constant: { values: elementsIn(fields), arrays: [] } }),
+  A_Const: (_, __, fields) => ({
+    ...NOTHING,
+    constant: { values: elementsIn(fields), arrays: [] },
+    ...((fields['sval'] !== undefined || fields['isnull'] === true) && { literal: true as const }),
+  }),
   BitString: constant,
   Boolean: constant,
   CurrentOfExpr: () => NOTHING,
   Float: constant,
   Integer: constant,
   MergeSupportFunc: () => NOTHING,
-  SQLValueFunction: constant,
+  SQLValueFunction: (_, __, { op }) => {
+    const type = VALUE_FUNCTIONS[String(op).replace(/^SVFOP_|_N$/g, '')];
+    return type === undefined ? ABSENT : { ...ABSENT, type, stored: true };
+  },
   SetToDefault: () => NOTHING,
   String: constant,
   A_ArrayExpr: (analysis, scope, fields) => {
@@ -93,10 +107,11 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     if (plainTag(analysis, elements) !== 0)
       return { ...withoutParts(arrayOf(analysis, either(elements))), ...(mixed && { mixed }) };
     const parts = partsOf({ of: 'tuple', items: elements }, [], true);
-    const type = arrayTypeOf(analysis, elements);
+    const type = arrayTypeOf(analysis, elements, listOf(fields, 'elements'));
     const written = elements.flatMap((element) => element.constant ?? []);
     return {
       ...computed(elements, 'derived', type),
+      ...(type !== 0 && { stored: true as const }),
       ...(parts && { parts }),
       // An element may be an array itself.
       ...(written.length === elements.length && {
@@ -107,26 +122,13 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
       }),
     };
   },
-  A_Expr: (analysis, scope, fields) => {
-    const operands = expressions(analysis, scope, [fields['lexpr'], fields['rexpr']]);
-    const name = strings(fields['name']);
-    const part =
-      fields['kind'] === 'AEXPR_OP' ? operated(analysis, name.at(-1) ?? '', operands, fields['rexpr']) : undefined;
-    if (part) return withUnknown(part, operatorReason(analysis, name));
-    const own = analysis.catalog.operators(name.at(-1) ?? '').length > 0;
-    const plain = plainTag(analysis, operands);
-    const meant = typeOfOperator(analysis, fields, operands);
-    const result = { ...computed(operands, 'derived', own ? undefined : plain), ...meant };
-    if (own || operatorMayFail(fields, plain === 0)) mayFail(analysis, result);
-    return withUnknown(result, operatorReason(analysis, name));
-  },
+  A_Expr: operate,
   A_Indirection: (analysis, scope, fields) =>
     listOf(fields, 'indirection').reduce<Value>(
       (value, step) => indirection(analysis, scope, value, step),
       expression(analysis, scope, fields['arg']),
     ),
   CaseExpr: (analysis, scope, fields) => {
-    const reason = fields['arg'] === undefined ? undefined : operatorReason(analysis, ['=']);
     const before = analysis.failures;
     const parts = (name: string): unknown[] => listOf(fields, 'args').map((when) => nodeOf(when)?.fields[name]);
     const deciding = expressions(analysis, scope, [fields['arg'], ...parts('expr')]);
@@ -134,10 +136,17 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     if (fields['arg'] !== undefined && plainTag(analysis, deciding) !== 0) mayFail(analysis, computed(deciding));
     const values = [...deciding, ...results];
     const nodes = [fields['defresult'], ...parts('result')];
-    const type = certain(analysis, commonType(analysis, [results.at(-1) ?? NOTHING, ...results.slice(0, -1)], nodes));
-    const whole = { ...computed(values, 'derived', plainTag(analysis, values)), ...type };
+    const types = typesOf([results.at(-1) ?? NOTHING, ...results.slice(0, -1)], nodes);
+    // Without ELSE the last is NULL.
+    const common = commonType(analysis, nodes[0] === undefined ? ['unknown', ...types.slice(1)] : types);
+    const compared =
+      fields['arg'] === undefined ? [] : comparisons(analysis, deciding, [fields['arg'], ...parts('expr')]);
+    const whole = {
+      ...computed([...values, ...compared], 'derived', plainTag(analysis, values)),
+      ...certain(analysis, common),
+    };
     mayLeaveOut(analysis, computed(deciding), whole, before);
-    return withUnknown(whole, reason);
+    return whole;
   },
   CoalesceExpr: (analysis, scope, fields) => {
     const [node, ...others] = listOf(fields, 'args');
@@ -148,7 +157,7 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
     const nodes = [node, ...others];
     const whole = coalesced(analysis, values, nodes) ?? {
       ...computed(values, 'derived', plainTag(analysis, values)),
-      ...certain(analysis, commonType(analysis, values, nodes)),
+      ...certain(analysis, commonType(analysis, typesOf(values, nodes))),
     };
     mayLeaveOut(analysis, whole, whole, before);
     return whole;
@@ -163,8 +172,14 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
       0,
     ),
   MinMaxExpr: (analysis, scope, fields) => {
-    const result = together(analysis, scope, fields);
-    if (result.type !== 0) mayFail(analysis, result);
+    const nodes = listOf(fields, 'args');
+    const values = expressions(analysis, scope, nodes);
+    const plain = plainTag(analysis, values);
+    const result = {
+      ...computed(values, 'derived', plain),
+      ...certain(analysis, commonType(analysis, typesOf(values, nodes))),
+    };
+    if (plain !== 0) mayFail(analysis, result);
     return result;
   },
   MultiAssignRef: (analysis, scope, fields) => {
@@ -202,15 +217,15 @@ export const EXPRESSIONS: Readonly<Record<string, Read>> = {
   },
 };
 
-/** What the operator that is meant for sure returns, where that is a plain type. */
-function typeOfOperator(
+/** CASE x WHEN y: what else than x and y may decide which of them are equal. */
+function comparisons(
   analysis: LineageAnalysis,
-  { kind, name, lexpr, rexpr }: NodeFields,
-  operands: readonly Value[],
-): Pick<Value, 'type' | 'stored'> {
-  if (kind !== 'AEXPR_OP') return {};
-  const nodes = lexpr === undefined ? [rexpr] : [lexpr, rexpr];
-  return certain(analysis, chosenOperator(analysis, strings(name), operands.slice(-nodes.length), nodes)?.returns);
+  [first = NOTHING, ...others]: readonly Value[],
+  nodes: readonly unknown[],
+): Value[] {
+  const [type, ...types] = typesOf([first, ...others], nodes);
+  const left = { value: first, type: type === 'unknown' ? TEXT_TYPE : type };
+  return others.flatMap((value, at) => deciding(operation(analysis, ['='], [left, { value, type: types[at] }])));
 }
 
 /** int2vector and oidvector are arrays whose elements stand between spaces. */
@@ -262,97 +277,21 @@ export function windowOf(analysis: LineageAnalysis, scope: Scope, window: NodeFi
   return keys;
 }
 
-function columnRef(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
-  const names = strings(fields['fields']);
-  const [first = '', second = '', third = '', fourth] = names;
-  if (names.length === 1) {
-    analysis.visit(sizeOf(scope));
-    const item = findColumn(scope, first) ?? whole(analysis, scope, first);
-    return item ?? scope.argument?.(first) ?? unknown(`uses the column ${first}, which is not known`);
-  }
-  const [schema, relation, column] =
-    names.length === 2
-      ? ['', first, second]
-      : names.length === 3
-        ? [first, second, third]
-        : [second, third, fourth ?? ''];
-  const item = findItem(scope, relation, schema);
-  if (!item) {
-    const argument = names.length === 2 ? (scope.argument?.(second) ?? scope.argument?.(first)) : undefined;
-    return argument ?? unknown(`uses ${names.join('.')}, which is not known`);
-  }
-  analysis.visit(scope.items.length + item.columns.length);
-  if (column === '*') return wholeRow(item);
-  // What is no column may be a function of the row.
-  return columnOf(item, column) ?? callByField(analysis, column, wholeRow(item));
-}
-
-function whole(analysis: LineageAnalysis, scope: Scope, name: string): Value | undefined {
-  const item = findItem(scope, name);
-  if (item) analysis.visit(item.columns.length * VISITS_PER_MERGE);
-  return item && wholeRow(item);
-}
-
-/** The columns that `*`, `t.*` or `(row).*` stands for; undefined for any other expression or where they are not known. */
-export function expandStar(analysis: LineageAnalysis, scope: Scope, value: unknown): readonly Column[] | undefined {
-  const node = nodeOf(value);
-  if (node?.kind === 'ColumnRef') {
-    const names = strings(node.fields['fields']);
-    if (names.at(-1) !== '*' || !endsInStar(node.fields['fields'])) return undefined;
-    analysis.visit(sizeOf(scope));
-    if (names.length === 1) return starOf(scope);
-    const item = findItem(scope, names.at(-2) ?? '', names.length > 2 ? names.at(-3) : '');
-    if (item) return item.columns;
-    const argument = scope.argument?.(names[0] ?? '');
-    return argument && fieldsOf(analysis, argument);
-  }
-  if (node?.kind !== 'A_Indirection' || !endsInStar(node.fields['indirection'])) return undefined;
-  const steps = listOf(node.fields, 'indirection').slice(0, -1);
-  const row = steps.reduce<Value>(
-    (value_, step) => indirection(analysis, scope, value_, step),
-    expression(analysis, scope, node.fields['arg']),
-  );
-  return fieldsOf(analysis, row);
-}
-
-export const endsInStar = (list: unknown): boolean => Array.isArray(list) && nodeOf(list.at(-1))?.kind === 'A_Star';
-
-function indirection(analysis: LineageAnalysis, scope: Scope, value: Value, step: unknown): Value {
-  const node = nodeOf(step);
-  switch (node?.kind) {
-    case 'String': {
-      const name = text(node.fields, 'sval') || text(node.fields, 'str');
-      const field = fieldsOf(analysis, value)?.find((one) => one.name === name);
-      return field?.value ?? callByField(analysis, name, value);
-    }
-    case 'A_Indices': {
-      const bounds = expressions(analysis, scope, [node.fields['lidx'], node.fields['uidx']]);
-      const slice = node.fields['is_slice'] === true;
-      const found = slice ? undefined : subscripted(analysis, value, node.fields['uidx']);
-      if (found) return found;
-      const part = slice ? value : elementOf(analysis, value);
-      return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type) });
-    }
-    case 'A_Star':
-      return value;
-    default:
-      return unknown(`contains something that is not understood (${node?.kind ?? 'nothing'})`, value.sources);
-  }
-}
-
 /** ARRAY(query): an array of arrays has one more dimension. */
 function collected(analysis: LineageAnalysis, item: Value): Value {
   const array = arrayOf(analysis, item.parts?.isArray ? { ...withoutParts(item) } : item);
   const isKnown = item.row !== undefined || (item.type !== undefined && item.type !== 0);
   const parts = isKnown ? partsOf({ of: 'list', item }, [], true) : undefined;
   const type = item.parts?.isArray ? item.type : array.type;
-  return { ...array, ...(type !== undefined && { type }), ...(parts && { parts }) };
+  const sure = item.stored ? certain(analysis, type) : {};
+  return { ...array, ...(type !== undefined && { type }), ...sure, ...(parts && { parts }) };
 }
 
-/** The type of an array of written elements, where all are of one type. */
-function arrayTypeOf({ catalog }: LineageAnalysis, elements: readonly Value[]): number {
-  const [type = 0, ...others] = new Set(elements.map((element) => element.type ?? 0));
-  return others.length > 0 ? 0 : (catalog.typeByOid(type)?.array ?? 0);
+/** The type of an array of written elements (transformArrayExpr in parse_expr.c); 0 where it is open. */
+function arrayTypeOf(analysis: LineageAnalysis, elements: readonly Value[], nodes: readonly unknown[]): number {
+  const { type } = certain(analysis, commonType(analysis, typesOf(elements, nodes)));
+  const found = analysis.catalog.typeByOid(type ?? 0);
+  return found && found.element !== 0 ? found.oid : (found?.array ?? 0);
 }
 
 function subLink(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
@@ -360,19 +299,26 @@ function subLink(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): V
   const values = columns.map(({ value }) => value);
   switch (fields['subLinkType']) {
     case 'EXISTS_SUBLINK':
-      return NOTHING;
+      return { ...NOTHING, type: BOOL_TYPE, stored: true };
     case 'EXPR_SUBLINK':
-      return values[0] ?? NOTHING;
+      // Of several columns it is a row, which is compared with another.
+      return columns.length > 1 ? rowOf(columns) : (values[0] ?? NOTHING);
     case 'ARRAY_SUBLINK':
       return collected(analysis, values[0] ?? NOTHING);
     case 'ANY_SUBLINK':
     case 'ALL_SUBLINK': {
-      const operator = fields['operName'] === undefined ? ['='] : strings(fields['operName']);
-      const operands = [expression(analysis, scope, fields['testexpr']), ...values];
-      const compared = computed(operands, 'derived', 0);
-      const name = [{ String: { sval: operator.at(-1) } }];
-      if (operatorMayFail({ name }, plainTag(analysis, operands) === 0)) mayFail(analysis, compared);
-      return withUnknown(compared, operatorReason(analysis, operator));
+      const name = fields['operName'] === undefined ? ['='] : strings(fields['operName']);
+      const tested = expression(analysis, scope, fields['testexpr']);
+      const operands = [tested, ...values];
+      const result = { ...computed(operands), type: BOOL_TYPE, stored: true as const };
+      if (operatorMayFail({ name: [{ String: { sval: name.at(-1) } }] }, plainTag(analysis, operands) === 0))
+        mayFail(analysis, result);
+      // Rows are compared field by field.
+      const types = values.length > 1 ? [] : typesOf([tested, ...values], [fields['testexpr']]);
+      const right = values.length > 1 ? computed(values) : (values[0] ?? NOTHING);
+      const sides = [tested, right].map((value, at) => ({ value, type: types[at] }));
+      const others = deciding(operation(analysis, name, sides));
+      return { ...computed([result, ...others]), type: BOOL_TYPE, stored: true };
     }
     default:
       return unknown(`contains a sub-query of a kind that is not understood (${text(fields, 'subLinkType')})`);

@@ -2,13 +2,15 @@
 import { type NodeFields, isFields, nodeOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
-import { expression, operatorReason } from './expression.js';
+import { expression } from './expression.js';
+import { deciding, operation } from './operators.js';
+import { certain, commonType, typesOf } from './overloads.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation, schemaOf } from './relations.js';
 import { type FromItem, type Scope, findNamed, item, starOf } from './scope.js';
 import { rangeFunction } from './table-functions.js';
 import { jsonTable, xmlTable } from './table-documents.js';
-import { type Column, asColumn, computed, either, withUnknown } from './value.js';
+import { type Column, type Value, asColumn, computed, either } from './value.js';
 
 /** The scope inside a query with these FROM items; items may refer to earlier ones where LATERAL allows it. */
 export function readFrom(analysis: LineageAnalysis, scope: Scope, items: readonly unknown[]): Scope {
@@ -104,13 +106,7 @@ function join(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): From
   const rights = opened(right);
   const names = fields['isNatural'] === true ? common(lefts, rights) : strings(fields['usingClause']);
   analysis.visit(scope.items.length + (lefts.length + rights.length) * (names.length + 1));
-  const reason = names.length > 0 ? operatorReason(analysis, ['=']) : undefined;
-  const merged = names.map((name) => {
-    const pair = [...lefts, ...rights].filter((column) => column.name === name).map(({ value }) => value);
-    const value = withUnknown(either(pair), reason);
-    analysis.asks(value, 'other');
-    return { name, value };
-  });
+  const merged = names.map((name) => ({ name, value: mergedColumn(analysis, name, lefts, rights) }));
   const rest = [...lefts, ...rights].filter(({ name }) => !names.includes(name));
   const columns = [...merged, ...rest];
   const both = [...left, ...right];
@@ -122,6 +118,22 @@ function join(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): From
     item('', columns, { named: false }),
     ...(using === '' ? [] : [item(using, merged, { open: false })]),
   ];
+}
+
+/** A column of USING, and that the join compares it. */
+function mergedColumn(
+  analysis: LineageAnalysis,
+  name: string,
+  lefts: readonly Column[],
+  rights: readonly Column[],
+): Value {
+  const pair = [...lefts, ...rights].filter((column) => column.name === name).map(({ value }) => value);
+  const types = typesOf(pair);
+  const operands = pair.map((value, at) => ({ value, type: types[at] }));
+  const others = deciding(operation(analysis, ['='], operands));
+  const value = { ...either(pair), ...certain(analysis, commonType(analysis, types)) };
+  for (const one of [value, ...others]) analysis.asks(one, 'other');
+  return others.length === 0 ? value : computed([value, ...others], 'derived', value.type);
 }
 
 const opened = (items: readonly FromItem[]): Column[] => starOf({ items, parent: undefined, named: undefined });

@@ -2,17 +2,20 @@
 import { type NodeFields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
-import { endsInStar, expandStar, expression, windowOf } from './expression.js';
+import { expression, windowOf } from './expression.js';
 import { readFrom } from './from.js';
 import { MODIFICATIONS } from './modify.js';
 import { nameOf } from './names.js';
+import { type ArgumentTypes, certain, commonType, resolved, typedConstant, typesOf } from './overloads.js';
+import { endsInStar, expandStar } from './references.js';
 import type { WithQuery, Scope } from './scope.js';
+import { plainTag } from './types.js';
 import { type Column, NOTHING, type Value, asColumn, computed, either, same, withoutParts } from './value.js';
 
 /** The output columns of a query. @throws Unsure where they cannot be told */
 export function readQuery(analysis: LineageAnalysis, outer: Scope, query: unknown): readonly Column[] {
   const node = nodeOf(query);
-  if (node?.kind === 'SelectStmt') return readSelect(analysis, outer, node.fields);
+  if (node?.kind === 'SelectStmt') return resolved(readSelect(analysis, outer, node.fields));
   const read = node && Object.hasOwn(MODIFICATIONS, node.kind) ? MODIFICATIONS[node.kind] : undefined;
   if (!node || !read) throw new Unsure(`contains a statement that is not understood (${node?.kind ?? 'nothing'})`);
   return read(analysis, outer, node.fields);
@@ -32,15 +35,22 @@ function readSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields)
   const right = readSelect(analysis, scope, rarg);
   if (left.length !== right.length) throw new Unsure('combines queries of different widths');
   analysis.visit(left.length * VISITS_PER_MERGE);
-  const columns = left.map(({ name, value }, index) => ({
-    name,
-    value: either([value, right[index]?.value ?? NOTHING]),
-  }));
+  const columns = left.map(({ name, value }, index) => {
+    const both = [value, right[index]?.value ?? NOTHING];
+    return { name, value: combined(analysis, both, typesOf(both)) };
+  });
   // UNION ALL compares nothing.
   if (op !== 'SETOP_UNION' || fields['all'] !== true)
     analysis.asks(computed(columns.map(({ value }) => value)), 'other');
   ordering(analysis, scope, fields, columns);
   return columns;
+}
+
+/** One of several values, of the type that the server makes of theirs. */
+function combined(analysis: LineageAnalysis, values: readonly Value[], types: ArgumentTypes): Value {
+  const { literal: _, ...value } = either(values);
+  const type = value.type ?? plainTag(analysis, values);
+  return { ...value, ...(type !== undefined && { type }), ...certain(analysis, commonType(analysis, types)) };
 }
 
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['SETOP_UNION', 'SETOP_INTERSECT', 'SETOP_EXCEPT']);
@@ -57,13 +67,15 @@ function values(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Co
   const rows = nodesOf(fields['valuesLists']).map(({ fields: list }) =>
     listOf(list, 'items').flatMap(
       (one) =>
-        expandStar(analysis, scope, one)?.map(({ value }) => value) ?? [asColumn(expression(analysis, scope, one))],
+        expandStar(analysis, scope, one)?.map(({ value }) => value) ?? [
+          asColumn(typedConstant(analysis, expression(analysis, scope, one), one)),
+        ],
     ),
   );
-  const columns = (rows[0] ?? []).map((_, index) => ({
-    name: `column${index + 1}`,
-    value: either(rows.map((row) => row[index] ?? NOTHING)),
-  }));
+  const columns = (rows[0] ?? []).map((_, index) => {
+    const all = rows.map((row) => row[index] ?? NOTHING);
+    return { name: `column${index + 1}`, value: combined(analysis, all, typesOf(all)) };
+  });
   ordering(analysis, scope, fields, columns);
   return columns;
 }
@@ -99,7 +111,8 @@ export function readTargets(analysis: LineageAnalysis, scope: Scope, targets: re
     const star = expandStar(analysis, scope, val);
     if (star) return [...star];
     if (isStar(val)) throw new Unsure('uses a star whose columns are not known');
-    return [{ name: text(node.fields, 'name') || nameOf(val), value: asColumn(expression(analysis, scope, val)) }];
+    const value = typedConstant(analysis, expression(analysis, scope, val), val);
+    return [{ name: text(node.fields, 'name') || nameOf(val), value: asColumn(value) }];
   });
 }
 
@@ -165,16 +178,23 @@ function recursive(analysis: LineageAnalysis, scope: Scope, queries: readonly No
   const entries = queries.map(({ fields }) => {
     let columns: readonly Column[] | undefined;
     let state: 'untouched' | 'open' | 'done' = 'untouched';
+    let types: readonly Value[] = [];
     const solve = (): void => {
       state = 'open';
       const body = nodeOf(fields['ctequery']);
       const arm = body?.kind === 'SelectStmt' ? body.fields['larg'] : undefined;
       if (isFields(arm)) {
         const first = withNamed(analysis, enclosed(inner), body?.fields['withClause']);
-        columns = whole(renamed(fields, readSelect(analysis, first, arm)));
+        columns = whole(renamed(fields, resolved(readSelect(analysis, first, arm))));
+        types = columns.map(({ value }) => value);
       }
       for (let round = 0; ; round++) {
-        const next = whole(renamed(fields, readQuery(analysis, inner, fields['ctequery'])));
+        const read = whole(renamed(fields, readQuery(analysis, inner, fields['ctequery'])));
+        // They are of the types that they start with, or the server refuses it.
+        const next = read.map(({ name, value }, at) => ({
+          name,
+          value: types[at]?.stored ? { ...value, ...certain(analysis, types[at].type) } : value,
+        }));
         const unchanged =
           columns?.length === next.length && columns.every(({ value }, at) => same(value, next[at]?.value ?? NOTHING));
         columns = next;

@@ -122,7 +122,7 @@ function tableColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
     if (generated !== undefined) {
       const own = { items: [item(relation.name, plain, { stored: true })], parent: undefined, named: undefined };
       const made = expression(analysis, own, definitionOf(analysis, `select ${generated}`)['expression']);
-      value = { ...computed([value, made], 'derived', type) };
+      value = { ...computed([value, made], 'derived', type), stored: true };
     }
     if (holding) value = unknown('reads a catalog that holds values of other tables', value.sources);
     if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'reads a type with a cast that runs code');

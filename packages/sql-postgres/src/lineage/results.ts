@@ -2,6 +2,7 @@
 import type { Routine } from '../catalog/objects.js';
 import type { LineageAnalysis } from './analysis.js';
 import type { FunctionCall } from './calls.js';
+import { certain } from './overloads.js';
 import { arrayOf, elementOf, isScalar, typeTag } from './types.js';
 import { type Column, NOTHING, type Value, computed } from './value.js';
 
@@ -70,7 +71,8 @@ function typeBy(analysis: LineageAnalysis, { args, others }: FunctionCall, routi
 
 /** A field of what a function with several OUT arguments returns: from all that it is given. */
 function fieldOf(analysis: LineageAnalysis, args: readonly Value[], name: string, oid: number, at: number): Column {
-  return { name: name || `column${at + 1}`, value: computed(args, 'derived', typeTag(analysis, oid)) };
+  const value = computed(args, 'derived', typeTag(analysis, oid));
+  return { name: name || `column${at + 1}`, value: { ...value, ...certain(analysis, oid) } };
 }
 
 function structure({ type, row, element }: Value): Typed {

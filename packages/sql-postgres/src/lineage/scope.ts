@@ -91,6 +91,7 @@ export function columnOf(item: FromItem, name: string): Value | undefined {
 
 export const wholeRow = ({ columns, type, keys }: FromItem): Value => ({
   ...rowOf(columns, type),
+  ...(type !== undefined && { stored: true }),
   ...(keys && { keys }),
 });
 

@@ -7,13 +7,14 @@ import type { Routine } from '../catalog/objects.js';
 import { BEHIND_DEFINITION, LineageAnalysis, Unread, Unsure, listOf } from './analysis.js';
 import type { FunctionCall } from './calls.js';
 import { expression } from './expression.js';
+import { certain } from './overloads.js';
 import { readQuery } from './query.js';
 import { fitting } from './results.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import type { SessionNames } from './session.js';
 import { splitSearchPath } from './settings.js';
 import { inDeclaredType, typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, rowOf, unknown, withoutParts } from './value.js';
+import { type Column, NOTHING, type Value, computed, hasFields, rowOf, unknown, withoutParts } from './value.js';
 
 export interface SqlResult {
   readonly value: Value;
@@ -55,6 +56,8 @@ export function refusal(routine: Routine, call: FunctionCall): string | undefine
 
 /** The columns of its last statement. */
 function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): readonly Column[] {
+  // One that calls itself twice is read twice as often at each depth.
+  analysis.spend();
   const { session } = analysis;
   // The server keeps the columns of a body in the standard's form, whatever their names have become since it was spelled.
   if (routine.body?.standard === true && [...session.overlay.relations.values()].some(({ stored }) => stored))
@@ -121,8 +124,9 @@ function argumentsOf(
     const given = named >= 0 ? call.args[named] : call.argNames[index] === undefined ? call.args[index] : undefined;
     if (!given) return unknown('leaves an argument to its default');
     // In the body it is of the type that the function declares.
-    const { stored: _, ...value } = inDeclaredType(analysis, given, inputs[index] ?? 0);
-    return value;
+    const declared = inputs[index] ?? 0;
+    const { stored: _, ...value } = inDeclaredType(analysis, given, declared);
+    return hasFields(value) ? value : { ...value, ...certain(analysis, declared) };
   };
 }
 

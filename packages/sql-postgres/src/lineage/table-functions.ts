@@ -6,6 +6,7 @@ import { type FunctionCall, readCall, resultOf } from './calls.js';
 import { cast } from './casts.js';
 import { expression } from './expression.js';
 import { nameOf } from './names.js';
+import { certain } from './overloads.js';
 import { fitting } from './results.js';
 import type { Scope } from './scope.js';
 import { storedValue } from './settings.js';
@@ -27,7 +28,10 @@ export function rangeFunction(
     // A function that returns a scalar lends its column the alias, if there is only one function.
     return columnsOfCall(analysis, scope, call, list, (functions.length === 1 && alias) || nameOf(call));
   });
-  const ordinality = fields['ordinality'] === true ? [{ name: 'ordinality', value: NOTHING }] : [];
+  const ordinality =
+    fields['ordinality'] === true
+      ? [{ name: 'ordinality', value: { ...NOTHING, type: INT8_TYPE, stored: true as const } }]
+      : [];
   return { name, columns: [...columns, ...ordinality] };
 }
 
@@ -60,7 +64,10 @@ function shape(
   const each = (names: readonly string[], types: readonly (number | undefined)[] = []): Column[] =>
     names.map((name, index) => ({
       name,
-      value: withUnknown(computed([value], 'derived', types[index]), value.unknown),
+      value: {
+        ...withUnknown(computed([value], 'derived', types[index]), value.unknown),
+        ...certain(analysis, types[index]),
+      },
     }));
   if (result.columns) return result.columns;
   if (definitions.length > 0) {
@@ -115,6 +122,7 @@ function outputsOf(
   return relation ? relation.columns.map(({ name }) => name) : [alias];
 }
 
+const INT8_TYPE = 20;
 const RECORD = 2249;
 const POLYMORPHIC: ReadonlySet<number> = new Set([2283, 2776, 3500, 5077, 5079]);
 
@@ -134,5 +142,6 @@ function unnest(
   const fields = fieldsOf(analysis, element);
   if (fields) return fields.map(({ name, value }) => ({ name, value: computed([value, array]) }));
   if (!isScalar(analysis, element)) throw new Unsure('reads from unnest of something whose elements are not known');
-  return [{ name: alias, value: { ...withoutParts(element), ...computed([element, array], 'derived', element.type) } }];
+  const value = { ...withoutParts(element), ...computed([element, array], 'derived', element.type) };
+  return [{ name: alias, value: array.stored ? { ...value, ...certain(analysis, element.type) } : value }];
 }

@@ -3,7 +3,17 @@ import { type NodeFields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
 import type { LineageAnalysis } from './analysis.js';
 import { castParts } from './parts.js';
-import { type Column, type Value, NOTHING, asColumn, computed, hasFields, withoutParts } from './value.js';
+import {
+  type Column,
+  type Value,
+  NOTHING,
+  asColumn,
+  computed,
+  either,
+  hasFields,
+  withoutFields,
+  withoutParts,
+} from './value.js';
 
 /** Pseudo-types of pg_type whose values may be anything. */
 const ANYTHING: ReadonlySet<number> = new Set([
@@ -40,7 +50,10 @@ export function fieldsOf(analysis: LineageAnalysis, value: Value): readonly Colu
   let type = value.type ? catalog.typeByOid(value.type) : undefined;
   while (type?.kind === 'd') type = catalog.typeByOid(type.base);
   const relation = analysis.relationOf(type);
-  return relation?.columns.map((column) => ({ name: column.name, value: computed([value], 'derived', column.type) }));
+  return relation?.columns.map(({ name, type: ofColumn }) => {
+    const field = computed([value], 'derived', ofColumn);
+    return { name, value: value.stored ? { ...field, stored: true } : field };
+  });
 }
 
 /** Whether a value is certainly not composite. */
@@ -105,15 +118,29 @@ export function plainTag(analysis: LineageAnalysis, values: readonly Value[]): 0
   return plain ? 0 : undefined;
 }
 
+/** What one of several functions returns, of which it is not known which one is called. */
+export function anyOf(analysis: LineageAnalysis, values: readonly Value[]): Value {
+  const [first, ...others] = values;
+  if (first && others.length === 0) return first;
+  const { type: _, stored: __, ...whole } = either(values.map(withoutFields));
+  const isAlike = others.every(({ type }) => type === first?.type);
+  const type = isAlike ? first?.type : plainTag(analysis, values);
+  return type === undefined ? whole : { ...whole, type };
+}
+
 /** The same value with fields and elements that may come from anywhere the whole does. */
 export function blurred(value: Value): Value {
   const { row, element, parts: _, keys: __, ...whole } = value;
   const { type: ___, stored: ____, ...untyped } = whole;
   return {
     ...whole,
-    ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field.type) })) }),
+    ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field) })) }),
     ...(element && { element: blurred({ ...asColumn(element), ...computed([whole, element], whole.kind) }) }),
   };
 }
 
-const typed = (value: Value, type: number | undefined): Value => (type === undefined ? value : { ...value, type });
+const typed = (value: Value, { type, stored }: Value): Value => ({
+  ...value,
+  ...(type !== undefined && { type }),
+  ...(stored && { stored }),
+});

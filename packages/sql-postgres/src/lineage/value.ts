@@ -45,6 +45,8 @@ export interface Value {
    * an array. Lost in any computation, and in the columns of a query.
    */
   readonly constant?: Comparisons;
+  /** A text or NULL as it is written, which becomes of whatever type is wanted. Lost in any computation. */
+  readonly literal?: true;
   /** It is the same in every row, as the time of day is. Lost in the columns of a query. */
   readonly fixed?: true;
   /** It is computed from several values of which each may be another in every row. */

@@ -28,11 +28,15 @@ export function meantTables(
     const found = new Set(one.relations);
     const tables = actions
       .filter(({ statement }) => statement === at)
-      .flatMap(({ verb, resources }) =>
-        resources.flatMap((table) => (table.type === 'table' ? [{ verb, table }] : [])),
+      .flatMap(({ verb, resources, temporaryTables = [] }) =>
+        resources.flatMap((table) =>
+          table.type === 'table'
+            ? [{ ...table, makes: MAKES.test(verb), isTemporary: temporaryTables.includes(table.name) }]
+            : [],
+        ),
       );
-    for (const { verb, table } of tables) {
-      const name = meaningOf({ ...table, makes: MAKES.test(verb) }, catalog, now);
+    for (const table of tables) {
+      const name = meaningOf(table, catalog, now);
       if (!name) return undefined;
       meant.add(name.join('.'));
       const relation = name[0] === 'pg_temp' ? undefined : catalog.relation(...name);
@@ -47,15 +51,25 @@ export function meantTables(
 /** Verbs of statements that make a table where the search path begins, whatever there is behind. */
 const MAKES = /^(?:create (?:table|table as|view|materialized view|foreign table|sequence)|select)$/;
 
+/** A table as a statement has it. */
+interface Written extends Pick<Resource, 'name' | 'access'> {
+  /** The statement makes relations. */
+  readonly makes: boolean;
+  /** It is written as a temporary one. */
+  readonly isTemporary: boolean;
+}
+
 /** Schema and name of what is written so; undefined where there is none, and none is made, dropped or changed. */
 function meaningOf(
-  { name: written, access, makes }: Pick<Resource, 'name' | 'access'> & { readonly makes: boolean },
+  { name: written, access, makes, isTemporary }: Written,
   catalog: Catalog,
   session: SessionNames,
 ): [schema: string, name: string] | undefined {
   const { overlay, anyPath } = session;
   const defines = access === 'define' || access === 'destroy';
   const [name = '', schema] = written.split('.').toReversed();
+  // What is read besides under the same name, lineage finds.
+  if (makes && access === 'define' && isTemporary) return ['pg_temp', name];
   if (overlay.relations.has(name) && (schema === undefined || schema === 'pg_temp')) return ['pg_temp', name];
   if (schema !== undefined) return defines || catalog.relation(schema, name) ? [schema, name] : undefined;
   if (anyPath !== undefined) return undefined;

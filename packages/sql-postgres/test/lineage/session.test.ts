@@ -144,6 +144,7 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     ['create temp table t as select email from customers', 'table pg_temp.t.email'],
     [`select pg_notify('x', email) from customers`, 'notification x'],
     [`select set_config('my.x', email, false) from customers`, 'setting my.x'],
+    [`select setval('s', length(email)) from customers`, 'function setval'],
     [`copy (select email from customers) to '/x'`, 'file /x'],
     ['select opaque(email) from customers', 'function opaque'],
     ['with i as (insert into notes (text) select email from customers) select 1', 'table public.notes.text'],
@@ -158,6 +159,12 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
       to.type === 'table' ? `table ${to.name}.${to.column}` : `${to.type} ${to.name}`,
     );
     expect(targets).toEqual([target]);
+  });
+
+  test('a sequence that is set to a constant, as restores do it, returns that and runs nothing else', () => {
+    const [one] = read(`select pg_catalog.setval('public.s', 3, true)`);
+    expect(one?.outputs.map(({ unknown, sources }) => [unknown, sources.size])).toEqual([[undefined, 0]]);
+    expect([one?.flows, one?.effects]).toEqual([[], []]);
   });
 
   test.each(['(((', '', 'select (select (select 1', 'frobnicate'])('never throws: %j', (sql) => {
