@@ -27,6 +27,8 @@ const ALONE: Surroundings = {
 export interface Held {
   readonly number: number;
   readonly outcome: Promise<ApprovalRequest>;
+  /** Where people find it with a browser; undefined: nowhere. */
+  readonly page: string | undefined;
 }
 
 interface OpenRequest {
@@ -62,6 +64,8 @@ export class Approvals {
   readonly #around: Surroundings;
   readonly #open = new Map<number, OpenRequest>();
   #last: number;
+  /** Where people find requests with a browser, `https://sluice.example`; undefined: nowhere. */
+  console: string | undefined;
 
   private constructor(storage: Storage, tell: Told, around: Surroundings, last: number) {
     this.#storage = storage;
@@ -108,7 +112,7 @@ export class Approvals {
   /** @throws ApprovalError when too many are open; whatever the storage throws */
   async ask(asked: ReleaseQuestion): Promise<Held> {
     const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
-    if (same) return { number: same.request.number, outcome: same.outcome.promise };
+    if (same) return this.#held(same);
     this.#forgetStale();
     if (this.#open.size >= MAX_OPEN_REQUESTS)
       throw new ApprovalError('full', 'Too many commands wait for approval already.');
@@ -136,7 +140,16 @@ export class Approvals {
       throw error;
     }
     if (!entry.closed) this.#wait(entry);
-    return { number, outcome: entry.outcome.promise };
+    return this.#held(entry);
+  }
+
+  #held({ request: { number }, outcome }: OpenRequest): Held {
+    return { number, outcome: outcome.promise, page: this.pageOf(number) };
+  }
+
+  /** The address of a request in the console. */
+  pageOf(number: number): string | undefined {
+    return this.console === undefined ? undefined : `${this.console}/approvals/${number}`;
   }
 
   /**

@@ -2,13 +2,14 @@
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
-import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
+import { type Proven, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { peopleLogIn } from '@sluice/config';
 import type { Controlled } from './controlled.js';
 import { shownOf } from '@sluice/audit';
 import { toRow } from './approval-row.js';
+import { maySeeRequest } from './events.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
@@ -33,6 +34,7 @@ const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
 export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   const about = { config: { about: 'connections' } } as const;
+  const shown = (request: ApprovalRequest): ApprovalRow => toRow(request, gateway.approvals.pageOf(request.number));
   const list = {
     tags: ['approvals'],
     summary: 'Requests that the caller may see, the newest first',
@@ -42,14 +44,14 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   };
   app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
-    return (await visible(gateway, principal, scope(request), request.query)).map(toRow);
+    return (await visible(gateway, principal, scope(request), request.query)).map(shown);
   });
 
   /** The request that a call is about, if it is within reach of what the caller shows. */
   const named = async (request: FastifyRequest, number: number): Promise<ApprovalRequest | undefined> => {
     const found = await gateway.approvals.find(number);
     const within = scope(request);
-    if (found && maySee(caller(request).principal, found)) admit(within, found.connection);
+    if (found && maySeeRequest(caller(request).principal, found)) admit(within, found.connection);
     return found;
   };
 
@@ -62,9 +64,9 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
     const { number } = request.params;
     const found = await named(request, number);
-    if (!found || !maySee(caller(request).principal, found))
+    if (!found || !maySeeRequest(caller(request).principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
-    return toRow(found);
+    return shown(found);
   });
 
   for (const says of ['approve', 'deny'] as const) {
@@ -86,7 +88,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       const fault = notOwnWord(proven, peopleLogIn(gateway.config));
       if (fault !== undefined)
         throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
-      return toRow(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
+      return shown(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
     });
   }
 
@@ -108,7 +110,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const all = principal.roles.includes('admin');
     const { approvals, revocations } = gateway;
     const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
-    return revocations.isStored(`approval:${number}`) ? toRow(taken) : reply.code(202).send(NOT_STORED);
+    return revocations.isStored(`approval:${number}`) ? shown(taken) : reply.code(202).send(NOT_STORED);
   });
 }
 
@@ -125,7 +127,7 @@ async function visible(
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
     const page = await approvals.recent(size, next);
     for (const one of page)
-      if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
+      if ((state === undefined || one.state === state) && within(one.connection) && maySeeRequest(principal, one))
         found.push(one);
     next = page.at(-1)?.number;
     if (page.length < size) break;
@@ -146,7 +148,3 @@ const shownBy = ({ tokenId, makers, claimed }: Proven): ApproverProof => ({
   ...shownOf(tokenId, makers),
   ...(claimed && { claimed }),
 });
-
-const maySee = (principal: Principal, { principal: name, source }: ApprovalRequest): boolean =>
-  samePerson({ name, issuer: source?.issuer, subject: source?.subject }, principal) ||
-  principal.roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
