@@ -94,7 +94,7 @@ function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
         {impact.tables.map(({ verb, table, rows, totalRows, cascades, triggers }) => (
           <List.Item key={`${verb} ${table}`}>
             {printableLine(`${verb} on ${table}`)}
-            {rows !== undefined && `: about ${many(rows)}${totalRows === undefined ? '' : ` of ${many(totalRows)}`} rows`}
+            {rows !== undefined && `: about ${many(rows)}${totalRows === undefined || totalRows < rows ? '' : ` of ${many(totalRows)}`} rows`}
             {rows === undefined && totalRows !== undefined && `: the table has about ${many(totalRows)} rows`}
             {cascades.length > 0 && `; reaches ${printableLine(cascades.join(', '))}`}
             {triggers.length > 0 && `; fires ${printableLine(triggers.join(', '))}`}
@@ -133,6 +133,7 @@ function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
   if (error instanceof ApiError && error.status === 403) return <Text size="sm">{error.message}</Text>;
   if (error) return <Fault error={error} />;
   if (!data) return <Waiting what="Asking what came before ..." />;
+  const others = (data.makers ?? []).filter((name) => name !== row.principal);
   const counted = data.commands === undefined ? undefined : `${data.commands} passed, ${data.denied ?? 0} refused`;
   return (
     <>
@@ -144,7 +145,7 @@ function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
             ['Its owner', data.owner && printableLine(data.owner)],
             ['Groups', data.groups?.map(printableLine).join(', ')],
             ['Known by', data.issuer && printableLine(data.issuer)],
-            ['Token made by', data.makers?.map(printableLine).join(', ')],
+            ['Token made by', others.map(printableLine).join(', ')],
             ['Client', [data.client, data.protocol].filter(Boolean).map((one) => printableLine(one ?? '')).join(', ')],
             ['In this session', counted],
             [

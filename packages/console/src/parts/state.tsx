@@ -1,5 +1,5 @@
 /** A state as a word and a colour, never by the colour alone. */
-import { Group, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
@@ -18,10 +18,10 @@ const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
 const WORDS: Readonly<Record<string, string>> = { pending: 'waits', allow: 'passed', deny: 'refused', hold: 'held' };
 
 export const State = ({ of }: { readonly of: string }): ReactNode => (
-  <Group gap={6} wrap="nowrap" component="span">
+  <span className="state">
     <span className="dot" data-kind={KINDS[of] ?? 'over'} />
     <Text span size="sm" fw={600}>
       {WORDS[of] ?? of}
     </Text>
-  </Group>
+  </span>
 );
