@@ -95,12 +95,13 @@ export async function loggedIn(
 ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ignoreHTTPSErrors: true });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   const complaints: string[] = [];
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${origin}${path}`);
   await page.getByRole('link', { name: 'Log in with corp' }).click();
-  await page.getByRole('button', { name: PEOPLE[person].name }).click({ timeout: 10_000 }).catch(async (error) => { throw new Error(page.url() + await page.locator('body').innerText(), { cause: error }); });
+  await page.getByRole('button', { name: PEOPLE[person].name }).click();
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   complaints.length = 0;
   return { page, complaints };
