@@ -14,9 +14,15 @@ const STAMP = join(CONSOLE, 'dist', 'app.made-of');
 function digest() {
   const hash = createHash('sha256');
   const own = globSync('{src/**/*.{ts,tsx,css},index.html,vite.config.mjs,package.json}', { cwd: CONSOLE });
-  const files = [...own.map((file) => `packages/console/${file}`), ...globSync('packages/printable/src/*.ts', { cwd: ROOT })];
+  const files = [
+    ...own.map((file) => `packages/console/${file}`),
+    ...globSync('packages/printable/src/*.ts', { cwd: ROOT }),
+  ];
   for (const file of [...files.toSorted(), 'pnpm-lock.yaml', 'scripts/console.mjs'])
-    hash.update(`${file}\0`).update(readFileSync(join(ROOT, file))).update('\0');
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(ROOT, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 

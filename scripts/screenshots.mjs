@@ -53,7 +53,7 @@ try {
   await client.query('drop table customers').catch(() => undefined);
   await client.query('select id, amount from payments where order_id = 42');
   const waiting = client
-    .query("update payments set amount = 0, card = $1 where order_id = $2 -- refund of order 42", ['refunded', 42])
+    .query('update payments set amount = 0, card = $1 where order_id = $2 -- refund of order 42', ['refunded', 42])
     .catch(() => undefined);
   const ben = await as('Ben');
   await ben.goto(`${demo.gateway.consoleUrl}/approvals`);

@@ -23,7 +23,12 @@ const LOOK = join(ROOT, 'docs', '.vitepress');
 function digestOf(known) {
   const hash = createHash('sha256');
   const look = globSync('**/*.{mjs,css}', { cwd: LOOK }).toSorted();
-  const files = [...known.keys(), ...Object.keys(FILES), ...pictures(), ...look.map((file) => `docs/.vitepress/${file}`)];
+  const files = [
+    ...known.keys(),
+    ...Object.keys(FILES),
+    ...pictures(),
+    ...look.map((file) => `docs/.vitepress/${file}`),
+  ];
   for (const file of [...files, 'pnpm-lock.yaml', 'scripts/site.mjs', 'scripts/documents.mjs'])
     hash
       .update(`${file}\0`)

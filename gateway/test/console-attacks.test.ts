@@ -95,7 +95,12 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
 
   test('nobody is anybody without a cookie: neither by a token nor by an address', async () => {
     const { token } = await it.stand.gateway.identity.createToken({ principal: 'dev', name: 'a right one' });
-    for (const headers of [{}, { authorization: `Bearer ${token}` }, { 'x-forwarded-for': '127.0.0.1' }, { cookie: '__Host-sluice-session=x' }] as Record<string, string>[])
+    for (const headers of [
+      {},
+      { authorization: `Bearer ${token}` },
+      { 'x-forwarded-for': '127.0.0.1' },
+      { cookie: '__Host-sluice-session=x' },
+    ] as Record<string, string>[])
       expect((await ask('/v1/whoami', { headers })).status).toBe(401);
     // The same cookie twice: somebody else may have put one of them there.
     expect((await ask('/v1/whoami', { headers: { cookie: `${ben.cookie}; ${ben.cookie}` } })).status).toBe(401);
@@ -103,11 +108,24 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
 
   test('what only the machine may use does not exist, whatever the role', async () => {
     const olga = await login('olga');
-    const paths = ['/metrics', '/v1/reload', '/v1/issuers', '/healthz', '/readyz', '/v1/openapi.json', '/v1/logins', '/docs/', '/login/ABCD-EFGH'];
+    const paths = [
+      '/metrics',
+      '/v1/reload',
+      '/v1/issuers',
+      '/healthz',
+      '/readyz',
+      '/v1/openapi.json',
+      '/v1/logins',
+      '/docs/',
+      '/login/ABCD-EFGH',
+    ];
     for (const path of paths) {
       for (const method of ['GET', 'POST', 'DELETE']) {
         const { 'content-type': _, ...bare } = own(olga);
-        const answer = await ask(path, { method, ...(method === 'POST' ? { headers: own(olga), body: '{}' } : { headers: bare }) });
+        const answer = await ask(path, {
+          method,
+          ...(method === 'POST' ? { headers: own(olga), body: '{}' } : { headers: bare }),
+        });
         const isPage = method === 'GET' && answer.headers.get('content-type')?.startsWith('text/html');
         // An address that is nobody's has the document of all pages, which says so.
         expect([path, method, isPage || answer.status === 404]).toEqual([path, method, true]);
@@ -129,8 +147,14 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     ];
     for (const path of ['/v1/tokens', '/v1/approvals/1/approve', '/auth/logout'])
       for (const headers of tries)
-        expect([path, headers, (await ask(path, { method: 'POST', headers, body: '{}' })).status]).toEqual([path, headers, 403]);
-    expect((await ask('/v1/tokens', { method: 'OPTIONS', headers: { origin: 'https://evil.example' } })).status).toBe(403);
+        expect([path, headers, (await ask(path, { method: 'POST', headers, body: '{}' })).status]).toEqual([
+          path,
+          headers,
+          403,
+        ]);
+    expect((await ask('/v1/tokens', { method: 'OPTIONS', headers: { origin: 'https://evil.example' } })).status).toBe(
+      403,
+    );
     const made = await ask('/v1/tokens', { method: 'POST', headers: own(ben), body: '{}' });
     expect(made.status).toBe(200);
     expect(made.headers.get('access-control-allow-origin')).toBeNull();
@@ -181,14 +205,30 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
   });
 
   test('no path leads out of the built pages', async () => {
-    for (const path of ['/assets/../../package.json', '/assets/%2e%2e/%2e%2e/package.json', '/..%2f..%2fpackage.json', '/index.html', '/package.json']) {
+    for (const path of [
+      '/assets/../../package.json',
+      '/assets/%2e%2e/%2e%2e/package.json',
+      '/..%2f..%2fpackage.json',
+      '/index.html',
+      '/package.json',
+    ]) {
       const answer = await ask(path);
       expect([path, answer.status]).toEqual([path, 404]);
     }
   });
 
   test('nobody is sent anywhere else after a login', async () => {
-    for (const to of ['https://evil.example', '//evil.example', '/\\evil.example', '/\t/evil.example', 'javascript:alert(1)', '/auth/callback', '/approvals#x', '/ok\r\nset-cookie: a=b', `/${'a'.repeat(600)}`])
+    for (const to of [
+      'https://evil.example',
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      'javascript:alert(1)',
+      '/auth/callback',
+      '/approvals#x',
+      '/ok\r\nset-cookie: a=b',
+      `/${'a'.repeat(600)}`,
+    ])
       expect([to, (await login('ben', to)).location]).toEqual([to, '/']);
     expect((await login('ben', '/approvals/7')).location).toBe('/approvals/7');
   });
@@ -198,7 +238,13 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     const theirs = await backFrom(at, 'ben');
     const other = await begin();
     const forged = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
-    for (const headers of [{}, { cookie: other.cookie }, { cookie: forged }, { cookie: '__Host-sluice-login=' }, { cookie: `${cookie}; ${other.cookie}` }] as Record<string, string>[]) {
+    for (const headers of [
+      {},
+      { cookie: other.cookie },
+      { cookie: forged },
+      { cookie: '__Host-sluice-login=' },
+      { cookie: `${cookie}; ${other.cookie}` },
+    ] as Record<string, string>[]) {
       const answer = await ask(theirs, { headers });
       expect(answer.headers.get('location')).toMatch(/^\/\?failed=[\w-]+$/);
       expect(answer.headers.getSetCookie().filter((line) => line.startsWith('__Host-sluice-session='))).toEqual([]);
@@ -206,7 +252,10 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     // A code is good once.
     const first = await ask(theirs, { headers: { cookie } });
     const again = await ask(theirs, { headers: { cookie } });
-    expect([first, again].map(({ headers }) => headers.get('location'))).toEqual(['/', expect.stringMatching(/^\/\?failed=/)]);
+    expect([first, again].map(({ headers }) => headers.get('location'))).toEqual([
+      '/',
+      expect.stringMatching(/^\/\?failed=/),
+    ]);
     // A page of another site begins none.
     const begun = await ask('/auth/login?issuer=corp', { headers: { 'sec-fetch-site': 'cross-site' } });
     expect([begun.headers.get('location'), begun.headers.getSetCookie()]).toEqual(['/', []]);
@@ -214,7 +263,9 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
 
   test('what the issuer says of a failed login is told as it is, and nobody else has our page say anything', async () => {
     const { cookie } = await begin();
-    const answer = await ask('/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C%2Fb%3E&state=x', { headers: { cookie } });
+    const answer = await ask('/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C%2Fb%3E&state=x', {
+      headers: { cookie },
+    });
     const failed = new URL(answer.headers.get('location') ?? '', it.origin).searchParams.get('failed') ?? '';
     const told = (await (await ask(`/auth/failure?failed=${failed}`)).json()) as { why: string };
     expect(told.why).toMatch(/^corp did not log you in: /);

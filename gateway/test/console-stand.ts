@@ -5,7 +5,7 @@ import { CONSOLE_CLIENT, type DevIssuer, startIssuer } from '@sluice/testkit/iss
 import { type Browser, type Page, chromium } from 'playwright-core';
 import { type Stand, openStand, targetOf } from './stand.js';
 
-export const CHROMIUM = '/usr/bin/chromium';
+const CHROMIUM = '/usr/bin/chromium';
 export const missingChromium = (): boolean => !existsSync(CHROMIUM);
 
 const PEOPLE = {

@@ -47,7 +47,11 @@ export const consoleListener = (outside: ConfigSources) =>
       }
       const origin = originOf(external_url);
       if (origin === undefined)
-        return mistake('external_url', `"${external_url}" is not an address of a site`, 'Write https://host or https://host:port.');
+        return mistake(
+          'external_url',
+          `"${external_url}" is not an address of a site`,
+          'Write https://host or https://host:port.',
+        );
       if (isPlain(origin) && !isLocal(hostOf(origin)))
         mistake('external_url', 'without https anybody between could act as whoever logs in', 'Write https.');
       if (isPlain(origin) && tls !== 'off')

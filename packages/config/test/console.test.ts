@@ -39,9 +39,15 @@ test.each([
     '{ address: 0.0.0.0, tls: off, external_url: "https://a.example" }',
     'tls: without TLS anybody between could act as whoever logs in',
   ],
-  ['{ tls: off, external_url: "http://a.example" }', 'external_url: without https anybody between could act as whoever logs in'],
+  [
+    '{ tls: off, external_url: "http://a.example" }',
+    'external_url: without https anybody between could act as whoever logs in',
+  ],
   ['{ external_url: "http://127.0.0.1:7440" }', 'external_url: the listener speaks TLS'],
-  ['{ external_url: "https://a.example/console" }', 'external_url: "https://a.example/console" is not an address of a site'],
+  [
+    '{ external_url: "https://a.example/console" }',
+    'external_url: "https://a.example/console" is not an address of a site',
+  ],
   ['{ external_url: "https://me@a.example" }', 'external_url: "https://me@a.example" is not an address of a site'],
   ['{ external_url: "javascript:alert(1)" }', 'external_url: "javascript:alert(1)" is not an address of a site'],
   ['{ idle: 9h }', 'idle: it is longer than "session"'],

@@ -57,9 +57,11 @@ export function appFilesIn(folder: string): AppFiles {
       let file = kept.get(path);
       if (!file) kept.set(path, (file = read(folder, path)));
       // Their names have a digest of what is in them.
-      void reply.type(file.type).headers({ etag: file.etag, 'cache-control': 'max-age=31536000, immutable', vary: 'accept-encoding' });
+      void reply
+        .type(file.type)
+        .headers({ etag: file.etag, 'cache-control': 'max-age=31536000, immutable', vary: 'accept-encoding' });
       if (request.headers['if-none-match'] === file.etag) return reply.code(304).send();
-      const accepted = String(request.headers['accept-encoding'] ?? '');
+      const accepted = request.headers['accept-encoding'] ?? '';
       if (/\bbr\b/.test(accepted)) return reply.header('content-encoding', 'br').send(file.brotli);
       if (/\bgzip\b/.test(accepted)) return reply.header('content-encoding', 'gzip').send(file.gzip);
       return reply.send(file.plain);

@@ -30,7 +30,10 @@ export const issuersFor = (issuers: ReadonlyMap<string, IssuerConfig>): IssuerCo
 
 export class IssuerLogins {
   readonly #redirect: string;
-  readonly #known = new Map<string, { readonly at: number; readonly of: IssuerConfig; readonly config: client.Configuration }>();
+  readonly #known = new Map<
+    string,
+    { readonly at: number; readonly of: IssuerConfig; readonly config: client.Configuration }
+  >();
 
   /** `redirect`: where the browser comes back to, as it is registered at the issuer. */
   constructor(redirect: string) {
@@ -132,7 +135,11 @@ async function inWords<T>(issuer: IssuerConfig, action: () => Promise<T>): Promi
   try {
     return await action();
   } catch (error) {
-    const { message, error_description: description, error: code } = error as Error & {
+    const {
+      message,
+      error_description: description,
+      error: code,
+    } = error as Error & {
       error?: string;
       error_description?: string;
     };

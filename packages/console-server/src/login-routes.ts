@@ -17,7 +17,7 @@ import { seal, unseal } from './sealed.js';
 /** How long somebody may take at the issuer, in milliseconds. */
 const ATTEMPT_MS = 10 * 60_000;
 /** Where the browser comes back to, as it is registered at the issuer. */
-export const CALLBACK = '/auth/callback';
+const CALLBACK = '/auth/callback';
 /** Of a page that somebody is sent to after the login. Characters. */
 const MAX_PATH_CHARACTERS = 500;
 /** Of a sentence about a login that failed. Characters. */
@@ -93,9 +93,14 @@ export function loginRoutes(routes: LoginRoutes): void {
         cookieLine('login', '', secure(), 0),
         cookieLine('session', secret, secure(), routes.session / 1_000),
       ];
-      return reply.removeHeader('set-cookie').header('set-cookie', lines).header('cache-control', 'no-store').redirect(attempt.to);
+      return reply
+        .removeHeader('set-cookie')
+        .header('set-cookie', lines)
+        .header('cache-control', 'no-store')
+        .redirect(attempt.to);
     } catch (error) {
-      if (!(error instanceof LoginError)) gateway.log.operator.error({ error: String(error) }, 'a login to the console failed');
+      if (!(error instanceof LoginError))
+        gateway.log.operator.error({ error: String(error) }, 'a login to the console failed');
       return failed(reply, sentenceOf(error));
     }
   });
@@ -112,7 +117,10 @@ export function loginRoutes(routes: LoginRoutes): void {
       () => false,
     );
     if (!stored)
-      throw new ControlError(503, 'You are logged out, but that could not be stored: a restart of the gateway would undo it.');
+      throw new ControlError(
+        503,
+        'You are logged out, but that could not be stored: a restart of the gateway would undo it.',
+      );
     const issuer = gateway.config.issuers.get(proven.claimed?.issuer ?? '');
     return { at: issuer && (await issuers().logout(issuer, `${origin().origin}/`))?.href };
   });

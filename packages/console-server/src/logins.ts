@@ -82,7 +82,10 @@ export class ConsoleLogins {
   }
 
   /** Whose cookie it is, as they are now. Undefined: nobody's, or nobody's any more. */
-  find(secret: string | undefined, identity: Directory): { readonly login: string; readonly proven: Proven } | undefined {
+  find(
+    secret: string | undefined,
+    identity: Directory,
+  ): { readonly login: string; readonly proven: Proven } | undefined {
     const login = secret === undefined ? undefined : this.#logins.get(digestOf(secret));
     if (!login) return undefined;
     if (this.#isOver(login)) {
@@ -96,7 +99,16 @@ export class ConsoleLogins {
     const endsSessions = identity.issuers?.get(claimed.issuer ?? '')?.endsSessions ?? false;
     return {
       login: digest,
-      proven: { by: 'issuer', principal, claimed, tokenId: proof, makers: [], connections: undefined, expires, endsSessions },
+      proven: {
+        by: 'issuer',
+        principal,
+        claimed,
+        tokenId: proof,
+        makers: [],
+        connections: undefined,
+        expires,
+        endsSessions,
+      },
     };
   }
 

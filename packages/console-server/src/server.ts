@@ -109,7 +109,9 @@ async function appWith(
     clientErrorHandler: refuseBytes,
   } as const;
   const secured = given && { ...TLS_SETTINGS, cert: given.certificate, key: given.key, handshakeTimeout: HEADERS_MS };
-  const app = (secured ? fastify({ ...options, https: { ...secured, ...times } }) : fastify({ ...options, http: times })) as unknown as App;
+  const app = (secured
+    ? fastify({ ...options, https: { ...secured, ...times } })
+    : fastify({ ...options, http: times })) as unknown as App;
   if (secured) takeTurns(app.server, handshakes);
   const sockets = watchSockets(app, gateway);
   const secure = (): boolean => origin().protocol === 'https:';

@@ -18,7 +18,10 @@ test('the first load is below 350 kB, all of it from the gateway', () => {
     for (const [, other = ''] of text.matchAll(/(?:from|import)\s*"\.\/([\w.-]+\.js)"/g)) names.add(`assets/${other}`);
   }
   expect(names.size).toBeGreaterThan(1);
-  const bytes = [...names].reduce((sum, name) => sum + gzipSync(readFileSync(join(APP, name))).length, gzipSync(html).length);
+  const bytes = [...names].reduce(
+    (sum, name) => sum + gzipSync(readFileSync(join(APP, name))).length,
+    gzipSync(html).length,
+  );
   expect(bytes).toBeGreaterThan(50 * 1024);
   expect(bytes).toBeLessThan(MAX_FIRST_LOAD_BYTES);
   expect(html).not.toMatch(/https?:\/\/|<style|<script(?![^>]*src=)/);

@@ -6,14 +6,20 @@ import { ConsoleLogins } from '../src/logins.js';
 const MINUTE = 60_000;
 const TIMES = { idle: 10 * MINUTE, session: 60 * MINUTE };
 const claimed = { name: 'ana', kind: 'person', groups: ['dba'], issuer: 'corp', subject: 'u1' } as const;
-const proven = { by: 'issuer', principal: { ...claimed, roles: ['user'] }, claimed, tokenId: 'corp:1' } as unknown as Proven;
+const proven = {
+  by: 'issuer',
+  principal: { ...claimed, roles: ['user'] },
+  claimed,
+  tokenId: 'corp:1',
+} as unknown as Proven;
 
 /** A store in memory, with the same promises. */
 function storeOf(kept: Map<string, ConsoleLoginRecord>): ConsoleLoginStore {
   return {
     current: async (now: number) => [...kept.values()].filter(({ expires }) => expires > now),
     add: async (one: ConsoleLoginRecord) => void kept.set(one.digest, one),
-    touch: async (digest: string, used: number) => void kept.set(digest, { ...(kept.get(digest) as ConsoleLoginRecord), used }),
+    touch: async (digest: string, used: number) =>
+      void kept.set(digest, { ...(kept.get(digest) as ConsoleLoginRecord), used }),
     remove: async (digest: string) => void kept.delete(digest),
   } as unknown as ConsoleLoginStore;
 }
@@ -50,7 +56,11 @@ test('a restart forgets neither who is logged in nor when they last did somethin
   expect(JSON.stringify([...kept])).not.toContain(secret);
   vi.advanceTimersByTime(9 * MINUTE);
   const again = await ConsoleLogins.open(storeOf(kept), TIMES);
-  expect(again.find(secret, identity(['user']))?.proven).toMatchObject({ by: 'issuer', tokenId: 'corp:1', principal: { name: 'ana' } });
+  expect(again.find(secret, identity(['user']))?.proven).toMatchObject({
+    by: 'issuer',
+    tokenId: 'corp:1',
+    principal: { name: 'ana' },
+  });
   vi.advanceTimersByTime(MINUTE);
   expect(again.find(secret, identity(['user']))).toBeUndefined();
 });

@@ -29,10 +29,18 @@ test('a cookie that is there twice, or by another name, is none', () => {
   expect(cookieLine('session', 'x', false, 60)).toBe('sluice-session=x; Path=/; HttpOnly; SameSite=Strict; Max-Age=60');
 });
 
-test.each(['https://evil.example', '//evil.example', '/\\evil.example', '/\t/evil.example', 'evil', '', '/auth/login', '/a\nb', '/<x>', `/${'a'.repeat(500)}`])(
-  'after a login nobody goes to %j',
-  (to) => expect(ownPath(to)).toBe('/'),
-);
+test.each([
+  'https://evil.example',
+  '//evil.example',
+  '/\\evil.example',
+  '/\t/evil.example',
+  'evil',
+  '',
+  '/auth/login',
+  '/a\nb',
+  '/<x>',
+  `/${'a'.repeat(500)}`,
+])('after a login nobody goes to %j', (to) => expect(ownPath(to)).toBe('/'));
 
 test.each(['/', '/approvals/7', '/sessions?state=open&principal=a%40b'])('after a login one may go to %j', (to) =>
   expect(ownPath(to)).toBe(to),

@@ -15,7 +15,7 @@ Object.assign(globalThis, { __webpack_nonce__: nonce });
 
 const theme = createTheme({
   primaryColor: 'indigo',
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: 8,
   autoContrast: true,
   fontFamily: 'system-ui, sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, monospace',
@@ -26,15 +26,28 @@ const theme = createTheme({
 /** Words that are less important have to be read all the same (WCAG 2.2, 1.4.3). */
 const readable = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#565e66', '--mantine-color-placeholder': '#6a7178', '--mantine-color-error': '#c22323' },
-  dark: { '--mantine-color-dimmed': '#a9abb0', '--mantine-color-placeholder': '#9a9ca1', '--mantine-color-error': '#ff8787' },
+  light: {
+    '--mantine-color-dimmed': '#565e66',
+    '--mantine-color-placeholder': '#6a7178',
+    '--mantine-color-error': '#c22323',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#a9abb0',
+    '--mantine-color-placeholder': '#9a9ca1',
+    '--mantine-color-error': '#ff8787',
+  },
 });
 
 const root = document.getElementById('root');
 if (root)
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce} cssVariablesResolver={readable}>
+      <MantineProvider
+        theme={theme}
+        defaultColorScheme="auto"
+        getStyleNonce={() => nonce}
+        cssVariablesResolver={readable}
+      >
         <QueryClientProvider client={queries}>
           <RouterProvider router={router} />
         </QueryClientProvider>

@@ -25,7 +25,8 @@ const sessions = createRoute({
   validateSearch: (search: Record<string, unknown>): SessionSearch => ({
     ...(search['state'] === 'open' && { state: 'open' as const }),
     ...(typeof search['principal'] === 'string' && search['principal'] !== '' && { principal: search['principal'] }),
-    ...(typeof search['connection'] === 'string' && search['connection'] !== '' && { connection: search['connection'] }),
+    ...(typeof search['connection'] === 'string' &&
+      search['connection'] !== '' && { connection: search['connection'] }),
   }),
   component: lazyRouteComponent(() => import('./pages/sessions.js'), 'Sessions'),
 });

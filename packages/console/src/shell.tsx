@@ -1,5 +1,18 @@
 /** What is around every page: where one can go, who one is, whether what one sees is live. Owns: that nobody sees a page who is not logged in. */
-import { ActionIcon, Alert, AppShell, Badge, Button, Group, Menu, Stack, Text, Title, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import {
+  ActionIcon,
+  Alert,
+  AppShell,
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Stack,
+  Text,
+  Title,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core';
 import type { WhoAmI } from '@sluice/api';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
@@ -17,7 +30,8 @@ export function Shell(): ReactNode {
   if (who) return <Frame who={who} live={live} />;
   return (
     <Stack component="main" maw="28rem" mx="auto" px="md" py="4rem">
-      {who === undefined && (error ? <Fault error={error} again={() => void refetch()} /> : <Waiting what="Looking who you are ..." />)}
+      {who === undefined &&
+        (error ? <Fault error={error} again={() => void refetch()} /> : <Waiting what="Looking who you are ..." />)}
       {who === null && <LogIn />}
     </Stack>
   );
@@ -49,7 +63,9 @@ function LogIn(): ReactNode {
         </Alert>
       )}
       {error && <Fault error={error} again={() => void refetch()} />}
-      {issuers?.length === 0 && <Text>No identity provider is configured that people can log in at. An administrator adds one.</Text>}
+      {issuers?.length === 0 && (
+        <Text>No identity provider is configured that people can log in at. An administrator adds one.</Text>
+      )}
       {issuers?.map((name) => (
         <Button
           key={name}
@@ -83,16 +99,20 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
             Sluice
           </Text>
           <nav className="nav" aria-label="Pages">
-            <Link to="/approvals">
-              Approvals {mine.length > 0 && <Count of={mine.length} />}
-            </Link>
+            <Link to="/approvals">Approvals {mine.length > 0 && <Count of={mine.length} />}</Link>
             <Link to="/sessions">Sessions</Link>
             <Link to="/" activeOptions={{ exact: true }}>
               Connections
             </Link>
           </nav>
           <Group gap="xs">
-            <span className="dot" data-kind={live === 'live' ? 'good' : 'wait'} role="img" aria-label={NAMES[live]} title={NAMES[live]} />
+            <span
+              className="dot"
+              data-kind={live === 'live' ? 'good' : 'wait'}
+              role="img"
+              aria-label={NAMES[live]}
+              title={NAMES[live]}
+            />
             <Scheme />
             <Me who={who} />
           </Group>

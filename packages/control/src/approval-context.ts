@@ -43,7 +43,10 @@ export function contextRoute({ app, gateway, caller, scope }: Routes): void {
       throw new ControlError(403, 'What a session did before is for those who may decide about its request.');
     const own = samePerson({ name: found.principal, ...found.source }, who.principal);
     if (!own && !gateway.log.reading(who.principal.name, who.tokenId, 'timeline', found.session))
-      throw new ControlError(503, 'The record cannot be written at the moment, so recordings of others cannot be read.');
+      throw new ControlError(
+        503,
+        'The record cannot be written at the moment, so recordings of others cannot be read.',
+      );
     return { ...asker(gateway, found), ...(await before(gateway, who.principal.name, found)) };
   });
 }
@@ -55,7 +58,10 @@ const mayKnow = (principal: Principal, request: ApprovalRequest): boolean =>
   samePerson({ name: request.principal, ...request.source }, principal);
 
 /** Of a session that is open, all that is known; of one that is over, what the request says. */
-function asker(gateway: Controlled, { session: id, principal: name, source }: ApprovalRequest): Omit<ApprovalContext, 'before' | 'more'> {
+function asker(
+  gateway: Controlled,
+  { session: id, principal: name, source }: ApprovalRequest,
+): Omit<ApprovalContext, 'before' | 'more'> {
   const session = gateway.sessions.get(id);
   const makers = source?.makers ?? [];
   const known = {
@@ -100,7 +106,14 @@ async function before(
   }
 }
 
-const toRow = ({ at, text = '', request, decision, rule, message }: TimelineEntry): ApprovalContext['before'][number] => ({
+const toRow = ({
+  at,
+  text = '',
+  request,
+  decision,
+  rule,
+  message,
+}: TimelineEntry): ApprovalContext['before'][number] => ({
   at,
   text: (text || (request ? `${request.method} ${request.path}` : '')).slice(0, MAX_TEXT_CHARACTERS),
   ...(decision !== undefined && { decision }),

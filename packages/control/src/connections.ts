@@ -49,7 +49,7 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
     summary: 'What to paste into each client of a connection',
     params: z.object({ connection: z.string() }),
     querystring: z.object({
-      token: z.string().optional().describe('The id of a token of the caller\'s own that is logged in with.'),
+      token: z.string().optional().describe("The id of a token of the caller's own that is logged in with."),
     }),
     response: { 200: z.array(ClientSnippet), ...problems(403, 404) },
   };
@@ -70,7 +70,9 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
         // "All addresses" is no address to go to: this listener is reached at one.
         host: ['0.0.0.0', '::'].includes(bound) ? request.hostname.replaceAll(/[[\]]/g, '') : bound,
         port: listener.slice(at + 1),
-        tls: gateway.config.listeners.clients.some(({ protocol, tls }) => protocol === connection.protocol && tls !== 'off'),
+        tls: gateway.config.listeners.clients.some(
+          ({ protocol, tls }) => protocol === connection.protocol && tls !== 'off',
+        ),
         connection: connection.name,
         user: own ? gateway.identity.loginName(token) : principal.name,
       }),

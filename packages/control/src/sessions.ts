@@ -93,7 +93,12 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     return found.map((session) => live.get(session.id) ?? recordedRow(session));
   });
 
-  const one = { tags: ['sessions'], summary: 'One session', params: ById, response: { 200: SessionRow, ...problems(404, 429, 503) } };
+  const one = {
+    tags: ['sessions'],
+    summary: 'One session',
+    params: ById,
+    response: { 200: SessionRow, ...problems(404, 429, 503) },
+  };
   app.get('/v1/sessions/:id', { config: READERS, schema: one }, async (request): Promise<SessionRow> => {
     const session = await find(request.params.id, caller(request), scope(request));
     const live = gateway.sessions.get(session.id);

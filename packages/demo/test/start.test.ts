@@ -68,9 +68,15 @@ test.skipIf(missing)(
     chmodSync(folder, 0o711);
     const ports: number[] = [];
     while (ports.length < 7) ports.push(await freePort());
-    const options = ['--port', '--control-port', '--issuer-port', '--console-port', '--ssh-port', '--http-port', '--mysql-port'].flatMap(
-      (option, at) => [option, String(ports[at])],
-    );
+    const options = [
+      '--port',
+      '--control-port',
+      '--issuer-port',
+      '--console-port',
+      '--ssh-port',
+      '--http-port',
+      '--mysql-port',
+    ].flatMap((option, at) => [option, String(ports[at])]);
     const demo = spawn(process.execPath, [DEMO, 'start', ...options, '--folder', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });

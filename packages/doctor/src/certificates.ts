@@ -21,7 +21,9 @@ export function examineCertificates(config: Config, now = Date.now()): Finding[]
 }
 
 function listeners({ listeners: { clients, agents, console }, data }: Config): Shown[] {
-  const own = Object.entries({ agents, console }).flatMap(([protocol, one]) => (one ? [{ tls: one.tls, protocol }] : []));
+  const own = Object.entries({ agents, console }).flatMap(([protocol, one]) =>
+    one ? [{ tls: one.tls, protocol }] : [],
+  );
   const all = [...clients, ...own];
   return all.flatMap(({ protocol, tls }): Shown[] => {
     if (tls === 'off') return [];

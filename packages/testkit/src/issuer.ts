@@ -2,7 +2,17 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Provider, type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider';
-import { type IssuerPeople, PEOPLE, choosePage, codePage, confirmPage, donePage, failedPage, loggedOutPage, logoutPage } from './issuer-pages.js';
+import {
+  type IssuerPeople,
+  PEOPLE,
+  choosePage,
+  codePage,
+  confirmPage,
+  donePage,
+  failedPage,
+  loggedOutPage,
+  logoutPage,
+} from './issuer-pages.js';
 
 /** The identity provider of the demo: certified software, made-up people, no passwords. On loopback only. */
 export interface DevIssuer {

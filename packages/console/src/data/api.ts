@@ -1,5 +1,5 @@
 /** Questions to the gateway. Owns: what every request has, and how a no becomes an error. Does not: keep answers (queries.ts). */
-import type { Problem } from '@sluice/api';
+import type { Problem, TimelineEntry } from '@sluice/api';
 
 /** The gateway said no, or nothing. The message is for people; so is the hint. */
 export class ApiError extends Error {
@@ -30,10 +30,20 @@ async function answered(method: string, path: string, body?: unknown, signal?: A
   const headers = { ...own(), ...(body !== undefined && { 'content-type': 'application/json' }) };
   let response: Response;
   try {
-    response = await fetch(path, { method, headers, credentials: 'same-origin', cache: 'no-store', ...sent, ...(signal && { signal }) });
+    response = await fetch(path, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      ...sent,
+      ...(signal && { signal }),
+    });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, { message: 'The gateway does not answer.', hint: 'It may be starting again; this page goes on by itself.' });
+    throw new ApiError(0, {
+      message: 'The gateway does not answer.',
+      hint: 'It may be starting again; this page goes on by itself.',
+    });
   }
   if (response.ok) return response;
   const problem: Problem = await response.json().catch(() => ({ message: `The gateway answers ${response.status}.` }));
@@ -45,11 +55,14 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await answered('GET', path, undefined, signal)).json() as Promise<T>;
 }
 
-/** The answer with the address of the next page, where there is one (RFC 8288). */
-export async function askPage<T>(path: string, signal?: AbortSignal): Promise<{ readonly rows: T[]; readonly next: string | undefined }> {
+/** A page of a session, with the address of the next one, where there is one (RFC 8288). */
+export async function askPage(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ readonly rows: TimelineEntry[]; readonly next: string | undefined }> {
   const response = await answered('GET', path, undefined, signal);
   const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
-  return { rows: (await response.json()) as T[], next };
+  return { rows: (await response.json()) as TimelineEntry[], next };
 }
 
 /** An answer that goes on: server-sent events, whose data is JSON. Ends when the gateway ends it. */

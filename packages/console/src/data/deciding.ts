@@ -16,7 +16,9 @@ export function whyNot(row: ApprovalRow, who: WhoAmI): string | undefined {
     }),
   );
   if (!named) return 'You see this, and do not decide: the rule names other approvers.';
-  const said = row.words.some((word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined);
+  const said = row.words.some(
+    (word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined,
+  );
   return said ? 'You have approved this; others have to as well.' : undefined;
 }
 
@@ -25,5 +27,7 @@ export const mayDecide = (row: ApprovalRow, who: WhoAmI): boolean =>
 
 /** Approvals that count, of one requirement, by name: the gateway counts people, and is right where this is not. */
 export const approvedBy = (row: ApprovalRow): string[] => [
-  ...new Set(row.words.flatMap((word) => (word.decision === 'approve' && word.takenBack === undefined ? [word.by] : []))),
+  ...new Set(
+    row.words.flatMap((word) => (word.decision === 'approve' && word.takenBack === undefined ? [word.by] : [])),
+  ),
 ];

@@ -9,6 +9,9 @@ import { queries, whoAmI } from './queries.js';
 const RETRY_MS = 500;
 const MAX_RETRY_MS = 8_000;
 
+/** Questions whose answers change by themselves, by the first word of their names. */
+const CHANGING = ['approvals', 'sessions', 'connections', 'tokens'];
+
 export type Liveness = 'opening' | 'live' | 'broken';
 
 /** Follows the gateway while somebody is logged in. */
@@ -19,19 +22,17 @@ export function useEvents(on: boolean): Liveness {
     let source: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let wait = RETRY_MS;
-    let missed = false;
     const open = (): void => {
       source = new EventSource('/v1/events');
       source.addEventListener('open', () => {
         wait = RETRY_MS;
         setState('live');
-        if (missed) void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'context' });
-        missed = false;
+        // What happened before it was open was told to nobody, also while the page was loaded.
+        for (const name of CHANGING) void queries.invalidateQueries({ queryKey: [name] });
       });
       source.addEventListener('approval', () => void queries.invalidateQueries({ queryKey: ['approvals'] }));
       source.addEventListener('sessions', () => void queries.invalidateQueries({ queryKey: ['sessions'] }));
       source.addEventListener('error', () => {
-        missed = true;
         setState('broken');
         // Whether the login is over is another question, which the stream cannot answer.
         void queries.invalidateQueries({ queryKey: whoAmI.queryKey });

@@ -1,5 +1,13 @@
 /** What the pages know of the gateway, by the name of each question. Owns: how long an answer is good, and that a lost login is noticed. */
-import type { ApprovalContext, ApprovalRow, ClientSnippet, ConnectionRow, SessionRow, TokenRow, WhoAmI } from '@sluice/api';
+import type {
+  ApprovalContext,
+  ApprovalRow,
+  ClientSnippet,
+  ConnectionRow,
+  SessionRow,
+  TokenRow,
+  WhoAmI,
+} from '@sluice/api';
 import { QueryCache, QueryClient, queryOptions } from '@tanstack/react-query';
 import { ApiError, ask } from './api.js';
 

@@ -62,8 +62,21 @@ export function Approvals(): ReactNode {
   );
 }
 
-const Line = ({ row, current, mine }: { readonly row: ApprovalRow; readonly current: boolean; readonly mine: boolean }): ReactNode => (
-  <Link className="row" to="/approvals/$number" params={{ number: String(row.number) }} aria-current={current ? 'true' : undefined}>
+const Line = ({
+  row,
+  current,
+  mine,
+}: {
+  readonly row: ApprovalRow;
+  readonly current: boolean;
+  readonly mine: boolean;
+}): ReactNode => (
+  <Link
+    className="row"
+    to="/approvals/$number"
+    params={{ number: String(row.number) }}
+    aria-current={current ? 'true' : undefined}
+  >
     <Group justify="space-between" gap="xs" wrap="nowrap">
       <Text fw={600} truncate>
         {row.number} · {printableLine(row.principal)} on {row.connection}
@@ -114,4 +127,5 @@ function useMoving(rows: readonly ApprovalRow[], chosen: number | undefined): vo
 }
 
 const isWriting = ({ target }: KeyboardEvent): boolean =>
-  target instanceof HTMLElement && (target.closest('input, textarea, select, [role="dialog"]') !== null || target.isContentEditable);
+  target instanceof HTMLElement &&
+  (target.closest('input, textarea, select, [role="dialog"]') !== null || target.isContentEditable);

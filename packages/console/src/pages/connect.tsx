@@ -2,12 +2,13 @@
  * How to connect with each client: a line to paste, with a token that is made for it. Owns: that a token is shown once, here, and is for
  * this connection alone. Does not: know any client: the gateway says what each of them takes.
  */
-import { Alert, Button, Group, Modal, Stack, Tabs, Text } from '@mantine/core';
+import { Alert, Button, Group, Stack, Tabs, Text } from '@mantine/core';
 import type { ConnectionRow, MadeToken } from '@sluice/api';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { send } from '../data/api.js';
 import { queries, snippetsQuery, tokensQuery } from '../data/queries.js';
+import { Dialog } from '../parts/dialog.js';
 import { Copy } from '../parts/copy.js';
 import { Fault, Waiting } from '../parts/states.js';
 
@@ -25,7 +26,7 @@ export function Connect({ row, close }: { readonly row: ConnectionRow; readonly 
   const [chosen, setChosen] = useState<string | null>(null);
   const first = snippets?.[0]?.client ?? null;
   return (
-    <Modal opened onClose={close} title={`Connect to ${row.name}`} size="lg" centered>
+    <Dialog close={close} title={`Connect to ${row.name}`} size="lg">
       <Stack gap="md">
         {error && <Fault error={error} again={() => void refetch()} />}
         {!snippets && !error && <Waiting what="Asking what clients need ..." />}
@@ -53,7 +54,8 @@ export function Connect({ row, close }: { readonly row: ConnectionRow; readonly 
           <Alert variant="outline" title="The token is in the line above">
             <Stack gap="xs">
               <Text size="sm">
-                It is shown this once. It is for {row.name} alone{made.expires !== undefined && `, until ${new Date(made.expires).toLocaleString()}`}.
+                It is shown this once. It is for {row.name} alone
+                {made.expires !== undefined && `, until ${new Date(made.expires).toLocaleString()}`}.
               </Text>
               <Copy text={made.token} label="The token alone" />
             </Stack>
@@ -69,6 +71,6 @@ export function Connect({ row, close }: { readonly row: ConnectionRow; readonly 
           </Group>
         )}
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

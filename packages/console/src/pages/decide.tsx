@@ -1,5 +1,5 @@
 /** Approve, deny, take back. Owns: that one decides about what one sees, says why, and hears what became of it. Does not: judge whether one may. */
-import { Alert, Button, Group, Kbd, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { Alert, Button, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
 import type { ApprovalRow, Problem, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useMutation } from '@tanstack/react-query';
@@ -7,6 +7,7 @@ import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { send } from '../data/api.js';
 import { whyNot } from '../data/deciding.js';
 import { approvalQuery, queries } from '../data/queries.js';
+import { Dialog } from '../parts/dialog.js';
 import { Fault } from '../parts/states.js';
 import { useNow } from '../parts/time.js';
 
@@ -21,7 +22,9 @@ export function Decide({ row, who }: { readonly row: ApprovalRow; readonly who: 
   const over = useNow(1_000) > Date.parse(row.expires);
   const no = whyNot(row, who);
   const open = row.state === 'pending' && no === undefined && !over;
-  const own = row.words.some((word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined);
+  const own = row.words.some(
+    (word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined,
+  );
   const back = own && row.used === undefined && (row.state === 'pending' || row.state === 'approved');
   useKeys(open, setSays);
   // Whoever decided a second ago is heard of by an event: the question that is still open is not asked any more.
@@ -64,7 +67,8 @@ function Outcome({ row }: { readonly row: ApprovalRow }): ReactNode {
   if (row.state === 'pending') return null;
   const last = row.words.at(-1);
   const by = last && row.state !== 'expired' && row.state !== 'withdrawn' ? ` by ${printableLine(last.by)}` : '';
-  const after = row.state === 'approved' ? (row.used === undefined ? ' It has not been used yet.' : ' It was used.') : '';
+  const after =
+    row.state === 'approved' ? (row.used === undefined ? ' It has not been used yet.' : ' It was used.') : '';
   return (
     <Alert variant="outline" color={row.state === 'approved' ? 'green' : 'gray'} role="status">
       This request is {row.state}
@@ -73,7 +77,15 @@ function Outcome({ row }: { readonly row: ApprovalRow }): ReactNode {
   );
 }
 
-function Ask({ row, says, close }: { readonly row: ApprovalRow; readonly says: Says; readonly close: () => void }): ReactNode {
+function Ask({
+  row,
+  says,
+  close,
+}: {
+  readonly row: ApprovalRow;
+  readonly says: Says;
+  readonly close: () => void;
+}): ReactNode {
   const [reason, setReason] = useState('');
   const deciding = useMutation({
     mutationFn: () => send<ApprovalRow | Problem>('POST', `/v1/approvals/${row.number}/${says}`, { reason }),
@@ -89,7 +101,7 @@ function Ask({ row, says, close }: { readonly row: ApprovalRow; readonly says: S
     if (!deciding.isPending) deciding.mutate();
   };
   return (
-    <Modal opened onClose={close} title={`${TITLES[says]}: request ${row.number}`} centered>
+    <Dialog close={close} title={`${TITLES[says]}: request ${row.number}`}>
       <form onSubmit={submit}>
         <Stack gap="md">
           <div className="one-line">{printableLine(row.text.slice(0, 500))}</div>
@@ -118,7 +130,7 @@ function Ask({ row, says, close }: { readonly row: ApprovalRow; readonly says: S
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -129,7 +141,8 @@ function useKeys(on: boolean, set: (says: Says) => void): void {
     const onKey = (event: KeyboardEvent): void => {
       const says = ({ a: 'approve', d: 'deny' } as const)[event.key];
       const { target } = event;
-      const writes = target instanceof HTMLElement && target.closest('input, textarea, select, [role="dialog"]') !== null;
+      const writes =
+        target instanceof HTMLElement && target.closest('input, textarea, select, [role="dialog"]') !== null;
       if (says === undefined || writes || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       set(says);

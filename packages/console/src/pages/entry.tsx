@@ -43,7 +43,9 @@ function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
 
 const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
   const { text = '', request, decision, rule, message, parameters, phase } = entry;
-  const asked = request ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}` : text;
+  const asked = request
+    ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}`
+    : text;
   return (
     <div>
       <Group gap="sm">
@@ -54,7 +56,11 @@ const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
       <Statement text={asked} />
       {Array.isArray(parameters) && parameters.length > 0 && (
         <Text size="sm" ff="monospace">
-          {parameters.map((value, at) => `$${at + 1} = ${printableLine(typeof value === 'string' ? value : JSON.stringify(value))}`).join(', ')}
+          {parameters
+            .map(
+              (value, at) => `$${at + 1} = ${printableLine(typeof value === 'string' ? value : JSON.stringify(value))}`,
+            )
+            .join(', ')}
         </Text>
       )}
       {message !== undefined && <Text size="sm">{printableLine(message)}</Text>}
@@ -115,7 +121,15 @@ const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
   );
 };
 
-const STREAMS: Readonly<Record<string, string>> = { out: 'Output', err: 'Error output', in: 'Input', line: 'Line', request: 'Sent', head: 'Head', size: 'Size' };
+const STREAMS: Readonly<Record<string, string>> = {
+  out: 'Output',
+  err: 'Error output',
+  in: 'Input',
+  line: 'Line',
+  request: 'Sent',
+  head: 'Head',
+  size: 'Size',
+};
 
 /** Bytes of a terminal or a program, as text: nothing in them is obeyed. */
 const Output = ({ entry: { data = '', stream = 'out' } }: { readonly entry: TimelineEntry }): ReactNode => {

@@ -50,7 +50,7 @@ function Connections({ who }: { readonly who: WhoAmI }): ReactNode {
     );
   return (
     <>
-      <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} component="ul" className="plain">
+      <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} component="ul" className="bare">
         {rows.map((row) => (
           <Paper key={row.name} component="li" withBorder p="md">
             <Group justify="space-between" wrap="nowrap">
@@ -80,7 +80,11 @@ function Requests({ who }: { readonly who: WhoAmI }): ReactNode {
   if (!rows) return <Waiting what="Asking for your requests ..." />;
   const mine = rows.filter((row) => row.principal === who.name).slice(0, 5);
   if (mine.length === 0)
-    return <Empty title="You have asked for nothing">When a rule holds what you send, you see here what becomes of it.</Empty>;
+    return (
+      <Empty title="You have asked for nothing">
+        When a rule holds what you send, you see here what becomes of it.
+      </Empty>
+    );
   return (
     <ul className="plain">
       {mine.map((row) => (

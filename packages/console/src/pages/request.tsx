@@ -51,7 +51,8 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
       <List size="sm" spacing={2}>
         {row.requirements.map(({ rule, approvers, count }) => (
           <List.Item key={rule}>
-            Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of {approvers.map(printableLine).join(', ')}
+            Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of{' '}
+            {approvers.map(printableLine).join(', ')}
           </List.Item>
         ))}
         {row.onTimeout === 'allow' && <List.Item>It passes when nobody answers in time.</List.Item>}
@@ -94,7 +95,8 @@ function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
         {impact.tables.map(({ verb, table, rows, totalRows, cascades, triggers }) => (
           <List.Item key={`${verb} ${table}`}>
             {printableLine(`${verb} on ${table}`)}
-            {rows !== undefined && `: about ${many(rows)}${totalRows === undefined || totalRows < rows ? '' : ` of ${many(totalRows)}`} rows`}
+            {rows !== undefined &&
+              `: about ${many(rows)}${totalRows === undefined || totalRows < rows ? '' : ` of ${many(totalRows)}`} rows`}
             {rows === undefined && totalRows !== undefined && `: the table has about ${many(totalRows)} rows`}
             {cascades.length > 0 && `; reaches ${printableLine(cascades.join(', '))}`}
             {triggers.length > 0 && `; fires ${printableLine(triggers.join(', '))}`}
@@ -146,7 +148,13 @@ function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
             ['Groups', data.groups?.map(printableLine).join(', ')],
             ['Known by', data.issuer && printableLine(data.issuer)],
             ['Token made by', others.map(printableLine).join(', ')],
-            ['Client', [data.client, data.protocol].filter(Boolean).map((one) => printableLine(one ?? '')).join(', ')],
+            [
+              'Client',
+              [data.client, data.protocol]
+                .filter(Boolean)
+                .map((one) => printableLine(one ?? ''))
+                .join(', '),
+            ],
             ['In this session', counted],
             [
               'Session',
@@ -159,7 +167,9 @@ function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
         {!data.open && <Text size="sm">The session is over: what is left of it is on record.</Text>}
       </Part>
       <Part title="What the session did before">
-        {data.more && <Alert variant="outline">It did too much to show here. The page of the session has all of it.</Alert>}
+        {data.more && (
+          <Alert variant="outline">It did too much to show here. The page of the session has all of it.</Alert>
+        )}
         {!data.more && data.before.length === 0 && <Text size="sm">Nothing: this is the first thing it asks.</Text>}
         <ul className="plain">
           {data.before.map((one, at) => (

@@ -1,5 +1,5 @@
 /** One session: who, what happened in it, and its end. Owns: following it while it is open. Does not: one entry (entry.tsx). */
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import type { SessionRow, TimelineEntry } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
@@ -7,6 +7,7 @@ import { useParams } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { ApiError, askEvents, askPage, send } from '../data/api.js';
 import { queries, sessionQuery, whoAmI } from '../data/queries.js';
+import { Dialog } from '../parts/dialog.js';
 import { Facts } from '../parts/facts.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
@@ -47,7 +48,9 @@ export function SessionPage(): ReactNode {
               ['Ended', row.ended && <When at={row.ended} />],
               ['Why it ended', row.reason && printableLine(row.reason)],
               ['Commands', `${row.commands.toLocaleString('en')} passed, ${row.denied.toLocaleString('en')} refused`],
-              ...Object.entries(row.claims ?? {}).map(([name, values]) => [name, values.map(printableLine).join(', ')] as const),
+              ...Object.entries(row.claims ?? {}).map(
+                ([name, values]) => [name, values.map(printableLine).join(', ')] as const,
+              ),
             ]}
           />
           {row.state === 'open' && who?.roles.includes('admin') && <End row={row} />}
@@ -63,7 +66,7 @@ function Recorded({ row }: { readonly row: SessionRow }): ReactNode {
   const reading = useInfiniteQuery({
     queryKey: ['timeline', row.id],
     initialPageParam: `/v1/sessions/${encodeURIComponent(row.id)}/timeline?limit=${PAGE}`,
-    queryFn: ({ pageParam, signal }) => askPage<TimelineEntry>(pageParam, signal),
+    queryFn: ({ pageParam, signal }) => askPage(pageParam, signal),
     getNextPageParam: ({ next }) => next,
     // It does not change, and each reading is on record.
     staleTime: Number.POSITIVE_INFINITY,
@@ -108,7 +111,10 @@ function Watched({ row: { id } }: { readonly row: SessionRow }): ReactNode {
       const seen: TimelineEntry[] = [];
       const draw = setInterval(() => seen.length > 0 && setEntries(seen.slice(-MAX_WATCHED)), DRAWN_MS);
       try {
-        for await (const entry of askEvents<TimelineEntry>(`/v1/sessions/${encodeURIComponent(id)}/watch`, stop.signal)) {
+        for await (const entry of askEvents<TimelineEntry>(
+          `/v1/sessions/${encodeURIComponent(id)}/watch`,
+          stop.signal,
+        )) {
           seen.push(entry);
           if (seen.length > 2 * MAX_WATCHED) seen.splice(0, MAX_WATCHED);
         }
@@ -138,7 +144,9 @@ function Watched({ row: { id } }: { readonly row: SessionRow }): ReactNode {
       </Text>
       {error && <Fault error={error} />}
       {entries && entries.length >= MAX_WATCHED && (
-        <Alert variant="outline">The last {MAX_WATCHED.toLocaleString('en')} entries. All of them are here once the session is over.</Alert>
+        <Alert variant="outline">
+          The last {MAX_WATCHED.toLocaleString('en')} entries. All of them are here once the session is over.
+        </Alert>
       )}
       <Shown entries={entries ?? []} />
     </Stack>
@@ -163,22 +171,32 @@ function End({ row }: { readonly row: SessionRow }): ReactNode {
       <Button color="red" variant="outline" onClick={() => setOpen(true)}>
         End this session ...
       </Button>
-      <Modal opened={open} onClose={() => setOpen(false)} title={`End session ${row.id}`} centered>
-        <form onSubmit={submit}>
-          <Stack gap="md">
-            <TextInput label="Reason" description="Its user is told." required maxLength={500} value={reason} onChange={(event) => setReason(event.currentTarget.value)} data-autofocus />
-            {ending.error && <Fault error={ending.error} />}
-            <Group justify="flex-end">
-              <Button variant="default" onClick={() => setOpen(false)}>
-                Cancel
-              </Button>
-              <Button type="submit" color="red" loading={ending.isPending}>
-                End it
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      </Modal>
+      {open && (
+        <Dialog close={() => setOpen(false)} title={`End session ${row.id}`}>
+          <form onSubmit={submit}>
+            <Stack gap="md">
+              <TextInput
+                label="Reason"
+                description="Its user is told."
+                required
+                maxLength={500}
+                value={reason}
+                onChange={(event) => setReason(event.currentTarget.value)}
+                data-autofocus
+              />
+              {ending.error && <Fault error={ending.error} />}
+              <Group justify="flex-end">
+                <Button variant="default" onClick={() => setOpen(false)}>
+                  Cancel
+                </Button>
+                <Button type="submit" color="red" loading={ending.isPending}>
+                  End it
+                </Button>
+              </Group>
+            </Stack>
+          </form>
+        </Dialog>
+      )}
     </div>
   );
 }

@@ -45,7 +45,12 @@ export function Sessions(): ReactNode {
       {listing.isSuccess && rows.length === 0 && <Nothing search={search} who={who} />}
       {rows.length > 0 && <List rows={rows} />}
       {listing.hasNextPage && (
-        <Button mt="md" variant="default" loading={listing.isFetchingNextPage} onClick={() => void listing.fetchNextPage()}>
+        <Button
+          mt="md"
+          variant="default"
+          loading={listing.isFetchingNextPage}
+          onClick={() => void listing.fetchNextPage()}
+        >
           Earlier ones
         </Button>
       )}
@@ -76,8 +81,16 @@ function Filter({ search }: { readonly search: SessionSearch }): ReactNode {
             { value: 'all', label: 'All' },
           ]}
         />
-        <TextInput label="Whose" value={principal} onChange={(event) => setPrincipal(event.currentTarget.value.trim())} />
-        <TextInput label="Connection" value={connection} onChange={(event) => setConnection(event.currentTarget.value.trim())} />
+        <TextInput
+          label="Whose"
+          value={principal}
+          onChange={(event) => setPrincipal(event.currentTarget.value.trim())}
+        />
+        <TextInput
+          label="Connection"
+          value={connection}
+          onChange={(event) => setConnection(event.currentTarget.value.trim())}
+        />
         <Button type="submit" variant="default">
           Find
         </Button>

@@ -1,11 +1,12 @@
 /** One's own tokens: what each is for, and the end of it. Owns: making and revoking one's own. Does not: those of others. */
-import { Alert, Button, Group, Modal, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Alert, Button, Group, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import type { MadeToken, Problem, TokenRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { send } from '../data/api.js';
 import { connectionsQuery, queries, tokensQuery } from '../data/queries.js';
+import { Dialog } from '../parts/dialog.js';
 import { Copy } from '../parts/copy.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
@@ -30,7 +31,9 @@ export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
       {error && <Fault error={error} again={() => void refetch()} />}
       {!rows && !error && <Waiting what="Asking for your tokens ..." />}
       {rows && good.length === 0 && (
-        <Empty title="You have no token">A token is the password of programs that come through the gateway as you.</Empty>
+        <Empty title="You have no token">
+          A token is the password of programs that come through the gateway as you.
+        </Empty>
       )}
       {good.length > 0 && (
         <div className="scroll">
@@ -84,7 +87,12 @@ function Token({ row }: { readonly row: TokenRow }): ReactNode {
             Revoke, and end its sessions
           </Button>
         ) : (
-          <Button size="xs" variant="default" aria-label={`Revoke ${printableLine(row.name)} ${row.id}`} onClick={() => setSure(true)}>
+          <Button
+            size="xs"
+            variant="default"
+            aria-label={`Revoke ${printableLine(row.name)} ${row.id}`}
+            onClick={() => setSure(true)}
+          >
             Revoke ...
           </Button>
         )}
@@ -113,7 +121,7 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
     making.mutate();
   };
   return (
-    <Modal opened onClose={close} title="Make a token" centered>
+    <Dialog close={close} title="Make a token">
       {making.data ? (
         <Alert variant="outline" title="Your token">
           <Stack gap="xs">
@@ -124,9 +132,28 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
       ) : (
         <form onSubmit={submit}>
           <Stack gap="md">
-            <TextInput label="Name" description="So that you know it again" value={name} onChange={(event) => setName(event.currentTarget.value)} maxLength={200} data-autofocus />
-            <Select label="For" placeholder="all that you may use" data={connections.map((one) => one.name)} value={connection} onChange={setConnection} clearable />
-            <TextInput label="Ends after" description="12h or 30d; empty: for as long as it may be" value={expires} onChange={(event) => setExpires(event.currentTarget.value)} />
+            <TextInput
+              label="Name"
+              description="So that you know it again"
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+              maxLength={200}
+              data-autofocus
+            />
+            <Select
+              label="For"
+              placeholder="all that you may use"
+              data={connections.map((one) => one.name)}
+              value={connection}
+              onChange={setConnection}
+              clearable
+            />
+            <TextInput
+              label="Ends after"
+              description="12h or 30d; empty: for as long as it may be"
+              value={expires}
+              onChange={(event) => setExpires(event.currentTarget.value)}
+            />
             {making.error && <Fault error={making.error} />}
             <Group justify="flex-end">
               <Button variant="default" onClick={close}>
@@ -139,6 +166,6 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }

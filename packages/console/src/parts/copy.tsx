@@ -13,7 +13,7 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
   return (
     <div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre className="code" tabIndex={0} aria-label={label} role="region">
+      <pre className="code" tabIndex={0} aria-label={label} role="group">
         {text}
       </pre>
       <Group justify="flex-end" mt={4}>

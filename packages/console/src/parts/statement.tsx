@@ -42,14 +42,20 @@ function coloured(text: string): ReactNode[] {
   return parts;
 }
 
-export const Statement = ({ text, label = 'Statement' }: { readonly text: string; readonly label?: string }): ReactNode => {
+export const Statement = ({
+  text,
+  label = 'Statement',
+}: {
+  readonly text: string;
+  readonly label?: string;
+}): ReactNode => {
   const [all, setAll] = useState(false);
   const shown = all ? text : text.slice(0, MAX_SHOWN);
   return (
     <Stack gap="xs">
       {/* It scrolls, so that the keyboard has to reach it. */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre className="code" tabIndex={0} aria-label={label} role="region">
+      <pre className="code" tabIndex={0} aria-label={label} role="group">
         {coloured(printable(shown))}
       </pre>
       {hidesCharacters(text) && (

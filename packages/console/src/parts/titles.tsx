@@ -9,7 +9,13 @@ export const PageTitle = ({ children }: { readonly children: ReactNode }): React
   </Title>
 );
 
-export const Back = ({ to, children }: { readonly to: '/approvals' | '/sessions'; readonly children: ReactNode }): ReactNode => (
+export const Back = ({
+  to,
+  children,
+}: {
+  readonly to: '/approvals' | '/sessions';
+  readonly children: ReactNode;
+}): ReactNode => (
   <Anchor component={Link} to={to} underline="always" size="sm">
     {children}
   </Anchor>

@@ -11,7 +11,11 @@ export const http: ClientSnippets = {
         about: 'With a certificate of the gateway\'s own, --cacert names the file "gateway.crt" of its data folder.',
         text: `curl -H "Authorization: Bearer ${TOKEN}" ${base}/`,
       },
-      { client: 'Address', about: 'In place of the address of the service; the token in place of its key.', text: base },
+      {
+        client: 'Address',
+        about: 'In place of the address of the service; the token in place of its key.',
+        text: base,
+      },
     ];
   },
 };

@@ -12,8 +12,16 @@ const ALL: readonly ClientSnippets[] = [postgres, mysql, ssh, http];
 export function snippetsOf(protocol: string, endpoint: Endpoint): readonly ClientSnippet[] {
   const known = ALL.find((one) => one.protocol === protocol);
   const own = known?.of(endpoint) ?? [
-    { client: 'Any client', about: 'The token is the password.', text: `${placeOf(endpoint)}, user ${endpoint.user}, ${TOKEN}` },
+    {
+      client: 'Any client',
+      about: 'The token is the password.',
+      text: `${placeOf(endpoint)}, user ${endpoint.user}, ${TOKEN}`,
+    },
   ];
-  const command = { client: 'sluice', about: 'With the command line of Sluice, which needs no token here.', text: `sluice connect ${endpoint.connection}` };
+  const command = {
+    client: 'sluice',
+    about: 'With the command line of Sluice, which needs no token here.',
+    text: `sluice connect ${endpoint.connection}`,
+  };
   return [...own, command];
 }

@@ -14,7 +14,13 @@ export const postgres: ClientSnippets = {
   of: (endpoint) => {
     const { host, port, user, connection } = endpoint;
     const settings = { host, port, user, dbname: connection, sslmode: sslmode(endpoint) };
-    const variables = { PGHOST: host, PGPORT: port, PGUSER: user, PGDATABASE: connection, PGSSLMODE: sslmode(endpoint) };
+    const variables = {
+      PGHOST: host,
+      PGPORT: port,
+      PGUSER: user,
+      PGDATABASE: connection,
+      PGSSLMODE: sslmode(endpoint),
+    };
     const query = new URLSearchParams({ user, sslmode: sslmode(endpoint) });
     return [
       {
@@ -42,7 +48,14 @@ export const postgres: ClientSnippets = {
       {
         client: 'DBeaver',
         about: 'What to fill in for a new PostgreSQL connection.',
-        text: [`Host: ${host}`, `Port: ${port}`, `Database: ${connection}`, `Username: ${user}`, `Password: ${TOKEN}`, `SSL mode: ${sslmode(endpoint)}`].join('\n'),
+        text: [
+          `Host: ${host}`,
+          `Port: ${port}`,
+          `Database: ${connection}`,
+          `Username: ${user}`,
+          `Password: ${TOKEN}`,
+          `SSL mode: ${sslmode(endpoint)}`,
+        ].join('\n'),
       },
     ];
   },

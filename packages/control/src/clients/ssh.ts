@@ -11,7 +11,8 @@ export const ssh: ClientSnippets = {
     },
     {
       client: 'ssh_config',
-      about: 'For ~/.ssh/config; then "ssh NAME", scp and everything that reads it. "sluice client-config ssh" has the keys to trust.',
+      about:
+        'For ~/.ssh/config; then "ssh NAME", scp and everything that reads it. "sluice client-config ssh" has the keys to trust.',
       text: [`Host ${connection}`, `  HostName ${host}`, `  Port ${port}`, `  User ${connection}`].join('\n'),
     },
   ],
