@@ -163,6 +163,8 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
   test('a page of another site reads nothing, also where cookies are sent along', async () => {
     for (const site of ['cross-site', 'same-site'])
       expect((await ask('/v1/whoami', { headers: own(ben, { 'sec-fetch-site': site }) })).status).toBe(403);
+    // However its address is written.
+    expect((await ask('/%761/whoami', { headers: own(ben, { 'sec-fetch-site': 'cross-site' }) })).status).not.toBe(200);
     expect((await ask('/v1/whoami', { headers: own(ben, { 'sec-fetch-site': 'same-origin' }) })).status).toBe(200);
   });
 

@@ -10,6 +10,8 @@ import * as client from 'openid-client';
 const TIMEOUT_S = 10;
 /** How long what an issuer says of itself is good for, in milliseconds. */
 const DISCOVERY_MS = 10 * 60_000;
+/** How long after it did not answer it is asked again, in milliseconds. */
+const FAILURE_MS = 2_000;
 
 /** What has to be known when the browser comes back, and nobody else may know. */
 export interface LoginAttempt {
@@ -28,12 +30,16 @@ export class LoginError extends Error {}
 export const issuersFor = (issuers: ReadonlyMap<string, IssuerConfig>): IssuerConfig[] =>
   [...issuers.values()].filter((one) => one.kind === 'person' && (one.console ?? one.login) !== undefined);
 
+interface Discovered {
+  readonly of: IssuerConfig;
+  readonly config: Promise<client.Configuration>;
+  /** Milliseconds since 1970. */
+  until: number;
+}
+
 export class IssuerLogins {
   readonly #redirect: string;
-  readonly #known = new Map<
-    string,
-    { readonly at: number; readonly of: IssuerConfig; readonly config: client.Configuration }
-  >();
+  readonly #known = new Map<string, Discovered>();
 
   /** `redirect`: where the browser comes back to, as it is registered at the issuer. */
   constructor(redirect: string) {
@@ -95,23 +101,29 @@ export class IssuerLogins {
     return client.buildEndSessionUrl(config, { post_logout_redirect_uri: back });
   }
 
-  async #discover(issuer: IssuerConfig): Promise<client.Configuration> {
+  /** What an issuer says of itself, asked once for all who log in meanwhile: strangers have it asked as well. */
+  #discover(issuer: IssuerConfig): Promise<client.Configuration> {
     const known = this.#known.get(issuer.name);
-    if (known && known.of === issuer && known.at + DISCOVERY_MS > Date.now()) return known.config;
-    const registered = issuer.console ?? issuer.login;
-    if (!registered) throw new LoginError(`Nobody can log in at ${issuer.name} with a browser.`);
-    const { clientId, clientSecret } = registered;
-    const auth = clientSecret === undefined ? client.None() : client.ClientSecretPost(clientSecret.reveal());
-    const plain = new URL(issuer.url).protocol === 'http:';
-    const config = await inWords(issuer, () =>
-      client.discovery(new URL(issuer.url), clientId, undefined, auth, {
-        timeout: TIMEOUT_S,
-        ...(plain && { execute: [client.allowInsecureRequests] }),
-      }),
-    );
-    this.#known.set(issuer.name, { at: Date.now(), of: issuer, config });
-    return config;
+    if (known && known.of === issuer && known.until > Date.now()) return known.config;
+    const asked = { of: issuer, until: Date.now() + DISCOVERY_MS, config: discover(issuer) };
+    this.#known.set(issuer.name, asked);
+    asked.config.catch(() => (asked.until = Date.now() + FAILURE_MS));
+    return asked.config;
   }
+}
+
+async function discover(issuer: IssuerConfig): Promise<client.Configuration> {
+  const registered = issuer.console ?? issuer.login;
+  if (!registered) throw new LoginError(`Nobody can log in at ${issuer.name} with a browser.`);
+  const { clientId, clientSecret } = registered;
+  const auth = clientSecret === undefined ? client.None() : client.ClientSecretPost(clientSecret.reveal());
+  const plain = new URL(issuer.url).protocol === 'http:';
+  return inWords(issuer, () =>
+    client.discovery(new URL(issuer.url), clientId, undefined, auth, {
+      timeout: TIMEOUT_S,
+      ...(plain && { execute: [client.allowInsecureRequests] }),
+    }),
+  );
 }
 
 /** Without a token for later: a login ends by the gateway's own times. */

@@ -28,7 +28,7 @@ export function guardPages(app: App, origin: () => URL): void {
     if (request.headers.host?.toLowerCase() !== host)
       throw new ControlError(421, 'The console does not go by the name that was asked for.', `Open ${own}/ instead.`);
     if (!READS.has(request.method)) refuseForeign(request, own);
-    else if (request.url.startsWith('/v1/') && isForeign(request))
+    else if (isOfApi(request) && isForeign(request))
       throw new ControlError(403, 'Pages of other sites read nothing here.');
   });
 }
@@ -38,6 +38,9 @@ function refuseForeign({ headers }: FastifyRequest, own: string): void {
   if (headers.origin === own && headers[OWN_HEADER] !== undefined) return;
   throw new ControlError(403, 'Changes are made by the pages of the console alone.', `Open ${own}/ and do it there.`);
 }
+
+/** Whether a request is for a route of the control API, however its address is written. */
+export const isOfApi = ({ routeOptions }: FastifyRequest): boolean => routeOptions.url?.startsWith('/v1/') ?? false;
 
 /** By what browsers say of themselves (Fetch Metadata), where they do: pages of other sites, and of other ports of this machine. */
 export const isForeign = ({ headers }: FastifyRequest): boolean =>

@@ -25,7 +25,7 @@ import { type AppFiles, appFilesIn } from './app-files.js';
 import { cookieIn } from './cookies.js';
 import { loginRoutes } from './login-routes.js';
 import { ConsoleLogins } from './logins.js';
-import { OWN_HEADER, guardPages } from './own-pages.js';
+import { OWN_HEADER, guardPages, isOfApi } from './own-pages.js';
 
 export interface Console {
   /** What browsers have in their address line. */
@@ -148,7 +148,7 @@ async function appWith(
   );
   // Answers that go on end with the login.
   app.addHook('onRequest', async (request, { raw }) => {
-    const known = !request.is404 && request.url.startsWith('/v1/') ? found(request) : undefined;
+    const known = isOfApi(request) ? found(request) : undefined;
     if (known) logins.follow(known.login, raw);
   });
   addRoutesForPeople(routes);

@@ -94,7 +94,7 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
   return (
     <AppShell header={{ height: { base: 104, sm: 56 } }} padding="md">
       <AppShell.Header>
-        <Group h="100%" px="md" gap="xs" justify="space-between" wrap="wrap">
+        <Group className="bar" h="100%" px="md" gap="xs" justify="space-between" wrap="wrap">
           <Text fw={700} size="lg">
             Sluice
           </Text>

@@ -13,7 +13,7 @@ const MAX_SHOWN = 20_000;
 
 /** One pass over the text: each alternative begins with what no other one does. */
 const PARTS =
-  /(--[^\n]*|\/\*[^]*?(?:\*\/|$))|('(?:[^']|'')*(?:'|$)|\$\w*\$)|(\\x[0-9a-f]{2}|\\u\{[0-9a-f]+\})|\b(\d+(?:\.\d+)?)\b|\b([A-Za-z_]+)\b/g;
+  /(--[^\n]*|\/\*[^]*?(?:\*\/|$))|('(?:[^']|'')*(?:'|$)|\$\w*\$)|(\\x[0-9a-f]{2}|\\u\{[0-9a-f]+\})|(\$\d+|\b\d+(?:\.\d+)?)\b|\b([A-Za-z_]+)\b/g;
 const CLASSES = ['sql-comment', 'sql-text', 'hidden-character', 'sql-number', 'sql-word'] as const;
 const WORDS = new Set(
   (
