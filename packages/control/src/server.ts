@@ -13,7 +13,7 @@ import { approvalRoutes } from './approvals.js';
 import { contextRoute } from './approval-context.js';
 import { connectionRoutes } from './connections.js';
 import { documentationRoutes } from './documentation.js';
-import { eventRoutes } from './events.js';
+import { eventRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes, whoAmIRoute } from './identity.js';
 import { loginRoutes } from './logins.js';
